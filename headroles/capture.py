@@ -1,0 +1,95 @@
+"""One PyVene forward pass over a prompt: the only place that imports pyvene.
+
+A ``CollectIntervention`` sits on the probe of every layer (:mod:`headroles.models`), so a single
+pass gives the attention of the whole model together with the next-token guesses, exactly as
+transformers' eager attention computes them.
+
+PyVene (Wu et al. 2024, arXiv 2403.07809) hooks the shared model while it runs and removes *every*
+forward hook afterwards, so each run holds the model's lock.
+
+>>> run = capture(load_model("demo"), "The cat sat on the mat.")  # doctest: +SKIP
+>>> run.attention.shape  # doctest: +SKIP
+torch.Size([4, 8, 8, 8])
+"""
+
+from __future__ import annotations
+
+import pyvene
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.models import LoadedModel
+from headroles.tokens import encode, token_texts
+from headroles.types import Encoding, NextToken, PromptRun
+
+TOP_TOKENS = 10
+"""How many next-token guesses are kept."""
+
+
+def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> PromptRun:
+    """Run a prompt once and keep every head's attention.
+
+    Args:
+        loaded: a model from :func:`headroles.models.load_model`.
+        prompt: any text; what is longer than the model reads is cut at the end.
+        top: number of next-token guesses to keep.
+
+    Raises:
+        EmptyPromptError: if the prompt is empty or blank.
+        PromptTooLargeError: if it is too large even to be tokenised.
+    """
+    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
+    attention, logits = collect(loaded, encoding)
+    return PromptRun(
+        model_name=loaded.key,
+        prompt=prompt,
+        encoding=encoding,
+        attention=attention,
+        next_tokens=_best_tokens(loaded, logits, top=top),
+    )
+
+
+def collect(
+    loaded: LoadedModel, encoding: Encoding
+) -> tuple[Float[Tensor, "layer head pos pos"], Float[Tensor, " vocab"]]:
+    """The attention of every head on a tokenised prompt, and the logits after its last token."""
+    ids = torch.tensor([encoding.token_ids])  # [1 pos]
+    with loaded.lock, torch.inference_mode():
+        # Without `output_original_output` PyVene makes a single pass; a collecting intervention
+        # changes nothing, so the "intervened" output is the model's own.
+        (_, patterns), output = _collector(loaded)({"input_ids": ids}, unit_locations=None)
+        logits = output.logits[0, -1].float().clone()
+    length = ids.shape[1]
+    stacked = torch.stack([pattern.reshape(-1, length, length) for pattern in patterns])
+    return stacked.float(), logits
+
+
+def _collector(loaded: LoadedModel) -> pyvene.IntervenableModel:
+    """The PyVene model that collects every probe; made once a model."""
+    if "collector" not in loaded.tools:
+        config = pyvene.IntervenableConfig(
+            [
+                pyvene.RepresentationConfig(
+                    component=f"{path}.output",
+                    unit="t",  # the whole tensor: gathering single heads returns wrong splits
+                    intervention=pyvene.CollectIntervention(),
+                )
+                for path in loaded.probe_paths
+            ]
+        )
+        loaded.tools["collector"] = pyvene.IntervenableModel(config, model=loaded.model)
+    return loaded.tools["collector"]
+
+
+def _best_tokens(
+    loaded: LoadedModel, logits: Float[Tensor, " vocab"], *, top: int
+) -> tuple[NextToken, ...]:
+    best = logits.softmax(-1).topk(min(top, logits.shape[-1]))
+    texts = token_texts(loaded.tokenizer, best.indices.tolist())
+    return tuple(
+        NextToken(text, token_id, probability)
+        for text, token_id, probability in zip(
+            texts, best.indices.tolist(), best.values.tolist(), strict=True
+        )
+    )

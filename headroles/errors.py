@@ -1,0 +1,154 @@
+"""One family of exceptions: each says what is wrong and what to do about it.
+
+Every error carries the value that caused it and, where there is one, a near match, so that a page
+or a command line can show the sentence as it stands.
+
+>>> raise UnknownRoleError("inductoin", known=["induction", "diffuse"])
+Traceback (most recent call last): headroles.errors.UnknownRoleError: There is no role called
+'inductoin'. Did you mean 'induction'? ...
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HeadrolesError(Exception):
+    """Anything that the project can explain to a user.
+
+    Args:
+        problem: One sentence in plain words: what is wrong.
+        mend: One sentence: the way out. May be empty.
+        value: The offending value, kept for callers and tests.
+    """
+
+    def __init__(self, problem: str, *, mend: str = "", value: object = None) -> None:
+        self.problem = problem
+        self.mend = mend
+        self.value = value
+        super().__init__(f"{problem} {mend}".strip())
+
+
+def near_match(value: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(value, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+class EmptyPromptError(HeadrolesError):
+    """The prompt holds no token at all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The prompt is empty.", mend="Type a sentence, or take one of the examples.", value=""
+        )
+
+
+class PromptTooLargeError(HeadrolesError):
+    """The prompt is so large that it is not even tokenised."""
+
+    def __init__(self, characters: int, *, limit: int) -> None:
+        super().__init__(
+            f"The prompt has {characters:,} characters; this app reads at most {limit:,}.",
+            mend="Shorten it: the model reads only the first few hundred tokens anyway.",
+            value=characters,
+        )
+
+
+class UnknownRoleError(HeadrolesError):
+    """A role key that the registry does not hold."""
+
+    def __init__(self, key: str, *, known: Iterable[str]) -> None:
+        known = list(known)
+        super().__init__(
+            f"There is no role called '{key}'.{near_match(key, known)}",
+            mend=f"The roles are {', '.join(known)}.",
+            value=key,
+        )
+
+
+class UnknownHeadError(HeadrolesError):
+    """A head that is not in the model, or not written as ``L5H1``."""
+
+    def __init__(self, value: object, *, layers: int = 0, heads: int = 0) -> None:
+        shape = (
+            f"This model has layers 0 to {layers - 1} and heads 0 to {heads - 1}." if layers else ""
+        )
+        super().__init__(
+            f"There is no head '{value}'.",
+            mend=f"{shape} Write a head as layer and head, for example L1H3.".strip(),
+            value=value,
+        )
+
+
+class ShapeError(HeadrolesError):
+    """A tensor whose shape does not fit what it is said to be."""
+
+    def __init__(self, what: str, *, expected: str, got: object) -> None:
+        super().__init__(
+            f"{what} should have the shape {expected}, but has {got}.",
+            mend="Pass one head's [query, key] matrix and the token ids of the same prompt.",
+            value=got,
+        )
+
+
+class UnknownModelError(HeadrolesError):
+    """Neither a model of the catalogue, nor a folder, nor a reachable Hub id."""
+
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        known = list(known)
+        super().__init__(
+            f"There is no model called '{name}'.{near_match(name, known)}",
+            mend=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model.",
+            value=name,
+        )
+
+
+class ModelUnavailableError(HeadrolesError):
+    """The model exists in principle, but its files cannot be read from here."""
+
+    def __init__(self, name: str, *, why: str) -> None:
+        super().__init__(
+            f"The model '{name}' could not be loaded: {why}",
+            mend="Check the internet connection, or choose the bundled model, which needs none.",
+            value=name,
+        )
+
+
+class UnsupportedModelError(HeadrolesError):
+    """A model whose attention cannot be captured exactly."""
+
+    def __init__(self, name: str, *, why: str) -> None:
+        super().__init__(
+            f"The model '{name}' cannot be used here: {why}",
+            mend="Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
+            value=name,
+        )
+
+
+class CategoriesMissingError(HeadrolesError):
+    """No reference scores for this model, or no file at all."""
+
+    def __init__(self, problem: str, *, model: str) -> None:
+        super().__init__(
+            problem,
+            mend=f"Make them with: python -m scripts.analyze_heads --model {model}",
+            value=model,
+        )
+
+
+class CategoriesBrokenError(HeadrolesError):
+    """The categories file exists, but is not what the schema says."""
+
+    def __init__(self, path: object, *, why: str) -> None:
+        super().__init__(
+            f"The head categories in {path} cannot be read: {why}",
+            mend="Restore the file from version control, or write it again with "
+            "python -m scripts.analyze_heads",
+            value=str(path),
+        )
+
+
+class AnalysisError(HeadrolesError):
+    """An offline analysis that cannot go on with the settings it was given."""

@@ -1,0 +1,317 @@
+"""Which heads do on this prompt what the reference scores say they can do.
+
+The three functions that the rest of the project and its users call:
+
+>>> import headroles
+>>> entry = headroles.load_head_categories("demo")  # doctest: +SKIP
+>>> headroles.verify_head_activation(A, ids, Head(3, 6), "induction")  # doctest: +SKIP
+>>> headroles.get_active_head_summary(run, "demo")["induction"][0]["is_active"]  # doctest: +SKIP
+
+A head is *active* in a role when its activation reaches the role's calibrated threshold and lies
+clearly above chance on this very prompt: at least :data:`MIN_LIFT` of the way from chance to a
+perfect head. The second condition is what keeps a six-word prompt from lighting everything up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from headroles import scoring, store
+from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
+from headroles.scoring import RoleActivation
+from headroles.store import ModelEntry
+from headroles.types import Activation, Head, PromptRun, Verdict
+
+MIN_LIFT = 0.25
+"""Smallest (activation - chance) / (1 - chance) that counts as clearly above chance."""
+
+RESTING = 0.5
+"""A quiet head with more of its attention on position 0 than this is said to rest."""
+
+DEFAULT_THRESHOLDS = {
+    "previous_token": 0.4,
+    "induction": 0.4,
+    "duplicate_token": 0.4,
+    "positional": 0.5,
+    "diffuse": 0.75,
+}
+"""Used for a model that has no calibrated thresholds yet, and always said to be provisional."""
+
+
+@dataclass(frozen=True, eq=False)
+class PromptScores:
+    """Every head's activation for every role on one prompt, computed once."""
+
+    activations: Mapping[str, RoleActivation]
+    """{role key: [layer head]}."""
+    resting: Float[Tensor, "layer head"]
+    """[layer head] mean attention on position 0."""
+    self_share: Float[Tensor, "layer head"]
+    """[layer head] mean attention of a token on itself, over q >= 1."""
+    num_tokens: int
+    """Tokens of the prompt, BOS included."""
+
+
+def load_head_categories(model_name: str, path: str | Path | None = None) -> dict[str, object]:
+    """Read one model's entry of ``head_categories.json`` as plain dicts and lists.
+
+    Raises:
+        CategoriesMissingError: if there is no such file or no entry for this model.
+        CategoriesBrokenError: if the file cannot be read or is not of the schema.
+    """
+    entry = store.read_entry(model_name, Path(path) if path else None)
+    return entry.model_dump(exclude_none=True)
+
+
+def verify_head_activation(
+    attention_weights: Float[Tensor, "query key"],
+    tokens: Sequence[int] | Tensor,
+    head_info: Mapping[str, object] | Head,
+    category: str,
+) -> float:
+    """How far one head does what a role says, on one prompt.
+
+    Args:
+        attention_weights: [query key] the head's pattern; or [layer head query key] of the whole
+            model, from which the head of ``head_info`` is taken.
+        tokens: [pos] token ids, position 0 being the BOS token or its stand-in.
+        head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``.
+        category: the role's key.
+
+    Returns:
+        The activation, 0..1 (:mod:`headroles.scoring`); 0 where the role does not apply.
+
+    Raises:
+        UnknownRoleError: for an unknown category.
+        UnknownHeadError: if the whole model's attention is given and has no such head.
+        ShapeError: if attention and tokens do not fit together.
+    """
+    weights = torch.as_tensor(attention_weights)
+    if weights.ndim == 4:
+        weights = weights[_index(head_info, weights)]
+    if weights.ndim != 2:
+        raise ShapeError("One head's attention", expected="[query, key]", got=list(weights.shape))
+    return scoring.role_activation(weights, tokens, category).of().value
+
+
+def get_active_head_summary(
+    activation_data: PromptRun | Mapping[str, object],
+    model_name: str,
+    *,
+    path: str | Path | None = None,
+) -> dict[str, list[dict[str, object]]]:
+    """Judge every listed head of every role on one prompt.
+
+    Args:
+        activation_data: a :class:`PromptRun`, or a mapping with ``attention``
+            [layer head query key] and ``token_ids`` [pos].
+        model_name: the model's key in the categories file.
+        path: another categories file.
+
+    Returns:
+        ``{role key: [{layer, head, label, score, standard_error, activation_score, chance,
+        threshold, rows, is_active, state, reason, resting_share, roles}, ...]}`` in the order of
+        ``top_heads``; ``roles`` lists every role that names the head.
+
+    Raises:
+        CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.
+        ShapeError: if the attention is not that of the stored model.
+    """
+    entry = store.read_entry(model_name, Path(path) if path else None)
+    attention, token_ids = _unpack(activation_data)
+    if attention.shape[:2] != (entry.num_layers, entry.num_heads):
+        raise ShapeError(
+            f"The attention of {model_name}",
+            expected=f"[{entry.num_layers}, {entry.num_heads}, query, key]",
+            got=list(attention.shape),
+        )
+    return summarize(entry, score_prompt(attention, token_ids))
+
+
+def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[str, object]]]:
+    """The body of :func:`get_active_head_summary`, for callers that hold the scores already."""
+    roles_of = _roles_of_heads(entry)
+    summary: dict[str, list[dict[str, object]]] = {}
+    for key, category in entry.categories.items():
+        summary[key] = [
+            {
+                "layer": top.layer,
+                "head": top.head,
+                "label": Head(top.layer, top.head).label,
+                "score": top.score,
+                "standard_error": top.standard_error,
+                "roles": roles_of[Head(top.layer, top.head)],
+                **_as_dict(judge(Head(top.layer, top.head), key, scores, category.threshold)),
+            }
+            for top in category.top_heads
+        ]
+    return summary
+
+
+def score_prompt(
+    attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
+) -> PromptScores:
+    """Every number that the verdicts of a prompt rest on."""
+    diagonal = attention.diagonal(dim1=-2, dim2=-1)[..., 1:]  # [layer head query-1]
+    return PromptScores(
+        activations=scoring.prompt_activations(attention, token_ids),
+        resting=scoring.resting_share(attention),
+        self_share=diagonal.sum(-1) / max(diagonal.shape[-1], 1),
+        num_tokens=len(token_ids),
+    )
+
+
+def thresholds_of(model_name: str, path: Path | None = None) -> tuple[dict[str, float], bool]:
+    """The calibrated threshold of every scored role, and whether they are calibrated at all.
+
+    A model without an entry gets :data:`DEFAULT_THRESHOLDS` and False.
+
+    Raises:
+        CategoriesBrokenError: if the file cannot be read.
+    """
+    try:
+        entry = store.read_entry(model_name, path)
+    except CategoriesMissingError:
+        return dict(DEFAULT_THRESHOLDS), False
+    stored = {key: category.threshold for key, category in entry.categories.items()}
+    return {
+        role.key: stored.get(role.key) or DEFAULT_THRESHOLDS[role.key] for role in SCORED_ROLES
+    }, True
+
+
+def active_heads(
+    role: Role, activation: RoleActivation, threshold: float, *, num_tokens: int
+) -> Bool[Tensor, "layer head"]:
+    """[layer head] which heads are active in a role on this prompt."""
+    if _too_little(role, activation.rows, num_tokens):
+        return torch.zeros_like(activation.value, dtype=torch.bool)
+    active = activation.value >= threshold
+    if role.has_cells:
+        clearly = activation.chance + MIN_LIFT * (1 - activation.chance)
+        active &= activation.value >= clearly
+    return active
+
+
+def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | None) -> Verdict:
+    """One head's state in one role on one prompt, with its reason in plain words."""
+    role = get_role(role_key)
+    resting = float(scores.resting[head])
+    if not role.is_scored:
+        own = Activation(0.0, 0.0, 0)
+        return Verdict(head, role_key, own, 0.0, "quiet", _what_instead(head, scores), resting)
+    threshold = DEFAULT_THRESHOLDS[role_key] if threshold is None else threshold
+    activation = scores.activations[role_key].of(*head)
+    state = _state(role, activation, threshold, scores.num_tokens)
+    reason = _reason(role, state, activation, head, scores, threshold)
+    return Verdict(head, role_key, activation, threshold, state, reason, resting)
+
+
+def _state(role: Role, activation: Activation, threshold: float, num_tokens: int) -> str:
+    if role.requires_repetition and activation.rows == 0:
+        return "not_applicable"
+    if _too_little(role, activation.rows, num_tokens):
+        return "too_short"
+    clearly = not role.has_cells or activation.lift >= MIN_LIFT
+    return "active" if activation.value >= threshold and clearly else "quiet"
+
+
+def _too_little(role: Role, rows: int, num_tokens: int) -> bool:
+    return num_tokens < role.min_tokens or rows < role.min_rows
+
+
+def _reason(
+    role: Role,
+    state: str,
+    activation: Activation,
+    head: Head,
+    scores: PromptScores,
+    threshold: float,
+) -> str:
+    if state == "not_applicable":
+        return role.asleep
+    if state == "too_short":
+        return _why_too_short(role, activation.rows, scores.num_tokens)
+    if role.has_cells:
+        number = (
+            f"{activation.value:.0%} of its attention goes to {role.looks_at} "
+            f"(an even spread would give {activation.chance:.0%})"
+        )
+    else:
+        number = f"its attention is {activation.value:.0%} as even as can be"
+    if state == "active":
+        return f"Active: {number}."
+    if activation.value >= threshold:
+        return f"Not clearly above chance: {number}."
+    return f"{_what_instead(head, scores, unless=role.key)} Only {number}."
+
+
+def _why_too_short(role: Role, rows: int, num_tokens: int) -> str:
+    if num_tokens < role.min_tokens:
+        return f"Too short to tell: {num_tokens} tokens, and it takes {role.min_tokens} to judge."
+    places = "one place" if rows == 1 else f"{rows} places"
+    return f"Too little to tell: only {places} where it could show, and it takes {role.min_rows}."
+
+
+def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
+    """What a quiet head does on this prompt, as far as the numbers say."""
+    if unless != "positional" and scores.resting[head] >= RESTING:
+        return f"Resting: {scores.resting[head]:.0%} of its attention is on the first token."
+    if scores.self_share[head] >= RESTING:
+        return f"Each token looks mostly at itself ({scores.self_share[head]:.0%})."
+    for key, role_activation in scores.activations.items():
+        own = role_activation.of(*head)
+        if key != unless and ROLES[key].has_cells and own.value >= RESTING and own.lift >= MIN_LIFT:
+            return f"Busy elsewhere: {own.value:.0%} goes to {ROLES[key].looks_at}."
+    return "It looks elsewhere."
+
+
+def _as_dict(verdict: Verdict) -> dict[str, object]:
+    return {
+        "activation_score": verdict.activation.value,
+        "chance": verdict.activation.chance,
+        "rows": verdict.activation.rows,
+        "threshold": verdict.threshold,
+        "is_active": verdict.is_active,
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "resting_share": verdict.resting_share,
+    }
+
+
+def _roles_of_heads(entry: ModelEntry) -> dict[Head, list[str]]:
+    roles: dict[Head, list[str]] = {}
+    for key, category in entry.categories.items():
+        for top in category.top_heads:
+            roles.setdefault(Head(top.layer, top.head), []).append(key)
+    return roles
+
+
+def _unpack(activation_data: PromptRun | Mapping[str, object]) -> tuple[Tensor, Sequence[int]]:
+    if isinstance(activation_data, PromptRun):
+        return activation_data.attention, activation_data.token_ids
+    try:
+        attention, token_ids = activation_data["attention"], activation_data["token_ids"]
+    except KeyError as error:
+        raise ShapeError(
+            "The activation data",
+            expected="{'attention': [layer, head, query, key], 'token_ids': [pos]}",
+            got=sorted(activation_data),
+        ) from error
+    return torch.as_tensor(attention), token_ids
+
+
+def _index(head_info: Mapping[str, object] | Head, weights: Tensor) -> tuple[int, int]:
+    layer, head = (
+        head_info if isinstance(head_info, Head) else (head_info["layer"], head_info["head"])
+    )
+    layers, heads = weights.shape[:2]
+    if not (0 <= layer < layers and 0 <= head < heads):
+        raise UnknownHeadError(Head(layer, head).label, layers=layers, heads=heads)
+    return layer, head

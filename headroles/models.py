@@ -1,0 +1,352 @@
+"""The catalogue of models, and how one is loaded ready for capture.
+
+Attention is captured through *probes*: modules inside every attention layer whose output is the
+attention pattern ``[batch head query key]``. Most families of transformers 5 hand their attention
+to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
+the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
+passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
+probe changes the pattern, the output is computed anew from the changed one. Families older than
+that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which does nothing at
+inference.
+
+Which modules these are is asked of the model itself, by one forward pass over two tokens.
+
+>>> loaded = load_model("demo")  # doctest: +SKIP
+>>> loaded.num_layers, loaded.num_heads  # doctest: +SKIP
+(4, 8)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
+from headroles.paths import DEMO_MODEL
+from headroles.tokens import MAX_TOKENS, StartToken, start_token
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PROBE = "attention_probe"
+"""Name of the probe module on each attention module."""
+
+_IMPLEMENTATION = "headroles_probe"
+_DROPOUTS = ("attn_dropout", "attention_dropout")
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """A model that the app offers."""
+
+    key: str
+    """The name in URLs, in ``head_categories.json`` and on the command line."""
+    name: str
+    """The name people read."""
+    source: str
+    """A folder, or an id on the Hugging Face Hub."""
+    family: str
+    """The architecture, for people; no code decides by it."""
+    parameters: str
+    """How many parameters, e.g. ``124 M``."""
+    licence: str
+    """The licence of the weights."""
+    about: str
+    """One line for students."""
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it ships with the project and needs no network."""
+        return self.source == str(DEMO_MODEL)
+
+
+CATALOGUE: dict[str, CatalogueEntry] = {
+    entry.key: entry
+    for entry in (
+        CatalogueEntry(
+            "demo",
+            "Headroles demo (bundled)",
+            str(DEMO_MODEL),
+            "GPT-NeoX",
+            "1.5 M",
+            "MIT",
+            "A tiny model trained for this app on simple stories. Works without internet.",
+        ),
+        CatalogueEntry(
+            "gpt2",
+            "GPT-2 small",
+            "openai-community/gpt2",
+            "GPT-2",
+            "124 M",
+            "MIT",
+            "The model of most papers on attention heads. Downloads 550 MB once.",
+        ),
+        CatalogueEntry(
+            "distilgpt2",
+            "DistilGPT-2",
+            "distilbert/distilgpt2",
+            "GPT-2",
+            "82 M",
+            "Apache-2.0",
+            "GPT-2 pressed into half the layers. Downloads 350 MB once.",
+        ),
+        CatalogueEntry(
+            "pythia-70m",
+            "Pythia 70M",
+            "EleutherAI/pythia-70m",
+            "GPT-NeoX",
+            "70 M",
+            "Apache-2.0",
+            "A small research model with public training checkpoints. Downloads 170 MB once.",
+        ),
+        CatalogueEntry(
+            "opt-125m",
+            "OPT 125M",
+            "facebook/opt-125m",
+            "OPT",
+            "125 M",
+            "OPT-175B licence (research)",
+            "Meta's model of GPT-2's size. Downloads 250 MB once.",
+        ),
+    )
+}
+"""Every offered model by key; the first one is the default."""
+
+DEFAULT_MODEL = next(iter(CATALOGUE))
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in memory with its probes, shared by every session of the app."""
+
+    key: str
+    """The name under which its scores are stored."""
+    source: str
+    """The folder or Hub id that it came from."""
+    model: PreTrainedModel
+    """The transformers model, in eval mode, float32."""
+    tokenizer: PreTrainedTokenizerBase
+    """Its fast tokenizer."""
+    start: StartToken
+    """What stands at position 0 of every prompt."""
+    num_layers: int
+    """Attention layers."""
+    num_heads: int
+    """Query heads a layer."""
+    context_length: int
+    """Positions that the model was made for."""
+    probe_paths: tuple[str, ...]
+    """[layer] dotted path of each layer's probe module."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held around every run: a PyVene run hooks the shared model."""
+    tools: dict[str, object] = field(default_factory=dict)
+    """What other modules build once a model (the PyVene collector); it goes when the model goes."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest prompt that is run, BOS included."""
+        return min(self.context_length, MAX_TOKENS)
+
+
+def catalogue_key(name_or_folder: str) -> str:
+    """The key under which a model's scores are stored: its catalogue key, or the name itself.
+
+    >>> catalogue_key("openai-community/gpt2"), catalogue_key("someone/new-model")
+    ('gpt2', 'someone/new-model')
+    """
+    for entry in CATALOGUE.values():
+        if name_or_folder in (entry.key, entry.source):
+            return entry.key
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        return "demo" if folder.resolve() == DEMO_MODEL.resolve() else folder.resolve().name
+    return name_or_folder
+
+
+def resolve_source(name_or_folder: str) -> str:
+    """Turn a catalogue key, a folder or a Hub id into what ``from_pretrained`` takes.
+
+    Raises:
+        UnknownModelError: if it is none of these.
+    """
+    if name_or_folder in CATALOGUE:
+        return CATALOGUE[name_or_folder].source
+    if Path(name_or_folder).is_dir():
+        return name_or_folder
+    if _HUB_ID.fullmatch(name_or_folder) and "/" in name_or_folder:
+        return name_or_folder
+    raise UnknownModelError(name_or_folder, known=CATALOGUE)
+
+
+def load_model(name_or_folder: str) -> LoadedModel:
+    """Load a model and its tokenizer, put the probes in and check them.
+
+    Args:
+        name_or_folder: a catalogue key, a folder in Hugging Face format, or a Hub id.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+        ModelUnavailableError: if its files cannot be read (no network, no such files).
+        UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
+    """
+    source = resolve_source(name_or_folder)
+    key = catalogue_key(name_or_folder)
+    tokenizer = load_tokenizer(source)
+    model = _load_weights(source, key)
+    paths, num_heads = _install_probes(model, key)
+    text_config = model.config.get_text_config()
+    return LoadedModel(
+        key=key,
+        source=source,
+        model=model,
+        tokenizer=tokenizer,
+        start=start_token(tokenizer),
+        num_layers=len(paths),
+        num_heads=num_heads,
+        context_length=getattr(text_config, "max_position_embeddings", None) or MAX_TOKENS,
+        probe_paths=paths,
+    )
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of a folder or Hub id.
+
+    Raises:
+        ModelUnavailableError: if its files cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailableError(source, why=_first_line(error)) from error
+
+
+def model_revision(source: str) -> str:
+    """What pins the weights: the Hub commit, or a digest of a folder's weight files."""
+    folder = Path(source)
+    if folder.is_dir():
+        digest = hashlib.sha256()
+        for part in sorted(folder.glob("*.safetensors")):
+            digest.update(part.read_bytes())
+        return f"sha256:{digest.hexdigest()[:16]}"
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    return getattr(config, "_commit_hash", None) or "unknown"
+
+
+def _load_weights(source: str, key: str) -> PreTrainedModel:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    _register_attention()
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailableError(key, why=_first_line(error)) from error
+    if config.is_encoder_decoder:
+        raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=torch.float32,
+            attn_implementation=_attention_for(config),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except OSError as error:
+        raise ModelUnavailableError(key, why=_first_line(error)) from error
+    except ValueError as error:
+        raise UnsupportedModelError(key, why=_first_line(error)) from error
+    return model.eval().requires_grad_(False)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".") + "."
+
+
+def _attention_for(config: object) -> str:
+    """The probe where the family takes an attention function by name, its eager code elsewhere."""
+    from transformers import AutoModelForCausalLM
+
+    model_class = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    takes_functions = getattr(model_class, "_supports_attention_backend", False)
+    return _IMPLEMENTATION if takes_functions else "eager"
+
+
+def _register_attention() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
+    AttentionInterface.register(_IMPLEMENTATION, probed_attention)
+    AttentionMaskInterface.register(_IMPLEMENTATION, eager_mask)
+
+
+def probed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **settings: object,
+) -> tuple[Tensor, Tensor]:
+    """Eager attention of the module's own family, with the pattern passed through its probe.
+
+    Args:
+        module: the attention module; its file defines ``eager_attention_forward``.
+        query: [batch head query dim].
+        key: [batch kv_head key dim], fewer heads than ``query`` where the model groups them.
+        value: [batch kv_head key dim].
+        attention_mask: additive mask that broadcasts over [batch head query key].
+        **settings: whatever the family passes on (scaling, dropout, soft cap, sinks).
+
+    Returns:
+        The output [batch query head dim] and the pattern [batch head query key].
+    """
+    eager = sys.modules[type(module).__module__].eager_attention_forward
+    output, pattern = eager(module, query, key, value, attention_mask, **settings)
+    probe = getattr(module, PROBE, None)
+    if probe is None:  # the pass that finds the attention modules
+        _seen.append((module, pattern.shape[1]))
+        return output, pattern
+    changed = probe(pattern)
+    if changed is pattern:
+        return output, pattern
+    groups = query.shape[1] // value.shape[1]
+    values = value.repeat_interleave(groups, dim=1)  # [batch head key dim]
+    return (changed @ values).transpose(1, 2).contiguous(), changed
+
+
+_seen: list[tuple[nn.Module, int]] = []
+_discovery = threading.Lock()
+
+
+def _install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], int]:
+    """Find the attention modules by running two tokens, and give each its probe."""
+    import torch
+    from torch import nn
+
+    with _discovery, torch.no_grad():
+        _seen.clear()
+        model(torch.zeros(1, 2, dtype=torch.long))
+        found = list(_seen)
+        _seen.clear()
+    names = {module: path for path, module in model.named_modules()}
+    if found:
+        for module, _ in found:
+            module.add_module(PROBE, nn.Identity())
+        return tuple(f"{names[module]}.{PROBE}" for module, _ in found), found[0][1]
+    dropouts = [path for path in names.values() if path.rpartition(".")[2] in _DROPOUTS]
+    if not dropouts:
+        raise UnsupportedModelError(
+            key, why="its attention can be reached neither by a function nor by a module."
+        )
+    return tuple(dropouts), model.config.get_text_config().num_attention_heads

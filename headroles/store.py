@@ -1,0 +1,220 @@
+"""The only reader and writer of ``data/head_categories.json``.
+
+The file is one JSON object keyed by model. Every entry is validated on the way in and on the way
+out (pydantic), and a write replaces the file in one step: a temporary file in the same folder is
+written, flushed to the disk and renamed over the old one, under a lock, so that a reader sees the
+old file or the new one and writers of different models never lose each other's entries.
+
+>>> entry = read_entry("demo")  # doctest: +SKIP
+>>> entry.categories["induction"].top_heads[0].score  # doctest: +SKIP
+0.97
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from headroles import paths
+from headroles.errors import CategoriesBrokenError, CategoriesMissingError
+from headroles.roles import ROLES, SCORED_ROLES
+
+SCHEMA_VERSION = 1
+"""Raised whenever an older reader could misread the file."""
+
+LOCK_SECONDS = 30
+"""How long a writer waits for another one."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Matrix = list[list[Annotated[float, Field(ge=0, le=1.000001)]]]
+"""[layer][head] numbers."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class TopHead(_Record):
+    """A head that a role lists."""
+
+    layer: int = Field(ge=0)
+    head: int = Field(ge=0)
+    score: Share
+    standard_error: float = Field(ge=0)
+    control: Share | None = None
+    """The same head's score on the control texts, for roles that have some."""
+    entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
+
+
+class Category(_Record):
+    """One role of one model: how it was measured, and its top heads."""
+
+    display_name: str
+    description: str
+    icon: str
+    requires_repetition: bool = False
+    threshold: Share | None = None
+    threshold_reason: str = ""
+    chance: Share | None = None
+    n: int = Field(default=0, ge=0)
+    measured_on: str = ""
+    top_heads: list[TopHead]
+
+
+class Control(_Record):
+    """Scores on texts in which the role's cue is missing."""
+
+    name: str
+    scores: Matrix
+
+
+class Tokenization(_Record):
+    """What was put in front of every text; the runtime does the same."""
+
+    prepend_start_token: Literal[True] = True
+    start_token: str
+    start_token_id: int = Field(ge=0)
+    is_stand_in: bool
+
+
+class ModelEntry(_Record):
+    """Everything that is stored about one model."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    definitions_version: int
+    model_name: str = Field(min_length=1)
+    source: str
+    revision: str
+    num_layers: int = Field(gt=0)
+    num_heads: int = Field(gt=0)
+    analysis_date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    seed: int
+    sequences: int = Field(gt=0)
+    cap: int = Field(gt=0)
+    tokenization: Tokenization
+    library_versions: dict[str, str]
+    categories: dict[str, Category]
+    all_scores: dict[str, Matrix]
+    standard_errors: dict[str, list[list[float]]]
+    controls: dict[str, Control]
+    null_scores: dict[str, Matrix]
+    notes: list[str] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelEntry:
+        """Roles known, matrices [num_layers][num_heads], listed heads in the model."""
+        unknown = (self.categories.keys() | self.all_scores.keys()) - ROLES.keys()
+        if unknown:
+            raise ValueError(f"unknown roles {sorted(unknown)}")
+        missing = {role.key for role in SCORED_ROLES} - self.all_scores.keys()
+        if missing:
+            raise ValueError(f"no scores for {sorted(missing)}")
+        controls = {name: control.scores for name, control in self.controls.items()}
+        for group in (self.all_scores, self.standard_errors, self.null_scores, controls):
+            for name, matrix in group.items():
+                self._check_matrix(name, matrix)
+        for name, category in self.categories.items():
+            for head in category.top_heads:
+                if head.layer >= self.num_layers or head.head >= self.num_heads:
+                    raise ValueError(f"{name} lists L{head.layer}H{head.head}, not in the model")
+        return self
+
+    def _check_matrix(self, name: str, matrix: list[list[float]]) -> None:
+        if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
+            raise ValueError(f"{name} is not a {self.num_layers} x {self.num_heads} matrix")
+
+
+_File = TypeAdapter(dict[str, ModelEntry])
+
+
+def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
+    """Every entry of the file by model; an absent file is an empty one.
+
+    Raises:
+        CategoriesBrokenError: if the file is unreadable, no JSON, or not of the schema.
+    """
+    path = path or paths.CATEGORIES
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
+    return _read_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_version(path: Path, _modified: int, _size: int) -> dict[str, ModelEntry]:
+    try:
+        return _File.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise CategoriesBrokenError(path, why=f"{place}: {first['msg']}.") from error
+    except OSError as error:
+        raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
+
+
+def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
+    """The entry of one model.
+
+    Raises:
+        CategoriesMissingError: if there is no file, or no entry for this model in it.
+        CategoriesBrokenError: if the file cannot be read.
+    """
+    entries = read_all(path)
+    if model_name not in entries:
+        known = f" It holds {', '.join(entries)}." if entries else ""
+        raise CategoriesMissingError(
+            f"There are no reference scores for '{model_name}' yet.{known}", model=model_name
+        )
+    return entries[model_name]
+
+
+def write_entry(entry: ModelEntry, path: Path | None = None) -> None:
+    """Add or replace one model's entry; every other entry stays.
+
+    Raises:
+        CategoriesBrokenError: if the present file cannot be read: it is left untouched, because
+            writing over it would lose the other models.
+    """
+    path = path or paths.CATEGORIES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+        entries = {**read_all(path), entry.model_name: entry}
+        replace_file(path, to_json(entries))
+
+
+def to_json(entries: dict[str, ModelEntry]) -> str:
+    """The file's text: sorted by model, one row of a matrix a line, so that changes read well."""
+    plain = {
+        name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
+    }
+    text = json.dumps(plain, indent=1, ensure_ascii=False)
+    rows = re.compile(r"\[\s+([-\d.e]+(?:,\s+[-\d.e]+)*)\s+\]")
+    text = rows.sub(lambda row: "[" + re.sub(r"\s+", " ", row[1]) + "]", text)
+    heads = re.compile(r'\{\s+("layer": [^{}]*?)\s+\}')
+    return heads.sub(lambda head: "{" + re.sub(r"\s+", " ", head[1]) + "}", text) + "\n"
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file in one step; whatever happens in between, the old one stays whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,195 @@
+"""The small frozen records that the parts of the project hand to each other.
+
+Every field's documentation begins with its shape or unit. Nothing here computes; the one exception
+is how a head is written (``L5H1``) and read back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from headroles.errors import UnknownHeadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+_HEAD_LABEL = re.compile(r"\s*L?(\d{1,3})\s*[-.,]?\s*H?(\d{1,3})\s*", re.IGNORECASE)
+
+
+class Head(NamedTuple):
+    """One attention head, addressed by layer and by query head within the layer (both from 0)."""
+
+    layer: int
+    head: int
+
+    @property
+    def label(self) -> str:
+        """How people write it: ``L5H1``."""
+        return f"L{self.layer}H{self.head}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read ``L5H1``, ``l5-h1`` or ``5.1``.
+
+        Raises:
+            UnknownHeadError: if the text is none of these.
+        """
+        match = _HEAD_LABEL.fullmatch(text)
+        if match is None:
+            raise UnknownHeadError(text)
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """One guess of the model for the token after the prompt."""
+
+    text: str
+    """The token as text, spaces kept."""
+    token_id: int
+    """Its id in the model's vocabulary."""
+    probability: float
+    """0..1, softmax over the whole vocabulary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """A prompt as the model reads it, after the one tokenisation policy of the project."""
+
+    token_ids: tuple[int, ...]
+    """[pos] ids; position 0 is the BOS token or its stand-in."""
+    tokens: tuple[str, ...]
+    """[pos] the same as text, one string a token; a lone byte appears as ``<0xF0>``."""
+    start_token: str
+    """The text of the token at position 0, e.g. ``<|endoftext|>``."""
+    start_is_stand_in: bool
+    """True when the model has no BOS and its end-of-text token takes its place."""
+    full_length: int
+    """Tokens before truncation, position 0 included."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether tokens at the end were left out because the prompt was too long."""
+        return self.full_length > len(self.token_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class PromptRun:
+    """Everything one forward pass on one prompt gives."""
+
+    model_name: str
+    """The key of the model in the catalogue and in ``head_categories.json``."""
+    prompt: str
+    """The text that was typed."""
+    encoding: Encoding
+    """The tokens that were run."""
+    attention: Float[Tensor, "layer head query key"]
+    """[layer head query key] attention after the softmax: causal, rows sum to 1."""
+    next_tokens: tuple[NextToken, ...]
+    """The most probable next tokens, best first."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """[pos] the tokens as text."""
+        return self.encoding.tokens
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """[pos] the token ids."""
+        return self.encoding.token_ids
+
+
+@dataclass(frozen=True)
+class Activation:
+    """How much of its attention a head puts where a role says, on one prompt."""
+
+    value: float
+    """0..1, the activation of design: mean over applying rows of the attention mass on S(q)."""
+    chance: float
+    """0..1, the same number for a head that spreads evenly over its row, on this prompt."""
+    rows: int
+    """Count of query rows that apply; 0 means the role does not apply to this prompt."""
+
+    @property
+    def lift(self) -> float:
+        """-inf..1, how far above chance: 0 is chance, 1 is a perfect head (Cohen's kappa)."""
+        return (self.value - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One cell behind an activation."""
+
+    query: int
+    """Row: the position that looks."""
+    key: int
+    """Column: the position it looks at."""
+    weight: float
+    """0..1, the attention in that cell."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one head is doing about one role on one prompt."""
+
+    head: Head
+    """The head."""
+    role: str
+    """The role's key."""
+    activation: Activation
+    """The numbers behind the state."""
+    threshold: float
+    """0..1, the role's calibrated threshold for this model."""
+    state: str
+    """One of ``active``, ``quiet``, ``not_applicable``, ``too_short``."""
+    reason: str
+    """One sentence in plain words."""
+    resting_share: float
+    """0..1, mean attention on position 0 over the rows after it."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the head is doing the role on this prompt."""
+        return self.state == "active"
+
+
+@dataclass(frozen=True, eq=False)
+class RoleScores:
+    """The offline scores of every head of a model for one role."""
+
+    role: str
+    """The role's key."""
+    mean: Float[Tensor, "layer head"]
+    """[layer head] mean activation over sequences, 0..1."""
+    standard_error: Float[Tensor, "layer head"]
+    """[layer head] standard error of that mean over sequences."""
+    chance: float
+    """0..1, mean chance level over the same sequences."""
+    n: int
+    """Sequences behind each mean."""
+    null: Float[Tensor, "layer head"]
+    """[layer head] mean activation on random target cells (NaN where the role has no cells)."""
+    control: Float[Tensor, "layer head"] | None
+    """[layer head] mean activation on the control texts, or None when the role has no control."""
+    control_name: str = ""
+    """What the control texts are, e.g. ``random tokens``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """A batch of token sequences of different lengths, padded on the right."""
+
+    token_ids: Int[Tensor, "batch pos"]
+    """[batch pos] ids; position 0 of every row is the BOS token or its stand-in."""
+    lengths: Int[Tensor, " batch"]
+    """[batch] true length of every row; the rest is padding that no number may depend on."""
+    meta: Mapping[str, object] = field(default_factory=dict)
+    """How the batch was made: kind, seed, ranges. Written into the JSON."""
+
+    def __len__(self) -> int:
+        return self.token_ids.shape[0]

@@ -1,0 +1,1 @@
+"""Thin command lines over the package; run each as ``python -m scripts.NAME``."""
