@@ -1,0 +1,92 @@
+"""Train the bundled model from nothing.
+
+    python -m scripts.train_demo_model --out data/demo_model
+
+Runs on one CPU core in about an hour. A run that was stopped goes on from its checkpoint; the same
+seed on the same machine and number of threads gives the same model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from headroles.training.card import write_card
+from headroles.training.monitor import ROLES, HeadScores
+from headroles.training.tokenizer import train_tokenizer
+from headroles.training.trainer import Trainer, TrainingConfig
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("data/demo_model"), help="result folder")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("runs/demo_model"), help="checkpoint folder"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="fixes text, tokenizer and weights")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--every", type=int, default=250, help="steps between role scores")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=None,
+        help="stop after so many minutes, with a checkpoint; the same command goes on from there",
+    )
+    parser.add_argument(
+        "--export-only", action="store_true", help="write what the checkpoint has, without training"
+    )
+    return parser.parse_args(argv)
+
+
+def describe(entry: dict[str, object], scores: HeadScores) -> str:
+    """One line of the log: loss, and the best heads of every role."""
+    best = (
+        f"{role} " + " ".join(f"{head} {score:.2f}" for head, score in scores.best(role))
+        for role in ROLES
+    )
+    return f"step {entry['step']}  loss {entry['loss']}  " + "  |  ".join(best)
+
+
+def train(trainer: Trainer, *, every: int, minutes: float | None) -> None:
+    """Train to the end or to the time limit, with a bar and a line of scores every few steps."""
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    total = trainer.config.steps
+    with tqdm(total=total, initial=trainer.step, unit="step", mininterval=5) as bar:
+
+        def on_step(step: int, loss: float) -> None:
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+
+        def on_scores(entry: dict[str, object], scores: HeadScores) -> None:
+            bar.write(describe(entry, scores))
+
+        while trainer.step < total:
+            if deadline is not None and time.monotonic() > deadline:
+                bar.write(f"stopped at step {trainer.step} of {total}; run again to go on")
+                return
+            until = min(total, trainer.step + every)
+            trainer.run(until, every=every, on_step=on_step, on_scores=on_scores)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, then write the model and its card."""
+    options = parse_arguments(argv)
+    torch.set_num_threads(options.threads)
+    config = TrainingConfig(seed=options.seed)
+    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
+    trainer = Trainer(config, tokenizer, options.checkpoint)
+    if not options.export_only:
+        train(trainer, every=options.every, minutes=options.minutes)
+    trainer.export(options.out)
+    write_card(options.out, trainer.model, tokenizer, config)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
