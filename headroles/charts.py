@@ -1,0 +1,370 @@
+"""Charts: plain records in, an Altair chart out. The only place that imports altair.
+
+A chart never knows the page's theme. Two mid-tone colours (a blue and an orange that people with
+any colour vision tell apart) keep a contrast of at least 3.6 to 1 on white and on the dark
+background; text and ticks take the page's own text colour; shades are opacities. What a colour
+says, a shape or a word says too.
+
+>>> chart = head_bars(records, ROLES["induction"])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from headroles.roles import Role
+from headroles.types import Evidence, Head, NextToken
+
+ACTIVE = "#2e7fd0"
+"""Blue: attention, and a head that is active."""
+QUIET = "#7d8590"
+"""Gray: a head that is not."""
+TARGET = "#cc6a14"
+"""Orange: the cells that a role predicts."""
+INK = "currentColor"
+"""The text colour of the page."""
+
+SELECTION = "head"
+"""Name of the selection in every clickable chart."""
+
+ROW = 42
+"""Pixels a bar with its line of text takes."""
+MAX_CELLS = 12_000
+"""Most cells that an attention pattern draws; the largest ones are kept."""
+SHADES = (0.0, 0.05, 0.25, 0.5, 1.0)
+"""Weights that the legend of a pattern names."""
+
+_UPRIGHT = "M0,-1L0,1"
+_BELOW = 9  # pixels from the middle of a row down to its bar
+
+
+def shade(weight: float) -> float:
+    """Opacity of an attention weight: its square root, so that 1 % can still be seen."""
+    return round(max(weight, 0.0) ** 0.5, 3)
+
+
+def head_of_event(event: object) -> Head | None:
+    """The head that was clicked, from what Streamlit hands back for a chart; None for no head.
+
+    >>> head_of_event({"selection": {"head": [{"layer": 3, "head": 6}]}})
+    Head(layer=3, head=6)
+    """
+    if not isinstance(event, Mapping):
+        return None
+    picked = (event.get("selection") or {}).get(SELECTION) or []
+    try:
+        return Head(int(picked[0]["layer"]), int(picked[0]["head"]))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _clickable() -> alt.Parameter:
+    return alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click")
+
+
+def _share_axis(title: str | None, **settings: object) -> alt.Axis:
+    return alt.Axis(
+        title=title,
+        format="%",
+        values=[0, 0.5, 1],
+        grid=False,
+        domain=False,
+        labelFlush=True,
+        titleFontWeight="normal",
+        titleFontSize=11,
+        labelFontSize=11,
+        titlePadding=4,
+        **settings,
+    )
+
+
+def share_title(role: Role) -> str:
+    """What a bar of this role is a share of."""
+    return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
+
+
+def head_bars(
+    records: Sequence[Mapping[str, object]], role: Role, *, opened: Head | None = None
+) -> alt.LayerChart:
+    """One bar a head, 0 to 1, with the chance mark and the threshold on every bar.
+
+    Args:
+        records: one a head: order, layer, head, label, note, value, chance, threshold, state,
+            shown, reason.
+        role: names the axis.
+        opened: the head whose pattern is open; its row is framed.
+    """
+    frame = pd.DataFrame(records)
+    frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
+    frame["applies"] = frame["state"] != "not_applicable"
+    y = alt.Y("order:O", axis=None, scale=alt.Scale(padding=0))
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(domain=[0, 1], nice=False),
+        axis=_share_axis(share_title(role)),
+    )
+    base = alt.Chart(frame).encode(y=y)
+    track = base.mark_bar(
+        height=10, yOffset=_BELOW, fill=QUIET, fillOpacity=0.14, cornerRadius=3
+    ).encode(x=alt.XDatum(0, scale=alt.Scale(domain=[0, 1])), x2=alt.datum(1))
+    bars = (
+        base.transform_filter("datum.applies")
+        .mark_bar(
+            height=10,
+            yOffset=_BELOW,
+            cornerRadius=3,
+            fill={"expr": f"datum.state == 'active' ? '{ACTIVE}' : '{QUIET}'"},
+            fillOpacity={"expr": "datum.state == 'active' ? 1 : 0.12"},
+            stroke={"expr": f"datum.state == 'active' ? '{ACTIVE}' : '{QUIET}'"},
+            strokeWidth=1.5,
+            strokeDash={"expr": "datum.state == 'too_short' ? [3, 2] : [1, 0]"},
+        )
+        .encode(x=x, x2=alt.datum(0))
+    )
+    marks = base.transform_filter("datum.applies")
+    threshold = marks.mark_point(
+        shape=_UPRIGHT, size=400, yOffset=_BELOW, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
+    ).encode(x="threshold:Q")
+    chance = marks.mark_point(
+        shape=_UPRIGHT, size=200, yOffset=_BELOW, stroke=INK, strokeWidth=3
+    ).encode(x="chance:Q")
+    return (
+        alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base))
+        .properties(width="container", height=alt.Step(ROW))
+        .configure_view(strokeWidth=0)
+    )
+
+
+def _row_texts(base: alt.Chart) -> list[alt.Chart]:
+    """Above each bar: the head and its other role on the left, value and state on the right."""
+    heavy = {"expr": "datum.state == 'active' ? 700 : 400"}
+    text = {"dy": -8, "color": INK, "fontSize": 13, "baseline": "middle"}
+    left = base.mark_text(align="left", fontWeight=600, **text).encode(
+        x=alt.value(0), text="label:N"
+    )
+    note = base.mark_text(align="left", **{**text, "fontSize": 11, "opacity": 0.75}).encode(
+        x=alt.value(48), text="note:N"
+    )
+    right = base.mark_text(align="right", fontWeight=heavy, **text).encode(
+        x=alt.value("width"), text="shown:N"
+    )
+    return [left, note, right]
+
+
+def _row_hits(base: alt.Chart) -> alt.Chart:
+    """A clear area over the whole row: it takes the click and shows the tooltip."""
+    return (
+        base.mark_rect(
+            fillOpacity={"expr": "datum.open ? 0.08 : 0"},
+            fill=ACTIVE,
+            stroke=ACTIVE,
+            strokeOpacity={"expr": "datum.open ? 1 : 0"},
+            cornerRadius=4,
+            cursor="pointer",
+        )
+        .encode(
+            x=alt.value(-4),
+            x2=alt.value("width"),
+            tooltip=[
+                alt.Tooltip("label:N", title="head"),
+                alt.Tooltip("shown:N", title="on this prompt"),
+                alt.Tooltip("chance:Q", title="chance", format=".0%"),
+                alt.Tooltip("threshold:Q", title="threshold", format=".0%"),
+                alt.Tooltip("reason:N", title="why"),
+            ],
+        )
+        .add_params(_clickable())
+    )
+
+
+def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.LayerChart:
+    """The model's guesses for the next token, best first, as shares of 1."""
+    frame = pd.DataFrame(
+        {
+            "rank": range(len(guesses)),
+            "token": list(labels),
+            "probability": [guess.probability for guess in guesses],
+            "id": [guess.token_id for guess in guesses],
+        }
+    )
+    names = alt.param(name="names", value=list(labels))
+    base = alt.Chart(frame).encode(
+        y=alt.Y(
+            "rank:O",
+            axis=alt.Axis(
+                title=None,
+                labelExpr="names[datum.value]",
+                labelFontSize=13,
+                labelLimit=110,
+                ticks=False,
+                domain=False,
+                labelPadding=8,
+            ),
+        ),
+        x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.16]), axis=None),
+        tooltip=[
+            alt.Tooltip("token:N", title="token"),
+            alt.Tooltip("probability:Q", format=".1%"),
+            alt.Tooltip("id:Q", title="id", format="d"),
+        ],
+    )
+    bars = base.mark_bar(color=ACTIVE, height=12, cornerRadius=3).encode(x2=alt.datum(0))
+    words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(
+        text=alt.Text("probability:Q", format=".0%")
+    )
+    return (
+        alt.layer(bars, words)
+        .add_params(names)
+        .properties(width="container", height=alt.Step(22))
+        .configure_view(strokeWidth=0)
+    )
+
+
+def head_map(
+    records: Sequence[Mapping[str, object]], role: Role, *, opened: Head | None = None
+) -> alt.LayerChart:
+    """Every head of the model, layer by head, shaded by its activation for one role.
+
+    Args:
+        records: one a head: layer, head, label, value, active, listed, shown.
+        role: names the values.
+        opened: the head whose pattern is open; its cell is framed.
+    """
+    frame = pd.DataFrame(records)
+    frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
+    heads = int(frame["head"].max()) + 1
+    roomy = heads <= 16
+    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
+    base = alt.Chart(frame).encode(
+        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
+        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
+    )
+    cells = (
+        base.mark_rect(
+            fill=ACTIVE,
+            stroke=INK,
+            strokeOpacity={"expr": "datum.open ? 1 : 0.15"},
+            strokeWidth={"expr": "datum.open ? 3 : 1"},
+            cursor="pointer",
+        )
+        .encode(
+            fillOpacity=alt.FillOpacity(
+                "value:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="head"),
+                alt.Tooltip("value:Q", title=share_title(role), format=".0%"),
+                alt.Tooltip("shown:N", title="state"),
+            ],
+        )
+        .add_params(_clickable())
+    )
+    rings = base.transform_filter("datum.active").mark_point(
+        shape="circle", size=620 if roomy else 120, stroke=INK, strokeWidth=2, filled=False
+    )
+    dots = base.transform_filter("datum.listed").mark_point(
+        shape="square", size=26, filled=True, color=INK, opacity=1, yOffset=17 if roomy else 0
+    )
+    layers = [cells, rings, dots]
+    if roomy:
+        layers.append(
+            base.transform_calculate(number="format(datum.value * 100, '.0f')")
+            .mark_text(color=INK, fontSize=12)
+            .encode(text="number:N")
+        )
+    return (
+        alt.layer(*layers)
+        .properties(width="container", height=alt.Step(44 if roomy else 20))
+        .configure_view(strokeWidth=0)
+    )
+
+
+def drawn_cells(
+    attention: Sequence[Sequence[float]], targets: Iterable[Evidence]
+) -> tuple[pd.DataFrame, int]:
+    """The cells of a pattern that are drawn (query, key, weight, target), and how many there are.
+
+    A cell that the role predicts is always kept; of the others, the :data:`MAX_CELLS` largest.
+    """
+    predicted = {(cell.query, cell.key) for cell in targets}
+    cells = [
+        (query, key, float(weight), (query, key) in predicted)
+        for query, row in enumerate(attention)
+        for key, weight in enumerate(row[: query + 1])
+    ]
+    total = len(cells)
+    if total > MAX_CELLS:
+        cells.sort(key=lambda cell: (not cell[3], -cell[2]))
+        cells = cells[:MAX_CELLS]
+    return pd.DataFrame(cells, columns=["query", "key", "weight", "target"]), total
+
+
+def attention_pattern(
+    cells: pd.DataFrame, labels: Sequence[str], role: Role, *, size: int = 560
+) -> alt.LayerChart:
+    """One head's attention: rows look, columns are looked at; the role's cells are outlined.
+
+    Args:
+        cells: from :func:`drawn_cells`.
+        labels: [pos] the tokens as short text.
+        role: names the outline in the tooltip.
+        size: pixels of the longer side.
+    """
+    length = len(labels)
+    step = min(44.0, max(2.0, size / length))
+    every = max(1, round(13 / step))  # a label needs about 13 pixels
+    positions = list(range(0, length, every))
+    names = alt.param(name="tokens", value=list(labels))
+    domain = alt.Scale(domain=list(range(length)), padding=0)
+
+    def axis(title: str, **settings: object) -> alt.Axis:
+        return alt.Axis(
+            title=title,
+            values=positions,
+            labelExpr="tokens[datum.value]",
+            labelFontSize=12,
+            labelLimit=90,
+            labelOverlap=False,
+            ticks=False,
+            domain=False,
+            titleFontWeight="normal",
+            **settings,
+        )
+
+    base = (
+        alt.Chart(cells)
+        .transform_calculate(
+            looks="tokens[datum.query] + ' (' + datum.query + ')'",
+            at="tokens[datum.key] + ' (' + datum.key + ')'",
+            predicted="datum.target ? 'yes' : 'no'",
+        )
+        .encode(
+            x=alt.X("key:O", scale=domain, axis=axis("looks at", orient="top", labelAngle=-60)),
+            y=alt.Y("query:O", scale=domain, axis=axis("this token")),
+            tooltip=[
+                alt.Tooltip("looks:N", title="token"),
+                alt.Tooltip("at:N", title="looks at"),
+                alt.Tooltip("weight:Q", title="attention", format=".1%"),
+                alt.Tooltip("predicted:N", title=f"outlined ({role.name})"),
+            ],
+        )
+    )
+    fill = base.mark_rect(fill=ACTIVE).encode(
+        fillOpacity=alt.FillOpacity(
+            "weight:Q",
+            scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1]),
+            legend=None,
+        )
+    )
+    outline = base.transform_filter("datum.target").mark_rect(
+        fillOpacity=0, stroke=TARGET, strokeWidth=2 if step > 8 else 0.8
+    )
+    return (
+        alt.layer(fill, outline)
+        .add_params(names)
+        .properties(width=round(step * length), height=round(step * length))
+        .configure_view(stroke=QUIET, strokeOpacity=0.35)
+    )

@@ -1,0 +1,86 @@
+"""Everything that the app keeps between reruns, with its bounds. All ``st.cache_*`` live here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from headroles.head_detection import PromptScores
+    from headroles.models import LoadedModel
+    from headroles.store import ModelEntry
+    from headroles.types import PromptRun
+
+
+class Answer(NamedTuple):
+    """What the model says to one prompt, and every head's numbers on it."""
+
+    run: PromptRun
+    scores: PromptScores
+
+
+class Reference(NamedTuple):
+    """What is known of a model's heads beforehand."""
+
+    entry: ModelEntry | None
+    """The stored analysis, or None where there is none to use."""
+    thresholds: dict[str, float]
+    """The threshold of every scored role: calibrated, or provisional without an entry."""
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def load_model(name: str) -> LoadedModel:
+    """A model, once for the whole server; two at most, because each may take half a gigabyte.
+
+    Raises:
+        HeadrolesError: if it cannot be loaded.
+    """
+    from headroles import models
+
+    return models.load_model(name)
+
+
+@st.cache_data(max_entries=32, max_size="256MB", show_spinner=False)
+def answer(model: str, prompt: str) -> Answer:
+    """One forward pass with every head's attention; a long prompt alone may take 150 MB.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
+    """
+    loaded = load_model(model)
+    from headroles.capture import capture
+    from headroles.head_detection import score_prompt
+
+    run = capture(loaded, prompt)
+    return Answer(run, score_prompt(run.attention, run.token_ids))
+
+
+def reference(model: str, shape: tuple[int, int]) -> Reference:
+    """The stored analysis of a model; the store itself keeps the file in memory by its date.
+
+    Args:
+        model: the catalogue key.
+        shape: layers and heads of the model that runs; an analysis of another shape is refused.
+
+    Raises:
+        CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
+    """
+    from headroles import head_detection, paths, store
+    from headroles.errors import CategoriesBrokenError
+
+    entry = store.read_entry(model)
+    if (entry.num_layers, entry.num_heads) != shape:
+        raise CategoriesBrokenError(
+            paths.CATEGORIES.name,
+            why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
+            f"{entry.num_layers} of {entry.num_heads}.",
+        )
+    return Reference(entry, head_detection.thresholds_of(model)[0])
+
+
+def provisional() -> Reference:
+    """What is used where there is no analysis: no listed heads, thresholds that nobody measured."""
+    from headroles.head_detection import DEFAULT_THRESHOLDS
+
+    return Reference(None, dict(DEFAULT_THRESHOLDS))

@@ -1,0 +1,153 @@
+"""A card per role, and the box that says which roles are asleep and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles import ROLES
+from headroles.types import Head
+from headroles.ui import pieces, state, text, view
+
+if TYPE_CHECKING:
+    from headroles.store import ModelEntry
+    from headroles.ui.view import RoleCard
+
+MOST_CHIPS = 24
+"""More heads than this are listed as text instead of chips."""
+
+
+def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
+    """Draw every card, then the box about the sleeping ones."""
+    with st.container(key="role_cards"):
+        for card in cards:
+            with st.container(border=True, key=f"card_{card.role.key}", height="stretch"):
+                _card(card)
+        with st.container(border=True, key="card_other", height="stretch"):
+            _other(entry)
+    why_gray(cards)
+
+
+def _heading(*, awake: bool | None, name: str, headline: str) -> None:
+    circle = {True: "●", False: "○", None: "◌"}[awake]
+    meaning = {True: "awake", False: "asleep", None: "neutral"}[awake]
+    pieces.html(
+        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
+        f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'
+        f'<h3>{escape(name)}</h3><span class="hr-count">{escape(headline)}</span></div>'
+    )
+
+
+def _card(card: RoleCard) -> None:
+    role = card.role
+    _heading(awake=card.awake, name=role.name, headline=card.headline)
+    pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    if card.rows:
+        _bars(card)
+    if not card.awake:
+        pieces.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
+        _try_this(card, place="card")
+    if card.rows:
+        with st.expander(f"Why, and all numbers ({text.count(len(card.rows), 'head')})"):
+            _numbers(card)
+
+
+def _bars(card: RoleCard) -> None:
+    from headroles import charts
+
+    chart = f"bars_{card.role.key}"
+    opened = st.session_state[state.OPENED]
+    shown = opened.head if opened and opened.chart == chart else None
+    pieces.chart(
+        charts.head_bars(view.bar_records(card), card.role, opened=shown),
+        key=state.chart_key(chart),
+        alt_text=view.bars_alt(card),
+        on_select=state.on_click(chart, card.role.key),
+    )
+
+
+def _numbers(card: RoleCard) -> None:
+    chance = "Even" if not card.role.has_cells else "Chance"
+    pieces.html(
+        text.table(
+            ["Head", "On this prompt", chance, "Threshold", "Measured"],
+            view.table_rows(card),
+            notes=True,
+        )
+    )
+    note = (
+        "“Even” is 100% by definition: a perfectly even spread. "
+        if not card.role.has_cells
+        else "“Chance” is what an even spread gives on this prompt. "
+    )
+    st.caption(note + "“Measured” is the head's score in the analysis done beforehand.")
+
+
+def _try_this(card: RoleCard, *, place: str) -> None:
+    hint = card.hint(st.session_state[state.PROMPT])
+    if hint is None:
+        return
+    st.button(
+        f"Try this: “{text.shorten(hint, limit=34)}”",
+        key=f"try_{place}_{card.role.key}",
+        icon=":material/lightbulb:",
+        on_click=state.take,
+        args=(hint,),
+        help=hint,
+    )
+
+
+def _other(entry: ModelEntry) -> None:
+    role = ROLES["other"]
+    heads = view.fits_nothing(entry)
+    total = entry.num_layers * entry.num_heads
+    _heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
+    pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    if not heads:
+        return
+    if len(heads) > MOST_CHIPS:
+        pieces.html(f'<p class="hr-small">{escape(", ".join(h.label for h in heads))}</p>')
+        return
+    st.pills(
+        "Open one of them",
+        [head.label for head in heads],
+        key=state.OTHER_HEAD,
+        on_change=_open_other,
+    )
+
+
+def _open_other() -> None:
+    label = st.session_state[state.OTHER_HEAD]
+    if label is None:
+        state.close_pattern()
+    else:
+        state.open_pattern(Head.parse(label), "other", chart=state.OTHER_HEAD)
+
+
+def why_gray(cards: Sequence[RoleCard]) -> None:
+    """Which roles are asleep on this prompt, why, and what wakes each."""
+    asleep = [card for card in cards if not card.awake]
+    with st.container(border=True, key="why_gray"):
+        st.subheader("Why are some gray?", anchor=False)
+        if not asleep:
+            st.markdown(
+                f"All {len(cards)} roles are awake on this prompt. A single head can still be "
+                "gray: open “Why, and all numbers” in its card."
+            )
+            return
+        st.markdown(
+            f"**{len(asleep)} of {len(cards)}** roles are asleep on this prompt. Nothing is "
+            "broken: a head can only do its job when the prompt has work for it."
+        )
+        for card in asleep:
+            with st.container(
+                horizontal=True, vertical_alignment="center", key=f"why_{card.role.key}"
+            ):
+                pieces.html(
+                    f"<b>○ {escape(card.role.name)}</b><br>{escape(card.why_asleep)}",
+                    width="stretch",
+                )
+                _try_this(card, place="box")

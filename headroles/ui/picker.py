@@ -1,0 +1,23 @@
+"""The model picker in the sidebar, on every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.models import CATALOGUE
+from headroles.ui import state
+
+
+def draw() -> None:
+    """Draw the picker; the choice is ``state.MODEL``."""
+    state.begin()
+    with st.sidebar:
+        key = st.selectbox(
+            "Model",
+            list(CATALOGUE),
+            format_func=lambda name: CATALOGUE[name].name,
+            key=state.MODEL,
+            on_change=state.close_pattern,
+        )
+        entry = CATALOGUE[key]
+        st.caption(f"{entry.about} {entry.parameters} parameters, {entry.family} family.")

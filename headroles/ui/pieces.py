@@ -1,0 +1,87 @@
+"""Pieces that several parts of a page share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.ui.text import plain
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_STYLE = Path(__file__).with_name("style.css")
+
+
+def style() -> None:
+    """Load the style sheet; every page calls this first."""
+    st.html(_STYLE)
+
+
+def html(body: str, **settings: object) -> None:
+    """Show HTML made by :mod:`headroles.ui.text`, where everything typed is escaped."""
+    st.html(body, **settings)
+
+
+def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:
+    """Say what is wrong and what to do about it."""
+    body = f"**{plain(error.problem)}**"
+    kind(f"{body}  \n{plain(error.mend)}" if error.mend else body)
+
+
+def chart(
+    drawing: alt.Chart | alt.LayerChart,
+    *,
+    key: str,
+    alt_text: str,
+    on_select: Callable[[], None] | None = None,
+    width: str = "stretch",
+) -> None:
+    """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
+    clickable = {"on_select": on_select} if on_select else {}
+    st.altair_chart(drawing, key=key, alt=alt_text, width=width, **clickable)
+
+
+def bar_legend() -> None:
+    """What the bars of the cards are made of, in one line."""
+    html(
+        '<div class="hr-legend">'
+        '<span><i class="hr-key hr-key-active"></i>active</span>'
+        '<span><i class="hr-key hr-key-quiet"></i>quiet</span>'
+        '<span><i class="hr-key hr-key-short"></i>too short to tell</span>'
+        '<span><i class="hr-key hr-key-chance"></i>chance on this prompt</span>'
+        '<span><i class="hr-key hr-key-threshold"></i>threshold</span>'
+        "</div>"
+    )
+
+
+def how_to_read() -> None:
+    """The short help behind a button."""
+    with st.popover("How to read a bar", icon=":material/help:"):
+        bar_legend()
+        st.markdown(
+            "**The bar** says how much of its attention a head puts where its role predicts, "
+            "averaged over the tokens where the role can show: from 0% to 100%.\n\n"
+            "**The thick tick** is *chance*: what a head would get on this very prompt if it "
+            "spread its attention evenly over all tokens so far.\n\n"
+            "**The dashed line** is the *threshold*, measured beforehand on many texts: heads "
+            "that have the role reach it.\n\n"
+            "- **active**: over the threshold and clearly over chance\n"
+            "- **quiet**: it could do its job here, but does something else\n"
+            "- **nothing to do here**: the pattern it looks for is not in the prompt\n"
+            "- **too short to tell**: too few tokens to judge by\n\n"
+            "For *Diffuse* the number is how even the attention is, so its tick stands at 100% "
+            "by definition: perfectly even.\n\n"
+            "**L1H3** means layer 1, head 3; both are counted from 0. One head can have more "
+            "than one role."
+        )
+
+
+def label_value(label: str, value: str) -> str:
+    """A small HTML line, both parts escaped."""
+    return f"<b>{escape(label)}</b> {escape(value)}"

@@ -1,0 +1,53 @@
+"""The prompt box, its Run button, the example chips and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui import state
+from headroles.ui.examples import EXAMPLES
+from headroles.ui.text import shorten
+
+
+def draw() -> None:
+    """Draw the form. The chips are submit buttons of it, so they see text that was not run yet."""
+    with st.form("prompt_form", border=True):
+        st.text_area(
+            "Your sentence",
+            key=state.BOX,
+            height=96,
+            placeholder="Type a sentence, or take one of the examples below.",
+            persist_state="session",
+        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.form_submit_button(
+                "Run",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=state.run_box,
+                key="run",
+                help="Or press Ctrl+Enter in the box",
+            )
+            st.html('<span class="hr-small">or try</span>', width="content")
+            for number, example in enumerate(EXAMPLES):
+                st.form_submit_button(
+                    example.label,
+                    on_click=state.take,
+                    args=(example.prompt,),
+                    key=f"example_{number}",
+                    help=example.prompt,
+                )
+    _way_back()
+
+
+def _way_back() -> None:
+    own = st.session_state[state.BEFORE]
+    if own is None or own == st.session_state[state.PROMPT]:
+        return
+    st.button(
+        "Back to my prompt",
+        icon=":material/undo:",
+        on_click=state.undo,
+        key="undo",
+        help=f"`{shorten(own.replace('`', ''), limit=80)}`" if own.strip() else None,
+    )

@@ -1,0 +1,21 @@
+"""The app's entry: page settings, the model picker and the navigation; nothing else.
+
+streamlit run streamlit_app.py
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui import picker
+
+st.set_page_config(page_title="headroles", page_icon=":material/hub:", layout="wide")
+page = st.navigation(
+    [
+        st.Page(
+            "pages/your_prompt.py", title="Your Prompt", icon=":material/edit_note:", default=True
+        )
+    ]
+)
+picker.draw()
+page.run()
