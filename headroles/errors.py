@@ -108,10 +108,15 @@ class UnknownModelError(HeadrolesError):
 class ModelUnavailableError(HeadrolesError):
     """The model exists in principle, but its files cannot be read from here."""
 
-    def __init__(self, name: str, *, why: str) -> None:
+    def __init__(self, name: str, *, why: str, is_folder: bool = False) -> None:
         super().__init__(
             f"The model '{name}' could not be loaded: {why}",
-            mend="Check the internet connection, or choose the bundled model, which needs none.",
+            mend=(
+                "Check that the folder is complete: config.json, model.safetensors and "
+                "tokenizer.json, as save_pretrained writes them."
+                if is_folder
+                else "Check the internet connection, or choose the bundled model, which needs none."
+            ),
             value=name,
         )
 

@@ -39,7 +39,7 @@ PROBE = "attention_probe"
 
 _IMPLEMENTATION = "headroles_probe"
 _DROPOUTS = ("attn_dropout", "attention_dropout")
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -178,9 +178,8 @@ def resolve_source(name_or_folder: str) -> str:
     """
     if name_or_folder in CATALOGUE:
         return CATALOGUE[name_or_folder].source
-    if Path(name_or_folder).is_dir():
-        return name_or_folder
-    if _HUB_ID.fullmatch(name_or_folder) and "/" in name_or_folder:
+    is_folder = name_or_folder.strip() and Path(name_or_folder).is_dir()  # Path("") is "."
+    if is_folder or _HUB_ID.fullmatch(name_or_folder):
         return name_or_folder
     raise UnknownModelError(name_or_folder, known=CATALOGUE)
 
@@ -224,9 +223,12 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ModelUnavailableError(source, why=_first_line(error)) from error
+        raise _unavailable(source, error) from error
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
+        raise _unavailable(source, "It has no tokenizer.")
+    return tokenizer
 
 
 def model_revision(source: str) -> str:
@@ -245,28 +247,42 @@ def model_revision(source: str) -> str:
 
 def _load_weights(source: str, key: str) -> PreTrainedModel:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     _register_attention()
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ModelUnavailableError(key, why=_first_line(error)) from error
+        raise _unavailable(source, error) from error
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, info = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=torch.float32,
             attn_implementation=_attention_for(config),
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except OSError as error:
-        raise ModelUnavailableError(key, why=_first_line(error)) from error
+    except (OSError, SafetensorError) as error:
+        raise _unavailable(source, error) from error
+    except RuntimeError as error:
+        raise _unavailable(source, "Its weights do not fit its config.json.") from error
     except ValueError as error:
         raise UnsupportedModelError(key, why=_first_line(error)) from error
+    if info["missing_keys"]:  # transformers fills them with random numbers and only warns
+        first = min(info["missing_keys"])
+        raise _unavailable(
+            source, f"{len(info['missing_keys'])} weights are missing, e.g. {first}."
+        )
     return model.eval().requires_grad_(False)
+
+
+def _unavailable(source: str, why: Exception | str) -> ModelUnavailableError:
+    why = _first_line(why) if isinstance(why, Exception) else why
+    return ModelUnavailableError(catalogue_key(source), why=why, is_folder=Path(source).is_dir())
 
 
 def _first_line(error: Exception) -> str:
@@ -315,7 +331,7 @@ def probed_attention(
     output, pattern = eager(module, query, key, value, attention_mask, **settings)
     probe = getattr(module, PROBE, None)
     if probe is None:  # the pass that finds the attention modules
-        _seen.append((module, pattern.shape[1]))
+        _seen.append((module, pattern))
         return output, pattern
     changed = probe(pattern)
     if changed is pattern:
@@ -325,28 +341,53 @@ def probed_attention(
     return (changed @ values).transpose(1, 2).contiguous(), changed
 
 
-_seen: list[tuple[nn.Module, int]] = []
+_seen: list[tuple[nn.Module, Tensor]] = []
 _discovery = threading.Lock()
 
 
 def _install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], int]:
-    """Find the attention modules by running two tokens, and give each its probe."""
-    import torch
+    """Find where the patterns pass by running two tokens, and put a probe there.
+
+    Returns:
+        [layer] the paths of the probes, and the number of query heads.
+    """
     from torch import nn
 
-    with _discovery, torch.no_grad():
-        _seen.clear()
-        model(torch.zeros(1, 2, dtype=torch.long))
-        found = list(_seen)
-        _seen.clear()
     names = {module: path for path, module in model.named_modules()}
-    if found:
-        for module, _ in found:
-            module.add_module(PROBE, nn.Identity())
-        return tuple(f"{names[module]}.{PROBE}" for module, _ in found), found[0][1]
-    dropouts = [path for path in names.values() if path.rpartition(".")[2] in _DROPOUTS]
-    if not dropouts:
+    dropouts = [module for module in names if names[module].rpartition(".")[2] in _DROPOUTS]
+    found = _run_two_tokens(model, dropouts)
+    by_function = [module for module, _ in found if module not in dropouts]
+    # A family may own dropout modules and still compute its attention past them (Falcon).
+    if not by_function and (not dropouts or len(found) != len(dropouts)):
         raise UnsupportedModelError(
             key, why="its attention can be reached neither by a function nor by a module."
         )
-    return tuple(dropouts), model.config.get_text_config().num_attention_heads
+    if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in found):
+        raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
+    if not by_function:
+        paths = tuple(names[module] for module, _ in found)
+        return paths, model.config.get_text_config().num_attention_heads
+    for module in by_function:
+        module.add_module(PROBE, nn.Identity())
+    return tuple(f"{names[module]}.{PROBE}" for module in by_function), found[0][1].shape[1]
+
+
+def _run_two_tokens(
+    model: PreTrainedModel, dropouts: list[nn.Module]
+) -> list[tuple[nn.Module, Tensor]]:
+    """Which modules a pattern passes through, with the pattern, in the order of the layers."""
+    import torch
+
+    def record(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        _seen.append((module, output))
+
+    with _discovery, torch.no_grad():
+        _seen.clear()
+        hooks = [module.register_forward_hook(record) for module in dropouts]
+        try:
+            model(torch.zeros(1, 2, dtype=torch.long))
+            return list(_seen)
+        finally:
+            _seen.clear()
+            for hook in hooks:
+                hook.remove()

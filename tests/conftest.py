@@ -1,0 +1,70 @@
+"""What every test may use: one thread for torch, no network, and tiny models of each family."""
+
+from __future__ import annotations
+
+import os
+
+# The tests must not depend on a network: a name that is not on this disk is simply not there.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Torch warms up on its first call, so a deadline an example would fail at random.
+settings.register_profile(
+    "headroles",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("headroles")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """The matrices here are tiny: handing them to several threads costs more than it saves."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def model_folders(tmp_path_factory: pytest.TempPathFactory):
+    """``model_folders("gpt2")``: the folder of a tiny saved model of that family, made once."""
+    from tests.families import save_family
+
+    root = tmp_path_factory.mktemp("families")
+
+    def folder_of(family: str) -> Path:
+        folder = root / family
+        if not folder.exists():
+            save_family(family, folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def load_family(model_folders):
+    """``load_family("gpt2")``: that model loaded as a user would load it, once a session."""
+    from headroles.models import load_model
+
+    loaded = {}
+
+    def load(family: str):
+        if family not in loaded:
+            loaded[family] = load_model(str(model_folders(family)))
+        return loaded[family]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """The byte-level tokenizer of the tiny models."""
+    from tests.families import byte_level_tokenizer
+
+    return byte_level_tokenizer()

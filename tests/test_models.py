@@ -1,0 +1,202 @@
+"""Loading: what is taken, what is refused, and the sentence that says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BertConfig,
+    BertForMaskedLM,
+    FalconConfig,
+    MambaConfig,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
+from headroles.models import CATALOGUE, catalogue_key, load_model, model_revision, resolve_source
+from headroles.paths import DEMO_MODEL
+from headroles.tokens import MAX_TOKENS, encode
+from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, byte_level_tokenizer, save
+
+_TINY = {"vocab_size": 300, "num_hidden_layers": 1}
+_TINY_ATTENTION = {**_TINY, "hidden_size": 16, "num_attention_heads": 2}
+
+
+@pytest.fixture
+def copy_of_gpt2(model_folders, tmp_path: Path) -> Path:
+    """A folder with a whole model, free to be broken."""
+    return Path(shutil.copytree(model_folders("gpt2"), tmp_path / "my-model"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_loaded_model_knows_its_own_shape(load_family, family: str) -> None:
+    loaded = load_family(family)
+    assert loaded.key == family  # the folder's name
+    assert (loaded.num_layers, loaded.num_heads) == (LAYERS, HEADS)
+    assert loaded.max_tokens == (MAX_TOKENS if family == "bloom" else CONTEXT)  # ALiBi has no end
+    assert not loaded.model.training
+    assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
+    modules = dict(loaded.model.named_modules())
+    layers = [
+        int(next(part for part in p.split(".") if part.isdigit())) for p in loaded.probe_paths
+    ]
+    assert layers == list(range(LAYERS))
+    assert all(path in modules for path in loaded.probe_paths)
+
+
+def test_loading_leaves_no_hook_behind(load_family) -> None:
+    for family in ("llama", "bloom"):  # found through a function, found through hooks
+        hooks = [m._forward_hooks for m in load_family(family).model.modules()]
+        assert not any(hooks)
+
+
+def test_a_model_with_eos_but_no_bos_gets_a_stand_in(copy_of_gpt2: Path) -> None:
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=byte_level_tokenizer().backend_tokenizer, eos_token="<|endoftext|>"
+    )
+    tokenizer.save_pretrained(copy_of_gpt2)
+    loaded = load_model(str(copy_of_gpt2))
+    assert (loaded.start.text, loaded.start.is_stand_in) == ("<|endoftext|>", True)
+    assert encode(loaded.tokenizer, "The cat").token_ids[0] == loaded.tokenizer.eos_token_id
+
+
+def test_a_model_with_neither_is_refused(copy_of_gpt2: Path) -> None:
+    bare = PreTrainedTokenizerFast(tokenizer_object=byte_level_tokenizer().backend_tokenizer)
+    bare.save_pretrained(copy_of_gpt2)
+    with pytest.raises(UnsupportedModelError, match="neither a start token nor an end-of-text"):
+        load_model(str(copy_of_gpt2))
+
+
+def test_a_typing_error_gets_a_suggestion() -> None:
+    with pytest.raises(
+        UnknownModelError, match=r"'gtp2'\. Did you mean 'gpt2'\?.*or give a folder"
+    ):
+        load_model("gtp2")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "../nowhere", "two words", "a/b/c", "https://x.org/y"])
+def test_what_is_no_name_of_a_model_is_unknown(name: str) -> None:
+    # "" as a path would mean the present folder
+    with pytest.raises(UnknownModelError) as raised:
+        resolve_source(name)
+    assert raised.value.value == name
+
+
+@pytest.mark.parametrize("name", ["gpt2", "nobody/no-such-model"])
+def test_a_hub_model_out_of_reach_says_so(name: str) -> None:
+    # conftest.py sets HF_HUB_OFFLINE, as on a machine without a network
+    with pytest.raises(ModelUnavailableError, match=r"connect.*internet.*bundled model") as raised:
+        load_model(name)
+    assert raised.value.value == name
+
+
+def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
+    config = T5Config(vocab_size=300, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    save(T5ForConditionalGeneration(config), tmp_path)
+    with pytest.raises(UnsupportedModelError, match=r"encoder-decoder.*decoder-only.*GPT-2"):
+        load_model(str(tmp_path))
+
+
+def test_an_encoder_is_refused_though_transformers_would_load_it(tmp_path: Path) -> None:
+    config = BertConfig(**_TINY_ATTENTION, intermediate_size=16)
+    save(BertForMaskedLM(config), tmp_path)
+    with pytest.raises(UnsupportedModelError, match="look at the ones after them"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MambaConfig(**_TINY, hidden_size=16, state_size=4),  # no attention at all
+        FalconConfig(**_TINY_ATTENTION),  # owns a dropout module that its attention goes past
+    ],
+    ids=["mamba", "falcon"],
+)
+def test_attention_out_of_reach_is_refused_at_once(config, tmp_path: Path) -> None:
+    save(AutoModelForCausalLM.from_config(config), tmp_path)
+    with pytest.raises(UnsupportedModelError, match="neither by a function nor by a module"):
+        load_model(str(tmp_path))
+
+
+def _only_pickled(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+
+
+def _cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def _drop_a_layer(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if ".h.1." not in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _wider_config(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_embd": 64}))
+
+
+def _no_tokenizer(folder: Path) -> None:
+    for part in folder.glob("tokenizer*"):
+        part.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_only_pickled, "no file named model.safetensors"),  # a pickle can run any code
+        (_cut_weights, "not fully covered"),
+        (_drop_a_layer, r"12 weights are missing, e\.g\. transformer\.h\.1"),
+        (_wider_config, "weights do not fit"),
+        (_no_tokenizer, "no tokenizer"),
+        (lambda folder: (folder / "config.json").unlink(), "config.json"),
+        (lambda folder: (folder / "config.json").write_text("{oops"), "not a valid JSON"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{oops"), "property name"),
+    ],
+    ids=["pickled", "cut", "layer gone", "wider", "no tokenizer", "no config", "config", "tokens"],
+)
+def test_a_damaged_folder_is_named_and_explained(copy_of_gpt2: Path, damage, says: str) -> None:
+    damage(copy_of_gpt2)
+    with pytest.raises(ModelUnavailableError, match=says) as raised:
+        load_model(str(copy_of_gpt2))
+    assert raised.value.value == "my-model"
+    assert "model.safetensors and tokenizer.json" in raised.value.mend
+
+
+def test_names_folders_and_hub_ids_share_one_key(tmp_path: Path) -> None:
+    assert catalogue_key("gpt2") == catalogue_key("openai-community/gpt2") == "gpt2"
+    assert catalogue_key("someone/new") == "someone/new"
+    assert catalogue_key(str(tmp_path)) == tmp_path.name
+    assert resolve_source("pythia-70m") == "EleutherAI/pythia-70m"
+
+
+def test_the_catalogue_starts_with_the_bundled_model() -> None:
+    first = next(iter(CATALOGUE.values()))
+    assert first.is_bundled
+    assert first.source == str(DEMO_MODEL)
+    assert [entry.key for entry in CATALOGUE.values()] == list(CATALOGUE)
+    assert sum(entry.is_bundled for entry in CATALOGUE.values()) == 1
+
+
+def test_the_revision_follows_the_weights(copy_of_gpt2: Path, model_folders) -> None:
+    same = model_revision(str(copy_of_gpt2))
+    assert same == model_revision(str(model_folders("gpt2")))
+    _drop_a_layer(copy_of_gpt2)
+    assert model_revision(str(copy_of_gpt2)) != same
+
+
+def test_every_family_of_the_tests_is_known_to_transformers() -> None:
+    assert all(AutoConfig.for_model(family).model_type == family for family in FAMILIES)
