@@ -2,16 +2,16 @@
 
 A role predicts, for every query row q, a set S(q) of key columns. With ``t`` the token ids:
 
-=================  ==========================================  =====================================
-role               S(q)                                        source
-=================  ==========================================  =====================================
-previous_token     {q-1}, q >= 2                               Elhage et al. 2021; Voita et al.
-2019 induction          {k+1 : k < q, t[k] = t[q], k+1 < q}         Elhage et al. 2021; Olsson et
-al. 2022 duplicate_token    {k < q : t[k] = t[q]}                       Wang et al. 2022 (arXiv
-2211.00593) positional         {0}, q >= 1                                 Xiao et al. 2023
-(attention sinks) diffuse            no cells; entropy of the row                Ghader & Monz
-2017 (arXiv 1710.03348) other              below the threshold on all five
-=================  ==========================================  =====================================
+=================  =====================================  ======================================
+role               S(q)                                   source
+=================  =====================================  ======================================
+previous_token     {q-1}, q >= 2                          Elhage et al. 2021; Voita et al. 2019
+induction          {k+1 : k < q, t[k] = t[q], k+1 < q}    Elhage et al. 2021; Olsson et al. 2022
+duplicate_token    {k < q : t[k] = t[q]}                  Wang et al. 2022 (arXiv 2211.00593)
+positional         {0}, q >= 1                            Xiao et al. 2023 (attention sinks)
+diffuse            no cells; entropy of the row           Ghader & Monz 2017 (arXiv 1710.03348)
+other              below the threshold on all five
+=================  =====================================  ======================================
 
 Position 0 always holds the BOS token or its stand-in, and is never a copy of anything. Row 1 is
 left out of ``previous_token`` because its predecessor is position 0, where idle heads rest: a
