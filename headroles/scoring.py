@@ -114,7 +114,9 @@ def row_entropy(
 ) -> Float[Tensor, "*heads query"]:
     """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0."""
     entropy = torch.special.entr(attention).sum(-1)  # nats; entr(0) is 0
-    return entropy / row_sizes(attention.shape[-1]).log().clamp_min(torch.finfo(torch.float32).tiny)
+    most = row_sizes(attention.shape[-1]).log()
+    # Row 0 has nothing to choose from (log 1 = 0), and need not be exactly 1 in every model.
+    return torch.where(most > 0, entropy / most, 0.0)
 
 
 def mean_entropy(

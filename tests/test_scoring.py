@@ -1,0 +1,317 @@
+"""Planted attention gets exactly the scores that the definitions say.
+
+Every expected number is worked out by hand, or comes from :func:`naive`: three plain loops written
+from the definitions alone.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroles import scoring
+from headroles.errors import ShapeError, UnknownRoleError
+from headroles.roles import SCORED_ROLES, get_role
+
+CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]
+BOS, A, B, C = 0, 7, 8, 9
+CLOSE = {"rtol": 0, "atol": 1e-5}
+
+
+# ------------------------------------------------------------------ the definitions, once more
+
+
+def predicted(role: str, ids: list[int], q: int) -> set[int]:
+    """S(q), spelled out."""
+    copies = [k for k in range(1, q) if ids[k] == ids[q]]  # position 0 is never a copy
+    return {
+        "previous_token": {q - 1} if q >= 2 else set(),
+        "duplicate_token": set(copies) if q > 0 else set(),
+        "induction": {k + 1 for k in copies if k + 1 < q} if q > 0 else set(),
+        "positional": {0} if q >= 1 else set(),
+    }[role]
+
+
+def naive(pattern: torch.Tensor, ids: list[int], role: str) -> tuple[float, float, int]:
+    """(activation, chance, rows) of one head, row by row and cell by cell."""
+    values, chances = [], []
+    for q in range(len(ids)):
+        if role == "diffuse":
+            if q >= 1:
+                row = [float(pattern[q, k]) for k in range(q + 1)]
+                values.append(-sum(p * math.log(p) for p in row if p > 0) / math.log(q + 1))
+                chances.append(1.0)
+            continue
+        cells = predicted(role, ids, q)
+        if 0 < len(cells) < q + 1:
+            values.append(sum(float(pattern[q, k]) for k in cells))
+            chances.append(len(cells) / (q + 1))
+    rows = len(values)
+    return (sum(values) / rows, sum(chances) / rows, rows) if rows else (0.0, 0.0, 0)
+
+
+# ------------------------------------------------------------------ planted heads
+
+
+def even(length: int) -> torch.Tensor:
+    return torch.ones(length, length).tril() / torch.arange(1, length + 1).unsqueeze(1)
+
+
+def sink(length: int) -> torch.Tensor:
+    pattern = torch.zeros(length, length)
+    pattern[:, 0] = 1
+    return pattern
+
+
+def self_attender(length: int) -> torch.Tensor:
+    return torch.eye(length)
+
+
+def perfect(role: str, ids: list[int]) -> torch.Tensor:
+    """Looks where the role says, evenly over its cells; at itself where the role says nothing."""
+    pattern = torch.eye(len(ids))
+    for q in range(len(ids)):
+        cells = predicted(role, ids, q)
+        if cells:
+            pattern[q] = 0
+            for k in cells:
+                pattern[q, k] = 1 / len(cells)
+    return pattern
+
+
+def half(role: str, ids: list[int]) -> torch.Tensor:
+    """Half of its attention where the role says, the other half on the token itself.
+
+    The diagonal is in no role's S(q), so the half there counts for nothing.
+    """
+    return (perfect(role, ids) + self_attender(len(ids))) / 2
+
+
+def repeats(times: int) -> list[int]:
+    """BOS, then A B C over and over."""
+    return [BOS] + [A, B, C] * times
+
+
+def score(pattern: torch.Tensor, ids: list[int], role: str) -> float:
+    return float(scoring.role_activation(pattern, ids, role).value)
+
+
+@pytest.mark.parametrize("times", range(2, 7))
+@pytest.mark.parametrize("role", CELL_ROLES)
+def test_planted_heads_score_what_they_are(role: str, times: int) -> None:
+    ids = repeats(times)
+    length = len(ids)
+    assert score(perfect(role, ids), ids, role) == pytest.approx(1, abs=1e-6)
+    assert score(half(role, ids), ids, role) == pytest.approx(0.5, abs=1e-6)
+    assert score(self_attender(length), ids, role) == 0
+    resting = score(sink(length), ids, role)
+    assert resting == pytest.approx(1 if role == "positional" else 0, abs=1e-6)
+    laid = scoring.role_activation(even(length), ids, role)
+    assert float(laid.value) == pytest.approx(laid.chance, abs=1e-6)
+
+
+# Worked out for ids = BOS A B C A B C: rows q = 0..6 have 1..7 keys.
+#   previous_token: rows 2..6, one cell each: (1/3 + 1/4 + 1/5 + 1/6 + 1/7) / 5
+#   duplicate_token: rows 4, 5, 6, one earlier copy each: (1/5 + 1/6 + 1/7) / 3
+#   induction: the same rows, the cell right of that copy; for row 4 that is 2 < 4: as above
+#   positional: rows 1..6: (1/2 + ... + 1/7) / 6
+_BY_HAND = {
+    "previous_token": ((1 / 3 + 1 / 4 + 1 / 5 + 1 / 6 + 1 / 7) / 5, 5),
+    "duplicate_token": ((1 / 5 + 1 / 6 + 1 / 7) / 3, 3),
+    "induction": ((1 / 5 + 1 / 6 + 1 / 7) / 3, 3),
+    "positional": ((1 / 2 + 1 / 3 + 1 / 4 + 1 / 5 + 1 / 6 + 1 / 7) / 6, 6),
+}
+
+
+@pytest.mark.parametrize("role", CELL_ROLES)
+def test_chance_by_hand(role: str) -> None:
+    chance, rows = _BY_HAND[role]
+    laid = scoring.role_activation(even(7), repeats(2), role)
+    assert laid.rows == rows
+    assert laid.chance == pytest.approx(chance, abs=1e-6)
+
+
+def test_chance_counts_every_earlier_copy() -> None:
+    # BOS A A A: duplicate cells at q=2 {1} of 3 keys, at q=3 {1, 2} of 4: (1/3 + 2/4) / 2
+    laid = scoring.role_activation(even(4), [BOS, A, A, A], "duplicate_token")
+    assert (laid.rows, laid.chance) == (2, pytest.approx((1 / 3 + 1 / 2) / 2))
+    # induction: q=2 would point at 2, itself: no target; q=3 at {2} (and 3, itself): 1/4
+    laid = scoring.role_activation(even(4), [BOS, A, A, A], "induction")
+    assert (laid.rows, laid.chance) == (1, pytest.approx(1 / 4))
+
+
+def test_a_head_that_follows_only_the_latest_copy_is_perfect() -> None:
+    """Averaging over copies would give 1/5 on six repeats; the mass on S(q) is 1."""
+    ids = repeats(6)
+    pattern = torch.eye(len(ids))
+    for q in range(4, len(ids)):
+        pattern[q] = torch.eye(len(ids))[q - 2]  # three back is the copy, so two back follows it
+    assert score(pattern, ids, "induction") == 1
+
+
+def test_a_row_whose_cells_are_the_whole_row_does_not_apply() -> None:
+    targets = torch.zeros(3, 3, dtype=torch.bool)
+    targets[0, 0] = True  # the whole row 0
+    targets[1, :2] = True  # the whole row 1
+    targets[2, :2] = True  # two of three: the only one to apply
+    laid = scoring.cell_weights(targets)
+    assert int(laid.rows) == 1
+    assert float(laid.chance) == pytest.approx(2 / 3)
+    assert laid.weights.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("role", ["induction", "duplicate_token"])
+def test_nothing_repeated_does_not_apply(role: str) -> None:
+    laid = scoring.role_activation(even(4), [BOS, A, B, C], role)
+    assert (float(laid.value), laid.chance, laid.rows) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("role", ["induction", "duplicate_token"])
+def test_bos_is_never_a_copy(role: str) -> None:
+    # The stand-in may turn up in the text: BOS A BOS B BOS. The copies are at 2 and 4 only.
+    ids = [BOS, A, BOS, B, BOS]
+    cells = {"induction": {3}, "duplicate_token": {2}}[role]
+    laid = scoring.role_weights(get_role(role), torch.tensor(ids))
+    assert {(q, k) for q, k in laid.weights.nonzero().tolist()} == {(4, k) for k in cells}
+
+
+def test_other_has_no_number() -> None:
+    laid = scoring.role_activation(even(4), [BOS, A, B, C], "other")
+    assert (float(laid.value), laid.rows) == (0, 0)
+
+
+# ------------------------------------------------------------------ diffuse and resting
+
+
+def test_diffuse_by_hand() -> None:
+    ids = [BOS, A, B]
+    assert score(even(3), ids, "diffuse") == pytest.approx(1)
+    assert score(sink(3), ids, "diffuse") == 0
+    # row 1: (1/2, 1/2) -> log 2 / log 2 = 1; row 2: (1/2, 1/2, 0) -> log 2 / log 3
+    pattern = torch.tensor([[1, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0]])
+    expected = (1 + math.log(2) / math.log(3)) / 2
+    assert score(pattern, ids, "diffuse") == pytest.approx(expected)
+
+
+def test_row_zero_is_not_counted_even_if_it_does_not_sum_to_one() -> None:
+    """A model with learned sinks gives less than 1 there; log 1 = 0 must not make it infinite."""
+    pattern = even(3)
+    pattern[0, 0] = 0.25
+    assert score(pattern, [BOS, A, B], "diffuse") == pytest.approx(1)
+    assert scoring.row_entropy(pattern)[0] == 0
+
+
+def test_resting_share_by_hand() -> None:
+    assert scoring.resting_share(sink(4)) == 1
+    assert scoring.resting_share(self_attender(4)) == 0
+    assert float(scoring.resting_share(even(3))) == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert scoring.resting_share(torch.ones(2, 1, 1)).tolist() == [0, 0]  # one token: no row
+
+
+# ------------------------------------------------------------------ against the naive loops
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> tuple[torch.Tensor, list[int]]:
+    """Causal attention [head query key] and ids [pos], with many repeats."""
+    ids = draw(st.lists(st.integers(0, 3), min_size=1, max_size=9))
+    seed = draw(st.integers(0, 2**16))
+    heads = draw(st.integers(1, 3))
+    return causal(len(ids), heads, seed=seed), ids
+
+
+def causal(length: int, heads: int, *, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    scores = 4 * torch.randn(heads, length, length, generator=generator)
+    blind = torch.ones(length, length, dtype=torch.bool).triu(1)
+    return scores.masked_fill(blind, -torch.inf).softmax(-1)
+
+
+@given(prompts())
+def test_activation_chance_and_rows_equal_the_naive_loops(drawn) -> None:
+    attention, ids = drawn
+    for role in (*CELL_ROLES, "diffuse"):
+        got = scoring.role_activation(attention, ids, role)
+        for head, pattern in enumerate(attention):
+            value, chance, rows = naive(pattern, ids, role)
+            assert got.rows == rows, role
+            assert float(got.value[head]) == pytest.approx(value, abs=1e-5), role
+            assert got.chance == pytest.approx(chance, abs=1e-6), role
+            assert got.of(head).value == pytest.approx(value, abs=1e-5)
+
+
+@given(prompts())
+def test_evidence_is_the_predicted_cells_and_sums_to_the_activation(drawn) -> None:
+    attention, ids = drawn
+    for role in CELL_ROLES:
+        found = scoring.evidence(attention[0], ids, role)
+        cells = {(q, k) for q in range(len(ids)) for k in predicted(role, ids, q)}
+        assert {(cell.query, cell.key) for cell in found} == cells
+        assert len(found) == len(cells)
+        weights = [cell.weight for cell in found]
+        assert weights == sorted(weights, reverse=True)
+        laid = scoring.role_activation(attention[0], ids, role)
+        assert sum(weights) / max(laid.rows, 1) == pytest.approx(float(laid.value), abs=1e-5)
+        assert scoring.evidence(attention[0], ids, role, limit=2) == found[:2]
+    assert scoring.evidence(attention[0], ids, "diffuse") == ()
+
+
+@given(st.lists(prompts(), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_padded_batch_equals_its_rows(drawn, padding: int) -> None:
+    """Offline (batch, padded) and runtime (one prompt) give the same number."""
+    heads = min(attention.shape[0] for attention, _ in drawn)
+    lengths = torch.tensor([len(ids) for _, ids in drawn])
+    width = int(lengths.max()) + padding
+    ids = torch.full((len(drawn), width), A)  # padding that repeats, so it would show
+    # Padding rows hold attention too, as a model's do: no number may depend on it.
+    attention = causal(width, len(drawn) * heads, seed=1).unflatten(0, (len(drawn), heads)).clone()
+    for row, (pattern, one) in enumerate(drawn):
+        ids[row, : len(one)] = torch.tensor(one)
+        attention[row, :, : len(one)] = 0
+        attention[row, :, : len(one), : len(one)] = pattern[:heads]
+    laid = [scoring.role_weights(get_role(key), ids, lengths=lengths) for key in CELL_ROLES]
+    batch = scoring.batch_activations(attention, laid)  # [laid batch head]
+    entropy = scoring.mean_entropy(attention, lengths=lengths)  # [batch head]
+    for row, (pattern, one) in enumerate(drawn):
+        for place, key in enumerate(CELL_ROLES):
+            alone = scoring.role_activation(pattern[:heads], one, key)
+            torch.testing.assert_close(batch[place, row], alone.value, **CLOSE)
+            assert int(laid[place].rows[row]) == alone.rows
+            chance = float(laid[place].chance[row])
+            assert chance == pytest.approx(alone.chance) if alone.rows else math.isnan(chance)
+        alone = scoring.role_activation(pattern[:heads], one, "diffuse")
+        torch.testing.assert_close(entropy[row], alone.value, **CLOSE)
+
+
+@given(prompts())
+def test_all_roles_at_once_equal_each_alone(drawn) -> None:
+    attention, ids = drawn
+    together = scoring.prompt_activations(attention.unsqueeze(0), ids)
+    assert list(together) == [role.key for role in SCORED_ROLES]
+    for key, activation in together.items():
+        alone = scoring.role_activation(attention, ids, key).value
+        torch.testing.assert_close(activation.value[0], alone, **CLOSE)
+
+
+# ------------------------------------------------------------------ guards
+
+
+def test_attention_of_another_length_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"\[\.\.\., 3, 3\] for 3 tokens.*\[4, 4\]"):
+        scoring.role_activation(even(4), [BOS, A, B], "induction")
+    with pytest.raises(ShapeError):
+        scoring.evidence(torch.ones(2, 3), [BOS, A, B], "induction")
+
+
+def test_an_unknown_role_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UnknownRoleError, match="Did you mean 'induction'"):
+        scoring.role_activation(even(3), [BOS, A, B], "inductoin")
+
+
+def test_rounding_never_leaves_the_unit_interval() -> None:
+    over = scoring.RoleActivation(torch.tensor([1.0000001, -1e-9]), chance=0.5, rows=3)
+    assert [over.of(head).value for head in (0, 1)] == [1, 0]
