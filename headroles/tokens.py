@@ -10,6 +10,7 @@ means the same thing everywhere, and the same text has the same ids offline and 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ MAX_CHARACTERS = 200_000
 MAX_TOKENS = 512
 """Longest prompt that is run, BOS included: attention grows with its square (288 MB on GPT-2 at
 512 tokens, 1.2 GB at 1,024)."""
+
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
+"""How a SentencePiece vocabulary with byte fallback writes a raw byte."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def _as_text(tokenizer: PreTrainedTokenizerBase, token_id: int, piece: str | Non
     text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
     if "�" not in text:
         return text
+    if _BYTE_PIECE.fullmatch(piece):
+        return piece
     alphabet = _byte_alphabet()
     if all(character in alphabet for character in piece):
         return "".join(f"<0x{alphabet[character]:02X}>" for character in piece)
