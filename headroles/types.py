@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-_HEAD_LABEL = re.compile(r"\s*L?(\d{1,3})\s*[-.,]?\s*H?(\d{1,3})\s*", re.IGNORECASE)
+# Layer and head must be told apart by a separator or an H: "112" could be L1H12 or L11H2.
+_HEAD_LABEL = re.compile(r"\s*L?(\d{1,3})\s*(?:[-.,]\s*H?|H)\s*(\d{1,3})\s*", re.IGNORECASE)
 
 
 class Head(NamedTuple):

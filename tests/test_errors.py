@@ -1,0 +1,55 @@
+"""Every error is one sentence about what is wrong and one about the way out."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from headroles import errors
+from headroles.errors import HeadrolesError, near_match
+
+EXAMPLES = [
+    errors.EmptyPromptError(),
+    errors.PromptTooLargeError(300_000, limit=200_000),
+    errors.UnknownRoleError("inductoin", known=["induction", "diffuse"]),
+    errors.UnknownHeadError("L9H9", layers=4, heads=8),
+    errors.ShapeError("Attention", expected="[3, 3]", got=[4, 4]),
+    errors.UnknownModelError("gtp2", known=["gpt2"]),
+    errors.ModelUnavailableError("gpt2", why="No network."),
+    errors.ModelUnavailableError("folder", why="No weights.", is_folder=True),
+    errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
+    errors.CategoriesMissingError("There are no scores.", model="gpt2"),
+    errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_says_what_and_what_to_do(error: HeadrolesError) -> None:
+    assert str(error) == f"{error.problem} {error.mend}"
+    for sentence in (error.problem, error.mend):
+        assert sentence[0].isupper()
+        assert sentence == sentence.strip()
+    assert error.value is not None
+
+
+def test_every_error_of_the_module_is_shown_above() -> None:
+    family = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, HeadrolesError) and "__init__" in vars(kind)
+    }
+    assert family - {HeadrolesError} == {type(error) for error in EXAMPLES}
+
+
+def test_the_offending_value_is_kept_and_shown() -> None:
+    assert "300,000" in str(errors.PromptTooLargeError(300_000, limit=200_000))
+    assert "layers 0 to 3 and heads 0 to 7" in str(errors.UnknownHeadError("x", layers=4, heads=8))
+    assert "--model someone/x" in str(errors.CategoriesMissingError("None.", model="someone/x"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("gtp2", " Did you mean 'gpt2'?"), ("zebra", ""), ("", "")]
+)
+def test_a_near_match_is_offered_only_when_near(value: str, expected: str) -> None:
+    assert near_match(value, ["gpt2", "opt-125m"]) == expected
