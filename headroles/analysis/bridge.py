@@ -1,0 +1,58 @@
+"""TransformerLens runs the probe texts; one hook a layer hands out the attention pattern.
+
+TransformerLens 4 (Nanda & Bloom 2022) wraps a transformers model in a ``TransformerBridge``. Only
+the pattern of each layer is looked at, and it is given to the caller before the next layer runs,
+so the attention of the whole model is never in memory at once. The pass ends after the last
+layer's attention pattern is known to the hook; no logits are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from headroles.errors import ModelUnavailableError, UnsupportedModelError
+from headroles.models import resolve_source
+
+OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+
+
+def load_bridge(name_or_folder: str) -> TransformerBridge:
+    """Load a catalogue model, a folder or a Hub id into TransformerLens.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+        ModelUnavailableError: if its files cannot be read.
+        UnsupportedModelError: if TransformerLens has no adapter for its architecture.
+    """
+    source = resolve_source(name_or_folder)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
+            bridge = TransformerBridge.boot_transformers(source, device="cpu")
+    except OSError as error:
+        raise ModelUnavailableError(name_or_folder, why=f"{error}".split("\n")[0]) from error
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise UnsupportedModelError(name_or_folder, why=f"{error}".split("\n")[0]) from error
+    return bridge.eval()
+
+
+def each_layer(
+    bridge: TransformerBridge, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer
+) -> None:
+    """Run a batch once and call ``on_layer(layer, pattern)`` for every layer in turn."""
+
+    def hook_for(layer: int) -> Callable[..., None]:
+        def hook(pattern: Tensor, hook: object) -> None:
+            on_layer(layer, pattern)
+
+        return hook
+
+    hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n)) for n in range(bridge.cfg.n_layers)]
+    with torch.inference_mode():
+        bridge.run_with_hooks(token_ids, return_type=None, fwd_hooks=hooks)

@@ -1,0 +1,198 @@
+"""Scores of every head for every role, in one pass over each kind of probe text.
+
+Each text kind serves the roles that are measured on it (:mod:`headroles.roles`): sentences and
+their random-token control for the roles that need no repetition, repeats for those that do. Roles
+with cells, and their null, cost one matrix product a layer
+(:func:`headroles.scoring.batch_activations`).
+
+The *null* asks how well a head would do if the role predicted cells at random: for every row, as
+many columns as S(q) has, drawn from the row's other columns. It keeps the prompt, the head and
+the number of cells, and only breaks the link between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import PreTrainedTokenizerBase
+
+from headroles.analysis import texts
+from headroles.analysis.bridge import each_layer
+from headroles.roles import SCORED_ROLES, Role
+from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy, row_sizes
+from headroles.types import RoleScores, Sequences
+
+MAX_CELLS = 500_000
+"""Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(phase, sequences done, sequences in all)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeTexts:
+    """The texts that one analysis runs."""
+
+    sentences: Sequences
+    """Natural sentences."""
+    control: Sequences
+    """Random tokens, row by row as long as the sentences."""
+    repeats: Sequences
+    """Random repeated sequences."""
+
+
+@dataclass(frozen=True, eq=False)
+class _PerSequence:
+    """What one text kind gave: per role, a score for every sequence and head."""
+
+    scores: dict[str, Float[Tensor, "n layer head"]]
+    null: dict[str, Float[Tensor, "n layer head"]]
+    chance: dict[str, Float[Tensor, " n"]]
+
+
+def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> ProbeTexts:
+    """Make the probe texts of a model; the same seed gives the same texts."""
+    rng = np.random.default_rng(seed)
+    ids = texts.ordinary_ids(tokenizer)
+    sentences = texts.sentence_sequences(tokenizer)
+    return ProbeTexts(
+        sentences=sentences,
+        control=texts.random_like(sentences, ids, rng=rng),
+        repeats=texts.repeated_sequences(ids, n, start_id=texts.start_id_of(tokenizer), rng=rng),
+    )
+
+
+def measure(
+    bridge: TransformerBridge, probe: ProbeTexts, *, seed: int, progress: Progress | None = None
+) -> dict[str, RoleScores]:
+    """Score every head for every role.
+
+    Args:
+        bridge: the model.
+        probe: texts from :func:`make_texts`.
+        seed: draws the null's random cells.
+        progress: told after every batch.
+
+    Returns:
+        ``{role key: RoleScores}`` with mean, standard error, chance, null and control.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    on = {role.key: role.measured_on for role in SCORED_ROLES}
+    by_text = {
+        kind: [role for role in SCORED_ROLES if on[role.key] == kind] for kind in on.values()
+    }
+    total = len(probe.sentences) + len(probe.control) + len(probe.repeats)
+    done = 0
+
+    def run(kind: str, sequences: Sequences, roles: list[Role]) -> _PerSequence:
+        nonlocal done
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress:
+                progress(f"scoring {kind}", done, total)
+
+        return _run(bridge, sequences, roles, generator, advance)
+
+    natural = run("sentences", probe.sentences, by_text["sentences"])
+    control = run("random tokens", probe.control, by_text["sentences"])
+    repeats = run("repeats", probe.repeats, by_text["repeats"])
+    found = {"sentences": natural, "repeats": repeats}
+    return {
+        role.key: _role_scores(role, found[role.measured_on], control if role.control else None)
+        for role in SCORED_ROLES
+    }
+
+
+def _run(
+    bridge: TransformerBridge,
+    sequences: Sequences,
+    roles: list[Role],
+    generator: torch.Generator,
+    advance: Callable[[int], None],
+) -> _PerSequence:
+    """One pass over one text kind: every role, and the null of every role with cells."""
+    shape = (len(sequences), bridge.cfg.n_layers, bridge.cfg.n_heads)
+    scores = {role.key: torch.zeros(shape) for role in roles}
+    null = {role.key: torch.zeros(shape) for role in roles if role.has_cells}
+    chance = {role.key: torch.ones(len(sequences)) for role in roles}
+    with_cells = [role for role in roles if role.has_cells]
+    for rows in texts.batches(sequences, max_cells=MAX_CELLS):
+        lengths = sequences.lengths[rows]
+        token_ids = sequences.token_ids[rows, : int(lengths.max())]
+        targets = [role.targets(token_ids) for role in with_cells]
+        laid = [cell_weights(cells, lengths=lengths) for cells in targets]
+        at_random = [
+            cell_weights(random_cells(role, cells, generator), lengths=lengths)
+            for role, cells in zip(with_cells, targets, strict=True)
+        ]
+        for role, one in zip(with_cells, laid, strict=True):
+            chance[role.key][rows] = one.chance
+
+        def on_layer(
+            layer: int,
+            pattern: Tensor,
+            rows: Tensor = rows,
+            lengths: Tensor = lengths,
+            both: Sequence[CellWeights] = (*laid, *at_random),
+        ) -> None:
+            both_scores = batch_activations(pattern.float(), both)  # [2 * roles batch head]
+            for place, role in enumerate(with_cells):
+                scores[role.key][rows, layer] = both_scores[place]
+                null[role.key][rows, layer] = both_scores[place + len(with_cells)]
+            for role in roles:
+                if not role.has_cells:
+                    scores[role.key][rows, layer] = mean_entropy(pattern.float(), lengths=lengths)
+
+        each_layer(bridge, token_ids, on_layer)
+        advance(len(rows))
+    return _PerSequence(scores, null, chance)
+
+
+def random_cells(
+    role: Role, targets: Bool[Tensor, "batch query key"], generator: torch.Generator
+) -> Bool[Tensor, "batch query key"]:
+    """As many cells in every row as the role predicts, drawn from the row's other columns.
+
+    Column 0 takes part only for a role that predicts it: idle heads rest there, and the null should
+    not be raised by what every head does anyway.
+    """
+    length = targets.shape[-1]
+    open_cells = torch.ones(length, length, dtype=torch.bool).tril() & ~targets
+    if not bool(targets[..., 0].any()):
+        open_cells[..., 0] = False
+    draw = torch.rand(targets.shape, generator=generator).masked_fill(~open_cells, -1.0)
+    rank = draw.argsort(-1, descending=True).argsort(-1)  # 0 is the row's first choice
+    return (rank < targets.sum(-1, keepdim=True)) & open_cells
+
+
+def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) -> RoleScores:
+    """Means over the sequences to which the role applies, with the standard error."""
+    chance = found.chance[role.key]
+    counted = ~chance.isnan()  # a sequence without an applying row says nothing
+    scores = found.scores[role.key][counted]  # [n layer head]
+    n = scores.shape[0]
+    return RoleScores(
+        role=role.key,
+        mean=scores.mean(0),
+        standard_error=scores.std(0, unbiased=True) / n**0.5,
+        chance=float(chance[counted].mean()),
+        n=n,
+        null=found.null[role.key][counted].mean(0)
+        if role.has_cells
+        else torch.full_like(scores[0], torch.nan),
+        control=control.scores[role.key].mean(0) if control else None,
+        control_name=role.control,
+    )
+
+
+def even_spread(length: int) -> Float[Tensor, "query key"]:
+    """[query key] the attention of a head that spreads evenly: what ``chance`` is the score of."""
+    return torch.ones(length, length).tril() / row_sizes(length).unsqueeze(-1)

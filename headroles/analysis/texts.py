@@ -1,0 +1,141 @@
+"""Probe texts: sentences, random repeated sequences, and the random-token control.
+
+Repeats are made as *token ids*, never as text: decoding random ids and tokenising the string again
+gives other ids, and then the repetition is no longer exact. Segment length and gap vary, so that a
+head that always looks a fixed distance back cannot pass for an induction head.
+
+>>> import numpy as np
+>>> probe = repeated_sequences(range(1, 50), 3, start_id=0, rng=np.random.default_rng(0))
+>>> probe.token_ids[:, 0].tolist()
+[0, 0, 0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from headroles.tokens import encode, start_token
+from headroles.types import Sequences
+
+SEGMENT = (10, 32)
+"""Shortest and longest repeated segment, in tokens."""
+GAP = (0, 8)
+"""Fewest and most random tokens between two copies."""
+COPIES = (2, 3)
+"""Fewest and most copies of a segment."""
+
+SENTENCES = (
+    "The old man walked slowly along the river with his dog.",
+    "Anna put the small key in the box under her bed.",
+    "On Monday we went to the market and bought bread, cheese and honey.",
+    "The king lived in a castle on the hill, far away from the village.",
+    "When the rain stopped, the children ran out into the garden.",
+    "My brother wants to be a doctor because he likes to help people.",
+    "A black cat slept on the chair near the open window.",
+    "Nobody knew where the train was going that night.",
+    "She opened the letter, read it twice and smiled.",
+    "There is a red boat on the lake and a blue one near the bridge.",
+    "“Where is my hat?” asked the farmer, but no one answered.",
+    "In winter the days are short and the nights are long and cold.",
+    "The teacher gave every student a pencil and a sheet of paper.",
+    "If you mix yellow and blue you get green.",
+    "Peter has three sisters, and Lucy has two brothers.",
+    "After dinner they sat by the fire and told stories about the sea.",
+    "The baker sold the last cake to a woman in a long gray coat.",
+    "A small bird sang in the tree while the fox waited below.",
+    "He could not find his shoes, so he stayed at home.",
+    "The museum is closed today, but the library is open until six.",
+    "First wash the apples, then cut them and put them in a bowl.",
+    "The soldier was tired and hungry after the long way home.",
+    "Some people like tea in the morning; others drink only water.",
+    "Rain fell on the roof all night and the street was full of water.",
+    "The little girl gave her doll to a friend who was sick.",
+    "Every summer my uncle paints his house white.",
+    "The doctor said that the boy should rest and drink warm milk.",
+    "Two men carried a heavy table up the stairs of the hotel.",
+    "We saw the moon, the stars and a very bright light in the sky.",
+    "The thief hid the golden ring under a stone in the forest.",
+    "Maria wrote a song about the city in which she was born.",
+    "It was late, the shop was empty, and the lamp was still on.",
+)
+"""Varied sentences written for this project; none of them is training text of the bundled model."""
+
+
+def pack(rows: Sequence[Sequence[int]], **meta: object) -> Sequences:
+    """Pad rows of ids on the right with their own first id, which stands for "start" everywhere."""
+    lengths = torch.tensor([len(row) for row in rows])
+    token_ids = torch.full((len(rows), int(lengths.max())), rows[0][0])
+    for place, row in enumerate(rows):
+        token_ids[place, : len(row)] = torch.as_tensor(row)
+    return Sequences(token_ids, lengths, meta)
+
+
+def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Every id of the vocabulary that is no special token."""
+    special = set(tokenizer.all_special_ids)
+    return [token_id for token_id in range(len(tokenizer)) if token_id not in special]
+
+
+def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:
+    """The sentences as ids, under the project's tokenisation policy."""
+    return pack([encode(tokenizer, sentence).token_ids for sentence in SENTENCES])
+
+
+def random_like(texts: Sequences, ids: Sequence[int], *, rng: np.random.Generator) -> Sequences:
+    """The control: random tokens in rows as long as ``texts``, each behind the same start token."""
+    pool = np.asarray(ids)
+    start = int(texts.token_ids[0, 0])
+    return pack([[start, *rng.choice(pool, int(n) - 1).tolist()] for n in texts.lengths])
+
+
+def repeated_sequences(
+    ids: Sequence[int], n: int, *, start_id: int, rng: np.random.Generator
+) -> Sequences:
+    """[start] segment (gap segment)+ of random ids; lengths, gaps and copies vary by row.
+
+    Args:
+        ids: the ids to draw from.
+        n: number of rows.
+        start_id: the id at position 0.
+        rng: the source of randomness.
+    """
+    pool = np.asarray(ids)
+
+    def between(bounds: tuple[int, int]) -> int:
+        return int(rng.integers(bounds[0], bounds[1] + 1))
+
+    rows = []
+    for _ in range(n):
+        segment = rng.choice(pool, between(SEGMENT))
+        row = [np.asarray([start_id]), segment]
+        for _ in range(between(COPIES) - 1):
+            row += [rng.choice(pool, between(GAP)), segment]
+        rows.append(np.concatenate(row).tolist())
+    return pack(rows, segment=SEGMENT, gap=GAP, copies=COPIES)
+
+
+def start_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id at position 0 of every text of this model."""
+    return start_token(tokenizer).token_id
+
+
+def batches(texts: Sequences, *, max_cells: int) -> list[Int[Tensor, " rows"]]:
+    """Indices of rows that run together, of like length, with rows x longest^2 bounded.
+
+    Attention costs the square of the padded length, so sorting by length saves work and the bound
+    keeps memory flat whatever the number of sequences.
+    """
+    order = texts.lengths.argsort(stable=True)
+    groups: list[list[int]] = [[]]
+    for row in order.tolist():
+        longest = int(texts.lengths[row])  # ascending, so this row sets the width
+        if groups[-1] and (len(groups[-1]) + 1) * longest**2 > max_cells:
+            groups.append([])
+        groups[-1].append(row)
+    return [torch.tensor(group) for group in groups]

@@ -1,0 +1,64 @@
+"""The probe texts are what they are said to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from headroles.analysis import texts
+from headroles.roles import ROLES
+
+
+@pytest.fixture
+def repeats():
+    return texts.repeated_sequences(range(1, 5000), 60, start_id=0, rng=np.random.default_rng(3))
+
+
+def test_repeats_vary_in_length_and_distance(repeats):
+    assert len(repeats) == 60
+    assert len(set(repeats.lengths.tolist())) > 20
+    distances = set()
+    for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
+        copies = ROLES["duplicate_token"].targets(row[:length])
+        q, k = copies.nonzero()[0].tolist()
+        distances.add(q - k)
+    assert len(distances) > 15, "a fixed-distance head must not pass for an induction head"
+
+
+def test_every_repeat_starts_with_the_start_token_and_repeats(repeats):
+    assert (repeats.token_ids[:, 0] == 0).all()
+    for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
+        rows = ROLES["induction"].targets(row[:length]).any(-1).sum()
+        assert rows >= texts.SEGMENT[0] - 1
+
+
+def test_the_same_seed_gives_the_same_sequences_and_another_does_not():
+    def make(seed):
+        return texts.repeated_sequences(
+            range(1, 99), 5, start_id=0, rng=np.random.default_rng(seed)
+        ).token_ids
+
+    assert torch.equal(make(1), make(1))
+    assert not torch.equal(make(1), make(2))
+
+
+def test_there_are_enough_different_sentences():
+    assert len(set(texts.SENTENCES)) == len(texts.SENTENCES) >= 20
+
+
+def test_control_rows_are_as_long_as_the_sentences_and_hold_other_tokens():
+    sentences = texts.pack([[0, 5, 6, 7], [0, 8, 9]])
+    control = texts.random_like(sentences, range(100, 200), rng=np.random.default_rng(0))
+    assert control.lengths.tolist() == [4, 3]
+    assert (control.token_ids[:, 0] == 0).all()
+    assert (control.token_ids[0, 1:] >= 100).all()
+
+
+def test_batches_hold_every_row_once_and_stay_under_the_bound(repeats):
+    groups = texts.batches(repeats, max_cells=20_000)
+    assert sorted(torch.cat(groups).tolist()) == list(range(60))
+    for rows in groups:
+        cells = len(rows) * int(repeats.lengths[rows].max()) ** 2
+        assert cells <= 20_000 or len(rows) == 1
+    assert len(groups) > 1
