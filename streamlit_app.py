@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles.ui import picker
 
-st.set_page_config(page_title="headroles", page_icon=":material/hub:", layout="wide")
+st.set_page_config(page_title="headroles", page_icon=str(picker.ICON), layout="wide")
 page = st.navigation(
     [
         st.Page(

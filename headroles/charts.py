@@ -86,6 +86,16 @@ def share_title(role: Role) -> str:
     return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
 
 
+def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
+    """As wide as its place, exactly ``height`` pixels of rows; axes come on top of that."""
+    return chart.properties(
+        width="container",
+        height=height,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        padding={"left": 4, "right": 4, "top": 2, "bottom": 2},
+    ).configure_view(strokeWidth=0)
+
+
 def head_bars(
     records: Sequence[Mapping[str, object]], role: Role, *, opened: Head | None = None
 ) -> alt.LayerChart:
@@ -126,16 +136,13 @@ def head_bars(
     )
     marks = base.transform_filter("datum.applies")
     threshold = marks.mark_point(
-        shape=_UPRIGHT, size=400, yOffset=_BELOW, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
+        shape=_UPRIGHT, size=256, yOffset=_BELOW, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
     ).encode(x="threshold:Q")
     chance = marks.mark_point(
-        shape=_UPRIGHT, size=200, yOffset=_BELOW, stroke=INK, strokeWidth=3
+        shape=_UPRIGHT, size=169, yOffset=_BELOW, stroke=INK, strokeWidth=3
     ).encode(x="chance:Q")
-    return (
-        alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base))
-        .properties(width="container", height=alt.Step(ROW))
-        .configure_view(strokeWidth=0)
-    )
+    layers = alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base))
+    return _finish(layers, height=ROW * len(frame))
 
 
 def _row_texts(base: alt.Chart) -> list[alt.Chart]:
@@ -202,6 +209,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
                 ticks=False,
                 domain=False,
                 labelPadding=8,
+                labelOverlap=False,
             ),
         ),
         x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.16]), axis=None),
@@ -215,12 +223,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
     words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(
         text=alt.Text("probability:Q", format=".0%")
     )
-    return (
-        alt.layer(bars, words)
-        .add_params(names)
-        .properties(width="container", height=alt.Step(22))
-        .configure_view(strokeWidth=0)
-    )
+    return _finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
 
 
 def head_map(
@@ -275,11 +278,7 @@ def head_map(
             .mark_text(color=INK, fontSize=12)
             .encode(text="number:N")
         )
-    return (
-        alt.layer(*layers)
-        .properties(width="container", height=alt.Step(44 if roomy else 20))
-        .configure_view(strokeWidth=0)
-    )
+    return _finish(alt.layer(*layers), height=(44 if roomy else 20) * frame["layer"].nunique())
 
 
 def drawn_cells(
@@ -365,6 +364,11 @@ def attention_pattern(
     return (
         alt.layer(fill, outline)
         .add_params(names)
-        .properties(width=round(step * length), height=round(step * length))
+        .properties(
+            width=round(step * length),
+            height=round(step * length),
+            autosize="pad",
+            padding={"left": 2, "right": 2, "top": 2, "bottom": 2},
+        )
         .configure_view(stroke=QUIET, strokeOpacity=0.35)
     )

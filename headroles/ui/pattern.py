@@ -24,9 +24,7 @@ def draw(answer: Answer, reference: Reference) -> None:
     labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
     opened = st.session_state[state.OPENED]
     with st.container(border=True, key="pattern"):
-        st.html('<div id="attention-pattern"></div>')
-        title = f"Where {opened.head.label} looks" if opened else "Look inside a head"
-        st.subheader(title, anchor=False)
+        _title(opened)
         if opened is None:
             st.caption("Click a bar above, or choose any head here.")
         with st.container(horizontal=True, vertical_alignment="bottom", key="pattern_controls"):
@@ -34,6 +32,19 @@ def draw(answer: Answer, reference: Reference) -> None:
         if opened is not None:
             _pattern(opened.head, answer, reference)
     _scroll()
+
+
+def _title(opened: state.Opened | None) -> None:
+    if opened is None:
+        st.subheader("Look inside a head", anchor=False)
+        return
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.subheader(f"Where {opened.head.label} looks", anchor=False, width="content")
+        st.button(
+            "Close", icon=":material/close:", on_click=state.close_pattern, key="close_pattern"
+        )
 
 
 def _controls(labels: list[str], *, is_open: bool) -> None:
@@ -57,9 +68,6 @@ def _controls(labels: list[str], *, is_open: bool) -> None:
             ),
             key=state.PATTERN_ROLE,
             width=260,
-        )
-        st.button(
-            "Close", icon=":material/close:", on_click=state.close_pattern, key="close_pattern"
         )
 
 
@@ -163,7 +171,7 @@ def _scroll() -> None:
     opened = st.session_state[state.OPENED]
     # Nothing typed goes into this script; the comment makes it new for each head.
     st.html(
-        "<script>document.getElementById('attention-pattern')?.scrollIntoView("
+        "<script>document.querySelector('.st-key-pattern')?.scrollIntoView("
         "{behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth', "
         f"block: 'start'}}); // {opened.head.label} {opened.role}</script>",
         unsafe_allow_javascript=True,

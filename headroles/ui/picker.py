@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from headroles.models import CATALOGUE
 from headroles.ui import state
+
+ICON = Path(__file__).with_name("icon.svg")
+"""The page icon: an active head and a quiet one. A local file, so that no page needs a network."""
 
 
 def draw() -> None:

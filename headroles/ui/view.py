@@ -29,6 +29,9 @@ STATE_WORDS = {
 """Every state of a verdict, as a student reads it."""
 
 
+_ALL_HEADS = {1: "its only head does", 2: "both heads do"}
+
+
 @dataclass(frozen=True)
 class RoleCard:
     """One role on one prompt."""
@@ -68,7 +71,7 @@ class RoleCard:
             return next(iter(reasons))
         return (
             "It could show on this prompt, but "
-            + ("its only head does" if len(self.rows) == 1 else f"all {len(self.rows)} heads do")
+            + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
             + " something else. "
             + (next(iter(reasons)) if len(reasons) == 1 else "")
         ).strip()
