@@ -21,7 +21,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from headroles import paths
 from headroles.errors import CategoriesBrokenError, CategoriesMissingError
@@ -48,7 +56,7 @@ class TopHead(_Record):
     layer: int = Field(ge=0)
     head: int = Field(ge=0)
     score: Share
-    standard_error: float = Field(ge=0)
+    standard_error: float = Field(ge=0, allow_inf_nan=False)
     control: Share | None = None
     """The same head's score on the control texts, for roles that have some."""
     entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
@@ -103,7 +111,7 @@ class ModelEntry(_Record):
     library_versions: dict[str, str]
     categories: dict[str, Category]
     all_scores: dict[str, Matrix]
-    standard_errors: dict[str, list[list[float]]]
+    standard_errors: dict[str, list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]]]
     controls: dict[str, Control]
     null_scores: dict[str, Matrix]
     notes: list[str] = []
@@ -132,7 +140,14 @@ class ModelEntry(_Record):
             raise ValueError(f"{name} is not a {self.num_layers} x {self.num_heads} matrix")
 
 
-_File = TypeAdapter(dict[str, ModelEntry])
+def _named_by_key(entries: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
+    for key, entry in entries.items():
+        if key != entry.model_name:
+            raise ValueError(f"the entry '{key}' says that it is of '{entry.model_name}'")
+    return entries
+
+
+_File = TypeAdapter(Annotated[dict[str, ModelEntry], AfterValidator(_named_by_key)])
 
 
 def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
@@ -148,19 +163,26 @@ def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
         return {}
     except OSError as error:
         raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
-    return _read_version(path, stat.st_mtime_ns, stat.st_size)
+    # A write makes a new file, so the inode changes even within one tick of the clock.
+    return dict(_read_version(path, stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 @lru_cache(maxsize=4)
-def _read_version(path: Path, _modified: int, _size: int) -> dict[str, ModelEntry]:
+def _read_version(path: Path, *_version: int) -> dict[str, ModelEntry]:
     try:
-        return _File.validate_json(path.read_bytes())
+        text = path.read_bytes()
+    except OSError as error:
+        raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
+    return _validated(text, path)
+
+
+def _validated(text: str | bytes, path: Path) -> dict[str, ModelEntry]:
+    try:
+        return _File.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise CategoriesBrokenError(path, why=f"{place}: {first['msg']}.") from error
-    except OSError as error:
-        raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
 
 
 def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
@@ -184,13 +206,15 @@ def write_entry(entry: ModelEntry, path: Path | None = None) -> None:
 
     Raises:
         CategoriesBrokenError: if the present file cannot be read: it is left untouched, because
-            writing over it would lose the other models.
+            writing over it would lose the other models. The same for an entry that could not be
+            read back.
     """
     path = path or paths.CATEGORIES
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
-        entries = {**read_all(path), entry.model_name: entry}
-        replace_file(path, to_json(entries))
+        text = to_json({**read_all(path), entry.model_name: entry})
+        _validated(text, path)  # an entry made past the schema must not spoil the file
+        replace_file(path, text)
 
 
 def to_json(entries: dict[str, ModelEntry]) -> str:
@@ -199,10 +223,15 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }
     text = json.dumps(plain, indent=1, ensure_ascii=False)
-    rows = re.compile(r"\[\s+([-\d.e]+(?:,\s+[-\d.e]+)*)\s+\]")
-    text = rows.sub(lambda row: "[" + re.sub(r"\s+", " ", row[1]) + "]", text)
-    heads = re.compile(r'\{\s+("layer": [^{}]*?)\s+\}')
-    return heads.sub(lambda head: "{" + re.sub(r"\s+", " ", head[1]) + "}", text) + "\n"
+    # A line break only ever stands between values, never inside a text, so texts stay as they are.
+    rows = re.compile(r"\[\n\s+([-\d.e]+(?:,\n\s+[-\d.e]+)*)\n\s+\]")
+    heads = re.compile(r'\{\n\s+("layer": [^{}]*?)\n\s+\}')
+    text = rows.sub(lambda row: f"[{_joined(row[1])}]", text)
+    return heads.sub(lambda head: f"{{{_joined(head[1])}}}", text) + "\n"
+
+
+def _joined(lines: str) -> str:
+    return re.sub(r"\n\s+", " ", lines)
 
 
 def replace_file(path: Path, text: str) -> None:

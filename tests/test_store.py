@@ -1,0 +1,281 @@
+"""The categories file: nothing invalid gets in or out, and no write ever loses anything."""
+
+from __future__ import annotations
+
+import copy
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headroles import store
+from headroles.errors import CategoriesBrokenError, CategoriesMissingError
+from tests.entries import entry, plain_entry
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "head_categories.json"
+
+
+def write_plain(path: Path, **models: dict) -> None:
+    path.write_text(json.dumps(models))
+
+
+# ------------------------------------------------------------------ round trip and layout
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    store.write_entry(entry("tiny"), path)
+    assert store.read_entry("tiny", path) == entry("tiny")
+
+
+def test_the_text_survives_a_round_trip_letter_by_letter(path: Path) -> None:
+    entries = {"b": entry("b"), "a": entry("a")}
+    path.write_text(store.to_json(entries))
+    again = store.read_all(path)
+    assert again == entries
+    assert list(again) == ["a", "b"]  # sorted, so that the file does not depend on who came first
+    assert store.to_json(again) == path.read_text()
+
+
+def test_the_layout_reads_well_in_a_diff() -> None:
+    text = store.to_json({"tiny": entry()})
+    lines = [line.strip() for line in text.splitlines()]
+    assert "[0.125, 0.25, 0.5]," in lines  # a row of a matrix is one line
+    head = (
+        '{"layer": 1, "head": 2, "score": 1.0, "standard_error": 0.0, "entered_by": "threshold"},'
+    )
+    assert head in lines
+    assert text.endswith("}\n")
+    plain = json.loads(text)["tiny"]
+    assert plain["all_scores"]["induction"][1] == [0.75, 0.875, 1.0]
+
+
+def test_the_layout_leaves_texts_alone() -> None:
+    note = 'a [ 1, 2 ] and { "layer": 1 } and “quotes” and\nlines'
+    text = store.to_json({"tiny": entry(notes=[note])})
+    assert json.loads(text)["tiny"]["notes"] == [note]
+    assert "“quotes”" in text
+
+
+def test_tiny_numbers_stay_numbers() -> None:
+    matrix = [[1e-7, 0.0, 1.0], [2.5e-10, 0.5, 0.5]]
+    scores = {**plain_entry()["all_scores"], "diffuse": matrix}
+    text = store.to_json({"tiny": entry(all_scores=scores)})
+    assert json.loads(text)["tiny"]["all_scores"]["diffuse"] == matrix
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+def _set(*place: object, to: object) -> Callable[[dict], None]:
+    def change(data: dict) -> None:
+        for part in place[:-1]:
+            data = data[part]
+        data[place[-1]] = to
+
+    return change
+
+
+def _drop(*place: object) -> Callable[[dict], None]:
+    def change(data: dict) -> None:
+        for part in place[:-1]:
+            data = data[part]
+        del data[place[-1]]
+
+    return change
+
+
+_ROW = [0.1, 0.2, 0.3]
+_TOP = ("categories", "induction", "top_heads", 0)
+_REQUIRED = [name for name, field in store.ModelEntry.model_fields.items() if field.is_required()]
+BROKEN = {
+    **{f"no {name}": _drop(name) for name in _REQUIRED},
+    "another schema": _set("schema_version", to=2),
+    "an unknown field": _set("surprise", to=1),
+    "an unknown field of a head": _set(*_TOP, "surprise", to=1),
+    "definitions as text": _set("definitions_version", to="one"),
+    "an empty name": _set("model_name", to=""),
+    "another model's name": _set("model_name", to="other-model"),
+    "no layers": _set("num_layers", to=0),
+    "no heads": _set("num_heads", to=0),
+    "a layer too many": _set("num_layers", to=3),
+    "a head too many": _set("num_heads", to=4),
+    "a date in words": _set("analysis_date", to="yesterday"),
+    "no sequences": _set("sequences", to=0),
+    "a cap of nothing": _set("cap", to=0),
+    "a seed in words": _set("seed", to="lucky"),
+    "another tokenisation": _set("tokenization", "prepend_start_token", to=False),
+    "a negative token": _set("tokenization", "start_token_id", to=-1),
+    "an unknown role": _set("categories", "successor", to=plain_entry()["categories"]["other"]),
+    "scores of an unknown role": _set("all_scores", "successor", to=[_ROW, _ROW]),
+    "a scored role without scores": _drop("all_scores", "diffuse"),
+    "a score over one": _set("all_scores", "induction", 0, 0, to=1.5),
+    "a negative score": _set("all_scores", "induction", 0, 0, to=-0.5),
+    "a score that is no number": _set("all_scores", "induction", 0, 0, to=float("nan")),
+    "a score in words": _set("all_scores", "induction", 0, 0, to="high"),
+    "a short row": _set("all_scores", "induction", 0, to=_ROW[:2]),
+    "a short matrix": _set("all_scores", "induction", to=[_ROW]),
+    "a short matrix of errors": _set("standard_errors", "induction", to=[_ROW]),
+    "a short matrix of nulls": _set("null_scores", "induction", to=[_ROW]),
+    "a short matrix of controls": _set("controls", "previous_token", "scores", to=[_ROW]),
+    "an error that is no number": _set("standard_errors", "induction", 0, 0, to=float("nan")),
+    "an infinite error": _set("standard_errors", "induction", 0, 0, to=float("inf")),
+    "a negative error": _set("standard_errors", "induction", 0, 0, to=-0.1),
+    "a null that is no number": _set("null_scores", "induction", 0, 0, to=float("nan")),
+    "a threshold over one": _set("categories", "induction", "threshold", to=1.1),
+    "a category without heads": _drop("categories", "induction", "top_heads"),
+    "a listed head outside the model": _set(*_TOP, "layer", to=2),
+    "a listed head outside the layer": _set(*_TOP, "head", to=3),
+    "a negative layer": _set(*_TOP, "layer", to=-1),
+    "a listed score over one": _set(*_TOP, "score", to=1.01),
+    "a listed error that is no number": _set(*_TOP, "standard_error", to=float("nan")),
+    "a head that came in by magic": _set(*_TOP, "entered_by", to="magic"),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=list(BROKEN))
+def test_each_broken_field_is_refused(path: Path, change: Callable[[dict], None]) -> None:
+    data = plain_entry()
+    write_plain(path, tiny=copy.deepcopy(data))
+    store.read_entry("tiny", path)  # whole before the change
+    change(data)
+    write_plain(path, tiny=data)
+    with pytest.raises(CategoriesBrokenError, match=r"cannot be read: (tiny|the file)") as raised:
+        store.read_all(path)
+    assert raised.value.value == str(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"tiny": 3}', '{"tiny": {}}', "\x00\x01", "{'tiny': 1}"]
+)
+def test_a_file_that_is_no_such_json_is_refused(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(CategoriesBrokenError, match="Restore the file from version control"):
+        store.read_entry("tiny", path)
+
+
+def test_a_folder_in_its_place_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(CategoriesBrokenError, match="directory"):
+        store.read_all(path)
+
+
+def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
+    path.write_bytes(b'{"\xff\xfe": 1}')
+    with pytest.raises(CategoriesBrokenError):
+        store.read_all(path)
+
+
+def test_a_missing_file_and_a_missing_model_say_how_to_make_the_scores(path: Path) -> None:
+    with pytest.raises(CategoriesMissingError, match="analyze_heads --model gpt2"):
+        store.read_entry("gpt2", path)
+    store.write_entry(entry("tiny"), path)
+    with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. It holds tiny\."):
+        store.read_entry("gpt2", path)
+
+
+# ------------------------------------------------------------------ writing
+
+
+def test_a_write_keeps_the_other_models_and_replaces_its_own(path: Path) -> None:
+    store.write_entry(entry("a"), path)
+    store.write_entry(entry("b"), path)
+    store.write_entry(entry("a", seed=7), path)
+    assert store.read_all(path) == {"a": entry("a", seed=7), "b": entry("b")}
+
+
+def test_a_broken_file_is_never_overwritten(path: Path) -> None:
+    path.write_text("{ half a fi")
+    with pytest.raises(CategoriesBrokenError):
+        store.write_entry(entry("tiny"), path)
+    assert path.read_text() == "{ half a fi"
+
+
+def test_an_entry_that_went_past_the_schema_is_not_written(path: Path) -> None:
+    store.write_entry(entry("tiny"), path)
+    before = path.read_bytes()
+    bad = entry("tiny").model_copy(update={"num_layers": 9})  # pydantic does not check a copy
+    with pytest.raises(CategoriesBrokenError):
+        store.write_entry(bad, path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+def test_a_write_that_breaks_off_leaves_the_old_file_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    store.write_entry(entry("tiny"), path)
+    before = path.read_bytes()
+
+    def fail(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_entry(entry("tiny", seed=7), path)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob(".*")), "a temporary file is left"
+    store.write_entry(entry("tiny", seed=8), path)  # and the lock is free again
+    assert store.read_entry("tiny", path).seed == 8
+
+
+def test_a_new_file_may_be_read_by_others(path: Path) -> None:
+    store.write_entry(entry("tiny"), path)  # mkstemp alone would make it 0600
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "categories.json"
+    store.write_entry(entry("tiny"), path)
+    assert path.is_file()
+
+
+def _write_often(path: Path, model_name: str, times: int) -> None:
+    for seed in range(times):
+        store.write_entry(entry(model_name, seed=seed), path)
+
+
+def test_processes_that_write_at_once_lose_nothing(path: Path) -> None:
+    # Names of one length: every version of the file has the same size, so that only the
+    # file's identity tells one from the next.
+    names, times = ["aa", "bb", "cc"], 10
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_write_often, args=(path, name, times)) for name in names]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert {name: one.seed for name, one in store.read_all(path).items()} == dict.fromkeys(
+        names, times - 1
+    )
+
+
+# ------------------------------------------------------------------ the cache of the reader
+
+
+def test_a_reader_notices_every_new_version(path: Path) -> None:
+    for seed in range(9):  # one digit: always the same size, often the same tick of the clock
+        path.write_text("")
+        path.unlink()
+        store.write_entry(entry("tiny", seed=seed), path)
+        assert store.read_entry("tiny", path).seed == seed
+
+
+def test_an_unchanged_file_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_entry(entry("tiny"), path)
+    store.read_all(path)
+    monkeypatch.setattr(Path, "read_bytes", lambda _self: pytest.fail("parsed again"))
+    assert list(store.read_all(path)) == ["tiny"]
+
+
+def test_a_reader_cannot_spoil_the_cache(path: Path) -> None:
+    store.write_entry(entry("tiny"), path)
+    store.read_all(path).clear()
+    assert list(store.read_all(path)) == ["tiny"]
