@@ -24,7 +24,7 @@ from torch import Tensor
 
 from headroles import scoring, store
 from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
-from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
+from headroles.roles import ROLES, Role, get_role
 from headroles.scoring import RoleActivation
 from headroles.store import ModelEntry
 from headroles.types import Activation, Head, PromptRun, Verdict
@@ -71,7 +71,7 @@ def load_head_categories(model_name: str, path: str | Path | None = None) -> dic
 
 
 def verify_head_activation(
-    attention_weights: Float[Tensor, "query key"],
+    attention_weights: Float[Tensor, "*heads query key"],
     tokens: Sequence[int] | Tensor,
     head_info: Mapping[str, object] | Head,
     category: str,
@@ -180,22 +180,24 @@ def thresholds_of(model_name: str, path: Path | None = None) -> tuple[dict[str, 
         entry = store.read_entry(model_name, path)
     except CategoriesMissingError:
         return dict(DEFAULT_THRESHOLDS), False
-    stored = {key: category.threshold for key, category in entry.categories.items()}
-    return {
-        role.key: stored.get(role.key) or DEFAULT_THRESHOLDS[role.key] for role in SCORED_ROLES
-    }, True
+    calibrated = {
+        key: category.threshold
+        for key, category in entry.categories.items()
+        if key in DEFAULT_THRESHOLDS and category.threshold is not None
+    }
+    return {**DEFAULT_THRESHOLDS, **calibrated}, True
 
 
 def active_heads(
     role: Role, activation: RoleActivation, threshold: float, *, num_tokens: int
 ) -> Bool[Tensor, "layer head"]:
     """[layer head] which heads are active in a role on this prompt."""
-    if _too_little(role, activation.rows, num_tokens):
+    if too_little(role, activation.rows, num_tokens):
         return torch.zeros_like(activation.value, dtype=torch.bool)
-    active = activation.value >= threshold
+    value = activation.value.double().clamp(0, 1)  # as Activation holds it, so that judge() agrees
+    active = value >= threshold
     if role.has_cells:
-        clearly = activation.chance + MIN_LIFT * (1 - activation.chance)
-        active &= activation.value >= clearly
+        active &= (value - activation.chance) / (1 - activation.chance) >= MIN_LIFT
     return active
 
 
@@ -216,13 +218,13 @@ def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | No
 def _state(role: Role, activation: Activation, threshold: float, num_tokens: int) -> str:
     if role.requires_repetition and activation.rows == 0:
         return "not_applicable"
-    if _too_little(role, activation.rows, num_tokens):
+    if too_little(role, activation.rows, num_tokens):
         return "too_short"
     clearly = not role.has_cells or activation.lift >= MIN_LIFT
     return "active" if activation.value >= threshold and clearly else "quiet"
 
 
-def _too_little(role: Role, rows: int, num_tokens: int) -> bool:
+def too_little(role: Role, rows: int, num_tokens: int) -> bool:
     return num_tokens < role.min_tokens or rows < role.min_rows
 
 

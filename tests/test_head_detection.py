@@ -1,0 +1,347 @@
+"""The three functions that users call, and when a head counts as active."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import headroles
+from headroles import head_detection, store
+from headroles.errors import (
+    CategoriesBrokenError,
+    CategoriesMissingError,
+    ShapeError,
+    UnknownHeadError,
+    UnknownRoleError,
+)
+from headroles.head_detection import (
+    DEFAULT_THRESHOLDS,
+    MIN_LIFT,
+    active_heads,
+    judge,
+    score_prompt,
+    thresholds_of,
+)
+from headroles.paths import ROOT
+from headroles.roles import ROLES, SCORED_ROLES, get_role
+from headroles.types import Encoding, Head, PromptRun
+from tests.entries import HEADS, LAYERS, entry
+from tests.test_scoring import even, perfect, repeats, self_attender, sink
+
+REPEATED = repeats(3)
+"""BOS A B C A B C A B C: ten tokens."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A categories file for "tiny": L1H2 and L1H1 lead every role, with thresholds of .5."""
+    path = tmp_path / "head_categories.json"
+    store.write_entry(entry("tiny"), path)
+    return path
+
+
+def planted(ids: list[int], **heads: torch.Tensor) -> torch.Tensor:
+    """[layer head query key]: the given heads (``L1H2=...``), every other one rests."""
+    attention = sink(len(ids)).repeat(LAYERS, HEADS, 1, 1)
+    for label, pattern in heads.items():
+        attention[Head.parse(label)] = pattern
+    return attention
+
+
+def states(ids: list[int], pattern: torch.Tensor) -> dict[str, str]:
+    """The state of a head with this pattern in every role, at a threshold of .5."""
+    scores = score_prompt(planted(ids, L1H2=pattern), ids)
+    return {key: judge(Head(1, 2), key, scores, 0.5).state for key in ROLES}
+
+
+# ------------------------------------------------------------------ the public face
+
+
+def test_load_head_categories_gives_plain_data_of_the_documented_shape(path: Path) -> None:
+    loaded = headroles.load_head_categories("tiny", path)
+    assert (loaded["model_name"], loaded["num_layers"], loaded["num_heads"]) == ("tiny", 2, 3)
+    assert loaded["analysis_date"] == "2026-01-31"
+    assert loaded["categories"]["induction"]["requires_repetition"] is True
+    first = loaded["categories"]["induction"]["top_heads"][0]
+    assert (first["layer"], first["head"], first["score"]) == (1, 2, 1.0)
+    assert loaded["all_scores"]["induction"] == [[0.125, 0.25, 0.5], [0.75, 0.875, 1.0]]
+
+
+def test_what_a_caller_does_to_the_data_stays_with_the_caller(path: Path) -> None:
+    headroles.load_head_categories("tiny", path)["all_scores"]["induction"][0][0] = 99
+    assert headroles.load_head_categories("tiny", path)["all_scores"]["induction"][0][0] == 0.125
+
+
+def test_load_head_categories_says_what_is_missing_or_broken(path: Path) -> None:
+    with pytest.raises(CategoriesMissingError, match="analyze_heads --model gpt2"):
+        headroles.load_head_categories("gpt2", path)
+    path.write_text("{")
+    with pytest.raises(CategoriesBrokenError):
+        headroles.load_head_categories("tiny", str(path))
+
+
+def test_verify_head_activation_takes_one_head_or_the_whole_model() -> None:
+    pattern = perfect("induction", REPEATED)
+    attention = planted(REPEATED, L1H2=pattern)
+    for tokens in (REPEATED, tuple(REPEATED), torch.tensor(REPEATED)):
+        one = headroles.verify_head_activation(pattern, tokens, Head(1, 2), "induction")
+        assert one == pytest.approx(1, abs=1e-6)
+        assert isinstance(one, float)
+        info = {"layer": 1, "head": 2, "score": 0.9}  # as it stands in top_heads
+        assert headroles.verify_head_activation(attention, tokens, info, "induction") == one
+    assert headroles.verify_head_activation(attention, REPEATED, Head(0, 0), "induction") == 0
+    assert headroles.verify_head_activation(pattern, REPEATED, Head(0, 0), "other") == 0
+
+
+def test_verify_head_activation_refuses_what_does_not_fit() -> None:
+    attention = planted(REPEATED)
+    with pytest.raises(UnknownHeadError, match=r"'L2H0'.*layers 0 to 1 and heads 0 to 2"):
+        headroles.verify_head_activation(attention, REPEATED, Head(2, 0), "induction")
+    with pytest.raises(UnknownHeadError):
+        headroles.verify_head_activation(attention, REPEATED, Head(0, -1), "induction")
+    with pytest.raises(ShapeError):
+        headroles.verify_head_activation(attention[0], REPEATED, Head(0, 0), "induction")
+    with pytest.raises(ShapeError):
+        headroles.verify_head_activation(attention[0, 0], REPEATED[:-1], Head(0, 0), "induction")
+    with pytest.raises(UnknownRoleError):
+        headroles.verify_head_activation(attention[0, 0], REPEATED, Head(0, 0), "inductive")
+
+
+def test_the_summary_judges_every_listed_head(path: Path) -> None:
+    pattern = perfect("induction", REPEATED)
+    data = {"attention": planted(REPEATED, L1H2=pattern), "token_ids": REPEATED}
+    summary = headroles.get_active_head_summary(data, "tiny", path=path)
+    assert list(summary) == list(ROLES)
+    first, second = summary["induction"]
+    assert (first["layer"], first["head"], first["label"]) == (1, 2, "L1H2")
+    assert (first["score"], first["standard_error"], first["threshold"]) == (1.0, 0.0, 0.5)
+    assert first["activation_score"] == pytest.approx(1, abs=1e-6)
+    # rows 4..9: rows 4, 5, 6 have one target, rows 7, 8, 9 two
+    chance = (1 / 5 + 1 / 6 + 1 / 7 + 2 / 8 + 2 / 9 + 2 / 10) / 6
+    assert (first["chance"], first["rows"]) == (pytest.approx(chance), 6)
+    assert (first["state"], first["is_active"]) == ("active", True)
+    assert first["roles"] == [role.key for role in SCORED_ROLES]
+    assert first["reason"] == (
+        "Active: 100% of its attention goes to the token that followed the earlier copy "
+        "(an even spread would give 20%)."
+    )
+    assert (second["label"], second["state"], second["is_active"]) == ("L1H1", "quiet", False)
+    assert second["resting_share"] == 1
+    assert second["reason"].startswith("Resting: 100% of its attention is on the first token.")
+    assert [head["label"] for head in summary["other"]] == ["L0H0"]
+
+
+def test_the_summary_takes_a_prompt_run(path: Path) -> None:
+    attention = planted(REPEATED, L1H2=perfect("induction", REPEATED))
+    length = len(REPEATED)
+    encoding = Encoding(tuple(REPEATED), ("x",) * length, "x", False, length)
+    run = PromptRun("tiny", "x", encoding, attention, ())
+    plain = {"attention": attention, "token_ids": REPEATED}
+    assert headroles.get_active_head_summary(
+        run, "tiny", path=path
+    ) == headroles.get_active_head_summary(plain, "tiny", path=path)
+
+
+def test_the_summary_refuses_another_models_attention(path: Path) -> None:
+    wrong = planted(REPEATED)[:, :2]
+    with pytest.raises(ShapeError, match=r"attention of tiny.*\[2, 3, query, key\].*\[2, 2, 10"):
+        headroles.get_active_head_summary(
+            {"attention": wrong, "token_ids": REPEATED}, "tiny", path=path
+        )
+    with pytest.raises(ShapeError, match="'token_ids'"):
+        headroles.get_active_head_summary({"attention": wrong}, "tiny", path=path)
+
+
+# ------------------------------------------------------------------ states
+
+
+@pytest.mark.parametrize("role", [role.key for role in SCORED_ROLES if role.has_cells])
+def test_a_perfect_head_is_active_in_its_role(role: str) -> None:
+    assert states(REPEATED, perfect(role, REPEATED))[role] == "active"
+
+
+@pytest.mark.parametrize("role", [role.key for role in SCORED_ROLES])
+def test_an_even_head_is_only_diffuse(role: str) -> None:
+    expected = "active" if role == "diffuse" else "quiet"
+    assert states(REPEATED, even(len(REPEATED)))[role] == expected
+
+
+@pytest.mark.parametrize("role", [role.key for role in SCORED_ROLES])
+def test_a_resting_head_is_only_positional(role: str) -> None:
+    expected = "active" if role == "positional" else "quiet"
+    assert states(REPEATED, sink(len(REPEATED)))[role] == expected
+
+
+def test_a_self_attender_is_nothing() -> None:
+    assert set(states(REPEATED, self_attender(len(REPEATED))).values()) == {"quiet"}
+
+
+def test_without_a_repetition_two_roles_do_not_apply() -> None:
+    ids = list(range(10))
+    got = states(ids, even(10))
+    assert got["induction"] == got["duplicate_token"] == "not_applicable"
+    assert got["previous_token"] == "quiet"
+    scores = score_prompt(planted(ids), ids)
+    assert judge(Head(0, 0), "induction", scores, 0.5).reason == get_role("induction").asleep
+
+
+def test_a_short_prompt_is_too_short_to_tell() -> None:
+    ids = [0, 1, 2, 3, 4]  # five tokens; it takes six
+    got = states(ids, perfect("previous_token", ids))
+    assert got["previous_token"] == got["diffuse"] == got["positional"] == "too_short"
+    scores = score_prompt(planted(ids), ids)
+    reason = judge(Head(0, 0), "previous_token", scores, 0.5).reason
+    assert reason == "Too short to tell: 5 tokens, and it takes 6 to judge."
+    assert (
+        states([0, 1, 2, 3, 4, 5], perfect("previous_token", [0, 1, 2, 3, 4, 5]))["previous_token"]
+        == "active"
+    )
+
+
+def test_a_single_repeat_is_too_little_to_tell() -> None:
+    ids = [0, 1, 2, 3, 4, 5, 1]  # one row, q=6, with a copy
+    got = states(ids, perfect("induction", ids))
+    assert got["induction"] == got["duplicate_token"] == "too_short"
+    scores = score_prompt(planted(ids), ids)
+    reason = judge(Head(0, 0), "induction", scores, 0.5).reason
+    assert reason == "Too little to tell: only one place where it could show, and it takes 2."
+
+
+def test_over_the_threshold_but_not_over_chance_is_quiet() -> None:
+    """BOS A A A A A A: the copies are nearly the whole row, so an even head gets more than .5."""
+    ids = [0] + [7] * 6
+    scores = score_prompt(planted(ids, L1H2=even(7)), ids)
+    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.5)
+    # rows 2..6: 1/3, 2/4, 3/5, 4/6, 5/7
+    chance = (1 / 3 + 2 / 4 + 3 / 5 + 4 / 6 + 5 / 7) / 5
+    assert verdict.activation.value == pytest.approx(chance) == verdict.activation.chance
+    assert verdict.activation.value > 0.5
+    assert verdict.state == "quiet"
+    assert verdict.reason.startswith("Not clearly above chance: 56% of its attention")
+
+
+def test_clearly_above_chance_is_a_quarter_of_the_way() -> None:
+    ids = [0] + [7] * 6
+    for share, state in ((MIN_LIFT - 0.01, "quiet"), (MIN_LIFT + 0.01, "active")):
+        pattern = share * perfect("duplicate_token", ids) + (1 - share) * even(7)
+        scores = score_prompt(planted(ids, L1H2=pattern), ids)
+        verdict = judge(Head(1, 2), "duplicate_token", scores, 0.5)
+        assert verdict.activation.lift == pytest.approx(share, abs=1e-5)
+        assert verdict.state == state
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        (sink(10), "Resting: 100% of its attention is on the first token."),
+        (self_attender(10), "Each token looks mostly at itself (100%)."),
+        (perfect("previous_token", REPEATED), "Busy elsewhere: 100% goes to the token just before"),
+        (even(10), "It looks elsewhere."),
+    ],
+    ids=["resting", "itself", "busy", "elsewhere"],
+)
+def test_a_quiet_head_says_what_it_does_instead(pattern: torch.Tensor, reason: str) -> None:
+    scores = score_prompt(planted(REPEATED, L1H2=pattern), REPEATED)
+    assert judge(Head(1, 2), "duplicate_token", scores, 0.5).reason.startswith(reason)
+
+
+def test_the_threshold_itself_is_enough() -> None:
+    ids = list(range(9))
+    # Rows 2..8 put exactly half on the token before: half the patterns are exact in binary.
+    pattern = (perfect("previous_token", ids) + self_attender(9)) / 2
+    scores = score_prompt(planted(ids, L1H2=pattern), ids)
+    value = judge(Head(1, 2), "previous_token", scores, 0.5).activation.value
+    assert judge(Head(1, 2), "previous_token", scores, value).is_active
+    assert not judge(Head(1, 2), "previous_token", scores, value + 1e-6).is_active
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=12),
+    st.integers(0, 2**16),
+    st.floats(0, 1),
+)
+def test_the_map_and_the_cards_never_disagree(ids: list[int], seed: int, threshold: float) -> None:
+    """``active_heads`` (all heads at once) says what ``judge`` (one head) says."""
+    generator = torch.Generator().manual_seed(seed)
+    length = len(ids)
+    logits = 5 * torch.randn(LAYERS, HEADS, length, length, generator=generator)
+    blind = torch.ones(length, length, dtype=torch.bool).triu(1)
+    scores = score_prompt(logits.masked_fill(blind, -torch.inf).softmax(-1), ids)
+    for role in SCORED_ROLES:
+        laid = scores.activations[role.key]
+        # a drawn threshold, and one that some head meets to the last bit
+        for limit in (threshold, laid.of(0, 0).value):
+            together = active_heads(role, laid, limit, num_tokens=length)
+            for layer in range(LAYERS):
+                for head in range(HEADS):
+                    verdict = judge(Head(layer, head), role.key, scores, limit)
+                    assert bool(together[layer, head]) == verdict.is_active
+
+
+# ------------------------------------------------------------------ thresholds
+
+
+def test_thresholds_come_from_the_file_role_by_role(tmp_path: Path) -> None:
+    path = tmp_path / "categories.json"
+    one = entry("tiny").model_dump()
+    one["categories"]["induction"]["threshold"] = 0.0  # low, but calibrated
+    del one["categories"]["diffuse"]["threshold"]
+    store.write_entry(store.ModelEntry.model_validate(one), path)
+    thresholds, calibrated = thresholds_of("tiny", path)
+    assert calibrated
+    assert list(thresholds) == [role.key for role in SCORED_ROLES]
+    assert thresholds["induction"] == 0.0
+    assert thresholds["diffuse"] == DEFAULT_THRESHOLDS["diffuse"]
+    assert thresholds["positional"] == 0.5
+
+
+def test_a_model_without_an_entry_gets_provisional_thresholds(path: Path) -> None:
+    assert thresholds_of("gpt2", path) == (DEFAULT_THRESHOLDS, False)
+    assert set(DEFAULT_THRESHOLDS) == {role.key for role in SCORED_ROLES}
+
+
+# ------------------------------------------------------------------ what importing costs
+
+
+def _modules_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after running some code."""
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {name.partition(".")[0] for name in shown.stdout.splitlines()[-1].split()}
+
+
+def test_naming_roles_and_models_loads_no_heavy_library() -> None:
+    loaded = _modules_after("import headroles, headroles.roles, headroles.models, headroles.types")
+    assert not loaded & {"torch", "transformers", "pydantic", "pyvene", "numpy", "streamlit"}
+
+
+def test_the_three_functions_load_torch_and_nothing_of_the_other_half(path: Path) -> None:
+    loaded = _modules_after(f"""
+import headroles, torch
+headroles.load_head_categories("tiny", {str(path)!r})
+ids = list(range(10))
+attention = torch.eye(10).repeat({LAYERS}, {HEADS}, 1, 1)
+headroles.verify_head_activation(attention, ids, {{"layer": 0, "head": 0}}, "induction")
+data = {{"attention": attention, "token_ids": ids}}
+headroles.get_active_head_summary(data, "tiny", path={str(path)!r})
+""")
+    assert "torch" in loaded
+    assert not loaded & {"transformer_lens", "streamlit", "pyvene", "transformers", "altair"}
+
+
+def test_the_face_of_the_package_names_what_it_has() -> None:
+    assert set(headroles.__all__) <= set(dir(headroles))
+    assert headroles.load_head_categories is head_detection.load_head_categories
+    with pytest.raises(AttributeError, match="no attribute 'load_categories'"):
+        _ = headroles.load_categories
