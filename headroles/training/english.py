@@ -1,8 +1,8 @@
 """A seeded grammar of simple English: stories, lists, facts, and many kinds of repetition.
 
-The bundled model sees no other text. Every passage is drawn from hand-written templates and the
-word lists of :mod:`headroles.training.lexicon`, so the text is ours, has no real people in it,
-and is the same for the same seed on every machine.
+The bundled model sees no other text. Every passage is drawn from hand-written templates and
+the word lists of :mod:`headroles.training.lexicon`. So the text is ours, has no real people in
+it, and is the same for the same seed on every machine.
 
 The mixture is chosen for the attention heads it asks for. Recurring names and things want a
 head that finds earlier copies; repeated sentences, refrains and noun phrases that return with
@@ -10,7 +10,7 @@ their adjectives want induction; lists that say "again" after a word seen before
 duplicate-token head; days, numbers and facts want none of these, so that a matching head has to
 keep still.
 
-    python -c "from headroles.training.english import StoryGrammar; print(StoryGrammar(0).passage())"
+    python -c "from headroles.training.english import *; print(StoryGrammar(0).passage())"
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from headroles.training.lexicon import LEXICON, PAIRS
+from headroles.training.lexicon import LEXICON, PAIRS, split_words
 
 SLOT = re.compile(r"\{(?P<kind>[\w.+]+)(?:#(?P<tag>\w+))?(?:\|(?P<form>\w+))?\}")
 
@@ -169,7 +169,7 @@ GIVING = (
     "{a} met {b} at the {place}. {x} said hello to {y}.",
     "One day {a} and {b} found {gift|an}. {x} {gave} the {gift} to {y}.",
     "Friends {a} and {b} had a long talk at the {place}. {x} told a story to {y}.",
-    "When {a} and {b} went to the {place}, {x} said to {y}, \"I am {mood}, {y}.\"",
+    'When {a} and {b} went to the {place}, {x} said to {y}, "I am {mood}, {y}."',
 )
 
 GIVING_AFTER = ("", "", " {y} thanked {x}.", " {y} was {mood}.", " Then {y} {gave} it to {x}.")
@@ -242,8 +242,8 @@ SONG_LINES = (
 )
 
 SEPARATORS = (", ", ", ", " ", " ", "\n", "; ", " and ")
-ONSETS = tuple("b br d dr f g gl h j k l m n p r s sh st t tr v w y z".split())
-VOWELS = tuple("a e i o u ar er in an on en ol al un ick um".split())
+ONSETS = split_words("b br d dr f g gl h j k l m n p r s sh st t tr v w y z")
+VOWELS = split_words("a e i o u ar er in an on en ol al un ick um")
 CODAS = ("", "", "n", "l", "s", "t", "x", "ny", "dor", "ton", "by", "sley", "ra", "ka", "bo")
 TITLES = ("Mr", "Mrs", "Dr")
 
@@ -299,11 +299,11 @@ FORMS: dict[str | None, Callable[[str], str]] = {
 
 # how often each kind of passage is drawn
 PASSAGE_MIX: tuple[tuple[str, float], ...] = (
-    ("story", 0.25),
+    ("story", 0.22),
     ("giving", 0.11),
     ("description", 0.12),
     ("in_order", 0.09),
-    ("facts", 0.07),
+    ("facts", 0.10),
     ("said_again", 0.14),
     ("refrain", 0.05),
     ("word_list", 0.06),

@@ -10,7 +10,7 @@ here is a single token. Relations between words (a country and its capital) live
 from __future__ import annotations
 
 
-def _words(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """Split a block of words; an underscore stands for a space inside one entry."""
     return tuple(word.replace("_", " ") for word in text.split())
 
@@ -22,114 +22,117 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 LEXICON: dict[str, tuple[str, ...]] = {
-    "boy": _words(
+    "boy": split_words(
         "John Tom Sam Ben Jack Max Peter Paul James David Mark Adam Daniel Henry Leo Oscar Simon "
         "Martin Robert George Alex Luke Frank Charlie Harry Bill Michael Andrew"
     ),
-    "girl": _words(
+    "girl": split_words(
         "Mary Anna Lucy Emma Sara Kate Jane Alice Lily Rose Grace Laura Julia Maria Nina Sophie "
         "Ella Mia Helen Ruth Susan Clara Amy Eva Zoe Emily Sarah Lisa"
     ),
-    "animal": _words(
+    "animal": split_words(
         "cat dog bird horse cow mouse fox rabbit bear duck pig sheep lion wolf frog owl goat "
         "monkey tiger elephant hen bee snake turtle chicken fish spider ant"
     ),
-    "person": _words(
+    "person": split_words(
         "king queen farmer teacher doctor baker man woman boy girl nurse driver soldier sailor "
         "artist cook prince princess wizard witch giant thief captain writer student hunter "
         "judge robot dragon knight lady guard pilot scientist singer worker stranger child baby "
         "police"
     ),
-    "family": _words(
+    "family": split_words(
         "mother father sister brother friend grandmother grandfather uncle aunt cousin neighbor "
         "son daughter wife husband mom dad"
     ),
-    "surface": _words("mat bed chair table floor rug sofa wall roof bench grass box rock fence"),
-    "cover": _words("bed table chair tree box door sofa stone bush bridge desk blanket house car"),
-    "container": _words(
-        "box bag basket drawer kitchen garden house room car bucket cup bottle barn closet "
-        "pocket"
+    "surface": split_words(
+        "mat bed chair table floor rug sofa wall roof bench grass box rock fence"
     ),
-    "place": _words(
+    "cover": split_words(
+        "bed table chair tree box door sofa stone bush bridge desk blanket house car"
+    ),
+    "container": split_words(
+        "box bag basket drawer kitchen garden house room car bucket cup bottle barn closet pocket"
+    ),
+    "place": split_words(
         "store park school garden house forest market beach river farm library lake station "
         "hospital church zoo museum kitchen village city castle office restaurant bank hill "
         "mountain bridge field theater hotel island town cave airport yard street room shop"
     ),
-    "toy": _words(
+    "toy": split_words(
         "ball book hat kite doll toy drum coin key ring flower letter map bell lamp pen stone "
         "feather balloon puzzle camera clock watch game card"
     ),
-    "tool": _words(
+    "tool": split_words(
         "rope knife spoon bag basket bottle candle plate bowl pencil phone radio umbrella ladder "
         "bucket brush hammer mirror guitar bike picture pillow computer flag stick chain wheel "
         "needle sword crown box cup coat shirt dress scarf jacket sweater skirt cap shoe"
     ),
-    "snack": _words(
+    "snack": split_words(
         "apple cake sandwich cookie banana pie egg carrot pear potato orange peach tomato lemon"
     ),
-    "food": _words(
+    "food": split_words(
         "bread cheese soup rice fish meat honey butter fruit chicken salad corn pasta chocolate "
         "candy pizza sugar breakfast lunch dinner"
     ),
-    "drink": _words("water milk tea juice coffee wine"),
-    "vehicle": _words("car bus train boat bike truck ship plane taxi"),
-    "color": _words("red blue green yellow white black brown pink orange gray purple golden"),
-    "size": _words("big small little tiny huge tall long short large thin"),
-    "quality": _words(
+    "drink": split_words("water milk tea juice coffee wine"),
+    "vehicle": split_words("car bus train boat bike truck ship plane taxi"),
+    "color": split_words("red blue green yellow white black brown pink orange gray purple golden"),
+    "size": split_words("big small little tiny huge tall long short large thin"),
+    "quality": split_words(
         "old new beautiful pretty strange broken soft heavy clean dirty warm cold bright dark "
         "round strong nice cheap simple special magic wooden good bad great hot full empty hard "
         "open"
     ),
-    "mood": _words(
+    "mood": split_words(
         "happy sad tired hungry angry afraid proud lonely excited surprised thirsty bored "
         "worried sleepy sick lucky brave busy glad nervous safe ready late"
     ),
-    "trait": _words(
+    "trait": split_words(
         "kind brave clever lazy good funny wise shy gentle honest quiet young old strong silly "
         "friendly careful smart poor rich polite rude famous strange"
     ),
-    "adverb": _words(
+    "adverb": split_words(
         "slowly quickly quietly softly happily sadly suddenly carefully gently loudly politely "
         "angrily again together alone away outside inside home"
     ),
-    "day": _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
-    "month": _words(
+    "day": split_words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
+    "month": split_words(
         "January February March April May June July August September October November December"
     ),
-    "number": _words(
+    "number": split_words(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
         "fifteen sixteen seventeen eighteen nineteen twenty"
     ),
-    "ordinal": _words("first second third fourth fifth sixth seventh eighth ninth tenth"),
-    "season": _words("spring summer autumn winter"),
-    "weather": _words("sunny cold rainy warm cloudy windy hot dark wet dry"),
-    "time": _words("morning evening night day afternoon"),
-    "letter": _words("A B C D E F G H I J K L M N O P Q R S T U V W X Y Z"),
+    "ordinal": split_words("first second third fourth fifth sixth seventh eighth ninth tenth"),
+    "season": split_words("spring summer autumn winter"),
+    "weather": split_words("sunny cold rainy warm cloudy windy hot dark wet dry"),
+    "time": split_words("morning evening night day afternoon"),
+    "letter": split_words("A B C D E F G H I J K L M N O P Q R S T U V W X Y Z"),
     # verbs, past tense, by what may follow them
-    "did": _words(
+    "did": split_words(
         "slept laughed smiled cried jumped danced sang waited played worked rested listened "
         "stopped swam ran ate left woke looked fell stood won"
     ),
-    "moved": _words("walked ran went hurried came drove returned"),
-    "sat": _words("sat stood slept waited hid lay played"),
-    "took": _words(
+    "moved": split_words("walked ran went hurried came drove returned"),
+    "sat": split_words("sat stood slept waited hid lay played"),
+    "took": split_words(
         "saw found liked wanted took bought made held watched carried dropped lost kept painted "
         "opened washed fixed broke cleaned sold hid threw loved touched needed used"
     ),
-    "gave": _words("gave showed handed sent passed offered brought sold threw"),
-    "give": _words("give show hand send pass offer bring sell throw"),
-    "met": _words("saw heard followed called helped met loved watched liked knew"),
-    "said": _words("said cried whispered shouted answered replied"),
-    "do": _words(
+    "gave": split_words("gave showed handed sent passed offered brought sold threw"),
+    "give": split_words("give show hand send pass offer bring sell throw"),
+    "met": split_words("saw heard followed called helped met loved watched liked knew"),
+    "said": split_words("said cried whispered shouted answered replied"),
+    "do": split_words(
         "run eat go see take sing swim write read sleep buy give make walk play jump talk work "
         "cook dance drink drive fly draw help stop wait listen learn"
     ),
-    "job": _words("school farm shop hospital castle office station hotel theater market"),
-    "gift": _words(
+    "job": split_words("school farm shop hospital castle office station hotel theater market"),
+    "gift": split_words(
         "drink book ring letter ball gift key apple flower cake map hat coin cup bag pen toy"
     ),
     # ordinary words that stories use little but people type often
-    "common": _words(
+    "common": split_words(
         "about after all also am an and any are as at be because been before being below between "
         "both but by can could did different do does done down during each end enough even every "
         "fact far fast few find for from get go had hand has have he head help her here him his "

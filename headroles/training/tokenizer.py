@@ -1,8 +1,8 @@
 """A small byte-level BPE whose merges are spent on whole common words.
 
 Byte-level (as in GPT-2): the 256 bytes are the alphabet, so any Unicode string is encoded and
-decoded without loss. ``<|endoftext|>`` has id 0 and serves as BOS, EOS, padding and unknown. Encoding adds
-nothing by itself; whoever needs the BOS prepends id 0.
+decoded without loss. ``<|endoftext|>`` has id 0 and serves as BOS, EOS, padding and unknown.
+Encoding adds nothing by itself; whoever needs the BOS prepends id 0.
 
     python -c "from headroles.training.tokenizer import train_tokenizer; print(train_tokenizer(0))"
 """
