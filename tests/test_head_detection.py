@@ -23,6 +23,7 @@ from headroles.errors import (
 from headroles.head_detection import (
     DEFAULT_THRESHOLDS,
     MIN_LIFT,
+    PromptScores,
     active_heads,
     judge,
     score_prompt,
@@ -30,6 +31,7 @@ from headroles.head_detection import (
 )
 from headroles.paths import ROOT
 from headroles.roles import ROLES, SCORED_ROLES, get_role
+from headroles.scoring import RoleActivation
 from headroles.types import Encoding, Head, PromptRun
 from tests.entries import HEADS, LAYERS, entry
 from tests.test_scoring import even, perfect, repeats, self_attender, sink
@@ -282,6 +284,15 @@ def test_the_map_and_the_cards_never_disagree(ids: list[int], seed: int, thresho
                 for head in range(HEADS):
                     verdict = judge(Head(layer, head), role.key, scores, limit)
                     assert bool(together[layer, head]) == verdict.is_active
+
+
+def test_the_map_and_the_cards_agree_on_a_value_just_below_the_threshold() -> None:
+    """.7 in single precision is .69999999, below .7; rounding .7 the same way would hide that."""
+    laid = RoleActivation(torch.tensor([[0.7]]), chance=0.1, rows=9)
+    together = active_heads(get_role("positional"), laid, 0.7, num_tokens=10)
+    scores = PromptScores({"positional": laid}, torch.zeros(1, 1), torch.zeros(1, 1), num_tokens=10)
+    assert not judge(Head(0, 0), "positional", scores, 0.7).is_active
+    assert not together.any()
 
 
 # ------------------------------------------------------------------ thresholds
