@@ -225,6 +225,7 @@ def _state(role: Role, activation: Activation, threshold: float, num_tokens: int
 
 
 def too_little(role: Role, rows: int, num_tokens: int) -> bool:
+    """Whether a prompt has too few applying rows, or is too short, to judge heads by."""
     return num_tokens < role.min_tokens or rows < role.min_rows
 
 

@@ -24,6 +24,9 @@ from transformer_lens.head_detector import detect_head
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import each_layer
+from headroles.analysis.texts import pack
+from headroles.scoring import CellWeights, batch_activations
+from headroles.types import Sequences
 
 DETECTED = {
     "previous_token": "previous_token_head",
@@ -33,35 +36,42 @@ DETECTED = {
 """Our role key -> the detector's name, for the roles that both know."""
 
 
-def as_detect_head_sees(role_key: str, token_ids: Int[Tensor, " pos"]) -> Bool[Tensor, "pos pos"]:
+def as_detect_head_sees(
+    role_key: str, token_ids: Int[Tensor, "batch pos"]
+) -> Bool[Tensor, "batch pos pos"]:
     """The cells of a role as ``detect_head`` draws them: position 0 and row 1 take part."""
+    copies = (token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)).tril(-1)  # [batch query key]
     if role_key == "previous_token":
-        return torch.ones(len(token_ids), len(token_ids), dtype=torch.bool).tril(-1).triu(-1)
-    copies = (token_ids.unsqueeze(-1) == token_ids).tril(-1)
+        return torch.ones_like(copies).tril(-1).triu(-1)
     if role_key == "duplicate_token":
         return copies
     shifted = torch.zeros_like(copies)
-    shifted[:, 1:] = copies[:, :-1]
+    shifted[..., 1:] = copies[..., :-1]
     return shifted.tril()
 
 
 def own_detect_head(
     bridge: TransformerBridge, prompts: Sequence[str]
 ) -> dict[str, Float[Tensor, "layer head"]]:
-    """``detect_head``'s mean score over prompts, for all its roles in one pass a prompt."""
-    totals = {key: torch.zeros(bridge.cfg.n_layers, bridge.cfg.n_heads) for key in DETECTED}
-    for prompt in prompts:
-        ids = bridge.to_tokens(
-            prompt
-        )  # whatever start token it prepends, detect_head sees the same
-        cells = {key: as_detect_head_sees(key, ids[0]).float() for key in DETECTED}
+    """``detect_head``'s mean score over prompts: all prompts and roles in one batched pass."""
+    # Whatever start token the bridge prepends, detect_head sees the same.
+    batch = pack([bridge.to_tokens(prompt)[0].tolist() for prompt in prompts])
+    laid = [_detect_head_weights(role_key, batch) for role_key in DETECTED]
+    scores = torch.zeros(len(DETECTED), bridge.cfg.n_layers, bridge.cfg.n_heads)
 
-        def on_layer(layer: int, pattern: Tensor, cells: dict[str, Tensor] = cells) -> None:
-            for key, wanted in cells.items():
-                totals[key][layer] += (pattern[0] * wanted).sum((-1, -2)) / pattern[0].sum((-1, -2))
+    def on_layer(layer: int, pattern: Tensor) -> None:
+        scores[:, layer] = batch_activations(pattern.float(), laid).mean(1)
 
-        each_layer(bridge, ids, on_layer)
-    return {key: total / len(prompts) for key, total in totals.items()}
+    each_layer(bridge, batch.token_ids, on_layer)
+    return dict(zip(DETECTED, scores, strict=True))
+
+
+def _detect_head_weights(role_key: str, batch: Sequences) -> CellWeights:
+    """``detect_head`` as averaging weights: 1 / length on every cell of every row of the text."""
+    within = torch.arange(batch.token_ids.shape[1]) < batch.lengths.unsqueeze(-1)  # [batch query]
+    cells = as_detect_head_sees(role_key, batch.token_ids) & within.unsqueeze(-1)
+    weights = cells / batch.lengths.view(-1, 1, 1)
+    return CellWeights(weights, chance=torch.zeros(len(batch)), rows=batch.lengths)
 
 
 def detect_head_scores(

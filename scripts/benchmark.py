@@ -1,0 +1,342 @@
+"""Speed and memory as ratios of two things measured in one run, in turn, several times.
+
+    python -m scripts.benchmark
+    python -m scripts.benchmark --only prompt_vs_forward --json
+
+Absolute times depend on the machine and the hour; a ratio of two neighbours in time does not. Every
+ratio is the median over repeats, with its smallest and largest. Nothing here passes or fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from headroles.paths import DEMO_MODEL, ROOT
+
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+EMPTY_APP = 'import streamlit as st\nst.title("Your prompt")\n'
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of the table."""
+
+    what: str
+    """What the ratio divides by what."""
+    aim: str
+    """What it should be."""
+    first: list[float]
+    """[repeat] the numerator: seconds, or megabytes."""
+    second: list[float]
+    """[repeat] the denominator, measured right after it."""
+    unit: str = "s"
+
+    def summary(self) -> dict[str, object]:
+        """The figure as plain numbers."""
+        ratios = [a / b for a, b in zip(self.first, self.second, strict=True)]
+        return {
+            "what": self.what,
+            "aim": self.aim,
+            "ratio": round(statistics.median(ratios), 3),
+            "median": round(statistics.median(ratios), 3),
+            "min": round(min(ratios), 3),
+            "max": round(max(ratios), 3),
+            "n": len(ratios),
+            "first_median": round(statistics.median(self.first), 4),
+            "second_median": round(statistics.median(self.second), 4),
+            "unit": self.unit,
+        }
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def in_turn(
+    first: Callable[[], object], second: Callable[[], object], *, repeats: int
+) -> tuple[list[float], list[float]]:
+    """Time two actions one after the other, ``repeats`` times, after one warm-up of each."""
+    first(), second()
+    pairs = [(seconds(first), seconds(second)) for _ in range(repeats)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+@contextlib.contextmanager
+def gpt2_small() -> Iterator[Path]:
+    """A folder with a GPT-2-small-sized model with random weights and the bundled tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "gpt2-small-random"
+        torch.manual_seed(0)
+        GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0)).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(DEMO_MODEL).save_pretrained(folder)
+        yield folder
+
+
+def analysis_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
+    """The three roles that both know, on the same prompts: one run each against one pass."""
+    from headroles.analysis.agreement import detect_head_scores, largest_difference, own_detect_head
+    from headroles.analysis.bridge import load_bridge
+    from headroles.analysis.texts import SENTENCES
+
+    bridge = load_bridge(str(folder))
+    texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
+    difference = max(largest_difference(bridge, texts[:2]).values())
+    theirs, own = in_turn(
+        lambda: detect_head_scores(bridge, texts),
+        lambda: own_detect_head(bridge, texts),
+        repeats=repeats,
+    )
+    what = (
+        f"detect_head / one batched pass, {prompts} prompts x 3 roles (differ by {difference:.0e})"
+    )
+    return Measured(what, "", theirs, own)
+
+
+def analysis_vs_detect_head_bundled(repeats: int) -> Measured:
+    """How many times faster the analysis is than ``detect_head`` on the bundled model."""
+    found = analysis_vs_detect_head(DEMO_MODEL, prompts=50, repeats=repeats)
+    return Measured(found.what, "at least 60", found.first, found.second)
+
+
+def analysis_vs_detect_head_gpt2_small(repeats: int) -> Measured:
+    """The same on a GPT-2-small-sized model."""
+    with gpt2_small() as folder:
+        found = analysis_vs_detect_head(folder, prompts=8, repeats=max(3, repeats // 3))
+    return Measured(found.what, "at least 8", found.first, found.second)
+
+
+def analysis_vs_forward(repeats: int) -> Measured:
+    """The whole analysis of GPT-2-small size against bare batched forward passes of its tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from headroles.analysis.bridge import load_bridge
+    from headroles.analysis.measure import MAX_CELLS, make_texts, measure
+    from headroles.analysis.texts import batches
+    from headroles.models import load_tokenizer
+
+    with gpt2_small() as folder:
+        bridge = load_bridge(str(folder))
+        model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+        probe = make_texts(load_tokenizer(str(folder)), n=8, seed=0)
+
+        def bare() -> None:
+            with torch.inference_mode():
+                for texts in (probe.sentences, probe.control, probe.repeats):
+                    for rows in batches(texts, max_cells=MAX_CELLS):
+                        model(texts.token_ids[rows, : int(texts.lengths[rows].max())])
+
+        own, theirs = in_turn(
+            lambda: measure(bridge, probe, seed=0), bare, repeats=max(3, repeats // 3)
+        )
+    what = "analysis / bare eager forward of the same batches, GPT-2-small size"
+    return Measured(what, "at most 1.25", own, theirs)
+
+
+def prompt_vs_forward(repeats: int) -> Measured:
+    """From a prompt to all verdicts, against one bare eager forward pass of its tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from headroles.capture import capture
+    from headroles.head_detection import score_prompt, summarize
+    from headroles.models import load_model
+    from headroles.store import read_entry
+
+    loaded = load_model("demo")
+    entry = read_entry("demo")
+    model = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, attn_implementation="eager").eval()
+    prompt = "The cat sat on the mat. The dog lay by the fire. " * 12
+    ids = torch.tensor([capture(loaded, prompt).token_ids])
+
+    def own() -> None:
+        run = capture(loaded, prompt)
+        summarize(entry, score_prompt(run.attention, run.token_ids))
+
+    def bare() -> None:
+        with torch.inference_mode():
+            model(ids, output_attentions=True)
+
+    first, second = in_turn(own, bare, repeats=repeats * 4)
+    what = f"prompt to verdicts / bare eager forward, bundled model, {ids.shape[1]} tokens"
+    return Measured(what, "at most 1.3", first, second)
+
+
+def first_paint_vs_empty_app(repeats: int) -> Measured:
+    """Cold start: from opening the page on a fresh server to its title, against an empty app."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        empty = Path(name) / "empty.py"
+        empty.write_text(EMPTY_APP)
+        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+
+        def paint(script: Path) -> float:
+            with served(script) as address:
+                page = browser.new_context().new_page()
+                began = time.perf_counter()
+                page.goto(address)
+                page.locator("h1").first.wait_for()
+                took = time.perf_counter() - began
+                page.context.close()
+            return took
+
+        paint(empty)  # warms the browser and the file cache
+        pairs = [
+            (paint(ROOT / "streamlit_app.py"), paint(empty)) for _ in range(max(3, repeats // 2))
+        ]
+        browser.close()
+    what = "first title of the app / of an empty app, each on a fresh server"
+    return Measured(what, "at most 1.5", [a for a, _ in pairs], [b for _, b in pairs])
+
+
+@contextlib.contextmanager
+def served(script: Path) -> Iterator[str]:
+    """Run a Streamlit script on a free loopback port, and stop it by its process id."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    command += ["--browser.gatherUsageStats=false"]
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+_MEMORY = """
+import resource, sys
+import streamlit
+{body}
+status = open("/proc/self/status").read()
+print(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+"""
+
+_TEN_PROMPTS = """
+from headroles.capture import capture
+from headroles.head_detection import get_active_head_summary
+from headroles.models import load_model
+loaded = load_model("demo")
+for n in range(10):
+    get_active_head_summary(capture(loaded, "The cat sat on the mat. " * (n + 1)), "demo")
+"""
+
+
+def resident_memory(repeats: int) -> Measured:
+    """Resident memory after ten prompts on the bundled model, against its libraries alone."""
+
+    def megabytes(body: str) -> float:
+        output = subprocess.run(
+            [sys.executable, "-c", _MEMORY.format(body=body)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return float(output.stdout.split()[-1])
+
+    baseline = "import torch, transformers\nfrom transformers import AutoModelForCausalLM"
+    rounds = range(max(3, repeats // 3))
+    pairs = [(megabytes(_TEN_PROMPTS), megabytes(baseline)) for _ in rounds]
+    what = "MB after ten prompts / MB of streamlit + torch + transformers"
+    return Measured(what, "under 1 GB", [a for a, _ in pairs], [b for _, b in pairs], unit="MB")
+
+
+BENCHMARKS: dict[str, Callable[[int], Measured]] = {
+    function.__name__: function
+    for function in (
+        analysis_vs_detect_head_bundled,
+        analysis_vs_detect_head_gpt2_small,
+        analysis_vs_forward,
+        prompt_vs_forward,
+        first_paint_vs_empty_app,
+        resident_memory,
+    )
+}
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--repeats", type=int, default=9, help="about how often each is measured")
+    parser.add_argument(
+        "--only", action="append", choices=list(BENCHMARKS), help="measure only this; repeatable"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print."""
+    from tqdm import tqdm
+
+    options = parse_arguments(argv)
+    names = options.only or list(BENCHMARKS)
+    results = {}
+    if not options.json:
+        print("| figure | ratio | min–max | n | aim | what | medians |")
+        print("|---|--:|---|--:|---|---|---|", flush=True)
+    for name in tqdm(names, disable=None):
+        results[name] = BENCHMARKS[name](options.repeats).summary()
+        if not options.json:
+            print(table_row(name, results[name]), flush=True)
+    if options.json:
+        print(json.dumps(results, indent=1))
+    return 0
+
+
+def table_row(name: str, row: dict[str, object]) -> str:
+    """One figure as a row of a Markdown table."""
+    return (
+        f"| {name} | {row['ratio']:.2f} | {row['min']:.2f}–{row['max']:.2f} | {row['n']} | "
+        f"{row['aim']} | {row['what']} | "
+        f"{row['first_median']:.3g} / {row['second_median']:.3g} {row['unit']} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

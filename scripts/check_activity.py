@@ -1,0 +1,91 @@
+"""Check the page's verdicts on 200 prompts that neither the analysis nor the model has seen.
+
+    python -m scripts.check_activity
+
+Prints, per role and prompt length, how well the activation tells heads of the role from the others.
+The prompts come from the grammar that wrote the bundled model's training text, under another seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+from headroles.capture import capture
+from headroles.errors import HeadrolesError
+from headroles.evaluation import ActivityRow, activity_table
+from headroles.head_detection import score_prompt
+from headroles.models import DEFAULT_MODEL, LoadedModel, load_model
+from headroles.roles import ROLES
+from headroles.store import read_entry
+from headroles.training.english import StoryGrammar
+
+HELD_OUT_SEED = 20_260_000
+"""Far from every seed that training draws."""
+
+
+def held_out_prompts(loaded: LoadedModel, *, n: int, seed: int) -> Iterator[str]:
+    """``n`` passages cut to 3 to 60 tokens, every length equally often."""
+    grammar = StoryGrammar(seed)
+    draw = random.Random(seed)
+    made = 0
+    while made < n:
+        wanted = draw.randint(3, 60) - 1  # the start token is the last one
+        ids = loaded.tokenizer(grammar.passage(), add_special_tokens=False)["input_ids"]
+        if len(ids) >= wanted:
+            made += 1
+            yield loaded.tokenizer.decode(ids[:wanted])
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="catalogue key or folder")
+    parser.add_argument("--prompts", type=int, default=200, help="how many prompts")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="fixes the prompts")
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    return parser.parse_args(argv)
+
+
+def table(rows: list[ActivityRow]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| role | tokens | prompts | judged | AUC | hits | false alarms |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        numbers = (
+            "—" if number is None else f"{number:.2f}"
+            for number in (row.auc, row.hits, row.false_alarms)
+        )
+        low, high = row.band
+        lines.append(
+            f"| {ROLES[row.role].name} | {low}–{high} | {row.prompts} | {row.judged} | "
+            f"{' | '.join(numbers)} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the prompts and print the table."""
+    options = parse_arguments(argv)
+    try:
+        loaded = load_model(options.model)
+        entry = read_entry(loaded.key)
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
+        return 1
+    prompts = list(held_out_prompts(loaded, n=options.prompts, seed=options.seed))
+    runs = (capture(loaded, prompt) for prompt in tqdm(prompts, unit="prompt", disable=None))
+    rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
+    print(json.dumps([vars(row) for row in rows]) if options.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The held-out table on prompts whose answer is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from headroles.evaluation import LENGTHS, activity_table, auc, heads_with_role
+from headroles.head_detection import score_prompt
+from headroles.roles import ROLES
+from headroles.store import read_entry
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives", "area"),
+    [
+        ([0.9, 0.8], [0.1, 0.2], 1.0),
+        ([0.1], [0.9], 0.0),
+        ([0.5], [0.5], 0.5),  # a tie counts half
+        ([0.9, 0.8], [0.1, 0.85], 0.75),  # three of four pairs in order
+        ([], [0.5], None),
+    ],
+)
+def test_auc_counts_pairs_in_order(positives, negatives, area):
+    assert auc(positives, negatives) == (area if area is None else pytest.approx(area))
+
+
+def planted(entry, length):
+    """Previous-token heads look at the previous token, all others spread evenly."""
+    even = torch.ones(length, length).tril() / torch.arange(1, length + 1).unsqueeze(1)
+    previous = torch.diag(torch.ones(length - 1), -1)
+    previous[0, 0] = 1.0
+    attention = even.expand(entry.num_layers, entry.num_heads, length, length).clone()
+    attention[heads_with_role(entry, ROLES["previous_token"])] = previous
+    return score_prompt(attention, list(range(length)))
+
+
+def test_planted_heads_are_told_apart_and_short_prompts_are_not_judged():
+    entry = read_entry("demo")
+    rows = activity_table(entry, [planted(entry, length) for length in (4, 8, 15, 30, 50)])
+    by_band = {row.band: row for row in rows if row.role == "previous_token"}
+    assert by_band[LENGTHS[0]].judged == 0
+    assert by_band[LENGTHS[0]].auc is None
+    for band in LENGTHS[1:]:
+        assert by_band[band].judged == 1
+        assert (by_band[band].auc, by_band[band].hits) == (1.0, 1.0)
+        assert by_band[band].false_alarms == 0.0
