@@ -1,0 +1,157 @@
+"""The project's own rules, held by its tests: style, import directions, shape checks."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from headroles import head_detection, scoring, tokens
+from headroles.paths import ROOT
+
+TOOLS = Path(sys.executable).parent
+"""Where the tools of this very environment lie, on the PATH or not."""
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(TOOLS / command[0]), *command[1:]], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def assert_passes(result: subprocess.CompletedProcess[str]) -> None:
+    assert result.returncode == 0, f"\n{result.stdout}{result.stderr}"
+
+
+def test_ruff_finds_nothing() -> None:
+    assert_passes(run("ruff", "check", "--no-cache"))
+
+
+def test_ruff_would_format_nothing() -> None:
+    assert_passes(run("ruff", "format", "--check", "--no-cache"))
+
+
+def test_imports_keep_to_the_layers() -> None:
+    assert_passes(run("lint-imports", "--no-cache"))
+
+
+@pytest.fixture
+def copy_of_package(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(
+        ROOT / "headroles", tmp_path / "headroles", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("roles.py", "from headroles import models", "Imports point downward"),
+        ("scoring.py", "from headroles.store import read_all", "Imports point downward"),
+        ("capture.py", "import headroles.ui", "Imports point downward"),
+        ("brand_new.py", "", "Imports point downward"),  # it has no place in the layers yet
+        ("ui/brand_new.py", "import headroles.analysis", "The app never imports the offline half"),
+        ("charts.py", "import streamlit", "Only ui imports Streamlit"),
+        ("ui/brand_new.py", "import transformer_lens", "Only analysis imports TransformerLens"),
+        # An import inside a function counts as well.
+        ("models.py", "def f():\n    import pyvene", "Only capture imports PyVene"),
+        ("ui/brand_new.py", "from altair import Chart", "Only charts imports Altair"),
+    ],
+)
+def test_a_violation_is_really_caught(
+    copy_of_package: Path, module: str, line: str, contract: str
+) -> None:
+    with (copy_of_package / "headroles" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    result = run("lint-imports", "--no-cache", cwd=copy_of_package)
+    assert result.returncode == 1
+    assert f"{contract} BROKEN" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "streamlit_app.py", *sorted((ROOT / "pages").glob("*.py"))],
+    ids=lambda p: p.name,
+)
+def test_a_page_leaves_the_work_to_the_package(page: Path) -> None:
+    """import-linter does not see pages: Streamlit and the runtime half are all they may import."""
+    nodes = list(ast.walk(ast.parse(page.read_text())))
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
+    }
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    allowed = {"streamlit", "headroles", *sys.stdlib_module_names}
+    assert {name.partition(".")[0] for name in imported} <= allowed
+    assert not {
+        name for name in imported if name.startswith(("headroles.analysis", "headroles.tr"))
+    }
+
+
+# ------------------------------------------------------------------ shapes are checked in tests
+
+
+def test_shape_checks_are_on() -> None:
+    """jaxtyping checks only what is imported after its hook: these calls must really fail."""
+    square = torch.ones(3, 3)
+    with pytest.raises(TypeError, match="role_activation"):
+        scoring.role_activation(torch.ones(3), [0, 1, 2], "induction")  # no [query key]
+    with pytest.raises(TypeError, match="evidence"):
+        scoring.evidence(torch.ones(2, 3, 3), [0, 1, 2], "induction")  # two heads, not one
+    with pytest.raises(TypeError, match="mean_entropy"):
+        scoring.mean_entropy(square.long().unsqueeze(0))  # counts, not shares
+    with pytest.raises(TypeError, match="score_prompt"):
+        head_detection.score_prompt(square, [0, 1, 2])  # no [layer head]
+    with pytest.raises(TypeError, match="cell_weights"):
+        scoring.cell_weights(square)  # numbers, not marks
+
+
+def test_a_wrong_result_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "row_sizes", lambda length: torch.ones(length, 1))
+    with pytest.raises(TypeError, match="row_entropy"):
+        scoring.row_entropy(torch.ones(3, 3))  # broadcasts to [query query] instead of [query]
+
+
+@pytest.mark.parametrize("module", [scoring, head_detection, tokens])
+def test_the_modules_with_shapes_are_instrumented(module) -> None:
+    # A checked function carries the wrapper's attribute.
+    assert any(hasattr(value, "__wrapped__") for value in vars(module).values())
+
+
+# ------------------------------------------------------------------ what may not be in the files
+
+_OURS = ["*.py", "*.md", "*.toml", "*.txt", "*.yml", "*.css", ".ci/run", ".streamlit/*"]
+
+
+def test_no_file_names_a_machine_or_a_secret() -> None:
+    """Paths of somebody's home, package mirrors and tokens have no place in a public repository."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so there is no list of the project's files")
+    listed = run_git("ls-files", "--", *_OURS).splitlines()
+    assert "headroles/scoring.py" in listed
+    marks = [
+        "/ho" + "me/",
+        "/Us" + "ers/",
+        "--index" + "-url",
+        "--extra-index" + "-url",
+        "h" + "f_tok",
+    ]
+    found = [
+        f"{name}: {mark}"
+        for name in listed
+        if (ROOT / name).is_file()
+        for mark in marks
+        if mark in (ROOT / name).read_text(errors="replace")
+    ]
+    assert not found
+
+
+def run_git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
