@@ -34,6 +34,8 @@ ROW = 42
 """Pixels a bar with its line of text takes."""
 MAX_CELLS = 12_000
 """Most cells that an attention pattern draws; the largest ones are kept."""
+PATTERN_SIZE = 500
+"""Pixels of the side of an attention pattern, at most."""
 SHADES = (0.0, 0.05, 0.25, 0.5, 1.0)
 """Weights that the legend of a pattern names."""
 
@@ -103,13 +105,12 @@ def head_bars(
 
     Args:
         records: one a head: order, layer, head, label, note, value, chance, threshold, state,
-            shown, reason.
+            applies, shown, reason.
         role: names the axis.
         opened: the head whose pattern is open; its row is framed.
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
-    frame["applies"] = frame["state"] != "not_applicable"
     y = alt.Y("order:O", axis=None, scale=alt.Scale(padding=0))
     x = alt.X(
         "value:Q",
@@ -301,30 +302,41 @@ def drawn_cells(
     return pd.DataFrame(cells, columns=["query", "key", "weight", "target"]), total
 
 
-def attention_pattern(
-    cells: pd.DataFrame, labels: Sequence[str], role: Role, *, size: int = 560
-) -> alt.LayerChart:
+def cell_step(length: int) -> float:
+    """Pixels of a cell of an attention pattern over ``length`` tokens."""
+    return min(44.0, max(1.0, PATTERN_SIZE / length))
+
+
+def pattern_width(labels: Sequence[str]) -> int:
+    """Pixels that make the cells of a pattern square, the labels beside them included."""
+    longest = max(len(label) for label in labels)
+    return round(cell_step(len(labels)) * len(labels) + 7 * min(longest + 4, 13) + 40)
+
+
+def attention_pattern(cells: pd.DataFrame, labels: Sequence[str], role: Role) -> alt.LayerChart:
     """One head's attention: rows look, columns are looked at; the role's cells are outlined.
 
     Args:
         cells: from :func:`drawn_cells`.
         labels: [pos] the tokens as short text.
         role: names the outline in the tooltip.
-        size: pixels of the longer side.
     """
     length = len(labels)
-    step = min(44.0, max(2.0, size / length))
-    every = max(1, round(13 / step))  # a label needs about 13 pixels
+    step = cell_step(length)
+    every = max(1, round(15 / step))  # a label needs about 15 pixels
     positions = list(range(0, length, every))
     names = alt.param(name="tokens", value=list(labels))
     domain = alt.Scale(domain=list(range(length)), padding=0)
+
+    # Where only every few labels are drawn, the position says which ones they are.
+    label = "tokens[datum.value]" if every == 1 else "datum.value + ' ' + tokens[datum.value]"
 
     def axis(title: str, **settings: object) -> alt.Axis:
         return alt.Axis(
             title=title,
             values=positions,
-            labelExpr="tokens[datum.value]",
-            labelFontSize=12,
+            labelExpr=label,
+            labelFontSize=12 if every == 1 else 11,
             labelLimit=90,
             labelOverlap=False,
             ticks=False,
@@ -365,9 +377,9 @@ def attention_pattern(
         alt.layer(fill, outline)
         .add_params(names)
         .properties(
-            width=round(step * length),
+            width="container",
             height=round(step * length),
-            autosize="pad",
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
             padding={"left": 2, "right": 2, "top": 2, "bottom": 2},
         )
         .configure_view(stroke=QUIET, strokeOpacity=0.35)

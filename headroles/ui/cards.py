@@ -91,12 +91,13 @@ def _try_this(card: RoleCard, *, place: str) -> None:
     if hint is None:
         return
     st.button(
-        f"Try this: “{text.shorten(hint, limit=34)}”",
+        f"Try this: “{text.shorten(hint, limit=44)}”",
         key=f"try_{place}_{card.role.key}",
         icon=":material/lightbulb:",
         on_click=state.take,
         args=(hint,),
         help=hint,
+        wrap=False,
     )
 
 

@@ -35,7 +35,7 @@ def draw(scores: PromptScores, reference: Reference) -> None:
     sentence = view.map_alt(
         role,
         active=len(active),
-        listed_active=sum(record["listed"] for record in active),
+        listed_active=sum(record["listed"] for record in active) if reference.entry else None,
         total=len(records),
     )
     pieces.html(
@@ -71,7 +71,11 @@ def _records(role: Role, scores: PromptScores, reference: Reference) -> list[dic
     records = []
     for head in (Head(layer, number) for layer in range(layers) for number in range(heads)):
         verdict = judge(head, role.key, scores, reference.thresholds[role.key])
-        row = {"state": verdict.state, "activation_score": verdict.activation.value}
+        row = {
+            "state": verdict.state,
+            "activation_score": verdict.activation.value,
+            "rows": verdict.activation.rows,
+        }
         records.append(
             {
                 "layer": head.layer,
@@ -131,6 +135,11 @@ def _legend(role: Role, scores: PromptScores, reference: Reference) -> None:
         )
         + f'<span><i class="hr-key hr-key-threshold"></i>threshold {threshold:.0%}'
         f"{'' if reference.entry else ' (provisional)'}</span>"
-        '<span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
-        '<span><i class="hr-key hr-key-dot"></i>a listed head of this role</span></div>'
+        + '<span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
+        + (
+            '<span><i class="hr-key hr-key-dot"></i>a listed head of this role</span>'
+            if reference.entry
+            else ""
+        )
+        + "</div>"
     )

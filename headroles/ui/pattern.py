@@ -97,12 +97,12 @@ def _pattern(head: Head, answer: Answer, reference: Reference) -> None:
     cells, total = charts.drawn_cells(attention.tolist(), targets)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        pieces.chart(
-            charts.attention_pattern(cells, labels, role),
-            key="pattern_chart",
-            alt_text=f"Attention of {head.label}. {' '.join(sentences) or verdict.reason}",
-            width="content",
-        )
+        with st.container(width=charts.pattern_width(labels)):
+            pieces.chart(
+                charts.attention_pattern(cells, labels, role),
+                key="pattern_chart",
+                alt_text=f"Attention of {head.label}. {' '.join(sentences) or verdict.reason}",
+            )
         if len(cells) < total:
             st.caption(f"The {len(cells):,} largest of {total:,} cells are drawn.")
     with right:

@@ -29,6 +29,14 @@ STATE_WORDS = {
 """Every state of a verdict, as a student reads it."""
 
 
+def _needed(row: Mapping[str, object]) -> float:
+    """What a head must reach on this prompt: the threshold, or clearly over chance."""
+    from headroles.head_detection import MIN_LIFT
+
+    chance, threshold = float(row["chance"]), float(row["threshold"])
+    return max(threshold, chance + MIN_LIFT * (1 - chance)) if chance < 1 else threshold
+
+
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}
 
 
@@ -69,12 +77,13 @@ class RoleCard:
         states = {row["state"] for row in self.rows}
         if len(reasons) == 1 and states != {"quiet"}:
             return next(iter(reasons))
+        best = max(self.rows, key=lambda row: row["activation_score"])
         return (
             "It could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
-            + " something else. "
-            + (next(iter(reasons)) if len(reasons) == 1 else "")
-        ).strip()
+            + f" something else. The nearest is {best['label']} with "
+            f"{percent(best['activation_score'])}; it takes {percent(_needed(best))}."
+        )
 
     def hint(self, prompt: str) -> str | None:
         """A prompt that wakes the role, other than the present one."""
@@ -120,6 +129,7 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
             "chance": row["chance"],
             "threshold": row["threshold"],
             "state": row["state"],
+            "applies": row["rows"] > 0,
             "shown": shown(row),
             "reason": row["reason"],
         }
@@ -130,7 +140,7 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
 def shown(row: Mapping[str, object]) -> str:
     """Value and state in words, at the end of a bar."""
     words = STATE_WORDS[str(row["state"])]
-    if row["state"] == "not_applicable":
+    if not row["rows"]:
         return words
     return f"{percent(float(row['activation_score']))} · {words}"
 
@@ -202,12 +212,16 @@ def listed_heads(entry: ModelEntry | None, role_key: str) -> set[Head]:
     return {Head(top.layer, top.head) for top in entry.categories[role_key].top_heads}
 
 
-def map_alt(role: Role, *, active: int, listed_active: int, total: int) -> str:
-    """The take-away of the map of all heads."""
-    return (
-        f"{active} of {total} heads are active as {role.name} on this prompt; "
-        f"{listed_active} of these {'is' if listed_active == 1 else 'are'} listed."
-    )
+def map_alt(role: Role, *, active: int, listed_active: int | None, total: int) -> str:
+    """The take-away of the map of all heads; ``listed_active`` is None without an analysis."""
+    sentence = f"{active} of {total} heads are active as {role.name} on this prompt"
+    if listed_active is None or not active:
+        return f"{sentence}."
+    return f"{sentence}; {listed_active} of these {active} {_is_listed(listed_active)} listed."
+
+
+def _is_listed(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def pattern_sentences(

@@ -1,0 +1,38 @@
+"""A page whose model has planted attention, and caches that no test leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pages.planted import planted_attention, planted_entry
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers():
+    """Streamlit's caches live as long as the process: start and end with empty ones."""
+    import streamlit as st
+
+    st.cache_data.clear()
+    yield
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def planted(monkeypatch, tmp_path):
+    """The path of the categories file, with planted heads in the file and in the model."""
+    import torch
+
+    from headroles import capture, paths, store
+
+    real = capture.collect
+
+    def collect(loaded, encoding):
+        _, logits = real(loaded, encoding)
+        shape = (loaded.num_layers, loaded.num_heads)
+        return planted_attention(encoding.token_ids, *shape).to(torch.float32), logits
+
+    path = tmp_path / "head_categories.json"
+    monkeypatch.setattr(capture, "collect", collect)
+    monkeypatch.setattr(paths, "CATEGORIES", path)
+    store.write_entry(planted_entry(4, 8), path)
+    return path

@@ -1,0 +1,93 @@
+"""Planted attention: every head does exactly one thing, so every number on the page is known.
+
+The bundled model still tokenises and guesses; only its attention is replaced.
+"""
+
+from __future__ import annotations
+
+from headroles.types import Head
+
+PLANTED = {
+    "previous_token": Head(0, 0),
+    "induction": Head(1, 1),
+    "duplicate_token": Head(2, 2),
+    "positional": Head(3, 3),
+    "diffuse": Head(0, 7),
+}
+"""The one head of each role; every other head looks at its own token."""
+
+THRESHOLDS = {
+    "previous_token": 0.4,
+    "induction": 0.4,
+    "duplicate_token": 0.4,
+    "positional": 0.5,
+    "diffuse": 0.75,
+}
+
+
+def planted_attention(token_ids, layers: int, heads: int):
+    """[layer head query key]: each planted head looks only where its role says, else at 0."""
+    import torch
+
+    from headroles.roles import ROLES
+
+    length = len(token_ids)
+    attention = torch.eye(length).expand(layers, heads, length, length).clone()
+    rest = torch.zeros(length, length)
+    rest[:, 0] = 1
+    for key, head in PLANTED.items():
+        role = ROLES[key]
+        if role.targets is None:
+            pattern = torch.ones(length, length).tril()
+        else:
+            cells = role.targets(torch.tensor(token_ids)).float()
+            pattern = torch.where(cells.sum(-1, keepdim=True) > 0, cells, rest)
+        attention[head] = pattern / pattern.sum(-1, keepdim=True)
+    return attention
+
+
+def planted_entry(layers: int, heads: int, *, model: str = "demo"):
+    """The analysis that fits the planted heads; the induction head is listed twice."""
+    from headroles import store
+    from headroles.roles import DEFINITIONS_VERSION, ROLES
+
+    zeros = [[0.0] * heads for _ in range(layers)]
+    scores, categories = {}, {}
+    for role in ROLES.values():
+        listed = [PLANTED[role.key]] if role.key in PLANTED else []
+        if role.is_scored:
+            scores[role.key] = [list(row) for row in zeros]
+            scores[role.key][listed[0].layer][listed[0].head] = 1.0
+        if role.key == "duplicate_token":
+            listed.append(PLANTED["induction"])
+        categories[role.key] = store.Category(
+            display_name=role.name,
+            description=role.explanation,
+            icon=role.icon,
+            threshold=THRESHOLDS.get(role.key),
+            top_heads=[
+                store.TopHead(layer=head.layer, head=head.head, score=0.9, standard_error=0.01)
+                for head in listed
+            ],
+        )
+    return store.ModelEntry(
+        definitions_version=DEFINITIONS_VERSION,
+        model_name=model,
+        source=model,
+        revision="planted",
+        num_layers=layers,
+        num_heads=heads,
+        analysis_date="2026-01-01",
+        seed=0,
+        sequences=1,
+        cap=8,
+        tokenization=store.Tokenization(
+            start_token="<|endoftext|>", start_token_id=0, is_stand_in=False
+        ),
+        library_versions={},
+        categories=categories,
+        all_scores=scores,
+        standard_errors=dict.fromkeys(scores, zeros),
+        controls={},
+        null_scores={},
+    )

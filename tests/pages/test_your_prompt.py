@@ -1,0 +1,314 @@
+"""The page Your Prompt, without a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.types import Head
+from headroles.ui import state
+from headroles.ui.examples import DEFAULT_PROMPT, EXAMPLES
+from tests.pages.planted import PLANTED, THRESHOLDS, planted_entry
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+NO_REPEATS = "The old man walked slowly to the river with his dog."
+
+
+def open_page():
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def run_prompt(app, prompt: str):
+    app.text_area(key=state.BOX).set_value(prompt)
+    app.button(key="run").click()
+    app.run()
+    assert not app.exception
+    return app
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def buttons(app) -> set[str]:
+    return {button.key for button in app.button if button.key}
+
+
+@pytest.fixture
+def app(planted):
+    return open_page()
+
+
+def test_the_default_prompt_is_answered_on_opening(app) -> None:
+    assert app.text_area(key=state.BOX).value == DEFAULT_PROMPT
+    html = page_html(app)
+    for role in SCORED_ROLES:
+        assert f"<h3>{role.name}</h3>" in html
+    assert html.count("1 of 1 head active") == 4
+    assert "1 of 2 heads active" in html  # duplicate token lists the induction head too
+    assert html.count("●") == 5
+    assert not app.error
+    assert not app.warning
+
+
+def test_the_answer_in_one_sentence_counts_roles_and_bars(app) -> None:
+    assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
+    assert any("5 of 6 bars are filled" in text.value for text in app.markdown)
+
+
+def test_a_bar_chart_per_role_and_one_for_the_guesses(app) -> None:
+    found = app.get("vega_lite_chart")
+    assert len(found) == 6
+    alts = [element.proto.alt for element in found]
+    assert any(alt.startswith("Induction: 1 of 1 head active") for alt in alts)
+    assert any("most probable next token" in alt for alt in alts)
+
+
+def test_other_counts_the_heads_that_fit_nothing(app) -> None:
+    assert "27 of 32 heads fit nothing" in page_html(app)  # 32 less the five planted ones
+
+
+def test_a_head_with_two_roles_says_so(app) -> None:
+    html = page_html(app)
+    assert "It is listed under Duplicate token too." in html
+    assert "It is listed under Induction too." in html
+
+
+def test_repeated_tokens_share_a_number_and_the_start_token_is_named(app) -> None:
+    html = page_html(app)
+    assert html.count("repeated token number 1") == 3  # " cat" stands there three times
+    assert 'class="hr-token hr-start"' in html
+    assert "added by the app in front of every prompt" in html
+
+
+def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    html = page_html(app)
+    assert html.count("No token appears twice.") >= 2  # in the card and in the box
+    assert ROLES["induction"].asleep in html
+    assert {"try_card_induction", "try_box_induction", "try_box_duplicate_token"} <= buttons(app)
+    assert "try_box_previous_token" not in buttons(app)
+
+
+def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    app.button(key="try_card_induction").click().run()
+    assert app.text_area(key=state.BOX).value == ROLES["induction"].hints[0]
+    assert "try_card_induction" not in buttons(app)
+    assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
+
+    app.button(key="undo").click().run()
+    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    assert "undo" not in buttons(app)
+    assert "try_card_induction" in buttons(app)
+
+
+def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
+    app.text_area(key=state.BOX).set_value("not run yet")
+    app.button(key="example_1").click().run()
+    assert app.text_area(key=state.BOX).value == EXAMPLES[1].prompt
+    app.button(key="undo").click().run()
+    assert app.text_area(key=state.BOX).value == "not run yet"
+
+
+def test_one_way_back_through_several_examples(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    app.button(key="example_2").click().run()
+    app.button(key="example_3").click().run()
+    app.button(key="undo").click().run()
+    assert app.text_area(key=state.BOX).value == NO_REPEATS
+
+
+@pytest.mark.parametrize("prompt", ["", "   \n\t "])
+def test_an_empty_prompt_is_a_sentence_and_loses_nothing(app, prompt: str) -> None:
+    run_prompt(app, prompt)
+    assert "The prompt is empty" in app.error[0].value
+    assert app.text_area(key=state.BOX).value == prompt
+    assert not app.get("vega_lite_chart")
+    assert "example_0" in buttons(app)
+
+
+def test_one_token_is_too_short_to_tell(app) -> None:
+    run_prompt(app, "cat")
+    html = page_html(app)
+    assert "Too short to tell" in html
+    assert "●" not in html
+    assert any("0 of 5 roles are awake" in text.value for text in app.markdown)
+
+
+def test_a_prompt_longer_than_the_model_reads_is_cut_and_said(app) -> None:
+    prompt = "The cat sat on the mat. " * 120
+    run_prompt(app, prompt)
+    assert "Only the first" in app.warning[0].value
+    assert app.text_area(key=state.BOX).value == prompt
+    assert "hr-scroll" in page_html(app)
+
+
+def test_a_hundred_thousand_characters(app) -> None:
+    prompt = "river " * 16_700
+    run_prompt(app, prompt)
+    assert "Only the first" in app.warning[0].value
+    assert app.text_area(key=state.BOX).value == prompt
+
+
+def test_more_characters_than_are_read_at_all(app) -> None:
+    run_prompt(app, "river " * 40_000)
+    assert "240,000 characters" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    "prompt", ["😀 👩‍👩‍👧 😀", "שלום עולם مرحبا بالعالم", "\u202eevil", "a\x00b"]
+)
+def test_any_unicode_is_answered(app, prompt: str) -> None:
+    run_prompt(app, prompt)
+    assert not app.error
+    assert 'aria-label="The tokens of the prompt"' in page_html(app)
+
+
+def test_html_and_markdown_stay_text(app) -> None:
+    run_prompt(app, "<script>alert(1)</script> <b>bold</b> **stars** :rainbow[hi] $x$")
+    html = page_html(app)
+    assert "<script>alert" not in html
+    assert "<b>bold" not in html
+    assert "&lt;" in html
+    strip = html[html.index("hr-strip") : html.index("</div>", html.index("hr-strip"))]
+    assert "<script" not in strip
+    assert not any(
+        word in text.value for text in app.markdown for word in ("rainbow", "stars", "$x$")
+    )
+
+
+def test_without_a_file_the_map_and_the_tokens_remain(planted) -> None:
+    planted.unlink()
+    app = open_page()
+    assert "no reference scores" in app.warning[0].value
+    assert "analyze" in app.warning[0].value
+    html = page_html(app)
+    assert "hr-strip" in html
+    assert "(provisional)" in html
+    assert "<b>1 of 32 heads are active as Induction on this prompt.</b>" in html
+    assert len(app.get("vega_lite_chart")) == 2  # the guesses and the map
+
+
+@pytest.mark.parametrize("content", ["{ not json", '{"demo": {"model_name": "demo"}}', "[]", ""])
+def test_a_broken_file_is_said_and_the_map_remains(planted, content: str) -> None:
+    planted.write_text(content)
+    app = open_page()
+    assert "cannot be read" in app.warning[0].value
+    assert "(provisional)" in page_html(app)
+
+
+def test_a_file_of_another_model_only(planted) -> None:
+    text = planted.read_text()
+    planted.write_text(text.replace('"demo"', '"gpt2"'))
+    app = open_page()
+    assert "no reference scores for 'demo'" in app.warning[0].value.replace("\\", "")
+
+
+def test_an_analysis_of_another_shape_is_refused(planted) -> None:
+    from headroles import store
+
+    store.write_entry(planted_entry(5, 8), planted)
+    app = open_page()
+    assert "5 of 8" in app.warning[0].value
+
+
+def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    app.sidebar.selectbox(key=state.MODEL).set_value("gpt2").run()
+    assert not app.exception
+    assert "gpt2" in app.error[0].value
+    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    app.button(key="use_default_model").click().run()
+    assert not app.error
+    assert app.sidebar.selectbox(key=state.MODEL).value == "demo"
+    assert app.text_area(key=state.BOX).value == NO_REPEATS
+
+
+def test_all_heads_on_this_prompt(app) -> None:
+    app.segmented_control(key=state.VIEW).set_value(state.ALL).run()
+    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in (
+        page_html(app)
+    )
+    app.segmented_control(key=state.MAP_ROLE).set_value("positional").run()
+    assert not app.exception
+    assert "heads are active as First token (resting)" in page_html(app)
+    assert f"threshold {THRESHOLDS['positional']:.0%}" in page_html(app)
+    assert "(provisional)" not in page_html(app)
+
+
+def test_the_map_says_why_nothing_is_active(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    app.segmented_control(key=state.VIEW).set_value(state.ALL).run()
+    assert ROLES["induction"].asleep in page_html(app)
+
+
+def test_a_head_can_be_opened_from_the_list_and_closed(app) -> None:
+    app.selectbox(key=state.PATTERN_HEAD).set_value(PLANTED["induction"].label).run()
+    assert not app.exception
+    assert any(heading.value == "Where L1H1 looks" for heading in app.subheader)
+    assert len(app.get("vega_lite_chart")) == 7
+    app.selectbox(key=state.PATTERN_ROLE).set_value("induction").run()
+    html = page_html(app)
+    assert "100% of its attention goes to the token that followed the earlier copy" in html
+    app.button(key="close_pattern").click().run()
+    assert len(app.get("vega_lite_chart")) == 6
+    assert app.selectbox(key=state.PATTERN_HEAD).value is None
+
+
+def test_an_open_head_stays_open_on_the_next_prompt(app) -> None:
+    app.selectbox(key=state.PATTERN_HEAD).set_value("L0H0").run()
+    run_prompt(app, NO_REPEATS)
+    assert app.session_state[state.OPENED].head == Head(0, 0)
+    assert any(heading.value == "Where L0H0 looks" for heading in app.subheader)
+
+
+def test_every_role_and_every_head_can_be_opened(app) -> None:
+    app.selectbox(key=state.PATTERN_HEAD).set_value("L3H7").run()
+    for key in ROLES:
+        app.selectbox(key=state.PATTERN_ROLE).set_value(key).run()
+        assert not app.exception
+
+
+def test_a_head_that_fits_nothing_opens_from_its_chip(app) -> None:
+    app.selectbox(key=state.PATTERN_HEAD)  # the list is there as well
+    group = [group for group in app.get("button_group") if group.key == state.OTHER_HEAD]
+    if not group:  # more chips than the card shows
+        assert "L3H7" in page_html(app)
+        return
+    group[0].set_value("L3H7").run()
+    assert app.session_state[state.OPENED].head == Head(3, 7)
+
+
+def test_the_real_model_with_the_shipped_analysis() -> None:
+    if not CATEGORIES.exists():
+        pytest.skip("data/head_categories.json is not there")
+    app = open_page()
+    assert not app.error
+    assert not app.warning
+    assert "●" in page_html(app)
+
+
+def test_what_the_page_needs_before_its_first_paint_is_light() -> None:
+    heavy = ("torch", "transformers", "pyvene", "altair", "pandas", "pydantic", "numpy")
+    code = (
+        "import sys; import streamlit; before = set(sys.modules)\n"
+        "from headroles.ui import (caches, cards, head_map, pattern, picker, pieces, prompt_form,"
+        " reading, state, text, view)\n"
+        f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

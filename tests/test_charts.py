@@ -1,0 +1,261 @@
+"""What the charts draw, read from their Vega-Lite specs."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles import charts
+from headroles.roles import ROLES
+from headroles.types import Evidence, Head, NextToken
+
+
+def record(order: int, **changes: object) -> dict[str, object]:
+    """One bar: L1H<order>, active."""
+    return {
+        "order": order,
+        "layer": 1,
+        "head": order,
+        "label": f"L1H{order}",
+        "note": "",
+        "value": 0.8,
+        "chance": 0.1,
+        "threshold": 0.4,
+        "state": "active",
+        "applies": True,
+        "shown": "80% · active",
+        "reason": "Active.",
+        **changes,
+    }
+
+
+def rows_of(spec: dict) -> list[dict]:
+    """The records behind a spec with a single data set."""
+    (rows,) = spec["datasets"].values()
+    return rows
+
+
+def layers_with(spec: dict, channel: str, field: str) -> list[dict]:
+    return [
+        layer
+        for layer in spec["layer"]
+        if layer.get("encoding", {}).get(channel, {}).get("field") == field
+    ]
+
+
+def test_a_bar_runs_from_zero_to_one_whatever_the_values() -> None:
+    spec = charts.head_bars([record(0, value=0.02), record(1, value=0.05)], ROLES["induction"])
+    (bars,) = layers_with(spec.to_dict(), "x", "value")
+    assert bars["encoding"]["x"]["scale"]["domain"] == [0, 1]
+    assert bars["encoding"]["x2"]["datum"] == 0
+
+
+@pytest.mark.parametrize("field", ["chance", "threshold"])
+def test_chance_and_threshold_are_marked_on_every_bar(field: str) -> None:
+    records = [record(0, chance=0.1), record(1, chance=0.3, threshold=0.6)]
+    spec = charts.head_bars(records, ROLES["induction"]).to_dict()
+    (marks,) = layers_with(spec, "x", field)
+    assert marks["mark"]["type"] == "point"
+    assert [row[field] for row in rows_of(spec)] == [r[field] for r in records]
+
+
+def test_chance_and_threshold_differ_by_more_than_place() -> None:
+    spec = charts.head_bars([record(0)], ROLES["induction"]).to_dict()
+    (chance,) = layers_with(spec, "x", "chance")
+    (threshold,) = layers_with(spec, "x", "threshold")
+    assert "strokeDash" in threshold["mark"]
+    assert "strokeDash" not in chance["mark"]
+
+
+def test_active_and_quiet_differ_by_fill_and_by_words() -> None:
+    spec = charts.head_bars([record(0)], ROLES["induction"]).to_dict()
+    (bars,) = layers_with(spec, "x", "value")
+    assert "fillOpacity" in bars["mark"]  # filled or hollow, not only another colour
+    assert layers_with(spec, "text", "shown")
+
+
+@pytest.mark.parametrize("key", ["previous_token", "induction", "duplicate_token", "positional"])
+def test_the_axis_is_named_after_the_role(key: str) -> None:
+    spec = charts.head_bars([record(0)], ROLES[key]).to_dict()
+    (bars,) = layers_with(spec, "x", "value")
+    assert bars["encoding"]["x"]["axis"]["title"] == f"attention on {ROLES[key].looks_at}"
+
+
+def test_evenness_is_not_called_attention_on_something() -> None:
+    assert charts.share_title(ROLES["diffuse"]) == "evenness of its attention"
+
+
+def test_only_the_open_head_is_framed() -> None:
+    spec = charts.head_bars([record(0), record(1)], ROLES["induction"], opened=Head(1, 1))
+    assert [row["open"] for row in rows_of(spec.to_dict())] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        charts.head_bars([record(0)], ROLES["induction"]).to_dict(),
+        charts.head_map(
+            [
+                {
+                    "layer": 0,
+                    "head": 0,
+                    "label": "L0H0",
+                    "value": 0.5,
+                    "active": True,
+                    "listed": False,
+                    "shown": "50% · active",
+                }
+            ],
+            ROLES["induction"],
+        ).to_dict(),
+    ],
+    ids=["bars", "map"],
+)
+def test_clickable_charts_select_a_head_by_layer_and_number(spec: dict) -> None:
+    (selection,) = [p for p in spec["params"] if p.get("select")]
+    assert selection["name"] == charts.SELECTION
+    assert selection["select"]["fields"] == ["layer", "head"]
+
+
+def test_the_map_is_shaded_from_zero_to_one_and_marks_active_and_listed() -> None:
+    records = [
+        {
+            "layer": layer,
+            "head": head,
+            "label": f"L{layer}H{head}",
+            "value": 0.1 * head,
+            "active": head == 2,
+            "listed": head == 1,
+            "shown": "",
+        }
+        for layer in range(2)
+        for head in range(3)
+    ]
+    spec = charts.head_map(records, ROLES["induction"]).to_dict()
+    (cells,) = layers_with(spec, "fillOpacity", "value")
+    assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
+    filters = [
+        (layer["transform"][0]["filter"], layer["mark"]["shape"])
+        for layer in spec["layer"]
+        if "filter" in (layer.get("transform") or [{}])[0]
+    ]
+    assert filters == [("datum.active", "circle"), ("datum.listed", "square")]
+
+
+def test_a_map_with_many_heads_drops_the_numbers() -> None:
+    def numbers(heads: int) -> int:
+        records = [
+            {
+                "layer": 0,
+                "head": head,
+                "label": "",
+                "value": 0.0,
+                "active": False,
+                "listed": False,
+                "shown": "",
+            }
+            for head in range(heads)
+        ]
+        spec = charts.head_map(records, ROLES["induction"]).to_dict()
+        return sum(layer["mark"]["type"] == "text" for layer in spec["layer"])
+
+    assert numbers(16) == 1
+    assert numbers(17) == 0
+
+
+def test_a_pattern_draws_the_causal_cells_and_outlines_the_role() -> None:
+    attention = [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.125, 0.375]]
+    cells, total = charts.drawn_cells(attention, [Evidence(2, 1, 0.125)])
+    assert total == 6  # 1 + 2 + 3
+    drawn = {(c.query, c.key): (c.weight, c.target) for c in cells.itertuples()}
+    assert drawn == {
+        (0, 0): (1.0, False),
+        (1, 0): (0.25, False),
+        (1, 1): (0.75, False),
+        (2, 0): (0.5, False),
+        (2, 1): (0.125, True),
+        (2, 2): (0.375, False),
+    }
+    spec = charts.attention_pattern(cells, ["start", "a", "b"], ROLES["induction"]).to_dict()
+    outlined = [
+        layer
+        for layer in spec["layer"]
+        if any(step.get("filter") == "datum.target" for step in layer.get("transform", []))
+    ]
+    assert [layer["mark"]["stroke"] for layer in outlined] == [charts.TARGET]
+    assert outlined[0]["mark"]["fillOpacity"] == 0
+
+
+def test_a_large_pattern_keeps_the_largest_cells_and_every_cell_of_the_role() -> None:
+    length = 160  # 12,880 causal cells
+    attention = [[1 / (row + 1)] * (row + 1) for row in range(length)]
+    last = Evidence(length - 1, length - 1, 1 / length)
+    cells, total = charts.drawn_cells(attention, [last])
+    assert total == length * (length + 1) // 2
+    assert len(cells) == charts.MAX_CELLS
+    assert cells.target.sum() == 1
+    assert cells.weight.max() == 1.0
+
+
+@pytest.mark.parametrize("length", [2, 5, 40, 200, 512])
+def test_pattern_labels_are_thinned_to_what_can_be_read(length: int) -> None:
+    cells, _ = charts.drawn_cells([[1.0]], [])
+    labels = ["token"] * length
+    spec = charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
+    axis = spec["layer"][0]["encoding"]["y"]["axis"]
+    pixels = spec["height"] / len(axis["values"])
+    assert pixels >= 11  # a label's height
+    assert len(axis["values"]) <= 45
+    assert spec["height"] <= charts.PATTERN_SIZE + 40
+
+
+def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
+    guesses = [NextToken(" a", 1, 0.6), NextToken(" b", 2, 0.3), NextToken(" a", 3, 0.1)]
+    spec = charts.next_tokens(guesses, ["·a", "·b", "·a"]).to_dict()
+    rows = rows_of(spec)
+    assert [(row["rank"], row["token"]) for row in rows] == [(0, "·a"), (1, "·b"), (2, "·a")]
+    low, high = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert low == 0
+    assert high >= 1  # a certain guess still fits, and short bars mean small shares
+
+
+@pytest.mark.parametrize(
+    ("event", "head"),
+    [
+        ({"selection": {"head": [{"layer": 3, "head": 6}]}}, Head(3, 6)),
+        ({"selection": {"head": [{"layer": "0", "head": 11.0}]}}, Head(0, 11)),
+        ({"selection": {"head": []}}, None),
+        ({"selection": {"head": {}}}, None),
+        ({"selection": {"other": [{"layer": 1, "head": 1}]}}, None),
+        ({"selection": {"head": [{"layer": 1}]}}, None),
+        ({"selection": {"head": [{"layer": None, "head": 1}]}}, None),
+        ({"selection": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_an_event_names_a_head_or_none(event: object, head: Head | None) -> None:
+    assert charts.head_of_event(event) == head
+
+
+def test_the_shades_of_the_legend_are_those_of_the_cells() -> None:
+    assert [charts.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("colour", [charts.ACTIVE, charts.QUIET, charts.TARGET])
+def test_chart_colours_stand_out_in_both_themes(theme: str, colour: str) -> None:
+    import tomllib
+
+    from headroles.paths import ROOT
+
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    background = config["theme"][theme]["backgroundColor"]
+    low, high = sorted((luminance(background), luminance(colour)))
+    assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11, graphical objects
