@@ -299,11 +299,11 @@ FORMS: dict[str | None, Callable[[str], str]] = {
 
 # how often each kind of passage is drawn
 PASSAGE_MIX: tuple[tuple[str, float], ...] = (
-    ("story", 0.22),
+    ("story", 0.25),
     ("giving", 0.11),
     ("description", 0.12),
     ("in_order", 0.09),
-    ("facts", 0.10),
+    ("facts", 0.07),
     ("said_again", 0.14),
     ("refrain", 0.05),
     ("word_list", 0.06),

@@ -10,8 +10,7 @@ that it does not: such targets count a little, so that the model also learns whe
 | :func:`repeats` | the same, short phrases and ordinary words included |
 | :func:`gapped_repeats` | the same across noise |
 | :func:`rare_repeats` | the same, but mostly nothing repeats: a matching head needs a rest |
-| :func:`plain_marked` | tell old tokens from new: attend to the earlier copy itself |
-| :func:`marked` | the same with any markers and rarer repeats |
+| :func:`marked` | tell tokens seen before from new ones: attend to the earlier copy itself |
 | :func:`lookups` | find the value that followed a key |
 
 Every function takes a NumPy generator, so a row is fixed by its seed.
@@ -147,51 +146,26 @@ def rare_repeats(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
     return writer.row()
 
 
-def plain_marked(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
-    """Tokens marked as " new" or " old": the row that brings duplicate-token heads first.
-
-    One layer suffices for it as long as there is no induction head yet, which would do as well: it
-    finds the same copies, one place later.
-    """
-    pool_size = int(rng.integers(6, length // 2 + 9))
-    pool = tokens.fresh(rng, pool_size, ordinary=bool(rng.random() < 0.3))
-    repeat_share = rng.uniform(0.3, 0.6)
-    return _marked(rng, length, pool, tokens.markers, repeat_share=repeat_share)
-
-
 def marked(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
-    """Marked tokens, with rarer repeats; in half of the rows the markers are any two tokens.
+    """Tokens with a marker after each: one for a new token, one for a token seen before.
 
-    Such markers are announced at the start of the row, the new one first.
+    The markers are " new" and " old", or two random tokens that the row announces first. In half of
+    the rows only old tokens are marked, as in "red blue red again".
     """
+    ordinary = _ordinary(rng)
     pool_size = int(rng.integers(6, 6 + length // 2))
-    pool = tokens.fresh(rng, pool_size + 2, ordinary=_ordinary(rng))
-    announce = bool(rng.random() < 0.5)
-    markers = (int(pool[0]), int(pool[1])) if announce else tokens.markers
-    repeat_share = rng.uniform(0.15, 0.6)
-    return _marked(rng, length, pool[2:], markers, repeat_share=repeat_share, announce=announce)
-
-
-def _marked(
-    rng: np.random.Generator,
-    length: int,
-    pool: np.ndarray,
-    markers: tuple[int, int],
-    *,
-    repeat_share: float,
-    announce: bool = False,
-) -> Row:
-    """Draw from a pool and mark each token as new or old.
-
-    In half of the rows only old tokens are marked, as in "red blue red again".
-    """
-    new, old = markers
+    pool = tokens.fresh(rng, pool_size + 2, ordinary=ordinary)
     writer = _Writer(length)
-    if announce:
+    if rng.random() < 0.5:
+        new, old = tokens.markers
+        pool = pool[~np.isin(pool, tokens.markers)]
+    else:
+        new, old, pool = pool[0], pool[1], pool[2:]
         writer.add(new, known=False)
         writer.add(old, known=False)
     mark_new = rng.random() < 0.5
-    order = pool[~np.isin(pool, markers)].tolist()
+    repeat_share = rng.uniform(0.15, 0.6)
+    order = list(pool)
     seen: list[int] = []
     while not writer.full:
         again = bool(seen) and (not order or rng.random() < repeat_share)
@@ -225,9 +199,9 @@ Task = Callable[[np.random.Generator, int, Tokens], Row]
 
 # the tasks beside plain repeats, and how often each is drawn
 TASK_MIX: tuple[tuple[Task, float], ...] = (
-    (marked, 0.6),
-    (rare_repeats, 0.2),
-    (gapped_repeats, 0.1),
+    (marked, 0.5),
+    (rare_repeats, 0.25),
+    (gapped_repeats, 0.15),
     (lookups, 0.1),
 )
 

@@ -1,10 +1,8 @@
 """Trains the bundled model: batches, phases, steps, checkpoints, and what is watched meanwhile.
 
-First come mostly rows that mark tokens seen before, until duplicate-token heads form; then mostly
-repeats, until induction forms; then a blend of English, repeats and other look-back tasks; last the
-same blend in longer rows while the rate decays. The order matters: an induction head that is there
-first does the duplicate heads' work as well. The only loss is that of the next token: no head is
-told where to look.
+The recipe has three phases. Nothing but repeated random tokens until induction has formed; then
+a blend of English, repeats and other look-back tasks; then the same blend in longer rows while
+the rate decays. The only loss is that of the next token: no head is told where to look.
 
 Batch ``n`` is a function of the seed and ``n``, so a run that stops and resumes is the same run.
 """
@@ -31,7 +29,6 @@ from headroles.training.tasks import (
     Row,
     Tokens,
     any_task,
-    plain_marked,
     plain_repeats,
     repeats,
 )
@@ -49,16 +46,14 @@ class Phase:
     rows: int  # rows per batch
     english: float = 0.0  # share of rows
     repeats: float = 1.0  # share of rows; what is left goes to the other tasks
-    plain: bool = False  # one plain kind of repeat and of task, for the first heads to form
+    plain: bool = False  # one plain kind of repeat, for induction to form
     rate: tuple[float, float] = (1.0, 1.0)  # factor on the learning rates at its start and end
 
 
 PHASES = (
-    Phase("duplicates", 500, row_length=64, rows=32, repeats=0.2, plain=True),
-    Phase("longer duplicates", 500, row_length=128, rows=16, repeats=0.2, plain=True),
-    Phase("repeats", 800, row_length=64, rows=32, repeats=0.7, plain=True),
-    Phase("blend", 2400, row_length=128, rows=16, english=0.55, repeats=0.15, rate=(1.0, 0.7)),
-    Phase("long", 1000, row_length=256, rows=8, english=0.6, repeats=0.15, rate=(0.7, 0.02)),
+    Phase("repeats", 900, row_length=64, rows=32, plain=True),
+    Phase("blend", 3900, row_length=128, rows=16, english=0.55, repeats=0.15),
+    Phase("long", 1400, row_length=256, rows=8, english=0.6, repeats=0.15, rate=(1.0, 0.02)),
 )
 
 
@@ -172,7 +167,7 @@ class Batches:
             elif draw < phase.english + phase.repeats:
                 make = plain_repeats if phase.plain else repeats
             else:
-                make = plain_marked if phase.plain else any_task
+                make = any_task
             rows.append(make(rng, phase.row_length, self._tokens))
         ids = torch.from_numpy(np.stack([row.ids for row in rows]))
         return ids, torch.from_numpy(np.stack([row.weights for row in rows]))
