@@ -14,8 +14,7 @@ from headroles.ui import caches, cards, head_map, pattern, pieces, prompt_form, 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    state.begin()
-    pieces.style()
+    pieces.begin()
     st.title("Your Prompt", anchor=False)
     pieces.html(
         '<p class="hr-lead">Type a sentence. The attention heads that know what to do with it '

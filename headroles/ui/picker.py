@@ -16,6 +16,7 @@ ICON = Path(__file__).with_name("icon.svg")
 def draw() -> None:
     """Draw the picker; the choice is ``state.MODEL``."""
     state.begin()
+    st.session_state[state.ENTERED] = True
     with st.sidebar:
         key = st.selectbox(
             "Model",

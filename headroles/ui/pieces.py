@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles.errors import HeadrolesError
+from headroles.ui import state
 from headroles.ui.text import plain
 
 if TYPE_CHECKING:
@@ -18,9 +18,25 @@ if TYPE_CHECKING:
 _STYLE = Path(__file__).with_name("style.css")
 
 
-def style() -> None:
-    """Load the style sheet; every page calls this first."""
+def begin() -> None:
+    """Every page calls this first: session keys, style sheet, and the way through the entry."""
+    state.begin()
+    if not st.session_state.pop(state.ENTERED, False):
+        _enter()
     st.html(_STYLE)
+
+
+def _enter() -> None:
+    """Start over with the entry script.
+
+    Until ``st.navigation`` was called once, Streamlit takes the folder ``pages/`` for its older
+    kind of app and runs a page alone: without page settings, picker and navigation. That happens
+    when the first address that a fresh server is asked for is a page's own, and in AppTest.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = False
+    st.rerun()
 
 
 def html(body: str, **settings: object) -> None:
@@ -80,8 +96,3 @@ def how_to_read() -> None:
             "**L1H3** means layer 1, head 3; both are counted from 0. One head can have more "
             "than one role."
         )
-
-
-def label_value(label: str, value: str) -> str:
-    """A small HTML line, both parts escaped."""
-    return f"<b>{escape(label)}</b> {escape(value)}"

@@ -37,6 +37,8 @@ OTHER_HEAD = "other_head"
 """The chip that is chosen in the card of heads that fit nothing (a widget's key)."""
 SCROLL = "scroll_to_pattern"
 """True in the one run that follows the opening of a head."""
+ENTERED = "entered"
+"""True between the entry script and the page that it runs."""
 _MOUNTS = "chart_mounts"
 """How often each chart was mounted anew, which is how its selection is cleared."""
 
