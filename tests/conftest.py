@@ -23,6 +23,17 @@ settings.register_profile(
 settings.load_profile("headroles")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Where a browser is required (CI), a browser test that skips has failed."""
+    report = yield
+    required = os.environ.get("HEADROLES_REQUIRE_BROWSER") == "1"
+    if report.skipped and required and item.get_closest_marker("browser"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped though HEADROLES_REQUIRE_BROWSER is set: {call.excinfo.value}"
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """The matrices here are tiny: handing them to several threads costs more than it saves."""

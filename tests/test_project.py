@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,43 @@ def test_a_wrong_result_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_modules_with_shapes_are_instrumented(module) -> None:
     # A checked function carries the wrapper's attribute.
     assert any(hasattr(value, "__wrapped__") for value in vars(module).values())
+
+
+# ------------------------------------------------------------------ no silent skip in CI
+
+
+@pytest.mark.parametrize(
+    ("required", "says"), [("1", "1 failed, 1 skipped, 1 error"), ("", "3 skipped")]
+)
+def test_a_skipped_browser_test_fails_where_a_browser_is_required(
+    tmp_path: Path, required: str, says: str
+) -> None:
+    (tmp_path / "test_skips.py").write_text("""
+import pytest
+
+@pytest.fixture
+def browser():
+    pytest.skip("no Chromium")
+
+@pytest.mark.browser
+def test_by_fixture(browser): pass
+
+@pytest.mark.browser
+def test_by_itself(): pytest.skip("no Chromium")
+
+def test_of_another_kind(): pytest.skip("never counts")
+""")
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", tmp_path),
+            *("-p", "tests.conftest", "-p", "no:cacheprovider", "--no-cov"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "HEADROLES_REQUIRE_BROWSER": required, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert says in result.stdout, result.stdout + result.stderr
 
 
 # ------------------------------------------------------------------ what may not be in the files
