@@ -75,7 +75,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "Headroles demo (bundled)",
             str(DEMO_MODEL),
             "GPT-NeoX",
-            "1.5 M",
+            "1.2 M",
             "MIT",
             "A tiny model trained for this app on simple stories. Works without internet.",
         ),

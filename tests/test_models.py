@@ -191,6 +191,16 @@ def test_the_catalogue_starts_with_the_bundled_model() -> None:
     assert sum(entry.is_bundled for entry in CATALOGUE.values()) == 1
 
 
+@pytest.mark.parametrize("key", ["pythia-70m", "opt-125m"])
+def test_the_catalogue_gives_the_size_that_the_name_gives(key: str) -> None:
+    assert CATALOGUE[key].parameters == f"{key.rpartition('-')[2].rstrip('m')} M"
+
+
+def test_the_catalogue_gives_the_size_of_the_bundled_model() -> None:
+    parameters = sum(parameter.numel() for parameter in load_model("demo").model.parameters())
+    assert CATALOGUE["demo"].parameters == f"{parameters / 1e6:.1f} M"
+
+
 def test_the_revision_follows_the_weights(copy_of_gpt2: Path, model_folders) -> None:
     same = model_revision(str(copy_of_gpt2))
     assert same == model_revision(str(model_folders("gpt2")))
