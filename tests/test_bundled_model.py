@@ -1,0 +1,77 @@
+"""What the page promises about the bundled model, checked on the model itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles import get_active_head_summary, store
+from headroles.capture import capture
+from headroles.evaluation import activity_table
+from headroles.head_detection import score_prompt
+from headroles.models import load_model
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.ui.examples import DEFAULT_PROMPT
+from scripts.check_activity import HELD_OUT_SEED, held_out_prompts
+
+LISTED = ("previous_token", "induction", "positional", "diffuse")
+"""Roles of which the bundled model has heads; its card says so for each role."""
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_model("demo")
+
+
+@pytest.fixture(scope="module")
+def entry():
+    return store.read_entry("demo")
+
+
+def active(loaded, prompt: str) -> dict[str, list[str]]:
+    summary = get_active_head_summary(capture(loaded, prompt), "demo")
+    return {
+        key: [head["label"] for head in heads if head["is_active"]]
+        for key, heads in summary.items()
+    }
+
+
+def test_the_listed_roles_are_those_that_this_file_says(entry):
+    listed = {key for key, one in entry.categories.items() if one.top_heads} - {"other"}
+    assert set(LISTED) <= listed
+
+
+@pytest.mark.parametrize(
+    ("role", "hint"), [(role.key, hint) for role in SCORED_ROLES for hint in role.hints]
+)
+def test_every_hint_wakes_a_head_of_its_role(loaded, entry, role, hint):
+    if not entry.categories[role].top_heads:
+        assert role not in LISTED
+        pytest.skip(f"the bundled model has no {ROLES[role].name} head; the page says so")
+    assert active(loaded, hint)[role], f"“{hint}” wakes no {ROLES[role].name} head"
+
+
+def test_the_first_prompt_shows_every_listed_role(loaded):
+    awake = active(loaded, DEFAULT_PROMPT)
+    assert all(awake[role] for role in LISTED)
+
+
+def test_nothing_repeated_wakes_no_induction_head(loaded):
+    assert active(loaded, "The old man walked slowly to his dog.")["induction"] == []
+
+
+def test_three_tokens_are_too_short_to_tell(loaded):
+    summary = get_active_head_summary(capture(loaded, "The cat"), "demo")
+    states = {head["state"] for key, heads in summary.items() if key != "other" for head in heads}
+    assert states <= {"too_short", "not_applicable"}
+
+
+def test_the_verdict_tells_heads_of_a_role_from_the_others_on_unseen_prompts(loaded, entry):
+    prompts = held_out_prompts(loaded, n=80, seed=HELD_OUT_SEED + 1)
+    runs = [capture(loaded, prompt) for prompt in prompts]
+    rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
+    for row in rows:
+        if row.band[1] < 6:
+            assert row.judged == 0, "a handful of tokens must not be judged"
+        elif row.role in LISTED and row.judged >= 5:
+            assert row.auc > 0.7, row
+            assert row.false_alarms < 0.3, row
