@@ -64,6 +64,7 @@ def roles(found: caches.Answer) -> None:
                 key=state.VIEW,
                 default=state.LISTED,
                 required=True,
+                persist_state="session",
                 label_visibility="collapsed",
                 on_change=state.close_pattern,
             )

@@ -51,7 +51,7 @@ def _card(card: RoleCard) -> None:
         pieces.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
         _try_this(card, place="card")
     if card.rows:
-        with st.expander(f"Why, and all numbers ({text.count(len(card.rows), 'head')})"):
+        with st.expander(_numbers_label(card), key=f"numbers_{card.role.key}"):
             _numbers(card)
 
 
@@ -67,6 +67,12 @@ def _bars(card: RoleCard) -> None:
         alt_text=view.bars_alt(card),
         on_select=state.on_click(chart, card.role.key),
     )
+
+
+def _numbers_label(card: RoleCard) -> str:
+    heads = text.count(len(card.rows), "head")
+    gray = len(card.rows) - card.active
+    return f"Why is it gray? ({gray} of {heads})" if gray else f"All numbers ({heads})"
 
 
 def _numbers(card: RoleCard) -> None:
@@ -136,11 +142,12 @@ def why_gray(cards: Sequence[RoleCard]) -> None:
         if not asleep:
             st.markdown(
                 f"All {len(cards)} roles are awake on this prompt. A single head can still be "
-                "gray: open “Why, and all numbers” in its card."
+                "gray: open “Why is it gray?” in its card."
             )
             return
         st.markdown(
-            f"**{len(asleep)} of {len(cards)}** roles are asleep on this prompt. Nothing is "
+            f"**{len(asleep)} of {len(cards)}** roles {'is' if len(asleep) == 1 else 'are'} asleep "
+            "on this prompt. Nothing is "
             "broken: a head can only do its job when the prompt has work for it."
         )
         for card in asleep:

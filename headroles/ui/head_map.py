@@ -27,6 +27,7 @@ def draw(scores: PromptScores, reference: Reference) -> None:
         key=state.MAP_ROLE,
         default="induction",
         required=True,
+        persist_state="session",
         on_change=state.close_pattern,
     )
     role = ROLES[key or "induction"]

@@ -23,6 +23,7 @@ def draw(answer: Answer, reference: Reference) -> None:
     layers, heads = answer.scores.resting.shape
     labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
     opened = st.session_state[state.OPENED]
+    state.restore_pattern_widgets()
     with st.container(border=True, key="pattern"):
         _title(opened)
         if opened is None:
@@ -48,8 +49,6 @@ def _title(opened: state.Opened | None) -> None:
 
 
 def _controls(labels: list[str], *, is_open: bool) -> None:
-    if not is_open:
-        st.session_state[state.PATTERN_HEAD] = None
     st.selectbox(
         "Head",
         labels,
@@ -76,8 +75,11 @@ def _choose() -> None:
     if label is None:
         state.close_pattern()
         return
-    opened = st.session_state[state.OPENED]
-    role = opened.role if opened else st.session_state.get(state.MAP_ROLE) or "induction"
+    role = (
+        st.session_state.get(state.PATTERN_ROLE)
+        or st.session_state.get(state.MAP_ROLE)
+        or "induction"
+    )
     state.open_pattern(Head.parse(label), role)
 
 

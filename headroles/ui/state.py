@@ -107,6 +107,14 @@ def open_pattern(head: Head, role: str, *, chart: str = "") -> None:
     st.session_state[PATTERN_HEAD] = head.label
 
 
+def restore_pattern_widgets() -> None:
+    """Let the pattern's widgets say what is open: Streamlit forgets them while out of sight."""
+    opened = st.session_state[OPENED]
+    st.session_state[PATTERN_HEAD] = opened.head.label if opened else None
+    if opened is not None:
+        st.session_state.setdefault(PATTERN_ROLE, opened.role)
+
+
 def close_pattern() -> None:
     """Close the attention pattern."""
     opened = st.session_state[OPENED]

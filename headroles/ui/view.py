@@ -72,7 +72,9 @@ class RoleCard:
         if self.awake:
             return ""
         if not self.rows:
-            return "The analysis found no head of this model that does this."
+            return (
+                "The analysis found no head of this model that does this. Other models have some."
+            )
         reasons = Counter(str(row["reason"]) for row in self.rows)
         states = {row["state"] for row in self.rows}
         if len(reasons) == 1 and states != {"quiet"}:

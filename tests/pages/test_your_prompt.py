@@ -274,6 +274,15 @@ def test_an_open_head_stays_open_on_the_next_prompt(app) -> None:
     assert any(heading.value == "Where L0H0 looks" for heading in app.subheader)
 
 
+def test_an_open_head_outlives_a_prompt_that_cannot_be_run(app) -> None:
+    app.selectbox(key=state.PATTERN_HEAD).set_value("L0H0").run()
+    app.selectbox(key=state.PATTERN_ROLE).set_value("diffuse").run()
+    run_prompt(app, "")
+    run_prompt(app, NO_REPEATS)
+    assert app.selectbox(key=state.PATTERN_HEAD).value == "L0H0"
+    assert any(heading.value == "Where L0H0 looks" for heading in app.subheader)
+
+
 def test_every_role_and_every_head_can_be_opened(app) -> None:
     app.selectbox(key=state.PATTERN_HEAD).set_value("L3H7").run()
     for key in ROLES:
