@@ -196,6 +196,10 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
             "token": list(labels),
             "probability": [guess.probability for guess in guesses],
             "id": [guess.token_id for guess in guesses],
+            "shown": [
+                "<1%" if guess.probability < 0.005 else f"{guess.probability:.0%}"
+                for guess in guesses
+            ],
         }
     )
     names = alt.param(name="names", value=list(labels))
@@ -221,9 +225,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
         ],
     )
     bars = base.mark_bar(color=ACTIVE, height=12, cornerRadius=3).encode(x2=alt.datum(0))
-    words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(
-        text=alt.Text("probability:Q", format=".0%")
-    )
+    words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="shown:N")
     return _finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
 
 
@@ -287,7 +289,8 @@ def drawn_cells(
 ) -> tuple[pd.DataFrame, int]:
     """The cells of a pattern that are drawn (query, key, weight, target), and how many there are.
 
-    A cell that the role predicts is always kept; of the others, the :data:`MAX_CELLS` largest.
+    Of more than :data:`MAX_CELLS` cells the largest are kept, and first of all, up to half the
+    number, the largest of those that the role predicts.
     """
     predicted = {(cell.query, cell.key) for cell in targets}
     cells = [
@@ -297,8 +300,11 @@ def drawn_cells(
     ]
     total = len(cells)
     if total > MAX_CELLS:
-        cells.sort(key=lambda cell: (not cell[3], -cell[2]))
-        cells = cells[:MAX_CELLS]
+        cells.sort(key=lambda cell: -cell[2])
+        first = [cell for cell in cells if cell[3]][: MAX_CELLS // 2]
+        kept = {(query, key) for query, key, _, _ in first}
+        rest = [cell for cell in cells if cell[:2] not in kept]
+        cells = first + rest[: MAX_CELLS - len(first)]
     return pd.DataFrame(cells, columns=["query", "key", "weight", "target"]), total
 
 
@@ -371,7 +377,10 @@ def attention_pattern(cells: pd.DataFrame, labels: Sequence[str], role: Role) ->
         )
     )
     outline = base.transform_filter("datum.target").mark_rect(
-        fillOpacity=0, stroke=TARGET, strokeWidth=2 if step > 8 else 0.8
+        fillOpacity=0,
+        stroke=TARGET,
+        strokeWidth=2 if step > 8 else 0.8,
+        strokeOpacity=1 if step > 4 else 0.4,  # crowded outlines must not hide the cells
     )
     return (
         alt.layer(fill, outline)

@@ -196,6 +196,15 @@ def test_a_large_pattern_keeps_the_largest_cells_and_every_cell_of_the_role() ->
     assert cells.weight.max() == 1.0
 
 
+def test_a_role_that_predicts_nearly_every_cell_leaves_room_for_the_others() -> None:
+    length = 160
+    attention = [[1 / (row + 1)] * (row + 1) for row in range(length)]
+    targets = [Evidence(q, k, 1 / (q + 1)) for q in range(1, length) for k in range(1, q + 1)]
+    cells, _ = charts.drawn_cells(attention, targets)
+    assert len(cells) == len(cells.drop_duplicates(["query", "key"])) == charts.MAX_CELLS
+    assert (0, 0) in set(zip(cells["query"], cells["key"], strict=True))  # the largest of all
+
+
 @pytest.mark.parametrize("length", [2, 5, 40, 200, 512])
 def test_pattern_labels_are_thinned_to_what_can_be_read(length: int) -> None:
     cells, _ = charts.drawn_cells([[1.0]], [])
@@ -215,6 +224,7 @@ def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
     assert [(row["rank"], row["token"]) for row in rows] == [(0, "·a"), (1, "·b"), (2, "·a")]
     low, high = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert low == 0
+    assert [row["shown"] for row in rows] == ["60%", "30%", "10%"]
     assert high >= 1  # a certain guess still fits, and short bars mean small shares
 
 

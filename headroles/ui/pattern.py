@@ -106,7 +106,10 @@ def _pattern(head: Head, answer: Answer, reference: Reference) -> None:
                 alt_text=f"Attention of {head.label}. {' '.join(sentences) or verdict.reason}",
             )
         if len(cells) < total:
-            st.caption(f"The {len(cells):,} largest of {total:,} cells are drawn.")
+            st.caption(
+                f"{len(cells):,} of {total:,} cells are drawn: the largest, and first those that "
+                "are outlined."
+            )
     with right:
         _words(verdict, sentences, has_cells=bool(targets))
         _strongest(cells, labels)
