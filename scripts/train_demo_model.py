@@ -31,7 +31,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="fixes text, tokenizer and weights")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--every", type=int, default=250, help="steps between role scores")
+    parser.add_argument("--every", type=int, default=100, help="steps between role scores")
     parser.add_argument(
         "--minutes",
         type=float,

@@ -59,7 +59,7 @@ def test_some_heads_fit_nothing(scores):
         ("Monday, Tuesday, Wednesday,", " Thursday"),
         ("Tom has a red ball. Tom has a red", " ball"),
         ("The cat sat on the mat. The cat sat on the", " mat"),
-        ("one two three four one two three", " four"),
+        ("Mr Dursley was proud. Mr Dursley was", " proud"),
     ],
 )
 def test_prompts_are_finished_as_expected(model, tokenizer, prompt: str, expected: str):
