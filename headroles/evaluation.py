@@ -84,11 +84,7 @@ def _row(
 ) -> ActivityRow:
     with_role = heads_with_role(entry, role)
     threshold = entry.categories[role.key].threshold
-    judged = [
-        one
-        for one in prompts
-        if not too_little(role, one.activations[role.key].rows, one.num_tokens)
-    ]
+    judged = [one for one in prompts if not _too_little(role, one)]
     values = [one.activations[role.key].value for one in judged]
     active = [
         active_heads(role, one.activations[role.key], threshold, num_tokens=one.num_tokens)
@@ -108,3 +104,8 @@ def _row(
         hits=sum(hits) / len(hits) if hits else None,
         false_alarms=sum(alarms) / len(alarms) if alarms else None,
     )
+
+
+def _too_little(role: Role, prompt: PromptScores) -> bool:
+    activation = prompt.activations[role.key]
+    return too_little(role, activation.rows, prompt.num_tokens, chance=activation.chance)

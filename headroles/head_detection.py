@@ -32,6 +32,9 @@ from headroles.types import Activation, Head, PromptRun, Verdict
 MIN_LIFT = 0.25
 """Smallest (activation - chance) / (1 - chance) that counts as clearly above chance."""
 
+MAX_CHANCE = 0.5
+"""Where an even spread already gives more than this, a prompt ("no no no") cannot tell heads."""
+
 RESTING = 0.5
 """A quiet head with more of its attention on position 0 than this is said to rest."""
 
@@ -192,7 +195,7 @@ def active_heads(
     role: Role, activation: RoleActivation, threshold: float, *, num_tokens: int
 ) -> Bool[Tensor, "layer head"]:
     """[layer head] which heads are active in a role on this prompt."""
-    if too_little(role, activation.rows, num_tokens):
+    if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return torch.zeros_like(activation.value, dtype=torch.bool)
     value = activation.value.double().clamp(0, 1)  # as Activation holds it, so that judge() agrees
     active = value >= threshold
@@ -218,15 +221,23 @@ def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | No
 def _state(role: Role, activation: Activation, threshold: float, num_tokens: int) -> str:
     if role.requires_repetition and activation.rows == 0:
         return "not_applicable"
-    if too_little(role, activation.rows, num_tokens):
+    if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return "too_short"
     clearly = not role.has_cells or activation.lift >= MIN_LIFT
     return "active" if activation.value >= threshold and clearly else "quiet"
 
 
-def too_little(role: Role, rows: int, num_tokens: int) -> bool:
-    """Whether a prompt has too few applying rows, or is too short, to judge heads by."""
-    return num_tokens < role.min_tokens or rows < role.min_rows
+def too_little(role: Role, rows: int, num_tokens: int, *, chance: float = 0.0) -> bool:
+    """Whether a prompt is too short, or too uniform, to judge heads by.
+
+    Args:
+        role: the role in question.
+        rows: its applying rows.
+        num_tokens: tokens of the prompt, position 0 included.
+        chance: 0..1, its chance level on the prompt.
+    """
+    uniform = role.has_cells and chance > MAX_CHANCE
+    return uniform or num_tokens < role.min_tokens or rows < role.min_rows
 
 
 def _reason(
@@ -240,7 +251,7 @@ def _reason(
     if state == "not_applicable":
         return role.asleep
     if state == "too_short":
-        return _why_too_short(role, activation.rows, scores.num_tokens)
+        return _why_too_short(role, activation, scores.num_tokens)
     if role.has_cells:
         number = (
             f"{activation.value:.0%} of its attention goes to {role.looks_at} "
@@ -255,11 +266,21 @@ def _reason(
     return f"{_what_instead(head, scores, unless=role.key)} Only {number}."
 
 
-def _why_too_short(role: Role, rows: int, num_tokens: int) -> str:
+def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
     if num_tokens < role.min_tokens:
-        return f"Too short to tell: {num_tokens} tokens, and it takes {role.min_tokens} to judge."
-    places = "one place" if rows == 1 else f"{rows} places"
-    return f"Too little to tell: only {places} where it could show, and it takes {role.min_rows}."
+        return (
+            f"Too short to tell: {num_tokens} tokens with the start token, and it takes "
+            f"{role.min_tokens} to judge."
+        )
+    if activation.rows < role.min_rows:
+        places = "one place" if activation.rows == 1 else f"{activation.rows} places"
+        return (
+            f"Too little to tell: only {places} where it could show, and it takes {role.min_rows}."
+        )
+    return (
+        f"Too uniform to tell: a head that looks everywhere alike would already score "
+        f"{activation.chance:.0%} on this prompt."
+    )
 
 
 def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:

@@ -199,7 +199,7 @@ def test_a_short_prompt_is_too_short_to_tell() -> None:
     assert got["previous_token"] == got["diffuse"] == got["positional"] == "too_short"
     scores = score_prompt(planted(ids), ids)
     reason = judge(Head(0, 0), "previous_token", scores, 0.5).reason
-    assert reason == "Too short to tell: 5 tokens, and it takes 6 to judge."
+    assert reason == "Too short to tell: 5 tokens with the start token, and it takes 6 to judge."
     assert (
         states([0, 1, 2, 3, 4, 5], perfect("previous_token", [0, 1, 2, 3, 4, 5]))["previous_token"]
         == "active"
@@ -216,20 +216,34 @@ def test_a_single_repeat_is_too_little_to_tell() -> None:
 
 
 def test_over_the_threshold_but_not_over_chance_is_quiet() -> None:
-    """BOS A A A A A A: the copies are nearly the whole row, so an even head gets more than .5."""
-    ids = [0] + [7] * 6
+    """BOS B A A A A A: the copies are nearly half the row, so an even head gets more than .4."""
+    ids = [0, 1] + [7] * 5
     scores = score_prompt(planted(ids, L1H2=even(7)), ids)
-    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.5)
-    # rows 2..6: 1/3, 2/4, 3/5, 4/6, 5/7
-    chance = (1 / 3 + 2 / 4 + 3 / 5 + 4 / 6 + 5 / 7) / 5
+    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.4)
+    # rows 3..6: 1/4, 2/5, 3/6, 4/7
+    chance = (1 / 4 + 2 / 5 + 3 / 6 + 4 / 7) / 4
     assert verdict.activation.value == pytest.approx(chance) == verdict.activation.chance
-    assert verdict.activation.value > 0.5
+    assert verdict.activation.value > 0.4
     assert verdict.state == "quiet"
-    assert verdict.reason.startswith("Not clearly above chance: 56% of its attention")
+    assert verdict.reason.startswith("Not clearly above chance: 43% of its attention")
+
+
+def test_where_chance_is_over_a_half_nothing_can_be_told() -> None:
+    """BOS A A A A A A: an even spread gets 56 %, so even a perfect head proves little."""
+    ids = [0] + [7] * 6
+    pattern = perfect("duplicate_token", ids)
+    scores = score_prompt(planted(ids, L1H2=pattern), ids)
+    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.4)
+    assert verdict.activation.value == pytest.approx(1.0)
+    assert verdict.state == "too_short"
+    assert "would already score 56%" in verdict.reason
+    activation = scores.activations["duplicate_token"]
+    role = get_role("duplicate_token")
+    assert not active_heads(role, activation, 0.4, num_tokens=len(ids)).any()
 
 
 def test_clearly_above_chance_is_a_quarter_of_the_way() -> None:
-    ids = [0] + [7] * 6
+    ids = [0, 1] + [7] * 5
     for share, state in ((MIN_LIFT - 0.01, "quiet"), (MIN_LIFT + 0.01, "active")):
         pattern = share * perfect("duplicate_token", ids) + (1 - share) * even(7)
         scores = score_prompt(planted(ids, L1H2=pattern), ids)
