@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -59,8 +60,15 @@ class RoleActivation:
 
     def of(self, *index: int) -> Activation:
         """The record of one head, addressed as ``value`` is."""
-        value = float(self.value[index])
+        value = self._numbers
+        for place in index:
+            value = value[place]
         return Activation(min(max(value, 0.0), 1.0), self.chance, self.rows)
+
+    @cached_property
+    def _numbers(self) -> list | float:
+        """``value`` as plain numbers, once: a page asks for hundreds of them."""
+        return self.value.tolist()
 
 
 def row_sizes(length: int) -> Float[Tensor, " query"]:
@@ -113,7 +121,9 @@ def row_entropy(
     attention: Float[Tensor, "*heads query key"],
 ) -> Float[Tensor, "*heads query"]:
     """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0."""
-    entropy = torch.special.entr(attention).sum(-1)  # nats; entr(0) is 0
+    # -p log p in place, with 0 log 0 = 0: half the time of torch.special.entr on a long prompt.
+    tiny = torch.finfo(attention.dtype).tiny
+    entropy = -attention.clamp_min(tiny).log_().mul_(attention).sum(-1)  # nats
     most = row_sizes(attention.shape[-1]).log()
     # Row 0 has nothing to choose from (log 1 = 0), and need not be exactly 1 in every model.
     return torch.where(most > 0, entropy / most, 0.0)
@@ -162,9 +172,7 @@ def role_activation(
     heads = attention.shape[:-2]
     if role.targets is not None:
         laid = role_weights(role, ids)
-        rows = int(laid.rows)
-        value = (attention * laid.weights).sum((-1, -2))
-        return RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
+        return _role_activation((attention * laid.weights).sum((-1, -2)), laid)
     rows = len(ids) - 1
     if not role.is_scored or rows < 1:
         return RoleActivation(attention.new_zeros(heads), 0.0, 0)
@@ -175,8 +183,29 @@ def role_activation(
 def prompt_activations(
     attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
 ) -> dict[str, RoleActivation]:
-    """Score every head for every scored role on one prompt: ``{role key: [layer head]}``."""
-    return {role.key: role_activation(attention, token_ids, role.key) for role in SCORED_ROLES}
+    """Score every head for every scored role on one prompt: ``{role key: [layer head]}``.
+
+    The same numbers as :func:`role_activation` role by role, from one matrix product.
+    """
+    ids = torch.as_tensor(token_ids, dtype=torch.long)
+    _check_shapes(attention, ids)
+    with_cells = [role for role in SCORED_ROLES if role.has_cells]
+    laid = [role_weights(role, ids) for role in with_cells]
+    cells = torch.stack([one.weights for one in laid])  # [role query key]
+    values = attention.flatten(-2) @ cells.flatten(-2).T  # [layer head role]
+    found = {
+        role.key: _role_activation(value, one)
+        for role, one, value in zip(with_cells, laid, values.unbind(-1), strict=True)
+    }
+    return {
+        role.key: found.get(role.key) or role_activation(attention, ids, role.key)
+        for role in SCORED_ROLES
+    }
+
+
+def _role_activation(value: Float[Tensor, "*heads"], laid: CellWeights) -> RoleActivation:
+    rows = int(laid.rows)
+    return RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
 
 
 def batch_activations(

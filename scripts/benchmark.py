@@ -167,31 +167,48 @@ def analysis_vs_forward(repeats: int) -> Measured:
 
 def prompt_vs_forward(repeats: int) -> Measured:
     """From a prompt to all verdicts, against one bare eager forward pass of its tokens."""
+    first, second, tokens = prompt_and_bare(DEMO_MODEL, repeats=repeats * 4)
+    what = f"prompt to verdicts / bare eager forward, bundled model, {tokens} tokens"
+    return Measured(what, "at most 1.3", first, second)
+
+
+def prompt_vs_forward_gpt2_small(repeats: int) -> Measured:
+    """The same on a GPT-2-small-sized model."""
+    with gpt2_small() as folder:
+        first, second, tokens = prompt_and_bare(folder, repeats=repeats)
+    what = f"prompt to verdicts / bare eager forward, GPT-2-small size, {tokens} tokens"
+    return Measured(what, "at most 1.3", first, second)
+
+
+def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[float], int]:
+    """Seconds of the whole way to the verdicts, and of the bare forward pass; tokens."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from headroles.capture import capture
-    from headroles.head_detection import score_prompt, summarize
+    from headroles.head_detection import DEFAULT_THRESHOLDS, judge, score_prompt
     from headroles.models import load_model
-    from headroles.store import read_entry
+    from headroles.types import Head
 
-    loaded = load_model("demo")
-    entry = read_entry("demo")
-    model = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, attn_implementation="eager").eval()
+    loaded = load_model(str(folder))
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     prompt = "The cat sat on the mat. The dog lay by the fire. " * 12
     ids = torch.tensor([capture(loaded, prompt).token_ids])
+    listed = [Head(n % loaded.num_layers, n) for n in range(8)]
 
     def own() -> None:
         run = capture(loaded, prompt)
-        summarize(entry, score_prompt(run.attention, run.token_ids))
+        scores = score_prompt(run.attention, run.token_ids)
+        for role, threshold in DEFAULT_THRESHOLDS.items():  # eight listed heads a role
+            for head in listed:
+                judge(head, role, scores, threshold)
 
     def bare() -> None:
         with torch.inference_mode():
             model(ids, output_attentions=True)
 
-    first, second = in_turn(own, bare, repeats=repeats * 4)
-    what = f"prompt to verdicts / bare eager forward, bundled model, {ids.shape[1]} tokens"
-    return Measured(what, "at most 1.3", first, second)
+    first, second = in_turn(own, bare, repeats=repeats)
+    return first, second, ids.shape[1]
 
 
 def first_paint_vs_empty_app(repeats: int) -> Measured:
@@ -293,6 +310,7 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         analysis_vs_detect_head_gpt2_small,
         analysis_vs_forward,
         prompt_vs_forward,
+        prompt_vs_forward_gpt2_small,
         first_paint_vs_empty_app,
         resident_memory,
     )
