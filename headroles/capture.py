@@ -14,9 +14,10 @@ torch.Size([4, 8, 8, 8])
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 
-import pyvene
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,6 +25,9 @@ from torch import Tensor
 from headroles.models import LoadedModel
 from headroles.tokens import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
+
+with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
+    import pyvene
 
 TOP_TOKENS = 10
 """How many next-token guesses are kept."""
@@ -69,8 +73,9 @@ def collect(
 
 
 def _last_logits_only(loaded: LoadedModel) -> dict[str, int]:
-    """Ask for the logits of the last token alone, where the model can be asked: a third of GPT-2's
-    work goes into logits that nobody looks at.
+    """Ask for the logits of the last token alone, where the model can be asked.
+
+    A third of GPT-2's work goes into logits that nobody looks at.
     """
     takes = inspect.signature(loaded.model.forward).parameters
     return {"logits_to_keep": 1} if "logits_to_keep" in takes else {}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from headroles import get_active_head_summary, store
@@ -9,6 +13,7 @@ from headroles.capture import capture
 from headroles.evaluation import activity_table
 from headroles.head_detection import score_prompt
 from headroles.models import load_model
+from headroles.paths import ROOT
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui.examples import DEFAULT_PROMPT
 from scripts.check_activity import HELD_OUT_SEED, held_out_prompts
@@ -57,6 +62,17 @@ def test_the_first_prompt_shows_every_listed_role(loaded):
 
 def test_nothing_repeated_wakes_no_induction_head(loaded):
     assert active(loaded, "The old man walked slowly to his dog.")["induction"] == []
+
+
+def test_the_activity_table_on_standard_output_is_json_and_nothing_else():
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.check_activity", "--prompts", "5", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {row["role"] for row in json.loads(done.stdout)} == {role.key for role in SCORED_ROLES}
 
 
 def test_three_tokens_are_too_short_to_tell(loaded):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -48,12 +50,21 @@ def answer(model: str, prompt: str) -> Answer:
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
+    _let_the_page_out()
     loaded = load_model(model)
     from headroles.capture import capture
     from headroles.head_detection import score_prompt
 
     run = capture(loaded, prompt)
     return Answer(run, score_prompt(run.attention, run.token_ids))
+
+
+def _let_the_page_out() -> None:
+    """Give the server a moment to send what is drawn so far: importing torch keeps the interpreter
+    busy for seconds, and the title would wait with it.
+    """
+    if "torch" not in sys.modules:
+        time.sleep(0.15)
 
 
 def reference(model: str, shape: tuple[int, int]) -> Reference:
