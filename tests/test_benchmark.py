@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, and that the promised figures are there; nothing here times anything."""
+"""The arithmetic of the benchmark, and that the promised figures are there; nothing is timed."""
 
 from __future__ import annotations
 
