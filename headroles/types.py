@@ -7,14 +7,12 @@ is how a head is written (``L5H1``) and read back.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles.errors import UnknownHeadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jaxtyping import Float, Int
     from torch import Tensor
 
@@ -189,8 +187,6 @@ class Sequences:
     """[batch pos] ids; position 0 of every row is the BOS token or its stand-in."""
     lengths: Int[Tensor, " batch"]
     """[batch] true length of every row; the rest is padding that no number may depend on."""
-    meta: Mapping[str, object] = field(default_factory=dict)
-    """How the batch was made: kind, seed, ranges. Written into the JSON."""
 
     def __len__(self) -> int:
         return self.token_ids.shape[0]

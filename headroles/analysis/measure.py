@@ -25,7 +25,8 @@ from transformers import PreTrainedTokenizerBase
 from headroles.analysis import texts
 from headroles.analysis.bridge import each_layer
 from headroles.roles import SCORED_ROLES, Role
-from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy, row_sizes
+from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
+from headroles.tokens import start_token
 from headroles.types import RoleScores, Sequences
 
 MAX_CELLS = 500_000
@@ -64,7 +65,7 @@ def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> Prob
     return ProbeTexts(
         sentences=sentences,
         control=texts.random_like(sentences, ids, rng=rng),
-        repeats=texts.repeated_sequences(ids, n, start_id=texts.start_id_of(tokenizer), rng=rng),
+        repeats=texts.repeated_sequences(ids, n, start_id=start_token(tokenizer).token_id, rng=rng),
     )
 
 
@@ -191,8 +192,3 @@ def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) 
         control=control.scores[role.key].mean(0) if control else None,
         control_name=role.control,
     )
-
-
-def even_spread(length: int) -> Float[Tensor, "query key"]:
-    """[query key] the attention of a head that spreads evenly: what ``chance`` is the score of."""
-    return torch.ones(length, length).tril() / row_sizes(length).unsqueeze(-1)

@@ -20,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.tokens import encode, start_token
+from headroles.tokens import encode
 from headroles.types import Sequences
 
 SEGMENT = (10, 32)
@@ -67,13 +67,13 @@ SENTENCES = (
 """Varied sentences written for this project; none of them is training text of the bundled model."""
 
 
-def pack(rows: Sequence[Sequence[int]], **meta: object) -> Sequences:
+def pack(rows: Sequence[Sequence[int]]) -> Sequences:
     """Pad rows of ids on the right with their own first id, which stands for "start" everywhere."""
     lengths = torch.tensor([len(row) for row in rows])
     token_ids = torch.full((len(rows), int(lengths.max())), rows[0][0])
     for place, row in enumerate(rows):
         token_ids[place, : len(row)] = torch.as_tensor(row)
-    return Sequences(token_ids, lengths, meta)
+    return Sequences(token_ids, lengths)
 
 
 def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -117,12 +117,7 @@ def repeated_sequences(
         for _ in range(between(COPIES) - 1):
             row += [rng.choice(pool, between(GAP)), segment]
         rows.append(np.concatenate(row).tolist())
-    return pack(rows, segment=SEGMENT, gap=GAP, copies=COPIES)
-
-
-def start_id_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id at position 0 of every text of this model."""
-    return start_token(tokenizer).token_id
+    return pack(rows)
 
 
 def batches(texts: Sequences, *, max_cells: int) -> list[Int[Tensor, " rows"]]:

@@ -1,21 +1,11 @@
 """Role scores of a model in training: how much of each head's attention goes where a role says.
 
-``A[q, k]`` is a head's attention from query ``q`` to key ``k``. For a role, ``S(q)`` is the set of
-keys it predicts; its score is the mean over the rows with a non-empty ``S(q)`` of ``A``'s mass on
-it, averaged over sequences. The BOS at position 0 is never a copy of anything.
-
-| role | S(q) | measured on |
-|---|---|---|
-| ``previous_token`` | ``{q-1}``, q >= 2 | sentences |
-| ``duplicate_token`` | earlier copies of ``t[q]`` | repeats |
-| ``induction`` | what followed an earlier copy, before q | repeats |
-| ``positional`` | ``{0}``, q >= 1 | sentences |
-| ``diffuse`` | entropy of the row / log(q+1), q >= 1 | sentences |
+What a role predicts, and how a head is scored for it, is said in :mod:`headroles.roles` and
+:mod:`headroles.scoring`; here it is only averaged over the monitor's own texts.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,8 +14,12 @@ import torch
 from torch import Tensor
 from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from headroles.roles import get_role
+from headroles.scoring import prompt_activations
 from headroles.training.tasks import BOS_ID
+from headroles.types import Head
 
+# the order of the card's columns
 ROLES = ("previous_token", "duplicate_token", "induction", "positional", "diffuse")
 
 # written by hand, not by the grammar
@@ -64,30 +58,7 @@ class HeadScores:
         grid = self.by_role[role]
         order = np.argsort(-grid, axis=None, kind="stable")[:count]
         places = [divmod(int(flat), grid.shape[1]) for flat in order]
-        return [(f"L{layer}H{head}", float(grid[layer, head])) for layer, head in places]
-
-
-def earlier_copies(ids: Tensor) -> Tensor:
-    """``[n] -> [query, key]`` true where the key is an earlier copy of the query's token."""
-    same = (ids[:, None] == ids[None, :]).tril(-1)
-    same[:, 0] = False
-    return same
-
-
-def after_copies(ids: Tensor) -> Tensor:
-    """``[n] -> [query, key]`` true where the key came after an earlier copy, before the query."""
-    followers = torch.zeros(len(ids), len(ids), dtype=torch.bool)
-    followers[:, 1:] = earlier_copies(ids)[:, :-1]
-    return followers.tril(-1)
-
-
-def mass_on(attention: Tensor, targets: Tensor) -> Tensor:
-    """Mean over the rows that have a target of the attention on the targets.
-
-    ``attention`` is [layer, head, query, key], ``targets`` is [query, key]; gives [layer, head].
-    """
-    rows = targets.any(-1)
-    return (attention * targets).sum(-1)[..., rows].mean(-1)
+        return [(Head(*place).label, float(grid[place])) for place in places]
 
 
 def sequence_scores(attention: Tensor, ids: Tensor) -> dict[str, Tensor]:
@@ -95,25 +66,8 @@ def sequence_scores(attention: Tensor, ids: Tensor) -> dict[str, Tensor]:
 
     ``attention`` is [layer, head, query, key], ``ids`` is [n] with the BOS first.
     """
-    size = len(ids)
-    before = torch.eye(size, dtype=torch.bool).roll(-1, dims=1).tril(-1)
-    before[:2] = False
-    first = torch.zeros(size, size, dtype=torch.bool)
-    first[1:, 0] = True
-    entropy = -torch.xlogy(attention, attention).sum(-1)[..., 1:]  # [layer, head, query - 1]
-    limits = torch.tensor([math.log(query + 1) for query in range(1, size)])
-    scores = {
-        "previous_token": mass_on(attention, before),
-        "positional": mass_on(attention, first),
-        "diffuse": (entropy / limits).mean(-1),
-    }
-    for role, targets in (
-        ("duplicate_token", earlier_copies(ids)),
-        ("induction", after_copies(ids)),
-    ):
-        if targets.any():
-            scores[role] = mass_on(attention, targets)
-    return scores
+    found = prompt_activations(attention, ids.tolist())
+    return {role: activation.value for role, activation in found.items() if activation.rows}
 
 
 def repeated_sequences(count: int, vocab_size: int, seed: int) -> list[list[int]]:
@@ -162,5 +116,5 @@ def measure(
     repeats = mean_scores(model, repeated_sequences(sequences, len(tokenizer), seed))
     plain = mean_scores(model, [[BOS_ID, *tokenizer(text).input_ids] for text in SENTENCES])
     model.train(was_training)
-    on_repeats = ("duplicate_token", "induction")
-    return HeadScores({role: (repeats if role in on_repeats else plain)[role] for role in ROLES})
+    by_text = {"repeats": repeats, "sentences": plain}
+    return HeadScores({role: by_text[get_role(role).measured_on][role] for role in ROLES})

@@ -41,7 +41,7 @@ def draw(scores: PromptScores, reference: Reference) -> None:
     )
     pieces.html(
         f'<p class="hr-explain">{escape(role.explanation)}</p>'
-        f"<p><b>{escape(sentence)}</b> {escape(_why_none(role, scores) if not active else '')}</p>"
+        f"<p><b>{escape(sentence)}</b> {escape(_why_nobody(role, scores, reference))}</p>"
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -91,13 +91,13 @@ def _records(role: Role, scores: PromptScores, reference: Reference) -> list[dic
     return records
 
 
-def _why_none(role: Role, scores: PromptScores) -> str:
-    rows = scores.activations[role.key].rows
-    if role.requires_repetition and rows == 0:
-        return role.asleep
-    if scores.num_tokens < role.min_tokens or rows < role.min_rows:
-        return "The prompt is too short to tell."
-    return ""
+def _why_nobody(role: Role, scores: PromptScores, reference: Reference) -> str:
+    """Why the prompt lets no head be judged; empty where it does."""
+    from headroles.head_detection import judge
+
+    # What keeps one head from being judged keeps every head, so the first one speaks for all.
+    first = judge(Head(0, 0), role.key, scores, reference.thresholds[role.key])
+    return first.reason if first.state in ("not_applicable", "too_short") else ""
 
 
 def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:

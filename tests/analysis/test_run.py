@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from headroles import store
 from headroles.analysis.agreement import largest_difference
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import even_spread, make_texts, measure, random_cells
+from headroles.analysis.measure import make_texts, measure, random_cells
 from headroles.analysis.run import AnalysisSettings, analyze
 from headroles.analysis.texts import SENTENCES
 from headroles.capture import capture
@@ -88,7 +88,7 @@ def test_offline_and_runtime_give_the_same_head_the_same_number(bridge):
 def test_chance_is_the_score_of_an_even_spread(probe, measured):
     spread = []
     for row, length in zip(probe.repeats.token_ids, probe.repeats.lengths, strict=True):
-        even = even_spread(int(length))
+        even = torch.ones(length, length).tril() / torch.arange(1, int(length) + 1).unsqueeze(-1)
         spread.append(float(role_activation(even, row[:length], "induction").value))
     assert measured["induction"].chance == pytest.approx(sum(spread) / len(spread), abs=1e-6)
 

@@ -15,17 +15,7 @@ from pathlib import Path
 import pytest
 
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
-
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from scripts.benchmark import CHROMIUM_FLAGS
 
 
 def chromium_path() -> str | None:
@@ -45,7 +35,7 @@ def browser() -> Iterator[object]:
     if path is None:
         pytest.skip("no Chromium: set the variable CHROMIUM to its path")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
 

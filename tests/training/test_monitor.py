@@ -5,12 +5,10 @@ import math
 import pytest
 import torch
 
-from headroles.training.monitor import (
-    after_copies,
-    earlier_copies,
-    repeated_sequences,
-    sequence_scores,
-)
+from headroles.roles import ROLES, earlier_copies
+from headroles.training.monitor import repeated_sequences, sequence_scores
+
+after_copies = ROLES["induction"].targets
 
 IDS = torch.tensor([0, 5, 6, 5, 6, 5])  # BOS a b a b a
 
