@@ -126,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, report: TextReport | JsonLinesReport) -> dict[str, object]:
     """Analyse, write, and return what there is to say about it."""
-    from headroles.analysis.run import AnalysisSettings, analyze
+    from headroles.analysis.run import analyze
+    from headroles.selection import AnalysisSettings
     from headroles.store import write_entry
 
     began = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.analysis.calibrate import (
+from headroles.calibrate import (
     CEILING_LIFT,
     FLOOR_LIFT,
     calibrate,

@@ -1,0 +1,89 @@
+"""Reselecting from a stored entry gives what an analysis with those settings would have given."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles import selection, store
+from headroles.errors import AnalysisError, UnknownRoleError
+from headroles.paths import ROOT
+from headroles.roles import SCORED_ROLES
+from headroles.types import Head
+
+BUNDLED = ROOT / "data" / "head_categories.json"
+
+
+@pytest.fixture(scope="module")
+def bundled() -> store.ModelEntry:
+    return store.read_entry("demo", BUNDLED)
+
+
+def test_nothing_moved_gives_the_entry_back(bundled):
+    assert selection.reselect(bundled, {}, cap=bundled.cap) == bundled
+
+
+def test_a_threshold_reselects_its_role_and_other_only(bundled):
+    scores = bundled.all_scores["induction"]
+    moved = selection.reselect(bundled, {"induction": 0.6}, cap=32)
+    expected = sorted(
+        (
+            (-score, layer, head)
+            for layer, row in enumerate(scores)
+            for head, score in enumerate(row)
+            if score >= 0.6
+        )
+    )
+    over = [top for top in moved.categories["induction"].top_heads if top.entered_by == "threshold"]
+    assert [(-top.score, top.layer, top.head) for top in over] == expected
+    assert moved.categories["induction"].threshold == 0.6
+    assert moved.categories["induction"].threshold_reason == selection.BY_HAND
+    uncapped = selection.reselect(bundled, {}, cap=32)
+    for key in moved.categories.keys() - {"induction", "other"}:
+        assert moved.categories[key] == uncapped.categories[key]
+
+
+def test_the_scores_are_never_touched(bundled):
+    moved = selection.reselect(bundled, {"diffuse": 0.99, "positional": 0.01}, cap=1)
+    for name in ("all_scores", "standard_errors", "null_scores", "controls", "seed", "revision"):
+        assert getattr(moved, name) == getattr(bundled, name)
+    assert moved.cap == 1
+    assert all(len(moved.categories[role.key].top_heads) <= 1 for role in SCORED_ROLES)
+
+
+def test_a_high_bar_everywhere_leaves_every_head_to_other(bundled):
+    moved = selection.reselect(bundled, {role.key: 0.999 for role in SCORED_ROLES}, cap=8)
+    best = {
+        Head(layer, head): max(bundled.all_scores[role.key][layer][head] for role in SCORED_ROLES)
+        for layer in range(bundled.num_layers)
+        for head in range(bundled.num_heads)
+    }
+    others = {Head(top.layer, top.head) for top in moved.categories["other"].top_heads}
+    assert others == {head for head, score in best.items() if score < 0.999}
+
+
+def test_it_equals_a_fresh_categorisation_with_the_same_threshold(bundled):
+    settings = selection.AnalysisSettings(cap=5, thresholds={"previous_token": 0.5})
+    fresh = selection.categorize(selection.scores_of(bundled), settings)
+    moved = selection.reselect(bundled, {"previous_token": 0.5}, cap=5)
+    assert moved.categories == fresh["categories"]
+    assert moved.all_scores == fresh["all_scores"]
+
+
+def test_a_role_without_a_category_is_left_out(bundled):
+    kept = {key: one for key, one in bundled.categories.items() if key != "diffuse"}
+    without = bundled.model_copy(update={"categories": kept})
+    assert "diffuse" not in selection.reselect(without, {}, cap=8).categories
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "cap", "error", "sentence"),
+    [
+        ({"induction": 1.5}, 8, AnalysisError, "not between 0 and 1"),
+        ({"induction": 0.0}, 8, AnalysisError, "not between 0 and 1"),
+        ({"inductoin": 0.5}, 8, UnknownRoleError, "Did you mean 'induction'"),
+        ({}, 0, AnalysisError, "lists no head"),
+    ],
+)
+def test_what_cannot_be_is_refused(bundled, thresholds, cap, error, sentence):
+    with pytest.raises(error, match=sentence):
+        selection.reselect(bundled, thresholds, cap=cap)
