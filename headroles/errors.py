@@ -11,6 +11,7 @@ Traceback (most recent call last): headroles.errors.UnknownRoleError: There is n
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -157,3 +158,105 @@ class CategoriesBrokenError(HeadrolesError):
 
 class AnalysisError(HeadrolesError):
     """An offline analysis that cannot go on with the settings it was given."""
+
+
+class AccessConfigError(HeadrolesError):
+    """A password hash in the secrets that is none; the value is kept out of the message."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The password_hash in the secrets is no argon2 hash, so nobody can sign in.",
+            mend="Make one with: python -m scripts.hash_password, and put its two lines into "
+            ".streamlit/secrets.toml.",
+            value="not shown",  # it may be the password itself
+        )
+
+
+class WrongSecretError(HeadrolesError):
+    """A password or token that does not open the instructor's page."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"This is not the {what}.",
+            mend="A token works once; the newest one stands last in the server's log."
+            if what == "token"
+            else "Check the keyboard's layout and capital letters, then try again.",
+            value=what,
+        )
+
+
+class TooManyAttemptsError(HeadrolesError):
+    """An attempt to sign in that came too early after wrong ones; it was not looked at."""
+
+    def __init__(self, wait: float) -> None:
+        self.wait = wait
+        seconds = max(1, math.ceil(wait))
+        super().__init__(
+            f"After wrong attempts, the next one is taken in {seconds} "
+            f"second{'s' if seconds > 1 else ''}.",
+            mend="Wait that long, then try again; trying earlier does not count.",
+            value=wait,
+        )
+
+
+class NotSignedInError(HeadrolesError):
+    """Something only an instructor may do, asked for without a valid sign-in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You are not signed in, or your sign-in has ended.",
+            mend="Sign in on the instructor's page and try again.",
+            value="",
+        )
+
+
+class StaleWriteError(HeadrolesError):
+    """What is to be replaced is no longer what the writer had looked at."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Someone else wrote {what} after you looked.",
+            mend="Look at the difference again and write once more.",
+            value=what,
+        )
+
+
+class UnknownVersionError(HeadrolesError):
+    """A version of the file that is not, or no longer, kept."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no version called '{name}'.",
+            mend="Choose one of the list; only the last ones are kept, and older ones go.",
+            value=name,
+        )
+
+
+class FileBusyError(HeadrolesError):
+    """Another writer does not let go of the file."""
+
+    def __init__(self, path: object, *, seconds: float) -> None:
+        super().__init__(
+            f"Another program has been writing {path} for over {seconds:g} seconds.",
+            mend="Nothing was changed. Wait a moment and try again.",
+            value=str(path),
+        )
+
+
+class DiskError(HeadrolesError):
+    """The disk does not take what is to be written."""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        name = errno.errorcode.get(error.errno or 0, "")
+        if name in ("ENOSPC", "EDQUOT"):
+            why, mend = "the disk is full.", "Free some space and try again."
+        elif name == "EROFS":
+            why, mend = "the disk is read-only.", "Mount it for writing, or download the file."
+        elif name in ("EACCES", "EPERM"):
+            why = "the server has no right to write there."
+            mend = "Give the server's user that right, or download the file."
+        else:
+            why, mend = f"{error.strerror or error}.", "Look after the server's disk and try again."
+        super().__init__(
+            f"{path} could not be written: {why}", mend=f"Nothing was changed. {mend}", value=error
+        )

@@ -21,6 +21,11 @@ EXAMPLES = [
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
+    errors.AccessConfigError(),
+    errors.WrongSecretError("token"),
+    errors.WrongSecretError("password"),
+    errors.TooManyAttemptsError(3.2),
+    errors.NotSignedInError(),
 ]
 
 

@@ -1,0 +1,62 @@
+"""Make the two lines for ``.streamlit/secrets.toml`` that set the instructor's password.
+
+    python -m scripts.hash_password
+    python -m scripts.hash_password < file-with-the-password
+
+It asks twice, without showing what is typed; from a pipe it reads one line. Only a hash is printed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+
+from headroles.access import LONGEST_SECRET, hash_password
+from headroles.errors import HeadrolesError
+
+SHORTEST = 12
+"""Characters that a password must have."""
+
+
+class BadPasswordError(HeadrolesError):
+    """A password that is not taken."""
+
+
+def ask() -> str:
+    """The password: typed twice at a terminal, one line from a pipe.
+
+    Raises:
+        BadPasswordError: if the two are not the same, or it is too short or too long.
+    """
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password for the instructor's page: ")
+        if getpass.getpass("Once more: ") != password:
+            raise BadPasswordError("The two are not the same.", mend="Start again.")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < SHORTEST:
+        raise BadPasswordError(
+            f"The password has {len(password)} characters; it needs at least {SHORTEST}.",
+            mend="Four random words make a good one.",
+        )
+    if len(password) > LONGEST_SECRET:
+        raise BadPasswordError(
+            f"The password has {len(password):,} characters; at most {LONGEST_SECRET:,} are read.",
+            mend="Take a shorter one.",
+        )
+    return password
+
+
+def main() -> int:
+    """Print the lines; exit code 1 with a sentence for a password that is not taken."""
+    try:
+        password = ask()
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f'[admin]\npassword_hash = "{hash_password(password)}"')
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

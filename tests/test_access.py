@@ -1,0 +1,394 @@
+"""Who may enter: right and wrong secrets, tickets that end, and waits worked out by hand."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from argon2 import PasswordHasher
+
+from headroles import access
+from headroles.access import Gate, Ticket, hash_password, session_name
+from headroles.errors import (
+    AccessConfigError,
+    NotSignedInError,
+    TooManyAttemptsError,
+    WrongSecretError,
+)
+from headroles.paths import ROOT
+
+PASSWORD = "correct horse battery staple"
+QUICK_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+"""A real argon2 hash that is cheap to verify, for the tests that try often."""
+
+
+class Clock:
+    """A clock that goes forward when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gate(clock: Clock) -> Gate:
+    return Gate(QUICK_HASH, clock=clock)
+
+
+def wrong(gate: Gate, *, session: str = "a", secret: str = "guess") -> None:
+    with pytest.raises(WrongSecretError):
+        gate.enter(secret, session=session)
+
+
+def crowd(gate: Gate, clock: Clock, attempts: int) -> None:
+    """Wrong attempts, each from a session of its own that waits as long as it is told to."""
+    for number in range(attempts):
+        clock.now += gate.wait(f"stranger {number}")
+        wrong(gate, session=f"stranger {number}")
+
+
+# ------------------------------------------------------------------ password
+
+
+def test_a_hash_made_here_opens_the_gate_for_its_password_only() -> None:
+    stored = hash_password(PASSWORD)
+    assert stored.startswith("$argon2id$")
+    assert PASSWORD not in stored
+    gate = Gate(stored)
+    assert gate.needs == "password"
+    wrong(gate, secret=PASSWORD + " ")
+    assert gate.check(gate.enter(PASSWORD, session="a")) == session_name("a")
+
+
+def test_an_accent_may_be_typed_in_two_ways() -> None:
+    composed, in_two = "caf\u00e9 au lait noir", "cafe\u0301 au lait noir"
+    gate = Gate(hash_password(composed))
+    gate.check(gate.enter(in_two, session="a"))
+
+
+@pytest.mark.parametrize("secret", ["", "\x00", "\ud800", "🐈" * 1_000, "x" * 1_000_000])
+def test_odd_input_is_simply_wrong(gate: Gate, secret: str) -> None:
+    wrong(gate, secret=secret)
+
+
+def test_a_secret_that_is_too_long_is_not_looked_at(clock: Clock) -> None:
+    long = "x" * 1_001
+    gate = Gate(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(long), clock=clock)
+    wrong(gate, secret=long)  # it would be right
+    gate = Gate(
+        PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(long[:-1]), clock=clock
+    )
+    gate.enter(long[:-1], session="a")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "hunter2 is my password", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=1", 12345],
+)
+def test_what_is_no_argon2_hash_is_refused_at_once_and_not_repeated(value: object) -> None:
+    with pytest.raises(AccessConfigError, match=r"python -m scripts\.hash_password") as raised:
+        Gate(value)  # type: ignore[arg-type]
+    assert len(str(value)) < 5 or str(value) not in repr(vars(raised.value)) + str(raised.value)
+
+
+def test_a_hash_with_a_broken_end_lets_nobody_in(clock: Clock) -> None:
+    gate = Gate(QUICK_HASH[:-3] + "!!!", clock=clock)
+    with pytest.raises(AccessConfigError):
+        gate.enter(PASSWORD, session="a")
+
+
+def test_spaces_around_a_hash_do_no_harm(clock: Clock) -> None:
+    Gate(f" {QUICK_HASH}\n", clock=clock).enter(PASSWORD, session="a")
+
+
+# ------------------------------------------------------------------ one-time token
+
+
+def token_in(line: str) -> str:
+    """The token of an announcement, as a reader of the log finds it: the indented line."""
+    [token] = [part.strip() for part in line.splitlines() if part.startswith("    ")]
+    return token
+
+
+def test_without_a_password_each_announced_token_works_once(clock: Clock) -> None:
+    lines: list[str] = []
+    gate = Gate(clock=clock, announce=lines.append)
+    assert gate.needs == "token"
+    assert len(lines) == 1
+    first = token_in(lines[0])
+    gate.check(gate.enter(f" {first}\n", session="a"))  # copied with what stands around it
+    assert len(lines) == 2
+    wrong(gate, session="b", secret=first)
+    second = token_in(lines[1])
+    assert second != first
+    gate.check(gate.enter(second, session="b"))
+
+
+def test_a_wrong_attempt_does_not_spend_the_token(clock: Clock) -> None:
+    lines: list[str] = []
+    gate = Gate(clock=clock, announce=lines.append)
+    wrong(gate)
+    assert len(lines) == 1
+    gate.enter(token_in(lines[0]), session="a")
+
+
+def test_one_token_typed_in_many_tabs_at_once_opens_one() -> None:
+    lines: list[str] = []
+    gate = Gate(announce=lines.append)
+    token, together = token_in(lines[0]), threading.Barrier(8)
+
+    def try_it(number: int) -> bool:
+        together.wait()
+        try:
+            gate.enter(token, session=f"tab {number}")
+        except WrongSecretError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_it, range(8))) == 1
+
+
+def test_a_fresh_server_says_on_its_log_what_the_token_is_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Gate()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "instructor's page" in err
+    assert "works once" in err
+    assert len(token_in(err)) == 32  # 24 random bytes in base64
+
+
+def test_an_empty_password_hash_does_not_fall_back_to_tokens() -> None:
+    with pytest.raises(AccessConfigError):
+        Gate("")
+
+
+# ------------------------------------------------------------------ tickets
+
+
+def test_a_ticket_ends_after_eight_hours(gate: Gate, clock: Clock) -> None:
+    ticket = gate.enter(PASSWORD, session="a")
+    clock.now += 8 * 3600 - 1
+    gate.check(ticket)
+    clock.now += 1
+    for _ in range(2):
+        with pytest.raises(NotSignedInError):
+            gate.check(ticket)
+
+
+def test_signing_out_ends_this_ticket_and_no_other(gate: Gate) -> None:
+    mine, other = gate.enter(PASSWORD, session="a"), gate.enter(PASSWORD, session="b")
+    gate.leave(mine)
+    gate.leave(mine)
+    gate.leave(None)
+    with pytest.raises(NotSignedInError):
+        gate.check(mine)
+    assert gate.check(other) == session_name("b")
+
+
+@pytest.mark.parametrize("ticket", [None, Ticket(""), Ticket("made up"), Ticket("\ud800")])
+def test_a_made_up_ticket_opens_nothing(gate: Gate, ticket: Ticket | None) -> None:
+    gate.enter(PASSWORD, session="a")
+    with pytest.raises(NotSignedInError, match="not signed in"):
+        gate.check(ticket)
+
+
+def test_a_ticket_of_another_gate_opens_nothing(gate: Gate) -> None:
+    """A server that was started again knows nobody."""
+    ticket = gate.enter(PASSWORD, session="a")
+    with pytest.raises(NotSignedInError):
+        Gate(QUICK_HASH).check(ticket)
+
+
+def test_the_server_keeps_no_ticket_and_shows_none(gate: Gate) -> None:
+    ticket = gate.enter(PASSWORD, session="a")
+    assert len(ticket.secret) >= 43  # 32 random bytes
+    assert ticket.secret not in repr(ticket)
+    assert ticket.secret not in repr(vars(gate))
+    assert gate.enter(PASSWORD, session="a") != ticket
+
+
+def test_the_public_name_does_not_hold_the_sessions_id() -> None:
+    name = session_name("0123456789abcdef")
+    assert name.startswith("session ")
+    assert len(name) == len("session 3f2a")
+    assert name != "session 0123"
+
+
+# ------------------------------------------------------------------ slowing one session
+
+
+def test_the_waits_of_one_session_double_up_to_a_minute(gate: Gate, clock: Clock) -> None:
+    waits = []
+    for _ in range(9):
+        wrong(gate)
+        waits.append(gate.wait("a"))
+        clock.now += waits[-1]
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_an_early_attempt_is_not_looked_at_and_does_not_lengthen_the_wait(
+    gate: Gate, clock: Clock
+) -> None:
+    for _ in range(2):
+        wrong(gate)
+    clock.now += 0.25
+    for _ in range(50):
+        with pytest.raises(TooManyAttemptsError) as raised:
+            gate.enter(PASSWORD, session="a")  # right, and still too early
+        assert raised.value.wait == 0.75
+    clock.now += 0.75
+    gate.enter(PASSWORD, session="a")
+
+
+def test_one_session_does_not_slow_another(gate: Gate) -> None:
+    for _ in range(2):
+        wrong(gate)
+    assert gate.wait("b") == 0
+    gate.enter(PASSWORD, session="b")
+
+
+def test_success_and_five_quiet_minutes_both_forget_wrong_attempts(
+    gate: Gate, clock: Clock
+) -> None:
+    wrong(gate)
+    gate.enter(PASSWORD, session="a")
+    wrong(gate)
+    assert gate.wait("a") == 0  # it counts as the first again
+    clock.now += 300.5
+    wrong(gate)
+    assert gate.wait("a") == 0
+
+
+def test_attempts_at_the_same_moment_do_not_race_past_the_wait(gate: Gate) -> None:
+    together = threading.Barrier(12)
+
+    def guess(_number: int) -> str:
+        together.wait()
+        try:
+            gate.enter("guess", session="a")
+        except (WrongSecretError, TooManyAttemptsError) as error:
+            return type(error).__name__
+        return "entered"
+
+    with ThreadPoolExecutor(12) as pool:  # the clock stands still
+        seen = Counter(pool.map(guess, range(12)))
+    assert seen == {"WrongSecretError": 2, "TooManyAttemptsError": 10}
+
+
+# ------------------------------------------------------------------ slowing everybody
+
+
+def test_up_to_ten_wrong_attempts_slow_nobody_else(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    assert gate.wait("instructor") == 0
+
+
+@pytest.mark.parametrize(("attempts", "wait"), [(11, 1), (15, 5), (20, 10), (40, 10)])
+def test_beyond_ten_everybody_waits_a_second_more_for_each(
+    gate: Gate, clock: Clock, attempts: int, wait: float
+) -> None:
+    crowd(gate, clock, attempts)
+    assert gate.wait("instructor") == wait
+
+
+def test_the_instructor_comes_in_after_ten_seconds_while_the_attack_goes_on(
+    gate: Gate, clock: Clock
+) -> None:
+    crowd(gate, clock, 40)
+    with pytest.raises(TooManyAttemptsError) as raised:
+        gate.enter(PASSWORD, session="instructor")
+    assert raised.value.wait == 10
+    for second in range(10):  # strangers keep the gate busy meanwhile
+        clock.now += 1
+        with pytest.raises(TooManyAttemptsError):
+            gate.enter("guess", session=f"another {second}")
+    gate.enter(PASSWORD, session="instructor")
+
+
+def test_fresh_sessions_do_not_help_an_attacker(gate: Gate, clock: Clock) -> None:
+    """Each of them waits before its very first guess."""
+    crowd(gate, clock, 20)
+    looked_at = 0
+    for number in range(500):
+        try:
+            gate.enter("guess", session=f"fresh {number}")
+        except WrongSecretError:
+            looked_at += 1
+        except TooManyAttemptsError:
+            pass
+    assert looked_at == 0
+
+
+def test_an_attack_that_stopped_is_over_after_five_minutes(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 40)
+    clock.now += 300.5
+    assert gate.wait("instructor") == 0
+
+
+def test_a_hundred_thousand_sessions_leave_little_behind(clock: Clock) -> None:
+    gate = Gate(clock=clock, announce=lambda line: None)  # a token is compared faster than a hash
+    for number in range(100_000):
+        try:
+            gate.enter("guess", session=f"{number}" * 20)
+        except TooManyAttemptsError:
+            clock.now += 1
+        except WrongSecretError:
+            pass
+    kept = {name: len(value) for name, value in vars(gate).items() if hasattr(value, "__len__")}
+    assert max(kept.values()) <= 1_000
+    assert len(gate._attempts) == 1_000  # they were noted, and the oldest forgotten
+
+
+def test_many_sign_ins_leave_little_behind(gate: Gate) -> None:
+    tickets = [gate.enter(PASSWORD, session=f"{number}") for number in range(1_005)]
+    with pytest.raises(NotSignedInError):
+        gate.check(tickets[4])
+    gate.check(tickets[5])
+
+
+# ------------------------------------------------------------------ the log, and the import
+
+
+def test_the_log_tells_of_attempts_and_never_of_secrets(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "headroles.access")
+    for _ in range(2):
+        wrong(gate, session="tab 1", secret="secret-guess")
+    with pytest.raises(TooManyAttemptsError):
+        gate.enter("secret-guess", session="tab 1")
+    gate.enter(PASSWORD, session="tab 2")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"wrong password from {session_name('tab 1')}, attempt 1"),
+        ("WARNING", f"wrong password from {session_name('tab 1')}, attempt 2"),
+        ("INFO", f"{session_name('tab 2')} signed in"),
+    ]
+
+
+def test_argon2_is_not_loaded_before_it_is_needed() -> None:
+    code = "import sys\nfrom headroles.access import Gate\nGate(announce=str)\nprint([*sys.modules])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "'headroles.access'" in loaded
+    assert "'argon2'" not in loaded
+    assert "'torch'" not in loaded
+
+
+def test_the_waits_end_where_the_module_says() -> None:
+    assert access.own_wait(10**9) == access.LONGEST_WAIT == 60
