@@ -150,8 +150,8 @@ class CategoriesBrokenError(HeadrolesError):
     def __init__(self, path: object, *, why: str) -> None:
         super().__init__(
             f"The head categories in {path} cannot be read: {why}",
-            mend="Restore the file from version control, or write it again with "
-            "python -m scripts.analyze_heads",
+            mend="On the Admin page an instructor can restore an earlier version, or set the file "
+            "aside. Without that page: restore it from version control.",
             value=str(path),
         )
 
@@ -258,5 +258,18 @@ class DiskError(HeadrolesError):
         else:
             why, mend = f"{error.strerror or error}.", "Look after the server's disk and try again."
         super().__init__(
-            f"{path} could not be written: {why}", mend=f"Nothing was changed. {mend}", value=error
+            f"The file {path} could not be written: {why}",
+            mend=f"Nothing was changed. {mend}",
+            value=error,
+        )
+
+
+class UnknownJobError(HeadrolesError):
+    """An analysis that is not, or no longer, there, or not in the state that is asked for."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"There is no finished analysis '{job_id}'.",
+            mend="Choose one of the list; only the last ones are kept.",
+            value=job_id,
         )

@@ -1,9 +1,9 @@
-"""The only reader and writer of ``data/head_categories.json``.
+"""The only reader and writer of ``data/head_categories.json``, and the keeper of its history.
 
 The file is one JSON object keyed by model. Every entry is validated on the way in and on the way
-out (pydantic), and a write replaces the file in one step: a temporary file in the same folder is
-written, flushed to the disk and renamed over the old one, under a lock, so that a reader sees the
-old file or the new one and writers of different models never lose each other's entries.
+out (:mod:`headroles.schema`), and a write replaces the file in one step under a lock
+(:mod:`headroles.files`), so that writers of different models never lose each other's entries.
+What a write replaces is kept in ``history/`` beside the file: the last :data:`HISTORY` versions.
 
 >>> entry = read_entry("demo")  # doctest: +SKIP
 >>> entry.categories["induction"].top_heads[0].score  # doctest: +SKIP
@@ -12,142 +12,96 @@ old file or the new one and writers of different models never lose each other's 
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import tempfile
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import NamedTuple
 
-from filelock import FileLock
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
+from headroles import files, history, paths
+from headroles.errors import (
+    CategoriesBrokenError,
+    CategoriesMissingError,
+    StaleWriteError,
+    UnknownVersionError,
+)
+from headroles.history import HISTORY
+from headroles.schema import (
+    SCHEMA_VERSION,
+    Category,
+    Control,
+    ModelEntry,
+    Tokenization,
+    TopHead,
+    digest,
+    to_json,
+    validate,
 )
 
-from headroles import paths
-from headroles.errors import CategoriesBrokenError, CategoriesMissingError
-from headroles.roles import ROLES, SCORED_ROLES
-
-SCHEMA_VERSION = 1
-"""Raised whenever an older reader could misread the file."""
+__all__ = [
+    "HISTORY",
+    "SCHEMA_VERSION",
+    "Category",
+    "Control",
+    "Good",
+    "ModelEntry",
+    "Tokenization",
+    "TopHead",
+    "Version",
+    "digest",
+    "entry_digest",
+    "fault",
+    "file_digest",
+    "good_entry",
+    "read_all",
+    "read_entry",
+    "read_good",
+    "read_version",
+    "restore",
+    "set_aside",
+    "to_json",
+    "versions",
+    "write_entry",
+]
 
 LOCK_SECONDS = 30
 """How long a writer waits for another one."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Matrix = list[list[Annotated[float, Field(ge=0, le=1.000001)]]]
-"""[layer][head] numbers."""
 
-
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class TopHead(_Record):
-    """A head that a role lists."""
-
-    layer: int = Field(ge=0)
-    head: int = Field(ge=0)
-    score: Share
-    standard_error: float = Field(ge=0, allow_inf_nan=False)
-    control: Share | None = None
-    """The same head's score on the control texts, for roles that have some."""
-    entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
-
-
-class Category(_Record):
-    """One role of one model: how it was measured, and its top heads."""
-
-    display_name: str
-    description: str
-    icon: str
-    requires_repetition: bool = False
-    threshold: Share | None = None
-    threshold_reason: str = ""
-    chance: Share | None = None
-    n: int = Field(default=0, ge=0)
-    measured_on: str = ""
-    top_heads: list[TopHead]
-
-
-class Control(_Record):
-    """Scores on texts in which the role's cue is missing."""
+@dataclass(frozen=True)
+class Version:
+    """One earlier content of the file."""
 
     name: str
-    scores: Matrix
+    """Its file's name, which is what :func:`read_version` and :func:`restore` take."""
+    when: datetime
+    """UTC: since when it was the live file."""
+    models: tuple[str, ...]
+    """The models it holds; none if it cannot be read."""
+    fault: str
+    """Why it cannot be read, as a sentence; empty if it can."""
+    size: int
+    """Bytes."""
 
 
-class Tokenization(_Record):
-    """What was put in front of every text; the runtime does the same."""
+class Good(NamedTuple):
+    """The best that there is to show to a reader who cannot mend anything."""
 
-    prepend_start_token: Literal[True] = True
-    start_token: str
-    start_token_id: int = Field(ge=0)
-    is_stand_in: bool
-
-
-class ModelEntry(_Record):
-    """Everything that is stored about one model."""
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    definitions_version: int
-    model_name: str = Field(min_length=1)
-    source: str
-    revision: str
-    num_layers: int = Field(gt=0)
-    num_heads: int = Field(gt=0)
-    analysis_date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    seed: int
-    sequences: int = Field(gt=0)
-    cap: int = Field(gt=0)
-    tokenization: Tokenization
-    library_versions: dict[str, str]
-    categories: dict[str, Category]
-    all_scores: dict[str, Matrix]
-    standard_errors: dict[str, list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]]]
-    controls: dict[str, Control]
-    null_scores: dict[str, Matrix]
-    notes: list[str] = []
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ModelEntry:
-        """Roles known, matrices [num_layers][num_heads], listed heads in the model."""
-        unknown = (self.categories.keys() | self.all_scores.keys()) - ROLES.keys()
-        if unknown:
-            raise ValueError(f"unknown roles {sorted(unknown)}")
-        missing = {role.key for role in SCORED_ROLES} - self.all_scores.keys()
-        if missing:
-            raise ValueError(f"no scores for {sorted(missing)}")
-        controls = {name: control.scores for name, control in self.controls.items()}
-        for group in (self.all_scores, self.standard_errors, self.null_scores, controls):
-            for name, matrix in group.items():
-                self._check_matrix(name, matrix)
-        for name, category in self.categories.items():
-            for head in category.top_heads:
-                if head.layer >= self.num_layers or head.head >= self.num_heads:
-                    raise ValueError(f"{name} lists L{head.layer}H{head.head}, not in the model")
-        return self
-
-    def _check_matrix(self, name: str, matrix: list[list[float]]) -> None:
-        if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
-            raise ValueError(f"{name} is not a {self.num_layers} x {self.num_heads} matrix")
+    entries: dict[str, ModelEntry]
+    """By model."""
+    fault: CategoriesBrokenError | None
+    """Why the present file is not used; None where these are its entries."""
+    since: datetime | None
+    """UTC: when this content became the live file; None where there is no file."""
 
 
-def _named_by_key(entries: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
-    for key, entry in entries.items():
-        if key != entry.model_name:
-            raise ValueError(f"the entry '{key}' says that it is of '{entry.model_name}'")
-    return entries
+_last_good: dict[Path, Good] = {}
+"""What this process read last from each file that was in order."""
 
 
-_File = TypeAdapter(Annotated[dict[str, ModelEntry], AfterValidator(_named_by_key)])
+# ------------------------------------------------------------------ reading
 
 
 def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
@@ -157,32 +111,22 @@ def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
         CategoriesBrokenError: if the file is unreadable, no JSON, or not of the schema.
     """
     path = path or paths.CATEGORIES
+    content = _look(path)
+    return dict(_parsed(content.raw, path)) if content else {}
+
+
+def _look(path: Path) -> files.Content | None:
+    """The file as it is now, or None where there is none."""
     try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return {}
+        return files.read(path)
     except OSError as error:
         raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
-    # A write makes a new file, so the inode changes even within one tick of the clock.
-    return dict(_read_version(path, stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
-@lru_cache(maxsize=4)
-def _read_version(path: Path, *_version: int) -> dict[str, ModelEntry]:
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
-    return _validated(text, path)
-
-
-def _validated(text: str | bytes, path: Path) -> dict[str, ModelEntry]:
-    try:
-        return _File.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CategoriesBrokenError(path, why=f"{place}: {first['msg']}.") from error
+@lru_cache(maxsize=HISTORY + 6)
+def _parsed(raw: bytes, path: Path) -> dict[str, ModelEntry]:
+    """Kept by content: dates, sizes and inodes may all return within a tick of the clock."""
+    return validate(raw, path)
 
 
 def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
@@ -192,7 +136,10 @@ def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
         CategoriesMissingError: if there is no file, or no entry for this model in it.
         CategoriesBrokenError: if the file cannot be read.
     """
-    entries = read_all(path)
+    return _entry_of(read_all(path), model_name)
+
+
+def _entry_of(entries: dict[str, ModelEntry], model_name: str) -> ModelEntry:
     if model_name not in entries:
         known = f" It holds {', '.join(entries)}." if entries else ""
         raise CategoriesMissingError(
@@ -201,49 +148,201 @@ def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
     return entries[model_name]
 
 
-def write_entry(entry: ModelEntry, path: Path | None = None) -> None:
-    """Add or replace one model's entry; every other entry stays.
+def fault(path: Path | None = None) -> CategoriesBrokenError | None:
+    """Why the file cannot be read; None if it can, or if there is none."""
+    try:
+        read_all(path)
+    except CategoriesBrokenError as error:
+        return error
+    return None
+
+
+def file_digest(path: Path | None = None) -> str:
+    """SHA-256 of the file's bytes: "" where there is none, "unreadable" where none can be had."""
+    try:
+        content = _look(path or paths.CATEGORIES)
+    except CategoriesBrokenError:
+        return "unreadable"
+    return hashlib.sha256(content.raw).hexdigest() if content else ""
+
+
+def entry_digest(model_name: str, path: Path | None = None) -> str:
+    """SHA-256 of what the file says about one model; "" where it says nothing.
+
+    Raises:
+        CategoriesBrokenError: if the file cannot be read.
+    """
+    return digest(read_all(path).get(model_name))
+
+
+def read_good(path: Path | None = None) -> Good:
+    """The file's entries; of a damaged file the newest ones that can still be had.
+
+    These are the last ones that this process read, or the newest readable version.
+
+    Raises:
+        CategoriesBrokenError: if the file is damaged and there is no other content.
+    """
+    path = path or paths.CATEGORIES
+    try:
+        content = _look(path)
+        if content is None:
+            return Good({}, None, None)
+        good = Good(dict(_parsed(content.raw, path)), None, content.when)
+    except CategoriesBrokenError as error:
+        known = [good for good in (_last_good.get(path), _newest_readable(path)) if good]
+        if not known:
+            raise
+        return max(known, key=lambda good: good.since)._replace(fault=error)
+    _last_good[path] = good
+    return good
+
+
+def good_entry(model_name: str, path: Path | None = None) -> tuple[ModelEntry, Good]:
+    """One model's entry of :func:`read_good`, and where it comes from.
+
+    Raises:
+        CategoriesMissingError: if there is no file, or no entry for this model in it.
+        CategoriesBrokenError: if the file is damaged and no other content has the model.
+    """
+    good = read_good(path)
+    if good.fault and model_name not in good.entries:
+        raise good.fault
+    return _entry_of(good.entries, model_name), good
+
+
+# ------------------------------------------------------------------ writing
+
+
+def write_entry(
+    entry: ModelEntry, path: Path | None = None, *, expecting: str | None = None
+) -> None:
+    """Add or replace one model's entry; every other entry stays, and the old file is kept.
+
+    Args:
+        entry: what to write.
+        path: another file than the project's.
+        expecting: the :func:`entry_digest` that the writer had looked at; None writes over any.
 
     Raises:
         CategoriesBrokenError: if the present file cannot be read: it is left untouched, because
             writing over it would lose the other models. The same for an entry that could not be
             read back.
+        StaleWriteError: if the live entry is no longer the expected one.
+        DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
     """
     path = path or paths.CATEGORIES
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
-        text = to_json({**read_all(path), entry.model_name: entry})
-        _validated(text, path)  # an entry made past the schema must not spoil the file
-        replace_file(path, text)
+    with files.writing(path, wait=LOCK_SECONDS):
+        entries = read_all(path)
+        if expecting is not None and digest(entries.get(entry.model_name)) != expecting:
+            raise StaleWriteError(f"'{entry.model_name}'")
+        text = to_json({**entries, entry.model_name: entry})
+        validate(text, path)  # an entry made past the schema must not spoil the file
+        _put(path, text.encode())
 
 
-def to_json(entries: dict[str, ModelEntry]) -> str:
-    """The file's text: sorted by model, one row of a matrix a line, so that changes read well."""
-    plain = {
-        name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
-    }
-    text = json.dumps(plain, indent=1, ensure_ascii=False)
-    # A line break only ever stands between values, never inside a text, so texts stay as they are.
-    rows = re.compile(r"\[\n\s+([-\d.e]+(?:,\n\s+[-\d.e]+)*)\n\s+\]")
-    heads = re.compile(r'\{\n\s+("layer": [^{}]*?)\n\s+\}')
-    text = rows.sub(lambda row: f"[{_joined(row[1])}]", text)
-    return heads.sub(lambda head: f"{{{_joined(head[1])}}}", text) + "\n"
+def restore(
+    name: str, path: Path | None = None, *, model: str | None = None, expecting: str | None = None
+) -> None:
+    """Make an earlier version the live one again; the present one is kept, even a damaged one.
+
+    Args:
+        name: one of :func:`versions`.
+        path: another file than the project's.
+        model: take only this model's entry; every other entry stays as it is.
+        expecting: the :func:`file_digest` that the writer had looked at; None writes over any.
+
+    Raises:
+        UnknownVersionError: if no such version is kept.
+        CategoriesBrokenError: if that version cannot be read; for one model, also if the live
+            file cannot.
+        CategoriesMissingError: if that version does not hold the model.
+        StaleWriteError: if the live file is no longer the expected one.
+        DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
+    """
+    path = path or paths.CATEGORIES
+    with files.writing(path, wait=LOCK_SECONDS):
+        if expecting is not None and file_digest(path) != expecting:
+            raise StaleWriteError("the file")
+        older, raw = _version_content(name, path)
+        if model is not None:
+            raw = to_json({**read_all(path), model: _entry_of(older, model)}).encode()
+        _put(path, raw)
 
 
-def _joined(lines: str) -> str:
-    return re.sub(r"\n\s+", " ", lines)
+def set_aside(path: Path | None = None) -> None:
+    """Move a damaged file into the history, so that a new one can be written.
+
+    A file that is in order stays where it is: somebody else has mended it.
+
+    Raises:
+        DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
+    """
+    path = path or paths.CATEGORIES
+    with files.writing(path, wait=LOCK_SECONDS):
+        if fault(path):
+            history.move_in(path)
+            _prune(path)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file in one step; whatever happens in between, the old one stays whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+def _put(path: Path, raw: bytes) -> None:
+    """Replace the live file, the present one going into the history first."""
+    history.sweep(path)
+    if files.bytes_of(path) == raw:  # a version equal to its successor would only push others out
+        return
+    history.keep(path)
+    files.replace_file(path, raw)
+    _prune(path)
+
+
+def _prune(path: Path) -> None:
+    history.prune(path, is_readable=lambda file: fault(file) is None)
+
+
+# ------------------------------------------------------------------ history
+
+
+def versions(path: Path | None = None) -> list[Version]:
+    """The kept earlier contents of the file, newest first."""
+    path = path or paths.CATEGORIES
+    return [_version(path, name, when) for name, when in history.kept(path)]
+
+
+def read_version(name: str, path: Path | None = None) -> dict[str, ModelEntry]:
+    """Every entry of an earlier version by model.
+
+    Args:
+        name: one of :func:`versions`; nothing else is opened.
+        path: another file than the project's.
+
+    Raises:
+        UnknownVersionError: if no such version is kept.
+        CategoriesBrokenError: if it cannot be read.
+    """
+    return _version_content(name, path or paths.CATEGORIES)[0]
+
+
+def _version_content(name: str, path: Path) -> tuple[dict[str, ModelEntry], bytes]:
+    if name not in dict(history.kept(path)):
+        raise UnknownVersionError(name)
+    file = history.folder(path) / name
+    content = _look(file)
+    if content is None:  # pruned a moment ago
+        raise UnknownVersionError(name)
+    return dict(_parsed(content.raw, file)), content.raw
+
+
+def _version(path: Path, name: str, when: datetime) -> Version:
+    raw = files.bytes_of(history.folder(path) / name)
+    size = len(raw or b"")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        return Version(name, when, tuple(read_version(name, path)), "", size)
+    except (CategoriesBrokenError, UnknownVersionError) as error:
+        return Version(name, when, (), error.problem, size)
+
+
+def _newest_readable(path: Path) -> Good | None:
+    for name, when in history.kept(path):
+        with contextlib.suppress(CategoriesBrokenError, UnknownVersionError):
+            return Good(read_version(name, path), None, when)
+    return None

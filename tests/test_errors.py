@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 
 import pytest
@@ -21,6 +22,13 @@ EXAMPLES = [
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
+    errors.StaleWriteError("'gpt2'"),
+    errors.UnknownVersionError("../secrets.json"),
+    errors.FileBusyError("data/head_categories.json", seconds=30),
+    *(
+        errors.DiskError("data/head_categories.json", OSError(number, "Some reason"))
+        for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO)
+    ),
     errors.AccessConfigError(),
     errors.WrongSecretError("token"),
     errors.WrongSecretError("password"),
