@@ -11,6 +11,7 @@ Traceback (most recent call last): headroles.errors.UnknownRoleError: There is n
 from __future__ import annotations
 
 import difflib
+import errno
 import math
 from collections.abc import Iterable
 
