@@ -65,11 +65,13 @@ class PromptScores:
 def load_head_categories(model_name: str, path: str | Path | None = None) -> dict[str, object]:
     """Read one model's entry of ``head_categories.json`` as plain dicts and lists.
 
+    Of a damaged file this is the last good entry, as long as there is one.
+
     Raises:
         CategoriesMissingError: if there is no such file or no entry for this model.
-        CategoriesBrokenError: if the file cannot be read or is not of the schema.
+        CategoriesBrokenError: if the file is damaged and no earlier version has the entry.
     """
-    entry = store.read_entry(model_name, Path(path) if path else None)
+    entry, _ = store.good_entry(model_name, Path(path) if path else None)
     return entry.model_dump(exclude_none=True)
 
 
@@ -127,7 +129,7 @@ def get_active_head_summary(
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.
         ShapeError: if the attention is not that of the stored model.
     """
-    entry = store.read_entry(model_name, Path(path) if path else None)
+    entry, _ = store.good_entry(model_name, Path(path) if path else None)
     attention, token_ids = _unpack(activation_data)
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
@@ -177,18 +179,23 @@ def thresholds_of(model_name: str, path: Path | None = None) -> tuple[dict[str, 
     A model without an entry gets :data:`DEFAULT_THRESHOLDS` and False.
 
     Raises:
-        CategoriesBrokenError: if the file cannot be read.
+        CategoriesBrokenError: if the file is damaged and no earlier version has the model.
     """
     try:
-        entry = store.read_entry(model_name, path)
+        entry, _ = store.good_entry(model_name, path)
     except CategoriesMissingError:
         return dict(DEFAULT_THRESHOLDS), False
+    return thresholds_in(entry), True
+
+
+def thresholds_in(entry: ModelEntry) -> dict[str, float]:
+    """The threshold of every scored role; the default where the entry has none."""
     calibrated = {
         key: category.threshold
         for key, category in entry.categories.items()
         if key in DEFAULT_THRESHOLDS and category.threshold is not None
     }
-    return {**DEFAULT_THRESHOLDS, **calibrated}, True
+    return {**DEFAULT_THRESHOLDS, **calibrated}
 
 
 def active_heads(

@@ -97,7 +97,7 @@ class Good(NamedTuple):
     """UTC: when this content became the live file; None where there is no file."""
 
 
-_last_good: dict[Path, Good] = {}
+_last_good: dict[Path, files.Content] = {}
 """What this process read last from each file that was in order."""
 
 
@@ -186,16 +186,29 @@ def read_good(path: Path | None = None) -> Good:
     path = path or paths.CATEGORIES
     try:
         content = _look(path)
-        if content is None:
-            return Good({}, None, None)
-        good = Good(dict(_parsed(content.raw, path)), None, content.when)
+        entries = dict(_parsed(content.raw, path)) if content else {}
     except CategoriesBrokenError as error:
-        known = [good for good in (_last_good.get(path), _newest_readable(path)) if good]
-        if not known:
+        older = _newest_readable(path)
+        if older is None:
             raise
-        return max(known, key=lambda good: good.since)._replace(fault=error)
-    _last_good[path] = good
-    return good
+        return Good(dict(_parsed(older.raw, path)), error, older.when)
+    if content is None:
+        return Good(entries, None, None)
+    _last_good[path] = content
+    return Good(entries, None, content.when)
+
+
+def _newest_readable(path: Path) -> files.Content | None:
+    """The newest good content other than the live one: from this process or from the history."""
+    known = [_last_good[path]] if path in _last_good else []
+    for name, when in history.kept(path):
+        raw = files.bytes_of(history.folder(path) / name)
+        with contextlib.suppress(CategoriesBrokenError):
+            if raw is not None:
+                _parsed(raw, path)
+                known.append(files.Content(raw, when))
+                break
+    return max(known, key=lambda content: content.when, default=None)
 
 
 def good_entry(model_name: str, path: Path | None = None) -> tuple[ModelEntry, Good]:
@@ -339,10 +352,3 @@ def _version(path: Path, name: str, when: datetime) -> Version:
         return Version(name, when, tuple(read_version(name, path)), "", size)
     except (CategoriesBrokenError, UnknownVersionError) as error:
         return Version(name, when, (), error.problem, size)
-
-
-def _newest_readable(path: Path) -> Good | None:
-    for name, when in history.kept(path):
-        with contextlib.suppress(CategoriesBrokenError, UnknownVersionError):
-            return Good(read_version(name, path), None, when)
-    return None

@@ -84,7 +84,7 @@ def known(found: caches.Answer) -> caches.Reference:
     """The stored analysis; without one, the reason is said and provisional thresholds serve."""
     layers, heads = found.scores.resting.shape
     try:
-        return caches.reference(st.session_state[state.MODEL], (layers, heads))
+        reference = caches.reference(st.session_state[state.MODEL], (layers, heads))
     except HeadrolesError as error:
         pieces.show_error(error, kind=st.warning)
         st.caption(
@@ -92,6 +92,12 @@ def known(found: caches.Answer) -> caches.Reference:
             "prompt, judged by provisional thresholds."
         )
         return caches.provisional()
+    if since := reference.stands_in_since:
+        st.caption(
+            "The file of reference scores is damaged. These are from the version of "
+            f"{since.day} {since:%B %Y, %H:%M} UTC; an instructor can restore it on the Admin page."
+        )
+    return reference
 
 
 page()

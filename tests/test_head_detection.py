@@ -83,9 +83,22 @@ def test_what_a_caller_does_to_the_data_stays_with_the_caller(path: Path) -> Non
 def test_load_head_categories_says_what_is_missing_or_broken(path: Path) -> None:
     with pytest.raises(CategoriesMissingError, match="analyze_heads --model gpt2"):
         headroles.load_head_categories("gpt2", path)
-    path.write_text("{")
+    broken = path.with_name("broken.json")
+    broken.write_text("{")
     with pytest.raises(CategoriesBrokenError):
-        headroles.load_head_categories("tiny", str(path))
+        headroles.load_head_categories("tiny", str(broken))
+
+
+def test_a_file_that_goes_bad_leaves_its_last_good_content(path: Path) -> None:
+    before = headroles.load_head_categories("tiny", path)
+    path.write_text("{")
+    assert headroles.load_head_categories("tiny", path) == before
+    thresholds, calibrated = thresholds_of("tiny", path)
+    assert calibrated
+    assert thresholds["induction"] == 0.5  # the entry's; the default would be .4
+    run = {"attention": torch.eye(3).expand(2, 3, 3, 3), "token_ids": [0, 1, 2]}
+    summary = headroles.get_active_head_summary(run, "tiny", path=path)
+    assert len(summary["induction"]) == 2
 
 
 def test_verify_head_activation_takes_one_head_or_the_whole_model() -> None:

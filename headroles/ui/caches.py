@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from headroles.head_detection import PromptScores
     from headroles.models import LoadedModel
     from headroles.store import ModelEntry
@@ -29,6 +31,8 @@ class Reference(NamedTuple):
     """The stored analysis, or None where there is none to use."""
     thresholds: dict[str, float]
     """The threshold of every scored role: calibrated, or provisional without an entry."""
+    stands_in_since: datetime | None = None
+    """UTC: since when the version was live that stands in for a damaged file; None if none does."""
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -68,7 +72,9 @@ def _let_the_page_out() -> None:
 
 
 def reference(model: str, shape: tuple[int, int]) -> Reference:
-    """The stored analysis of a model; the store itself keeps the file in memory by its date.
+    """The stored analysis of a model; the store itself keeps the file in memory by its content.
+
+    While the file is damaged, this is the last good version of it.
 
     Args:
         model: the catalogue key.
@@ -80,14 +86,15 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
     from headroles import head_detection, paths, store
     from headroles.errors import CategoriesBrokenError
 
-    entry = store.read_entry(model)
+    entry, good = store.good_entry(model)
     if (entry.num_layers, entry.num_heads) != shape:
         raise CategoriesBrokenError(
             paths.CATEGORIES.name,
             why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
             f"{entry.num_layers} of {entry.num_heads}.",
         )
-    return Reference(entry, head_detection.thresholds_of(model)[0])
+    thresholds = head_detection.thresholds_in(entry)
+    return Reference(entry, thresholds, good.since if good.fault else None)
 
 
 def provisional() -> Reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -206,6 +207,55 @@ def test_a_broken_file_is_said_and_the_map_remains(planted, content: str) -> Non
     planted.write_text(content)
     app = open_page()
     assert "cannot be read" in app.warning[0].value
+    assert "(provisional)" in page_html(app)
+
+
+def captions(app) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(app, planted) -> None:
+    assert "damaged" not in captions(app)
+    good = planted.read_bytes()
+    os.utime(planted, (1_769_860_800, 1_769_860_800))  # 31 January 2026, 12:00 UTC
+    app.run()
+    planted.write_text(planted.read_text()[:400])  # half a file
+    app.button(key="example_1").click().run()
+
+    assert not app.exception
+    assert not app.warning
+    html = page_html(app)
+    assert "(provisional)" not in html
+    assert all(f"<h3>{role.name}</h3>" in html for role in SCORED_ROLES)
+    assert captions(app).count("The file of reference scores is damaged.") == 1
+    assert "version of 31 January 2026, 12:00 UTC" in captions(app)
+
+    planted.write_bytes(good)  # mended: the note goes on the next interaction
+    app.button(key="undo").click().run()
+    assert "damaged" not in captions(app)
+
+
+def test_a_file_that_was_bad_from_the_start_falls_back_to_its_history(planted) -> None:
+    from headroles import store
+
+    changed = planted_entry(4, 8).model_copy(update={"seed": 7})
+    store.write_entry(changed, planted)  # so that there is an earlier version
+    planted.write_bytes(b"")
+    app = open_page()
+    assert not app.warning
+    assert "1 of 1 head active" in page_html(app)
+    assert "The file of reference scores is damaged." in captions(app)
+
+
+def test_a_damaged_file_without_this_model_in_any_version_is_said(planted) -> None:
+    from headroles import store
+
+    planted.write_text(planted.read_text().replace('"demo"', '"gpt2"'))
+    store.write_entry(store.read_entry("gpt2", planted).model_copy(update={"seed": 7}), planted)
+    planted.write_text("{")
+    app = open_page()
+    assert "cannot be read" in app.warning[0].value
+    assert "Admin page" in app.warning[0].value
     assert "(provisional)" in page_html(app)
 
 
