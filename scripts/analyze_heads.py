@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -54,7 +55,24 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also compare with TransformerLens' detect_head (slow on a large model)",
     )
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="end at once when standard input closes: whoever started this is gone",
+    )
     return parser.parse_args(argv)
+
+
+def end_with_input() -> None:
+    """Never outlive the program at the other end of standard input, however it ended."""
+
+    def wait() -> None:
+        # Not sys.stdin: Python cannot end while a thread waits in its buffer.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-input", daemon=True).start()
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -112,6 +130,8 @@ class JsonLinesReport:
 def main(argv: list[str] | None = None) -> int:
     """Run the analysis; exit code 0 on success, 1 with a sentence on a known problem."""
     options = parse_arguments(argv)
+    if options.end_with_input:
+        end_with_input()
     report = JsonLinesReport() if options.format == "json-lines" else TextReport()
     report.progress("loading TransformerLens", 0, 0)
     try:
