@@ -47,7 +47,7 @@ KEPT = 20
 """Ended jobs that are kept, the oldest go first."""
 GRACE_SECONDS = 0.5
 """Between asking a cancelled child to end and killing it."""
-NICENESS = 10
+NICENESS = 19
 """The child gives way to the students' prompts (Unix niceness)."""
 LOG_LINES = 12
 """Lines of the log that are shown."""

@@ -180,6 +180,45 @@ def prompt_vs_forward_gpt2_small(repeats: int) -> Measured:
     return Measured(what, "at most 1.3", first, second)
 
 
+def prompt_during_analysis(repeats: int) -> Measured:
+    """A student's prompt while an analysis runs in the background, and while the same one rests."""
+    import psutil
+
+    from headroles.capture import capture
+    from headroles.head_detection import get_active_head_summary
+    from headroles.jobs import JobRequest, Jobs
+    from headroles.models import load_model
+
+    loaded = load_model("demo")
+    prompt = "The cat sat on the mat. The dog lay by the fire. " * 4
+
+    def answer() -> None:
+        get_active_head_summary(capture(loaded, prompt), "demo")
+
+    with gpt2_small() as folder, tempfile.TemporaryDirectory() as name:
+        jobs = Jobs(Path(name))
+        job = jobs.submit(JobRequest(model=str(folder), sequences=20_000), who="benchmark")
+        try:
+            while not jobs.watch(job.id).progress.done:
+                time.sleep(0.2)
+            (child,) = psutil.Process().children()
+
+            def beside_it() -> None:
+                child.resume()
+                answer()
+
+            def alone() -> None:
+                child.suspend()
+                answer()
+
+            busy, idle = in_turn(beside_it, alone, repeats=repeats * 4)
+            child.resume()
+        finally:
+            jobs.close()
+    what = "prompt to verdicts, bundled model, while an analysis of GPT-2-small size runs / rests"
+    return Measured(what, "answers", busy, idle)
+
+
 def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[float], int]:
     """Seconds of the whole way to the verdicts, and of the bare forward pass; tokens."""
     import torch
@@ -311,6 +350,7 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         analysis_vs_forward,
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
+        prompt_during_analysis,
         first_paint_vs_empty_app,
         resident_memory,
     )
