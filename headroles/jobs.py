@@ -40,6 +40,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from headroles import files, store
+from headroles.downloads import sweep_unfinished
 from headroles.errors import DiskError, HeadrolesError, UnknownJobError
 from headroles.paths import ROOT
 
@@ -444,6 +445,8 @@ class Jobs:
         self._progress.pop(job.id, None)
         self._to_cancel.discard(job.id)
         self._tidy(ended)
+        if state in ("cancelled", "failed", "lost"):
+            sweep_unfinished(ended.request.model)
         self._changed.notify_all()
         self._on_end(ended)
 

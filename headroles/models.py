@@ -239,10 +239,11 @@ def model_revision(source: str) -> str:
         for part in sorted(folder.glob("*.safetensors")):
             digest.update(part.read_bytes())
         return f"sha256:{digest.hexdigest()[:16]}"
-    from transformers import AutoConfig
+    from huggingface_hub import try_to_load_from_cache
 
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    return getattr(config, "_commit_hash", None) or "unknown"
+    # The cache keeps every file in a folder that is named after the commit it came from.
+    cached = try_to_load_from_cache(source, "config.json")
+    return Path(cached).parent.name if isinstance(cached, str) else "unknown"
 
 
 def _load_weights(source: str, key: str) -> PreTrainedModel:

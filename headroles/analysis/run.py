@@ -12,7 +12,8 @@ import importlib.metadata
 import os
 
 from headroles.analysis.bridge import load_bridge
-from headroles.analysis.measure import Progress, make_texts, measure
+from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
+from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
 from headroles.roles import DEFINITIONS_VERSION
 from headroles.selection import AnalysisSettings, categorize
@@ -39,6 +40,7 @@ def analyze(
     tokenizer = load_tokenizer(source)
     bridge = load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
+    _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
     scores = measure(bridge, probe, seed=settings.seed, progress=progress)
     start = start_token(tokenizer)
     return ModelEntry(
@@ -59,6 +61,16 @@ def analyze(
         notes=_notes(settings),
         **categorize(scores, settings),
     )
+
+
+def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:
+    texts = (probe.sentences, probe.control, probe.repeats)
+    longest = max(int(sequences.lengths.max()) for sequences in texts)
+    if longest > context:
+        raise UnsupportedModelError(
+            name,
+            why=f"it reads {context} tokens at most, and the analysis needs texts of {longest}.",
+        )
 
 
 def _notes(settings: AnalysisSettings) -> list[str]:

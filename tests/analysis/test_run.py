@@ -15,7 +15,12 @@ from headroles.analysis.measure import make_texts, measure, random_cells
 from headroles.analysis.run import analyze
 from headroles.analysis.texts import SENTENCES
 from headroles.capture import capture
-from headroles.errors import AnalysisError, UnknownModelError, UnknownRoleError
+from headroles.errors import (
+    AnalysisError,
+    UnknownModelError,
+    UnknownRoleError,
+    UnsupportedModelError,
+)
 from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.roles import ROLES, SCORED_ROLES
@@ -210,3 +215,8 @@ def test_settings_that_make_no_sense_are_refused(wrong, error):
 def test_an_unknown_model_is_refused_before_anything_loads():
     with pytest.raises(UnknownModelError):
         analyze("no/such/folder", AnalysisSettings())
+
+
+def test_a_context_too_short_for_the_texts_is_refused_with_both_numbers(model_folders):
+    with pytest.raises(UnsupportedModelError, match=r"reads 64 tokens at most.* texts of \d{2,3}"):
+        analyze(str(model_folders("gpt2")), AnalysisSettings(sequences=50))
