@@ -11,7 +11,7 @@ time, and leaves a line in the audit list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from headroles import audit, cost, store
 from headroles.access import Gate, Ticket, session_name
 from headroles.errors import TooManyAttemptsError, WrongSecretError
-from headroles.jobs import Job, JobRequest, Jobs, JobView
+from headroles.jobs import Job, JobRequest, Jobs, JobView, analysis_command
 from headroles.store import ModelEntry
 
 
@@ -43,14 +43,20 @@ class Administration:
     Args:
         gate: who may enter.
         folder: the data folder; jobs and the audit list live in it.
-        jobs: the analyses; made in the folder where not given.
+        command: the command line of an analysis.
     """
 
-    def __init__(self, gate: Gate, *, folder: Path, jobs: Jobs | None = None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        folder: Path,
+        command: Callable[[JobRequest, Path], list[str]] = analysis_command,
+    ) -> None:
         self.gate = gate
         self.categories = folder / "head_categories.json"
         self._audit_file = folder / "audit.jsonl"
-        self._jobs = jobs or Jobs(folder / "jobs", on_end=self._job_ended)
+        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command)
 
     def sign_in(self, secret: str, *, session: str) -> Ticket:
         """Open the page for a session.
@@ -205,7 +211,7 @@ class Administration:
         store.set_aside(self.categories)
         self._note(who, "set_aside", outcome="the damaged file went into the history")
 
-    def history(self, ticket: Ticket | None) -> list[audit.AuditRow]:
+    def history(self, ticket: Ticket | None) -> Sequence[audit.AuditRow]:
         """The audit list, newest first.
 
         Raises:
@@ -215,8 +221,15 @@ class Administration:
         return audit.read(self._audit_file).rows
 
     def _job_ended(self, job: Job) -> None:
-        action = "finished" if job.state == "done" else job.state
-        self._note_job(job, action, who=job.who, seconds=job.seconds, outcome=job.problem)
+        is_done = job.state == "done"
+        self._note_job(
+            job,
+            "finished" if is_done else job.state,
+            who=job.who,
+            revision=self._jobs.candidate(job.id).revision if is_done else "",
+            seconds=job.seconds,
+            outcome=job.problem or ("candidate ready" if is_done else ""),
+        )
 
     def _note_job(self, job: Job, action: str, *, who: str, **more: object) -> None:
         request = job.request
