@@ -274,3 +274,57 @@ class UnknownJobError(HeadrolesError):
             mend="Choose one of the list; only the last ones are kept.",
             value=job_id,
         )
+
+
+class ModelNameError(HeadrolesError):
+    """A name from a browser that is neither of the catalogue nor a Hub id."""
+
+    def __init__(self, name: str, *, known: Iterable[str], is_folder: bool = False) -> None:
+        known = list(known)
+        shown = name if len(name) <= 80 else f"{name[:80]}…"
+        super().__init__(
+            f"There is a folder '{shown}' on the server, and this page reads no folders."
+            if is_folder
+            else f"There is no model called '{shown}'.{near_match(shown, known)}",
+            mend=f"Choose one of {', '.join(known)}, or write owner/name as on huggingface.co, "
+            "for example EleutherAI/pythia-160m.",
+            value=name,
+        )
+
+
+class HubAnswerError(HeadrolesError):
+    """A model that the Hugging Face Hub does not know, or does not give to this server."""
+
+
+class TooLargeError(HeadrolesError):
+    """A model that needs more of something than the server has."""
+
+    def __init__(self, name: str, *, what: str, needs: int, available: int) -> None:
+        super().__init__(
+            f"The analysis of '{name}' needs about {gigabytes(needs)} of {what}; "
+            f"{gigabytes(available)} are free.",
+            mend="Choose a smaller model"
+            + (" or fewer sequences" if what == "memory" else "")
+            + f", or run python -m scripts.analyze_heads --model {name} on a larger machine.",
+            value=needs,
+        )
+
+
+def gigabytes(number: float) -> str:
+    """Bytes as people say them.
+
+    >>> gigabytes(2_345_000_000), gigabytes(46_000_000)
+    ('2.3 GB', '46 MB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{math.ceil(number / 1e6)} MB"
+
+
+class UnknownPositionError(HeadrolesError):
+    """A position that a prompt does not have."""
+
+    def __init__(self, position: int, *, length: int) -> None:
+        super().__init__(
+            f"This prompt has no position {position}.",
+            mend=f"Its {length:,} tokens stand at the positions 0 to {length - 1}.",
+            value=position,
+        )

@@ -34,6 +34,10 @@ EXAMPLES = [
     errors.WrongSecretError("password"),
     errors.TooManyAttemptsError(3.2),
     errors.NotSignedInError(),
+    errors.UnknownJobError("job-1"),
+    errors.ModelNameError("../secrets", known=["gpt2"]),
+    errors.ModelNameError("owner/name", known=["gpt2"], is_folder=True),
+    errors.TooLargeError("big", what="memory", needs=9_000_000_000, available=10_000_000),
 ]
 
 
