@@ -67,10 +67,10 @@ def _clickable() -> alt.Parameter:
     return alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click")
 
 
-def _share_axis(title: str | None, **settings: object) -> alt.Axis:
+def _share_axis(title: str | None, *, unit: str = "%", **settings: object) -> alt.Axis:
     return alt.Axis(
         title=title,
-        format="%",
+        format=unit,
         values=[0, 0.5, 1],
         grid=False,
         domain=False,
@@ -230,7 +230,12 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
 
 
 def head_map(
-    records: Sequence[Mapping[str, object]], role: Role, *, opened: Head | None = None
+    records: Sequence[Mapping[str, object]],
+    role: Role,
+    *,
+    opened: Head | None = None,
+    clickable: bool = True,
+    title: str | None = None,
 ) -> alt.LayerChart:
     """Every head of the model, layer by head, shaded by its activation for one role.
 
@@ -238,6 +243,8 @@ def head_map(
         records: one a head: layer, head, label, value, active, listed, shown.
         role: names the values.
         opened: the head whose pattern is open; its cell is framed.
+        clickable: whether a click selects a head.
+        title: names the values instead of the role.
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
@@ -254,7 +261,7 @@ def head_map(
             stroke=INK,
             strokeOpacity={"expr": "datum.open ? 1 : 0.15"},
             strokeWidth={"expr": "datum.open ? 3 : 1"},
-            cursor="pointer",
+            cursor="pointer" if clickable else "default",
         )
         .encode(
             fillOpacity=alt.FillOpacity(
@@ -262,11 +269,11 @@ def head_map(
             ),
             tooltip=[
                 alt.Tooltip("label:N", title="head"),
-                alt.Tooltip("value:Q", title=share_title(role), format=".0%"),
+                alt.Tooltip("value:Q", title=title or share_title(role), format=".0%"),
                 alt.Tooltip("shown:N", title="state"),
             ],
         )
-        .add_params(_clickable())
+        .add_params(*([_clickable()] if clickable else []))
     )
     rings = base.transform_filter("datum.active").mark_point(
         shape="circle", size=620 if roomy else 120, stroke=INK, strokeWidth=2, filled=False
@@ -282,6 +289,83 @@ def head_map(
             .encode(text="number:N")
         )
     return _finish(alt.layer(*layers), height=(44 if roomy else 20) * frame["layer"].nunique())
+
+
+BINS = 40
+"""Columns of a distribution: a fortieth of the scale each."""
+
+
+def stacked(values: Sequence[float]) -> list[tuple[float, int]]:
+    """Where the marks of a distribution stand: the middle of a value's column, and its place there.
+
+    >>> stacked([0.011, 0.5, 0.013])
+    [(0.0125, 0), (0.5125, 0), (0.0125, 1)]
+    """
+    filled: dict[int, int] = {}
+    places = []
+    for value in values:
+        column = min(int(value * BINS), BINS - 1)
+        filled[column] = filled.get(column, -1) + 1
+        places.append((round((column + 0.5) / BINS, 4), filled[column]))
+    return places
+
+
+def score_distribution(
+    records: Sequence[Mapping[str, object]],
+    role: Role,
+    *,
+    threshold: float | None,
+    chance: float | None,
+) -> alt.LayerChart:
+    """One mark a head, stacked where its score lies from 0 to 1, with threshold and chance.
+
+    Args:
+        records: one a head: label, value, active, listed, shown.
+        role: names the axis.
+        threshold: 0..1, the dashed line; None draws none.
+        chance: 0..1, the thick tick; None draws none.
+    """
+    frame = pd.DataFrame(records)
+    frame[["column", "place"]] = stacked(list(frame["value"]))
+    highest = int(frame["place"].max()) + 1
+    height = min(max(9 * highest, 70), 200)
+    x = {"scale": alt.Scale(domain=[0, 1], nice=False)}
+    y = alt.Y(
+        "place:Q", axis=None, scale=alt.Scale(domain=[-0.6, max(highest, 5) + 0.2], nice=False)
+    )
+    colour = {"expr": f"datum.active ? '{ACTIVE}' : '{QUIET}'"}
+    marks = (
+        alt.Chart(frame)
+        .mark_point(
+            shape={"expr": "datum.listed ? 'square' : 'circle'"},
+            size=36 if highest <= 16 else 16,
+            fill=colour,
+            fillOpacity={"expr": "datum.active ? 1 : 0.15"},
+            stroke=colour,
+            strokeWidth=1.2,
+            opacity=1,
+        )
+        .encode(
+            x=alt.X("column:Q", axis=_share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
+            y=y,
+            tooltip=[
+                alt.Tooltip("label:N", title="head"),
+                alt.Tooltip("shown:N", title="score"),
+            ],
+        )
+    )
+    rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
+        stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
+    )
+    tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
+    lines = []
+    if threshold is not None:
+        lines.append(rule.encode(x=alt.X("at:Q", **x)))
+    if chance is not None:
+        lines.append(
+            tick.encode(x=alt.X("at:Q", **x), y=alt.value(height - 22), y2=alt.value(height))
+        )
+    return _finish(alt.layer(marks, *lines), height=height)
 
 
 def drawn_cells(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,12 +56,26 @@ def answer(model: str, prompt: str) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     _let_the_page_out()
+    import_libraries()
     loaded = load_model(model)
     from headroles.capture import capture
     from headroles.head_detection import score_prompt
 
     run = capture(loaded, prompt)
     return Answer(run, score_prompt(run.attention, run.token_ids))
+
+
+_importing = threading.Lock()
+
+
+def import_libraries() -> None:
+    """Import transformers, one session at a time.
+
+    Its package replaces itself while it is imported, so a second thread that asks for a name of it
+    at that moment gets an ImportError.
+    """
+    with _importing:
+        from transformers import CONFIG_MAPPING  # noqa: F401
 
 
 def _let_the_page_out() -> None:

@@ -1,0 +1,46 @@
+"""One question before anything changes for the students."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from headroles.ui import state
+from headroles.ui.admin import versions, write
+from headroles.ui.admin.desk import Desk, attempt, guarded
+from headroles.ui.text import plain
+
+_YES: dict[str, tuple[str, Callable[[Desk, state.Confirm], None]]] = {
+    "write": ("Write it", write.perform),
+    "restore": ("Restore it", versions.perform_restore),
+    "set_aside": ("Set it aside", versions.perform_set_aside),
+}
+"""The word on the button, and what it does."""
+
+
+def draw(desk: Desk) -> None:
+    """Ask, if something waits for a yes."""
+    confirm = st.session_state[state.CONFIRM]
+    if confirm is not None:
+        st.dialog(confirm.title, on_dismiss=_dismissed)(_ask)(desk, confirm)
+
+
+def _dismissed() -> None:
+    state.ask(None)
+
+
+@guarded
+def _ask(desk: Desk, confirm: state.Confirm) -> None:
+    label, perform = _YES[confirm.kind]
+    st.markdown("\n".join(f"- {plain(line)}" for line in confirm.lines))
+    for warning in confirm.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+    with st.container(horizontal=True):
+        yes = st.button(label, type="primary", key="confirm_yes", icon=":material/check:")
+        no = st.button("Leave it", key="confirm_no")
+    if yes:
+        attempt(lambda: perform(desk, confirm))
+    if yes or no:
+        state.ask(None)
+        st.rerun()

@@ -1,0 +1,120 @@
+"""What the parts of the instructor's page share: the sign-in at hand, outcomes, confirmations."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError, NotSignedInError
+from headroles.ui import pieces, state
+from headroles.ui.text import plain
+
+if TYPE_CHECKING:
+    from headroles.access import Ticket
+    from headroles.administration import Administration
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where an instructor works: the server's actions and the ticket that each of them takes."""
+
+    office: Administration
+    ticket: Ticket | None
+
+
+def attempt(action: Callable[[], object]) -> bool:
+    """Do something on the server; what goes wrong is said on the page, whatever it is.
+
+    Returns:
+        Whether it was done.
+    """
+    try:
+        action()
+    except NotSignedInError as error:
+        state.sign_out(why=error)
+    except HeadrolesError as error:
+        state.say(state.Notice("failed", error.problem, error.mend))
+    except OSError as error:
+        state.say(state.Notice("failed", *_of_the_disk(error)))
+    else:
+        return True
+    return False
+
+
+def _of_the_disk(error: OSError) -> tuple[str, str]:
+    return (
+        f"The server's disk or network failed: {error.strerror or type(error).__name__}.",
+        "Try again; if it stays, look at the server's log.",
+    )
+
+
+def guarded(draw: Callable[P, None]) -> Callable[P, None]:
+    """A part of the page that says what went wrong instead of drawing on.
+
+    A sign-in that has ended leads back to the form; fragments need this too, because they run
+    without the page around them.
+    """
+
+    @functools.wraps(draw)
+    def guarded_draw(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            draw(*args, **kwargs)
+        except NotSignedInError as error:
+            state.sign_out(why=error)
+            st.rerun()
+        except HeadrolesError as error:
+            pieces.show_error(error)
+        except OSError as error:
+            problem, mend = _of_the_disk(error)
+            pieces.show_error(HeadrolesError(problem, mend=mend))
+
+    return guarded_draw
+
+
+def notice(desk: Desk | None = None) -> None:
+    """Say how the last action ended, with the way back where there is one."""
+    said = st.session_state[state.NOTICE]
+    if said is None:
+        return
+    body = f"**{plain(said.problem)}**" + (f"  \n{plain(said.mend)}" if said.mend else "")
+    with st.container(key="notice"):
+        if said.kind == "failed":
+            st.error(body, icon=":material/error:")
+        else:
+            st.success(body, icon=":material/check_circle:")
+        with st.container(horizontal=True):
+            if said.undo and desk:
+                st.button(
+                    "Undo",
+                    icon=":material/undo:",
+                    key="undo_write",
+                    on_click=_take_back,
+                    args=(desk, said.undo),
+                    help="Bring back what was live before.",
+                )
+            st.button(
+                "Close",
+                key="close_notice",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=state.say,
+                args=(None,),
+            )
+
+
+def _take_back(desk: Desk, undo: state.Undo) -> None:
+    def restore() -> None:
+        desk.office.restore(desk.ticket, undo.version, model=undo.model, expecting=undo.expecting)
+        state.say(
+            state.Notice(
+                "done", "Undone.", "Students see what was live before, from their next click."
+            )
+        )
+
+    attempt(restore)

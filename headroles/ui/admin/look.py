@@ -1,0 +1,121 @@
+"""A finished analysis before it is live: what it found, what would change, and the way to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import known_heads
+from headroles.errors import CategoriesBrokenError
+from headroles.roles import ROLES
+from headroles.ui import pieces, state
+from headroles.ui.admin import difference, numbers, role_view, words, write
+from headroles.ui.text import count, listing, table
+
+if TYPE_CHECKING:
+    from headroles.comparison import Comparison
+    from headroles.jobs import Job
+    from headroles.store import ModelEntry
+    from headroles.ui.admin.desk import Desk
+
+BASES = {"pattern": "by their pattern", "function": "by their effect on the output"}
+"""The two kinds of evidence for a known head, as they end a sentence."""
+
+
+def draw(desk: Desk) -> None:
+    """Draw the chosen analysis from its headline to its details."""
+    job = _choose(desk)
+    if job is None:
+        return
+    candidate = desk.office.candidate(desk.ticket, job.id)
+    entry = role_view.selected(job.id, candidate)
+    pieces.html(f'<p class="hr-explain">{words.headline(entry)}</p>')
+    _known_heads(entry)
+    found = _against_live(desk, entry)
+    if found is not None:
+        live, comparison = found
+        with st.container(border=True, key="changes"):
+            st.subheader("What would change for the students", anchor=False)
+            difference.overview(comparison, entry)
+            write.draw(desk, entry, live=live, comparison=comparison)
+    st.subheader("Role by role", anchor=False)
+    key = role_view.choose_role(entry, state.LOOK_ROLE)
+    role_view.draw(job.id, candidate, entry, key)
+    if found is not None:
+        with st.container(border=True, key="role_changes"):
+            difference.role(found[1], key)
+    write.downloads(desk, entry)
+
+
+def _choose(desk: Desk) -> Job | None:
+    done = {job.id: job for job in desk.office.jobs(desk.ticket) if job.state == "done"}
+    if not done:
+        st.info(
+            "There is no finished analysis yet. Start one under “Analyse”; when it is done, its "
+            "result stands here, and students see nothing of it before you write it."
+        )
+        return None
+    if st.session_state.get(state.JOB) not in done:
+        st.session_state[state.JOB] = next(iter(done))
+    key = st.selectbox(
+        "Finished analysis",
+        list(done),
+        format_func=lambda name: words.job_label(done[name]),
+        key=state.JOB,
+        persist_state="session",
+    )
+    return done[key]
+
+
+def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Comparison] | None:
+    """The live entry and the comparison with it; None, with the reason said, without a file."""
+    from headroles import store
+    from headroles.comparison import compare
+
+    try:
+        live = store.read_all(desk.office.categories).get(entry.model_name)
+    except CategoriesBrokenError as error:
+        pieces.show_error(error)
+        st.caption("Nothing can be compared or written until then; see “Versions”.")
+        return None
+    return live, compare(live, entry)
+
+
+def _known_heads(entry: ModelEntry) -> None:
+    """How many of the heads that papers name for this model are found, by kind of evidence."""
+    if not known_heads.known_heads(entry.model_name):
+        return
+    found = {basis: numbers.known_in(entry, basis) for basis in BASES}
+    said = []
+    for basis, heads in found.items():
+        listed, total = numbers.tally(heads)
+        if total:
+            said.append(f"{listed} of {count(total, 'head')} that papers name {BASES[basis]}")
+    if not said:
+        return
+    st.markdown(f"It finds **{listing(said)}**.")
+    with st.expander("Which ones, and who named them", key="known_heads"):
+        for basis, heads in found.items():
+            if heads:
+                pieces.html(f"<b>Named {BASES[basis]}</b>")
+                pieces.html(
+                    table(["Head", "Role", "Found", "Score", ""], _known_rows(heads), notes=True)
+                )
+        st.caption(
+            "A head that is named for its effect need not show the role's pattern on random "
+            "repeats, so those lists are no measure of the analysis."
+        )
+
+
+def _known_rows(heads: list[numbers.Known]) -> list[list[str]]:
+    return [
+        [
+            one.known.head.label,
+            ROLES[one.known.role].name,
+            "✓ listed" if one.listed else "not listed",
+            f"{one.score:.2f} of 1",
+            one.known.source,
+        ]
+        for one in heads
+    ]

@@ -1,0 +1,144 @@
+"""The analyses of this server: the ones that run or wait, and the ones that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui import pieces, state
+from headroles.ui.admin import words
+from headroles.ui.admin.desk import Desk, attempt, guarded
+from headroles.ui.text import count, plain
+
+if TYPE_CHECKING:
+    from headroles.jobs import Job, JobView
+
+SHOWN = 5
+"""Ended analyses that stand on the page; older ones are folded away."""
+SECOND = 1.0
+"""Between two looks at a running analysis."""
+
+_ICONS = {"done": "✓", "failed": "✗", "cancelled": "⊘", "lost": "?"}
+
+
+def draw(desk: Desk) -> None:
+    """Draw every analysis; while one is open, its part is drawn anew every second."""
+    st.subheader("Analyses", anchor=False)
+    jobs = desk.office.jobs(desk.ticket)
+    if not jobs:
+        st.info(
+            "Nothing was analysed on this server yet. Choose a model above and press Start; the "
+            "bundled one takes less than a minute. Students see nothing of it before you write it."
+        )
+        return
+    still = tuple(sorted(job.id for job in jobs if job.is_open))
+    if still:
+        st.fragment(_open_jobs, run_every=SECOND)(desk, still)
+    ended = [job for job in jobs if not job.is_open]
+    for job in ended[:SHOWN]:
+        _ended(desk, job)
+    if len(ended) > SHOWN:
+        with st.expander(f"{count(len(ended) - SHOWN, 'older analysis')[:-2]}es"):
+            for job in ended[SHOWN:]:
+                _ended(desk, job)
+
+
+@guarded
+def _open_jobs(desk: Desk, still: Sequence[str]) -> None:
+    """The open ones, oldest first; when one of them has ended, the whole page follows once."""
+    now = [job for job in reversed(desk.office.jobs(desk.ticket)) if job.is_open]
+    if tuple(sorted(job.id for job in now)) != tuple(still):
+        st.rerun()
+    for job in now:
+        with st.container(border=True, key=f"open_{job.id}"):
+            _open(desk, desk.office.watch(desk.ticket, job.id))
+    st.caption(
+        "The analysis belongs to the server: you can close this page and come back. One runs at a "
+        "time, so that students' prompts still get an answer."
+    )
+
+
+def _open(desk: Desk, view: JobView) -> None:
+    job = view.job
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pieces.html(_title(job), width="stretch")
+        pressed = st.button(
+            "Cancel",
+            key=f"cancel_{job.id}",
+            icon=":material/stop_circle:",
+            help="Ends it within two seconds and leaves nothing behind.",
+        )
+    if pressed:
+        with st.spinner("Stopping …"):
+            attempt(lambda: desk.office.cancel(desk.ticket, job.id))
+        st.rerun()
+    if job.state == "queued":
+        before = count(view.place, "analysis").replace("analysiss", "analyses")
+        st.caption(f"Waiting: {before} before it.")
+        return
+    st.progress(view.fraction, text=plain(words.progress(view)))
+    st.caption(words.clock(view))
+    if view.log:
+        with st.expander("The log's last lines", key=f"log_{job.id}"):
+            st.code("\n".join(view.log), language=None, wrap_lines=True)
+
+
+def _title(job: Job) -> str:
+    return (
+        f"<b>{escape(words.model_name(job.request.model))}</b>"
+        f'<div class="hr-small">{escape(words.settings(job.request))} · '
+        f"{escape(job.who)}</div>"
+    )
+
+
+def _ended(desk: Desk, job: Job) -> None:
+    with st.container(border=True, key=f"ended_{job.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pieces.html(
+                f"{_title(job)}"
+                f'<div class="hr-small"><b>{_ICONS[job.state]} {words.STATES[job.state]}</b> after '
+                f"{words.duration(job.seconds)} · {words.moment(job.ended_at or job.queued_at)}"
+                "</div>",
+                width="stretch",
+            )
+            if job.state == "done":
+                st.button(
+                    "Look at it",
+                    type="primary",
+                    icon=":material/visibility:",
+                    key=f"look_{job.id}",
+                    on_click=state.look_at,
+                    args=(job.id,),
+                )
+            else:
+                st.button(
+                    "Start again",
+                    icon=":material/replay:",
+                    key=f"again_{job.id}",
+                    on_click=attempt,
+                    args=(lambda: desk.office.start(desk.ticket, [job.request]),),
+                    help="With the same settings.",
+                )
+            st.button(
+                "Forget",
+                type="tertiary",
+                icon=":material/delete:",
+                key=f"forget_{job.id}",
+                on_click=attempt,
+                args=(lambda: desk.office.discard(desk.ticket, job.id),),
+                help="Take it off this list, its result included. What students see stays.",
+            )
+        if job.problem:
+            _why(desk, job)
+
+
+def _why(desk: Desk, job: Job) -> None:
+    body = f"**{plain(job.problem)}**"
+    st.error(f"{body}  \n{plain(job.mend)}" if job.mend else body)
+    log = desk.office.watch(desk.ticket, job.id).log
+    if log:
+        with st.expander("The log's last lines", key=f"log_{job.id}"):
+            st.code("\n".join(log), language=None, wrap_lines=True)

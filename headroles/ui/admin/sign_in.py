@@ -1,0 +1,67 @@
+"""The form in front of the instructor's page."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui import pieces, state
+from headroles.ui.admin import desk
+
+if TYPE_CHECKING:
+    from headroles.administration import Administration
+
+_WHERE = (
+    "No password is set on this server, so it takes a **one-time token**. The newest one stands "
+    "last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
+    "under *Manage app*, at the lower right of the app. A token works once."
+)
+
+
+def draw(office: Administration) -> None:
+    """Draw the form; a right secret puts a ticket into the session and starts the page anew."""
+    desk.notice()
+    what = office.gate.needs
+    st.markdown(
+        _WHERE if what == "token" else "This page changes what all students see, so it is locked."
+    )
+    session = st.session_state[state.VISITOR]
+    wait = office.gate.wait(session)
+    with st.form("sign_in_form", border=True, width=460, clear_on_submit=True):
+        secret = st.text_input(
+            what.capitalize(),
+            type="password",
+            key=state.SECRET,
+            autocomplete="current-password" if what == "password" else "off",
+        )
+        pressed = st.form_submit_button(
+            "Sign in", type="primary", icon=":material/login:", key="sign_in", disabled=wait > 0
+        )
+    if pressed:
+        _try(office, secret)
+    if office.gate.wait(session) > 0:
+        _count_down(office, session)
+
+
+def _try(office: Administration, secret: str) -> None:
+    def enter() -> None:
+        session = st.session_state[state.VISITOR]
+        st.session_state[state.TICKET] = office.sign_in(secret, session=session)
+        state.say(None)
+
+    desk.attempt(enter)
+    st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def _count_down(office: Administration, session: str) -> None:
+    """Seconds to the next attempt; when they are over, the button opens again."""
+    wait = office.gate.wait(session)
+    if wait <= 0:
+        st.rerun()
+    seconds = math.ceil(wait)
+    pieces.html(
+        f'<p class="hr-asleep" role="status">The next attempt is taken in <b>{seconds} s</b>.</p>'
+    )

@@ -1,0 +1,200 @@
+"""A new analysis: which models, with which settings, and what it will take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError, NotSignedInError
+from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.ui import caches, pieces, state
+from headroles.ui.admin import words
+from headroles.ui.admin.desk import Desk, attempt
+from headroles.ui.text import count, plain
+
+if TYPE_CHECKING:
+    from headroles.administration import Prospect
+    from headroles.jobs import JobRequest
+
+FEW = 50
+"""Sequences under which scores are rough."""
+
+
+def draw(desk: Desk) -> None:
+    """Draw the settings, what each model will take, and the button that starts."""
+    st.subheader("A new analysis", anchor=False)
+    with st.container(border=True, key="new_analysis"):
+        models = _models()
+        settings = _settings()
+        if not models:
+            st.info("Choose a model, or type the id of one on the Hugging Face Hub.")
+            return
+        from headroles.jobs import JobRequest
+
+        wanted = [JobRequest(model=model, **settings) for model in models]
+        fitting = [request for request in wanted if _prospect_row(desk, request)]
+        _start(desk, fitting, left_out=len(wanted) - len(fitting))
+
+
+def _models() -> list[str]:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        listed = st.multiselect(
+            "Models",
+            list(CATALOGUE),
+            default=[DEFAULT_MODEL],
+            format_func=words.model_name,
+            key=state.MODELS,
+            persist_state="session",
+            placeholder="Choose one or more",
+            help="The models that students can choose. Each one is analysed on its own, one after "
+            "the other.",
+        )
+    with right:
+        typed = st.text_area(
+            "Other models on the Hugging Face Hub",
+            key=state.HUB_IDS,
+            persist_state="session",
+            height=68,
+            placeholder="EleutherAI/pythia-160m",
+            help="Ids as in the model's address, one a line or parted by commas. Only safetensors "
+            "weights are read, and no code of the model is run. No folders of the server.",
+        )
+    return list(dict.fromkeys([*listed, *words.hub_ids(typed)]))
+
+
+def _settings() -> dict[str, object]:
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        sequences = st.number_input(
+            "Sequences",
+            min_value=2,
+            max_value=2000,
+            value=64,
+            step=8,
+            key=state.SEQUENCES,
+            persist_state="session",
+            help="Random repeated sequences that every head is scored on. More take longer and "
+            f"give a smaller standard error; {FEW} or more make good scores.",
+        )
+    with middle:
+        seed = st.number_input(
+            "Seed",
+            min_value=0,
+            max_value=2**31 - 1,
+            value=0,
+            key=state.SEED,
+            persist_state="session",
+            help="Fixes every random choice: the same seed gives the same scores. Another seed "
+            "shows how much of a score is chance.",
+        )
+    with right:
+        cap = st.number_input(
+            "Cap",
+            min_value=1,
+            max_value=64,
+            value=8,
+            key=state.CAP,
+            persist_state="session",
+            help="Most heads that a role lists. It can still be changed after the analysis.",
+        )
+    return {"sequences": sequences, "seed": seed, "cap": cap, "thresholds": _thresholds()}
+
+
+def _thresholds() -> dict[str, float]:
+    with st.expander("Thresholds: calibrated from the data, or by hand", key="thresholds"):
+        chosen = st.multiselect(
+            "Set by hand for",
+            [role.key for role in SCORED_ROLES],
+            format_func=lambda key: ROLES[key].name,
+            key=state.BY_HAND,
+            persist_state="session",
+            placeholder="No role: all are calibrated from the data",
+            help="A head has a role when its score reaches the role's threshold. A calibrated one "
+            "lies in the gap between low and high scores, within bounds over chance. You can move "
+            "it after the analysis too, and see at once what that changes.",
+        )
+        return {
+            key: st.slider(
+                ROLES[key].name,
+                min_value=0.01,
+                max_value=0.99,
+                value=0.4 if ROLES[key].has_cells else 0.75,
+                step=0.01,
+                key=state.by_hand_key(key),
+                persist_state="session",
+                help=_what_is_scored(key),
+            )
+            for key in chosen
+        }
+
+
+def _what_is_scored(key: str) -> str:
+    role = ROLES[key]
+    if not role.has_cells:
+        return "The score is how even a head's attention is: 1 is perfectly even."
+    return f"The score is the share of a head's attention on {role.looks_at}: 0 to 1."
+
+
+def _prospect_row(desk: Desk, request: JobRequest) -> bool:
+    """Say what an analysis will take; whether it can be started."""
+    name = words.model_name(request.model)
+    found = _prospect(desk, request)
+    if isinstance(found, HeadrolesError):
+        body = f"**{plain(name)}** is left out. {plain(found.problem)}"
+        st.warning(
+            f"{body}  \n{plain(found.mend)}" if found.mend else body, icon=":material/block:"
+        )
+        st.button(
+            "Ask again",
+            key=f"ask_again_{request.model}",
+            icon=":material/refresh:",
+            on_click=st.session_state[state.PROSPECTS].clear,
+        )
+        return False
+    pieces.html(words.prospect_line(found))
+    return True
+
+
+def _prospect(desk: Desk, request: JobRequest) -> Prospect | HeadrolesError:
+    """Asked once for a model and a number of sequences: the Hub may be slow."""
+    from headroles import cost
+
+    known = st.session_state[state.PROSPECTS]
+    key = (request.model, request.sequences)
+    if key not in known:
+        try:
+            with st.spinner(f"Looking up {words.model_name(request.model)} …"):
+                caches.import_libraries()
+                found = desk.office.prospect(desk.ticket, request)
+                cost.refuse_what_cannot_fit(found.facts, found.estimate, found.available)
+                known[key] = found
+        except NotSignedInError:
+            raise
+        except HeadrolesError as error:
+            known[key] = error
+    return known[key]
+
+
+def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
+    if requests and requests[0].sequences < FEW:
+        st.caption(
+            f"{count(requests[0].sequences, 'sequence')} give rough scores, good for a try; "
+            f"{FEW} or more are better."
+        )
+    label = "Start" if len(requests) < 2 else f"Start {len(requests)} analyses"
+    pressed = st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        key="start",
+        disabled=not requests,
+        help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
+    )
+    if pressed and attempt(lambda: desk.office.start(desk.ticket, requests)):
+        state.say(None)
+        st.rerun()
+    elif pressed:
+        st.rerun()

@@ -1,0 +1,299 @@
+"""The live file, its last versions, and the way back to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.ui import pieces, state
+from headroles.ui.admin import changes, difference, role_view, words, write
+from headroles.ui.text import count, listing, table
+
+if TYPE_CHECKING:
+    from headroles.store import Good, ModelEntry, Version
+    from headroles.ui.admin.desk import Desk
+
+
+def draw(desk: Desk) -> None:
+    """Draw the state of the live file and the list of its versions."""
+    from headroles import store
+
+    versions = store.versions(desk.office.categories)
+    _live(desk, versions)
+    st.subheader("Earlier versions", anchor=False)
+    if not versions:
+        st.info(
+            "There is none yet. Whatever a write replaces is kept here, the last "
+            f"{store.HISTORY} times."
+        )
+        return
+    pieces.html(
+        table(["Live since", "Models", "Size", "State"], [_version_row(one) for one in versions])
+    )
+    _look(desk, versions)
+
+
+def _version_row(version: Version) -> list[str]:
+    models = listing([words.model_name(model) for model in version.models])
+    state_words = "damaged" if version.fault else "in order"
+    return [words.moment(version.when), models or "–", words.size(version.size), state_words]
+
+
+# ------------------------------------------------------------------ the live file
+
+
+def _live(desk: Desk, versions: list[Version]) -> None:
+    from headroles import store
+
+    path = desk.office.categories
+    st.subheader("The live file", anchor=False)
+    fault = store.fault(path)
+    if fault is not None:
+        _damaged(desk, fault, versions)
+        return
+    entries = store.read_all(path)
+    if not entries:
+        st.info(
+            "There is no file yet, so no head is listed anywhere. Write an analysis to make it."
+        )
+        return
+    stat = path.stat()
+    written = datetime.fromtimestamp(stat.st_mtime, UTC)
+    pieces.html(
+        f"<p>{count(len(entries), 'model')}, {words.size(stat.st_size)}, written "
+        f"{words.moment(written)}.</p>"
+    )
+    headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]
+    pieces.html(table(headers, [_model_row(entry) for entry in entries.values()]))
+    write.live_file(desk)
+
+
+def _model_row(entry: ModelEntry) -> list[str]:
+    from headroles.roles import ROLES
+
+    listed = {
+        (top.layer, top.head)
+        for key, category in entry.categories.items()
+        if ROLES[key].is_scored
+        for top in category.top_heads
+    }
+    return [
+        words.model_name(entry.model_name),
+        entry.analysis_date,
+        str(entry.sequences),
+        str(entry.seed),
+        str(entry.cap),
+        f"{len(listed)} of {entry.num_layers * entry.num_heads}",
+        entry.revision[:19],
+    ]
+
+
+def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None:
+    from headroles import store
+
+    path = desk.office.categories
+    pieces.show_error(HeadrolesError(fault.problem, mend=_what_students_see(desk)))
+    newest = next((one for one in versions if not one.fault), None)
+    digest = store.file_digest(path)
+    with st.container(horizontal=True):
+        if newest:
+            entries = store.read_version(newest.name, path)
+            models = listing([words.model_name(model) for model in entries])
+            st.button(
+                "Restore the newest good version …",
+                type="primary",
+                icon=":material/settings_backup_restore:",
+                key="restore_newest",
+                on_click=state.ask,
+                args=(
+                    state.Confirm(
+                        "restore",
+                        "Restore the newest good version?",
+                        (
+                            f"The version that was live since {words.moment(newest.when)} comes "
+                            "back.",
+                            f"It holds {models}.",
+                            "The damaged file goes into the list of versions.",
+                        ),
+                        (),
+                        (newest.name, None),
+                        digest,
+                    ),
+                ),
+            )
+        st.button(
+            "Set the damaged file aside …",
+            icon=":material/move_to_inbox:",
+            key="set_aside",
+            on_click=state.ask,
+            args=(
+                state.Confirm(
+                    "set_aside",
+                    "Set the damaged file aside?",
+                    (
+                        "There is no live file afterwards: no model has listed heads until an "
+                        "analysis is written.",
+                        "The damaged file goes into the list of versions; nothing is lost.",
+                    ),
+                    (),
+                    None,
+                    digest,
+                ),
+            ),
+            help="When there is no good version, or none that you want back.",
+        )
+
+
+def _what_students_see(desk: Desk) -> str:
+    from headroles import store
+
+    try:
+        good: Good = store.read_good(desk.office.categories)
+    except HeadrolesError:
+        return "Students see no listed heads until it is mended."
+    return (
+        f"Students keep what was live since {words.moment(good.since)}. Restore a version, or set "
+        "the file aside."
+    )
+
+
+# ------------------------------------------------------------------ one version
+
+
+def _look(desk: Desk, versions: list[Version]) -> None:
+    good = {one.name: one for one in versions if not one.fault}
+    if not good:
+        return
+    if st.session_state.get(state.VERSION) not in good:
+        st.session_state[state.VERSION] = next(iter(good))
+    name = st.selectbox(
+        "Look at a version",
+        list(good),
+        format_func=lambda one: f"Live since {words.moment(good[one].when)}",
+        key=state.VERSION,
+    )
+    with st.container(border=True, key="version"):
+        _one_version(desk, name)
+
+
+def _one_version(desk: Desk, name: str) -> None:
+    from headroles import store
+    from headroles.comparison import compare
+
+    path = desk.office.categories
+    digest = store.file_digest(path)
+    older = store.read_version(name, path)
+    is_damaged = store.fault(path) is not None
+    live = {} if is_damaged else store.read_all(path)
+    if not older:
+        st.info("This version holds no model.")
+        return
+    model = _choose_model(older)
+    comparison = compare(live.get(model), older[model])
+    st.markdown(f"**What restoring it would change for {words.model_name(model)}**")
+    difference.overview(comparison, older[model])
+    if not comparison.is_new and not comparison.nothing:
+        key = role_view.choose_role(older[model], state.VERSION_ROLE)
+        difference.role(comparison, key)
+    _restore_buttons(desk, name, model, live=live, older=older, digest=digest)
+
+
+def _choose_model(older: Mapping[str, ModelEntry]) -> str:
+    if len(older) == 1:
+        return next(iter(older))
+    if st.session_state.get(state.VERSION_MODEL) not in older:
+        st.session_state[state.VERSION_MODEL] = next(iter(older))
+    return st.segmented_control(
+        "Model of this version",
+        list(older),
+        format_func=words.model_name,
+        key=state.VERSION_MODEL,
+        required=True,
+    )
+
+
+def _restore_buttons(
+    desk: Desk,
+    name: str,
+    model: str,
+    *,
+    live: Mapping[str, ModelEntry],
+    older: Mapping[str, ModelEntry],
+    digest: str,
+) -> None:
+    lines, lost = changes.file_sentences(live, older)
+    whole = state.Confirm(
+        "restore", "Restore the whole file?", tuple(lines), tuple(lost), (name, None), digest
+    )
+    alone, _ = changes.file_sentences(live, {model: older[model]})
+    one = state.Confirm(
+        "restore",
+        f"Restore {words.model_name(model)} alone?",
+        (*alone, "Every other model stays as it is."),
+        (),
+        (name, model),
+        digest,
+    )
+    is_same = live == older
+    with st.container(horizontal=True):
+        st.button(
+            "Restore this one …",
+            type="primary",
+            icon=":material/settings_backup_restore:",
+            key="restore_file",
+            on_click=state.ask,
+            args=(whole,),
+            disabled=is_same,
+            help="The live file already says exactly this." if is_same else "The whole file.",
+        )
+        if live and (len(older) > 1 or len(live) > 1):
+            st.button(
+                f"Only {words.model_name(model)} …",
+                key="restore_model",
+                on_click=state.ask,
+                args=(one,),
+                disabled=live.get(model) == older[model],
+                help="The other models stay as they are.",
+            )
+
+
+# ------------------------------------------------------------------ after the yes
+
+
+def perform_restore(desk: Desk, confirm: state.Confirm) -> None:
+    """Bring a version back.
+
+    Raises:
+        NotSignedInError, UnknownVersionError, StaleWriteError, DiskError, FileBusyError: as
+            :meth:`Administration.restore`.
+    """
+    name, model = confirm.subject
+    desk.office.restore(desk.ticket, name, model=model, expecting=confirm.expecting)
+    what = words.model_name(model) if model else "The file"
+    state.say(
+        state.Notice(
+            "done",
+            f"{what} is as it was in that version.",
+            "Students see it from their next click on. What it replaced is kept in the list.",
+        )
+    )
+
+
+def perform_set_aside(desk: Desk, confirm: state.Confirm) -> None:
+    """Move the damaged file into the history.
+
+    Raises:
+        NotSignedInError, DiskError, FileBusyError: as :meth:`Administration.set_aside`.
+    """
+    desk.office.set_aside(desk.ticket)
+    state.say(
+        state.Notice(
+            "done",
+            "The damaged file is set aside.",
+            "Restore a version, or write an analysis; until then no model has listed heads.",
+        )
+    )
