@@ -334,6 +334,13 @@ def test_fresh_sessions_do_not_help_an_attacker(gate: Gate, clock: Clock) -> Non
     assert looked_at == 0
 
 
+def test_a_session_does_not_guess_on_after_its_first_wait(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 20)
+    clock.now += gate.wait("patient")
+    wrong(gate, session="patient")
+    assert gate.wait("patient") == 10
+
+
 def test_an_attack_that_stopped_is_over_after_five_minutes(gate: Gate, clock: Clock) -> None:
     crowd(gate, clock, 40)
     clock.now += 300.5
