@@ -322,9 +322,10 @@ def gigabytes(number: float) -> str:
 class UnknownPositionError(HeadrolesError):
     """A position that a prompt does not have."""
 
-    def __init__(self, position: int, *, length: int) -> None:
-        super().__init__(
-            f"This prompt has no position {position}.",
-            mend=f"Its {length:,} tokens stand at the positions 0 to {length - 1}.",
-            value=position,
-        )
+
+class LinkError(HeadrolesError):
+    """A value in a link that cannot be used, or a link that cannot be shared."""
+
+
+class ExportError(HeadrolesError):
+    """A picture that cannot be made."""
