@@ -211,14 +211,14 @@ class Administration:
         store.set_aside(self.categories)
         self._note(who, "set_aside", outcome="the damaged file went into the history")
 
-    def history(self, ticket: Ticket | None) -> Sequence[audit.AuditRow]:
-        """The audit list, newest first.
+    def history(self, ticket: Ticket | None) -> audit.AuditList:
+        """The audit list, newest first, and what of it could not be read.
 
         Raises:
             NotSignedInError: without a valid ticket.
         """
         self.gate.check(ticket)
-        return audit.read(self._audit_file).rows
+        return audit.read(self._audit_file)
 
     def _job_ended(self, job: Job) -> None:
         is_done = job.state == "done"

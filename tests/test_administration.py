@@ -70,7 +70,7 @@ def wait_for_end(office, ticket, job) -> str:
 
 
 def actions(office, ticket) -> list[tuple[str, ...]]:
-    return [(row.action, row.model) for row in reversed(office.history(ticket))]
+    return [(row.action, row.model) for row in reversed(office.history(ticket).rows)]
 
 
 ARGUMENTS = {
@@ -122,7 +122,7 @@ def test_a_whole_analysis_leaves_its_lines_in_the_list(office, ticket):
         ("finished", "demo"),
         ("wrote", "demo"),
     ]
-    wrote, finished, started, signed_in = office.history(ticket)
+    wrote, finished, started, signed_in = office.history(ticket).rows
     assert {row.who for row in (wrote, finished, started, signed_in)} == {signed_in.who}
     assert signed_in.who.startswith("session ")
     assert (finished.seed, finished.sequences, finished.revision) == (0, 8, "sha256:abc")
@@ -135,7 +135,7 @@ def test_a_wrong_token_is_refused_and_on_record(office, tokens):
         office.sign_in("wrong", session="b")
     ticket = office.sign_in(newest(tokens), session="c")
     assert [action for action, _ in actions(office, ticket)] == ["refused", "signed_in"]
-    assert "wrong" not in office.history(ticket)[1].outcome
+    assert "wrong" not in office.history(ticket).rows[1].outcome
 
 
 def test_either_every_asked_analysis_starts_or_none(office, ticket):

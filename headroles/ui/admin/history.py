@@ -11,7 +11,7 @@ import streamlit as st
 
 from headroles.ui import pieces
 from headroles.ui.admin import words
-from headroles.ui.text import count, table
+from headroles.ui.text import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.audit import AuditRow
@@ -37,13 +37,17 @@ HEADERS = ["When (UTC)", "Who", "What", "Model", "Settings", "Took", "Outcome"]
 def draw(desk: Desk) -> None:
     """Draw the list, newest first, and its download."""
     st.subheader("Audit list", anchor=False)
-    rows = desk.office.history(desk.ticket)
-    if not rows:
+    found = desk.office.history(desk.ticket)
+    rows = found.rows
+    if found.fault or found.damaged:
+        damaged = f"{count(found.damaged, 'line')} of the list cannot be read and are left out."
+        st.warning(plain(found.fault or damaged), icon=":material/warning:")
+    if not rows and not found.fault:
         st.info("Nothing has happened yet.")
         return
     st.caption(
-        f"The last {count(len(rows), 'entry').replace('entrys', 'entries')}, newest first. A "
-        "session's name tells browser tabs apart; it says nothing about the person."
+        f"{count(len(rows), 'row')}, the newest first. A session's name tells browser tabs apart; "
+        "it says nothing about the person."
     )
     st.download_button(
         "Download as CSV",
