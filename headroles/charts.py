@@ -229,6 +229,11 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
     return _finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
 
 
+def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
+    """Whether a map has room for a number in every cell: up to 16 heads a layer."""
+    return max(int(record["head"]) for record in records) < 16
+
+
 def head_map(
     records: Sequence[Mapping[str, object]],
     role: Role,
@@ -248,8 +253,7 @@ def head_map(
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
-    heads = int(frame["head"].max()) + 1
-    roomy = heads <= 16
+    roomy = has_numbers(records)
     ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
     base = alt.Chart(frame).encode(
         x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.errors import HeadrolesError, NotSignedInError
 from headroles.ui import pieces, state
 from headroles.ui.admin import confirm, history, look, office, progress, sign_in, start, versions
 from headroles.ui.admin import desk as desks
 
 
+@desks.guarded
 def page() -> None:
     """Draw the form to sign in, or the chosen part of the page."""
     pieces.begin()
@@ -23,27 +23,21 @@ def page() -> None:
         '<p class="hr-lead">Recompute the roles of a model, look at what changes, and only then '
         "put it in front of the students.</p>"
     )
-    try:
-        actions = office.administration()
-        desk = desks.Desk(actions, st.session_state[state.TICKET])
-        who = actions.gate.check(desk.ticket)
-    except NotSignedInError as error:
-        if st.session_state[state.TICKET] is not None:
-            state.sign_out(why=error)
-        sign_in.draw(actions)
-    except HeadrolesError as error:
-        pieces.show_error(error)
-    else:
-        with place:
-            st.button(
-                "Sign out",
-                icon=":material/logout:",
-                key="sign_out",
-                on_click=leave,
-                args=(desk,),
-                help=f"You are {who} in the audit list.",
-            )
-        work(desk)
+    desk = desks.Desk(office.administration(), st.session_state[state.TICKET])
+    who = desk.who()
+    if who is None:
+        sign_in.draw(desk.office)
+        return
+    with place:
+        st.button(
+            "Sign out",
+            icon=":material/logout:",
+            key="sign_out",
+            on_click=leave,
+            args=(desk,),
+            help=f"You are {who} in the audit list.",
+        )
+    work(desk)
 
 
 def leave(desk: desks.Desk) -> None:
@@ -52,7 +46,6 @@ def leave(desk: desks.Desk) -> None:
     state.sign_out()
 
 
-@desks.guarded
 def work(desk: desks.Desk) -> None:
     """The chosen part of the page; only that one does anything."""
     desks.notice(desk)

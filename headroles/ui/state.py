@@ -57,7 +57,7 @@ MODELS, HUB_IDS = "models_to_analyse", "hub_ids"
 SEQUENCES, SEED, CAP, BY_HAND = "sequences", "seed", "cap", "by_hand"
 """The settings of a new analysis (widgets' keys)."""
 PROSPECTS = "prospects"
-"""{(model, sequences): what its analysis would take, or why it cannot be} as asked so far."""
+"""{model: what its analysis would take, or why it cannot be} as asked so far."""
 JOB = "job"
 """The finished analysis that is looked at (a widget's key)."""
 LOOK_ROLE = "look_role"
@@ -73,7 +73,7 @@ LISTED, ALL = "Listed heads", "All heads on this prompt"
 VIEWS = (LISTED, ALL)
 
 
-ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit list"
+ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit"
 SECTIONS = (ANALYSE, LOOK, VERSIONS, AUDIT)
 
 

@@ -113,7 +113,7 @@ def sentences(model: str, comparison: Comparison) -> list[str]:
 def head_rows(change: RoleChange) -> list[list[str]]:
     """Enter, leave and move as labelled rows, for one role."""
     return [
-        *(["＋ enters", head.label, "not listed", "listed"] for head in change.entering),
+        *(["+ enters", head.label, "not listed", "listed"] for head in change.entering),
         *(["− leaves", head.label, "listed", "not listed"] for head in change.leaving),
         *(
             [

@@ -27,6 +27,15 @@ class Desk:
     office: Administration
     ticket: Ticket | None
 
+    def who(self) -> str | None:
+        """The session's name in the audit list; None, with the reason said, when not signed in."""
+        try:
+            return self.office.gate.check(self.ticket)
+        except NotSignedInError as error:
+            if self.ticket is not None:  # it has ended; before a first sign-in there is no reason
+                state.sign_out(why=error)
+            return None
+
 
 def attempt(action: Callable[[], object]) -> bool:
     """Do something on the server; what goes wrong is said on the page, whatever it is.
@@ -78,7 +87,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
 
 
 def notice(desk: Desk | None = None) -> None:
-    """Say how the last action ended, with the way back where there is one."""
+    """Say how the last action ended; for who is signed in, with the way back where there is one."""
     said = st.session_state[state.NOTICE]
     if said is None:
         return
@@ -88,8 +97,10 @@ def notice(desk: Desk | None = None) -> None:
             st.error(body, icon=":material/error:")
         else:
             st.success(body, icon=":material/check_circle:")
+        if desk is None:
+            return
         with st.container(horizontal=True):
-            if said.undo and desk:
+            if said.undo:
                 st.button(
                     "Undo",
                     icon=":material/undo:",

@@ -19,22 +19,25 @@ if TYPE_CHECKING:
 
 def overview(comparison: Comparison, after: ModelEntry) -> None:
     """One row a role."""
+    said = ""
     if comparison.is_new:
-        pieces.html("<p>Students have <b>no analysis of this model yet</b>: all of it is new.</p>")
+        said = "Students have <b>no analysis of this model yet</b>: all of it is new."
     elif comparison.nothing:
-        pieces.html("<p><b>Nothing</b>: the same lists, thresholds and scores as live.</p>")
+        said = "<b>Nothing</b>: the same lists, thresholds and scores as live."
     elif not comparison.comparable:
-        pieces.html(
-            "<p>The live entry has <b>another number of layers or heads</b>, so no score of it "
-            "can be compared.</p>"
+        said = (
+            "The live entry has <b>another number of layers or heads</b>, so no score of it can "
+            "be compared."
         )
+    if said:
+        pieces.html(f'<p class="hr-line">{said}</p>')
     pieces.html(table(changes.OVERVIEW, changes.overview_rows(comparison, after)))
 
 
 def role(comparison: Comparison, key: str) -> None:
     """Heads that enter, leave or move, and the largest score changes of one role."""
     change = comparison.roles.get(key)
-    if change is None or comparison.is_new:
+    if change is None:
         return
     name = ROLES[key].name
     if change.nothing:

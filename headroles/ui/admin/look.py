@@ -42,7 +42,7 @@ def draw(desk: Desk) -> None:
     st.subheader("Role by role", anchor=False)
     key = role_view.choose_role(entry, state.LOOK_ROLE)
     role_view.draw(job.id, candidate, entry, key)
-    if found is not None:
+    if found is not None and not found[1].is_new:
         with st.container(border=True, key="role_changes"):
             difference.role(found[1], key)
     write.downloads(desk, entry)

@@ -14,7 +14,7 @@ from headroles.types import Head
 from headroles.ui.text import count
 
 if TYPE_CHECKING:
-    from headroles.store import ModelEntry
+    from headroles.store import ModelEntry, TopHead
 
 
 def head_records(entry: ModelEntry, key: str) -> list[dict[str, object]]:
@@ -57,13 +57,19 @@ def scores_of(entry: ModelEntry, key: str) -> list[list[float]]:
 
 
 def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
-    """The table of a role's heads, best first: head, score, standard error, control, entered by."""
+    """The table of a role's heads, best first: head, score, error, control if any, entered by."""
+
+    def control(top: TopHead) -> list[str]:
+        if key not in entry.controls:
+            return []
+        return ["–" if top.control is None else f"{top.control:.3f} of 1"]
+
     return [
         [
             f"{place}. {Head(top.layer, top.head).label}",
             f"{top.score:.3f} of 1",
             f"± {top.standard_error:.3f}",
-            "–" if top.control is None else f"{top.control:.3f} of 1",
+            *control(top),
             top.entered_by,
         ]
         for place, top in enumerate(entry.categories[key].top_heads, start=1)

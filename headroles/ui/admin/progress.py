@@ -41,7 +41,7 @@ def draw(desk: Desk) -> None:
     for job in ended[:SHOWN]:
         _ended(desk, job)
     if len(ended) > SHOWN:
-        with st.expander(f"{count(len(ended) - SHOWN, 'older analysis')[:-2]}es"):
+        with st.expander(f"{len(ended) - SHOWN} older"):
             for job in ended[SHOWN:]:
                 _ended(desk, job)
 
@@ -76,8 +76,7 @@ def _open(desk: Desk, view: JobView) -> None:
             attempt(lambda: desk.office.cancel(desk.ticket, job.id))
         st.rerun()
     if job.state == "queued":
-        before = count(view.place, "analysis").replace("analysiss", "analyses")
-        st.caption(f"Waiting: {before} before it.")
+        st.caption(f"Waiting: {count(view.place, 'other')} before it.")
         return
     st.progress(view.fraction, text=plain(words.progress(view)))
     st.caption(words.clock(view))

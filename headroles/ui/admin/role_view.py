@@ -39,11 +39,11 @@ def selected(job_id: str, candidate: ModelEntry) -> ModelEntry:
     return reselect(candidate, dict(choice.thresholds), cap=choice.cap)
 
 
-def choose_role(entry: ModelEntry, key: str) -> str:
-    """Draw the list of an entry's roles; the chosen one."""
+def choose_role(entry: ModelEntry, key: str, *, first: str | None = None) -> str:
+    """Draw the list of an entry's roles; the chosen one, at first ``first`` if that is given."""
     keys = [role for role in ROLES if role in entry.categories]
     if st.session_state.get(key) not in keys:
-        st.session_state[key] = keys[0]
+        st.session_state[key] = first if first in keys else keys[0]
     return st.segmented_control(
         "Role",
         keys,
@@ -62,7 +62,7 @@ def draw(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> Non
     _controls(job_id, candidate, entry, key)
     records = numbers.head_records(entry, key)
     sentence = numbers.map_sentence(entry, key)
-    pieces.html(f"<p><b>{escape(sentence)}</b></p>")
+    pieces.html(f'<p class="hr-line"><b>{escape(sentence)}</b></p>')
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _map(records, role, sentence)
@@ -155,7 +155,11 @@ def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
         key="candidate_map",
         alt_text=sentence,
     )
-    st.caption("The numbers are hundredths: 75 is a score of 0.75 of 1.")
+    st.caption(
+        "The numbers are hundredths: 75 is a score of 0.75 of 1."
+        if charts.has_numbers(records)
+        else "Point at a cell to see its score."
+    )
 
 
 def _distribution(
@@ -205,7 +209,8 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
     heads = numbers.top_rows(entry, key)
     pieces.html(f"<b>The heads that {escape(ROLES[key].name)} would list</b>")
     if heads:
-        pieces.html(table(["Head", "Score", "Error", "Control", "Entered by"], heads))
+        control = ["Control"] if key in entry.controls else []
+        pieces.html(table(["Head", "Score", "Error", *control, "Entered by"], heads))
         st.caption(_about_the_table(entry, key))
     else:
         pieces.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.errors import HeadrolesError, NotSignedInError
+from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
 from headroles.models import CATALOGUE, DEFAULT_MODEL
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui import caches, pieces, state
@@ -140,42 +141,46 @@ def _what_is_scored(key: str) -> str:
 
 def _prospect_row(desk: Desk, request: JobRequest) -> bool:
     """Say what an analysis will take; whether it can be started."""
-    name = words.model_name(request.model)
-    found = _prospect(desk, request)
-    if isinstance(found, HeadrolesError):
-        body = f"**{plain(name)}** is left out. {plain(found.problem)}"
-        st.warning(
-            f"{body}  \n{plain(found.mend)}" if found.mend else body, icon=":material/block:"
-        )
-        st.button(
-            "Ask again",
-            key=f"ask_again_{request.model}",
-            icon=":material/refresh:",
-            on_click=st.session_state[state.PROSPECTS].clear,
-        )
+    try:
+        pieces.html(words.prospect_line(_prospect(desk, request)))
+    except NotSignedInError:
+        raise
+    except HeadrolesError as error:
+        name = plain(words.model_name(request.model))
+        body = f"**{name} is left out.** {plain(error.problem)}  \n{plain(error.mend)}"
+        st.warning(body, icon=":material/block:")
+        if isinstance(error, ModelUnavailableError):
+            st.button(
+                "Ask again",
+                key=f"ask_again_{request.model}",
+                icon=":material/refresh:",
+                on_click=st.session_state[state.PROSPECTS].clear,
+            )
         return False
-    pieces.html(words.prospect_line(found))
     return True
 
 
-def _prospect(desk: Desk, request: JobRequest) -> Prospect | HeadrolesError:
-    """Asked once for a model and a number of sequences: the Hub may be slow."""
+def _prospect(desk: Desk, request: JobRequest) -> Prospect:
+    """The Hub is asked once for a model, because it may be slow; the free memory every time."""
     from headroles import cost
 
     known = st.session_state[state.PROSPECTS]
-    key = (request.model, request.sequences)
-    if key not in known:
-        try:
-            with st.spinner(f"Looking up {words.model_name(request.model)} …"):
-                caches.import_libraries()
-                found = desk.office.prospect(desk.ticket, request)
-                cost.refuse_what_cannot_fit(found.facts, found.estimate, found.available)
-                known[key] = found
-        except NotSignedInError:
-            raise
-        except HeadrolesError as error:
-            known[key] = error
-    return known[key]
+    if request.model not in known:
+        with st.spinner(f"Looking up {words.model_name(request.model)} …"):
+            caches.import_libraries()
+            try:
+                known[request.model] = desk.office.prospect(desk.ticket, request)
+            except NotSignedInError:
+                raise
+            except HeadrolesError as error:
+                known[request.model] = error
+    found = known[request.model]
+    if isinstance(found, HeadrolesError):
+        raise found
+    estimate = cost.estimate(found.facts, sequences=request.sequences)
+    fresh = replace(found, request=request, estimate=estimate, available=cost.available_memory())
+    cost.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
+    return fresh
 
 
 def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
@@ -193,8 +198,7 @@ def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
         disabled=not requests,
         help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
     )
-    if pressed and attempt(lambda: desk.office.start(desk.ticket, requests)):
-        state.say(None)
-        st.rerun()
-    elif pressed:
+    if pressed:
+        if attempt(lambda: desk.office.start(desk.ticket, requests)):
+            state.say(None)
         st.rerun()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.errors import HeadrolesError
+from headroles.errors import CategoriesBrokenError, HeadrolesError
 from headroles.ui import pieces, state
 from headroles.ui.admin import changes, difference, role_view, words, write
 from headroles.ui.text import count, listing, table
@@ -64,7 +64,7 @@ def _live(desk: Desk, versions: list[Version]) -> None:
     stat = path.stat()
     written = datetime.fromtimestamp(stat.st_mtime, UTC)
     pieces.html(
-        f"<p>{count(len(entries), 'model')}, {words.size(stat.st_size)}, written "
+        f'<p class="hr-line">{count(len(entries), "model")}, {words.size(stat.st_size)}, written '
         f"{words.moment(written)}.</p>"
     )
     headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]
@@ -93,71 +93,79 @@ def _model_row(entry: ModelEntry) -> list[str]:
 
 
 def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None:
+    """Say what is wrong, what students see meanwhile, and the two ways out."""
     from headroles import store
 
-    path = desk.office.categories
-    pieces.show_error(HeadrolesError(fault.problem, mend=_what_students_see(desk)))
+    digest = store.file_digest(desk.office.categories)
+    good = students_see(desk)
+    since = f"Students keep what was live since {words.moment(good.since)}." if good else ""
+    mend = since or "Students see no listed heads until it is mended."
+    pieces.show_error(
+        HeadrolesError(fault.problem, mend=f"{mend} Restore a version, or set the file aside.")
+    )
     newest = next((one for one in versions if not one.fault), None)
-    digest = store.file_digest(path)
     with st.container(horizontal=True):
         if newest:
-            entries = store.read_version(newest.name, path)
-            models = listing([words.model_name(model) for model in entries])
             st.button(
                 "Restore the newest good version …",
                 type="primary",
                 icon=":material/settings_backup_restore:",
                 key="restore_newest",
                 on_click=state.ask,
-                args=(
-                    state.Confirm(
-                        "restore",
-                        "Restore the newest good version?",
-                        (
-                            f"The version that was live since {words.moment(newest.when)} comes "
-                            "back.",
-                            f"It holds {models}.",
-                            "The damaged file goes into the list of versions.",
-                        ),
-                        (),
-                        (newest.name, None),
-                        digest,
-                    ),
-                ),
+                args=(_restore_newest(desk, newest, digest),),
             )
         st.button(
             "Set the damaged file aside …",
             icon=":material/move_to_inbox:",
             key="set_aside",
             on_click=state.ask,
-            args=(
-                state.Confirm(
-                    "set_aside",
-                    "Set the damaged file aside?",
-                    (
-                        "There is no live file afterwards: no model has listed heads until an "
-                        "analysis is written.",
-                        "The damaged file goes into the list of versions; nothing is lost.",
-                    ),
-                    (),
-                    None,
-                    digest,
-                ),
-            ),
+            args=(_set_aside(digest),),
             help="When there is no good version, or none that you want back.",
         )
 
 
-def _what_students_see(desk: Desk) -> str:
+def students_see(desk: Desk) -> Good | None:
+    """What students' pages go by; None where a damaged file has no good content behind it."""
     from headroles import store
 
     try:
-        good: Good = store.read_good(desk.office.categories)
-    except HeadrolesError:
-        return "Students see no listed heads until it is mended."
-    return (
-        f"Students keep what was live since {words.moment(good.since)}. Restore a version, or set "
-        "the file aside."
+        return store.read_good(desk.office.categories)
+    except CategoriesBrokenError:
+        return None
+
+
+def _restore_newest(desk: Desk, newest: Version, digest: str) -> state.Confirm:
+    from headroles import store
+
+    good = students_see(desk)
+    older = store.read_version(newest.name, desk.office.categories)
+    lines, lost = changes.file_sentences(good.entries if good else {}, older)
+    return state.Confirm(
+        kind="restore",
+        title="Restore the newest good version?",
+        lines=(
+            f"What was live since {words.moment(newest.when)} comes back.",
+            *lines,
+            "The damaged file goes into the list of versions.",
+        ),
+        warnings=tuple(lost),
+        subject=(newest.name, None),
+        expecting=digest,
+    )
+
+
+def _set_aside(digest: str) -> state.Confirm:
+    return state.Confirm(
+        kind="set_aside",
+        title="Set the damaged file aside?",
+        lines=(
+            "There is no live file afterwards: no model has listed heads until an analysis is "
+            "written or a version restored.",
+            "The damaged file goes into the list of versions; nothing is lost.",
+        ),
+        warnings=(),
+        subject=None,
+        expecting=digest,
     )
 
 
@@ -176,7 +184,7 @@ def _look(desk: Desk, versions: list[Version]) -> None:
         format_func=lambda one: f"Live since {words.moment(good[one].when)}",
         key=state.VERSION,
     )
-    with st.container(border=True, key="version"):
+    with st.container(border=True, key="version_view"):
         _one_version(desk, name)
 
 
@@ -187,8 +195,8 @@ def _one_version(desk: Desk, name: str) -> None:
     path = desk.office.categories
     digest = store.file_digest(path)
     older = store.read_version(name, path)
-    is_damaged = store.fault(path) is not None
-    live = {} if is_damaged else store.read_all(path)
+    good = students_see(desk)
+    live = good.entries if good else {}
     if not older:
         st.info("This version holds no model.")
         return
@@ -197,7 +205,8 @@ def _one_version(desk: Desk, name: str) -> None:
     st.markdown(f"**What restoring it would change for {words.model_name(model)}**")
     difference.overview(comparison, older[model])
     if not comparison.is_new and not comparison.nothing:
-        key = role_view.choose_role(older[model], state.VERSION_ROLE)
+        changed = next((key for key, one in comparison.roles.items() if not one.nothing), None)
+        key = role_view.choose_role(older[model], state.VERSION_ROLE, first=changed)
         difference.role(comparison, key)
     _restore_buttons(desk, name, model, live=live, older=older, digest=digest)
 
@@ -225,6 +234,8 @@ def _restore_buttons(
     older: Mapping[str, ModelEntry],
     digest: str,
 ) -> None:
+    from headroles import store
+
     lines, lost = changes.file_sentences(live, older)
     whole = state.Confirm(
         "restore", "Restore the whole file?", tuple(lines), tuple(lost), (name, None), digest
@@ -238,7 +249,7 @@ def _restore_buttons(
         (name, model),
         digest,
     )
-    is_same = live == older
+    is_same = live == older and store.fault(desk.office.categories) is None
     with st.container(horizontal=True):
         st.button(
             "Restore this one …",
@@ -250,7 +261,7 @@ def _restore_buttons(
             disabled=is_same,
             help="The live file already says exactly this." if is_same else "The whole file.",
         )
-        if live and (len(older) > 1 or len(live) > 1):
+        if len({*older, *live}) > 1 and store.fault(desk.office.categories) is None:
             st.button(
                 f"Only {words.model_name(model)} …",
                 key="restore_model",

@@ -73,7 +73,7 @@ def prospect_line(prospect: Prospect) -> str:
     download = prospect.facts.download_bytes
     first = f", after a download of <b>{size(download)}</b>" if download else ""
     return (
-        f'<p class="hr-prospect"><b>{escape(name)}</b> likely takes '
+        f'<p class="hr-line"><b>{escape(name)}</b> likely takes '
         f"<b>{time_range(prospect.estimate)}</b>{first}. It needs about "
         f"<b>{size(prospect.estimate.memory_bytes)}</b> of memory, out of "
         f"{size(prospect.available)} that are free on this server.</p>"
@@ -96,8 +96,8 @@ def size(number: int) -> str:
 
 
 def moment(when: datetime) -> str:
-    """A moment in UTC, e.g. ``31 Jan 2026, 12:05 UTC``."""
-    return f"{when.day} {when:%b %Y, %H:%M} UTC"
+    """A moment in UTC, e.g. ``31 Jan 2026, 12:05:00 UTC``."""
+    return f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
 
 
 def model_name(key: str) -> str:
