@@ -6,6 +6,7 @@ costs a few milliseconds, and hundreds of kills fit into seconds.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -104,10 +105,18 @@ def kept_bytes(path: Path) -> list[bytes]:
     return [(path.parent / "history" / one.name).read_bytes() for one in store.versions(path)]
 
 
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Nobody alive holds the lock here, so a writer that waits for long waits for a dead one."""
+    usual, store.LOCK_SECONDS = store.LOCK_SECONDS, 5
+    yield
+    store.LOCK_SECONDS = usual
+
+
 def write_on(path: Path) -> None:
     """The next writer: it must not wait for a dead one, and it clears up after it."""
-    store.LOCK_SECONDS = 5
-    store.write_entry(B if path.read_bytes() == TEXT_A else A, path)
+    with impatient():
+        store.write_entry(B if path.read_bytes() == TEXT_A else A, path)
     assert path.read_bytes() in (TEXT_A, TEXT_B)
     assert not temporary_files(path)
     assert len(store.versions(path)) <= store.HISTORY
@@ -264,9 +273,9 @@ def kill_while_setting_aside(path: Path, *, after: bool) -> bytes | None:
     assert signal_that_ended(fork(work)) == signal.SIGKILL
     live = path.read_bytes() if path.exists() else None
     assert [live, *kept_bytes(path)].count(BROKEN) == 1  # it is in one place or in the other
-    store.LOCK_SECONDS = 5
-    store.set_aside(path)
-    store.write_entry(A, path)
+    with impatient():
+        store.set_aside(path)
+        store.write_entry(A, path)
     return live
 
 
@@ -292,8 +301,8 @@ def kill_in_the_middle(path: Path, most: int) -> list[int]:
 
     assert signal_that_ended(fork(work)) == signal.SIGXFSZ
     left = [file.stat().st_size for file in temporary_files(path)]
-    store.LOCK_SECONDS = 5
-    store.write_entry(B, path)
+    with impatient():
+        store.write_entry(B, path)
     assert not temporary_files(path)
     return left
 
