@@ -179,7 +179,7 @@ def test_restore_brings_the_version_back_and_says_so(office, ticket):
     live = store.file_digest(office.categories)
     office.restore(ticket, version.name, expecting=live)
     assert store.read_entry("demo", office.categories).seed == 1
-    assert office.history(ticket)[0].action == "restored"
+    assert office.history(ticket).rows[0].action == "restored"
 
 
 def test_a_damaged_file_is_set_aside_and_can_then_be_written(office, ticket):
