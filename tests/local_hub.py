@@ -33,6 +33,7 @@ FAULTS = {
     "unknown": (401, "RepoNotFound"),  # what the Hub says of a missing one to who is not signed in
     "gated": (401, "GatedRepo"),
     "not on the list": (403, "GatedRepo"),
+    "forbidden": (403, ""),
     "broken": (500, ""),
     "busy": (429, ""),
 }

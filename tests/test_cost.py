@@ -345,7 +345,7 @@ def repos(tmp_path_factory: pytest.TempPathFactory, model_folders) -> dict[str, 
         "owner/no-json": put(root / "no-json", "{ half a fi"),
     }
     (root / "no-config" / "config.json").unlink()
-    for fault in ("gated-file", "gated", "broken", "busy", "asleep", "cut-off"):
+    for fault in ("gated-file", "gated", "forbidden", "broken", "busy", "asleep", "cut-off"):
         made[f"owner/{fault}"] = put(root / fault, GPT2)
     for name, (_, config) in REFUSED.items():
         made[f"owner/{name}"] = put(root / name, config)
@@ -358,6 +358,7 @@ def hub(repos: dict[str, Path]) -> Iterator[LocalHub]:
         server.faults = {
             "owner/gated-file/config.json": "gated",  # as the real one: the list, but no file
             "owner/gated": "not on the list",
+            "owner/forbidden": "forbidden",
             "owner/broken": "broken",
             "owner/busy": "busy",
             "owner/asleep": "hang",
@@ -368,9 +369,17 @@ def hub(repos: dict[str, Path]) -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="module")
 def seen(hub: LocalHub, repos: dict[str, Path], tmp_path_factory) -> dict[str, dict]:
-    """Every repository, and one that is not there, looked up by one server."""
-    names = [*repos, "gpt2", "distilgpt2", "owner/Tiny"]
-    return inspect_at(hub, tmp_path_factory.mktemp("home"), *names)
+    """Every repository, and one that is not there, looked up by one server.
+
+    One file of GPT-2 is on its disk already.
+    """
+    names, home = [*repos, "gpt2", "distilgpt2", "owner/Tiny"], tmp_path_factory.mktemp("home")
+    code = (
+        "import huggingface_hub as h; h.hf_hub_download('openai-community/gpt2', 'tokenizer.json')"
+    )
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=hub.environment(home=home), check=True, capture_output=True)
+    return inspect_at(hub, home, *names)
 
 
 def test_a_model_of_the_hub_is_described_without_its_weights(
@@ -402,6 +411,12 @@ def test_a_key_and_its_hub_id_are_one_model(seen: dict[str, dict]) -> None:
     assert (seen["gpt2"]["key"], seen["gpt2"]["source"]) == ("gpt2", "openai-community/gpt2")
 
 
+def test_what_is_on_the_disk_is_not_downloaded_again(seen: dict[str, dict], repos) -> None:
+    folder = repos["openai-community/gpt2"]
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert seen["gpt2"]["download_bytes"] == sum(sizes.values()) - sizes["tokenizer.json"] > 0
+
+
 def test_a_catalogue_model_is_trusted_to_have_safetensors_elsewhere(seen) -> None:
     """The Hub keeps a converted copy on a branch of its own; its size is that of the old file."""
     assert seen["distilgpt2"]["parameters"] == 1_000  # 4,000 bytes of 32-bit numbers
@@ -425,6 +440,7 @@ def test_what_cannot_be_analysed_is_refused_with_its_reason(seen, name: str, why
         ("owner/Tiny", "HubAnswerError", "no public model 'owner/Tiny'"),
         ("owner/gated", "HubAnswerError", "Accept its terms on huggingface.co/owner/gated"),
         ("owner/gated-file", "HubAnswerError", "Accept its terms"),
+        ("owner/forbidden", "HubAnswerError", "Accept its terms"),
         ("owner/broken", "ModelUnavailableError", "answered with an error (500)"),
         ("owner/busy", "ModelUnavailableError", "answered with an error (429)"),
         ("owner/asleep", "ModelUnavailableError", "did not answer within 3 seconds"),
