@@ -32,15 +32,25 @@ def _dismissed() -> None:
 
 @guarded
 def _ask(desk: Desk, confirm: state.Confirm) -> None:
-    label, perform = _YES[confirm.kind]
+    if st.session_state[state.CONFIRM] is None:  # the answer was just given
+        st.rerun()
+    label, _ = _YES[confirm.kind]
     st.markdown("\n".join(f"- {plain(line)}" for line in confirm.lines))
     for warning in confirm.warnings:
         st.warning(plain(warning), icon=":material/warning:")
     with st.container(horizontal=True):
-        yes = st.button(label, type="primary", key="confirm_yes", icon=":material/check:")
-        no = st.button("Leave it", key="confirm_no")
-    if yes:
-        attempt(lambda: perform(desk, confirm))
-    if yes or no:
-        state.ask(None)
-        st.rerun()
+        st.button(
+            label,
+            type="primary",
+            key="confirm_yes",
+            icon=":material/check:",
+            on_click=_answer,
+            args=(desk, confirm),
+        )
+        st.button("Leave it", key="confirm_no", on_click=state.ask, args=(None,))
+
+
+def _answer(desk: Desk, confirm: state.Confirm) -> None:
+    _, perform = _YES[confirm.kind]
+    attempt(lambda: perform(desk, confirm))
+    state.ask(None)

@@ -63,6 +63,15 @@ def administration() -> Administration:
         return _offices[folder]
 
 
+def close() -> None:
+    """Cancel every open analysis and forget what is known; for tests."""
+    with _making:
+        for one in _offices.values():
+            one.close()
+        _offices.clear()
+        _gates.clear()
+
+
 def _folder() -> Path:
     return paths.CATEGORIES.parent
 

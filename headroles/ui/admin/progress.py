@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.ui import pieces, state
-from headroles.ui.admin import words
+from headroles.ui.admin import start, words
 from headroles.ui.admin.desk import Desk, attempt, guarded
 from headroles.ui.text import count, plain
 
@@ -65,16 +65,14 @@ def _open(desk: Desk, view: JobView) -> None:
     job = view.job
     with st.container(horizontal=True, vertical_alignment="center"):
         pieces.html(_title(job), width="stretch")
-        pressed = st.button(
+        st.button(
             "Cancel",
             key=f"cancel_{job.id}",
             icon=":material/stop_circle:",
             help="Ends it within two seconds and leaves nothing behind.",
+            on_click=attempt,
+            args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
-    if pressed:
-        with st.spinner("Stopping …"):
-            attempt(lambda: desk.office.cancel(desk.ticket, job.id))
-        st.rerun()
     if job.state == "queued":
         st.caption(f"Waiting: {count(view.place, 'other')} before it.")
         return
@@ -117,8 +115,8 @@ def _ended(desk: Desk, job: Job) -> None:
                     "Start again",
                     icon=":material/replay:",
                     key=f"again_{job.id}",
-                    on_click=attempt,
-                    args=(lambda: desk.office.start(desk.ticket, [job.request]),),
+                    on_click=start.start,
+                    args=(desk, [job.request]),
                     help="With the same settings.",
                 )
             st.button(

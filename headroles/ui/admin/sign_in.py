@@ -30,29 +30,32 @@ def draw(office: Administration) -> None:
     session = st.session_state[state.VISITOR]
     wait = office.gate.wait(session)
     with st.form("sign_in_form", border=True, width=460, clear_on_submit=True):
-        secret = st.text_input(
+        st.text_input(
             what.capitalize(),
             type="password",
             key=state.SECRET,
             autocomplete="current-password" if what == "password" else "off",
         )
-        pressed = st.form_submit_button(
-            "Sign in", type="primary", icon=":material/login:", key="sign_in", disabled=wait > 0
+        st.form_submit_button(
+            "Sign in",
+            type="primary",
+            icon=":material/login:",
+            key="sign_in",
+            disabled=wait > 0,
+            on_click=_try,
+            args=(office,),
         )
-    if pressed:
-        _try(office, secret)
-    if office.gate.wait(session) > 0:
+    if wait > 0:
         _count_down(office, session)
 
 
-def _try(office: Administration, secret: str) -> None:
+def _try(office: Administration) -> None:
     def enter() -> None:
-        session = st.session_state[state.VISITOR]
+        secret, session = st.session_state[state.SECRET], st.session_state[state.VISITOR]
         st.session_state[state.TICKET] = office.sign_in(secret, session=session)
         state.say(None)
 
     desk.attempt(enter)
-    st.rerun()
 
 
 @st.fragment(run_every=1.0)

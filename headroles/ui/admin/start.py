@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -190,15 +191,19 @@ def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
             f"{FEW} or more are better."
         )
     label = "Start" if len(requests) < 2 else f"Start {len(requests)} analyses"
-    pressed = st.button(
+    st.button(
         label,
         type="primary",
         icon=":material/play_arrow:",
         key="start",
         disabled=not requests,
         help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
+        on_click=start,
+        args=(desk, requests),
     )
-    if pressed:
-        if attempt(lambda: desk.office.start(desk.ticket, requests)):
-            state.say(None)
-        st.rerun()
+
+
+def start(desk: Desk, requests: Sequence[JobRequest]) -> None:
+    """Queue analyses; what is in the way is said on the page."""
+    if attempt(lambda: desk.office.start(desk.ticket, requests)):
+        state.say(None)

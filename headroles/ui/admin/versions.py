@@ -32,7 +32,10 @@ def draw(desk: Desk) -> None:
         )
         return
     pieces.html(
-        table(["Live since", "Models", "Size", "State"], [_version_row(one) for one in versions])
+        table(
+            ["Version", "Live since", "Models", "Size", "State"],
+            [[str(number), *_version_row(one)] for number, one in enumerate(versions, start=1)],
+        )
     )
     _look(desk, versions)
 
@@ -173,7 +176,11 @@ def _set_aside(digest: str) -> state.Confirm:
 
 
 def _look(desk: Desk, versions: list[Version]) -> None:
-    good = {one.name: one for one in versions if not one.fault}
+    good = {
+        one.name: f"{number}: live since {words.moment(one.when)}"
+        for number, one in enumerate(versions, start=1)
+        if not one.fault
+    }
     if not good:
         return
     if st.session_state.get(state.VERSION) not in good:
@@ -181,7 +188,7 @@ def _look(desk: Desk, versions: list[Version]) -> None:
     name = st.selectbox(
         "Look at a version",
         list(good),
-        format_func=lambda one: f"Live since {words.moment(good[one].when)}",
+        format_func=good.__getitem__,
         key=state.VERSION,
     )
     with st.container(border=True, key="version_view"):
