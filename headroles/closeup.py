@@ -493,7 +493,8 @@ def _deed(verdict: Verdict) -> str:
     """An active role with its numbers, without the head's name."""
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
-        return f"spreads its attention evenly ({_percent(activation.value)} of perfectly even)"
+        evenness = _percent(activation.value)
+        return f"spreads its attention over many tokens ({evenness} as even as can be)"
     if role.key == "positional":
         return (
             f"rests: {_percent(activation.value)} of its attention is on the first token (an even "

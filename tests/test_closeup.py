@@ -474,8 +474,9 @@ def test_a_resting_head_rests() -> None:
 
 
 def test_an_even_head_spreads() -> None:
-    expected = "On this prompt L0H0 spreads its attention evenly (100% of perfectly even)."
-    assert say(even(7), UNIQUE) == expected
+    assert say(even(7), UNIQUE) == (
+        "On this prompt L0H0 spreads its attention over many tokens (100% as even as can be)."
+    )
 
 
 def test_two_roles_are_both_told_and_resting_comes_last() -> None:
