@@ -10,10 +10,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from headroles.access import hash_password
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from scripts.benchmark import CHROMIUM_FLAGS
 
@@ -43,28 +46,62 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app, served on a free port of this machine only."""
-    for needed in (DEMO_MODEL / "config.json", CATEGORIES):
+    _need(DEMO_MODEL / "config.json", CATEGORIES)
+    with serve(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+class Classroom(NamedTuple):
+    """A server of its own, on which an instructor may change what students see."""
+
+    address: str
+    folder: Path
+    """Its data folder."""
+    password: str
+
+
+@pytest.fixture(scope="module")
+def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Classroom]:
+    """A server with a password and with a copy of the shipped categories."""
+    _need(DEMO_MODEL / "config.json", ROOT / "data" / "head_categories.json")
+    folder, password = tmp_path_factory.mktemp("classroom"), "four random words here"
+    secrets = folder / "secrets.toml"
+    secrets.write_text(f'[admin]\npassword_hash = "{hash_password(password)}"\n')
+    data = folder / "data"
+    data.mkdir()
+    shutil.copy(ROOT / "data" / "head_categories.json", data)
+    with serve(folder, data=data, secrets=secrets) as address:
+        yield Classroom(address, data, password)
+
+
+def _need(*files: Path) -> None:
+    for needed in files:
         if not needed.exists():
             pytest.skip(f"{needed.name} is not there")
+
+
+@contextmanager
+def serve(folder: Path, *, data: Path | None = None, secrets: Path | None = None) -> Iterator[str]:
+    """Run the app, with its log in ``folder``, until the end of the block; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+    log = folder / "log.txt"
     settings = {
         "server.port": port,
         "server.address": "127.0.0.1",
         "server.headless": "true",
         "server.fileWatcherType": "none",
+        **({"secrets.files": secrets} if secrets else {}),
     }
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     command += [f"--{key}={value}" for key, value in settings.items()]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    if data is not None:
+        environment["HEADROLES_DATA"] = str(data)
     with log.open("w") as output:
         app = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", app, log)

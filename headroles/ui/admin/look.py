@@ -74,11 +74,15 @@ def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Com
     from headroles.comparison import compare
 
     try:
-        live = store.read_all(desk.office.categories).get(entry.model_name)
+        good = store.read_good(desk.office.categories)
+        fault = good.fault
     except CategoriesBrokenError as error:
-        pieces.show_error(error)
+        fault = error
+    if fault is not None:
+        pieces.show_error(fault)
         st.caption("Nothing can be compared or written until then; see “Versions”.")
         return None
+    live = good.entries.get(entry.model_name)
     return live, compare(live, entry)
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from headroles.store import Category, ModelEntry
 
 
+MOST_ROWS = 32
+"""More heads than this are named instead of tabled: the heads that fit no role may be hundreds."""
+
+
 def first_choice(candidate: ModelEntry) -> state.Choice:
     """What the analysis itself was run with."""
     from headroles.selection import BY_HAND
@@ -64,7 +68,7 @@ def draw(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> Non
     sentence = numbers.map_sentence(entry, key)
     pieces.html(f'<p class="hr-line"><b>{escape(sentence)}</b></p>')
     left, right = st.columns([3, 2], gap="medium")
-    with left:
+    with left, st.container(key="candidate"):
         _map(records, role, sentence)
     with right:
         _legend(role, category)
@@ -208,7 +212,10 @@ def _legend(role: Role, category: Category) -> None:
 def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> None:
     heads = numbers.top_rows(entry, key)
     pieces.html(f"<b>The heads that {escape(ROLES[key].name)} would list</b>")
-    if heads:
+    if len(heads) > MOST_ROWS:
+        names = ", ".join(head for head, *_ in heads)
+        pieces.html(f'<p class="hr-small">{escape(names)}</p>')
+    elif heads:
         control = ["Control"] if key in entry.controls else []
         pieces.html(table(["Head", "Score", "Error", *control, "Entered by"], heads))
         st.caption(_about_the_table(entry, key))

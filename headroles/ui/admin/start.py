@@ -106,7 +106,7 @@ def _settings() -> dict[str, object]:
 
 
 def _thresholds() -> dict[str, float]:
-    with st.expander("Thresholds: calibrated from the data, or by hand", key="thresholds"):
+    with st.expander("Thresholds: calibrated, or by hand", key="thresholds"):
         chosen = st.multiselect(
             "Set by hand for",
             [role.key for role in SCORED_ROLES],

@@ -1,0 +1,157 @@
+"""The instructor's page in a browser, from signing in to what a student sees afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from headroles import store
+from headroles.roles import ROLES
+from tests.browser.test_your_prompt_in_browser import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+class InstructorVisit(Visit):
+    """A visit to the instructor's page, by way of the navigation as a person comes to it."""
+
+    def __init__(self, page, address: str) -> None:
+        super().__init__(page, address)
+        phone = page.viewport_size["width"] < 700  # there the side bar is folded away
+        if phone:
+            page.get_by_test_id("stExpandSidebarButton").click()
+            page.wait_for_timeout(600)
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Admin").click()
+        page.get_by_role("heading", name="Admin", exact=True).wait_for(timeout=30_000)
+        if phone:
+            page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+            page.wait_for_timeout(600)
+        self.settle()
+
+    def sign_in(self, password: str) -> None:
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.press("Sign in")
+
+    def open(self, section: str) -> None:
+        self.page.locator(".st-key-section").get_by_text(section, exact=True).click()
+        self.settle()
+
+    def bar(self) -> str | None:
+        """Percent of the running analysis; None when none runs."""
+        return self.page.evaluate(
+            "() => document.querySelector('[data-testid=stProgress] [role=progressbar]')"
+            "?.ariaValueNow ?? null"
+        )
+
+    def wait_until_done(self) -> list[int]:
+        """Every position of the bar that was seen until the analysis ended."""
+        seen = []
+        for _ in range(1200):
+            if self.page.get_by_role("button", name="Look at it").count():
+                return seen
+            position = self.bar()
+            seen += [] if position is None else [int(position)]
+            self.page.wait_for_timeout(100)
+        raise AssertionError("the analysis does not end")
+
+    def start(self, *, sequences: int, cap: int) -> None:
+        for label, value in (("Sequences", sequences), ("Cap", cap)):
+            box = self.page.get_by_role("spinbutton", name=label)
+            box.fill(str(value))
+            box.press("Enter")
+            self.settle()
+        self.press("Start")
+
+
+@pytest.fixture
+def visit(browser, classroom) -> Iterator[Callable[..., object]]:
+    """``visit(InstructorVisit, width=390)``: a fresh visit; complaints fail the test."""
+
+    @contextmanager
+    def open_page(kind: type[Visit], *, width: int = 1400, scheme: str = "light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        try:
+            found = kind(context.new_page(), classroom.address)
+            yield found
+            assert found.page.get_by_test_id("stException").count() == 0
+            assert found.complaints == []
+            assert found.outside == []
+        finally:
+            context.close()
+
+    return open_page
+
+
+def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:
+    with visit(InstructorVisit) as page:
+        assert page.page.get_by_role("button", name="Start").count() == 0
+        page.sign_in("a guess")
+        page.page.get_by_text("This is not the password.").wait_for()
+        page.sign_in("another guess")
+        page.page.get_by_text("The next attempt is taken in").wait_for()
+        assert page.page.get_by_role("button", name="Sign in").is_disabled()
+        page.page.wait_for_function(
+            "() => ![...document.querySelectorAll('button')]"
+            ".find(b => b.innerText.includes('Sign in')).disabled",
+            timeout=10_000,
+        )
+        page.sign_in(classroom.password)
+        page.page.get_by_role("button", name="Start").wait_for(timeout=30_000)
+
+
+def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
+    with visit(Visit) as student, visit(InstructorVisit) as first:
+        heads = student.page.locator(".st-key-card_induction .hr-count")
+        before = heads.inner_text()
+        assert "of 1 head" not in before
+
+        first.sign_in(classroom.password)
+        first.start(sequences=8, cap=1)
+        assert first.bar() is not None
+
+        with visit(InstructorVisit) as second:  # another tab shows the same analysis
+            second.sign_in(classroom.password)
+            seen = second.wait_until_done()
+            assert seen == sorted(seen)
+            assert len(set(seen)) > 1, "the bar did not move"
+
+            second.press("Look at it")
+            look_at_every_role(second)
+            assert heads.inner_text() == before  # nothing is live yet
+            second.press("Write …")
+            dialog = second.page.get_by_role("dialog")
+            assert re.search(r"Induction: .* leave", dialog.inner_text())
+            second.press("Write it", within="[role=dialog]")
+            second.page.get_by_text("is live.").wait_for()
+
+        student.run("The cat sat on the mat. The cat sat on the mat. The cat")
+        assert "of 1 head" in heads.inner_text()
+        assert len(store.read_all(classroom.folder / "head_categories.json")) == 1
+
+
+def look_at_every_role(page: InstructorVisit) -> None:
+    for role in ROLES.values():
+        page.page.locator(".st-key-look_role").get_by_text(role.name, exact=True).click()
+        page.settle()
+        cells = page.page.locator(".st-key-candidate svg.marks .mark-rect path")
+        cells.nth(31).wait_for(state="attached", timeout=20_000)
+        assert cells.count() == 32, role.key
+        sentence = re.compile(rf"{re.escape(role.name)}: \d+ of 32 heads ")  # the alt text
+        assert page.page.get_by_label(sentence).first.count() == 1, role.key
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_every_part_without_sideways_scrolling(visit, classroom, scheme: str) -> None:
+    """After the test above, there is an analysis, a version and a list to show."""
+    with visit(InstructorVisit, width=390, scheme=scheme) as page:
+        assert page.overflow() <= 0
+        page.sign_in(classroom.password)
+        for section in ("Analyse", "Look and write", "Versions", "Audit"):
+            page.open(section)
+            assert page.overflow() <= 0, section
+            assert page.sticking_out() == [], section
