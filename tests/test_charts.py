@@ -269,3 +269,72 @@ def test_chart_colours_stand_out_in_both_themes(theme: str, colour: str) -> None
     background = config["theme"][theme]["backgroundColor"]
     low, high = sorted((luminance(background), luminance(colour)))
     assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11, graphical objects
+
+
+# ------------------------------------------------------------------ the distribution of scores
+
+
+def scored(label: str, value: float, **changes: object) -> dict[str, object]:
+    head = Head.parse(label)
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "label": label,
+        "value": value,
+        "active": value >= 0.4,
+        "listed": False,
+        "shown": f"{value} of 1",
+        **changes,
+    }
+
+
+SCORES = [scored("L0H0", 0.0), scored("L0H1", 0.01), scored("L1H0", 0.5), scored("L1H1", 1.0)]
+
+
+def test_marks_stack_in_the_column_of_their_score() -> None:
+    # Columns are a fortieth wide: 0 and .01 share the first, .5 begins the 21st, 1 is in the last.
+    assert charts.stacked([row["value"] for row in SCORES]) == [
+        (0.0125, 0),
+        (0.0125, 1),
+        (0.5125, 0),
+        (0.9875, 0),
+    ]
+
+
+def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
+    spec = charts.score_distribution(
+        SCORES, ROLES["induction"], threshold=0.4, chance=0.1
+    ).to_dict()
+    (marks,) = layers_with(spec, "x", "column")
+    rows = spec["datasets"][marks["data"]["name"]]
+    assert [row["label"] for row in rows] == ["L0H0", "L0H1", "L1H0", "L1H1"]
+    assert marks["encoding"]["x"]["scale"]["domain"] == [0, 1]
+    lowest, highest = marks["encoding"]["y"]["scale"]["domain"]
+    assert lowest < 0
+    assert highest > max(row["place"] for row in rows)
+
+
+@pytest.mark.parametrize("missing", ["threshold", "chance"])
+def test_a_line_that_a_role_does_not_have_is_not_drawn(missing: str) -> None:
+    lines = {"threshold": 0.4, "chance": 0.1, missing: None}
+    spec = charts.score_distribution(SCORES, ROLES["diffuse"], **lines).to_dict()
+    (rule,) = layers_with(spec, "x", "at")
+    (drawn,) = spec["datasets"][rule["data"]["name"]]
+    assert drawn == {"at": next(value for value in lines.values() if value is not None)}
+    assert ("strokeDash" in rule["mark"]) == (missing == "chance")  # the threshold is dashed
+
+
+def test_a_map_that_is_only_looked_at_takes_no_click() -> None:
+    records = [scored("L0H0", 0.3), scored("L0H1", 0.7)]
+    still = charts.head_map(records, ROLES["induction"], clickable=False, title="largest score")
+    spec = still.to_dict()
+    assert "params" not in spec
+    cells = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "rect")
+    assert cells["mark"]["cursor"] == "default"
+    assert "largest score" in [tip["title"] for tip in cells["encoding"]["tooltip"]]
+    assert charts.head_map(records, ROLES["induction"]).to_dict()["params"]
+
+
+def test_a_map_has_numbers_up_to_sixteen_heads_a_layer() -> None:
+    assert charts.has_numbers([scored("L0H15", 0.3)])
+    assert not charts.has_numbers([scored("L0H16", 0.3)])

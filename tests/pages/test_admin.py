@@ -360,8 +360,6 @@ def test_moving_a_threshold_or_the_cap_moves_the_list_at_once(looking, folder, d
     assert before == [label for _, label in ranked[: len(before)]]
     halfway = (ranked[1][0] + ranked[2][0]) / 2  # two heads are over it
     looking.slider(key=state.threshold_key(done, "induction")).set_value(halfway).run()
-    # The others are in the same layer as the first two, so no layer is missing that they could
-    # stand for: only heads over the threshold are left, or heads of layers that are missing.
     assert listed(looking)[:2] == [ranked[0][1], ranked[1][1]]
     assert len(listed(looking)) < len(before)
     assert "Chosen by hand." in texts(looking)
