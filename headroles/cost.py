@@ -7,14 +7,14 @@ together from three measured constants each:
 
     seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
     work    = 2 * parameters outside the embeddings * (sentences + sequences * length) tokens
-    bytes   = libraries + files + copies * 4 parameters + kept * 4 * layers * heads * cells
+    bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
 ``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
-constants were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on two cores: the
-bundled model, and GPT-2 small and medium with random weights, each with 8 and 64 sequences, the
-first two also with 256. They come within 10 % of the times and 12 % of the peaks of memory. Two
-models that took no part: Pythia 70M in 16 bits with 64 sequences took 8.6 s and 1.30 GB (estimated
-11.5 s and 1.29 GB), Qwen 0.5B in 16 bits with 16 sequences 31 s and 3.8 GB (37 s and 4.4 GB).
+constants of the time were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on two
+cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256 sequences)
+and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in 16 bits, took
+8.6 s and 31 s (estimated 11.5 s and 37 s). Peaks of memory: the bundled model .65 GB (estimated
+.65), GPT-2 small 1.63 and 1.71 GB (1.71).
 
 >>> facts = inspect_model("demo")  # doctest: +SKIP
 >>> estimate(facts, sequences=64).time_range  # doctest: +SKIP
@@ -66,7 +66,7 @@ LIBRARY_BYTES = 600_000_000
 COPIES = 1.1
 """Of the weights as 32-bit numbers, beside the files that they are read from."""
 KEPT_PATTERNS = 2.5
-"""Attention patterns of every layer that are in memory together at the end of a batch."""
+"""Copies of one layer's attention pattern that are in memory together."""
 MAX_CELLS = 500_000
 """Rows x length^2 of one batch; the same as in :mod:`headroles.analysis.measure`."""
 SEQUENCE_CELLS = 11_000
@@ -197,7 +197,7 @@ def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -
         + work / (SHARE * (speed or machine_speed()))
     )
     cells = min(MAX_CELLS, SEQUENCE_CELLS * sequences)
-    patterns = KEPT_PATTERNS * 4 * facts.num_layers * facts.num_heads * cells
+    patterns = KEPT_PATTERNS * 4 * facts.num_heads * cells
     stored = weights if facts.stored_bytes is None else facts.stored_bytes
     memory = LIBRARY_BYTES + stored + COPIES * weights + patterns
     return Estimate(seconds, RANGE[0] * seconds, RANGE[1] * seconds, int(memory))

@@ -198,7 +198,7 @@ def load_model(name_or_folder: str) -> LoadedModel:
     source = resolve_source(name_or_folder)
     key = catalogue_key(name_or_folder)
     tokenizer = load_tokenizer(source)
-    model = _load_weights(source, key)
+    model = load_weights(source, key)
     paths, num_heads = _install_probes(model, key)
     text_config = model.config.get_text_config()
     return LoadedModel(
@@ -246,7 +246,18 @@ def model_revision(source: str) -> str:
     return Path(cached).parent.name if isinstance(cached, str) else "unknown"
 
 
-def _load_weights(source: str, key: str) -> PreTrainedModel:
+def load_weights(source: str, key: str, *, attention: str | None = None) -> PreTrainedModel:
+    """Load a model's weights: safetensors only, no code of its own, none missing.
+
+    Args:
+        source: a folder or Hub id.
+        key: the name for error messages.
+        attention: the attention function by name; by default the probe, where the family takes it.
+
+    Raises:
+        ModelUnavailableError: if its files cannot be read.
+        UnsupportedModelError: if it is no decoder-only model.
+    """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -262,7 +273,7 @@ def _load_weights(source: str, key: str) -> PreTrainedModel:
         model, info = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=torch.float32,
-            attn_implementation=_attention_for(config),
+            attn_implementation=attention or _attention_for(config),
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,

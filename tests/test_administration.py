@@ -96,7 +96,7 @@ def test_every_public_action_is_in_the_table_below():
         for name, _ in inspect.getmembers(Administration, inspect.isfunction)
         if not name.startswith("_")
     }
-    assert public - {"sign_in", "sign_out"} == ARGUMENTS.keys()
+    assert public - {"sign_in", "sign_out", "close"} == ARGUMENTS.keys()
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

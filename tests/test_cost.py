@@ -54,17 +54,17 @@ def test_the_time_of_an_analysis_by_hand() -> None:
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:
-    # 600 MB of libraries, 4 MB of files, 4.4 MB in memory, and 10 bytes for each of 2 layers,
-    # 5 heads and 110,000 cells: 11 MB.
-    assert estimate(FACTS, sequences=10, speed=1e9).memory_bytes == 619_400_000
-    # Batches are bounded: 500,000 cells, 50 MB, however many sequences.
+    # 600 MB of libraries, 4 MB of files, 4.4 MB in memory, and 10 bytes for each of
+    # 5 heads and 110,000 cells, one layer at a time: 5.5 MB.
+    assert estimate(FACTS, sequences=10, speed=1e9).memory_bytes == 613_900_000
+    # Batches are bounded: 500,000 cells, 25 MB, however many sequences.
     for sequences in (50, 5_000):
-        assert estimate(FACTS, sequences=sequences, speed=1e9).memory_bytes == 658_400_000
+        assert estimate(FACTS, sequences=sequences, speed=1e9).memory_bytes == 633_400_000
 
 
 def test_files_of_small_numbers_take_less() -> None:
     half = estimate(facts(stored_bytes=2_000_000), sequences=10, speed=1e9)
-    assert half.memory_bytes == 619_400_000 - 2_000_000
+    assert half.memory_bytes == 613_900_000 - 2_000_000
 
 
 def test_an_unembedding_of_its_own_is_not_computed_either() -> None:
@@ -111,7 +111,7 @@ def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
     with pytest.raises(TooLargeError) as raised:
         cost.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes - 1)
     sentence = str(raised.value)
-    assert "'owner/name' needs about 620 MB of memory; 620 MB are free" in sentence
+    assert "'owner/name' needs about 614 MB of memory; 614 MB are free" in sentence
     assert "python -m scripts.analyze_heads --model owner/name" in sentence
 
 

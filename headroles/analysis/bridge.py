@@ -17,8 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.errors import ModelUnavailableError, UnsupportedModelError
-from headroles.models import resolve_source
+from headroles.errors import UnsupportedModelError
+from headroles.models import catalogue_key, load_tokenizer, load_weights, resolve_source
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
 
@@ -29,14 +29,17 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
     Raises:
         UnknownModelError: if there is no such model.
         ModelUnavailableError: if its files cannot be read.
-        UnsupportedModelError: if TransformerLens has no adapter for its architecture.
+        UnsupportedModelError: if it is no decoder-only model, or one that TransformerLens has no
+            adapter for.
     """
     source = resolve_source(name_or_folder)
+    # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
+    weights = load_weights(source, catalogue_key(name_or_folder), attention="eager")
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
-            bridge = TransformerBridge.boot_transformers(source, device="cpu")
-    except OSError as error:
-        raise ModelUnavailableError(name_or_folder, why=f"{error}".split("\n")[0]) from error
+            bridge = TransformerBridge.boot_transformers(
+                source, device="cpu", hf_model=weights, tokenizer=load_tokenizer(source)
+            )
     except (ValueError, KeyError, NotImplementedError) as error:
         raise UnsupportedModelError(name_or_folder, why=f"{error}".split("\n")[0]) from error
     return bridge.eval()
@@ -54,6 +57,7 @@ def each_layer(
 
     def hook_for(layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, hook: object) -> None:
+            _forget_patterns(bridge)
             on_layer(layer, pattern)
             if layer == last:
                 raise _SeenEnough
@@ -62,4 +66,18 @@ def each_layer(
 
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n)) for n in range(last + 1)]
     with torch.inference_mode(), contextlib.suppress(_SeenEnough):
-        bridge.run_with_hooks(token_ids, return_type=None, fwd_hooks=hooks)
+        # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
+        bridge.run_with_hooks(
+            token_ids,
+            return_type=None,
+            fwd_hooks=hooks,
+            output_attentions=False,
+            use_cache=False,
+        )
+
+
+def _forget_patterns(bridge: TransformerBridge) -> None:
+    """Let go of earlier layers' patterns: every attention module of the bridge keeps its last."""
+    for module in bridge.modules():
+        if getattr(module, "_pattern", None) is not None:
+            module._pattern = None
