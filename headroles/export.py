@@ -14,7 +14,6 @@ above the table. A prompt is text that anybody typed, and a spreadsheet computes
 
 from __future__ import annotations
 
-import copy
 import csv
 import importlib.metadata
 import io
@@ -407,7 +406,7 @@ def chart_image(
         return vl_convert.vegalite_to_svg(**settings).encode()
     except ValueError as error:
         raise ExportError(
-            f"The picture could not be made: {_first_line(error)}",
+            f"The picture could not be made: {_why(error)}",
             mend="Export the numbers instead, or try another chart.",
             value=kind,
         ) from error
@@ -420,15 +419,18 @@ def _check_choice(what: str, value: str, known: Iterable[str]) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".") + "."
+def _why(error: Exception) -> str:
+    """The line of a converter's message that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if "Error: " in line]
+    return (told or lines or [type(error).__name__])[0].rstrip(".:") + "."
 
 
 def _concrete_chart(
     spec: Mapping[str, object], theme: str, width: int, title: str
 ) -> dict[str, object]:
     background, ink = THEMES[theme]
-    chart = _concrete(copy.deepcopy(dict(spec)), ink, width)
+    chart = _concrete(dict(spec), ink, width)
     chart |= {"background": background, "padding": 16}
     if title:
         lines = textwrap.wrap(title, max(width // 8, 20))  # about 8 pixels a letter

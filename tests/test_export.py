@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -483,6 +484,18 @@ def test_nothing_of_a_page_is_left_in_a_picture() -> None:
     assert b"currentColor" in json.dumps(bars()).encode()
 
 
+def test_what_a_chart_does_not_colour_takes_the_ink_too() -> None:
+    spec = {
+        "title": "Plain",
+        "data": {"values": [{"a": 1, "b": "word"}]},
+        "mark": "text",
+        "encoding": {"text": {"field": "b"}, "x": {"field": "a"}},
+    }
+    root = parse(chart_image(spec, "svg", theme="dark"))
+    assert {"Plain", "word", "a"} <= set(texts(root))
+    assert {one.get("fill") for one in root.iter(f"{SVG}text")} == {export.THEMES["dark"][1]}
+
+
 def test_words_of_a_prompt_are_never_taken_for_settings() -> None:
     root = parse(chart_image(pattern_chart(["start", "currentColor", "container"]), "svg"))
     assert {"currentColor", "container"} <= set(texts(root))
@@ -518,14 +531,23 @@ def test_what_cannot_be_drawn_is_said() -> None:
         chart_image({"mark": "no such mark", "encoding": 3}, "png")
 
 
-def test_a_picture_fetches_nothing() -> None:
-    spec = {
-        "data": {"url": "https://example.org/data.csv"},
-        "mark": "bar",
-        "encoding": {"x": {"field": "a"}},
-    }
-    with pytest.raises(ExportError, match="could not be made"):
-        chart_image(spec, "svg")
+def test_a_picture_fetches_nothing(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("a,b\n1,word\n")
+    # A process of its own: the converter lets no other thread of this one answer it.
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            port = re.search(r"port (\d+)", server.stdout.readline())[1]
+            url = f"http://127.0.0.1:{port}/data.csv"
+            with urllib.request.urlopen(url, timeout=30) as reply:  # it could be reached
+                assert b"word" in reply.read()
+            spec = {"data": {"url": url}, "mark": "text", "encoding": {"text": {"field": "b"}}}
+            with pytest.raises(ExportError, match=r"not allowed: http://127.0.0.1"):
+                chart_image(spec, "svg")
+        finally:
+            server.terminate()
 
 
 def test_the_heads_of_a_row_are_written_as_people_read_them() -> None:
