@@ -10,11 +10,11 @@ together from three measured constants each:
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
 ``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
-constants of the time were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on two
-cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256 sequences)
-and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in 16 bits, took
-8.6 s and 31 s (estimated 11.5 s and 37 s). Peaks of memory: the bundled model .65 GB (estimated
-.65), GPT-2 small 1.63 and 1.71 GB (1.71).
+constants of the time were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on
+two cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256
+sequences) and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in
+16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). Peaks of memory: the bundled model .65 GB
+(estimated .65), GPT-2 small 1.63 and 1.71 GB (1.71).
 
 >>> facts = inspect_model("demo")  # doctest: +SKIP
 >>> estimate(facts, sequences=64).time_range  # doctest: +SKIP
@@ -68,7 +68,7 @@ COPIES = 1.1
 KEPT_PATTERNS = 2.5
 """Copies of one layer's attention pattern that are in memory together."""
 MAX_CELLS = 500_000
-"""Rows x length^2 of one batch; the same as in :mod:`headroles.analysis.measure`."""
+"""Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
 SEQUENCE_CELLS = 11_000
 """Length^2 of a long sequence: what one of few takes up in its batch."""
 

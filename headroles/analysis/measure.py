@@ -24,13 +24,11 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis import texts
 from headroles.analysis.bridge import each_layer
+from headroles.cost import MAX_CELLS
 from headroles.roles import SCORED_ROLES, Role
 from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
 from headroles.tokens import start_token
 from headroles.types import RoleScores, Sequences
-
-MAX_CELLS = 500_000
-"""Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(phase, sequences done, sequences in all)``."""
