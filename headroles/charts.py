@@ -295,23 +295,24 @@ def head_map(
     return _finish(alt.layer(*layers), height=(44 if roomy else 20) * frame["layer"].nunique())
 
 
-BINS = 40
-"""Columns of a distribution: a fortieth of the scale each."""
+MARK = 0.025
+"""Of the scale: two marks of a distribution that are nearer than this stand at two heights."""
 
 
-def stacked(values: Sequence[float]) -> list[tuple[float, int]]:
-    """Where the marks of a distribution stand: the middle of a value's column, and its place there.
+def stacked(values: Sequence[float]) -> list[int]:
+    """The height of every mark of a distribution: the lowest at which it covers no other.
 
-    >>> stacked([0.011, 0.5, 0.013])
-    [(0.0125, 0), (0.5125, 0), (0.0125, 1)]
+    >>> stacked([0.013, 0.5, 0.011, 0.04])
+    [1, 0, 0, 0]
     """
-    filled: dict[int, int] = {}
-    places = []
-    for value in values:
-        column = min(int(value * BINS), BINS - 1)
-        filled[column] = filled.get(column, -1) + 1
-        places.append((round((column + 0.5) / BINS, 4), filled[column]))
-    return places
+    heights = [0] * len(values)
+    last: list[float] = []  # the rightmost mark at each height
+    for place in sorted(range(len(values)), key=values.__getitem__):
+        value = values[place]
+        free = (height for height, mark in enumerate(last) if value - mark >= MARK)
+        heights[place] = next(free, len(last))
+        last[heights[place] : heights[place] + 1] = [value]
+    return heights
 
 
 def score_distribution(
@@ -321,7 +322,7 @@ def score_distribution(
     threshold: float | None,
     chance: float | None,
 ) -> alt.LayerChart:
-    """One mark a head, stacked where its score lies from 0 to 1, with threshold and chance.
+    """One mark a head at its score from 0 to 1, near ones stacked, with threshold and chance.
 
     Args:
         records: one a head: label, value, active, listed, shown.
@@ -330,7 +331,7 @@ def score_distribution(
         chance: 0..1, the thick tick; None draws none.
     """
     frame = pd.DataFrame(records)
-    frame[["column", "place"]] = stacked(list(frame["value"]))
+    frame["place"] = stacked(list(frame["value"]))
     highest = int(frame["place"].max()) + 1
     height = min(max(9 * highest, 70), 200)
     x = {"scale": alt.Scale(domain=[0, 1], nice=False)}
@@ -350,7 +351,7 @@ def score_distribution(
             opacity=1,
         )
         .encode(
-            x=alt.X("column:Q", axis=_share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
+            x=alt.X("value:Q", axis=_share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
             y=y,
             tooltip=[
                 alt.Tooltip("label:N", title="head"),

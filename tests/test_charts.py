@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headroles import charts
 from headroles.roles import ROLES
@@ -291,23 +295,32 @@ def scored(label: str, value: float, **changes: object) -> dict[str, object]:
 SCORES = [scored("L0H0", 0.0), scored("L0H1", 0.01), scored("L1H0", 0.5), scored("L1H1", 1.0)]
 
 
-def test_marks_stack_in_the_column_of_their_score() -> None:
-    # Columns are a fortieth wide: 0 and .01 share the first, .5 begins the 21st, 1 is in the last.
-    assert charts.stacked([row["value"] for row in SCORES]) == [
-        (0.0125, 0),
-        (0.0125, 1),
-        (0.5125, 0),
-        (0.9875, 0),
-    ]
+def test_marks_that_would_cover_each_other_stand_at_two_heights() -> None:
+    # From left to right: 0 and .01 are near, .02 is near both, .03 only .01 and .02; .5 is alone.
+    assert charts.stacked([0.5, 0.02, 0.0, 0.01, 0.03]) == [0, 2, 0, 1, 0]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(0, 1), max_size=60))
+def test_no_two_marks_of_a_height_are_near(values: list[float]) -> None:
+    heights = charts.stacked(values)
+    for height in set(heights):
+        row = sorted(value for value, at in zip(values, heights, strict=True) if at == height)
+        assert all(right - left >= charts.MARK for left, right in pairwise(row))
 
 
 def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
     spec = charts.score_distribution(
         SCORES, ROLES["induction"], threshold=0.4, chance=0.1
     ).to_dict()
-    (marks,) = layers_with(spec, "x", "column")
+    (marks,) = layers_with(spec, "x", "value")
     rows = spec["datasets"][marks["data"]["name"]]
-    assert [row["label"] for row in rows] == ["L0H0", "L0H1", "L1H0", "L1H1"]
+    assert [(row["label"], row["value"], row["place"]) for row in rows] == [
+        ("L0H0", 0.0, 0),
+        ("L0H1", 0.01, 1),
+        ("L1H0", 0.5, 0),
+        ("L1H1", 1.0, 0),
+    ]
     assert marks["encoding"]["x"]["scale"]["domain"] == [0, 1]
     lowest, highest = marks["encoding"]["y"]["scale"]["domain"]
     assert lowest < 0
