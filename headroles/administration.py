@@ -19,6 +19,7 @@ from pathlib import Path
 from headroles import audit, cost, store
 from headroles.access import Gate, Ticket, session_name
 from headroles.errors import WrongSecretError
+from headroles.inspection import ModelFacts, inspect_model
 from headroles.jobs import Job, JobRequest, Jobs, JobView, analysis_command
 from headroles.store import ModelEntry
 
@@ -29,7 +30,7 @@ class Prospect:
 
     request: JobRequest
     """What is asked for."""
-    facts: cost.ModelFacts
+    facts: ModelFacts
     """How large the model is."""
     estimate: cost.Estimate
     """Time and memory."""
@@ -81,10 +82,10 @@ class Administration:
 
         Raises:
             NotSignedInError: without a valid ticket.
-            HeadrolesError: if the model cannot be used here; see :func:`cost.inspect_model`.
+            HeadrolesError: if the model cannot be used here; see :func:`inspect_model`.
         """
         self.gate.check(ticket)
-        facts = cost.inspect_model(request.model)
+        facts = inspect_model(request.model)
         estimate = cost.estimate(facts, sequences=request.sequences)
         return Prospect(request, facts, estimate, cost.available_memory())
 

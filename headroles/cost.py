@@ -1,9 +1,6 @@
-"""What an analysis would take, said before it starts: a usable model, time, memory.
+"""What an analysis would take, said before it starts: time and memory, and whether there is room.
 
-:func:`inspect_model` looks a model up by its files' names and sizes and its ``config.json``; no
-weight is read or downloaded. It takes the keys of the catalogue and ids of the Hugging Face Hub,
-never a folder, because the name comes from a browser. :func:`estimate` puts time and memory
-together from three measured constants each:
+:func:`estimate` puts time and memory together from three measured constants each:
 
     seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
     work    = 2 * parameters outside the embeddings * (sentences + sequences * length) tokens
@@ -16,35 +13,21 @@ sequences) and come within 10 % of them; two models that took no part, Pythia 70
 16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). Peaks of memory: the bundled model .65 GB
 (estimated .65), GPT-2 small 1.63 and 1.71 GB (1.71).
 
->>> facts = inspect_model("demo")  # doctest: +SKIP
->>> estimate(facts, sequences=64).time_range  # doctest: +SKIP
+>>> estimate(inspect_model("demo"), sequences=64).time_range  # doctest: +SKIP
 '4 s to 16 s'
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import queue
-import re
 import shutil
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
-from headroles.errors import (
-    HubAnswerError,
-    ModelNameError,
-    ModelUnavailableError,
-    TooLargeError,
-    UnsupportedModelError,
-)
-from headroles.models import CATALOGUE, CatalogueEntry, model_revision
-from headroles.paths import ROOT
+from headroles.errors import TooLargeError
+from headroles.inspection import ModelFacts
 
 START_SECONDS = 7.0
 """Python, torch, transformers and TransformerLens; 5 to 6 of them are imports."""
@@ -72,47 +55,6 @@ MAX_CELLS = 500_000
 SEQUENCE_CELLS = 11_000
 """Length^2 of a long sequence: what one of few takes up in its batch."""
 
-LARGEST_CONFIG = 1_000_000
-"""Bytes of a ``config.json`` that is read."""
-
-_HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SMALL_FILES = {".json", ".txt", ".model", ".jinja"}
-_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What can be known of a model without its weights."""
-
-    key: str
-    """The catalogue key or Hub id; also the name that a job is started with."""
-    source: str
-    """The folder of the bundled model, or the Hub id."""
-    revision: str
-    """What pins the weights: the Hub commit, or a digest of the bundled file."""
-    num_layers: int
-    num_heads: int
-    """Query heads a layer."""
-    width: int
-    """Of the residual stream."""
-    vocabulary: int
-    parameters: int
-    """All numbers in the weight files."""
-    download_bytes: int
-    """What is still to be downloaded; 0 when all of it is on this disk."""
-    is_tied: bool = True
-    """Whether one matrix serves as embedding and unembedding."""
-    stored_bytes: int | None = None
-    """Of the weight files; None for 32-bit numbers."""
-
-    @property
-    def computed_parameters(self) -> int:
-        """Those outside the embeddings: what every token is multiplied with."""
-        tables = 1 if self.is_tied else 2
-        return max(0, self.parameters - tables * self.vocabulary * self.width)
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -127,56 +69,6 @@ class Estimate:
     def time_range(self) -> str:
         """For people, e.g. ``15 s to 60 s``."""
         return f"{duration(self.low)} to {duration(self.high)}"
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A model's description, from the disk or from the Hub."""
-
-    config: object
-    revision: str
-    parameters: int
-    stored_bytes: int
-    download_bytes: int
-
-
-def inspect_model(name: str, *, timeout: float = 8.0) -> ModelFacts:
-    """Look a model up and refuse what cannot be analysed; no weight is downloaded.
-
-    Args:
-        name: a catalogue key, or an id of the Hugging Face Hub such as ``EleutherAI/pythia-160m``.
-        timeout: seconds after which the Hub counts as unreachable, retries included.
-
-    Raises:
-        ModelNameError: if it is neither, looks like a path, or is the name of a folder here.
-        HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
-        ModelUnavailableError: if there is no network, or the Hub does not answer.
-        UnsupportedModelError: if it needs code of its own, has no safetensors, no attention heads,
-            or is no decoder-only language model.
-    """
-    entry = _catalogued(name)
-    if entry is None:
-        _check_name(name)
-    key, source = (entry.key, entry.source) if entry else (name, name)
-    if entry and entry.is_bundled:
-        found = _in_folder(key, Path(source), revision=model_revision(source))
-    else:
-        trusted = entry is not None
-        found = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
-    config = _checked_config(key, found.config)
-    return ModelFacts(
-        key=key,
-        source=source,
-        revision=found.revision,
-        num_layers=_count(key, config, "num_hidden_layers"),
-        num_heads=_count(key, config, "num_attention_heads"),
-        width=_count(key, config, "hidden_size"),
-        vocabulary=_count(key, config, "vocab_size"),
-        parameters=found.parameters,
-        download_bytes=found.download_bytes,
-        is_tied=bool(getattr(config, "tie_word_embeddings", True)),
-        stored_bytes=found.stored_bytes,
-    )
 
 
 def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -> Estimate:
@@ -229,9 +121,6 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 7_200 else f"{round(seconds / 3_600)} h"
-
-
-# ------------------------------------------------------------------ this machine
 
 
 @lru_cache(maxsize=1)
@@ -316,263 +205,3 @@ def available_disk() -> int:
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
-
-
-# ------------------------------------------------------------------ the name
-
-
-def _catalogued(name: str) -> CatalogueEntry | None:
-    """The catalogue's entry of a key or Hub id; the bundled model's folder is not a name."""
-    for entry in CATALOGUE.values():
-        if name == entry.key or (name == entry.source and not entry.is_bundled):
-            return entry
-    return None
-
-
-def _check_name(name: str) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    if not _HUB_ID.fullmatch(name):
-        raise ModelNameError(name, known=CATALOGUE)
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        raise ModelNameError(name, known=CATALOGUE) from None
-    # transformers would load the folder instead, and a browser does not choose folders.
-    if any((base / name).exists() for base in (Path.cwd(), ROOT)):
-        raise ModelNameError(name, known=CATALOGUE, is_folder=True)
-
-
-# ------------------------------------------------------------------ the files
-
-
-def _weights_among(names: Collection[str]) -> list[str]:
-    """The weight files that transformers would read; empty where there are no safetensors."""
-    if _WHOLE in names:
-        return [_WHOLE]
-    return sorted(filter(_SHARD.fullmatch, names)) if _INDEX in names else []
-
-
-def _no_safetensors(key: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        key,
-        why="its weights are not stored as safetensors (model.safetensors), and reading other "
-        "formats can run code.",
-    )
-
-
-def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None = None) -> _Found:
-    """A model that lies in a folder or in the Hub's cache."""
-    from huggingface_hub import parse_local_safetensors_file_metadata
-    from huggingface_hub.errors import SafetensorsParsingError
-
-    try:
-        config = json.loads(((config_in or folder) / "config.json").read_bytes())
-        weights = [folder / name for name in _weights_among({p.name for p in folder.iterdir()})]
-        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
-        stored = sum(path.stat().st_size for path in weights)
-    except (OSError, ValueError, SafetensorsParsingError) as error:
-        why = "its files on this disk cannot be read."
-        raise ModelUnavailableError(key, why=why) from error
-    if not heads:
-        raise _no_safetensors(key)
-    parameters = sum(sum(head.parameter_count.values()) for head in heads)
-    return _Found(config, revision, parameters, stored, download_bytes=0)
-
-
-def _on_disk(source: str, *, trusted: bool) -> _Found | None:
-    """The model in the Hub's cache, if its weights are there as a whole."""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(source, "config.json")
-    if not isinstance(config, str):
-        return None
-    folder = Path(config).parent
-    if _is_whole(folder):
-        return _in_folder(source, folder, revision=folder.name)
-    # A catalogue model's safetensors may lie on the Hub's conversion branch, another snapshot.
-    for whole in folder.parent.glob(f"*/{_WHOLE}") if trusted else ():
-        return _in_folder(source, whole.parent, revision=folder.name, config_in=folder)
-    return None
-
-
-def _is_whole(folder: Path) -> bool:
-    if (folder / _WHOLE).is_file():
-        return True
-    try:
-        shards = json.loads((folder / _INDEX).read_bytes())["weight_map"].values()
-        return all((folder / name).is_file() for name in shards)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
-
-
-# ------------------------------------------------------------------ the Hub
-
-
-def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
-    """The model's description on the Hub; its errors as sentences."""
-    from httpx2 import HTTPError, TimeoutException
-    from huggingface_hub import constants, errors
-
-    if constants.is_offline_mode():
-        why = (
-            "it is not on this disk, and HF_HUB_OFFLINE forbids the network. Fetch it once with "
-            f"'hf download {source}' while there is one."
-        )
-        raise ModelUnavailableError(source, why=why)
-    try:
-        return _within(timeout, lambda: _ask_hub(source, timeout, trusted=trusted))
-    except (TimeoutError, TimeoutException) as error:
-        why = f"the Hugging Face Hub did not answer within {timeout:g} seconds."
-        raise ModelUnavailableError(source, why=why) from error
-    except errors.GatedRepoError as error:
-        raise _gated(source) from error
-    except errors.RepositoryNotFoundError as error:
-        raise _unknown(source) from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise _gated(source) from error
-        why = f"the Hugging Face Hub answered with an error ({status})."
-        raise ModelUnavailableError(source, why=why) from error
-    except (OSError, HTTPError) as error:
-        why = "the Hugging Face Hub cannot be reached."
-        raise ModelUnavailableError(source, why=why) from error
-
-
-def _unknown(source: str) -> HubAnswerError:
-    return HubAnswerError(
-        f"There is no public model '{source}' on the Hugging Face Hub.",
-        mend="Check the spelling on huggingface.co, capital letters included. A private model "
-        "needs an HF_TOKEN on the server.",
-        value=source,
-    )
-
-
-def _gated(source: str) -> HubAnswerError:
-    return HubAnswerError(
-        f"The model '{source}' is not open to everybody: its owner asks for consent first.",
-        mend=f"Accept its terms on huggingface.co/{source} and set HF_TOKEN on the server, or "
-        "choose an open model.",
-        value=source,
-    )
-
-
-def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
-    """Two questions: the list of files, and ``config.json``."""
-    from huggingface_hub import HfApi, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-    try:
-        info = HfApi().model_info(source, files_metadata=True, timeout=timeout)
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-        if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
-            raise UnsupportedModelError(source, why="it has no config.json that says what it is.")
-        weights = _weights_among(sizes)
-        if not weights and not trusted:
-            raise _no_safetensors(source)
-        # Not hf_hub_download: it asks again and again, for up to a minute, when nobody answers.
-        answer = get_session().get(
-            hf_hub_url(source, "config.json", revision=info.sha),
-            headers=build_hf_headers(),
-            timeout=timeout,
-        )
-        hf_raise_for_status(answer)
-        config = answer.json()
-    except (ValueError, KeyError, TypeError) as error:
-        why = "the Hugging Face Hub's answer cannot be understood."
-        raise ModelUnavailableError(source, why=why) from error
-    # A catalogue model without safetensors has a copy of the same size on the conversion branch.
-    weights = weights or [name for name in ("pytorch_model.bin",) if name in sizes]
-    total = info.safetensors.total if info.safetensors else 0
-    stored = sum(sizes[name] for name in weights)
-    parameters = total or stored // _bytes_of_a_number(config)
-    missing = _missing_bytes(source, info.sha, sizes, weights)
-    return _Found(config, info.sha, parameters, stored, missing)
-
-
-def _bytes_of_a_number(config: object) -> int:
-    named = config if isinstance(config, Mapping) else {}
-    kind = str(named.get("dtype") or named.get("torch_dtype"))
-    return 2 if kind.endswith("16") else 4
-
-
-def _missing_bytes(
-    source: str, revision: str, sizes: Mapping[str, int], weights: Collection[str]
-) -> int:
-    """What loading would download: weights, configuration and tokenizer, less what is here."""
-    from huggingface_hub import try_to_load_from_cache
-
-    small = {name for name in sizes if "/" not in name and Path(name).suffix in _SMALL_FILES}
-    wanted = small | set(weights)
-    here = {
-        name
-        for name in wanted
-        if isinstance(try_to_load_from_cache(source, name, revision=revision), str)
-    }
-    return sum(sizes[name] for name in wanted - here)
-
-
-def _within(seconds: float, action: Callable[[], _Result]) -> _Result:
-    """The result of an action, or TimeoutError: a server may also answer, but drop by drop."""
-    results: queue.SimpleQueue = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put((action(), None))
-        except BaseException as error:
-            results.put((None, error))
-
-    threading.Thread(target=run, daemon=True, name="ask the Hub").start()
-    try:
-        result, error = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result
-
-
-# ------------------------------------------------------------------ config.json
-
-
-def _checked_config(key: str, raw: object) -> object:
-    """The text model's configuration, or the sentence that says why not."""
-    from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    )
-
-    raw = raw if isinstance(raw, dict) else {}
-    kind = raw.get("model_type")
-    if raw.get("auto_map"):
-        raise UnsupportedModelError(
-            key, why="it needs code of its own (remote code), which this server does not run."
-        )
-    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
-        raise UnsupportedModelError(
-            key, why=f"transformers knows no architecture '{str(kind)[:40]}'."
-        )
-    try:
-        config = CONFIG_MAPPING[kind].from_dict(raw)
-    except Exception as error:  # a stranger's file: whatever transformers makes of it
-        raise UnsupportedModelError(key, why="its config.json makes no sense.") from error
-    if config.is_encoder_decoder:
-        raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise UnsupportedModelError(key, why="it is no model that continues a text.")
-    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
-    text = config.get_text_config()
-    if not getattr(text, "num_attention_heads", None):
-        raise UnsupportedModelError(key, why="it has no attention heads.")
-    return text
-
-
-def _count(key: str, config: object, name: str) -> int:
-    number = getattr(config, name, None)
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**31:
-        raise UnsupportedModelError(key, why=f"its config.json gives no usable {name}.")
-    return number

@@ -19,7 +19,6 @@ its standard input closes, so it never outlives the server.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -31,149 +30,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from headroles import files, store
 from headroles.downloads import sweep_unfinished
 from headroles.errors import DiskError, HeadrolesError, UnknownJobError
+from headroles.job_records import Job, JobRequest, JobView, Owner, Progress, State
 from headroles.paths import ROOT
+from headroles.processes import give_way, stop_tree
 
 KEPT = 20
 """Ended jobs that are kept, the oldest go first."""
-GRACE_SECONDS = 0.5
-"""Between asking a cancelled child to end and killing it."""
 NICENESS = 19
 """The child gives way to the students' prompts (Unix niceness)."""
 LOG_LINES = 12
 """Lines of the log that are shown."""
 
-State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+
+__all__ = ["Job", "JobRequest", "JobView", "Jobs", "Owner", "Progress", "analysis_command"]
 
 _log = logging.getLogger(__name__)
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class JobRequest(_Record):
-    """What an instructor asks for."""
-
-    model: str = Field(min_length=1)
-    sequences: int = Field(default=64, ge=2)
-    seed: int = Field(default=0, ge=0)
-    thresholds: dict[str, float] = {}
-    cap: int = Field(default=8, ge=1)
-
-
-class Owner(_Record):
-    """The server process that a job belongs to; the start time tells apart a reused number."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def this_process(cls) -> Owner:
-        """The process that runs this."""
-        return cls(pid=os.getpid(), started=psutil.Process().create_time())
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether that very process still runs."""
-        try:
-            return psutil.Process(self.pid).create_time() == self.started
-        except psutil.Error:
-            return False
-
-
-class Job(_Record):
-    """One analysis, from the queue to its end."""
-
-    id: str
-    """Sorts by the time of asking."""
-    request: JobRequest
-    who: str
-    """The session that asked."""
-    owner: Owner
-    state: State = "queued"
-    queued_at: datetime
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    expected_seconds: float | None = None
-    """What the estimate said beforehand."""
-    problem: str = ""
-    """Why it failed or was lost."""
-    mend: str = ""
-    """What to do about it."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it waits or runs."""
-        return self.state in ("queued", "running")
-
-    @property
-    def seconds(self) -> float:
-        """How long it ran, or has run so far."""
-        if self.started_at is None:
-            return 0.0
-        return ((self.ended_at or datetime.now(UTC)) - self.started_at).total_seconds()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The last thing that a running child said of itself."""
-
-    phase: str = "starting"
-    """In words, e.g. ``scoring repeats``."""
-    done: int = 0
-    """Sequences scored."""
-    total: int = 0
-    """Sequences in all; 0 while that is not known."""
-    at: float = 0.0
-    """``time.monotonic`` of this event."""
-    first: tuple[float, int] | None = None
-    """``at`` and ``done`` of the first event that counted sequences: the pace runs from there."""
-
-
-@dataclass(frozen=True)
-class JobView:
-    """A job as a page shows it, at one moment."""
-
-    job: Job
-    """Its record."""
-    progress: Progress
-    """How far it is."""
-    place: int
-    """Jobs before it in the queue; 0 for the one that runs and for ended ones."""
-    log: tuple[str, ...]
-    """The last lines of its log."""
-
-    @property
-    def fraction(self) -> float:
-        """0..1 of the sequences; 1 only when done."""
-        if self.job.state == "done":
-            return 1.0
-        return min(self.progress.done / self.progress.total, 0.99) if self.progress.total else 0.0
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds still to go: from the pace so far, before that from the estimate; or None."""
-        if self.job.state != "running":
-            return None
-        now, progress = time.monotonic(), self.progress
-        began, done_then = progress.first or (0.0, progress.done)
-        if progress.done > done_then:
-            pace = (progress.at - began) / (progress.done - done_then)
-            return max(pace * (progress.total - progress.done) - (now - progress.at), 0.0)
-        if self.job.expected_seconds is None:
-            return None
-        return max(self.job.expected_seconds - self.job.seconds, 0.0)
 
 
 def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
@@ -355,7 +234,7 @@ class Jobs:
                 cancelled_before = job.id in self._to_cancel
             if cancelled_before:  # between its turn and the start of the child
                 stop_tree(child.pid)
-            _be_nice(child.pid)
+            give_way(child.pid, niceness=NICENESS)
             for line in child.stdout:
                 self._hear(job, line, said_error)
             code = child.wait()
@@ -500,37 +379,6 @@ class Jobs:
         # A progress bar rewrites its line with carriage returns: only its last state counts.
         lines = [line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")]
         return tuple(line for line in map(_without_escapes, lines) if line.strip())[-LOG_LINES:]
-
-
-def stop_tree(pid: int) -> None:
-    """End a process and everything under it: asked first, killed after :data:`GRACE_SECONDS`."""
-    family = _family(pid)
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=GRACE_SECONDS)
-    # Whoever did not listen may have started others in the meantime.
-    stubborn = {one for process in alive for one in _family(process.pid)}
-    for process in stubborn:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=1)
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    """A process with all its descendants; empty if it is gone."""
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _be_nice(pid: int) -> None:
-    try:
-        psutil.Process(pid).nice(NICENESS)
-    except (psutil.Error, OSError, ValueError):  # it ended already, or this system has no niceness
-        _log.debug("the priority of %s could not be lowered", pid)
 
 
 def _why_it_died(code: int) -> dict[str, str]:

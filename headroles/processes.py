@@ -1,0 +1,45 @@
+"""Child processes that end when they are told to, with everything under them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import psutil
+
+GRACE_SECONDS = 0.5
+"""Between asking a process to end and killing it."""
+
+_log = logging.getLogger(__name__)
+
+
+def stop_tree(pid: int) -> None:
+    """End a process and everything under it: asked first, killed after :data:`GRACE_SECONDS`."""
+    family = _family(pid)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(family, timeout=GRACE_SECONDS)
+    # Whoever did not listen may have started others in the meantime.
+    stubborn = {one for process in alive for one in _family(process.pid)}
+    for process in stubborn:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=1)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process with all its descendants; empty if it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def give_way(pid: int, *, niceness: int) -> None:
+    """Lower a process's priority, where the system has such a thing (Unix niceness)."""
+    try:
+        psutil.Process(pid).nice(niceness)
+    except (psutil.Error, OSError, ValueError):  # it ended already, or this system has no niceness
+        _log.debug("the priority of %s could not be lowered", pid)
