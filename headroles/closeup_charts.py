@@ -26,6 +26,8 @@ MOST = 80
 """Most rows and columns of a pattern; more tokens than this are drawn in blocks."""
 PATTERN_SIZE = 540
 """Pixels of the side of an attention pattern, at most."""
+LABEL = 14
+"""Pixels that a token's label needs."""
 SHADES = (0.0, 0.05, 0.25, 0.5, 1.0)
 """Weights that the legend of a pattern names."""
 HIDDEN_TITLE = ("Resting column hidden:", "every row is rescaled to 100%")
@@ -117,13 +119,13 @@ def attention_pattern(
     """
     starts = list(range(cells.first, cells.last + 1, cells.block))
     step = cell_step(len(starts))
-    every = max(1, round(15 / step))  # a label needs about 15 pixels
-    drawn = [alt.param(name="tokens", value=_drawn_labels(cells, labels))]
+    tokens = alt.param(name="tokens", value=list(labels[cells.first : cells.last + 1]))
     domain = alt.Scale(domain=starts, padding=0)
-    axis = _token_axis(starts[::every], cells, every_token=every == 1 and cells.block == 1)
+    across = _token_axis(cells, "looks at", pixels=f"(width / {len(starts)})")
+    down = _token_axis(cells, "this token", pixels=f"{step:.2f}")
     base = _squares(cells, role).encode(
-        x=alt.X("key:O", scale=domain, axis=axis("looks at", orient="top", labelAngle=-60)),
-        y=alt.Y("query:O", scale=domain, axis=axis("this token")),
+        x=alt.X("key:O", scale=domain, axis=alt.Axis(orient="top", labelAngle=-60, **across)),
+        y=alt.Y("query:O", scale=domain, axis=alt.Axis(**down)),
     )
     fill = base.mark_rect(fill=ACTIVE).encode(
         fillOpacity=alt.FillOpacity(
@@ -133,14 +135,15 @@ def attention_pattern(
     outline = base.transform_filter("datum.target").mark_rect(
         fillOpacity=0,
         stroke=TARGET,
-        strokeWidth=2 if step > 8 else 0.8,
-        strokeOpacity=1 if step > 4 else 0.4,  # crowded outlines must not hide the cells
+        # Crowded outlines must not hide the cells.
+        strokeWidth=2 if step > 10 else 0.8,
+        strokeOpacity=1 if cells.block == 1 else 0.75,
     )
-    layers = [fill, outline, *([_numbers(base)] if step >= 32 else [])]
+    layers = [fill, outline, *([_numbers(base, len(starts))] if step >= 26 else [])]
     title = {"title": _title(HIDDEN_TITLE)} if rest_hidden else {}
     return (
         alt.layer(*layers)
-        .add_params(*drawn)
+        .add_params(tokens)
         .properties(
             width="container",
             height=round(step * len(starts)),
@@ -152,29 +155,29 @@ def attention_pattern(
     )
 
 
-def _drawn_labels(cells: Cells, labels: Sequence[str]) -> list[str]:
-    return list(labels[cells.first : cells.last + 1])
+def _token_axis(cells: Cells, title: str, *, pixels: str) -> dict[str, object]:
+    """The settings of an axis of tokens. A label needs :data:`LABEL` pixels, so where squares are
+    narrower only every few are labelled, and their position says which ones they are.
 
-
-def _token_axis(values: list[int], cells: Cells, *, every_token: bool):
-    """A maker of the two axes. Where only some labels are drawn, the position says which ones."""
+    Args:
+        cells: what is drawn.
+        title: what the axis stands for.
+        pixels: pixels of a square, as a Vega expression: a phone has fewer than a desk.
+    """
+    every = f"ceil({LABEL} / {pixels})"
     token = f"tokens[datum.value - {cells.first}]"
-
-    def axis(title: str, **settings: object) -> alt.Axis:
-        return alt.Axis(
-            title=title,
-            values=values,
-            labelExpr=token if every_token else f"datum.value + ' ' + {token}",
-            labelFontSize=12 if every_token else 11,
-            labelLimit=90,
-            labelOverlap=False,
-            ticks=False,
-            domain=False,
-            titleFontWeight="normal",
-            **settings,
-        )
-
-    return axis
+    named = token if cells.block == 1 else f"datum.value + ' ' + {token}"
+    return {
+        "title": title,
+        "labelExpr": f"((datum.value - {cells.first}) / {cells.block}) % {every} ? '' : "
+        f"{every} > 1 ? datum.value + ' ' + {token} : {named}",
+        "labelFontSize": 12,
+        "labelLimit": 90,
+        "labelOverlap": False,
+        "ticks": False,
+        "domain": False,
+        "titleFontWeight": "normal",
+    }
 
 
 def _squares(cells: Cells, role: Role) -> alt.Chart:
@@ -200,12 +203,12 @@ def _squares(cells: Cells, role: Role) -> alt.Chart:
     )
 
 
-def _numbers(base: alt.Chart) -> alt.Chart:
-    """Whole percents in the cells, where these are large enough to hold them."""
+def _numbers(base: alt.Chart, squares: int) -> alt.Chart:
+    """Whole percents in the cells, on a screen where these are wide enough to hold them."""
     return (
         base.transform_filter("datum.weight >= 0.005")
         .transform_calculate(number="format(datum.weight * 100, '.0f')")
-        .mark_text(color=INK, fontSize=12)
+        .mark_text(color=INK, fontSize=11, opacity={"expr": f"width / {squares} >= 22 ? 0.9 : 0"})
         .encode(text="number:N")
     )
 
@@ -214,6 +217,13 @@ def _title(lines: Sequence[str]) -> alt.TitleParams:
     return alt.TitleParams(
         text=list(lines), anchor="start", color=INK, fontSize=13, fontWeight="bold", offset=6
     )
+
+
+def _sparse_distances(bars: int) -> str:
+    """Every label where there is room; else only every third distance, and what is no distance."""
+    number = "toNumber(replace(datum.label, '−', ''))"
+    keep = f"width / {bars} >= 26 || !isValid({number}) || {number} % 3 == 0"
+    return f"{keep} ? datum.label : ''"
 
 
 def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
@@ -233,9 +243,10 @@ def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
             scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1),
             axis=alt.Axis(
                 title="tokens back (0 is the token itself)",
+                labelExpr=_sparse_distances(len(frame)),
                 labelAngle=0,
                 labelFontSize=11,
-                labelOverlap="parity",
+                labelOverlap=False,
                 ticks=False,
                 domain=False,
                 titleFontWeight="normal",

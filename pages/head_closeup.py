@@ -44,11 +44,12 @@ def closeup(found: caches.Answer) -> None:
     drawn = pattern.shown(one, rest_hidden=rest_hidden)
     pattern.draw(one, drawn)
     tokens.draw(drawn)
-    left, right = st.columns([2, 3], gap="medium")
+    passport.draw(one)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         profile.draw(one)
     with right:
-        passport.draw(one)
+        passport.background(one)
 
 
 page()

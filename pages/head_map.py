@@ -34,11 +34,11 @@ def source(reference: caches.Reference) -> str:
     """Where the numbers come from; without an analysis only from the prompt."""
     if reference.entry is None:
         return state.PROMPTED
-    return st.segmented_control(
-        "Numbers",
+    return st.radio(
+        "Which numbers",
         state.SOURCES,
         key=state.MAP_SOURCE,
-        required=True,
+        horizontal=True,
         persist_state="session",
         label_visibility="collapsed",
     )

@@ -111,6 +111,11 @@ def _other(entry: ModelEntry) -> None:
     total = entry.num_layers * entry.num_heads
     _heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
     pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    chips(heads)
+
+
+def chips(heads: Sequence[Head]) -> None:
+    """The heads that fit nothing, each a way to its close-up; more than a few only in text."""
     if not heads:
         return
     if len(heads) > MOST_CHIPS:

@@ -23,12 +23,17 @@ BASES = {"pattern": "by where it looks", "function": "by its effect on the outpu
 
 
 def draw(subject: Subject) -> None:
-    """Draw the table of all roles, then who shares its keys, then the papers."""
+    """Draw the table of all roles."""
     st.subheader("Passport", anchor=False)
     _roles(subject)
-    _partners(subject)
-    st.markdown("**What papers say**")
+
+
+def background(subject: Subject) -> None:
+    """Draw what papers say of the head, and which heads share its keys and values."""
+    st.subheader("What papers say", anchor=False)
     pieces.html(papers_html(subject.passport, st.session_state[state.MODEL]))
+    st.subheader("Keys and values", anchor=False)
+    _partners(subject)
 
 
 def _roles(subject: Subject) -> None:
@@ -46,10 +51,12 @@ def _roles(subject: Subject) -> None:
         )
         return
     pieces.html(
-        text.table(
+        '<div class="hr-one-line">'
+        + text.table(
             ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"],
             [row(record, verdicts[record.role]) for record in passport.records],
         )
+        + "</div>"
     )
     st.caption(
         "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
@@ -104,7 +111,7 @@ def _partners(subject: Subject) -> None:
     shared = subject.answer.num_kv_heads
     if shared == heads:
         pieces.html(
-            '<p class="hr-small">It has keys and values of its own: this model shares none '
+            '<p class="hr-explain">It has keys and values of its own: this model shares none '
             "between heads.</p>"
         )
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STRONGEST = 40
 """Rows of the table twin."""
-ZOOMABLE = 16
+ZOOMABLE = 24
 """A prompt with more tokens than this can be zoomed into."""
 
 
@@ -138,15 +138,16 @@ def _sentences(subject: Subject, targets: tuple[Evidence, ...]) -> list[str]:
 def _words(subject: Subject, drawn: Shown) -> None:
     verdict = subject.verdict(subject.role.key)
     sentences = _sentences(subject, drawn.targets)
+    headline = ""
     if drawn.role.is_scored:
         circle = "●" if verdict.is_active else "○"
         words = view.STATE_WORDS[verdict.state]
-        pieces.html(f"<p><b>{circle} {escape(drawn.role.name)}: {escape(words)}.</b></p>")
+        headline = f"<p><b>{circle} {escape(drawn.role.name)}: {escape(words)}.</b></p>"
         if verdict.state == "quiet":
             sentences = [verdict.reason, *sentences[1:]]
     else:
         sentences = [verdict.reason]
-    pieces.html("".join(f"<p>{escape(sentence)}</p>" for sentence in sentences))
+    pieces.html(headline + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences))
 
 
 def _rest(subject: Subject, drawn: Shown) -> None:

@@ -34,7 +34,7 @@ def draw(subject: Subject) -> None:
     )
     pieces.html(
         '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>mean attention in %'
-        '</span><span><i class="hr-key hr-key-quiet"></i>on the first token, wherever it is</span>'
+        '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token, wherever it is</span>'
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
     with st.expander("As a table", type="compact", key="offsets_table"):
@@ -56,10 +56,10 @@ def records(profile: OffsetProfile) -> list[dict[str, object]]:
     Distances that the prompt does not reach are left out.
     """
     longest = len(profile.near) - 1
-    found = [_record("first", "the first token", profile.first, alone=True)]
+    found = [_record("1st", "the first token", profile.first, alone=True)]
     if profile.further.rows:
         name = f"more than {longest} tokens back"
-        found.append(_record("more", name, profile.further))
+        found.append(_record("far", name, profile.further))
     for distance, share in reversed(list(enumerate(profile.near))):
         if share.rows:
             label = f"−{distance}" if distance else "0"

@@ -43,9 +43,10 @@ def draw(drawn: Shown) -> None:
     pieces.html(
         '<div class="hr-small">Move over a token, or choose one (click, tap, or the arrow keys). '
         "Darker means more attention.</div>"
-        '<div class="hr-legend"><span><i class="hr-key hr-key-to"></i><b>to 34%</b>: the chosen '
-        'token looks at it</span><span><i class="hr-key hr-key-from"></i><b>from 34%</b>: it looks '
-        "at the chosen token</span></div>"
+        '<div class="hr-legend"><span><i class="hr-key hr-key-to"></i><span><b>to 34%</b>: the '
+        "chosen token looks at it</span></span><span>"
+        '<i class="hr-key hr-key-from"></i><span><b>from 34%</b>: '
+        "it looks at the chosen token</span></span></div>"
     )
     if drawn.rest_hidden:
         pieces.html(

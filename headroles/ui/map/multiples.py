@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, state
+from headroles.roles import ROLES
+from headroles.ui import cards, pieces, state, text
 
 if TYPE_CHECKING:
     from headroles.ui.map.numbers import ModelMap, RoleMap
@@ -20,6 +21,24 @@ def draw(model: ModelMap) -> None:
         for one in model.roles.values():
             with st.container(border=True, key=f"map_card_{one.role.key}", height="stretch"):
                 _card(one, model)
+        with st.container(border=True, key="map_card_other", height="stretch"):
+            _other(model)
+
+
+def _other(model: ModelMap) -> None:
+    """The heads of no role, so that none of the model is left out."""
+    heads = sorted(model.other)
+    total = text.count(len(model.heads), "head")
+    done = (
+        f"{len(heads)} of {total} do none of the five on this prompt."
+        if model.unit == "prompt"
+        else f"{len(heads)} of {total} fit nothing: they reach no role's threshold."
+    )
+    pieces.html(
+        f'<div class="hr-cardhead"><h3>{escape(ROLES["other"].name)}</h3></div>'
+        f'<p class="hr-explain">{escape(done)}</p>'
+    )
+    cards.chips(heads)
 
 
 def _card(one: RoleMap, model: ModelMap) -> None:

@@ -154,7 +154,7 @@ def _record(head: Head, value: float, active: bool, listed: bool, shown: str) ->
         "layer": head.layer,
         "head": head.head,
         "label": head.label,
-        "value": round(value, 4),
+        "value": round(value, 3),
         "active": active,
         "listed": listed,
         "shown": shown + (", listed" if listed else ""),

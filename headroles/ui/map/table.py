@@ -43,6 +43,7 @@ def draw(model: ModelMap) -> None:
         column_config=_columns(model),
         on_select=state.on_row(TABLE, [model.heads[place] for place in places]),
         selection_mode="single-row",
+        placeholder="–",
         height=min(36 * (len(places) + 1) + 2, 470),
     )
 
