@@ -34,7 +34,7 @@ def draw(subject: Subject) -> None:
     )
     pieces.html(
         '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>mean attention in %'
-        '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token, wherever it is</span>'
+        '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token</span>'
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
     with st.expander("As a table", type="compact", key="offsets_table"):
