@@ -306,7 +306,7 @@ def test_a_head_that_fits_nothing_leads_to_its_close_up(planted) -> None:
     store.write_entry(entry.model_copy(update={"categories": categories}), planted)
     app = open_page()
     (chips,) = [group for group in app.get("button_group") if group.key == state.OTHER_HEAD]
-    chips.set_value(["L3H7"]).run()
+    chips.set_value("L3H7").run()
     assert [title.value for title in app.title] == ["Head close-up"]
     assert app.session_state[state.HEAD] == Head(3, 7)
 
