@@ -55,10 +55,11 @@ class Visit:
         """Click a bar of a card; returns the label of its head."""
         drawing = self.card(role).locator("svg.marks")
         drawing.scroll_into_view_if_needed()
+        labels = drawing.locator("text").all_text_contents()
         box = drawing.bounding_box()
         self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 2 + 42 * row + 21)
+        self.page.locator(".hr-head").wait_for(timeout=30_000)
         self.settle()
-        labels = drawing.locator("text").all_text_contents()
         return [label for label in labels if re.fullmatch(r"L\d+H\d+", label)][row]
 
     def go(self, name: str) -> None:
