@@ -100,12 +100,10 @@ def test_the_chosen_token_stays_on_the_next_head(visit) -> None:
 def test_the_switch_is_said_in_the_title_of_the_chart(visit) -> None:
     with visit() as page:
         page.click_bar("induction")
-        assert (
-            "Resting column hidden" not in page.page.locator(".st-key-pattern_chart").inner_text()
-        )
+        assert "Resting column hidden" not in page.page.locator(".st-key-pattern").inner_text()
         page.page.get_by_text("Hide the resting column (rows rescaled)").click()
         page.settle()
-        assert "Resting column hidden" in page.page.locator(".st-key-pattern_chart").inner_text()
+        assert "Resting column hidden" in page.page.locator(".st-key-pattern").inner_text()
 
 
 def test_a_cell_of_the_map_leads_to_its_head(visit) -> None:
@@ -124,7 +122,7 @@ def test_a_cell_of_the_map_leads_to_its_head(visit) -> None:
 def test_a_row_of_the_table_leads_to_its_head(visit) -> None:
     with visit() as page:
         page.go("Head map")
-        box = page.page.get_by_label("Search")
+        box = page.page.get_by_role("textbox", name="Search")
         box.fill("L2H5")
         box.press("Enter")
         page.settle()
@@ -148,7 +146,7 @@ def test_two_hundred_tokens_can_be_zoomed_by_keyboard(visit) -> None:
         for _ in range(13):
             page.page.keyboard.press("PageDown")
         page.settle()
-        last = int(ends.nth(1).get_attribute("aria-valuenow"))
+        last = int(ends.nth(1).input_value())
         assert last < 193
         page.page.keyboard.press("Home")
         page.settle()

@@ -83,7 +83,7 @@ def _heatmap(drawn: Shown) -> None:
     length = len(drawn.labels)
     window = _window(length)
     cells = closeup_charts.pattern_cells(drawn.attention, drawn.targets, window=window)
-    with st.container(width=closeup_charts.pattern_width(cells, drawn.labels)):
+    with st.container(width=closeup_charts.pattern_width(cells, drawn.labels), key="pattern"):
         pieces.chart(
             closeup_charts.attention_pattern(
                 cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden

@@ -94,9 +94,11 @@ export default function (component) {
 
   buttons.forEach((button, place) => {
     button.onclick = () => choose(place);
-    // A finger that scrolls past is no hover.
-    button.onpointerenter = (event) =>
-      event.pointerType === "mouse" && show(strip, said, data, place);
+    // A finger that scrolls past is no hover, nor is a page that moves under a mouse at rest.
+    button.onpointermove = (event) => {
+      const moved = event.movementX || event.movementY;
+      if (moved && event.pointerType === "mouse") show(strip, said, data, place);
+    };
   });
   strip.onpointerleave = () => show(strip, said, data, chosen);
   strip.onkeydown = (event) => {
