@@ -263,6 +263,14 @@ def test_without_a_file_a_head_can_still_be_looked_at(planted) -> None:
     assert "Provisional threshold" in html
     # The planted induction head has the highest activation of all.
     assert app.selectbox(key=state.HEAD_BOX).value == "L1H1"
+    assert app.selectbox(key=state.ROLE_BOX).value == "induction"
+
+
+@pytest.mark.parametrize("key", PLANTED)
+def test_without_a_file_a_head_is_seen_as_what_it_does_here(planted, key: str) -> None:
+    planted.unlink()
+    app = look_at(open_page(), PLANTED[key])
+    assert app.selectbox(key=state.ROLE_BOX).value == key
 
 
 def test_a_model_that_cannot_be_reached_leads_back(app) -> None:

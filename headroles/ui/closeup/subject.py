@@ -62,7 +62,8 @@ def choose(answer: Answer, reference: Reference) -> Subject:
     layers, heads = answer.scores.resting.shape
     head, role = st.session_state[state.HEAD], st.session_state[state.ROLE]
     if head is None or not (head.layer < layers and head.head < heads):
-        head = first_head(answer, reference, role or "induction")
+        role = role or "induction"
+        head = first_head(answer, reference, role)
     model = st.session_state[state.MODEL]
     found = passport(
         reference.entry, head, known=known_heads(model), thresholds=reference.thresholds
@@ -89,13 +90,19 @@ def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:
 
 
 def _clearest_role(answer: Answer, head: Head) -> str:
-    """The role that a head without an analysis, or without a role, does most on this prompt."""
+    """The role that a head without an analysis, or without a role, does most on this prompt.
+
+    Resting only counts where it does nothing else: most heads rest beside their work.
+    """
     from headroles.closeup import lift_of
+    from headroles.head_detection import MIN_LIFT
 
     activations = answer.scores.activations
-    own = {
+    lifts = {
         role.key: lift_of(role, activations[role.key].of(*head).value, activations[role.key].chance)
         for role in SCORED_ROLES
         if activations[role.key].rows
     }
-    return max(own, key=own.get, default="induction")
+    resting = lifts.pop("positional", 0.0)
+    best = max(lifts, key=lifts.get, default="induction")
+    return best if lifts.get(best, 0.0) >= min(MIN_LIFT, resting) else "positional"
