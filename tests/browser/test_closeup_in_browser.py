@@ -113,6 +113,7 @@ def test_a_cell_of_the_map_leads_to_its_head(visit) -> None:
         cell = card.locator("svg.marks .mark-rect path").nth(11)  # 8 heads a layer: L1H3
         cell.scroll_into_view_if_needed()
         cell.click(force=True)
+        page.page.locator(".hr-head").wait_for(timeout=30_000)
         page.settle()
         assert page.heading() == "Head close-up"
         assert page.head() == "L1H3"
@@ -130,6 +131,7 @@ def test_a_row_of_the_table_leads_to_its_head(visit) -> None:
         table.scroll_into_view_if_needed()
         place = table.bounding_box()
         page.page.mouse.click(place["x"] + 16, place["y"] + 54)  # the box of the first row
+        page.page.locator(".hr-head").wait_for(timeout=30_000)
         page.settle()
         assert page.heading() == "Head close-up"
         assert page.head() == "L2H5"

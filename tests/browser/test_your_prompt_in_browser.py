@@ -49,8 +49,9 @@ def test_the_way_to_all_heads_keeps_the_prompt(visit) -> None:
     with visit() as page:
         page.run(NO_REPEATS)
         page.press("All heads on this prompt")
-        assert page.heading() == "Head map"
-        assert page.page.get_by_label("This prompt").is_checked()
+        page.page.get_by_role("heading", name="Head map", exact=True).wait_for(timeout=30_000)
+        page.settle()
+        assert page.page.get_by_role("radio", name="This prompt").is_checked()
         assert "The old man walked" in page.page.locator(".st-key-map_prompt").inner_text()
 
 
