@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import picker
+from headroles.ui import picker, state
 from headroles.ui.admin import office
 
 st.set_page_config(page_title="headroles", page_icon=str(picker.ICON), layout="wide")
@@ -16,9 +16,13 @@ page = st.navigation(
         st.Page(
             "pages/your_prompt.py", title="Your Prompt", icon=":material/edit_note:", default=True
         ),
+        st.Page("pages/head_closeup.py", title="Head close-up", icon=":material/zoom_in:"),
+        st.Page("pages/head_map.py", title="Head map", icon=":material/grid_view:"),
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )
 office.announce()
 picker.draw()
+if destination := state.destination():
+    st.switch_page(destination)
 page.run()

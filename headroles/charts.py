@@ -10,13 +10,13 @@ says, a shape or a word says too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
 from headroles.roles import Role
-from headroles.types import Evidence, Head, NextToken
+from headroles.types import Head, NextToken
 
 ACTIVE = "#2e7fd0"
 """Blue: attention, and a head that is active."""
@@ -32,20 +32,8 @@ SELECTION = "head"
 
 ROW = 42
 """Pixels a bar with its line of text takes."""
-MAX_CELLS = 12_000
-"""Most cells that an attention pattern draws; the largest ones are kept."""
-PATTERN_SIZE = 500
-"""Pixels of the side of an attention pattern, at most."""
-SHADES = (0.0, 0.05, 0.25, 0.5, 1.0)
-"""Weights that the legend of a pattern names."""
-
 _UPRIGHT = "M0,-1L0,1"
 _BELOW = 9  # pixels from the middle of a row down to its bar
-
-
-def shade(weight: float) -> float:
-    """Opacity of an attention weight: its square root, so that 1 % can still be seen."""
-    return round(max(weight, 0.0) ** 0.5, 3)
 
 
 def head_of_event(event: object) -> Head | None:
@@ -98,19 +86,15 @@ def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
     ).configure_view(strokeWidth=0)
 
 
-def head_bars(
-    records: Sequence[Mapping[str, object]], role: Role, *, opened: Head | None = None
-) -> alt.LayerChart:
+def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
     """One bar a head, 0 to 1, with the chance mark and the threshold on every bar.
 
     Args:
         records: one a head: order, layer, head, label, note, value, chance, threshold, state,
             applies, shown, reason.
         role: names the axis.
-        opened: the head whose pattern is open; its row is framed.
     """
     frame = pd.DataFrame(records)
-    frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     y = alt.Y("order:O", axis=None, scale=alt.Scale(padding=0))
     x = alt.X(
         "value:Q",
@@ -165,14 +149,7 @@ def _row_texts(base: alt.Chart) -> list[alt.Chart]:
 def _row_hits(base: alt.Chart) -> alt.Chart:
     """A clear area over the whole row: it takes the click and shows the tooltip."""
     return (
-        base.mark_rect(
-            fillOpacity={"expr": "datum.open ? 0.08 : 0"},
-            fill=ACTIVE,
-            stroke=ACTIVE,
-            strokeOpacity={"expr": "datum.open ? 1 : 0"},
-            cornerRadius=4,
-            cursor="pointer",
-        )
+        base.mark_rect(fillOpacity=0, cursor="pointer")
         .encode(
             x=alt.value(-4),
             x2=alt.value("width"),
@@ -240,6 +217,7 @@ def head_map(
     *,
     opened: Head | None = None,
     clickable: bool = True,
+    small: bool = False,
     title: str | None = None,
 ) -> alt.LayerChart:
     """Every head of the model, layer by head, shaded by its activation for one role.
@@ -247,13 +225,15 @@ def head_map(
     Args:
         records: one a head: layer, head, label, value, active, listed, shown.
         role: names the values.
-        opened: the head whose pattern is open; its cell is framed.
+        opened: the head that is looked at; its cell is framed.
         clickable: whether a click selects a head.
+        small: whether it is one of several side by side.
         title: names the values instead of the role.
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     roomy = has_numbers(records)
+    row = (32 if small else 44) if roomy else (16 if small else 20)
     ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
     base = alt.Chart(frame).encode(
         x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
@@ -280,19 +260,24 @@ def head_map(
         .add_params(*([_clickable()] if clickable else []))
     )
     rings = base.transform_filter("datum.active").mark_point(
-        shape="circle", size=620 if roomy else 120, stroke=INK, strokeWidth=2, filled=False
+        shape="circle", size=0.32 * row**2, stroke=INK, strokeWidth=2, filled=False
     )
     dots = base.transform_filter("datum.listed").mark_point(
-        shape="square", size=26, filled=True, color=INK, opacity=1, yOffset=17 if roomy else 0
+        shape="square",
+        size=26,
+        filled=True,
+        color=INK,
+        opacity=1,
+        yOffset=0.39 * row if roomy else 0,
     )
     layers = [cells, rings, dots]
     if roomy:
         layers.append(
             base.transform_calculate(number="format(datum.value * 100, '.0f')")
-            .mark_text(color=INK, fontSize=12)
+            .mark_text(color=INK, fontSize=11 if small else 12)
             .encode(text="number:N")
         )
-    return _finish(alt.layer(*layers), height=(44 if roomy else 20) * frame["layer"].nunique())
+    return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
 
 
 MARK = 0.025
@@ -371,114 +356,3 @@ def score_distribution(
             tick.encode(x=alt.X("at:Q", **x), y=alt.value(height - 22), y2=alt.value(height))
         )
     return _finish(alt.layer(marks, *lines), height=height)
-
-
-def drawn_cells(
-    attention: Sequence[Sequence[float]], targets: Iterable[Evidence]
-) -> tuple[pd.DataFrame, int]:
-    """The cells of a pattern that are drawn (query, key, weight, target), and how many there are.
-
-    Of more than :data:`MAX_CELLS` cells the largest are kept, and first of all, up to half the
-    number, the largest of those that the role predicts.
-    """
-    predicted = {(cell.query, cell.key) for cell in targets}
-    cells = [
-        (query, key, float(weight), (query, key) in predicted)
-        for query, row in enumerate(attention)
-        for key, weight in enumerate(row[: query + 1])
-    ]
-    total = len(cells)
-    if total > MAX_CELLS:
-        cells.sort(key=lambda cell: -cell[2])
-        first = [cell for cell in cells if cell[3]][: MAX_CELLS // 2]
-        kept = {(query, key) for query, key, _, _ in first}
-        rest = [cell for cell in cells if cell[:2] not in kept]
-        cells = first + rest[: MAX_CELLS - len(first)]
-    return pd.DataFrame(cells, columns=["query", "key", "weight", "target"]), total
-
-
-def cell_step(length: int) -> float:
-    """Pixels of a cell of an attention pattern over ``length`` tokens."""
-    return min(44.0, max(1.0, PATTERN_SIZE / length))
-
-
-def pattern_width(labels: Sequence[str]) -> int:
-    """Pixels that make the cells of a pattern square, the labels beside them included."""
-    longest = max(len(label) for label in labels)
-    return round(cell_step(len(labels)) * len(labels) + 7 * min(longest + 4, 13) + 40)
-
-
-def attention_pattern(cells: pd.DataFrame, labels: Sequence[str], role: Role) -> alt.LayerChart:
-    """One head's attention: rows look, columns are looked at; the role's cells are outlined.
-
-    Args:
-        cells: from :func:`drawn_cells`.
-        labels: [pos] the tokens as short text.
-        role: names the outline in the tooltip.
-    """
-    length = len(labels)
-    step = cell_step(length)
-    every = max(1, round(15 / step))  # a label needs about 15 pixels
-    positions = list(range(0, length, every))
-    names = alt.param(name="tokens", value=list(labels))
-    domain = alt.Scale(domain=list(range(length)), padding=0)
-
-    # Where only every few labels are drawn, the position says which ones they are.
-    label = "tokens[datum.value]" if every == 1 else "datum.value + ' ' + tokens[datum.value]"
-
-    def axis(title: str, **settings: object) -> alt.Axis:
-        return alt.Axis(
-            title=title,
-            values=positions,
-            labelExpr=label,
-            labelFontSize=12 if every == 1 else 11,
-            labelLimit=90,
-            labelOverlap=False,
-            ticks=False,
-            domain=False,
-            titleFontWeight="normal",
-            **settings,
-        )
-
-    base = (
-        alt.Chart(cells)
-        .transform_calculate(
-            looks="tokens[datum.query] + ' (' + datum.query + ')'",
-            at="tokens[datum.key] + ' (' + datum.key + ')'",
-            predicted="datum.target ? 'yes' : 'no'",
-        )
-        .encode(
-            x=alt.X("key:O", scale=domain, axis=axis("looks at", orient="top", labelAngle=-60)),
-            y=alt.Y("query:O", scale=domain, axis=axis("this token")),
-            tooltip=[
-                alt.Tooltip("looks:N", title="token"),
-                alt.Tooltip("at:N", title="looks at"),
-                alt.Tooltip("weight:Q", title="attention", format=".1%"),
-                alt.Tooltip("predicted:N", title=f"outlined ({role.name})"),
-            ],
-        )
-    )
-    fill = base.mark_rect(fill=ACTIVE).encode(
-        fillOpacity=alt.FillOpacity(
-            "weight:Q",
-            scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1]),
-            legend=None,
-        )
-    )
-    outline = base.transform_filter("datum.target").mark_rect(
-        fillOpacity=0,
-        stroke=TARGET,
-        strokeWidth=2 if step > 8 else 0.8,
-        strokeOpacity=1 if step > 4 else 0.4,  # crowded outlines must not hide the cells
-    )
-    return (
-        alt.layer(fill, outline)
-        .add_params(names)
-        .properties(
-            width="container",
-            height=round(step * length),
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding={"left": 2, "right": 2, "top": 2, "bottom": 2},
-        )
-        .configure_view(stroke=QUIET, strokeOpacity=0.35)
-    )

@@ -154,6 +154,12 @@ class LoadedModel:
         """Longest prompt that is run, BOS included."""
         return min(self.context_length, MAX_TOKENS)
 
+    @property
+    def num_kv_heads(self) -> int:
+        """Key/value heads a layer; fewer than ``num_heads`` where query heads share them."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "num_key_value_heads", None) or self.num_heads
+
 
 def catalogue_key(name_or_folder: str) -> str:
     """The key under which a model's scores are stored: its catalogue key, or the name itself.

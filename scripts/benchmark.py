@@ -250,6 +250,64 @@ def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[fl
     return first, second, ids.shape[1]
 
 
+def closeup_page_seconds(repeats: int) -> Measured:
+    """Script time of the close-up of one of 144 heads, at 200 tokens and at 20."""
+    with closeup_pages() as show:
+        first, second = in_turn(lambda: show(200), lambda: show(20), repeats=repeats)
+    what = "script of Head close-up at 200 / at 20 tokens, GPT-2-small size, prompt answered before"
+    return Measured(what, "at most 2", first, second)
+
+
+def closeup_page_bytes(repeats: int) -> Measured:
+    """Kilobytes that the same page sends to the browser."""
+    with closeup_pages() as show:
+        sizes = [show(tokens) / 1000 for tokens in (200, 20)]  # the same in every run
+    what = "KB sent by Head close-up at 200 / at 20 tokens, GPT-2-small size"
+    return Measured(what, "under 200 KB", [sizes[0]], [sizes[1]], unit="KB")
+
+
+@contextlib.contextmanager
+def closeup_pages() -> Iterator[Callable[[int], int]]:
+    """A function that draws the close-up for a prompt of so many tokens: bytes sent.
+
+    The page runs as it does in the app, without a browser; the model is GPT-2-small-sized.
+    """
+    from dataclasses import replace
+    from unittest import mock
+
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    from headroles import models
+    from headroles.ui import state
+
+    with gpt2_small() as folder:
+        demo = replace(models.CATALOGUE["demo"], source=str(folder))
+        with mock.patch.dict(models.CATALOGUE, {"demo": demo}):
+            app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300).run()
+            app.switch_page("pages/head_closeup.py").run()
+
+            def show(tokens: int) -> int:
+                app.session_state[state.PROMPT] = _prompt_of(tokens, folder)
+                app.run()
+                assert not app.exception, app.exception[0].message
+                protos = [getattr(part, "proto", None) for part in [*app.main, *app.sidebar]]
+                return sum(proto.ByteSize() for proto in protos if proto is not None)
+
+            yield show
+            st.cache_data.clear()
+            st.cache_resource.clear()
+
+
+def _prompt_of(tokens: int, folder: Path) -> str:
+    """A text of exactly so many tokens, the start token included."""
+    from headroles.models import load_tokenizer
+
+    tokenizer = load_tokenizer(str(folder))
+    ids = tokenizer("The cat sat on the mat. The dog lay by the fire. " * tokens)["input_ids"]
+    return tokenizer.decode(ids[: tokens - 1])
+
+
 def first_paint_vs_empty_app(repeats: int) -> Measured:
     """Cold start: from opening the page on a fresh server to its title, against an empty app."""
     from playwright.sync_api import sync_playwright
@@ -351,6 +409,8 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
         prompt_during_analysis,
+        closeup_page_seconds,
+        closeup_page_bytes,
         first_paint_vs_empty_app,
         resident_memory,
     )

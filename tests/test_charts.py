@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headroles import charts
 from headroles.roles import ROLES
-from headroles.types import Evidence, Head, NextToken
+from headroles.types import Head, NextToken
 
 
 def record(order: int, **changes: object) -> dict[str, object]:
@@ -88,29 +88,39 @@ def test_evenness_is_not_called_attention_on_something() -> None:
     assert charts.share_title(ROLES["diffuse"]) == "evenness of its attention"
 
 
-def test_only_the_open_head_is_framed() -> None:
-    spec = charts.head_bars([record(0), record(1)], ROLES["induction"], opened=Head(1, 1))
-    assert [row["open"] for row in rows_of(spec.to_dict())] == [False, True]
+def test_the_map_frames_only_the_head_that_is_looked_at() -> None:
+    spec = charts.head_map([cell(0), cell(1)], ROLES["induction"], opened=Head(0, 1)).to_dict()
+    assert [row["open"] for row in rows_of(spec)] == [False, True]
+
+
+def cell(head: int) -> dict[str, object]:
+    """A cell of the first layer of a map."""
+    return {
+        "layer": 0,
+        "head": head,
+        "label": f"L0H{head}",
+        "value": 0.5,
+        "active": True,
+        "listed": False,
+        "shown": "50% · active",
+    }
+
+
+@pytest.mark.parametrize("heads", [8, 12, 32])
+def test_a_small_map_is_lower_and_its_rings_stay_inside_their_cells(heads: int) -> None:
+    records = [cell(head) for head in range(heads)]
+    spec = charts.head_map(records, ROLES["induction"], small=True).to_dict()
+    assert spec["height"] < charts.head_map(records, ROLES["induction"]).to_dict()["height"]
+    (ring,) = [layer for layer in spec["layer"] if layer["mark"].get("shape") == "circle"]
+    diameter = 2 * (ring["mark"]["size"] / 3.14159) ** 0.5  # a point's size is its area
+    assert diameter < spec["height"]  # one layer of heads
 
 
 @pytest.mark.parametrize(
     "spec",
     [
         charts.head_bars([record(0)], ROLES["induction"]).to_dict(),
-        charts.head_map(
-            [
-                {
-                    "layer": 0,
-                    "head": 0,
-                    "label": "L0H0",
-                    "value": 0.5,
-                    "active": True,
-                    "listed": False,
-                    "shown": "50% · active",
-                }
-            ],
-            ROLES["induction"],
-        ).to_dict(),
+        charts.head_map([cell(0)], ROLES["induction"]).to_dict(),
     ],
     ids=["bars", "map"],
 )
@@ -166,61 +176,6 @@ def test_a_map_with_many_heads_drops_the_numbers() -> None:
     assert numbers(17) == 0
 
 
-def test_a_pattern_draws_the_causal_cells_and_outlines_the_role() -> None:
-    attention = [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.125, 0.375]]
-    cells, total = charts.drawn_cells(attention, [Evidence(2, 1, 0.125)])
-    assert total == 6  # 1 + 2 + 3
-    drawn = {(c.query, c.key): (c.weight, c.target) for c in cells.itertuples()}
-    assert drawn == {
-        (0, 0): (1.0, False),
-        (1, 0): (0.25, False),
-        (1, 1): (0.75, False),
-        (2, 0): (0.5, False),
-        (2, 1): (0.125, True),
-        (2, 2): (0.375, False),
-    }
-    spec = charts.attention_pattern(cells, ["start", "a", "b"], ROLES["induction"]).to_dict()
-    outlined = [
-        layer
-        for layer in spec["layer"]
-        if any(step.get("filter") == "datum.target" for step in layer.get("transform", []))
-    ]
-    assert [layer["mark"]["stroke"] for layer in outlined] == [charts.TARGET]
-    assert outlined[0]["mark"]["fillOpacity"] == 0
-
-
-def test_a_large_pattern_keeps_the_largest_cells_and_every_cell_of_the_role() -> None:
-    length = 160  # 12,880 causal cells
-    attention = [[1 / (row + 1)] * (row + 1) for row in range(length)]
-    last = Evidence(length - 1, length - 1, 1 / length)
-    cells, total = charts.drawn_cells(attention, [last])
-    assert total == length * (length + 1) // 2
-    assert len(cells) == charts.MAX_CELLS
-    assert cells.target.sum() == 1
-    assert cells.weight.max() == 1.0
-
-
-def test_a_role_that_predicts_nearly_every_cell_leaves_room_for_the_others() -> None:
-    length = 160
-    attention = [[1 / (row + 1)] * (row + 1) for row in range(length)]
-    targets = [Evidence(q, k, 1 / (q + 1)) for q in range(1, length) for k in range(1, q + 1)]
-    cells, _ = charts.drawn_cells(attention, targets)
-    assert len(cells) == len(cells.drop_duplicates(["query", "key"])) == charts.MAX_CELLS
-    assert (0, 0) in set(zip(cells["query"], cells["key"], strict=True))  # the largest of all
-
-
-@pytest.mark.parametrize("length", [2, 5, 40, 200, 512])
-def test_pattern_labels_are_thinned_to_what_can_be_read(length: int) -> None:
-    cells, _ = charts.drawn_cells([[1.0]], [])
-    labels = ["token"] * length
-    spec = charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
-    axis = spec["layer"][0]["encoding"]["y"]["axis"]
-    pixels = spec["height"] / len(axis["values"])
-    assert pixels >= 11  # a label's height
-    assert len(axis["values"]) <= 45
-    assert spec["height"] <= charts.PATTERN_SIZE + 40
-
-
 def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
     guesses = [NextToken(" a", 1, 0.6), NextToken(" b", 2, 0.3), NextToken(" a", 3, 0.1)]
     spec = charts.next_tokens(guesses, ["·a", "·b", "·a"]).to_dict()
@@ -249,10 +204,6 @@ def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
 )
 def test_an_event_names_a_head_or_none(event: object, head: Head | None) -> None:
     assert charts.head_of_event(event) == head
-
-
-def test_the_shades_of_the_legend_are_those_of_the_cells() -> None:
-    assert [charts.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
 
 
 def luminance(colour: str) -> float:

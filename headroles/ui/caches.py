@@ -23,6 +23,8 @@ class Answer(NamedTuple):
 
     run: PromptRun
     scores: PromptScores
+    num_kv_heads: int
+    """Key/value heads a layer of the model."""
 
 
 class Reference(NamedTuple):
@@ -62,7 +64,7 @@ def answer(model: str, prompt: str) -> Answer:
     from headroles.head_detection import score_prompt
 
     run = capture(loaded, prompt)
-    return Answer(run, score_prompt(run.attention, run.token_ids))
+    return Answer(run, score_prompt(run.attention, run.token_ids), loaded.num_kv_heads)
 
 
 _importing = threading.Lock()
@@ -98,18 +100,30 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
     """
-    from headroles import head_detection, paths, store
+    from headroles import paths
     from headroles.errors import CategoriesBrokenError
 
-    entry, good = store.good_entry(model)
+    found = stored(model)
+    entry = found.entry
     if (entry.num_layers, entry.num_heads) != shape:
         raise CategoriesBrokenError(
             paths.CATEGORIES.name,
             why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
             f"{entry.num_layers} of {entry.num_heads}.",
         )
-    thresholds = head_detection.thresholds_in(entry)
-    return Reference(entry, thresholds, good.since if good.fault else None)
+    return found
+
+
+def stored(model: str) -> Reference:
+    """The same, whatever the model's shape is: for pages that do not run it.
+
+    Raises:
+        CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
+    """
+    from headroles import head_detection, store
+
+    entry, good = store.good_entry(model)
+    return Reference(entry, head_detection.thresholds_in(entry), good.since if good.fault else None)
 
 
 def provisional() -> Reference:

@@ -59,10 +59,8 @@ def _bars(card: RoleCard) -> None:
     from headroles import charts
 
     chart = f"bars_{card.role.key}"
-    opened = st.session_state[state.OPENED]
-    shown = opened.head if opened and opened.chart == chart else None
     pieces.chart(
-        charts.head_bars(view.bar_records(card), card.role, opened=shown),
+        charts.head_bars(view.bar_records(card), card.role),
         key=state.chart_key(chart),
         alt_text=view.bars_alt(card),
         on_select=state.on_click(chart, card.role.key),
@@ -109,10 +107,15 @@ def _try_this(card: RoleCard, *, place: str) -> None:
 
 def _other(entry: ModelEntry) -> None:
     role = ROLES["other"]
-    heads = view.fits_nothing(entry)
+    heads = sorted(view.listed_heads(entry, role.key))
     total = entry.num_layers * entry.num_heads
     _heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
     pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    chips(heads)
+
+
+def chips(heads: Sequence[Head]) -> None:
+    """The heads that fit nothing, each a way to its close-up; more than a few only in text."""
     if not heads:
         return
     if len(heads) > MOST_CHIPS:
@@ -128,10 +131,8 @@ def _other(entry: ModelEntry) -> None:
 
 def _open_other() -> None:
     label = st.session_state[state.OTHER_HEAD]
-    if label is None:
-        state.close_pattern()
-    else:
-        state.open_pattern(Head.parse(label), "other", chart=state.OTHER_HEAD)
+    if label is not None:
+        state.look_closer(Head.parse(label), "other")
 
 
 def why_gray(cards: Sequence[RoleCard]) -> None:

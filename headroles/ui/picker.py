@@ -23,7 +23,7 @@ def draw() -> None:
             list(CATALOGUE),
             format_func=lambda name: CATALOGUE[name].name,
             key=state.MODEL,
-            on_change=state.close_pattern,
+            on_change=state.forget_head,
         )
         entry = CATALOGUE[key]
         st.caption(f"{entry.about} {entry.parameters} parameters, {entry.family} family.")

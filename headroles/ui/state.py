@@ -7,7 +7,7 @@ something that was not run yet. ``BEFORE`` keeps what the box held before a butt
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import streamlit as st
@@ -25,20 +25,26 @@ PROMPT = "prompt"
 """The prompt that the page answers."""
 BEFORE = "prompt_before"
 """The student's own text, while an example stands in the box; else None."""
-OPENED = "opened"
-"""The head whose attention pattern is open, or None."""
-VIEW = "view"
-"""Which heads are shown: a value of :data:`VIEWS` (a widget's key)."""
-MAP_ROLE = "map_role"
-"""The role that the map of all heads shows (a widget's key)."""
-PATTERN_ROLE = "pattern_role"
-"""The role whose cells are outlined in the open pattern (a widget's key)."""
-PATTERN_HEAD = "pattern_head"
-"""The head chosen in the list beside the open pattern (a widget's key)."""
+HEAD = "head"
+"""The head that the close-up shows; None until one is chosen."""
+ROLE = "role"
+"""The role that it is looked at for; None lets the head's own main role decide."""
+GO = "go"
+"""The page that a click leads to, one of :data:`PAGES`; None in every other run."""
+HEAD_BOX, ROLE_BOX = "head_box", "role_box"
+"""The head and the role in the boxes of the close-up (widgets' keys)."""
+HIDE_REST = "hide_rest"
+"""Whether the resting column is hidden (a widget's key)."""
+TOKEN = "token"
+"""The position whose attention is read; None until one is chosen."""
 OTHER_HEAD = "other_head"
 """The chip that is chosen in the card of heads that fit nothing (a widget's key)."""
-SCROLL = "scroll_to_pattern"
-"""True in the one run that follows the opening of a head."""
+MAP_SOURCE = "map_source"
+"""Which numbers the head map shows: one of :data:`SOURCES` (a widget's key)."""
+PAIR_ROLE, PAIR_MODEL = "pair_role", "pair_model"
+"""The role on which two models are compared, and the second model (widgets' keys)."""
+SEARCH = "search_heads"
+"""What the table of all heads is searched for (a widget's key)."""
 ENTERED = "entered"
 """True between the entry script and the page that it runs."""
 TICKET = "ticket"
@@ -69,8 +75,11 @@ VERSION, VERSION_MODEL, VERSION_ROLE = "version", "version_model", "version_role
 _MOUNTS = "chart_mounts"
 """How often each chart was mounted anew, which is how its selection is cleared."""
 
-LISTED, ALL = "Listed heads", "All heads on this prompt"
-VIEWS = (LISTED, ALL)
+YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
+"""The pages among which a click leads."""
+
+STORED, PROMPTED = "Reference scores (measured beforehand)", "This prompt"
+SOURCES = (STORED, PROMPTED)
 
 
 ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit"
@@ -127,14 +136,6 @@ class Choice(NamedTuple):
     """Most top heads a role."""
 
 
-class Opened(NamedTuple):
-    """An open attention pattern: which head, seen as which role, and where it was clicked."""
-
-    head: Head
-    role: str
-    chart: str
-
-
 def begin() -> None:
     """Give every key its first value; the default prompt counts as run."""
     first = {
@@ -142,8 +143,15 @@ def begin() -> None:
         BOX: DEFAULT_PROMPT,
         PROMPT: DEFAULT_PROMPT,
         BEFORE: None,
-        OPENED: None,
-        SCROLL: False,
+        HEAD: None,
+        ROLE: None,
+        GO: None,
+        TOKEN: None,
+        HIDE_REST: False,
+        MAP_SOURCE: STORED,
+        PAIR_ROLE: "induction",
+        PAIR_MODEL: None,
+        SEARCH: "",
         TICKET: None,
         VISITOR: secrets.token_urlsafe(16),
         NOTICE: None,
@@ -181,61 +189,117 @@ def undo() -> None:
 def use_default_model() -> None:
     """Back to the bundled model."""
     st.session_state[MODEL] = DEFAULT_MODEL
-    close_pattern()
+    forget_head()
 
 
-def open_pattern(head: Head, role: str, *, chart: str = "") -> None:
-    """Open a head's attention pattern; a chart where another head was clicked forgets that."""
-    opened = st.session_state[OPENED]
-    if opened is not None and opened.chart != chart:
-        _forget_selection(opened.chart)
-    st.session_state[OPENED] = Opened(head, role, chart)
-    st.session_state[SCROLL] = opened is None or opened.head != head
-    st.session_state[PATTERN_ROLE] = role
-    st.session_state[PATTERN_HEAD] = head.label
+def forget_head() -> None:
+    """Another model has other heads: let the close-up choose one; the role stays."""
+    st.session_state[HEAD] = None
 
 
-def restore_pattern_widgets() -> None:
-    """Let the pattern's widgets say what is open: Streamlit forgets them while out of sight."""
-    opened = st.session_state[OPENED]
-    st.session_state[PATTERN_HEAD] = opened.head.label if opened else None
-    if opened is not None:
-        st.session_state.setdefault(PATTERN_ROLE, opened.role)
+def look_closer(head: Head, role: str | None = None, *, model: str | None = None) -> None:
+    """Lead to the close-up of a head.
+
+    Args:
+        head: the head.
+        role: the role that it was clicked for; None lets its main role decide.
+        model: the head's model, where it is not the present one.
+    """
+    if model is not None:
+        st.session_state[MODEL] = model
+    st.session_state[HEAD], st.session_state[ROLE] = head, role
+    st.session_state[GO] = CLOSEUP
 
 
-def close_pattern() -> None:
-    """Close the attention pattern."""
-    opened = st.session_state[OPENED]
-    if opened is not None:
-        _forget_selection(opened.chart)
-    st.session_state[OPENED] = None
+def move_to(head: Head) -> None:
+    """Show another head on the close-up; the role stays, so that two heads can be compared."""
+    st.session_state[HEAD] = head
+
+
+def choose_head() -> None:
+    """Take over the head in the box of the close-up."""
+    st.session_state[HEAD] = Head.parse(st.session_state[HEAD_BOX])
+
+
+def choose_role() -> None:
+    """Take over the role in the box of the close-up."""
+    st.session_state[ROLE] = st.session_state[ROLE_BOX]
+
+
+def show(head: Head, role: str) -> None:
+    """Let the state and the boxes of the close-up say which head and role are shown."""
+    st.session_state[HEAD], st.session_state[ROLE] = head, role
+    st.session_state[HEAD_BOX], st.session_state[ROLE_BOX] = head.label, role
+
+
+def show_all_heads(role: str | None = None) -> None:
+    """Lead to the map of all heads on this prompt."""
+    st.session_state[MAP_SOURCE] = PROMPTED
+    if role is not None:
+        st.session_state[PAIR_ROLE] = role
+    st.session_state[GO] = MAP
+
+
+def destination() -> str | None:
+    """The page that the last click leads to, once."""
+    page = st.session_state.get(GO)
+    st.session_state[GO] = None
+    return page
+
+
+def window_key(length: int) -> str:
+    """The key of the slider that zooms into a pattern; another length needs another range."""
+    return f"window_{length}"
 
 
 def chart_key(chart: str) -> str:
-    """The widget key of a clickable chart; it changes when the chart's selection is cleared."""
+    """The widget key of a clickable chart or table; it changes when its selection is cleared."""
     return f"{chart}_{st.session_state[_MOUNTS].get(chart, 0)}"
 
 
-def on_click(chart: str, role: str) -> Callable[[], None]:
-    """The callback of a clickable chart: open the head that was clicked."""
+def on_click(chart: str, role: str, *, model: str | None = None) -> Callable[[], None]:
+    """The callback of a clickable chart: lead to the head that was clicked."""
 
     def clicked() -> None:
         from headroles.charts import head_of_event
 
         head = head_of_event(st.session_state.get(chart_key(chart)))
-        opened = st.session_state[OPENED]
         if head is not None:
-            open_pattern(head, role, chart=chart)
-        elif opened is not None and opened.chart == chart:
-            close_pattern()  # a click beside the bars
+            forget_selection(chart)
+            look_closer(head, role, model=model)
 
     return clicked
 
 
-def _forget_selection(chart: str) -> None:
-    if chart == OTHER_HEAD:
-        st.session_state[OTHER_HEAD] = None
-        return
+def on_row(table: str, heads: Sequence[Head]) -> Callable[[], None]:
+    """The callback of a table with a head a row: lead to the head of the chosen row."""
+
+    def chosen() -> None:
+        head = head_of_row(st.session_state.get(chart_key(table)), heads)
+        if head is not None:
+            forget_selection(table)
+            look_closer(head)
+
+    return chosen
+
+
+def head_of_row(event: object, heads: Sequence[Head]) -> Head | None:
+    """The head of the chosen row, from what Streamlit hands back for a table; None for no row.
+
+    >>> head_of_row({"selection": {"rows": [1]}}, [Head(0, 0), Head(0, 1)])
+    Head(layer=0, head=1)
+    """
+    if not isinstance(event, Mapping):
+        return None
+    try:
+        (row,) = (event.get("selection") or {}).get("rows") or []
+        return heads[row] if row >= 0 else None
+    except (IndexError, TypeError, ValueError):
+        return None
+
+
+def forget_selection(chart: str) -> None:
+    """Mount a chart or table anew, so that the same head can be clicked again."""
     mounts = st.session_state[_MOUNTS]
     st.session_state[_MOUNTS] = {**mounts, chart: mounts.get(chart, 0) + 1}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headroles.roles import ROLES, SCORED_ROLES, Role
-from headroles.types import Evidence, Head
+from headroles.types import Evidence, Head, Verdict
 from headroles.ui.text import count, listing, percent
 
 if TYPE_CHECKING:
@@ -147,6 +147,17 @@ def shown(row: Mapping[str, object]) -> str:
     return f"{percent(float(row['activation_score']))} · {words}"
 
 
+def shown_verdict(verdict: Verdict) -> str:
+    """The same of a verdict."""
+    return shown(
+        {
+            "state": verdict.state,
+            "activation_score": verdict.activation.value,
+            "rows": verdict.activation.rows,
+        }
+    )
+
+
 def bars_alt(card: RoleCard) -> str:
     """The take-away of a card's chart."""
     if not card.awake:
@@ -179,51 +190,11 @@ def table_rows(card: RoleCard) -> list[list[str]]:
     ]
 
 
-def fits_nothing(entry: ModelEntry) -> list[Head]:
-    """The heads whose measured score is below the threshold of every role."""
-    thresholds = {
-        role.key: entry.categories[role.key].threshold
-        for role in SCORED_ROLES
-        if role.key in entry.categories
-    }
-    return [
-        Head(layer, head)
-        for layer in range(entry.num_layers)
-        for head in range(entry.num_heads)
-        if not any(
-            threshold is not None and entry.all_scores[key][layer][head] >= threshold
-            for key, threshold in thresholds.items()
-        )
-        and Head(layer, head) not in _listed(entry)
-    ]
-
-
-def _listed(entry: ModelEntry) -> set[Head]:
-    return {
-        Head(top.layer, top.head)
-        for key, category in entry.categories.items()
-        if ROLES[key].is_scored
-        for top in category.top_heads
-    }
-
-
 def listed_heads(entry: ModelEntry | None, role_key: str) -> set[Head]:
     """The heads that a role lists; none without an analysis."""
     if entry is None or role_key not in entry.categories:
         return set()
     return {Head(top.layer, top.head) for top in entry.categories[role_key].top_heads}
-
-
-def map_alt(role: Role, *, active: int, listed_active: int | None, total: int) -> str:
-    """The take-away of the map of all heads; ``listed_active`` is None without an analysis."""
-    sentence = f"{active} of {total} heads are active as {role.name} on this prompt"
-    if listed_active is None or not active:
-        return f"{sentence}."
-    return f"{sentence}; {listed_active} of these {active} {_is_listed(listed_active)} listed."
-
-
-def _is_listed(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def pattern_sentences(

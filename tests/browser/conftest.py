@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ import pytest
 from headroles.access import hash_password
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from scripts.benchmark import CHROMIUM_FLAGS
+from tests.browser.visit import Visit
 
 
 def chromium_path() -> str | None:
@@ -125,3 +126,24 @@ def _wait_until_up(address: str, app: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the app did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def visit(browser, server) -> Iterator[Callable[..., object]]:
+    """``visit(width=390, scheme="dark")``: a fresh visit; complaints fail the test."""
+
+    @contextmanager
+    def open_page(*, width: int = 1400, scheme: str = "light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        try:
+            found = Visit(context.new_page(), server)
+            yield found
+            assert found.page.get_by_test_id("stException").count() == 0
+            assert found.complaints == []
+            assert found.outside == []
+        finally:
+            context.close()
+
+    return open_page

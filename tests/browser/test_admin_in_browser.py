@@ -10,7 +10,7 @@ import pytest
 
 from headroles import store
 from headroles.roles import ROLES
-from tests.browser.test_your_prompt_in_browser import Visit
+from tests.browser.visit import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -46,6 +46,12 @@ def planted_attention(token_ids, layers: int, heads: int):
     return attention
 
 
+def unplanted(layers: int, heads: int) -> list[Head]:
+    """The heads without a role: what the analysis lists under `other`."""
+    every = [Head(layer, head) for layer in range(layers) for head in range(heads)]
+    return [head for head in every if head not in PLANTED.values()]
+
+
 def planted_entry(layers: int, heads: int, *, model: str = "demo"):
     """The analysis that fits the planted heads; the induction head is listed twice."""
     from headroles import store
@@ -54,7 +60,7 @@ def planted_entry(layers: int, heads: int, *, model: str = "demo"):
     zeros = [[0.0] * heads for _ in range(layers)]
     scores, categories = {}, {}
     for role in ROLES.values():
-        listed = [PLANTED[role.key]] if role.key in PLANTED else []
+        listed = [PLANTED[role.key]] if role.key in PLANTED else unplanted(layers, heads)
         if role.is_scored:
             scores[role.key] = [list(row) for row in zeros]
             scores[role.key][listed[0].layer][listed[0].head] = 1.0

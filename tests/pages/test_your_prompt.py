@@ -13,7 +13,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui import state
 from headroles.ui.examples import DEFAULT_PROMPT, EXAMPLES
-from tests.pages.planted import PLANTED, THRESHOLDS, planted_entry
+from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -190,24 +190,25 @@ def test_html_and_markdown_stay_text(app) -> None:
     )
 
 
-def test_without_a_file_the_map_and_the_tokens_remain(planted) -> None:
+def test_without_a_file_the_tokens_and_the_way_to_all_heads_remain(planted) -> None:
     planted.unlink()
     app = open_page()
     assert "no reference scores" in app.warning[0].value
     assert "analyze" in app.warning[0].value
     html = page_html(app)
     assert "hr-strip" in html
-    assert "(provisional)" in html
-    assert "<b>1 of 32 heads are active as Induction on this prompt.</b>" in html
-    assert len(app.get("vega_lite_chart")) == 2  # the guesses and the map
+    assert "provisional thresholds" in captions(app)
+    assert "all_heads" in buttons(app)
+    assert len(app.get("vega_lite_chart")) == 1  # the guesses
 
 
 @pytest.mark.parametrize("content", ["{ not json", '{"demo": {"model_name": "demo"}}', "[]", ""])
-def test_a_broken_file_is_said_and_the_map_remains(planted, content: str) -> None:
+def test_a_broken_file_is_said_and_the_way_to_all_heads_remains(planted, content: str) -> None:
     planted.write_text(content)
     app = open_page()
     assert "cannot be read" in app.warning[0].value
-    assert "(provisional)" in page_html(app)
+    assert "provisional thresholds" in captions(app)
+    assert "all_heads" in buttons(app)
 
 
 def captions(app) -> str:
@@ -225,7 +226,7 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
     assert not app.exception
     assert not app.warning
     html = page_html(app)
-    assert "(provisional)" not in html
+    assert "provisional" not in captions(app)
     assert all(f"<h3>{role.name}</h3>" in html for role in SCORED_ROLES)
     assert captions(app).count("The file of reference scores is damaged.") == 1
     assert "version of 31 January 2026, 12:00 UTC" in captions(app)
@@ -256,7 +257,7 @@ def test_a_damaged_file_without_this_model_in_any_version_is_said(planted) -> No
     app = open_page()
     assert "cannot be read" in app.warning[0].value
     assert "Admin page" in app.warning[0].value
-    assert "(provisional)" in page_html(app)
+    assert "provisional thresholds" in captions(app)
 
 
 def test_a_file_of_another_model_only(planted) -> None:
@@ -286,68 +287,28 @@ def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> No
     assert app.text_area(key=state.BOX).value == NO_REPEATS
 
 
-def test_all_heads_on_this_prompt(app) -> None:
-    app.segmented_control(key=state.VIEW).set_value(state.ALL).run()
-    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in (
-        page_html(app)
-    )
-    app.segmented_control(key=state.MAP_ROLE).set_value("positional").run()
+def test_the_way_to_all_heads_keeps_the_prompt(app) -> None:
+    run_prompt(app, NO_REPEATS)
+    app.button(key="all_heads").click().run()
     assert not app.exception
-    assert "heads are active as First token (resting)" in page_html(app)
-    assert f"threshold {THRESHOLDS['positional']:.0%}" in page_html(app)
-    assert "(provisional)" not in page_html(app)
+    assert [title.value for title in app.title] == ["Head map"]
+    assert app.radio(key=state.MAP_SOURCE).value == state.PROMPTED
+    assert app.session_state[state.PROMPT] == NO_REPEATS
 
 
-def test_the_map_says_why_nothing_is_active(app) -> None:
-    run_prompt(app, NO_REPEATS)
-    app.segmented_control(key=state.VIEW).set_value(state.ALL).run()
-    assert ROLES["induction"].asleep in page_html(app)
+def test_a_head_that_fits_nothing_leads_to_its_close_up(planted) -> None:
+    from headroles import store
 
-
-def test_a_head_can_be_opened_from_the_list_and_closed(app) -> None:
-    app.selectbox(key=state.PATTERN_HEAD).set_value(PLANTED["induction"].label).run()
-    assert not app.exception
-    assert any(heading.value == "Where L1H1 looks" for heading in app.subheader)
-    assert len(app.get("vega_lite_chart")) == 7
-    app.selectbox(key=state.PATTERN_ROLE).set_value("induction").run()
-    html = page_html(app)
-    assert "100% of its attention goes to the token that followed the earlier copy" in html
-    app.button(key="close_pattern").click().run()
-    assert len(app.get("vega_lite_chart")) == 6
-    assert app.selectbox(key=state.PATTERN_HEAD).value is None
-
-
-def test_an_open_head_stays_open_on_the_next_prompt(app) -> None:
-    app.selectbox(key=state.PATTERN_HEAD).set_value("L0H0").run()
-    run_prompt(app, NO_REPEATS)
-    assert app.session_state[state.OPENED].head == Head(0, 0)
-    assert any(heading.value == "Where L0H0 looks" for heading in app.subheader)
-
-
-def test_an_open_head_outlives_a_prompt_that_cannot_be_run(app) -> None:
-    app.selectbox(key=state.PATTERN_HEAD).set_value("L0H0").run()
-    app.selectbox(key=state.PATTERN_ROLE).set_value("diffuse").run()
-    run_prompt(app, "")
-    run_prompt(app, NO_REPEATS)
-    assert app.selectbox(key=state.PATTERN_HEAD).value == "L0H0"
-    assert any(heading.value == "Where L0H0 looks" for heading in app.subheader)
-
-
-def test_every_role_and_every_head_can_be_opened(app) -> None:
-    app.selectbox(key=state.PATTERN_HEAD).set_value("L3H7").run()
-    for key in ROLES:
-        app.selectbox(key=state.PATTERN_ROLE).set_value(key).run()
-        assert not app.exception
-
-
-def test_a_head_that_fits_nothing_opens_from_its_chip(app) -> None:
-    app.selectbox(key=state.PATTERN_HEAD)  # the list is there as well
-    group = [group for group in app.get("button_group") if group.key == state.OTHER_HEAD]
-    if not group:  # more chips than the card shows
-        assert "L3H7" in page_html(app)
-        return
-    group[0].set_value("L3H7").run()
-    assert app.session_state[state.OPENED].head == Head(3, 7)
+    entry = planted_entry(4, 8)
+    other = entry.categories["other"]
+    fewer = other.model_copy(update={"top_heads": other.top_heads[-3:]})  # few enough for chips
+    categories = {**entry.categories, "other": fewer}
+    store.write_entry(entry.model_copy(update={"categories": categories}), planted)
+    app = open_page()
+    (chips,) = [group for group in app.get("button_group") if group.key == state.OTHER_HEAD]
+    chips.set_value("L3H7").run()
+    assert [title.value for title in app.title] == ["Head close-up"]
+    assert app.session_state[state.HEAD] == Head(3, 7)
 
 
 def test_the_real_model_with_the_shipped_analysis() -> None:
@@ -363,8 +324,9 @@ def test_what_the_page_needs_before_its_first_paint_is_light() -> None:
     heavy = ("torch", "transformers", "pyvene", "altair", "pandas", "pydantic", "numpy")
     code = (
         "import sys; import streamlit; before = set(sys.modules)\n"
-        "from headroles.ui import (caches, cards, head_map, pattern, picker, pieces, prompt_form,"
-        " reading, state, text, view)\n"
+        "from headroles.ui import ask, caches, cards, picker, pieces, prompt_form, reading, state\n"
+        "from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens\n"
+        "from headroles.ui.map import multiples, numbers, pair, table\n"
         f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
     )
     done = subprocess.run(

@@ -31,43 +31,69 @@ def test_it_begins_with_the_default_prompt_and_keeps_what_is_there(session) -> N
     assert session[state.PROMPT] == "mine"
 
 
-def test_a_click_opens_the_head_under_the_chart_s_role(session) -> None:
+def test_a_click_leads_to_the_close_up_with_head_and_role(session) -> None:
+    session[state.PROMPT] = "mine"
     click(session, "bars_induction", (1, 2), role="induction")
-    assert session[state.OPENED] == (Head(1, 2), "induction", "bars_induction")
-    assert session[state.PATTERN_HEAD] == "L1H2"
-    assert session[state.PATTERN_ROLE] == "induction"
+    assert (session[state.HEAD], session[state.ROLE]) == (Head(1, 2), "induction")
+    assert (session[state.MODEL], session[state.PROMPT]) == ("demo", "mine")
+    assert state.destination() == state.CLOSEUP
+    assert state.destination() is None  # only once: the next run stays where it is
 
 
-def test_a_click_in_another_chart_clears_the_first_selection(session) -> None:
+def test_the_same_bar_can_be_clicked_again(session) -> None:
     before = state.chart_key("bars_induction")
     click(session, "bars_induction", (1, 2), role="induction")
-    click(session, "bars_diffuse", (0, 3), role="diffuse")
-    assert state.chart_key("bars_induction") != before  # mounted anew: the same bar works again
-    assert session[state.OPENED].head == Head(0, 3)
+    assert state.chart_key("bars_induction") != before  # mounted anew, without the selection
 
 
-def test_a_second_head_in_the_same_chart_keeps_the_chart(session) -> None:
-    before = state.chart_key("bars_induction")
-    click(session, "bars_induction", (1, 2), role="induction")
-    click(session, "bars_induction", (1, 3), role="induction")
-    assert state.chart_key("bars_induction") == before
-    assert session[state.OPENED].head == Head(1, 3)
-
-
-def test_a_click_beside_the_bars_closes_only_what_that_chart_opened(session) -> None:
-    click(session, "bars_induction", (1, 2), role="induction")
-    click(session, "bars_diffuse", None, role="diffuse")
-    assert session[state.OPENED] is not None
+def test_a_click_beside_the_bars_leads_nowhere(session) -> None:
     click(session, "bars_induction", None, role="induction")
-    assert session[state.OPENED] is None
+    assert session[state.HEAD] is None
+    assert state.destination() is None
 
 
-def test_the_page_scrolls_only_to_a_head_that_was_not_open(session) -> None:
-    state.open_pattern(Head(0, 1), "induction")
-    assert session[state.SCROLL]
-    session[state.SCROLL] = False
-    state.open_pattern(Head(0, 1), "diffuse")
-    assert not session[state.SCROLL]
+def test_a_click_on_another_model_takes_that_model_along(session) -> None:
+    session[state.chart_key("pair")] = {"selection": {"head": [{"layer": 5, "head": 1}]}}
+    state.on_click("pair", "induction", model="gpt2")()
+    assert (session[state.MODEL], session[state.HEAD]) == ("gpt2", Head(5, 1))
+
+
+def test_a_row_leads_to_its_head_and_lets_its_main_role_decide(session) -> None:
+    session[state.ROLE] = "diffuse"
+    session[state.chart_key("table")] = {"selection": {"rows": [2]}}
+    state.on_row("table", [Head(3, 0), Head(1, 1), Head(0, 7)])()
+    assert (session[state.HEAD], session[state.ROLE]) == (Head(0, 7), None)
+    assert state.destination() == state.CLOSEUP
+
+
+@pytest.mark.parametrize(
+    ("event", "head"),
+    [
+        ({"selection": {"rows": [1]}}, Head(0, 1)),
+        ({"selection": {"rows": []}}, None),
+        ({"selection": {"rows": [2]}}, None),  # the table got shorter meanwhile
+        ({"selection": {"rows": [-1]}}, None),
+        ({"selection": {"rows": ["x"]}}, None),
+        ({"selection": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_an_event_of_a_table_names_a_head_or_none(event: object, head: Head | None) -> None:
+    assert state.head_of_row(event, [Head(0, 0), Head(0, 1)]) == head
+
+
+def test_the_next_head_keeps_the_role(session) -> None:
+    state.look_closer(Head(0, 1), "diffuse")
+    state.move_to(Head(0, 2))
+    assert (session[state.HEAD], session[state.ROLE]) == (Head(0, 2), "diffuse")
+
+
+def test_the_way_to_all_heads_shows_them_on_the_prompt(session) -> None:
+    assert session[state.MAP_SOURCE] == state.STORED
+    state.show_all_heads()
+    assert session[state.MAP_SOURCE] == state.PROMPTED
+    assert state.destination() == state.MAP
 
 
 def test_examples_and_the_way_back(session) -> None:
@@ -88,9 +114,9 @@ def test_running_one_s_own_text_forgets_the_way_back(session) -> None:
     assert session[state.PROMPT] == "my own"
 
 
-def test_back_to_the_bundled_model_closes_the_pattern(session) -> None:
+def test_another_model_forgets_the_head_and_keeps_the_role(session) -> None:
     session[state.MODEL] = "gpt2"
-    state.open_pattern(Head(11, 11), "induction")
+    state.look_closer(Head(11, 11), "induction")
     state.use_default_model()
     assert session[state.MODEL] == "demo"
-    assert session[state.OPENED] is None
+    assert (session[state.HEAD], session[state.ROLE]) == (None, "induction")

@@ -102,24 +102,15 @@ def test_a_card_for_every_scored_role_in_order() -> None:
     )
 
 
-def test_heads_that_fit_nothing_are_those_below_every_threshold() -> None:
-    entry = planted_entry(4, 8)
-    nothing = view.fits_nothing(entry)
+def test_the_heads_that_fit_nothing_are_those_that_the_analysis_lists_so() -> None:
+    nothing = view.listed_heads(planted_entry(4, 8), "other")
     assert len(nothing) == 4 * 8 - len(PLANTED)
-    assert not set(nothing) & set(PLANTED.values())
+    assert not nothing & set(PLANTED.values())
 
 
 def test_listed_heads_of_a_model_without_analysis() -> None:
     assert view.listed_heads(None, "induction") == set()
     assert view.listed_heads(planted_entry(4, 8), "induction") == {PLANTED["induction"]}
-
-
-def test_the_map_counts_in_words() -> None:
-    say = view.map_alt
-    role = ROLES["induction"]
-    assert say(role, active=3, listed_active=1, total=32).endswith("1 of these 3 is listed.")
-    assert "listed" not in say(role, active=3, listed_active=None, total=32)
-    assert "listed" not in say(role, active=0, listed_active=0, total=32)
 
 
 def test_a_pattern_in_words() -> None:

@@ -1,0 +1,61 @@
+"""Asking the model, and the file: what cannot be had is said on the page, with the way out."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.models import CATALOGUE
+from headroles.ui import caches, pieces, state
+
+
+def answer() -> caches.Answer | None:
+    """Run the prompt; None, with the reason said, if it cannot be run."""
+    model, prompt = st.session_state[state.MODEL], st.session_state[state.PROMPT]
+    name = CATALOGUE[model].name
+    try:
+        with (
+            st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
+            st.skeleton(height=420),
+        ):
+            return caches.answer(model, prompt)
+    except HeadrolesError as error:
+        pieces.show_error(error)
+        if not CATALOGUE[model].is_bundled:
+            st.button(
+                "Use the bundled model",
+                icon=":material/home:",
+                on_click=state.use_default_model,
+                key="use_default_model",
+            )
+    return None
+
+
+def known(found: caches.Answer) -> caches.Reference:
+    """The stored analysis; without one, the reason is said and provisional thresholds serve."""
+    layers, heads = found.scores.resting.shape
+    try:
+        reference = caches.reference(st.session_state[state.MODEL], (layers, heads))
+    except HeadrolesError as error:
+        return unknown(error)
+    stands_in(reference)
+    return reference
+
+
+def unknown(error: HeadrolesError) -> caches.Reference:
+    """Say why there is no analysis, and what stands in for it."""
+    pieces.show_error(error, kind=st.warning)
+    st.caption(
+        "Until then nobody knows which heads have which role. Every head can still be looked at on "
+        "this prompt, judged by provisional thresholds."
+    )
+    return caches.provisional()
+
+
+def stands_in(reference: caches.Reference) -> None:
+    """Say so if an earlier version of the file stands in for a damaged one."""
+    if since := reference.stands_in_since:
+        st.caption(
+            "The file of reference scores is damaged. These are from the version of "
+            f"{since.day} {since:%B %Y, %H:%M} UTC; an instructor can restore it on the Admin page."
+        )

@@ -1,0 +1,154 @@
+"""The head's passport: every role with its numbers, its partners, and what papers say."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.models import CATALOGUE
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.types import Head
+from headroles.ui import pieces, state, text, view
+
+if TYPE_CHECKING:
+    from headroles.closeup import Passport, RoleRecord
+    from headroles.known_heads import KnownHead
+    from headroles.types import Verdict
+    from headroles.ui.closeup.subject import Subject
+
+BASES = {"pattern": "by where it looks", "function": "by its effect on the output"}
+"""The two kinds of evidence for a known head."""
+
+
+def draw(subject: Subject) -> None:
+    """Draw the table of all roles."""
+    st.subheader("Passport", anchor=False)
+    _roles(subject)
+
+
+def background(subject: Subject) -> None:
+    """Draw what papers say of the head, and which heads share its keys and values."""
+    st.subheader("What papers say", anchor=False)
+    pieces.html(papers_html(subject.passport, st.session_state[state.MODEL]))
+    st.subheader("Keys and values", anchor=False)
+    _partners(subject)
+
+
+def _roles(subject: Subject) -> None:
+    verdicts = {role.key: subject.verdict(role.key) for role in SCORED_ROLES}
+    passport = subject.passport
+    if not passport.records:
+        pieces.html(
+            text.table(
+                ["Role", "On this prompt", "Provisional threshold"],
+                [
+                    [ROLES[key].name, view.shown_verdict(one), text.percent(one.threshold)]
+                    for key, one in verdicts.items()
+                ],
+            )
+        )
+        return
+    pieces.html(
+        '<div class="hr-one-line">'
+        + text.table(
+            ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"],
+            [row(record, verdicts[record.role]) for record in passport.records],
+        )
+        + "</div>"
+    )
+    st.caption(
+        "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
+        "● reaches the threshold. “Control” is the score where the role's cue is missing: "
+        f"{_controls(passport)}. An evenly spread head gets “Chance”."
+    )
+
+
+def _controls(passport: Passport) -> str:
+    names = list(dict.fromkeys(one.control_name for one in passport.records if one.control_name))
+    return text.listing(names) if names else "not measured for this model"
+
+
+def row(record: RoleRecord, verdict: Verdict) -> list[str]:
+    """One role as a row of the passport.
+
+    A number that was not stored is a dash.
+    """
+
+    def number(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    error = "" if record.standard_error is None else f" ± {record.standard_error:.3f}"
+    return [
+        ROLES[record.role].name,
+        view.shown_verdict(verdict),
+        f"{'●' if record.is_over else '○'} {record.score:.3f}{error}",
+        number(record.chance),
+        number(record.threshold),
+        number(record.control),
+        f"{ordinal(record.rank)} of {record.out_of}",
+        "listed" if record.listed else "–",
+    ]
+
+
+def ordinal(number: int) -> str:
+    """A place in an order.
+
+    >>> ordinal(1), ordinal(12), ordinal(23)
+    ('1st', '12th', '23rd')
+    """
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def _partners(subject: Subject) -> None:
+    """The heads that read the same keys and values, as buttons."""
+    from headroles.closeup import key_value_partners
+
+    heads = subject.answer.scores.resting.shape[1]
+    shared = subject.answer.num_kv_heads
+    if shared == heads:
+        pieces.html(
+            '<p class="hr-explain">It has keys and values of its own: this model shares none '
+            "between heads.</p>"
+        )
+        return
+    partners = key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
+    names = text.listing([head.label for head in partners])
+    pieces.html(
+        f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
+        "text is the same, what they ask for is their own.</p>"
+    )
+    with st.container(horizontal=True, key="partners"):
+        for head in partners:
+            _partner(head)
+
+
+def _partner(head: Head) -> None:
+    st.button(head.label, key=f"partner_{head.label}", on_click=state.move_to, args=(head,))
+
+
+def papers_html(passport: Passport, model: str) -> str:
+    """What sources say of the head, or that none is known (HTML)."""
+    from headroles.known_heads import known_heads
+
+    if passport.papers:
+        return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
+    name = CATALOGUE[model].name if model in CATALOGUE else model
+    if known_heads(model):
+        return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
+    return (
+        f'<p class="hr-explain">No paper we know of names heads of {escape(name)}. Papers mostly '
+        "study GPT-2 small.</p>"
+    )
+
+
+def _paper(one: KnownHead) -> str:
+    from headroles.closeup import role_title
+
+    return (
+        f"<li><b>{escape(role_title(one.role))}</b>, named {BASES.get(one.basis, one.basis)}: "
+        f"{escape(one.source)}</li>"
+    )

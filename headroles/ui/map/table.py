@@ -1,0 +1,114 @@
+"""Every head with every number, to sort and to search; a chosen row leads to its close-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles import ROLES
+from headroles.ui import state, text
+from headroles.ui.map.numbers import role_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.ui.map.numbers import ModelMap
+
+TABLE = "all_heads_table"
+
+
+def draw(model: ModelMap) -> None:
+    """Draw the search box and the table of the heads that match."""
+    st.subheader("Every head", anchor=False)
+    wanted = st.text_input(
+        "Search",
+        key=state.SEARCH,
+        placeholder="L1H1, layer 2, induction, other …",
+        persist_state="session",
+        icon=":material/search:",
+    )
+    places = matching(model, wanted or "")
+    total = len(model.heads)
+    st.caption(
+        f"{len(places)} of {text.count(total, 'head')}. Click a column's name to sort; choose a "
+        "row to look at its head more closely."
+    )
+    if not places:
+        return
+    st.dataframe(
+        frame(model, places),
+        key=state.chart_key(TABLE),
+        hide_index=True,
+        column_config=_columns(model),
+        on_select=state.on_row(TABLE, [model.heads[place] for place in places]),
+        selection_mode="single-row",
+        placeholder="–",
+        height=min(36 * (len(places) + 1) + 2, 470),
+    )
+
+
+def matching(model: ModelMap, wanted: str) -> list[int]:
+    """The places of the heads of which every wanted word is in the label, layer or roles."""
+    words = wanted.lower().replace("layer ", "layer").split()
+
+    def haystack(place: int) -> str:
+        head = model.heads[place]
+        return f"{head.label} layer{head.layer} {role_names(model.roles_of(place))}".lower()
+
+    return [
+        place
+        for place in range(len(model.heads))
+        if all(_within(word, haystack(place)) for word in words)
+    ]
+
+
+def _within(word: str, haystack: str) -> bool:
+    # "layer1" must not find layer 11, nor "l1h1" the head L1H11.
+    return word in haystack.split() if word[-1].isdigit() else word in haystack
+
+
+def frame(model: ModelMap, places: list[int]) -> pd.DataFrame:
+    """The table's rows: the head, its layer, its roles, its number in every role and in `other`."""
+    import pandas as pd
+
+    heads = [model.heads[place] for place in places]
+    columns: dict[str, object] = {
+        "head": [head.label for head in heads],
+        "layer": [head.layer for head in heads],
+        "roles": [_named(model, place) for place in places],
+    }
+    for key, one in model.roles.items():
+        columns[key] = [one.records[place]["value"] for place in places]
+    columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
+    return pd.DataFrame(columns)
+
+
+def _named(model: ModelMap, place: int) -> str:
+    keys = model.roles_of(place)
+    if not keys and model.heads[place] not in model.other:
+        return "–"
+    return role_names(keys)
+
+
+def _columns(model: ModelMap) -> dict[str, object]:
+    on_prompt = model.unit == "prompt"
+    shape = {"format": "percent"} if on_prompt else {"format": "%.3f"}
+    roles_help = "active on this prompt" if on_prompt else "whose threshold its score reaches"
+    columns = {
+        "head": st.column_config.TextColumn("Head", pinned=True, width=70),
+        "layer": st.column_config.NumberColumn("Layer", width=60),
+        "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
+        "other": st.column_config.NumberColumn(
+            ROLES["other"].name,
+            help="Of a head that fits nothing: its largest number on a role with cells",
+            **shape,
+        ),
+    }
+    for key, one in model.roles.items():
+        columns[key] = st.column_config.NumberColumn(
+            one.role.name,
+            help=f"From 0 to 1; threshold {one.threshold:.2f}",
+            **shape,
+        )
+    return columns

@@ -1,0 +1,55 @@
+"""Head close-up: one head on the prompt, from its roles to the single cells behind a bar.
+
+Every click on a head leads here; opened from the navigation, the page chooses one.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui import ask, caches, pieces, prompt_form, state, text
+from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens
+
+
+def page() -> None:
+    """Draw the page from top to bottom."""
+    pieces.begin()
+    st.title("Head close-up", anchor=False)
+    prompt = st.session_state[state.PROMPT]
+    with st.expander(
+        f"On the prompt “{text.plain(text.shorten(' '.join(prompt.split()), limit=70))}”",
+        icon=":material/edit_note:",
+        key="closeup_prompt",
+    ):
+        prompt_form.draw()
+    found = ask.answer()
+    if found is not None:
+        closeup(found)
+
+
+def closeup(found: caches.Answer) -> None:
+    """The head, and everything about it."""
+    one = subject.choose(found, ask.known(found))
+    header.draw(one)
+    if found.run.encoding.truncated:
+        st.warning(text.truncation_sentence(found.run.encoding), icon=":material/content_cut:")
+    st.subheader("Where it looks", anchor=False)
+    rest_hidden = st.toggle(
+        "Hide the resting column (rows rescaled)",
+        key=state.HIDE_REST,
+        persist_state="session",
+        help="Leaves out the attention on the first token, where heads rest, and rescales what is "
+        "left of every row to 100%.",
+    )
+    drawn = pattern.shown(one, rest_hidden=rest_hidden)
+    pattern.draw(one, drawn)
+    tokens.draw(drawn)
+    passport.draw(one)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        profile.draw(one)
+    with right:
+        passport.background(one)
+
+
+page()

@@ -1,0 +1,79 @@
+"""Head map: every head of the model, in every role, as measured beforehand or on this prompt."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.ui import ask, caches, pieces, prompt_form, state, text
+from headroles.ui.map import multiples, numbers, pair, table
+
+
+def page() -> None:
+    """Draw the page from top to bottom."""
+    pieces.begin()
+    st.title("Head map", anchor=False)
+    pieces.html(
+        '<p class="hr-lead">The whole model, layer by layer: no head is left out. A head that does '
+        "a role's work here though no list names it can be found on “This prompt”.</p>"
+    )
+    try:
+        reference = caches.stored(st.session_state[state.MODEL])
+    except HeadrolesError as error:
+        reference = ask.unknown(error)
+    else:
+        ask.stands_in(reference)
+    found = of_prompt() if source(reference) == state.PROMPTED else of_entry(reference)
+    if found is not None:
+        multiples.draw(found)
+        table.draw(found)
+        pair.draw(found)
+
+
+def source(reference: caches.Reference) -> str:
+    """Where the numbers come from; without an analysis only from the prompt."""
+    if reference.entry is None:
+        return state.PROMPTED
+    return st.radio(
+        "Which numbers",
+        state.SOURCES,
+        key=state.MAP_SOURCE,
+        horizontal=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+
+
+def of_entry(reference: caches.Reference) -> numbers.ModelMap:
+    """The numbers that were measured beforehand."""
+    st.caption(
+        f"Mean over many texts, measured on {reference.entry.analysis_date} with "
+        f"{reference.entry.sequences} random sequences."
+    )
+    return numbers.of_entry(reference.entry, reference.thresholds)
+
+
+def of_prompt() -> numbers.ModelMap | None:
+    """The numbers of the present prompt, which can be changed here."""
+    prompt = st.session_state[state.PROMPT]
+    with st.expander(
+        f"On the prompt “{text.plain(text.shorten(' '.join(prompt.split()), limit=70))}”",
+        icon=":material/edit_note:",
+        key="map_prompt",
+    ):
+        prompt_form.draw()
+    found = ask.answer()
+    if found is None:
+        return None
+    if found.run.encoding.truncated:
+        st.warning(text.truncation_sentence(found.run.encoding), icon=":material/content_cut:")
+    try:
+        reference = caches.reference(
+            st.session_state[state.MODEL], tuple(found.scores.resting.shape)
+        )
+    except HeadrolesError:  # said above, or the file is of another shape than the model
+        reference = caches.provisional()
+    return numbers.of_prompt(found.scores, reference.thresholds, reference.entry)
+
+
+page()

@@ -1,0 +1,103 @@
+"""One visit to the app in a browser, and what can be done and seen there."""
+
+from __future__ import annotations
+
+import re
+
+
+class Visit:
+    """One visit to the page, and everything that the browser complained about."""
+
+    def __init__(self, page, address: str) -> None:
+        self.page, self.complaints, self.outside = page, [], []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._request)
+        page.goto(address)
+        page.get_by_role("heading", name="What the heads are doing").wait_for(timeout=90_000)
+        self.settle()
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _request(self, request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def settle(self) -> None:
+        """Wait until the script has run to its end, and the charts have been drawn."""
+        self.page.wait_for_timeout(300)
+        self.page.wait_for_function(
+            "() => document.querySelector('[data-testid=stApp]')"
+            "?.getAttribute('data-test-script-state') === 'notRunning'",
+            timeout=60_000,
+        )
+        self.page.wait_for_timeout(300)
+
+    def run(self, prompt: str) -> None:
+        box = self.page.get_by_label("Your sentence")
+        box.fill(prompt)
+        box.press("Control+Enter")
+        self.settle()
+
+    def press(self, name: str | re.Pattern[str], *, within: str = ".stApp") -> None:
+        self.page.locator(within).get_by_role("button", name=name).first.click()
+        self.settle()
+
+    def card(self, role: str):
+        return self.page.locator(f".st-key-card_{role}")
+
+    def awake(self, role: str) -> bool:
+        return self.card(role).get_by_label("awake", exact=True).count() == 1
+
+    def click_bar(self, role: str, *, row: int = 0) -> str:
+        """Click a bar of a card; returns the label of its head."""
+        drawing = self.card(role).locator("svg.marks")
+        drawing.scroll_into_view_if_needed()
+        labels = drawing.locator("text").all_text_contents()
+        box = drawing.bounding_box()
+        self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 2 + 42 * row + 21)
+        self.page.locator(".hr-head").wait_for(timeout=30_000)
+        self.settle()
+        return [label for label in labels if re.fullmatch(r"L\d+H\d+", label)][row]
+
+    def go(self, name: str) -> None:
+        """Follow the navigation, which a phone folds away."""
+        phone = self.page.viewport_size["width"] < 700
+        if phone:
+            self.page.get_by_test_id("stExpandSidebarButton").click()
+            self.page.wait_for_timeout(600)
+        self.page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
+        self.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=30_000)
+        if phone and self.page.get_by_test_id("stSidebarCollapseButton").is_visible():
+            self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+            self.page.wait_for_timeout(600)
+        self.settle()
+
+    def heading(self) -> str:
+        return self.page.locator("h1").inner_text()
+
+    def head(self) -> str:
+        """The head that the close-up shows."""
+        return self.page.locator(".hr-head h2").inner_text()
+
+    def seen_as(self) -> str:
+        """The role that the close-up looks at it for."""
+        return self.page.get_by_label("Seen as").input_value()
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        return self.page.evaluate(
+            "() => { const main = document.querySelector('[data-testid=stMain]');"
+            "return Math.max(main.scrollWidth - main.clientWidth,"
+            "document.documentElement.scrollWidth - innerWidth); }"
+        )
+
+    def sticking_out(self) -> list[str]:
+        """Charts and cards that reach over the right edge of the window."""
+        return self.page.evaluate(
+            "() => [...document.querySelectorAll('svg.marks, canvas, [class*=st-key-]')]"
+            ".filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+            ".map(e => e.getAttribute('class'))"
+        )

@@ -1,0 +1,189 @@
+"""The page Head map, without a browser."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.types import Head
+from headroles.ui import state
+from tests.pages.planted import PLANTED, planted_entry
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+NO_REPEATS = "The old man walked slowly to the river with his dog."
+
+
+def open_page():
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app.switch_page("pages/head_map.py").run()
+    assert not app.exception
+    return app
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def on_this_prompt(app):
+    app.radio(key=state.MAP_SOURCE).set_value(state.PROMPTED).run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture
+def app(planted):
+    return open_page()
+
+
+def test_a_map_for_every_scored_role_on_one_scale(app) -> None:
+    charts = app.get("vega_lite_chart")
+    assert len(charts) == len(SCORED_ROLES)
+    for chart in charts:
+        cells = json.loads(chart.proto.spec)["layer"][0]
+        assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
+    html = page_html(app)
+    for role in SCORED_ROLES:
+        assert f"<h3>{role.name}</h3>" in html
+    assert "1 of 32 heads reach the threshold of Induction, 0.40; the highest is L1H1" in html
+    assert "threshold 40%" in html
+
+
+def test_other_names_the_heads_that_fit_nothing(app) -> None:
+    assert "27 of 32 heads fit nothing" in page_html(app)
+    assert "L3H7" in page_html(app)
+
+
+def test_the_switch_shows_the_prompt(app) -> None:
+    on_this_prompt(app)
+    html = page_html(app)
+    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in html
+    app.text_area(key=state.BOX).set_value(NO_REPEATS)
+    app.button(key="run").click().run()
+    assert ROLES["induction"].asleep in page_html(app)
+
+
+def test_the_table_has_every_head_with_every_role_and_other(app) -> None:
+    table = app.dataframe[0].value
+    assert len(table) == 32
+    assert list(table) == ["head", "layer", "roles", *(r.key for r in SCORED_ROLES), "other"]
+    row = table.set_index("head").loc["L1H1"]
+    assert (row["roles"], row["induction"], row["diffuse"]) == ("Induction", 1.0, 0.0)
+    other = table.set_index("head").loc["L3H7"]
+    assert (other["roles"], other["other"]) == ("Other", 0.0)
+    assert table["other"].notna().sum() == 27
+
+
+def test_the_table_on_the_prompt_has_the_activations(app) -> None:
+    on_this_prompt(app)
+    row = app.dataframe[0].value.set_index("head").loc["L1H1"]
+    assert row["induction"] == 1.0
+    assert "Induction" in row["roles"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heads"),
+    [
+        ("L1H1", ["L1H1"]),
+        ("induction", ["L1H1"]),
+        ("DIFF", ["L0H7"]),
+        ("layer 2 duplicate", ["L2H2"]),
+        ("layer 1 other", ["L1H0", "L1H2", "L1H3", "L1H4", "L1H5", "L1H6", "L1H7"]),
+        ("nothing at all", []),
+    ],
+)
+def test_the_table_can_be_searched(app, wanted: str, heads: list[str]) -> None:
+    app.text_input(key=state.SEARCH).set_value(wanted).run()
+    shown = [list(table.value["head"]) for table in app.dataframe]
+    assert shown == ([heads] if heads else [])
+    assert any(f"{len(heads)} of 32 heads." in caption.value for caption in app.caption)
+
+
+def test_a_click_on_a_cell_is_a_click_on_its_head_and_role(app) -> None:
+    """The event itself needs a browser; here the callback's two halves meet on the page."""
+    app.session_state[state.HEAD] = Head(2, 2)
+    app.session_state[state.ROLE] = "duplicate_token"
+    app.session_state[state.GO] = state.CLOSEUP
+    app.run()
+    assert [title.value for title in app.title] == ["Head close-up"]
+    assert "<h2>L2H2</h2>" in page_html(app)
+
+
+def test_two_models_on_one_role(app, planted) -> None:
+    from headroles import store
+
+    store.write_entry(planted_entry(12, 12, model="gpt2"), planted)
+    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=state.PAIR_ROLE).set_value("diffuse").run()
+    assert not app.exception
+    assert not app.warning
+    names = [text.value for text in app.markdown]
+    assert "**Headroles demo (bundled)**" in names
+    assert "**GPT-2 small**" in names
+    assert "1 of 144 heads reach the threshold of Diffuse" in page_html(app)
+    assert len(app.get("vega_lite_chart")) == 7
+
+
+def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
+    app.selectbox(key=state.PAIR_MODEL).set_value("distilgpt2").run()
+    assert not app.exception
+    assert "no reference scores for 'distilgpt2'" in app.warning[0].value.replace("\\", "")
+    assert len(app.get("vega_lite_chart")) == 6  # the first model's map still stands there
+
+
+def test_a_second_model_that_cannot_be_reached_gets_its_sentence(app) -> None:
+    on_this_prompt(app)
+    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
+    assert not app.exception
+    assert "gpt2" in app.warning[0].value
+
+
+def test_the_second_model_is_never_the_first(app, planted) -> None:
+    from headroles import store
+
+    store.write_entry(planted_entry(12, 12, model="gpt2"), planted)
+    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
+    app.sidebar.selectbox(key=state.MODEL).set_value("gpt2").run()
+    assert not app.exception
+    assert app.session_state[state.PAIR_MODEL] is None
+
+
+def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
+    planted.unlink()
+    app = open_page()
+    assert "no reference scores" in app.warning[0].value
+    html = page_html(app)
+    assert "(provisional)" in html
+    assert "1 of 32 heads are active as Induction on this prompt." in html
+    assert not app.radio
+    assert len(app.dataframe[0].value) == 32
+
+
+def test_an_empty_prompt_is_a_sentence(app) -> None:
+    on_this_prompt(app)
+    app.text_area(key=state.BOX).set_value(" ")
+    app.button(key="run").click().run()
+    assert "The prompt is empty" in app.error[0].value
+
+
+def test_an_analysis_of_another_shape_is_not_used_on_the_prompt(planted) -> None:
+    from headroles import store
+
+    store.write_entry(planted_entry(5, 8), planted)
+    app = on_this_prompt(open_page())
+    assert "(provisional)" in page_html(app)
+    assert len(app.dataframe[0].value) == 32
+
+
+def test_every_planted_head_is_in_its_map(app) -> None:
+    alts = {element.proto.alt for element in app.get("vega_lite_chart")}
+    for key, head in PLANTED.items():
+        name = ROLES[key].name
+        assert any(alt.startswith(f"{name}:") and f"highest is {head.label}" in alt for alt in alts)
