@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 import time
+import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -57,6 +58,10 @@ TEXT_A, TEXT_B = (
 def light() -> Iterator[ProcessPoolExecutor]:
     """A process of its own that is cheap to fork."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        # It runs the main module again, which an earlier test may have made a Streamlit page.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+            pool.submit(os.getpid).result()
         yield pool
 
 
