@@ -140,7 +140,7 @@ def visit(browser, server) -> Iterator[Callable[..., object]]:
         try:
             found = Visit(context.new_page(), server)
             yield found
-            assert found.page.get_by_test_id("stException").count() == 0
+            assert found.page.get_by_test_id("stException").all_inner_texts() == []
             assert found.complaints == []
             assert found.outside == []
         finally:

@@ -78,7 +78,7 @@ def visit(browser, classroom) -> Iterator[Callable[..., object]]:
         try:
             found = kind(context.new_page(), classroom.address)
             yield found
-            assert found.page.get_by_test_id("stException").count() == 0
+            assert found.page.get_by_test_id("stException").all_inner_texts() == []
             assert found.complaints == []
             assert found.outside == []
         finally:
