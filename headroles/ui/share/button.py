@@ -16,8 +16,8 @@ _HERE = Path(__file__).parent
 _copy = st.components.v2.component(
     "headroles_copy_link",
     html='<div class="share"><button type="button"><svg viewBox="0 0 24 24" aria-hidden="true">'
-    '<path d="M10 13a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-6-6l-1.5 1.5M14 11a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 6 6'
-    'l1.5-1.5"/></svg>Copy link</button>'
+    '<path d="M10 13a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-6-6l-1.5 1.5M14 11a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 '
+    '6 6l1.5-1.5"/></svg>Copy link</button>'
     '<span class="said" role="status" aria-live="polite"></span>'
     '<input type="text" readonly hidden aria-label="The link"></div>',
     css=(_HERE / "copy.css").read_text(encoding="utf-8"),
