@@ -29,9 +29,7 @@ def test_a_click_on_either_bar_names_the_head() -> None:
 
 def test_the_prompts_are_told_apart_by_number_and_place_not_by_colour() -> None:
     spec = spec_of()
-    assert any(
-        layer["encoding"].get("text", {}).get("field") == "side" for layer in spec["layer"]
-    )
+    assert any(layer["encoding"].get("text", {}).get("field") == "side" for layer in spec["layer"])
     fills = json.dumps([layer["mark"].get("fill") for layer in spec["layer"]])
     assert "side" not in fills  # colour says the state, as in every other chart
 

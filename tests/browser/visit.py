@@ -8,13 +8,13 @@ import re
 class Visit:
     """One visit to the page, and everything that the browser complained about."""
 
-    def __init__(self, page, address: str) -> None:
+    def __init__(self, page, address: str, *, ready: str = "What the heads are doing") -> None:
         self.page, self.complaints, self.outside = page, [], []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
         page.goto(address)
-        page.get_by_role("heading", name="What the heads are doing").wait_for(timeout=90_000)
+        page.get_by_role("heading", name=ready).wait_for(timeout=90_000)
         self.settle()
 
     def _console(self, message) -> None:
