@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import headroles
-from headroles import charts, export, store
+from headroles import charts, closeup_charts, export, store
 from headroles.errors import ExportError
 from headroles.export import (
     attention_csv,
@@ -385,8 +385,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def pattern_chart(labels: list[str]) -> dict[str, object]:
-    cells, _ = charts.drawn_cells(even(len(labels)).tolist(), [])
-    return charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
+    cells = closeup_charts.pattern_cells(even(len(labels)).tolist())
+    return closeup_charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
 
 
 def bars() -> dict[str, object]:

@@ -29,6 +29,7 @@ def row(value: float, *, active: bool = False, rows: int = 6, **changes: object)
     }
 
 
+SHORT = row(0.9, state="too_short", reason="Too short to tell.")
 IDLE = row(0.0, rows=0, reason="No token appears twice.")
 
 
@@ -50,6 +51,8 @@ def pair(first: dict, second: dict, *, role: str = "induction") -> RolePair:
         (row(0.7, active=True), IDLE, "fell asleep"),
         (row(0.2), IDLE, "no clear change"),
         (IDLE, IDLE, "no clear change"),
+        (row(0.8, active=True), SHORT, "too short to tell"),  # nobody knows that it sleeps
+        (SHORT, row(0.8, active=True), "too short to tell"),
     ],
 )
 def test_a_change_in_points_and_words(first: dict, second: dict, said: str) -> None:
@@ -73,6 +76,16 @@ def test_the_summary_counts_only_roles_of_which_the_model_has_heads() -> None:
     assert numbers.summary([pair(IDLE, IDLE), pair(awake, awake), nobody]) == (
         "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
         "and 1 is asleep in both."
+    )
+
+
+def test_a_prompt_that_is_too_short_wakes_and_lulls_nobody() -> None:
+    awake = row(0.8, active=True)
+    short = pair(awake, SHORT)
+    assert short.headline == "too short to tell · 1 → 0 of 1 head active"
+    assert numbers.summary([short, pair(awake, awake)]) == (
+        "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
+        "and 1 cannot be told (too short)."
     )
 
 

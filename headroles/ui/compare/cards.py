@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from headroles.types import PromptRun
     from headroles.ui.compare.numbers import RolePair
 
-_TURNS = {"wakes up": "○ → ●", "falls asleep": "● → ○", "awake in both": "●", "asleep in both": "○"}
+_TURNS = {
+    "wakes up": "○ → ●",
+    "falls asleep": "● → ○",
+    "awake in both": "●",
+    "asleep in both": "○",
+    numbers.TOO_SHORT: "◌",
+}
 
 
 def strips(first: PromptRun, second: PromptRun) -> None:

@@ -24,6 +24,9 @@ CLEAR = 0.05
 TURNS = ("wakes up", "falls asleep")
 """What a role can do from the first prompt to the second."""
 
+TOO_SHORT = "too short to tell"
+"""A prompt without enough tokens, or places, shows neither waking nor sleeping."""
+
 ROW = 62
 """Pixels that a head's line of text and its two bars take."""
 _BARS = (22, 40)  # pixels from the top of a row to each bar
@@ -48,7 +51,9 @@ class Pair:
 
     @property
     def turn(self) -> str:
-        """``woke up``, ``fell asleep``, or that neither happened."""
+        """``woke up``, ``fell asleep``, or that neither happened or can be told."""
+        if "too_short" in (self.first["state"], self.second["state"]):
+            return TOO_SHORT
         before, after = bool(self.first["is_active"]), bool(self.second["is_active"])
         if before != after:
             return "woke up" if after else "fell asleep"
@@ -59,7 +64,7 @@ class Pair:
     @property
     def change(self) -> str:
         """``+43 points · woke up``."""
-        if self.points is None:
+        if self.points is None or self.turn == TOO_SHORT:
             return self.turn
         amount = f"{self.points:+d}".replace("-", "−") if self.points else "0"
         return f"{amount} point{'' if abs(self.points) == 1 else 's'} · {self.turn}"
@@ -90,7 +95,14 @@ class RolePair:
 
     @property
     def turn(self) -> str:
-        """``wakes up``, ``falls asleep``, ``awake in both`` or ``asleep in both``."""
+        """``wakes up``, ``falls asleep``, ``awake in both``, ``asleep in both`` or that a prompt is
+        too short to tell.
+        """
+        if any(
+            card.rows and all(row["state"] == "too_short" for row in card.rows)
+            for card in (self.first, self.second)
+        ):
+            return TOO_SHORT
         if self.first.awake == self.second.awake:
             return "awake in both" if self.first.awake else "asleep in both"
         return "wakes up" if self.second.awake else "falls asleep"
@@ -115,12 +127,14 @@ def summary(pairs: Sequence[RolePair]) -> str:
     Roles of which the model has no head are not counted.
     """
     turns = [(pair.turn, pair.role.name) for pair in pairs if pair.heads]
+    unknown = sum(turn == TOO_SHORT for turn, _ in turns)
     stay = listing(
         [
             f"{number} {'is' if number == 1 else 'are'} {words}"
             for words in ("awake in both", "asleep in both")
             if (number := sum(turn == words for turn, _ in turns))
         ]
+        + ([f"{unknown} cannot be told (too short)"] if unknown else [])
     )
     woken, fallen = ([name for turn, name in turns if turn == word] for word in TURNS)
     parts = []
