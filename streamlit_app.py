@@ -9,6 +9,7 @@ import streamlit as st
 
 from headroles.ui import picker, state
 from headroles.ui.admin import office
+from headroles.ui.share import notes, session
 
 st.set_page_config(page_title="headroles", page_icon=str(picker.ICON), layout="wide")
 page = st.navigation(
@@ -22,7 +23,11 @@ page = st.navigation(
     ]
 )
 office.announce()
+place = f"pages/{page.url_path or 'your_prompt'}.py"
+session.read(place)
 picker.draw()
 if destination := state.destination():
-    st.switch_page(destination)
+    st.switch_page(destination, query_params=session.query(destination))
+notes.draw()
 page.run()
+session.write(place)

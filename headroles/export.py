@@ -87,6 +87,23 @@ def provenance(
     }
 
 
+def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> dict[str, object]:
+    """Where the scores of a stored analysis come from, for :func:`reference_rows`.
+
+    Args:
+        entry: the stored analysis.
+        when: the time of the export; now, without one.
+    """
+    return {
+        "headroles_version": __version__,
+        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": entry.model_name,
+        "source": _source(entry.model_name),
+        "thresholds": thresholds_in(entry),
+        "analysis": _analysis(entry),
+    }
+
+
 def _source(model: str) -> str:
     """Where the weights come from, without the path of this machine."""
     known = CATALOGUE.get(model)
@@ -133,6 +150,38 @@ def prompt_rows(
         for layer in range(layers)
         for head in range(heads)
     ]
+
+
+def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
+    """Every head of the model in every scored role, in the stored analysis.
+
+    Returns:
+        One row a role and head, role by role, the heads in the order of the model.
+    """
+    thresholds = thresholds_in(entry)
+    return [
+        _reference_row(entry, Head(layer, head), role.key, thresholds[role.key])
+        for role in SCORED_ROLES
+        for layer in range(entry.num_layers)
+        for head in range(entry.num_heads)
+    ]
+
+
+def _reference_row(entry: ModelEntry, head: Head, key: str, threshold: float) -> dict[str, object]:
+    score, errors = entry.all_scores[key][head.layer][head.head], entry.standard_errors.get(key)
+    category = entry.categories.get(key)
+    return {
+        "role": key,
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "score": score,
+        "standard_error": errors[head.layer][head.head] if errors else None,
+        "threshold": threshold,
+        "over_threshold": score >= threshold,
+        "listed": category is not None
+        and any((top.layer, top.head) == head for top in category.top_heads),
+    }
 
 
 def _prompt_row(

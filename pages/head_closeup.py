@@ -9,6 +9,8 @@ import streamlit as st
 
 from headroles.ui import ask, caches, pieces, prompt_form, state, text
 from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens
+from headroles.ui.download import popover
+from headroles.ui.share import button, session
 
 
 def page() -> None:
@@ -29,6 +31,7 @@ def page() -> None:
 
 def closeup(found: caches.Answer) -> None:
     """The head, and everything about it."""
+    session.check(*found.scores.resting.shape)
     one = subject.choose(found, ask.known(found))
     header.draw(one)
     if found.run.encoding.truncated:
@@ -42,6 +45,9 @@ def closeup(found: caches.Answer) -> None:
         "left of every row to 100%.",
     )
     drawn = pattern.shown(one, rest_hidden=rest_hidden)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        popover.of_closeup(one, drawn)
+        button.draw()
     pattern.draw(one, drawn)
     tokens.draw(drawn)
     passport.draw(one)

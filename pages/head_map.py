@@ -6,7 +6,9 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui import ask, caches, pieces, prompt_form, state, text
+from headroles.ui.download import popover
 from headroles.ui.map import multiples, numbers, pair, table
+from headroles.ui.share import button
 
 
 def page() -> None:
@@ -23,8 +25,12 @@ def page() -> None:
         reference = ask.unknown(error)
     else:
         ask.stands_in(reference)
-    found = of_prompt() if source(reference) == state.PROMPTED else of_entry(reference)
+    on_prompt = source(reference) == state.PROMPTED
+    found = of_prompt() if on_prompt else of_entry(reference)
     if found is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            popover.of_map(found, on_prompt=on_prompt, reference=reference)
+            button.draw()
         multiples.draw(found)
         table.draw(found)
         pair.draw(found)

@@ -8,6 +8,10 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui import ask, caches, cards, pieces, prompt_form, reading, state, view
+from headroles.ui.compare import cards as pair_cards
+from headroles.ui.compare import form, numbers
+from headroles.ui.download import popover
+from headroles.ui.share import button
 
 
 def page() -> None:
@@ -18,19 +22,34 @@ def page() -> None:
         '<p class="hr-lead">Type a sentence. The attention heads that know what to do with it '
         "light up; the others stay gray and say why.</p>"
     )
-    prompt_form.draw()
+    prompts()
     found = ask.answer()
+    second = ask.answer(st.session_state[state.SECOND]) if found and form.is_open() else None
     if found is not None:
-        reading.draw(found.run)
-        roles(found)
+        if second is None:
+            reading.draw(found.run)
+        else:
+            pair_cards.strips(found.run, second.run)
+        roles(found, second)
 
 
-def roles(found: caches.Answer) -> None:
+def prompts() -> None:
+    """The box of the prompt, and beside it that of the second one where there is one."""
+    with st.container(key="prompts"):
+        with st.container(key="first_prompt"):
+            prompt_form.draw()
+            if not form.is_open():
+                form.offer()
+        if form.is_open():
+            with st.container(key="second_prompt_place"):
+                form.draw()
+
+
+def roles(found: caches.Answer, second: caches.Answer | None) -> None:
     """The listed heads in cards, and the way to all the others."""
-    from headroles.head_detection import summarize
-
     st.subheader("What the heads are doing", anchor=False)
     reference = ask.known(found)
+    pairs = paired(found, second, reference)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "All heads on this prompt",
@@ -41,13 +60,40 @@ def roles(found: caches.Answer) -> None:
         )
         if reference.entry is not None:
             pieces.how_to_read()
-    if reference.entry is not None:
-        role_cards = view.role_cards(summarize(reference.entry, found.scores))
+        popover.of_prompts(found, reference, second=second, pairs=pairs)
+        button.draw()
+    if pairs:
         st.markdown(
-            f"**{view.overall(role_cards)}** Click a bar to look at that head more closely."
+            f"**{numbers.summary(pairs)}** Click a pair of bars to look at that head on the first "
+            "prompt."
         )
-        pieces.bar_legend()
-        cards.draw(role_cards, reference.entry)
+        pair_cards.draw(pairs)
+    elif reference.entry is not None:
+        one_prompt(found, reference)
+
+
+def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
+    """A card a role, and the box about the sleeping ones."""
+    from headroles.head_detection import summarize
+
+    role_cards = view.role_cards(summarize(reference.entry, found.scores))
+    st.markdown(f"**{view.overall(role_cards)}** Click a bar to look at that head more closely.")
+    pieces.bar_legend()
+    cards.draw(role_cards, reference.entry)
+
+
+def paired(
+    found: caches.Answer, second: caches.Answer | None, reference: caches.Reference
+) -> list[numbers.RolePair]:
+    """The same heads on both prompts; none without a second prompt or without an analysis."""
+    from headroles.head_detection import summarize
+
+    if second is None or reference.entry is None:
+        return []
+    first_cards, second_cards = (
+        view.role_cards(summarize(reference.entry, answer.scores)) for answer in (found, second)
+    )
+    return numbers.role_pairs(first_cards, second_cards)
 
 
 page()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import headroles
-from headroles import charts, export, store
+from headroles import charts, closeup_charts, export, store
 from headroles.errors import ExportError
 from headroles.export import (
     attention_csv,
@@ -385,8 +385,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def pattern_chart(labels: list[str]) -> dict[str, object]:
-    cells, _ = charts.drawn_cells(even(len(labels)).tolist(), [])
-    return charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
+    cells = closeup_charts.pattern_cells(even(len(labels)).tolist())
+    return closeup_charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
 
 
 def bars() -> dict[str, object]:
@@ -554,3 +554,27 @@ def test_the_heads_of_a_row_are_written_as_people_read_them() -> None:
     assert {row["label"] for row in rows_of(planted())} == {
         Head(layer, head).label for layer in range(LAYERS) for head in range(HEADS)
     }
+
+
+# ------------------------------------------------------------------ reference scores
+
+
+def test_reference_scores_are_those_of_the_stored_analysis() -> None:
+    stored = entry()
+    rows = export.reference_rows(stored)
+    assert len(rows) == len(SCORED_ROLES) * LAYERS * HEADS
+    for row in rows:
+        place = row["layer"], row["head"]
+        assert row["score"] == stored.all_scores[row["role"]][place[0]][place[1]]
+        listed = [(top.layer, top.head) for top in stored.categories[row["role"]].top_heads]
+        assert row["listed"] is (place in listed)
+        assert row["over_threshold"] is (row["score"] >= row["threshold"])
+
+
+def test_the_provenance_of_reference_scores_names_no_prompt() -> None:
+    stored = entry()
+    found = export.reference_provenance(stored, when=NOON)
+    assert found["date"] == "2026-01-31T12:00:00+00:00"
+    assert found["analysis"]["revision"] == stored.revision
+    assert found["analysis"]["definitions_version"] == stored.definitions_version
+    assert "prompt" not in found

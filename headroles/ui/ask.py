@@ -9,9 +9,10 @@ from headroles.models import CATALOGUE
 from headroles.ui import caches, pieces, state
 
 
-def answer() -> caches.Answer | None:
-    """Run the prompt; None, with the reason said, if it cannot be run."""
-    model, prompt = st.session_state[state.MODEL], st.session_state[state.PROMPT]
+def answer(prompt: str | None = None) -> caches.Answer | None:
+    """Run the prompt, or a second one; None, with the reason said, if it cannot be run."""
+    model = st.session_state[state.MODEL]
+    prompt = st.session_state[state.PROMPT] if prompt is None else prompt
     name = CATALOGUE[model].name
     try:
         with (

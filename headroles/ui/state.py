@@ -25,12 +25,16 @@ PROMPT = "prompt"
 """The prompt that the page answers."""
 BEFORE = "prompt_before"
 """The student's own text, while an example stands in the box; else None."""
+SECOND = "second_prompt"
+"""The second prompt, with which the first is compared; None while there is none."""
+SECOND_BOX = "second_box"
+"""The text in its box (a widget's key)."""
 HEAD = "head"
 """The head that the close-up shows; None until one is chosen."""
 ROLE = "role"
 """The role that it is looked at for; None lets the head's own main role decide."""
 GO = "go"
-"""The page that a click leads to, one of :data:`PAGES`; None in every other run."""
+"""The page that a click leads to, a path; None in every other run."""
 HEAD_BOX, ROLE_BOX = "head_box", "role_box"
 """The head and the role in the boxes of the close-up (widgets' keys)."""
 HIDE_REST = "hide_rest"
@@ -45,6 +49,14 @@ PAIR_ROLE, PAIR_MODEL = "pair_role", "pair_model"
 """The role on which two models are compared, and the second model (widgets' keys)."""
 SEARCH = "search_heads"
 """What the table of all heads is searched for (a widget's key)."""
+LINK_READ = "link_read"
+"""True once the link that opened the session was read."""
+LINK_ERRORS = "link_errors"
+"""What could not be used of it: :class:`HeadrolesError` one by one, until they are dismissed."""
+PAGE = "page"
+"""The path of the page that is shown."""
+PICTURE = "picture"
+"""The role whose map is saved as a picture (a widget's key)."""
 ENTERED = "entered"
 """True between the entry script and the page that it runs."""
 TICKET = "ticket"
@@ -143,6 +155,9 @@ def begin() -> None:
         BOX: DEFAULT_PROMPT,
         PROMPT: DEFAULT_PROMPT,
         BEFORE: None,
+        SECOND: None,
+        LINK_READ: False,
+        LINK_ERRORS: (),
         HEAD: None,
         ROLE: None,
         GO: None,
@@ -184,6 +199,38 @@ def undo() -> None:
     if own is not None:
         st.session_state[BOX] = st.session_state[PROMPT] = own
     st.session_state[BEFORE] = None
+
+
+def compare_with(second: str | None) -> None:
+    """Put a second prompt beside the first, or take it away."""
+    st.session_state[SECOND] = second
+    if second is not None:
+        st.session_state[SECOND_BOX] = second
+
+
+def run_second() -> None:
+    """Run what stands in the second box."""
+    st.session_state[SECOND] = st.session_state[SECOND_BOX]
+
+
+def swap_prompts() -> None:
+    """Let the second prompt be the first, and the first the second."""
+    first, second = st.session_state[PROMPT], st.session_state[SECOND]
+    st.session_state[BOX] = st.session_state[PROMPT] = second
+    st.session_state[BEFORE] = None
+    compare_with(first)
+
+
+def link_errors(errors: Sequence[HeadrolesError]) -> None:
+    """Keep what could not be used of a link, to be said above the page; nothing twice."""
+    kept = list(st.session_state[LINK_ERRORS])
+    said = {error.problem for error in kept}
+    st.session_state[LINK_ERRORS] = (*kept, *(one for one in errors if one.problem not in said))
+
+
+def dismiss_link_errors() -> None:
+    """The reader has seen what could not be used of a link."""
+    st.session_state[LINK_ERRORS] = ()
 
 
 def use_default_model() -> None:

@@ -8,13 +8,14 @@ import re
 class Visit:
     """One visit to the page, and everything that the browser complained about."""
 
-    def __init__(self, page, address: str) -> None:
-        self.page, self.complaints, self.outside = page, [], []
+    def __init__(self, page, address: str, *, ready: str = "What the heads are doing") -> None:
+        self.page, self.complaints, self.outside, self.missing = page, [], [], []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
+        page.on("response", self._response)
         page.goto(address)
-        page.get_by_role("heading", name="What the heads are doing").wait_for(timeout=90_000)
+        page.get_by_role("heading", name=ready).wait_for(timeout=90_000)
         self.settle()
 
     def _console(self, message) -> None:
@@ -24,6 +25,10 @@ class Visit:
     def _request(self, request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
             self.outside.append(request.url)
+
+    def _response(self, response) -> None:
+        if response.status == 404:
+            self.missing.append(response.url)
 
     def settle(self) -> None:
         """Wait until the script has run to its end, and the charts have been drawn."""

@@ -1,0 +1,215 @@
+"""The session in the address, and an address in the session.
+
+A page's state is written into its address whenever the script has run. It is read only when a
+session starts, and when the reader goes back or forward in the browser: in any other run the
+address that the browser sends along may be older than what was just clicked, and would undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from headroles.errors import HeadrolesError, LinkError
+from headroles.link import (
+    VIEWS,
+    Link,
+    address,
+    check_head,
+    from_query,
+    to_query,
+    too_long_to_share,
+)
+from headroles.roles import ROLES
+from headroles.ui import state
+from headroles.ui.examples import DEFAULT_PROMPT
+
+PLAIN = Link(model="", prompt=DEFAULT_PROMPT, role="", view="")
+"""What an address need not say. It always names the model, so that none says nothing at all."""
+KEYS = ("m", "p", "r", "h", "v", "l", "x", "p2", "m2")
+"""The names in an address that are ours; all others are left alone."""
+LONGEST_ADDRESS = 6_000
+"""Characters that stand in the browser's address at most: servers refuse a request line from about
+8,000 on, and reloading the page must not fail."""
+
+_LISTED, _ALL, _REFERENCE = VIEWS
+
+
+# ------------------------------------------------------------------ from the address
+
+
+def read(page: str) -> None:
+    """Take over what the address of a page says, where this is a moment to read it.
+
+    Args:
+        page: one of the pages of :mod:`headroles.ui.state`; no other is opened by a link.
+    """
+    state.begin()
+    st.session_state[state.PAGE] = page
+    first = not st.session_state[state.LINK_READ]
+    st.session_state[state.LINK_READ] = True
+    given = {key: st.query_params.get_all(key) for key in KEYS if key in st.query_params}
+    if not (first or _went_back()) or not given or page not in _WRITERS:
+        return
+    link, errors = from_query(given, defaults=replace(PLAIN, model=_model()))
+    link, more = _fitting(link, page)
+    _take_over(link, page)
+    if first:
+        _lead(given, link, page)
+    state.link_errors([*errors, *more])
+
+
+def _model() -> str:
+    return st.session_state[state.MODEL]
+
+
+def _went_back() -> bool:
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def _fitting(link: Link, page: str) -> tuple[Link, list[HeadrolesError]]:
+    """Values that are in order by themselves, but not on this page or beside the others."""
+    errors: list[HeadrolesError] = []
+    if page == state.MAP and link.role and not ROLES[link.role].is_scored:
+        errors.append(
+            LinkError(
+                f"The link names the role “{link.role}”, which has no number of its own.",
+                mend="The maps show the roles that have one.",
+                value=link.role,
+            )
+        )
+        link = replace(link, role="")
+    if link.other_model is not None and link.other_model == link.model:
+        errors.append(
+            LinkError(
+                f"The link compares the model “{link.model}” with itself.",
+                mend="Choose another second model.",
+                value=link.other_model,
+            )
+        )
+        link = replace(link, other_model=None)
+    return link, errors
+
+
+def _take_over(link: Link, page: str) -> None:
+    session = st.session_state
+    if link.model != session[state.MODEL]:
+        session[state.MODEL] = link.model
+        state.forget_head()
+    session[state.BOX] = session[state.PROMPT] = link.prompt
+    session[state.BEFORE] = None
+    if page == state.YOUR_PROMPT:
+        state.compare_with(link.other_prompt)
+    if page != state.YOUR_PROMPT or link.head is not None:
+        session[state.HEAD] = link.head
+    if page == state.MAP:
+        session[state.MAP_SOURCE] = state.PROMPTED if link.view == _ALL else state.STORED
+        session[state.PAIR_ROLE] = link.role or "induction"
+        session[state.PAIR_MODEL] = link.other_model
+    else:
+        session[state.ROLE] = link.role or None
+        session[state.HIDE_REST] = link.without_rest
+
+
+def _lead(given: Iterable[str], link: Link, page: str) -> None:
+    """A link to the app itself that names a head or a view leads to where that is shown."""
+    if page != state.YOUR_PROMPT:
+        return
+    if link.view in (_ALL, _REFERENCE):
+        st.session_state[state.MAP_SOURCE] = state.PROMPTED if link.view == _ALL else state.STORED
+        st.session_state[state.GO] = state.MAP
+    elif link.head is not None:
+        st.session_state[state.GO] = state.CLOSEUP
+
+
+def check(layers: int, heads: int) -> None:
+    """Say so if the session's head is none of the model's, now that its shape is known."""
+    named = Link(head=st.session_state[state.HEAD])
+    link, errors = check_head(named, layers=layers, heads=heads)
+    if errors:
+        st.session_state[state.HEAD] = link.head
+        state.link_errors(errors)
+        st.rerun()  # the sentence stands above the page
+
+
+# ------------------------------------------------------------------ into the address
+
+
+def _prompt() -> str | None:
+    """The prompt, unless there is none to run."""
+    prompt = st.session_state[state.PROMPT]
+    return prompt if prompt.strip() else None
+
+
+def _of_your_prompt() -> Link:
+    second = st.session_state[state.SECOND]
+    second = second if second is not None and second.strip() else None
+    return replace(PLAIN, model=_model(), prompt=_prompt(), other_prompt=second)
+
+
+def _of_closeup() -> Link:
+    return replace(
+        PLAIN,
+        model=_model(),
+        prompt=_prompt(),
+        role=st.session_state[state.ROLE] or "",
+        head=st.session_state[state.HEAD],
+        without_rest=bool(st.session_state[state.HIDE_REST]),
+    )
+
+
+def _of_map() -> Link:
+    on_prompt = st.session_state[state.MAP_SOURCE] == state.PROMPTED
+    return replace(
+        PLAIN,
+        model=_model(),
+        prompt=_prompt(),
+        role=st.session_state[state.PAIR_ROLE],
+        head=st.session_state[state.HEAD],
+        view=_ALL if on_prompt else _REFERENCE,
+        other_model=st.session_state[state.PAIR_MODEL],
+    )
+
+
+_WRITERS = {
+    state.YOUR_PROMPT: _of_your_prompt,
+    state.CLOSEUP: _of_closeup,
+    state.MAP: _of_map,
+}
+
+
+def query(page: str) -> dict[str, str]:
+    """What the address of a page says of the session; nothing on pages that no link opens.
+
+    Prompts that make it longer than :data:`LONGEST_ADDRESS` are left out.
+    """
+    if page not in _WRITERS:
+        return {}
+    link = _WRITERS[page]()
+    if len(address(link, defaults=PLAIN)) > LONGEST_ADDRESS:
+        link = replace(link, prompt=None, other_prompt=None)
+    return to_query(link, defaults=PLAIN)
+
+
+def write(page: str) -> None:
+    """Let the address of a page say what it shows. This starts no run."""
+    wanted = query(page)
+    present = {key: st.query_params.get_all(key) for key in st.query_params}
+    ours = {key: values for key, values in present.items() if key in KEYS}
+    if ours == {key: [value] for key, value in wanted.items()}:
+        return
+    others = {key: values for key, values in present.items() if key not in KEYS}
+    st.query_params.from_dict({**others, **wanted})
+
+
+def shared() -> tuple[str, HeadrolesError | None]:
+    """What stands behind the question mark of the link to what is shown, and why it is too long to
+    be shared, if it is.
+    """
+    whole = address(_WRITERS[st.session_state[state.PAGE]](), defaults=PLAIN).lstrip("?")
+    here = (st.context.url or "").partition("?")[0]
+    return whole, too_long_to_share(f"{here}?{whole}")

@@ -1,0 +1,129 @@
+"""Two prompts on Your Prompt, without a browser. Every head does one planted thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles.charts import SELECTION
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.roles import ROLES
+from headroles.ui import state
+from headroles.ui.examples import DEFAULT_PROMPT
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+ONCE = "The cat sat on the mat."
+"""The default prompt without its repetition; no token of it occurs twice."""
+
+
+@pytest.fixture
+def app(planted):
+    """Your Prompt with the comparison open."""
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    return press(app, "compare")
+
+
+def press(app, key: str):
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+def run_second(app, prompt: str):
+    app.text_area(key=state.SECOND_BOX).set_value(prompt)
+    return press(app, "run_second")
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def said(app) -> str:
+    return "\n".join(text.value for text in app.markdown)
+
+
+def alts(app) -> list[str]:
+    return [element.proto.alt for element in app.get("vega_lite_chart")]
+
+
+def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
+    assert app.text_area(key=state.BOX).value == DEFAULT_PROMPT
+    assert app.text_area(key=state.SECOND_BOX).value == ONCE
+    # Induction and Duplicate token need a repetition; their planted heads rest without one.
+    assert (
+        "From the first prompt to the second, Induction and Duplicate token fall asleep; of the "
+        "other roles, 3 are awake in both." in said(app)
+    )
+
+
+def test_the_same_heads_stand_in_both_and_each_says_its_change(app) -> None:
+    html = page_html(app)
+    assert html.count("fell asleep") == 2  # one head of each role, in the tables
+    assert "falls asleep · 1 → 0 of 1 head active" in html  # induction
+    assert "falls asleep · 1 → 0 of 2 heads active" in html  # duplicate token
+    assert html.count("0 points · no clear change") == 3  # the planted heads of the other roles
+    induction = next(alt for alt in alts(app) if alt.startswith("Induction"))
+    assert "L1H1: 100% · active on the first prompt, nothing to do here on the second" in induction
+
+
+def test_a_sleeping_side_says_why(app) -> None:
+    assert f"On the second prompt: {ROLES['induction'].asleep}" in page_html(app)
+
+
+def test_swapping_wakes_what_fell_asleep(app) -> None:
+    press(app, "swap")
+    assert app.text_area(key=state.BOX).value == ONCE
+    assert app.text_area(key=state.SECOND_BOX).value == DEFAULT_PROMPT
+    assert "Induction and Duplicate token wake up" in said(app)
+    assert "wakes up · 0 → 1 of 1 head active" in page_html(app)
+
+
+def test_the_same_prompt_twice_changes_nothing(app) -> None:
+    press(app, "same_second")
+    assert "No role wakes up or falls asleep" in said(app)
+    assert "fell asleep" not in page_html(app)
+
+
+def test_stopping_gives_the_single_cards_back(app) -> None:
+    press(app, "stop_comparing")
+    assert "5 of 5 roles are awake" in said(app)
+    assert app.session_state[state.SECOND] is None
+    assert not any(alt.startswith("Induction: falls") for alt in alts(app))
+
+
+def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
+    html = page_html(app)
+    assert html.count('class="hr-token hr-start"') == 2
+    assert "None of them is repeated." in html
+
+
+def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:
+    run_second(app, "  ")
+    assert "The prompt is empty" in app.error[0].value
+    assert "5 of 5 roles are awake" in said(app)
+    assert app.text_area(key=state.SECOND_BOX).value == "  "
+
+
+def test_html_in_the_second_prompt_stays_text(app) -> None:
+    run_second(app, "<b>x</b> & <script>y</script>")
+    html = page_html(app)
+    assert "<script>y" not in html
+    assert "&lt;" in html
+
+
+def test_without_an_analysis_both_strips_are_shown_and_no_cards(app, planted) -> None:
+    planted.unlink()
+    app.run()
+    assert not app.exception
+    assert page_html(app).count('class="hr-token hr-start"') == 2
+    assert not alts(app)
+
+
+def test_a_pair_of_bars_can_be_clicked(app) -> None:
+    charts = [element.proto for element in app.get("vega_lite_chart")]
+    assert len(charts) == 5
+    assert all(list(chart.selection_mode) == [SELECTION] for chart in charts)

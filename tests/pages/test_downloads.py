@@ -1,0 +1,221 @@
+"""Files to take away: which ones a page offers, and what is in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.types import Head
+from headroles.ui import caches, state
+from headroles.ui.download import files
+from headroles.ui.examples import DEFAULT_PROMPT
+from tests.pages.planted import PLANTED
+
+pytestmark = [
+    pytest.mark.usefixtures("planted"),
+    pytest.mark.skipif(
+        not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+    ),
+]
+
+CODE = ["Python script", "Jupyter notebook"]
+PICTURES = ["Chart as PNG", "Chart as SVG"]
+
+
+def open_page(page: str = state.YOUR_PROMPT):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app.switch_page(page).run()
+    assert not app.exception
+    return app
+
+
+def offered(app) -> list[str]:
+    return [button.proto.label for button in app.get("download_button")]
+
+
+def made(found: list[files.File], label: str) -> bytes:
+    (file,) = (file for file in found if file.label == label)
+    return file.make()
+
+
+def read_csv(data: bytes) -> tuple[dict[str, object], list[dict[str, str]]]:
+    """Provenance and rows."""
+    lines = data.decode("utf-8-sig").splitlines(keepends=True)
+    comments = [line[2:].partition(": ") for line in lines if line.startswith("# ")]
+    rows = csv.DictReader(io.StringIO("".join(line for line in lines if line[0] != "#")))
+    return {name: json.loads(value) for name, _, value in comments}, list(rows)
+
+
+@pytest.fixture
+def answered():
+    """The default prompt's answer, and the planted analysis."""
+    found = caches.answer("demo", DEFAULT_PROMPT)
+    return found, caches.stored("demo")
+
+
+# ------------------------------------------------------------------ what is offered
+
+
+def test_your_prompt_offers_numbers_and_code() -> None:
+    app = open_page()
+    assert offered(app) == ["Heads as CSV", "Heads as JSON", *CODE]
+    app.button(key="compare").click().run()
+    assert offered(app) == ["Heads as CSV", "Heads as JSON", *CODE, "Both prompts as CSV"]
+
+
+def test_the_other_pages_offer_numbers_and_pictures() -> None:
+    assert offered(open_page(state.CLOSEUP)) == ["Attention as CSV", *PICTURES]
+    assert offered(open_page(state.MAP)) == ["Table as CSV", "Table as JSON", *PICTURES]
+
+
+@pytest.mark.parametrize("page", [state.CLOSEUP, state.MAP])
+def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: str) -> None:
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    app = open_page(page)
+    assert not set(PICTURES) & set(offered(app))
+    assert any("pip install vl-convert-python" in caption.value for caption in app.caption)
+
+
+def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
+    from headroles import export
+
+    def never(*args: object, **settings: object) -> None:
+        raise AssertionError("made too early")
+
+    for name in ("provenance", "heads_csv", "attention_csv", "script", "chart_image"):
+        monkeypatch.setattr(export, name, never)
+    for page in (state.YOUR_PROMPT, state.CLOSEUP, state.MAP):
+        open_page(page)
+
+
+# ------------------------------------------------------------------ what is in them
+
+
+def test_the_heads_of_the_prompt_with_their_provenance(answered) -> None:
+    origin, rows = read_csv(made(files.of_prompt(*answered), "Heads as CSV"))
+    assert origin["model"] == "demo"
+    assert origin["prompt"] == DEFAULT_PROMPT
+    assert origin["revision"].startswith("sha256:")
+    assert origin["tokens"] == list(answered[0].run.tokens)
+    (induction,) = (row for row in rows if row["role"] == "induction")
+    assert induction["label"] == PLANTED["induction"].label
+    assert float(induction["activation_score"]) == 1.0
+
+
+def test_csv_and_json_say_the_same(answered) -> None:
+    _, rows = read_csv(made(files.of_prompt(*answered), "Heads as CSV"))
+    document = json.loads(made(files.of_prompt(*answered), "Heads as JSON"))
+    assert [row["label"] for row in rows] == [head["label"] for head in document["heads"]]
+    assert document["provenance"]["prompt"] == DEFAULT_PROMPT
+
+
+def test_without_an_analysis_every_head_is_in_the_file(answered) -> None:
+    _, rows = read_csv(made(files.of_prompt(answered[0], caches.provisional()), "Heads as CSV"))
+    assert len(rows) == 5 * 32
+
+
+def test_the_code_is_python_and_a_notebook(answered) -> None:
+    script = made(files.of_prompt(*answered), "Python script").decode()
+    compile(script, "again.py", "exec")
+    assert repr(DEFAULT_PROMPT) in script
+    notebook = json.loads(made(files.of_prompt(*answered), "Jupyter notebook"))
+    assert notebook["nbformat"] == 4
+
+
+def test_both_prompts_in_one_table(answered) -> None:
+    from headroles.head_detection import summarize
+    from headroles.ui import view
+    from headroles.ui.compare.numbers import role_pairs
+
+    found, reference = answered
+    second = caches.answer("demo", "The cat sat on the mat.")
+    pairs = role_pairs(
+        *(view.role_cards(summarize(reference.entry, one.scores)) for one in (found, second))
+    )
+    offer = files.of_comparison(found, second, reference=reference, pairs=pairs)
+    origin, rows = read_csv(made(offer, "Both prompts as CSV"))
+    assert (origin["prompt"], origin["second_prompt"]) == (found.run.prompt, second.run.prompt)
+    (induction,) = (row for row in rows if row["role"] == "induction")
+    assert (induction["first_state"], induction["second_state"]) == ("active", "not_applicable")
+    assert induction["change"] == "fell asleep"
+
+
+def closeup_files(answered, *, rest_hidden: bool) -> list[files.File]:
+    """The files of the planted induction head's close-up."""
+    from headroles.closeup import passport
+    from headroles.roles import ROLES
+    from headroles.ui.closeup import pattern
+    from headroles.ui.closeup.subject import Subject
+    from headroles.ui.text import token_labels
+
+    found, reference = answered
+    one = Subject(
+        found,
+        reference,
+        passport(reference.entry, Head(1, 1), known=(), thresholds=reference.thresholds),
+        ROLES["induction"],
+        tuple(token_labels(found.run.encoding)),
+    )
+    return files.of_closeup(one, pattern.shown(one, rest_hidden=rest_hidden))
+
+
+@pytest.mark.parametrize("rest_hidden", [False, True])
+def test_the_attention_as_it_is_shown(answered, rest_hidden: bool) -> None:
+    offer = closeup_files(answered, rest_hidden=rest_hidden)
+    assert offer[0].name == "headroles_demo_L1H1-induction-attention.csv"
+    origin, rows = read_csv(made(offer, "Attention as CSV"))
+    assert (origin["head"], origin["role"]) == ("L1H1", "induction")
+    assert origin["resting_column_hidden"] is rest_hidden
+    assert len(rows) == 17 * 18 // 2  # 16 tokens after the start token
+    first_row = next(row for row in rows if row["query"] == "1" and row["key"] == "0")
+    assert float(first_row["attention"]) == (0.0 if rest_hidden else 1.0)  # there it rests
+    # The second "cat" (9) looks at "sat" (3), which followed the first.
+    evidence = next(row for row in rows if row["query"] == "9" and row["key"] == "3")
+    assert (float(evidence["attention"]), evidence["outlined"]) == (1.0, "True")
+
+
+def test_pictures_of_the_pattern(answered) -> None:
+    offer = closeup_files(answered, rest_hidden=False)
+    assert made(offer, "Chart as PNG").startswith(b"\x89PNG")
+    drawn = made(offer, "Chart as SVG").decode()
+    assert drawn.startswith("<svg")
+    assert "L1H1 of Headroles demo" in drawn
+
+
+@pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
+def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None) -> None:
+    offer = files.of_map("demo", prompt, answered[1])
+    origin, rows = read_csv(made(offer, "Table as CSV"))
+    assert len(rows) == 5 * 32
+    assert ("prompt" in origin) is (prompt is not None)
+    (planted,) = (row for row in rows if (row["role"], row["label"]) == ("induction", "L1H1"))
+    assert float(planted["score"]) == 1.0
+    assert planted["listed"] == "True"
+    assert ("activation_score" in planted) is (prompt is not None)
+    document = json.loads(made(offer, "Table as JSON"))
+    assert len(document["heads"]) == len(rows)
+
+
+def test_the_map_of_a_role_as_a_picture(answered) -> None:
+    from headroles.ui.map import numbers
+
+    found, reference = answered
+    model = numbers.of_prompt(found.scores, reference.thresholds, reference.entry)
+    offer = files.of_role_map("demo", model.roles["induction"], where="on one prompt")
+    assert [file.name for file in offer] == [
+        "headroles_demo_map-induction.png",
+        "headroles_demo_map-induction.svg",
+    ]
+    assert "Induction in Headroles demo" in made(offer, "Chart as SVG").decode()
+
+
+def test_names_of_files_are_taken_by_every_system() -> None:
+    assert (
+        files.file_name("org/Mo:del*", "L1H3 ../x", "csv") == "headroles_org-Mo-del_L1H3-..-x.csv"
+    )

@@ -1,0 +1,150 @@
+"""What changes between two prompts, from hand-made verdicts."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles.roles import ROLES
+from headroles.ui.compare import numbers
+from headroles.ui.compare.numbers import Pair, RolePair, suggestion
+from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.view import RoleCard
+
+
+def row(value: float, *, active: bool = False, rows: int = 6, **changes: object) -> dict:
+    return {
+        "layer": 1,
+        "head": 3,
+        "label": "L1H3",
+        "score": 0.9,
+        "roles": ["induction"],
+        "activation_score": value,
+        "chance": 0.1,
+        "threshold": 0.4,
+        "rows": rows,
+        "is_active": active,
+        "state": "active" if active else ("quiet" if rows else "not_applicable"),
+        "reason": "It looks elsewhere.",
+        **changes,
+    }
+
+
+SHORT = row(0.9, state="too_short", reason="Too short to tell.")
+IDLE = row(0.0, rows=0, reason="No token appears twice.")
+
+
+def pair(first: dict, second: dict, *, role: str = "induction") -> RolePair:
+    return RolePair(RoleCard(ROLES[role], (first,)), RoleCard(ROLES[role], (second,)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (row(0.3), row(0.73, active=True), "+43 points · woke up"),
+        (row(0.73, active=True), row(0.3), "−43 points · fell asleep"),
+        (row(0.39), row(0.4, active=True), "+1 point · woke up"),
+        (row(0.6, active=True), row(0.8, active=True), "+20 points · still active"),
+        (row(0.3), row(0.1), "−20 points · still quiet"),
+        (row(0.3), row(0.34), "+4 points · no clear change"),
+        (row(0.3), row(0.3), "0 points · no clear change"),
+        (IDLE, row(0.7, active=True), "woke up"),  # no number to count points from
+        (row(0.7, active=True), IDLE, "fell asleep"),
+        (row(0.2), IDLE, "no clear change"),
+        (IDLE, IDLE, "no clear change"),
+        (row(0.8, active=True), SHORT, "too short to tell"),  # nobody knows that it sleeps
+        (SHORT, row(0.8, active=True), "too short to tell"),
+    ],
+)
+def test_a_change_in_points_and_words(first: dict, second: dict, said: str) -> None:
+    assert Pair(first, second).change == said
+
+
+def test_the_summary_counts_only_roles_of_which_the_model_has_heads() -> None:
+    awake = row(0.8, active=True)
+    nobody = RolePair(RoleCard(ROLES["diffuse"], ()), RoleCard(ROLES["diffuse"], ()))
+    pairs = [
+        pair(IDLE, awake),
+        pair(row(0.1), awake, role="duplicate_token"),
+        pair(awake, row(0.2), role="previous_token"),
+        pair(awake, awake, role="positional"),
+        nobody,
+    ]
+    assert numbers.summary(pairs) == (
+        "From the first prompt to the second, Induction and Duplicate token wake up, and Previous "
+        "token falls asleep; of the other roles, 1 is awake in both."
+    )
+    assert numbers.summary([pair(IDLE, IDLE), pair(awake, awake), nobody]) == (
+        "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
+        "and 1 is asleep in both."
+    )
+
+
+def test_a_prompt_that_is_too_short_wakes_and_lulls_nobody() -> None:
+    awake = row(0.8, active=True)
+    short = pair(awake, SHORT)
+    assert short.headline == "too short to tell · 1 → 0 of 1 head active"
+    assert numbers.summary([short, pair(awake, awake)]) == (
+        "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
+        "and 1 cannot be told (too short)."
+    )
+
+
+def test_two_bars_a_head_each_with_its_own_chance() -> None:
+    one, two = numbers.bar_records(pair(row(0.3, chance=0.2), row(0.73, active=True, chance=0.05)))
+    assert [one["side"], one["value"], one["chance"], one["number"]] == [1, 0.3, 0.2, "30%"]
+    assert [two["side"], two["value"], two["chance"], two["number"]] == [2, 0.73, 0.05, "73%"]
+    assert one["bottom"] < two["top"] < two["bottom"] < two["to"]
+    assert one["turned"]
+    assert one["change"] == two["change"] == "+43 points · woke up"
+
+
+def test_a_bar_without_places_has_words_and_no_number() -> None:
+    _, idle = numbers.bar_records(pair(row(0.3), IDLE))
+    assert (idle["applies"], idle["number"], idle["idle"]) == (False, "–", "nothing to do here")
+
+
+def test_the_table_says_what_the_bars_say() -> None:
+    assert numbers.table_rows(pair(IDLE, row(0.73, active=True))) == [
+        ["L1H3", "nothing to do here", "–", "73% · active", "10%", "woke up"]
+    ]
+
+
+def test_a_shared_reason_is_said_once() -> None:
+    assert numbers.reasons(pair(IDLE, IDLE)) == ["No token appears twice."]
+    assert numbers.reasons(pair(row(0.8, active=True), IDLE)) == [
+        "On the second prompt: No token appears twice."
+    ]
+    assert numbers.reasons(pair(row(0.8, active=True), row(0.8, active=True))) == []
+
+
+def test_the_alt_text_names_the_largest_change() -> None:
+    assert numbers.alt_text(pair(row(0.3), row(0.73, active=True))) == (
+        "Induction: wakes up · 0 → 1 of 1 head active. The largest change is L1H3: 30% · quiet on "
+        "the first prompt, 73% · active on the second (+43 points · woke up)."
+    )
+
+
+def test_rows_for_a_file_hold_both_prompts() -> None:
+    (found,) = numbers.export_rows([pair(IDLE, row(0.73, active=True))])
+    assert found["first_activation_score"] == 0.0
+    assert found["second_activation_score"] == 0.73
+    assert found["first_state"] == "not_applicable"
+    assert found["change_in_points"] is None
+    assert found["change"] == "woke up"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "second"),
+    [
+        (DEFAULT_PROMPT, "The cat sat on the mat."),
+        ("one two three one two", "one two three"),
+        ("a\nb  a\nb", "a\nb"),  # its own line ends are kept
+        ("la la la", "la"),
+        ("A dog barks.", "A dog barks. A dog barks."),
+        ("word", "word word"),
+        ("", DEFAULT_PROMPT),
+        ("x" * 150_000, DEFAULT_PROMPT),  # twice would be more than this app reads
+    ],
+)
+def test_a_second_prompt_to_begin_with(prompt: str, second: str) -> None:
+    assert suggestion(prompt) == second
