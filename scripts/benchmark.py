@@ -252,23 +252,43 @@ def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[fl
 
 def closeup_page_seconds(repeats: int) -> Measured:
     """Script time of the close-up of one of 144 heads, at 200 tokens and at 20."""
-    with closeup_pages() as show:
-        first, second = in_turn(lambda: show(200), lambda: show(20), repeats=repeats)
-    what = "script of Head close-up at 200 / at 20 tokens, GPT-2-small size, prompt answered before"
-    return Measured(what, "at most 2", first, second)
+    return page_seconds("pages/head_closeup.py", "Head close-up", repeats=repeats)
 
 
 def closeup_page_bytes(repeats: int) -> Measured:
     """Kilobytes that the same page sends to the browser."""
-    with closeup_pages() as show:
-        sizes = [show(tokens) / 1000 for tokens in (200, 20)]  # the same in every run
-    what = "KB sent by Head close-up at 200 / at 20 tokens, GPT-2-small size"
-    return Measured(what, "under 200 KB", [sizes[0]], [sizes[1]], unit="KB")
+    return page_bytes("pages/head_closeup.py", "Head close-up")
+
+
+def map_page_seconds(repeats: int) -> Measured:
+    """Script time of the map of 144 heads on a prompt of 200 tokens and of 20."""
+    return page_seconds("pages/head_map.py", "Head map", repeats=repeats)
+
+
+def map_page_bytes(repeats: int) -> Measured:
+    """Kilobytes that the same page sends to the browser."""
+    return page_bytes("pages/head_map.py", "Head map")
+
+
+def page_seconds(page: str, name: str, *, repeats: int) -> Measured:
+    """Script time of a page at 200 tokens and at 20; the prompt was answered before."""
+    with pages_of_a_large_model(page) as show:
+        first, second = in_turn(lambda: show(200), lambda: show(20), repeats=repeats)
+    what = f"script of {name} at 200 / at 20 tokens, GPT-2-small size, prompt answered before"
+    return Measured(what, "at most 2", first, second)
+
+
+def page_bytes(page: str, name: str) -> Measured:
+    """Kilobytes that a page sends to the browser at 200 tokens and at 20; the same in every run."""
+    with pages_of_a_large_model(page) as show:
+        long, short = (show(tokens) / 1000 for tokens in (200, 20))
+    what = f"KB sent by {name} at 200 / at 20 tokens, GPT-2-small size"
+    return Measured(what, "under 200 KB", [long], [short], unit="KB")
 
 
 @contextlib.contextmanager
-def closeup_pages() -> Iterator[Callable[[int], int]]:
-    """A function that draws the close-up for a prompt of so many tokens: bytes sent.
+def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
+    """A function that draws a page for a prompt of so many tokens: bytes sent.
 
     The page runs as it does in the app, without a browser; the model is GPT-2-small-sized.
     """
@@ -285,10 +305,11 @@ def closeup_pages() -> Iterator[Callable[[int], int]]:
         demo = replace(models.CATALOGUE["demo"], source=str(folder))
         with mock.patch.dict(models.CATALOGUE, {"demo": demo}):
             app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300).run()
-            app.switch_page("pages/head_closeup.py").run()
+            app.switch_page(page).run()
 
             def show(tokens: int) -> int:
                 app.session_state[state.PROMPT] = _prompt_of(tokens, folder)
+                app.session_state[state.MAP_SOURCE] = state.PROMPTED
                 app.run()
                 assert not app.exception, app.exception[0].message
                 protos = [getattr(part, "proto", None) for part in [*app.main, *app.sidebar]]
@@ -411,6 +432,8 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         prompt_during_analysis,
         closeup_page_seconds,
         closeup_page_bytes,
+        map_page_seconds,
+        map_page_bytes,
         first_paint_vs_empty_app,
         resident_memory,
     )
