@@ -2,8 +2,8 @@
 
     python -m scripts.train_demo_model --out data/demo_model
 
-Runs on one CPU core in about an hour. A run that was stopped goes on from its checkpoint; the same
-seed on the same machine and number of threads gives the same model.
+Runs on one CPU core in about half an hour. A run that was stopped goes on from its checkpoint; the
+same seed on the same machine and number of threads gives the same model.
 """
 
 from __future__ import annotations

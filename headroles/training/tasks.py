@@ -6,6 +6,9 @@ that it does not: such targets count a little, so that the model also learns whe
 
 | task | what a head has to do |
 |---|---|
+| :func:`plain_back_and_forth` | duplicate token: attend to a copy, and learn what preceded it |
+| :func:`back_and_forth` | the same, with ordinary words and longer ways |
+| :func:`read_backwards` | the same in English |
 | :func:`plain_repeats` | induction: attend to what followed a copy (Olsson et al. 2022) |
 | :func:`repeats` | the same, short phrases and ordinary words included |
 | :func:`gapped_repeats` | the same across noise |
@@ -18,7 +21,7 @@ Every function takes a NumPy generator, so a row is fixed by its seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +37,25 @@ class Tokens:
     vocab_size: int
     words: np.ndarray  # [n] ids of whole words, for rows that look like word lists
     markers: tuple[int, int]  # the ids of " new" and " old"
+    passages: Sequence[Sequence[int]]  # encoded English
 
     def fresh(self, rng: np.random.Generator, count: int, *, ordinary: bool) -> np.ndarray:
         """``[count]`` different ids, never the BOS; ``ordinary`` keeps to whole words."""
         if ordinary:
             return rng.choice(self.words, size=count, replace=False)
         return rng.choice(self.vocab_size - 1, size=count, replace=False) + 1
+
+    def stretch(self, rng: np.random.Generator) -> list[int]:
+        """4 to 32 different ids that follow one another in the English."""
+        found: list[int] = []
+        while len(found) < 4:
+            passage = self.passages[int(rng.integers(len(self.passages)))]
+            found = []
+            for token in passage[int(rng.integers(len(passage))) :]:
+                if token in found or len(found) == 32:
+                    break
+                found.append(token)
+        return found
 
 
 @dataclass(frozen=True)
@@ -83,13 +99,51 @@ def _ordinary(rng: np.random.Generator) -> bool:
 
 
 def plain_repeats(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
-    """Repeats with segments of 3 to 27 ids of any kind: the row that brings induction first.
+    """Repeats with segments of 3 to 27 ids of any kind: the row that wants induction alone.
 
     Many short segments would let the model get by with "some token of this row is next", and
     induction would not form.
     """
     size = int(rng.integers(3, 28))
     return _tiled(tokens.fresh(rng, size, ordinary=False), length)
+
+
+def plain_back_and_forth(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
+    """A way of 6 to 32 ids of any kind, walked back and forth: it brings both matching roles.
+
+    On the way back the next token is what stood *before* the latest copy of the current one. So a
+    head that looks at that copy itself, where a previous-token head has written what preceded it,
+    is of use before induction is: the induction heads come a little later, from the third way on.
+    """
+    return _walked(tokens.fresh(rng, int(rng.integers(6, 33)), ordinary=False), length)
+
+
+def back_and_forth(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
+    """The same for ways of 6 to a third of the row, in half of the rows of ordinary words."""
+    size = int(rng.integers(6, max(32, length // 3) + 1))
+    return _walked(tokens.fresh(rng, size, ordinary=_ordinary(rng)), length)
+
+
+def read_backwards(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
+    """Stretches of English, each followed by itself from back to front: ``the cat sat cat the``."""
+    writer = _Writer(length)
+    while not writer.full:
+        stretch = tokens.stretch(rng)
+        for token in stretch:
+            writer.add(token, known=False)
+        for index, token in enumerate(stretch[-2::-1]):
+            writer.add(token, known=index > 0)
+    return writer.row()
+
+
+def _walked(way: np.ndarray, length: int) -> Row:
+    """``a b c b a b c ...``: that the way turns is a surprise the first time only."""
+    there_and_back = [*way, *way[-2:0:-1]]
+    writer = _Writer(length)
+    for position in range(length):
+        token = there_and_back[position % len(there_and_back)]
+        writer.add(token, known=position > len(way))
+    return writer.row()
 
 
 def repeats(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
@@ -197,12 +251,14 @@ def lookups(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
 
 Task = Callable[[np.random.Generator, int, Tokens], Row]
 
-# the tasks beside plain repeats, and how often each is drawn
+# the tasks beside repeats, and how often each is drawn
 TASK_MIX: tuple[tuple[Task, float], ...] = (
-    (marked, 0.5),
-    (rare_repeats, 0.25),
-    (gapped_repeats, 0.15),
-    (lookups, 0.1),
+    (back_and_forth, 0.25),
+    (read_backwards, 0.35),
+    (marked, 0.15),
+    (rare_repeats, 0.1),
+    (gapped_repeats, 0.08),
+    (lookups, 0.07),
 )
 
 

@@ -1,8 +1,11 @@
 """Trains the bundled model: batches, phases, steps, checkpoints, and what is watched meanwhile.
 
-The recipe has three phases. Nothing but repeated random tokens until induction has formed; then
-a blend of English, repeats and other look-back tasks; then the same blend in longer rows while
-the rate decays. The only loss is that of the next token: no head is told where to look.
+The recipe has four phases. First nothing but ways of random tokens walked back and forth, until
+heads that look at a copy have formed, and then heads that look behind it; next plain repeats among
+them; then a blend of English, repeats and other look-back tasks; last the same blend in longer rows
+while the rate decays. The order matters: induction heads that form first, on plain repeats, do the
+duplicate-token heads' work as well. The only loss is that of the next token: no head is told where
+to look.
 
 Batch ``n`` is a function of the seed and ``n``, so a run that stops and resumes is the same run.
 """
@@ -29,6 +32,7 @@ from headroles.training.tasks import (
     Row,
     Tokens,
     any_task,
+    plain_back_and_forth,
     plain_repeats,
     repeats,
 )
@@ -46,14 +50,15 @@ class Phase:
     rows: int  # rows per batch
     english: float = 0.0  # share of rows
     repeats: float = 1.0  # share of rows; what is left goes to the other tasks
-    plain: bool = False  # one plain kind of repeat, for induction to form
+    plain: bool = False  # one plain kind of repeat and of task, for the first heads to form
     rate: tuple[float, float] = (1.0, 1.0)  # factor on the learning rates at its start and end
 
 
 PHASES = (
-    Phase("repeats", 900, row_length=64, rows=32, plain=True),
-    Phase("blend", 3900, row_length=128, rows=16, english=0.55, repeats=0.15),
-    Phase("long", 1400, row_length=256, rows=8, english=0.6, repeats=0.15, rate=(1.0, 0.02)),
+    Phase("back and forth", 700, row_length=64, rows=32, repeats=0.0, plain=True),
+    Phase("with repeats", 300, row_length=64, rows=32, repeats=0.4, plain=True),
+    Phase("blend", 3700, row_length=128, rows=16, english=0.55, repeats=0.1),
+    Phase("long", 1400, row_length=256, rows=8, english=0.6, repeats=0.1, rate=(1.0, 0.02)),
 )
 
 
@@ -124,13 +129,13 @@ def build_model(config: TrainingConfig) -> GPTNeoXForCausalLM:
     )
 
 
-def task_tokens(tokenizer: PreTrainedTokenizerFast) -> Tokens:
-    """The ids that tasks draw from: the whole vocabulary, and the lexicon's words."""
+def task_tokens(tokenizer: PreTrainedTokenizerFast, passages: list[list[int]]) -> Tokens:
+    """The ids that tasks draw from: the whole vocabulary, the lexicon's words, the English."""
     lexicon = {word for words in LEXICON.values() for word in words if " " not in word}
     encoded = [tokenizer(f" {word}").input_ids for word in sorted(lexicon)]
     words = np.array([ids[0] for ids in encoded if len(ids) == 1])
     new, old = (tokenizer(text).input_ids[0] for text in (" new", " old"))
-    return Tokens(len(tokenizer), words, (new, old))
+    return Tokens(len(tokenizer), words, (new, old), passages)
 
 
 @dataclass
@@ -142,9 +147,9 @@ class Batches:
     passages: list[list[int]] = field(init=False, repr=False)  # ids, each ends with a blank line
 
     def __post_init__(self) -> None:
-        self._tokens = task_tokens(self.tokenizer)
         texts = StoryGrammar(self.config.seed).passages(self.config.passages)
         self.passages = self.tokenizer([text + "\n\n" for text in texts]).input_ids
+        self._tokens = task_tokens(self.tokenizer, self.passages)
 
     def english(self, rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
         """BOS and passages that follow one another, cut at the row's end."""
@@ -167,7 +172,7 @@ class Batches:
             elif draw < phase.english + phase.repeats:
                 make = plain_repeats if phase.plain else repeats
             else:
-                make = any_task
+                make = plain_back_and_forth if phase.plain else any_task
             rows.append(make(rng, phase.row_length, self._tokens))
         ids = torch.from_numpy(np.stack([row.ids for row in rows]))
         return ids, torch.from_numpy(np.stack([row.weights for row in rows]))

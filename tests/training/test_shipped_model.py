@@ -29,18 +29,7 @@ def scores(model, tokenizer):
     return measure(model, tokenizer, sequences=50, seed=123)
 
 
-NOT_REACHED = pytest.mark.xfail(
-    strict=True, reason="did not form: induction heads do its work (see the model card)"
-)
-
-
-@pytest.mark.parametrize(
-    "role",
-    [
-        pytest.param(role, marks=[NOT_REACHED] if role == "duplicate_token" else [])
-        for role in FLOORS
-    ],
-)
+@pytest.mark.parametrize("role", FLOORS)
 def test_each_role_has_its_heads(scores, role: str):
     floor, count = FLOORS[role]
     assert (scores.by_role[role] > floor).sum() >= count, scores.best(role)
@@ -82,6 +71,26 @@ def activations(model, tokenizer, text: str) -> dict[str, torch.Tensor]:
 )
 def test_induction_shows_on_short_english_repeats(model, tokenizer, text: str):
     assert activations(model, tokenizer, text)["induction"].max() > 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one two three four one two three four one two",
+        "Tom has a red ball and a blue hat. Tom has a red ball and a blue",
+        "The cat sat on the mat. The cat sat on the mat. The cat",
+    ],
+)
+def test_the_duplicate_token_head_shows_on_english_too(model, tokenizer, scores, text: str):
+    ids = [0, *tokenizer(text).input_ids]
+    at_work = sequence_scores(attention_of(model, ids), torch.tensor(ids))["duplicate_token"]
+    best = scores.by_role["duplicate_token"].argmax()
+    assert at_work.flatten()[best] > 0.4
+
+
+def test_the_duplicate_token_head_is_no_induction_head(scores):
+    duplicate = scores.by_role["duplicate_token"] > FLOORS["duplicate_token"][0]
+    assert scores.by_role["induction"][duplicate].max() < 0.1
 
 
 def test_matching_heads_rest_on_the_first_token_when_nothing_repeats(model, tokenizer, scores):

@@ -10,18 +10,27 @@ from headroles.training.tasks import (
     Row,
     Tokens,
     any_task,
+    back_and_forth,
     gapped_repeats,
     lookups,
     marked,
+    plain_back_and_forth,
     plain_repeats,
     rare_repeats,
+    read_backwards,
     repeats,
 )
 
 NEW, OLD = 901, 902
-TOKENS = Tokens(vocab_size=1000, words=np.arange(400, 900), markers=(NEW, OLD))
-ALL = (plain_repeats, repeats, gapped_repeats, rare_repeats, marked, lookups)
+PASSAGES = [
+    [7, 8, 9, 10, 7, 11, 12, 13, 14, 3],
+    [20, 21, 21, 22, 3],  # no more than three different ids in a row: never read
+    [*range(30, 80), 3],
+]
+TOKENS = Tokens(1000, np.arange(400, 900), markers=(NEW, OLD), passages=PASSAGES)
 COPYING = (plain_repeats, repeats, gapped_repeats, rare_repeats, lookups)
+WALKED = (plain_back_and_forth, back_and_forth)
+ALL = (*COPYING, *WALKED, read_backwards, marked)
 
 
 def rows(task, count: int = 60, length: int = 64) -> list[Row]:
@@ -61,6 +70,59 @@ def test_known_targets_follow_every_earlier_copy_of_the_token_before(task):
                 assert set(after) == {target}
             known += 1
     assert known > 300
+
+
+@pytest.mark.parametrize("task", WALKED)
+def test_known_targets_of_a_walk_stood_before_the_latest_copy(task):
+    """What a duplicate-token head gives; only at the way's first token is it what came after."""
+    before = 0
+    for row in rows(task, length=128):
+        ids = row.ids.tolist()
+        for place in np.flatnonzero(row.weights == 1):
+            latest = max(k for k in range(1, place) if ids[k] == ids[place])
+            at_the_start = latest == 1
+            assert ids[place + 1] == ids[latest + 1 if at_the_start else latest - 1]
+            before += not at_the_start
+    assert before > 3000
+
+
+@pytest.mark.parametrize("task", WALKED)
+def test_on_the_first_way_back_nothing_after_a_copy_tells_the_next_token(task):
+    """Induction has nothing to offer there: what followed a copy is what was just read."""
+    ways_back = 0
+    for row in rows(task, length=128):
+        ids = row.ids.tolist()
+        turn = next(i for i in range(3, len(ids)) if ids[i] == ids[i - 2])
+        assert len(set(ids[:turn])) == turn
+        for place in range(turn, min(2 * turn - 4, len(ids) - 1)):
+            (after,) = [ids[k + 1] for k in range(1, place) if ids[k] == ids[place]]
+            assert after == ids[place - 1] != ids[place + 1]
+            ways_back += 1
+    assert ways_back > 300
+
+
+def test_reading_backwards_wants_what_stood_before_the_latest_copy_and_not_what_followed_it():
+    known = 0
+    for row in rows(read_backwards, length=128):
+        ids = row.ids.tolist()
+        for place in np.flatnonzero(row.weights == 1):
+            latest = max(k for k in range(1, place) if ids[k] == ids[place])
+            assert ids[place + 1] == ids[latest - 1]
+            assert ids[place - 1] == ids[latest + 1] != ids[place + 1]
+            known += 1
+    assert known > 1000
+
+
+def test_a_stretch_is_a_piece_of_a_passage_without_repeats():
+    sizes = set()
+    for seed in range(200):
+        found = TOKENS.stretch(np.random.default_rng(seed))
+        assert len(set(found)) == len(found)
+        pieces = [passage[i : i + len(found)] for passage in PASSAGES for i in range(len(passage))]
+        assert found in pieces
+        sizes.add(len(found))
+    assert min(sizes) >= 4
+    assert max(sizes) == 32
 
 
 def test_unknown_targets_of_repeats_are_tokens_never_seen():
