@@ -21,7 +21,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from headroles.errors import HubAnswerError, ModelUnavailableError, UnsupportedModelError
+from headroles.errors import (
+    DiskError,
+    HubAnswerError,
+    ModelUnavailableError,
+    UnsupportedModelError,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -187,6 +192,7 @@ def fetch(
 
     Raises:
         HubAnswerError, ModelUnavailableError: as :func:`asked`, also for a cut in the middle.
+        DiskError: if the disk does not take the files.
     """
     here = cached(source, revision)
     if here and has_weights(here) and any((here / name).is_file() for name in _TOKENIZERS):
@@ -217,7 +223,7 @@ def _download(
     source: str, revision: str | None, sizes: dict[str, int], progress: Progress | None
 ) -> None:
     """Download files one after the other, in the order given."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from tqdm import tqdm
 
     missing = [
@@ -242,7 +248,14 @@ def _download(
         display = close = refresh
 
     for name in missing:
-        hf_hub_download(source, name, revision=revision, tqdm_class=Bytes)
+        try:
+            hf_hub_download(source, name, revision=revision, tqdm_class=Bytes)
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError as error:
+            if error.errno is None:  # huggingface_hub's own errors are of this class too
+                raise
+            raise DiskError(constants.HF_HUB_CACHE, error) from error
 
 
 def sweep(source: str) -> int:

@@ -46,7 +46,8 @@ class ModelPool:
         patience: float = PATIENCE,
     ) -> None:
         self._most, self._load, self._fetch, self._patience = most, load, fetch, patience
-        self._here: OrderedDict[str, LoadedModel] = OrderedDict()  # the longest idle one first
+        # By source, for two folders may share a name; the longest idle one first.
+        self._here: OrderedDict[str, LoadedModel] = OrderedDict()
         self._users: dict[str, int] = {}
         self._doors: dict[str, threading.Lock] = {}
         self._changed = threading.Condition()
@@ -66,7 +67,7 @@ class ModelPool:
             HeadrolesError: as :func:`headroles.models.load_model`.
             ServerBusyError: if every model in memory stays in use.
         """
-        key = models.catalogue_key(name)
+        key = models.resolve_source(name)
         with self._changed:
             self._users[key] = self._users.get(key, 0) + 1
         try:
@@ -79,9 +80,9 @@ class ModelPool:
                 self._changed.notify_all()
 
     def names(self) -> list[str]:
-        """The keys of the models in memory, the longest idle one first."""
+        """The catalogue keys of the models in memory, the longest idle one first."""
         with self._changed:
-            return list(self._here)
+            return [loaded.key for loaded in self._here.values()]
 
     def _get(self, key: str, name: str, progress: hub.Progress | None) -> LoadedModel:
         if found := self._look(key):
@@ -114,5 +115,5 @@ class ModelPool:
                 if idle is not None:
                     del self._here[idle]
                 elif not self._changed.wait(until - time.monotonic()):
-                    raise ServerBusyError(list(self._here))
+                    raise ServerBusyError(loaded.key for loaded in self._here.values())
         gc.collect()  # a model and what PyVene puts around it point at each other
