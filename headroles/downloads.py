@@ -7,11 +7,9 @@ that is killed in between poisons nothing, but its part stays for good: nobody t
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from headroles import hub
 from headroles.errors import UnknownModelError
 from headroles.models import resolve_source
 
@@ -31,17 +29,4 @@ def sweep_unfinished(name: str) -> int:
         return 0
     if Path(source).is_dir():
         return 0
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    cache = Path(constants.HF_HUB_CACHE)
-    repo = repo_folder_name(repo_id=source, repo_type="model")
-    removed = 0
-    for part in sorted((cache / repo / "blobs").glob("*.incomplete")):
-        lock = cache / ".locks" / repo / f"{part.name.partition('.')[0]}.lock"
-        with contextlib.suppress(Timeout, OSError):  # whoever holds the lock is still downloading
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=0):
-                part.unlink()
-                removed += 1
-    return removed
+    return hub.sweep(source)

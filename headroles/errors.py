@@ -111,6 +111,7 @@ class ModelUnavailableError(HeadrolesError):
     """The model exists in principle, but its files cannot be read from here."""
 
     def __init__(self, name: str, *, why: str, is_folder: bool = False) -> None:
+        self.why = why
         super().__init__(
             f"The model '{name}' could not be loaded: {why}",
             mend=(
@@ -120,6 +121,18 @@ class ModelUnavailableError(HeadrolesError):
                 else "Check the internet connection, or choose the bundled model, which needs none."
             ),
             value=name,
+        )
+
+
+class ServerBusyError(HeadrolesError):
+    """Every model that fits into memory is in use."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        names = list(names)
+        super().__init__(
+            f"There is no room for another model: {', '.join(names)} are all in use.",
+            mend="Try again in a moment, or choose one of these.",
+            value=names,
         )
 
 

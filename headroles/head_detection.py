@@ -24,7 +24,8 @@ from torch import Tensor
 
 from headroles import scoring, store
 from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
-from headroles.roles import ROLES, Role, get_role
+from headroles.known_heads import KnownHead, known_heads
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
 from headroles.scoring import RoleActivation
 from headroles.store import ModelEntry
 from headroles.types import Activation, Head, PromptRun, Verdict
@@ -123,14 +124,20 @@ def get_active_head_summary(
     Returns:
         ``{role key: [{layer, head, label, score, standard_error, activation_score, chance,
         threshold, rows, is_active, state, reason, resting_share, roles}, ...]}`` in the order of
-        ``top_heads``; ``roles`` lists every role that names the head.
+        ``top_heads``; ``roles`` lists every role that names the head. Of a model without an
+        entry these are the heads that papers name, if any do: :func:`summarize_literature`.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.
         ShapeError: if the attention is not that of the stored model.
     """
-    entry, _ = store.good_entry(model_name, Path(path) if path else None)
     attention, token_ids = _unpack(activation_data)
+    try:
+        entry, _ = store.good_entry(model_name, Path(path) if path else None)
+    except CategoriesMissingError:
+        if named := literature_entry(model_name):
+            return summarize_literature(named, score_prompt(attention, token_ids))
+        raise
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
             f"The attention of {model_name}",
@@ -158,6 +165,61 @@ def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[st
             for top in category.top_heads
         ]
     return summary
+
+
+def literature_entry(model_name: str) -> dict[str, list[KnownHead]]:
+    """The heads that papers name for a model, by scored role; empty where no paper speaks of it.
+
+    A head that several sources name for one role stands there once, with all of them.
+    """
+    found: dict[str, list[KnownHead]] = {}
+    for role in SCORED_ROLES:
+        merged: dict[Head, KnownHead] = {}
+        for one in known_heads(model_name, role=role.key):
+            if first := merged.get(one.head):
+                basis = "pattern" if "pattern" in (first.basis, one.basis) else first.basis
+                one = one._replace(basis=basis, source=f"{first.source}; {one.source}")
+            merged[one.head] = one
+        if merged:
+            found[role.key] = list(merged.values())
+    return found
+
+
+def summarize_literature(
+    named: Mapping[str, Sequence[KnownHead]], scores: PromptScores
+) -> dict[str, list[dict[str, object]]]:
+    """The rows of :func:`summarize` for heads from papers, judged by provisional thresholds.
+
+    Nobody has measured them here, so ``score`` and ``standard_error`` are None; ``source`` is the
+    citation, and ``basis`` says whether it names the head for its pattern or its effect.
+
+    Raises:
+        UnknownHeadError: if a named head is not in this model.
+    """
+    layers, heads = scores.resting.shape
+    roles_of: dict[Head, list[str]] = {}
+    for key, rows in named.items():
+        for one in rows:
+            if one.head.layer >= layers or one.head.head >= heads:
+                raise UnknownHeadError(one.head.label, layers=layers, heads=heads)
+            roles_of.setdefault(one.head, []).append(key)
+    return {
+        key: [
+            {
+                "layer": one.head.layer,
+                "head": one.head.head,
+                "label": one.head.label,
+                "score": None,
+                "standard_error": None,
+                "roles": roles_of[one.head],
+                "basis": one.basis,
+                "source": one.source,
+                **_as_dict(judge(one.head, key, scores, None)),
+            }
+            for one in rows
+        ]
+        for key, rows in named.items()
+    }
 
 
 def score_prompt(

@@ -12,31 +12,28 @@ its own sentence: code of its own, weights that are no safetensors, no attention
 from __future__ import annotations
 
 import json
-import queue
 import re
-import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from headroles.errors import (
-    HubAnswerError,
-    ModelNameError,
-    ModelUnavailableError,
-    UnsupportedModelError,
+from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
+from headroles.hub import (
+    SMALL_FILES,
+    WHOLE,
+    asked,
+    cached,
+    has_weights,
+    no_safetensors,
+    weights_among,
 )
-from headroles.models import CATALOGUE, CatalogueEntry, model_revision
+from headroles.models import CATALOGUE, CatalogueEntry, model_revision, pinned_revision
 from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
 """Bytes of a ``config.json`` that is read."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SMALL_FILES = {".json", ".txt", ".model", ".jinja"}
-_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -150,21 +147,6 @@ def _check_name(name: str) -> None:
 # ------------------------------------------------------------------ the files
 
 
-def _weights_among(names: Collection[str]) -> list[str]:
-    """The weight files that transformers would read; empty where there are no safetensors."""
-    if _WHOLE in names:
-        return [_WHOLE]
-    return sorted(filter(_SHARD.fullmatch, names)) if _INDEX in names else []
-
-
-def _no_safetensors(key: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        key,
-        why="its weights are not stored as safetensors (model.safetensors), and reading other "
-        "formats can run code.",
-    )
-
-
 def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None = None) -> _Found:
     """A model that lies in a folder or in the Hub's cache."""
     from huggingface_hub import parse_local_safetensors_file_metadata
@@ -172,42 +154,29 @@ def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None 
 
     try:
         config = json.loads(((config_in or folder) / "config.json").read_bytes())
-        weights = [folder / name for name in _weights_among({p.name for p in folder.iterdir()})]
+        weights = [folder / name for name in weights_among({p.name for p in folder.iterdir()})]
         heads = [parse_local_safetensors_file_metadata(path) for path in weights]
         stored = sum(path.stat().st_size for path in weights)
     except (OSError, ValueError, SafetensorsParsingError) as error:
         why = "its files on this disk cannot be read."
         raise ModelUnavailableError(key, why=why) from error
     if not heads:
-        raise _no_safetensors(key)
+        raise no_safetensors(key)
     parameters = sum(sum(head.parameter_count.values()) for head in heads)
     return _Found(config, revision, parameters, stored, download_bytes=0)
 
 
 def _on_disk(source: str, *, trusted: bool) -> _Found | None:
     """The model in the Hub's cache, if its weights are there as a whole."""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(source, "config.json")
-    if not isinstance(config, str):
+    folder = cached(source, pinned_revision(source))
+    if folder is None:
         return None
-    folder = Path(config).parent
-    if _is_whole(folder):
+    if has_weights(folder):
         return _in_folder(source, folder, revision=folder.name)
     # A catalogue model's safetensors may lie on the Hub's conversion branch, another snapshot.
-    for whole in folder.parent.glob(f"*/{_WHOLE}") if trusted else ():
+    for whole in folder.parent.glob(f"*/{WHOLE}") if trusted else ():
         return _in_folder(source, whole.parent, revision=folder.name, config_in=folder)
     return None
-
-
-def _is_whole(folder: Path) -> bool:
-    if (folder / _WHOLE).is_file():
-        return True
-    try:
-        shards = json.loads((folder / _INDEX).read_bytes())["weight_map"].values()
-        return all((folder / name).is_file() for name in shards)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
 
 
 # ------------------------------------------------------------------ the Hub
@@ -215,51 +184,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     """The model's description on the Hub; its errors as sentences."""
-    from httpx2 import HTTPError, TimeoutException
-    from huggingface_hub import constants, errors
-
-    if constants.is_offline_mode():
-        why = (
-            "it is not on this disk, and HF_HUB_OFFLINE forbids the network. Fetch it once with "
-            f"'hf download {source}' while there is one."
-        )
-        raise ModelUnavailableError(source, why=why)
-    try:
-        return _within(timeout, lambda: _ask_hub(source, timeout, trusted=trusted))
-    except (TimeoutError, TimeoutException) as error:
-        why = f"the Hugging Face Hub did not answer within {timeout:g} seconds."
-        raise ModelUnavailableError(source, why=why) from error
-    except errors.GatedRepoError as error:
-        raise _gated(source) from error
-    except errors.RepositoryNotFoundError as error:
-        raise _unknown(source) from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise _gated(source) from error
-        why = f"the Hugging Face Hub answered with an error ({status})."
-        raise ModelUnavailableError(source, why=why) from error
-    except (OSError, HTTPError) as error:
-        why = "the Hugging Face Hub cannot be reached."
-        raise ModelUnavailableError(source, why=why) from error
-
-
-def _unknown(source: str) -> HubAnswerError:
-    return HubAnswerError(
-        f"There is no public model '{source}' on the Hugging Face Hub.",
-        mend="Check the spelling on huggingface.co, capital letters included. A private model "
-        "needs an HF_TOKEN on the server.",
-        value=source,
-    )
-
-
-def _gated(source: str) -> HubAnswerError:
-    return HubAnswerError(
-        f"The model '{source}' is not open to everybody: its owner asks for consent first.",
-        mend=f"Accept its terms on huggingface.co/{source} and set HF_TOKEN on the server, or "
-        "choose an open model.",
-        value=source,
-    )
+    return asked(source, lambda: _ask_hub(source, timeout, trusted=trusted), timeout=timeout)
 
 
 def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
@@ -268,13 +193,15 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     try:
-        info = HfApi().model_info(source, files_metadata=True, timeout=timeout)
+        info = HfApi().model_info(
+            source, revision=pinned_revision(source), files_metadata=True, timeout=timeout
+        )
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
             raise UnsupportedModelError(source, why="it has no config.json that says what it is.")
-        weights = _weights_among(sizes)
+        weights = weights_among(sizes)
         if not weights and not trusted:
-            raise _no_safetensors(source)
+            raise no_safetensors(source)
         # Not hf_hub_download: it asks again and again, for up to a minute, when nobody answers.
         answer = get_session().get(
             hf_hub_url(source, "config.json", revision=info.sha),
@@ -307,7 +234,7 @@ def _missing_bytes(
     """What loading would download: weights, configuration and tokenizer, less what is here."""
     from huggingface_hub import try_to_load_from_cache
 
-    small = {name for name in sizes if "/" not in name and Path(name).suffix in _SMALL_FILES}
+    small = {name for name in sizes if "/" not in name and Path(name).suffix in SMALL_FILES}
     wanted = small | set(weights)
     here = {
         name
@@ -315,26 +242,6 @@ def _missing_bytes(
         if isinstance(try_to_load_from_cache(source, name, revision=revision), str)
     }
     return sum(sizes[name] for name in wanted - here)
-
-
-def _within(seconds: float, action: Callable[[], _Result]) -> _Result:
-    """The result of an action, or TimeoutError: a server may also answer, but drop by drop."""
-    results: queue.SimpleQueue = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put((action(), None))
-        except BaseException as error:
-            results.put((None, error))
-
-    threading.Thread(target=run, daemon=True, name="ask the Hub").start()
-    try:
-        result, error = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result
 
 
 # ------------------------------------------------------------------ config.json

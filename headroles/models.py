@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headroles import hub
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.paths import DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, StartToken, start_token
@@ -54,19 +55,36 @@ class CatalogueEntry:
     """A folder, or an id on the Hugging Face Hub."""
     family: str
     """The architecture, for people; no code decides by it."""
-    parameters: str
-    """How many parameters, e.g. ``124 M``."""
+    size: int
+    """How many parameters; a table that serves twice counts once."""
     licence: str
     """The licence of the weights."""
     about: str
     """One line for students."""
+    revision: str | None = None
+    """The Hub commit that is loaded; None for whatever the Hub calls ``main``."""
 
     @property
     def is_bundled(self) -> bool:
         """Whether it ships with the project and needs no network."""
         return self.source == str(DEMO_MODEL)
 
+    @property
+    def parameters(self) -> str:
+        """How many parameters, for people, e.g. ``124 M``."""
+        millions = self.size / 1e6
+        return f"{millions:.0f} M" if millions >= 10 else f"{millions:.1f} M"
 
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes of the app's memory once it is loaded: its weights as 32-bit numbers."""
+        return 4 * self.size
+
+
+_APACHE = "Apache-2.0"
+
+# A revision stands here only where many independent public records name the same commit, and that
+# commit holds safetensors. The other ones could not be known without the Hub.
 CATALOGUE: dict[str, CatalogueEntry] = {
     entry.key: entry
     for entry in (
@@ -75,7 +93,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "Headroles demo (bundled)",
             str(DEMO_MODEL),
             "GPT-NeoX",
-            "1.2 M",
+            1_153_792,
             "MIT",
             "A tiny model trained for this app on simple stories. Works without internet.",
         ),
@@ -84,36 +102,126 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "GPT-2 small",
             "openai-community/gpt2",
             "GPT-2",
-            "124 M",
+            124_439_808,
             "MIT",
             "The model of most papers on attention heads. Downloads 550 MB once.",
+            "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        ),
+        CatalogueEntry(
+            "gpt2-medium",
+            "GPT-2 medium",
+            "openai-community/gpt2-medium",
+            "GPT-2",
+            354_823_168,
+            "MIT",
+            "GPT-2 with twice the layers: do the same roles come back? Downloads 1.5 GB once.",
+            "6dcaa7a952f72f9298047fd5137cd6e4f05f41da",
         ),
         CatalogueEntry(
             "distilgpt2",
             "DistilGPT-2",
             "distilbert/distilgpt2",
             "GPT-2",
-            "82 M",
-            "Apache-2.0",
+            81_912_576,
+            _APACHE,
             "GPT-2 pressed into half the layers. Downloads 350 MB once.",
+            "2290a62682d06624634c1f46a6ad5be0f47f38aa",
+        ),
+        CatalogueEntry(
+            "pythia-14m",
+            "Pythia 14M",
+            "EleutherAI/pythia-14m",
+            "GPT-NeoX",
+            14_067_712,
+            _APACHE,
+            "The smallest Pythia, with four heads a layer; most of its numbers are its vocabulary.",
         ),
         CatalogueEntry(
             "pythia-70m",
             "Pythia 70M",
             "EleutherAI/pythia-70m",
             "GPT-NeoX",
-            "70 M",
-            "Apache-2.0",
+            70_426_624,
+            _APACHE,
             "A small research model with public training checkpoints. Downloads 170 MB once.",
+            "a39f36b100fe8a5377810d56c3f4789b9c53ac42",
+        ),
+        CatalogueEntry(
+            "pythia-160m",
+            "Pythia 160M",
+            "EleutherAI/pythia-160m",
+            "GPT-NeoX",
+            162_322_944,
+            _APACHE,
+            "The Pythia of GPT-2's shape: twelve layers of twelve heads.",
+            "50f5173d932e8e61f858120bcb800b97af589f46",
+        ),
+        CatalogueEntry(
+            "pythia-410m",
+            "Pythia 410M",
+            "EleutherAI/pythia-410m",
+            "GPT-NeoX",
+            405_334_016,
+            _APACHE,
+            "A larger Pythia, with the shape of GPT-2 medium.",
+            "9879c9b5f8bea9051dcb0e68dff21493d67e9d4f",
         ),
         CatalogueEntry(
             "opt-125m",
             "OPT 125M",
             "facebook/opt-125m",
             "OPT",
-            "125 M",
+            125_239_296,
             "OPT-175B licence (research)",
             "Meta's model of GPT-2's size. Downloads 250 MB once.",
+        ),
+        CatalogueEntry(
+            "qwen2.5-0.5b",
+            "Qwen2.5 0.5B",
+            "Qwen/Qwen2.5-0.5B",
+            "Qwen2",
+            494_032_768,
+            _APACHE,
+            "A newer model in which seven query heads share a key. Downloads 1.0 GB once.",
+            "060db6499f32faf8b98477b0a26969ef7d8b9987",
+        ),
+        CatalogueEntry(
+            "qwen3-0.6b",
+            "Qwen3 0.6B",
+            "Qwen/Qwen3-0.6B",
+            "Qwen3",
+            596_049_920,
+            _APACHE,
+            "A newer model that was also taught to chat and to reason. Downloads 1.5 GB once.",
+            "c1899de289a04d12100db370d81485cdf75e47ca",
+        ),
+        CatalogueEntry(
+            "smollm2-135m",
+            "SmolLM2 135M",
+            "HuggingFaceTB/SmolLM2-135M",
+            "Llama",
+            134_515_008,
+            _APACHE,
+            "A Llama of GPT-2's size: thirty thin layers of nine heads. Downloads 270 MB once.",
+            "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
+        ),
+        CatalogueEntry(
+            "tinystories-33m",
+            "TinyStories 33M",
+            "roneneldan/TinyStories-33M",
+            "GPT-Neo",
+            68_514_048,
+            "see its page on huggingface.co",
+            "Four layers, trained only on stories that a small child understands.",
+        ),
+        CatalogueEntry(
+            "bloom-560m",
+            "BLOOM 560M",
+            "bigscience/bloom-560m",
+            "BLOOM",
+            559_214_592,
+            "BigScience RAIL 1.0",
+            "A model of 46 human languages; nearly half of its numbers are its vocabulary.",
         ),
     )
 }
@@ -190,19 +298,22 @@ def resolve_source(name_or_folder: str) -> str:
     raise UnknownModelError(name_or_folder, known=CATALOGUE)
 
 
-def load_model(name_or_folder: str) -> LoadedModel:
+def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> LoadedModel:
     """Load a model and its tokenizer, put the probes in and check them.
 
     Args:
         name_or_folder: a catalogue key, a folder in Hugging Face format, or a Hub id.
+        progress: told the bytes that are here and those that there will be, while it downloads.
 
     Raises:
         UnknownModelError: if there is no such model.
+        HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
         ModelUnavailableError: if its files cannot be read (no network, no such files).
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
     """
     source = resolve_source(name_or_folder)
     key = catalogue_key(name_or_folder)
+    local_files(source, progress=progress)
     tokenizer = load_tokenizer(source)
     model = load_weights(source, key)
     paths, num_heads = _install_probes(model, key)
@@ -220,6 +331,47 @@ def load_model(name_or_folder: str) -> LoadedModel:
     )
 
 
+def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
+    """What ``from_pretrained`` should be given: a folder on this disk, downloaded if need be.
+
+    A model without safetensors on its own branch is refused, unless it is of the catalogue: then
+    transformers takes the copy that the Hub itself converted, and the source is returned as it is.
+
+    Raises:
+        HubAnswerError, ModelUnavailableError: if it is not here and cannot be had.
+        UnsupportedModelError: if its weights are pickled.
+    """
+    if Path(source).is_dir():
+        return source
+    trusted = any(source == entry.source for entry in CATALOGUE.values())
+    revision = pinned_revision(source)
+    here = hub.cached(source, revision)
+    if trusted and here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")):
+        return source  # the converted copy is another snapshot
+    try:
+        folder = hub.fetch(source, revision, progress=progress)
+    except ModelUnavailableError as error:  # the Hub knows it by another name than the student
+        raise _unavailable(source, error.why) from error
+    if folder is None and not trusted:
+        raise hub.no_safetensors(source)
+    return source if folder is None else str(folder)
+
+
+def pinned_revision(source: str) -> str | None:
+    """The commit that the catalogue names for a Hub id, or None."""
+    return next((entry.revision for entry in CATALOGUE.values() if entry.source == source), None)
+
+
+def fetch_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> None:
+    """Bring a model's files to this disk, so that loading it needs no network.
+
+    Raises:
+        UnknownModelError, HubAnswerError, ModelUnavailableError, UnsupportedModelError: as
+            :func:`load_model`.
+    """
+    local_files(resolve_source(name_or_folder), progress=progress)
+
+
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of a folder or Hub id.
 
@@ -229,7 +381,7 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(local_files(source), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unavailable(source, error) from error
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
@@ -245,11 +397,9 @@ def model_revision(source: str) -> str:
         for part in sorted(folder.glob("*.safetensors")):
             digest.update(part.read_bytes())
         return f"sha256:{digest.hexdigest()[:16]}"
-    from huggingface_hub import try_to_load_from_cache
-
     # The cache keeps every file in a folder that is named after the commit it came from.
-    cached = try_to_load_from_cache(source, "config.json")
-    return Path(cached).parent.name if isinstance(cached, str) else "unknown"
+    cached = hub.cached(source, pinned_revision(source))
+    return cached.name if cached else "unknown"
 
 
 def load_weights(source: str, key: str, *, attention: str | None = None) -> PreTrainedModel:
@@ -269,15 +419,16 @@ def load_weights(source: str, key: str, *, attention: str | None = None) -> PreT
     from transformers import AutoConfig, AutoModelForCausalLM
 
     _register_attention()
+    place = local_files(source)
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unavailable(source, error) from error
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
-            source,
+            place,
             dtype=torch.float32,
             attn_implementation=attention or _attention_for(config),
             use_safetensors=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import ask, caches, cards, pieces, prompt_form, reading, state, view
+from headroles.ui import ask, caches, cards, literature, pieces, prompt_form, reading, state, view
 from headroles.ui.compare import cards as pair_cards
 from headroles.ui.compare import form, numbers
 from headroles.ui.download import popover
@@ -70,6 +70,8 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
         pair_cards.draw(pairs)
     elif reference.entry is not None:
         one_prompt(found, reference)
+    else:
+        literature.draw(found)
 
 
 def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:

@@ -1,19 +1,24 @@
 """Score every head of a model for every role and write ``data/head_categories.json``.
 
     python -m scripts.analyze_heads
-    python -m scripts.analyze_heads --model gpt2 --sequences 100 --threshold induction=0.5
+    python -m scripts.analyze_heads gpt2 pythia-70m --sequences 100 --threshold induction=0.5
+    python -m scripts.analyze_heads --check
 
-The same seed gives the same file. Without ``--model`` it analyses the bundled model.
+The same seed gives the same file. Without a model it analyses the bundled one. Each model is
+written as soon as it is done and one that is up to date is skipped, so a course of models that was
+interrupted goes on where it stopped when the same command is given again.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 # Answers with the model in its folder or in the local cache need no telemetry and no chatter.
@@ -21,7 +26,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL
+from headroles.models import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
 from headroles.roles import ROLES
 
@@ -30,8 +35,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, help="catalogue key, folder or Hub id (default: demo)"
+        "models", nargs="*", metavar="MODEL", help="catalogue key, folder or Hub id (default: demo)"
     )
+    parser.add_argument("--model", help="the same, for one model")
     parser.add_argument("--sequences", type=int, default=64, help="random repeated sequences")
     parser.add_argument("--seed", type=int, default=0, help="fixes texts and null")
     parser.add_argument("--out", type=Path, default=CATEGORIES, help="the file to write")
@@ -54,6 +60,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--compare",
         action="store_true",
         help="also compare with TransformerLens' detect_head (slow on a large model)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="analyse also what is up to date already"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="analyse nothing: say whether what is in the file is complete and up to date",
     )
     parser.add_argument(
         "--end-with-input",
@@ -101,6 +115,9 @@ class TextReport:
     def result(self, summary: dict[str, object]) -> None:
         """Close the bar and print the table."""
         self._bar.close()
+        if reason := summary.get("skipped"):
+            print(f"{summary['model']}: {reason}")
+            return
         print(f"{summary['model']}: {summary['seconds']:.1f} s, written to {summary['out']}")
         for key, category in summary["categories"].items():
             heads = "  ".join(f"{name} {score:.2f}" for name, score in category["heads"].items())
@@ -110,9 +127,21 @@ class TextReport:
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
+    def error(self, problem: str, mend: str) -> None:
+        """Close the bar and print the sentence where errors belong."""
+        self._bar.close()
+        print(f"\n{problem} {mend}".rstrip(), file=sys.stderr)
+
 
 class JsonLinesReport:
-    """One JSON object a line, for a program that watches."""
+    """One JSON object a line, for a program that watches.
+
+    Args:
+        model: named in every event; None where there is only one.
+    """
+
+    def __init__(self, model: str | None = None) -> None:
+        self._model = {} if model is None else {"model": model}
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Print a progress event."""
@@ -122,33 +151,107 @@ class JsonLinesReport:
         """Print the result event."""
         self._print({"event": "result", **summary})
 
-    @staticmethod
-    def _print(event: dict[str, object]) -> None:
-        print(json.dumps(event), flush=True)
+    def error(self, problem: str, mend: str) -> None:
+        """Print the error event, and the sentence where errors belong."""
+        self._print({"event": "error", "problem": problem, "mend": mend})
+        print(f"\n{problem} {mend}".rstrip(), file=sys.stderr)
+
+    def _print(self, event: dict[str, object]) -> None:
+        print(json.dumps({**event, **self._model}), flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the analysis; exit code 0 on success, 1 with a sentence on a known problem."""
+    """Run the analyses; exit code 0 on success, 1 with a sentence on a known problem."""
     options = parse_arguments(argv)
     if options.end_with_input:
         end_with_input()
-    report = JsonLinesReport() if options.format == "json-lines" else TextReport()
-    report.progress("loading TransformerLens", 0, 0)
+    named = [*options.models, *([options.model] if options.model else [])]
+    if options.check:
+        return check(options.out, named)
+    models = list(dict.fromkeys(named)) or [DEFAULT_MODEL]
+    outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+    if len(models) > 1 and options.format == "text":
+        print_outcomes(outcomes)
+    return int(any(outcome.startswith(FAILED) for outcome in outcomes.values()))
+
+
+FAILED = "failed: "
+"""How the outcome of a model that could not be analysed begins."""
+
+
+def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
+    """Analyse one model and say how it ended; one of several that fails does not stop the rest."""
+    is_json = options.format == "json-lines"
+    report = JsonLinesReport(None if alone else model) if is_json else TextReport()
     try:
-        report.result(run(options, report))
+        report.progress("loading TransformerLens", 0, 0)
+        summary = run(model, options, report)
+        report.result(summary)
     except HeadrolesError as error:
-        if options.format == "json-lines":
-            print(json.dumps({"event": "error", "problem": error.problem, "mend": error.mend}))
-        print(f"\n{error}", file=sys.stderr)
+        report.error(error.problem, error.mend)
+        return f"{FAILED}{error.problem}"
+    except Exception as error:  # a surprise in one model must not cost the others their night
+        if alone:
+            raise
+        traceback.print_exc()
+        problem = f"An error that nobody expected: {type(error).__name__}: {error}"
+        report.error(problem, "The lines above say where.")
+        return f"{FAILED}{problem}"
+    finally:
+        gc.collect()  # the bridge is full of circles, and the next model wants its memory
+    return "up to date, skipped" if "skipped" in summary else f"written, {summary['seconds']:.1f} s"
+
+
+def print_outcomes(outcomes: dict[str, str]) -> None:
+    """A line for every model: how it ended."""
+    width = max(len(model) for model in outcomes)
+    print()
+    for model, outcome in outcomes.items():
+        print(f"{model:{width}}  {outcome}")
+
+
+def check(path: Path, models: list[str]) -> int:
+    """Print what is wrong with a file's entries; exit code 1 if anything is.
+
+    Args:
+        path: the categories file.
+        models: only these; all of the file where none is named.
+    """
+    from headroles.analysis.freshness import faults, known_revision
+    from headroles.store import read_all, read_entry
+
+    keys = [catalogue_key(model) for model in models]
+    try:
+        entries = [read_entry(key, path) for key in keys] if keys else [*read_all(path).values()]
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
         return 1
-    return 0
+    found = [fault for entry in entries for fault in faults(entry)]
+    for fault in found:
+        print(fault, file=sys.stderr)
+    for entry in entries:
+        if not known_revision(entry):
+            print(f"{entry.model_name}: its revision was not checked; no file of it is here.")
+    if not entries:
+        print(
+            f"{path} holds no model. Make it with: python -m scripts.analyze_heads", file=sys.stderr
+        )
+    print(f"{count(len(entries), 'model')} checked, {count(len(found), 'fault')} found.")
+    return int(bool(found) or not entries)
 
 
-def run(options: argparse.Namespace, report: TextReport | JsonLinesReport) -> dict[str, object]:
-    """Analyse, write, and return what there is to say about it."""
-    from headroles.analysis.run import analyze
+def count(number: int, what: str) -> str:
+    """``1 model``, ``2 models``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def run(
+    model: str, options: argparse.Namespace, report: TextReport | JsonLinesReport
+) -> dict[str, object]:
+    """Analyse, write, and return what there is to say about it; what is up to date is skipped."""
+    from headroles.analysis.freshness import why_stale
     from headroles.selection import AnalysisSettings
-    from headroles.store import write_entry
+    from headroles.store import read_all, write_entry
 
     began = time.monotonic()
     settings = AnalysisSettings(
@@ -157,7 +260,13 @@ def run(options: argparse.Namespace, report: TextReport | JsonLinesReport) -> di
         cap=options.cap,
         thresholds=dict(options.threshold),
     )
-    entry = analyze(options.model, settings, progress=report.progress)
+    known = read_all(options.out).get(catalogue_key(model))  # a broken file is told before the work
+    if known and not (options.force or options.compare) and not why_stale(known, model, settings):
+        reason = "it is up to date. --force analyses it again."
+        return {"model": known.model_name, "out": str(options.out), "skipped": reason}
+    from headroles.analysis.run import analyze
+
+    entry = analyze(model, settings, progress=report.progress)
     write_entry(entry, options.out)
     summary = {
         "model": entry.model_name,
@@ -172,7 +281,7 @@ def run(options: argparse.Namespace, report: TextReport | JsonLinesReport) -> di
         },
     }
     if options.compare:
-        summary["detect_head_difference"] = compare(options.model)
+        summary["detect_head_difference"] = compare(model)
     return summary
 
 

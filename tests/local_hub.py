@@ -51,6 +51,7 @@ class LocalHub:
         faults: ``{"owner/name" or "owner/name/file": fault}``, a key of :data:`FAULTS`, ``hang``
             or ``cut``; may be changed at any time.
         bytes_per_second: what a body is slowed to, or None.
+        commits: ``{"owner/name": commit}`` where it is not to follow from what the folder holds.
         requests: what was asked for, e.g. ``GET /owner/name/resolve/main/config.json``.
         bytes_sent: of all bodies so far.
     """
@@ -59,6 +60,7 @@ class LocalHub:
         self.repos = dict(repos)
         self.faults: dict[str, str] = {}
         self.bytes_per_second: float | None = None
+        self.commits: dict[str, str] = {}
         self.requests: list[str] = []
         self.bytes_sent = 0
         self.closing = threading.Event()
@@ -93,6 +95,8 @@ class LocalHub:
 
     def commit(self, repo: str) -> str:
         """The forty digits that stand for what the folder holds now."""
+        if repo in self.commits:
+            return self.commits[repo]
         parts = [f"{name} {_etag(path)}" for name, path in sorted(self.files(repo).items())]
         return hashlib.sha1("\n".join(parts).encode()).hexdigest()
 

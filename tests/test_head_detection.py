@@ -26,6 +26,7 @@ from headroles.head_detection import (
     PromptScores,
     active_heads,
     judge,
+    literature_entry,
     score_prompt,
     thresholds_of,
 )
@@ -342,6 +343,51 @@ def test_thresholds_come_from_the_file_role_by_role(tmp_path: Path) -> None:
 def test_a_model_without_an_entry_gets_provisional_thresholds(path: Path) -> None:
     assert thresholds_of("gpt2", path) == (DEFAULT_THRESHOLDS, False)
     assert set(DEFAULT_THRESHOLDS) == {role.key for role in SCORED_ROLES}
+
+
+# ------------------------------------------------------------------ heads from the literature
+
+
+def gpt2_run(label: str) -> dict[str, object]:
+    """GPT-2's shape on ten tokens: one head looks at the token before, all others at the first."""
+    attention = torch.zeros(12, 12, 10, 10)
+    attention[..., 0] = 1
+    head = Head.parse(label)
+    attention[head] = torch.eye(10).roll(1, 0)
+    attention[head][0] = torch.eye(10)[0]
+    return {"attention": attention, "token_ids": list(range(10))}
+
+
+def test_without_an_entry_the_heads_of_the_papers_are_judged(path: Path) -> None:
+    summary = headroles.get_active_head_summary(gpt2_run("L4H11"), "gpt2", path=path)
+    assert list(summary) == ["previous_token", "induction", "duplicate_token"]
+    rows = {row["label"]: row for row in summary["previous_token"]}
+    assert list(rows) == ["L2H2", "L4H11"]  # two sources name L4H11: it stands here once
+    assert rows["L4H11"]["is_active"]
+    assert rows["L4H11"]["activation_score"] == pytest.approx(1)
+    assert not rows["L2H2"]["is_active"]
+    assert "2211.00593" in rows["L4H11"]["source"]
+    assert "TransformerLens" in rows["L4H11"]["source"]
+    assert all(row["score"] is None for rows in summary.values() for row in rows)
+    assert all(row["state"] == "not_applicable" for row in summary["induction"])
+    basis = {row["label"]: row["basis"] for row in summary["induction"]}
+    assert (basis["L5H9"], basis["L5H1"], basis["L5H5"]) == ("function", "pattern", "pattern")
+
+
+def test_an_entry_goes_before_the_papers_and_without_both_there_is_the_sentence(path: Path) -> None:
+    store.write_entry(entry("gpt2"), path)
+    run = {"attention": torch.eye(3).expand(2, 3, 3, 3), "token_ids": [0, 1, 2]}
+    rows = headroles.get_active_head_summary(run, "gpt2", path=path)["induction"]
+    assert [row["score"] for row in rows] == [1.0, 0.875]
+    assert literature_entry("demo") == {}
+    with pytest.raises(CategoriesMissingError):
+        headroles.get_active_head_summary(run, "demo", path=path)
+
+
+def test_heads_of_a_paper_that_the_model_does_not_have_are_an_error(path: Path) -> None:
+    run = {"attention": torch.eye(3).expand(2, 3, 3, 3), "token_ids": [0, 1, 2]}
+    with pytest.raises(UnknownHeadError):
+        headroles.get_active_head_summary(run, "gpt2", path=path)
 
 
 # ------------------------------------------------------------------ what importing costs

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, MambaConfig, T5Config
 
-from headroles import inspection
+from headroles import hub as hub_client
 from headroles.errors import ModelNameError, ModelUnavailableError
 from headroles.inspection import inspect_model
 from headroles.models import CATALOGUE
@@ -106,11 +106,11 @@ def test_without_a_network_an_unknown_model_says_what_to_do() -> None:
 def test_a_server_that_answers_drop_by_drop_does_not_hold_the_page() -> None:
     never = threading.Event()
     with pytest.raises(TimeoutError):
-        inspection._within(0.05, never.wait)
+        hub_client.within(0.05, never.wait)
     never.set()
-    assert inspection._within(60, lambda: 3) == 3
+    assert hub_client.within(60, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
-        inspection._within(60, lambda: 1 / 0)
+        hub_client.within(60, lambda: 1 / 0)
 
 
 # ------------------------------------------------------------------ a Hub
@@ -212,6 +212,9 @@ def hub(repos: dict[str, Path]) -> Iterator[LocalHub]:
             "owner/asleep": "hang",
             "owner/cut-off/config.json": "cut",
         }
+        server.commits = {
+            entry.source: entry.revision for entry in CATALOGUE.values() if entry.revision
+        }
         yield server
 
 
@@ -223,10 +226,14 @@ def seen(hub: LocalHub, repos: dict[str, Path], tmp_path_factory) -> dict[str, d
     """
     names, home = [*repos, "gpt2", "distilgpt2", "owner/Tiny"], tmp_path_factory.mktemp("home")
     code = (
-        "import huggingface_hub as h; h.hf_hub_download('openai-community/gpt2', 'tokenizer.json')"
+        "import huggingface_hub as h; from headroles.models import CATALOGUE\n"
+        "h.hf_hub_download('openai-community/gpt2', 'tokenizer.json', "
+        "revision=CATALOGUE['gpt2'].revision)"
     )
     command = [sys.executable, "-c", code]
-    subprocess.run(command, env=hub.environment(home=home), check=True, capture_output=True)
+    subprocess.run(
+        command, cwd=ROOT, env=hub.environment(home=home), check=True, capture_output=True
+    )
     return inspect_at(hub, home, *names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_what_is_no_name_of_a_model_is_unknown(name: str) -> None:
 @pytest.mark.parametrize("name", ["gpt2", "nobody/no-such-model"])
 def test_a_hub_model_out_of_reach_says_so(name: str) -> None:
     # conftest.py sets HF_HUB_OFFLINE, as on a machine without a network
-    with pytest.raises(ModelUnavailableError, match=r"connect.*internet.*bundled model") as raised:
+    with pytest.raises(ModelUnavailableError, match=r"HF_HUB_OFFLINE.*internet.*bundled") as raised:
         load_model(name)
     assert raised.value.value == name
 
@@ -191,14 +192,69 @@ def test_the_catalogue_starts_with_the_bundled_model() -> None:
     assert sum(entry.is_bundled for entry in CATALOGUE.values()) == 1
 
 
-@pytest.mark.parametrize("key", ["pythia-70m", "opt-125m"])
-def test_the_catalogue_gives_the_size_that_the_name_gives(key: str) -> None:
-    assert CATALOGUE[key].parameters == f"{key.rpartition('-')[2].rstrip('m')} M"
+_TIED = {"tie_word_embeddings": True}
+
+
+def _neox(width: int, layers: int, heads: int) -> dict[str, int]:
+    shape = {"hidden_size": width, "intermediate_size": 4 * width, "vocab_size": 50304}
+    return {**shape, "num_hidden_layers": layers, "num_attention_heads": heads}
+
+
+def _grouped(width: int, inner: int, layers: int, heads: int, kv_heads: int) -> dict[str, int]:
+    shape = {"hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers}
+    return {**shape, "num_attention_heads": heads, "num_key_value_heads": kv_heads, **_TIED}
+
+
+PUBLISHED_SHAPES = {
+    "gpt2": ("gpt2", {}),
+    "gpt2-medium": ("gpt2", {"n_embd": 1024, "n_layer": 24, "n_head": 16}),
+    "distilgpt2": ("gpt2", {"n_layer": 6}),
+    "pythia-14m": ("gpt_neox", _neox(128, 6, 4)),
+    "pythia-70m": ("gpt_neox", _neox(512, 6, 8)),
+    "pythia-160m": ("gpt_neox", _neox(768, 12, 12)),
+    "pythia-410m": ("gpt_neox", _neox(1024, 24, 16)),
+    "opt-125m": ("opt", {}),
+    "qwen2.5-0.5b": ("qwen2", {**_grouped(896, 4864, 24, 14, 2), "vocab_size": 151936}),
+    "qwen3-0.6b": (
+        "qwen3",
+        {**_grouped(1024, 3072, 28, 16, 8), "head_dim": 128, "vocab_size": 151936},
+    ),
+    "smollm2-135m": ("llama", {**_grouped(576, 1536, 30, 9, 3), "vocab_size": 49152}),
+    "tinystories-33m": (
+        "gpt_neo",
+        {
+            "hidden_size": 768,
+            "num_layers": 4,
+            "num_heads": 16,
+            "attention_types": [[["global", "local"], 2]],
+        },
+    ),
+    "bloom-560m": ("bloom", {"hidden_size": 1024, "n_layer": 24, "n_head": 16}),
+}
+
+
+@pytest.mark.parametrize("key", list(CATALOGUE)[1:])
+def test_the_catalogue_gives_the_size_that_the_published_shape_has(key: str) -> None:
+    family, shape = PUBLISHED_SHAPES[key]
+    with torch.device("meta"):  # shapes only, no numbers
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **shape))
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    assert CATALOGUE[key].size == numbers
+    assert CATALOGUE[key].memory_bytes == 4 * numbers
 
 
 def test_the_catalogue_gives_the_size_of_the_bundled_model() -> None:
     parameters = sum(parameter.numel() for parameter in load_model("demo").model.parameters())
-    assert CATALOGUE["demo"].parameters == f"{parameters / 1e6:.1f} M"
+    assert CATALOGUE["demo"].size == parameters
+    assert CATALOGUE["demo"].parameters == "1.2 M"
+    assert CATALOGUE["gpt2"].parameters == "124 M"
+
+
+def test_a_pinned_revision_is_a_commit_and_each_model_has_its_own() -> None:
+    pinned = [entry.revision for entry in CATALOGUE.values() if entry.revision]
+    assert all(re.fullmatch("[0-9a-f]{40}", revision) for revision in pinned)
+    assert len(set(pinned)) == len(pinned) > 5
+    assert CATALOGUE["demo"].revision is None  # its weights are in this repository
 
 
 def test_the_revision_follows_the_weights(copy_of_gpt2: Path, model_folders) -> None:

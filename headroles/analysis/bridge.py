@@ -18,7 +18,13 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.errors import UnsupportedModelError
-from headroles.models import catalogue_key, load_tokenizer, load_weights, resolve_source
+from headroles.models import (
+    catalogue_key,
+    load_tokenizer,
+    load_weights,
+    local_files,
+    resolve_source,
+)
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
 
@@ -38,7 +44,10 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
             bridge = TransformerBridge.boot_transformers(
-                source, device="cpu", hf_model=weights, tokenizer=load_tokenizer(source)
+                local_files(source),
+                device="cpu",
+                hf_model=weights,
+                tokenizer=load_tokenizer(source),
             )
     except (ValueError, KeyError, NotImplementedError) as error:
         raise UnsupportedModelError(name_or_folder, why=f"{error}".split("\n")[0]) from error

@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
 
 from headroles.analysis.bridge import load_bridge
+from headroles.analysis.freshness import library_versions
 from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
@@ -22,8 +22,6 @@ from headroles.tokens import start_token
 
 MIN_SEQUENCES = 50
 """Fewer repeated sequences than this are noted in the entry: the scores are rough."""
-
-_LIBRARIES = ("torch", "transformers", "transformer-lens")
 
 
 def analyze(
@@ -57,7 +55,7 @@ def analyze(
         tokenization=Tokenization(
             start_token=start.text, start_token_id=start.token_id, is_stand_in=start.is_stand_in
         ),
-        library_versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
+        library_versions=library_versions(),
         notes=_notes(settings),
         **categorize(scores, settings),
     )

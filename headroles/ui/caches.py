@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headroles.head_detection import PromptScores
-    from headroles.models import LoadedModel
+    from headroles.hub import Progress
+    from headroles.pool import ModelPool
     from headroles.store import ModelEntry
     from headroles.types import PromptRun
 
@@ -38,33 +39,38 @@ class Reference(NamedTuple):
     """UTC: since when the version was live that stands in for a damaged file; None if none does."""
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def load_model(name: str) -> LoadedModel:
-    """A model, once for the whole server; two at most, because each may take half a gigabyte.
+MOST_MODELS = 2
+"""Models that are in memory together: each may take half a gigabyte and more."""
 
-    Raises:
-        HeadrolesError: if it cannot be loaded.
-    """
-    from headroles import models
 
-    return models.load_model(name)
+@st.cache_resource(show_spinner=False)
+def models_in_memory() -> ModelPool:
+    """The models of the whole server."""
+    from headroles.pool import ModelPool
+
+    return ModelPool(MOST_MODELS)
 
 
 @st.cache_data(max_entries=32, max_size="256MB", show_spinner=False)
-def answer(model: str, prompt: str) -> Answer:
+def answer(model: str, prompt: str, _progress: Progress | None = None) -> Answer:
     """One forward pass with every head's attention; a long prompt alone may take 150 MB.
+
+    Args:
+        model: the catalogue key.
+        prompt: any text.
+        _progress: told the bytes of the model's download, if this call downloads it.
 
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     _let_the_page_out()
     import_libraries()
-    loaded = load_model(model)
     from headroles.capture import capture
     from headroles.head_detection import score_prompt
 
-    run = capture(loaded, prompt)
-    return Answer(run, score_prompt(run.attention, run.token_ids), loaded.num_kv_heads)
+    with models_in_memory().borrow(model, progress=_progress) as loaded:
+        run, num_kv_heads = capture(loaded, prompt), loaded.num_kv_heads
+    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads)
 
 
 _importing = threading.Lock()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from headroles.errors import gigabytes
 from headroles.models import CATALOGUE
 from headroles.ui import state
 
@@ -26,4 +27,7 @@ def draw() -> None:
             on_change=state.forget_head,
         )
         entry = CATALOGUE[key]
-        st.caption(f"{entry.about} {entry.parameters} parameters, {entry.family} family.")
+        st.caption(
+            f"{entry.about} {entry.parameters} parameters, {entry.family} family; takes "
+            f"{gigabytes(entry.memory_bytes)} of memory."
+        )

@@ -267,6 +267,22 @@ def test_a_file_of_another_model_only(planted) -> None:
     assert "no reference scores for 'demo'" in app.warning[0].value.replace("\\", "")
 
 
+def test_heads_from_papers_stand_in_for_an_analysis_with_their_source(planted, monkeypatch):
+    from headroles import known_heads
+    from headroles.types import Head
+
+    named = known_heads.KnownHead(Head(3, 6), "induction", "pattern", "Somebody <b>et al.</b> 2026")
+    monkeypatch.setattr(known_heads, "_read", lambda: {"demo": [named]})
+    planted.unlink()
+    app = open_page()
+    assert not app.exception
+    assert "no reference scores" in app.warning[0].value
+    html = page_html(app)
+    assert "L3H6 · Induction" in html
+    assert "From the literature: Somebody &lt;b&gt;et al.&lt;/b&gt; 2026." in html
+    assert "its pattern" in html
+
+
 def test_an_analysis_of_another_shape_is_refused(planted) -> None:
     from headroles import store
 

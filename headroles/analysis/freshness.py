@@ -1,0 +1,104 @@
+"""Whether a stored entry is what the analysis would give today, without running it.
+
+An entry is up to date when it comes from the same weights (the Hub's commit, or a digest of a
+folder's files), the same definitions of the roles, the same settings and the same libraries.
+
+>>> why_stale(store.read_entry("demo"), "demo", AnalysisSettings())  # doctest: +SKIP
+''
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+from headroles.inspection import inspect_model
+from headroles.models import CATALOGUE, model_revision, resolve_source
+from headroles.paths import ROOT
+from headroles.roles import DEFINITIONS_VERSION, SCORED_ROLES
+from headroles.selection import BY_HAND, AnalysisSettings
+from headroles.store import ModelEntry
+
+LIBRARIES = ("torch", "transformers", "transformer-lens")
+"""Those whose version can change a score."""
+
+
+def library_versions() -> dict[str, str]:
+    """The installed version of each of :data:`LIBRARIES`."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def why_stale(entry: ModelEntry, name_or_folder: str, settings: AnalysisSettings) -> str:
+    """Why a new analysis may give something else, as a part of a sentence; "" if it cannot.
+
+    Raises:
+        HeadrolesError: if the model's revision is neither on this disk nor to be had.
+    """
+    if found := [*_outdated(entry), *_other_settings(entry, settings)]:
+        return found[0]
+    return _other_revision(entry, revision_now(name_or_folder))
+
+
+def faults(entry: ModelEntry) -> list[str]:
+    """What is wrong with a committed entry, each as a sentence, as far as this disk tells."""
+    found = [*_outdated(entry), _other_revision(entry, known_revision(entry))]
+    return [f"{entry.model_name}: {fault}." for fault in found if fault]
+
+
+def revision_now(name_or_folder: str) -> str:
+    """What pins the weights that an analysis would read: from the disk, else from the Hub.
+
+    Raises:
+        HeadrolesError: if there is no such model, or the Hub cannot be asked.
+    """
+    source = resolve_source(name_or_folder)
+    is_folder = Path(source).is_dir()
+    return model_revision(source) if is_folder else inspect_model(name_or_folder).revision
+
+
+def known_revision(entry: ModelEntry) -> str:
+    """The revision of an entry's model that this disk or the catalogue knows; "" for none."""
+    listed = CATALOGUE.get(entry.model_name)
+    source = listed.source if listed else entry.source
+    if (ROOT / source).is_dir():
+        source = str(ROOT / source)
+    elif not listed and "/" not in source:  # the name of a folder that is not in the project
+        return ""
+    found = model_revision(source)
+    return "" if found == "unknown" else found
+
+
+def _outdated(entry: ModelEntry) -> list[str]:
+    found = []
+    if entry.definitions_version != DEFINITIONS_VERSION:
+        found.append(
+            f"it was made with version {entry.definitions_version} of the roles' definitions, "
+            f"which are at version {DEFINITIONS_VERSION}"
+        )
+    for name, now in library_versions().items():
+        then = entry.library_versions.get(name, "no version noted")
+        # torch adds +cpu or +cu130 to the same release.
+        if then.partition("+")[0] != now.partition("+")[0]:
+            found.append(f"it was made with {name} {then}, and {now} is installed")
+    return found
+
+
+def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
+    found = [
+        f"it was made with {name} {getattr(entry, name)}, not {getattr(settings, name)}"
+        for name in ("sequences", "seed", "cap")
+        if getattr(entry, name) != getattr(settings, name)
+    ]
+    for role in SCORED_ROLES:
+        category = entry.categories.get(role.key)
+        by_hand = category and category.threshold_reason == BY_HAND
+        stored = category.threshold if by_hand else None
+        if stored != settings.thresholds.get(role.key):
+            found.append(f"its threshold of {role.key} was chosen in another way")
+    return found
+
+
+def _other_revision(entry: ModelEntry, now: str) -> str:
+    if not now or now == entry.revision:
+        return ""
+    return f"it is of revision {entry.revision}, and the model is at {now}"

@@ -1,0 +1,281 @@
+"""The Hugging Face Hub: asked once, with a time limit, and its errors told as sentences.
+
+``huggingface_hub`` asks again and again when nobody answers, for most of a minute. So every
+question goes through :func:`asked`, and :func:`fetch` downloads a model's files only after the Hub
+has answered. What it returns is a folder on this disk, from which transformers loads without any
+network.
+
+>>> fetch("owner/tiny", progress=print)  # doctest: +SKIP
+1234 5678
+PosixPath('.../snapshots/0123...')
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from headroles.errors import (
+    DiskError,
+    HubAnswerError,
+    ModelUnavailableError,
+    UnsupportedModelError,
+)
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+Progress = Callable[[int, int], None]
+"""Told the bytes that are here and those that there will be."""
+
+TIMEOUT = 8.0
+"""Seconds after which the Hub counts as unreachable."""
+
+SMALL_FILES = {".json", ".txt", ".model", ".jinja"}
+"""Endings of configuration and tokenizer files."""
+
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer_config.json")
+_Result = TypeVar("_Result")
+
+
+# ------------------------------------------------------------------ questions
+
+
+def asked(source: str, question: Callable[[], _Result], *, timeout: float = TIMEOUT) -> _Result:
+    """The answer to a question to the Hub.
+
+    Raises:
+        HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
+        ModelUnavailableError: if there is no network, or no answer within the time.
+    """
+    refuse_offline(source)
+    with explained(source, timeout=timeout):
+        return within(timeout, question)
+
+
+def refuse_offline(source: str) -> None:
+    """Honour ``HF_HUB_OFFLINE`` with a sentence of its own."""
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        why = (
+            "it is not on this disk, and HF_HUB_OFFLINE forbids the network. Fetch it once with "
+            f"'hf download {source}' while there is one."
+        )
+        raise ModelUnavailableError(source, why=why)
+
+
+@contextlib.contextmanager
+def explained(source: str, *, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Whatever goes wrong with the Hub, as the error that a reader can do something with."""
+    from httpx2 import HTTPError, TimeoutException
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except (TimeoutError, TimeoutException) as error:
+        why = f"the Hugging Face Hub did not answer within {timeout:g} seconds."
+        raise ModelUnavailableError(source, why=why) from error
+    except errors.GatedRepoError as error:
+        raise _gated(source) from error
+    except errors.RepositoryNotFoundError as error:
+        raise _unknown(source) from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise _gated(source) from error
+        why = f"the Hugging Face Hub answered with an error ({status})."
+        raise ModelUnavailableError(source, why=why) from error
+    except (OSError, HTTPError) as error:
+        why = "the Hugging Face Hub cannot be reached."
+        raise ModelUnavailableError(source, why=why) from error
+
+
+def _unknown(source: str) -> HubAnswerError:
+    return HubAnswerError(
+        f"There is no public model '{source}' on the Hugging Face Hub.",
+        mend="Check the spelling on huggingface.co, capital letters included. A private model "
+        "needs an HF_TOKEN on the server.",
+        value=source,
+    )
+
+
+def _gated(source: str) -> HubAnswerError:
+    return HubAnswerError(
+        f"The model '{source}' is not open to everybody: its owner asks for consent first.",
+        mend=f"Accept its terms on huggingface.co/{source} and set HF_TOKEN on the server, or "
+        "choose an open model.",
+        value=source,
+    )
+
+
+def within(seconds: float, action: Callable[[], _Result]) -> _Result:
+    """The result of an action, or TimeoutError: a server may also answer, but drop by drop."""
+    results: queue.SimpleQueue = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put((action(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=run, daemon=True, name="ask the Hub").start()
+    try:
+        result, error = results.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result
+
+
+# ------------------------------------------------------------------ files
+
+
+def weights_among(names: Collection[str]) -> list[str]:
+    """The weight files that transformers would read; empty where there are no safetensors."""
+    if WHOLE in names:
+        return [WHOLE]
+    return sorted(filter(_SHARD.fullmatch, names)) if INDEX in names else []
+
+
+def no_safetensors(key: str) -> UnsupportedModelError:
+    """The refusal of a model whose weights are pickled."""
+    return UnsupportedModelError(
+        key,
+        why="its weights are not stored as safetensors (model.safetensors), and reading other "
+        "formats can run code.",
+    )
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds all the weights, in one file or in shards."""
+    if (folder / WHOLE).is_file():
+        return True
+    try:
+        shards = json.loads((folder / INDEX).read_bytes())["weight_map"].values()
+        return all((folder / name).is_file() for name in shards)
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def cached(source: str, revision: str | None = None) -> Path | None:
+    """The folder of the Hub's cache that holds a model's configuration, if there is one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(source, "config.json", revision=revision)
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def fetch(
+    source: str,
+    revision: str | None = None,
+    *,
+    progress: Progress | None = None,
+    timeout: float = TIMEOUT,
+) -> Path | None:
+    """A model's folder on this disk, downloaded if it is not here as a whole.
+
+    Weights come last, so a folder that has them has everything else; a download that is cut leaves
+    nothing that could be taken for a file.
+
+    Returns:
+        The folder; None where the model has no safetensors on its own branch.
+
+    Raises:
+        HubAnswerError, ModelUnavailableError: as :func:`asked`, also for a cut in the middle.
+        DiskError: if the disk does not take the files.
+    """
+    here = cached(source, revision)
+    if here and has_weights(here) and any((here / name).is_file() for name in _TOKENIZERS):
+        return here
+    info = asked(source, lambda: _describe(source, revision, timeout), timeout=timeout)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    weights = weights_among(sizes)
+    if not weights:
+        return None
+    small = [name for name in sizes if "/" not in name and Path(name).suffix in SMALL_FILES]
+    try:
+        with explained(source):
+            _download(source, revision, {name: sizes[name] for name in small + weights}, progress)
+    except ModelUnavailableError as error:
+        sweep(source)
+        why = "the download was cut off. What is missing is fetched with the next attempt."
+        raise ModelUnavailableError(source, why=why) from error
+    return cached(source, revision)
+
+
+def _describe(source: str, revision: str | None, timeout: float) -> ModelInfo:
+    from huggingface_hub import HfApi
+
+    return HfApi().model_info(source, revision=revision, files_metadata=True, timeout=timeout)
+
+
+def _download(
+    source: str, revision: str | None, sizes: dict[str, int], progress: Progress | None
+) -> None:
+    """Download files one after the other, in the order given."""
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from tqdm import tqdm
+
+    missing = [
+        name
+        for name in sizes
+        if not isinstance(try_to_load_from_cache(source, name, revision=revision), str)
+    ]
+    total, done = sum(sizes[name] for name in missing), 0
+
+    class Bytes(tqdm):
+        """Counts instead of drawing."""
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal done
+            done += int(n or 0)
+            if progress:
+                progress(min(done, total), total)
+
+        def refresh(self, *_args: object, **_settings: object) -> None:
+            """Draw nothing."""
+
+        display = close = refresh
+
+    for name in missing:
+        try:
+            hf_hub_download(source, name, revision=revision, tqdm_class=Bytes)
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError as error:
+            if error.errno is None:  # huggingface_hub's own errors are of this class too
+                raise
+            raise DiskError(constants.HF_HUB_CACHE, error) from error
+
+
+def sweep(source: str) -> int:
+    """Remove the parts of a model's files that no process is downloading any more.
+
+    Returns:
+        How many files were removed.
+    """
+    from filelock import FileLock, Timeout
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    cache = Path(constants.HF_HUB_CACHE)
+    repo = repo_folder_name(repo_id=source, repo_type="model")
+    removed = 0
+    for part in sorted((cache / repo / "blobs").glob("*.incomplete")):
+        lock = cache / ".locks" / repo / f"{part.name.partition('.')[0]}.lock"
+        with contextlib.suppress(Timeout, OSError):  # whoever holds the lock is still downloading
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=0):
+                part.unlink()
+                removed += 1
+    return removed
