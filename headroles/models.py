@@ -83,8 +83,8 @@ class CatalogueEntry:
 
 _APACHE = "Apache-2.0"
 
-# A revision stands here only where many independent public records name the same commit, and that
-# commit holds safetensors. The other ones could not be known without the Hub.
+# A revision stands here where several public records name the same commit; the other ones could not
+# be known without the Hub, and none was compared with it yet.
 CATALOGUE: dict[str, CatalogueEntry] = {
     entry.key: entry
     for entry in (
