@@ -109,7 +109,7 @@ def plain_repeats(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
 
 
 def plain_back_and_forth(rng: np.random.Generator, length: int, tokens: Tokens) -> Row:
-    """A way of 6 to 32 ids of any kind, walked back and forth: it brings both matching roles.
+    """A way of 6 to 32 ids of any kind, walked back and forth: both matching roles are of use.
 
     On the way back the next token is what stood *before* the latest copy of the current one. So a
     head that looks at that copy itself, where a previous-token head has written what preceded it,

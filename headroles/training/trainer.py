@@ -1,11 +1,10 @@
 """Trains the bundled model: batches, phases, steps, checkpoints, and what is watched meanwhile.
 
-The recipe has four phases. First nothing but ways of random tokens walked back and forth, until
-heads that look at a copy have formed, and then heads that look behind it; next plain repeats among
-them; then a blend of English, repeats and other look-back tasks; last the same blend in longer rows
-while the rate decays. The order matters: induction heads that form first, on plain repeats, do the
-duplicate-token heads' work as well. The only loss is that of the next token: no head is told where
-to look.
+The recipe has four phases. First nothing but ways of random tokens walked back and forth, from
+which, with seed 0, both matching roles form; next plain repeats among them; then a blend of
+English, repeats and other look-back tasks; last the same blend in longer rows while the rate
+decays. The order matters: induction heads that form first, on plain repeats, do the duplicate-token
+heads' work as well. The only loss is that of the next token: no head is told where to look.
 
 Batch ``n`` is a function of the seed and ``n``, so a run that stops and resumes is the same run.
 """

@@ -111,7 +111,7 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
         assert "of 1 head" not in before
 
         first.sign_in(classroom.password)
-        first.start(sequences=8, cap=1)
+        first.start(sequences=300, cap=1)  # seconds of scoring: the bar is seen to move
         assert first.bar() is not None
 
         with visit(InstructorVisit) as second:  # another tab shows the same analysis
