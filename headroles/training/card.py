@@ -214,8 +214,8 @@ random tokens or of the same English: repeats, and tasks ({tasks}).
 The only task of the first two phases is back and forth: `a b c b a b c`. On the way back the next
 token is what stood *before* the latest copy of the current one. A duplicate-token head finds that,
 an induction head does not. Where plain repeats came first, induction heads formed first and did the
-work of both roles, and no duplicate-token head appeared. Which heads form depends on the seed too: seed 0
-gave this model; with seed 1 no duplicate-token head had formed after 1,150 steps.
+work of both roles, and no duplicate-token head appeared. Which heads form depends on the seed too:
+seed 0 gave this model; with seed 1 no duplicate-token head had formed after 1,150 steps.
 
 Muon (rate {config.matrix_lr:g}, decay {config.weight_decay:g}) for the matrices, AdamW (rate
 {config.other_lr:g}) for the rest, gradient norm clipped at {config.clip:g},
