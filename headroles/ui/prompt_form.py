@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from headroles.ui import state
@@ -12,22 +14,9 @@ from headroles.ui.text import shorten
 def draw() -> None:
     """Draw the form. The chips are submit buttons of it, so they see text that was not run yet."""
     with st.form("prompt_form", border=True):
-        st.text_area(
-            "Your sentence",
-            key=state.BOX,
-            height=96,
-            placeholder="Type a sentence, or take one of the examples below.",
-            persist_state="session",
-        )
+        box("Your sentence", "Type a sentence, or take one of the examples below.", key=state.BOX)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.form_submit_button(
-                "Run",
-                type="primary",
-                icon=":material/play_arrow:",
-                on_click=state.run_box,
-                key="run",
-                help="Or press Ctrl+Enter in the box",
-            )
+            run_button("Run", on_click=state.run_box, key="run")
             st.html('<span class="hr-small">or try</span>', width="content")
             for number, example in enumerate(EXAMPLES):
                 st.form_submit_button(
@@ -38,6 +27,23 @@ def draw() -> None:
                     help=example.prompt,
                 )
     _way_back()
+
+
+def box(label: str, placeholder: str, *, key: str) -> None:
+    """A box for a sentence; what was typed outlives a visit to another page."""
+    st.text_area(label, key=key, height=96, placeholder=placeholder, persist_state="session")
+
+
+def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:
+    """The button that runs what stands in the box of its form."""
+    st.form_submit_button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=on_click,
+        key=key,
+        help="Or press Ctrl+Enter in the box",
+    )
 
 
 def _way_back() -> None:

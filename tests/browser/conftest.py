@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import pytest
 from headroles.access import hash_password
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from scripts.benchmark import CHROMIUM_FLAGS
-from tests.browser.visit import Visit
+from tests.browser.visit import opened
 
 
 def chromium_path() -> str | None:
@@ -129,21 +130,7 @@ def _wait_until_up(address: str, app: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture
-def visit(browser, server) -> Iterator[Callable[..., object]]:
+def visit(browser, server) -> Callable[..., object]:
     """``visit(width=390, scheme="dark")``: a fresh visit; complaints fail the test."""
 
-    @contextmanager
-    def open_page(*, width: int = 1400, scheme: str = "light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        try:
-            found = Visit(context.new_page(), server)
-            yield found
-            assert found.page.get_by_test_id("stException").all_inner_texts() == []
-            assert found.complaints == []
-            assert found.outside == []
-        finally:
-            context.close()
-
-    return open_page
+    return partial(opened, browser, server)

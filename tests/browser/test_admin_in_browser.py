@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from headroles import store
 from headroles.roles import ROLES
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -67,24 +67,10 @@ class InstructorVisit(Visit):
 
 
 @pytest.fixture
-def visit(browser, classroom) -> Iterator[Callable[..., object]]:
+def visit(browser, classroom) -> Callable[..., object]:
     """``visit(InstructorVisit, width=390)``: a fresh visit; complaints fail the test."""
 
-    @contextmanager
-    def open_page(kind: type[Visit], *, width: int = 1400, scheme: str = "light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        try:
-            found = kind(context.new_page(), classroom.address)
-            yield found
-            assert found.page.get_by_test_id("stException").all_inner_texts() == []
-            assert found.complaints == []
-            assert found.outside == []
-        finally:
-            context.close()
-
-    return open_page
+    return partial(opened, browser, classroom.address)
 
 
 def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:

@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def opened(
+    browser,
+    address: str,
+    kind: type[Visit] | None = None,
+    *,
+    width: int = 1400,
+    scheme: str = "light",
+) -> Iterator[Visit]:
+    """A fresh visit; an error on the page, a complaint or a request to the outside is a failure."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    try:
+        found = (kind or Visit)(context.new_page(), address)
+        yield found
+        assert found.page.get_by_test_id("stException").all_inner_texts() == []
+        assert found.complaints == []
+        assert found.outside == []
+    finally:
+        context.close()
 
 
 class Visit:

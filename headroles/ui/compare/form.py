@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import state
+from headroles.ui import prompt_form, state
 from headroles.ui.compare.numbers import suggestion
 from headroles.ui.text import shorten
 
@@ -30,22 +30,13 @@ def offer() -> None:
 def draw() -> None:
     """Draw the second box."""
     with st.form("second_form", border=True):
-        st.text_area(
+        prompt_form.box(
             "Second sentence, to compare with",
+            "Change one thing, and see which heads notice.",
             key=state.SECOND_BOX,
-            height=96,
-            placeholder="Change one thing, and see which heads notice.",
-            persist_state="session",
         )
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.form_submit_button(
-                "Run the second",
-                type="primary",
-                icon=":material/play_arrow:",
-                on_click=state.run_second,
-                key="run_second",
-                help="Or press Ctrl+Enter in the box",
-            )
+            prompt_form.run_button("Run the second", on_click=state.run_second, key="run_second")
             first = st.session_state[state.PROMPT]
             _chip("The first, changed", suggestion(first), key="suggest_second")
             _chip("The first itself", first, key="same_second")
