@@ -38,6 +38,7 @@ from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
 from headroles.schema import ModelEntry
 from headroles.scoring import row_sizes
 from headroles.types import Evidence, Head, Verdict
+from headroles.wording import listing, percent
 
 NOTHING_LEFT = 1e-5
 """A row with less than this beside the resting column is noise: numbers agree to 1e-5 only."""
@@ -255,7 +256,7 @@ class Passport:
         names = [_in_sentence(ROLES[key].name) for key in self.roles]
         if len(names) == 1:
             return f"Its role: {names[0]}."
-        return f"Mainly {names[0]}, also {_listing(names[1:])}."
+        return f"Mainly {names[0]}, also {listing(names[1:])}."
 
 
 def passport(
@@ -337,10 +338,6 @@ def role_title(key: str) -> str:
 
 def _in_sentence(name: str) -> str:
     return name[:1].lower() + name[1:]
-
-
-def _listing(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 # ------------------------------------------------------------------ other heads
@@ -476,7 +473,7 @@ def in_words(
     active = [one for one in judged if one.is_active]
     if active:
         active.sort(key=lambda one: (one.role == "positional", -_prompt_lift(one)))
-        return f"On this prompt {head.label} {_listing([_deed(one) for one in active])}."
+        return f"On this prompt {head.label} {listing([_deed(one) for one in active])}."
     told = "" if len(judged) == len(verdicts) else " that can be told on this prompt"
     return (
         f"On this prompt {head.label} has none of the {len(judged)} roles{told}; its attention "
@@ -493,18 +490,18 @@ def _deed(verdict: Verdict) -> str:
     """An active role with its numbers, without the head's name."""
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
-        evenness = _percent(activation.value)
+        evenness = percent(activation.value)
         return f"spreads its attention over many tokens ({evenness} as even as can be)"
     if role.key == "positional":
         return (
-            f"rests: {_percent(activation.value)} of its attention is on the first token (an even "
-            f"spread would give {_percent(activation.chance)})"
+            f"rests: {percent(activation.value)} of its attention is on the first token (an even "
+            f"spread would give {percent(activation.chance)})"
         )
     mostly = "mostly " if activation.value > 0.5 else ""
     return (
-        f"{mostly}looks at {role.looks_at} ({_percent(activation.value)} of its attention at the "
+        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention at the "
         f"{activation.rows} places where that can show; an even spread would give "
-        f"{_percent(activation.chance)})"
+        f"{percent(activation.chance)})"
     )
 
 
@@ -529,14 +526,10 @@ def _preference(
         label = labels[int(columns.nonzero()[0])]
         found.append((f"the token “{label}”", float(share), float(chance)))
     name, share, chance = max(found, key=lambda one: one[1] - one[2])
-    return f"{name} ({_percent(share)} of it; an even spread would give {_percent(chance)})"
+    return f"{name} ({percent(share)} of it; an even spread would give {percent(chance)})"
 
 
 def _back(distance: int) -> str:
     if not distance:
         return "the token itself"
     return f"the token {distance} back" if distance > 1 else "the token just before"
-
-
-def _percent(share: float) -> str:
-    return "<1%" if 0 < share < 0.005 else f"{_share(share):.0%}"

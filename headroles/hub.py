@@ -17,7 +17,7 @@ import json
 import queue
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -197,15 +197,14 @@ def fetch(
     here = cached(source, revision)
     if here and has_weights(here) and any((here / name).is_file() for name in _TOKENIZERS):
         return here
-    info = asked(source, lambda: _describe(source, revision, timeout), timeout=timeout)
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    _, sizes = asked(source, lambda: describe(source, revision, timeout), timeout=timeout)
     weights = weights_among(sizes)
     if not weights:
         return None
-    small = [name for name in sizes if "/" not in name and Path(name).suffix in SMALL_FILES]
+    wanted = {name: sizes[name] for name in [*small_files(sizes), *weights]}
     try:
         with explained(source):
-            _download(source, revision, {name: sizes[name] for name in small + weights}, progress)
+            _download(source, revision, wanted, progress)
     except ModelUnavailableError as error:
         sweep(source)
         why = "the download was cut off. What is missing is fetched with the next attempt."
@@ -213,25 +212,39 @@ def fetch(
     return cached(source, revision)
 
 
-def _describe(source: str, revision: str | None, timeout: float) -> ModelInfo:
+def describe(source: str, revision: str | None, timeout: float) -> tuple[ModelInfo, dict[str, int]]:
+    """What the Hub says of a model, and the bytes of each of its files."""
     from huggingface_hub import HfApi
 
-    return HfApi().model_info(source, revision=revision, files_metadata=True, timeout=timeout)
+    info = HfApi().model_info(source, revision=revision, files_metadata=True, timeout=timeout)
+    return info, {file.rfilename: file.size or 0 for file in info.siblings or []}
+
+
+def small_files(names: Iterable[str]) -> list[str]:
+    """The configuration and tokenizer files among a model's files."""
+    return [name for name in names if "/" not in name and Path(name).suffix in SMALL_FILES]
+
+
+def missing(source: str, revision: str | None, names: Iterable[str]) -> list[str]:
+    """The files that are not in the cache yet."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return [
+        name
+        for name in names
+        if not isinstance(try_to_load_from_cache(source, name, revision=revision), str)
+    ]
 
 
 def _download(
     source: str, revision: str | None, sizes: dict[str, int], progress: Progress | None
 ) -> None:
     """Download files one after the other, in the order given."""
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download
     from tqdm import tqdm
 
-    missing = [
-        name
-        for name in sizes
-        if not isinstance(try_to_load_from_cache(source, name, revision=revision), str)
-    ]
-    total, done = sum(sizes[name] for name in missing), 0
+    to_come = missing(source, revision, sizes)
+    total, done = sum(sizes[name] for name in to_come), 0
 
     class Bytes(tqdm):
         """Counts instead of drawing."""
@@ -247,7 +260,7 @@ def _download(
 
         display = close = refresh
 
-    for name in missing:
+    for name in to_come:
         try:
             hf_hub_download(source, name, revision=revision, tqdm_class=Bytes)
         except (ConnectionError, TimeoutError):
@@ -260,6 +273,9 @@ def _download(
 
 def sweep(source: str) -> int:
     """Remove the parts of a model's files that no process is downloading any more.
+
+    A file of the etag E is downloaded into ``blobs/E.<random>.incomplete`` under the lock
+    ``.locks/<model>/E.lock``. A killed process poisons nothing, but nobody takes its part up again.
 
     Returns:
         How many files were removed.

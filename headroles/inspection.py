@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
 from headroles.hub import (
-    SMALL_FILES,
+    TIMEOUT,
     WHOLE,
     asked,
     cached,
+    describe,
     has_weights,
+    missing,
     no_safetensors,
+    small_files,
     weights_among,
 )
 from headroles.models import CATALOGUE, CatalogueEntry, model_revision, pinned_revision
@@ -79,7 +82,7 @@ class _Found:
     download_bytes: int
 
 
-def inspect_model(name: str, *, timeout: float = 8.0) -> ModelFacts:
+def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
     """Look a model up and refuse what cannot be analysed; no weight is downloaded.
 
     Args:
@@ -189,14 +192,11 @@ def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
 
 def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     """Two questions: the list of files, and ``config.json``."""
-    from huggingface_hub import HfApi, hf_hub_url
+    from huggingface_hub import hf_hub_url
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     try:
-        info = HfApi().model_info(
-            source, revision=pinned_revision(source), files_metadata=True, timeout=timeout
-        )
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        info, sizes = describe(source, pinned_revision(source), timeout)
         if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
             raise UnsupportedModelError(source, why="it has no config.json that says what it is.")
         weights = weights_among(sizes)
@@ -218,30 +218,14 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     total = info.safetensors.total if info.safetensors else 0
     stored = sum(sizes[name] for name in weights)
     parameters = total or stored // _bytes_of_a_number(config)
-    missing = _missing_bytes(source, info.sha, sizes, weights)
-    return _Found(config, info.sha, parameters, stored, missing)
+    to_come = missing(source, info.sha, {*small_files(sizes), *weights})
+    return _Found(config, info.sha, parameters, stored, sum(sizes[name] for name in to_come))
 
 
 def _bytes_of_a_number(config: object) -> int:
     named = config if isinstance(config, Mapping) else {}
     kind = str(named.get("dtype") or named.get("torch_dtype"))
     return 2 if kind.endswith("16") else 4
-
-
-def _missing_bytes(
-    source: str, revision: str, sizes: Mapping[str, int], weights: Collection[str]
-) -> int:
-    """What loading would download: weights, configuration and tokenizer, less what is here."""
-    from huggingface_hub import try_to_load_from_cache
-
-    small = {name for name in sizes if "/" not in name and Path(name).suffix in SMALL_FILES}
-    wanted = small | set(weights)
-    here = {
-        name
-        for name in wanted
-        if isinstance(try_to_load_from_cache(source, name, revision=revision), str)
-    }
-    return sum(sizes[name] for name in wanted - here)
 
 
 # ------------------------------------------------------------------ config.json

@@ -36,9 +36,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from headroles import files, store
-from headroles.downloads import sweep_unfinished
 from headroles.errors import DiskError, HeadrolesError, UnknownJobError
 from headroles.job_records import Job, JobRequest, JobView, Owner, Progress, State
+from headroles.models import sweep_unfinished
 from headroles.paths import ROOT
 from headroles.processes import give_way, stop_tree
 

@@ -372,6 +372,24 @@ def fetch_model(name_or_folder: str, *, progress: hub.Progress | None = None) ->
     local_files(resolve_source(name_or_folder), progress=progress)
 
 
+def sweep_unfinished(name: str) -> int:
+    """Remove the parts of a model's files that no process is downloading any more.
+
+    Args:
+        name: a catalogue key or Hub id; for a folder there is nothing to do.
+
+    Returns:
+        How many files were removed.
+    """
+    try:
+        source = resolve_source(name)
+    except UnknownModelError:
+        return 0
+    if Path(source).is_dir():
+        return 0
+    return hub.sweep(source)
+
+
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of a folder or Hub id.
 

@@ -43,6 +43,10 @@ DEFINITIONS_VERSION = 1
 """Raised whenever a definition below changes the meaning of a stored number."""
 
 
+MIN_SEQUENCES = 50
+"""Fewer repeated sequences than this give rough scores, which is said wherever they are chosen."""
+
+
 @dataclass(frozen=True)
 class Role:
     """One role: what it is called, what it predicts, how it is measured and how to wake it."""

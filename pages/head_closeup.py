@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import ask, caches, pieces, prompt_form, state, text
+from headroles.ui import ask, caches, pieces, prompt_form, state
 from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens
 from headroles.ui.download import popover
 from headroles.ui.share import button, session
@@ -17,13 +17,7 @@ def page() -> None:
     """Draw the page from top to bottom."""
     pieces.begin()
     st.title("Head close-up", anchor=False)
-    prompt = st.session_state[state.PROMPT]
-    with st.expander(
-        f"On the prompt “{text.plain(text.shorten(' '.join(prompt.split()), limit=70))}”",
-        icon=":material/edit_note:",
-        key="closeup_prompt",
-    ):
-        prompt_form.draw()
+    prompt_form.folded(key="closeup_prompt")
     found = ask.answer()
     if found is not None:
         closeup(found)
@@ -34,8 +28,7 @@ def closeup(found: caches.Answer) -> None:
     session.check(*found.scores.resting.shape)
     one = subject.choose(found, ask.known(found))
     header.draw(one)
-    if found.run.encoding.truncated:
-        st.warning(text.truncation_sentence(found.run.encoding), icon=":material/content_cut:")
+    pieces.cut_off(found.run.encoding)
     st.subheader("Where it looks", anchor=False)
     rest_hidden = st.toggle(
         "Hide the resting column (rows rescaled)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui import ask, caches, pieces, prompt_form, state, text
+from headroles.ui import ask, caches, pieces, prompt_form, state
 from headroles.ui.download import popover
 from headroles.ui.map import multiples, numbers, pair, table
 from headroles.ui.share import button
@@ -61,18 +61,11 @@ def of_entry(reference: caches.Reference) -> numbers.ModelMap:
 
 def of_prompt() -> numbers.ModelMap | None:
     """The numbers of the present prompt, which can be changed here."""
-    prompt = st.session_state[state.PROMPT]
-    with st.expander(
-        f"On the prompt “{text.plain(text.shorten(' '.join(prompt.split()), limit=70))}”",
-        icon=":material/edit_note:",
-        key="map_prompt",
-    ):
-        prompt_form.draw()
+    prompt_form.folded(key="map_prompt")
     found = ask.answer()
     if found is None:
         return None
-    if found.run.encoding.truncated:
-        st.warning(text.truncation_sentence(found.run.encoding), icon=":material/content_cut:")
+    pieces.cut_off(found.run.encoding)
     try:
         reference = caches.reference(
             st.session_state[state.MODEL], tuple(found.scores.resting.shape)

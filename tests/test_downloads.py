@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from headroles.downloads import sweep_unfinished
 from headroles.jobs import JobRequest, Jobs
+from headroles.models import sweep_unfinished
 from tests.families import byte_level_tokenizer, save
 from tests.local_hub import LocalHub
 

@@ -15,13 +15,10 @@ from headroles.analysis.freshness import library_versions
 from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
-from headroles.roles import DEFINITIONS_VERSION
+from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES
 from headroles.selection import AnalysisSettings, categorize
 from headroles.store import ModelEntry, Tokenization
 from headroles.tokens import start_token
-
-MIN_SEQUENCES = 50
-"""Fewer repeated sequences than this are noted in the entry: the scores are rough."""
 
 
 def analyze(

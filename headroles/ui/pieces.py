@@ -10,10 +10,12 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui import state
-from headroles.ui.text import plain
+from headroles.ui.text import plain, truncation_sentence
 
 if TYPE_CHECKING:
     import altair as alt
+
+    from headroles.types import Encoding
 
 _STYLE = Path(__file__).with_name("style.css")
 
@@ -48,6 +50,12 @@ def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error)
     """Say what is wrong and what to do about it."""
     body = f"**{plain(error.problem)}**"
     kind(f"{body}  \n{plain(error.mend)}" if error.mend else body)
+
+
+def cut_off(encoding: Encoding) -> None:
+    """Say so if the end of a prompt was left out."""
+    if encoding.truncated:
+        st.warning(truncation_sentence(encoding), icon=":material/content_cut:")
 
 
 def chart(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles.ui import state
 from headroles.ui.examples import EXAMPLES
-from headroles.ui.text import shorten
+from headroles.ui.text import plain, shorten
 
 
 def draw() -> None:
@@ -27,6 +27,14 @@ def draw() -> None:
                     help=example.prompt,
                 )
     _way_back()
+
+
+def folded(*, key: str) -> None:
+    """The same form behind a line that says which prompt is run, for pages about its heads."""
+    prompt = " ".join(st.session_state[state.PROMPT].split())
+    label = f"On the prompt “{plain(shorten(prompt, limit=70))}”"
+    with st.expander(label, icon=":material/edit_note:", key=key):
+        draw()
 
 
 def box(label: str, placeholder: str, *, key: str) -> None:

@@ -18,8 +18,7 @@ GUESSES = 8
 def draw(run: PromptRun) -> None:
     """Draw both, side by side where there is room."""
     encoding = run.encoding
-    if encoding.truncated:
-        st.warning(text.truncation_sentence(encoding), icon=":material/content_cut:")
+    pieces.cut_off(encoding)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("How the model reads it", anchor=False)

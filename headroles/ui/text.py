@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from headroles.wording import listing as listing
+from headroles.wording import percent as percent
+
 if TYPE_CHECKING:
     from headroles.types import Encoding
 
@@ -38,15 +41,6 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def percent(share: float) -> str:
-    """A share of 1 in whole percent; a small one is not rounded to nothing.
-
-    >>> percent(0.974), percent(0.002), percent(0)
-    ('97%', '<1%', '0%')
-    """
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
-
-
 def shorten(text: str, *, limit: int) -> str:
     """The beginning of a text, with an ellipsis where something was left out."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
@@ -59,11 +53,6 @@ def count(number: int, noun: str) -> str:
     ('1 head', '3 heads')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def listing(parts: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
 
 
 def repeats(token_ids: Sequence[int]) -> dict[int, int]:

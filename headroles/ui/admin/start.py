@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
 from headroles.models import CATALOGUE, DEFAULT_MODEL
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui import caches, pieces, state
 from headroles.ui.admin import words
 from headroles.ui.admin.desk import Desk, attempt
@@ -19,9 +19,6 @@ from headroles.ui.text import count, plain
 if TYPE_CHECKING:
     from headroles.administration import Prospect
     from headroles.jobs import JobRequest
-
-FEW = 50
-"""Sequences under which scores are rough."""
 
 
 def draw(desk: Desk) -> None:
@@ -79,7 +76,7 @@ def _settings() -> dict[str, object]:
             key=state.SEQUENCES,
             persist_state="session",
             help="Random repeated sequences that every head is scored on. More take longer and "
-            f"give a smaller standard error; {FEW} or more make good scores.",
+            f"give a smaller standard error; {MIN_SEQUENCES} or more make good scores.",
         )
     with middle:
         seed = st.number_input(
@@ -185,10 +182,10 @@ def _prospect(desk: Desk, request: JobRequest) -> Prospect:
 
 
 def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
-    if requests and requests[0].sequences < FEW:
+    if requests and requests[0].sequences < MIN_SEQUENCES:
         st.caption(
             f"{count(requests[0].sequences, 'sequence')} give rough scores, good for a try; "
-            f"{FEW} or more are better."
+            f"{MIN_SEQUENCES} or more are better."
         )
     label = "Start" if len(requests) < 2 else f"Start {len(requests)} analyses"
     st.button(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.errors import HeadrolesError
+from headroles.roles import MIN_SEQUENCES
 from headroles.ui import state
 from headroles.ui.admin import changes, words
-from headroles.ui.admin.start import FEW
 from headroles.ui.text import count
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: 
 
 
 def _warnings(entry: ModelEntry) -> tuple[str, ...]:
-    if entry.sequences >= FEW:
+    if entry.sequences >= MIN_SEQUENCES:
         return ()
     return (
         f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
-        f"take {FEW} or more for a class.",
+        f"take {MIN_SEQUENCES} or more for a class.",
     )
 
 

@@ -30,10 +30,7 @@ def strips(first: PromptRun, second: PromptRun) -> None:
         for number, name, run in ((1, "First", first), (2, "Second", second)):
             with st.container(key=f"strip_{number}"):
                 st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
-                if run.encoding.truncated:
-                    st.warning(
-                        text.truncation_sentence(run.encoding), icon=":material/content_cut:"
-                    )
+                pieces.cut_off(run.encoding)
                 pieces.html(text.token_strip(run.encoding))
                 guess = run.next_tokens[0]
                 pieces.html(

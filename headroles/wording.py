@@ -1,0 +1,19 @@
+"""How shares and lists are put into words, wherever a sentence is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def percent(share: float) -> str:
+    """A share of 1 in whole percent; a small one is not rounded to nothing.
+
+    >>> percent(0.974), percent(0.002), percent(0)
+    ('97%', '<1%', '0%')
+    """
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def listing(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
