@@ -29,6 +29,9 @@ MAX_TOKENS = 512
 """Longest prompt that is run, BOS included: attention grows with its square (288 MB on GPT-2 at
 512 tokens, 1.2 GB at 1,024)."""
 
+DELIMITERS = frozenset(".,;:!?")
+"""The characters that set clauses and sentences apart; a line break does so as well."""
+
 _BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 """How a SentencePiece vocabulary with byte fallback writes a raw byte."""
 
@@ -99,6 +102,16 @@ def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) ->
         _as_text(tokenizer, token_id, piece)
         for token_id, piece in zip(token_ids, pieces, strict=True)
     )
+
+
+def is_delimiter(text: str) -> bool:
+    """Whether a token's text sets clauses or lines apart, and says nothing else.
+
+    >>> [is_delimiter(text) for text in (" ,", "?!", "\\n", "a.", " ")]
+    [True, True, True, False, False]
+    """
+    marks = text.strip()
+    return set(marks) <= DELIMITERS if marks else "\n" in text
 
 
 def _as_text(tokenizer: PreTrainedTokenizerBase, token_id: int, piece: str | None) -> str:

@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
-from headroles.tokens import MAX_CHARACTERS, encode, start_token, token_texts
+from headroles.tokens import MAX_CHARACTERS, encode, is_delimiter, start_token, token_texts
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6
@@ -136,3 +136,15 @@ def test_eos_stands_in_for_a_missing_bos_and_nothing_stands_in_for_both(tokenize
     assert (stand_in.text, stand_in.is_stand_in) == (BOS, True)
     with pytest.raises(UnsupportedModelError, match="neither a start token"):
         start_token(PreTrainedTokenizerFast(tokenizer_object=inner))
+
+
+@pytest.mark.parametrize(
+    "text", [".", " ,", ";", ":", "!", " ?", "?!", "...", "\n", " \n\n", ".\n"]
+)
+def test_marks_and_line_breaks_are_delimiters(text: str) -> None:
+    assert is_delimiter(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", "a.", ".a", "-", "(", "<0x0A>", "\t"])
+def test_words_spaces_and_other_signs_are_not(text: str) -> None:
+    assert not is_delimiter(text)
