@@ -123,6 +123,26 @@ class Layout:
     """Logits are squashed to within plus/minus this many units, or None."""
 
 
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """Rotary position embedding (Su et al. 2021) of one layer, as measured."""
+
+    first: Int[Tensor, " pair"]
+    """[pair] the first feature of each pair that turns together."""
+    second: Int[Tensor, " pair"]
+    """[pair] the second one."""
+    angles: Float[Tensor, " pair"]
+    """[pair] radians that one position turns the pair by."""
+
+    def apply(self, x: Float[Tensor, "... d_head"], position: int) -> Float[Tensor, "... d_head"]:
+        """Queries or keys turned to where they stand at a position."""
+        turn = torch.polar(torch.ones_like(self.angles), self.angles * position)
+        turned = torch.complex(x[..., self.first], x[..., self.second]) * turn
+        x = x.clone()
+        x[..., self.first], x[..., self.second] = turned.real, turned.imag
+        return x
+
+
 def layer_weights(loaded: LoadedModel, layer: int) -> HeadWeights:
     """The weights of one attention layer by head.
 
@@ -185,6 +205,16 @@ def final_norm(loaded: LoadedModel) -> Norm:
     return _found(loaded).final_norm
 
 
+def rotation(loaded: LoadedModel, layer: int) -> Rotation | None:
+    """How a layer turns its queries and keys by position, or None where it does not."""
+    return _found(loaded).layers[layer].rotation
+
+
+def distance_slopes(loaded: LoadedModel, layer: int) -> Float[Tensor, " head"] | None:
+    """[head] by how much a score falls with each position of distance (ALiBi), or None."""
+    return _found(loaded).layers[layer].slopes
+
+
 def layout(loaded: LoadedModel) -> Layout:
     """What was found out about how the model is put together, so that a table can state it."""
     return _found(loaded).layout
@@ -215,9 +245,8 @@ class _Layer:
     scale: float
     q_norm: Norm | None
     k_norm: Norm | None
-    rotated: bool
-    biased: bool
-    """Whether something of the positions is added to the scores."""
+    rotation: Rotation | None
+    slopes: Float[Tensor, " head"] | None
     cap: float | None
     output_normed: bool
     parallel: bool
@@ -263,10 +292,10 @@ def _find(loaded: LoadedModel, trace: Trace) -> _Found:
     norm, project_out, logit_scale, logit_cap = _find_end(loaded, trace)
     if table.positions is not None:
         where = "learned"
-    elif any(layer.rotated for layer in layers):
+    elif any(layer.rotation is not None for layer in layers):
         where = "rotary"
     else:
-        where = "bias" if any(layer.biased for layer in layers) else "none"
+        where = "bias" if any(layer.slopes is not None for layer in layers) else "none"
     return _Found(
         layers, table, norm, project_out, logit_scale,
         Layout(
@@ -342,14 +371,14 @@ def _find_layer(loaded: LoadedModel, trace: Trace, seen: AttentionTrace) -> _Lay
         raise _refuse(loaded, "head outputs")
     stream = trace.of(seen.block)
     norm = _norm_before(loaded, trace.within(seen.block), query_call.given, stream)
-    scale, biased, cap = _score_rule(loaded, trace.of(seen.path), seen)
+    scale, slopes, cap = _score_rule(loaded, trace.of(seen.path), seen)
     return _Layer(
         query, key, value, output.module, key_of, norm,
         scale=_tidy(scale * query.factor * key.factor, seen.query.shape[-1]),
         q_norm=query.norm,
         k_norm=key.norm,
-        rotated=not _explains(query, query_call, seen.query, position=None),
-        biased=biased,
+        rotation=_find_rotation(loaded, query, query_call, seen.query),
+        slopes=slopes,
         cap=cap,
         output_normed=_is_normed(trace.within(seen.block), output),
         parallel=_is_parallel(trace.within(seen.block), seen.path, stream, query_call.given),
@@ -430,11 +459,7 @@ def _explains(
     position: int | None,
 ) -> tuple[int, ...]:
     """[head] which projected head each seen head is, at one position or all; empty if none fits."""
-    result = call.result.float()
-    if result.ndim == 2:  # OPT flattens batch and position
-        result = result.reshape(seen.shape[0], seen.shape[2], -1)
-    result = norm_heads(projection.norm, result[..., projection.features]).transpose(1, 2)
-    result = result * projection.factor
+    result = _projected(projection, call, seen)
     where = slice(None) if position is None else slice(position, position + 1)
     heads, of = seen.shape[1], []
     for head in range(heads):
@@ -446,6 +471,43 @@ def _explains(
             return ()
         of.append(found[0])
     return tuple(of)
+
+
+def _projected(
+    projection: _Projection, call: Call, seen: Float[Tensor, "batch head pos d_head"]
+) -> Float[Tensor, "batch some_head pos d_head"]:
+    """What a projection gave each of its heads in the pass."""
+    result = call.result.float()
+    if result.ndim == 2:  # OPT flattens batch and position
+        result = result.reshape(seen.shape[0], seen.shape[2], -1)
+    result = norm_heads(projection.norm, result[..., projection.features]).transpose(1, 2)
+    return result * projection.factor
+
+
+def _find_rotation(
+    loaded: LoadedModel,
+    query: _Projection,
+    call: Call,
+    seen: Float[Tensor, "batch head pos d_head"],
+) -> Rotation | None:
+    """The turn between what was projected and what was multiplied, measured at position 1.
+
+    The features that turn together are half a block apart (GPT-NeoX, Llama) or neighbours (GPT-J);
+    the block is the whole head or a part of it. What is taken must also give position 2.
+    """
+    if _explains(query, call, seen, position=None):
+        return None
+    before = _projected(query, call, seen)
+    d_head = seen.shape[-1]
+    for size in range(d_head - d_head % 2, 0, -2):
+        half = torch.arange(size // 2)
+        for first, second in ((half, half + size // 2), (2 * half, 2 * half + 1)):
+            old = torch.complex(before[:, :, 1][..., first], before[:, :, 1][..., second])
+            new = torch.complex(seen[:, :, 1][..., first], seen[:, :, 1][..., second])
+            found = Rotation(first, second, (new * old.conj()).sum((0, 1)).angle())
+            if all(same(found.apply(before[:, :, p], p), seen[:, :, p]) for p in range(LENGTH)):
+                return found
+    raise _refuse(loaded, "rotary positions")
 
 
 def norm_heads(
@@ -461,7 +523,7 @@ def norm_heads(
 
 def _score_rule(
     loaded: LoadedModel, attention: Call | None, seen: AttentionTrace
-) -> tuple[float, bool, float | None]:
+) -> tuple[float, Tensor | None, float | None]:
     """How a score comes of ``q @ k``: scale, whether positions add to it, and its cap.
 
     Two keys of one row differ in log attention by what their scores differ in, whatever the row's
@@ -475,8 +537,11 @@ def _score_rule(
     x_spread, y_spread = x - x.mean(0), y - y.mean(0)
     scale = float((x_spread * y_spread).sum() / x_spread.square().sum())
     if same(scale * x_spread, y_spread) or (scale * x_spread - y_spread).abs().max() < 1e-3:
-        height = (y.mean(0) - scale * x.mean(0)).abs().max()
-        return scale, bool(height > 1e-2), None
+        height = y.mean(0) - scale * x.mean(0)  # [head pair]
+        if height.abs().max() < 1e-2:
+            return scale, None, None
+        if (height - height.mean(1, keepdim=True)).abs().max() < 1e-3:  # each step adds the same
+            return scale, height.mean(1), None
     module = attention.module if attention else None
     cap = getattr(module, "attn_logit_softcapping", None)
     scaling = getattr(module, "scaling", None)
@@ -484,7 +549,7 @@ def _score_rule(
         capped = cap * torch.tanh(products * scaling / cap)
         again = capped[:, :, -1, 1:] - capped[:, :, -1, :-1]
         if (again - y).abs().max() < 1e-3:
-            return float(scaling), False, float(cap)
+            return float(scaling), None, float(cap)
     raise _refuse(loaded, "attention scores")
 
 

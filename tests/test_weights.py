@@ -236,6 +236,35 @@ def test_the_scale_is_the_familys(load_family) -> None:
         assert weights.layer_weights(load_family(family), 0).scale == 8**-0.5
 
 
+@pytest.mark.parametrize("family", [*ROTARY, "other olmo2", "other phi3"])
+def test_turned_queries_and_keys_give_the_pattern_of_a_whole_prompt(load_any, family) -> None:
+    loaded = load_any(family)
+    _, seen = _record(loaded, 1)  # no sliding window in the second layer
+    own, turn = weights.layer_weights(loaded, 1), weights.rotation(loaded, 1)
+    normed = weights.attention_norm(loaded, 1).apply(seen["stream"])
+    query = torch.einsum("pm,hmd->phd", normed, own.W_Q) + own.b_Q
+    key = torch.einsum("pm,hmd->phd", normed, own.W_K) + own.b_K
+    query, key = weights.norm_heads(own.q_norm, query), weights.norm_heads(own.k_norm, key)
+    query = torch.stack([turn.apply(row, place) for place, row in enumerate(query)])
+    key = torch.stack([turn.apply(row, place) for place, row in enumerate(key)])
+    length, cap = len(normed), weights.layout(loaded).score_cap
+    apart = torch.arange(length)[:, None] - torch.arange(length)
+    window = WINDOW if family == "mistral" else length
+    for head in range(own.num_heads):
+        score = own.scale * query[:, head] @ key[:, own.kv_of[head]].T
+        score = cap * torch.tanh(score / cap) if cap else score
+        again = score.masked_fill((apart < 0) | (apart >= window), -1e9).softmax(-1)
+        assert_close(again, seen["pattern"][head], atol=2e-4, rtol=1e-3)
+
+
+def test_the_slopes_of_bloom_are_those_of_alibi(load_family) -> None:
+    # 2^-(8/n), 2^-(16/n), ... for n heads (Press et al. 2022)
+    expected = torch.tensor([1 / 4, 1 / 16, 1 / 64, 1 / 256])
+    assert_close(weights.distance_slopes(load_family("bloom"), 0), expected, atol=1e-4, rtol=1e-4)
+    assert weights.distance_slopes(load_family("gpt2"), 0) is None
+    assert weights.rotation(load_family("gpt2"), 0) is None
+
+
 def test_gemmas_gain_counts_from_one_and_its_embedding_is_scaled(load_family) -> None:
     loaded = load_family("gemma2")
     table = loaded.model.get_input_embeddings().weight

@@ -90,7 +90,8 @@ def build_optimizers(
     model: nn.Module, *, heads: int, matrix_lr: float, other_lr: float, weight_decay: float
 ) -> list[torch.optim.Optimizer]:
     """Muon on the layers' matrices; AdamW, without decay, on embeddings, norms and biases."""
-    named = list(model.named_parameters())  # tied weights appear once, under their first name
+    # Tied weights appear once, under their first name; what is frozen is left alone.
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if p.ndim == 2 and ".layers." in name]
     others = [p for name, p in named if not (p.ndim == 2 and ".layers." in name)]
     return [

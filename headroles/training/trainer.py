@@ -20,7 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from headroles.training.english import StoryGrammar
 from headroles.training.lexicon import LEXICON
@@ -102,30 +107,32 @@ class TrainingConfig:
         return min(1.0, (step + 1) / self.warm_up) * (start + (end - start) * progress)
 
 
+def bundled_settings(config: TrainingConfig) -> GPTNeoXConfig:
+    """How the bundled model is put together."""
+    return GPTNeoXConfig(
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        hidden_size=config.width,
+        intermediate_size=4 * config.width,
+        vocab_size=config.vocab_size,
+        max_position_embeddings=config.context,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": config.rotary_base,
+            "partial_rotary_factor": config.rotary_share,
+        },
+        use_parallel_residual=False,
+        tie_word_embeddings=True,
+        bos_token_id=BOS_ID,
+        eos_token_id=BOS_ID,
+        pad_token_id=BOS_ID,
+    )
+
+
 def build_model(config: TrainingConfig) -> GPTNeoXForCausalLM:
     """A freshly initialised GPT-NeoX with eager attention, the same for the same seed."""
     torch.manual_seed(config.seed)
-    return GPTNeoXForCausalLM._from_config(
-        GPTNeoXConfig(
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            hidden_size=config.width,
-            intermediate_size=4 * config.width,
-            vocab_size=config.vocab_size,
-            max_position_embeddings=config.context,
-            rope_parameters={
-                "rope_type": "default",
-                "rope_theta": config.rotary_base,
-                "partial_rotary_factor": config.rotary_share,
-            },
-            use_parallel_residual=False,
-            tie_word_embeddings=True,
-            bos_token_id=BOS_ID,
-            eos_token_id=BOS_ID,
-            pad_token_id=BOS_ID,
-        ),
-        attn_implementation="eager",
-    )
+    return GPTNeoXForCausalLM._from_config(bundled_settings(config), attn_implementation="eager")
 
 
 def task_tokens(tokenizer: PreTrainedTokenizerFast, passages: list[list[int]]) -> Tokens:
@@ -178,7 +185,7 @@ class Batches:
 
 
 def next_token_loss(
-    model: GPTNeoXForCausalLM, ids: Tensor, weights: Tensor, *, half_precision: bool
+    model: PreTrainedModel, ids: Tensor, weights: Tensor, *, half_precision: bool
 ) -> Tensor:
     """Weighted mean cross-entropy; logits are computed only where a target has weight.
 
@@ -186,7 +193,7 @@ def next_token_loss(
     """
     wanted = weights > 0
     with torch.autocast("cpu", torch.bfloat16, enabled=half_precision):
-        hidden = model.gpt_neox(ids[:, :-1]).last_hidden_state[wanted]  # [target, width]
+        hidden = model.base_model(ids[:, :-1]).last_hidden_state[wanted]  # [target, width]
         logits = model.get_output_embeddings()(hidden)  # [target, vocab]
     losses = functional.cross_entropy(logits.float(), ids[:, 1:][wanted], reduction="none")
     return (losses * weights[wanted]).sum() / weights[wanted].sum()
@@ -196,11 +203,16 @@ class Trainer:
     """A training run that can stop after any step and go on later."""
 
     def __init__(
-        self, config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, folder: Path
+        self,
+        config: TrainingConfig,
+        tokenizer: PreTrainedTokenizerFast,
+        folder: Path,
+        *,
+        build: Callable[[TrainingConfig], PreTrainedModel] = build_model,
     ) -> None:
         """Resume from ``folder`` if it has a checkpoint, else begin."""
         self.config, self.tokenizer, self.folder = config, tokenizer, folder
-        self.model = build_model(config)
+        self.model = build(config)
         self.optimizers = build_optimizers(
             self.model,
             heads=config.heads,
