@@ -520,12 +520,29 @@ def probed_attention(
     if probe is None:  # the pass that finds the attention modules
         _seen.append((module, pattern))
         return output, pattern
-    changed = probe(pattern)
-    if changed is pattern:
+    handed, version = _watched(pattern)
+    changed = probe(handed)
+    if changed is handed and _is_untouched(handed, version, pattern):
         return output, pattern
     groups = query.shape[1] // value.shape[1]
     values = value.repeat_interleave(groups, dim=1)  # [batch head key dim]
     return (changed @ values).transpose(1, 2).contiguous(), changed
+
+
+def _watched(pattern: Tensor) -> tuple[Tensor, int | None]:
+    """What the probe is given, so that a change in place is seen too (PyVene writes in place).
+
+    Torch counts the writes to a tensor, but not in inference mode: there the probe gets a copy.
+    """
+    if pattern.is_inference():
+        return pattern.clone(), None
+    return pattern, pattern._version
+
+
+def _is_untouched(handed: Tensor, version: int | None, pattern: Tensor) -> bool:
+    import torch
+
+    return torch.equal(handed, pattern) if version is None else handed._version == version
 
 
 _seen: list[tuple[nn.Module, Tensor]] = []
