@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headroles import hub
+from headroles import hub, memory, precision
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.paths import DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, StartToken, start_token
@@ -239,7 +239,7 @@ class LoadedModel:
     source: str
     """The folder or Hub id that it came from."""
     model: PreTrainedModel
-    """The transformers model, in eval mode, float32."""
+    """The transformers model, in eval mode, in float32 or bfloat16."""
     tokenizer: PreTrainedTokenizerBase
     """Its fast tokenizer."""
     start: StartToken
@@ -261,6 +261,11 @@ class LoadedModel:
     def max_tokens(self) -> int:
         """Longest prompt that is run, BOS included."""
         return min(self.context_length, MAX_TOKENS)
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it runs in: ``float32`` or ``bfloat16``."""
+        return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def num_kv_heads(self) -> int:
@@ -310,12 +315,14 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
         ModelUnavailableError: if its files cannot be read (no network, no such files).
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
+        NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
     source = resolve_source(name_or_folder)
     key = catalogue_key(name_or_folder)
     local_files(source, progress=progress)
     tokenizer = load_tokenizer(source)
-    model = load_weights(source, key)
+    numbers = precision.choose(key, stored_numbers(source), available=memory.available_memory())
+    model = load_weights(source, key, numbers=numbers)
     paths, num_heads = _install_probes(model, key)
     text_config = model.config.get_text_config()
     return LoadedModel(
@@ -360,6 +367,37 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
 def pinned_revision(source: str) -> str | None:
     """The commit that the catalogue names for a Hub id, or None."""
     return next((entry.revision for entry in CATALOGUE.values() if entry.source == source), None)
+
+
+def stored_numbers(source: str) -> int:
+    """How many numbers the weights of a folder or of a model on this disk hold; 0 if unknown.
+
+    Read from the headers of its safetensors; for a catalogue model without any on its own branch
+    it is the catalogue's size.
+    """
+    from huggingface_hub import parse_local_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    folder = Path(source) if Path(source).is_dir() else hub.cached(source, pinned_revision(source))
+    try:
+        names = {path.name for path in folder.iterdir()} if folder else set()
+        weights = [folder / name for name in hub.weights_among(names)]
+        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
+    except (OSError, ValueError, SafetensorsParsingError):  # the loading itself says what is wrong
+        heads = []
+    known = (entry.size for entry in CATALOGUE.values() if entry.source == source)
+    return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
+
+
+def fits_whole(name_or_folder: str) -> bool:
+    """Whether a model that is on this disk fits into the free memory as it should run.
+
+    That is float32, unless ``HEADROLES_PRECISION`` asks for something else.
+    """
+    wanted = precision.wanted()
+    numbers = stored_numbers(resolve_source(name_or_folder))
+    kind = precision.FLOAT32 if wanted == precision.AUTO else wanted
+    return precision.needed_bytes(numbers, kind) <= memory.available_memory()
 
 
 def fetch_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> None:
@@ -420,13 +458,16 @@ def model_revision(source: str) -> str:
     return cached.name if cached else "unknown"
 
 
-def load_weights(source: str, key: str, *, attention: str | None = None) -> PreTrainedModel:
+def load_weights(
+    source: str, key: str, *, attention: str | None = None, numbers: str = precision.FLOAT32
+) -> PreTrainedModel:
     """Load a model's weights: safetensors only, no code of its own, none missing.
 
     Args:
         source: a folder or Hub id.
         key: the name for error messages.
         attention: the attention function by name; by default the probe, where the family takes it.
+        numbers: what they run in, ``float32`` or ``bfloat16``; the analysis always takes float32.
 
     Raises:
         ModelUnavailableError: if its files cannot be read.
@@ -447,7 +488,7 @@ def load_weights(source: str, key: str, *, attention: str | None = None) -> PreT
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             place,
-            dtype=torch.float32,
+            dtype=getattr(torch, numbers),
             attn_implementation=attention or _attention_for(config),
             use_safetensors=True,
             trust_remote_code=False,

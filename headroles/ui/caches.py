@@ -26,6 +26,8 @@ class Answer(NamedTuple):
     scores: PromptScores
     num_kv_heads: int
     """Key/value heads a layer of the model."""
+    precision: str = "float32"
+    """The numbers that the model ran in: ``float32`` or ``bfloat16``."""
 
 
 class Reference(NamedTuple):
@@ -69,8 +71,9 @@ def answer(model: str, prompt: str, _progress: Progress | None = None) -> Answer
     from headroles.head_detection import score_prompt
 
     with models_in_memory().borrow(model, progress=_progress) as loaded:
-        run, num_kv_heads = capture(loaded, prompt), loaded.num_kv_heads
-    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads)
+        run = capture(loaded, prompt)
+        num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
+    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads, precision)
 
 
 _importing = threading.Lock()
