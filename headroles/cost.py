@@ -19,13 +19,12 @@ sequences) and come within 10 % of them; two models that took no part, Pythia 70
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from headroles.errors import TooLargeError
+from headroles.hub import free_disk
 from headroles.inspection import ModelFacts
 from headroles.memory import available_memory as available_memory
 from headroles.memory import container_rooms as container_rooms
@@ -106,7 +105,7 @@ def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int
         raise TooLargeError(
             facts.key, what="memory", needs=estimate.memory_bytes, available=available
         )
-    room = available_disk() if facts.download_bytes else 0
+    room = free_disk() if facts.download_bytes else 0
     if facts.download_bytes > room:
         raise TooLargeError(
             facts.key, what="disk space", needs=facts.download_bytes, available=room
@@ -139,13 +138,3 @@ def machine_speed() -> float:
 
     once()  # the first one also starts the threads
     return 2 * side**3 / min(once() for _ in range(5))
-
-
-def available_disk() -> int:
-    """Bytes that a download can have: free ones where the Hub's cache is or will be."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    place = Path(HF_HUB_CACHE).absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free

@@ -348,20 +348,37 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
         HubAnswerError, ModelUnavailableError: if it is not here and cannot be had.
         UnsupportedModelError: if its weights are pickled.
     """
-    if Path(source).is_dir():
+    if Path(source).is_dir() or _has_converted_copy(source):
         return source
-    trusted = any(source == entry.source for entry in CATALOGUE.values())
-    revision = pinned_revision(source)
-    here = hub.cached(source, revision)
-    if trusted and here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")):
-        return source  # the converted copy is another snapshot
     try:
-        folder = hub.fetch(source, revision, progress=progress)
+        folder = hub.fetch(source, pinned_revision(source), progress=progress)
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
         raise _unavailable(source, error.why) from error
-    if folder is None and not trusted:
+    if folder is None and not _is_trusted(source):
         raise hub.no_safetensors(source)
     return source if folder is None else str(folder)
+
+
+def _is_trusted(source: str) -> bool:
+    return any(source == entry.source for entry in CATALOGUE.values())
+
+
+def _has_converted_copy(source: str) -> bool:
+    """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
+    here = hub.cached(source, pinned_revision(source)) if _is_trusted(source) else None
+    return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
+
+
+def is_here(name_or_folder: str) -> bool:
+    """Whether a model's files are on this disk, so that loading it needs no network.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+    """
+    source = resolve_source(name_or_folder)
+    if Path(source).is_dir() or _has_converted_copy(source):
+        return True
+    return hub.whole(source, pinned_revision(source)) is not None
 
 
 def pinned_revision(source: str) -> str | None:
