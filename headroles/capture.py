@@ -61,7 +61,7 @@ def collect(
 ) -> tuple[Float[Tensor, "layer head pos pos"], Float[Tensor, " vocab"]]:
     """The attention of every head on a tokenised prompt, and the logits after its last token."""
     ids = torch.tensor([encoding.token_ids])  # [1 pos]
-    with loaded.lock, torch.inference_mode():
+    with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         # Without `output_original_output` PyVene makes a single pass; a collecting intervention
         # changes nothing, so the "intervened" output is the model's own.
         inputs = {"input_ids": ids, **_last_logits_only(loaded)}

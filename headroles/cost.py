@@ -19,15 +19,15 @@ sequences) and come within 10 % of them; two models that took no part, Pythia 70
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from headroles.errors import TooLargeError
+from headroles.hub import free_disk
 from headroles.inspection import ModelFacts
+from headroles.memory import available_memory as available_memory
+from headroles.memory import container_rooms as container_rooms
 
 START_SECONDS = 7.0
 """Python, torch, transformers and TransformerLens; 5 to 6 of them are imports."""
@@ -105,7 +105,7 @@ def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int
         raise TooLargeError(
             facts.key, what="memory", needs=estimate.memory_bytes, available=available
         )
-    room = available_disk() if facts.download_bytes else 0
+    room = free_disk() if facts.download_bytes else 0
     if facts.download_bytes > room:
         raise TooLargeError(
             facts.key, what="disk space", needs=facts.download_bytes, available=room
@@ -138,70 +138,3 @@ def machine_speed() -> float:
 
     once()  # the first one also starts the threads
     return 2 * side**3 / min(once() for _ in range(5))
-
-
-def available_memory() -> int:
-    """Bytes that a new process can have: the machine's, and the container's where there is one."""
-    import psutil
-
-    room = psutil.virtual_memory().available
-    return max(0, min([room, *container_rooms()]))
-
-
-def container_rooms(
-    mounted: Path = Path("/sys/fs/cgroup"), memberships: Path = Path("/proc/self/cgroup")
-) -> list[int]:
-    """Bytes left under each memory limit (cgroup v2 or v1) that this process is under.
-
-    A limit may stand at any level above the process. Cached files count as used there, but go when
-    memory is wanted, so they are counted as free.
-    """
-    try:
-        lines = memberships.read_text().splitlines()
-    except OSError:  # no Linux
-        return []
-    rooms = []
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = mounted / "memory" if controllers else mounted
-        limit, usage = (
-            ("memory.limit_in_bytes", "memory.usage_in_bytes")
-            if controllers
-            else ("memory.max", "memory.current")
-        )
-        parts = [part for part in group.split("/") if part not in ("", "..")]
-        # In a container the path of the group may be the host's, and then only the top is there.
-        for depth in range(len(parts) + 1):
-            folder = top.joinpath(*parts[:depth])
-            most, used = _number(folder / limit), _number(folder / usage)
-            if most is not None and used is not None:
-                rooms.append(most - used + _cached_files(folder))
-    return rooms
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None for ``max``, for no file, and for the huge "no limit" of v1."""
-    try:
-        number = int(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return number if number < 2**60 else None
-
-
-def _cached_files(folder: Path) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        return int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
-    return 0
-
-
-def available_disk() -> int:
-    """Bytes that a download can have: free ones where the Hub's cache is or will be."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    place = Path(HF_HUB_CACHE).absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free

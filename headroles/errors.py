@@ -323,6 +323,32 @@ class TooLargeError(HeadrolesError):
         )
 
 
+class NoRoomError(HeadrolesError):
+    """A model whose weights do not fit into the memory that is free."""
+
+    def __init__(self, name: str, *, needs: int, available: int, shortened: bool) -> None:
+        even = ", even in 16-bit numbers" if shortened else ""
+        super().__init__(
+            f"The model '{name}' needs about {gigabytes(needs)} of memory{even}; "
+            f"{gigabytes(available)} are free.",
+            mend="Choose a smaller model, try again when fewer people use other models, or run the "
+            "app on a larger machine.",
+            value=needs,
+        )
+
+
+class SettingError(HeadrolesError):
+    """An environment variable whose value nobody understands."""
+
+    def __init__(self, variable: str, value: str, *, known: Iterable[str]) -> None:
+        known = list(known)
+        super().__init__(
+            f"{variable} is '{value}', and there is no such setting.{near_match(value, known)}",
+            mend=f"Set it to one of {', '.join(known)} and start the app again.",
+            value=value,
+        )
+
+
 def gigabytes(number: float) -> str:
     """Bytes as people say them.
 

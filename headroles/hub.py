@@ -13,9 +13,12 @@ PosixPath('.../snapshots/0123...')
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import queue
 import re
+import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -175,6 +178,13 @@ def cached(source: str, revision: str | None = None) -> Path | None:
     return Path(config).parent if isinstance(config, str) else None
 
 
+def whole(source: str, revision: str | None = None) -> Path | None:
+    """The folder of the Hub's cache that holds a model with all its weights and its tokenizer."""
+    here = cached(source, revision)
+    has_tokenizer = here and any((here / name).is_file() for name in _TOKENIZERS)
+    return here if has_tokenizer and has_weights(here) else None
+
+
 def fetch(
     source: str,
     revision: str | None = None,
@@ -194,8 +204,7 @@ def fetch(
         HubAnswerError, ModelUnavailableError: as :func:`asked`, also for a cut in the middle.
         DiskError: if the disk does not take the files.
     """
-    here = cached(source, revision)
-    if here and has_weights(here) and any((here / name).is_file() for name in _TOKENIZERS):
+    if here := whole(source, revision):
         return here
     _, sizes = asked(source, lambda: describe(source, revision, timeout), timeout=timeout)
     weights = weights_among(sizes)
@@ -245,6 +254,10 @@ def _download(
 
     to_come = missing(source, revision, sizes)
     total, done = sum(sizes[name] for name in to_come), 0
+    if total > free_disk():
+        raise DiskError(constants.HF_HUB_CACHE, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    if progress:
+        progress(0, total)
 
     class Bytes(tqdm):
         """Counts instead of drawing."""
@@ -269,6 +282,16 @@ def _download(
             if error.errno is None:  # huggingface_hub's own errors are of this class too
                 raise
             raise DiskError(constants.HF_HUB_CACHE, error) from error
+
+
+def free_disk() -> int:
+    """Bytes that a download can have: free ones where the Hub's cache is or will be."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    place = Path(HF_HUB_CACHE).absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
 
 
 def sweep(source: str) -> int:

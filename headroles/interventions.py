@@ -23,7 +23,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -95,7 +95,7 @@ def run_edited(
     if at_projection:
         paths = output_projections(loaded)
         places |= {f"{paths[layer]}.input": place for layer, place in at_projection.items()}
-    with loaded.lock, torch.inference_mode(), _edited(loaded, patterns):
+    with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, last_only=last_only)
     return EditedRun(
         logits,
@@ -146,19 +146,6 @@ def _run(
     return logits.float().clone()
 
 
-@contextlib.contextmanager
-def _edited(loaded: LoadedModel, layers: Iterable[int]) -> Iterator[None]:
-    """PyVene writes into the pattern in place: tell the probes, so that the output is redone."""
-    probes = [loaded.model.get_submodule(loaded.probe_paths[layer]) for layer in layers]
-    try:
-        for probe in probes:
-            probe.edited = True
-        yield
-    finally:
-        for probe in probes:
-            probe.edited = False
-
-
 def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     """[layer] the dotted path of each layer's output projection, whose input is z.
 
@@ -170,7 +157,7 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
         UnsupportedModelError: if a layer has none, or one that fails the test.
     """
     if _PROJECTIONS not in loaded.tools:
-        with loaded.lock, torch.inference_mode():
+        with loaded.lock, torch.no_grad():
             paths = tuple(_projection(loaded, layer) for layer in range(loaded.num_layers))
             loaded.tools[_PROJECTIONS] = paths
             try:

@@ -5,10 +5,9 @@ attention pattern ``[batch head query key]``. Most families of transformers 5 ha
 to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
 the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
 passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
-probe changes the pattern, the output is computed anew from the changed one (a hook that writes into
-the tensor itself, as PyVene's do, says so by the probe's attribute ``edited``). Families older than
-that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which does nothing at
-inference.
+probe changes the pattern, be it in place, the output is computed anew from the changed one.
+Families older than that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which
+does nothing at inference.
 
 Which modules these are is asked of the model itself, by one forward pass over two tokens.
 
@@ -27,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headroles import hub
+from headroles import hub, memory, precision
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.paths import DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, StartToken, start_token
@@ -240,7 +239,7 @@ class LoadedModel:
     source: str
     """The folder or Hub id that it came from."""
     model: PreTrainedModel
-    """The transformers model, in eval mode, float32."""
+    """The transformers model, in eval mode, in float32 or bfloat16."""
     tokenizer: PreTrainedTokenizerBase
     """Its fast tokenizer."""
     start: StartToken
@@ -262,6 +261,11 @@ class LoadedModel:
     def max_tokens(self) -> int:
         """Longest prompt that is run, BOS included."""
         return min(self.context_length, MAX_TOKENS)
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it runs in: ``float32`` or ``bfloat16``."""
+        return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def num_kv_heads(self) -> int:
@@ -311,12 +315,14 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
         ModelUnavailableError: if its files cannot be read (no network, no such files).
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
+        NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
     source = resolve_source(name_or_folder)
     key = catalogue_key(name_or_folder)
     local_files(source, progress=progress)
     tokenizer = load_tokenizer(source)
-    model = load_weights(source, key)
+    numbers = precision.choose(key, stored_numbers(source), available=memory.available_memory())
+    model = load_weights(source, key, numbers=numbers)
     paths, num_heads = _install_probes(model, key)
     text_config = model.config.get_text_config()
     return LoadedModel(
@@ -342,25 +348,73 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
         HubAnswerError, ModelUnavailableError: if it is not here and cannot be had.
         UnsupportedModelError: if its weights are pickled.
     """
-    if Path(source).is_dir():
+    if Path(source).is_dir() or _has_converted_copy(source):
         return source
-    trusted = any(source == entry.source for entry in CATALOGUE.values())
-    revision = pinned_revision(source)
-    here = hub.cached(source, revision)
-    if trusted and here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")):
-        return source  # the converted copy is another snapshot
     try:
-        folder = hub.fetch(source, revision, progress=progress)
+        folder = hub.fetch(source, pinned_revision(source), progress=progress)
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
         raise _unavailable(source, error.why) from error
-    if folder is None and not trusted:
+    if folder is None and not _is_trusted(source):
         raise hub.no_safetensors(source)
     return source if folder is None else str(folder)
+
+
+def _is_trusted(source: str) -> bool:
+    return any(source == entry.source for entry in CATALOGUE.values())
+
+
+def _has_converted_copy(source: str) -> bool:
+    """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
+    here = hub.cached(source, pinned_revision(source)) if _is_trusted(source) else None
+    return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
+
+
+def is_here(name_or_folder: str) -> bool:
+    """Whether a model's files are on this disk, so that loading it needs no network.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+    """
+    source = resolve_source(name_or_folder)
+    if Path(source).is_dir() or _has_converted_copy(source):
+        return True
+    return hub.whole(source, pinned_revision(source)) is not None
 
 
 def pinned_revision(source: str) -> str | None:
     """The commit that the catalogue names for a Hub id, or None."""
     return next((entry.revision for entry in CATALOGUE.values() if entry.source == source), None)
+
+
+def stored_numbers(source: str) -> int:
+    """How many numbers the weights of a folder or of a model on this disk hold; 0 if unknown.
+
+    Read from the headers of its safetensors; for a catalogue model without any on its own branch
+    it is the catalogue's size.
+    """
+    from huggingface_hub import parse_local_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    folder = Path(source) if Path(source).is_dir() else hub.cached(source, pinned_revision(source))
+    try:
+        names = {path.name for path in folder.iterdir()} if folder else set()
+        weights = [folder / name for name in hub.weights_among(names)]
+        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
+    except (OSError, ValueError, SafetensorsParsingError):  # the loading itself says what is wrong
+        heads = []
+    known = (entry.size for entry in CATALOGUE.values() if entry.source == source)
+    return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
+
+
+def fits_whole(name_or_folder: str) -> bool:
+    """Whether a model that is on this disk fits into the free memory as it should run.
+
+    That is float32, unless ``HEADROLES_PRECISION`` asks for something else.
+    """
+    wanted = precision.wanted()
+    numbers = stored_numbers(resolve_source(name_or_folder))
+    kind = precision.FLOAT32 if wanted == precision.AUTO else wanted
+    return precision.needed_bytes(numbers, kind) <= memory.available_memory()
 
 
 def fetch_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> None:
@@ -421,13 +475,16 @@ def model_revision(source: str) -> str:
     return cached.name if cached else "unknown"
 
 
-def load_weights(source: str, key: str, *, attention: str | None = None) -> PreTrainedModel:
+def load_weights(
+    source: str, key: str, *, attention: str | None = None, numbers: str = precision.FLOAT32
+) -> PreTrainedModel:
     """Load a model's weights: safetensors only, no code of its own, none missing.
 
     Args:
         source: a folder or Hub id.
         key: the name for error messages.
         attention: the attention function by name; by default the probe, where the family takes it.
+        numbers: what they run in, ``float32`` or ``bfloat16``; the analysis always takes float32.
 
     Raises:
         ModelUnavailableError: if its files cannot be read.
@@ -448,7 +505,7 @@ def load_weights(source: str, key: str, *, attention: str | None = None) -> PreT
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             place,
-            dtype=torch.float32,
+            dtype=getattr(torch, numbers),
             attn_implementation=attention or _attention_for(config),
             use_safetensors=True,
             trust_remote_code=False,
@@ -521,17 +578,29 @@ def probed_attention(
     if probe is None:  # the pass that finds the attention modules
         _seen.append((module, pattern))
         return output, pattern
-    changed = probe(pattern)
-    if changed is pattern and not probe_is_edited(probe):
+    handed, version = _watched(pattern)
+    changed = probe(handed)
+    if changed is handed and _is_untouched(handed, version, pattern):
         return output, pattern
     groups = query.shape[1] // value.shape[1]
     values = value.repeat_interleave(groups, dim=1)  # [batch head key dim]
     return (changed @ values).transpose(1, 2).contiguous(), changed
 
 
-def probe_is_edited(probe: nn.Module) -> bool:
-    """Whether a run writes into the pattern in place, which no comparison of tensors would show."""
-    return getattr(probe, "edited", False)
+def _watched(pattern: Tensor) -> tuple[Tensor, int | None]:
+    """What the probe is given, so that a change in place is seen too (PyVene writes in place).
+
+    Torch counts the writes to a tensor, but not in inference mode: there the probe gets a copy.
+    """
+    if pattern.is_inference():
+        return pattern.clone(), None
+    return pattern, pattern._version
+
+
+def _is_untouched(handed: Tensor, version: int | None, pattern: Tensor) -> bool:
+    import torch
+
+    return torch.equal(handed, pattern) if version is None else handed._version == version
 
 
 _seen: list[tuple[nn.Module, Tensor]] = []

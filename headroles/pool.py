@@ -2,8 +2,8 @@
 
 Threads that ask for the same model wait for one of them to load it; different models may be
 downloaded side by side. Building a model from its files goes one at a time, because transformers
-changes torch for the whole process while it builds. When there is no more room, the model that has
-been idle the longest goes; one that somebody is using never does.
+changes torch for the whole process while it builds. When there is no more room, by number or by
+memory, the model that has been idle the longest goes; one that somebody is using never does.
 
 >>> pool = ModelPool(most=2)
 >>> with pool.borrow("demo") as loaded:  # doctest: +SKIP
@@ -13,13 +13,12 @@ been idle the longest goes; one that somebody is using never does.
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from headroles import hub, models
+from headroles import hub, memory, models
 from headroles.errors import ServerBusyError
 from headroles.models import LoadedModel
 
@@ -34,6 +33,7 @@ class ModelPool:
         most: models that are in memory together.
         load: what makes a model out of its name, when its files are on this disk.
         fetch: what brings its files there; told the bytes as it goes.
+        fits: whether the free memory is enough for a model by its name; idle ones go until it is.
         patience: seconds to wait for room.
     """
 
@@ -43,9 +43,11 @@ class ModelPool:
         *,
         load: Callable[[str], LoadedModel] = models.load_model,
         fetch: Callable[..., object] = models.fetch_model,
+        fits: Callable[[str], bool] = models.fits_whole,
         patience: float = PATIENCE,
     ) -> None:
-        self._most, self._load, self._fetch, self._patience = most, load, fetch, patience
+        self._most, self._load, self._fetch, self._fits = most, load, fetch, fits
+        self._patience = patience
         # By source, for two folders may share a name; the longest idle one first.
         self._here: OrderedDict[str, LoadedModel] = OrderedDict()
         self._users: dict[str, int] = {}
@@ -94,7 +96,7 @@ class ModelPool:
                 return found
             self._fetch(name, progress=progress)
             with self._building:
-                self._make_room()
+                self._make_room(name)
                 loaded = self._load(name)
                 with self._changed:
                     self._here[key] = loaded
@@ -106,14 +108,19 @@ class ModelPool:
                 self._here.move_to_end(key)
             return self._here.get(key)
 
-    def _make_room(self) -> None:
-        """Let go of idle models until one more fits, waiting for one if none is idle."""
+    def _make_room(self, name: str) -> None:
+        """Let go of idle models until one more fits, waiting for one if the number forbids it.
+
+        Where only memory is short and nobody is idle, loading decides: 16 bits, or a sentence.
+        """
         until = time.monotonic() + self._patience
         with self._changed:
-            while len(self._here) >= self._most:
+            while len(self._here) >= self._most or not self._fits(name):
                 idle = next((key for key in self._here if key not in self._users), None)
                 if idle is not None:
                     del self._here[idle]
+                    memory.give_back()
+                elif len(self._here) < self._most:
+                    break
                 elif not self._changed.wait(until - time.monotonic()):
                     raise ServerBusyError(loaded.key for loaded in self._here.values())
-        gc.collect()  # a model and what PyVene puts around it point at each other

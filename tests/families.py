@@ -74,6 +74,8 @@ FAMILIES: dict[str, dict[str, object]] = {
         "layer_types": _LOCAL_AND_GLOBAL,
         "query_pre_attn_scalar": 16,
     },
+    "smollm3": {**_LLAMA_LIKE, "no_rope_layers": [1, 0]},  # rotary in the first layer only
+    "olmo2": _LLAMA_LIKE,
     "phi": {**_LLAMA_LIKE, "num_key_value_heads": HEADS, "partial_rotary_factor": 0.5},
     "gpt_neo": {
         "hidden_size": WIDTH,

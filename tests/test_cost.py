@@ -103,7 +103,7 @@ def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
 
 def test_a_download_that_the_disk_cannot_hold_is_refused() -> None:
     needs = estimate(FACTS, sequences=10, speed=1e9)
-    room = cost.available_disk()
+    room = cost.free_disk()
     assert 0 < room < 10**18
     cost.refuse_what_cannot_fit(facts(download_bytes=1), needs, 10**12)
     with pytest.raises(TooLargeError, match=r"1000000000\.0 GB of disk space"):

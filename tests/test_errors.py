@@ -38,6 +38,8 @@ EXAMPLES = [
     errors.UnknownJobError("job-1"),
     errors.ModelNameError("../secrets", known=["gpt2"]),
     errors.ModelNameError("owner/name", known=["gpt2"], is_folder=True),
+    errors.NoRoomError("big", needs=9_000_000_000, available=10_000_000, shortened=True),
+    errors.SettingError("HEADROLES_PRECISION", "float23", known=["auto", "float32"]),
     errors.TooLargeError("big", what="memory", needs=9_000_000_000, available=10_000_000),
 ]
 

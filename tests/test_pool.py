@@ -66,6 +66,27 @@ def test_the_model_that_was_idle_the_longest_goes(three) -> None:
     assert pool.names() == ["gpt2", "opt"]
 
 
+def test_where_memory_is_short_the_idle_go_and_then_loading_decides(three) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def fits(name: str) -> bool:
+        asked.append((name, pool.names()))
+        return name != three[1]
+
+    pool = ModelPool(most=3, fits=fits)
+    with pool.borrow(three[0]):
+        with pool.borrow(three[1]):  # nobody is idle, and there is room by number
+            assert pool.names() == ["gpt2", "gpt_neox"]
+        with pool.borrow(three[2]):  # fits
+            assert pool.names() == ["gpt2", "gpt_neox", "opt"]
+    pool = ModelPool(most=3, fits=fits)
+    for name in (three[0], three[2], three[1]):
+        with pool.borrow(name):
+            pass
+    assert pool.names() == ["gpt_neox"]  # both idle ones made room
+    assert asked[-3:] == [(three[1], ["gpt2", "opt"]), (three[1], ["opt"]), (three[1], [])]
+
+
 def test_the_weights_of_a_model_that_goes_are_gone(three) -> None:
     pool = ModelPool(most=1)
     with pool.borrow(three[0]) as loaded:

@@ -19,6 +19,7 @@ from tests.families import byte_level_tokenizer as tokenizer_of_tests
 GROUPED = [family for family, settings in FAMILIES.items() if "num_key_value_heads" in settings]
 GROUPED.remove("phi")
 ROTARY = ["gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi"]
+OLMO2 = ("olmo2", "other olmo2")
 LEARNED = ["gpt2", "opt", "gpt_neo"]
 OTHERS = {
     "olmo2": {
@@ -214,10 +215,10 @@ def test_layouts_are_named(load_any) -> None:
         expected = {"bloom": "bias", **dict.fromkeys([*LEARNED, "other opt"], "learned")}
         assert found.positions == expected.get(family, "rotary"), family
         assert found.parallel == (family in ("gpt_neox", "phi")), family
-        assert found.qk_normed == (family in ("qwen3", "gemma3_text", "other olmo2")), family
-        assert found.output_normed == (family in ("gemma2", "gemma3_text", "other olmo2")), family
+        assert found.qk_normed == (family in ("qwen3", "gemma3_text", *OLMO2)), family
+        assert found.output_normed == (family in ("gemma2", "gemma3_text", *OLMO2)), family
         assert found.order == (
-            "post-norm" if family in ("other olmo2", "other opt") else "pre-norm"
+            "post-norm" if family in (*OLMO2, "other opt") else "pre-norm"
         ), family
     assert weights.layout(load_any("gemma2")).score_cap == 2.0
     assert weights.layout(load_any("gemma2")).logit_cap == 30.0

@@ -6,30 +6,52 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
-from headroles.ui import caches, pieces, state
+from headroles.ui import caches, pieces, state, text, waiting
 
 
 def answer(prompt: str | None = None) -> caches.Answer | None:
-    """Run the prompt, or a second one; None, with the reason said, if it cannot be run."""
-    model = st.session_state[state.MODEL]
+    """Run the prompt, or a second one; None, with the reason said, if it cannot be run.
+
+    The reason may be that the model is still on its way: then its download is shown.
+    """
+    model, is_second = st.session_state[state.MODEL], prompt is not None
     prompt = st.session_state[state.PROMPT] if prompt is None else prompt
     name = CATALOGUE[model].name
     try:
+        if not waiting.is_here(model):
+            return None
         with (
             st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
             st.skeleton(height=420),
         ):
-            return caches.answer(model, prompt)
+            found = caches.answer(model, prompt)
     except HeadrolesError as error:
         pieces.show_error(error)
-        if not CATALOGUE[model].is_bundled:
-            st.button(
-                "Use the bundled model",
-                icon=":material/home:",
-                on_click=state.use_default_model,
-                key="use_default_model",
-            )
-    return None
+        _ways_out(model)
+        return None
+    if found.precision != "float32" and not is_second:
+        st.caption(text.precision_sentence(name))
+    return found
+
+
+def _ways_out(model: str) -> None:
+    """What can be done where a model other than the bundled one cannot be had."""
+    if CATALOGUE[model].is_bundled:
+        return
+    with st.container(horizontal=True):
+        st.button(
+            "Use the bundled model",
+            icon=":material/home:",
+            on_click=state.use_default_model,
+            key="use_default_model",
+        )
+        st.button(
+            "Try again",
+            icon=":material/refresh:",
+            on_click=waiting.try_again,
+            args=(model,),
+            key="try_again",
+        )
 
 
 def known(found: caches.Answer) -> caches.Reference:

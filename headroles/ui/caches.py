@@ -12,8 +12,8 @@ import streamlit as st
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from headroles.fetching import Fetches
     from headroles.head_detection import PromptScores
-    from headroles.hub import Progress
     from headroles.pool import ModelPool
     from headroles.store import ModelEntry
     from headroles.types import PromptRun
@@ -26,6 +26,8 @@ class Answer(NamedTuple):
     scores: PromptScores
     num_kv_heads: int
     """Key/value heads a layer of the model."""
+    precision: str = "float32"
+    """The numbers that the model ran in: ``float32`` or ``bfloat16``."""
 
 
 class Reference(NamedTuple):
@@ -51,14 +53,21 @@ def models_in_memory() -> ModelPool:
     return ModelPool(MOST_MODELS)
 
 
+@st.cache_resource(show_spinner=False)
+def fetches() -> Fetches:
+    """The downloads of the whole server."""
+    from headroles.fetching import Fetches
+
+    return Fetches()
+
+
 @st.cache_data(max_entries=32, max_size="256MB", show_spinner=False)
-def answer(model: str, prompt: str, _progress: Progress | None = None) -> Answer:
+def answer(model: str, prompt: str) -> Answer:
     """One forward pass with every head's attention; a long prompt alone may take 150 MB.
 
     Args:
         model: the catalogue key.
         prompt: any text.
-        _progress: told the bytes of the model's download, if this call downloads it.
 
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
@@ -68,9 +77,10 @@ def answer(model: str, prompt: str, _progress: Progress | None = None) -> Answer
     from headroles.capture import capture
     from headroles.head_detection import score_prompt
 
-    with models_in_memory().borrow(model, progress=_progress) as loaded:
-        run, num_kv_heads = capture(loaded, prompt), loaded.num_kv_heads
-    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads)
+    with models_in_memory().borrow(model) as loaded:
+        run = capture(loaded, prompt)
+        num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
+    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads, precision)
 
 
 _importing = threading.Lock()

@@ -132,6 +132,15 @@ def truncation_sentence(encoding: Encoding) -> str:
     )
 
 
+def precision_sentence(name: str) -> str:
+    """Said while a model runs in shorter numbers than the analysis (plain text)."""
+    return (
+        f"{name} runs in 16-bit numbers here, because its full 32-bit ones would not fit into this "
+        "server's memory or because the server was told to. Every share shown can be off by up to "
+        "1 percentage point, so do not read anything into smaller differences."
+    )
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool = False) -> str:
     """An HTML table; with ``notes`` the last cell of every row stands on a line of its own."""
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)

@@ -83,8 +83,17 @@ def _need(*files: Path) -> None:
 
 
 @contextmanager
-def serve(folder: Path, *, data: Path | None = None, secrets: Path | None = None) -> Iterator[str]:
-    """Run the app, with its log in ``folder``, until the end of the block; its address."""
+def serve(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    secrets: Path | None = None,
+    hub: dict[str, str] | None = None,
+) -> Iterator[str]:
+    """Run the app, with its log in ``folder``, until the end of the block; its address.
+
+    ``hub`` is the environment in which it reaches a Hub; without one it is offline.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -98,7 +107,8 @@ def serve(folder: Path, *, data: Path | None = None, secrets: Path | None = None
     }
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
     command += [f"--{key}={value}" for key, value in settings.items()]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment = hub or {**os.environ, "HF_HUB_OFFLINE": "1"}
+    environment["OMP_NUM_THREADS"] = "1"
     if data is not None:
         environment["HEADROLES_DATA"] = str(data)
     with log.open("w") as output:

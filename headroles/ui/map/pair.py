@@ -9,7 +9,7 @@ import streamlit as st
 from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
-from headroles.ui import caches, pieces, state
+from headroles.ui import caches, pieces, state, waiting
 from headroles.ui.map import multiples, numbers
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
         reference = _reference(name, needed=unit == "score")
         if unit == "score":
             return numbers.of_entry(reference.entry, reference.thresholds)
+        if not waiting.is_here(name):
+            return None
         with st.spinner(f"Loading {CATALOGUE[name].name} and reading your prompt."):
             found = caches.answer(name, st.session_state[state.PROMPT])
         return numbers.of_prompt(found.scores, reference.thresholds, reference.entry)

@@ -1,0 +1,82 @@
+"""How much memory there is for this process, and giving back what it no longer needs.
+
+The room is the machine's free memory, or what a container's limit leaves where that is less (cgroup
+v2 and v1). Python and torch free a model's memory at once, but the C library keeps what it may want
+again; ``malloc_trim`` of glibc hands it back to the machine.
+
+>>> available_memory() > 0
+True
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import sys
+from pathlib import Path
+
+
+def give_back() -> None:
+    """Hand memory that nothing uses any more back to the machine."""
+    gc.collect()  # a model and what PyVene puts around it point at each other
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library, e.g. musl
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def available_memory() -> int:
+    """Bytes that a new process can have: the machine's, and the container's where there is one."""
+    import psutil
+
+    room = psutil.virtual_memory().available
+    return max(0, min([room, *container_rooms()]))
+
+
+def container_rooms(
+    mounted: Path = Path("/sys/fs/cgroup"), memberships: Path = Path("/proc/self/cgroup")
+) -> list[int]:
+    """Bytes left under each memory limit (cgroup v2 or v1) that this process is under.
+
+    A limit may stand at any level above the process. Cached files count as used there, but go when
+    memory is wanted, so they are counted as free.
+    """
+    try:
+        lines = memberships.read_text().splitlines()
+    except OSError:  # no Linux
+        return []
+    rooms = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top = mounted / "memory" if controllers else mounted
+        limit, usage = (
+            ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            if controllers
+            else ("memory.max", "memory.current")
+        )
+        parts = [part for part in group.split("/") if part not in ("", "..")]
+        # In a container the path of the group may be the host's, and then only the top is there.
+        for depth in range(len(parts) + 1):
+            folder = top.joinpath(*parts[:depth])
+            most, used = _number(folder / limit), _number(folder / usage)
+            if most is not None and used is not None:
+                rooms.append(most - used + _cached_files(folder))
+    return rooms
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None for ``max``, for no file, and for the huge "no limit" of v1."""
+    try:
+        number = int(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return number if number < 2**60 else None
+
+
+def _cached_files(folder: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+    return 0
