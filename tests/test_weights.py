@@ -13,7 +13,7 @@ from headroles.models import load_model
 from headroles.paths import DEMO_MODEL
 from headroles.tokens import encode
 from headroles.tracing import same, trace_model
-from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, PROMPT, WIDTH, save, widen
+from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, PROMPT, WIDTH, WINDOW, save, widen
 from tests.families import byte_level_tokenizer as tokenizer_of_tests
 
 GROUPED = [family for family, settings in FAMILIES.items() if "num_key_value_heads" in settings]
