@@ -24,6 +24,7 @@ from headroles.ablation import (
     ablate,
     compare,
     logit_changes,
+    repeated_positions,
 )
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
@@ -99,6 +100,10 @@ class PromptTable:
     """The position that the conditions are about, as far as they are about one."""
     rows: tuple[Row, ...]
     """One a condition, in order."""
+    vocabulary: int = 0
+    """Tokens among which the answer is ranked."""
+    repeated: int = 0
+    """Tokens that the loss on repeats is over."""
     kind: str = ""
     """The group of a ready prompt."""
 
@@ -140,6 +145,8 @@ def tabulate(
         says_probability=sure,
         position=position % len(encoding.token_ids),
         rows=tuple(row_of(loaded, clean, one, watched, encoding, top=top) for one in others),
+        vocabulary=len(clean.logits),
+        repeated=len(repeated_positions(encoding.token_ids)),
         kind=kind,
     )
 
