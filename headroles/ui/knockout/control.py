@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import exp
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -99,7 +100,7 @@ def _show(
     draws = [(name, getattr(one, effect.field)) for part in results for name, one in part]
     own = getattr(result.rows[0].comparison, effect.field)
     judgement = judge(own, [value for _, value in draws])
-    said = sentence(judgement)
+    said = sentence(judgement, effect)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     drawing = control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
     page.chart(drawing, key="control_strip", alt_text=f"{effect.axis}. {said}")
@@ -108,17 +109,22 @@ def _show(
         page.html(table(["Taken away", effect.axis], rows))
 
 
-def sentence(judgement: Judgement) -> str:
+def sentence(judgement: Judgement, effect: Effect) -> str:
     """Whether the effect is special, with what it is out of.
 
     >>> from headroles.controls import judge
-    >>> sentence(judge(2.0, [0.5] * 20))[:38]
-    'Special: the effect (+2.00) is larger '
+    >>> sentence(judge(2.0, [0.5] * 20), EFFECTS[1])
+    'This is special: +2.00 nats, and less in 20 of 20 draws (mean +0.50, spread 0.00).'
     """
+    if judgement.draws == 0:
+        return "There is nothing to compare with."
+    times = ""
+    if effect.field == "surprise" and judgement.effect > 0.05:
+        times = f" ({exp(judgement.effect):.1f} times less likely)"
     numbers = (
-        f"the effect ({judgement.effect:+.2f}) is larger than in {judgement.beaten} of "
+        f"{judgement.effect:+.2f} nats{times}, and less in {judgement.beaten} of "
         f"{judgement.draws} draws (mean {judgement.mean:+.2f}, spread {judgement.spread:.2f})."
     )
     if judgement.special is None:
-        return f"Too few to tell: {numbers}"
-    return f"Special: {numbers}" if judgement.special else f"Not special: {numbers}"
+        return f"Too few draws to tell: {numbers}"
+    return f"This is special: {numbers}" if judgement.special else f"Nothing special: {numbers}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -72,8 +73,8 @@ def show(result: PromptTable, chosen: choice.Chosen) -> None:
     row = result.rows[0]
     named = "the token you named" if result.answer.named else "its own first guess"
     page.html(
-        f'<p class="hr-small">Without {page_safe(row.name)}. Watched: {named}.</p>'
-        f'<p class="hr-verdict">{page_safe(row.verdict)}</p>'
+        f'<p class="hr-small">Without {escape(row.name)}. Watched: {named}.</p>'
+        f'<p class="hr-verdict">{escape(row.verdict)}</p>'
     )
     if result.answer.part_of:
         st.caption(
@@ -81,24 +82,11 @@ def show(result: PromptTable, chosen: choice.Chosen) -> None:
             f"“{visible(result.answer.text)}”, is watched."
         )
     page.html(pieces.facts(numbers(result)))
-    if len(chosen.marked):
-        page.html(
-            pieces.marked_strip(
-                result.encoding, chosen.marked, word=chosen.word, before=chosen.word == "off here"
-            )
-        )
-        st.caption(_strip_words(result, chosen))
+    _strip(result, chosen)
     st.markdown("**How the scores of the next token moved** (logits, against the untouched run)")
     page.html(pieces.logit_table(row.rose, row.fell))
     if "mean" in row.name:
         st.caption(ablations.mean_note(st.session_state[session.MODEL]))
-
-
-def page_safe(text: str) -> str:
-    """Text escaped for HTML."""
-    from html import escape
-
-    return escape(text)
 
 
 def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
@@ -136,10 +124,25 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _strip_words(result: PromptTable, chosen: choice.Chosen) -> str:
+def _strip(result: PromptTable, chosen: choice.Chosen) -> None:
+    """The prompt with the positions marked, and what the marks say."""
+    from headroles.knockout_report import marked_strip
+
+    if not chosen.marked:
+        drawn = marked_strip(result.encoding, {result.position}, word="t")
+        page.html(drawn)
+        st.caption(
+            "Taken away at every position. The next token is read off at the last one, t (solid); "
+            "dashed: the token just before it."
+        )
+        return
+    before = chosen.word == "off here"
+    page.html(marked_strip(result.encoding, chosen.marked, word=chosen.word, before=before))
     places = listing([str(place) for place in chosen.marked[:12]])
-    if chosen.word == "off here":
-        return f"Taken away at {places} (solid, struck through); dashed: the token just before it."
-    if chosen.word == "cut look":
-        return f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
-    return f"The value vectors at {places} are zero (solid, struck through)."
+    if before:
+        words = f"Taken away at {places} (solid, struck through); dashed: the token just before it."
+    elif chosen.word == "cut look":
+        words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
+    else:
+        words = f"The value vectors at {places} are zero (solid, struck through)."
+    st.caption(words)
