@@ -137,6 +137,27 @@ def analysis_vs_detect_head_gpt2_small(repeats: int) -> Measured:
     return Measured(found.what, "at least 8", found.first, found.second)
 
 
+def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
+    """Twenty knock-outs on the default prompt: a pass each against the rows of one batch."""
+    from headroles.ablation import UNTOUCHED, Condition, HeadOutput, run_conditions
+    from headroles.models import load_model
+    from headroles.tokens import encode
+    from headroles.types import Head
+    from headroles.ui.examples import DEFAULT_PROMPT
+
+    loaded = load_model("demo")
+    ids = encode(loaded.tokenizer, DEFAULT_PROMPT).token_ids
+    heads = [Head(place % loaded.num_layers, place // loaded.num_layers) for place in range(20)]
+    conditions = [UNTOUCHED, *(Condition(head.label, (HeadOutput((head,)),)) for head in heads)]
+    one_by_one, together = in_turn(
+        lambda: [list(run_conditions(loaded, [ids], [one])) for one in conditions],
+        lambda: list(run_conditions(loaded, [ids] * len(conditions), conditions)),
+        repeats=repeats,
+    )
+    what = f"20 knock-outs of {len(ids)} tokens, a pass each / one batch, bundled model"
+    return Measured(what, "at least 5", one_by_one, together)
+
+
 def analysis_vs_forward(repeats: int) -> Measured:
     """The whole analysis of GPT-2-small size against bare batched forward passes of its tokens."""
     import torch
@@ -422,6 +443,7 @@ def resident_memory(repeats: int) -> Measured:
 
 
 BENCHMARKS: dict[str, Callable[[int], Measured]] = {
+    "knockouts_vs_one_at_a_time": knockouts_vs_one_at_a_time,
     function.__name__: function
     for function in (
         analysis_vs_detect_head_bundled,

@@ -20,7 +20,7 @@ from headroles.ui.knockout import choice, state, work
 from headroles.ui.text import plain, shorten, table, visible
 
 if TYPE_CHECKING:
-    from headroles.knockouts import PromptTable
+    from headroles.knockouts import PromptTable, Summary
 
 FIRST = 4
 """Prompts in the table when the section opens."""
@@ -209,12 +209,13 @@ def _loss(lost: float, spread: float | None) -> str:
     return f"{lost:+.2f} ± {'–' if spread is None else f'{spread:.2f}'}"
 
 
-def headline(rows: Sequence[object]) -> str:
-    """Which condition costs most, in a sentence (plain text)."""
+def headline(rows: Sequence[Summary]) -> str:
+    """What your heads at their mean do, and what costs most, in two sentences (plain text)."""
+    own = next((one for one in rows if one.name.endswith("to mean")), rows[0])
     worst = max(rows, key=lambda one: one.lost)
     return (
-        f"Costs most: {worst.name}. The answer is still first in {worst.still_first} of the "
-        f"{worst.were_first} prompts where it was first before."
+        f"With {own.name}, the answer stays first in {own.still_first} of the {own.were_first} "
+        f"prompts where it was first. Costs most: {worst.name}."
     )
 
 
