@@ -90,6 +90,7 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
             }
             for who, value, error in parts
         ]
+    names = [head, "random others"]
     base = alt.Chart(pd.DataFrame(records)).encode(
         x=alt.X(
             "offset:O",

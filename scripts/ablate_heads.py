@@ -12,7 +12,6 @@ test is made instead.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -165,7 +164,9 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
             loaded.key,
             revision=model_revision(loaded.source),
             heads=labels,
-            command=json.dumps(vars(options), default=str),
+            position=options.position,
+            top=options.top,
+            seed=options.seed,
         )
         write(options.csv, to_csv(tables, provenance=origin))
 

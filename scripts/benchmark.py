@@ -443,12 +443,12 @@ def resident_memory(repeats: int) -> Measured:
 
 
 BENCHMARKS: dict[str, Callable[[int], Measured]] = {
-    "knockouts_vs_one_at_a_time": knockouts_vs_one_at_a_time,
     function.__name__: function
     for function in (
         analysis_vs_detect_head_bundled,
         analysis_vs_detect_head_gpt2_small,
         analysis_vs_forward,
+        knockouts_vs_one_at_a_time,
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
         prompt_during_analysis,
