@@ -138,23 +138,28 @@ def analysis_vs_detect_head_gpt2_small(repeats: int) -> Measured:
 
 
 def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
-    """Twenty knock-outs on the default prompt: a pass each against the rows of one batch."""
-    from headroles.ablation import UNTOUCHED, Condition, HeadOutput, run_conditions
+    """Twenty knock-outs on the default prompt: one after the other, and as rows of one batch.
+
+    One alone is two rows, because it is told against the untouched run; twenty together share it.
+    """
+    from headroles.ablation import Condition, HeadOutput, ablate
     from headroles.models import load_model
     from headroles.tokens import encode
     from headroles.types import Head
     from headroles.ui.examples import DEFAULT_PROMPT
 
     loaded = load_model("demo")
-    ids = encode(loaded.tokenizer, DEFAULT_PROMPT).token_ids
+    encoding = encode(loaded.tokenizer, DEFAULT_PROMPT)
     heads = [Head(place % loaded.num_layers, place // loaded.num_layers) for place in range(20)]
-    conditions = [UNTOUCHED, *(Condition(head.label, (HeadOutput((head,)),)) for head in heads)]
+    conditions = [Condition(head.label, (HeadOutput((head,)),)) for head in heads]
     one_by_one, together = in_turn(
-        lambda: [list(run_conditions(loaded, [ids], [one])) for one in conditions],
-        lambda: list(run_conditions(loaded, [ids] * len(conditions), conditions)),
+        lambda: [ablate(loaded, encoding, [one]) for one in conditions],
+        lambda: ablate(loaded, encoding, conditions),
         repeats=repeats,
     )
-    what = f"20 knock-outs of {len(ids)} tokens, a pass each / one batch, bundled model"
+    what = (
+        f"20 knock-outs of {len(encoding.tokens)} tokens, one at a time / together, bundled model"
+    )
     return Measured(what, "at least 5", one_by_one, together)
 
 
