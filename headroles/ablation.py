@@ -272,17 +272,19 @@ def _one_pass(
     logits = run_edited(
         loaded, padded, patterns=patterns, outputs=outputs, last_only=same and not losses
     ).logits
+    each = token_losses(logits, padded) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
-        own = logits[row] if logits.shape[1] == 1 else logits[row, :length]
-        each = token_losses(own, padded[row, :length]) if losses else own.new_zeros(0)
-        yield Outcome(condition, own[-1].clone(), each)
+        last = logits[row, min(length, logits.shape[1]) - 1]
+        yield Outcome(condition, last.clone(), each[row, : length - 1].clone())
 
 
 def token_losses(
-    logits: Float[Tensor, "pos vocab"], token_ids: Int[Tensor, " pos"]
-) -> Float[Tensor, " target"]:
-    """[pos - 1] minus the log-probability of each token after the first one, in nats."""
-    return torch.nn.functional.cross_entropy(logits[:-1], token_ids[1:], reduction="none")
+    logits: Float[Tensor, "row pos vocab"], token_ids: Int[Tensor, "row pos"]
+) -> Float[Tensor, "row target"]:
+    """[row pos - 1] minus the log-probability of each token after the first one, in nats."""
+    logits, targets = logits[:, :-1], token_ids[:, 1:]
+    own = logits.gather(-1, targets[..., None]).squeeze(-1)  # [row target]
+    return logits.logsumexp(-1) - own
 
 
 # ------------------------------------------------------------------ from conditions to edits

@@ -142,8 +142,7 @@ def _run(
         _, output = pyvene.IntervenableModel(config, model=loaded.model)(
             inputs, unit_locations=None, use_cache=False
         )
-    logits = output.logits[:, -1:] if last_only else output.logits
-    return logits.float().clone()
+    return (output.logits[:, -1:] if last_only else output.logits).float()
 
 
 def output_projections(loaded: LoadedModel) -> tuple[str, ...]:

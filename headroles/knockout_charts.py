@@ -90,12 +90,15 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
             }
             for who, value, error in parts
         ]
+    names = [head, "random others"]
     base = alt.Chart(pd.DataFrame(records)).encode(
         x=alt.X(
             "offset:O",
             axis=alt.Axis(title="tokens back (offset k)", labelAngle=0, titleFontWeight="normal"),
         ),
-        xOffset=alt.XOffset("who:N", sort=[head, "random others"]),
+        xOffset=alt.XOffset(
+            "who:N", scale=alt.Scale(domain=[head, "random others"], paddingOuter=1.4)
+        ),
     )
     names = [head, "random others"]
     shape = alt.Shape(
@@ -103,13 +106,16 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
         scale=alt.Scale(domain=names, range=["diamond", "circle"]),
         legend=alt.Legend(title=None, orient="top", symbolSize=110),
     )
-    colour = alt.Color("who:N", scale=alt.Scale(domain=names, range=[ACTIVE, TARGET]), legend=None)
+    colour = alt.Color(
+        "who:N",
+        scale=alt.Scale(domain=names, range=[ACTIVE, TARGET]),
+        legend=alt.Legend(title=None, orient="top", symbolSize=110),
+    )
     y = alt.Y("carried:Q", axis=_axis("carried (nats)"))
     bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
     marks = base.mark_point(size=120, filled=True, opacity=1).encode(
         y=y,
-        color=alt.Color("who:N", scale=alt.Scale(domain=names, range=[ACTIVE, TARGET]),
-                        legend=alt.Legend(title=None, orient="top", symbolSize=110)),
+        color=colour,
         shape=shape,
         tooltip=[
             alt.Tooltip("who:N", title="switched off"),

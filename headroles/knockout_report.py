@@ -9,13 +9,14 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
 import headroles
 from headroles.export import heads_csv
-from headroles.knockouts import Moved, PromptTable, Row
+from headroles.knockouts import Moved, PromptTable, Row, ordinal
+from headroles.types import Encoding
 from headroles.wording import percent, visible
 
 _STYLE = """
@@ -23,24 +24,24 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110re
   color: #1c2128; background: #fff; }
 h2 { font-size: 1.05rem; margin: 2.2rem 0 .3rem; }
 p { margin: .2rem 0 .6rem; }
-.box { overflow-x: auto; }
+.hr-table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .82rem; }
 th, td { border: 1px solid #d0d7de; padding: .2rem .45rem; text-align: left; vertical-align: top;
   white-space: nowrap; }
-td.says { white-space: normal; min-width: 16rem; }
-thead th { background: #f3f5f7; position: sticky; top: 0; }
-.up { color: #116329; background: #e9f8ed; } .down { color: #a40e26; background: #fdeeee; }
-.up small, .down small { display: block; font-weight: 600; }
-.tok { display: inline-block; white-space: pre; padding: 0 .35rem; margin: 0 .1rem .25rem 0;
-  border: 1px solid #b6bec8; border-radius: .3rem; background: #f3f5f7; }
-.tok.t { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
-.tok.p { border: 2px dashed #9a6700; background: #fff4d6; }
-.tok sup { font-size: .65rem; margin-left: .25rem; }
+td.hr-says { white-space: normal; min-width: 16rem; }
+thead th { background: #f3f5f7; }
+.hr-up { color: #116329; background: #e9f8ed; } .hr-down { color: #a40e26; background: #fdeeee; }
+small { display: block; font-weight: 600; }
+.hr-token { display: inline-block; white-space: pre; padding: 0 .35rem; margin: 0 .15rem .25rem 0;
+  border: 1px solid #b6bec8; border-radius: .3rem; background: #f3f5f7; font-weight: 400; }
+.hr-cut { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
+.hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
+.hr-token sup { font-size: .65rem; margin-left: .25rem; }
 @media (prefers-color-scheme: dark) {
-  body { color: #dfe4ea; background: #14181d; } thead th, .tok { background: #232a32; }
-  th, td { border-color: #3a424c; } .up { color: #7ee2a0; background: #10301c; }
-  .down { color: #ffa3a8; background: #3a1418; } .tok.t { background: #163a5f; }
-  .tok.p { background: #463708; }
+  body { color: #dfe4ea; background: #14181d; } thead th, .hr-token { background: #232a32; }
+  th, td { border-color: #3a424c; } .hr-up { color: #7ee2a0; background: #10301c; }
+  .hr-down { color: #ffa3a8; background: #3a1418; } .hr-cut { background: #163a5f; }
+  .hr-prev { background: #463708; }
 }
 """
 
@@ -56,27 +57,62 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
         f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
         "Every row is one run of the model with something taken away, against the untouched run. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats a token."
-        "</p><p>In a prompt, <span class='tok t'>t</span> is the position that one-position "
-        "conditions act on, <span class='tok p'>t−1</span> the one before it.</p>"
+        "</p><p>In a prompt, a solid border marks the position t that one-position conditions act "
+        "on, a dashed one the position before it.</p>"
         f"{extra}{''.join(map(_section, tables))}</body></html>\n"
     )
 
 
-def prompt_boxes(table: PromptTable) -> str:
-    """The tokens of a prompt; position t and the one before it differ in border and in a mark."""
+def marked_strip(
+    encoding: Encoding, marked: Collection[int], *, word: str, before: bool = True
+) -> str:
+    """A prompt's tokens; marked positions, the ones just before them and the rest look different.
+
+    Args:
+        encoding: the prompt.
+        marked: positions: solid border, struck through, with a word.
+        word: what is said of them, e.g. ``off here``.
+        before: whether the token before each is marked as well: dashed border, with a word.
+    """
     boxes = []
-    for place, token in enumerate(table.encoding.tokens):
-        kind, mark = "", ""
-        if place == table.position:
-            kind, mark = " t", "<sup>t</sup>"
-        elif place == table.position - 1:
-            kind, mark = " p", "<sup>t−1</sup>"
+    for place, token in enumerate(encoding.tokens):
         text = escape(visible(token)) if place else "start"
-        boxes.append(f'<span class="tok{kind}"><bdi>{text}</bdi>{mark}</span>')
-    return "".join(boxes)
+        if place in marked:
+            kind, note = " hr-cut", word
+        elif before and place + 1 in marked:
+            kind, note = " hr-prev", "one before"
+        else:
+            kind, note = "", ""
+        sup = f"<sup>{escape(note)}</sup>" if note else ""
+        said = f"position {place}{f' · {note}' if note else ''}"
+        boxes.append(
+            f'<span class="hr-token{kind}" title="{escape(said)}"><bdi>{text}</bdi>{sup}</span>'
+        )
+    return (
+        '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'
+        f"{''.join(boxes)}</div>"
+    )
 
 
 def _section(table: PromptTable) -> str:
+    kind = f"<h2>{escape(table.kind)}</h2>" if table.kind else "<h2></h2>"
+    strip = marked_strip(table.encoding, {table.position}, word="t")
+    return f"{kind}{strip}<p>{escape(watched(table))}</p>{condition_table(table)}"
+
+
+def watched(table: PromptTable) -> str:
+    """What is watched, and what the untouched model says (plain text)."""
+    named = "named beforehand" if table.answer.named else "the model's own guess"
+    place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
+    return (
+        f"Watched: “{table.answer.text}” ({named}; untouched {place} of "
+        f"{table.vocabulary:,} tokens). Untouched, the model says “{table.says}” "
+        f"({percent(table.says_probability)})."
+    )
+
+
+def condition_table(table: PromptTable) -> str:
+    """One row a condition; the tokens that moved one a cell, with arrow, sign and number."""
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
@@ -84,13 +120,8 @@ def _section(table: PromptTable) -> str:
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )
-    kind = f"{escape(table.kind)}: " if table.kind else ""
-    named = "named beforehand" if table.answer.named else "the model's own guess"
     return (
-        f"<h2>{kind}{prompt_boxes(table)}</h2>"
-        f"<p>Watched: <b>“{escape(table.answer.text)}”</b> ({named}). Untouched, the model says "
-        f"“{escape(table.says)}” ({percent(table.says_probability)}).</p>"
-        f'<div class="box"><table><thead><tr>'
+        '<div class="hr-table hr-one-line hr-conditions" tabindex="0"><table><thead><tr>'
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + "</tr></thead><tbody>"
         + "".join(_line(row, rose, fell) for row in table.rows)
@@ -101,21 +132,23 @@ def _section(table: PromptTable) -> str:
 def _line(row: Row, rose: int, fell: int) -> str:
     one = row.comparison
     cells = [
-        f'<td class="says">{escape(row.verdict)}</td>',
+        f'<td class="hr-says">{escape(row.verdict)}</td>',
         f"<td>“{escape(row.says)}” {percent(row.says_probability)}</td>",
         f"<td>{one.kl:.3f}</td>",
         f"<td>{_signed(one.loss_change)}</td>",
         f"<td>{_signed(one.repeat_loss_change)}</td>",
-        *_moved(row.rose, rose, "up", "▲"),
-        *_moved(row.fell, fell, "down", "▼"),
+        *moved_cells(row.rose, width=rose),
+        *moved_cells(row.fell, width=fell),
     ]
     return f'<tr><th scope="row">{escape(row.name)}</th>{"".join(cells)}</tr>'
 
 
-def _moved(moved: Sequence[Moved], width: int, kind: str, mark: str) -> list[str]:
+def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
+    """One cell a token, with arrow, sign and number; empty ones up to a width."""
     cells = [
-        f'<td class="{kind}"><bdi>{escape(visible(one.text))}</bdi>'
-        f"<small>{mark} {one.change:+.2f}</small></td>"
+        f'<td class="hr-{"up" if one.change > 0 else "down"}">'
+        f"<bdi>{escape(visible(one.text))}</bdi>"
+        f"<small>{'▲' if one.change > 0 else '▼'} {one.change:+.2f}</small></td>"
         for one in moved
     ]
     return cells + ["<td></td>"] * (width - len(cells))

@@ -10,11 +10,13 @@ stands now, what the model says instead, which logits rose and fell.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headroles.ablation import (
     MEAN,
+    UNTOUCHED,
     Comparison,
     Condition,
     HeadOutput,
@@ -24,9 +26,13 @@ from headroles.ablation import (
     ablate,
     compare,
     logit_changes,
+    rank,
+    repeated_positions,
+    run_conditions,
 )
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
+from headroles.ready_prompts import ReadyPrompt
 from headroles.tokens import encode, token_texts
 from headroles.types import Encoding, Head
 from headroles.wording import listing, percent
@@ -99,6 +105,10 @@ class PromptTable:
     """The position that the conditions are about, as far as they are about one."""
     rows: tuple[Row, ...]
     """One a condition, in order."""
+    vocabulary: int = 0
+    """Tokens among which the answer is ranked."""
+    repeated: int = 0
+    """Tokens that the loss on repeats is over."""
     kind: str = ""
     """The group of a ready prompt."""
 
@@ -140,6 +150,8 @@ def tabulate(
         says_probability=sure,
         position=position % len(encoding.token_ids),
         rows=tuple(row_of(loaded, clean, one, watched, encoding, top=top) for one in others),
+        vocabulary=len(clean.logits),
+        repeated=len(repeated_positions(encoding.token_ids)),
         kind=kind,
     )
 
@@ -289,3 +301,57 @@ def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
     if len(labels) <= most:
         return listing(labels)
     return f"{len(labels)} heads ({', '.join(labels[: most - 1])}, …)"
+
+
+# ------------------------------------------------------------------ over many prompts
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One condition over all prompts."""
+
+    name: str
+    """The condition."""
+    still_first: int
+    """Prompts where the answer was first and still is."""
+    were_first: int
+    """Prompts where the answer was first before."""
+    lost: float
+    """Nats of log-probability that the answer loses, mean over prompts."""
+    spread: float | None
+    """Standard deviation over prompts; None with fewer than two."""
+    prompts: int
+    """Prompts that have this condition."""
+
+
+def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
+    """Every condition over the prompts that have it, in the order in which they come."""
+    by_name: dict[str, list[Comparison]] = {}
+    for table in tables:
+        for row in table.rows:
+            by_name.setdefault(row.name, []).append(row.comparison)
+    found = []
+    for name, comparisons in by_name.items():
+        first = [one for one in comparisons if one.rank_before == 1]
+        lost = [one.surprise for one in comparisons]
+        found.append(
+            Summary(
+                name,
+                still_first=sum(one.rank == 1 for one in first),
+                were_first=len(first),
+                lost=statistics.fmean(lost),
+                spread=statistics.stdev(lost) if len(lost) > 1 else None,
+                prompts=len(lost),
+            )
+        )
+    return found
+
+
+def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int]:
+    """[prompt] the place of each prompt's answer in the untouched model, in few passes."""
+    rows = [encode(loaded.tokenizer, one.prompt).token_ids for one in prompts]
+    outcomes = run_conditions(loaded, rows, [UNTOUCHED] * len(rows), losses=False)
+    return [
+        rank(outcome.logits, find_answer(loaded, outcome, one.prompt, one.answer).token_id)
+        for one, outcome in zip(prompts, outcomes, strict=True)
+    ]

@@ -137,6 +137,32 @@ def analysis_vs_detect_head_gpt2_small(repeats: int) -> Measured:
     return Measured(found.what, "at least 8", found.first, found.second)
 
 
+def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
+    """Twenty knock-outs on the default prompt: one after the other, and as rows of one batch.
+
+    One alone is two rows, because it is told against the untouched run; twenty together share it.
+    """
+    from headroles.ablation import Condition, HeadOutput, ablate
+    from headroles.models import load_model
+    from headroles.tokens import encode
+    from headroles.types import Head
+    from headroles.ui.examples import DEFAULT_PROMPT
+
+    loaded = load_model("demo")
+    encoding = encode(loaded.tokenizer, DEFAULT_PROMPT)
+    heads = [Head(place % loaded.num_layers, place // loaded.num_layers) for place in range(20)]
+    conditions = [Condition(head.label, (HeadOutput((head,)),)) for head in heads]
+    one_by_one, together = in_turn(
+        lambda: [ablate(loaded, encoding, [one]) for one in conditions],
+        lambda: ablate(loaded, encoding, conditions),
+        repeats=repeats,
+    )
+    what = (
+        f"20 knock-outs of {len(encoding.tokens)} tokens, one at a time / together, bundled model"
+    )
+    return Measured(what, "at least 5", one_by_one, together)
+
+
 def analysis_vs_forward(repeats: int) -> Measured:
     """The whole analysis of GPT-2-small size against bare batched forward passes of its tokens."""
     import torch
@@ -427,6 +453,7 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         analysis_vs_detect_head_bundled,
         analysis_vs_detect_head_gpt2_small,
         analysis_vs_forward,
+        knockouts_vs_one_at_a_time,
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
         prompt_during_analysis,

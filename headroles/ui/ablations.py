@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headroles.ablation import Condition
     from headroles.knockouts import PromptTable
     from headroles.models import LoadedModel
+    from headroles.redundancy import Sample
 
 
 @contextmanager
@@ -63,3 +64,47 @@ def mean_note(name: str) -> str:
         f"The mean is over {means.positions} positions of {means.texts} sentences of this project, "
         "the start token left out."
     )
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def ready_ranks(name: str, start: int, count: int) -> list[int]:
+    """[prompt] the place of the answer in some of the ready prompts; 1 where the model is right.
+
+    Args:
+        name: the catalogue key of the model.
+        start: the first of :data:`headroles.ready_prompts.READY`.
+        count: how many of them.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    from headroles.knockouts import ready_ranks as ranks
+    from headroles.ready_prompts import READY
+
+    with model(name) as loaded:
+        return ranks(loaded, READY[start : start + count])
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def shape(name: str) -> tuple[int, int]:
+    """Layers and heads a layer.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    with model(name) as loaded:
+        return loaded.num_layers, loaded.num_heads
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
+    """Random positions of the reference sentences, for the previous-token test.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded, or no sentence is long enough.
+    """
+    from headroles.redundancy import draw_samples
+    from headroles.reference_texts import SENTENCES
+
+    with model(name) as loaded:
+        return draw_samples(loaded, SENTENCES, n=n, offsets=offsets)

@@ -1,0 +1,204 @@
+"""Take heads away on prompts, and write what happens as HTML and CSV.
+
+    python -m scripts.ablate_heads --role induction --prompt "The cat sat. The cat" --answer sat
+    python -m scripts.ablate_heads --heads L1H4,L1H1 --ready Repetition --html knockouts.html
+    python -m scripts.ablate_heads --heads L0H6 --offsets 6
+
+Every prompt is run untouched and under about twenty conditions in one batch. With ``--control``,
+random other heads of the same layers are taken away as well; with ``--offsets``, the previous-token
+test is made instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from headroles.ablation import Condition, HeadOutput, ablate, compare
+from headroles.controls import judge, random_others
+from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
+from headroles.knockout_report import provenance, to_csv, to_html
+from headroles.knockouts import PromptTable, standard_conditions, tabulate
+from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
+from headroles.ready_prompts import KINDS, READY, ReadyPrompt
+from headroles.redundancy import SAMPLES, draw_samples, measure, other_heads, profile
+from headroles.reference_texts import SENTENCES
+from headroles.roles import SCORED_ROLES
+from headroles.store import read_entry
+from headroles.types import Head
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="catalogue key, folder or Hub id")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--heads", help="heads, for example L1H4,L1H1")
+    which.add_argument(
+        "--role",
+        choices=[role.key for role in SCORED_ROLES],
+        default="induction",
+        help="all listed heads of a role (default: induction)",
+    )
+    parser.add_argument("--prompt", action="append", default=[], help="a prompt; may be repeated")
+    parser.add_argument("--answer", default="", help="what should come next after each --prompt")
+    parser.add_argument("--ready", choices=[*KINDS, "all"], help="ready prompts of a group")
+    parser.add_argument("--position", type=int, default=-1, help="position t; -1 is the last token")
+    parser.add_argument("--top", type=int, default=5, help="tokens a direction, up to 20")
+    parser.add_argument("--control", type=int, default=0, help="draws of random other heads")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the draws")
+    parser.add_argument("--html", type=Path, help="write a self-contained report here")
+    parser.add_argument("--csv", type=Path, help="write a table here")
+    parser.add_argument("--offsets", type=int, help="make the previous-token test, this far back")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of that test")
+    return parser.parse_args(argv)
+
+
+def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
+    """The heads that were named, or all listed ones of the role.
+
+    Raises:
+        HeadrolesError: if a head cannot be read, or the role has none in the stored analysis.
+    """
+    if options.heads:
+        return tuple(map(Head.parse, options.heads.split(",")))
+    category = read_entry(loaded.key).categories.get(options.role)
+    if category is None or not category.top_heads:
+        raise UnknownHeadError(f"of the role {options.role}")
+    return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
+
+
+def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
+    """The prompts that were typed and the ready ones; without either, the repetitions."""
+    own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
+    kind = options.ready or (None if own else "Repetition")
+    return own + [one for one in READY if kind in (one.kind, "all")]
+
+
+def print_table(table: PromptTable) -> None:
+    """One line a condition."""
+    print(f"\n{table.kind}: {table.prompt!r}")
+    for row in table.rows:
+        print(f"  {row.name:<44} {row.verdict}")
+
+
+def print_control(
+    loaded: LoadedModel, table: PromptTable, heads: Sequence[Head], options: argparse.Namespace
+) -> None:
+    """The heads to zero beside random others."""
+    condition = Condition("heads", (HeadOutput(tuple(heads)),))
+    control = random_others(
+        condition,
+        num_layers=loaded.num_layers,
+        num_heads=loaded.num_heads,
+        length=len(table.encoding.tokens),
+        draws=options.control,
+        seed=options.seed,
+    )
+    clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
+    lost = [compare(clean, one, answer=table.answer.token_id).surprise for one in (own, *others)]
+    found = judge(lost[0], lost[1:])
+    word = {None: "too few draws to tell", True: "special", False: "not special"}[found.special]
+    print(
+        f"  control: {control.note} The answer loses {found.effect:+.2f} nats, others "
+        f"{found.mean:+.2f} ± {found.spread:.2f}; less in {found.beaten} of {found.draws}: {word}."
+    )
+
+
+def previous_token_test(
+    loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
+) -> None:
+    """The profile of each head, a line an offset."""
+    samples = draw_samples(
+        loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
+    )
+    for head in heads:
+        others = other_heads(head, num_heads=loaded.num_heads, most=4, seed=options.seed)
+        measured = [
+            measure(loaded, sample, head, offsets=options.offsets, others=others)
+            for sample in tqdm(samples, unit="sample", disable=None)
+        ]
+        found = profile(measured)
+        print(f"\n{head.label}: peak at {found.peak} back, n={found.n}")
+        for point in found.points:
+            other = "" if point.other is None else f"   others {point.other:+.4f} nats"
+            print(
+                f"  {point.offset:>2} back: carried {point.carried:+.4f} ± "
+                f"{point.carried_error:.4f} nats{other}"
+            )
+        others_share = (
+            "" if found.other_redundancy is None else f", others {found.other_redundancy:+.2f}"
+        )
+        print(f"  redundancy at 1: {found.redundancy:+.2f} ± {found.redundancy_error:.2f}"
+              f"{others_share}")  # fmt: skip
+
+
+def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace) -> None:
+    """All prompts under all conditions, on the screen and in the files."""
+    tables = []
+    for one in tqdm(chosen_prompts(options), unit="prompt", disable=None):
+        table = tabulate(
+            loaded,
+            one.prompt,
+            partial(standard_conditions, heads, position=options.position),
+            answer=one.answer,
+            top=options.top,
+            position=options.position,
+            kind=one.kind,
+        )
+        tables.append(table)
+        print_table(table)
+        if options.control:
+            print_control(loaded, table, heads, options)
+    labels = [head.label for head in heads]
+    if options.html:
+        note = f"Heads: {', '.join(labels)}."
+        write(options.html, to_html(tables, model=loaded.key, note=note))
+    if options.csv:
+        origin = provenance(
+            loaded.key,
+            revision=model_revision(loaded.source),
+            heads=labels,
+            position=options.position,
+            top=options.top,
+            seed=options.seed,
+        )
+        write(options.csv, to_csv(tables, provenance=origin))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file and say so.
+
+    Raises:
+        DiskError: if the disk does not take it.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DiskError(path, error) from error
+    print(f"\nwrote {path}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Take the heads away and say what happens."""
+    options = parse_arguments(argv)
+    try:
+        loaded = load_model(options.model)
+        heads = chosen_heads(options, loaded)
+        if options.offsets:
+            previous_token_test(loaded, heads, options)
+        else:
+            knock_out(loaded, heads, options)
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
