@@ -248,6 +248,9 @@ class Passport:
     def headline(self) -> str:
         """Its roles in a sentence."""
         if not self.records:
+            named = list(dict.fromkeys(role_title(one.role) for one in self.papers))
+            if named:
+                return f"From the literature, not measured here: {listing(named)}."
             return "There is no analysis of this model that could name its role."
         if not self.roles:
             return (

@@ -366,5 +366,9 @@ class LinkError(HeadrolesError):
     """A value in a link that cannot be used, or a link that cannot be shared."""
 
 
+class KnownHeadsError(HeadrolesError):
+    """A file of the heads that papers name which is none."""
+
+
 class ExportError(HeadrolesError):
     """A picture that cannot be made."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from headroles import paths
+from headroles.errors import KnownHeadsError
 from headroles.types import Head
 
 
@@ -31,26 +33,45 @@ class KnownHead(NamedTuple):
     """The citation."""
 
 
-def known_heads(model_name: str, *, role: str | None = None) -> list[KnownHead]:
+def known_heads(
+    model_name: str, *, role: str | None = None, path: Path | None = None
+) -> list[KnownHead]:
     """Every head that a source names for a model, in the order of the file; often none.
 
     Args:
         model_name: the model's key in the catalogue.
         role: only this role's.
+        path: another file of the same form.
+
+    Raises:
+        KnownHeadsError: if that file is none.
     """
-    return [one for one in _read().get(model_name, ()) if role in (None, one.role)]
+    named = _read() if path is None else _parsed(path)
+    return [one for one in named.get(model_name, ()) if role in (None, one.role)]
 
 
 @lru_cache(maxsize=1)
 def _read() -> dict[str, list[KnownHead]]:
-    text = (paths.ROOT / "data" / "known_heads.json").read_text(encoding="utf-8")
-    models = {key: value for key, value in json.loads(text).items() if isinstance(value, dict)}
-    return {
-        model: [
-            KnownHead(Head.parse(label), role, entry["basis"], entry["source"])
-            for role, entries in roles.items()
-            for entry in entries
-            for label in entry["heads"]
-        ]
-        for model, roles in models.items()
-    }
+    return _parsed(paths.ROOT / "data" / "known_heads.json")
+
+
+def _parsed(path: Path) -> dict[str, list[KnownHead]]:
+    try:
+        models = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            model: [
+                KnownHead(Head.parse(label), role, entry["basis"], entry["source"])
+                for role, entries in roles.items()
+                for entry in entries
+                for label in entry["heads"]
+            ]
+            for model, roles in models.items()
+            if isinstance(roles, dict)
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KnownHeadsError(
+            f"The named heads in {path} cannot be read: {error}.",
+            mend="Write them as data/known_heads.json is: model, role, and a list of heads with "
+            "basis and source.",
+            value=str(path),
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui import ask, caches, pieces, prompt_form, state
+from headroles.ui import ask, caches, literature, pieces, prompt_form, state
 from headroles.ui.download import popover
 from headroles.ui.map import multiples, numbers, pair, table
 from headroles.ui.share import button
@@ -26,14 +26,18 @@ def page() -> None:
     else:
         ask.stands_in(reference)
     on_prompt = source(reference) == state.PROMPTED
-    found = of_prompt() if on_prompt else of_entry(reference)
-    if found is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            popover.of_map(found, on_prompt=on_prompt, reference=reference)
-            button.draw()
-        multiples.draw(found)
-        table.draw(found)
-        pair.draw(found)
+    answer = on_the_prompt() if on_prompt else None
+    if on_prompt and answer is None:
+        return
+    found = of_prompt(answer) if answer else of_entry(reference)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        popover.of_map(found, on_prompt=on_prompt, reference=reference)
+        button.draw()
+    multiples.draw(found)
+    if found.by_papers:
+        literature.draw(answer)
+    table.draw(found)
+    pair.draw(found)
 
 
 def source(reference: caches.Reference) -> str:
@@ -59,20 +63,26 @@ def of_entry(reference: caches.Reference) -> numbers.ModelMap:
     return numbers.of_entry(reference.entry, reference.thresholds)
 
 
-def of_prompt() -> numbers.ModelMap | None:
-    """The numbers of the present prompt, which can be changed here."""
+def on_the_prompt() -> caches.Answer | None:
+    """What the model says to the present prompt, which can be changed here."""
     prompt_form.folded(key="map_prompt")
     found = ask.answer()
-    if found is None:
-        return None
-    pieces.cut_off(found.run.encoding)
+    if found is not None:
+        pieces.cut_off(found.run.encoding)
+    return found
+
+
+def of_prompt(found: caches.Answer) -> numbers.ModelMap:
+    """The numbers of the prompt."""
     try:
         reference = caches.reference(
             st.session_state[state.MODEL], tuple(found.scores.resting.shape)
         )
     except HeadrolesError:  # said above, or the file is of another shape than the model
         reference = caches.provisional()
-    return numbers.of_prompt(found.scores, reference.thresholds, reference.entry)
+    return numbers.of_prompt(
+        found.scores, reference.thresholds, reference.entry, papers=literature.heads(found)
+    )
 
 
 page()

@@ -23,6 +23,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -41,6 +42,15 @@ CHROMIUM_FLAGS = [
 ]
 
 EMPTY_APP = 'import streamlit as st\nst.title("Your prompt")\n'
+
+
+class Served(NamedTuple):
+    """A Streamlit server that runs."""
+
+    address: str
+    """Where a browser finds it."""
+    pid: int
+    """Its process."""
 
 
 @dataclass(frozen=True)
@@ -362,14 +372,13 @@ def first_paint_vs_empty_app(repeats: int) -> Measured:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         empty = Path(name) / "empty.py"
         empty.write_text(EMPTY_APP)
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
 
         def paint(script: Path) -> float:
-            with served(script) as address:
+            with served(script) as app:
                 page = browser.new_context().new_page()
                 began = time.perf_counter()
-                page.goto(address)
+                page.goto(app.address)
                 page.locator("h1").first.wait_for()
                 took = time.perf_counter() - began
                 page.context.close()
@@ -385,17 +394,23 @@ def first_paint_vs_empty_app(repeats: int) -> Measured:
 
 
 @contextlib.contextmanager
-def served(script: Path) -> Iterator[str]:
+def served(
+    script: Path, *options: str, environment: dict[str, str] | None = None
+) -> Iterator[Served]:
     """Run a Streamlit script on a free loopback port, and stop it by its process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    command += ["--browser.gatherUsageStats=false"]
+    command += ["--browser.gatherUsageStats=false", *options]
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
     )
     try:
         for _ in range(300):
@@ -403,7 +418,7 @@ def served(script: Path) -> Iterator[str]:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
                 break
             time.sleep(0.1)
-        yield address
+        yield Served(address, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -447,6 +462,146 @@ def resident_memory(repeats: int) -> Measured:
     return Measured(what, "under 1 GB", [a for a, _ in pairs], [b for _, b in pairs], unit="MB")
 
 
+def app_memory_bundled(_repeats: int) -> Measured:
+    """Resident memory of a real server with the bundled model, and of its analysis beside it."""
+    with tempfile.TemporaryDirectory() as name:
+        return app_memory("demo", home=Path(name), aim="under 1 GB each")
+
+
+def app_memory_gpt2_small(_repeats: int) -> Measured:
+    """The same with a model of GPT-2 small's size, which lies where the Hub's copy would lie."""
+    from headroles.models import CATALOGUE
+
+    entry = CATALOGUE["gpt2"]
+    with tempfile.TemporaryDirectory() as name, gpt2_small() as folder:
+        home = Path(name)
+        model = home / "hub" / f"models--{entry.source.replace('/', '--')}"
+        (model / "snapshots").mkdir(parents=True)
+        (model / "snapshots" / str(entry.revision)).symlink_to(folder, target_is_directory=True)
+        return app_memory("gpt2", home=home, aim="under 1.5 GB each")
+
+
+def app_memory(model: str, *, home: Path, aim: str) -> Measured:
+    """Five prompts, an analysis of the model on the Admin page, five more prompts.
+
+    Args:
+        model: a catalogue key whose files are in the bundled folder or in ``home``.
+        home: the Hub's cache; passwords and data go there too.
+        aim: for the table.
+    """
+    import shutil
+
+    from headroles.access import hash_password
+
+    data = home / "data"
+    data.mkdir()
+    shutil.copy(ROOT / "data" / "head_categories.json", data)
+    password = "only for this measurement"
+    (home / "secrets.toml").write_text(f'[admin]\npassword_hash = "{hash_password(password)}"\n')
+    environment = {
+        "HEADROLES_DATA": str(data),
+        "HF_HOME": str(home),
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    prompts = [f"Story number {n}: the cat sat on the mat. " * (3 * n + 1) for n in range(10)]
+    with (
+        served(ROOT / "streamlit_app.py", environment=environment) as app,
+        watched(app.pid) as seen,
+    ):
+        browse(app.address, model, prompts, password=password)
+        end = seen["server"][-1]
+    together, child = max(seen["together"]), max(seen["children"])
+    what = (
+        f"MB of the server after ten prompts on {model} and an analysis in between / together with "
+        f"the analysis at its peak (the server alone at most {max(seen['server']):.0f} MB, the "
+        f"analysis alone {child:.0f} MB)"
+    )
+    return Measured(what, aim, [end], [together], unit="MB")
+
+
+@contextlib.contextmanager
+def watched(pid: int, *, every: float = 0.1) -> Iterator[dict[str, list[float]]]:
+    """The resident megabytes of a process and of all its children, until the end of the block."""
+    import threading
+
+    import psutil
+
+    process, over = psutil.Process(pid), threading.Event()
+    seen: dict[str, list[float]] = {"server": [], "children": [0.0], "together": []}
+
+    def look() -> None:
+        while not over.wait(every):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                own = process.memory_info().rss / 1e6
+                others = sum(p.memory_info().rss for p in process.children(recursive=True)) / 1e6
+                seen["server"].append(own)
+                seen["children"].append(others)
+                seen["together"].append(own + others)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+def browse(address: str, model: str, prompts: list[str], *, password: str) -> None:
+    """Run prompts in a browser, and have the model analysed on the Admin page half way."""
+    from playwright.sync_api import sync_playwright
+
+    from headroles.models import CATALOGUE
+
+    name, half = CATALOGUE[model].name, len(prompts) // 2
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
+        page = browser.new_context().new_page()
+        page.set_default_timeout(120_000)
+        page.goto(f"{address}/?model={model}")
+
+        def settle() -> None:
+            page.wait_for_timeout(400)
+            page.wait_for_function(
+                "() => document.querySelector('[data-testid=stApp]')"
+                "?.getAttribute('data-test-script-state') === 'notRunning'"
+            )
+
+        def run(some: list[str]) -> None:
+            for prompt in some:
+                box = page.get_by_label("Your sentence")
+                box.fill(prompt)
+                box.press("Control+Enter")
+                settle()
+                page.get_by_role("heading", name="What it expects next").wait_for()
+
+        page.get_by_role("heading", name="What it expects next").wait_for()
+        run(prompts[:half])
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Admin").click()
+        page.get_by_label("Password", exact=True).fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Start").wait_for()
+        settle()
+        chosen = page.get_by_test_id("stMultiSelect")
+        if name not in chosen.inner_text():
+            chosen.get_by_role("combobox").click()
+            page.get_by_role("option", name=name).click()
+            page.keyboard.press("Escape")
+            settle()
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("button", name="Look at it").first.wait_for(timeout=600_000)
+        settle()
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Your Prompt").click()
+        settle()
+        run(prompts[half:])
+        browser.close()
+
+
+def _chromium() -> str:
+    return os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+
 BENCHMARKS: dict[str, Callable[[int], Measured]] = {
     function.__name__: function
     for function in (
@@ -463,6 +618,8 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         map_page_bytes,
         first_paint_vs_empty_app,
         resident_memory,
+        app_memory_bundled,
+        app_memory_gpt2_small,
     )
 }
 

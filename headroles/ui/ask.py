@@ -72,6 +72,11 @@ def unknown(error: HeadrolesError) -> caches.Reference:
         "Until then nobody knows which heads have which role. Every head can still be looked at on "
         "this prompt, judged by provisional thresholds."
     )
+    st.page_link(
+        state.ADMIN,
+        label="An instructor can have it analysed on the Admin page",
+        icon=":material/admin_panel_settings:",
+    )
     return caches.provisional()
 
 

@@ -8,22 +8,38 @@ import streamlit as st
 
 from headroles.errors import UnknownHeadError
 from headroles.roles import ROLES
-from headroles.ui import pieces, text, view
+from headroles.types import Head
+from headroles.ui import pieces, state, text, view
 
 if TYPE_CHECKING:
     from headroles.ui.caches import Answer
 
+_CHOSEN = "head_of_papers"
+"""The key of the chips."""
+
+
+def summary(found: Answer) -> dict[str, list[dict[str, object]]]:
+    """The named heads by scored role, judged on the prompt; empty where no paper names any."""
+    from headroles.head_detection import literature_entry, summarize_literature
+
+    try:
+        return summarize_literature(literature_entry(found.run.model_name), found.scores)
+    except UnknownHeadError:  # another model under the same name
+        return {}
+
+
+def heads(found: Answer) -> dict[str, frozenset[Head]]:
+    """The named heads by scored role."""
+    return {
+        key: frozenset(Head(int(row["layer"]), int(row["head"])) for row in rows)
+        for key, rows in summary(found).items()
+    }
+
 
 def draw(found: Answer) -> None:
     """The heads that papers name, each with its source; nothing where no paper speaks of them."""
-    from headroles.head_detection import literature_entry, summarize_literature
-
-    named = literature_entry(found.run.model_name)
+    named = summary(found)
     if not named:
-        return
-    try:
-        summary = summarize_literature(named, found.scores)
-    except UnknownHeadError:  # another model under the same name
         return
     st.markdown("**Heads from the literature**")
     st.caption(
@@ -31,6 +47,7 @@ def draw(found: Answer) -> None:
         "provisional thresholds, and a head that a paper names for its effect on the output need "
         "not show the role's pattern."
     )
+    chips(named)
     rows = [
         [
             f"{row['label']} · {ROLES[key].name}",
@@ -39,8 +56,36 @@ def draw(found: Answer) -> None:
             f"its {row['basis']}",
             f"From the literature: {row['source']}.",
         ]
-        for key, heads in summary.items()
-        for row in heads
+        for key, of_role in named.items()
+        for row in of_role
     ]
     headers = ["Head and role", "On this prompt", "Activation", "Named for"]
     pieces.html(text.table(headers, rows, notes=True))
+
+
+def draw_others(found: Answer, head: Head) -> None:
+    """On the close-up of a head: the way to the other heads that papers name."""
+    named = {
+        key: [row for row in rows if row["label"] != head.label]
+        for key, rows in summary(found).items()
+    }
+    if any(named.values()):
+        pieces.html('<p class="hr-explain">Others that papers name in this model:</p>')
+        chips(named)
+
+
+def chips(named: dict[str, list[dict[str, object]]]) -> None:
+    """The named heads, each a way to its close-up."""
+    choices = {
+        f"{row['label']} · {ROLES[key].name}": (str(row["label"]), key)
+        for key, rows in named.items()
+        for row in rows
+    }
+    st.pills("Open one of them", list(choices), key=_CHOSEN, on_change=_open, args=(choices,))
+
+
+def _open(choices: dict[str, tuple[str, str]]) -> None:
+    chosen = st.session_state[_CHOSEN]
+    if chosen is not None:
+        label, role = choices[chosen]
+        state.look_closer(Head.parse(label), role)

@@ -89,6 +89,8 @@ _MOUNTS = "chart_mounts"
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
 """The pages among which a click leads."""
+ADMIN = "pages/admin.py"
+"""The page for instructors."""
 
 STORED, PROMPTED = "Reference scores (measured beforehand)", "This prompt"
 SOURCES = (STORED, PROMPTED)

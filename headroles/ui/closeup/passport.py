@@ -10,7 +10,7 @@ import streamlit as st
 from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
-from headroles.ui import pieces, state, text, view
+from headroles.ui import literature, pieces, state, text, view
 
 if TYPE_CHECKING:
     from headroles.closeup import Passport, RoleRecord
@@ -32,6 +32,8 @@ def background(subject: Subject) -> None:
     """Draw what papers say of the head, and which heads share its keys and values."""
     st.subheader("What papers say", anchor=False)
     pieces.html(papers_html(subject.passport, st.session_state[state.MODEL]))
+    if subject.reference.entry is None:
+        literature.draw_others(subject.answer, subject.head)
     st.subheader("Keys and values", anchor=False)
     _partners(subject)
 

@@ -10,7 +10,7 @@ import streamlit as st
 from headroles.known_heads import known_heads
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Head
-from headroles.ui import state
+from headroles.ui import literature, state
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -77,13 +77,15 @@ def choose(answer: Answer, reference: Reference) -> Subject:
 def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:
     """The head that the page opens with when none was clicked.
 
-    The listed head of the role with the highest activation on this prompt; without a listed one,
-    the head of the whole model with the highest.
+    The listed head of the role with the highest activation on this prompt; without an analysis one
+    that papers name for it; else the head of the whole model with the highest.
     """
     role_key = role_key if ROLES[role_key].is_scored else "induction"
     values = answer.scores.activations[role_key].value
     category = reference.entry.categories.get(role_key) if reference.entry else None
     listed = [Head(top.layer, top.head) for top in category.top_heads] if category else []
+    if reference.entry is None:
+        listed = list(literature.heads(answer).get(role_key, ()))
     if listed:
         return max(listed, key=lambda head: float(values[head]))
     return Head(*divmod(int(values.argmax()), values.shape[1]))

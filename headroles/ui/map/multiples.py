@@ -66,11 +66,10 @@ def chart(one: RoleMap, *, key: str, small: bool = False, model: str | None = No
 def legend(model: ModelMap) -> str:
     """What the marks mean, once for all maps (HTML)."""
     ring = "active on this prompt" if model.unit == "prompt" else "reaches the threshold"
-    listed = (
-        '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>'
-        if model.calibrated
-        else ""
-    )
+    marked = "a listed head of the role" if model.calibrated else ""
+    if model.by_papers:
+        marked = "named for the role by papers (from the literature)"
+    listed = f'<span><i class="hr-key hr-key-dot"></i>{marked}</span>' if marked else ""
     return (
         '<div class="hr-legend"><span>0% <i class="hr-key-ramp"></i> 100%</span>'
         '<span><i class="hr-key hr-key-chance"></i>chance (an even spread)</span>'

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class ModelMap:
     """``score`` or ``prompt``: where the numbers come from."""
     calibrated: bool
     """Whether the thresholds were measured."""
+    by_papers: bool = False
+    """Whether the marked heads are those that papers name, for want of an analysis."""
 
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here."""
@@ -74,12 +76,26 @@ def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
 
 
 def of_prompt(
-    scores: PromptScores, thresholds: Mapping[str, float], entry: ModelEntry | None
+    scores: PromptScores,
+    thresholds: Mapping[str, float],
+    entry: ModelEntry | None,
+    *,
+    papers: Mapping[str, Collection[Head]] | None = None,
 ) -> ModelMap:
-    """Every head's activations on a prompt; ``entry`` says which heads are listed."""
+    """Every head's activations on a prompt.
+
+    Args:
+        scores: of the prompt.
+        thresholds: {role key: threshold}.
+        entry: says which heads are listed.
+        papers: {role key: heads that papers name}, which are marked where there is no entry.
+    """
+    papers = {} if entry is not None else papers or {}
     heads = _heads(*scores.resting.shape)
     roles = {
-        role.key: _measured(role, scores, thresholds[role.key], heads, entry)
+        role.key: _measured(
+            role, scores, thresholds[role.key], heads, entry, papers.get(role.key, ())
+        )
         for role in SCORED_ROLES
     }
     busy = {
@@ -89,7 +105,7 @@ def of_prompt(
         if record["active"]
     }
     other = frozenset(head for head in heads if head not in busy)
-    return ModelMap(roles, heads, other, "prompt", entry is not None)
+    return ModelMap(roles, heads, other, "prompt", entry is not None, bool(papers))
 
 
 def _heads(layers: int, heads: int) -> tuple[Head, ...]:
@@ -125,16 +141,21 @@ def _measured(
     threshold: float,
     heads: tuple[Head, ...],
     entry: ModelEntry | None,
+    papers: Collection[Head],
 ) -> RoleMap:
     from headroles.head_detection import judge
 
-    listed = view.listed_heads(entry, role.key)
+    listed, mark = (
+        (view.listed_heads(entry, role.key), "listed")
+        if entry is not None
+        else (papers, "named by papers")
+    )
     verdicts = [judge(head, role.key, scores, threshold) for head in heads]
     records = []
     for head, verdict in zip(heads, verdicts, strict=True):
         words = view.shown_verdict(verdict)
         value = verdict.activation.value
-        records.append(_record(head, value, verdict.is_active, head in listed, words))
+        records.append(_record(head, value, verdict.is_active, head in listed, words, mark=mark))
     # What keeps one head from being judged keeps every head, so the first one speaks for all.
     first = verdicts[0]
     unable = first.state in ("not_applicable", "too_short")
@@ -144,12 +165,14 @@ def _measured(
         records=tuple(records),
         threshold=threshold,
         chance=activation.chance if activation.rows else None,
-        sentence=_prompt_sentence(role, records, known=entry is not None),
+        sentence=_prompt_sentence(role, records, mark=mark if entry or papers else ""),
         why_nobody=first.reason if unable else "",
     )
 
 
-def _record(head: Head, value: float, active: bool, listed: bool, shown: str) -> dict[str, object]:
+def _record(
+    head: Head, value: float, active: bool, listed: bool, shown: str, *, mark: str = "listed"
+) -> dict[str, object]:
     return {
         "layer": head.layer,
         "head": head.head,
@@ -157,18 +180,18 @@ def _record(head: Head, value: float, active: bool, listed: bool, shown: str) ->
         "value": round(value, 3),
         "active": active,
         "listed": listed,
-        "shown": shown + (", listed" if listed else ""),
+        "shown": shown + (f", {mark}" if listed else ""),
     }
 
 
-def _prompt_sentence(role: Role, records: list[dict[str, object]], *, known: bool) -> str:
+def _prompt_sentence(role: Role, records: list[dict[str, object]], *, mark: str) -> str:
     active = [record for record in records if record["active"]]
     total = count(len(records), "head")
     sentence = f"{len(active)} of {total} are active as {role.name} on this prompt"
-    if not known or not active:
+    if not mark or not active:
         return f"{sentence}."
     listed = sum(bool(record["listed"]) for record in active)
-    return f"{sentence}; {listed} of these {len(active)} {'is' if listed == 1 else 'are'} listed."
+    return f"{sentence}; {listed} of these {len(active)} {'is' if listed == 1 else 'are'} {mark}."
 
 
 def role_names(keys: list[str]) -> str:

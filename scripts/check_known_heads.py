@@ -1,0 +1,138 @@
+"""Hold the analysis of a real model against the heads that papers name for it.
+
+    python -m scripts.check_known_heads            # GPT-2 small
+    python -m scripts.check_known_heads FOLDER --known FILE
+
+Prints, per role, precision and recall of the list against the heads that papers name for their
+pattern, and where every named head stands among all heads. Where the model cannot be had, because
+there is no network, it says so and ends with exit code 77, which test programs read as skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+from headroles.errors import HeadrolesError, ModelUnavailableError
+from headroles.known_heads import KnownHead, known_heads
+from headroles.published import Comparison, compare
+from headroles.roles import ROLES
+
+DONE, FAILED, SKIPPED = 0, 1, 77
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", nargs="?", default="gpt2", help="catalogue key, folder or Hub id")
+    parser.add_argument("--known", type=Path, help="another file of named heads")
+    parser.add_argument("--sequences", type=int, default=64, help="random repeated sequences")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the texts")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Analyse, compare and print."""
+    options = parse_arguments(argv)
+    from headroles.models import catalogue_key
+
+    try:
+        known = known_heads(catalogue_key(options.model), path=options.known)
+        if not known:
+            print(f"No source names heads of '{options.model}'.", file=sys.stderr)
+            return FAILED
+        found = _analysed(options, known)
+    except ModelUnavailableError as error:
+        if Path(options.model).is_dir():
+            print(error, file=sys.stderr)
+            return FAILED
+        print(f"SKIPPED, nothing was compared: {error}")
+        return SKIPPED
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    print(json.dumps(as_numbers(found)) if options.json else as_text(found, options.model))
+    return DONE
+
+
+def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:
+    from headroles.analysis.run import analyze
+    from headroles.models import fetch_model
+    from headroles.selection import AnalysisSettings
+
+    fetch_model(options.model)  # before the libraries: without a network it is said at once
+    settings = AnalysisSettings(sequences=options.sequences, seed=options.seed)
+    return compare(analyze(options.model, settings), known)
+
+
+def as_numbers(found: Comparison) -> dict[str, object]:
+    """The comparison as plain values."""
+    return {
+        "roles": {
+            role: {
+                "listed": sorted(head.label for head in one.listed),
+                "named": sorted(head.label for head in one.named),
+                "precision": one.precision,
+                "recall": one.recall,
+                "chance_recall": one.chance_recall,
+            }
+            for role, one in found.agreements.items()
+        },
+        "heads": [
+            {
+                "head": one.known.head.label,
+                "role": one.known.role,
+                "basis": one.known.basis,
+                "source": one.known.source,
+                "score": one.score,
+                "rank": one.rank,
+                "out_of": found.out_of,
+                "is_over": one.is_over,
+                "is_listed": one.is_listed,
+            }
+            for one in found.placed
+        ],
+    }
+
+
+def as_text(found: Comparison, model: str) -> str:
+    """The comparison as two Markdown tables."""
+    lines = [
+        f"{model}: lists of the analysis beside the heads that papers name for their pattern",
+        "",
+        "| role | listed | named | both | precision | recall | recall by chance |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for role, one in found.agreements.items():
+        lines.append(
+            f"| {ROLES[role].name} | {len(one.listed)} | {len(one.named)} | {len(one.both)} | "
+            f"{_share(one.precision)} | {_share(one.recall)} | {one.chance_recall:.2f} |"
+        )
+    lines += [
+        "",
+        f"Every named head among the {found.out_of} of the model",
+        "",
+        "| role | head | named for its | score | rank | over threshold | listed | source |",
+        "|---|---|---|--:|--:|---|---|---|",
+    ]
+    for one in found.placed:
+        head, role, basis, source = one.known
+        lines.append(
+            f"| {ROLES[role].name} | {head.label} | {basis} | {one.score:.3f} | {one.rank} | "
+            f"{'yes' if one.is_over else 'no'} | {'yes' if one.is_listed else 'no'} | {source} |"
+        )
+    return "\n".join(lines)
+
+
+def _share(number: float | None) -> str:
+    return "—" if number is None else f"{number:.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""A model that downloads slowly from a Hub, as two students see it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headroles.models import CATALOGUE
+from headroles.paths import DEMO_MODEL
+from tests.browser.conftest import serve
+from tests.browser.visit import opened
+from tests.local_hub import LocalHub
+
+pytestmark = pytest.mark.browser
+
+MODEL = "pythia-14m"  # not pinned, so that the small Hub may say which commit it has
+PICTURES = os.environ.get("PICTURES")
+"""A folder for screenshots, or nothing."""
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory) -> Iterator[tuple[LocalHub, str]]:
+    """A Hub and a server that reaches no other one."""
+    folder = tmp_path_factory.mktemp("far")
+    with (
+        LocalHub({CATALOGUE[MODEL].source: DEMO_MODEL}) as hub,
+        serve(folder, hub=hub.environment(home=folder / "home")) as address,
+    ):
+        yield hub, address
+
+
+def choose(visit, name: str) -> None:
+    visit.page.get_by_test_id("stSidebar").get_by_label("Model").click()
+    visit.page.get_by_role("option", name=name, exact=True).click()
+
+
+def answered(visit) -> None:
+    """Wait for the bundled model's answer to the first prompt."""
+    visit.card("induction").get_by_label("awake", exact=True).wait_for(timeout=60_000)
+    visit.settle()
+
+
+def picture(visit, name: str) -> None:
+    if PICTURES:
+        visit.page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+def test_a_hub_that_fails_has_its_sentence_and_another_try_helps(browser, far) -> None:
+    hub, address = far
+    hub.faults[CATALOGUE[MODEL].source] = "broken"
+    with opened(browser, address) as visit:
+        choose(visit, "Pythia 14M")
+        visit.page.get_by_text("answered with an error (500)").wait_for(timeout=30_000)
+        visit.settle()
+        picture(visit, "failed")
+        hub.faults.clear()
+        hub.bytes_per_second = 100_000  # most of a minute, until the test speeds it up
+        visit.press("Try again")
+        bar = visit.page.get_by_test_id("stProgress")
+        bar.get_by_text("MB a second").wait_for(timeout=30_000)
+        picture(visit, "downloading")
+        first = bar.inner_text()
+        assert "of 5 MB" in first
+
+        with opened(browser, address) as other:  # the bundled model answers meanwhile
+            answered(other)
+            assert bar.inner_text() != first
+            choose(other, "Pythia 14M")
+            other.page.get_by_test_id("stProgress").wait_for(timeout=30_000)
+            other.press("Use the bundled model meanwhile")
+            answered(other)
+
+        hub.bytes_per_second = None
+        visit.page.get_by_role("heading", name="How the model reads it").wait_for(timeout=60_000)
+        visit.settle()
+        assert bar.count() == 0
+        picture(visit, "arrived")
+    asked = [line for line in hub.requests if line.startswith("GET") and ".safetensors" in line]
+    assert len(asked) == 1
