@@ -55,16 +55,27 @@ def _strip(frame: pd.DataFrame, x: alt.X, height: int) -> alt.Chart:
                 alt.Tooltip("score:Q", format=".2f"),
             ],
         )
-        .properties(height=height)
+        .properties(**_size(height))
         .configure_view(strokeWidth=0)
     )
+
+
+def _size(height: int) -> dict[str, object]:
+    """As wide as its place, exactly ``height`` pixels of squares; axes come on top of that."""
+    return {
+        "width": "container",
+        "height": height,
+        "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
+        "padding": {"left": 4, "right": 4, "top": 2, "bottom": 2},
+    }
 
 
 def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> alt.LayerChart:
     """A square a pair of heads; the strongest pairs have a frame and their number.
 
     Args:
-        records: one a pair: earlier, later (labels), value, top (whether it is among the strongest).
+        records: one a pair: earlier, later (labels), value, hundredths, top (whether
+            it is among the strongest).
         unit: what the number is, for the tooltip.
     """
     frame = pd.DataFrame(records)
@@ -99,7 +110,7 @@ def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> al
     )
     return (
         alt.layer(squares, numbers)
-        .properties(height=side * len(order[0]))
+        .properties(**_size(side * len(order[0])))
         .configure_view(strokeWidth=0)
     )
 

@@ -102,8 +102,9 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     lines = []
     if head.layer:
         lines.append(
-            f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also reads "
-            "what earlier layers have written, which these tables do not know. Read them as a hint."
+            f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also "
+            "reads what earlier layers have written, which these tables do not know. Read "
+            "them as a hint."
         )
     else:
         lines.append("**First layer:** nothing stands between the tokens and this head.")

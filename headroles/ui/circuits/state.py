@@ -48,7 +48,7 @@ def stop(what: str | None) -> None:
 
 
 def try_out(head: Head, prompt: str) -> None:
-    """Lead to the close-up of a head on a prompt; the reader's own text is kept for the way back."""
+    """Lead to the close-up of a head on a prompt; the reader's own text can be put back."""
     state.take(prompt)
     state.look_closer(head)
 

@@ -85,8 +85,9 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
     best = int(offsets.argmax())
     back = "the token itself" if best == 0 else f"{text.count(best, 'token')} back"
     said = (
-        f"By position alone an average token scores highest {back}; the token before it would get "
-        f"{text.percent(found.previous)} of the attention (chance {text.percent(found.previous_chance)})."
+        f"By position alone an average token scores highest {back}; the token before it would "
+        f"get {text.percent(found.previous)} of the attention (chance "
+        f"{text.percent(found.previous_chance)})."
     )
     drawing = (
         circuit_charts.offset_scores(offsets[:32].tolist())
