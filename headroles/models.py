@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from headroles import hub, memory, precision
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
-from headroles.paths import DEMO_MODEL
+from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CatalogueEntry:
     @property
     def is_bundled(self) -> bool:
         """Whether it ships with the project and needs no network."""
-        return self.source == str(DEMO_MODEL)
+        return self.key in BUNDLED
 
     @property
     def parameters(self) -> str:
@@ -96,6 +96,24 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             1_153_792,
             "MIT",
             "A tiny model trained for this app on simple stories. Works without internet.",
+        ),
+        CatalogueEntry(
+            "attn-only-1l-tiny",
+            "Attention only, 1 layer (bundled)",
+            str(ATTN_ONLY_1L),
+            "GPT-NeoX",
+            788_097,
+            "MIT",
+            "One layer of attention and nothing else, to be read from its weights.",
+        ),
+        CatalogueEntry(
+            "attn-only-2l-tiny",
+            "Attention only, 2 layers (bundled)",
+            str(ATTN_ONLY_2L),
+            "GPT-NeoX",
+            855_042,
+            "MIT",
+            "Two layers of attention and nothing else: the smallest model with induction heads.",
         ),
         CatalogueEntry(
             "gpt2",
@@ -285,7 +303,10 @@ def catalogue_key(name_or_folder: str) -> str:
             return entry.key
     folder = Path(name_or_folder)
     if folder.is_dir():
-        return "demo" if folder.resolve() == DEMO_MODEL.resolve() else folder.resolve().name
+        return next(
+            (key for key, place in BUNDLED.items() if place.resolve() == folder.resolve()),
+            folder.resolve().name,
+        )
     return name_or_folder
 
 

@@ -16,3 +16,12 @@ CATEGORIES = DATA / "head_categories.json"
 
 DEMO_MODEL = ROOT / "data" / "demo_model"
 """The bundled model: it ships with the code and does not move."""
+
+ATTN_ONLY_1L = ROOT / "data" / "attn_only_1l"
+"""The bundled model of one layer and no MLP."""
+
+ATTN_ONLY_2L = ROOT / "data" / "attn_only_2l"
+"""The bundled model of two layers and no MLP."""
+
+BUNDLED = {"demo": DEMO_MODEL, "attn-only-1l-tiny": ATTN_ONLY_1L, "attn-only-2l-tiny": ATTN_ONLY_2L}
+"""Every model that ships with the code, by catalogue key."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as escape
 from typing import TYPE_CHECKING
 
 from headroles.wording import SPACES

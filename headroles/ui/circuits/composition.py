@@ -1,0 +1,155 @@
+"""Which later head reads what an earlier head writes, as a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui import pieces
+from headroles.ui.circuits import results, state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.circuits import Composition
+    from headroles.models import LoadedModel
+
+TOP = 10
+MOST_HEADS = 48
+"""Heads that one map shows; of a larger model a pair of layers is shown."""
+
+WORDS = {
+    "K": "K-composition: its keys say what the earlier head found there",
+    "Q": "Q-composition: its queries ask for what the earlier head found",
+    "V": "V-composition: what it moves on is what the earlier head wrote",
+}
+
+
+def draw(loaded: LoadedModel, *, norm: str) -> None:
+    """Draw the choice of kind, the map, and its table twin."""
+    from headroles import circuit_charts, circuits
+
+    st.subheader("Which heads work together", anchor=False)
+    if loaded.num_layers < 2:
+        st.caption("This model has one layer: no head can read what another has written.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = st.selectbox(
+            "Kind",
+            list(WORDS),
+            format_func=WORDS.get,
+            key=state.KIND,
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
+    found = results.ask(
+        (loaded.source, "composition", kind, norm),
+        lambda tell: circuits.composition(loaded, kind, norm=norm, on_block=tell),
+        title="Comparing heads across layers",
+        size=lambda made: 4 * made.score.numel(),
+    )
+    if found is None:
+        return
+    pairs = ranked(found)
+    shown = _in_view(loaded, pairs)
+    if not shown:
+        return
+    away = found.baseline if subtract else 0.0
+    unit = "above random" if subtract else "score"
+    best = pairs[0]
+    over = (best[2] - found.baseline) / found.spread if found.spread else 0.0
+    said = (
+        f"Strongest {kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} reads, "
+        f"{best[2]:.3f} of 1 against {found.baseline:.3f} ± {found.spread:.3f} between random "
+        f"matrices of this shape ({found.draws} draws), {over:.0f} standard deviations above."
+    )
+    st.caption(
+        f"{said} Framed: the {TOP} strongest pairs, with their number in hundredths"
+        f"{' above the baseline' if subtract else ''}."
+    )
+    pieces.chart(
+        circuit_charts.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
+        key="circuit_composition",
+        alt_text=said,
+    )
+    with st.expander("The numbers"):
+        st.dataframe(
+            frame(pairs, found),
+            hide_index=True,
+            height=320,
+            column_config={
+                name: st.column_config.NumberColumn(format="%.3f")
+                for name in ("score", "above random")
+            },
+        )
+    st.caption(
+        "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
+        "norms; Elhage et al. 2021)? It says what a head *can* read, not that it does so on a "
+        "prompt; the layer norm's division and the MLPs between are left out."
+    )
+
+
+def ranked(found: Composition) -> list[tuple[str, str, float]]:
+    """(earlier, later, score) of every pair, strongest first."""
+    values = found.score.tolist()
+    pairs = [
+        (first.label, second.label, values[i][j])
+        for i, first in enumerate(found.heads)
+        for j, second in enumerate(found.heads)
+        if second.layer > first.layer
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def _in_view(
+    loaded: LoadedModel, pairs: list[tuple[str, str, float]]
+) -> list[tuple[str, str, float]]:
+    """All pairs, or of a large model those of two layers that the reader chooses."""
+    if loaded.num_layers * loaded.num_heads <= MOST_HEADS:
+        return pairs
+    by_layers: dict[str, list[tuple[str, str, float]]] = {}
+    for pair in pairs:
+        first, second = (label[1:].split("H")[0] for label in pair[:2])
+        by_layers.setdefault(f"layer {first} to layer {second}", []).append(pair)
+    chosen = st.selectbox("Layers, the strongest pair first", list(by_layers), key=state.LAYERS)
+    return by_layers.get(chosen, [])
+
+
+def _order(label: str) -> tuple[int, int]:
+    layer, head = label[1:].split("H")
+    return int(layer), int(head)
+
+
+def records(
+    shown: list[tuple[str, str, float]], *, away: float, pairs: list[tuple[str, str, float]]
+) -> list[dict[str, object]]:
+    """What the map draws, layer by layer; the strongest of all pairs are marked."""
+    top = {pair[:2] for pair in pairs[:TOP]}
+    ordered = sorted(shown, key=lambda pair: (_order(pair[0]), _order(pair[1])))
+    return [
+        {
+            "earlier": first,
+            "later": second,
+            "value": round(score - away, 4),
+            "hundredths": 100 * (score - away),
+            "top": (first, second) in top,
+        }
+        for first, second, score in ordered
+    ]
+
+
+def frame(pairs: list[tuple[str, str, float]], found: Composition) -> pd.DataFrame:
+    """The pairs as a table, strongest first, at most 500."""
+    import pandas as pd
+
+    most = pairs[:500]
+    return pd.DataFrame(
+        {
+            "earlier head": [pair[0] for pair in most],
+            "later head": [pair[1] for pair in most],
+            "score": [pair[2] for pair in most],
+            "above random": [pair[2] - found.baseline for pair in most],
+        }
+    )

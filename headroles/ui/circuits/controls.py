@@ -1,0 +1,136 @@
+"""Which head, and what is done to its weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.circuits import CircuitSettings
+from headroles.types import Head
+from headroles.ui import caches
+from headroles.ui import state as shared
+from headroles.ui.circuits import state
+
+if TYPE_CHECKING:
+    from headroles.models import LoadedModel
+
+NORM_WORDS = {
+    "applied": "applied: each embedding is normed as the model does it",
+    "folded": "folded in: gain and centring only, no division by size",
+    "none": "left out: bare embeddings, W_E W_Q W_Kᵀ W_Eᵀ",
+}
+
+
+def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
+    """Draw the boxes; returns the head and the settings."""
+    heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    roles = role_words(loaded)
+    if st.session_state.get(state.HEAD) not in heads:
+        wanted = st.session_state[shared.HEAD]
+        listed = wanted.label if wanted else next(iter(roles), heads[0])
+        st.session_state[state.HEAD] = listed if listed in heads else heads[0]
+    left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
+    label = left.selectbox(
+        "Head",
+        heads,
+        format_func=lambda head: f"{head} · {roles[head]}" if head in roles else head,
+        key=state.HEAD,
+        persist_state="session",
+    )
+    norm = middle.selectbox(
+        "Layer norm",
+        list(NORM_WORDS),
+        format_func=NORM_WORDS.get,
+        key=state.NORM,
+        persist_state="session",
+        help="Before a head reads a token, the model's layer norm centres it, divides it by its "
+        "size and multiplies each number by a gain. Of the final norm, before the logits, only "
+        "gain and centring can be known: its division depends on the whole prompt.",
+    )
+    keys = right.number_input(
+        "Key tokens", 1, 100, key=state.KEYS, persist_state="session", help="Rows of the table."
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        settings = CircuitSettings(
+            norm=norm,
+            biases=_toggle("Biases", state.BIASES, "Add b_Q, b_K and b_V, and the norm's bias."),
+            minus_bos=_toggle(
+                "QK minus BOS",
+                state.MINUS_BOS,
+                "Take away, for each query, its value for the start token, where heads rest when "
+                "nothing else is wanted. 0 then means: wanted as little as resting.",
+            ),
+            minus_mean=_toggle(
+                "OV minus mean",
+                state.MINUS_MEAN,
+                "Take away what a source token adds to every output alike: it changes no "
+                "probability.",
+            ),
+        )
+        st.button("Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuit_reset")
+    _ = keys
+    return Head.parse(label), settings
+
+
+def _toggle(label: str, key: str, tip: str) -> bool:
+    return st.toggle(label, key=key, help=tip, persist_state="session")
+
+
+def role_words(loaded: LoadedModel) -> dict[str, str]:
+    """{head label: its roles in words} of the stored analysis; empty without one."""
+    from headroles.errors import HeadrolesError
+    from headroles.roles import ROLES
+
+    try:
+        entry = caches.stored(st.session_state[shared.MODEL]).entry
+    except HeadrolesError:
+        return {}
+    found: dict[str, list[str]] = {}
+    for key, category in entry.categories.items():
+        if key != "other":
+            for one in category.top_heads:
+                found.setdefault(Head(one.layer, one.head).label, []).append(ROLES[key].name)
+    return {label: ", ".join(names) for label, names in found.items()}
+
+
+def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
+    """What the tables leave out for this head, in plain sentences."""
+    from headroles.weights import layout
+
+    found = layout(loaded)
+    lines = []
+    if head.layer:
+        lines.append(
+            f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also "
+            "reads what earlier layers have written, which these tables do not know. Read "
+            "them as a hint."
+        )
+    else:
+        lines.append("**First layer:** nothing stands between the tokens and this head.")
+    where = {
+        "rotary": "Rotary positions turn queries and keys by where they stand; the token table is "
+        "for tokens at the same place.",
+        "learned": "Learned positions are added to every token before the norm; the token table "
+        "leaves them out.",
+        "bias": "Scores also fall with distance (ALiBi); the token table leaves that out.",
+        "none": "This model has no positions of its own.",
+    }
+    lines.append(f"**Position:** {where[found.positions]}")
+    if found.qk_normed and settings.norm != "none":
+        lines.append("**Queries and keys** are normed once more in this model; that is applied.")
+    if found.score_cap:
+        lines.append(f"**Scores** are squashed to ±{found.score_cap:g} afterwards; not shown here.")
+    if found.output_normed or found.order == "post-norm":
+        lines.append(
+            "**After the head** this model norms again before the result is added; that division "
+            "depends on the prompt and is left out of OV."
+        )
+    with st.expander("What these tables leave out", icon=":material/info:"):
+        st.markdown("\n".join(f"- {line}" for line in lines))
+        st.markdown(
+            "- **Units:** QK is in units of the score before the softmax (scaled by "
+            "1/√d_head where the model does so): one more makes the attention e ≈ 2.7 times "
+            "larger. OV is in logits before the final norm's division, so compare within a table."
+            "\n- **The output bias** b_O is shared by all heads and belongs to none."
+        )

@@ -1,0 +1,60 @@
+"""The session keys of the page Circuits."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.types import Head
+from headroles.ui import state
+
+HEAD = "circuit_head"
+"""The label of the head in the box (a widget's key)."""
+NORM, BIASES, MINUS_BOS, MINUS_MEAN = (
+    "circuit_norm", "circuit_biases", "circuit_minus_bos", "circuit_minus_mean",
+)  # fmt: skip
+"""What is done to the weights (widgets' keys)."""
+KEYS = "circuit_keys"
+"""How many key tokens the table has (a widget's key)."""
+LOOKUP = "circuit_lookup"
+"""The reader's own token (a widget's key)."""
+FULL = "circuit_full"
+"""The key whose lists are shown whole (a widget's key)."""
+KIND, SUBTRACT, LAYERS = "circuit_kind", "circuit_subtract", "circuit_layers"
+"""Composition: Q, K or V; whether the baseline is taken away; the pair of layers."""
+STOPPED = "circuit_stopped"
+"""The name of the calculation that was stopped; None if none was."""
+
+
+def begin() -> None:
+    """Give every key its first value."""
+    first = {
+        NORM: "applied",
+        BIASES: True,
+        MINUS_BOS: True,
+        MINUS_MEAN: True,
+        KEYS: 10,
+        LOOKUP: "",
+        KIND: "K",
+        SUBTRACT: True,
+        STOPPED: None,
+    }
+    for key, value in first.items():
+        st.session_state.setdefault(key, value)
+
+
+def stop(what: str | None) -> None:
+    """Stop a calculation, or let it start again with None."""
+    st.session_state[STOPPED] = what
+
+
+def try_out(head: Head, prompt: str) -> None:
+    """Lead to the close-up of a head on a prompt; the reader's own text can be put back."""
+    state.take(prompt)
+    state.look_closer(head)
+
+
+def reset() -> None:
+    """Back to the settings of the first visit."""
+    for key in (NORM, BIASES, MINUS_BOS, MINUS_MEAN, KEYS, LOOKUP):
+        st.session_state.pop(key, None)
+    begin()

@@ -1,0 +1,172 @@
+"""One head's circuits in a few numbers, its positional scores, and all heads side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.types import Head
+from headroles.ui import pieces, text
+from headroles.ui.circuits import results
+from headroles.ui.circuits.table import factors_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.circuits import CircuitSettings, HeadSummary, PositionalTable
+    from headroles.frequencies import TokenFrequencies
+    from headroles.models import LoadedModel
+
+HEADERS = ["Number", "Value", "Out of", "What it says"]
+
+
+def draw(
+    loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
+) -> None:
+    """Draw the numbers of one head beside its scores by position."""
+    from headroles import circuits
+
+    found = circuits.summarise(
+        loaded,
+        head,
+        settings,
+        frequencies.probabilities,
+        factors=factors_of(loaded, head, settings),
+    )
+    table = circuits.positional_table(loaded, head, settings, frequencies.probabilities)
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        st.subheader(f"{head.label} in numbers", anchor=False)
+        pieces.html(text.table(HEADERS, lines(found), notes=False))
+    with right:
+        st.subheader("What position alone does", anchor=False)
+        positions(table, found)
+
+
+def lines(found: HeadSummary) -> list[list[str]]:
+    """The summary's numbers with their ranges and what they mean."""
+    return [
+        [
+            "Copying (eigenvalues of OV)",
+            f"{found.copying:+.2f}",
+            "−1 to +1",
+            "near +1: a token attended to raises itself; near −1: it lowers itself",
+        ],
+        [
+            "Copying (by count)",
+            text.percent(found.copies),
+            f"{found.copies_of:,} tokens",
+            "share of tokens that raise themselves more than any other token",
+        ],
+        [
+            "Self-match of QK",
+            f"{found.self_match:+.2f}",
+            "standard deviations; 0 is chance",
+            "how much more than others a token wants its own copy",
+        ],
+        [
+            "Previous token by position",
+            text.percent(found.previous),
+            f"chance {text.percent(found.previous_chance)}",
+            "attention an average token would pay to the one before it, by position alone",
+        ],
+    ]
+
+
+def positions(table: PositionalTable, found: HeadSummary) -> None:
+    """The positional scores as a strip by offset, or a triangle by position."""
+    from headroles import circuit_charts
+
+    if table.kind == "none":
+        st.caption("This model has no positions of its own, so there is nothing to show.")
+        return
+    offsets = table.offsets
+    best = int(offsets.argmax())
+    back = "the token itself" if best == 0 else f"{text.count(best, 'token')} back"
+    said = (
+        f"By position alone an average token scores highest {back}; the token before it would "
+        f"get {text.percent(found.previous)} of the attention (chance "
+        f"{text.percent(found.previous_chance)})."
+    )
+    drawing = (
+        circuit_charts.offset_scores(offsets[:32].tolist())
+        if table.by_offset
+        else circuit_charts.position_scores(table.scores[:32, :32].tolist())
+    )
+    pieces.chart(drawing, key="circuit_positions", alt_text=said)
+    how = {
+        "rotary": "Rotary positions turn query and key, so only the distance matters.",
+        "bias": "ALiBi takes a fixed amount off for each token of distance.",
+        "learned": "Learned positions: each position has a vector of its own.",
+    }[table.kind]
+    st.caption(
+        f"{said} {how} Darker is higher; scores run from {float(offsets.min()):.2f} to "
+        f"{float(offsets.max()):.2f} over distances."
+    )
+    with st.expander("The numbers"):
+        st.dataframe(offset_frame(table), hide_index=True, height=240)
+
+
+def offset_frame(table: PositionalTable) -> pd.DataFrame:
+    """Distance and mean score, the table twin of the strip."""
+    import pandas as pd
+
+    offsets = table.offsets.tolist()
+    rounded = [round(value, 2) for value in offsets]
+    return pd.DataFrame({"tokens back": range(len(offsets)), "mean score": rounded})
+
+
+def all_heads(
+    loaded: LoadedModel, settings: CircuitSettings, frequencies: TokenFrequencies
+) -> None:
+    """The same numbers of every head; computed on demand where that takes long."""
+    from headroles import circuits
+
+    st.subheader("All heads", anchor=False)
+    heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    large = len(heads) * len(frequencies.probabilities) > 1_000_000
+    name = (loaded.source, "all_heads", settings)
+    if large and results.kept().get(name) is None:
+        st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
+        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
+            return
+
+    def make(tell) -> list[HeadSummary]:
+        made = []
+        for place, head in enumerate(heads, start=1):
+            made.append(circuits.summarise(loaded, head, settings, frequencies.probabilities))
+            tell(place, len(heads))
+        return made
+
+    found = results.ask(name, make, title=f"Reading {len(heads)} heads")
+    if found is None:
+        return
+    st.dataframe(
+        all_frame(found),
+        hide_index=True,
+        height=min(36 * (len(found) + 1) + 2, 400),
+        column_config={
+            "copying": st.column_config.NumberColumn(format="%.2f", help="−1 to +1"),
+            "copies itself": st.column_config.NumberColumn(format="percent"),
+            "self-match": st.column_config.NumberColumn(format="%.2f", help="standard deviations"),
+            "previous by position": st.column_config.NumberColumn(
+                format="percent", help=f"chance {text.percent(found[0].previous_chance)}"
+            ),
+        },
+    )
+
+
+def all_frame(found: list[HeadSummary]) -> pd.DataFrame:
+    """A row a head."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "head": [one.head.label for one in found],
+            "copying": [one.copying for one in found],
+            "copies itself": [one.copies for one in found],
+            "self-match": [one.self_match for one in found],
+            "previous by position": [one.previous for one in found],
+        }
+    )

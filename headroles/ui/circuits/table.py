@@ -1,0 +1,221 @@
+"""The pivot table: key tokens with what wants them and what they say; a row leads to a prompt."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui import pieces, text
+from headroles.ui import state as shared
+from headroles.ui.circuits import results, state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.circuits import CircuitSettings, Factors, KeyRow, Peaks
+    from headroles.frequencies import TokenFrequencies
+    from headroles.models import LoadedModel
+    from headroles.types import Head
+
+TABLE = "circuit_table"
+SHOWN = 6
+"""Tokens of each list in the table; the whole lists stand below it."""
+
+
+def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
+    """One head's thin matrices, kept."""
+    from headroles.circuits import head_factors
+
+    store, name = results.kept(), (loaded.source, "factors", head, settings)
+    found = store.get(name)
+    if found is None:
+        found = head_factors(loaded, head, settings)
+        store.put(name, found, 16 * found.query.numel())
+    return found
+
+
+def draw(
+    loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
+) -> None:
+    """Draw the table of keys, the lists of one of them, and the reader's own token."""
+    from headroles import circuit_tables, circuits
+
+    factors = factors_of(loaded, head, settings)
+    st.subheader("What it looks for, and what it then says", anchor=False)
+    st.caption(
+        f"Keys with the largest max QK × max OV × p^0.1. {frequencies.sentence} A dot · is a "
+        "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
+        "with that key."
+    )
+    found: Peaks | None = results.ask(
+        (loaded.source, "table", head, settings),
+        lambda tell: circuits.peaks(factors, on_block=tell),
+        title=f"Looking through {factors.vocab_size:,} key tokens",
+        size=lambda made: 8 * made.qk.numel(),
+    )
+    if found is None:
+        return
+    rows = circuits.key_table(
+        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=found
+    )
+    names = circuit_tables.labels(loaded, rows)
+    st.dataframe(
+        frame(rows, names),
+        key=shared.chart_key(TABLE),
+        hide_index=True,
+        on_select=partial(_chosen, loaded, head, rows),
+        selection_mode="single-row",
+        column_config=_columns(),
+        height=min(36 * (len(rows) + 1) + 2, 470),
+    )
+    _downloads(loaded, head, settings, frequencies, rows, names)
+    _whole_lists(loaded, head, factors, frequencies, rows)
+
+
+def frame(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
+    """The table's rows, the lists cut after :data:`SHOWN` tokens."""
+    import pandas as pd
+
+    from headroles.circuit_tables import listed
+
+    return pd.DataFrame(
+        {
+            "key": [names[row.token_id] for row in rows],
+            "importance": [row.importance for row in rows],
+            "max QK": [row.max_qk for row in rows],
+            "max OV": [row.max_ov for row in rows],
+            "queries that want it": [listed(row.queries, names, first=SHOWN) for row in rows],
+            "promotes": [listed(row.promoted, names, first=SHOWN) for row in rows],
+            "suppresses": [listed(row.suppressed, names, first=SHOWN) for row in rows],
+        }
+    )
+
+
+def _columns() -> dict[str, object]:
+    number = st.column_config.NumberColumn
+    return {
+        "key": st.column_config.TextColumn("key", pinned=True),
+        "importance": number(format="%.2f", help="max QK × max OV × p^0.1"),
+        "max QK": number(format="%.2f", help="The strongest query's score for this key."),
+        "max OV": number(format="%.2f", help="What it adds to the most promoted output's logit."),
+    }
+
+
+def _chosen(loaded: LoadedModel, head: Head, rows: tuple[KeyRow, ...]) -> None:
+    """Lead from the chosen row to the close-up, on a prompt where its key occurs."""
+    event = st.session_state.get(shared.chart_key(TABLE))
+    chosen = (event or {}).get("selection", {}).get("rows") or []
+    if len(chosen) == 1 and 0 <= chosen[0] < len(rows):
+        shared.forget_selection(TABLE)
+        _try_out(loaded, head, rows[chosen[0]])
+
+
+def _try_out(loaded: LoadedModel, head: Head, row: KeyRow) -> None:
+    from headroles.circuit_tables import example_prompt
+
+    prompt = example_prompt(loaded.tokenizer, row)
+    if prompt is None:
+        st.toast("No prompt can be typed in which this key meets one of these queries.")
+    else:
+        state.try_out(head, prompt)
+
+
+def _downloads(
+    loaded: LoadedModel,
+    head: Head,
+    settings: CircuitSettings,
+    frequencies: TokenFrequencies,
+    rows: tuple[KeyRow, ...],
+    names: dict[int, str],
+) -> None:
+    from headroles import circuit_tables
+    from headroles.ui.download.files import file_name
+
+    origin = {
+        "model": loaded.key,
+        **circuit_tables.about(head, settings),
+        "probabilities": frequencies.sentence,
+    }
+    with st.popover("Download", icon=":material/download:"):
+        st.download_button(
+            "Table (CSV)",
+            partial(circuit_tables.table_csv, rows, names, origin),
+            file_name(loaded.key, f"{head.label} circuits", "csv"),
+            "text/csv",
+            on_click="ignore",
+            key="circuit_csv",
+        )
+        st.download_button(
+            "Table (Markdown)",
+            lambda: circuit_tables.table_markdown(rows, names, origin).encode(),
+            file_name(loaded.key, f"{head.label} circuits", "md"),
+            "text/markdown",
+            on_click="ignore",
+            key="circuit_md",
+        )
+        st.caption("All 20 tokens of every list, and what was done to the weights.")
+
+
+def _whole_lists(
+    loaded: LoadedModel,
+    head: Head,
+    factors: Factors,
+    frequencies: TokenFrequencies,
+    rows: tuple[KeyRow, ...],
+) -> None:
+    """One key with all 20 of each list: of the table, or the reader's own."""
+    from headroles import circuit_tables, circuits
+
+    names = circuit_tables.labels(loaded, rows)
+    left, right = st.columns(2, vertical_alignment="bottom")
+    keys = {row.token_id: row for row in rows}
+    if st.session_state.get(state.FULL) not in keys:
+        st.session_state[state.FULL] = rows[0].token_id
+    chosen = left.selectbox("One key in full", list(keys), format_func=names.get, key=state.FULL)
+    own = right.text_input(
+        "Or look up a token of your own",
+        key=state.LOOKUP,
+        placeholder="a word, with a space before it or not",
+        persist_state="session",
+        help="The first token of what you type is looked up. Most words in a sentence are tokens "
+        "with a space in front.",
+    )
+    row = keys[chosen]
+    if own:
+        token = first_token(loaded, own)
+        if token is None:
+            st.info("This model has no token for that.")
+        else:
+            (row,) = circuits.rows_for(factors, frequencies.probabilities, [token])
+    names = circuit_tables.labels(loaded, [row])
+    pieces.html(
+        f'<div class="hr-small">Key <b>{text.escape(names[row.token_id])}</b> (id {row.token_id}): '
+        f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"
+    )
+    for place, (title, values) in zip(
+        st.columns(3),
+        (
+            ("Queries that want it", row.queries),
+            ("Outputs it promotes", row.promoted),
+            ("Outputs it suppresses", row.suppressed),
+        ),
+        strict=True,
+    ):
+        lines = [[names[item.token_id], f"{item.value:.2f}"] for item in values]
+        place.html(text.table([title, "QK" if "Quer" in title else "OV"], lines))
+    st.button(
+        f"See {head.label} on a prompt with this key",
+        icon=":material/zoom_in:",
+        on_click=_try_out,
+        args=(loaded, head, row),
+        key="circuit_try",
+    )
+
+
+def first_token(loaded: LoadedModel, typed: str) -> int | None:
+    """The first token of what was typed, spaces kept; None if there is none."""
+    clean = typed.encode("utf-8", "replace").decode("utf-8")[:200]
+    ids = loaded.tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids[0] if ids else None

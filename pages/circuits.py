@@ -1,0 +1,54 @@
+"""Circuits: what a head wants and what it says, read from its weights alone."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.models import CATALOGUE
+from headroles.ui import caches, pieces, state
+from headroles.ui.circuits import composition, controls, summary, table
+from headroles.ui.circuits import state as own
+
+
+def page() -> None:
+    """Draw the page from top to bottom."""
+    pieces.begin()
+    own.begin()
+    st.title("Circuits", anchor=False)
+    pieces.html(
+        '<p class="hr-lead">No prompt needed: a head’s weights say which tokens it looks for (QK) '
+        "and what it writes into the prediction once it has found one (OV).</p>"
+    )
+    model = st.session_state[state.MODEL]
+    try:
+        with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
+            caches.import_libraries()
+        with caches.models_in_memory().borrow(model) as loaded:
+            draw(loaded)
+    except HeadrolesError as error:
+        pieces.show_error(error)
+        if not CATALOGUE[model].is_bundled:
+            st.button(
+                "Use the bundled model",
+                icon=":material/home:",
+                on_click=state.use_default_model,
+                key="use_default_model",
+            )
+
+
+def draw(loaded) -> None:
+    """Everything that needs the model."""
+    from headroles.frequencies import token_frequencies
+
+    vocab = loaded.model.get_input_embeddings().weight.shape[0]
+    frequencies = token_frequencies(loaded.key, vocab)
+    head, settings = controls.draw(loaded)
+    controls.limits(loaded, head, settings)
+    table.draw(loaded, head, settings, frequencies)
+    summary.draw(loaded, head, settings, frequencies)
+    composition.draw(loaded, norm="none" if settings.norm == "none" else "folded")
+    summary.all_heads(loaded, settings, frequencies)
+
+
+page()
