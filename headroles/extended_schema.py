@@ -54,8 +54,8 @@ class OffsetProfiles(_Record):
     """[distance][layer][head]."""
     peaks: list[list[Annotated[int, Field(ge=2)]]]
     """[layer][head] the distance from 2 on that lies furthest over its chance."""
-    previous: list[list[bool]]
-    """[layer][head] whether one token back lies further over its chance."""
+    previous: list[list[Annotated[int, Field(ge=0, le=1)]]]
+    """[layer][head] 1 where one token back lies further over its chance."""
 
 
 class ExtendedScores(_Record):

@@ -70,7 +70,7 @@ def offset_shares(
     for distance in range(1, longest + 1):
         # Element i of the diagonal is A[i + distance, i]; the first one is the start token.
         found = attention.diagonal(-distance, -2, -1)[..., 1:]  # [batch head row]
-        rows = torch.arange(distance + 1, attention.shape[-1])
+        rows = torch.arange(distance + 1, max(attention.shape[-1], distance + 1))
         counted = rows < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
         shares.append((found * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import _forget_patterns, _SeenEnough
-from headroles.errors import UnsupportedModelError
+from headroles.errors import HeadrolesError
 from headroles.extended_scoring import key_value_index, through_norm
 
 TOLERANCE = 1e-3
@@ -83,11 +83,15 @@ class Seen:
         return through_norm(directions, self.post.gain, centers=self.post.centers)
 
 
+class HeadsInseparableError(HeadrolesError):
+    """What single heads write cannot be told apart in this model."""
+
+
 class Direct:
     """A model whose heads' direct effects can be computed.
 
     Raises:
-        UnsupportedModelError: if it has no final norm or no readable weights.
+        HeadsInseparableError: if it has no final norm or no readable weights.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
@@ -103,12 +107,12 @@ class Direct:
             ]
             self.unembed = bridge.W_U.detach().float()  # [model vocabulary]
         except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise UnsupportedModelError(
-                _name(bridge), why=f"its weights cannot be read head by head ({error})."
+            raise HeadsInseparableError(
+                f"The weights of this model cannot be read head by head ({error})."
             ) from error
 
     def directions(
-        self, token_ids: Int[Tensor, "*token"], reference: Float[Tensor, " model"]
+        self, token_ids: Int[Tensor, "*token"], reference: Float[Tensor, "... model"]
     ) -> Float[Tensor, "*token model"]:
         """The logits of tokens, less a reference, as directions of the residual stream."""
         wanted = self.unembed.T[token_ids] - reference
@@ -123,7 +127,7 @@ class Direct:
             [batch pos] the scale of the final norm, [batch pos model] its output.
 
         Raises:
-            UnsupportedModelError: if a layer's output is not the sum of its heads'.
+            HeadsInseparableError: if a layer's output is not the sum of its heads'.
         """
         kept: dict[str, Tensor] = {}
         hooks: list[tuple[str, Callable[..., None]]] = []
@@ -186,10 +190,10 @@ class Direct:
         if (whole - kept["out"]).abs().max() > TOLERANCE * kept["out"].abs().max():
             raise self._refuse(layer)
 
-    def _refuse(self, layer: int) -> UnsupportedModelError:
-        return UnsupportedModelError(
-            _name(self.bridge),
-            why=f"what the heads of layer {layer} write does not add up to the layer's output.",
+    def _refuse(self, layer: int) -> HeadsInseparableError:
+        return HeadsInseparableError(
+            f"What the heads of layer {layer} write does not add up to the layer's output, so "
+            "their effects cannot be told apart in this kind of model."
         )
 
 
@@ -198,7 +202,3 @@ def _has(block: object, name: str) -> bool:
         return getattr(block, name) is not None
     except AttributeError:
         return False
-
-
-def _name(bridge: TransformerBridge) -> str:
-    return str(getattr(bridge.cfg, "model_name", "?"))

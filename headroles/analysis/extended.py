@@ -24,10 +24,9 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis import ioi, sequences, texts
 from headroles.analysis.bridge import each_layer
-from headroles.analysis.direct import Direct, Seen
+from headroles.analysis.direct import Direct, HeadsInseparableError, Seen
 from headroles.analysis.measure import ProbeTexts, Progress
 from headroles.cost import MAX_CELLS
-from headroles.errors import UnsupportedModelError
 from headroles.extended_roles import (
     EXTENDED_ROLES,
     EXTENDED_VERSION,
@@ -71,8 +70,8 @@ class Found:
 
     scores: Float[Tensor, "n layer head"]
     """[n layer head] one number a text."""
-    control: Float[Tensor, "n layer head"]
-    """[n layer head] the same without the cue."""
+    control: Float[Tensor, "m layer head"]
+    """[m layer head] the same without the cue."""
     texts: str = ""
     """What was measured on, in a few words."""
     chance: float | None = None
@@ -137,9 +136,12 @@ def measure_extended(
         roles |= _section(setting, measure_ioi(setting, direct), cap)
         roles |= _section(setting, {"copy_suppression": measure_copies(setting, direct)}, cap)
         roles |= _section(setting, {"successor": measure_successor(setting, direct)}, cap)
-    except UnsupportedModelError as error:
-        why = f"What its heads write cannot be told apart: {error.problem}"
-        roles = {key: roles.get(key) or _not_measured(why, seed) for key in EXTENDED_ROLES}
+    except HeadsInseparableError as error:
+        roles |= {
+            key: _not_measured(error.problem, seed)
+            for key, role in EXTENDED_ROLES.items()
+            if not role.from_attention
+        }
     return ExtendedSection(
         definitions_version=EXTENDED_VERSION, roles={key: roles[key] for key in EXTENDED_ROLES}
     )
@@ -148,17 +150,19 @@ def measure_extended(
 # ------------------------------------------------------------------ by attention
 
 
-def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase) -> Sequences:
+def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase, *, longest: int) -> Sequences:
     """Every two sentences as one text, so that a distance of 16 has rows and a full stop is seen
-    from behind; each sentence is used once.
+    from behind; each sentence is used once, and no text is longer than the model reads.
     """
     pairs = zip(texts.SENTENCES[::2], texts.SENTENCES[1::2], strict=True)
-    return texts.pack([encode(tokenizer, f"{one} {other}").token_ids for one, other in pairs])
+    return texts.pack(
+        [encode(tokenizer, f"{one} {other}", max_tokens=longest).token_ids for one, other in pairs]
+    )
 
 
 def by_attention(setting: Setting, cap: int) -> dict[str, ExtendedScores]:
     """``delimiter`` and ``fixed_offset``, on text and on random tokens, from the same cells."""
-    natural = pairs_of_sentences(setting.tokenizer)
+    natural = pairs_of_sentences(setting.tokenizer, longest=setting.bridge.cfg.n_ctx)
     ids = texts.ordinary_ids(setting.tokenizer)
     control = texts.random_like(natural, ids, rng=setting.rng())
     marks = torch.tensor(
@@ -251,7 +255,7 @@ def _offsets(
             control=[_matrix(one) for one in randoms],
             control_errors=[_matrix(one) for one in random_errors],
             peaks=peak.distance.tolist(),
-            previous=peak.is_previous.tolist(),
+            previous=peak.is_previous.int().tolist(),
         ),
     )
 

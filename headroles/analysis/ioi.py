@@ -11,6 +11,7 @@ repeated (Wang et al. 2022, arXiv 2211.00593, their distribution p_ABC).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,7 @@ def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:
     return None if both[-1] in tokenizer.all_special_ids else both[-1]
 
 
-def single_tokens(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> dict[str, int]:
+def single_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> dict[str, int]:
     """{word: id} of the words that are one token, each id once."""
     found = {word: word_id(tokenizer, word) for word in words}
     ids = list(found.values())

@@ -71,7 +71,7 @@ def ordered_classes(tokenizer: PreTrainedTokenizerBase) -> list[OrderedWords]:
     """The classes of which enough words are single tokens; a gap is never bridged."""
     found = []
     for name, (words, goes_round) in ORDERS.items():
-        known = single_tokens(tokenizer, list(words))
+        known = single_tokens(tokenizer, words)
         kept = [word for word in words if word in known]
         follows = dict(zip(words, (*words[1:], words[0]), strict=True))
         if not goes_round:
