@@ -29,9 +29,15 @@ from torch import Tensor
 from headroles.calibrate import CEILING_LIFT, FLOOR_LIFT, otsu
 from headroles.errors import ShapeError
 from headroles.extended_roles import LOGITS, ExtendedRole
-from headroles.scoring import row_sizes
+from headroles.scoring import cell_weights, row_sizes
+from headroles.tokens import is_delimiter
 from headroles.types import Head
+from headroles.wording import percent
 
+LEAST_ROWS = 4
+"""Fewer rows than this cannot show a role on a prompt."""
+MIN_LIFT, MAX_CHANCE = 0.25, 0.5
+"""As in :mod:`headroles.head_detection`: clearly over chance, and chance itself not too high."""
 LEAST_LOGITS = 0.1
 """A direct effect below this changes the odds of a token by less than a tenth."""
 STEADY = 3.0
@@ -99,6 +105,76 @@ def peaks(
     best = lift[1:].max(0)
     share = profile[1:].gather(0, best.indices.unsqueeze(0)).squeeze(0)
     return Peaks(best.indices + 2, share, lift[0] >= best.values)
+
+
+@dataclass(frozen=True)
+class OnPrompt:
+    """What a head does about an extended role on one prompt."""
+
+    value: float
+    """0..1, share of attention."""
+    chance: float
+    """0..1, an even spread's on this prompt."""
+    rows: int
+    """Rows that count."""
+    state: str
+    """``active``, ``quiet``, ``not_applicable`` or ``too_short``."""
+    reason: str
+    """One sentence."""
+
+    @property
+    def shown(self) -> str:
+        """Value and state in words."""
+        words = {
+            "active": "active",
+            "quiet": "quiet",
+            "not_applicable": "nothing to do here",
+            "too_short": "too short to tell",
+        }[self.state]
+        return f"{percent(self.value)} · {words}" if self.rows else words
+
+
+def judge_extended(
+    role: ExtendedRole,
+    attention: Float[Tensor, "query key"],
+    tokens: Sequence[str],
+    *,
+    threshold: float,
+    distance: int | None = None,
+) -> OnPrompt:
+    """Judge a head on a prompt in a role that attention can show, by the basic roles' rule.
+
+    Args:
+        role: ``delimiter`` or ``fixed_offset``.
+        attention: [query key] the head's pattern.
+        tokens: [pos] the prompt's tokens as text.
+        threshold: what it takes.
+        distance: for ``fixed_offset`` the head's own distance.
+    """
+    if distance is None:
+        marks = torch.tensor([is_delimiter(token) for token in tokens])
+        laid = cell_weights(delimiter_cells(marks))
+        rows = int(laid.rows)
+        value, chance = float((attention * laid.weights).sum()), float(laid.chance)
+        missing = "There is no . , ; : ! ? or line break in this prompt."
+        there = "delimiters"
+    else:
+        length = torch.tensor([len(tokens)])
+        shares, chances = offset_shares(attention[None, None], length, longest=distance)
+        rows = max(len(tokens) - distance - 1, 0)
+        value, chance = float(shares[-1]), float(chances[-1])
+        missing = f"No token has one {distance} back."
+        there = f"the token {distance} back"
+    if not rows:
+        return OnPrompt(0.0, 0.0, 0, "not_applicable", missing)
+    said = (
+        f"{percent(value)} of its attention goes to {there} at the {rows} places that count; an "
+        f"even spread would give {percent(chance)}, and it takes {percent(threshold)}."
+    )
+    if rows < LEAST_ROWS or chance > MAX_CHANCE:
+        return OnPrompt(value, chance, rows, "too_short", f"Too little to judge by: {said}")
+    needed = max(threshold, chance + MIN_LIFT * (1 - chance))
+    return OnPrompt(value, chance, rows, "active" if value >= needed else "quiet", said)
 
 
 # ------------------------------------------------------------------ what a head writes

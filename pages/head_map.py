@@ -7,6 +7,7 @@ import streamlit as st
 from headroles.errors import HeadrolesError
 from headroles.ui import ask, caches, pieces, prompt_form, state
 from headroles.ui.download import popover
+from headroles.ui.extended import maps, place, switch
 from headroles.ui.map import multiples, numbers, pair, table
 from headroles.ui.share import button
 
@@ -32,8 +33,20 @@ def page() -> None:
             popover.of_map(found, on_prompt=on_prompt, reference=reference)
             button.draw()
         multiples.draw(found)
+        further(reference, on_prompt=on_prompt)
         table.draw(found)
         pair.draw(found)
+
+
+def further(reference: caches.Reference, *, on_prompt: bool) -> None:
+    """The extended roles where they are wanted, and sentences against random tokens."""
+    entry = reference.entry
+    if on_prompt:
+        return
+    if switch.draw(entry):
+        maps.draw(entry)
+    if entry is not None:
+        place.draw(entry, reference.thresholds)
 
 
 def source(reference: caches.Reference) -> str:
