@@ -26,6 +26,7 @@ from torch import Tensor
 
 from headroles.calibrate import DIFFUSE_BOUNDS, FLOOR_LIFT
 from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError
+from headroles.extended_roles import EXTENDED_ROLES
 from headroles.head_detection import (
     DEFAULT_THRESHOLDS,
     PromptScores,
@@ -336,7 +337,8 @@ def role_title(key: str) -> str:
     >>> role_title("induction"), role_title("name_mover")
     ('Induction', 'Name mover')
     """
-    return ROLES[key].name if key in ROLES else key.replace("_", " ").capitalize()
+    role = ROLES.get(key) or EXTENDED_ROLES.get(key)
+    return role.name if role else key.replace("_", " ").capitalize()
 
 
 def _in_sentence(name: str) -> str:

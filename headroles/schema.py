@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from headroles.errors import CategoriesBrokenError
+from headroles.extended_schema import ExtendedSection
 from headroles.roles import ROLES, SCORED_ROLES
 
 SCHEMA_VERSION = 1
@@ -71,6 +72,8 @@ class Control(_Record):
 
     name: str
     scores: Matrix
+    standard_errors: list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]] | None = None
+    """Of these scores; older files have none."""
 
 
 class Tokenization(_Record):
@@ -104,6 +107,8 @@ class ModelEntry(_Record):
     controls: dict[str, Control]
     null_scores: dict[str, Matrix]
     notes: list[str] = []
+    extended: ExtendedSection | None = None
+    """The extended roles; older files, and an analysis that leaves them out, have none."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -118,6 +123,11 @@ class ModelEntry(_Record):
         for group in (self.all_scores, self.standard_errors, self.null_scores, controls):
             for name, matrix in group.items():
                 self._check_matrix(name, matrix)
+        for name, control in self.controls.items():
+            if control.standard_errors is not None:
+                self._check_matrix(f"errors of the control of {name}", control.standard_errors)
+        if self.extended:
+            self.extended.check_shape(self.num_layers, self.num_heads)
         for name, category in self.categories.items():
             for head in category.top_heads:
                 if head.layer >= self.num_layers or head.head >= self.num_heads:

@@ -37,6 +37,8 @@ class AnalysisSettings:
     """Most top heads a role."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """{role key: threshold} in place of calibrated ones."""
+    extended: bool = True
+    """Whether the extended roles are measured as well; ``reselect`` never touches them."""
 
     def __post_init__(self) -> None:
         if self.sequences < 2:
@@ -68,7 +70,11 @@ def categorize(scores: Mapping[str, RoleScores], settings: AnalysisSettings) -> 
         "all_scores": {key: _matrix(one.mean) for key, one in scores.items()},
         "standard_errors": {key: _matrix(one.standard_error) for key, one in scores.items()},
         "controls": {
-            key: Control(name=one.control_name, scores=_matrix(one.control))
+            key: Control(
+                name=one.control_name,
+                scores=_matrix(one.control),
+                standard_errors=None if one.control_error is None else _matrix(one.control_error),
+            )
             for key, one in scores.items()
             if one.control is not None
         },
@@ -122,6 +128,9 @@ def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
         null=torch.full_like(mean, torch.nan) if null is None else torch.tensor(null),
         control=None if control is None else torch.tensor(control.scores),
         control_name="" if control is None else control.name,
+        control_error=None
+        if control is None or control.standard_errors is None
+        else torch.tensor(control.standard_errors),
     )
 
 

@@ -177,6 +177,8 @@ class RoleScores:
     """[layer head] mean activation on the control texts, or None when the role has no control."""
     control_name: str = ""
     """What the control texts are, e.g. ``random tokens``."""
+    control_error: Float[Tensor, "layer head"] | None = None
+    """[layer head] standard error of the control, or None where it is not known."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import streamlit as st
 from headroles.ui import ask, caches, pieces, prompt_form, state
 from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens
 from headroles.ui.download import popover
+from headroles.ui.extended import passport as extended
 from headroles.ui.share import button, session
 
 
@@ -44,6 +45,7 @@ def closeup(found: caches.Answer) -> None:
     pattern.draw(one, drawn)
     tokens.draw(drawn)
     passport.draw(one)
+    extended.draw(one)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         profile.draw(one)

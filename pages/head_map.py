@@ -7,6 +7,7 @@ import streamlit as st
 from headroles.errors import HeadrolesError
 from headroles.ui import ask, caches, literature, pieces, prompt_form, state
 from headroles.ui.download import popover
+from headroles.ui.extended import maps, place, switch
 from headroles.ui.map import multiples, numbers, pair, table
 from headroles.ui.share import button
 
@@ -36,8 +37,20 @@ def page() -> None:
     multiples.draw(found)
     if found.by_papers:
         literature.draw(answer)
+    further(reference, on_prompt=on_prompt)
     table.draw(found)
     pair.draw(found)
+
+
+def further(reference: caches.Reference, *, on_prompt: bool) -> None:
+    """The extended roles where they are wanted, and sentences against random tokens."""
+    entry = reference.entry
+    if on_prompt:
+        return
+    if switch.draw(entry):
+        maps.draw(entry)
+    if entry is not None:
+        place.draw(entry, reference.thresholds)
 
 
 def source(reference: caches.Reference) -> str:

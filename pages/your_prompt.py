@@ -11,6 +11,8 @@ from headroles.ui import ask, caches, cards, literature, pieces, prompt_form, re
 from headroles.ui.compare import cards as pair_cards
 from headroles.ui.compare import form, numbers
 from headroles.ui.download import popover
+from headroles.ui.extended import prompt as extended
+from headroles.ui.extended import switch
 from headroles.ui.share import button
 
 
@@ -82,6 +84,8 @@ def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
     st.markdown(f"**{view.overall(role_cards)}** Click a bar to look at that head more closely.")
     pieces.bar_legend()
     cards.draw(role_cards, reference.entry)
+    if switch.draw(reference.entry):
+        extended.draw(reference.entry, found)
 
 
 def paired(

@@ -26,6 +26,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
+from headroles.extended_roles import EXTENDED_ROLES
 from headroles.models import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
 from headroles.roles import ROLES
@@ -48,6 +49,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=_threshold,
         metavar="ROLE=X",
         help="use X instead of the calibrated threshold; may be given several times",
+    )
+    parser.add_argument(
+        "--no-extended",
+        action="store_true",
+        help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
     )
     parser.add_argument("--cap", type=int, default=8, help="most top heads a role")
     parser.add_argument(
@@ -124,6 +130,10 @@ class TextReport:
             threshold = category["threshold"]
             over = "no role   " if threshold is None else f"over {threshold:.2f} "
             print(f"  {ROLES[key].name:22} {over:10} {heads or '—'}")
+        for key, role in summary["extended"].items():
+            heads = "  ".join(f"{name} {score:+.2f}" for name, score in role["heads"].items())
+            over = f"over {role['threshold']:.2f} " if not role["reason"] else "not known "
+            print(f"  {EXTENDED_ROLES[key].name:22} {over:10} {role['reason'] or heads or '—'}")
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -259,6 +269,7 @@ def run(
         seed=options.seed,
         cap=options.cap,
         thresholds=dict(options.threshold),
+        extended=not options.no_extended,
     )
     known = read_all(options.out).get(catalogue_key(model))  # a broken file is told before the work
     if known and not (options.force or options.compare) and not why_stale(known, model, settings):
@@ -278,6 +289,14 @@ def run(
                 "heads": {f"L{top.layer}H{top.head}": top.score for top in category.top_heads},
             }
             for key, category in entry.categories.items()
+        },
+        "extended": {
+            key: {
+                "threshold": one.threshold,
+                "reason": one.reason,
+                "heads": {f"L{top.layer}H{top.head}": top.score for top in one.top_heads},
+            }
+            for key, one in (entry.extended.roles.items() if entry.extended else ())
         },
     }
     if options.compare:

@@ -217,9 +217,9 @@ def test_layouts_are_named(load_any) -> None:
         assert found.parallel == (family in ("gpt_neox", "phi")), family
         assert found.qk_normed == (family in ("qwen3", "gemma3_text", *OLMO2)), family
         assert found.output_normed == (family in ("gemma2", "gemma3_text", *OLMO2)), family
-        assert found.order == (
-            "post-norm" if family in (*OLMO2, "other opt") else "pre-norm"
-        ), family
+        assert found.order == ("post-norm" if family in (*OLMO2, "other opt") else "pre-norm"), (
+            family
+        )
     assert weights.layout(load_any("gemma2")).score_cap == 2.0
     assert weights.layout(load_any("gemma2")).logit_cap == 30.0
 

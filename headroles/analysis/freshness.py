@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
+from headroles.extended_roles import EXTENDED_VERSION
 from headroles.inspection import inspect_model
 from headroles.models import CATALOGUE, model_revision, resolve_source
 from headroles.paths import ROOT
@@ -75,6 +76,11 @@ def _outdated(entry: ModelEntry) -> list[str]:
             f"it was made with version {entry.definitions_version} of the roles' definitions, "
             f"which are at version {DEFINITIONS_VERSION}"
         )
+    if entry.extended and entry.extended.definitions_version != EXTENDED_VERSION:
+        found.append(
+            f"its extended roles were made with version {entry.extended.definitions_version} of "
+            f"their definitions, which are at version {EXTENDED_VERSION}"
+        )
     for name, now in library_versions().items():
         then = entry.library_versions.get(name, "no version noted")
         # torch adds +cpu or +cu130 to the same release.
@@ -89,6 +95,8 @@ def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
         for name in ("sequences", "seed", "cap")
         if getattr(entry, name) != getattr(settings, name)
     ]
+    if settings.extended and entry.extended is None:
+        found.append("its extended roles were not measured")
     for role in SCORED_ROLES:
         category = entry.categories.get(role.key)
         by_hand = category and category.threshold_reason == BY_HAND

@@ -181,7 +181,7 @@ def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) 
     return RoleScores(
         role=role.key,
         mean=scores.mean(0),
-        standard_error=scores.std(0, unbiased=True) / n**0.5,
+        standard_error=_error(scores),
         chance=float(chance[counted].mean()),
         n=n,
         null=found.null[role.key][counted].mean(0)
@@ -189,4 +189,9 @@ def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) 
         else torch.full_like(scores[0], torch.nan),
         control=control.scores[role.key].mean(0) if control else None,
         control_name=role.control,
+        control_error=_error(control.scores[role.key]) if control else None,
     )
+
+
+def _error(scores: Float[Tensor, "n layer head"]) -> Float[Tensor, "layer head"]:
+    return scores.std(0, unbiased=True) / scores.shape[0] ** 0.5

@@ -11,6 +11,7 @@ import datetime
 import os
 
 from headroles.analysis.bridge import load_bridge
+from headroles.analysis.extended import measure_extended
 from headroles.analysis.freshness import library_versions
 from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
 from headroles.errors import UnsupportedModelError
@@ -37,6 +38,11 @@ def analyze(
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
     scores = measure(bridge, probe, seed=settings.seed, progress=progress)
+    extended = None
+    if settings.extended:
+        extended = measure_extended(
+            bridge, tokenizer, probe, seed=settings.seed, cap=settings.cap, progress=progress
+        )
     start = start_token(tokenizer)
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
@@ -54,6 +60,7 @@ def analyze(
         ),
         library_versions=library_versions(),
         notes=_notes(settings),
+        extended=extended,
         **categorize(scores, settings),
     )
 

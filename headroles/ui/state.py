@@ -306,7 +306,7 @@ def chart_key(chart: str) -> str:
     return f"{chart}_{st.session_state[_MOUNTS].get(chart, 0)}"
 
 
-def on_click(chart: str, role: str, *, model: str | None = None) -> Callable[[], None]:
+def on_click(chart: str, role: str | None, *, model: str | None = None) -> Callable[[], None]:
     """The callback of a clickable chart: lead to the head that was clicked."""
 
     def clicked() -> None:

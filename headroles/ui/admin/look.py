@@ -8,9 +8,12 @@ import streamlit as st
 
 from headroles import known_heads
 from headroles.errors import CategoriesBrokenError
+from headroles.extended_roles import EXTENDED_ROLES
 from headroles.roles import ROLES
 from headroles.ui import pieces, state
 from headroles.ui.admin import difference, numbers, role_view, words, write
+from headroles.ui.extended import maps
+from headroles.ui.extended import state as extended_state
 from headroles.ui.text import count, listing, table
 
 if TYPE_CHECKING:
@@ -45,7 +48,28 @@ def draw(desk: Desk) -> None:
     if found is not None and not found[1].is_new:
         with st.container(border=True, key="role_changes"):
             difference.role(found[1], key)
+    _extended(entry)
     write.downloads(desk, entry)
+
+
+def _extended(entry: ModelEntry) -> None:
+    """The extended roles of the candidate, one at a time; students see them with the entry."""
+    st.subheader("Extended roles", anchor=False)
+    if entry.extended is None:
+        st.caption("This analysis left them out.")
+        return
+    key = st.segmented_control(
+        "Extended role",
+        list(entry.extended.roles),
+        default=next(iter(entry.extended.roles)),
+        format_func=lambda name: EXTENDED_ROLES[name].name,
+        key=extended_state.LOOK_ROLE,
+        required=True,
+        label_visibility="collapsed",
+    )
+    with st.container(border=True, key="look_extended"):
+        pieces.html(maps.LEGEND)
+        maps.card(EXTENDED_ROLES[key], entry.extended.roles[key], place="look", clickable=False)
 
 
 def _choose(desk: Desk) -> Job | None:

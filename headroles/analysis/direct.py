@@ -1,0 +1,204 @@
+"""Run a batch and hand out what each head writes: patterns, values, and frozen norms.
+
+Direct effects are exact only if the parts are what they are taken for: that ``sum over h of
+(A v[g(h)]) W_O[h] + b_O`` is the layer's attention output, and that each norm is linear once its
+scale is frozen. :class:`Direct` checks both on the first batch that it runs, and a model that fails
+is refused with the reason, not approximated.
+
+>>> direct = Direct(bridge)  # doctest: +SKIP
+>>> scale = direct.run(token_ids, lambda layer, seen: print(seen.values.shape))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from headroles.analysis.bridge import _forget_patterns, _SeenEnough
+from headroles.errors import HeadrolesError
+from headroles.extended_scoring import key_value_index, through_norm
+
+TOLERANCE = 1e-3
+"""Largest error of a layer's output, put together from its heads, relative to its size."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenNorm:
+    """A LayerNorm or RMSNorm as ``P x * gain / scale + bias``."""
+
+    gain: Float[Tensor, " model"]
+    """[model] what each component is multiplied with."""
+    bias: Float[Tensor, " model"]
+    """[model] zero for an RMSNorm."""
+    centers: bool
+    """Whether P subtracts the mean."""
+
+    def scale(
+        self, before: Float[Tensor, "*batch model"], after: Float[Tensor, "*batch model"]
+    ) -> Float[Tensor, "*batch"]:
+        """What the norm divided by, found from its input and output, epsilon included."""
+        centered = before - before.mean(-1, keepdim=True) if self.centers else before
+        linear = centered * self.gain
+        return linear.square().sum(-1) / (linear * (after - self.bias)).sum(-1)
+
+
+def freeze(norm: Callable[[Tensor], Tensor], width: int) -> FrozenNorm:
+    """Find a norm's gain and bias by asking it: f(x) = P x * gain + bias at x of unit scale.
+
+    It needs no knowledge of how a family stores its gain (Gemma's is 1 + weight).
+    """
+    unit = torch.ones(width)
+    unit[1::2] = -1  # mean 0 and mean square 1
+    with torch.inference_mode():
+        there, back, flat = (norm(one.view(1, 1, -1)).flatten() for one in (unit, -unit, unit**2))
+    gain, bias = (there - back) / 2 * unit, (there + back) / 2
+    return FrozenNorm(gain, bias, centers=bool((flat - bias).abs().max() < 1e-3))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One layer on one batch."""
+
+    pattern: Float[Tensor, "batch head query key"]
+    """[batch head query key] attention."""
+    values: Float[Tensor, "batch key kv width"]
+    """[batch key kv width] values by key/value head."""
+    output: Float[Tensor, "head width model"]
+    """[head width model] W_O."""
+    post: FrozenNorm | None
+    """The norm between the layer's attention and the residual stream, where there is one."""
+    post_scale: Float[Tensor, "batch query"] | float
+    """[batch query] its scale; 1 without one."""
+
+    def before(self, directions: Float[Tensor, "*token model"]) -> Float[Tensor, "*token model"]:
+        """Directions of the residual stream as directions of the heads' own outputs."""
+        if self.post is None:
+            return directions
+        return through_norm(directions, self.post.gain, centers=self.post.centers)
+
+
+class HeadsInseparableError(HeadrolesError):
+    """What single heads write cannot be told apart in this model."""
+
+
+class Direct:
+    """A model whose heads' direct effects can be computed.
+
+    Raises:
+        HeadsInseparableError: if it has no final norm or no readable weights.
+    """
+
+    def __init__(self, bridge: TransformerBridge) -> None:
+        self.bridge, self._checked = bridge, False
+        try:
+            width, layers = bridge.cfg.d_model, bridge.cfg.n_layers
+            self.final = freeze(bridge.ln_final, width)
+            blocks = [bridge.blocks[layer] for layer in range(layers)]
+            self.outputs = [block.attn.W_O.detach().float() for block in blocks]
+            self.posts = [
+                freeze(block.ln1_post, width) if _has(block, "ln1_post") else None
+                for block in blocks
+            ]
+            self.unembed = bridge.W_U.detach().float()  # [model vocabulary]
+        except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise HeadsInseparableError(
+                f"The weights of this model cannot be read head by head ({error})."
+            ) from error
+
+    def directions(
+        self, token_ids: Int[Tensor, "*token"], reference: Float[Tensor, "... model"]
+    ) -> Float[Tensor, "*token model"]:
+        """The logits of tokens, less a reference, as directions of the residual stream."""
+        wanted = self.unembed.T[token_ids] - reference
+        return through_norm(wanted, self.final.gain, centers=self.final.centers)
+
+    def run(
+        self, token_ids: Int[Tensor, "batch pos"], on_layer: Callable[[int, Seen], None]
+    ) -> tuple[Float[Tensor, "batch pos"], Float[Tensor, "batch pos model"]]:
+        """Run a batch once; ``on_layer`` is called for every layer in turn.
+
+        Returns:
+            [batch pos] the scale of the final norm, [batch pos model] its output.
+
+        Raises:
+            HeadsInseparableError: if a layer's output is not the sum of its heads'.
+        """
+        kept: dict[str, Tensor] = {}
+        hooks: list[tuple[str, Callable[..., None]]] = []
+
+        def keep(name: str, place: str) -> None:
+            hooks.append((place, lambda value, hook: kept.__setitem__(name, value.float())))
+
+        def done(layer: int) -> Callable[..., None]:
+            def hook(value: Tensor, hook: object) -> None:
+                _forget_patterns(self.bridge)
+                self._check(layer, kept)
+                on_layer(layer, self._seen(layer, kept))
+
+            return hook
+
+        def end(value: Tensor, hook: object) -> None:
+            kept["final_out"] = value.float()
+            raise _SeenEnough
+
+        for layer in range(self.bridge.cfg.n_layers):
+            here = f"blocks.{layer}"
+            keep("values", f"{here}.attn.hook_v")
+            keep("pattern", f"{here}.attn.hook_pattern")
+            keep("out", f"{here}.attn.hook_out")
+            if self.posts[layer]:
+                keep("post_in", f"{here}.ln1_post.hook_in")
+                keep("post_out", f"{here}.ln1_post.hook_out")
+            # At the end of the block: some families show their pattern after their output.
+            hooks.append((f"{here}.hook_resid_post", done(layer)))
+        keep("final_in", "ln_final.hook_in")
+        hooks.append(("ln_final.hook_out", end))
+        with torch.inference_mode(), contextlib.suppress(_SeenEnough):
+            self.bridge.run_with_hooks(
+                token_ids,
+                return_type=None,
+                fwd_hooks=hooks,
+                output_attentions=False,
+                use_cache=False,
+            )
+        self._checked = True
+        return self.final.scale(kept["final_in"], kept["final_out"]), kept["final_out"]
+
+    def _seen(self, layer: int, kept: dict[str, Tensor]) -> Seen:
+        post = self.posts[layer]
+        scale = post.scale(kept["post_in"], kept["post_out"]) if post else 1.0
+        return Seen(kept["pattern"], kept["values"], self.outputs[layer], post, scale)
+
+    def _check(self, layer: int, kept: dict[str, Tensor]) -> None:
+        """Once a model: the heads' outputs add up to the layer's."""
+        if self._checked:
+            return
+        output, values = self.outputs[layer], kept["values"]
+        if values.ndim != 4 or kept["out"].ndim != 3:
+            raise self._refuse(layer)
+        index = key_value_index(output.shape[0], values.shape[2])
+        moved = torch.einsum("bhqk,bkhw->bqhw", kept["pattern"], values[:, :, index])
+        whole = torch.einsum("bqhw,hwm->bqm", moved, output)
+        bias = getattr(self.bridge.blocks[layer].attn.o, "bias", None)
+        whole = whole if bias is None else whole + bias.float()
+        if (whole - kept["out"]).abs().max() > TOLERANCE * kept["out"].abs().max():
+            raise self._refuse(layer)
+
+    def _refuse(self, layer: int) -> HeadsInseparableError:
+        return HeadsInseparableError(
+            f"What the heads of layer {layer} write does not add up to the layer's output, so "
+            "their effects cannot be told apart in this kind of model."
+        )
+
+
+def _has(block: object, name: str) -> bool:
+    try:
+        return getattr(block, name) is not None
+    except AttributeError:
+        return False

@@ -1,0 +1,161 @@
+"""Prompts of the indirect-object task (IOI), made for whatever tokenizer the model has.
+
+"When Mary and John went to the store, John gave a drink to" is answered by Mary. S is the name that
+stands twice (the subject; S2 is its second place), IO the one that stands once (the indirect
+object). Either name may come first. The control replaces S2 by a third name, so that no name is
+repeated (Wang et al. 2022, arXiv 2211.00593, their distribution p_ABC).
+
+>>> ioi_prompts(tokenizer, 2, rng=np.random.default_rng(0)).n  # doctest: +SKIP
+2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from headroles.analysis.texts import pack
+from headroles.tokens import start_token
+from headroles.types import Sequences
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a line."""
+    return tuple(text.split())
+
+
+NAMES = words_of(
+    "John Mary Tom James Peter Paul David Mark Daniel Henry Robert George Michael Andrew Anna Emma "
+    "Sara Kate Jane Alice Rose Grace Laura Julia Maria Helen Susan Emily Sarah Lisa William Richard"
+)
+"""Common first names; those that are one token take part."""
+
+TEMPLATES = (
+    "When {first} and {second} went to the {place}, {agent} gave a {gift} to",
+    "After {first} and {second} came to the {place}, {agent} showed a {gift} to",
+    "While {first} and {second} were at the {place}, {agent} gave a {gift} to",
+    "Then {first} and {second} went to the {place}, and {agent} handed a {gift} to",
+)
+PLACES = ("store", "park", "school", "house", "garden", "station")
+GIFTS = ("drink", "book", "ring", "letter", "ball", "key")
+
+LEAST_NAMES = 8
+"""Fewer single-token names than this make no task."""
+
+
+@dataclass(frozen=True, eq=False)
+class IoiPrompts:
+    """A batch of prompts and of their controls."""
+
+    prompts: Sequences
+    """[n pos] the prompts."""
+    control: Sequences
+    """[n pos] the same with a third name in S2's place; rows and places match."""
+    io: Int[Tensor, " n"]
+    """[n] token id of the indirect object."""
+    subject: Int[Tensor, " n"]
+    """[n] token id of the subject."""
+    third: Int[Tensor, " n"]
+    """[n] token id of the third name, which stands at S2 in the control."""
+    io_at: Int[Tensor, " n"]
+    """[n] the position of IO."""
+    s2_at: Int[Tensor, " n"]
+    """[n] the position of S2."""
+    names: Int[Tensor, " name"]
+    """[name] the ids of all names that take part."""
+
+    @property
+    def n(self) -> int:
+        """How many prompts."""
+        return len(self.prompts)
+
+
+def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:
+    """The id of a word inside a sentence where it is a single token; else None.
+
+    It is encoded behind another word: some tokenizers put a mark of their own at a text's start.
+    """
+    before = tokenizer("and", add_special_tokens=False)["input_ids"]
+    both = tokenizer(f"and {word}", add_special_tokens=False)["input_ids"]
+    if len(both) != len(before) + 1 or both[:-1] != before:
+        return None
+    return None if both[-1] in tokenizer.all_special_ids else both[-1]
+
+
+def single_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> dict[str, int]:
+    """{word: id} of the words that are one token, each id once."""
+    found = {word: word_id(tokenizer, word) for word in words}
+    ids = list(found.values())
+    return {word: one for word, one in found.items() if one is not None and ids.count(one) == 1}
+
+
+def ioi_prompts(
+    tokenizer: PreTrainedTokenizerBase, n: int, *, rng: np.random.Generator
+) -> IoiPrompts | str:
+    """Make ``n`` prompts, half of them with the subject named first.
+
+    Returns:
+        The prompts, or why there are none for this tokenizer, as a sentence.
+    """
+    names = single_tokens(tokenizer, NAMES)
+    if len(names) < LEAST_NAMES:
+        return (
+            f"Only {len(names)} of {len(NAMES)} first names are single tokens of this model, and "
+            f"it takes {LEAST_NAMES}."
+        )
+    start = start_token(tokenizer).token_id
+    rows = []
+    for place in range(n):
+        io, subject, third = (str(one) for one in rng.choice(list(names), 3, replace=False))
+        first, second = (subject, io) if place % 2 else (io, subject)
+        words = {
+            "first": first,
+            "second": second,
+            "place": rng.choice(PLACES),
+            "gift": rng.choice(GIFTS),
+        }
+        template = TEMPLATES[place // 2 % len(TEMPLATES)]
+        prompt, control = (
+            [start, *_ids(tokenizer, template.format(**words, agent=agent))]
+            for agent in (subject, third)
+        )
+        rows.append((prompt, control, names[io], names[subject], names[third]))
+    good = [row for row in rows if _is_clean(*row)]
+    if len(good) < max(2, n // 2):
+        return "The names of its prompts fall into other tokens inside a sentence."
+    prompts, controls, ios, subjects, thirds = zip(*good, strict=True)
+    return IoiPrompts(
+        prompts=pack(prompts),
+        control=pack(controls),
+        io=torch.tensor(ios),
+        subject=torch.tensor(subjects),
+        third=torch.tensor(thirds),
+        io_at=torch.tensor([row.index(io) for row, io in zip(prompts, ios, strict=True)]),
+        s2_at=torch.tensor([row.index(one) for row, one in zip(controls, thirds, strict=True)]),
+        names=torch.tensor(list(names.values())),
+    )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _is_clean(prompt: list[int], control: list[int], io: int, subject: int, third: int) -> bool:
+    """Each name where it should be, and the control different in S2 alone."""
+    differ = [
+        place for place, pair in enumerate(zip(prompt, control, strict=False)) if pair[0] != pair[1]
+    ]
+    return (
+        len(prompt) == len(control)
+        and prompt.count(io) == 1
+        and prompt.count(subject) == 2
+        and control.count(third) == 1
+        and differ == [control.index(third)]
+        and prompt[differ[0]] == subject
+    )

@@ -1,0 +1,146 @@
+"""The extended roles on Your Prompt: bars where attention can show them, a list for the rest."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.extended_roles import EXTENDED_ROLES, ExtendedRole
+from headroles.types import Head
+from headroles.ui import pieces
+from headroles.ui import state as session
+from headroles.ui.extended import numbers
+from headroles.ui.text import count, percent, table
+
+if TYPE_CHECKING:
+    from headroles.extended_schema import ExtendedScores
+    from headroles.store import ModelEntry
+    from headroles.ui.caches import Answer
+
+KNOCK_OUT = "pages/knockout_lab.py"
+
+
+def draw(entry: ModelEntry, found: Answer) -> None:
+    """Draw a card a role."""
+    st.subheader("Extended roles", anchor=False)
+    with st.container(key="extended_cards"):
+        for key, scores in entry.extended.roles.items():
+            role = EXTENDED_ROLES[key]
+            with st.container(border=True, key=f"card_{key}", height="stretch"):
+                if not scores.is_measured:
+                    _heading(role, "not measured")
+                    pieces.html(f'<p class="hr-asleep">{escape(scores.reason)}</p>')
+                elif role.from_attention:
+                    _on_prompt(role, scores, found)
+                else:
+                    _from_reference(role, scores)
+
+
+def _heading(role: ExtendedRole, headline: str, *, awake: bool | None = None) -> None:
+    circle = {True: "●", False: "○", None: "◌"}[awake]
+    meaning = {True: "awake", False: "asleep", None: "cannot be told from one prompt"}[awake]
+    pieces.html(
+        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
+        f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'
+        f'<h3>{escape(role.name)}</h3><span class="hr-count">{escape(headline)}</span></div>'
+        f'<p class="hr-explain">{escape(role.explanation)}</p>'
+    )
+
+
+def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> None:
+    """Bars of the listed heads on this prompt, with chance and threshold."""
+    from headroles import charts
+    from headroles.extended_scoring import judge_extended
+
+    peaks = scores.profiles.peaks if scores.profiles else None
+    judged = [
+        judge_extended(
+            role,
+            found.run.attention[head],
+            found.run.tokens,
+            threshold=scores.threshold,
+            distance=peaks[head.layer][head.head] if peaks else None,
+        )
+        for head in (Head(top.layer, top.head) for top in scores.top_heads)
+    ]
+    active = sum(one.state == "active" for one in judged)
+    if not judged:
+        _heading(role, "no head of this model", awake=False)
+        best = max(numbers.records(role, scores), key=lambda one: float(one["value"]))
+        pieces.html(
+            f'<p class="hr-asleep">The analysis lists no head. The nearest is {best["label"]} with '
+            f"{percent(float(best['value']))} of its attention; it takes "
+            f"{percent(scores.threshold)}.</p>"
+        )
+        return
+    _heading(role, f"{active} of {count(len(judged), 'head')} active", awake=active > 0)
+    records = [
+        {
+            "order": order,
+            "layer": top.layer,
+            "head": top.head,
+            "label": Head(top.layer, top.head).label,
+            "note": f"{peaks[top.layer][top.head]} back" if peaks else "",
+            "value": one.value,
+            "chance": one.chance,
+            "threshold": scores.threshold,
+            "state": one.state,
+            "applies": one.rows > 0,
+            "shown": one.shown,
+            "reason": one.reason,
+        }
+        for order, (top, one) in enumerate(zip(scores.top_heads, judged, strict=True))
+    ]
+    chart = f"bars_{role.key}"
+    pieces.chart(
+        charts.head_bars(records, role),
+        key=session.chart_key(chart),
+        alt_text=f"{role.name}: {active} of {count(len(judged), 'head')} active. "
+        + " ".join(f"{one['label']}: {one['shown']}." for one in records),
+        on_select=session.on_click(chart, None),
+    )
+    with st.expander(f"All numbers ({count(len(judged), 'head')})", key=f"numbers_{role.key}"):
+        rows = [
+            [
+                str(one["label"]),
+                str(one["shown"]),
+                percent(float(one["chance"])),
+                percent(float(one["threshold"])),
+                str(one["reason"]),
+            ]
+            for one in records
+        ]
+        pieces.html(table(["Head", "On this prompt", "Chance", "Threshold", ""], rows, notes=True))
+
+
+def _from_reference(role: ExtendedRole, scores: ExtendedScores) -> None:
+    """The listed heads with their reference scores: one prompt's attention cannot tell."""
+    heads = len(scores.top_heads)
+    _heading(role, f"{count(heads, 'head')} listed" if heads else "no head of this model")
+    if heads:
+        rows = [
+            [
+                Head(top.layer, top.head).label,
+                numbers.plain(role, top.score, top.standard_error),
+                numbers.number(role, top.score),
+            ]
+            for top in scores.top_heads
+        ]
+        pieces.html(table(["Head", "Measured", "In words"], rows))
+    else:
+        pieces.html(f'<p class="hr-asleep">{escape(numbers.sentence(role, scores))}</p>')
+    pieces.html(
+        '<p class="hr-small">One prompt cannot show this role: attention says where a head looks, '
+        f"not what it writes. {escape(numbers.out_of(role, scores))}</p>"
+    )
+    _where_to_test()
+
+
+def _where_to_test() -> None:
+    from headroles import paths
+
+    said = "To test it on this prompt, switch the head off and look at what changes"
+    where = " in the Knock-out lab." if (paths.ROOT / KNOCK_OUT).exists() else "."
+    pieces.html(f'<p class="hr-small">{said}{where}</p>')

@@ -1,0 +1,32 @@
+"""The switch that shows the extended roles; off until a reader wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.extended import state
+
+if TYPE_CHECKING:
+    from headroles.store import ModelEntry
+
+NOT_MEASURED = (
+    "The extended roles were not measured for this model. An analysis that includes them "
+    "(the default of the Admin page and of the command line) adds them."
+)
+
+
+def draw(entry: ModelEntry | None) -> bool:
+    """Draw the switch; True where it is on and there is something to show."""
+    on = st.toggle(
+        "Extended roles",
+        key=state.SHOWN,
+        persist_state="session",
+        help="Six more roles for when you know the first five: delimiter, fixed offset, "
+        "successor, S-inhibition, name mover and copy suppression.",
+    )
+    if on and (entry is None or entry.extended is None):
+        st.caption(NOT_MEASURED)
+        return False
+    return on
