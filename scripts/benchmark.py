@@ -108,7 +108,7 @@ def analysis_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Meas
     """The three roles that both know, on the same prompts: one run each against one pass."""
     from headroles.analysis.agreement import detect_head_scores, largest_difference, own_detect_head
     from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.texts import SENTENCES
+    from headroles.probe_texts import SENTENCES
 
     bridge = load_bridge(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
@@ -144,8 +144,8 @@ def analysis_vs_forward(repeats: int) -> Measured:
 
     from headroles.analysis.bridge import load_bridge
     from headroles.analysis.measure import MAX_CELLS, make_texts, measure
-    from headroles.analysis.texts import batches
     from headroles.models import load_tokenizer
+    from headroles.probe_texts import batches
 
     with gpt2_small() as folder:
         bridge = load_bridge(str(folder))
