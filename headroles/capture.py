@@ -92,11 +92,16 @@ class _HandOver(pyvene.CollectIntervention):
         return base.new_empty(1, 0)
 
 
+class _SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
+    """Raised at the last pattern: nothing after it is wanted."""
+
+
 def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer) -> None:
     """Run a batch once and call ``on_layer(layer, patterns)`` for every layer in turn.
 
-    The attention of the whole model is never in memory at once. Rows may be padded on the right:
-    attention is causal, so no token sees the padding after it.
+    The attention of the whole model is never in memory at once, and the pass ends at the last
+    layer's pattern: neither the last MLP nor the logits are computed. Rows may be padded on the
+    right: attention is causal, so no token sees the padding after it.
 
     Args:
         loaded: a model from :func:`headroles.models.load_model`.
@@ -106,7 +111,12 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
     batch, length = token_ids.shape
 
     def take(layer: int) -> Callable[[Tensor], None]:
-        return lambda pattern: on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+        def hand(pattern: Tensor) -> None:
+            on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+            if layer == loaded.num_layers - 1:
+                raise _SeenEnough
+
+        return hand
 
     with loaded.lock, torch.inference_mode():
         runner = _runner(loaded, "hand_over", _HandOver)
@@ -114,8 +124,8 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
         for layer, probe in enumerate(probes):
             probe.take = take(layer)
         try:
-            inputs = {"input_ids": token_ids, **_last_logits_only(loaded)}
-            runner(inputs, unit_locations=None, use_cache=False)
+            with contextlib.suppress(_SeenEnough):  # PyVene takes its hooks away all the same
+                runner({"input_ids": token_ids}, unit_locations=None, use_cache=False)
         finally:
             for probe in probes:
                 probe.take = None

@@ -198,6 +198,19 @@ def test_a_padded_batch_has_the_attention_of_each_prompt_alone(
             torch.testing.assert_close(close, alone[layer], atol=1e-6, rtol=0)
 
 
+def test_no_hook_is_left_behind(load_family, prompts) -> None:
+    loaded = load_family("gpt2")
+    detect(loaded, prompts, [PREVIOUS])
+    assert not any(module._forward_hooks for module in loaded.model.modules())
+
+    def fails(layer: int, attention: torch.Tensor) -> None:
+        raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        capture.each_layer(loaded, prompts.sequences.token_ids, fails)
+    assert not any(module._forward_hooks for module in loaded.model.modules())
+
+
 def test_progress_and_chunks_change_no_number(load_family, prompts, monkeypatch) -> None:
     loaded, told = load_family("gpt2"), []
     whole = detect(loaded, prompts, [PREVIOUS])
