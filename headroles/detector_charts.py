@@ -82,7 +82,11 @@ def pattern_picture(
     return (
         alt.layer(empty, filled)
         .add_params(names)
-        .properties(width=side, height=side, padding=4)
+        .properties(
+            width=side,
+            height=side,
+            padding={"left": 4, "right": 4, "top": 4, "bottom": 4},
+        )
         .configure_view(strokeWidth=0)
     )
 

@@ -11,6 +11,7 @@ from headroles.ui import ask, caches, cards, literature, pieces, prompt_form, re
 from headroles.ui.compare import cards as pair_cards
 from headroles.ui.compare import form, numbers
 from headroles.ui.download import popover
+from headroles.ui.lab import saved
 from headroles.ui.share import button
 
 
@@ -72,6 +73,8 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
         one_prompt(found, reference)
     else:
         literature.draw(found)
+    if second is None:
+        saved.draw(found)
 
 
 def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
