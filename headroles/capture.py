@@ -7,6 +7,8 @@ transformers' eager attention computes them.
 PyVene (Wu et al. 2024, arXiv 2403.07809) hooks the shared model while it runs and removes *every*
 forward hook afterwards, so each run holds the model's lock.
 
+Many prompts at once go through :func:`each_layer`, which hands out one layer's patterns at a time.
+
 >>> run = capture(load_model("demo"), "The cat sat on the mat.")  # doctest: +SKIP
 >>> run.attention.shape  # doctest: +SKIP
 torch.Size([4, 8, 8, 8])
@@ -17,9 +19,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.models import LoadedModel
@@ -72,6 +75,62 @@ def collect(
     return stacked.float(), logits
 
 
+OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+
+
+class _HandOver(pyvene.CollectIntervention):
+    """Collects nothing: the pattern is handed to a function at once, and let go."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings, keep_last_dim=True)  # else PyVene flattens the heads
+        self.take: Callable[[Tensor], None] | None = None
+
+    def forward(
+        self, base: Tensor, source: Tensor | None = None, subspaces: object = None, **_: object
+    ) -> Tensor:
+        self.take(base)
+        return base.new_empty(1, 0)
+
+
+class _SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
+    """Raised at the last pattern: nothing after it is wanted."""
+
+
+def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer) -> None:
+    """Run a batch once and call ``on_layer(layer, patterns)`` for every layer in turn.
+
+    The attention of the whole model is never in memory at once, and the pass ends at the last
+    layer's pattern: neither the last MLP nor the logits are computed. Rows may be padded on the
+    right: attention is causal, so no token sees the padding after it.
+
+    Args:
+        loaded: a model from :func:`headroles.models.load_model`.
+        token_ids: [batch pos] ids; position 0 of every row is the start token.
+        on_layer: is given each layer's patterns as [batch head query key].
+    """
+    batch, length = token_ids.shape
+
+    def take(layer: int) -> Callable[[Tensor], None]:
+        def hand(pattern: Tensor) -> None:
+            on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+            if layer == loaded.num_layers - 1:
+                raise _SeenEnough
+
+        return hand
+
+    with loaded.lock, torch.inference_mode():
+        runner = _runner(loaded, "hand_over", _HandOver)
+        probes = list(runner.interventions.values())  # in the order of the probes' paths
+        for layer, probe in enumerate(probes):
+            probe.take = take(layer)
+        try:
+            with contextlib.suppress(_SeenEnough):  # PyVene takes its hooks away all the same
+                runner({"input_ids": token_ids}, unit_locations=None, use_cache=False)
+        finally:
+            for probe in probes:
+                probe.take = None
+
+
 def _last_logits_only(loaded: LoadedModel) -> dict[str, int]:
     """Ask for the logits of the last token alone, where the model can be asked.
 
@@ -82,20 +141,27 @@ def _last_logits_only(loaded: LoadedModel) -> dict[str, int]:
 
 
 def _collector(loaded: LoadedModel) -> pyvene.IntervenableModel:
-    """The PyVene model that collects every probe; made once a model."""
-    if "collector" not in loaded.tools:
+    """The PyVene model that collects every probe."""
+    return _runner(loaded, "collector", pyvene.CollectIntervention)
+
+
+def _runner(
+    loaded: LoadedModel, name: str, intervention: type[pyvene.CollectIntervention]
+) -> pyvene.IntervenableModel:
+    """A PyVene model with one intervention on the probe of every layer; made once a model."""
+    if name not in loaded.tools:
         config = pyvene.IntervenableConfig(
             [
                 pyvene.RepresentationConfig(
                     component=f"{path}.output",
                     unit="t",  # the whole tensor: gathering single heads returns wrong splits
-                    intervention=pyvene.CollectIntervention(),
+                    intervention=intervention(),
                 )
                 for path in loaded.probe_paths
             ]
         )
-        loaded.tools["collector"] = pyvene.IntervenableModel(config, model=loaded.model)
-    return loaded.tools["collector"]
+        loaded.tools[name] = pyvene.IntervenableModel(config, model=loaded.model)
+    return loaded.tools[name]
 
 
 def _best_tokens(

@@ -372,3 +372,11 @@ class KnownHeadsError(HeadrolesError):
 
 class ExportError(HeadrolesError):
     """A picture that cannot be made."""
+
+
+class PatternError(HeadrolesError):
+    """A detection pattern that cannot be read, or does not fit the prompt."""
+
+
+class DetectionError(HeadrolesError):
+    """A detection that cannot be run: no prompt, no pattern, or too many of them."""

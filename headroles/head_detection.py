@@ -160,7 +160,7 @@ def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[st
                 "score": top.score,
                 "standard_error": top.standard_error,
                 "roles": roles_of[Head(top.layer, top.head)],
-                **_as_dict(judge(Head(top.layer, top.head), key, scores, category.threshold)),
+                **verdict_row(judge(Head(top.layer, top.head), key, scores, category.threshold)),
             }
             for top in category.top_heads
         ]
@@ -214,7 +214,7 @@ def summarize_literature(
                 "roles": roles_of[one.head],
                 "basis": one.basis,
                 "source": one.source,
-                **_as_dict(judge(one.head, key, scores, None)),
+                **verdict_row(judge(one.head, key, scores, None)),
             }
             for one in rows
         ]
@@ -275,8 +275,12 @@ def active_heads(
 
 def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | None) -> Verdict:
     """One head's state in one role on one prompt, with its reason in plain words."""
-    role = get_role(role_key)
-    resting = float(scores.resting[head])
+    return judge_as(get_role(role_key), head, scores, threshold)
+
+
+def judge_as(role: Role, head: Head, scores: PromptScores, threshold: float | None) -> Verdict:
+    """The same for a role that need not be of the registry; ``scores`` holds its activation."""
+    role_key, resting = role.key, float(scores.resting[head])
     if not role.is_scored:
         own = Activation(0.0, 0.0, 0)
         return Verdict(head, role_key, own, 0.0, "quiet", _what_instead(head, scores), resting)
@@ -365,7 +369,8 @@ def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
     return "It looks elsewhere."
 
 
-def _as_dict(verdict: Verdict) -> dict[str, object]:
+def verdict_row(verdict: Verdict) -> dict[str, object]:
+    """A verdict as the part of a summary's row that depends on the prompt."""
     return {
         "activation_score": verdict.activation.value,
         "chance": verdict.activation.chance,

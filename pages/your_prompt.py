@@ -13,6 +13,7 @@ from headroles.ui.compare import form, numbers
 from headroles.ui.download import popover
 from headroles.ui.extended import prompt as extended
 from headroles.ui.extended import switch
+from headroles.ui.lab import saved
 from headroles.ui.share import button
 
 
@@ -74,6 +75,8 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
         one_prompt(found, reference)
     else:
         literature.draw(found)
+    if second is None:
+        saved.draw(found)
 
 
 def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:

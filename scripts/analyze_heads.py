@@ -308,7 +308,7 @@ def compare(model: str) -> dict[str, float]:
     """The largest difference from ``detect_head`` on the probe sentences and two repeats."""
     from headroles.analysis.agreement import largest_difference
     from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.texts import SENTENCES
+    from headroles.probe_texts import SENTENCES
 
     repeats = [f"{sentence} {sentence}" for sentence in SENTENCES[:2]]
     return largest_difference(load_bridge(model), [*SENTENCES[:4], *repeats])

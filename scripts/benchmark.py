@@ -118,7 +118,7 @@ def analysis_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Meas
     """The three roles that both know, on the same prompts: one run each against one pass."""
     from headroles.analysis.agreement import detect_head_scores, largest_difference, own_detect_head
     from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.texts import SENTENCES
+    from headroles.probe_texts import SENTENCES
 
     bridge = load_bridge(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
@@ -180,8 +180,8 @@ def analysis_vs_forward(repeats: int) -> Measured:
 
     from headroles.analysis.bridge import load_bridge
     from headroles.analysis.measure import MAX_CELLS, make_texts, measure
-    from headroles.analysis.texts import batches
     from headroles.models import load_tokenizer
+    from headroles.probe_texts import batches
 
     with gpt2_small() as folder:
         bridge = load_bridge(str(folder))
@@ -198,6 +198,86 @@ def analysis_vs_forward(repeats: int) -> Measured:
             lambda: measure(bridge, probe, seed=0), bare, repeats=max(3, repeats // 3)
         )
     what = "analysis / bare eager forward of the same batches, GPT-2-small size"
+    return Measured(what, "at most 1.25", own, theirs)
+
+
+def detector_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
+    """The three patterns that both know, by mul: one run each against one batched pass."""
+    from headroles.analysis.agreement import DETECTED, detect_head_scores
+    from headroles.analysis.bridge import load_bridge
+    from headroles.detector import detect
+    from headroles.models import load_model
+    from headroles.patterns import Pattern, prompts_of_ids
+    from headroles.probe_texts import SENTENCES, pack
+
+    bridge, loaded = load_bridge(str(folder)), load_model(str(folder))
+    texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
+    # Whatever start token the bridge prepends, detect_head sees the same.
+    batch = prompts_of_ids(
+        loaded.tokenizer, pack([bridge.to_tokens(text)[0].tolist() for text in texts])
+    )
+    patterns = [Pattern("detect_head", name) for name in DETECTED.values()]
+    found, theirs = detect(loaded, batch, patterns), detect_head_scores(bridge, texts)
+    difference = max(
+        float((found.summary(place, "mul").mean - scores).abs().max())
+        for place, scores in enumerate(theirs.values())
+    )
+    slow, own = in_turn(
+        lambda: detect_head_scores(bridge, texts),
+        lambda: detect(loaded, batch, patterns),
+        repeats=repeats,
+    )
+    what = (
+        f"detect_head / detector lab, {prompts} prompts x 3 patterns (differ by {difference:.0e})"
+    )
+    return Measured(what, "", slow, own)
+
+
+def detector_vs_detect_head_bundled(repeats: int) -> Measured:
+    """How many times faster the detector lab is than ``detect_head`` on the bundled model."""
+    found = detector_vs_detect_head(DEMO_MODEL, prompts=50, repeats=repeats)
+    return Measured(found.what, "at least 60", found.first, found.second)
+
+
+def detector_vs_detect_head_gpt2_small(repeats: int) -> Measured:
+    """The same on a GPT-2-small-sized model."""
+    with gpt2_small() as folder:
+        found = detector_vs_detect_head(folder, prompts=8, repeats=max(3, repeats // 3))
+    return Measured(found.what, "at least 8", found.first, found.second)
+
+
+def detector_vs_forward(repeats: int) -> Measured:
+    """A detection of three patterns against bare batched forward passes, GPT-2-small size."""
+    with gpt2_small() as folder:
+        return _detector_and_bare(folder, "GPT-2-small size", repeats=max(3, repeats // 3))
+
+
+def detector_vs_forward_bundled(repeats: int) -> Measured:
+    """The same on the bundled model."""
+    return _detector_and_bare(DEMO_MODEL, "bundled model", repeats=repeats)
+
+
+def _detector_and_bare(folder: Path, name: str, *, repeats: int) -> Measured:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from headroles.detector import MAX_CELLS, detect
+    from headroles.models import load_model
+    from headroles.patterns import BUILT_IN, read_prompts
+    from headroles.probe_texts import SENTENCES, batches
+
+    loaded = load_model(str(folder))
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    prompts, _ = read_prompts(loaded.tokenizer, SENTENCES, max_tokens=loaded.max_tokens)
+    texts = prompts.sequences
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for rows in batches(texts, max_cells=MAX_CELLS):
+                model(texts.token_ids[rows, : int(texts.lengths[rows].max())])
+
+    own, theirs = in_turn(lambda: detect(loaded, prompts, BUILT_IN[:3]), bare, repeats=repeats)
+    what = f"detector lab / bare eager forward of the same batch, {len(prompts)} prompts, {name}"
     return Measured(what, "at most 1.25", own, theirs)
 
 
@@ -609,6 +689,10 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         analysis_vs_detect_head_gpt2_small,
         analysis_vs_forward,
         knockouts_vs_one_at_a_time,
+        detector_vs_detect_head_bundled,
+        detector_vs_detect_head_gpt2_small,
+        detector_vs_forward,
+        detector_vs_forward_bundled,
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
         prompt_during_analysis,

@@ -18,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.head_detector import detect_head
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import each_layer
-from headroles.analysis.texts import pack
+from headroles.patterns import as_detect_head_draws
+from headroles.probe_texts import pack
 from headroles.scoring import CellWeights, batch_activations
 from headroles.types import Sequences
 
@@ -34,20 +35,6 @@ DETECTED = {
     "induction": "induction_head",
 }
 """Our role key -> the detector's name, for the roles that both know."""
-
-
-def as_detect_head_sees(
-    role_key: str, token_ids: Int[Tensor, "batch pos"]
-) -> Bool[Tensor, "batch pos pos"]:
-    """The cells of a role as ``detect_head`` draws them: position 0 and row 1 take part."""
-    copies = (token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)).tril(-1)  # [batch query key]
-    if role_key == "previous_token":
-        return torch.ones_like(copies).tril(-1).triu(-1)
-    if role_key == "duplicate_token":
-        return copies
-    shifted = torch.zeros_like(copies)
-    shifted[..., 1:] = copies[..., :-1]
-    return shifted.tril()
 
 
 def own_detect_head(
@@ -69,7 +56,7 @@ def own_detect_head(
 def _detect_head_weights(role_key: str, batch: Sequences) -> CellWeights:
     """``detect_head`` as averaging weights: 1 / length on every cell of every row of the text."""
     within = torch.arange(batch.token_ids.shape[1]) < batch.lengths.unsqueeze(-1)  # [batch query]
-    cells = as_detect_head_sees(role_key, batch.token_ids) & within.unsqueeze(-1)
+    cells = as_detect_head_draws(DETECTED[role_key], batch.token_ids) & within.unsqueeze(-1)
     weights = cells / batch.lengths.view(-1, 1, 1)
     return CellWeights(weights, chance=torch.zeros(len(batch)), rows=batch.lengths)
 

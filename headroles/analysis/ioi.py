@@ -20,7 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.texts import pack
+from headroles.probe_texts import pack
 from headroles.tokens import start_token
 from headroles.types import Sequences
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis import texts
+from headroles import probe_texts as texts
 from headroles.analysis.bridge import each_layer
 from headroles.cost import MAX_CELLS
 from headroles.roles import SCORED_ROLES, Role

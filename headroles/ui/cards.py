@@ -31,7 +31,8 @@ def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
     why_gray(cards)
 
 
-def _heading(*, awake: bool | None, name: str, headline: str) -> None:
+def heading(*, awake: bool | None, name: str, headline: str) -> None:
+    """The name of a card with its circle, and how many of its heads are active."""
     circle = {True: "●", False: "○", None: "◌"}[awake]
     meaning = {True: "awake", False: "asleep", None: "neutral"}[awake]
     pieces.html(
@@ -43,7 +44,7 @@ def _heading(*, awake: bool | None, name: str, headline: str) -> None:
 
 def _card(card: RoleCard) -> None:
     role = card.role
-    _heading(awake=card.awake, name=role.name, headline=card.headline)
+    heading(awake=card.awake, name=role.name, headline=card.headline)
     pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
     if card.rows:
         _bars(card)
@@ -109,7 +110,7 @@ def _other(entry: ModelEntry) -> None:
     role = ROLES["other"]
     heads = sorted(view.listed_heads(entry, role.key))
     total = entry.num_layers * entry.num_heads
-    _heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
+    heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
     pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
     chips(heads)
 

@@ -320,14 +320,14 @@ def on_click(chart: str, role: str | None, *, model: str | None = None) -> Calla
     return clicked
 
 
-def on_row(table: str, heads: Sequence[Head]) -> Callable[[], None]:
+def on_row(table: str, heads: Sequence[Head], role: str | None = None) -> Callable[[], None]:
     """The callback of a table with a head a row: lead to the head of the chosen row."""
 
     def chosen() -> None:
         head = head_of_row(st.session_state.get(chart_key(table)), heads)
         if head is not None:
             forget_selection(table)
-            look_closer(head)
+            look_closer(head, role)
 
     return chosen
 

@@ -13,7 +13,6 @@ from headroles.analysis.agreement import largest_difference
 from headroles.analysis.bridge import each_layer, load_bridge
 from headroles.analysis.measure import make_texts, measure, random_cells
 from headroles.analysis.run import analyze
-from headroles.analysis.texts import SENTENCES
 from headroles.capture import capture
 from headroles.errors import (
     AnalysisError,
@@ -23,6 +22,7 @@ from headroles.errors import (
 )
 from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
+from headroles.probe_texts import SENTENCES
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import role_activation
 from headroles.selection import AnalysisSettings

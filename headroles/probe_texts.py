@@ -99,3 +99,40 @@ def batches(texts: Sequences, *, max_cells: int) -> list[Int[Tensor, " rows"]]:
             groups.append([])
         groups[-1].append(row)
     return [torch.tensor(group) for group in groups]
+
+
+GENERATED = {
+    "repeats": "Random tokens, repeated",
+    "sentences": "Sentences",
+    "random": "Random tokens, not repeated",
+}
+"""Kinds of prompts that can be generated, as people read them."""
+
+
+def generated(
+    kind: str, n: int, *, tokenizer: PreTrainedTokenizerBase, seed: int, max_tokens: int
+) -> Sequences:
+    """Prompts of a kind of :data:`GENERATED`; the same seed gives the same prompts.
+
+    Args:
+        kind: ``repeats``, ``sentences`` (the project's own, at most 32) or ``random``.
+        n: how many.
+        tokenizer: the model's.
+        seed: fixes what is drawn.
+        max_tokens: longer rows are cut at their end.
+    """
+    rng = np.random.default_rng(seed)
+    sentences = sentence_sequences(tokenizer)
+    ids = ordinary_ids(tokenizer)
+    if kind == "repeats":
+        start = int(sentences.token_ids[0, 0])
+        found = repeated_sequences(ids, n, start_id=start, rng=rng)
+    elif kind == "random":
+        rows = torch.arange(n) % len(sentences)
+        same = Sequences(sentences.token_ids[rows], sentences.lengths[rows])
+        found = random_like(same, ids, rng=rng)
+    else:
+        order = torch.from_numpy(rng.permutation(len(sentences)))[:n]
+        found = Sequences(sentences.token_ids[order], sentences.lengths[order])
+    lengths = found.lengths.clamp_max(max_tokens)
+    return Sequences(found.token_ids[:, : int(lengths.max())], lengths)

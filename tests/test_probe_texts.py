@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headroles.analysis import texts
+from headroles import probe_texts as texts
 from headroles.roles import ROLES
 
 

@@ -1,0 +1,141 @@
+"""A detection pattern as a matrix in a CSV file: read with a sentence for whatever is off.
+
+A file has a row for each token that looks and a column for each token that may be looked at, both
+in the order of the prompt, start token first. A first row and column with the tokens may stand
+around the numbers if the corner cell is no number; lines that begin with ``#`` are passed over.
+
+>>> read_matrix("0,0\\n1,0", length=2)
+((0.0, 0.0), (1.0, 0.0))
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from headroles.errors import PatternError
+
+Matrix = tuple[tuple[float, ...], ...]
+"""[query key] values from 0 to 1, none above the diagonal."""
+
+MOST_CHARACTERS = 2_000_000
+"""Of a file, at most."""
+MOST_ROWS = 512
+"""Rows, as many as the longest prompt has tokens."""
+
+_MEND = "Download the present pattern as CSV, change its numbers and upload it again."
+
+
+def read_matrix(text: str, *, length: int | None = None) -> Matrix:
+    """Read a matrix.
+
+    Args:
+        text: the content of a CSV file; commas, semicolons or tabs between the numbers.
+        length: tokens of the prompt, the start token included; None takes any length.
+
+    Raises:
+        PatternError: if it is empty, no table of numbers, not square, not lower-triangular, not of
+            the prompt's length, or holds a number outside 0..1.
+    """
+    rows = _inner(_cells(text))
+    matrix = tuple(tuple(_number(cell, q, k) for k, cell in enumerate(row)) for q, row in rows)
+    return check_matrix(matrix, length=length)
+
+
+def check_matrix(matrix: Sequence[Sequence[float]], *, length: int | None = None) -> Matrix:
+    """The same checks for a matrix that is there already.
+
+    Raises:
+        PatternError: as :func:`read_matrix`.
+    """
+    size = len(matrix)
+    for q, row in enumerate(matrix):
+        if len(row) != size:
+            raise _off(
+                f"The pattern must be square: it has {size} rows, and row {q} has {len(row)} "
+                "columns.",
+                matrix,
+            )
+    if length is not None and size != length:
+        raise _off(
+            f"The pattern is for {size} tokens, and the prompt has {length} (the start token "
+            "included).",
+            matrix,
+        )
+    for q, row in enumerate(matrix):
+        for k, value in enumerate(row):
+            if k > q and value != 0:
+                raise _off(
+                    f"The pattern must be lower-triangular: row {q} has {value:g} in column {k}, "
+                    "and a token cannot look ahead.",
+                    matrix,
+                )
+            if not 0 <= value <= 1:
+                raise _off(
+                    f"Row {q}, column {k} holds {value:g}; a pattern is made of numbers from 0 "
+                    "to 1.",
+                    matrix,
+                )
+    return tuple(tuple(float(value) for value in row) for row in matrix)
+
+
+def write_matrix(matrix: Sequence[Sequence[float]]) -> str:
+    """The numbers alone as CSV, in the form that :func:`read_matrix` reads back exactly."""
+    return "\n".join(",".join(f"{value:.6g}" for value in row) for row in matrix)
+
+
+def _cells(text: str) -> list[list[str]]:
+    if len(text) > MOST_CHARACTERS:
+        raise _off(f"The file has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read.")
+    lines = [line for line in text.lstrip("\ufeff").splitlines() if not line.startswith("#")]
+    body = "\n".join(lines)
+    first = next((line for line in lines if line.strip()), "")
+    mark = next((mark for mark in (",", ";", "\t") if mark in first), ",")
+    try:
+        rows = list(csv.reader(io.StringIO(body, newline=""), delimiter=mark))
+    except csv.Error as error:
+        raise _off(f"The file cannot be read as CSV: {error}.") from error
+    rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        raise _off("The file is empty.")
+    if len(rows) > MOST_ROWS + 1:
+        raise _off(f"The file has {len(rows):,} rows; a prompt has at most {MOST_ROWS} tokens.")
+    return rows
+
+
+def _inner(rows: list[list[str]]) -> list[tuple[int, list[str]]]:
+    """The rows without the names of tokens around them, numbered."""
+    if not _is_number(rows[0][0]):
+        if len(rows) == 1:
+            raise _off(f"“{_short(rows[0][0])}” is no number, and no other row follows.")
+        rows = [row[1:] for row in rows[1:]]
+    return list(enumerate(rows))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str, q: int, k: int) -> float:
+    if not cell:
+        return 0.0  # an empty cell is an empty cell
+    if not _is_number(cell):
+        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is no number.")
+    value = float(cell)
+    if not math.isfinite(value):
+        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is no finite number.")
+    return value
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= 20 else f"{cell[:19]}…"
+
+
+def _off(problem: str, value: object = None) -> PatternError:
+    return PatternError(problem, mend=_MEND, value=value)

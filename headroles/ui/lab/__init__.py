@@ -1,0 +1,1 @@
+"""The parts of the page Detector lab: any pattern against every head of a model."""

@@ -1,0 +1,41 @@
+"""Detector lab: any detection pattern against every head of the model.
+
+The page draws its title first; what needs the model fills the place below.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui import caches, pieces
+from headroles.ui.lab import measures, own, prompts, result, run, state
+
+
+def page() -> None:
+    """Draw the page from top to bottom."""
+    pieces.begin()
+    st.title("Detector lab", anchor=False)
+    pieces.html(
+        '<p class="hr-lead">A <b>detection pattern</b> is a guess about where a head looks: one '
+        "marked cell for every “this token should look at that one”. The lab compares your guess "
+        "with what every head of the model really does.</p>"
+    )
+    caches.import_libraries()
+    state.begin()
+    with st.container(key="lab_desk"):
+        with st.container(key="lab_controls"):
+            typed = prompts.draw()
+            own.draw()
+            asked = measures.draw()
+        with st.container(border=True, key="lab_picture"):
+            picture = st.container()
+    request = run.request(typed, asked)
+    found = run.result(request) if request else None
+    if found is not None:
+        with picture:
+            place = result.picture(found)
+        own.paint_on(found)
+        result.draw(request, found, place)
+
+
+page()

@@ -1,0 +1,126 @@
+"""Detection patterns against the same cells written out in plain Python."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from headroles import patterns
+from headroles.errors import DetectionError, EmptyPromptError, PatternError
+from headroles.patterns import BUILT_IN, Pattern, Prompts, parse_pattern
+from headroles.roles import SCORED_ROLES
+from headroles.types import Sequences
+
+TEXTS = (
+    "<s>",
+    "The",
+    " lo",
+    "qu",
+    "acious",
+    ".",
+    " The",
+    " cat",
+    ",",
+    "\n",
+    "sat",
+    "<0xF0>",
+    "<0x9F>",
+)
+IDS = list(range(len(TEXTS)))
+IDS[6] = 1  # the same token again
+
+
+def prompts(*lengths: int) -> Prompts:
+    rows = [IDS[:n] + [0] * (len(IDS) - n) for n in lengths]
+    return Prompts(
+        Sequences(torch.tensor(rows), torch.tensor(lengths)), tuple(TEXTS[:n] for n in lengths)
+    )
+
+
+def cells(drawn: torch.Tensor) -> set[tuple[int, int]]:
+    return {tuple(cell) for cell in drawn.nonzero().tolist()}
+
+
+def test_current_word_is_the_earlier_tokens_of_the_word() -> None:
+    words = [[2, 3, 4], [10, 11, 12]]  # " lo|qu|acious" and "sat|<0xF0>|<0x9F>"
+    expected = {(q, k) for word in words for q in word for k in word if k < q}
+    assert cells(Pattern("current_word").draw(prompts(13))[0]) == expected
+
+
+def test_delimiters_are_the_marks_so_far() -> None:
+    expected = {(q, k) for q in range(13) for k in (5, 8, 9) if k <= q}
+    assert cells(Pattern("delimiters").draw(prompts(13))[0]) == expected
+
+
+@pytest.mark.parametrize("places", [0, 1, 3])
+def test_same_offset_never_predicts_the_start_token(places: int) -> None:
+    expected = {(q, q - places) for q in range(13) if q - places >= 1}
+    assert cells(patterns.offset(places).draw(prompts(13))[0]) == expected
+
+
+def test_a_role_predicts_what_the_registry_says() -> None:
+    batch = prompts(13)
+    for role in SCORED_ROLES:
+        if role.has_cells:
+            drawn = Pattern("role", role.key).draw(batch)
+            assert torch.equal(drawn, role.targets(batch.sequences.token_ids).float())
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [*BUILT_IN, patterns.offset(2), patterns.of_expression("t[k] == t[q]")],
+    ids=lambda pattern: pattern.spec,
+)
+def test_a_batch_draws_what_each_prompt_draws_alone(pattern: Pattern) -> None:
+    together = pattern.draw(prompts(13, 7, 4))
+    for row, length in enumerate((13, 7, 4)):
+        alone = pattern.draw(prompts(13, length).some(torch.tensor([1])))[0]
+        assert torch.equal(together[row, :length, :length], alone)
+        assert not together[row, length:].any()
+        assert not together[row].triu(1).any()
+
+
+def test_a_painted_pattern_fits_one_length() -> None:
+    painted = patterns.of_matrix(
+        [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    )
+    batch = prompts(7, 4)
+    assert painted.fits(batch).tolist() == [False, True]
+    drawn = painted.draw(batch)
+    assert not drawn[0].any()
+    assert drawn[1, 2, 1] == 0.5
+    assert painted.length == 4
+
+
+def test_specs_are_read_back() -> None:
+    for pattern in (*BUILT_IN, patterns.offset(3), patterns.of_expression("k == q")):
+        assert parse_pattern(pattern.spec) == pattern
+        assert pattern.name
+        assert pattern.looks_at
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("inductoin", "Did you mean 'induction"),
+        ("offset:x", "no number"),
+        ("offset:-1", "not possible"),
+        ("offset:65", "not possible"),
+        ("expression:k = q", "cannot be read"),
+        ("", "no pattern called"),
+    ],
+)
+def test_an_unknown_spec_is_explained(spec: str, says: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        parse_pattern(spec)
+    assert says in f"{caught.value}"
+
+
+def test_prompts_are_padded_and_counted(tokenizer) -> None:
+    batch, encodings = patterns.read_prompts(tokenizer, ["The cat", "The cat sat."], max_tokens=64)
+    assert [len(tokens) for tokens in batch.tokens] == batch.sequences.lengths.tolist()
+    assert encodings[1].tokens == batch.tokens[1]
+    with pytest.raises(EmptyPromptError):
+        patterns.read_prompts(tokenizer, [], max_tokens=64)
+    with pytest.raises(DetectionError, match="at most 1,000"):
+        patterns.read_prompts(tokenizer, ["a"] * 1001, max_tokens=64)
