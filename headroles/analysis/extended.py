@@ -22,7 +22,8 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis import ioi, sequences, texts
+from headroles import probe_texts as texts
+from headroles.analysis import ioi, sequences
 from headroles.analysis.bridge import each_layer
 from headroles.analysis.direct import Direct, HeadsInseparableError, Seen
 from headroles.analysis.measure import ProbeTexts, Progress
