@@ -17,7 +17,7 @@ import headroles
 from headroles.export import heads_csv
 from headroles.knockouts import Moved, PromptTable, Row, ordinal
 from headroles.types import Encoding
-from headroles.wording import percent, visible
+from headroles.wording import in_one_line, percent, visible
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem;
@@ -112,8 +112,8 @@ def watched(table: PromptTable) -> str:
     named = "named beforehand" if table.answer.named else "the model's own guess"
     place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
     return (
-        f"Watched: “{table.answer.text}” ({named}; untouched {place} of "
-        f"{table.vocabulary:,} tokens). Untouched, the model says “{table.says}” "
+        f"Watched: “{in_one_line(table.answer.text)}” ({named}; untouched {place} of "
+        f"{table.vocabulary:,} tokens). Untouched, the model says “{in_one_line(table.says)}” "
         f"({percent(table.says_probability)})."
     )
 
@@ -140,7 +140,7 @@ def _line(row: Row, rose: int, fell: int) -> str:
     one = row.comparison
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
-        f"<td>“{escape(row.says)}” {percent(row.says_probability)}</td>",
+        f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
         f"<td>{one.kl:.3f}</td>",
         f"<td>{_signed(one.loss_change)}</td>",
         f"<td>{_signed(one.repeat_loss_change)}</td>",

@@ -61,7 +61,7 @@ def test_the_report_loads_nothing_and_escapes_everything(tables: list[PromptTabl
     assert rows == 2 * (1 + 2)  # a header and two conditions, twice
     text = "".join(parser.text)
     assert tables[0].rows[0].verdict in text
-    assert "<script>" in "".join(_strip_text(tables[0]))
+    assert "</script>" in "".join(_strip_text(tables[0]))
 
 
 def test_a_cell_says_its_direction_in_sign_and_arrow() -> None:
