@@ -94,13 +94,11 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
     base = alt.Chart(pd.DataFrame(records)).encode(
         x=alt.X(
             "offset:O",
+            scale=alt.Scale(paddingInner=0.5, paddingOuter=0.2),
             axis=alt.Axis(title="tokens back (offset k)", labelAngle=0, titleFontWeight="normal"),
         ),
-        xOffset=alt.XOffset(
-            "who:N", scale=alt.Scale(domain=[head, "random others"], paddingOuter=1.4)
-        ),
+        xOffset=alt.XOffset("who:N", scale=alt.Scale(domain=names, paddingOuter=0.5)),
     )
-    names = [head, "random others"]
     shape = alt.Shape(
         "who:N",
         scale=alt.Scale(domain=names, range=["diamond", "circle"]),

@@ -17,7 +17,7 @@ import headroles
 from headroles.export import heads_csv
 from headroles.knockouts import Moved, PromptTable, Row, ordinal
 from headroles.types import Encoding
-from headroles.wording import percent, visible
+from headroles.wording import in_one_line, percent, visible
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem;
@@ -35,6 +35,7 @@ small { display: block; font-weight: 600; }
 .hr-token { display: inline-block; white-space: pre; padding: 0 .35rem; margin: 0 .15rem .25rem 0;
   border: 1px solid #b6bec8; border-radius: .3rem; background: #f3f5f7; font-weight: 400; }
 .hr-cut { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
+.hr-off bdi { text-decoration: line-through; }
 .hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
 .hr-token sup { font-size: .65rem; margin-left: .25rem; }
 @media (prefers-color-scheme: dark) {
@@ -64,21 +65,27 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
 
 
 def marked_strip(
-    encoding: Encoding, marked: Collection[int], *, word: str, before: bool = True
+    encoding: Encoding,
+    marked: Collection[int],
+    *,
+    word: str,
+    before: bool = True,
+    struck: bool = False,
 ) -> str:
     """A prompt's tokens; marked positions, the ones just before them and the rest look different.
 
     Args:
         encoding: the prompt.
-        marked: positions: solid border, struck through, with a word.
+        marked: positions: solid border, with a word.
         word: what is said of them, e.g. ``off here``.
         before: whether the token before each is marked as well: dashed border, with a word.
+        struck: whether marked tokens are struck through, because something of them is gone.
     """
     boxes = []
     for place, token in enumerate(encoding.tokens):
         text = escape(visible(token)) if place else "start"
         if place in marked:
-            kind, note = " hr-cut", word
+            kind, note = f" hr-cut{' hr-off' if struck else ''}", word
         elif before and place + 1 in marked:
             kind, note = " hr-prev", "one before"
         else:
@@ -105,8 +112,8 @@ def watched(table: PromptTable) -> str:
     named = "named beforehand" if table.answer.named else "the model's own guess"
     place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
     return (
-        f"Watched: “{table.answer.text}” ({named}; untouched {place} of "
-        f"{table.vocabulary:,} tokens). Untouched, the model says “{table.says}” "
+        f"Watched: “{in_one_line(table.answer.text)}” ({named}; untouched {place} of "
+        f"{table.vocabulary:,} tokens). Untouched, the model says “{in_one_line(table.says)}” "
         f"({percent(table.says_probability)})."
     )
 
@@ -133,7 +140,7 @@ def _line(row: Row, rose: int, fell: int) -> str:
     one = row.comparison
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
-        f"<td>“{escape(row.says)}” {percent(row.says_probability)}</td>",
+        f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
         f"<td>{one.kl:.3f}</td>",
         f"<td>{_signed(one.loss_change)}</td>",
         f"<td>{_signed(one.repeat_loss_change)}</td>",
@@ -155,7 +162,16 @@ def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
+    return "–" if value is None else signed(value)
+
+
+def signed(value: float) -> str:
+    """A change with its sign, three places; nothing is neither up nor down.
+
+    >>> signed(0.0126), signed(-0.0001)
+    ('+0.013', '0.000')
+    """
+    return f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
 
 
 def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:

@@ -35,7 +35,7 @@ from headroles.models import LoadedModel
 from headroles.ready_prompts import ReadyPrompt
 from headroles.tokens import encode, token_texts
 from headroles.types import Encoding, Head
-from headroles.wording import listing, percent
+from headroles.wording import in_one_line, listing, percent
 
 TOP = 5
 """Tokens a direction, if nothing else is said."""
@@ -230,6 +230,7 @@ def verdict(comparison: Comparison, *, answer: str, says: str) -> str:
     '“ sat” falls from 1st to 7th (72% → 3%). The model now says “ ran”.'
     """
     before, after = comparison.rank_before, comparison.rank
+    answer, says = in_one_line(answer), in_one_line(says)
     numbers = f"({percent(comparison.probability_before)} → {percent(comparison.probability)})"
     if after == before:
         return f"“{answer}” is still {_place(after)} {numbers}."

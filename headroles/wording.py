@@ -29,3 +29,12 @@ def percent(share: float) -> str:
 def listing(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
+
+
+def in_one_line(token: str) -> str:
+    """A token for the middle of a sentence: its spaces stay, its line ends become marks.
+
+    >>> in_one_line(" cat"), in_one_line("\\n")
+    (' cat', '↵')
+    """
+    return "".join(c if c == " " else SPACES.get(c, c) for c in token)

@@ -61,7 +61,11 @@ def copy_of_package(tmp_path: Path) -> Path:
         ("charts.py", "import streamlit", "Only ui imports Streamlit"),
         ("ui/brand_new.py", "import transformer_lens", "Only analysis imports TransformerLens"),
         # An import inside a function counts as well.
-        ("models.py", "def f():\n    import pyvene", "Only capture imports PyVene"),
+        (
+            "models.py",
+            "def f():\n    import pyvene",
+            "Only capture and interventions import PyVene",
+        ),
         ("ui/brand_new.py", "from altair import Chart", "Only charts imports Altair"),
     ],
 )

@@ -46,7 +46,8 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
     """The draws as they come, the chart, and whether the effect is special."""
     from headroles.controls import random_others
 
-    st.subheader("Would any heads do?", anchor=False)
+    what = "heads" if chosen.condition.heads else "positions"
+    st.subheader(f"Would any {what} do?", anchor=False)
     layers, heads = shape
     compared = random_others(
         chosen.condition,

@@ -91,6 +91,8 @@ def show(result: PromptTable, chosen: choice.Chosen) -> None:
 
 def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     """The tiles: (name, number, what it is out of)."""
+    from headroles.knockout_report import signed
+
     one = result.rows[0].comparison
     vocabulary = f"{result.vocabulary:,} tokens"
     tiles = [
@@ -109,7 +111,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     if one.loss_change is not None:
         count = len(result.encoding.tokens) - 1
         tiles.append(
-            ("Loss on the prompt", f"{one.loss_change:+.3f}", f"nats a token, mean of {count}")
+            ("Loss on the prompt", signed(one.loss_change), f"nats a token, mean of {count}")
         )
     if one.repeat_loss_change is None:
         tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
@@ -117,7 +119,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
         tiles.append(
             (
                 "Loss on repeats",
-                f"{one.repeat_loss_change:+.3f}",
+                signed(one.repeat_loss_change),
                 f"nats a token, mean of {result.repeated}",
             )
         )
@@ -136,12 +138,16 @@ def _strip(result: PromptTable, chosen: choice.Chosen) -> None:
             "dashed: the token just before it."
         )
         return
-    before = chosen.word == "off here"
-    page.html(marked_strip(result.encoding, chosen.marked, word=chosen.word, before=before))
+    before, edge = chosen.word == "off here", chosen.word == "cut look"
+    page.html(
+        marked_strip(
+            result.encoding, chosen.marked, word=chosen.word, before=before, struck=not edge
+        )
+    )
     places = listing([str(place) for place in chosen.marked[:12]])
     if before:
         words = f"Taken away at {places} (solid, struck through); dashed: the token just before it."
-    elif chosen.word == "cut look":
+    elif edge:
         words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
     else:
         words = f"The value vectors at {places} are zero (solid, struck through)."

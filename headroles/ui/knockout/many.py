@@ -86,21 +86,21 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     right = [one for one in order if ranks[one] == 1]
     _begin(model, right or order)
     with st.form("many_form"):
-        labels = st.multiselect(
+        st.multiselect(
             "Heads",
             [Head(layer, head).label for layer in range(layers) for head in range(heads)],
             key=state.MANY_HEADS,
         )
-        picked = st.multiselect(
+        st.multiselect(
             f"Ready prompts (✓ marks the {len(right)} of {len(READY)} that the model gets right)",
             order,
             format_func=lambda one: _label(READY[one], ranks[one]),
             key=state.MANY_PROMPTS,
         )
-        every = st.checkbox(
-            f"All {len(right)} that the model gets right", key="many_all_right", disabled=not right
+        st.checkbox(
+            f"All {len(right)} that the model gets right", key=state.MANY_ALL, disabled=not right
         )
-        own = st.text_area(
+        st.text_area(
             "Own prompts, one a line",
             key=state.MANY_OWN,
             placeholder="The dog ran home. The dog ran => home",
@@ -108,14 +108,12 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
             "watched.",
             height=80,
         )
-        top = st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
-        pressed = st.form_submit_button("Make the table", type="primary", key="many_run")
-    if pressed or st.session_state.get(state.MANY_ASKED) is None:
-        chosen = dict.fromkeys([*picked, *(right if every else [])])
-        prompts = (*(READY[one] for one in chosen), *own_prompts(own))
-        st.session_state[state.MANY_ASKED] = Asked(
-            model, tuple(sorted(map(Head.parse, labels))), prompts, top
+        st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
+        st.form_submit_button(
+            "Make the table", type="primary", key="many_run", on_click=_ask, args=(model, right)
         )
+    if st.session_state.get(state.MANY_ASKED) is None:
+        _ask(model, right)
     asked = st.session_state[state.MANY_ASKED]
     if not asked.heads or not asked.prompts:
         st.info("Choose at least one head and one prompt.")
@@ -123,11 +121,21 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     return asked
 
 
+def _ask(model: str, right: Sequence[int]) -> None:
+    """Take over what stands in the boxes."""
+    now = st.session_state
+    every = right if now[state.MANY_ALL] else []
+    chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
+    prompts = (*(READY[one] for one in chosen), *own_prompts(now[state.MANY_OWN] or ""))
+    heads = tuple(sorted(map(Head.parse, now[state.MANY_HEADS])))
+    now[state.MANY_ASKED] = Asked(model, heads, prompts, now[state.MANY_TOP])
+
+
 def _begin(model: str, order: Sequence[int]) -> None:
     """First values; another model begins anew, because it has other heads."""
-    if st.session_state.get("many_model") == model:
+    if st.session_state.get(state.MANY_MODEL) == model:
         return
-    st.session_state["many_model"] = model
+    st.session_state[state.MANY_MODEL] = model
     try:
         entry = caches.stored(model).entry
     except HeadrolesError:

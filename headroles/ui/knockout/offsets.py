@@ -69,9 +69,9 @@ def draw() -> None:
 
 
 def _begin(model: str) -> None:
-    if st.session_state.get("offset_model") == model:
+    if st.session_state.get(state.OFFSET_MODEL) == model:
         return
-    st.session_state["offset_model"] = model
+    st.session_state[state.OFFSET_MODEL] = model
     try:
         roles = choice.listed(caches.stored(model).entry)
     except HeadrolesError:

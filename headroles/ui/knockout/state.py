@@ -39,6 +39,10 @@ LAB_EFFECT = "lab_effect"
 
 MANY_HEADS, MANY_PROMPTS, MANY_OWN = "many_heads", "many_prompts", "many_own"
 """Heads, ready prompts and own prompts of the table (widgets' keys)."""
+MANY_ALL = "many_all_right"
+"""Whether all ready prompts that the model gets right are taken (a widget's key)."""
+MANY_MODEL, OFFSET_MODEL = "many_model", "offset_model"
+"""The model that the section's choices are for."""
 MANY_TOP = "many_top"
 """Tokens a direction (a widget's key)."""
 MANY_ASKED = "many_asked"
@@ -46,9 +50,6 @@ MANY_ASKED = "many_asked"
 
 OFFSET_HEAD, OFFSET_MOST, OFFSET_N = "offset_head", "offset_most", "offset_n"
 """The head of the previous-token test, how far back, and samples (widgets' keys)."""
-OFFSET_ASKED = "offset_asked"
-"""What the test was last asked for."""
-
 HEADS, EDGE, VALUES = "Heads", "One look", "Value vectors"
 WHATS = (HEADS, EDGE, VALUES)
 

@@ -1,0 +1,169 @@
+"""The knock-out lab, without a browser, on the bundled model."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.ui import state as session
+from headroles.ui.knockout import offsets, state, work
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+
+@pytest.fixture(autouse=True)
+def _all_at_once(monkeypatch) -> None:
+    """No browser ticks here, so a run of the page does all the work."""
+    monkeypatch.setattr(work, "MOMENT", 120.0)
+
+
+@pytest.fixture
+def app():
+    return open_page()
+
+
+def open_page(section: str | None = None, **keys):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120).run()
+    for key, value in keys.items():
+        app.session_state[key] = value
+    if section is not None:
+        app.session_state[state.SECTION] = section
+    app.switch_page("pages/knockout_lab.py").run()
+    assert not app.exception
+    return app
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def verdict(app) -> str:
+    return re.search(r'<p class="hr-verdict">(.*?)</p>', page_html(app))[1]
+
+
+def said(app, words: str) -> str:
+    """The paragraph that holds these words, without Markdown's escapes."""
+    every = [one.value.replace("\\", "") for one in [*app.markdown, *app.caption]]
+    return next(one for one in every if words in one)
+
+
+def special(app) -> str:
+    return said(app, "draws (mean")
+
+
+def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
+    assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
+    assert verdict(app).startswith("“ sat” falls from 1st to ")
+    assert "The model now says" in verdict(app)
+    assert special(app).startswith("**This is special")
+    html = page_html(app)
+    assert "of 2,816 tokens" in html
+    assert "nats a token, mean of 7" in html  # the repeated tokens of the default prompt
+    assert html.count("▲ +") == html.count("▼ -") == 8
+    assert any("459 positions of 32 sentences" in one.value for one in app.caption)
+
+
+def test_zero_everywhere_and_at_one_position(app) -> None:
+    app.selectbox(key=state.LAB_HOW).set_value(state.TO_ZERO).run()
+    assert verdict(app) == "“ sat” is still first (72% → 12%)."
+    app.multiselect(key=f"{state.LAB_WHERE}_17").set_value([3]).run()
+    assert not app.exception
+    html = page_html(app)
+    assert "<sup>off here</sup>" in html
+    assert "<sup>one before</sup>" in html
+    assert verdict(app).startswith("“ sat” is still first (72% → ")
+
+
+def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
+    app.button(key="lab_role_induction").click().run()
+    assert len(app.multiselect(key=state.LAB_HEADS).value) == 7
+    assert said(app, "ayer 1 has too few other heads")
+    app.button(key="lab_undo").click().run()
+    assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
+
+
+def test_no_head_is_said_and_no_error(app) -> None:
+    app.multiselect(key=state.LAB_HEADS).set_value([]).run()
+    assert not app.exception
+    assert any("Choose at least one head" in one.value for one in app.info)
+
+
+def test_an_expected_answer_is_watched(app) -> None:
+    app.text_input(key=state.LAB_ANSWER).set_value("slept").run()
+    assert "“ slept”" in verdict(app)
+    assert "the token you named" in page_html(app)
+
+
+def test_one_look_is_cut(app) -> None:
+    app.session_state[state.LAB_WHAT] = state.EDGE
+    app.run()
+    assert not app.exception
+    assert page_html(app).count("<sup>cut look</sup>") == 2
+    assert verdict(app).startswith("“ sat” is still first")
+
+
+def test_value_vectors_are_compared_with_other_positions(app) -> None:
+    app.session_state[state.LAB_WHAT] = state.VALUES
+    app.run()
+    app.selectbox(key=state.LAB_VALUES).set_value(state.BACK_ALL).run()
+    assert not app.exception
+    assert page_html(app).count("<sup>value zero</sup>") == 16
+    assert any("no control" in one.value for one in app.caption)  # no other position is left
+    app.selectbox(key=state.LAB_VALUES).set_value(state.BACK_ONE).run()
+    assert "draws (mean" in special(app)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["🐈 <b>x</b> $5 _a_", "שלום עולם שלום", "a", "The cat sat. " * 60]
+)
+def test_odd_prompts_run(prompt: str) -> None:
+    app = open_page(**{session.PROMPT: prompt})
+    assert verdict(app)
+    assert "<b>x</b>" not in page_html(app)
+
+
+def test_stop_keeps_what_there_is(monkeypatch) -> None:
+    monkeypatch.setattr(work, "MOMENT", 0.0)  # no step is done by itself
+    app = open_page()
+    assert any(one.key == "stop_control" for one in app.button)
+    app.button(key="stop_control").click().run()
+    assert not app.exception
+    assert any("Stopped after 0 of 2 steps" in one.value for one in app.caption)
+    monkeypatch.setattr(work, "MOMENT", 120.0)
+    app.button(key="go_on_control").click().run()
+    assert not app.exception
+    assert special(app).startswith("**This is special")
+
+
+def test_many_at_once() -> None:
+    app = open_page("Many at once")
+    html = page_html(app)
+    assert html.count('hr-conditions"') == 4  # a table a prompt
+    assert "L1H1, L1H4 and L1H6 to mean" in html
+    assert re.search(r"stays first in \d of the 4 prompts", said(app, "stays first in"))
+    first = app.multiselect(key=state.MANY_PROMPTS)
+    assert all(option.startswith("✓") for option in first.options[:26])
+    assert {one.key for one in app.get("download_button")} >= {"many_html", "many_csv"}
+
+
+def test_own_prompts_join_the_table() -> None:
+    app = open_page("Many at once")
+    app.multiselect(key=state.MANY_PROMPTS).set_value([])
+    app.text_area(key=state.MANY_OWN).set_value("The dog ran. The dog => ran")
+    app.button(key="many_run").click().run()
+    assert not app.exception
+    assert page_html(app).count('hr-conditions"') == 1
+    assert any("Own" in one.label for one in app.expander)
+
+
+def test_the_previous_token_test_names_its_offset() -> None:
+    app = open_page("Previous-token test", **{state.OFFSET_N: 24})
+    assert said(app, "carries most").startswith("**L0H6 carries most from one token back")
+    assert f"with {offsets.OTHERS} other heads of layer 0" in " ".join(c.value for c in app.caption)
+    assert "Redundancy at 1" in page_html(app)
