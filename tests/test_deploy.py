@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -54,11 +55,15 @@ def test_pip_takes_the_cpu_wheel_of_an_extra_index_for_the_pin(tmp_path: Path) -
     wheel(tmp_path / "main", pin)
     wheel(tmp_path / "cpu", f"{pin}+cpu")
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "pip", "--isolated", "install", "--dry-run", "--no-deps"]
-    command += ["--ignore-installed", "--report", str(report), "--quiet", f"torch=={pin}"]
-    command += ["--index-url", (tmp_path / "main").as_uri()]
-    command += ["--extra-index-url", (tmp_path / "cpu").as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
+    command += ["--ignore-installed", "--report", str(report), f"torch=={pin}"]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": (tmp_path / "main").as_uri(),
+        "PIP_EXTRA_INDEX_URL": (tmp_path / "cpu").as_uri(),
+    }
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     (taken,) = json.loads(report.read_text())["install"]
     assert taken["metadata"]["version"] == f"{pin}+cpu"
