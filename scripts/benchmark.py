@@ -569,7 +569,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
             page.keyboard.press("Escape")
             settle()
         page.get_by_role("button", name="Start").click()
-        page.get_by_role("button", name="Look at it").first.wait_for(timeout=600_000)
+        page.get_by_role("button", name="Look at it").first.wait_for(timeout=300_000)
         settle()
         go("Your Prompt")
         run(prompts[half:])
