@@ -19,6 +19,7 @@ Which modules these are is asked of the model itself, by one forward pass over t
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 import threading
@@ -471,16 +472,37 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
 
     Raises:
         ModelUnavailableError: if its files cannot be read.
+        UnsupportedModelError: if it has only a slow one, or asks for code of its own.
     """
     from transformers import AutoTokenizer
 
+    place = local_files(source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(local_files(source), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise _unavailable(source, error) from error
+        raise _unreadable(source, place, error) from error
+    if not tokenizer.is_fast:
+        raise UnsupportedModelError(
+            catalogue_key(source),
+            why="it has no fast tokenizer (a tokenizer.json), which says where in the text every "
+            "token stands.",
+        )
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
         raise _unavailable(source, "It has no tokenizer.")
     return tokenizer
+
+
+def _unreadable(source: str, place: str, error: Exception) -> Exception:
+    """Why a configuration or tokenizer cannot be read: code of its own, or the error's sentence."""
+    for name in ("config.json", "tokenizer_config.json"):
+        try:
+            asks_for_code = "auto_map" in json.loads((Path(place) / name).read_bytes())
+        except (OSError, ValueError, TypeError):
+            continue
+        if asks_for_code:
+            why = "it needs code of its own (remote code), which this app does not run."
+            return UnsupportedModelError(catalogue_key(source), why=why)
+    return _unavailable(source, error)
 
 
 def model_revision(source: str) -> str:
@@ -520,7 +542,7 @@ def load_weights(
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise _unavailable(source, error) from error
+        raise _unreadable(source, place, error) from error
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     try:

@@ -585,10 +585,8 @@ def app_memory(model: str, *, home: Path, aim: str) -> Measured:
         "HF_HUB_OFFLINE": "1",
     }
     prompts = [f"Story number {n}: the cat sat on the mat. " * (3 * n + 1) for n in range(10)]
-    with (
-        served(ROOT / "streamlit_app.py", environment=environment) as app,
-        watched(app.pid) as seen,
-    ):
+    script, secrets = ROOT / "streamlit_app.py", f"--secrets.files={home / 'secrets.toml'}"
+    with served(script, secrets, environment=environment) as app, watched(app.pid) as seen:
         browse(app.address, model, prompts, password=password)
         end = seen["server"][-1]
     together, child = max(seen["together"]), max(seen["children"])
@@ -638,7 +636,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_context().new_page()
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         page.goto(f"{address}/?model={model}")
 
         def settle() -> None:
@@ -648,6 +646,11 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
                 "?.getAttribute('data-test-script-state') === 'notRunning'"
             )
 
+        def go(title: str) -> None:
+            page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
+            page.get_by_role("heading", name=title, exact=True).wait_for()
+            settle()
+
         def run(some: list[str]) -> None:
             for prompt in some:
                 box = page.get_by_label("Your sentence")
@@ -655,25 +658,26 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
                 box.press("Control+Enter")
                 settle()
                 page.get_by_role("heading", name="What it expects next").wait_for()
+                settle()
 
         page.get_by_role("heading", name="What it expects next").wait_for()
         run(prompts[:half])
-        page.get_by_test_id("stSidebarNavLink").filter(has_text="Admin").click()
+        go("Admin")
         page.get_by_label("Password", exact=True).fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("button", name="Start").wait_for()
         settle()
-        chosen = page.get_by_test_id("stMultiSelect")
-        if name not in chosen.inner_text():
-            chosen.get_by_role("combobox").click()
-            page.get_by_role("option", name=name).click()
+        if model != "demo":  # which is chosen from the start
+            box = page.locator(".st-key-models_to_analyse").get_by_role("combobox")
+            box.press("Backspace")
+            box.type(name)
+            box.press("Enter")
             page.keyboard.press("Escape")
             settle()
         page.get_by_role("button", name="Start").click()
-        page.get_by_role("button", name="Look at it").first.wait_for(timeout=600_000)
+        page.get_by_role("button", name="Look at it").first.wait_for(timeout=300_000)
         settle()
-        page.get_by_test_id("stSidebarNavLink").filter(has_text="Your Prompt").click()
-        settle()
+        go("Your Prompt")
         run(prompts[half:])
         browser.close()
 

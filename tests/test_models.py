@@ -177,6 +177,46 @@ def test_a_damaged_folder_is_named_and_explained(copy_of_gpt2: Path, damage, say
     assert "model.safetensors and tokenizer.json" in raised.value.mend
 
 
+def _add(path: Path, **settings: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+
+
+def _own_config(folder: Path) -> None:
+    classes = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    _add(folder / "config.json", model_type="my_own", auto_map=classes)
+
+
+def _own_config_behind_a_known_tokenizer(folder: Path) -> None:
+    _own_config(folder)
+    _add(folder / "tokenizer_config.json", tokenizer_class="GPT2TokenizerFast")
+
+
+@pytest.mark.parametrize("damage", [_own_config, _own_config_behind_a_known_tokenizer])
+def test_a_model_that_asks_for_remote_code_is_refused_and_nothing_runs(
+    copy_of_gpt2, damage
+) -> None:
+    damage(copy_of_gpt2)
+    (copy_of_gpt2 / "own.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(UnsupportedModelError, match=r"code of its own \(remote code\)"):
+        load_model(str(copy_of_gpt2))
+
+
+def test_remote_code_that_is_not_needed_is_not_run(copy_of_gpt2: Path) -> None:
+    _add(copy_of_gpt2 / "config.json", auto_map={"AutoModelForCausalLM": "own.Model"})
+    (copy_of_gpt2 / "own.py").write_text("raise SystemExit('it ran')")
+    assert load_model(str(copy_of_gpt2)).num_layers == LAYERS
+
+
+def test_a_model_without_a_fast_tokenizer_is_refused(copy_of_gpt2: Path) -> None:
+    _no_tokenizer(copy_of_gpt2)
+    settings = {"tokenizer_class": "CTRLTokenizer", "unk_token": "<unk>"}  # has no fast twin
+    (copy_of_gpt2 / "tokenizer_config.json").write_text(json.dumps(settings))
+    (copy_of_gpt2 / "vocab.json").write_text(json.dumps({"<unk>": 0, "a": 1, "b": 2}))
+    (copy_of_gpt2 / "merges.txt").write_text("#version: 0.2\na b\n")
+    with pytest.raises(UnsupportedModelError, match="no fast tokenizer"):
+        load_model(str(copy_of_gpt2))
+
+
 def test_names_folders_and_hub_ids_share_one_key(tmp_path: Path) -> None:
     assert catalogue_key("gpt2") == catalogue_key("openai-community/gpt2") == "gpt2"
     assert catalogue_key("someone/new") == "someone/new"

@@ -29,5 +29,5 @@ def draw() -> None:
         entry = CATALOGUE[key]
         st.caption(
             f"{entry.about} {entry.parameters} parameters, {entry.family} family; takes "
-            f"{gigabytes(entry.memory_bytes)} of memory."
+            f"{gigabytes(entry.memory_bytes)} of memory. Licence: {entry.licence}."
         )

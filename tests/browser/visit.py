@@ -39,7 +39,7 @@ class Visit:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
         page.on("response", self._response)
-        page.goto(address)
+        page.goto(address, timeout=90_000)  # a busy machine may take its time
         page.get_by_role("heading", name=ready).wait_for(timeout=90_000)
         self.settle()
 

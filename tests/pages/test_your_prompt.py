@@ -283,6 +283,13 @@ def test_heads_from_papers_stand_in_for_an_analysis_with_their_source(planted, m
     assert "its pattern" in html
 
 
+def test_a_prompt_longer_than_the_context_is_read_in_part_and_says_so(app) -> None:
+    run_prompt(app, "The cat sat on the mat. " * 120)
+    assert "Only the first" in app.warning[0].value
+    assert "stays in the box" in app.warning[0].value
+    assert "token" in page_html(app)
+
+
 def test_an_analysis_of_another_shape_is_refused(planted) -> None:
     from headroles import store
 
