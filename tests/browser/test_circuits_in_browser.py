@@ -17,9 +17,12 @@ def open_circuits(page) -> None:
 def test_table_positions_and_composition_are_drawn_within_the_window(visit, width: int) -> None:
     with visit(width=width) as page:
         open_circuits(page)
-        assert page.page.locator(".st-key-circuit_positions svg.marks").count() == 1
-        marks = page.page.locator(".st-key-circuit_composition svg.marks")
-        assert marks.locator("path").count() > 384  # a square a pair
+        for heading in ("What position alone does", "Which heads work together", "All heads"):
+            page.page.get_by_role("heading", name=heading).scroll_into_view_if_needed()
+        marks = page.page.locator("svg.marks")
+        marks.nth(1).wait_for(timeout=30_000)
+        assert marks.count() == 2  # positions and composition
+        assert marks.nth(1).locator("path").count() > 384  # a square a pair
         assert page.overflow() <= 0
         assert page.sticking_out() == []
 
@@ -39,7 +42,7 @@ def test_a_key_leads_to_the_close_up_and_back(visit) -> None:
 def test_a_token_of_ones_own_stays_text(visit) -> None:
     with visit() as page:
         open_circuits(page)
-        box = page.page.get_by_label("Or look up a token of your own")
+        box = page.page.get_by_role("textbox", name="Or look up a token of your own")
         box.fill(" cat")
         box.press("Enter")
         page.settle()
