@@ -232,7 +232,7 @@ class Peaks:
 def peaks(factors: Factors, *, on_block: OnBlock | None = None) -> Peaks:
     """Find the maxima of both tables in blocks of at most :data:`BLOCK_BYTES`."""
     vocab = factors.vocab_size
-    size = max(1, BLOCK_BYTES // (4 * vocab))
+    size = min(vocab, max(1, BLOCK_BYTES // (4 * vocab)))
     best_qk, best_ov = torch.empty(vocab), torch.empty(vocab)
     room = torch.empty(size, vocab)
     query, out = factors.query.T, factors.out

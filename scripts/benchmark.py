@@ -686,6 +686,57 @@ def _chromium() -> str:
     return os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
+_CIRCUITS = """
+import resource
+from headroles import circuits
+from headroles.models import load_model
+from headroles.types import Head
+loaded = load_model({folder!r})
+even, wanted = circuits.uniform(50257), circuits.CircuitSettings()
+circuits.key_table(circuits.head_factors(loaded, Head(0, 0), wanted), even)
+for layer in range(12):
+    for head in range(12):
+        circuits.summarise(loaded, Head(layer, head), wanted, even)
+circuits.composition(loaded, "K")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def circuits_peak_memory(repeats: int) -> Measured:
+    """Peak memory of all circuits of a model of GPT-2-small size, against loading it alone."""
+    with gpt2_small() as folder:
+        whole = _CIRCUITS.format(folder=str(folder))
+        alone = "\n".join([*whole.splitlines()[:5], whole.splitlines()[-1]])
+
+        def megabytes(body: str) -> float:
+            command = [sys.executable, "-c", body]
+            output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            return float(output.stdout.split()[-1])
+
+        pair = megabytes(whole), megabytes(alone)
+    what = "peak MB with all circuits of 144 heads and 50,257 tokens / with the model loaded alone"
+    return Measured(what, "under 1.5 GB", [pair[0]], [pair[1]], unit="MB")
+
+
+def circuits_table_vs_whole(repeats: int) -> Measured:
+    """The table of one head of the bundled model: in blocks, against both whole matrices."""
+    from headroles import circuits
+    from headroles.models import load_model
+    from headroles.types import Head
+
+    loaded = load_model("demo")
+    even = circuits.uniform(2816)
+    found = circuits.head_factors(loaded, Head(0, 6), circuits.CircuitSettings())
+
+    def whole() -> None:
+        qk, ov = found.query @ found.key.T, found.value @ found.out
+        (qk.amax(0) * ov.amax(1) * even**0.1).topk(10)
+
+    blocks, at_once = in_turn(lambda: circuits.key_table(found, even), whole, repeats=repeats)
+    what = "key table in blocks, with its lists / both whole matrices and the choice of keys"
+    return Measured(what, "at most 1.5", blocks, at_once)
+
+
 BENCHMARKS: dict[str, Callable[[int], Measured]] = {
     function.__name__: function
     for function in (
@@ -708,6 +759,8 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         resident_memory,
         app_memory_bundled,
         app_memory_gpt2_small,
+        circuits_table_vs_whole,
+        circuits_peak_memory,
     )
 }
 

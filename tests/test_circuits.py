@@ -120,14 +120,11 @@ def test_the_pivot_table_is_the_one_of_the_whole_matrices(load_family, monkeypat
 
 
 def test_a_stop_while_searching_ends_it(demo) -> None:
-    class StopError(Exception):
-        pass
-
     def stop(done: int, total: int) -> None:
-        raise StopError
+        raise KeyboardInterrupt
 
     found = circuits.head_factors(demo, Head(0, 0), CircuitSettings())
-    with pytest.raises(StopError):
+    with pytest.raises(KeyboardInterrupt):
         circuits.peaks(found, on_block=stop)
 
 

@@ -150,7 +150,7 @@ def test_an_unknown_model_gets_a_near_match() -> None:
     assert error.problem == (
         "The link names a model “gtp2”, which this app does not offer. Did you mean 'gpt2'?"
     )
-    assert "demo, gpt2, gpt2-medium" in error.mend
+    assert "gpt2, gpt2-medium" in error.mend
     assert refused(m2="gtp2").problem.startswith("The link names a second model “gtp2”,")
 
 

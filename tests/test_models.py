@@ -24,7 +24,7 @@ from transformers import (
 
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.models import CATALOGUE, catalogue_key, load_model, model_revision, resolve_source
-from headroles.paths import DEMO_MODEL
+from headroles.paths import BUNDLED, DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, encode
 from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, byte_level_tokenizer, save
 
@@ -229,7 +229,9 @@ def test_the_catalogue_starts_with_the_bundled_model() -> None:
     assert first.is_bundled
     assert first.source == str(DEMO_MODEL)
     assert [entry.key for entry in CATALOGUE.values()] == list(CATALOGUE)
-    assert sum(entry.is_bundled for entry in CATALOGUE.values()) == 1
+    bundled = {entry.key: entry.source for entry in CATALOGUE.values() if entry.is_bundled}
+    assert bundled == {key: str(folder) for key, folder in BUNDLED.items()}
+    assert all(catalogue_key(folder) == key for key, folder in bundled.items())
 
 
 _TIED = {"tie_word_embeddings": True}
@@ -273,7 +275,7 @@ PUBLISHED_SHAPES = {
 }
 
 
-@pytest.mark.parametrize("key", list(CATALOGUE)[1:])
+@pytest.mark.parametrize("key", [key for key in CATALOGUE if key not in BUNDLED])
 def test_the_catalogue_gives_the_size_that_the_published_shape_has(key: str) -> None:
     family, shape = PUBLISHED_SHAPES[key]
     with torch.device("meta"):  # shapes only, no numbers
@@ -283,9 +285,13 @@ def test_the_catalogue_gives_the_size_that_the_published_shape_has(key: str) -> 
     assert CATALOGUE[key].memory_bytes == 4 * numbers
 
 
-def test_the_catalogue_gives_the_size_of_the_bundled_model() -> None:
-    parameters = sum(parameter.numel() for parameter in load_model("demo").model.parameters())
-    assert CATALOGUE["demo"].size == parameters
+@pytest.mark.parametrize("key", BUNDLED)
+def test_the_catalogue_gives_the_size_of_a_bundled_model(key: str) -> None:
+    parameters = sum(parameter.numel() for parameter in load_model(key).model.parameters())
+    assert CATALOGUE[key].size == parameters
+
+
+def test_sizes_are_written_for_people() -> None:
     assert CATALOGUE["demo"].parameters == "1.2 M"
     assert CATALOGUE["gpt2"].parameters == "124 M"
 

@@ -39,6 +39,11 @@ def draw(
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
         pieces.html(text.table(HEADERS, lines(found), notes=False))
+        if head.layer:
+            st.caption(
+                "Of the direct path from embedding to head only. A head that copies what earlier "
+                "layers have made of a token need not show it here."
+            )
     with right:
         st.subheader("What position alone does", anchor=False)
         positions(table, found)
@@ -101,7 +106,7 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
         "learned": "Learned positions: each position has a vector of its own.",
     }[table.kind]
     st.caption(
-        f"{said} {how} Darker is higher; scores run from {float(offsets.min()):.2f} to "
+        f"{said} {how} A fuller shade is higher; scores run from {float(offsets.min()):.2f} to "
         f"{float(offsets.max()):.2f} over distances."
     )
     with st.expander("The numbers"):

@@ -1,0 +1,184 @@
+"""Read a head's QK and OV circuits from its weights, as a table.
+
+python -m scripts.circuits --model demo --head L0H6
+python -m scripts.circuits --model demo --summary
+python -m scripts.circuits --model demo --composition K
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from headroles.errors import HeadrolesError, UnknownHeadError
+from headroles.types import Head
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--head", default="L0H0", help="the head whose table is made, e.g. L0H6")
+    what.add_argument("--summary", action="store_true", help="all heads in a few numbers (CSV)")
+    what.add_argument("--composition", choices=("Q", "K", "V"), help="pairs of heads (CSV)")
+    parser.add_argument("--keys", type=int, default=10, help="key tokens")
+    parser.add_argument("--each", type=int, default=20, help="queries and outputs a key")
+    parser.add_argument("--token", help="one token of your own instead of the chosen keys")
+    parser.add_argument(
+        "--norm", choices=("applied", "folded", "none"), default="applied", help="the layer norm"
+    )
+    parser.add_argument("--no-biases", action="store_true", help="leave the biases out")
+    parser.add_argument("--keep-bos", action="store_true", help="do not take QK of the BOS away")
+    parser.add_argument("--keep-mean", action="store_true", help="do not take OV's mean away")
+    parser.add_argument("--format", choices=("markdown", "csv"), default="markdown")
+    parser.add_argument("--out", type=Path, help="a file instead of standard output")
+    options = parser.parse_args(argv)
+    if min(options.keys, options.each) < 1:
+        parser.error("--keys and --each are 1 or more")
+    return options
+
+
+@contextlib.contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, told (done, of how many)."""
+    with tqdm(desc=what, file=sys.stderr, leave=False) as drawn:
+
+        def tell(done: int, total: int) -> None:
+            drawn.total = total
+            drawn.update(done - drawn.n)
+
+        yield tell
+
+
+def made(options: argparse.Namespace) -> bytes:
+    """What is to be printed or written.
+
+    Raises:
+        HeadrolesError: if the model or the head cannot be used.
+    """
+    from headroles import circuits, weights
+    from headroles.frequencies import token_frequencies
+    from headroles.models import load_model
+
+    settings = circuits.CircuitSettings(
+        norm=options.norm,
+        biases=not options.no_biases,
+        minus_bos=not options.keep_bos,
+        minus_mean=not options.keep_mean,
+    )
+    head = Head.parse(options.head)
+    loaded = load_model(options.model)
+    if head.layer >= loaded.num_layers or head.head >= loaded.num_heads:
+        raise UnknownHeadError(options.head, layers=loaded.num_layers, heads=loaded.num_heads)
+    frequencies = token_frequencies(loaded.key, len(weights.embedding(loaded)))
+    if options.composition:
+        return composition(loaded, options.composition, norm=options.norm)
+    if options.summary:
+        return summary(loaded, settings, frequencies)
+    return table(loaded, head, settings, frequencies, options)
+
+
+def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
+    """One head's pivot table."""
+    from headroles import circuit_tables, circuits
+
+    found = circuits.head_factors(loaded, head, settings)
+    if options.token is not None:
+        ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
+        rows = circuits.rows_for(found, frequencies.probabilities, ids, each=options.each)
+    else:
+        with bar("keys") as tell:
+            rows = circuits.key_table(
+                found,
+                frequencies.probabilities,
+                keys=options.keys,
+                each=options.each,
+                on_block=tell,
+            )
+    names = circuit_tables.labels(loaded, rows)
+    origin = {
+        "model": loaded.key,
+        **circuit_tables.about(head, settings),
+        "probabilities": frequencies.sentence,
+    }
+    if options.format == "csv":
+        return circuit_tables.table_csv(rows, names, origin)
+    return circuit_tables.table_markdown(rows, names, origin).encode()
+
+
+def summary(loaded, settings, frequencies) -> bytes:
+    """All heads in a few numbers."""
+    from headroles import circuits
+    from headroles.export import csv_bytes, heads_csv
+
+    heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    lines = []
+    for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
+        one = circuits.summarise(loaded, head, settings, frequencies.probabilities)
+        lines.append(
+            {
+                "head": head.label,
+                "copying": one.copying,
+                "copies": one.copies,
+                "copies_of": one.copies_of,
+                "self_match": one.self_match,
+                "previous": one.previous,
+                "previous_chance": one.previous_chance,
+            }
+        )
+    origin = {"model": loaded.key, "layer_norm": settings.norm, "biases": settings.biases}
+    return csv_bytes(heads_csv(lines, origin))
+
+
+def composition(loaded, kind: str, *, norm: str) -> bytes:
+    """Every pair of heads of different layers, strongest first."""
+    from headroles import circuits
+    from headroles.export import csv_bytes, heads_csv
+
+    with bar("layers") as tell:
+        found = circuits.composition(loaded, kind, norm=norm, on_block=tell)
+    lines = [
+        {
+            "earlier": first.label,
+            "later": second.label,
+            "score": float(found.score[i, j]),
+            "above_random": float(found.score[i, j]) - found.baseline,
+        }
+        for i, first in enumerate(found.heads)
+        for j, second in enumerate(found.heads)
+        if second.layer > first.layer
+    ]
+    lines.sort(key=lambda line: -line["score"])
+    origin = {
+        "model": loaded.key,
+        "kind": kind,
+        "random_mean": found.baseline,
+        "random_sd": found.spread,
+        "random_draws": found.draws,
+    }
+    return csv_bytes(heads_csv(lines, origin))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the table and print it."""
+    options = parse_arguments(argv)
+    try:
+        content = made(options)
+    except HeadrolesError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.out:
+        options.out.write_bytes(content)
+    else:
+        sys.stdout.write(content.decode("utf-8-sig"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

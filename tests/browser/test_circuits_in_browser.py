@@ -1,0 +1,49 @@
+"""The page Circuits as a student meets it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def open_circuits(page) -> None:
+    page.go("Circuits")
+    page.page.get_by_role("heading", name="All heads").wait_for(timeout=60_000)
+    page.settle()
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_table_positions_and_composition_are_drawn_within_the_window(visit, width: int) -> None:
+    with visit(width=width) as page:
+        open_circuits(page)
+        for heading in ("What position alone does", "Which heads work together", "All heads"):
+            page.page.get_by_role("heading", name=heading).scroll_into_view_if_needed()
+        marks = page.page.locator("svg.marks")
+        marks.nth(1).wait_for(timeout=30_000)
+        assert marks.count() == 2  # positions and composition
+        assert marks.nth(1).locator("path").count() > 384  # a square a pair
+        assert page.overflow() <= 0
+        assert page.sticking_out() == []
+
+
+def test_a_key_leads_to_the_close_up_and_back(visit) -> None:
+    with visit() as page:
+        open_circuits(page)
+        key = page.page.locator(".hr-small b").first.inner_text().replace("·", " ").strip()
+        page.press("See L0H6 on a prompt with this key")
+        page.page.locator(".hr-head").wait_for(timeout=30_000)
+        assert page.heading() == "Head close-up"
+        assert page.head() == "L0H6"
+        page.go("Your Prompt")
+        assert key in page.page.get_by_label("Your sentence").input_value()
+
+
+def test_a_token_of_ones_own_stays_text(visit) -> None:
+    with visit() as page:
+        open_circuits(page)
+        box = page.page.get_by_role("textbox", name="Or look up a token of your own")
+        box.fill(" cat")
+        box.press("Enter")
+        page.settle()
+        assert "·cat" in page.page.locator(".hr-small b").first.inner_text()

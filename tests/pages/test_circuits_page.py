@@ -1,0 +1,163 @@
+"""The page Circuits, without a browser."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from headroles.paths import ATTN_ONLY_2L, ROOT
+from headroles.types import Head
+from headroles.ui import state
+from headroles.ui.circuits import results
+from headroles.ui.circuits import state as own
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    import streamlit as st
+
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def open_page():
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=90).run()
+    app.switch_page("pages/circuits.py").run()
+    assert not app.exception
+    return app
+
+
+def captions(app) -> str:
+    return "\n".join(element.value for element in app.caption)
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def test_the_page_answers_at_once_with_a_table_of_ten_keys() -> None:
+    app = open_page()
+    table = app.dataframe[0].value
+    assert len(table) == 10
+    assert list(table)[:4] == ["key", "importance", "max QK", "max OV"]
+    assert table["importance"].is_monotonic_decreasing
+    assert "grammar that wrote the model's training text" in captions(app)
+    assert "L0H6 writes, L1H6 reads" in captions(app)
+    assert "15 standard deviations above" in captions(app)
+    assert "0 is chance" in page_html(app)
+
+
+def test_settings_change_the_table_and_reset_brings_it_back() -> None:
+    app = open_page()
+    before = app.dataframe[0].value
+    app.selectbox(key=own.NORM).set_value("none").run()
+    app.toggle(key=own.MINUS_BOS).set_value(False).run()
+    app.number_input(key=own.KEYS).set_value(3).run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 3
+    app.button(key="circuit_reset").click().run()
+    assert not app.exception
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_a_deeper_head_states_the_direct_path() -> None:
+    app = open_page()
+    assert "First layer" in "\n".join(one.value for one in app.markdown)
+    app.selectbox(key=own.HEAD).set_value("L2H4").run()
+    words = "\n".join(one.value for one in app.markdown)
+    assert "Direct path only" in words
+    assert "Rotary positions" in words
+
+
+def test_a_token_of_ones_own_is_looked_up_and_shown_as_text() -> None:
+    app = open_page()
+    app.text_input(key=own.LOOKUP).set_value(" cat").run()
+    assert "Key <b>·cat</b>" in page_html(app)
+    app.text_input(key=own.LOOKUP).set_value("<b>").run()
+    assert not app.exception
+    assert "Key <b>&lt;</b>" in page_html(app)
+    app.text_input(key=own.LOOKUP).set_value("🐈 שלום").run()
+    assert not app.exception
+
+
+def test_a_key_leads_to_the_close_up_on_a_prompt_with_it() -> None:
+    app = open_page()
+    app.selectbox(key=own.HEAD).set_value("L1H2").run()
+    key = app.dataframe[0].value["key"].iloc[0].replace("·", " ")
+    app.button(key="circuit_try").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Head close-up"
+    assert app.session_state[state.HEAD] == Head(1, 2)
+    assert key in app.session_state[state.PROMPT]
+
+
+def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
+    app = open_page()
+    app.selectbox(key=own.KIND).set_value("V").run()
+    assert "Strongest V-composition" in captions(app)
+    chart = next(
+        json.loads(one.proto.spec)
+        for one in app.get("vega_lite_chart")
+        if "earlier" in one.proto.spec
+    )
+    assert len(chart["layer"]) == 2
+    app.toggle(key=own.SUBTRACT).set_value(False).run()
+    assert not app.exception
+
+
+def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
+    app = open_page()
+    results.kept()  # another head's table was not made yet
+    name = None
+
+    def ask_name(self, asked):
+        nonlocal name
+        if asked[1] == "table":
+            name = asked
+        return real(self, asked)
+
+    real = results.Kept.get
+    monkeypatch.setattr(results.Kept, "get", ask_name)
+    app.selectbox(key=own.HEAD).set_value("L3H3").run()
+    monkeypatch.setattr(results.Kept, "get", lambda self, asked: None)
+    app.session_state[own.STOPPED] = name
+    app.run()
+    assert not app.exception
+    assert "was stopped" in app.info[0].value
+    monkeypatch.setattr(results.Kept, "get", real)
+    app.button(key="go_on_table").click().run()
+    assert not app.info
+    assert len(app.dataframe[0].value) == 10
+
+
+def test_results_that_take_too_much_go_the_oldest_first() -> None:
+    kept = results.Kept(100)
+    kept.put(("a",), 1, 60)
+    kept.put(("b",), 2, 30)
+    assert kept.get(("a",)) == 1
+    kept.put(("c",), 3, 30)
+    assert kept.get(("b",)) is None
+    assert (kept.get(("a",)), kept.get(("c",))) == (1, 3)
+    kept.put(("d",), 4, 1000)  # too large, but asked for now
+    assert kept.get(("d",)) == 4
+
+
+@pytest.mark.skipif(not (ATTN_ONLY_2L / "config.json").exists(), reason="model not there")
+def test_the_attention_only_model_is_served_too() -> None:
+    app = open_page()
+    app.selectbox(key=state.MODEL).set_value("attn-only-2l-tiny").run()
+    assert not app.exception
+    assert "L0H3 writes, L1H7 reads" in captions(app)
+
+
+def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:
+    app = open_page()
+    app.selectbox(key=state.MODEL).set_value("gpt2").run()
+    assert not app.exception
+    assert "gpt2" in app.error[0].value.lower()
+    app.button(key="use_default_model").click().run()
+    assert len(app.dataframe[0].value) == 10

@@ -1,0 +1,136 @@
+"""Tables that people read: visible tokens, files that say what was done, a prompt to try."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from headroles import circuit_tables, circuits, frequencies, paths
+from headroles.circuits import CircuitSettings, KeyRow, TokenValue
+from headroles.models import load_model
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.tokens import encode
+from headroles.types import Head
+from scripts import circuits as script
+from scripts import count_tokens
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_model(str(DEMO_MODEL))
+
+
+@pytest.fixture(scope="module")
+def rows(demo):
+    found = circuits.head_factors(demo, Head(1, 2), CircuitSettings())
+    return circuits.key_table(found, circuits.uniform(2816), keys=4, each=20)
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [(" cat", "·cat"), ("\n", "\\n"), ("\t ", "\\t·"), ("é", "é"), ("\x00", "\\x00"), ("", "∅")],
+)
+def test_nothing_of_a_token_is_hidden(token: str, shown: str) -> None:
+    assert circuit_tables.token_label(token) == shown
+
+
+def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
+    names = circuit_tables.labels(demo, rows)
+    origin = {"model": "demo", **circuit_tables.about(Head(1, 2), CircuitSettings())}
+    text = circuit_tables.table_csv(rows, names, origin).decode("utf-8-sig")
+    assert text.startswith('# model: "demo"\n# head: "L1H2"\n# layer_norm: "applied"\n')
+    table = pd.read_csv(io.StringIO(text), comment="#", keep_default_na=False)
+    assert len(table) == 4 * 3 * 20
+    first = table[(table["key_id"] == rows[0].token_id) & (table["list"] == "promoted")]
+    assert list(first["token_id"]) == [item.token_id for item in rows[0].promoted]
+    assert first["value"].iloc[0] == pytest.approx(rows[0].promoted[0].value, abs=1e-6)
+
+
+def test_the_markdown_has_a_section_a_key_and_two_decimals(demo, rows) -> None:
+    text = circuit_tables.table_markdown(rows, circuit_tables.labels(demo, rows), {"model": "demo"})
+    assert text.count("\n## Key `") == 4
+    assert f"{rows[0].queries[0].value:.2f}" in text
+    assert circuit_tables._code("a`b") == "`` a`b ``"
+
+
+def test_a_prompt_holds_the_key_before_one_of_its_queries(demo, rows) -> None:
+    for row in rows:
+        prompt = circuit_tables.example_prompt(demo.tokenizer, row)
+        ids = encode(demo.tokenizer, prompt).token_ids
+        place = ids.index(row.token_id)
+        assert {item.token_id for item in row.queries} & set(ids[place + 1 :])
+
+
+def test_a_key_that_cannot_be_typed_has_no_prompt(demo) -> None:
+    lone = demo.tokenizer.convert_tokens_to_ids("Ð")  # one byte of a letter
+    query = TokenValue(demo.tokenizer(" cat")["input_ids"][0], 1.0)
+    row = KeyRow(lone, 1.0, 1.0, 1.0, (query,), (), ())
+    assert circuit_tables.example_prompt(demo.tokenizer, row) is None
+
+
+def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
+    found = frequencies.token_frequencies("demo", 2816)
+    assert float(found.probabilities.sum()) == pytest.approx(1, abs=1e-5)
+    assert found.counted > 500_000
+    assert "grammar that wrote the model's training text" in found.sentence
+    assert float(found.probabilities.min()) > 0
+
+
+def test_a_model_without_counts_gets_equal_ones_and_says_so(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    found = frequencies.token_frequencies("gpt2", 10)
+    assert torch.equal(found.probabilities, torch.full((10,), 0.1))
+    assert "equally likely" in found.sentence
+    (tmp_path / "token_frequencies").mkdir()
+    (tmp_path / "token_frequencies" / "gpt2.json").write_text("{oops")
+    assert frequencies.token_frequencies("gpt2", 10).counted == 0
+    frequencies.write_frequencies("gpt2", {3: 30, 1: 10}, source="a test")
+    found = frequencies.token_frequencies("gpt2", 10)
+    assert found.probabilities[3] == pytest.approx(0.75)
+    assert found.sentence == "Token probabilities: counted in a test (40 tokens)."
+    assert frequencies.token_frequencies("gpt2", 3).counted == 0  # of another vocabulary
+
+
+def test_a_text_is_counted_with_its_source(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    text = tmp_path / "words.txt"
+    text.write_text("The cat\nThe dog\n")
+    options = ["--model", str(DEMO_MODEL), "--text", str(text), "--source", "two lines"]
+    assert count_tokens.main(options) == 0
+    stored = json.loads((tmp_path / "token_frequencies" / "demo.json").read_text())
+    assert stored["source"] == "two lines"
+    assert max(stored["counts"].values()) == 2
+    with pytest.raises(SystemExit):
+        count_tokens.parse_arguments(["--text", str(text)])
+    with pytest.raises(SystemExit):
+        count_tokens.parse_arguments(["--model", "gpt2"])
+
+
+def run(*options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "scripts.circuits", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_line_prints_a_table() -> None:
+    result = run("--head", "L1H2", "--keys", "2", "--each", "3")
+    assert result.returncode == 0
+    assert result.stdout.startswith("# demo L1H2\n")
+    assert result.stdout.count("## Key") == 2
+
+
+def test_the_command_line_compares_heads_and_names_errors(tmp_path, capsys) -> None:
+    out = tmp_path / "pairs.csv"
+    assert script.main(["--composition", "K", "--out", str(out)]) == 0
+    table = pd.read_csv(out, comment="#")
+    assert list(table.iloc[0][["earlier", "later"]]) == ["L0H6", "L1H6"]
+    assert len(table) == 384
+    assert script.main(["--head", "L9H1"]) == 1
+    assert "layers 0 to 3" in capsys.readouterr().err
+    assert script.main(["--token", " cat", "--head", "L1H2", "--format", "csv"]) == 0
+    assert '"·cat"' in capsys.readouterr().out
