@@ -56,6 +56,7 @@ def told(elements) -> str:
 
 def choose(app, *patterns: Pattern):
     app.session_state[state.OWN] = tuple(one for one in patterns if one not in BUILT_IN)
+    app.run()  # only then are they among the pills
     app.session_state[state.CHOSEN] = list(patterns)
     app.run()
     assert not app.exception

@@ -70,16 +70,19 @@ class SavedRole(NamedTuple):
 
 
 def begin() -> None:
-    """Give every key its first value: the induction pattern on the present prompt."""
+    """Give every key its first value: the session's role, else induction, on the present prompt."""
     from headroles.patterns import Pattern
+    from headroles.roles import ROLES
+    from headroles.ui import state as session
 
+    role = ROLES.get(st.session_state[session.ROLE] or "")  # of a link, or of the head looked at
     first = {
         SOURCE: ONE,
         MANY: FIRST_MANY,
         KIND: "repeats",
         COUNT: 32,
         SEED: 0,
-        CHOSEN: [Pattern("role", "induction")],
+        CHOSEN: [Pattern("role", role.key if role and role.has_cells else "induction")],
         OWN: (),
         REMOVED: None,
         WAY: BY_EXPRESSION,
