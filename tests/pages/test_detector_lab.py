@@ -101,6 +101,15 @@ def test_an_expression_becomes_a_pattern_and_goes_again(app) -> None:
     assert "<h3>One back</h3>" in html(app)
 
 
+def test_two_patterns_never_bear_one_name(app) -> None:
+    for text in ("k == q - 1", "k == q - 2"):
+        app.text_input(key=state.EXPRESSION).set_value(text)
+        app.text_input(key=state.TITLE).set_value("Mine")
+        app.button(key="lab_add").click().run()
+    assert [one.name for one in app.session_state[state.OWN]] == ["Mine", "Mine (2)"]
+    assert app.session_state[state.RANKED].value == "k == q - 2"  # its picture is shown
+
+
 def test_a_bad_expression_is_explained(app) -> None:
     app.text_input(key=state.EXPRESSION).set_value("__import__('os')")
     app.button(key="lab_add").click().run()
