@@ -54,12 +54,13 @@ def pattern_picture(
         "labelOverlap": step < 11,
         "labelFontSize": 11,
     }
+    above = {"orient": "top", "labelAngle": -60, "labelAlign": "left"}
     places = alt.Scale(domain=list(range(size)), padding=0.06)
     base = alt.Chart(frame).encode(
         x=alt.X(
             "key:O",
             scale=places,
-            axis=alt.Axis(title="looks at", orient="top", labelAngle=-60, **axis),
+            axis=alt.Axis(title="looks at", **above, **axis),
         ),
         y=alt.Y("query:O", scale=places, axis=alt.Axis(title="this token", **axis)),
         tooltip=[

@@ -11,6 +11,7 @@ from headroles.ui import pieces, text
 from headroles.ui import state as session
 from headroles.ui.lab import files, numbers, saved, state
 from headroles.ui.lab.measures import NAMES
+from headroles.ui.share import button
 
 if TYPE_CHECKING:
     from headroles.patterns import Pattern
@@ -75,6 +76,7 @@ def draw(request: Request, result: Result, place: int) -> None:
     st.subheader("How well every head matches", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         files.draw(request, result)
+        button.draw()
     pieces.html(_legend(measure))
     with st.container(key="lab_maps"):
         for at in range(len(result.found.patterns)):

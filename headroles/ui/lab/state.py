@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -70,16 +71,19 @@ class SavedRole(NamedTuple):
 
 
 def begin() -> None:
-    """Give every key its first value: the induction pattern on the present prompt."""
+    """Give every key its first value: the session's role, else induction, on the present prompt."""
     from headroles.patterns import Pattern
+    from headroles.roles import ROLES
+    from headroles.ui import state as session
 
+    role = ROLES.get(st.session_state[session.ROLE] or "")  # of a link, or of the head looked at
     first = {
         SOURCE: ONE,
         MANY: FIRST_MANY,
         KIND: "repeats",
         COUNT: 32,
         SEED: 0,
-        CHOSEN: [Pattern("role", "induction")],
+        CHOSEN: [Pattern("role", role.key if role and role.has_cells else "induction")],
         OWN: (),
         REMOVED: None,
         WAY: BY_EXPRESSION,
@@ -99,13 +103,26 @@ def begin() -> None:
 
 
 def add(pattern: Pattern) -> None:
-    """Keep a pattern of one's own, and tick it."""
+    """Keep a pattern of one's own, tick it, and show its picture."""
     session = st.session_state
     if pattern not in session[OWN]:
+        pattern = _named_apart(pattern)
         session[OWN] = (*session[OWN], pattern)
     if pattern not in session[CHOSEN]:
         session[CHOSEN] = [*session[CHOSEN], pattern]
+    session[RANKED] = pattern
     session[FAULT], session[TITLE] = None, ""
+
+
+def _named_apart(pattern: Pattern) -> Pattern:
+    """The pattern under a name that no other one has: names stand on pills and in tables."""
+    from headroles.patterns import BUILT_IN
+
+    taken = {one.name for one in (*BUILT_IN, *st.session_state[OWN])}
+    name, number = pattern.name, 2
+    while name in taken:
+        name, number = f"{pattern.name} ({number})", number + 1
+    return pattern if name == pattern.name else replace(pattern, title=name)
 
 
 def remove(pattern: Pattern) -> None:

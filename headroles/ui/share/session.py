@@ -26,6 +26,7 @@ from headroles.link import (
 from headroles.roles import ROLES
 from headroles.ui import state
 from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.lab import state as lab
 
 PLAIN = Link(model="", prompt=DEFAULT_PROMPT, role="", view="")
 """What an address need not say. It always names the model, so that none says nothing at all."""
@@ -175,10 +176,18 @@ def _of_map() -> Link:
     )
 
 
+def _of_lab() -> Link:
+    """Model, prompt, and the first pattern if it is a role; patterns of one's own do not travel."""
+    chosen = st.session_state.get(lab.CHOSEN) or []
+    role = chosen[0].value if chosen and chosen[0].kind == "role" else ""
+    return replace(PLAIN, model=_model(), prompt=_prompt(), role=role)
+
+
 _WRITERS = {
     state.YOUR_PROMPT: _of_your_prompt,
     state.CLOSEUP: _of_closeup,
     state.MAP: _of_map,
+    lab.PAGE: _of_lab,
 }
 
 

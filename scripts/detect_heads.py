@@ -1,0 +1,190 @@
+"""Score every head of a model against detection patterns: all prompts and patterns in one pass.
+
+python -m scripts.detect_heads
+python -m scripts.detect_heads gpt2 --pattern induction --pattern offset:2 --generate repeats
+python -m scripts.detect_heads --prompt "one two one two" --pattern "expression:k == q - 1"
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from headroles.errors import HeadrolesError, PatternError
+
+if TYPE_CHECKING:
+    from headroles.detector import Detection
+    from headroles.models import LoadedModel
+    from headroles.patterns import Pattern, Prompts
+
+KINDS = ("repeats", "sentences", "random")
+DEFAULT_PROMPT = "The cat sat on the mat. The cat sat on the mat. The cat"
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("model", nargs="?", default="demo", help="catalogue key, folder or Hub id")
+    add("--pattern", action="append", metavar="SPEC", help="what to look for; repeatable")
+    add("--matrix", action="append", metavar="FILE", help="a pattern as a CSV matrix; repeatable")
+    add("--prompt", action="append", metavar="TEXT", help="a prompt; repeatable")
+    add("--prompts", type=Path, metavar="FILE", help="a file with a prompt on every line")
+    add("--generate", choices=KINDS, help="make the prompts")
+    add("--n", type=int, default=32, help="how many are made (default 32)")
+    add("--seed", type=int, default=0, help="fixes what is made")
+    add("--measure", choices=("activation", "mul", "abs"), default="activation")
+    add("--exclude-bos", action="store_true", help="leave out attention on the first token")
+    add("--exclude-current-token", action="store_true", help="and of a token on itself")
+    add("--head", action="append", metavar="L1H3", help="ask only this head; repeatable")
+    add("--top", type=int, default=8, help="heads printed for each pattern (default 8)")
+    add("--out", type=Path, help="also write all numbers: a file that ends in .csv or .json")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Detect and print; exit code 1, with a sentence, if something cannot be used."""
+    options = parse_arguments(argv)
+    try:
+        _run(options)
+    except HeadrolesError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.out and options.out.suffix not in (".csv", ".json"):
+        raise HeadrolesError(
+            f"“{options.out}” ends neither in .csv nor in .json.", mend="For example: found.csv"
+        )
+    from tqdm import tqdm
+
+    from headroles.detector import detect
+    from headroles.models import load_model
+    from headroles.types import Head
+
+    patterns = _patterns(options)
+    heads = [Head.parse(label) for label in options.head or []]
+    loaded = load_model(options.model)
+    prompts, made = _prompts(options, loaded)
+    with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
+        found = detect(
+            loaded,
+            prompts,
+            patterns,
+            exclude_bos=options.exclude_bos,
+            exclude_current_token=options.exclude_current_token,
+            heads=heads,
+            progress=lambda done, _: bar.update(done - bar.n),
+        )
+    for place in range(len(patterns)):
+        print(report(found, place, options.measure, top=options.top))
+    if options.out:
+        _write(options.out, found, loaded, prompts, made)
+
+
+def _patterns(options: argparse.Namespace) -> list[Pattern]:
+    from headroles.pattern_matrix import read_matrix
+    from headroles.patterns import of_matrix, parse_pattern
+
+    found = [parse_pattern(spec) for spec in options.pattern or []]
+    for path in map(Path, options.matrix or []):
+        found += [of_matrix(read_matrix(_text(path)), title=path.stem)]
+    return found or [parse_pattern("induction")]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise PatternError(
+            f"{path} cannot be read: {error.strerror}.", mend="Give the path of a text file."
+        ) from error
+
+
+def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
+    """The prompts, and how they were made if nobody typed them."""
+    from headroles.patterns import check_count, prompts_of_ids, read_prompts
+    from headroles.probe_texts import generated
+
+    texts = list(options.prompt or [])
+    if options.prompts:
+        texts += [line for line in _text(options.prompts).splitlines() if line.strip()]
+    if texts and options.generate:
+        raise HeadrolesError(
+            "Prompts are given and to be made.", mend="Leave out --generate, or the prompts."
+        )
+    if options.generate:
+        n = max(1, options.n)
+        check_count(n)
+        ids = generated(
+            options.generate,
+            n,
+            tokenizer=loaded.tokenizer,
+            seed=options.seed,
+            max_tokens=loaded.max_tokens,
+        )
+        made = f"generated: {options.generate}, n={len(ids)}, seed={options.seed}"
+        return prompts_of_ids(loaded.tokenizer, ids), made
+    prompts, _ = read_prompts(
+        loaded.tokenizer, texts or [DEFAULT_PROMPT], max_tokens=loaded.max_tokens
+    )
+    return prompts, ""
+
+
+def report(found: Detection, place: int, measure: str, *, top: int) -> str:
+    """The best heads of a pattern as a table, with chance, errors and the traps."""
+    from headroles.detector_traps import kept_share, traps
+
+    summary = found.summary(place, measure)
+    left = kept_share(found, place)
+    pattern = found.patterns[place]
+    lines = [
+        "",
+        f"{pattern.name} ({pattern.spec}), {measure}: {summary.prompts} prompts, "
+        f"chance {_number(summary.chance)}",
+        "head    score   ± error  prompts  attention left",
+    ]
+    lines += [
+        f"{head.label:<6} {_number(summary.mean[head]):>6} {_number(summary.error[head]):>9} "
+        f"{int(summary.n[head]):>8} {float(left[head]):>15.1%}"
+        for head in summary.ranking()[:top]
+    ]
+    lines += [f"! {trap.title}. {trap.sentence}" for trap in traps(found, place, measure)]
+    return "\n".join(lines)
+
+
+def _number(value: object) -> str:
+    number = float(value)
+    return f"{number:.3f}" if math.isfinite(number) else "–"
+
+
+def _write(path: Path, found: Detection, loaded: LoadedModel, prompts: Prompts, made: str) -> None:
+    from headroles import detector_export as export
+    from headroles.errors import DiskError
+    from headroles.export import csv_bytes
+
+    origin = export.provenance(found, loaded, prompts, made=made)
+    content = (
+        csv_bytes(export.as_csv(found, origin))
+        if path.suffix == ".csv"
+        else export.as_json(found, origin).encode("utf-8")
+    )
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise DiskError(path, error) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

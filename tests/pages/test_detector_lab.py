@@ -1,0 +1,251 @@
+"""The page Detector lab, without a browser."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from headroles import detector
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.patterns import BUILT_IN, Pattern
+from headroles.types import Head
+from headroles.ui import lab_caches
+from headroles.ui import state as session
+from headroles.ui.lab import state
+from tests.pages.planted import PLANTED, planted_attention
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+
+@pytest.fixture
+def app(planted, monkeypatch):
+    """The page on a model with planted heads."""
+    import torch
+    from streamlit.testing.v1 import AppTest
+
+    def each_layer(loaded, token_ids, on_layer) -> None:
+        shape = (loaded.num_layers, loaded.num_heads)
+        found = torch.stack([planted_attention(row, *shape) for row in token_ids.tolist()])
+        for layer in range(loaded.num_layers):
+            on_layer(layer, found[:, layer])
+
+    monkeypatch.setattr(detector, "each_layer", each_layer)
+    lab_caches._results.clear()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app.switch_page(state.PAGE).run()
+    assert not app.exception
+    yield app
+    lab_caches._results.clear()
+
+
+def html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def warnings(app) -> str:
+    return told(app.warning)
+
+
+def told(elements) -> str:
+    """What boxes say, without the backslashes that keep Markdown away."""
+    return "\n".join(one.value for one in elements).replace("\\", "")
+
+
+def choose(app, *patterns: Pattern):
+    app.session_state[state.OWN] = tuple(one for one in patterns if one not in BUILT_IN)
+    app.run()  # only then are they among the pills
+    app.session_state[state.CHOSEN] = list(patterns)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def ranking(app):
+    return app.dataframe[0].value
+
+
+def test_it_answers_as_it_opens(app) -> None:
+    assert "L1H1 matches best: 1.000 of 1, where an even spread gets 0.08." in html(app)
+    charts = app.get("vega_lite_chart")
+    assert len(charts) == 2  # the picture of the pattern, and the map
+    assert "9 cells on this prompt" in html(app)
+    table = ranking(app)
+    assert len(table) == 32
+    assert table["head"][0] == PLANTED["induction"].label
+    assert table["score"][0] == 1
+    assert table["chance"][0] < 0.1
+
+
+def test_every_pattern_gets_a_map_on_one_scale(app) -> None:
+    choose(app, Pattern("role", "induction"), Pattern("delimiters"), Pattern("current_word"))
+    charts = app.get("vega_lite_chart")
+    assert len(charts) == 4
+    for chart in charts[1:]:
+        cells = json.loads(chart.proto.spec)["layer"][0]
+        assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
+
+
+def test_an_expression_becomes_a_pattern_and_goes_again(app) -> None:
+    app.text_input(key=state.EXPRESSION).set_value("k == q - 1 and k > 0")
+    app.text_input(key=state.TITLE).set_value("One back")
+    app.button(key="lab_add").click().run()
+    assert not app.exception
+    assert "<h3>One back</h3>" in html(app)
+    assert "L0H0 matches best: 1.000" in html(app)
+    app.button(key="lab_remove_0").click().run()
+    assert "<h3>One back</h3>" not in html(app)
+    app.button(key="lab_undo_remove").click().run()
+    assert "<h3>One back</h3>" in html(app)
+
+
+def test_two_patterns_never_bear_one_name(app) -> None:
+    for text in ("k == q - 1", "k == q - 2"):
+        app.text_input(key=state.EXPRESSION).set_value(text)
+        app.text_input(key=state.TITLE).set_value("Mine")
+        app.button(key="lab_add").click().run()
+    assert [one.name for one in app.session_state[state.OWN]] == ["Mine", "Mine (2)"]
+    assert app.session_state[state.RANKED].value == "k == q - 2"  # its picture is shown
+
+
+def test_a_bad_expression_is_explained(app) -> None:
+    app.text_input(key=state.EXPRESSION).set_value("__import__('os')")
+    app.button(key="lab_add").click().run()
+    assert "not allowed" in told(app.error)
+    assert app.session_state[state.OWN] == ()
+
+
+def test_an_expression_that_gives_no_share_is_explained(app) -> None:
+    choose(app, Pattern("expression", "q + 1"))
+    assert "the expression gives 2" in told(app.error)
+
+
+def test_several_prompts_give_an_error_of_the_mean(app) -> None:
+    app.session_state[state.SOURCE] = state.SEVERAL
+    app.run()
+    assert "Mean ± standard error over 3 prompts of 3." in html(app)
+    assert ranking(app)["n"][0] == 3
+    app.text_area(key=state.MANY).set_value("   \n")
+    app.run()
+    assert "Type at least one prompt." in told(app.info)
+
+
+def test_generated_prompts_are_seeded(app) -> None:
+    app.session_state[state.SOURCE] = state.GENERATED
+    app.session_state[state.COUNT] = 4
+    app.run()
+    assert not app.exception
+    assert "over 4 prompts of 4." in html(app)
+    assert ranking(app)["head"][0] == "L1H1"
+
+
+def test_ones_everywhere_are_seen_through(app) -> None:
+    app.session_state[state.MEASURE] = "mul"
+    choose(app, Pattern("expression", "1"))
+    assert "predicts nearly everything is always right" in warnings(app)
+    app.session_state[state.MEASURE] = "abs"
+    app.run()
+    assert "**Below −1.**" in warnings(app)
+    app.session_state[state.MEASURE] = "activation"
+    app.run()
+    assert "Nothing to judge by" in warnings(app)
+
+
+def test_undefined_scores_are_said_and_shown(app) -> None:
+    app.session_state[state.MEASURE] = "mul"
+    app.session_state[state.NO_BOS] = True
+    app.session_state[state.NO_SELF] = True
+    app.run()
+    assert "Undefined scores" in warnings(app)  # the heads that look only at themselves
+    spec = app.get("vega_lite_chart")[1].proto
+    assert "undefined" in json.dumps(spec.spec) or spec.datasets
+
+
+def test_heads_that_were_not_asked_have_no_row(app) -> None:
+    app.session_state[state.HEADS] = ["L1H1", "L0H0"]
+    app.run()
+    assert list(ranking(app)["head"]) == ["L1H1", "L0H0"]
+
+
+def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
+    app.button(key="lab_save").click().run()
+    assert "is a role of this session with L1H1" in told(app.success)
+    app.switch_page(session.YOUR_PROMPT).run()
+    assert not app.exception
+    shown = html(app)
+    assert "Your own role: it looks at the token that followed the earlier copy." in shown
+    assert "1 of 1 head active" in shown
+    assert "provisional" in told(app.caption)
+    app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
+    app.button(key="run").click().run()
+    assert "The pattern predicts nothing on this prompt." in html(app)
+    app.button(key="session_remove_0").click().run()
+    assert "Your own role" not in html(app)
+
+
+def test_a_painted_role_says_which_length_it_needs(app) -> None:
+    from headroles.patterns import of_matrix
+
+    size = 17
+    cells = [[float(k == q - 1 and k > 0) for k in range(size)] for q in range(size)]
+    choose(app, of_matrix(cells, title="Mine"))
+    assert "L0H0 matches best: 1.000" in html(app)
+    app.button(key="lab_save").click().run()
+    app.switch_page(session.YOUR_PROMPT).run()
+    assert "1 of 1 head active" in html(app)
+    app.text_area(key=session.BOX).set_value("The old man walked.")
+    app.button(key="run").click().run()
+    assert not app.exception
+    assert "It was painted for 17 tokens" in told(app.info)
+    app.switch_page(state.PAGE).run()
+    assert "is made for a prompt of 17 tokens" in told(app.error)
+
+
+@pytest.mark.parametrize("way", state.WAYS)
+def test_every_way_to_make_a_pattern_opens(app, way: str) -> None:
+    app.session_state[state.WAY] = way
+    app.run()
+    assert not app.exception
+    if way == state.BY_PAINT:
+        assert "fits only prompts of 17 tokens" in told(app.caption)
+
+
+def test_odd_prompts_do_no_harm(app) -> None:
+    app.session_state[session.PROMPT] = "<b>🐈</b> \u202e**x** $y$ " * 30
+    app.run()
+    assert not app.exception
+    assert "<b>🐈</b>" not in html(app)
+
+
+def test_no_pattern_and_no_prompt_are_said(app) -> None:
+    choose(app)
+    assert "Choose at least one pattern." in told(app.info)
+    choose(app, Pattern("role", "induction"))
+    app.session_state[session.PROMPT] = " "
+    app.run()
+    assert "The prompt is empty." in told(app.error)
+
+
+def test_a_cancelled_detection_waits(app) -> None:
+    app.session_state[state.SOURCE] = state.GENERATED
+    app.session_state[state.COUNT] = 5
+    induction = Pattern("role", "induction")
+    app.session_state[state.CANCELLED] = lab_caches.Request(
+        "demo", (), ("repeats", 5, 0), (induction,), False, False, ()
+    )
+    app.run()
+    assert "cancelled" in told(app.info)
+    app.button(key="lab_resume").click().run()
+    assert "over 5 prompts of 5." in html(app)
+
+
+def test_a_row_leads_to_the_close_up(app) -> None:
+    heads = [Head(1, 1), Head(0, 0)]
+    assert session.head_of_row({"selection": {"rows": [0]}}, heads) == Head(1, 1)
+    app.session_state[session.HEAD] = None
+    app.session_state[session.GO] = session.CLOSEUP
+    app.session_state[session.HEAD] = Head(1, 1)
+    app.run()
+    assert not app.exception

@@ -1,0 +1,81 @@
+"""What the lab says of a detection, from numbers that are known."""
+
+from __future__ import annotations
+
+import torch
+
+from headroles import detector_charts
+from headroles.detector import Detection
+from headroles.patterns import Pattern
+from headroles.types import Head
+from headroles.ui.lab import numbers
+
+NAN = float("nan")
+
+
+def detection() -> Detection:
+    """Two prompts, one layer of three heads: one scored, one undefined, one not asked."""
+    scores = torch.tensor([[[[0.8, NAN, 0.9]], [[0.6, NAN, 0.9]]]])  # [pattern prompt layer head]
+    return Detection(
+        patterns=(Pattern("delimiters"),),
+        scores={"activation": scores, "mul": scores, "abs": scores - 2},
+        even={name: torch.tensor([[0.1, 0.3]]) for name in ("activation", "mul", "abs")},
+        kept=torch.tensor([[[1.0, 0.0, 1.0]], [[0.5, 0.0, 1.0]]]),
+        rows=torch.ones(1, 2, dtype=torch.long),
+        filled=torch.ones(1, 2),
+        largest_row=torch.ones(1),
+        binary=torch.ones(1, dtype=torch.bool),
+        fits=torch.ones(1, 2, dtype=torch.bool),
+        asked=torch.tensor([[True, True, False]]),
+        lengths=torch.tensor([5, 6]),
+        exclude_bos=True,
+        exclude_current_token=False,
+    )
+
+
+def test_not_asked_and_undefined_are_told_apart() -> None:
+    card = numbers.card_of(detection(), 0, "mul")
+    assert [record["mark"] for record in card.records] == [".70", "?", "–"]
+    shown = [record["shown"] for record in card.records]
+    assert shown == ["0.700 ± 0.100", "undefined", "not asked"]
+    assert [record["value"] for record in card.records] == [0.7, None, None]
+    assert [record["top"] for record in card.records] == [True, False, False]
+
+
+def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
+    card = numbers.card_of(detection(), 0, "mul")
+    assert card.sentence == (
+        "L0H0 matches best: 0.700 ± 0.100 of 1, where an even spread gets 0.20."
+    )
+    assert card.basis == "Mean ± standard error over 2 prompts of 2."
+    assert numbers.card_of(detection(), 0, "abs").sentence.startswith("L0H0 matches best: −1.300")
+
+
+def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:
+    table = numbers.table(detection(), 0, "mul")
+    assert numbers.heads_of(table) == [Head(0, 0), Head(0, 1)]
+    assert table["rank"].tolist()[0] == 1
+    assert table["rank"].isna().tolist() == [False, True]
+    assert table["left"].tolist() == [0.75, 0]
+    assert table["chance"].tolist() == [table["chance"][0]] * 2
+
+
+def test_a_map_draws_every_head_and_a_picture_every_causal_cell() -> None:
+    card = numbers.card_of(detection(), 0, "mul")
+    drawn = detector_charts.score_map(card.records, domain=(0, 1)).to_dict()
+    (rows,) = drawn["datasets"].values()
+    assert len(rows) == 3
+    assert [row["value"] for row in rows] == [0.7, None, None]
+    picture = detector_charts.pattern_picture([(2, 1, 0.5)], ["start", "a", "b"]).to_dict()
+    (cells,) = picture["datasets"].values()
+    assert [(c["query"], c["key"]) for c in cells] == [
+        (q, k) for q in range(3) for k in range(q + 1)
+    ]
+    assert [c["value"] for c in cells if c["value"]] == [0.5]
+
+
+def test_a_long_prompt_shows_its_first_tokens() -> None:
+    labels = [str(n) for n in range(200)]
+    picture = detector_charts.pattern_picture([(150, 3, 1.0)], labels).to_dict()
+    (cells,) = picture["datasets"].values()
+    assert max(cell["query"] for cell in cells) == detector_charts.MOST - 1
