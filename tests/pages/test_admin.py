@@ -542,14 +542,13 @@ def test_the_audit_list_tells_who_did_what(looking, folder, done) -> None:
 # ------------------------------------------------------------------ the extended roles
 
 
-def test_the_extended_roles_of_a_candidate_are_shown_with_their_signs(
-    looking, folder, done
-) -> None:
+def test_the_extended_roles_of_a_candidate_are_listed_and_mapped(looking, folder, done) -> None:
     section = candidate_of(folder, done).extended
     assert section is not None
-    key = "look_extended_role"
+    assert f"L{section.roles['name_mover'].top_heads[0].layer}H" in texts(looking)
+    looking.toggle(key="look_extended_maps").set_value(True).run()
     for name in section.roles:
-        looking.segmented_control(key=key).set_value(name).run()
+        looking.segmented_control(key="look_extended_role").set_value(name).run()
         assert not looking.exception
         assert section.roles[name].threshold_reason in texts(looking)
     assert "writes against it" in texts(looking)
