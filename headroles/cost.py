@@ -3,14 +3,16 @@
 :func:`estimate` puts time and memory together from three measured constants each:
 
     seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
-    work    = 2 * parameters outside the embeddings * (sentences + sequences * length) tokens
+    work    = 2 * parameters outside the embeddings * tokens
+    tokens  = sentences + sequences * length + extended roles
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
 ``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
 constants of the time were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on
 two cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256
 sequences) and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in
-16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). Peaks of memory: the bundled model .65 GB
+16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). The tokens of the extended roles were
+counted, not fitted. Peaks of memory: the bundled model .65 GB
 (estimated .65), GPT-2 small 1.63 and 1.71 GB (1.71).
 
 >>> estimate(inspect_model("demo"), sequences=64).time_range  # doctest: +SKIP
@@ -41,6 +43,10 @@ SENTENCE_TOKENS = 1_350
 """Sentences and their control together, padded."""
 SEQUENCE_TOKENS = 80
 """A random repeated sequence, padded."""
+EXTENDED_TOKENS = 4_400
+"""Pairs of sentences, IOI prompts and their controls, and single words, padded."""
+EXTENDED_SEQUENCES = 32
+"""Of the repeated sequences, run again with a control of the same length."""
 RANGE = (0.5, 2.0)
 """Times the estimate: other work on the server, a cold disk, an unusual architecture."""
 
@@ -79,7 +85,8 @@ def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -
         sequences: random repeated sequences.
         speed: operations a second of one matrix product; measured when not given.
     """
-    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
+    extended = EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
+    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences + extended
     work = 2 * facts.computed_parameters * tokens
     weights = 4 * facts.parameters
     seconds = (

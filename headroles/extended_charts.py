@@ -25,6 +25,9 @@ from headroles.charts import (
 )
 from headroles.types import Head
 
+FINE = 0.5
+"""A map whose largest size is below this shows two decimals."""
+
 
 def signed_map(
     records: Sequence[Mapping[str, object]],
@@ -41,14 +44,16 @@ def signed_map(
         records: one a head: layer, head, label, value, listed, shown.
         limit: the size that gets the full shade.
         title: names the values.
-        percent: whether the cells show whole percent instead of one decimal.
+        percent: whether the cells show whole percent instead of decimals.
         opened: the head that is looked at; its cell is framed.
         clickable: whether a click selects a head.
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     frame["shade"] = [min(abs(float(r["value"])) / limit, 1.0) for r in records]
-    frame["number"] = [_number(float(r["value"]), percent=percent) for r in records]
+    digits = 0 if percent else 2 if limit < FINE else 1
+    factor = 100 if percent else 1
+    frame["number"] = [_number(factor * float(r["value"]), digits) for r in records]
     roomy = has_numbers(records)
     row = 32 if roomy else 16
     ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
@@ -89,13 +94,13 @@ def signed_map(
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
 
 
-def _number(value: float, *, percent: bool) -> str:
+def _number(value: float, digits: int) -> str:
     """A number with its sign; what rounds to nothing has none.
 
-    >>> _number(-0.26, percent=False), _number(0.01, percent=False), _number(-0.26, percent=True)
-    ('−0.3', '0', '−26')
+    >>> _number(-0.26, 1), _number(0.01, 1), _number(0.01, 2), _number(-26.0, 0)
+    ('−0.3', '0', '+0.01', '−26')
     """
-    text = f"{100 * value:+.0f}" if percent else f"{value:+.1f}"
+    text = f"{value:+.{digits}f}"
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 

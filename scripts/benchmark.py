@@ -281,6 +281,35 @@ def _detector_and_bare(folder: Path, name: str, *, repeats: int) -> Measured:
     return Measured(what, "at most 1.25", own, theirs)
 
 
+def extended_vs_basic(repeats: int) -> Measured:
+    """What the extended roles add to the analysis of the bundled model, its loading left out."""
+    return _extended_and_basic(DEMO_MODEL, n=64, repeats=repeats, what="bundled model")
+
+
+def extended_vs_basic_gpt2_small(repeats: int) -> Measured:
+    """The same on a GPT-2-small-sized model."""
+    with gpt2_small() as folder:
+        return _extended_and_basic(
+            folder, n=64, repeats=max(3, repeats // 3), what="GPT-2-small size"
+        )
+
+
+def _extended_and_basic(folder: Path, *, n: int, repeats: int, what: str) -> Measured:
+    from headroles.analysis.bridge import load_bridge
+    from headroles.analysis.extended import measure_extended
+    from headroles.analysis.measure import make_texts, measure
+    from headroles.models import load_tokenizer
+
+    bridge, tokenizer = load_bridge(str(folder)), load_tokenizer(str(folder))
+    probe = make_texts(tokenizer, n=n, seed=0)
+    extended, basic = in_turn(
+        lambda: measure_extended(bridge, tokenizer, probe, seed=0),
+        lambda: measure(bridge, probe, seed=0),
+        repeats=repeats,
+    )
+    return Measured(f"six extended roles / five basic roles, {what}", "", extended, basic)
+
+
 def prompt_vs_forward(repeats: int) -> Measured:
     """From a prompt to all verdicts, against one bare eager forward pass of its tokens."""
     first, second, tokens = prompt_and_bare(DEMO_MODEL, repeats=repeats * 4)
@@ -748,6 +777,8 @@ BENCHMARKS: dict[str, Callable[[int], Measured]] = {
         detector_vs_detect_head_gpt2_small,
         detector_vs_forward,
         detector_vs_forward_bundled,
+        extended_vs_basic,
+        extended_vs_basic_gpt2_small,
         prompt_vs_forward,
         prompt_vs_forward_gpt2_small,
         prompt_during_analysis,

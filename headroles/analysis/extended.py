@@ -102,6 +102,11 @@ class Setting:
         return np.random.default_rng(self.seed)
 
 
+def count_extended(probe: ProbeTexts) -> int:
+    """How many texts the extended roles run, controls included."""
+    return 2 * (len(texts.SENTENCES) // 2 + PROMPTS + min(MOST_REPEATS, len(probe.repeats)))
+
+
 def measure_extended(
     bridge: TransformerBridge,
     tokenizer: PreTrainedTokenizerBase,
@@ -121,7 +126,7 @@ def measure_extended(
         cap: most top heads a role.
         progress: told after every batch.
     """
-    total = 2 * (len(texts.SENTENCES) // 2 + PROMPTS + min(MOST_REPEATS, len(probe.repeats)))
+    total = count_extended(probe)
     done = 0
 
     def advance(phase: str, count: int) -> None:

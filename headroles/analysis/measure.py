@@ -67,6 +67,11 @@ def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> Prob
     )
 
 
+def count_basic(probe: ProbeTexts) -> int:
+    """How many texts the basic roles run."""
+    return len(probe.sentences) + len(probe.control) + len(probe.repeats)
+
+
 def measure(
     bridge: TransformerBridge, probe: ProbeTexts, *, seed: int, progress: Progress | None = None
 ) -> dict[str, RoleScores]:
@@ -86,7 +91,7 @@ def measure(
     by_text = {
         kind: [role for role in SCORED_ROLES if on[role.key] == kind] for kind in on.values()
     }
-    total = len(probe.sentences) + len(probe.control) + len(probe.repeats)
+    total = count_basic(probe)
     done = 0
 
     def run(kind: str, sequences: Sequences, roles: list[Role]) -> _PerSequence:

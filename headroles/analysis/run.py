@@ -11,9 +11,15 @@ import datetime
 import os
 
 from headroles.analysis.bridge import load_bridge
-from headroles.analysis.extended import measure_extended
+from headroles.analysis.extended import count_extended, measure_extended
 from headroles.analysis.freshness import library_versions
-from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
+from headroles.analysis.measure import (
+    ProbeTexts,
+    Progress,
+    count_basic,
+    make_texts,
+    measure,
+)
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES
@@ -37,11 +43,20 @@ def analyze(
     bridge = load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
-    scores = measure(bridge, probe, seed=settings.seed, progress=progress)
+    more = count_extended(probe) if settings.extended else 0
+    basic = count_basic(probe)
+    scores = measure(
+        bridge, probe, seed=settings.seed, progress=_shifted(progress, 0, basic + more)
+    )
     extended = None
     if settings.extended:
         extended = measure_extended(
-            bridge, tokenizer, probe, seed=settings.seed, cap=settings.cap, progress=progress
+            bridge,
+            tokenizer,
+            probe,
+            seed=settings.seed,
+            cap=settings.cap,
+            progress=_shifted(progress, basic, basic + more),
         )
     start = start_token(tokenizer)
     return ModelEntry(
@@ -63,6 +78,13 @@ def analyze(
         extended=extended,
         **categorize(scores, settings),
     )
+
+
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """One bar for both halves of an analysis: it never runs back."""
+    if progress is None:
+        return None
+    return lambda phase, done, _: progress(phase, before + done, total)
 
 
 def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:

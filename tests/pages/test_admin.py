@@ -537,3 +537,18 @@ def test_the_audit_list_tells_who_did_what(looking, folder, done) -> None:
     assert "<td>wrote</td><td>Headroles demo (bundled)</td>" in said
     assert f"{SEQUENCES} sequences, seed 0, revision sha256:" in said
     assert "<td>signed in</td>" in said
+
+
+# ------------------------------------------------------------------ the extended roles
+
+
+def test_the_extended_roles_of_a_candidate_are_listed_and_mapped(looking, folder, done) -> None:
+    section = candidate_of(folder, done).extended
+    assert section is not None
+    assert f"L{section.roles['name_mover'].top_heads[0].layer}H" in texts(looking)
+    looking.toggle(key="look_extended_maps").set_value(True).run()
+    for name in section.roles:
+        looking.segmented_control(key="look_extended_role").set_value(name).run()
+        assert not looking.exception
+        assert section.roles[name].threshold_reason in texts(looking)
+    assert "writes against it" in texts(looking)

@@ -14,6 +14,7 @@ from headroles.ui import pieces, state
 from headroles.ui.admin import difference, numbers, role_view, words, write
 from headroles.ui.extended import maps
 from headroles.ui.extended import state as extended_state
+from headroles.ui.extended.numbers import summary_rows as extended_rows
 from headroles.ui.text import count, listing, table
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ def draw(desk: Desk) -> None:
 
 
 def _extended(entry: ModelEntry) -> None:
-    """The extended roles of the candidate, one at a time; students see them with the entry."""
+    """The extended roles of the candidate: their lists, and the map of one where it is wanted."""
     st.subheader("Extended roles", anchor=False)
     if entry.extended is None:
         st.caption("This analysis left them out.")
+        return
+    pieces.html(table(["Role", "Listed", "From", "n"], extended_rows(entry)))
+    if not st.toggle("Show their maps", key=extended_state.LOOK_MAPS, persist_state="session"):
         return
     key = st.segmented_control(
         "Extended role",

@@ -138,14 +138,21 @@ def out_of(role: ExtendedRole, scores: ExtendedScores) -> str:
     return f"Measured on {scores.n} {what} ({scores.texts}); {zero}; {level}."
 
 
-@dataclass(frozen=True)
-class Row:
-    """One extended role in a head's passport."""
-
-    role: ExtendedRole
-    """The role."""
-    cells: tuple[str, ...]
-    """The row's cells."""
+def summary_rows(entry: ModelEntry) -> list[list[str]]:
+    """Every extended role with its listed heads, threshold and n, or why it has none."""
+    rows = []
+    for key, scores in entry.extended.roles.items():
+        role = EXTENDED_ROLES[key]
+        if not scores.is_measured:
+            rows.append([role.name, f"not measured: {scores.reason}", "–", "–"])
+            continue
+        heads = [
+            f"{Head(top.layer, top.head).label} {plain(role, top.score, top.standard_error)}"
+            for top in scores.top_heads
+        ]
+        limit = (role.sign or 1) * scores.threshold
+        rows.append([role.name, ", ".join(heads) or "none", plain(role, limit), str(scores.n)])
+    return rows
 
 
 HEADERS = ("Role", "Score", "Chance", "Threshold", "Control", "Rank", "Listed")

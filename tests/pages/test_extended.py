@@ -1,0 +1,232 @@
+"""The extended roles and the random-token control on the pages, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles.extended_roles import EXTENDED_ROLES
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.store import Control
+from headroles.types import Head
+from headroles.ui import state
+from headroles.ui.extended import state as extended_state
+from headroles.ui.extended.switch import NOT_MEASURED
+from tests.pages.planted import PLANTED, planted_attention, planted_entry
+from tests.pages.planted_extended import (
+    HEADS,
+    OFFSET,
+    planted_extended_attention,
+    planted_section,
+)
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+NO_MARKS = "one two three four one two three four one two"
+
+
+@pytest.fixture
+def entry():
+    """The planted entry, with a section and with controls for two roles."""
+    zeros = [[0.0] * 8 for _ in range(4)]
+    same = planted_entry(4, 8).all_scores["previous_token"]
+    controls = {
+        "previous_token": Control(name="random tokens", scores=same, standard_errors=zeros),
+        "positional": Control(name="random tokens", scores=zeros, standard_errors=zeros),
+    }
+    return planted_entry(4, 8).model_copy(
+        update={"extended": planted_section(4, 8), "controls": controls}
+    )
+
+
+@pytest.fixture
+def written(monkeypatch, tmp_path, entry):
+    """The path of the file that holds it; the model's attention is planted to match."""
+    from headroles import capture, paths, store
+
+    real = capture.collect
+
+    def collect(loaded, encoding):
+        _, logits = real(loaded, encoding)
+        planted = planted_attention(encoding.token_ids, loaded.num_layers, loaded.num_heads)
+        return planted_extended_attention(planted, encoding.tokens), logits
+
+    path = tmp_path / "head_categories.json"
+    monkeypatch.setattr(capture, "collect", collect)
+    monkeypatch.setattr(paths, "CATEGORIES", path)
+    store.write_entry(entry, path)
+    return path
+
+
+def open_page(page: str | None = None, *, on: bool = True):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    if page:
+        app.switch_page(page).run()
+    if on:
+        app.toggle(key=extended_state.SHOWN).set_value(True).run()
+    assert not app.exception
+    return app
+
+
+def page_html(app) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+@pytest.mark.parametrize("page", [None, state.MAP, state.CLOSEUP])
+def test_they_are_off_for_beginners(written, page) -> None:
+    app = open_page(page, on=False)
+    assert not app.toggle(key=extended_state.SHOWN).value
+    html = page_html(app)
+    assert not [role.name for role in EXTENDED_ROLES.values() if f"<h3>{role.name}</h3>" in html]
+
+
+def test_the_switch_is_kept_from_page_to_page(written) -> None:
+    app = open_page(state.MAP)
+    app.switch_page(state.CLOSEUP).run()
+    assert app.toggle(key=extended_state.SHOWN).value
+
+
+def test_an_older_file_says_that_they_were_not_measured(planted) -> None:
+    for page in (None, state.MAP, state.CLOSEUP):
+        app = open_page(page)
+        assert NOT_MEASURED in [caption.value for caption in app.caption]
+
+
+# ------------------------------------------------------------------ head map
+
+
+def charts(app, title: str) -> list[dict[str, dict]]:
+    """{label: row} of what is drawn by each chart whose alt text begins so."""
+    from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+
+    found = [one.proto for one in app.get("vega_lite_chart") if one.proto.alt.startswith(title)]
+    frames = [convert_arrow_bytes_to_pandas_df(one.datasets[0].data.data) for one in found]
+    return [{row["label"]: row for row in frame.to_dict("records")} for frame in frames]
+
+
+def test_the_map_shows_every_role_and_says_the_sign_in_words(written) -> None:
+    app = open_page(state.MAP)
+    html = page_html(app)
+    for role in EXTENDED_ROLES.values():
+        assert f"<h3>{role.name}</h3>" in html
+    assert "Not measured for this model: Too few days are single tokens." in html
+    assert "1 of 32 heads is listed as Copy suppression" in html
+    assert "L1H1 with −0.75 logits, against the token" in html
+    (drawn,) = charts(app, "Copy suppression")
+    assert drawn["L1H1"]["number"] == "−0.8"
+    assert "against the token" in drawn["L1H1"]["shown"]
+
+
+def test_a_signed_map_says_how_many_heads_do_the_opposite(written, entry) -> None:
+    from headroles import store
+
+    role = entry.extended.roles["copy_suppression"]
+    scores = [list(row) for row in role.scores]
+    scores[2][3] = 0.9
+    roles = {**entry.extended.roles, "copy_suppression": role.model_copy(update={"scores": scores})}
+    section = entry.extended.model_copy(update={"roles": roles})
+    store.write_entry(entry.model_copy(update={"extended": section}), written)
+    html = page_html(open_page(state.MAP))
+    assert "1 head writes for the token: they copy it (most L2H3, +0.90 logits)." in html
+
+
+def test_sentences_stand_beside_random_tokens_and_their_difference(written) -> None:
+    app = open_page(state.MAP, on=False)
+    head = PLANTED["previous_token"]
+    html = page_html(app)
+    assert "1 of 32 heads reach the threshold of Previous token on sentences: 1 do it on" in html
+    (difference,) = charts(app, "Difference")
+    assert difference[head.label]["value"] == 0
+    app.segmented_control(key=extended_state.PLACE_ROLE).set_value("positional").run()
+    assert "1 only on real text (content-driven)" in page_html(app)
+    (difference,) = charts(app, "Difference")
+    planted = difference[PLANTED["positional"].label]
+    assert (planted["value"], planted["number"]) == (1, "+100")
+
+
+def test_extended_roles_by_attention_join_the_comparison_when_they_are_on(written) -> None:
+    def names(app) -> list[str]:
+        return app.segmented_control(key=extended_state.PLACE_ROLE).options
+
+    assert names(open_page(state.MAP, on=False)) == ["Previous token", "First token (resting)"]
+    app = open_page(state.MAP)
+    assert names(app)[2:] == ["Delimiter", "Fixed offset"]
+    app.segmented_control(key=extended_state.PLACE_ROLE).set_value("fixed_offset").run()
+    app.toggle(key=extended_state.SHOWN).set_value(False).run()
+    assert not app.exception
+
+
+# ------------------------------------------------------------------ close-up
+
+
+def closeup_of(head: Head):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app.session_state[state.HEAD] = head
+    app.switch_page(state.CLOSEUP).run()
+    app.toggle(key=extended_state.SHOWN).set_value(True).run()
+    assert not app.exception
+    return app
+
+
+def test_the_passport_of_an_induction_head_that_suppresses_says_so(written) -> None:
+    html = page_html(closeup_of(HEADS["copy_suppression"][0]))
+    assert "● −0.750 ± 0.010" in html
+    assert "Copy suppression: −0.75 logits, against the token." in html
+    assert "Successor: not measured. Too few days are single tokens." in html
+
+
+def test_the_passport_of_a_fixed_offset_head_names_its_distance_and_calls_it_positional(
+    written,
+) -> None:
+    app = closeup_of(HEADS["fixed_offset"][0])
+    html = page_html(app)
+    assert f"Fixed offset: 70% of its attention, {OFFSET} tokens back." in html
+    assert "Does it on random tokens too: positional." in html
+    title = "Mean attention of L0H2 by distance. Furthest over an even spread: 3 back"
+    assert [one for one in app.get("vega_lite_chart") if one.proto.alt.startswith(title)]
+
+
+def test_place_or_content_stands_in_every_passport(written) -> None:
+    app = closeup_of(PLANTED["positional"])
+    app.toggle(key=extended_state.SHOWN).set_value(False).run()
+    html = page_html(app)
+    assert "<b>Place or content?</b>" in html
+    assert "1.000 ± 0.000" in html
+    assert "Only on real text: content-driven." in html
+
+
+# ------------------------------------------------------------------ your prompt
+
+
+def test_cards_for_what_attention_can_show_on_a_prompt(written) -> None:
+    app = open_page()
+    html = page_html(app)
+    (offset,) = charts(app, "Fixed offset: 1 of 1 head active.")
+    bar = offset[HEADS["fixed_offset"][0].label]
+    assert bar["note"] == f"{OFFSET} back"
+    assert bar["value"] == 1
+    assert 0 < bar["chance"] < 0.3
+    (delimiter,) = charts(app, "Delimiter: 1 of 1 head active.")
+    assert delimiter[HEADS["delimiter"][0].label]["value"] == 1
+    assert "One prompt cannot show this role" in html
+    assert "+1.50 logits, for the token" in html
+    assert "switch the head off" in html
+
+
+def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) -> None:
+    app = open_page()
+    app.text_area(key=state.BOX).set_value(NO_MARKS)
+    app.button(key="run").click().run()
+    assert charts(app, "Delimiter: 0 of 1 head active. L0H1: nothing to do here.")
+
+
+def test_a_prompt_of_two_tokens_is_no_error(written) -> None:
+    app = open_page()
+    app.text_area(key=state.BOX).set_value("Hi.")
+    app.button(key="run").click().run()
+    assert not app.exception
