@@ -52,6 +52,8 @@ KEPT_PATTERNS = 2.5
 """Copies of one layer's attention pattern that are in memory together."""
 MAX_CELLS = 500_000
 """Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
+CAUSAL_TEXTS = 24
+"""Texts of each kind on which heads are knocked out."""
 SEQUENCE_CELLS = 11_000
 """Length^2 of a long sequence: what one of few takes up in its batch."""
 
