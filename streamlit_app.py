@@ -19,6 +19,7 @@ page = st.navigation(
         ),
         st.Page("pages/head_closeup.py", title="Head close-up", icon=":material/zoom_in:"),
         st.Page("pages/head_map.py", title="Head map", icon=":material/grid_view:"),
+        st.Page("pages/knockout_lab.py", title="Knock-out lab", icon=":material/content_cut:"),
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )

@@ -5,7 +5,8 @@ attention pattern ``[batch head query key]``. Most families of transformers 5 ha
 to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
 the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
 passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
-probe changes the pattern, the output is computed anew from the changed one. Families older than
+probe changes the pattern, the output is computed anew from the changed one (a hook that writes into
+the tensor itself, as PyVene's do, says so by the probe's attribute ``edited``). Families older than
 that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which does nothing at
 inference.
 
@@ -521,11 +522,16 @@ def probed_attention(
         _seen.append((module, pattern))
         return output, pattern
     changed = probe(pattern)
-    if changed is pattern:
+    if changed is pattern and not probe_is_edited(probe):
         return output, pattern
     groups = query.shape[1] // value.shape[1]
     values = value.repeat_interleave(groups, dim=1)  # [batch head key dim]
     return (changed @ values).transpose(1, 2).contiguous(), changed
+
+
+def probe_is_edited(probe: nn.Module) -> bool:
+    """Whether a run writes into the pattern in place, which no comparison of tensors would show."""
+    return getattr(probe, "edited", False)
 
 
 _seen: list[tuple[nn.Module, Tensor]] = []
