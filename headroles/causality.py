@@ -17,6 +17,9 @@ A head that changes nothing alone may still do its role: others stand in for it 
 of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where the head
 alone shows no clear effect, its role's heads *together* decide.
 
+Where the untouched model's loss is not below that of an even guess, log(vocabulary), it cannot read
+these texts at all; then any change is noise of a kind, whatever its size, and nothing is concluded.
+
 >>> judge(Effect(1.5, 0.1, control_mean=0.1, control_spread=0.05))
 'holds_up'
 """
@@ -27,13 +30,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-CausalVerdict = Literal["holds_up", "backed_up", "reversed", "no_effect", "not_tested"]
+CausalVerdict = Literal["holds_up", "backed_up", "reversed", "no_effect", "cannot_tell", "not_tested"]
 
 LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
     "backed_up": "no effect alone (others back it up)",
     "reversed": "the other way round",
     "no_effect": "no effect",
+    "cannot_tell": "cannot be told here",
     "not_tested": "not tested",
 }
 """The verdicts as people read them."""
@@ -43,6 +47,7 @@ MARKS: dict[CausalVerdict, str] = {
     "backed_up": "◐",
     "reversed": "↺",
     "no_effect": "○",
+    "cannot_tell": "?",
     "not_tested": "–",
 }
 """A sign for each, so that no verdict is told by colour."""
@@ -53,6 +58,8 @@ MEANINGS: dict[CausalVerdict, str] = {
     "together the model guesses clearly worse: the others stand in for it.",
     "reversed": "Without it the model guesses clearly better.",
     "no_effect": "Neither without it nor without all heads of the role does anything clear happen.",
+    "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "
+    "vocabulary, so there is nothing that it could lose.",
     "not_tested": "It was not knocked out, or there were no other heads to compare it with.",
 }
 """Each verdict in a sentence."""
@@ -90,13 +97,18 @@ def clear_direction(effect: Effect) -> int:
     return 0
 
 
-def judge(effect: Effect, group: Effect | None = None) -> CausalVerdict:
+def judge(
+    effect: Effect, group: Effect | None = None, *, can_read: bool = True
+) -> CausalVerdict:
     """The verdict on a head, or on a group where no ``group`` is given.
 
     Args:
         effect: of the head alone.
         group: of all heads of its role together.
+        can_read: whether the untouched model's loss is below an even guess's.
     """
+    if not can_read:
+        return "cannot_tell"
     if effect.control_mean is None:
         return "not_tested"
     direction = clear_direction(effect)

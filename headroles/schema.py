@@ -120,8 +120,15 @@ class CausalRole(_Record):
     """Texts behind each mean."""
     baseline_loss: Spread
     """Nats a token, of the untouched model."""
+    even_guess_loss: Spread
+    """Nats a token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
     heads: list[CausalHead]
     group: CausalGroup | None = None
+
+    @property
+    def can_read(self) -> bool:
+        """Whether the untouched model guesses better than evenly: else nothing can be told."""
+        return self.baseline_loss < self.even_guess_loss
 
     def of(self, layer: int, head: int) -> CausalHead | None:
         """The evidence for a head; None where it was not tested."""

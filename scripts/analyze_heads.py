@@ -25,6 +25,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from headroles.causality import LABELS, MARKS
 from headroles.errors import HeadrolesError
 from headroles.models import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
@@ -50,6 +51,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="use X instead of the calibrated threshold; may be given several times",
     )
     parser.add_argument("--cap", type=int, default=8, help="most top heads a role")
+    parser.add_argument(
+        "--no-causal",
+        action="store_true",
+        help="knock no head out: scores and lists alone, in a fraction of the time",
+    )
     parser.add_argument(
         "--format",
         choices=["text", "json-lines"],
@@ -124,6 +130,13 @@ class TextReport:
             threshold = category["threshold"]
             over = "no role   " if threshold is None else f"over {threshold:.2f} "
             print(f"  {ROLES[key].name:22} {over:10} {heads or '—'}")
+        for key, evidence in summary.get("causal", {}).items():
+            verdicts = "  ".join(
+                f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
+            )
+            print(f"  without {ROLES[key].name:14} {MARKS[evidence['group']]} all  {verdicts}")
+        if used := {v for one in summary.get("causal", {}).values() for v in one["heads"].values()}:
+            print("  " + ", ".join(f"{MARKS[one]} {LABELS[one]}" for one in LABELS if one in used))
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -259,6 +272,7 @@ def run(
         seed=options.seed,
         cap=options.cap,
         thresholds=dict(options.threshold),
+        causal=not options.no_causal,
     )
     known = read_all(options.out).get(catalogue_key(model))  # a broken file is told before the work
     if known and not (options.force or options.compare) and not why_stale(known, model, settings):
@@ -278,6 +292,13 @@ def run(
                 "heads": {f"L{top.layer}H{top.head}": top.score for top in category.top_heads},
             }
             for key, category in entry.categories.items()
+        },
+        "causal": {
+            key: {
+                "group": evidence.group.verdict if evidence.group else "not_tested",
+                "heads": {f"L{one.layer}H{one.head}": one.verdict for one in evidence.heads},
+            }
+            for key, evidence in entry.causal.items()
         },
     }
     if options.compare:

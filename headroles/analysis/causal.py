@@ -26,6 +26,7 @@ Many knock-outs share one pass: the batch holds every text once a condition.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +102,9 @@ def counted_positions(texts: Sequences, kind: str) -> Bool[Tensor, "n pos"]:
 # ------------------------------------------------------------------ running
 
 
-def untouched(bridge: TransformerBridge, texts: Sequences, counted: Bool[Tensor, "n pos"]):
+def untouched(
+    bridge: TransformerBridge, texts: Sequences, counted: Bool[Tensor, "n pos"]
+) -> Baseline:
     """One pass over the texts without an intervention, which also gives the means."""
     shape = (bridge.cfg.n_layers, bridge.cfg.n_heads, bridge.cfg.d_head)
     sums, loss = torch.zeros(shape), torch.zeros(len(texts))
@@ -354,6 +357,7 @@ class _Task:
         rng: np.random.Generator,
     ) -> None:
         self.role, self.heads, self.kind = role, heads, ROLES[role].measured_on
+        self._even_guess = round(math.log(bridge.cfg.d_vocab), 6)
         shape = (bridge.cfg.n_layers, bridge.cfg.n_heads)
         groups = [*((head,) for head in heads), heads]
         self._draws = {
@@ -372,21 +376,27 @@ class _Task:
         together = self._effect(frozenset(self.heads), changes)
         single = {head: self._effect(frozenset([head]), changes) for head in self.heads}
         n = len(changes[frozenset(self.heads)])
+        can_read = baseline_loss < self._even_guess
         return CausalRole(
             measured_on=self.kind,
             n=n,
             baseline_loss=round(baseline_loss, 6),
+            even_guess_loss=self._even_guess,
             heads=[
                 CausalHead(
                     layer=head.layer,
                     head=head.head,
-                    **self._stored(frozenset([head]), effect, judge(effect, together)),
+                    **self._stored(
+                        frozenset([head]), effect, judge(effect, together, can_read=can_read)
+                    ),
                 )
                 for head, effect in single.items()
             ],
             group=CausalGroup(
                 heads=list(self.heads),
-                **self._stored(frozenset(self.heads), together, judge(together)),
+                **self._stored(
+                    frozenset(self.heads), together, judge(together, can_read=can_read)
+                ),
             ),
         )
 

@@ -11,14 +11,16 @@ import datetime
 import os
 
 from headroles.analysis.bridge import load_bridge
+from headroles.analysis.causal import prove
 from headroles.analysis.freshness import library_versions
 from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
-from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES
+from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.selection import AnalysisSettings, categorize
 from headroles.store import ModelEntry, Tokenization
 from headroles.tokens import start_token
+from headroles.types import Head
 
 
 def analyze(
@@ -37,6 +39,14 @@ def analyze(
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
     scores = measure(bridge, probe, seed=settings.seed, progress=progress)
+    found = categorize(scores, settings)
+    causal = {}
+    if settings.causal:
+        listed = {
+            role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
+            for role in SCORED_ROLES
+        }
+        causal = prove(bridge, probe, listed, seed=settings.seed, progress=progress)
     start = start_token(tokenizer)
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
@@ -54,7 +64,8 @@ def analyze(
         ),
         library_versions=library_versions(),
         notes=_notes(settings),
-        **categorize(scores, settings),
+        causal=causal,
+        **found,
     )
 
 
