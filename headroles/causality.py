@@ -30,7 +30,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-CausalVerdict = Literal["holds_up", "backed_up", "reversed", "no_effect", "cannot_tell", "not_tested"]
+CausalVerdict = Literal[
+    "holds_up", "backed_up", "reversed", "no_effect", "cannot_tell", "not_tested"
+]
 
 LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
@@ -97,9 +99,7 @@ def clear_direction(effect: Effect) -> int:
     return 0
 
 
-def judge(
-    effect: Effect, group: Effect | None = None, *, can_read: bool = True
-) -> CausalVerdict:
+def judge(effect: Effect, group: Effect | None = None, *, can_read: bool = True) -> CausalVerdict:
     """The verdict on a head, or on a group where no ``group`` is given.
 
     Args:

@@ -4,6 +4,7 @@
 
     seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
     work    = 2 * parameters outside the embeddings * (sentences + sequences * length) tokens
+            + 2 * parameters with one table * (knock-outs * their texts) tokens
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
 ``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
@@ -41,6 +42,10 @@ SENTENCE_TOKENS = 1_350
 """Sentences and their control together, padded."""
 SEQUENCE_TOKENS = 80
 """A random repeated sequence, padded."""
+CAUSAL_SENTENCE_TOKENS = 20
+"""A sentence, padded."""
+GROUP_CONDITIONS = 21
+"""Knock-outs of a role's heads together: once, and 20 controls."""
 RANGE = (0.5, 2.0)
 """Times the estimate: other work on the server, a cold disk, an unusual architecture."""
 
@@ -73,16 +78,22 @@ class Estimate:
         return f"{duration(self.low)} to {duration(self.high)}"
 
 
-def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -> Estimate:
+def estimate(
+    facts: ModelFacts, *, sequences: int, causal: bool = True, speed: float | None = None
+) -> Estimate:
     """Time and memory of an analysis; the module says where the formula comes from.
 
     Args:
         facts: of the model.
         sequences: random repeated sequences.
+        causal: whether heads are knocked out too.
         speed: operations a second of one matrix product; measured when not given.
     """
     tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
     work = 2 * facts.computed_parameters * tokens
+    if causal:
+        table = facts.vocabulary * facts.width  # the loss needs logits
+        work += 2 * (facts.computed_parameters + table) * _causal_tokens(facts)
     weights = 4 * facts.parameters
     seconds = (
         START_SECONDS
@@ -95,6 +106,19 @@ def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -
     stored = weights if facts.stored_bytes is None else facts.stored_bytes
     memory = LIBRARY_BYTES + stored + COPIES * weights + patterns
     return Estimate(seconds, RANGE[0] * seconds, RANGE[1] * seconds, int(memory))
+
+
+def _causal_tokens(facts: ModelFacts) -> int:
+    """Tokens that run while heads are knocked out, at most.
+
+    Singly: the listed heads and those they are compared with, which lie in as many layers as a
+    role lists heads (8), or in twice as many for the three roles that are measured on sentences.
+    """
+    all_heads = facts.num_layers * facts.num_heads
+    on_repeats = min(all_heads, 8 * facts.num_heads) + 2 * GROUP_CONDITIONS
+    on_sentences = min(all_heads, 16 * facts.num_heads) + 3 * GROUP_CONDITIONS
+    tokens = on_repeats * SEQUENCE_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
+    return CAUSAL_TEXTS * tokens
 
 
 def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int) -> None:

@@ -118,7 +118,7 @@ def untouched(
             sums[layer] += z[text].float().sum(0).reshape(sums.shape[1:])
             return z
 
-        hooked = {layer: add for layer in range(shape[0])}
+        hooked = dict.fromkeys(range(shape[0]), add)
         loss[rows] = _loss(bridge, ids, counted[rows, : ids.shape[1]], hooked)
     return Baseline(loss, sums / int((texts.lengths - 1).sum()))
 
@@ -179,7 +179,7 @@ def _set_to_means(
         mean = means[layer].to(z.dtype)
         return torch.where(is_out & after_start, mean, z)
 
-    return {layer: replace for layer in out.any(0).any(-1).nonzero().flatten().tolist()}
+    return dict.fromkeys(out.any(0).any(-1).nonzero().flatten().tolist(), replace)
 
 
 def _loss(
@@ -394,9 +394,7 @@ class _Task:
             ],
             group=CausalGroup(
                 heads=list(self.heads),
-                **self._stored(
-                    frozenset(self.heads), together, judge(together, can_read=can_read)
-                ),
+                **self._stored(frozenset(self.heads), together, judge(together, can_read=can_read)),
             ),
         )
 
