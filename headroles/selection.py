@@ -100,7 +100,11 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
     scores = scores_of(entry)
     chosen = {key: _threshold(one, thresholds) for key, one in scores.items()}
     categories = _categories(scores, chosen, cap)
-    causal = {key: _still_listed(one, categories[key]) for key, one in entry.causal.items()}
+    causal = {
+        key: _still_listed(one, categories[key])
+        for key, one in entry.causal.items()
+        if key in categories
+    }
     # Checked like a file that is read: what comes out of here may be written.
     return ModelEntry.model_validate(
         {

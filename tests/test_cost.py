@@ -39,10 +39,18 @@ def facts(**changes: object) -> ModelFacts:
 def test_the_time_of_an_analysis_by_hand() -> None:
     # 900,000 numbers outside the embedding, 1,350 + 10 * 80 = 2,150 tokens: 3.87e9 operations,
     # 8.6 s at 45 % of 1e9 a second; 7 s to start, .004 s to read 4 MB, .1 s to draw.
-    found = estimate(FACTS, sequences=10, speed=1e9)
+    found = estimate(FACTS, sequences=10, causal=False, speed=1e9)
     assert found.seconds == pytest.approx(15.704)
     assert (found.low, found.high) == pytest.approx((7.852, 31.408))
     assert found.time_range == "8 s to 31 s"
+
+
+def test_the_time_of_knocking_heads_out_by_hand() -> None:
+    # 10 heads and 2 * 21 groups on 24 texts of 80 tokens, 10 and 3 * 21 on 24 of 20: 134,880
+    # tokens; twice a million numbers each, the unembedding's 100,000 included.
+    without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
+    found = estimate(FACTS, sequences=10, speed=1e9).seconds
+    assert found - without == pytest.approx(2 * 1_000_000 * 134_880 / 0.45e9)
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:
@@ -71,6 +79,14 @@ def test_the_speed_of_the_machine_is_measured_once() -> None:
     assert estimate(FACTS, sequences=10) == estimate(
         FACTS, sequences=10, speed=cost.machine_speed()
     )
+
+
+def test_the_time_of_knocking_heads_out_by_hand() -> None:
+    # 10 heads and 2 * 21 groups on 24 texts of 80 tokens, 10 and 3 * 21 on 24 of 20: 134,880
+    # tokens; twice a million numbers each, the unembedding's 100,000 included.
+    without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
+    found = estimate(FACTS, sequences=10, speed=1e9).seconds
+    assert found - without == pytest.approx(2 * 1_000_000 * 134_880 / 0.45e9)
 
 
 def test_the_memory_of_a_real_analysis_is_told_beforehand(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_head_that_does_nothing_has_no_effect():
 
 
 def test_the_change_is_what_the_formula_gives_by_hand():
-    """One text, worked out: the carrier's z is 1 on c of the P positions after 0, so c / P after."""
+    """One text, worked out: the carrier's z is 1 at 2 of 6 positions after 0, so 1/3 after."""
     text = pack([[0, 5, 6, 7, 5, 6, 7]])
     counted = counted_positions(text, "repeats")
     assert counted.nonzero().tolist() == [[0, 4], [0, 5]]  # 5 -> 6 and 6 -> 7, the second time
