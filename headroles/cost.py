@@ -108,15 +108,21 @@ def estimate(
     return Estimate(seconds, RANGE[0] * seconds, RANGE[1] * seconds, int(memory))
 
 
-def _causal_tokens(facts: ModelFacts) -> int:
-    """Tokens that run while heads are knocked out, at most.
+def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
+    """Knock-outs on repeats and on sentences, at most: each runs on :data:`CAUSAL_TEXTS` texts.
 
     Singly: the listed heads and those they are compared with, which lie in as many layers as a
     role lists heads (8), or in twice as many for the three roles that are measured on sentences.
     """
-    all_heads = facts.num_layers * facts.num_heads
-    on_repeats = min(all_heads, 8 * facts.num_heads) + 2 * GROUP_CONDITIONS
-    on_sentences = min(all_heads, 16 * facts.num_heads) + 3 * GROUP_CONDITIONS
+    singly = layers * heads
+    return (
+        min(singly, 8 * heads) + 2 * GROUP_CONDITIONS,
+        min(singly, 16 * heads) + 3 * GROUP_CONDITIONS,
+    )
+
+
+def _causal_tokens(facts: ModelFacts) -> int:
+    on_repeats, on_sentences = causal_conditions(facts.num_layers, facts.num_heads)
     tokens = on_repeats * SEQUENCE_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
     return CAUSAL_TEXTS * tokens
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 import datetime
 import os
 
+from transformer_lens.model_bridge import TransformerBridge
+
 from headroles.analysis.bridge import load_bridge
 from headroles.analysis.causal import prove
 from headroles.analysis.freshness import library_versions
 from headroles.analysis.measure import ProbeTexts, Progress, make_texts, measure
+from headroles.cost import CAUSAL_TEXTS, causal_conditions
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
@@ -38,7 +41,8 @@ def analyze(
     bridge = load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
-    scores = measure(bridge, probe, seed=settings.seed, progress=progress)
+    bar = _Bar(progress, probe, bridge if settings.causal else None)
+    scores = measure(bridge, probe, seed=settings.seed, progress=bar.scoring)
     found = categorize(scores, settings)
     causal = {}
     if settings.causal:
@@ -46,7 +50,8 @@ def analyze(
             role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
             for role in SCORED_ROLES
         }
-        causal = prove(bridge, probe, listed, seed=settings.seed, progress=progress)
+        causal = prove(bridge, probe, listed, seed=settings.seed, progress=bar.knocking_out)
+    bar.finish()
     start = start_token(tokenizer)
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
@@ -67,6 +72,34 @@ def analyze(
         causal=causal,
         **found,
     )
+
+
+class _Bar:
+    """One bar over both parts: how much the second takes is known only when the first is done.
+
+    So the second part is given room by the bound of :func:`headroles.cost.causal_conditions`, and
+    its own count is stretched to fill it.
+    """
+
+    def __init__(
+        self, progress: Progress | None, probe: ProbeTexts, bridge: TransformerBridge | None
+    ) -> None:
+        self._progress = progress or (lambda phase, done, total: None)
+        self._scored = len(probe.sentences) + len(probe.control) + len(probe.repeats)
+        self._room = 0
+        if bridge is not None:
+            conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
+            self._room = CAUSAL_TEXTS * sum(conditions)
+
+    def scoring(self, phase: str, done: int, total: int) -> None:
+        self._progress(phase, done, total + self._room)
+
+    def knocking_out(self, phase: str, done: int, total: int) -> None:
+        self._progress(phase, self._scored + self._room * done // total, self._scored + self._room)
+
+    def finish(self) -> None:
+        """Fill the bar where no head was listed, so none was knocked out."""
+        self._progress("writing", self._scored + self._room, self._scored + self._room)
 
 
 def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:
