@@ -1,8 +1,20 @@
-"""How shares and lists are put into words, wherever a sentence is made."""
+"""How shares, lists and tokens are put into words, wherever a sentence is made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+SPACES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"}
+"""How white space is made visible."""
+
+
+def visible(token: str) -> str:
+    """A token with its spaces and line ends made visible.
+
+    >>> visible(" cat")
+    '·cat'
+    """
+    return "".join(SPACES.get(character, character) for character in token) or "∅"
 
 
 def percent(share: float) -> str:

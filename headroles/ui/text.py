@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from headroles.wording import SPACES
 from headroles.wording import listing as listing
 from headroles.wording import percent as percent
+from headroles.wording import visible as visible
 
 if TYPE_CHECKING:
     from headroles.types import Encoding
@@ -23,17 +25,7 @@ LONG_STRIP = 150
 
 _COLOURS = 6
 """Colours of repeated tokens in style.css; the number in the corner tells more groups apart."""
-_SPACES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:])")
-
-
-def visible(token: str) -> str:
-    """A token with its spaces and line ends made visible.
-
-    >>> visible(" cat")
-    '·cat'
-    """
-    return "".join(_SPACES.get(character, character) for character in token) or "∅"
 
 
 def plain(text: str) -> str:
@@ -103,9 +95,7 @@ def token_strip(encoding: Encoding) -> str:
 def _token_box(token: str, token_id: int, position: int, group: int | None) -> str:
     # A newline starts a new line in the strip too, as it does in the prompt.
     text = "".join(
-        f'<i class="hr-space">{_SPACES[character]}</i>'
-        if character in _SPACES
-        else escape(character)
+        f'<i class="hr-space">{SPACES[character]}</i>' if character in SPACES else escape(character)
         for character in token
     )
     title = f"position {position} · id {token_id}"

@@ -1,1 +1,1 @@
-"""The knock-out lab: one module a section, each with a ``draw()`` that is called when it is open."""
+"""The knock-out lab: one module a section, with a ``draw()`` that is called while it is open."""
