@@ -59,7 +59,7 @@ class Measured:
     after: Float[Tensor, " head"]
     """[head] with the previous-token heads knocked out."""
     others: Float[Tensor, "draw head"]
-    """[draw head] with random other heads knocked out instead; no draw where there are no others."""
+    """[draw head] with random other heads knocked out instead; none where there are no others."""
     chance: float
     """0..1, of a head that spreads evenly, on this text."""
     rows: int
@@ -144,9 +144,7 @@ def measure(
     )
     found = _activations(loaded, token_ids, [UNTOUCHED, without, *control.conditions], readers)
     one = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
-    return Measured(
-        tuple(readers), found[0], found[1], found[2:], chance=one.chance, rows=one.rows
-    )
+    return Measured(tuple(readers), found[0], found[1], found[2:], chance=one.chance, rows=one.rows)
 
 
 def _activations(

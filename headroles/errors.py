@@ -342,3 +342,7 @@ class LinkError(HeadrolesError):
 
 class ExportError(HeadrolesError):
     """A picture that cannot be made."""
+
+
+class DecompositionError(HeadrolesError):
+    """A file of trained components, or a component, that cannot be used."""
