@@ -46,7 +46,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.ablation import (
@@ -108,7 +108,7 @@ def thin_svd(
 ) -> tuple[
     Float[Tensor, "component d_in"], Float[Tensor, " component"], Float[Tensor, "component d_out"]
 ]:
-    """The SVD of ``left @ right.T`` by way of its thin factors: rows of U and V are singular vectors.
+    """The SVD of ``left @ right.T`` by its thin factors; rows of U and V are singular vectors.
 
     >>> U, S, V = thin_svd(torch.eye(3)[:, :1] * 2, torch.eye(3)[:, 1:2])
     >>> S.tolist()
@@ -320,45 +320,44 @@ def remove(
                 mend=f"The map of this head has {most}.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
-    conditions = [UNTOUCHED, Condition(head.label, (whole,)), *[UNTOUCHED] * len(removals)]
-    rows: list[Removal | None] = [None, None, *removals]
-    found = _outcomes(loaded, token_ids, head, split, conditions, rows)
-    clean = found[0]
+    ids = torch.tensor(token_ids)
+    conditions = [UNTOUCHED, Condition(head.label, (whole,))]
+    patterns, outputs = edits(conditions, [len(ids)] * 2, num_layers=loaded.num_layers)
+    reference = run_edited(loaded, ids.expand(2, -1), patterns=patterns, outputs=outputs).logits
+    clean = _outcome(reference[0], ids)
+    found = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
         Removed(one, compare(clean, other, answer=clean.guess, token_ids=token_ids))
-        for one, other in zip(rows[1:], found[1:], strict=True)
+        for one, other in zip([None, *removals], found, strict=True)
     ]
 
 
-def _outcomes(
+def _outcome(logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]) -> Outcome:
+    return Outcome(UNTOUCHED, logits[-1].clone(), token_losses(logits, ids))
+
+
+def _without(
     loaded: LoadedModel,
-    token_ids: Sequence[int],
+    ids: Int[Tensor, " pos"],
     head: Head,
     split: Components,
-    conditions: Sequence[Condition],
-    removals: Sequence[Removal | None],
-) -> list[Outcome]:
-    weights, length = layer_weights(loaded, head.layer), len(token_ids)
-    ids, found = torch.tensor(token_ids), []
+    removals: Sequence[Removal],
+) -> Iterator[Outcome]:
+    """Every removal is a row of a batch; as many batches as memory asks for."""
+    weights, length = layer_weights(loaded, head.layer), len(ids)
     vocabulary = loaded.model.config.get_text_config().vocab_size
     step = max(1, _ROW_BUDGET // (length * max(vocabulary, loaded.num_heads * length)))
-    for start in range(0, len(conditions), step):
-        part, own = conditions[start : start + step], removals[start : start + step]
-        patterns, outputs = edits(part, [length] * len(part), num_layers=loaded.num_layers)
-        without: contextlib.AbstractContextManager = contextlib.nullcontext()
+    for start in range(0, len(removals), step):
+        part = removals[start : start + step]
+        rows = ids.expand(len(part), -1)
         if split.kind == OV:
-            outputs = {**outputs, head.layer: ov_edit(weights, split, head.head, own)}
+            edit = ov_edit(weights, split, head.head, part)
+            logits = run_edited(loaded, rows, outputs={head.layer: edit}).logits
         else:
-            without = queries_without(loaded, head, split, own)
-        with loaded.lock, without:
-            logits = run_edited(
-                loaded, ids.expand(len(part), -1), patterns=patterns, outputs=outputs
-            ).logits
-        found += [
-            Outcome(one, own_logits[-1].clone(), token_losses(own_logits, ids))
-            for one, own_logits in zip(part, logits, strict=True)
-        ]
-    return found
+            # Without edits it is a plain pass: PyVene would take the hook on the queries away.
+            with loaded.lock, queries_without(loaded, head, split, part):
+                logits = run_edited(loaded, rows).logits
+        yield from (_outcome(own, ids) for own in logits)
 
 
 # ------------------------------------------------------------------ scores by distance

@@ -233,13 +233,18 @@ def query_key_products(
     finally:
         for hook in hooks:
             hook.remove()
-    # The pattern times the values comes last; with as many tokens as d_head both look alike.
-    products = seen.products.get(path, [])
-    if len(products) != 2 or products[0][1].shape[-1] != length:
+    # The scores come first of what is batched by heads; a caller's hook multiplies plain matrices.
+    products = (
+        (left, right)
+        for left, right in seen.products.get(path, [])
+        if left.ndim > 2 and (left.shape[-2], right.shape[-1]) == (length, length)
+    )
+    found = next(products, None)
+    if found is None:
         raise UnsupportedModelError(
             loaded.key, why="its attention is not one product of queries and keys a layer."
         )
-    query, key = products[0][0], products[0][1].transpose(-1, -2)
+    query, key = found[0], found[1].transpose(-1, -2)
 
     def by_head(tensor: Tensor) -> Tensor:
         return tensor.reshape(rows, loaded.num_heads, length, tensor.shape[-1]).float()

@@ -98,7 +98,8 @@ def test_heads_that_share_values_have_components_of_their_own(load_family):
 # ------------------------------------------------------------------ spread
 
 
-def hand_made(W_V, W_O) -> HeadWeights:
+def hand_made(values, output) -> HeadWeights:
+    W_V, W_O = values, output
     heads, _, d_head = W_V.shape
     zeros = torch.zeros(heads, d_head)
     return HeadWeights(
