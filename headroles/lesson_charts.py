@@ -12,6 +12,74 @@ import pandas as pd
 
 from headroles.charts import ACTIVE, INK, QUIET, TARGET
 
+CIRCUIT_ALT = (
+    "The tokens A, B and later A again. Step 1: a previous-token head at the first B looks one "
+    "token back and notes that A stood before it. Step 2: at the later A an induction head looks "
+    "for a token that follows an A, finds B by that note, and copies B as its guess."
+)
+"""What :func:`circuit` shows, in words."""
+
+
+def circuit() -> alt.LayerChart:
+    """The two-step circuit as a picture: solid is step 1, dashed is step 2."""
+    tokens = pd.DataFrame(
+        [{"x": 1, "text": "A"}, {"x": 2, "text": "B"}, {"x": 3, "text": "…"},
+         {"x": 4, "text": "A"}, {"x": 5, "text": "B?"}]
+    )  # fmt: skip
+    place = alt.X("x:Q", scale=alt.Scale(domain=[0.4, 5.6]), axis=None)
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[-3.3, 3.3]), axis=None)
+    boxed = alt.Chart(tokens[tokens.text != "…"]).transform_calculate(y="0")
+    boxes = boxed.mark_point(shape="square", size=1500, stroke=INK, strokeWidth=1.5, filled=False)
+    letters = alt.Chart(tokens).transform_calculate(y="0")
+    words = pd.DataFrame(
+        [{"x": 0.5, "y": 2.95, "text": "Step 1 · previous-token head", "bold": True},
+         {"x": 0.5, "y": 2.35, "text": "B looks one back, notes: “A was before me”", "bold": False},
+         {"x": 0.5, "y": -2.4, "text": "Step 2 · induction head", "bold": True},
+         {"x": 0.5, "y": -3.0, "text": "A looks for “a token after A”, copies it", "bold": False}]
+    )  # fmt: skip
+    said = alt.Chart(words).encode(x=place, y=y, text="text:N")
+    note = alt.Chart(pd.DataFrame([{"x": 2.18, "y": 1.0, "text": "note: after A"}]))
+    return _finish(
+        alt.layer(
+            boxes.encode(x=place, y=y),
+            letters.mark_text(fontSize=17, fontWeight="bold", color=INK).encode(
+                x=place, y=y, text="text:N"
+            ),
+            *_arrow([(2, 0.85), (1.85, 1.5), (1.15, 1.5), (1, 0.85)], ACTIVE, place, y, [1, 0]),
+            *_arrow([(4, -0.85), (3.7, -1.7), (2.3, -1.7), (2, -0.85)], TARGET, place, y, [7, 4]),
+            *_arrow([(4.28, 0), (4.7, 0)], TARGET, place, y, [7, 4]),
+            note.mark_text(fontSize=12, fontStyle="italic", align="left", color=INK).encode(
+                x=place, y=y, text="text:N"
+            ),
+            said.transform_filter("datum.bold").mark_text(
+                fontSize=14, fontWeight="bold", align="left", color=INK
+            ),
+            said.transform_filter("!datum.bold").mark_text(fontSize=13, align="left", color=INK),
+        ),
+        height=250,
+    )
+
+
+def _arrow(
+    points: Sequence[tuple[float, float]],
+    colour: str,
+    x: alt.X,
+    y: alt.Y,
+    dash: Sequence[int],
+) -> list[alt.Chart]:
+    """A smooth line through points, and its head at the last one."""
+    frame = pd.DataFrame(points, columns=["x", "y"]).assign(order=range(len(points)))
+    (x0, y0), (x1, y1) = points[-2:]
+    upright = abs(x1 - x0) < 0.3
+    angle = (0 if y1 > y0 else 180) if upright else (90 if x1 > x0 else 270)
+    line = alt.Chart(frame).mark_line(
+        interpolate="basis", strokeWidth=2.5, color=colour, strokeDash=list(dash)
+    )
+    head = alt.Chart(frame.tail(1)).mark_point(
+        shape="triangle-up", size=110, filled=True, color=colour, opacity=1, angle=angle
+    )
+    return [line.encode(x=x, y=y, order="order:Q"), head.encode(x=x, y=y)]
+
 
 def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
     """Three bars a head, 0 to 1, with one standard error each and a mark for chance.

@@ -13,7 +13,7 @@ from headroles.types import Head
 from headroles.ui import ablations, ask, caches, circuits, prompt_form
 from headroles.ui import pieces as page
 from headroles.ui import state as session
-from headroles.ui.knockout import circuit_picture, work
+from headroles.ui.knockout import work
 from headroles.ui.text import count, listing, plain, table
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ class Circuit(NamedTuple):
 
 def draw() -> None:
     """Draw the section."""
+    from headroles.lesson_charts import CIRCUIT_ALT, circuit
+
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        page.html(circuit_picture.svg())
+        page.chart(circuit(), key="circuit_picture", alt_text=CIRCUIT_ALT)
     with right:
         st.markdown(
             "To continue **A B … A** with **B**, one head is not enough. An *induction head* at "
