@@ -81,14 +81,6 @@ def test_the_speed_of_the_machine_is_measured_once() -> None:
     )
 
 
-def test_the_time_of_knocking_heads_out_by_hand() -> None:
-    # 10 heads and 2 * 21 groups on 24 texts of 80 tokens, 10 and 3 * 21 on 24 of 20: 134,880
-    # tokens; twice a million numbers each, the unembedding's 100,000 included.
-    without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
-    found = estimate(FACTS, sequences=10, speed=1e9).seconds
-    assert found - without == pytest.approx(2 * 1_000_000 * 134_880 / 0.45e9)
-
-
 def test_the_memory_of_a_real_analysis_is_told_beforehand(tmp_path: Path) -> None:
     """The child process that the page starts, on the bundled model."""
     command = [sys.executable, "-m", "scripts.analyze_heads", "--sequences", "8"]

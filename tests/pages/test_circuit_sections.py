@@ -44,7 +44,7 @@ def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
     assert "7 of 7 induction heads clearly need them." in words
     assert "Knocked out: L0H6, L0H7" in words
     assert "Mean over 16 texts; whiskers: one standard error." in words
-    assert "One prompt, so no error." in words  # the default prompt repeats itself
+    assert "One text, so no error." in words  # the default prompt repeats itself
     assert words.count('<th scope="col">Without others</th>') == 2
 
 

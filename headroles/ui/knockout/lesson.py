@@ -223,7 +223,7 @@ def depends(one: Fall) -> bool:
 def note(found: Sequence[Fall], *, draws: int) -> str:
     """What bars, whiskers and marks are."""
     texts = found[0].texts
-    where = f"Mean over {count(texts, 'text')}" if texts > 1 else "One prompt, so no error"
+    where = f"Mean over {count(texts, 'text')}" if texts > 1 else "One text, so no error"
     whiskers = "; whiskers: one standard error" if texts > 1 else ""
     others = (
         f"Other heads: as many of the same layers, {count(draws, 'random choice')}."
@@ -237,7 +237,8 @@ def note(found: Sequence[Fall], *, draws: int) -> str:
         else ""
     )
     return (
-        f"{where}{whiskers}. The upright mark is chance, an evenly spread head. Knocked out: the "
+        f"{where}{whiskers}. Bars from the top: in the legend's order. The upright mark "
+        "is chance, an evenly spread head. Knocked out: the "
         f"output is set to its mean over reference text. {others}{unreachable}"
     )
 
