@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.calibrate import DIFFUSE_BOUNDS, FLOOR_LIFT
+from headroles.causality import CausalVerdict
 from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError
 from headroles.extended_roles import EXTENDED_ROLES
 from headroles.head_detection import (
@@ -36,7 +37,7 @@ from headroles.head_detection import (
 )
 from headroles.known_heads import KnownHead
 from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
-from headroles.schema import ModelEntry
+from headroles.schema import CausalHead, CausalRole, ModelEntry
 from headroles.scoring import row_sizes
 from headroles.types import Evidence, Head, Verdict
 from headroles.wording import listing, percent
@@ -187,6 +188,35 @@ def _largest_first(cells: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What knocking out a head showed of one of its roles, and what the role's heads together."""
+
+    head: CausalHead | None
+    """The evidence for the head alone; None where it was not tested."""
+    role: CausalRole
+    """The role's evidence: its group, the texts and their number."""
+
+    @property
+    def verdict(self) -> CausalVerdict:
+        """Of the head alone."""
+        return self.head.verdict if self.head else "not_tested"
+
+
+def proof_of(entry: ModelEntry | None, head: Head, role_key: str) -> Proof | None:
+    """The stored evidence of a head in a role.
+
+    None where the role does not list the head, or nothing was knocked out for the role.
+    """
+    evidence = entry.causal.get(role_key) if entry else None
+    category = entry.categories.get(role_key) if entry else None
+    if evidence is None or category is None:
+        return None
+    if not any((top.layer, top.head) == head for top in category.top_heads):
+        return None
+    return Proof(evidence.of(*head), evidence)
+
+
+@dataclass(frozen=True)
 class RoleRecord:
     """What the stored analysis says of one head in one role."""
 
@@ -210,6 +240,8 @@ class RoleRecord:
     """Heads of the model."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
+    proof: Proof | None = None
+    """What knocking it out showed; None where the analysis knocked nothing out for this role."""
 
     @property
     def is_over(self) -> bool:
@@ -318,6 +350,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         rank=1 + sum(other > score for row in scores for other in row),
         out_of=entry.num_layers * entry.num_heads,
         listed=listed,
+        proof=proof_of(entry, head, key),
     )
 
 

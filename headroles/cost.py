@@ -4,6 +4,7 @@
 
     seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
     work    = 2 * parameters outside the embeddings * tokens
+            + 2 * parameters with one table * (knock-outs * their texts) tokens
     tokens  = sentences + sequences * length + extended roles
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
@@ -47,6 +48,10 @@ EXTENDED_TOKENS = 4_400
 """Pairs of sentences, IOI prompts and their controls, and single words, padded."""
 EXTENDED_SEQUENCES = 32
 """Of the repeated sequences, run again with a control of the same length."""
+CAUSAL_SENTENCE_TOKENS = 20
+"""A sentence, padded."""
+GROUP_CONDITIONS = 21
+"""Knock-outs of a role's heads together: once, and 20 controls."""
 RANGE = (0.5, 2.0)
 """Times the estimate: other work on the server, a cold disk, an unusual architecture."""
 
@@ -58,6 +63,8 @@ KEPT_PATTERNS = 2.5
 """Copies of one layer's attention pattern that are in memory together."""
 MAX_CELLS = 500_000
 """Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
+CAUSAL_TEXTS = 24
+"""Texts of each kind on which heads are knocked out."""
 SEQUENCE_CELLS = 11_000
 """Length^2 of a long sequence: what one of few takes up in its batch."""
 
@@ -77,17 +84,23 @@ class Estimate:
         return f"{duration(self.low)} to {duration(self.high)}"
 
 
-def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -> Estimate:
+def estimate(
+    facts: ModelFacts, *, sequences: int, causal: bool = True, speed: float | None = None
+) -> Estimate:
     """Time and memory of an analysis; the module says where the formula comes from.
 
     Args:
         facts: of the model.
         sequences: random repeated sequences.
+        causal: whether heads are knocked out too.
         speed: operations a second of one matrix product; measured when not given.
     """
     extended = EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
     tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences + extended
     work = 2 * facts.computed_parameters * tokens
+    if causal:
+        table = facts.vocabulary * facts.width  # the loss needs logits
+        work += 2 * (facts.computed_parameters + table) * _causal_tokens(facts)
     weights = 4 * facts.parameters
     seconds = (
         START_SECONDS
@@ -100,6 +113,25 @@ def estimate(facts: ModelFacts, *, sequences: int, speed: float | None = None) -
     stored = weights if facts.stored_bytes is None else facts.stored_bytes
     memory = LIBRARY_BYTES + stored + COPIES * weights + patterns
     return Estimate(seconds, RANGE[0] * seconds, RANGE[1] * seconds, int(memory))
+
+
+def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
+    """Knock-outs on repeats and on sentences, at most: each runs on :data:`CAUSAL_TEXTS` texts.
+
+    Singly: the listed heads and those they are compared with, which lie in as many layers as a
+    role lists heads (8), or in twice as many for the three roles that are measured on sentences.
+    """
+    singly = layers * heads
+    return (
+        min(singly, 8 * heads) + 2 * GROUP_CONDITIONS,
+        min(singly, 16 * heads) + 3 * GROUP_CONDITIONS,
+    )
+
+
+def _causal_tokens(facts: ModelFacts) -> int:
+    on_repeats, on_sentences = causal_conditions(facts.num_layers, facts.num_heads)
+    tokens = on_repeats * SEQUENCE_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
+    return CAUSAL_TEXTS * tokens
 
 
 def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int) -> None:

@@ -380,3 +380,7 @@ class PatternError(HeadrolesError):
 
 class DetectionError(HeadrolesError):
     """A detection that cannot be run: no prompt, no pattern, or too many of them."""
+
+
+class DecompositionError(HeadrolesError):
+    """A file of trained components, or a component, that cannot be used."""

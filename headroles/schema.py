@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from headroles.causality import CausalVerdict
 from headroles.errors import CategoriesBrokenError
 from headroles.extended_schema import ExtendedSection
 from headroles.roles import ROLES, SCORED_ROLES
@@ -76,6 +77,68 @@ class Control(_Record):
     """Of these scores; older files have none."""
 
 
+Nats = Annotated[float, Field(allow_inf_nan=False)]
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class CausalEffect(_Record):
+    """What knocking heads out changed: mean change of the next-token loss, and its control."""
+
+    change: Nats
+    """Mean over ``CausalRole.n`` texts; above 0 the model guesses worse."""
+    standard_error: Spread
+    control_mean: Nats | None = None
+    """The same for random other heads, as many; None where there were none to draw."""
+    control_spread: Spread | None = None
+    """Standard deviation over the draws."""
+    draws: int = Field(default=0, ge=0)
+    same_layers: bool = True
+    """Whether every control head is of the same layers; else some are of the nearest ones."""
+    verdict: CausalVerdict
+
+
+class CausalHead(CausalEffect):
+    """The evidence for one listed head."""
+
+    layer: int = Field(ge=0)
+    head: int = Field(ge=0)
+
+
+class CausalGroup(CausalEffect):
+    """The evidence for a role's heads knocked out together."""
+
+    heads: list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]] = Field(
+        min_length=1
+    )
+    """[(layer, head)] those that the role listed when it was measured."""
+
+
+class CausalRole(_Record):
+    """What knocking out the heads of one role proves (:mod:`headroles.causality`)."""
+
+    ablation: Literal["mean"] = "mean"
+    """A head's output is set to its mean over the same texts, after position 0."""
+    measured_on: Literal["repeats", "sentences"]
+    n: int = Field(ge=2)
+    """Texts behind each mean."""
+    baseline_loss: Spread
+    """Nats a token, of the untouched model."""
+    even_guess_loss: Spread
+    """Nats a token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
+    heads: list[CausalHead]
+    group: CausalGroup | None = None
+
+    @property
+    def can_read(self) -> bool:
+        """Whether the untouched model guesses better than evenly: else nothing can be told."""
+        return self.baseline_loss < self.even_guess_loss
+
+    def of(self, layer: int, head: int) -> CausalHead | None:
+        """The evidence for a head; None where it was not tested."""
+        found = (one for one in self.heads if (one.layer, one.head) == (layer, head))
+        return next(found, None)
+
+
 class Tokenization(_Record):
     """What was put in front of every text; the runtime does the same."""
 
@@ -109,6 +172,8 @@ class ModelEntry(_Record):
     notes: list[str] = []
     extended: ExtendedSection | None = None
     """The extended roles; older files, and an analysis that leaves them out, have none."""
+    causal: dict[str, CausalRole] = {}
+    """{role key: evidence by knock-out}; empty in a file that was made without."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -132,7 +197,21 @@ class ModelEntry(_Record):
             for head in category.top_heads:
                 if head.layer >= self.num_layers or head.head >= self.num_heads:
                     raise ValueError(f"{name} lists L{head.layer}H{head.head}, not in the model")
+        self._check_causal()
         return self
+
+    def _check_causal(self) -> None:
+        """Evidence is for roles that are described, about heads of the model, each once."""
+        for name, role in self.causal.items():
+            if name not in self.categories:
+                raise ValueError(f"causal evidence for the unknown role '{name}'")
+            heads = [(one.layer, one.head) for one in role.heads]
+            for places in (heads, role.group.heads if role.group else []):
+                for layer, head in places:
+                    if layer >= self.num_layers or head >= self.num_heads:
+                        raise ValueError(f"causal {name} has L{layer}H{head}, not in the model")
+                if len(set(places)) != len(places):
+                    raise ValueError(f"causal {name} has a head twice")
 
     def _check_matrix(self, name: str, matrix: list[list[float]]) -> None:
         if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
@@ -177,10 +256,13 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
     plain = {
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }
+    for entry in plain.values():
+        if not entry["causal"]:  # a file that was made without stays as it was
+            del entry["causal"]
     text = json.dumps(plain, indent=1, ensure_ascii=False)
     # A line break only ever stands between values, never inside a text, so texts stay as they are.
     rows = re.compile(r"\[\n\s+([-\d.e]+(?:,\n\s+[-\d.e]+)*)\n\s+\]")
-    heads = re.compile(r'\{\n\s+("layer": [^{}]*?)\n\s+\}')
+    heads = re.compile(r'\{\n\s+("(?:layer|change)": [^{}\[\]]*?)\n\s+\}')
     text = rows.sub(lambda row: f"[{_joined(row[1])}]", text)
     return heads.sub(lambda head: f"{{{_joined(head[1])}}}", text) + "\n"
 

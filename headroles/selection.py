@@ -18,6 +18,7 @@ import torch
 from headroles.calibrate import Threshold, calibrate, fits_nothing, select_heads
 from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.roles import ROLES, SCORED_ROLES
+from headroles.schema import CausalRole
 from headroles.store import Category, Control, ModelEntry, TopHead
 from headroles.types import RoleScores
 
@@ -39,6 +40,9 @@ class AnalysisSettings:
     """{role key: threshold} in place of calibrated ones."""
     extended: bool = True
     """Whether the extended roles are measured as well; ``reselect`` never touches them."""
+
+    causal: bool = True
+    """Whether listed heads are knocked out to see what the model loses without them."""
 
     def __post_init__(self) -> None:
         if self.sequences < 2:
@@ -87,6 +91,9 @@ def categorize(scores: Mapping[str, RoleScores], settings: AnalysisSettings) -> 
 def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) -> ModelEntry:
     """The same scores with other thresholds or another cap: new lists, nothing measured again.
 
+    The causal evidence of heads that stay is kept. A head that is new on a list has none ("not
+    tested"), and that of a role's heads together goes as soon as the list is another one.
+
     Args:
         entry: a finished analysis.
         thresholds: {role key: threshold}; a role that is not named gets its calibrated one.
@@ -98,9 +105,32 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
     AnalysisSettings(cap=cap, thresholds=thresholds)  # refuses what cannot be
     scores = scores_of(entry)
     chosen = {key: _threshold(one, thresholds) for key, one in scores.items()}
+    categories = _categories(scores, chosen, cap)
+    causal = {
+        key: _still_listed(one, categories[key])
+        for key, one in entry.causal.items()
+        if key in categories
+    }
     # Checked like a file that is read: what comes out of here may be written.
     return ModelEntry.model_validate(
-        {**dict(entry), "cap": cap, "categories": _categories(scores, chosen, cap)}
+        {
+            **dict(entry),
+            "cap": cap,
+            "categories": categories,
+            "causal": {key: one for key, one in causal.items() if one.heads},
+        }
+    )
+
+
+def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
+    """The evidence of the heads that a new list still has."""
+    listed = {(top.layer, top.head) for top in category.top_heads}
+    group = evidence.group
+    return evidence.model_copy(
+        update={
+            "heads": [one for one in evidence.heads if (one.layer, one.head) in listed],
+            "group": group if group and set(group.heads) == listed else None,
+        }
     )
 
 

@@ -212,3 +212,41 @@ def same(first: Tensor, second: Tensor) -> bool:
 def _close(first: Tensor, second: Tensor) -> Bool[Tensor, "..."]:
     size = second.abs().max().clamp(min=1e-6) if second.numel() else torch.tensor(1.0)
     return (first - second).abs() <= 2e-5 * size
+
+
+def query_key_products(
+    loaded: LoadedModel, layer: int, token_ids: Int[Tensor, "batch pos"]
+) -> tuple[Float[Tensor, "batch head pos d_head"], Float[Tensor, "batch head pos d_head"]]:
+    """The queries and keys that one layer multiplies on some tokens, rotated where it rotates.
+
+    It runs the model as it stands, hooks of the caller included; the caller holds the lock.
+
+    Raises:
+        UnsupportedModelError: if the layer's scores are not one product.
+    """
+    path = loaded.probe_paths[layer].rpartition(".")[0]
+    seen, (rows, length) = _Seen({path}), token_ids.shape
+    hooks = seen.watch(path, loaded.model.get_submodule(path))
+    try:
+        with _Products(seen):
+            loaded.model(token_ids, use_cache=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    # The scores come first of what is batched by heads; a caller's hook multiplies plain matrices.
+    products = (
+        (left, right)
+        for left, right in seen.products.get(path, [])
+        if left.ndim > 2 and (left.shape[-2], right.shape[-1]) == (length, length)
+    )
+    found = next(products, None)
+    if found is None:
+        raise UnsupportedModelError(
+            loaded.key, why="its attention is not one product of queries and keys a layer."
+        )
+    query, key = found[0], found[1].transpose(-1, -2)
+
+    def by_head(tensor: Tensor) -> Tensor:
+        return tensor.reshape(rows, loaded.num_heads, length, tensor.shape[-1]).float()
+
+    return by_head(query), by_head(key)

@@ -166,6 +166,15 @@ def layer_weights(loaded: LoadedModel, layer: int) -> HeadWeights:
     )  # fmt: skip
 
 
+def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
+    """The linear module that makes a layer's queries, and its output features, head by head.
+
+    For hooks that change single heads' queries before they are rotated or scaled.
+    """
+    found = _found(loaded).layers[layer].query
+    return found.module, found.features
+
+
 def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:
     """What each token puts into the residual stream, position left out.
 

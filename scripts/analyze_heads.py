@@ -25,6 +25,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from headroles.causality import LABELS, MARKS
 from headroles.errors import HeadrolesError
 from headroles.extended_roles import EXTENDED_ROLES
 from headroles.models import DEFAULT_MODEL, catalogue_key
@@ -56,6 +57,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
     )
     parser.add_argument("--cap", type=int, default=8, help="most top heads a role")
+    parser.add_argument(
+        "--no-causal",
+        action="store_true",
+        help="knock no head out: scores and lists alone, in a fraction of the time",
+    )
     parser.add_argument(
         "--format",
         choices=["text", "json-lines"],
@@ -134,6 +140,13 @@ class TextReport:
             heads = "  ".join(f"{name} {score:+.2f}" for name, score in role["heads"].items())
             over = f"over {role['threshold']:.2f} " if not role["reason"] else "not known "
             print(f"  {EXTENDED_ROLES[key].name:22} {over:10} {role['reason'] or heads or '—'}")
+        for key, evidence in summary.get("causal", {}).items():
+            verdicts = "  ".join(
+                f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
+            )
+            print(f"  without {ROLES[key].name:14} {MARKS[evidence['group']]} all  {verdicts}")
+        if used := {v for one in summary.get("causal", {}).values() for v in one["heads"].values()}:
+            print("  " + ", ".join(f"{MARKS[one]} {LABELS[one]}" for one in LABELS if one in used))
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -270,6 +283,7 @@ def run(
         cap=options.cap,
         thresholds=dict(options.threshold),
         extended=not options.no_extended,
+        causal=not options.no_causal,
     )
     known = read_all(options.out).get(catalogue_key(model))  # a broken file is told before the work
     if known and not (options.force or options.compare) and not why_stale(known, model, settings):
@@ -297,6 +311,13 @@ def run(
                 "heads": {f"L{top.layer}H{top.head}": top.score for top in one.top_heads},
             }
             for key, one in (entry.extended.roles.items() if entry.extended else ())
+        },
+        "causal": {
+            key: {
+                "group": evidence.group.verdict if evidence.group else "not_tested",
+                "heads": {f"L{one.layer}H{one.head}": one.verdict for one in evidence.heads},
+            }
+            for key, evidence in entry.causal.items()
         },
     }
     if options.compare:

@@ -40,10 +40,18 @@ def test_the_time_of_an_analysis_by_hand() -> None:
     # 900,000 numbers outside the embedding, 1,350 + 10 * 80 = 2,150 tokens, and 4,400 + 2 * 10 * 80
     # = 6,000 for the extended roles: 1.467e10 operations, 32.6 s at 45 % of 1e9 a second;
     # 7 s to start, .004 s to read 4 MB, .1 s to draw.
-    found = estimate(FACTS, sequences=10, speed=1e9)
+    found = estimate(FACTS, sequences=10, causal=False, speed=1e9)
     assert found.seconds == pytest.approx(39.704)
     assert (found.low, found.high) == pytest.approx((19.852, 79.408))
     assert found.time_range == "20 s to 79 s"
+
+
+def test_the_time_of_knocking_heads_out_by_hand() -> None:
+    # 10 heads and 2 * 21 groups on 24 texts of 80 tokens, 10 and 3 * 21 on 24 of 20: 134,880
+    # tokens; twice a million numbers each, the unembedding's 100,000 included.
+    without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
+    found = estimate(FACTS, sequences=10, speed=1e9).seconds
+    assert found - without == pytest.approx(2 * 1_000_000 * 134_880 / 0.45e9)
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:

@@ -66,7 +66,7 @@ def each_layer(
 
     def hook_for(layer: int) -> Callable[..., None]:
         def hook(pattern: Tensor, hook: object) -> None:
-            _forget_patterns(bridge)
+            forget_patterns(bridge)
             on_layer(layer, pattern)
             if layer == last:
                 raise _SeenEnough
@@ -85,7 +85,7 @@ def each_layer(
         )
 
 
-def _forget_patterns(bridge: TransformerBridge) -> None:
+def forget_patterns(bridge: TransformerBridge) -> None:
     """Let go of earlier layers' patterns: every attention module of the bridge keeps its last."""
     for module in bridge.modules():
         if getattr(module, "_pattern", None) is not None:

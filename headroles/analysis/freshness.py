@@ -97,6 +97,13 @@ def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
     ]
     if settings.extended and entry.extended is None:
         found.append("its extended roles were not measured")
+    listed = any(
+        entry.categories[role.key].top_heads
+        for role in SCORED_ROLES
+        if role.key in entry.categories
+    )
+    if settings.causal and listed and not entry.causal:
+        found.append("no head was knocked out to see what the model loses without it")
     for role in SCORED_ROLES:
         category = entry.categories.get(role.key)
         by_hand = category and category.threshold_reason == BY_HAND

@@ -10,22 +10,21 @@ from __future__ import annotations
 import datetime
 import os
 
+from transformer_lens.model_bridge import TransformerBridge
+
 from headroles.analysis.bridge import load_bridge
+from headroles.analysis.causal import prove
 from headroles.analysis.extended import count_extended, measure_extended
 from headroles.analysis.freshness import library_versions
-from headroles.analysis.measure import (
-    ProbeTexts,
-    Progress,
-    count_basic,
-    make_texts,
-    measure,
-)
+from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure
+from headroles.cost import CAUSAL_TEXTS, causal_conditions
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
-from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES
+from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.selection import AnalysisSettings, categorize
 from headroles.store import ModelEntry, Tokenization
 from headroles.tokens import start_token
+from headroles.types import Head
 
 
 def analyze(
@@ -44,11 +43,10 @@ def analyze(
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
     more = count_extended(probe) if settings.extended else 0
-    basic = count_basic(probe)
-    scores = measure(
-        bridge, probe, seed=settings.seed, progress=_shifted(progress, 0, basic + more)
-    )
-    extended = None
+    bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None)
+    scores = measure(bridge, probe, seed=settings.seed, progress=bar.scoring)
+    found = categorize(scores, settings)
+    extended, causal = None, {}
     if settings.extended:
         extended = measure_extended(
             bridge,
@@ -56,8 +54,15 @@ def analyze(
             probe,
             seed=settings.seed,
             cap=settings.cap,
-            progress=_shifted(progress, basic, basic + more),
+            progress=bar.extending,
         )
+    if settings.causal:
+        listed = {
+            role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
+            for role in SCORED_ROLES
+        }
+        causal = prove(bridge, probe, listed, seed=settings.seed, progress=bar.knocking_out)
+    bar.finish()
     start = start_token(tokenizer)
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
@@ -76,15 +81,42 @@ def analyze(
         library_versions=library_versions(),
         notes=_notes(settings),
         extended=extended,
-        **categorize(scores, settings),
+        causal=causal,
+        **found,
     )
 
 
-def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """One bar for both halves of an analysis: it never runs back."""
-    if progress is None:
-        return None
-    return lambda phase, done, _: progress(phase, before + done, total)
+class _Bar:
+    """One bar over all parts, which never runs back.
+
+    How much the knock-outs take is known only when the lists are done. So they are given room by
+    the bound of :func:`headroles.cost.causal_conditions`, and their count is stretched to fill it.
+    """
+
+    def __init__(
+        self, progress: Progress | None, basic: int, extended: int, bridge: TransformerBridge | None
+    ) -> None:
+        self._progress = progress or (lambda phase, done, total: None)
+        self._basic, self._scored, self._room = basic, basic + extended, 0
+        if bridge is not None:
+            conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
+            self._room = CAUSAL_TEXTS * sum(conditions)
+
+    def _tell(self, phase: str, done: int) -> None:
+        self._progress(phase, done, self._scored + self._room)
+
+    def scoring(self, phase: str, done: int, total: int) -> None:
+        self._tell(phase, done)
+
+    def extending(self, phase: str, done: int, total: int) -> None:
+        self._tell(phase, self._basic + done)
+
+    def knocking_out(self, phase: str, done: int, total: int) -> None:
+        self._tell(phase, self._scored + self._room * done // total)
+
+    def finish(self) -> None:
+        """Fill the bar where no head was listed, so none was knocked out."""
+        self._tell("writing", self._scored + self._room)
 
 
 def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:

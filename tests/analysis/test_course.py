@@ -15,7 +15,7 @@ from headroles.selection import BY_HAND, AnalysisSettings
 from scripts import analyze_heads
 from tests.entries import entry as hand_made
 
-QUICK = ["--sequences", "4", "--format", "json-lines"]
+QUICK = ["--sequences", "4", "--no-causal", "--format", "json-lines"]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_failing_model_stops_no_other_and_the_next_run_takes_up_the_rest(
 
 
 def test_the_table_says_how_each_model_ended(folders, tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out.json"), "--sequences", "4"]
+    out = ["--out", str(tmp_path / "out.json"), "--sequences", "4", "--no-causal"]
     assert analyze_heads.main(["--model", folders[0], *out]) == 0
     assert "up to date" not in capsys.readouterr().out
     assert analyze_heads.main([*folders[:2], *out]) == 1

@@ -227,7 +227,7 @@ def test_the_bar_moves_and_counts_sequences(analysed) -> None:
     values = [value for value, _ in shown]
     assert values == sorted(values)
     assert any(0 < value < 100 for value in values)
-    assert any(re.search(r"\d+ of \d+ sequences", text) for _, text in shown)
+    assert any(re.search(r"[\d,]+ of [\d,]+ sequences", text) for _, text in shown)
 
 
 def test_a_cancelled_analysis_leaves_nothing_and_can_be_started_again(

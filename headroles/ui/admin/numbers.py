@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from headroles.known_heads import KnownHead, known_heads
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
+from headroles.ui import causal_words
 from headroles.ui.text import count
 
 if TYPE_CHECKING:
@@ -57,12 +58,23 @@ def scores_of(entry: ModelEntry, key: str) -> list[list[float]]:
 
 
 def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
-    """The table of a role's heads, best first: head, score, error, control if any, entered by."""
+    """The table of a role's heads, best first: head, score, error, control if any, entered by,
+    and what knocking it out showed, if that was tried."""
 
     def control(top: TopHead) -> list[str]:
         if key not in entry.controls:
             return []
         return ["–" if top.control is None else f"{top.control:.3f} of 1"]
+
+    def proof(top: TopHead) -> list[str]:
+        evidence = entry.causal.get(key)
+        if evidence is None:
+            return []
+        found = evidence.of(top.layer, top.head)
+        if found is None:
+            return [causal_words.short("not_tested"), "–", "–"]
+        numbers = [causal_words.change(found), causal_words.control(found)]
+        return [causal_words.short(found.verdict), *numbers]
 
     return [
         [
@@ -71,6 +83,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             f"± {top.standard_error:.3f}",
             *control(top),
             top.entered_by,
+            *proof(top),
         ]
         for place, top in enumerate(entry.categories[key].top_heads, start=1)
     ]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.roles import ROLES, Role
-from headroles.ui import pieces, state
+from headroles.ui import causal_words, pieces, state
 from headroles.ui.admin import numbers
-from headroles.ui.text import table
+from headroles.ui.text import plain, table
 
 if TYPE_CHECKING:
     from headroles.store import Category, ModelEntry
@@ -217,7 +217,10 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         pieces.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
         control = ["Control"] if key in entry.controls else []
-        pieces.html(table(["Head", "Score", "Error", *control, "Entered by"], heads))
+        proof = ["Knocked out", "Change of the loss", "Other heads instead"]
+        columns = ["Head", "Score", "Error", *control, "Entered by"]
+        columns += proof if key in entry.causal else []
+        pieces.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
     else:
         pieces.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')
@@ -232,4 +235,20 @@ def _about_the_table(entry: ModelEntry, key: str) -> str:
     control = entry.controls.get(key)
     if control:
         said += f" Control: the same head's score on {control.name}."
-    return said
+    return said + _about_the_proof(entry, key)
+
+
+def _about_the_proof(entry: ModelEntry, key: str) -> str:
+    evidence = entry.causal.get(key)
+    if evidence is None:
+        return ""
+    group = evidence.group
+    together = (
+        f"All {len(group.heads)} together: {causal_words.short(group.verdict)}, "
+        f"{causal_words.change(group)}; as many others {causal_words.control(group)}."
+        if group
+        else "The list is another one than was knocked out together."
+    )
+    said = [together, causal_words.unreadable([evidence]), causal_words.borrowed([evidence])]
+    said.append(causal_words.method([evidence]))
+    return "  \n" + "  \n".join(plain(one) for one in said if one)

@@ -10,7 +10,7 @@ import streamlit as st
 from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
-from headroles.ui import literature, pieces, state, text, view
+from headroles.ui import causal_words, literature, pieces, state, text, view
 
 if TYPE_CHECKING:
     from headroles.closeup import Passport, RoleRecord
@@ -65,6 +65,32 @@ def _roles(subject: Subject) -> None:
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
         f"{_controls(passport)}. An evenly spread head gets “Chance”."
     )
+
+    _proofs(passport)
+
+
+def _proofs(passport: Passport) -> None:
+    """What knocking the head out showed, for each role that lists it."""
+    found = [record for record in passport.records if record.proof]
+    if not found:
+        return
+    proofs = [record.proof for record in found]
+    evidence = [proof.role for proof in proofs]
+    pieces.html("<b>Does the model need it? The head was knocked out to see</b>")
+    rows = [
+        row
+        for record in found
+        for row in causal_words.rows(ROLES[record.role].name, record.proof, passport.head)
+    ]
+    body = text.table(causal_words.COLUMNS, rows)
+    pieces.html(f'<div class="hr-one-line">{body}</div>')
+    said = [
+        *causal_words.meanings(proofs),
+        causal_words.unreadable(evidence),
+        causal_words.borrowed(evidence),
+        causal_words.method(evidence),
+    ]
+    st.caption("  \n".join(text.plain(one) for one in said if one))
 
 
 def _controls(passport: Passport) -> str:

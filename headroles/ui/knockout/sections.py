@@ -16,6 +16,8 @@ SECTIONS = {
     "Knock out": "lab",
     "Many at once": "many",
     "Previous-token test": "offsets",
+    "Two-step circuit": "lesson",
+    "Components": "components",
 }
 """{what the reader sees: the module of this package}; the first one is open at first."""
 

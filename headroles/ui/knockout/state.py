@@ -84,3 +84,9 @@ def heads_back() -> None:
     """The heads before a role's button replaced them."""
     st.session_state[LAB_HEADS] = st.session_state[LAB_BEFORE]
     st.session_state[LAB_BEFORE] = None
+
+
+COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = "component_head", "component_kind", "component_top"
+"""The head whose components are shown, of which map, and how many (widgets' keys)."""
+COMPONENT_MODEL = "component_model"
+"""The model that the head was chosen for."""

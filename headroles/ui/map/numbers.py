@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Head
-from headroles.ui import view
+from headroles.ui import causal_words, view
 from headroles.ui.text import count, listing
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class ModelMap:
     """``score`` or ``prompt``: where the numbers come from."""
     calibrated: bool
     """Whether the thresholds were measured."""
+    proofs: Mapping[Head, str]
+    """{head: what knocking it out showed, role by role}; only heads that were knocked out."""
     by_papers: bool = False
     """Whether the marked heads are those that papers name, for want of an analysis."""
 
@@ -72,7 +74,8 @@ def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
     """The reference scores of a model."""
     heads = _heads(entry.num_layers, entry.num_heads)
     roles = {role.key: _stored(role, entry, thresholds[role.key], heads) for role in SCORED_ROLES}
-    return ModelMap(roles, heads, frozenset(view.listed_heads(entry, "other")), "score", True)
+    proofs, other = causal_words.of_heads(entry), frozenset(view.listed_heads(entry, "other"))
+    return ModelMap(roles, heads, other, "score", True, proofs)
 
 
 def of_prompt(
@@ -105,7 +108,8 @@ def of_prompt(
         if record["active"]
     }
     other = frozenset(head for head in heads if head not in busy)
-    return ModelMap(roles, heads, other, "prompt", entry is not None, bool(papers))
+    proofs = causal_words.of_heads(entry)
+    return ModelMap(roles, heads, other, "prompt", entry is not None, proofs, bool(papers))
 
 
 def _heads(layers: int, heads: int) -> tuple[Head, ...]:

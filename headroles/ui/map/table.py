@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.roles import ROLES
-from headroles.ui import state, text
+from headroles.ui import causal_words, state, text
 from headroles.ui.map.numbers import role_names
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def frame(model: ModelMap, places: list[int]) -> pd.DataFrame:
         "layer": [head.layer for head in heads],
         "roles": [_named(model, place) for place in places],
     }
+    if model.proofs:
+        columns["proof"] = [model.proofs.get(head) for head in heads]
     for key, one in model.roles.items():
         columns[key] = [one.records[place]["value"] for place in places]
     columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
@@ -99,6 +101,12 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "head": st.column_config.TextColumn("Head", pinned=True, width=70),
         "layer": st.column_config.NumberColumn("Layer", width=60),
         "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
+        "proof": st.column_config.TextColumn(
+            "Knocked out",
+            help="Whether the model needs the head for a role that lists it: "
+            f"{causal_words.legend(list(model.proofs.values()))}. The numbers stand in its "
+            "close-up",
+        ),
         "other": st.column_config.NumberColumn(
             ROLES["other"].name,
             help="Of a head that fits nothing: its largest number on a role with cells",

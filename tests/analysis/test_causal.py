@@ -1,0 +1,207 @@
+"""Knock-outs give the verdicts that planted heads deserve, and equal a hand-written hook."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+
+from headroles.analysis.bridge import load_bridge
+from headroles.analysis.causal import (
+    DRAWS,
+    counted_positions,
+    draw_control,
+    knocked_out,
+    prove,
+    untouched,
+)
+from headroles.analysis.measure import ProbeTexts
+from headroles.models import load_model
+from headroles.probe_texts import pack, repeated_sequences
+from headroles.types import Head
+
+LAYERS, HEADS, VOCABULARY = 2, 6, 50
+CARRIER, HARMFUL, TWINS = Head(0, 0), Head(0, 1), (Head(1, 0), Head(1, 1))
+
+
+class Planted(TransformerBridge):
+    """A model of which every head's part in the right guess is known.
+
+    A head's z is 1 where the text repeats itself, and a little noise elsewhere. The logit of the
+    token that followed the earlier copy is 3 z(carrier) + 3 max(z(twin), z(other twin))
+    - 2 z(harmful); all other heads do nothing.
+    """
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+        self.__dict__["cfg"] = SimpleNamespace(
+            n_layers=LAYERS, n_heads=HEADS, d_head=1, d_vocab=VOCABULARY
+        )
+
+    def run_with_hooks(self, token_ids, *, fwd_hooks, **settings):
+        repeats = counted_positions(pack(token_ids.tolist()), "repeats")
+        z = repeats[:, :, None, None].float().expand(-1, -1, HEADS, 1).clone()
+        seen = []
+        for layer in range(LAYERS):
+            out = z.clone()
+            for name, hook in fwd_hooks:
+                if name == f"blocks.{layer}.attn.hook_z":
+                    out = hook(out, hook=None)
+            seen.append(out[..., 0])
+        first, second = seen
+        right = 3 * first[..., 0] - 2 * first[..., 1] + 3 * second[..., :2].amax(-1)
+        logits = torch.zeros(*token_ids.shape, VOCABULARY)
+        following = torch.nn.functional.one_hot(token_ids[:, 1:], VOCABULARY)
+        logits[:, :-1] = following * (right * repeats)[:, :-1, None]
+        return logits
+
+
+def probe(n: int = 12) -> ProbeTexts:
+    rows = repeated_sequences(range(1, VOCABULARY), n, start_id=0, rng=np.random.default_rng(0))
+    return ProbeTexts(sentences=rows, control=rows, repeats=rows)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    listed = {"induction": [CARRIER], "duplicate_token": [HARMFUL]}
+    twins = prove(Planted(), probe(), {"induction": TWINS}, seed=0)["induction"]
+    return prove(Planted(), probe(), listed, seed=0), twins
+
+
+def test_a_head_that_carries_the_answer_alone_holds_up(planted):
+    (head,) = planted[0]["induction"].heads
+    assert head.verdict == "holds_up"
+    assert head.change > 1
+    # Five other heads of the layer, one of which does harm: without it the loss falls.
+    assert head.draws == 5
+    assert head.same_layers
+    assert head.control_mean < 0
+
+
+def test_a_head_that_does_harm_is_the_other_way_round(planted):
+    (head,) = planted[0]["duplicate_token"].heads
+    assert head.change < 0  # but the carrier is among the five it is compared with
+    assert head.verdict == "no_effect"
+    alone = prove(Planted(), probe(), {"duplicate_token": [HARMFUL, CARRIER]}, seed=0)
+    harmful, carrier = alone["duplicate_token"].heads
+    assert harmful.verdict == "reversed"
+    assert harmful.change < 0
+    assert carrier.verdict == "holds_up"
+
+
+def test_twins_back_each_other_up(planted):
+    twins = planted[1]
+    assert [one.verdict for one in twins.heads] == ["backed_up", "backed_up"]
+    assert [one.change for one in twins.heads] == [0, 0]
+    assert twins.group.verdict == "holds_up"
+    assert twins.group.change > 1
+    assert twins.group.heads == [tuple(head) for head in TWINS]
+
+
+def test_a_head_that_does_nothing_has_no_effect():
+    idle = prove(Planted(), probe(), {"induction": [Head(1, 4)]}, seed=0)["induction"]
+    assert [one.verdict for one in idle.heads] == ["no_effect"]
+    assert idle.group.verdict == "no_effect"
+
+
+def test_the_change_is_what_the_formula_gives_by_hand():
+    """One text, worked out: the carrier's z is 1 at 2 of 6 positions after 0, so 1/3 after."""
+    text = pack([[0, 5, 6, 7, 5, 6, 7]])
+    counted = counted_positions(text, "repeats")
+    assert counted.nonzero().tolist() == [[0, 4], [0, 5]]  # 5 -> 6 and 6 -> 7, the second time
+    baseline = untouched(Planted(), text, counted)
+    assert baseline.means[0, 0].item() == pytest.approx(2 / 6)
+    (loss,) = knocked_out(
+        Planted(),
+        text,
+        [frozenset([CARRIER])],
+        counted=counted,
+        means=baseline.means,
+    )
+
+    def nats(logit: float) -> float:
+        return float(np.log(np.exp(logit) + VOCABULARY - 1) - logit)
+
+    assert baseline.loss.item() == pytest.approx(nats(3 - 2 + 3), abs=1e-5)
+    assert loss.item() == pytest.approx(nats(3 * 2 / 6 - 2 + 3), abs=1e-5)
+
+
+def test_text_that_the_model_cannot_read_proves_nothing():
+    class Blind(Planted):
+        def run_with_hooks(self, token_ids, **settings):
+            return -super().run_with_hooks(token_ids, **settings)
+
+    found = prove(Blind(), probe(), {"induction": [CARRIER]}, seed=0)["induction"]
+    assert not found.can_read
+    assert {found.heads[0].verdict, found.group.verdict} == {"cannot_tell"}
+
+
+def test_sentences_count_every_token_after_the_first_that_has_a_next():
+    counted = counted_positions(pack([[0, 5, 6, 7], [0, 5, 6]]), "sentences")
+    assert counted.tolist() == [[False, True, True, False], [False, True, False, False]]
+
+
+def test_the_control_is_of_the_same_layers_and_of_no_listed_head():
+    role = [Head(0, 0), Head(0, 1), Head(1, 2)]
+    drawn = draw_control(role, role, shape=(3, 8), rng=np.random.default_rng(0))
+    assert len(drawn.conditions) == DRAWS == len(set(drawn.conditions))
+    assert drawn.same_layers
+    for one in drawn.conditions:
+        assert sorted(head.layer for head in one) == [0, 0, 1]
+        assert not one & set(role)
+
+
+def test_a_layer_without_enough_others_borrows_from_the_nearest_and_says_so():
+    role = [Head(1, n) for n in range(7)]
+    drawn = draw_control(role, role, shape=(3, 8), rng=np.random.default_rng(0))
+    assert not drawn.same_layers
+    assert all(len(one) == 7 and not one & set(role) for one in drawn.conditions)
+    assert not any(head.layer == 0 for one in drawn.conditions for head in one)
+    everything = [Head(0, 0), Head(0, 1)]
+    none = draw_control(everything, everything, shape=(1, 2), rng=np.random.default_rng(0))
+    assert none.conditions == ()
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neo", "gemma2", "bloom"])
+def test_a_knock_out_equals_a_hand_written_hook(family, model_folders):
+    folder = str(model_folders(family))
+    bridge = load_bridge(folder)
+    texts = pack([[0, 9, 8, 7, 9, 8, 7], [0, 9, 8, 9, 8]])
+    counted = counted_positions(texts, "repeats")
+    baseline = untouched(bridge, texts, counted)
+    heads = [Head(0, 1), Head(1, 3)]
+    conditions = [frozenset([heads[0]]), frozenset(heads)]
+    found = knocked_out(bridge, texts, conditions, counted=counted, means=baseline.means)
+    for place, condition in enumerate(conditions):
+        for row, length in enumerate(texts.lengths.tolist()):
+            ids = texts.token_ids[row, :length]
+            expected = by_hand(folder, ids, condition, baseline.means)
+            loss = expected[counted[row, :length].nonzero().flatten()].mean()
+            torch.testing.assert_close(found[place, row], loss, atol=1e-5, rtol=0)
+
+
+def by_hand(folder, ids, condition, means):
+    """[pos] losses of transformers' own model with a hook before each output projection."""
+    from headroles.interventions import output_projections
+
+    loaded = load_model(folder)
+    handles = []
+    for head in condition:
+        width = means.shape[-1]
+
+        def replace(module, given, head=head, width=width):
+            z = given[0].clone()
+            flat = z.reshape(1, len(ids), -1)
+            flat[0, 1:, head.head * width : (head.head + 1) * width] = means[head]
+            return (flat.reshape(z.shape), *given[1:])
+
+        projection = loaded.model.get_submodule(output_projections(loaded)[head.layer])
+        handles.append(projection.register_forward_pre_hook(replace))
+    with torch.inference_mode():
+        logits = loaded.model(ids[None], use_cache=False).logits[0]
+    for handle in handles:
+        handle.remove()
+    return torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")

@@ -1,0 +1,129 @@
+"""The sections "Two-step circuit" and "Components" of the knock-out lab, and proofs on pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles import store
+from headroles.closeup import proof_of
+from headroles.paths import ROOT
+from headroles.types import Head
+from headroles.ui import causal_words
+from headroles.ui import state as session
+from headroles.ui.knockout import state, work
+from tests.entries import entry
+
+
+@pytest.fixture(autouse=True)
+def _all_at_once(monkeypatch) -> None:
+    """No browser ticks here, so a run of the page does all the work."""
+    monkeypatch.setattr(work, "MOMENT", 300.0)
+
+
+def open_section(section: str, **keys):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300).run()
+    for key, value in keys.items():
+        app.session_state[key] = value
+    app.session_state[state.SECTION] = section
+    app.switch_page("pages/knockout_lab.py").run()
+    assert not app.exception
+    return app
+
+
+def said(app) -> str:
+    shown = [*app.markdown, *app.caption, *app.info]
+    html = [one.proto.body for one in app.get("html")]
+    return "\n".join([one.value.replace("\\", "") for one in shown] + html)
+
+
+@pytest.mark.slow
+def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
+    words = said(open_section("Two-step circuit"))
+    assert "7 of 7 induction heads clearly need them." in words
+    assert "Knocked out: L0H6, L0H7" in words
+    assert "Mean over 16 texts; whiskers: one standard error." in words
+    assert "One text, so no error." in words  # the default prompt repeats itself
+    assert words.count('<th scope="col">Without others</th>') == 2
+
+
+@pytest.mark.slow
+def test_a_prompt_without_a_repeat_says_so_and_how_to_make_one() -> None:
+    words = said(open_section("Two-step circuit", **{session.PROMPT: "A dog and one cat 🐈 <b>x"}))
+    assert "an induction head has nothing to find" in words
+
+
+@pytest.mark.slow
+def test_components_show_weight_spread_and_both_effects() -> None:
+    app = open_section("Components")
+    words = said(app)
+    assert "of the weight of L0H6's OV map" in words
+    assert "Without all of L0H6 the next guess moves by" in words
+    assert words.count("component ") >= 8
+    assert "SVD components" in words
+    app.session_state[state.COMPONENT_KIND] = "QK"
+    app.run()
+    assert not app.exception
+    words = said(app)
+    assert "L0H6's scores are highest for 1 token back" in words
+    assert "rotates queries and keys" in words
+
+
+NUMBERS = {"change": -0.5, "standard_error": 0.01, "draws": 5, "verdict": "backed_up"}
+
+
+def evidence(**changes: object) -> dict:
+    return {
+        "measured_on": "repeats",
+        "n": 24,
+        "baseline_loss": 0.5,
+        "even_guess_loss": 8.0,
+        "heads": [{"layer": 1, "head": 2, "control_mean": 0.0, "control_spread": 0.1, **NUMBERS}],
+        "group": {"heads": [(1, 2), (1, 1)], **NUMBERS, "verdict": "holds_up"},
+        **changes,
+    }
+
+
+def test_the_passports_words_give_number_error_n_and_control() -> None:
+    stored = entry(causal={"induction": evidence()})
+    proof = proof_of(stored, Head(1, 2), "induction")
+    assert causal_words.rows("Induction", proof, Head(1, 2)) == [
+        [
+            "Induction",
+            "L1H2 alone",
+            "◐ no effect alone (others back it up)",
+            "−0.500 ± 0.010",
+            "+0.000 ± 0.100 (5 draws)",
+        ],
+        ["", "all 2 of the role", "✓ holds up", "−0.500 ± 0.010", "–"],
+    ]
+    assert "24 repeated random sequences" in causal_words.method([proof.role])
+    assert causal_words.unreadable([proof.role]) == ""
+    assert causal_words.of_heads(stored) == {Head(1, 2): "◐ Induction"}
+
+
+def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof() -> None:
+    stored = entry(causal={"induction": evidence()})
+    proof = proof_of(stored, Head(1, 1), "induction")
+    assert causal_words.rows("Induction", proof, Head(1, 1))[0][2] == "– not tested"
+    assert proof_of(stored, Head(0, 0), "induction") is None
+    assert proof_of(stored, Head(1, 2), "diffuse") is None
+    assert proof_of(None, Head(1, 2), "induction") is None
+
+
+def test_what_the_model_cannot_read_is_said_with_both_numbers() -> None:
+    stored = entry(causal={"induction": evidence(baseline_loss=8.02)})
+    assert "8.02" in causal_words.unreadable([stored.causal["induction"]])
+
+
+def test_the_bundled_models_passport_shows_the_proof() -> None:
+    if not store.read_entry("demo").causal:
+        pytest.skip("the committed analysis was made without knock-outs")
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120).run()
+    app.session_state[session.HEAD] = Head(1, 4)
+    app.switch_page("pages/head_closeup.py").run()
+    assert not app.exception
+    assert "✓ holds up" in said(app)
