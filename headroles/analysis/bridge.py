@@ -54,7 +54,7 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
     return bridge.eval()
 
 
-class _SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
+class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
     """Raised by the last hook: nothing after the last attention pattern is wanted."""
 
 
@@ -69,12 +69,12 @@ def each_layer(
             forget_patterns(bridge)
             on_layer(layer, pattern)
             if layer == last:
-                raise _SeenEnough
+                raise SeenEnough
 
         return hook
 
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n)) for n in range(last + 1)]
-    with torch.inference_mode(), contextlib.suppress(_SeenEnough):
+    with torch.inference_mode(), contextlib.suppress(SeenEnough):
         # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
         bridge.run_with_hooks(
             token_ids,

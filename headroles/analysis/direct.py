@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import _forget_patterns, _SeenEnough
+from headroles.analysis.bridge import SeenEnough, forget_patterns
 from headroles.errors import HeadrolesError
 from headroles.extended_scoring import key_value_index, through_norm
 
@@ -137,7 +137,7 @@ class Direct:
 
         def done(layer: int) -> Callable[..., None]:
             def hook(value: Tensor, hook: object) -> None:
-                _forget_patterns(self.bridge)
+                forget_patterns(self.bridge)
                 self._check(layer, kept)
                 on_layer(layer, self._seen(layer, kept))
 
@@ -145,7 +145,7 @@ class Direct:
 
         def end(value: Tensor, hook: object) -> None:
             kept["final_out"] = value.float()
-            raise _SeenEnough
+            raise SeenEnough
 
         for layer in range(self.bridge.cfg.n_layers):
             here = f"blocks.{layer}"
@@ -159,7 +159,7 @@ class Direct:
             hooks.append((f"{here}.hook_resid_post", done(layer)))
         keep("final_in", "ln_final.hook_in")
         hooks.append(("ln_final.hook_out", end))
-        with torch.inference_mode(), contextlib.suppress(_SeenEnough):
+        with torch.inference_mode(), contextlib.suppress(SeenEnough):
             self.bridge.run_with_hooks(
                 token_ids,
                 return_type=None,
