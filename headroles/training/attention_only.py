@@ -70,9 +70,14 @@ def export_attention_only(
 
     The card's numbers are those of the weights as they are read back.
     """
-    model.half().save_pretrained(folder)
+    with torch.no_grad():
+        for parameter in model.parameters():  # not the whole model: its rotary angles stay exact
+            parameter.copy_(parameter.half())
+    model.save_pretrained(
+        folder, state_dict={name: value.half() for name, value in model.state_dict().items()}
+    )
     tokenizer.save_pretrained(folder)
-    model.float().eval()
+    model.eval()
     (folder / "README.md").write_text(render_card(model, tokenizer, config), encoding="utf-8")
 
 
