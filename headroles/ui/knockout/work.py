@@ -76,6 +76,8 @@ def _part(
     *,
     ticking: bool,
 ) -> None:
+    if work.is_open and not ticking:
+        st.rerun()  # it goes on: the page's next run starts the timer
     place = st.container(key=f"work_{name}")
     if work.is_open:
         with place, st.container(horizontal=True, vertical_alignment="center"):
