@@ -555,7 +555,8 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
                 settle()
 
         page.get_by_role("heading", name="What it expects next").wait_for()
-        assert name in page.get_by_test_id("stSidebar").inner_text(), "another model runs"
+        chosen = page.get_by_test_id("stSidebar").get_by_label("Model").input_value()
+        assert chosen == name, f"{chosen} runs instead"
         run(prompts[:half])
         go("Admin")
         page.get_by_label("Password", exact=True).fill(password)
