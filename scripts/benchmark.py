@@ -666,7 +666,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
         browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_context().new_page()
         page.set_default_timeout(60_000)
-        page.goto(f"{address}/?model={model}")
+        page.goto(f"{address}/?m={model}")
 
         def settle() -> None:
             page.wait_for_timeout(400)
@@ -690,6 +690,8 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
                 settle()
 
         page.get_by_role("heading", name="What it expects next").wait_for()
+        chosen = page.get_by_test_id("stSidebar").get_by_label("Model").input_value()
+        assert chosen == name, f"{chosen} runs instead"
         run(prompts[:half])
         go("Admin")
         page.get_by_label("Password", exact=True).fill(password)
