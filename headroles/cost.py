@@ -48,8 +48,8 @@ EXTENDED_TOKENS = 4_400
 """Pairs of sentences, IOI prompts and their controls, and single words, padded."""
 EXTENDED_SEQUENCES = 32
 """Of the repeated sequences, run again with a control of the same length."""
-CAUSAL_SENTENCE_TOKENS = 20
-"""A sentence, padded."""
+CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 20
+"""One of the shortest repeated sequences and sentences, padded."""
 GROUP_CONDITIONS = 21
 """Knock-outs of a role's heads together: once, and 20 controls."""
 RANGE = (0.5, 2.0)
@@ -130,7 +130,7 @@ def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
 
 def _causal_tokens(facts: ModelFacts) -> int:
     on_repeats, on_sentences = causal_conditions(facts.num_layers, facts.num_heads)
-    tokens = on_repeats * SEQUENCE_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
+    tokens = on_repeats * CAUSAL_REPEAT_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
     return CAUSAL_TEXTS * tokens
 
 

@@ -47,11 +47,11 @@ def test_the_time_of_an_analysis_by_hand() -> None:
 
 
 def test_the_time_of_knocking_heads_out_by_hand() -> None:
-    # 10 heads and 2 * 21 groups on 24 texts of 80 tokens, 10 and 3 * 21 on 24 of 20: 134,880
+    # 10 heads and 2 * 21 groups on 24 texts of 45 tokens, 10 and 3 * 21 on 24 of 20: 91,200
     # tokens; twice a million numbers each, the unembedding's 100,000 included.
     without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
     found = estimate(FACTS, sequences=10, speed=1e9).seconds
-    assert found - without == pytest.approx(2 * 1_000_000 * 134_880 / 0.45e9)
+    assert found - without == pytest.approx(2 * 1_000_000 * 91_200 / 0.45e9)
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:

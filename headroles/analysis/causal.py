@@ -295,7 +295,7 @@ def prove(
 
     Args:
         bridge: the model.
-        probe: the analysis' own texts; the first :data:`~headroles.cost.CAUSAL_TEXTS` of each kind.
+        probe: the analysis' own texts; :data:`~headroles.cost.CAUSAL_TEXTS` of each kind are used.
         listed: {role key: heads}, from the finished lists.
         seed: draws the controls.
         progress: told after every pass.
@@ -340,8 +340,9 @@ def prove(
 
 
 def _usable(texts: Sequences, kind: str) -> Sequences:
-    """The first texts in which anything counts."""
-    rows = counted_positions(texts, kind).any(-1).nonzero().flatten()[:CAUSAL_TEXTS]
+    """The shortest texts in which anything counts: most repeats among them have two copies only."""
+    rows = counted_positions(texts, kind).any(-1).nonzero().flatten()
+    rows = rows[texts.lengths[rows].argsort(stable=True)][:CAUSAL_TEXTS]
     lengths = texts.lengths[rows]
     return Sequences(texts.token_ids[rows, : int(lengths.max())], lengths)
 
