@@ -12,14 +12,23 @@ from functools import cache
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from headroles.capture import TOP_TOKENS, capture, collect
 from headroles.errors import EmptyPromptError, PromptTooLargeError
 from headroles.models import LoadedModel, load_model
 from headroles.tokens import MAX_CHARACTERS, encode
 from headroles.types import PromptRun
-from tests.families import FAMILIES, HEADS, LAYERS, PROMPT, WINDOW
+from tests.families import (
+    FAMILIES,
+    HEADS,
+    LAYERS,
+    PROMPT,
+    WINDOW,
+    byte_level_tokenizer,
+    save,
+    widen,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
 
@@ -189,6 +198,20 @@ def test_a_changed_pattern_changes_the_output(loaded: LoadedModel, run: PromptRu
             at_projection = loaded.model(ids).logits
     torch.testing.assert_close(at_probe, at_projection, **TOLERANCE)
     assert (at_probe - untouched).abs().max() > 1e-3
+
+
+def test_layers_keep_their_order_beyond_ten(tmp_path) -> None:
+    """Components sorted by their names would put layer 10 before layer 2."""
+    tokenizer = byte_level_tokenizer()
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=12, n_head=2, n_embd=16, vocab_size=len(tokenizer))
+    model = GPT2LMHeadModel(config)
+    widen(model)
+    save(model, tmp_path)
+    run = capture(load_model(str(tmp_path)), PROMPT)
+    attention, _ = _eager(str(tmp_path), run.token_ids)
+    torch.testing.assert_close(run.attention, attention, **TOLERANCE)
+    assert torch.cdist(attention.flatten(1), attention.flatten(1)).add(torch.eye(12)).min() > 1e-3
 
 
 def test_a_long_prompt_is_cut_and_counted(load_family) -> None:
