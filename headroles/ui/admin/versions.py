@@ -207,7 +207,7 @@ def _one_version(desk: Desk, name: str) -> None:
     if not older:
         st.info("This version holds no model.")
         return
-    model = _choose_model(older)
+    model = _choose_model(older, live)
     comparison = compare(live.get(model), older[model])
     st.markdown(f"**What restoring it would change for {words.model_name(model)}**")
     difference.overview(comparison, older[model])
@@ -218,11 +218,13 @@ def _one_version(desk: Desk, name: str) -> None:
     _restore_buttons(desk, name, model, live=live, older=older, digest=digest)
 
 
-def _choose_model(older: Mapping[str, ModelEntry]) -> str:
+def _choose_model(older: Mapping[str, ModelEntry], live: Mapping[str, ModelEntry]) -> str:
+    """One model of a version; at first one that restoring would change."""
     if len(older) == 1:
         return next(iter(older))
     if st.session_state.get(state.VERSION_MODEL) not in older:
-        st.session_state[state.VERSION_MODEL] = next(iter(older))
+        changed = (model for model in older if older[model] != live.get(model))
+        st.session_state[state.VERSION_MODEL] = next(changed, next(iter(older)))
     return st.segmented_control(
         "Model of this version",
         list(older),
