@@ -343,7 +343,7 @@ def place_or_content(
     """
     if score < threshold or score <= zero:
         if control >= threshold:
-            return PlaceOrContent("neither", None, "Reaches the role's threshold on random tokens only.")
+            return PlaceOrContent("neither", None, "Reaches the threshold on random tokens only.")
         return PlaceOrContent("neither", None, "Does not reach the role's threshold.")
     kept = (control - zero) / (score - zero)
     unsure = 2 * sum(error**2 for error in errors) ** 0.5
