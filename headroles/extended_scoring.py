@@ -29,8 +29,8 @@ from torch import Tensor
 from headroles.calibrate import CEILING_LIFT, FLOOR_LIFT, otsu
 from headroles.errors import ShapeError
 from headroles.extended_roles import LOGITS, ExtendedRole
+from headroles.patterns import delimiter_cells, offset_cells
 from headroles.scoring import cell_weights, row_sizes
-from headroles.tokens import is_delimiter
 from headroles.types import Head
 from headroles.wording import percent
 
@@ -50,16 +50,6 @@ than the second it is driven by content."""
 # ------------------------------------------------------------------ attention
 
 
-def delimiter_cells(
-    is_mark: Bool[Tensor, "*batch pos"],
-) -> Bool[Tensor, "*batch pos pos"]:
-    """True at [q, k] where k <= q holds a delimiter; position 0 is never one."""
-    marks = is_mark.clone()
-    marks[..., 0] = False
-    length = marks.shape[-1]
-    return marks.unsqueeze(-2).expand(*marks.shape, length).tril()
-
-
 def offset_shares(
     attention: Float[Tensor, "batch head query key"],
     lengths: Int[Tensor, " batch"],
@@ -74,13 +64,12 @@ def offset_shares(
     sizes = row_sizes(attention.shape[-1])
     shares, chances = [], []
     for distance in range(1, longest + 1):
-        # Element i of the diagonal is A[i + distance, i]; the first one is the start token.
-        found = attention.diagonal(-distance, -2, -1)[..., 1:]  # [batch head row]
-        rows = torch.arange(distance + 1, max(attention.shape[-1], distance + 1))
-        counted = rows < lengths.unsqueeze(-1)  # [batch row]
+        query, key = offset_cells(attention.shape[-1], distance).nonzero(as_tuple=True)
+        found = attention[..., query, key]  # [batch head row]: a row has one cell, or none
+        counted = query < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
         shares.append((found * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))
-        chances.append((counted / sizes[rows]).sum(-1) / count)
+        chances.append((counted / sizes[query]).sum(-1) / count)
     return torch.stack(shares), torch.stack(chances)
 
 
@@ -152,21 +141,18 @@ def judge_extended(
         distance: for ``fixed_offset`` the head's own distance.
     """
     if distance is None:
-        marks = torch.tensor([is_delimiter(token) for token in tokens])
-        laid = cell_weights(delimiter_cells(marks))
-        rows = int(laid.rows)
-        value, chance = float((attention * laid.weights).sum()), float(laid.chance)
+        cells = delimiter_cells([tokens], length=len(tokens))[0]
         missing = "There is no . , ; : ! ? or line break in this prompt."
         there = "delimiters"
     else:
-        length = torch.tensor([len(tokens)])
-        shares, chances = offset_shares(attention[None, None], length, longest=distance)
-        rows = max(len(tokens) - distance - 1, 0)
-        value, chance = float(shares[-1]), float(chances[-1])
+        cells = offset_cells(len(tokens), distance)
         missing = f"No token has one {distance} back."
         there = f"the token {distance} back"
+    laid = cell_weights(cells)
+    rows = int(laid.rows)
     if not rows:
         return OnPrompt(0.0, 0.0, 0, "not_applicable", missing)
+    value, chance = float((attention * laid.weights).sum()), float(laid.chance)
     said = (
         f"{percent(value)} of its attention goes to {there} at the {rows} places that count; an "
         f"even spread would give {percent(chance)}, and it takes {percent(threshold)}."

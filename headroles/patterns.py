@@ -34,6 +34,7 @@ from transformers import PreTrainedTokenizerBase
 from headroles import expression
 from headroles.errors import DetectionError, EmptyPromptError, PatternError, near_match
 from headroles.pattern_matrix import Matrix, check_matrix, read_matrix, write_matrix
+from headroles.probe_texts import pack
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.tokens import encode, is_delimiter, token_texts
 from headroles.types import Encoding, Sequences
@@ -76,11 +77,8 @@ def read_prompts(
         raise EmptyPromptError
     check_count(len(texts))
     encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens) for text in texts)
-    lengths = torch.tensor([len(one.token_ids) for one in encodings])
-    ids = torch.full((len(encodings), int(lengths.max())), encodings[0].token_ids[0])
-    for row, one in enumerate(encodings):
-        ids[row, : len(one.token_ids)] = torch.tensor(one.token_ids)
-    return Prompts(Sequences(ids, lengths), tuple(one.tokens for one in encodings)), encodings
+    sequences = pack([one.token_ids for one in encodings])
+    return Prompts(sequences, tuple(one.tokens for one in encodings)), encodings
 
 
 def prompts_of_ids(tokenizer: PreTrainedTokenizerBase, sequences: Sequences) -> Prompts:
@@ -192,12 +190,16 @@ def _role(key: str, prompts: Prompts) -> Tensor:
     return ROLES[key].targets(prompts.sequences.token_ids)
 
 
-def _offset(places: str, prompts: Prompts) -> Tensor:
-    """{q-n}; never the start token, where idle heads rest."""
-    batch, length = prompts.sequences.token_ids.shape
-    cells = torch.ones(length, length, dtype=torch.bool).tril(-int(places)).triu(-int(places))
+def offset_cells(length: int, places: int) -> Bool[Tensor, "pos pos"]:
+    """[query key] {q-n}; never the start token, where idle heads rest."""
+    cells = torch.ones(length, length, dtype=torch.bool).tril(-places).triu(-places)
     cells[:, 0] = False
-    return cells.expand(batch, -1, -1)
+    return cells
+
+
+def _offset(places: str, prompts: Prompts) -> Tensor:
+    batch, length = prompts.sequences.token_ids.shape
+    return offset_cells(length, int(places)).expand(batch, -1, -1)
 
 
 def _current_word(_: str, prompts: Prompts) -> Tensor:
@@ -224,12 +226,23 @@ def word_begins(tokens: Sequence[str]) -> list[bool]:
     return begins
 
 
-def _delimiters(_: str, prompts: Prompts) -> Tensor:
-    length = prompts.sequences.token_ids.shape[1]
-    marks = torch.zeros(len(prompts), length, dtype=torch.bool)
-    for row, tokens in enumerate(prompts.tokens):
-        marks[row, 1 : len(tokens)] = torch.tensor([is_delimiter(token) for token in tokens[1:]])
+def delimiter_cells(
+    tokens: Sequence[Sequence[str]], *, length: int
+) -> Bool[Tensor, "batch pos pos"]:
+    """[batch query key] True where k <= q holds a delimiter; the start token is never one.
+
+    Args:
+        tokens: [batch][pos] tokens as text, without padding.
+        length: the padded length.
+    """
+    marks = torch.zeros(len(tokens), length, dtype=torch.bool)
+    for row, texts in enumerate(tokens):
+        marks[row, 1 : len(texts)] = torch.tensor([is_delimiter(text) for text in texts[1:]])
     return marks.unsqueeze(-2).expand(-1, length, -1).tril()
+
+
+def _delimiters(_: str, prompts: Prompts) -> Tensor:
+    return delimiter_cells(prompts.tokens, length=prompts.sequences.token_ids.shape[1])
 
 
 def as_detect_head_draws(

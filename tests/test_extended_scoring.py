@@ -13,7 +13,6 @@ from headroles.extended_roles import EXTENDED_ROLES, get_extended_role
 from headroles.extended_scoring import (
     LEAST_LOGITS,
     cell_effects,
-    delimiter_cells,
     extended_threshold,
     key_value_index,
     largest_is,
@@ -25,6 +24,7 @@ from headroles.extended_scoring import (
     through_norm,
     write_effects,
 )
+from headroles.patterns import delimiter_cells, offset_cells
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import cell_weights
 from headroles.types import Head
@@ -64,12 +64,13 @@ def test_an_unknown_role_is_told_with_a_near_one() -> None:
 
 
 def test_delimiter_cells_are_the_marks_so_far_without_the_start() -> None:
-    cells = delimiter_cells(torch.tensor([True, False, True, False]))  # "<s> a , b"
-    assert cells.nonzero().tolist() == [[2, 2], [3, 2]]
+    cells = delimiter_cells([[".", "a", ",", "b"], [".", ";"]], length=4)
+    assert cells[0].nonzero().tolist() == [[2, 2], [3, 2]]
+    assert cells[1].nonzero().tolist() == [[1, 1], [2, 1], [3, 1]]
 
 
 def test_a_delimiter_head_scores_1_and_an_even_one_its_base_rate() -> None:
-    cells = delimiter_cells(torch.tensor([False, False, True, False]))
+    cells = delimiter_cells([["<s>", "a", ",", "b"]], length=4)[0]
     laid = cell_weights(cells)
     planted, even = torch.eye(4), torch.ones(4, 4).tril() / torch.arange(1, 5).unsqueeze(1)
     planted[3] = torch.tensor([0.0, 0.0, 1.0, 0.0])
@@ -93,6 +94,21 @@ def test_a_head_three_tokens_back_peaks_at_three() -> None:
     assert int(found.distance[0, 0]) == 3
     assert float(found.share[0, 0]) == 1
     assert found.is_previous.tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("distance", [1, 2, 7])
+def test_a_share_is_the_mean_over_the_cells_of_the_pattern_same_offset(distance: int) -> None:
+    pattern = torch.rand(3, 2, 9, 9).tril()
+    lengths = torch.tensor([9, 9, 6])
+    shares, chance = offset_shares(pattern, lengths, longest=distance)
+    for row, length in enumerate(lengths.tolist()):
+        cells = [(q, q - distance) for q in range(distance + 1, length)]
+        for head in range(2):
+            wanted = sum(float(pattern[row, head, q, k]) for q, k in cells) / max(len(cells), 1)
+            assert float(shares[-1, row, head].nan_to_num()) == pytest.approx(wanted, abs=1e-6)
+        if cells:
+            laid = cell_weights(offset_cells(9, distance), lengths=lengths[row : row + 1])
+            assert float(chance[-1, row]) == pytest.approx(float(laid.chance), abs=1e-6)
 
 
 def test_padding_and_the_start_token_count_at_no_distance() -> None:

@@ -12,7 +12,7 @@ be measured on a model is stored with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,6 @@ from headroles.extended_schema import (
 )
 from headroles.extended_scoring import (
     cell_effects,
-    delimiter_cells,
     extended_threshold,
     largest_is,
     mean_and_error,
@@ -52,9 +51,10 @@ from headroles.extended_scoring import (
     through_norm,
     write_effects,
 )
+from headroles.patterns import delimiter_cells
 from headroles.roles import ROLES
 from headroles.scoring import batch_activations, cell_weights, role_weights
-from headroles.tokens import encode, is_delimiter, start_token, token_texts
+from headroles.tokens import encode, start_token, token_texts
 from headroles.types import Sequences
 
 PROMPTS = 64
@@ -171,14 +171,11 @@ def by_attention(setting: Setting, cap: int) -> dict[str, ExtendedScores]:
     natural = pairs_of_sentences(setting.tokenizer, longest=setting.bridge.cfg.n_ctx)
     ids = texts.ordinary_ids(setting.tokenizer)
     control = texts.random_like(natural, ids, rng=setting.rng())
-    marks = torch.tensor(
-        [
-            [is_delimiter(text) for text in token_texts(setting.tokenizer, row)]
-            for row in natural.token_ids.tolist()
-        ]
-    )
+    lengths = natural.lengths.tolist()
+    rows = zip(natural.token_ids.tolist(), lengths, strict=True)
+    marked = [token_texts(setting.tokenizer, row[:length]) for row, length in rows]
     on_text, on_random = (
-        _attention_pass(setting, one, marks, phase)
+        _attention_pass(setting, one, marked, phase)
         for one, phase in ((natural, "sentences"), (control, "random tokens"))
     )
     mark = Found(
@@ -201,9 +198,9 @@ class _AttentionPass:
 
 
 def _attention_pass(
-    setting: Setting, batch: Sequences, marks: Tensor, phase: str
+    setting: Setting, batch: Sequences, marked: Sequence[Sequence[str]], phase: str
 ) -> _AttentionPass:
-    """One pass for both roles; ``marks`` are the text's delimiters, also in the control."""
+    """One pass for both roles; ``marked`` are the text's tokens, also in the control."""
     n = len(batch)
     on_marks = torch.zeros(n, *setting.shape)
     mark_chance = torch.full((n,), torch.nan)
@@ -212,7 +209,8 @@ def _attention_pass(
     for rows in texts.batches(batch, max_cells=MAX_CELLS):
         lengths = batch.lengths[rows]
         longest = int(lengths.max())
-        laid = cell_weights(delimiter_cells(marks[rows, :longest]), lengths=lengths)
+        cells = delimiter_cells([marked[row] for row in rows.tolist()], length=longest)
+        laid = cell_weights(cells, lengths=lengths)
         mark_chance[rows] = laid.chance
 
         def on_layer(

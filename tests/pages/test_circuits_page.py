@@ -8,8 +8,7 @@ import pytest
 
 from headroles.paths import ATTN_ONLY_2L, ROOT
 from headroles.types import Head
-from headroles.ui import state
-from headroles.ui.circuits import results
+from headroles.ui import state, work
 from headroles.ui.circuits import state as own
 
 
@@ -111,7 +110,7 @@ def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
 
 def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     app = open_page()
-    results.kept()  # another head's table was not made yet
+    work.kept()  # another head's table was not made yet
     name = None
 
     def ask_name(self, asked):
@@ -120,22 +119,22 @@ def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
             name = asked
         return real(self, asked)
 
-    real = results.Kept.get
-    monkeypatch.setattr(results.Kept, "get", ask_name)
+    real = work.Kept.get
+    monkeypatch.setattr(work.Kept, "get", ask_name)
     app.selectbox(key=own.HEAD).set_value("L3H3").run()
-    monkeypatch.setattr(results.Kept, "get", lambda self, asked: None)
-    app.session_state[own.STOPPED] = name
+    monkeypatch.setattr(work.Kept, "get", lambda self, asked: None)
+    app.session_state[work.STOPPED] = {"table": name}
     app.run()
     assert not app.exception
-    assert "was stopped" in app.info[0].value
-    monkeypatch.setattr(results.Kept, "get", real)
+    assert "was stopped" in captions(app)
+    monkeypatch.setattr(work.Kept, "get", real)
     app.button(key="go_on_table").click().run()
-    assert not app.info
+    assert "was stopped" not in captions(app)
     assert len(app.dataframe[0].value) == 10
 
 
 def test_results_that_take_too_much_go_the_oldest_first() -> None:
-    kept = results.Kept(100)
+    kept = work.Kept(100)
     kept.put(("a",), 1, 60)
     kept.put(("b",), 2, 30)
     assert kept.get(("a",)) == 1

@@ -10,9 +10,9 @@ from headroles import detector
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.patterns import BUILT_IN, Pattern
 from headroles.types import Head
-from headroles.ui import lab_caches
 from headroles.ui import state as session
-from headroles.ui.lab import state
+from headroles.ui import work
+from headroles.ui.lab import detection, state
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -33,12 +33,12 @@ def app(planted, monkeypatch):
             on_layer(layer, found[:, layer])
 
     monkeypatch.setattr(detector, "each_layer", each_layer)
-    lab_caches._results.clear()
+    work.kept.clear()
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     app.switch_page(state.PAGE).run()
     assert not app.exception
     yield app
-    lab_caches._results.clear()
+    work.kept.clear()
 
 
 def html(app) -> str:
@@ -228,16 +228,15 @@ def test_no_pattern_and_no_prompt_are_said(app) -> None:
     assert "The prompt is empty." in told(app.error)
 
 
-def test_a_cancelled_detection_waits(app) -> None:
+def test_a_stopped_detection_waits(app) -> None:
     app.session_state[state.SOURCE] = state.GENERATED
     app.session_state[state.COUNT] = 5
     induction = Pattern("role", "induction")
-    app.session_state[state.CANCELLED] = lab_caches.Request(
-        "demo", (), ("repeats", 5, 0), (induction,), False, False, ()
-    )
+    request = detection.Request("demo", (), ("repeats", 5, 0), (induction,), False, False, ())
+    app.session_state[work.STOPPED] = {state.WORK: request}
     app.run()
-    assert "cancelled" in told(app.info)
-    app.button(key="lab_resume").click().run()
+    assert "The detection was stopped." in told(app.caption)
+    app.button(key=f"go_on_{state.WORK}").click().run()
     assert "over 5 prompts of 5." in html(app)
 
 

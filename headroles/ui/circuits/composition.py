@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces
-from headroles.ui.circuits import results, state
+from headroles.ui import pieces, work
+from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,8 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
             label_visibility="collapsed",
         )
         subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
-    found = results.ask(
+    found = work.ask(
+        "composition",
         (loaded.source, "composition", kind, norm),
         lambda tell: circuits.composition(loaded, kind, norm=norm, on_block=tell),
         title="Comparing heads across layers",

@@ -21,8 +21,6 @@ FULL = "circuit_full"
 """The key whose lists are shown whole (a widget's key)."""
 KIND, SUBTRACT, LAYERS = "circuit_kind", "circuit_subtract", "circuit_layers"
 """Composition: Q, K or V; whether the baseline is taken away; the pair of layers."""
-STOPPED = "circuit_stopped"
-"""The name of the calculation that was stopped; None if none was."""
 
 
 def begin() -> None:
@@ -36,15 +34,9 @@ def begin() -> None:
         LOOKUP: "",
         KIND: "K",
         SUBTRACT: True,
-        STOPPED: None,
     }
     for key, value in first.items():
         st.session_state.setdefault(key, value)
-
-
-def stop(what: str | None) -> None:
-    """Stop a calculation, or let it start again with None."""
-    st.session_state[STOPPED] = what
 
 
 def try_out(head: Head, prompt: str) -> None:

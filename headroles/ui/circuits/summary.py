@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.types import Head
-from headroles.ui import pieces, text
-from headroles.ui.circuits import results
+from headroles.ui import pieces, text, work
 from headroles.ui.circuits.table import factors_of
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def all_heads(
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
     name = (loaded.source, "all_heads", settings)
-    if large and results.kept().get(name) is None:
+    if large and work.kept().get(name) is None:
         st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
         if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
             return
@@ -144,7 +143,7 @@ def all_heads(
             tell(place, len(heads))
         return made
 
-    found = results.ask(name, make, title=f"Reading {len(heads)} heads")
+    found = work.ask("all_heads", name, make, title=f"Reading {len(heads)} heads")
     if found is None:
         return
     st.dataframe(

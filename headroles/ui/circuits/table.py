@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, text
+from headroles.ui import pieces, text, work
 from headroles.ui import state as shared
-from headroles.ui.circuits import results, state
+from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Fa
     """One head's thin matrices, kept."""
     from headroles.circuits import head_factors
 
-    store, name = results.kept(), (loaded.source, "factors", head, settings)
+    store, name = work.kept(), (loaded.source, "factors", head, settings)
     found = store.get(name)
     if found is None:
         found = head_factors(loaded, head, settings)
@@ -49,7 +49,8 @@ def draw(
         "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
         "with that key."
     )
-    found: Peaks | None = results.ask(
+    found: Peaks | None = work.ask(
+        "table",
         (loaded.source, "table", head, settings),
         lambda tell: circuits.peaks(factors, on_block=tell),
         title=f"Looking through {factors.vocab_size:,} key tokens",

@@ -16,6 +16,7 @@ import streamlit as st
 from headroles.errors import HeadrolesError
 from headroles.ui import pieces
 from headroles.ui.knockout import state
+from headroles.ui.work import bar_row, stopped_row
 
 MOMENT = 0.7
 """Seconds of work a run of the page; a step is never cut."""
@@ -80,10 +81,8 @@ def _part(
         st.rerun()  # it goes on: the page's next run starts the timer
     place = st.container(key=f"work_{name}")
     if work.is_open:
-        with place, st.container(horizontal=True, vertical_alignment="center"):
-            bar = st.progress(*_said(work, doing))
-            st.button("Stop", icon=":material/stop_circle:", key=f"stop_{name}", on_click=stop,
-                      args=(name,), help="What was done so far stays.")  # fmt: skip
+        with place:
+            bar = bar_row(name, _said(work, doing), on_click=stop)
         _go_on(work, steps)
         bar.progress(*_said(work, doing))
     if not work.is_open and ticking:
@@ -91,10 +90,8 @@ def _part(
     if work.error is not None:
         pieces.show_error(work.error)
     if work.stopped:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"Stopped after {len(work.results)} of {work.total} steps.")
-            st.button("Go on", icon=":material/play_arrow:", key=f"go_on_{name}", on_click=go_on,
-                      args=(name,))  # fmt: skip
+        said = f"Stopped after {len(work.results)} of {work.total} steps."
+        stopped_row(name, said, on_click=go_on)
     if work.results:
         show(list(work.results), len(work.results) == work.total)
 

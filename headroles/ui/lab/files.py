@@ -11,7 +11,7 @@ from headroles.ui import caches
 from headroles.ui.download.files import CSV, JSON, file_name
 
 if TYPE_CHECKING:
-    from headroles.ui.lab_caches import Request, Result
+    from headroles.ui.lab.detection import Request, Result
 
 
 def draw(request: Request, result: Result) -> None:

@@ -12,7 +12,7 @@ from headroles.ui.lab import state
 
 if TYPE_CHECKING:
     from headroles.patterns import Pattern
-    from headroles.ui.lab_caches import Result
+    from headroles.ui.lab.detection import Result
 
 MOST_PAINTED = 24
 """Tokens of a prompt that can be painted on, at most: more would be no grid but a carpet."""

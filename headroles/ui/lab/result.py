@@ -15,7 +15,7 @@ from headroles.ui.share import button
 
 if TYPE_CHECKING:
     from headroles.patterns import Pattern
-    from headroles.ui.lab_caches import Request, Result
+    from headroles.ui.lab.detection import Request, Result
 
 TABLE = "lab_table"
 

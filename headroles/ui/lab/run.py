@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import lab_caches, pieces, text
+from headroles.ui import pieces, text, work
 from headroles.ui import state as session
-from headroles.ui.lab import state
+from headroles.ui.lab import detection, state
 
 if TYPE_CHECKING:
     from headroles.ui.lab.measures import Asked
@@ -21,7 +20,7 @@ PATIENCE = 0.8
 """Seconds after which a bar is drawn."""
 
 
-def request(typed: Typed, asked: Asked) -> lab_caches.Request | None:
+def request(typed: Typed, asked: Asked) -> detection.Request | None:
     """What is asked for; None, with the reason said, if something is missing."""
     patterns = tuple(st.session_state[state.CHOSEN])
     if not typed.prompts and not typed.generated[0]:
@@ -30,7 +29,7 @@ def request(typed: Typed, asked: Asked) -> lab_caches.Request | None:
     if not patterns:
         st.info("Choose at least one pattern.", icon=":material/grid_on:")
         return None
-    return lab_caches.Request(
+    return detection.Request(
         st.session_state[session.MODEL],
         typed.prompts,
         typed.generated,
@@ -41,46 +40,24 @@ def request(typed: Typed, asked: Asked) -> lab_caches.Request | None:
     )
 
 
-def result(wanted: lab_caches.Request) -> lab_caches.Result | None:
-    """Run it; None, with the reason said, if it cannot be run or was cancelled."""
-    if st.session_state[state.CANCELLED] == wanted and lab_caches.kept(wanted) is None:
-        st.info("The detection was cancelled.", icon=":material/cancel:")
-        st.button("Run it", icon=":material/play_arrow:", on_click=state.resume, key="lab_resume")
-        return None
-    place = st.empty()
+def result(wanted: detection.Request) -> detection.Result | None:
+    """Run it; None, with the reason said, if it cannot be run or was stopped."""
     try:
-        with place, st.spinner("Loading the model and reading your prompts."):
-            found = lab_caches.run(wanted, progress=_progress(place, wanted))
+        with st.spinner("Loading the model and reading your prompts."):
+            found = work.ask(
+                state.WORK,
+                wanted,
+                lambda tell: detection.run(wanted, progress=tell),
+                title="The detection",
+                size=detection.size_of,
+                patience=PATIENCE,
+            )
     except HeadrolesError as error:
-        place.empty()
         pieces.show_error(error)
         return None
-    place.empty()
-    if found.left_out:
+    if found is not None and found.left_out:
         st.warning(
             f"{text.count(found.left_out, 'prompt')} longer than the model reads: cut at the end.",
             icon=":material/content_cut:",
         )
     return found
-
-
-def _progress(place: object, wanted: lab_caches.Request):
-    """Tells how far it is, once it takes long; the way out is a button beside the bar."""
-    began, drawn = time.monotonic(), []
-
-    def told(done: int, total: int) -> None:
-        if done == total or time.monotonic() - began < PATIENCE:
-            return
-        if not drawn:
-            with place.container():
-                drawn.append(st.progress(0.0))
-                st.button(
-                    "Cancel",
-                    icon=":material/cancel:",
-                    on_click=state.cancel,
-                    args=(wanted,),
-                    key="lab_cancel",
-                )
-        drawn[0].progress(done / total, text=f"{done:,} of {total:,} prompts")
-
-    return told

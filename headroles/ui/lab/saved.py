@@ -18,7 +18,7 @@ from headroles.ui.lab.state import SavedRole
 
 if TYPE_CHECKING:
     from headroles.ui.caches import Answer
-    from headroles.ui.lab_caches import Request, Result
+    from headroles.ui.lab.detection import Request, Result
 
 THRESHOLD = 0.4
 """Provisional: nobody measured what heads of a student's own role reach."""

@@ -41,8 +41,8 @@ RANKED = "lab_ranked"
 """The pattern whose picture and ranking are shown (a widget's key)."""
 SAVED = "lab_saved"
 """The patterns that are roles of this session: a tuple of :class:`SavedRole`."""
-CANCELLED = "lab_cancelled"
-"""The request that was cancelled; it is not run again by itself."""
+WORK = "detection"
+"""The part of the page that takes long, for :mod:`headroles.ui.work`."""
 FAULT = "lab_fault"
 """What is wrong with the pattern that was just to be added: a HeadrolesError, or None."""
 
@@ -95,7 +95,6 @@ def begin() -> None:
         NO_SELF: False,
         HEADS: [],
         SAVED: (),
-        CANCELLED: None,
         FAULT: None,
     }
     for key, value in first.items():
@@ -139,16 +138,6 @@ def undo_remove() -> None:
     st.session_state[REMOVED] = None
     if pattern is not None:
         add(pattern)
-
-
-def cancel(request: object) -> None:
-    """Stop a detection, and do not start it again by itself."""
-    st.session_state[CANCELLED] = request
-
-
-def resume() -> None:
-    """Run what was cancelled after all."""
-    st.session_state[CANCELLED] = None
 
 
 def save(role: SavedRole) -> None:

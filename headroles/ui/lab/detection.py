@@ -1,12 +1,8 @@
-"""What the detector lab keeps between reruns: results of whole detections, with a bound."""
+"""A detection of the lab: all that it depends on, and running it."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
-
-import streamlit as st
 
 from headroles.ui import caches
 
@@ -14,9 +10,6 @@ if TYPE_CHECKING:
     from headroles.detector import Detection, Progress
     from headroles.patterns import Pattern, Prompts
     from headroles.types import Head
-
-MOST_RESULTS = 24
-"""Results that are kept for the whole server; one of 1,000 prompts on GPT-2 takes about 20 MB."""
 
 
 class Request(NamedTuple):
@@ -45,45 +38,18 @@ class Result(NamedTuple):
     """Prompts that were longer than the model reads, and were cut."""
 
 
-class _Results:
-    """The last results, whoever asked for them."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Request, Result] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, request: Request) -> Result | None:
-        with self._lock:
-            if request in self._kept:
-                self._kept.move_to_end(request)
-            return self._kept.get(request)
-
-    def put(self, request: Request, result: Result) -> None:
-        with self._lock:
-            self._kept[request] = result
-            while len(self._kept) > MOST_RESULTS:
-                self._kept.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def _results() -> _Results:
-    return _Results()
-
-
-def kept(request: Request) -> Result | None:
-    """The result of a request that was run before; None otherwise."""
-    return _results().get(request)
+def size_of(result: Result) -> int:
+    """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
+    scores = sum(one.nbytes for one in result.found.scores.values())
+    return scores + result.found.kept.nbytes + result.prompts.sequences.token_ids.nbytes
 
 
 def run(request: Request, *, progress: Progress | None = None) -> Result:
-    """Run a detection, or take it from memory.
+    """Run a detection.
 
     Raises:
         HeadrolesError: if the model, a prompt or a pattern cannot be used.
     """
-    known = kept(request)
-    if known is not None:
-        return known
     caches.import_libraries()
     from headroles import patterns, probe_texts
     from headroles.detector import detect
@@ -110,6 +76,4 @@ def run(request: Request, *, progress: Progress | None = None) -> Result:
             heads=request.heads,
             progress=progress,
         )
-    result = Result(found, prompts, cut)
-    _results().put(request, result)
-    return result
+    return Result(found, prompts, cut)
