@@ -96,7 +96,10 @@ def borrowed(evidence: list[CausalRole]) -> str:
     effects = [effect for one in evidence for effect in (*one.heads, one.group) if effect]
     if all(effect.same_layers for effect in effects):
         return ""
-    return "* Too few other heads in the layer; some are of the nearest layers."
+    return (
+        "* Too few other heads in the layer; some are of the nearest layers, as far as possible "
+        "heads that no role lists."
+    )
 
 
 def of_heads(entry: ModelEntry | None) -> dict[Head, str]:
