@@ -64,8 +64,8 @@ MEANINGS: dict[CausalVerdict, str] = {
     "backed_up": "Without it alone nothing clear happens, but without all heads of the role "
     "together the model guesses clearly worse: the others stand in for it.",
     "reversed": "Without it the model guesses clearly better.",
-    "not_special": "Without it the model's guesses clearly change, but no more than without random "
-    "other heads: that is no proof of the role.",
+    "not_special": "Without it the model's guesses clearly change, but not clearly more than "
+    "without random other heads: that is no proof of the role.",
     "no_effect": "Without it nothing clear happens, and nothing shows that other heads of the role "
     "stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "

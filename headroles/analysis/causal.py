@@ -12,6 +12,9 @@ The loss is that of the next token, in nats, where the role can matter:
     repeats     induction, duplicate token: every token whose right continuation stands after an
                 earlier copy of it, i.e. the repeated copies and not the first one
     sentences   previous token, first token, diffuse: every token after position 0
+    held_out    instead of the project's sentences where the model's folder has a file of passages
+                of its own kind of text (:func:`headroles.probe_texts.held_out_sequences`): every
+                token after position 0 too. The bundled models can read nothing else
 
 Differences from the untouched model are taken text by text, so that e, the standard error of their
 mean, holds the texts' own difficulty out. The control knocks out as many random heads without the
@@ -87,7 +90,7 @@ def counted_positions(texts: Sequences, kind: str) -> Bool[Tensor, "n pos"]:
     Args:
         texts: probe texts, position 0 being the start token.
         kind: ``repeats``: the token has an earlier copy that was followed by the right guess;
-            ``sentences``: every position after 0 that has a next token.
+            ``sentences``, ``held_out``: every position after 0 that has a next token.
     """
     ids, lengths = texts.token_ids, texts.lengths
     has_next = torch.arange(ids.shape[1]) + 1 < lengths.unsqueeze(-1)  # [n pos]
@@ -304,6 +307,7 @@ def prove(
     listed: Mapping[str, Sequence[Head]],
     *,
     seed: int,
+    held_out: Sequences | None = None,
     progress: Progress | None = None,
 ) -> dict[str, CausalRole]:
     """Knock out every listed head, and every role's heads together, each against its control.
@@ -311,6 +315,7 @@ def prove(
     Args:
         bridge: the model.
         probe: the analysis' own texts; :data:`~headroles.cost.CAUSAL_TEXTS` of each kind are used.
+        held_out: the model's own kind of text, all of it in place of the sentences.
         listed: {role key: heads}, from the finished lists.
         seed: draws the controls.
         progress: told after every pass.
@@ -325,8 +330,11 @@ def prove(
         for role, heads in listed.items()
         if heads
     ]
-    kinds = {"repeats": probe.repeats, "sentences": probe.sentences}
-    texts = {kind: _usable(kinds[kind], kind) for kind in {task.kind for task in tasks}}
+    if held_out is not None:
+        for task in tasks:
+            task.kind = "held_out" if task.kind == "sentences" else task.kind
+    kinds = {"repeats": probe.repeats, "sentences": probe.sentences, "held_out": held_out}
+    texts = {kind: _usable(kinds[kind], kind) for kind in dict.fromkeys(t.kind for t in tasks)}
     wanted = {
         kind: list(dict.fromkeys(c for task in tasks if task.kind == kind for c in task.conditions))
         for kind in texts
@@ -360,8 +368,13 @@ def prove(
 
 
 def _usable(texts: Sequences, kind: str) -> Sequences:
-    """The shortest texts in which anything counts: most repeats among them have two copies only."""
+    """The shortest texts in which anything counts: most repeats among them have two copies only.
+
+    The held-out ones are few and short, and stay together: the shortest would be lists alone.
+    """
     rows = counted_positions(texts, kind).any(-1).nonzero().flatten()
+    if kind == "held_out":
+        return Sequences(texts.token_ids[rows], texts.lengths[rows])
     rows = rows[texts.lengths[rows].argsort(stable=True)][:CAUSAL_TEXTS]
     lengths = texts.lengths[rows]
     return Sequences(texts.token_ids[rows, : int(lengths.max())], lengths)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from headroles.closeup import Proof
     from headroles.schema import CausalEffect, CausalRole, ModelEntry
 
-TEXTS = {"repeats": "repeated random sequences", "sentences": "sentences"}
+TEXTS = {
+    "repeats": "repeated random sequences",
+    "sentences": "sentences of this project",
+    "held_out": "passages of the model's own kind of text that it was not trained on",
+}
 """What the loss was measured on."""
 
 

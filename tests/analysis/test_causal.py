@@ -144,6 +144,21 @@ def test_sentences_count_every_token_after_the_first_that_has_a_next():
     assert counted.tolist() == [[False, True, True, False], [False, True, False, False]]
 
 
+def test_held_out_passages_stand_in_for_the_sentences_and_all_are_used():
+    own = repeated_sequences(range(1, VOCABULARY), 30, start_id=0, rng=np.random.default_rng(5))
+    listed = {"previous_token": [CARRIER], "induction": [CARRIER]}
+    found = prove(Planted(), probe(), listed, seed=0, held_out=own)
+    assert (found["previous_token"].measured_on, found["previous_token"].n) == ("held_out", 30)
+    assert (found["induction"].measured_on, found["induction"].n) == ("repeats", 12)
+    without = prove(Planted(), probe(), listed, seed=0)
+    assert without["previous_token"].measured_on == "sentences"
+    assert without["induction"] == found["induction"]
+    counted = counted_positions(own, "held_out")
+    assert torch.equal(counted, counted_positions(own, "sentences"))
+    loss = untouched(Planted(), own, counted).loss.mean()
+    assert found["previous_token"].baseline_loss == pytest.approx(float(loss), abs=1e-5)
+
+
 def test_the_control_is_of_the_same_layers_and_of_no_listed_head():
     role = [Head(0, 0), Head(0, 1), Head(1, 2)]
     drawn = draw_control(role, role, shape=(3, 8), rng=np.random.default_rng(0))

@@ -122,7 +122,7 @@ def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() ->
         "+9.740 ± 0.010",
     ]
     (meaning,) = causal_words.meanings([proof])
-    assert "no more than without random other heads" in meaning
+    assert "not clearly more than without random other heads" in meaning
     assert causal_words.legend(list(causal_words.of_heads(stored).values())).startswith("≈")
 
 
