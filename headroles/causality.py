@@ -6,16 +6,19 @@ with L the next-token loss in nats (0 is a sure and right guess), on the same te
     change  = mean over texts of  L(head knocked out) - L(untouched)
     control = the same for random other heads, drawn several times: their mean c and spread s
 
-An effect is *clear* when it stands out from both the control and zero,
+An effect is *clear against zero* when the first line holds, with e the standard error of
+``change``, and *clear* when the second one holds too, on the side away from zero:
 
-    |change - c| > 2 sqrt(s^2 + e^2),  |change| > 2 e  and  |change| > 0.002 nats
+    |change| > 2 e  and  |change| > 0.002 nats
+    |change - c| > 2 sqrt(s^2 + e^2)
 
-with e the standard error of ``change``. Twice an error is the usual 95 %; the last bound keeps
-rounding from counting as an effect where a model is so small or so sure that nothing moves.
+Twice an error is the usual 95 %; the 0.002 nats keep rounding from counting as an effect where a
+model is so small or so sure that nothing moves. What is clear against zero alone, the knock-out of
+any other head does too: it says nothing for the role, and nobody may call it no effect.
 
 A head that changes nothing alone may still do its role: others stand in for it (the "backup heads"
-of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where the head
-alone shows no clear effect, its role's heads *together* decide.
+of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where nothing is
+clear against zero for the head alone, its role's heads *together* decide.
 
 Where the untouched model's loss is not below that of an even guess, log(vocabulary), it cannot read
 these texts at all; then any change is noise of a kind, whatever its size, and nothing is concluded.
@@ -31,13 +34,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 CausalVerdict = Literal[
-    "holds_up", "backed_up", "reversed", "no_effect", "cannot_tell", "not_tested"
+    "holds_up", "backed_up", "reversed", "not_special", "no_effect", "cannot_tell", "not_tested"
 ]
 
 LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
     "backed_up": "no effect alone (others back it up)",
     "reversed": "the other way round",
+    "not_special": "no more than other heads",
     "no_effect": "no effect",
     "cannot_tell": "cannot be told here",
     "not_tested": "not tested",
@@ -48,6 +52,7 @@ MARKS: dict[CausalVerdict, str] = {
     "holds_up": "✓",
     "backed_up": "◐",
     "reversed": "↺",
+    "not_special": "≈",
     "no_effect": "○",
     "cannot_tell": "?",
     "not_tested": "–",
@@ -59,7 +64,10 @@ MEANINGS: dict[CausalVerdict, str] = {
     "backed_up": "Without it alone nothing clear happens, but without all heads of the role "
     "together the model guesses clearly worse: the others stand in for it.",
     "reversed": "Without it the model guesses clearly better.",
-    "no_effect": "Neither without it nor without all heads of the role does anything clear happen.",
+    "not_special": "Without it the model's guesses clearly change, but not clearly more than "
+    "without random other heads: that is no proof of the role.",
+    "no_effect": "Without it nothing clear happens, and nothing shows that other heads of the role "
+    "stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "
     "vocabulary, so there is nothing that it could lose.",
     "not_tested": "It was not knocked out, or there were no other heads to compare it with.",
@@ -92,11 +100,13 @@ def clear_direction(effect: Effect) -> int:
         return 0
     apart = effect.change - effect.control_mean
     wide = ERRORS * math.hypot(effect.control_spread, effect.standard_error)
-    least = max(ERRORS * effect.standard_error, LEAST_CHANGE)
-    for sign in (1, -1):
-        if sign * apart > wide and sign * effect.change > least:
-            return sign
-    return 0
+    sign = 1 if effect.change > 0 else -1
+    return sign if clear_against_zero(effect) and sign * apart > wide else 0
+
+
+def clear_against_zero(effect: Effect) -> bool:
+    """Whether anything happens at all, whatever other heads do."""
+    return abs(effect.change) > max(ERRORS * effect.standard_error, LEAST_CHANGE)
 
 
 def judge(effect: Effect, group: Effect | None = None, *, can_read: bool = True) -> CausalVerdict:
@@ -114,4 +124,6 @@ def judge(effect: Effect, group: Effect | None = None, *, can_read: bool = True)
     direction = clear_direction(effect)
     if direction:
         return "holds_up" if direction > 0 else "reversed"
+    if clear_against_zero(effect):
+        return "not_special"
     return "backed_up" if group and clear_direction(group) > 0 else "no_effect"

@@ -13,6 +13,7 @@ head that always looks a fixed distance back cannot pass for an induction head.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +31,13 @@ GAP = (0, 8)
 """Fewest and most random tokens between two copies."""
 COPIES = (2, 3)
 """Fewest and most copies of a segment."""
+
+HELD_OUT_FILE = "held_out.txt"
+"""In a model's folder: passages that it can read and was not trained on, one a line, UTF-8."""
+HELD_OUT_TEXTS, HELD_OUT_TOKENS = 60, 48
+"""Lines that are used of it at most, and tokens of each, the start token included."""
+LEAST_TOKENS = 3
+"""The start token, one to be read, one to be guessed."""
 
 
 def pack(rows: Sequence[Sequence[int]]) -> Sequences:
@@ -50,6 +58,25 @@ def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:
     """The sentences as ids, under the project's tokenisation policy."""
     return pack([encode(tokenizer, sentence).token_ids for sentence in SENTENCES])
+
+
+def held_out_sequences(tokenizer: PreTrainedTokenizerBase, source: str) -> Sequences | None:
+    """The passages in the :data:`HELD_OUT_FILE` of a model's folder, as ids.
+
+    Returns:
+        The first :data:`HELD_OUT_TEXTS`, each cut to :data:`HELD_OUT_TOKENS`; None where the
+        source is no folder, or holds no such file with two passages of three tokens.
+    """
+    path = Path(source) / HELD_OUT_FILE
+    if not path.is_file():
+        return None
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [
+        encode(tokenizer, line, max_tokens=HELD_OUT_TOKENS).token_ids
+        for line in lines[:HELD_OUT_TEXTS]
+    ]
+    rows = [row for row in rows if len(row) >= LEAST_TOKENS]
+    return pack(rows) if len(rows) > 1 else None
 
 
 def random_like(texts: Sequences, ids: Sequence[int], *, rng: np.random.Generator) -> Sequences:

@@ -118,7 +118,8 @@ class CausalRole(_Record):
 
     ablation: Literal["mean"] = "mean"
     """A head's output is set to its mean over the same texts, after position 0."""
-    measured_on: Literal["repeats", "sentences"]
+    measured_on: Literal["repeats", "sentences", "held_out"]
+    """``held_out``: passages that the model's folder holds, of the kind it was trained on."""
     n: int = Field(ge=2)
     """Texts behind each mean."""
     baseline_loss: Spread

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from headroles.paths import ROOT
 from headroles.training.attention_only import (
@@ -20,6 +21,7 @@ from headroles.training.attention_only import (
     build_attention_only,
     export_attention_only,
 )
+from headroles.training.held_out import write_held_out
 from headroles.training.tokenizer import train_tokenizer
 from headroles.training.trainer import Trainer
 from scripts.train_demo_model import train
@@ -35,6 +37,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--every", type=int, default=200, help="steps between role scores")
     parser.add_argument("--minutes", type=float, help="stop after so many minutes")
+    parser.add_argument(
+        "--held-out-only",
+        action="store_true",
+        help="write the passages that were not trained on, for the model in the folder",
+    )
     return parser.parse_args(argv)
 
 
@@ -43,12 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
     torch.set_num_threads(options.threads)
     config = attention_only_config(options.layers, options.seed)
-    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
     name = FOLDERS[options.layers]
+    folder = options.out or ROOT / "data" / name
+    if options.held_out_only:
+        write_held_out(folder, PreTrainedTokenizerFast.from_pretrained(folder), config)
+        return 0
+    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
     checkpoint = options.checkpoint or ROOT / "runs" / name
     trainer = Trainer(config, tokenizer, checkpoint, build=build_attention_only)
     train(trainer, every=options.every, minutes=options.minutes)
-    export_attention_only(trainer.model, tokenizer, config, options.out or ROOT / "data" / name)
+    export_attention_only(trainer.model, tokenizer, config, folder)
     return 0
 
 

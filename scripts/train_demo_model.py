@@ -15,8 +15,10 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
+from transformers import PreTrainedTokenizerFast
 
 from headroles.training.card import write_card
+from headroles.training.held_out import write_held_out
 from headroles.training.monitor import ROLES, HeadScores
 from headroles.training.tokenizer import train_tokenizer
 from headroles.training.trainer import Trainer, TrainingConfig
@@ -40,6 +42,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--export-only", action="store_true", help="write what the checkpoint has, without training"
+    )
+    parser.add_argument(
+        "--held-out-only",
+        action="store_true",
+        help="write the passages that were not trained on, for the model in the folder",
     )
     return parser.parse_args(argv)
 
@@ -79,11 +86,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
     torch.set_num_threads(options.threads)
     config = TrainingConfig(seed=options.seed)
+    if options.held_out_only:
+        write_held_out(options.out, PreTrainedTokenizerFast.from_pretrained(options.out), config)
+        return 0
     tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
     trainer = Trainer(config, tokenizer, options.checkpoint)
     if not options.export_only:
         train(trainer, every=options.every, minutes=options.minutes)
     trainer.export(options.out)
+    write_held_out(options.out, tokenizer, config)
     write_card(options.out, trainer.model, tokenizer, config)
     return 0
 

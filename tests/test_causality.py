@@ -38,6 +38,12 @@ def test_verdicts():
     assert judge(clear) == judge(clear, nothing) == "holds_up"
     assert judge(effect(-1.0), clear) == "reversed"
     assert judge(nothing, clear) == "backed_up"
+    assert judge(effect(0.5, mean=0.4)) == judge(effect(-0.5, mean=-0.4)) == "not_special"
+    assert judge(effect(0.5, mean=2.0)) == "not_special"  # clear, and less than other heads do
+    assert judge(effect(9.74, mean=7.6, spread=2.9)) == "not_special"  # nobody's "no effect"
+    # Its own effect is no "no effect alone", whatever the group does.
+    assert judge(effect(0.5, mean=0.4), clear) == "not_special"
+    assert judge(nothing, effect(0.5, mean=0.4)) == "no_effect"
     assert judge(nothing, nothing) == judge(nothing, effect(-1.0)) == "no_effect"
     assert judge(effect(1.0, mean=None), clear) == "not_tested"
     assert judge(clear, clear, can_read=False) == "cannot_tell"

@@ -197,3 +197,9 @@ def run_git(*arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
+
+
+def test_no_module_is_hidden_by_a_package_of_its_name():
+    """Python takes the package, and whatever the module held is gone without an error."""
+    modules = (ROOT / "headroles").rglob("*.py")
+    assert [module for module in modules if module.with_suffix("").is_dir()] == []

@@ -12,11 +12,16 @@ The loss is that of the next token, in nats, where the role can matter:
     repeats     induction, duplicate token: every token whose right continuation stands after an
                 earlier copy of it, i.e. the repeated copies and not the first one
     sentences   previous token, first token, diffuse: every token after position 0
+    held_out    instead of the project's sentences where the model's folder has a file of passages
+                of its own kind of text (:func:`headroles.probe_texts.held_out_sequences`): every
+                token after position 0 too. The bundled models can read nothing else
 
 Differences from the untouched model are taken text by text, so that e, the standard error of their
 mean, holds the texts' own difficulty out. The control knocks out as many random heads without the
-role, of the same layers, in up to :data:`DRAWS` draws. Where a layer has too few other heads, those
-of the nearest layers fill up, and the record says so. :mod:`headroles.causality` has the verdicts.
+role, of the same layers, in up to :data:`DRAWS` draws. Where a layer has too few other heads, heads
+of the nearest layers fill up, and the record says so: first those that no role lists at all, since
+a listed one may be part of the very circuit that is tested (induction heads read what the previous
+layer's previous-token head writes). :mod:`headroles.causality` has the verdicts.
 
 Many knock-outs share one pass: the batch holds every text once a condition.
 
@@ -27,7 +32,7 @@ Many knock-outs share one pass: the batch holds every text once a condition.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +90,7 @@ def counted_positions(texts: Sequences, kind: str) -> Bool[Tensor, "n pos"]:
     Args:
         texts: probe texts, position 0 being the start token.
         kind: ``repeats``: the token has an earlier copy that was followed by the right guess;
-            ``sentences``: every position after 0 that has a next token.
+            ``sentences``, ``held_out``: every position after 0 that has a next token.
     """
     ids, lengths = texts.token_ids, texts.lengths
     has_next = torch.arange(ids.shape[1]) + 1 < lengths.unsqueeze(-1)  # [n pos]
@@ -239,6 +244,7 @@ def draw_control(
     *,
     shape: tuple[int, int],
     rng: np.random.Generator,
+    listed: Collection[Head] = (),
 ) -> Draws:
     """Different random sets of heads to compare with: as many a layer, none of the role's.
 
@@ -247,9 +253,14 @@ def draw_control(
         role_heads: every head that the role lists.
         shape: layers and heads of the model.
         rng: the source of randomness.
+        listed: every head that any role lists; another layer lends its other heads first.
     """
+    role, others = set(role_heads), set(listed)
     needed = {layer: sum(one.layer == layer for one in heads) for layer in {h.layer for h in heads}}
-    pools = {layer: _pool(layer, set(role_heads), shape, n) for layer, n in needed.items()}
+    pools = {
+        layer: _pool(layer, role, others, shape=shape, least=max(LEAST_POOL, n + 1))
+        for layer, n in needed.items()
+    }
     found: dict[Condition, None] = {}
     for _ in range(10 * DRAWS):  # most are new; where few different ones exist, all turn up
         taken: set[Head] = set()
@@ -265,18 +276,25 @@ def draw_control(
     return Draws(tuple(found) if len(found) > 1 else (), same_layers=within)
 
 
-def _pool(layer: int, role_heads: set[Head], shape: tuple[int, int], needed: int) -> list[Head]:
-    """The other heads of a layer; with those of the nearest layers if these are too few.
+def _pool(
+    layer: int, role: set[Head], listed: set[Head], *, shape: tuple[int, int], least: int
+) -> list[Head]:
+    """The other heads of a layer; while these are too few, those of the nearest layers as well.
 
-    Of two layers that are as near, the later one: what earlier layers do, others build on, so a
-    knock-out there is the harder comparison.
+    What other layers lend are the heads that no role lists; only where all of these are too few,
+    the heads of other roles, layer by layer too. Of two layers that are as near, the later one:
+    what earlier layers do, others build on, so a knock-out there is the harder comparison.
     """
     layers, heads = shape
-    pool: list[Head] = []
-    for other in sorted(range(layers), key=lambda one: (abs(one - layer), -one)):
-        if len(pool) >= max(LEAST_POOL, needed + 1):
+    near = sorted(range(layers), key=lambda one: (abs(one - layer), -one))[1:]
+    there = {one: [Head(one, n) for n in range(heads) if Head(one, n) not in role] for one in near}
+    unlisted = [[head for head in there[one] if head not in listed] for one in near]
+    of_other_roles = [[head for head in there[one] if head in listed] for one in near]
+    pool = [Head(layer, n) for n in range(heads) if Head(layer, n) not in role]
+    for lent in (*unlisted, *of_other_roles):
+        if len(pool) >= least:
             break
-        pool += [Head(other, n) for n in range(heads) if Head(other, n) not in role_heads]
+        pool += lent
     return pool
 
 
@@ -289,6 +307,7 @@ def prove(
     listed: Mapping[str, Sequence[Head]],
     *,
     seed: int,
+    held_out: Sequences | None = None,
     progress: Progress | None = None,
 ) -> dict[str, CausalRole]:
     """Knock out every listed head, and every role's heads together, each against its control.
@@ -296,6 +315,7 @@ def prove(
     Args:
         bridge: the model.
         probe: the analysis' own texts; :data:`~headroles.cost.CAUSAL_TEXTS` of each kind are used.
+        held_out: the model's own kind of text, all of it in place of the sentences.
         listed: {role key: heads}, from the finished lists.
         seed: draws the controls.
         progress: told after every pass.
@@ -304,9 +324,17 @@ def prove(
         {role key: evidence} for every scored role that lists a head.
     """
     rng = np.random.default_rng(seed)
-    tasks = [_Task(role, tuple(heads), bridge, rng) for role, heads in listed.items() if heads]
-    kinds = {"repeats": probe.repeats, "sentences": probe.sentences}
-    texts = {kind: _usable(kinds[kind], kind) for kind in {task.kind for task in tasks}}
+    of_any_role = frozenset(head for heads in listed.values() for head in heads)
+    tasks = [
+        _Task(role, tuple(heads), listed=of_any_role, bridge=bridge, rng=rng)
+        for role, heads in listed.items()
+        if heads
+    ]
+    if held_out is not None:
+        for task in tasks:
+            task.kind = "held_out" if task.kind == "sentences" else task.kind
+    kinds = {"repeats": probe.repeats, "sentences": probe.sentences, "held_out": held_out}
+    texts = {kind: _usable(kinds[kind], kind) for kind in dict.fromkeys(t.kind for t in tasks)}
     wanted = {
         kind: list(dict.fromkeys(c for task in tasks if task.kind == kind for c in task.conditions))
         for kind in texts
@@ -340,8 +368,13 @@ def prove(
 
 
 def _usable(texts: Sequences, kind: str) -> Sequences:
-    """The shortest texts in which anything counts: most repeats among them have two copies only."""
+    """The shortest texts in which anything counts: most repeats among them have two copies only.
+
+    The held-out ones are few and short, and stay together: the shortest would be lists alone.
+    """
     rows = counted_positions(texts, kind).any(-1).nonzero().flatten()
+    if kind == "held_out":
+        return Sequences(texts.token_ids[rows], texts.lengths[rows])
     rows = rows[texts.lengths[rows].argsort(stable=True)][:CAUSAL_TEXTS]
     lengths = texts.lengths[rows]
     return Sequences(texts.token_ids[rows, : int(lengths.max())], lengths)
@@ -354,6 +387,8 @@ class _Task:
         self,
         role: str,
         heads: tuple[Head, ...],
+        *,
+        listed: Collection[Head],
         bridge: TransformerBridge,
         rng: np.random.Generator,
     ) -> None:
@@ -362,7 +397,8 @@ class _Task:
         shape = (bridge.cfg.n_layers, bridge.cfg.n_heads)
         groups = [*((head,) for head in heads), heads]
         self._draws = {
-            frozenset(group): draw_control(group, heads, shape=shape, rng=rng) for group in groups
+            frozenset(group): draw_control(group, heads, shape=shape, rng=rng, listed=listed)
+            for group in groups
         }
 
     @property

@@ -20,6 +20,7 @@ from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_t
 from headroles.cost import CAUSAL_TEXTS, causal_conditions
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
+from headroles.probe_texts import held_out_sequences
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.selection import AnalysisSettings, categorize
 from headroles.store import ModelEntry, Tokenization
@@ -61,7 +62,14 @@ def analyze(
             role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
             for role in SCORED_ROLES
         }
-        causal = prove(bridge, probe, listed, seed=settings.seed, progress=bar.knocking_out)
+        causal = prove(
+            bridge,
+            probe,
+            listed,
+            seed=settings.seed,
+            held_out=held_out_sequences(tokenizer, source),
+            progress=bar.knocking_out,
+        )
     bar.finish()
     start = start_token(tokenizer)
     return ModelEntry(

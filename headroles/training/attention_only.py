@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from headroles.training.held_out import card_section, write_held_out
 from headroles.training.monitor import ROLES, measure
 from headroles.training.trainer import Phase, TrainingConfig, bundled_settings
 
@@ -78,6 +79,7 @@ def export_attention_only(
     )
     tokenizer.save_pretrained(folder)
     model.eval()
+    write_held_out(folder, tokenizer, config)
     (folder / "README.md").write_text(render_card(model, tokenizer, config), encoding="utf-8")
 
 
@@ -122,7 +124,11 @@ hand-written sentences), as on the card of the bundled model. With one layer no 
 induction: it takes a head in an earlier layer that has written down the previous token.
 
 Trained from nothing on the project's own generated text and tasks, seed {config.seed};
-{phases}. To train it again:
+{phases}.
+
+{card_section(config)}
+
+To train it again:
 
 ```
 python -m scripts.train_attention_only --layers {config.layers}

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from headroles.closeup import Proof
     from headroles.schema import CausalEffect, CausalRole, ModelEntry
 
-TEXTS = {"repeats": "repeated random sequences", "sentences": "sentences"}
+TEXTS = {
+    "repeats": "repeated random sequences",
+    "sentences": "sentences of this project",
+    "held_out": "passages of the model's own kind of text that it was not trained on",
+}
 """What the loss was measured on."""
 
 
@@ -96,7 +100,10 @@ def borrowed(evidence: list[CausalRole]) -> str:
     effects = [effect for one in evidence for effect in (*one.heads, one.group) if effect]
     if all(effect.same_layers for effect in effects):
         return ""
-    return "* Too few other heads in the layer; some are of the nearest layers."
+    return (
+        "* Too few other heads in the layer; some are of the nearest layers, as far as possible "
+        "heads that no role lists."
+    )
 
 
 def of_heads(entry: ModelEntry | None) -> dict[Head, str]:

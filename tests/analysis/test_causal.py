@@ -84,7 +84,7 @@ def test_a_head_that_carries_the_answer_alone_holds_up(planted):
 def test_a_head_that_does_harm_is_the_other_way_round(planted):
     (head,) = planted[0]["duplicate_token"].heads
     assert head.change < 0  # but the carrier is among the five it is compared with
-    assert head.verdict == "no_effect"
+    assert head.verdict == "not_special"
     alone = prove(Planted(), probe(), {"duplicate_token": [HARMFUL, CARRIER]}, seed=0)
     harmful, carrier = alone["duplicate_token"].heads
     assert harmful.verdict == "reversed"
@@ -144,6 +144,21 @@ def test_sentences_count_every_token_after_the_first_that_has_a_next():
     assert counted.tolist() == [[False, True, True, False], [False, True, False, False]]
 
 
+def test_held_out_passages_stand_in_for_the_sentences_and_all_are_used():
+    own = repeated_sequences(range(1, VOCABULARY), 30, start_id=0, rng=np.random.default_rng(5))
+    listed = {"previous_token": [CARRIER], "induction": [CARRIER]}
+    found = prove(Planted(), probe(), listed, seed=0, held_out=own)
+    assert (found["previous_token"].measured_on, found["previous_token"].n) == ("held_out", 30)
+    assert (found["induction"].measured_on, found["induction"].n) == ("repeats", 12)
+    without = prove(Planted(), probe(), listed, seed=0)
+    assert without["previous_token"].measured_on == "sentences"
+    assert without["induction"] == found["induction"]
+    counted = counted_positions(own, "held_out")
+    assert torch.equal(counted, counted_positions(own, "sentences"))
+    loss = untouched(Planted(), own, counted).loss.mean()
+    assert found["previous_token"].baseline_loss == pytest.approx(float(loss), abs=1e-5)
+
+
 def test_the_control_is_of_the_same_layers_and_of_no_listed_head():
     role = [Head(0, 0), Head(0, 1), Head(1, 2)]
     drawn = draw_control(role, role, shape=(3, 8), rng=np.random.default_rng(0))
@@ -163,6 +178,34 @@ def test_a_layer_without_enough_others_borrows_from_the_nearest_and_says_so():
     everything = [Head(0, 0), Head(0, 1)]
     none = draw_control(everything, everything, shape=(1, 2), rng=np.random.default_rng(0))
     assert none.conditions == ()
+
+
+def test_what_is_borrowed_is_of_no_role_while_there_is_enough():
+    """Layer 1 is full; of layer 0 the first role heads are listed too, and stay out."""
+    role, other = [Head(1, n) for n in range(6)], [Head(0, 0), Head(0, 1)]
+
+    def control(others, heads=tuple(role[:1])):
+        rng = np.random.default_rng(0)
+        return draw_control(heads, role, shape=(2, 6), rng=rng, listed=[*role, *others])
+
+    free = control(other)
+    assert set().union(*free.conditions) == {Head(0, n) for n in range(2, 6)}
+    assert not free.same_layers
+    # Two unlisted heads are too few: then those of other roles come in as well.
+    assert set().union(*control([Head(0, n) for n in range(4)]).conditions) == {
+        Head(0, n) for n in range(6)
+    }
+
+
+def test_a_listed_head_of_the_same_circuit_is_no_control():
+    """The twins need nothing of layer 0, but borrowed from it the carrier would drown them."""
+    listed = {"induction": [Head(1, n) for n in range(6)], "duplicate_token": [CARRIER, HARMFUL]}
+    found = prove(Planted(), probe(), listed, seed=0)["induction"]
+    twin = found.of(1, 0)
+    assert not twin.same_layers
+    assert (twin.control_mean, twin.control_spread) == (0, 0)  # the idle heads of layer 0
+    alone = prove(Planted(), probe(), {"induction": listed["induction"]}, seed=0)["induction"]
+    assert alone.of(1, 0).control_spread > 0.1  # the carrier and the harmful one among them
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gpt_neo", "gemma2", "bloom"])

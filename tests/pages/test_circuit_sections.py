@@ -112,6 +112,20 @@ def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof()
     assert proof_of(None, Head(1, 2), "induction") is None
 
 
+def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() -> None:
+    numbers = {"change": 9.74, "control_mean": 7.6, "control_spread": 2.9, "verdict": "not_special"}
+    (head,) = evidence()["heads"]
+    stored = entry(causal={"induction": evidence(heads=[{**head, **numbers}], group=None)})
+    proof = proof_of(stored, Head(1, 2), "induction")
+    assert causal_words.rows("Induction", proof, Head(1, 2))[0][2:4] == [
+        "≈ no more than other heads",
+        "+9.740 ± 0.010",
+    ]
+    (meaning,) = causal_words.meanings([proof])
+    assert "not clearly more than without random other heads" in meaning
+    assert causal_words.legend(list(causal_words.of_heads(stored).values())).startswith("≈")
+
+
 def test_what_the_model_cannot_read_is_said_with_both_numbers() -> None:
     stored = entry(causal={"induction": evidence(baseline_loss=8.02)})
     assert "8.02" in causal_words.unreadable([stored.causal["induction"]])
