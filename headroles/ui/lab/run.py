@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import lab_caches, pieces, text
+from headroles.ui import ask, lab_caches, text
 from headroles.ui import state as session
 from headroles.ui.lab import state
 
@@ -47,13 +47,15 @@ def result(wanted: lab_caches.Request) -> lab_caches.Result | None:
         st.info("The detection was cancelled.", icon=":material/cancel:")
         st.button("Run it", icon=":material/play_arrow:", on_click=state.resume, key="lab_resume")
         return None
+    if lab_caches.kept(wanted) is None and not ask.ready():
+        return None
     place = st.empty()
     try:
         with place, st.spinner("Loading the model and reading your prompts."):
             found = lab_caches.run(wanted, progress=_progress(place, wanted))
     except HeadrolesError as error:
         place.empty()
-        pieces.show_error(error)
+        ask.refuse(error)
         return None
     place.empty()
     if found.left_out:
