@@ -3,8 +3,8 @@
 They are published as a state dict in TransformerLens' own names (``blocks.0.attn.W_Q`` is [head
 d_model d_head]), which transformers does not read. A GPT-2 whose MLP is zero is the same model, so
 a converted folder is loaded, analysed and shown like any other. Attention and circuits are exact.
-GPT-2 has no bias on its logits: b_U, if there is one, is left out, and :func:`convert` says how
-large it was.
+GPT-2 has no bias on its logits: b_U, if there is one, is left out. How large it was stands in the
+model's configuration, as :data:`LEFT_OUT`.
 
 >>> convert(torch.load("model_final.pth", weights_only=True))  # doctest: +SKIP
 """
@@ -22,6 +22,14 @@ from headroles.errors import UnsupportedModelError
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
+_THESE = "the state dict"
+
+LEFT_OUT = "logit_bias_left_out"
+"""Name in a converted model's ``config.json``; logits, how far b_U ranges around its mean."""
+
+NORMS = {"LN": True, "LNPre": False}
+"""{TransformerLens' name of a norm that a GPT-2 has too: whether it has a gain and a bias}."""
+
 
 class Converted(NamedTuple):
     """A model in transformers' form."""
@@ -32,19 +40,33 @@ class Converted(NamedTuple):
     """Logits: how far the left out b_U ranges around its mean; 0 if nothing was left out."""
 
 
-def convert(state: Mapping[str, Tensor], *, eps: float = 1e-5) -> Converted:
+def convert(
+    state: Mapping[str, Tensor], *, eps: float = 1e-5, has_gain: bool = True, name: str = _THESE
+) -> Converted:
     """Make a GPT-2 of an attention-only state dict.
 
     Args:
         state: the weights in TransformerLens' names.
         eps: of the layer norms.
+        has_gain: whether the norms have a gain and a bias; False for ``LNPre``.
+        name: of the model, for the error's sentence.
 
     Raises:
-        UnsupportedModelError: if weights are missing, or it has an MLP.
+        UnsupportedModelError: if weights are missing or do not fit together, or it has an MLP.
     """
+    if not has_gain:
+        state = _with_plain_norms(state)
+    _check(state, name)
+    try:
+        return _filled(state, eps)
+    except (RuntimeError, KeyError, ValueError) as error:  # of torch: a shape that is not to be had
+        why = "its weights do not fit together."
+        raise UnsupportedModelError(name, why=why) from error
+
+
+def _filled(state: Mapping[str, Tensor], eps: float) -> Converted:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    _check(state)
     layers = sum(name.endswith("attn.W_Q") for name in state)
     vocab, width = state["embed.W_E"].shape
     model = GPT2LMHeadModel(
@@ -68,16 +90,32 @@ def convert(state: Mapping[str, Tensor], *, eps: float = 1e-5) -> Converted:
         model.transformer.ln_f.bias.copy_(state["ln_final.b"])
         model.lm_head.weight.copy_(state["unembed.W_U"].T)
     bias = state.get("unembed.b_U", torch.zeros(1))
-    return Converted(model.eval(), float((bias - bias.mean()).abs().max()))
+    lost = float((bias - bias.mean()).abs().max())
+    setattr(model.config, LEFT_OUT, round(lost, 4))
+    return Converted(model.eval(), lost)
 
 
-def _check(state: Mapping[str, Tensor]) -> None:
+def left_out(config: object) -> float:
+    """Logits: the bias that a model lost when it was converted; 0 for every other model."""
+    return float(getattr(config, LEFT_OUT, 0.0))
+
+
+def _with_plain_norms(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with a gain of one and a bias of zero for every norm."""
+    width = state["embed.W_E"].shape[1] if "embed.W_E" in state else 0
+    blocks = {name.rpartition("attn.")[0] for name in state if name.endswith("attn.W_Q")}
+    plain = {"w": torch.ones(width), "b": torch.zeros(width)}
+    names = [*(f"{block}ln1" for block in blocks), "ln_final"]
+    return {**state, **{f"{name}.{part}": plain[part] for name in names for part in plain}}
+
+
+def _check(state: Mapping[str, Tensor], name: str) -> None:
     needed = ("embed.W_E", "pos_embed.W_pos", "blocks.0.attn.W_Q", "blocks.0.ln1.w", "ln_final.w")
     missing = [name for name in (*needed, "unembed.W_U") if name not in state]
     if missing:
-        raise UnsupportedModelError("these weights", why=f"there is no {missing[0]} in them.")
+        raise UnsupportedModelError(name, why=f"there is no {missing[0]} in its weights.")
     if any(".mlp." in name for name in state):
-        raise UnsupportedModelError("these weights", why="there is an MLP in them.")
+        raise UnsupportedModelError(name, why="there is an MLP in its weights.")
 
 
 def _fill(block: torch.nn.Module, state: Mapping[str, Tensor], prefix: str) -> None:

@@ -20,9 +20,9 @@ import queue
 import re
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from headroles.errors import (
     DiskError,
@@ -172,10 +172,15 @@ def has_weights(folder: Path) -> bool:
 
 def cached(source: str, revision: str | None = None) -> Path | None:
     """The folder of the Hub's cache that holds a model's configuration, if there is one."""
+    return snapshot(source, "config.json", revision)
+
+
+def snapshot(source: str, name: str, revision: str | None = None) -> Path | None:
+    """The folder of the Hub's cache that holds a file of that name, if there is one."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(source, "config.json", revision=revision)
-    return Path(config).parent if isinstance(config, str) else None
+    found = try_to_load_from_cache(source, name, revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def whole(source: str, revision: str | None = None) -> Path | None:
@@ -211,14 +216,37 @@ def fetch(
     if not weights:
         return None
     wanted = {name: sizes[name] for name in [*small_files(sizes), *weights]}
-    try:
-        with explained(source):
-            _download(source, revision, wanted, progress)
-    except ModelUnavailableError as error:
-        sweep(source)
-        why = "the download was cut off. What is missing is fetched with the next attempt."
-        raise ModelUnavailableError(source, why=why) from error
+    download([Part(source, revision, wanted)], progress=progress)
     return cached(source, revision)
+
+
+class Part(NamedTuple):
+    """Files of one repository."""
+
+    source: str
+    """The repository."""
+    revision: str | None
+    """Its commit; None for what the Hub calls ``main``."""
+    sizes: Mapping[str, int]
+    """{file: bytes}, in the order in which they are fetched."""
+
+
+def download(parts: Sequence[Part], *, progress: Progress | None = None) -> None:
+    """Download what is not here yet, one file after the other, under one count of bytes.
+
+    Raises:
+        HubAnswerError, ModelUnavailableError: as :func:`asked`, also for a cut in the middle.
+        DiskError: if the disk does not take the files.
+    """
+    count = _count(parts, progress)
+    for part in parts:
+        try:
+            with explained(part.source):
+                _download(part, count)
+        except ModelUnavailableError as error:
+            sweep(part.source)
+            why = "the download was cut off. What is missing is fetched with the next attempt."
+            raise ModelUnavailableError(part.source, why=why) from error
 
 
 def describe(source: str, revision: str | None, timeout: float) -> tuple[ModelInfo, dict[str, int]]:
@@ -245,37 +273,48 @@ def missing(source: str, revision: str | None, names: Iterable[str]) -> list[str
     ]
 
 
-def _download(
-    source: str, revision: str | None, sizes: dict[str, int], progress: Progress | None
-) -> None:
-    """Download files one after the other, in the order given."""
-    from huggingface_hub import constants, hf_hub_download
-    from tqdm import tqdm
+def _count(parts: Sequence[Part], progress: Progress | None) -> Callable[[int], None]:
+    """What is told the bytes of all parts as they arrive."""
+    from huggingface_hub import constants
 
-    to_come = missing(source, revision, sizes)
-    total, done = sum(sizes[name] for name in to_come), 0
+    total = sum(
+        part.sizes[name]
+        for part in parts
+        for name in missing(part.source, part.revision, part.sizes)
+    )
     if total > free_disk():
         raise DiskError(constants.HF_HUB_CACHE, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    if progress:
-        progress(0, total)
+    done = 0
+
+    def add(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress:
+            progress(min(done, total), total)
+
+    add(0)
+    return add
+
+
+def _download(part: Part, count: Callable[[int], None]) -> None:
+    """Download the files of a part that are not here, in the order given."""
+    from huggingface_hub import constants, hf_hub_download
+    from tqdm import tqdm
 
     class Bytes(tqdm):
         """Counts instead of drawing."""
 
         def update(self, n: float | None = 1) -> None:
-            nonlocal done
-            done += int(n or 0)
-            if progress:
-                progress(min(done, total), total)
+            count(int(n or 0))
 
         def refresh(self, *_args: object, **_settings: object) -> None:
             """Draw nothing."""
 
         display = close = refresh
 
-    for name in to_come:
+    for name in missing(part.source, part.revision, part.sizes):
         try:
-            hf_hub_download(source, name, revision=revision, tqdm_class=Bytes)
+            hf_hub_download(part.source, name, revision=part.revision, tqdm_class=Bytes)
         except (ConnectionError, TimeoutError):
             raise
         except OSError as error:

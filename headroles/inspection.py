@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headroles import converted
 from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
 from headroles.hub import (
     TIMEOUT,
@@ -30,7 +31,13 @@ from headroles.hub import (
     small_files,
     weights_among,
 )
-from headroles.models import CATALOGUE, CatalogueEntry, model_revision, pinned_revision
+from headroles.models import (
+    CATALOGUE,
+    CatalogueEntry,
+    foreign_tokenizer,
+    model_revision,
+    pinned_revision,
+)
 from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
@@ -174,6 +181,8 @@ def _on_disk(source: str, *, trusted: bool) -> _Found | None:
     folder = cached(source, pinned_revision(source))
     if folder is None:
         return None
+    if made := converted.here(source, pinned_revision(source)):
+        return _in_folder(source, made, revision=folder.name)
     if has_weights(folder):
         return _in_folder(source, folder, revision=folder.name)
     # A catalogue model's safetensors may lie on the Hub's conversion branch, another snapshot.
@@ -199,7 +208,8 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
         info, sizes = describe(source, pinned_revision(source), timeout)
         if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
             raise UnsupportedModelError(source, why="it has no config.json that says what it is.")
-        weights = weights_among(sizes)
+        tokenizer = foreign_tokenizer(source)
+        weights = converted.weights_among(sizes) if tokenizer else weights_among(sizes)
         if not weights and not trusted:
             raise no_safetensors(source)
         # Not hf_hub_download: it asks again and again, for up to a minute, when nobody answers.
@@ -210,6 +220,8 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
         )
         hf_raise_for_status(answer)
         config = answer.json()
+        if tokenizer:
+            config = converted.config_of(source, config, tokenizer=tokenizer)
     except (ValueError, KeyError, TypeError) as error:
         why = "the Hugging Face Hub's answer cannot be understood."
         raise ModelUnavailableError(source, why=why) from error
@@ -218,7 +230,8 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     total = info.safetensors.total if info.safetensors else 0
     stored = sum(sizes[name] for name in weights)
     parameters = total or stored // _bytes_of_a_number(config)
-    to_come = missing(source, info.sha, {*small_files(sizes), *weights})
+    small = ["config.json"] if tokenizer else small_files(sizes)
+    to_come = missing(source, info.sha, {*small, *weights})
     return _Found(config, info.sha, parameters, stored, sum(sizes[name] for name in to_come))
 
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headroles import hub, memory, precision
+from headroles import converted, hub, memory, precision
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
 from headroles.tokens import MAX_TOKENS, StartToken, start_token
@@ -64,6 +64,9 @@ class CatalogueEntry:
     """One line for students."""
     revision: str | None = None
     """The Hub commit that is loaded; None for whatever the Hub calls ``main``."""
+    tokenizer: str | None = None
+    """The Hub id of its tokenizer, where its weights are in TransformerLens' form (see
+    :mod:`headroles.converted`); None for all other models."""
 
     @property
     def is_bundled(self) -> bool:
@@ -83,6 +86,7 @@ class CatalogueEntry:
 
 
 _APACHE = "Apache-2.0"
+_SEE_PAGE = "see its page on huggingface.co"
 
 # A revision stands here where several public records name the same commit; the other ones could not
 # be known without the Hub, and none was compared with it yet.
@@ -230,7 +234,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "roneneldan/TinyStories-33M",
             "GPT-Neo",
             68_514_048,
-            "see its page on huggingface.co",
+            _SEE_PAGE,
             "Four layers, trained only on stories that a small child understands.",
         ),
         CatalogueEntry(
@@ -241,6 +245,28 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             559_214_592,
             "BigScience RAIL 1.0",
             "A model of 46 human languages; nearly half of its numbers are its vocabulary.",
+        ),
+        CatalogueEntry(
+            "attn-only-1l",
+            "Attention only, 1 layer",
+            "NeelNanda/Attn_Only_1L512W_C4_Code",
+            "attention only",
+            50_999_809,
+            _SEE_PAGE,
+            "TransformerLens' attn-only-1l: one layer and no MLP, trained on web text and code. "
+            "Downloads about 200 MB once.",
+            tokenizer=converted.TOKENIZER,
+        ),
+        CatalogueEntry(
+            "attn-only-2l",
+            "Attention only, 2 layers",
+            "NeelNanda/Attn_Only_2L512W_C4_Code",
+            "attention only",
+            52_054_018,
+            _SEE_PAGE,
+            "TransformerLens' attn-only-2l: the smallest published model with induction heads. "
+            "Downloads about 210 MB once.",
+            tokenizer=converted.TOKENIZER,
         ),
     )
 }
@@ -372,13 +398,24 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
     """
     if Path(source).is_dir() or _has_converted_copy(source):
         return source
+    revision = pinned_revision(source)
     try:
-        folder = hub.fetch(source, pinned_revision(source), progress=progress)
+        if tokenizer := foreign_tokenizer(source):
+            place = converted.bring(
+                source, tokenizer=tokenizer, revision=revision, progress=progress
+            )
+            return str(place)
+        folder = hub.fetch(source, revision, progress=progress)
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
         raise _unavailable(source, error.why) from error
     if folder is None and not _is_trusted(source):
         raise hub.no_safetensors(source)
     return source if folder is None else str(folder)
+
+
+def foreign_tokenizer(source: str) -> str | None:
+    """The tokenizer of a catalogue model in TransformerLens' form; None for every other model."""
+    return next((one.tokenizer for one in CATALOGUE.values() if one.source == source), None)
 
 
 def _is_trusted(source: str) -> bool:
@@ -400,7 +437,13 @@ def is_here(name_or_folder: str) -> bool:
     source = resolve_source(name_or_folder)
     if Path(source).is_dir() or _has_converted_copy(source):
         return True
-    return hub.whole(source, pinned_revision(source)) is not None
+    return _on_this_disk(source) is not None
+
+
+def _on_this_disk(source: str) -> Path | None:
+    """The folder that a Hub model is loaded from, if it is here with its weights and tokenizer."""
+    find = converted.here if foreign_tokenizer(source) else hub.whole
+    return find(source, pinned_revision(source))
 
 
 def pinned_revision(source: str) -> str | None:
@@ -417,7 +460,7 @@ def stored_numbers(source: str) -> int:
     from huggingface_hub import parse_local_safetensors_file_metadata
     from huggingface_hub.errors import SafetensorsParsingError
 
-    folder = Path(source) if Path(source).is_dir() else hub.cached(source, pinned_revision(source))
+    folder = Path(source) if Path(source).is_dir() else _on_this_disk(source)
     try:
         names = {path.name for path in folder.iterdir()} if folder else set()
         weights = [folder / name for name in hub.weights_among(names)]
@@ -464,7 +507,8 @@ def sweep_unfinished(name: str) -> int:
         return 0
     if Path(source).is_dir():
         return 0
-    return hub.sweep(source)
+    tokenizer = foreign_tokenizer(source)
+    return hub.sweep(source) + (hub.sweep(tokenizer) if tokenizer else 0)
 
 
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
-from headroles.ui import caches, pieces, state
+from headroles.ui import ask, caches, pieces, state
 from headroles.ui.circuits import composition, controls, summary, table
 from headroles.ui.circuits import state as own
 
@@ -21,20 +21,15 @@ def page() -> None:
         "and what it writes into the prediction once it has found one (OV).</p>"
     )
     model = st.session_state[state.MODEL]
+    if not ask.ready():
+        return
     try:
         with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
             caches.import_libraries()
         with caches.models_in_memory().borrow(model) as loaded:
             draw(loaded)
     except HeadrolesError as error:
-        pieces.show_error(error)
-        if not CATALOGUE[model].is_bundled:
-            st.button(
-                "Use the bundled model",
-                icon=":material/home:",
-                on_click=state.use_default_model,
-                key="use_default_model",
-            )
+        ask.refuse(error)
 
 
 def draw(loaded) -> None:

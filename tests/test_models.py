@@ -247,6 +247,11 @@ def _grouped(width: int, inner: int, layers: int, heads: int, kv_heads: int) -> 
     return {**shape, "num_attention_heads": heads, "num_key_value_heads": kv_heads, **_TIED}
 
 
+def _attention_only(layers: int) -> dict[str, object]:
+    shape = {"n_embd": 512, "n_head": 8, "n_layer": layers, "n_inner": 1, "vocab_size": 48262}
+    return {**shape, "tie_word_embeddings": False}
+
+
 PUBLISHED_SHAPES = {
     "gpt2": ("gpt2", {}),
     "gpt2-medium": ("gpt2", {"n_embd": 1024, "n_layer": 24, "n_head": 16}),
@@ -272,6 +277,8 @@ PUBLISHED_SHAPES = {
         },
     ),
     "bloom-560m": ("bloom", {"hidden_size": 1024, "n_layer": 24, "n_head": 16}),
+    "attn-only-1l": ("gpt2", _attention_only(1)),
+    "attn-only-2l": ("gpt2", _attention_only(2)),
 }
 
 

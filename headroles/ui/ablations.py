@@ -97,6 +97,19 @@ def shape(name: str) -> tuple[int, int]:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
+def bias_left_out(name: str) -> float:
+    """Logits: what a model lost when it was converted (:data:`headroles.attention_only.LEFT_OUT`).
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    from headroles.attention_only import left_out
+
+    with model(name) as loaded:
+        return left_out(loaded.model.config)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
 def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
     """Random positions of the reference sentences, for the previous-token test.
 

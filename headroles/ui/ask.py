@@ -26,12 +26,26 @@ def answer(prompt: str | None = None) -> caches.Answer | None:
         ):
             found = caches.answer(model, prompt)
     except HeadrolesError as error:
-        pieces.show_error(error)
-        _ways_out(model)
+        refuse(error)
         return None
     if found.precision != "float32" and not is_second:
         st.caption(text.precision_sentence(name))
     return found
+
+
+def ready() -> bool:
+    """Whether the model is on this server; if not, its download is shown, or why it fails."""
+    try:
+        return waiting.is_here(st.session_state[state.MODEL])
+    except HeadrolesError as error:
+        refuse(error)
+        return False
+
+
+def refuse(error: HeadrolesError) -> None:
+    """Say why the model cannot be asked, with the ways out."""
+    pieces.show_error(error)
+    _ways_out(st.session_state[state.MODEL])
 
 
 def _ways_out(model: str) -> None:

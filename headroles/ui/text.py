@@ -141,6 +141,15 @@ def precision_sentence(name: str) -> str:
     )
 
 
+def bias_sentence(name: str, left_out: float) -> str:
+    """Said where next tokens are guessed by a model that lost its logit bias (plain text)."""
+    return (
+        f"As published, {name} also adds a fixed number to every token's logit (b_U, up to "
+        f"{left_out:.2f} from its mean). It is left out here, so its guesses differ a little from "
+        "the published model's; attention and circuits do not."
+    )
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool = False) -> str:
     """An HTML table; with ``notes`` the last cell of every row stands on a line of its own."""
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)

@@ -13,6 +13,8 @@ from headroles.fetching import Fetches
 from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui import caches, state, waiting
+from headroles.ui.knockout import state as knockout
+from headroles.ui.knockout.sections import SECTIONS
 
 MODEL = "pythia-160m"
 
@@ -120,7 +122,16 @@ def test_a_failed_download_says_why_and_can_be_tried_again(app, download) -> Non
     assert not app.error
 
 
-@pytest.mark.parametrize("page", ["pages/head_closeup.py", "pages/head_map.py"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "pages/head_closeup.py",
+        "pages/head_map.py",
+        "pages/detector_lab.py",
+        "pages/knockout_lab.py",
+        "pages/circuits.py",
+    ],
+)
 def test_the_other_pages_wait_too(app, download, page: str) -> None:
     choose(app)
     app.switch_page(page).run()
@@ -128,6 +139,32 @@ def test_the_other_pages_wait_too(app, download, page: str) -> None:
     assert download.counted.wait(10)
     app.run()
     assert bars(app)[0].startswith("120 MB of 551 MB")
+
+
+@pytest.mark.parametrize("section", list(SECTIONS))
+def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, section) -> None:
+    before = caches.models_in_memory().names()
+    choose(app)
+    app.session_state[knockout.SECTION] = section
+    app.switch_page("pages/knockout_lab.py").run()
+    assert not app.exception
+    assert len(bars(app)) == 1
+    assert f"meanwhile_{MODEL}" in [button.key for button in app.button]
+    assert caches.models_in_memory().names() == before
+
+
+@pytest.mark.parametrize(
+    "page", ["pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"]
+)
+def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) -> None:
+    download.error = ModelUnavailableError(MODEL, why="the download was cut off.")
+    download.go.set()
+    caches.fetches().of(MODEL).wait(10)
+    choose(app)
+    app.switch_page(page).run()
+    assert not app.exception
+    assert "the download was cut off" in app.error[0].value
+    assert {"use_default_model", "try_again"} <= {button.key for button in app.button}
 
 
 def test_the_second_model_of_the_map_is_waited_for_in_its_place(app, download) -> None:

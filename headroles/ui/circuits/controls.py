@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.circuits import CircuitSettings
+from headroles.models import CATALOGUE
 from headroles.types import Head
-from headroles.ui import caches
+from headroles.ui import caches, text
 from headroles.ui import state as shared
 from headroles.ui.circuits import state
 
@@ -96,6 +97,7 @@ def role_words(loaded: LoadedModel) -> dict[str, str]:
 
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     """What the tables leave out for this head, in plain sentences."""
+    from headroles.attention_only import left_out
     from headroles.weights import layout
 
     found = layout(loaded)
@@ -125,6 +127,12 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
         lines.append(
             "**After the head** this model norms again before the result is added; that division "
             "depends on the prompt and is left out of OV."
+        )
+    if lost := left_out(loaded.model.config):
+        lines.append(
+            f"**Published bias:** {text.bias_sentence(CATALOGUE[loaded.key].name, lost)}"
+            if loaded.key in CATALOGUE
+            else f"**Published bias:** b_U, up to {lost:.2f} logits, is left out of the guesses."
         )
     with st.expander("What these tables leave out", icon=":material/info:"):
         st.markdown("\n".join(f"- {line}" for line in lines))

@@ -6,10 +6,15 @@ prompt) itself, and says so if that is not to be had.
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 
 import streamlit as st
 
+from headroles.errors import HeadrolesError
+from headroles.models import CATALOGUE
+from headroles.ui import ablations, ask, text
+from headroles.ui import state as session
 from headroles.ui.knockout import state
 
 SECTIONS = {
@@ -33,4 +38,16 @@ def draw() -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    import_module(f"headroles.ui.knockout.{SECTIONS[chosen or names[0]]}").draw()
+    if ask.ready():
+        import_module(f"headroles.ui.knockout.{SECTIONS[chosen or names[0]]}").draw()
+        _what_is_left_out()
+
+
+def _what_is_left_out() -> None:
+    """Said of a model whose guesses are not quite the published one's."""
+    model = CATALOGUE[st.session_state[session.MODEL]]
+    if model.tokenizer is None:
+        return
+    with contextlib.suppress(HeadrolesError):  # the section has said it
+        if lost := ablations.bias_left_out(model.key):
+            st.caption(text.bias_sentence(model.name, lost))

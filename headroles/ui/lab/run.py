@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import pieces, text, work
+from headroles.ui import ask, text, work
 from headroles.ui import state as session
 from headroles.ui.lab import detection, state
 
@@ -42,6 +42,8 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
 
 def result(wanted: detection.Request) -> detection.Result | None:
     """Run it; None, with the reason said, if it cannot be run or was stopped."""
+    if not ask.ready():
+        return None
     try:
         with st.spinner("Loading the model and reading your prompts."):
             found = work.ask(
@@ -53,7 +55,7 @@ def result(wanted: detection.Request) -> detection.Result | None:
                 patience=PATIENCE,
             )
     except HeadrolesError as error:
-        pieces.show_error(error)
+        ask.refuse(error)
         return None
     if found is not None and found.left_out:
         st.warning(
