@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import pieces, text, work
+from headroles.ui import pieces, text, waiting, work
 from headroles.ui import state as session
 from headroles.ui.lab import detection, state
 
@@ -43,6 +43,8 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
 def result(wanted: detection.Request) -> detection.Result | None:
     """Run it; None, with the reason said, if it cannot be run or was stopped."""
     try:
+        if not waiting.is_here(wanted.model):
+            return None
         with st.spinner("Loading the model and reading your prompts."):
             found = work.ask(
                 state.WORK,
@@ -57,7 +59,9 @@ def result(wanted: detection.Request) -> detection.Result | None:
         return None
     if found is not None and found.left_out:
         st.warning(
-            f"{text.count(found.left_out, 'prompt')} longer than the model reads: cut at the end.",
+            f"{text.count(found.left_out, 'prompt')} of {len(found.prompts):,} longer than the "
+            f"{int(found.prompts.sequences.lengths.max()):,} tokens that the model reads: cut at "
+            "the end.",
             icon=":material/content_cut:",
         )
     return found
