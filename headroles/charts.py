@@ -234,11 +234,7 @@ def head_map(
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     roomy = has_numbers(records)
     row = (32 if small else 44) if roomy else (16 if small else 20)
-    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
-    base = alt.Chart(frame).encode(
-        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
-        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
-    )
+    base = layers_by_heads(frame)
     cells = (
         base.mark_rect(
             fill=ACTIVE,
@@ -262,15 +258,7 @@ def head_map(
     rings = base.transform_filter("datum.active").mark_point(
         shape="circle", size=0.32 * row**2, stroke=INK, strokeWidth=2, filled=False
     )
-    dots = base.transform_filter("datum.listed").mark_point(
-        shape="square",
-        size=26,
-        filled=True,
-        color=INK,
-        opacity=1,
-        yOffset=0.39 * row if roomy else 0,
-    )
-    layers = [cells, rings, dots]
+    layers = [cells, rings, *marks(base, row=row, roomy=roomy)]
     if roomy:
         layers.append(
             base.transform_calculate(number="format(datum.value * 100, '.0f')")
@@ -278,6 +266,27 @@ def head_map(
             .encode(text="number:N")
         )
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
+
+
+def layers_by_heads(frame: pd.DataFrame) -> alt.Chart:
+    """The axes that every map of a model's heads has: layers down, heads across."""
+    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
+    return alt.Chart(frame).encode(
+        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
+        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
+    )
+
+
+def marks(base: alt.Chart, *, row: int, roomy: bool) -> list[alt.Chart]:
+    """The marks in a cell: a square for a listed head, a diamond for one that papers name."""
+    offset = 0.39 * row if roomy else 0
+    dots = base.transform_filter("datum.listed").mark_point(
+        shape="square", size=26, filled=True, color=INK, opacity=1, yOffset=offset
+    )
+    diamonds = base.transform_filter("datum.papers").mark_point(
+        shape="diamond", size=40, filled=False, stroke=INK, strokeWidth=2, yOffset=-offset
+    )
+    return [dots, diamonds] if base.data.get("papers", pd.Series()).any() else [dots]
 
 
 MARK = 0.025

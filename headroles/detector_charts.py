@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts import ACTIVE, INK, QUIET, SELECTION, TARGET
+from headroles.charts import ACTIVE, INK, QUIET, TARGET, _clickable, _finish, layers_by_heads
 from headroles.types import Head
 
 MOST = 40
@@ -111,11 +111,7 @@ def score_map(
     wide = int(frame["head"].max()) + 1
     roomy = wide <= 16
     row = 32 if roomy else 16
-    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
-    base = alt.Chart(frame).encode(
-        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
-        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
-    )
+    base = layers_by_heads(frame)
     cells = (
         base.mark_rect(
             fill={"expr": f"isValid(datum.value) ? '{ACTIVE}' : 'transparent'"},
@@ -136,7 +132,7 @@ def score_map(
                 alt.Tooltip("shown:N", title="score"),
             ],
         )
-        .add_params(alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click"))
+        .add_params(_clickable())
     )
     layers = [cells]
     if roomy:
@@ -157,13 +153,4 @@ def score_map(
             filled=False,
         )
     )
-    return (
-        alt.layer(*layers)
-        .properties(
-            width="container",
-            height=row * frame["layer"].nunique(),
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding={"left": 4, "right": 4, "top": 2, "bottom": 2},
-        )
-        .configure_view(strokeWidth=0)
-    )
+    return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())

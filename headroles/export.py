@@ -28,6 +28,9 @@ from torch import Tensor
 
 from headroles import __version__
 from headroles.errors import ExportError
+from headroles.extended_roles import EXTENDED_ROLES, ExtendedRole
+from headroles.extended_schema import ExtendedScores
+from headroles.extended_scoring import judge_heads
 from headroles.head_detection import DEFAULT_THRESHOLDS, PromptScores, judge, thresholds_in
 from headroles.models import CATALOGUE
 from headroles.roles import DEFINITIONS_VERSION, SCORED_ROLES
@@ -136,19 +139,23 @@ def summary_rows(
 
 
 def prompt_rows(
-    scores: PromptScores, *, thresholds: Mapping[str, float], entry: ModelEntry | None = None
+    scores: PromptScores,
+    *,
+    thresholds: Mapping[str, float],
+    entry: ModelEntry | None = None,
+    head: Head | None = None,
 ) -> list[dict[str, object]]:
-    """Every head of the model in every scored role, on a prompt and in the stored analysis.
+    """Every head of the model, or one, in every scored role, on a prompt and as stored.
 
     Returns:
         One row a role and head, role by role, the heads in the order of the model.
     """
     layers, heads = scores.resting.shape
     return [
-        _prompt_row(scores, Head(layer, head), role.key, thresholds.get(role.key), entry)
+        _prompt_row(scores, one, role.key, thresholds.get(role.key), entry)
         for role in SCORED_ROLES
-        for layer in range(layers)
-        for head in range(heads)
+        for one in (Head(layer, place) for layer in range(layers) for place in range(heads))
+        if head in (None, one)
     ]
 
 
@@ -164,6 +171,68 @@ def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
         for role in SCORED_ROLES
         for layer in range(entry.num_layers)
         for head in range(entry.num_heads)
+    ]
+
+
+def extended_rows(
+    entry: ModelEntry, run: PromptRun | None = None, *, head: Head | None = None
+) -> list[dict[str, object]]:
+    """Every head in every extended role, with its control; on a prompt where that can be told.
+
+    Args:
+        entry: the stored analysis; without its section of extended roles there are no rows.
+        run: the prompt; without one, the rows have no columns of it.
+        head: only this head's.
+
+    Returns:
+        One row a role and head, in the order of :data:`headroles.extended_roles.EXTENDED_ROLES`.
+    """
+    found = []
+    for key, scores in entry.extended.roles.items() if entry.extended else ():
+        if not scores.is_measured:
+            continue
+        role = EXTENDED_ROLES[key]
+        judged = _judged(role, scores, run) if run is not None else None
+        for place in range(entry.num_layers * entry.num_heads):
+            one = Head(*divmod(place, entry.num_heads))
+            if head in (None, one):
+                row = _extended_row(role, scores, one)
+                found.append(row | (judged[place] if judged else {}))
+    return found
+
+
+def _extended_row(role: ExtendedRole, scores: ExtendedScores, head: Head) -> dict[str, object]:
+    layer, place = head
+    return {
+        "role": role.key,
+        "layer": layer,
+        "head": place,
+        "label": head.label,
+        "score": scores.scores[layer][place],
+        "standard_error": scores.standard_errors[layer][place],
+        "unit": role.unit,
+        "control": scores.control[layer][place],
+        "control_error": scores.control_errors[layer][place],
+        "n": scores.n,
+        "threshold": (role.sign or 1) * scores.threshold,
+        "listed": any((top.layer, top.head) == head for top in scores.top_heads),
+        "peak_distance": scores.profiles.peaks[layer][place] if scores.profiles else None,
+    }
+
+
+def _judged(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> list[dict[str, object]]:
+    """[head] what can be told of each head on a prompt."""
+    if not role.from_attention:
+        return [{"state": "not_from_one_prompt"}] * (len(scores.scores) * len(scores.scores[0]))
+    verdicts = judge_heads(run.attention, run.tokens, scores)
+    return [
+        {
+            "activation_score": one.value,
+            "chance": one.chance,
+            "rows": one.rows,
+            "state": one.state,
+        }
+        for one in verdicts
     ]
 
 

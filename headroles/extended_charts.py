@@ -22,6 +22,8 @@ from headroles.charts import (
     _finish,
     _share_axis,
     has_numbers,
+    layers_by_heads,
+    marks,
 )
 from headroles.types import Head
 
@@ -56,11 +58,7 @@ def signed_map(
     frame["number"] = [_number(factor * float(r["value"]), digits) for r in records]
     roomy = has_numbers(records)
     row = 32 if roomy else 16
-    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
-    base = alt.Chart(frame).encode(
-        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
-        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
-    )
+    base = layers_by_heads(frame)
     cells = (
         base.mark_rect(
             fill={"expr": f"datum.value < 0 ? '{TARGET}' : '{ACTIVE}'"},
@@ -80,15 +78,7 @@ def signed_map(
         )
         .add_params(*([_clickable()] if clickable else []))
     )
-    dots = base.transform_filter("datum.listed").mark_point(
-        shape="square",
-        size=26,
-        filled=True,
-        color=INK,
-        opacity=1,
-        yOffset=0.39 * row if roomy else 0,
-    )
-    layers = [cells, dots]
+    layers = [cells, *marks(base, row=row, roomy=roomy)]
     if roomy:
         layers.append(base.mark_text(color=INK, fontSize=10).encode(text="number:N"))
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())

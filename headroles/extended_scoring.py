@@ -29,6 +29,7 @@ from torch import Tensor
 from headroles.calibrate import CEILING_LIFT, FLOOR_LIFT, otsu
 from headroles.errors import ShapeError
 from headroles.extended_roles import LOGITS, ExtendedRole
+from headroles.extended_schema import ExtendedScores
 from headroles.patterns import delimiter_cells, offset_cells
 from headroles.scoring import cell_weights, row_sizes
 from headroles.types import Head
@@ -123,44 +124,74 @@ class OnPrompt:
         return f"{percent(self.value)} · {words}" if self.rows else words
 
 
-def judge_extended(
-    role: ExtendedRole,
-    attention: Float[Tensor, "query key"],
+def judge_heads(
+    attention: Float[Tensor, "layer head query key"],
     tokens: Sequence[str],
-    *,
-    threshold: float,
-    distance: int | None = None,
-) -> OnPrompt:
-    """Judge a head on a prompt in a role that attention can show, by the basic roles' rule.
+    scores: ExtendedScores,
+) -> list[OnPrompt]:
+    """Judge every head on a prompt by the basic roles' rule, layer by layer.
 
     Args:
-        role: ``delimiter`` or ``fixed_offset``.
-        attention: [query key] the head's pattern.
+        attention: [layer head query key] all patterns.
         tokens: [pos] the prompt's tokens as text.
-        threshold: what it takes.
-        distance: for ``fixed_offset`` the head's own distance.
+        scores: of ``delimiter`` or ``fixed_offset``: the threshold, and each head's own distance.
     """
-    if distance is None:
-        cells = delimiter_cells([tokens], length=len(tokens))[0]
-        missing = "There is no . , ; : ! ? or line break in this prompt."
-        there = "delimiters"
-    else:
-        cells = offset_cells(len(tokens), distance)
-        missing = f"No token has one {distance} back."
-        there = f"the token {distance} back"
-    laid = cell_weights(cells)
-    rows = int(laid.rows)
-    if not rows:
-        return OnPrompt(0.0, 0.0, 0, "not_applicable", missing)
-    value, chance = float((attention * laid.weights).sum()), float(laid.chance)
-    said = (
-        f"{percent(value)} of its attention goes to {there} at the {rows} places that count; an "
-        f"even spread would give {percent(chance)}, and it takes {percent(threshold)}."
-    )
-    if rows < LEAST_ROWS or chance > MAX_CHANCE:
-        return OnPrompt(value, chance, rows, "too_short", f"Too little to judge by: {said}")
-    needed = max(threshold, chance + MIN_LIFT * (1 - chance))
-    return OnPrompt(value, chance, rows, "active" if value >= needed else "quiet", said)
+    heads = attention.flatten(0, 1)
+    if scores.profiles is None:
+        return _Laid.over(tokens, None).judge(heads, scores.threshold)
+    own = torch.tensor(scores.profiles.peaks).flatten()
+    found: dict[int, OnPrompt] = {}
+    for distance in own.unique().tolist():
+        places = (own == distance).nonzero().flatten()
+        judged = _Laid.over(tokens, distance).judge(heads[places], scores.threshold)
+        found |= zip(places.tolist(), judged, strict=True)
+    return [found[place] for place in range(len(heads))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """A role's cells over a prompt, with what is said of them."""
+
+    weights: Float[Tensor, "query key"]
+    chance: float
+    rows: int
+    there: str
+    """Where it looks."""
+    missing: str
+    """Why no row counts, if none does."""
+
+    @classmethod
+    def over(cls, tokens: Sequence[str], distance: int | None) -> _Laid:
+        """The delimiters of a prompt, or the tokens at a distance."""
+        if distance is None:
+            cells = delimiter_cells([tokens], length=len(tokens))[0]
+            there = "delimiters"
+            missing = "There is no . , ; : ! ? or line break in this prompt."
+        else:
+            cells = offset_cells(len(tokens), distance)
+            there = f"the token {distance} back"
+            missing = f"No token has one {distance} back."
+        laid = cell_weights(cells)
+        return cls(laid.weights, float(laid.chance), int(laid.rows), there, missing)
+
+    def judge(self, heads: Float[Tensor, "head query key"], threshold: float) -> list[OnPrompt]:
+        if not self.rows:
+            return [OnPrompt(0.0, 0.0, 0, "not_applicable", self.missing)] * len(heads)
+        values = torch.einsum("hqk,qk->h", heads, self.weights).tolist()
+        return [self._judge_one(value, threshold) for value in values]
+
+    def _judge_one(self, value: float, threshold: float) -> OnPrompt:
+        said = (
+            f"{percent(value)} of its attention goes to {self.there} at the {self.rows} places "
+            f"that count; an even spread would give {percent(self.chance)}, and it takes "
+            f"{percent(threshold)}."
+        )
+        if self.rows < LEAST_ROWS or self.chance > MAX_CHANCE:
+            said = f"Too little to judge by: {said}"
+            return OnPrompt(value, self.chance, self.rows, "too_short", said)
+        needed = max(threshold, self.chance + MIN_LIFT * (1 - self.chance))
+        state = "active" if value >= needed else "quiet"
+        return OnPrompt(value, self.chance, self.rows, state, said)
 
 
 # ------------------------------------------------------------------ what a head writes

@@ -138,7 +138,7 @@ GENERATED = {
 
 def generated(
     kind: str, n: int, *, tokenizer: PreTrainedTokenizerBase, seed: int, max_tokens: int
-) -> Sequences:
+) -> tuple[Sequences, int]:
     """Prompts of a kind of :data:`GENERATED`; the same seed gives the same prompts.
 
     Args:
@@ -147,6 +147,9 @@ def generated(
         tokenizer: the model's.
         seed: fixes what is drawn.
         max_tokens: longer rows are cut at their end.
+
+    Returns:
+        The prompts, and how many of them were cut.
     """
     rng = np.random.default_rng(seed)
     sentences = sentence_sequences(tokenizer)
@@ -162,4 +165,5 @@ def generated(
         order = torch.from_numpy(rng.permutation(len(sentences)))[:n]
         found = Sequences(sentences.token_ids[order], sentences.lengths[order])
     lengths = found.lengths.clamp_max(max_tokens)
-    return Sequences(found.token_ids[:, : int(lengths.max())], lengths)
+    cut = int((found.lengths > max_tokens).sum())
+    return Sequences(found.token_ids[:, : int(lengths.max())], lengths), cut

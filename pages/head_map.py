@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui import ask, caches, literature, pieces, prompt_form, state
 from headroles.ui.download import popover
 from headroles.ui.extended import maps, place, switch
+from headroles.ui.extended import state as extended
+from headroles.ui.extended.numbers import columns
 from headroles.ui.map import multiples, numbers, pair, table
 from headroles.ui.share import button
+
+if TYPE_CHECKING:
+    from headroles.store import ModelEntry
 
 
 def page() -> None:
@@ -31,26 +39,36 @@ def page() -> None:
     if on_prompt and answer is None:
         return
     found = of_prompt(answer) if answer else of_entry(reference)
+    if extended.shown():
+        entry = own_entry(reference, answer)
+        found = replace(found, extended=columns(entry, answer.run if answer else None))
     with st.container(horizontal=True, vertical_alignment="center"):
         popover.of_map(found, on_prompt=on_prompt, reference=reference)
         button.draw()
     multiples.draw(found)
     if found.by_papers:
         literature.draw(answer)
-    further(reference, on_prompt=on_prompt)
+    further(reference, answer)
     table.draw(found)
     pair.draw(found)
 
 
-def further(reference: caches.Reference, *, on_prompt: bool) -> None:
+def further(reference: caches.Reference, answer: caches.Answer | None) -> None:
     """The extended roles where they are wanted, and sentences against random tokens."""
-    entry = reference.entry
-    if on_prompt:
-        return
-    if switch.draw(entry):
-        maps.draw(entry)
-    if entry is not None:
+    entry = own_entry(reference, answer)
+    if switch.draw(entry, model=st.session_state[state.MODEL]):
+        maps.draw(entry, None if answer is None else answer.run)
+    if entry is not None and answer is None:
         place.draw(entry, reference.thresholds)
+
+
+def own_entry(reference: caches.Reference, answer: caches.Answer | None) -> ModelEntry | None:
+    """The stored analysis; none where it is of another shape than the model that answered."""
+    entry = reference.entry
+    if entry is None or answer is None:
+        return entry
+    shape = (entry.num_layers, entry.num_heads)
+    return entry if shape == tuple(answer.scores.resting.shape) else None
 
 
 def source(reference: caches.Reference) -> str:

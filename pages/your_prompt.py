@@ -87,7 +87,7 @@ def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
     st.markdown(f"**{view.overall(role_cards)}** Click a bar to look at that head more closely.")
     pieces.bar_legend()
     cards.draw(role_cards, reference.entry)
-    if switch.draw(reference.entry):
+    if switch.draw(reference.entry, model=found.run.model_name):
         extended.draw(reference.entry, found)
 
 

@@ -127,7 +127,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
     if options.generate:
         n = max(1, options.n)
         check_count(n)
-        ids = generated(
+        ids, cut = generated(
             options.generate,
             n,
             tokenizer=loaded.tokenizer,
@@ -135,11 +135,15 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
             max_tokens=loaded.max_tokens,
         )
         made = f"generated: {options.generate}, n={len(ids)}, seed={options.seed}"
-        return prompts_of_ids(loaded.tokenizer, ids), made
-    prompts, _ = read_prompts(
-        loaded.tokenizer, texts or [DEFAULT_PROMPT], max_tokens=loaded.max_tokens
-    )
-    return prompts, ""
+        prompts = prompts_of_ids(loaded.tokenizer, ids)
+    else:
+        made, texts = "", texts or [DEFAULT_PROMPT]
+        prompts, encodings = read_prompts(loaded.tokenizer, texts, max_tokens=loaded.max_tokens)
+        cut = sum(one.truncated for one in encodings)
+    if cut:
+        longest = f"the {loaded.max_tokens:,} tokens that the model reads"
+        print(f"{cut} of {len(prompts):,} prompts cut at the end to {longest}.", file=sys.stderr)
+    return prompts, made
 
 
 def report(found: Detection, place: int, measure: str, *, top: int) -> str:

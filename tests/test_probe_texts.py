@@ -62,3 +62,12 @@ def test_batches_hold_every_row_once_and_stay_under_the_bound(repeats):
         cells = len(rows) * int(repeats.lengths[rows].max()) ** 2
         assert cells <= 20_000 or len(rows) == 1
     assert len(groups) > 1
+
+
+def test_generated_rows_beyond_the_context_are_cut_and_counted(tokenizer) -> None:
+    whole, none = texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=999)
+    assert none == 0
+    short, cut = texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=30)
+    assert cut == sum(int(length) > 30 for length in whole.lengths)
+    assert cut > 0
+    assert short.token_ids.shape[1] == int(short.lengths.max()) == 30

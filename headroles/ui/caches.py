@@ -104,6 +104,20 @@ def _let_the_page_out() -> None:
         time.sleep(0.15)
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def shape(model: str) -> tuple[int, int]:
+    """Layers and heads of a model whose files are here, read without its weights.
+
+    Raises:
+        HeadrolesError: if its files cannot be read.
+    """
+    import_libraries()
+    from headroles.inspection import inspect_model
+
+    facts = inspect_model(model)
+    return facts.num_layers, facts.num_heads
+
+
 def reference(model: str, shape: tuple[int, int]) -> Reference:
     """The stored analysis of a model; the store itself keeps the file in memory by its content.
 

@@ -248,3 +248,28 @@ def test_a_row_leads_to_the_close_up(app) -> None:
     app.session_state[session.HEAD] = Head(1, 1)
     app.run()
     assert not app.exception
+
+
+def test_single_heads_can_be_asked_of_a_model_that_nobody_analysed(
+    app, monkeypatch, tmp_path
+) -> None:
+    from headroles import paths
+
+    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "none.json")
+    app.run()
+    assert not app.exception
+    assert len(app.multiselect(key=state.HEADS).options) == 32
+    app.multiselect(key=state.HEADS).set_value(["L1H1"]).run()
+    assert "not asked" in html(app)
+
+
+def test_a_generated_row_beyond_the_context_is_said(app, monkeypatch) -> None:
+    from headroles import probe_texts
+
+    monkeypatch.setattr(probe_texts, "SEGMENT", (200, 200))
+    app.session_state[state.SOURCE] = state.GENERATED
+    app.session_state[state.COUNT] = 3
+    app.run()
+    assert not app.exception
+    assert "longer than the" in told(app.warning)
+    assert "prompts of 3" in told(app.warning)

@@ -9,11 +9,13 @@ import json
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
+from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui import caches, state
 from headroles.ui.download import files
 from headroles.ui.examples import DEFAULT_PROMPT
 from tests.pages.planted import PLANTED
+from tests.pages.planted_extended import planted_section
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -70,7 +72,8 @@ def test_your_prompt_offers_numbers_and_code() -> None:
 
 
 def test_the_other_pages_offer_numbers_and_pictures() -> None:
-    assert offered(open_page(state.CLOSEUP)) == ["Attention as CSV", *PICTURES]
+    roles = ["Roles as CSV", "Roles as JSON"]
+    assert offered(open_page(state.CLOSEUP)) == ["Attention as CSV", *roles, *PICTURES]
     assert offered(open_page(state.MAP)) == ["Table as CSV", "Table as JSON", *PICTURES]
 
 
@@ -162,7 +165,7 @@ def closeup_files(answered, *, rest_hidden: bool) -> list[files.File]:
         ROLES["induction"],
         tuple(token_labels(found.run.encoding)),
     )
-    return files.of_closeup(one, pattern.shown(one, rest_hidden=rest_hidden))
+    return files.of_closeup(one, pattern.shown(one, rest_hidden=rest_hidden), extended=False)
 
 
 @pytest.mark.parametrize("rest_hidden", [False, True])
@@ -190,7 +193,7 @@ def test_pictures_of_the_pattern(answered) -> None:
 
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
 def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None) -> None:
-    offer = files.of_map("demo", prompt, answered[1])
+    offer = files.of_map("demo", prompt, answered[1], extended=False)
     origin, rows = read_csv(made(offer, "Table as CSV"))
     assert len(rows) == 5 * 32
     assert ("prompt" in origin) is (prompt is not None)
@@ -200,6 +203,33 @@ def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None
     assert ("activation_score" in planted) is (prompt is not None)
     document = json.loads(made(offer, "Table as JSON"))
     assert len(document["heads"]) == len(rows)
+
+
+@pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
+def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered, prompt) -> None:
+    entry = answered[1].entry.model_copy(update={"extended": planted_section(4, 8)})
+    offer = files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
+    _, rows = read_csv(made(offer, "Table as CSV"))
+    assert len(rows) == 10 * 32  # five and five; one was not measured
+    mover = next(row for row in rows if (row["role"], row["label"]) == ("name_mover", "L2H0"))
+    assert (float(mover["score"]), mover["unit"], mover["listed"]) == (1.5, "logits", "True")
+    assert float(mover["control"]) == pytest.approx(0.15)
+    if prompt is not None:
+        assert mover["state"] == "not_from_one_prompt"
+        assert mover["activation_score"] == ""
+        back = next(row for row in rows if (row["role"], row["label"]) == ("fixed_offset", "L0H2"))
+        assert 0 <= float(back["activation_score"]) <= 1
+        assert back["peak_distance"] == "3"
+    json.loads(made(offer, "Table as JSON"))
+
+
+def test_the_close_up_gives_the_heads_number_in_every_role(answered) -> None:
+    offer = closeup_files(answered, rest_hidden=False)
+    origin, rows = read_csv(made(offer, "Roles as CSV"))
+    assert origin["head"] == "L1H1"
+    assert [row["role"] for row in rows] == [role.key for role in SCORED_ROLES]
+    assert {row["label"] for row in rows} == {"L1H1"}
+    assert json.loads(made(offer, "Roles as JSON"))["heads"][0]["label"] == "L1H1"
 
 
 def test_the_map_of_a_role_as_a_picture(answered) -> None:

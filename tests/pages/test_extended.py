@@ -10,6 +10,7 @@ from headroles.store import Control
 from headroles.types import Head
 from headroles.ui import state
 from headroles.ui.extended import state as extended_state
+from headroles.ui.extended.numbers import NOT_ON_A_PROMPT
 from headroles.ui.extended.switch import NOT_MEASURED
 from tests.pages.planted import PLANTED, planted_attention, planted_entry
 from tests.pages.planted_extended import (
@@ -118,6 +119,53 @@ def test_the_map_shows_every_role_and_says_the_sign_in_words(written) -> None:
     (drawn,) = charts(app, "Copy suppression")
     assert drawn["L1H1"]["number"] == "−0.8"
     assert "against the token" in drawn["L1H1"]["shown"]
+
+
+def test_the_map_of_a_prompt_judges_what_attention_shows_and_says_why_not_the_others(
+    written,
+) -> None:
+    app = open_page(state.MAP)
+    app.radio(key=state.MAP_SOURCE).set_value(state.PROMPTED).run()
+    assert not app.exception
+    html = page_html(app)
+    assert "are active as Delimiter on this prompt" in html
+    assert html.count(NOT_ON_A_PROMPT) == 3  # S-inhibition, name mover, copy suppression
+    assert "Not measured for this model: Too few days are single tokens." in html
+    (offset,) = charts(app, "Fixed offset: 1 of 32 heads")
+    label = HEADS["fixed_offset"][0].label
+    assert offset[label]["value"] == 1
+    assert offset[label]["active"]
+    assert f"{OFFSET} tokens back" in offset[label]["shown"]
+
+
+def test_the_table_of_every_head_has_them_only_while_the_switch_is_on(written) -> None:
+    app = open_page(state.MAP)
+    frame = app.dataframe[-1].value.set_index("head")
+    assert frame.loc["L1H1", "copy_suppression"] == -0.75
+    assert "Copy suppression" in frame.loc["L1H1", "roles"]
+    app.text_input(key=state.SEARCH).set_value("name mover").run()
+    assert list(app.dataframe[-1].value["head"]) == ["L2H0"]
+    app.toggle(key=extended_state.SHOWN).set_value(False).run()
+    assert "copy_suppression" not in app.dataframe[-1].value if app.dataframe else True
+    app.text_input(key=state.SEARCH).set_value("").run()
+    assert "copy_suppression" not in app.dataframe[-1].value
+
+
+def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatch) -> None:
+    from headroles.known_heads import KnownHead
+    from headroles.ui.extended import numbers
+
+    def known(model, *, role):
+        named = KnownHead(Head(3, 7), "name_mover", "function", "Somebody 2022")
+        return [named] if role == "name_mover" else []
+
+    monkeypatch.setattr(numbers, "known_heads", known)
+    app = open_page(state.MAP)
+    assert "named for the role by papers" in page_html(app)
+    (drawn,) = charts(app, "Name mover: ")
+    assert drawn["L3H7"]["papers"]
+    assert "named for it by papers" in drawn["L3H7"]["shown"]
+    assert any("L3H7 is named for it by papers: Somebody 2022" in one.value for one in app.caption)
 
 
 def test_a_signed_map_says_how_many_heads_do_the_opposite(written, entry) -> None:

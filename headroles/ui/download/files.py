@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from headroles.ui.map.numbers import RoleMap
 
 CSV, JSON, PYTHON = "text/csv", "application/json", "text/x-python"
+Table = tuple[list[dict[str, object]], dict[str, object]]
+"""Rows, and where they come from."""
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
 
 
@@ -164,8 +166,8 @@ def _utf8(text: str) -> bytes:
 # ------------------------------------------------------------------ Head close-up
 
 
-def of_closeup(subject: Subject, drawn: Shown) -> list[File]:
-    """The attention pattern as it is drawn, as numbers and as a picture."""
+def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
+    """The attention pattern as it is drawn, as numbers and as a picture; the head's roles."""
     model = subject.answer.run.model_name
     what = f"{subject.head.label} {subject.role.key}"
     numbers = File(
@@ -178,8 +180,12 @@ def of_closeup(subject: Subject, drawn: Shown) -> list[File]:
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
     title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
     prompt = f"Prompt: {_one_line(subject.answer.run.prompt)}"
+    roles = partial(_head_table, subject, extended=extended)
+    name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
         numbers,
+        File("Roles as CSV", name_of("csv"), CSV, partial(_table_csv, roles)),
+        File("Roles as JSON", name_of("json"), JSON, partial(_table_json, roles)),
         *pictures(
             partial(_pattern_chart, drawn),
             name=(model, f"{what} attention"),
@@ -187,6 +193,18 @@ def of_closeup(subject: Subject, drawn: Shown) -> list[File]:
             width=_pattern_pixels(drawn),
         ),
     ]
+
+
+def _head_table(subject: Subject, *, extended: bool) -> Table:
+    from headroles import export
+
+    found, reference, head = subject.answer, subject.reference, subject.head
+    rows = export.prompt_rows(
+        found.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
+    )
+    if extended and reference.entry is not None:
+        rows += export.extended_rows(reference.entry, found.run, head=head)
+    return rows, _provenance(found, reference) | {"head": head.label}
 
 
 def _pattern_pixels(drawn: Shown) -> int:
@@ -227,13 +245,20 @@ def _pattern_chart(drawn: Shown) -> alt.LayerChart:
 # ------------------------------------------------------------------ Head map
 
 
-def of_map(model: str, prompt: str | None, reference: Reference) -> list[File]:
-    """Every head in every role, on the prompt or, without one, as measured beforehand."""
+def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> list[File]:
+    """Every head in every role, on the prompt or, without one, as measured beforehand.
+
+    Args:
+        model: the catalogue key.
+        prompt: the prompt, or None for the stored scores.
+        reference: the stored analysis.
+        extended: whether the extended roles are in it, too.
+    """
     what = "all heads on a prompt" if prompt is not None else "reference scores"
-    args = (model, prompt, reference)
+    made = partial(_map_table, model, prompt, reference, extended=extended)
     return [
-        File("Table as CSV", file_name(model, what, "csv"), CSV, partial(_map_csv, *args)),
-        File("Table as JSON", file_name(model, what, "json"), JSON, partial(_map_json, *args)),
+        File("Table as CSV", file_name(model, what, "csv"), CSV, partial(_table_csv, made)),
+        File("Table as JSON", file_name(model, what, "json"), JSON, partial(_table_json, made)),
     ]
 
 
@@ -247,28 +272,30 @@ def of_role_map(model: str, one: RoleMap, *, where: str) -> list[File]:
     )
 
 
-def _map_table(
-    model: str, prompt: str | None, reference: Reference
-) -> tuple[list[dict[str, object]], dict[str, object]]:
+def _map_table(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> Table:
     from headroles import export
 
+    entry = reference.entry
     if prompt is None:
-        return export.reference_rows(reference.entry), export.reference_provenance(reference.entry)
-    found, entry = caches.answer(model, prompt), reference.entry
+        rows, origin = export.reference_rows(entry), export.reference_provenance(entry)
+        return rows + (export.extended_rows(entry) if extended else []), origin
+    found = caches.answer(model, prompt)
     rows = export.prompt_rows(found.scores, thresholds=reference.thresholds, entry=entry)
+    if extended and entry is not None:
+        rows += export.extended_rows(entry, found.run)
     return rows, _provenance(found, reference)
 
 
-def _map_csv(*args: object) -> bytes:
+def _table_csv(make: Callable[[], Table]) -> bytes:
     from headroles import export
 
-    return export.csv_bytes(export.heads_csv(*_map_table(*args)))
+    return export.csv_bytes(export.heads_csv(*make()))
 
 
-def _map_json(*args: object) -> bytes:
+def _table_json(make: Callable[[], Table]) -> bytes:
     from headroles import export
 
-    return _utf8(export.heads_json(*_map_table(*args)))
+    return _utf8(export.heads_json(*make()))
 
 
 def _map_chart(one: RoleMap) -> alt.LayerChart:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from headroles.ui import state
 from headroles.ui.download import files
+from headroles.ui.extended import state as extended
 
 if TYPE_CHECKING:
     from headroles.ui.caches import Answer, Reference
@@ -38,8 +39,11 @@ def of_prompts(
 def of_closeup(subject: Subject, drawn: Shown) -> None:
     """The attention pattern that the close-up shows."""
     with _popover():
-        _buttons(files.of_closeup(subject, drawn))
-        _about("The whole prompt, whatever part of it the picture is zoomed to.")
+        _buttons(files.of_closeup(subject, drawn, extended=extended.shown()))
+        _about(
+            "The attention is of the whole prompt, whatever part the picture is zoomed to. “Roles” "
+            "are the head's numbers in every role."
+        )
 
 
 def of_map(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
@@ -47,8 +51,9 @@ def of_map(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     name = st.session_state[state.MODEL]
     prompt = st.session_state[state.PROMPT] if on_prompt else None
     with _popover():
-        _buttons(files.of_map(name, prompt, reference))
-        _about("Every head in every role.")
+        _buttons(files.of_map(name, prompt, reference, extended=extended.shown()))
+        more = "" if extended.shown() else " With “Extended roles” switched on, those, too."
+        _about(f"Every head in every role.{more}")
         if files.can_draw():
             where = "on one prompt" if on_prompt else "measured beforehand"
             _role_picture(name, model, where=where)

@@ -8,47 +8,150 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.extended_roles import EXTENDED_ROLES, RATE, ExtendedRole
+from headroles.types import Head
 from headroles.ui import pieces
 from headroles.ui import state as session
 from headroles.ui.extended import numbers
+from headroles.ui.text import count, plain, table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from headroles.extended_schema import ExtendedScores
     from headroles.store import ModelEntry
+    from headroles.types import PromptRun
 
 LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ writes for the token'
     '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>'
-    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span></div>'
+    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>{papers}</div>'
     '<div class="hr-small">Percent where a role is a share; logits, with their sign, where it is '
     "what a head writes: +1 makes the token 2.7 times as likely against the others, −1 that much "
     "less likely. Shades are each map's own.</div>"
 )
+ON_PROMPT = (
+    '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
+    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>{papers}</div>'
+)
+PAPERS = '<span><i class="hr-key hr-key-named"></i>named for the role by papers</span>'
 
 
-def draw(entry: ModelEntry) -> None:
-    """Draw the legend, then a card a role."""
+def draw(entry: ModelEntry, run: PromptRun | None = None) -> None:
+    """Draw the legend, then a card a role: as measured beforehand, or on a prompt."""
+    if run is None:
+        _stored(entry)
+    else:
+        _on_prompt(entry, run)
+
+
+def _stored(entry: ModelEntry) -> None:
     st.subheader("Extended roles", anchor=False)
-    pieces.html(LEGEND)
+    pieces.html(LEGEND.format(papers=PAPERS * _any_named(entry)))
     with st.container(key="extended_maps"):
         for key, scores in entry.extended.roles.items():
             with st.container(border=True, key=f"map_card_{key}", height="stretch"):
-                card(EXTENDED_ROLES[key], scores, place="map")
+                card(EXTENDED_ROLES[key], scores, place="map", model=entry.model_name)
 
 
-def card(role: ExtendedRole, scores: ExtendedScores, *, place: str, clickable: bool = True) -> None:
-    """One role: what it is, its map, what its numbers are out of; or why there is none."""
+def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
+    """Maps of the roles that attention can show; the others say why not."""
+    st.subheader("Extended roles on this prompt", anchor=False)
+    pieces.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
+    with st.container(key="extended_maps"):
+        for key, scores in entry.extended.roles.items():
+            with st.container(border=True, key=f"map_card_{key}", height="stretch"):
+                _card_on_prompt(EXTENDED_ROLES[key], scores, run)
+
+
+def _any_named(entry: ModelEntry) -> bool:
+    named = (numbers.by_papers(entry.model_name, EXTENDED_ROLES[key]) for key in EXTENDED_ROLES)
+    return any(named)
+
+
+def _card_on_prompt(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> None:
+    from headroles import charts
+
+    _heading(role)
+    if not scores.is_measured:
+        _not_measured(scores)
+        return
+    if not role.from_attention:
+        pieces.html(f'<p class="hr-asleep">{escape(numbers.NOT_ON_A_PROMPT)}</p>')
+        where_to_test()
+        return
+    named = numbers.by_papers(run.model_name, role)
+    found = numbers.on_prompt(role, scores, run, papers=named)
+    pieces.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
+    key = f"prompt_map_{role.key}"
+    pieces.chart(
+        charts.head_map(found.records, role, small=True, opened=st.session_state[session.HEAD]),
+        key=session.chart_key(key),
+        alt_text=f"{role.name}: {found.sentence}",
+        on_select=session.on_click(key, None),
+    )
+    far = ""
+    if found.unjudged:
+        far = f" For {count(found.unjudged, 'head')} that look far back it is too short to tell."
+    own = " (of the heads' own distances, on average)" if scores.profiles else ""
+    pieces.html(
+        f'<div class="hr-small">Attention on {escape(role.looks_at)}: an even spread '
+        f"{found.chance:.0%}{own}, threshold {scores.threshold:.0%}. A head is active clearly "
+        f"over both.{far}</div>"
+    )
+
+
+def where_to_test() -> None:
+    """The way to a test of what a head writes on the present prompt."""
+    said = "To test it on this prompt, switch the head off and look at what changes"
+    pieces.html(f'<p class="hr-small">{said} in the Knock-out lab.</p>')
+
+
+def of_papers(model: str) -> None:
+    """Without an analysis: the heads that papers name for the extended roles, if any do."""
+    named = {
+        role.name: (role, found)
+        for role in EXTENDED_ROLES.values()
+        if (found := numbers.by_papers(model, role))
+    }
+    if not named:
+        return
+    pieces.html('<p class="hr-explain">Papers name these heads of the model for them:</p>')
+    rows = [
+        [name, head.label, f"From the literature, not measured here: {source}."]
+        for name, (_, found) in named.items()
+        for head, source in found.items()
+    ]
+    pieces.html(table(["Role", "Head"], rows, notes=True))
+
+
+def _heading(role: ExtendedRole) -> None:
     pieces.html(f'<div class="hr-cardhead"><h3>{escape(role.name)}</h3></div>')
     pieces.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+
+
+def _not_measured(scores: ExtendedScores) -> None:
+    said = f"Not measured for this model: {scores.reason}"
+    pieces.html(f'<p class="hr-asleep">{escape(said)}</p>')
+
+
+def card(
+    role: ExtendedRole,
+    scores: ExtendedScores,
+    *,
+    place: str,
+    model: str = "",
+    clickable: bool = True,
+) -> None:
+    """One role: what it is, its map, what its numbers are out of; or why there is none."""
+    _heading(role)
     if not scores.is_measured:
-        pieces.html(
-            f'<p class="hr-asleep">Not measured for this model: {escape(scores.reason)}</p>'
-        )
+        _not_measured(scores)
         return
     said = numbers.sentence(role, scores)
     pieces.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
-    alt_text = f"{role.name}: {said}"
-    chart(role, scores, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
+    named = numbers.by_papers(model, role)
+    chart(role, scores, key=f"{place}_{role.key}", alt_text=f"{role.name}: {said}",
+          papers=named, clickable=clickable)  # fmt: skip
     out_of = escape(numbers.out_of(role, scores))
     pieces.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
     with st.expander("How it is measured", type="compact", key=f"how_{place}_{role.key}"):
@@ -57,6 +160,8 @@ def card(role: ExtendedRole, scores: ExtendedScores, *, place: str, clickable: b
             f"**Threshold**: {scores.threshold_reason}\n\n**Source**: {role.source}"
         )
         _table(role, scores)
+        for head, source in named.items():
+            st.caption(f"{head.label} is {numbers.PAPERS}: {plain(source)}")
 
 
 def chart(
@@ -65,12 +170,13 @@ def chart(
     *,
     key: str,
     alt_text: str,
+    papers: Collection[Head] = (),
     clickable: bool = True,
 ) -> None:
     """The map of one role; a click leads to the head's close-up."""
     from headroles import charts, extended_charts
 
-    found = numbers.records(role, scores)
+    found = numbers.records(role, scores, papers=papers)
     shared = {
         "opened": st.session_state[session.HEAD] if clickable else None,
         "clickable": clickable,
@@ -91,9 +197,6 @@ def chart(
 
 def _table(role: ExtendedRole, scores: ExtendedScores) -> None:
     """The table twin: the listed heads, or the furthest ones where none is listed."""
-    from headroles.types import Head
-    from headroles.ui.text import table
-
     sign = role.sign or 1
     every = [
         Head(layer, place) for layer, row in enumerate(scores.scores) for place in range(len(row))

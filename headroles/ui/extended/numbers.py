@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headroles.extended_roles import EXTENDED_ROLES, LOGITS, RATE, ExtendedRole
+from headroles.known_heads import known_heads
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.closeup.passport import ordinal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headroles.extended_schema import ExtendedScores
     from headroles.extended_scoring import PlaceOrContent
     from headroles.store import ModelEntry
+    from headroles.types import PromptRun
 
 PLACE_OR_CONTENT_RULE = (
     "The rule: of what a head scores over chance on sentences, three quarters or more is left on "
@@ -54,8 +56,21 @@ def listed(scores: ExtendedScores) -> set[Head]:
     return {Head(top.layer, top.head) for top in scores.top_heads}
 
 
-def records(role: ExtendedRole, scores: ExtendedScores) -> list[dict[str, object]]:
-    """One record a head for a map: layer, head, label, value, active, listed, shown."""
+NOT_ON_A_PROMPT = (
+    "One prompt cannot show this role: attention says where a head looks, not what it writes."
+)
+PAPERS = "named for it by papers"
+
+
+def by_papers(model: str, role: ExtendedRole) -> dict[Head, str]:
+    """{head: source} the heads of a model that papers name for a role; mostly none."""
+    return {one.head: one.source for one in known_heads(model, role=role.key)}
+
+
+def records(
+    role: ExtendedRole, scores: ExtendedScores, *, papers: Collection[Head] = ()
+) -> list[dict[str, object]]:
+    """One record a head for a map: layer, head, label, value, active, listed, papers, shown."""
     in_list = listed(scores)
     found = []
     for layer, row in enumerate(scores.scores):
@@ -66,19 +81,92 @@ def records(role: ExtendedRole, scores: ExtendedScores) -> list[dict[str, object
                 f"{number(role, value)} (± {scores.standard_errors[layer][place]:.3f})",
                 *offset_words(scores, head),
                 f"control: {control}",
-                *(["listed"] if head in in_list else []),
             ]
-            found.append(
-                {
-                    "layer": layer,
-                    "head": place,
-                    "label": head.label,
-                    "value": round(value, 4),
-                    "active": head in in_list,
-                    "listed": head in in_list,
-                    "shown": ", ".join(words),
-                }
-            )
+            found.append(_record(head, value, head in in_list, scores, words, papers))
+    return found
+
+
+def _record(
+    head: Head,
+    value: float,
+    active: bool,
+    scores: ExtendedScores,
+    words: list[str],
+    papers: Collection[Head],
+) -> dict[str, object]:
+    is_listed = head in listed(scores)
+    words = [*words, *["listed"] * is_listed, *[PAPERS] * (head in papers)]
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "value": round(value, 4),
+        "active": active,
+        "listed": is_listed,
+        "papers": head in papers,
+        "shown": ", ".join(words),
+    }
+
+
+@dataclass(frozen=True)
+class OnPromptMap:
+    """Every head in one extended role on a prompt."""
+
+    records: list[dict[str, object]]
+    """As :func:`records`; ``active`` is on this prompt."""
+    chance: float
+    """0..1, an even spread's; of a fixed offset, the mean over the heads' own distances."""
+    sentence: str
+    """The take-away, or why nobody can be judged."""
+    unjudged: int
+    """Heads for whose distance the prompt is too short."""
+
+
+def on_prompt(
+    role: ExtendedRole, scores: ExtendedScores, run: PromptRun, *, papers: Collection[Head] = ()
+) -> OnPromptMap:
+    """Judge every head on a prompt in a role that attention can show."""
+    from headroles.extended_scoring import judge_heads
+
+    peaks = scores.profiles.peaks if scores.profiles else None
+    judged = judge_heads(run.attention, run.tokens, scores)
+    found = []
+    for place, one in enumerate(judged):
+        head = Head(*divmod(place, len(scores.scores[0])))
+        back = [f"{peaks[head.layer][head.head]} tokens back"] if peaks else []
+        words = [one.shown, *back]
+        found.append(_record(head, one.value, one.state == "active", scores, words, papers))
+    chance = sum(one.chance for one in judged) / len(judged)
+    unable = {one.state for one in judged} <= {"not_applicable", "too_short"}
+    if unable and peaks is None:
+        return OnPromptMap(found, chance, judged[0].reason, 0)
+    if unable:
+        return OnPromptMap(found, chance, "This prompt is too short for the heads' distances.", 0)
+    active = [one for one in found if one["active"]]
+    said = f"{len(active)} of {count(len(found), 'head')} are active as {role.name} on this prompt"
+    if active:
+        in_list = sum(bool(one["listed"]) for one in active)
+        said += f"; {in_list} of these {len(active)} {'is' if in_list == 1 else 'are'} listed"
+    unjudged = sum(one.state in ("not_applicable", "too_short") for one in judged)
+    return OnPromptMap(found, chance, f"{said}.", unjudged)
+
+
+def columns(
+    entry: ModelEntry | None, run: PromptRun | None = None
+) -> dict[str, list[dict[str, object]]]:
+    """{role key: records} of every role with numbers: stored ones, or those of a prompt.
+
+    Args:
+        entry: the stored analysis; without its section there are no columns.
+        run: the prompt; None for the stored scores.
+    """
+    found = {}
+    for key, scores in entry.extended.roles.items() if entry and entry.extended else ():
+        role = EXTENDED_ROLES[key]
+        if scores.is_measured and run is None:
+            found[key] = records(role, scores)
+        elif scores.is_measured and role.from_attention:
+            found[key] = on_prompt(role, scores, run).records
     return found
 
 

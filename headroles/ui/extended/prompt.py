@@ -11,15 +11,13 @@ from headroles.extended_roles import EXTENDED_ROLES, ExtendedRole
 from headroles.types import Head
 from headroles.ui import pieces
 from headroles.ui import state as session
-from headroles.ui.extended import numbers
+from headroles.ui.extended import maps, numbers
 from headroles.ui.text import count, percent, table
 
 if TYPE_CHECKING:
     from headroles.extended_schema import ExtendedScores
     from headroles.store import ModelEntry
     from headroles.ui.caches import Answer
-
-KNOCK_OUT = "pages/knockout_lab.py"
 
 
 def draw(entry: ModelEntry, found: Answer) -> None:
@@ -52,19 +50,12 @@ def _heading(role: ExtendedRole, headline: str, *, awake: bool | None = None) ->
 def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> None:
     """Bars of the listed heads on this prompt, with chance and threshold."""
     from headroles import charts
-    from headroles.extended_scoring import judge_extended
+    from headroles.extended_scoring import judge_heads
 
     peaks = scores.profiles.peaks if scores.profiles else None
-    judged = [
-        judge_extended(
-            role,
-            found.run.attention[head],
-            found.run.tokens,
-            threshold=scores.threshold,
-            distance=peaks[head.layer][head.head] if peaks else None,
-        )
-        for head in (Head(top.layer, top.head) for top in scores.top_heads)
-    ]
+    every = judge_heads(found.run.attention, found.run.tokens, scores)
+    width = len(scores.scores[0])
+    judged = [every[top.layer * width + top.head] for top in scores.top_heads]
     active = sum(one.state == "active" for one in judged)
     if not judged:
         _heading(role, "no head of this model", awake=False)
@@ -132,15 +123,7 @@ def _from_reference(role: ExtendedRole, scores: ExtendedScores) -> None:
     else:
         pieces.html(f'<p class="hr-asleep">{escape(numbers.sentence(role, scores))}</p>')
     pieces.html(
-        '<p class="hr-small">One prompt cannot show this role: attention says where a head looks, '
-        f"not what it writes. {escape(numbers.out_of(role, scores))}</p>"
+        f'<p class="hr-small">{escape(numbers.NOT_ON_A_PROMPT)} '
+        f"{escape(numbers.out_of(role, scores))}</p>"
     )
-    _where_to_test()
-
-
-def _where_to_test() -> None:
-    from headroles import paths
-
-    said = "To test it on this prompt, switch the head off and look at what changes"
-    where = " in the Knock-out lab." if (paths.ROOT / KNOCK_OUT).exists() else "."
-    pieces.html(f'<p class="hr-small">{said}{where}</p>')
+    maps.where_to_test()

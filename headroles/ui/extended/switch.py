@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui.extended import state
+from headroles.ui.extended import maps, state
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry
@@ -17,8 +17,11 @@ NOT_MEASURED = (
 )
 
 
-def draw(entry: ModelEntry | None) -> bool:
-    """Draw the switch; True where it is on and there is something to show."""
+def draw(entry: ModelEntry | None, *, model: str = "") -> bool:
+    """Draw the switch; True where it is on and there is something to show.
+
+    Without an analysis, it shows which heads of ``model`` papers name.
+    """
     on = st.toggle(
         "Extended roles",
         key=state.SHOWN,
@@ -28,5 +31,6 @@ def draw(entry: ModelEntry | None) -> bool:
     )
     if on and (entry is None or entry.extended is None):
         st.caption(NOT_MEASURED)
+        maps.of_papers(model)
         return False
     return on

@@ -55,10 +55,9 @@ def run(request: Request, *, progress: Progress | None = None) -> Result:
     from headroles.detector import detect
 
     with caches.models_in_memory().borrow(request.model) as loaded:
-        cut = 0
         kind, n, seed = request.generated
         if kind:
-            ids = probe_texts.generated(
+            ids, cut = probe_texts.generated(
                 kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
             )
             prompts = patterns.prompts_of_ids(loaded.tokenizer, ids)

@@ -70,23 +70,24 @@ def draw() -> Asked:
             labels,
             key=state.HEADS,
             persist_state="session",
-            placeholder="All heads",
+            placeholder="All heads" if labels else "All heads, until the model is here",
+            disabled=not labels,
         )
     return Asked(bos, own, tuple(heads))
 
 
 def _labels() -> list[str]:
-    """Every head of the model, as far as an analysis says how many there are."""
+    """Every head of the model, once its files are here; it need not have been analysed."""
+    from headroles import models
     from headroles.errors import HeadrolesError
     from headroles.types import Head
     from headroles.ui import caches
 
-    try:
-        entry = caches.stored(st.session_state[session.MODEL]).entry
-    except HeadrolesError:
+    model = st.session_state[session.MODEL]
+    if not models.is_here(model):
         return []
-    return [
-        Head(layer, head).label
-        for layer in range(entry.num_layers)
-        for head in range(entry.num_heads)
-    ]
+    try:
+        layers, heads = caches.shape(model)
+    except HeadrolesError:  # running the model says what is wrong
+        return []
+    return [Head(layer, head).label for layer in range(layers) for head in range(heads)]

@@ -59,7 +59,9 @@ def result(wanted: detection.Request) -> detection.Result | None:
         return None
     if found is not None and found.left_out:
         st.warning(
-            f"{text.count(found.left_out, 'prompt')} longer than the model reads: cut at the end.",
+            f"{text.count(found.left_out, 'prompt')} of {len(found.prompts):,} longer than the "
+            f"{int(found.prompts.sequences.lengths.max()):,} tokens that the model reads: cut at "
+            "the end.",
             icon=":material/content_cut:",
         )
     return found

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headroles.extended_roles import EXTENDED_ROLES
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.ui import causal_words, view
@@ -57,10 +58,18 @@ class ModelMap:
     """{head: what knocking it out showed, role by role}; only heads that were knocked out."""
     by_papers: bool = False
     """Whether the marked heads are those that papers name, for want of an analysis."""
+    extended: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """{extended role: its records}, where those are shown; they do not count for ``other``."""
 
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here."""
         return [key for key, one in self.roles.items() if one.records[place]["active"]]
+
+    def names_of(self, place: int) -> list[str]:
+        """The names of its roles, then of its extended roles."""
+        keys = [key for key, one in self.extended.items() if one[place]["active"]]
+        basic = [ROLES[key].name for key in self.roles_of(place)]
+        return [*basic, *(EXTENDED_ROLES[key].name for key in keys)]
 
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
@@ -198,6 +207,6 @@ def _prompt_sentence(role: Role, records: list[dict[str, object]], *, mark: str)
     return f"{sentence}; {listed} of these {len(active)} {'is' if listed == 1 else 'are'} {mark}."
 
 
-def role_names(keys: list[str]) -> str:
+def in_a_line(names: list[str]) -> str:
     """The names of roles in a line; of none, that of ``other``."""
-    return listing([ROLES[key].name for key in keys]) if keys else ROLES["other"].name
+    return listing(names) if names else ROLES["other"].name

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles.extended_roles import EXTENDED_ROLES, LOGITS, RATE, SHARE, ExtendedRole
 from headroles.roles import ROLES
 from headroles.ui import causal_words, state, text
-from headroles.ui.map.numbers import role_names
+from headroles.ui.map.numbers import in_a_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def matching(model: ModelMap, wanted: str) -> list[int]:
 
     def haystack(place: int) -> str:
         head = model.heads[place]
-        return f"{head.label} layer{head.layer} {role_names(model.roles_of(place))}".lower()
+        return f"{head.label} layer{head.layer} {in_a_line(model.names_of(place))}".lower()
 
     return [
         place
@@ -82,15 +83,17 @@ def frame(model: ModelMap, places: list[int]) -> pd.DataFrame:
         columns["proof"] = [model.proofs.get(head) for head in heads]
     for key, one in model.roles.items():
         columns[key] = [one.records[place]["value"] for place in places]
+    for key, records in model.extended.items():
+        columns[key] = [records[place]["value"] for place in places]
     columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
     return pd.DataFrame(columns)
 
 
 def _named(model: ModelMap, place: int) -> str:
-    keys = model.roles_of(place)
-    if not keys and model.heads[place] not in model.other:
+    names = model.names_of(place)
+    if not names and model.heads[place] not in model.other:
         return "–"
-    return role_names(keys)
+    return in_a_line(names)
 
 
 def _columns(model: ModelMap) -> dict[str, object]:
@@ -119,4 +122,18 @@ def _columns(model: ModelMap) -> dict[str, object]:
             help=f"From 0 to 1; threshold {one.threshold:.2f}",
             **shape,
         )
+    for key in model.extended:
+        columns[key] = _extended_column(EXTENDED_ROLES[key], shape)
     return columns
+
+
+def _extended_column(role: ExtendedRole, shape: dict[str, str]) -> object:
+    """Of a signed role in logits with the sign, of the others as the basic roles are shown."""
+    if role.is_signed:
+        shape = {"format": "%+.3f"}
+    unit = {
+        SHARE: f"share of attention on {role.looks_at}, from 0 to 1",
+        RATE: "share of the words, from 0 to 1",
+        LOGITS: "logits: + writes for the token, − against it",
+    }[role.unit]
+    return st.column_config.NumberColumn(role.name, help=f"Extended role; {unit}", **shape)
