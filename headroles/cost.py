@@ -85,18 +85,25 @@ class Estimate:
 
 
 def estimate(
-    facts: ModelFacts, *, sequences: int, causal: bool = True, speed: float | None = None
+    facts: ModelFacts,
+    *,
+    sequences: int,
+    extended: bool = True,
+    causal: bool = True,
+    speed: float | None = None,
 ) -> Estimate:
     """Time and memory of an analysis; the module says where the formula comes from.
 
     Args:
         facts: of the model.
         sequences: random repeated sequences.
+        extended: whether the extended roles are measured too.
         causal: whether heads are knocked out too.
         speed: operations a second of one matrix product; measured when not given.
     """
-    extended = EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
-    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences + extended
+    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
+    if extended:
+        tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
     work = 2 * facts.computed_parameters * tokens
     if causal:
         table = facts.vocabulary * facts.width  # the loss needs logits
