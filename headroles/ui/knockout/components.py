@@ -143,14 +143,13 @@ def share_rows(split: Split) -> list[list[str]]:
             f"{size:.3f}",
             f"{heads:.1f}",
         ]
-        for number, (share, so_far, size, heads) in enumerate(
-            zip(
-                shares.tolist(),
-                shares.cumsum(0).tolist(),
-                split.components.S.tolist(),
-                split.spread.effective_heads.tolist(),
-                strict=True,
-            )
+        for number, share, so_far, size, heads in zip(
+            range(len(shares)),
+            shares.tolist(),
+            shares.cumsum(0).tolist(),
+            split.components.S.tolist(),
+            split.spread.effective_heads.tolist(),
+            strict=True,
         )
     ]
 
