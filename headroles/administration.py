@@ -24,6 +24,13 @@ from headroles.jobs import Job, JobRequest, Jobs, JobView, analysis_command
 from headroles.store import ModelEntry
 
 
+def estimate_of(request: JobRequest, facts: ModelFacts) -> cost.Estimate:
+    """Time and memory of what is asked for."""
+    return cost.estimate(
+        facts, sequences=request.sequences, extended=request.extended, causal=request.causal
+    )
+
+
 @dataclass(frozen=True)
 class Prospect:
     """What an analysis would take, said before it starts."""
@@ -86,7 +93,7 @@ class Administration:
         """
         self.gate.check(ticket)
         facts = inspect_model(request.model)
-        estimate = cost.estimate(facts, sequences=request.sequences)
+        estimate = estimate_of(request, facts)
         return Prospect(request, facts, estimate, cost.available_memory())
 
     def start(self, ticket: Ticket | None, requests: Sequence[JobRequest]) -> list[Job]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from headroles.roles import ROLES
 from headroles.store import Category, ModelEntry
@@ -77,6 +77,23 @@ class RoleChange:
         return self.same_list and not self.scores and self.thresholds[0] == self.thresholds[1]
 
 
+PartChange = Literal["", "new", "other", "gone"]
+"""What becomes of a part of an entry that an analysis may leave out; empty: nothing."""
+
+
+def part_change(before: object, after: object) -> PartChange:
+    """From a part that may be empty or None to another.
+
+    >>> part_change(None, {"successor": 1})
+    'new'
+    """
+    if before == after or not (before or after):
+        return ""
+    if not before:
+        return "new"
+    return "other" if after else "gone"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A candidate beside what is live."""
@@ -87,11 +104,16 @@ class Comparison:
     """Whether both have the same layers and heads; otherwise no score can be compared."""
     roles: dict[str, RoleChange]
     """{role key: change}, in the order of the registry."""
+    proof: PartChange = ""
+    """What becomes of the evidence by knock-out."""
+    extended: PartChange = ""
+    """What becomes of the extended roles."""
 
     @property
     def nothing(self) -> bool:
-        """Whether students would see the same lists, thresholds and scores."""
-        return not self.is_new and all(change.nothing for change in self.roles.values())
+        """Whether students would see the same lists, thresholds, scores, proofs and more roles."""
+        same_roles = all(change.nothing for change in self.roles.values())
+        return same_roles and not (self.is_new or self.proof or self.extended)
 
 
 def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
@@ -110,6 +132,8 @@ def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
             for key in ROLES
             if key in candidate.categories or (live and key in live.categories)
         },
+        proof=part_change(live.causal if live else None, candidate.causal),
+        extended=part_change(live.extended if live else None, candidate.extended),
     )
 
 

@@ -31,6 +31,8 @@ from headroles.hub import free_disk
 from headroles.inspection import ModelFacts
 from headroles.memory import available_memory as available_memory
 from headroles.memory import container_rooms as container_rooms
+from headroles.paths import BUNDLED
+from headroles.reference_texts import HELD_OUT_TEXTS
 
 START_SECONDS = 7.0
 """Python, torch, transformers and TransformerLens; 5 to 6 of them are imports."""
@@ -50,6 +52,8 @@ EXTENDED_SEQUENCES = 32
 """Of the repeated sequences, run again with a control of the same length."""
 CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 20
 """One of the shortest repeated sequences and sentences, padded."""
+CAUSAL_HELD_OUT_TOKENS = 31
+"""One of the bundled models' held-out passages, padded; all of these are run."""
 GROUP_CONDITIONS = 21
 """Knock-outs of a role's heads together: once, and 20 controls."""
 RANGE = (0.5, 2.0)
@@ -85,18 +89,25 @@ class Estimate:
 
 
 def estimate(
-    facts: ModelFacts, *, sequences: int, causal: bool = True, speed: float | None = None
+    facts: ModelFacts,
+    *,
+    sequences: int,
+    extended: bool = True,
+    causal: bool = True,
+    speed: float | None = None,
 ) -> Estimate:
     """Time and memory of an analysis; the module says where the formula comes from.
 
     Args:
         facts: of the model.
         sequences: random repeated sequences.
+        extended: whether the extended roles are measured too.
         causal: whether heads are knocked out too.
         speed: operations a second of one matrix product; measured when not given.
     """
-    extended = EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
-    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences + extended
+    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
+    if extended:
+        tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
     work = 2 * facts.computed_parameters * tokens
     if causal:
         table = facts.vocabulary * facts.width  # the loss needs logits
@@ -130,8 +141,10 @@ def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
 
 def _causal_tokens(facts: ModelFacts) -> int:
     on_repeats, on_sentences = causal_conditions(facts.num_layers, facts.num_heads)
-    tokens = on_repeats * CAUSAL_REPEAT_TOKENS + on_sentences * CAUSAL_SENTENCE_TOKENS
-    return CAUSAL_TEXTS * tokens
+    text = CAUSAL_TEXTS * CAUSAL_SENTENCE_TOKENS
+    if facts.key in BUNDLED:
+        text = HELD_OUT_TEXTS * CAUSAL_HELD_OUT_TOKENS
+    return on_repeats * CAUSAL_TEXTS * CAUSAL_REPEAT_TOKENS + on_sentences * text
 
 
 def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int) -> None:

@@ -29,6 +29,10 @@ class JobRequest(_Record):
     seed: int = Field(default=0, ge=0)
     thresholds: dict[str, float] = {}
     cap: int = Field(default=8, ge=1)
+    extended: bool = True
+    """Whether the extended roles are measured too."""
+    causal: bool = True
+    """Whether the listed heads are knocked out too."""
 
 
 class Owner(_Record):

@@ -58,6 +58,10 @@ _log = logging.getLogger(__name__)
 def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
     """The command line that the README describes, with this request's settings."""
     chosen = [f"--threshold={role}={value}" for role, value in request.thresholds.items()]
+    left_out = [
+        *([] if request.extended else ["--no-extended"]),
+        *([] if request.causal else ["--no-causal"]),
+    ]
     return [
         *(sys.executable, "-m", "scripts.analyze_heads"),
         f"--model={request.model}",
@@ -66,6 +70,7 @@ def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
         f"--cap={request.cap}",
         f"--out={candidate}",
         *chosen,
+        *left_out,
         *("--format", "json-lines", "--end-with-input"),
     ]
 

@@ -116,7 +116,14 @@ def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> a
         color=alt.Color(
             "who:N",
             scale=alt.Scale(domain=list(names), range=[ACTIVE, TARGET, QUIET]),
-            legend=alt.Legend(title=None, orient="top", labelLimit=400, direction="vertical"),
+            # Without this the symbols take the stroke of the rules and ticks above the bars.
+            legend=alt.Legend(
+                title=None,
+                orient="top",
+                labelLimit=400,
+                direction="vertical",
+                symbolStrokeWidth=0,
+            ),
         ),
     )
     errors = base.mark_rule(strokeWidth=1.6, color=INK).encode(x="low:Q", x2="high:Q")

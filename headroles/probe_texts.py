@@ -21,7 +21,12 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.reference_texts import SENTENCES
+from headroles.reference_texts import (
+    HELD_OUT_FILE,
+    HELD_OUT_TEXTS,
+    HELD_OUT_TOKENS,
+    SENTENCES,
+)
 from headroles.tokens import encode
 from headroles.types import Sequences
 
@@ -32,10 +37,6 @@ GAP = (0, 8)
 COPIES = (2, 3)
 """Fewest and most copies of a segment."""
 
-HELD_OUT_FILE = "held_out.txt"
-"""In a model's folder: passages that it can read and was not trained on, one a line, UTF-8."""
-HELD_OUT_TEXTS, HELD_OUT_TOKENS = 60, 48
-"""Lines that are used of it at most, and tokens of each, the start token included."""
 LEAST_TOKENS = 3
 """The start token, one to be read, one to be guessed."""
 

@@ -18,8 +18,19 @@ import pytest
 from pydantic import ValidationError
 
 from headroles import store
+from headroles.administration import estimate_of
 from headroles.errors import DiskError, UnknownJobError
-from headroles.jobs import KEPT, Job, JobRequest, Jobs, JobView, Owner, Progress
+from headroles.inspection import inspect_model
+from headroles.jobs import (
+    KEPT,
+    Job,
+    JobRequest,
+    Jobs,
+    JobView,
+    Owner,
+    Progress,
+    analysis_command,
+)
 from headroles.paths import ROOT
 from tests.entries import entry
 
@@ -315,6 +326,20 @@ def test_a_disk_that_takes_no_record_is_said_before_anything_starts(make, tmp_pa
 def test_a_request_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValidationError):
         JobRequest(**{"model": "demo", **wrong})
+
+
+@pytest.mark.parametrize("part", ["extended", "causal"])
+def test_a_part_that_is_not_wanted_is_left_out_by_the_child(part, tmp_path):
+    option = f"--no-{part}"
+    assert option not in analysis_command(JobRequest(model="demo"), tmp_path / "out.json")
+    command = analysis_command(JobRequest(model="demo", **{part: False}), tmp_path / "out.json")
+    assert command.count(option) == 1
+    assert len([one for one in command if one.startswith("--no-")]) == 1
+    with_it, without = (
+        estimate_of(JobRequest(model="demo", **{part: wanted}), inspect_model("demo"))
+        for wanted in (True, False)
+    )
+    assert without.seconds < with_it.seconds
 
 
 def view(progress: Progress, **changes: object) -> JobView:

@@ -58,6 +58,27 @@ def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
         assert said.first.is_visible()
 
 
+@pytest.mark.parametrize(
+    ("section", "result", "numbers"),
+    [
+        ("Two-step circuit", "induction heads clearly need them", "The picture as a table"),
+        ("Components", "the most of 8 components", "The numbers"),
+    ],
+)
+def test_a_section_draws_and_fits_a_phone(lab, section: str, result: str, numbers: str) -> None:
+    with lab(width=390) as visit:
+        visit.page.get_by_text(section, exact=True).click()
+        visit.page.get_by_text(result).first.wait_for(timeout=90_000)
+        visit.settle()
+        assert visit.page.locator("svg.marks").first.is_visible()
+        assert visit.overflow() <= 0
+        visit.page.get_by_text(numbers, exact=True).first.click()
+        table = visit.page.locator("[data-testid=stExpander] table").first
+        table.wait_for(timeout=30_000)
+        assert table.locator("tbody tr").count() >= 2
+        assert visit.overflow() <= 0
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 def test_nothing_sticks_out(lab, width: int) -> None:
     with lab(width=width, scheme="dark") as visit:

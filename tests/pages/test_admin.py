@@ -11,11 +11,12 @@ import pytest
 
 from headroles import paths, store
 from headroles.access import hash_password
+from headroles.comparison import compare
 from headroles.errors import NotSignedInError
 from headroles.jobs import Job, JobRequest, Owner
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui import state
-from headroles.ui.admin import office
+from headroles.ui.admin import changes, office, write
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -212,6 +213,38 @@ def test_a_folder_is_no_model_for_a_browser(folder, password_hash, name: str) ->
     app.text_area(key=state.HUB_IDS).set_value(name).run()
     assert f"**{name} is left out.**" in texts(app)
     assert buttons(app)["start"].disabled
+
+
+def test_parts_that_are_switched_off_are_left_out_and_said(folder, password_hash) -> None:
+    app = signed_in(password_hash)
+    assert app.toggle(key=state.CAUSAL).value
+    assert app.toggle(key=state.EXTENDED_TOO).value
+    app.number_input(key=state.SEQUENCES).set_value(SEQUENCES)
+    app.toggle(key=state.CAUSAL).set_value(False)
+    app.toggle(key=state.EXTENDED_TOO).set_value(False).run()
+    assert not app.exception
+    press(app, "start")
+    (job,) = server(folder).jobs(app.session_state[state.TICKET])
+    assert (job.request.causal, job.request.extended) == (False, False)
+    assert "without knock-outs, without extended roles" in texts(app)
+
+
+def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
+    live = store.read_entry("demo")
+    bare = live.model_copy(update={"causal": {}, "extended": None})
+    assert write.warnings(live, live) == write.warnings(bare, None) == ()
+    without, with_it = compare(live, bare), compare(bare, live)
+    assert (with_it.proof, with_it.extended) == ("new", "new")
+    assert (without.proof, without.extended) == ("gone", "gone")
+    assert compare(live, live).nothing
+    # With the same scores, a proof is something to write.
+    assert not with_it.nothing
+    assert "The proof by knock-out is new for students." in changes.sentences("demo", with_it)
+    lost = write.warnings(bare, live)
+    assert [("proof" in line, "extended" in line) for line in lost] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_what_cannot_be_reached_is_left_out_and_the_rest_can_start(folder, password_hash) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from headroles import store
 from headroles.closeup import proof_of
+from headroles.components import Components, Spread, entropy_of
 from headroles.paths import ROOT
 from headroles.types import Head
 from headroles.ui import causal_words
 from headroles.ui import state as session
 from headroles.ui.knockout import state, work
+from headroles.ui.knockout.components import share_rows
+from headroles.ui.lesson_caches import Split
 from tests.entries import entry
 
 
@@ -62,6 +66,7 @@ def test_components_show_weight_spread_and_both_effects() -> None:
     assert "Without all of L0H6 the next guess moves by" in words
     assert words.count("component ") >= 8
     assert "SVD components" in words
+    assert "Sum so far" in words
     app.session_state[state.COMPONENT_KIND] = "QK"
     app.run()
     assert not app.exception
@@ -141,3 +146,14 @@ def test_the_bundled_models_passport_shows_the_proof() -> None:
     app.switch_page("pages/head_closeup.py").run()
     assert not app.exception
     assert "✓ holds up" in said(app)
+
+
+def test_the_shares_have_a_table_that_adds_up_to_all_of_the_weight() -> None:
+    components = Components("OV", torch.eye(3), torch.tensor([3.0, 2.0, 1.0]), torch.eye(3))
+    shares = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
+    split = Split(components, Spread(shares, entropy_of(shares)), [])
+    assert share_rows(split) == [  # 9, 4 and 1 of 14
+        ["1", "64.3%", "64.3%", "3.000", "1.0"],
+        ["2", "28.6%", "92.9%", "2.000", "2.0"],
+        ["3", "7.1%", "100.0%", "1.000", "2.0"],
+    ]

@@ -12,13 +12,8 @@ from headroles.analysis.bridge import load_bridge
 from headroles.analysis.causal import counted_positions, untouched
 from headroles.models import model_revision
 from headroles.paths import BUNDLED, DEMO_MODEL
-from headroles.probe_texts import (
-    HELD_OUT_FILE,
-    HELD_OUT_TEXTS,
-    HELD_OUT_TOKENS,
-    held_out_sequences,
-    sentence_sequences,
-)
+from headroles.probe_texts import held_out_sequences, sentence_sequences
+from headroles.reference_texts import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS
 from headroles.training.english import StoryGrammar
 from headroles.training.held_out import LENGTH, PASSAGES, card_section, held_out_passages
 from headroles.training.trainer import TrainingConfig

@@ -104,10 +104,28 @@ def sentences(model: str, comparison: Comparison) -> list[str]:
         return [f"{name}: nothing changes."]
     lines = [] if comparison.comparable else [f"{name} has another number of layers or heads."]
     lines += filter(None, (role_sentence(key, one) for key, one in comparison.roles.items()))
+    lines += part_sentences(comparison)
     if not lines:
         return [f"{name}: the same lists and thresholds, other scores."]
     same = sum(not role_sentence(key, one) for key, one in comparison.roles.items())
     return [*lines, *([f"{count(same, 'role')}: list and threshold stay."] if same else [])]
+
+
+PARTS = {
+    "new": "{} new for students.",
+    "other": "{} measured anew, with other numbers.",
+    "gone": "{} gone: this analysis was made without.",
+}
+"""What becomes of a part, after its name and verb."""
+
+
+def part_sentences(comparison: Comparison) -> list[str]:
+    """What becomes of the proof by knock-out and of the extended roles, where anything does."""
+    parts = (
+        ("The proof by knock-out is", comparison.proof),
+        ("The extended roles are", comparison.extended),
+    )
+    return [PARTS[change].format(name) for name, change in parts if change]
 
 
 def head_rows(change: RoleChange) -> list[list[str]]:

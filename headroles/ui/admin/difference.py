@@ -29,8 +29,8 @@ def overview(comparison: Comparison, after: ModelEntry) -> None:
             "The live entry has <b>another number of layers or heads</b>, so no score of it can "
             "be compared."
         )
-    if said:
-        pieces.html(f'<p class="hr-line">{said}</p>')
+    for line in filter(None, [said, *changes.part_sentences(comparison)]):
+        pieces.html(f'<p class="hr-line">{line}</p>')
     pieces.html(table(changes.OVERVIEW, changes.overview_rows(comparison, after)))
 
 

@@ -99,7 +99,37 @@ def _settings() -> dict[str, object]:
             persist_state="session",
             help="Most heads that a role lists. It can still be changed after the analysis.",
         )
-    return {"sequences": sequences, "seed": seed, "cap": cap, "thresholds": _thresholds()}
+    return {
+        "sequences": sequences,
+        "seed": seed,
+        "cap": cap,
+        **_parts(),
+        "thresholds": _thresholds(),
+    }
+
+
+def _parts() -> dict[str, bool]:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        causal = st.toggle(
+            "Knock heads out too",
+            value=True,
+            key=state.CAUSAL,
+            persist_state="session",
+            help="Takes every listed head away, and each role's heads together, and measures what "
+            "the model loses: the proof in a head's passport. The longest part of an analysis. "
+            "Without it no list says whether it holds up.",
+        )
+    with right:
+        extended = st.toggle(
+            "Extended roles too",
+            value=True,
+            key=state.EXTENDED_TOO,
+            persist_state="session",
+            help="Six more roles, from delimiters to copy suppression, and how far back every "
+            "head looks. Without them students do not find the switch for this model.",
+        )
+    return {"causal": causal, "extended": extended}
 
 
 def _thresholds() -> dict[str, float]:
@@ -161,6 +191,7 @@ def _prospect_row(desk: Desk, request: JobRequest) -> bool:
 def _prospect(desk: Desk, request: JobRequest) -> Prospect:
     """The Hub is asked once for a model, because it may be slow; the free memory every time."""
     from headroles import cost
+    from headroles.administration import estimate_of
 
     known = st.session_state[state.PROSPECTS]
     if request.model not in known:
@@ -175,7 +206,7 @@ def _prospect(desk: Desk, request: JobRequest) -> Prospect:
     found = known[request.model]
     if isinstance(found, HeadrolesError):
         raise found
-    estimate = cost.estimate(found.facts, sequences=request.sequences)
+    estimate = estimate_of(request, found.facts)
     fresh = replace(found, request=request, estimate=estimate, available=cost.available_memory())
     cost.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
     return fresh

@@ -110,6 +110,8 @@ def settings(request: JobRequest) -> str:
     parts = [count(request.sequences, "sequence"), f"seed {request.seed}", f"cap {request.cap}"]
     if request.thresholds:
         parts.append(f"{count(len(request.thresholds), 'threshold')} by hand")
+    parts += [] if request.causal else ["without knock-outs"]
+    parts += [] if request.extended else ["without extended roles"]
     return ", ".join(parts)
 
 

@@ -30,7 +30,7 @@ def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: 
         kind="write",
         title=f"Write {name} for all students?",
         lines=tuple(changes.sentences(entry.model_name, comparison)),
-        warnings=_warnings(entry),
+        warnings=warnings(entry, live),
         subject=entry,
         expecting=store.digest(live),
     )
@@ -48,13 +48,24 @@ def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: 
         st.caption("There is nothing to write: students already see exactly this.")
 
 
-def _warnings(entry: ModelEntry) -> tuple[str, ...]:
-    if entry.sequences >= MIN_SEQUENCES:
-        return ()
-    return (
-        f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
-        f"take {MIN_SEQUENCES} or more for a class.",
-    )
+def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
+    """What speaks against writing an entry, or is lost with the one that students see."""
+    found = []
+    if entry.sequences < MIN_SEQUENCES:
+        found.append(
+            f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
+            f"take {MIN_SEQUENCES} or more for a class."
+        )
+    if live is not None and live.causal and not entry.causal:
+        found.append(
+            "Students lose the proof by knock-out that stands in the heads' passports: this "
+            "analysis was made without it."
+        )
+    if live is not None and live.extended is not None and entry.extended is None:
+        found.append(
+            "Students lose the extended roles of this model: this analysis was made without them."
+        )
+    return tuple(found)
 
 
 def perform(desk: Desk, confirm: state.Confirm) -> None:

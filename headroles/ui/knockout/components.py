@@ -118,6 +118,40 @@ def _shares(asked: Asked, split: Split) -> None:
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
         f"map. {said}",
     )
+    with st.expander("The numbers", key="component_share_numbers"):
+        page.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
+
+
+SHARE_COLUMNS = [
+    "Component",
+    "Share of weight",
+    "Sum so far",
+    "Singular value",
+    "Spread over heads",
+]
+"""The head of :func:`share_rows`."""
+
+
+def share_rows(split: Split) -> list[list[str]]:
+    """The table twin of the chart: every component, the largest first."""
+    shares = split.components.shares
+    return [
+        [
+            str(number + 1),
+            f"{100 * share:.1f}%",
+            f"{100 * so_far:.1f}%",
+            f"{size:.3f}",
+            f"{heads:.1f}",
+        ]
+        for number, share, so_far, size, heads in zip(
+            range(len(shares)),
+            shares.tolist(),
+            shares.cumsum(0).tolist(),
+            split.components.S.tolist(),
+            split.spread.effective_heads.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def share_sentence(asked: Asked, values: Sequence[float]) -> str:

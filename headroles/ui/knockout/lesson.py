@@ -27,6 +27,16 @@ UNTOUCHED, WITHOUT, OTHERS = "untouched", "without the previous-token heads", "w
 NAMES = (UNTOUCHED, WITHOUT, OTHERS)
 
 
+STEP_COLUMNS = ["Step", "Head", "Where", "Looks at", "What it hands on"]
+STEPS = [
+    ["1, solid line", "previous-token head, earlier layer", "first B", "the A just before it",
+     "a note at B: “A was before me”"],
+    ["2, dashed line", "induction head, later layer", "second A", "B, found by that note",
+     "B as the guess of what comes next"],
+]  # fmt: skip
+"""The table twin of the picture."""
+
+
 class Circuit(NamedTuple):
     """What is knocked out, and what is watched."""
 
@@ -45,6 +55,8 @@ def draw() -> None:
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
         page.chart(circuit(), key="circuit_picture", alt_text=CIRCUIT_ALT)
+        with st.expander("The picture as a table", key="circuit_picture_table"):
+            page.html(table(STEP_COLUMNS, STEPS))
     with right:
         st.markdown(
             "To continue **A B … A** with **B**, one head is not enough. An *induction head* at "
