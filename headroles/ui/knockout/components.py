@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import ablations, ask, caches, circuits, prompt_form
+from headroles.ui import ablations, ask, caches, circuit_caches, prompt_form
 from headroles.ui import pieces as page
 from headroles.ui import state as session
 from headroles.ui.knockout import choice, state, work
@@ -18,7 +18,7 @@ from headroles.ui.text import count, percent, plain, table
 
 if TYPE_CHECKING:
     from headroles.components import OffsetScores, Removed
-    from headroles.ui.circuits import Split
+    from headroles.ui.circuit_caches import Split
 
 KINDS = {"OV": "OV: what it writes", "QK": "QK: what it looks for"}
 """The two maps of a head."""
@@ -53,7 +53,7 @@ def draw() -> None:
     if asked is None:
         return
     try:
-        split = circuits.split(asked.model, asked.head, asked.kind)
+        split = circuit_caches.split(asked.model, asked.head, asked.kind)
     except HeadrolesError as error:
         page.show_error(error)
         return
@@ -77,12 +77,14 @@ def _choose() -> Asked | None:
         page.show_error(error)
         return None
     if st.session_state.get(state.COMPONENT_MODEL) != model:
+        named = state.linked(state.SECTION_NAMES[4], layers=layers, heads=heads)
         st.session_state[state.COMPONENT_MODEL] = model
         try:
             listed = choice.listed(caches.stored(model).entry)
         except HeadrolesError:
             listed = {}
-        st.session_state[state.COMPONENT_HEAD] = listed.get("previous_token", ["L0H0"])[0]
+        first = named or listed.get("previous_token", ["L0H0"])
+        st.session_state[state.COMPONENT_HEAD] = first[0]
     left, middle, right = st.columns(3, gap="medium")
     with left:
         labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
@@ -150,7 +152,10 @@ def _effects(asked: Asked, split: Split) -> None:
     steps: list[int | None] = [None, *range(asked.top)]
     work.draw(
         "components",
-        [partial(circuits.removed, asked.model, ids, asked.head, asked.kind, n) for n in steps],
+        [
+            partial(circuit_caches.removed, asked.model, ids, asked.head, asked.kind, n)
+            for n in steps
+        ],
         identity=repr((asked, ids)),
         show=partial(_show, asked, split),
         doing="Knock-outs",
@@ -240,7 +245,7 @@ def _offsets(asked: Asked) -> None:
     lines = min(LINES, asked.top)
     try:
         with st.spinner(f"Running {count(TEXTS, 'sentence')}."):
-            found = circuits.offsets(asked.model, asked.head, lines, TEXTS)
+            found = circuit_caches.offsets(asked.model, asked.head, lines, TEXTS)
     except HeadrolesError as error:
         page.show_error(error)
         return

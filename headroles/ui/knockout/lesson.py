@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui import ablations, ask, caches, circuits, prompt_form
+from headroles.ui import ablations, ask, caches, circuit_caches, prompt_form
 from headroles.ui import pieces as page
 from headroles.ui import state as session
 from headroles.ui.knockout import work
@@ -97,7 +97,7 @@ def heads_of(entry: ModelEntry, role: str) -> tuple[Head, ...]:
 def _on_repeats(circuit: Circuit) -> None:
     try:
         with st.spinner("Loading the model."):
-            rows = circuits.repeated_rows(circuit.model)
+            rows = circuit_caches.repeated_rows(circuit.model)
     except HeadrolesError as error:
         page.show_error(error)
         return
@@ -128,7 +128,7 @@ def _on_prompt(circuit: Circuit) -> None:
     page.cut_off(found.run.encoding)
     try:
         with st.spinner("Running your prompt without them."):
-            measured = circuits.on_prompt(
+            measured = circuit_caches.on_prompt(
                 circuit.model, found.run.token_ids, circuit.feeders, circuit.readers
             )
     except HeadrolesError as error:
