@@ -333,7 +333,7 @@ def remove(
 
 
 def _outcome(logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]) -> Outcome:
-    return Outcome(UNTOUCHED, logits[-1].clone(), token_losses(logits, ids))
+    return Outcome(UNTOUCHED, logits[-1].clone(), token_losses(logits[None], ids[None])[0])
 
 
 def _without(
