@@ -33,6 +33,17 @@ LONGEST = 2_000
 VIEWS = ("listed", "all", "reference")
 """Listed heads, all heads on this prompt, all heads in the reference scores."""
 
+NORMS = ("applied", "folded", "none")
+"""What the circuits do with the layer norm (:class:`headroles.circuits.CircuitSettings`)."""
+SWITCHES = ("biases", "bos", "mean")
+"""What the circuits do unless it is switched off: biases added, BOS and the mean taken away."""
+SECTIONS = ("one", "many", "offsets", "circuit", "components")
+"""The parts of the knock-out lab."""
+HOWS = ("mean", "zero", "first", "even")
+"""How the knock-out lab takes a head away."""
+MOST_HEADS = 64
+"""Heads that a link names together."""
+
 _TYPED = "\n\r\t"
 """The control characters that a text box gives."""
 _LAYER = re.compile("[0-9]{1,3}")
@@ -60,6 +71,16 @@ class Link:
     """A second prompt to compare with."""
     other_model: str | None = None
     """The key of a second model to compare with."""
+    norm: str = NORMS[0]
+    """One of :data:`NORMS`."""
+    switched_off: tuple[str, ...] = ()
+    """Some of :data:`SWITCHES`."""
+    section: str = SECTIONS[0]
+    """One of :data:`SECTIONS`."""
+    heads: tuple[Head, ...] | None = None
+    """The heads that are taken away."""
+    how: str = HOWS[0]
+    """One of :data:`HOWS`."""
 
 
 class _Field(NamedTuple):
@@ -129,12 +150,35 @@ def _head(text: str) -> Head:
         ) from None
 
 
-def _view(text: str) -> str:
-    if text in VIEWS:
-        return text
-    raise _Unusable(
-        f"which there is not.{near_match(text, VIEWS)}", f"The views are {_listing(VIEWS)}."
-    )
+def _one_of(names: Sequence[str], them: str) -> Callable[[str], str]:
+    """Reads one of some names; ``them`` is what they are, for the sentence."""
+
+    def read(text: str) -> str:
+        if text in names:
+            return text
+        raise _Unusable(
+            f"which there is not.{near_match(text, names)}", f"The {them} are {_listing(names)}."
+        )
+
+    return read
+
+
+def _switches(text: str) -> tuple[str, ...]:
+    read = _one_of(SWITCHES, "switches")
+    found = {read(one) for one in text.split(",")}
+    return tuple(name for name in SWITCHES if name in found)
+
+
+def _heads(text: str) -> tuple[Head, ...]:
+    labels = text.split(",")
+    if len(labels) > MOST_HEADS:
+        raise _Unusable(f"which has more than {MOST_HEADS} heads.", "Name fewer heads.")
+    try:
+        return tuple(dict.fromkeys(Head.parse(label) for label in labels))
+    except UnknownHeadError:
+        raise _Unusable(
+            "not all of which are heads.", "Heads are written with commas, for example L1H3,L2H0."
+        ) from None
 
 
 def _layer(text: str) -> int:
@@ -154,11 +198,16 @@ _FIELDS: dict[str, _Field] = {
     "prompt": _Field("p", "prompt", _prompt),
     "role": _Field("r", "role", _role),
     "head": _Field("h", "head", _head, lambda head: head.label),
-    "view": _Field("v", "view", _view),
+    "view": _Field("v", "view", _one_of(VIEWS, "views")),
     "layer": _Field("l", "layer", _layer),
     "without_rest": _Field("x", "switch", _flag, lambda on: str(int(on))),
     "other_prompt": _Field("p2", "second prompt", _prompt),
     "other_model": _Field("m2", "second model", _model),
+    "norm": _Field("n", "way with the layer norm", _one_of(NORMS, "ways")),
+    "switched_off": _Field("o", "switch", _switches, ",".join),
+    "section": _Field("s", "section", _one_of(SECTIONS, "sections")),
+    "heads": _Field("hs", "list of heads", _heads, lambda heads: ",".join(h.label for h in heads)),
+    "how": _Field("w", "way to take heads away", _one_of(HOWS, "ways")),
 }
 """Every field of :class:`Link` in the order in which an address names them."""
 

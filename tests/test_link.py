@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from headroles import link as module
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
 from headroles.link import (
+    HOWS,
     LONGEST,
+    MOST_HEADS,
+    NORMS,
+    SECTIONS,
+    SWITCHES,
     VIEWS,
     Link,
     address,
@@ -41,6 +46,11 @@ EVERYTHING = Link(
     without_rest=True,
     other_prompt="A & C",
     other_model="distilgpt2",
+    norm="folded",
+    switched_off=("biases", "mean"),
+    section="many",
+    heads=(Head(5, 1), Head(0, 3)),
+    how="zero",
 )
 
 
@@ -68,8 +78,13 @@ def test_an_address_by_hand() -> None:
         "x": "1",
         "p2": "A & C",
         "m2": "distilgpt2",
+        "n": "folded",
+        "o": "biases,mean",
+        "s": "many",
+        "hs": "L5H1,L0H3",
+        "w": "zero",
     }
-    assert list(to_query(EVERYTHING)) == ["m", "p", "r", "h", "v", "l", "x", "p2", "m2"]
+    assert list(to_query(EVERYTHING)) == [one.key for one in module._FIELDS.values()]
     assert from_query(to_query(EVERYTHING)) == (EVERYTHING, [])
 
 
@@ -94,17 +109,25 @@ _text = st.text(
     min_size=1,
     max_size=60,
 ).filter(str.strip)
+_heads = st.builds(Head, st.integers(0, 999), st.integers(0, 999))
 _links = st.builds(
     Link,
     model=st.sampled_from(list(CATALOGUE)),
     prompt=st.none() | _text,
     role=st.sampled_from(list(ROLES)),
-    head=st.none() | st.builds(Head, st.integers(0, 999), st.integers(0, 999)),
+    head=st.none() | _heads,
     view=st.sampled_from(VIEWS),
     layer=st.none() | st.integers(0, 999),
     without_rest=st.booleans(),
     other_prompt=st.none() | _text,
     other_model=st.none() | st.sampled_from(list(CATALOGUE)),
+    norm=st.sampled_from(NORMS),
+    switched_off=st.sets(st.sampled_from(SWITCHES)).map(
+        lambda some: tuple(name for name in SWITCHES if name in some)
+    ),
+    section=st.sampled_from(SECTIONS),
+    heads=st.none() | st.lists(_heads, min_size=1, max_size=MOST_HEADS, unique=True).map(tuple),
+    how=st.sampled_from(HOWS),
 )
 
 
@@ -184,6 +207,35 @@ def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
     for layer in ("-1", "1.5", "1000", "three", "²"):
         assert refused(l=layer).problem == f"The link names a layer “{layer}”, which is no layer."
     assert "neither 0 nor 1" in refused(x="yes").problem
+
+
+def test_an_unknown_norm_section_way_or_list_is_named() -> None:
+    assert "Did you mean 'folded'?" in refused(n="foldd").problem
+    assert "applied, folded, none" in refused(n="x").mend
+    assert "switch “biases,x”" in refused(o="biases,x").problem
+    assert "switch" in refused(o="").problem
+    assert "Did you mean 'offsets'?" in refused(s="offset").problem
+    assert "not all of which are heads" in refused(hs="L1H1,<b>").problem
+    assert "not all of which are heads" in refused(hs="L1H1,").problem
+    many = ",".join(f"L0H{head}" for head in range(MOST_HEADS + 1))
+    assert f"more than {MOST_HEADS} heads" in refused(hs=many).problem
+    assert "mean, zero, first, even" in refused(w="x").mend
+
+
+def test_a_list_of_heads_names_each_once() -> None:
+    assert from_query({"hs": "L1H1,l1-h1, L0H2"})[0].heads == (Head(1, 1), Head(0, 2))
+    assert from_query({"o": "mean,biases,mean"})[0].switched_off == ("biases", "mean")
+
+
+def test_the_names_are_those_that_the_pages_and_the_circuits_use() -> None:
+    from headroles.ui.circuits import controls
+    from headroles.ui.circuits import state as circuits
+    from headroles.ui.knockout import state as knockout
+
+    assert tuple(controls.NORM_WORDS) == NORMS
+    assert len(circuits.SWITCHES) == len(SWITCHES)
+    assert len(knockout.SECTION_NAMES) == len(SECTIONS)
+    assert len(knockout.HOWS) == len(HOWS)
 
 
 def test_a_head_may_be_written_in_any_way_that_people_type() -> None:

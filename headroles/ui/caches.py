@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from headroles.fetching import Fetches
@@ -58,7 +59,16 @@ def fetches() -> Fetches:
     """The downloads of the whole server."""
     from headroles.fetching import Fetches
 
-    return Fetches()
+    return Fetches(bring=_bring)
+
+
+def _bring(model: str, *, progress: Callable[[int, int], None]) -> None:
+    """Fetch a model; a conversion imports transformers, which only one thread at a time may do."""
+    from headroles.models import CATALOGUE, fetch_model
+
+    if CATALOGUE[model].tokenizer is not None:
+        import_libraries()
+    fetch_model(model, progress=progress)
 
 
 @st.cache_data(max_entries=32, max_size="256MB", show_spinner=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import parse_qsl
+
 import pytest
 
 from headroles.link import LONGEST
@@ -9,7 +12,9 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.tokens import MAX_CHARACTERS
 from headroles.types import Head
 from headroles.ui import state
+from headroles.ui.circuits import state as circuits
 from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.knockout import state as knockout
 from headroles.ui.share import session
 
 pytestmark = [
@@ -20,6 +25,7 @@ pytestmark = [
 ]
 
 PROMPT = "A dog & a cat. A dog"
+CIRCUITS, KNOCKOUT = "pages/circuits.py", "pages/knockout_lab.py"
 CLOSEUP, MAP, ADMIN = "pages/head_closeup.py", "pages/head_map.py", "pages/admin.py"
 
 
@@ -81,6 +87,78 @@ def test_a_map_of_the_prompt_beside_a_second_model() -> None:
     assert app.selectbox(key=state.PAIR_ROLE).value == "diffuse"
     assert app.selectbox(key=state.PAIR_MODEL).value == "gpt2"
     assert app.query_params == {"m": "demo", "r": "diffuse", "v": "all", "m2": "gpt2"}
+
+
+def test_circuits_of_a_head_with_the_norm_left_out() -> None:
+    query = {"m": "attn-only-2l-tiny", "h": "L1H2", "n": "none", "o": "biases,mean"}
+    app = open_link(CIRCUITS, **query)
+    assert not warnings(app)
+    assert app.title[0].value == "Circuits"
+    assert app.selectbox(key=circuits.HEAD).value == "L1H2"
+    assert app.selectbox(key=circuits.NORM).value == "none"
+    assert [app.toggle(key=key).value for key in circuits.SWITCHES] == [False, True, False]
+    assert app.query_params == query
+    assert query.items() <= dict(parse_qsl(copied(app))).items()
+    app.selectbox(key=circuits.HEAD).set_value("L0H1")
+    app.selectbox(key=circuits.NORM).set_value("applied")
+    assert run(app).query_params == {"m": "attn-only-2l-tiny", "h": "L0H1", "o": "biases,mean"}
+
+
+def test_heads_taken_away_in_the_knock_out_lab() -> None:
+    app = open_link(KNOCKOUT, p=PROMPT, hs="L1H1,L2H2", w="zero")
+    assert not warnings(app)
+    assert app.multiselect(key=knockout.LAB_HEADS).value == ["L1H1", "L2H2"]
+    assert app.selectbox(key=knockout.LAB_HOW).value == knockout.TO_ZERO
+    query = {"m": "demo", "p": PROMPT, "hs": "L1H1,L2H2", "w": "zero"}
+    assert app.query_params == query
+    assert dict(parse_qsl(copied(app))) == query
+    app.multiselect(key=knockout.LAB_HEADS).set_value(["L3H0"])
+    assert run(app).query_params == {**query, "hs": "L3H0"}
+
+
+@pytest.mark.parametrize(
+    ("section", "query", "key", "value"),
+    [
+        ("many", {"hs": "L3H1,L0H2"}, knockout.MANY_HEADS, ["L3H1", "L0H2"]),
+        ("offsets", {"h": "L3H1"}, knockout.OFFSET_HEAD, "L3H1"),
+        ("components", {"h": "L3H1"}, knockout.COMPONENT_HEAD, "L3H1"),
+        ("circuit", {}, knockout.SECTION, "Two-step circuit"),
+    ],
+)
+def test_the_other_sections_of_the_knock_out_lab(section, query, key, value) -> None:
+    app = open_link(KNOCKOUT, s=section, **query)
+    assert not warnings(app)
+    assert app.session_state[key] == value
+    assert app.query_params == {"m": "demo", "s": section, **query}
+
+
+@pytest.mark.parametrize("section", ["one", "many", "offsets", "components"])
+def test_a_head_that_the_lab_s_model_does_not_have(section: str) -> None:
+    name = "hs" if section in ("one", "many") else "h"
+    app = open_link(KNOCKOUT, s=section, **{name: "L9H9"})
+    (warning,) = warnings(app)
+    assert "There is no head 'L9H9'." in warning
+    assert not app.error
+    assert app.query_params[name] != "L9H9"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "sentence"),
+    [
+        ("pages/circuits.py", {"n": "<b>"}, "names a way with the layer norm “<b>”"),
+        ("pages/circuits.py", {"h": "L9H9"}, "There is no head 'L9H9'."),
+        ("pages/circuits.py", {"o": "bias"}, "names a switch “bias”"),
+        ("pages/knockout_lab.py", {"s": "all"}, "names a section “all”"),
+        ("pages/knockout_lab.py", {"hs": "all"}, "not all of which are heads"),
+        ("pages/knockout_lab.py", {"w": "gone"}, "names a way to take heads away “gone”"),
+    ],
+)
+def test_circuits_and_the_lab_go_on_after_a_bad_value(page, query, sentence) -> None:
+    app = open_link(page, **query)
+    (warning,) = warnings(app)
+    assert sentence in warning
+    assert not app.error
+    assert not query.items() & app.query_params.items()
 
 
 @pytest.mark.parametrize(
@@ -244,3 +322,8 @@ def copy_button(app) -> str:
         if getattr(getattr(part, "proto", None), "component_name", "").endswith("copy_link")
     )
     return found.json.replace('":"', '": "')
+
+
+def copied(app) -> str:
+    """What stands behind the question mark of the copied link."""
+    return json.loads(copy_button(app))["query"]

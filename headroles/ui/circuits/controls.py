@@ -12,6 +12,7 @@ from headroles.types import Head
 from headroles.ui import caches, text
 from headroles.ui import state as shared
 from headroles.ui.circuits import state
+from headroles.ui.share import button, session
 
 if TYPE_CHECKING:
     from headroles.models import LoadedModel
@@ -25,6 +26,7 @@ NORM_WORDS = {
 
 def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
     """Draw the boxes; returns the head and the settings."""
+    session.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
     heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     roles = role_words(loaded)
     if st.session_state.get(state.HEAD) not in heads:
@@ -70,6 +72,7 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
             ),
         )
         st.button("Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuit_reset")
+        button.draw()
     _ = keys
     return Head.parse(label), settings
 

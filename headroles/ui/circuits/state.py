@@ -7,12 +7,16 @@ import streamlit as st
 from headroles.types import Head
 from headroles.ui import state
 
+PAGE = "pages/circuits.py"
+"""The page's path."""
 HEAD = "circuit_head"
 """The label of the head in the box (a widget's key)."""
 NORM, BIASES, MINUS_BOS, MINUS_MEAN = (
     "circuit_norm", "circuit_biases", "circuit_minus_bos", "circuit_minus_mean",
 )  # fmt: skip
 """What is done to the weights (widgets' keys)."""
+SWITCHES = (BIASES, MINUS_BOS, MINUS_MEAN)
+"""The three that are on or off, in the order of :data:`headroles.link.SWITCHES`."""
 KEYS = "circuit_keys"
 """How many key tokens the table has (a widget's key)."""
 LOOKUP = "circuit_lookup"

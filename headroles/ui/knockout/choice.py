@@ -55,7 +55,9 @@ def first_heads(entry: ModelEntry | None) -> list[str]:
 
 def draw(found: Answer, reference: Reference) -> Chosen | None:
     """The boxes; None, with the reason said, while nothing is chosen."""
-    state.begin(st.session_state["model"], first_heads(reference.entry))
+    layers, heads = found.scores.resting.shape
+    named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
+    state.begin(st.session_state["model"], named or first_heads(reference.entry))
     what = st.segmented_control(
         "What is taken away",
         state.WHATS,

@@ -77,12 +77,14 @@ def _choose() -> Asked | None:
         page.show_error(error)
         return None
     if st.session_state.get(state.COMPONENT_MODEL) != model:
+        named = state.linked(state.SECTION_NAMES[4], layers=layers, heads=heads)
         st.session_state[state.COMPONENT_MODEL] = model
         try:
             listed = choice.listed(caches.stored(model).entry)
         except HeadrolesError:
             listed = {}
-        st.session_state[state.COMPONENT_HEAD] = listed.get("previous_token", ["L0H0"])[0]
+        first = named or listed.get("previous_token", ["L0H0"])
+        st.session_state[state.COMPONENT_HEAD] = first[0]
     left, middle, right = st.columns(3, gap="medium")
     with left:
         labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]

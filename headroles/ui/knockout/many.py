@@ -135,12 +135,14 @@ def _begin(model: str, order: Sequence[int]) -> None:
     """First values; another model begins anew, because it has other heads."""
     if st.session_state.get(state.MANY_MODEL) == model:
         return
+    layers, heads = ablations.shape(model)
+    named = state.linked(state.SECTION_NAMES[1], layers=layers, heads=heads)
     st.session_state[state.MANY_MODEL] = model
     try:
         entry = caches.stored(model).entry
     except HeadrolesError:
         entry = None
-    st.session_state[state.MANY_HEADS] = choice.first_heads(entry)
+    st.session_state[state.MANY_HEADS] = named or choice.first_heads(entry)
     kinds: dict[str, int] = {}
     for one in order:
         kinds.setdefault(READY[one].kind, one)

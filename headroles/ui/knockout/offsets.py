@@ -53,7 +53,7 @@ def draw() -> None:
     except HeadrolesError as error:
         page.show_error(error)
         return
-    _begin(model)
+    _begin(model, layers, heads)
     left, middle, right = st.columns(3, gap="medium")
     with left:
         label = st.selectbox(
@@ -68,15 +68,16 @@ def draw() -> None:
     _test(Asked(model, Head.parse(label), most, n))
 
 
-def _begin(model: str) -> None:
+def _begin(model: str, layers: int, heads: int) -> None:
     if st.session_state.get(state.OFFSET_MODEL) == model:
         return
+    named = state.linked(state.SECTION_NAMES[2], layers=layers, heads=heads)
     st.session_state[state.OFFSET_MODEL] = model
     try:
         roles = choice.listed(caches.stored(model).entry)
     except HeadrolesError:
         roles = {}
-    st.session_state[state.OFFSET_HEAD] = roles.get(ROLE, ["L0H0"])[0]
+    st.session_state[state.OFFSET_HEAD] = (named or roles.get(ROLE, ["L0H0"]))[0]
 
 
 def _test(asked: Asked) -> None:

@@ -16,31 +16,32 @@ from headroles.models import CATALOGUE
 from headroles.ui import ablations, ask, text
 from headroles.ui import state as session
 from headroles.ui.knockout import state
+from headroles.ui.share import button
 
-SECTIONS = {
-    "Knock out": "lab",
-    "Many at once": "many",
-    "Previous-token test": "offsets",
-    "Two-step circuit": "lesson",
-    "Components": "components",
-}
+SECTIONS = dict(
+    zip(state.SECTION_NAMES, ("lab", "many", "offsets", "lesson", "components"), strict=True)
+)
 """{what the reader sees: the module of this package}; the first one is open at first."""
 
 
 def draw() -> None:
     """The choice of a section, and the section."""
     names = list(SECTIONS)
-    chosen = st.segmented_control(
-        "Section",
-        names,
-        default=names[0],
-        key=state.SECTION,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    st.session_state.setdefault(state.SECTION, names[0])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.segmented_control(
+            "Section",
+            names,
+            key=state.SECTION,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        link = st.container(width="content")
     if ask.ready():
         import_module(f"headroles.ui.knockout.{SECTIONS[chosen or names[0]]}").draw()
         _what_is_left_out()
+    with link:
+        button.draw()  # now that the section has said which heads it shows
 
 
 def _what_is_left_out() -> None:

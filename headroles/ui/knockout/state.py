@@ -9,8 +9,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from headroles.errors import UnknownHeadError
+from headroles.types import Head
+from headroles.ui import state as session
+
+PAGE = "pages/knockout_lab.py"
+"""The page's path."""
 SECTION = "knockout_section"
 """The open section (a widget's key)."""
+SECTION_NAMES = (
+    "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Components",
+)  # fmt: skip
+"""What the reader sees, in the order of :data:`headroles.link.SECTIONS`."""
+LINKED = "knockout_linked"
+"""(section, heads) of a link, until the section has taken them over; else None."""
 WORKS = "knockout_works"
 """{name: the :class:`headroles.ui.knockout.work.Work` of that part of the page}."""
 
@@ -90,3 +102,44 @@ COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = "component_head", "component_kin
 """The head whose components are shown, of which map, and how many (widgets' keys)."""
 COMPONENT_MODEL = "component_model"
 """The model that the head was chosen for."""
+
+_HEADS_OF = {
+    SECTION_NAMES[0]: (LAB_MODEL, LAB_HEADS),
+    SECTION_NAMES[1]: (MANY_MODEL, MANY_HEADS),
+    SECTION_NAMES[2]: (OFFSET_MODEL, OFFSET_HEAD),
+    SECTION_NAMES[4]: (COMPONENT_MODEL, COMPONENT_HEAD),
+}
+"""{section: keys of the model that its choices are for, and of its heads}."""
+
+
+def heads_of(section: str, *, model: str) -> list[str]:
+    """Labels of the heads that a section shows; none before it was opened for this model."""
+    keys = _HEADS_OF.get(section)
+    if keys is None or st.session_state.get(keys[0]) != model:
+        return []
+    chosen = st.session_state.get(keys[1]) or []
+    return [chosen] if isinstance(chosen, str) else list(chosen)
+
+
+def link_to(section: str, heads: Sequence[Head]) -> None:
+    """Let a section begin anew, with the heads of a link if there are any."""
+    st.session_state[LINKED] = (section, tuple(heads)) if heads else None
+    if section in _HEADS_OF:
+        st.session_state[_HEADS_OF[section][0]] = None
+
+
+def linked(section: str, *, layers: int, heads: int) -> list[str]:
+    """Labels of a link's heads for a section, once; what the model does not have is said above."""
+    name, wanted = st.session_state.get(LINKED) or (None, ())
+    if name != section:
+        return []
+    there = tuple(one for one in wanted if one.layer < layers and one.head < heads)
+    if there != wanted:
+        st.session_state[LINKED] = (section, there)
+        session.link_errors(
+            [UnknownHeadError(one.label, layers=layers, heads=heads) for one in wanted
+             if one not in there]
+        )  # fmt: skip
+        st.rerun()  # the sentence stands above the page
+    st.session_state[LINKED] = None
+    return [one.label for one in there]

@@ -15,6 +15,10 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headroles.errors import HeadrolesError, LinkError
 from headroles.link import (
+    HOWS,
+    MOST_HEADS,
+    SECTIONS,
+    SWITCHES,
     VIEWS,
     Link,
     address,
@@ -24,19 +28,23 @@ from headroles.link import (
     too_long_to_share,
 )
 from headroles.roles import ROLES
+from headroles.types import Head
 from headroles.ui import state
+from headroles.ui.circuits import state as circuits
 from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.knockout import state as knockout
 from headroles.ui.lab import state as lab
 
 PLAIN = Link(model="", prompt=DEFAULT_PROMPT, role="", view="")
 """What an address need not say. It always names the model, so that none says nothing at all."""
-KEYS = ("m", "p", "r", "h", "v", "l", "x", "p2", "m2")
+KEYS = ("m", "p", "r", "h", "v", "l", "x", "p2", "m2", "n", "o", "s", "hs", "w")
 """The names in an address that are ours; all others are left alone."""
 LONGEST_ADDRESS = 6_000
 """Characters that stand in the browser's address at most: servers refuse a request line from about
 8,000 on, and reloading the page must not fail."""
 
 _LISTED, _ALL, _REFERENCE = VIEWS
+_ONE, _MANY, _OFFSETS, _CIRCUIT, _COMPONENTS = SECTIONS
 
 
 # ------------------------------------------------------------------ from the address
@@ -105,15 +113,42 @@ def _take_over(link: Link, page: str) -> None:
     session[state.BEFORE] = None
     if page == state.YOUR_PROMPT:
         state.compare_with(link.other_prompt)
+    if page == knockout.PAGE:
+        _take_over_knockout(link)
+        return
     if page != state.YOUR_PROMPT or link.head is not None:
         session[state.HEAD] = link.head
-    if page == state.MAP:
+    if page == circuits.PAGE:
+        _take_over_circuits(link)
+    elif page == state.MAP:
         session[state.MAP_SOURCE] = state.PROMPTED if link.view == _ALL else state.STORED
         session[state.PAIR_ROLE] = link.role or "induction"
         session[state.PAIR_MODEL] = link.other_model
     else:
         session[state.ROLE] = link.role or None
         session[state.HIDE_REST] = link.without_rest
+
+
+def _take_over_circuits(link: Link) -> None:
+    session = st.session_state
+    session[circuits.HEAD] = None  # the session's head, once the model's shape is known
+    session[circuits.NORM] = link.norm
+    for name, key in zip(SWITCHES, circuits.SWITCHES, strict=True):
+        session[key] = name not in link.switched_off
+
+
+def _take_over_knockout(link: Link) -> None:
+    session = st.session_state
+    place = SECTIONS.index(link.section)
+    session[knockout.SECTION] = knockout.SECTION_NAMES[place]
+    session[knockout.LAB_HOW] = knockout.HOWS[HOWS.index(link.how)]
+    if knockout.LAB_WHAT in session:
+        session[knockout.LAB_WHAT] = knockout.HEADS
+    if link.section in (_OFFSETS, _COMPONENTS):
+        heads = () if link.head is None else (link.head,)
+    else:
+        heads = link.heads or ()
+    knockout.link_to(knockout.SECTION_NAMES[place], heads)
 
 
 def _lead(given: Iterable[str], link: Link, page: str) -> None:
@@ -183,11 +218,49 @@ def _of_lab() -> Link:
     return replace(PLAIN, model=_model(), prompt=_prompt(), role=role)
 
 
+def _of_circuits() -> Link:
+    now = st.session_state
+    label = now.get(circuits.HEAD)
+    return replace(
+        PLAIN,
+        model=_model(),
+        prompt=_prompt(),
+        head=Head.parse(label) if label else now[state.HEAD],
+        norm=now.get(circuits.NORM, PLAIN.norm),
+        switched_off=tuple(
+            name
+            for name, key in zip(SWITCHES, circuits.SWITCHES, strict=True)
+            if not now.get(key, True)
+        ),
+    )
+
+
+def _of_knockout() -> Link:
+    """The section with its heads; positions, single looks and own prompts do not travel."""
+    now = st.session_state
+    name = now.get(knockout.SECTION) or knockout.SECTION_NAMES[0]
+    link = replace(
+        PLAIN,
+        model=_model(),
+        prompt=_prompt(),
+        section=SECTIONS[knockout.SECTION_NAMES.index(name)],
+    )
+    heads = tuple(Head.parse(label) for label in knockout.heads_of(name, model=link.model))
+    if link.section in (_OFFSETS, _COMPONENTS):
+        return replace(link, head=heads[0] if heads else None)
+    how = HOWS[0]
+    if link.section == _ONE and now.get(knockout.LAB_HOW):
+        how = HOWS[knockout.HOWS.index(now[knockout.LAB_HOW])]
+    return replace(link, heads=heads[:MOST_HEADS] or None, how=how)
+
+
 _WRITERS = {
     state.YOUR_PROMPT: _of_your_prompt,
     state.CLOSEUP: _of_closeup,
     state.MAP: _of_map,
     lab.PAGE: _of_lab,
+    circuits.PAGE: _of_circuits,
+    knockout.PAGE: _of_knockout,
 }
 
 
