@@ -511,7 +511,9 @@ def model_revision(source: str) -> str:
     if folder.is_dir():
         digest = hashlib.sha256()
         for part in sorted(folder.glob("*.safetensors")):
-            digest.update(part.read_bytes())
+            with part.open("rb") as weights:
+                while piece := weights.read(1 << 20):  # never a gigabyte at once
+                    digest.update(piece)
         return f"sha256:{digest.hexdigest()[:16]}"
     # The cache keeps every file in a folder that is named after the commit it came from.
     cached = hub.cached(source, pinned_revision(source))
