@@ -30,7 +30,13 @@ from headroles.hub import (
     small_files,
     weights_among,
 )
-from headroles.models import CATALOGUE, CatalogueEntry, model_revision, pinned_revision
+from headroles.models import (
+    CATALOGUE,
+    CatalogueEntry,
+    model_revision,
+    offered_sources,
+    pinned_revision,
+)
 from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
@@ -187,7 +193,12 @@ def _on_disk(source: str, *, trusted: bool) -> _Found | None:
 
 def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     """The model's description on the Hub; its errors as sentences."""
-    return asked(source, lambda: _ask_hub(source, timeout, trusted=trusted), timeout=timeout)
+    return asked(
+        source,
+        lambda: _ask_hub(source, timeout, trusted=trusted),
+        timeout=timeout,
+        known=offered_sources(),
+    )
 
 
 def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:

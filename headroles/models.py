@@ -373,12 +373,19 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
     if Path(source).is_dir() or _has_converted_copy(source):
         return source
     try:
-        folder = hub.fetch(source, pinned_revision(source), progress=progress)
+        folder = hub.fetch(
+            source, pinned_revision(source), progress=progress, known=offered_sources()
+        )
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
         raise _unavailable(source, error.why) from error
     if folder is None and not _is_trusted(source):
         raise hub.no_safetensors(source)
     return source if folder is None else str(folder)
+
+
+def offered_sources() -> list[str]:
+    """The Hub ids of the catalogue, which a mistyped one may have meant."""
+    return [entry.source for entry in CATALOGUE.values() if not entry.is_bundled]
 
 
 def _is_trusted(source: str) -> bool:

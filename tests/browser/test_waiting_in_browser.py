@@ -74,7 +74,7 @@ def test_a_hub_that_fails_has_its_sentence_and_another_try_helps(browser, far) -
         hub.bytes_per_second = SLOW
         visit.press("Try again")
         bar = visit.page.get_by_test_id("stProgress")
-        bar.get_by_text("MB a second").wait_for(timeout=PATIENCE)
+        bar.get_by_text("B a second").wait_for(timeout=PATIENCE)
         picture(visit, "downloading")
         first = bar.inner_text()
         assert "of 5 MB" in first
