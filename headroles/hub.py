@@ -29,6 +29,7 @@ from headroles.errors import (
     HubAnswerError,
     ModelUnavailableError,
     UnsupportedModelError,
+    near_match,
 )
 
 if TYPE_CHECKING:
@@ -52,15 +53,27 @@ _Result = TypeVar("_Result")
 # ------------------------------------------------------------------ questions
 
 
-def asked(source: str, question: Callable[[], _Result], *, timeout: float = TIMEOUT) -> _Result:
+def asked(
+    source: str,
+    question: Callable[[], _Result],
+    *,
+    timeout: float = TIMEOUT,
+    known: Iterable[str] = (),
+) -> _Result:
     """The answer to a question to the Hub.
+
+    Args:
+        source: the model's id.
+        question: what asks.
+        timeout: seconds to wait.
+        known: ids that a mistyped one is compared with.
 
     Raises:
         HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
         ModelUnavailableError: if there is no network, or no answer within the time.
     """
     refuse_offline(source)
-    with explained(source, timeout=timeout):
+    with explained(source, timeout=timeout, known=known):
         return within(timeout, question)
 
 
@@ -77,7 +90,9 @@ def refuse_offline(source: str) -> None:
 
 
 @contextlib.contextmanager
-def explained(source: str, *, timeout: float = TIMEOUT) -> Iterator[None]:
+def explained(
+    source: str, *, timeout: float = TIMEOUT, known: Iterable[str] = ()
+) -> Iterator[None]:
     """Whatever goes wrong with the Hub, as the error that a reader can do something with."""
     from httpx2 import HTTPError, TimeoutException
     from huggingface_hub import errors
@@ -90,7 +105,7 @@ def explained(source: str, *, timeout: float = TIMEOUT) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise _gated(source) from error
     except errors.RepositoryNotFoundError as error:
-        raise _unknown(source) from error
+        raise _unknown(source, known) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         if status in (401, 403):
@@ -102,9 +117,9 @@ def explained(source: str, *, timeout: float = TIMEOUT) -> Iterator[None]:
         raise ModelUnavailableError(source, why=why) from error
 
 
-def _unknown(source: str) -> HubAnswerError:
+def _unknown(source: str, known: Iterable[str]) -> HubAnswerError:
     return HubAnswerError(
-        f"There is no public model '{source}' on the Hugging Face Hub.",
+        f"There is no public model '{source}' on the Hugging Face Hub.{near_match(source, known)}",
         mend="Check the spelling on huggingface.co, capital letters included. A private model "
         "needs an HF_TOKEN on the server.",
         value=source,
@@ -196,6 +211,7 @@ def fetch(
     *,
     progress: Progress | None = None,
     timeout: float = TIMEOUT,
+    known: Iterable[str] = (),
 ) -> Path | None:
     """A model's folder on this disk, downloaded if it is not here as a whole.
 
@@ -211,7 +227,9 @@ def fetch(
     """
     if here := whole(source, revision):
         return here
-    _, sizes = asked(source, lambda: describe(source, revision, timeout), timeout=timeout)
+    _, sizes = asked(
+        source, lambda: describe(source, revision, timeout), timeout=timeout, known=known
+    )
     weights = weights_among(sizes)
     if not weights:
         return None

@@ -36,6 +36,7 @@ from headroles.models import (
     CatalogueEntry,
     foreign_tokenizer,
     model_revision,
+    offered_sources,
     pinned_revision,
 )
 from headroles.paths import ROOT
@@ -196,7 +197,12 @@ def _on_disk(source: str, *, trusted: bool) -> _Found | None:
 
 def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     """The model's description on the Hub; its errors as sentences."""
-    return asked(source, lambda: _ask_hub(source, timeout, trusted=trusted), timeout=timeout)
+    return asked(
+        source,
+        lambda: _ask_hub(source, timeout, trusted=trusted),
+        timeout=timeout,
+        known=offered_sources(),
+    )
 
 
 def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:

@@ -48,6 +48,8 @@ NICENESS = 19
 """The child gives way to the students' prompts (Unix niceness)."""
 LOG_LINES = 12
 """Lines of the log that are shown."""
+LARGE_PIECE = str(4 << 20)
+"""Bytes from which a tensor of the child goes back to the machine as soon as it is freed."""
 
 
 __all__ = ["Job", "JobRequest", "JobView", "Jobs", "Owner", "Progress", "analysis_command"]
@@ -297,6 +299,9 @@ class Jobs:
             "TMPDIR": str(scratch),
             "OMP_NUM_THREADS": threads,
             "PYTHONUNBUFFERED": "1",
+            # glibc would keep what a pass used, in case the next one wants it; a tenth of the peak.
+            "MALLOC_MMAP_THRESHOLD_": LARGE_PIECE,
+            "MALLOC_TRIM_THRESHOLD_": LARGE_PIECE,
         }
 
     def _place(self, job_id: str) -> Path:

@@ -20,6 +20,11 @@ from pathlib import Path
 def give_back() -> None:
     """Hand memory that nothing uses any more back to the machine."""
     gc.collect()  # a model and what PyVene puts around it point at each other
+    trim()
+
+
+def trim() -> None:
+    """Hand back what is freed already, but kept by the C library; takes a millisecond or two."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library, e.g. musl
             ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -405,7 +405,7 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
                 source, tokenizer=tokenizer, revision=revision, progress=progress
             )
             return str(place)
-        folder = hub.fetch(source, revision, progress=progress)
+        folder = hub.fetch(source, revision, progress=progress, known=offered_sources())
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
         raise _unavailable(source, error.why) from error
     if folder is None and not _is_trusted(source):
@@ -416,6 +416,11 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
 def foreign_tokenizer(source: str) -> str | None:
     """The tokenizer of a catalogue model in TransformerLens' form; None for every other model."""
     return next((one.tokenizer for one in CATALOGUE.values() if one.source == source), None)
+
+
+def offered_sources() -> list[str]:
+    """The Hub ids of the catalogue, which a mistyped one may have meant."""
+    return [entry.source for entry in CATALOGUE.values() if not entry.is_bundled]
 
 
 def _is_trusted(source: str) -> bool:
@@ -555,7 +560,9 @@ def model_revision(source: str) -> str:
     if folder.is_dir():
         digest = hashlib.sha256()
         for part in sorted(folder.glob("*.safetensors")):
-            digest.update(part.read_bytes())
+            with part.open("rb") as weights:
+                while piece := weights.read(1 << 20):  # never a gigabyte at once
+                    digest.update(piece)
         return f"sha256:{digest.hexdigest()[:16]}"
     # The cache keeps every file in a folder that is named after the commit it came from.
     cached = hub.cached(source, pinned_revision(source))

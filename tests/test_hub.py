@@ -94,8 +94,13 @@ def test_what_is_here_needs_no_hub_and_asks_none(hub, tmp_path) -> None:
 
 def test_each_answer_of_the_hub_has_its_sentence_and_is_not_asked_for_twice(hub, tmp_path) -> None:
     names = ["gated", "no-weights", "broken", "asleep", "pickled", "nowhere"]
-    found = load(hub.environment(home=tmp_path), *(f"owner/{name}" for name in names))
+    mistyped = "openai-comunity/gpt2"
+    asked = [*(f"owner/{name}" for name in names), mistyped]
+    *found, typo = load(hub.environment(home=tmp_path), *asked)
     says = {name: one["sentence"] for name, one in zip(names, found, strict=True)}
+    assert f"no public model '{mistyped}'" in typo["sentence"]
+    assert "Did you mean 'openai-community/gpt2'?" in typo["sentence"]
+    assert "Did you mean" not in says["nowhere"]
     assert "Accept its terms on huggingface.co/owner/gated" in says["gated"]
     assert "Accept its terms" in says["no-weights"]
     assert "answered with an error (500)" in says["broken"]

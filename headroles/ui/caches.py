@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from torch import Tensor
+
     from headroles.fetching import Fetches
     from headroles.head_detection import PromptScores
     from headroles.pool import ModelPool
     from headroles.store import ModelEntry
-    from headroles.types import PromptRun
+    from headroles.types import Encoding, NextToken, PromptRun
 
 
 class Answer(NamedTuple):
@@ -71,9 +73,20 @@ def _bring(model: str, *, progress: Callable[[int, int], None]) -> None:
     fetch_model(model, progress=progress)
 
 
-@st.cache_data(max_entries=32, max_size="256MB", show_spinner=False)
+class _Kept(NamedTuple):
+    """An answer as it is kept: its attention takes half the room."""
+
+    encoding: Encoding
+    next_tokens: tuple[NextToken, ...]
+    cells: Tensor
+    """[layer head cells] the attention, packed."""
+    scores: PromptScores
+    num_kv_heads: int
+    precision: str
+
+
 def answer(model: str, prompt: str) -> Answer:
-    """One forward pass with every head's attention; a long prompt alone may take 150 MB.
+    """One forward pass with every head's attention, or what is kept of an earlier one.
 
     Args:
         model: the catalogue key.
@@ -82,15 +95,31 @@ def answer(model: str, prompt: str) -> Answer:
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
+    kept = _kept_answer(model, prompt)
+    from headroles import memory, packing
+    from headroles.types import PromptRun
+
+    memory.trim()  # what the pass, and the page before, used and let go
+    attention = packing.unpack(kept.cells, len(kept.encoding.token_ids))
+    run = PromptRun(model, prompt, kept.encoding, attention, kept.next_tokens)
+    return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
+
+
+@st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
+def _kept_answer(model: str, prompt: str) -> _Kept:
+    """The pass itself; a long prompt alone may take 80 MB on a model of GPT-2 small's size."""
     _let_the_page_out()
     import_libraries()
+    from headroles import packing
     from headroles.capture import capture
     from headroles.head_detection import score_prompt
 
     with models_in_memory().borrow(model) as loaded:
         run = capture(loaded, prompt)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
-    return Answer(run, score_prompt(run.attention, run.token_ids), num_kv_heads, precision)
+    scores = score_prompt(run.attention, run.token_ids)
+    cells = packing.pack(run.attention)
+    return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
 
 
 _importing = threading.Lock()

@@ -84,6 +84,8 @@ def in_words(fetch: Fetch) -> str:
 
 
 def _speed(number: float) -> str:
+    if number < 100e3:
+        return f"{max(1, round(number / 1e3))} kB"
     return f"{number / 1e6:.1f} MB" if number < 10e6 else gigabytes(number)
 
 
