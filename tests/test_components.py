@@ -30,7 +30,7 @@ from headroles.types import Head
 from headroles.weights import HeadWeights, layer_weights, query_place
 from tests.families import FAMILIES, PROMPT
 
-NORMED = ("qwen3", "gemma3_text")
+NORMED = ("qwen3", "gemma3_text", "olmo2")
 HEAD = Head(1, 2)
 
 
