@@ -36,12 +36,10 @@ def draw() -> None:
             label_visibility="collapsed",
             persist_state="session",
         )
-        link = st.container(width="content")
+        button.draw()
     if ask.ready():
         import_module(f"headroles.ui.knockout.{SECTIONS[chosen or names[0]]}").draw()
         _what_is_left_out()
-    with link:
-        button.draw()  # now that the section has said which heads it shows
 
 
 def _what_is_left_out() -> None:

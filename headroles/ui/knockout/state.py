@@ -114,6 +114,9 @@ _HEADS_OF = {
 
 def heads_of(section: str, *, model: str) -> list[str]:
     """Labels of the heads that a section shows; none before it was opened for this model."""
+    name, waiting = st.session_state.get(LINKED) or (None, ())
+    if name == section:
+        return [one.label for one in waiting]
     keys = _HEADS_OF.get(section)
     if keys is None or st.session_state.get(keys[0]) != model:
         return []
