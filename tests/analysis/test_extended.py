@@ -276,7 +276,7 @@ def test_the_command_line_leaves_them_out_on_request_and_tells_their_progress(
     tmp_path, capsys
 ) -> None:
     path = tmp_path / "out.json"
-    common = ["--sequences", "8", "--out", str(path), "--format", "json-lines", "--no-causal"]
+    common = ["--sequences", "8", "--out", str(path), "--format", "json-lines"]
     assert analyze_heads.main([*common, "--no-extended"]) == 0
     assert store.read_entry("demo", path).extended is None
     capsys.readouterr()
