@@ -65,17 +65,17 @@ def test_the_time_of_knocking_heads_out_by_hand() -> None:
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:
-    # 600 MB of libraries, 4 MB of files, 4.4 MB in memory, and 10 bytes for each of
+    # 700 MB of libraries, 4 MB of files, 4.4 MB in memory, and 10 bytes for each of
     # 5 heads and 110,000 cells, one layer at a time: 5.5 MB.
-    assert estimate(FACTS, sequences=10, speed=1e9).memory_bytes == 613_900_000
+    assert estimate(FACTS, sequences=10, speed=1e9).memory_bytes == 713_900_000
     # Batches are bounded: 500,000 cells, 25 MB, however many sequences.
     for sequences in (50, 5_000):
-        assert estimate(FACTS, sequences=sequences, speed=1e9).memory_bytes == 633_400_000
+        assert estimate(FACTS, sequences=sequences, speed=1e9).memory_bytes == 733_400_000
 
 
 def test_files_of_small_numbers_take_less() -> None:
     half = estimate(facts(stored_bytes=2_000_000), sequences=10, speed=1e9)
-    assert half.memory_bytes == 613_900_000 - 2_000_000
+    assert half.memory_bytes == 713_900_000 - 2_000_000
 
 
 def test_an_unembedding_of_its_own_is_not_computed_either() -> None:
