@@ -116,7 +116,7 @@ def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
     with pytest.raises(TooLargeError) as raised:
         cost.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes - 1)
     sentence = str(raised.value)
-    assert "'owner/name' needs about 614 MB of memory; 614 MB are free" in sentence
+    assert "'owner/name' needs about 714 MB of memory; 714 MB are free" in sentence
     assert "python -m scripts.analyze_heads --model owner/name" in sentence
 
 
