@@ -180,7 +180,9 @@ def test_thirty_threads_download_a_cold_model_once_and_see_the_bytes(tmp_path: P
     assert found["models"] == 1
     assert len(asked) == len(set(asked))  # no file and no description was asked for twice
     assert sum(line.endswith("model.safetensors") for line in asked) == 1
-    wanted = [path for path in DEMO_MODEL.iterdir() if path.suffix in (".json", ".txt", ".safetensors")]
+    wanted = [
+        path for path in DEMO_MODEL.iterdir() if path.suffix in (".json", ".txt", ".safetensors")
+    ]
     total = sum(path.stat().st_size for path in wanted)
     assert {whole for _, whole in found["seen"]} == {total}
     done = [here for here, _ in found["seen"]]

@@ -117,7 +117,13 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
 
         student.run("The cat sat on the mat. The cat sat on the mat. The cat")
         assert "of 1 head" in heads.inner_text()
-        assert len(store.read_all(classroom.folder / "head_categories.json")) == 1
+        # The other models' entries are still there, as they were.
+        entries, shipped = (
+            store.read_all(classroom.folder / "head_categories.json"),
+            store.read_all(),
+        )
+        assert entries.keys() == shipped.keys()
+        assert [name for name in entries if entries[name] != shipped[name]] == ["demo"]
 
 
 def look_at_every_role(page: InstructorVisit) -> None:
