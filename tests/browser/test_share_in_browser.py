@@ -57,7 +57,7 @@ def test_a_copied_link_reopens_the_same_picture_in_a_clean_browser(visit, clean)
     assert other.seen_as() == role
     assert picture
     assert alt_of_pattern(other) == picture
-    assert other.page.get_by_role("switch").is_checked()
+    assert other.page.get_by_role("switch", name="Hide the resting column").is_checked()
     assert other.page.get_by_text("A dog & a cat").first.is_visible()
     # On a page's own address Streamlit looks for its server below the page first, then at the root.
     assert all("_stcore" in address for address in other.missing)
