@@ -97,7 +97,7 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
         assert "of 1 head" not in before
 
         first.sign_in(classroom.password)
-        first.start(sequences=4000, cap=1)  # long enough for another tab to see the bar move
+        first.start(sequences=2000, cap=1)  # long enough for another tab to see the bar move
         assert first.bar() is not None
 
         with visit(InstructorVisit) as second:  # another tab shows the same analysis
