@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import picker, state
-from headroles.ui.admin import office
-from headroles.ui.share import notes, session
+from headroles.ui.admin import server
+from headroles.ui.app import address, link_warnings, model_picker, session
 
-st.set_page_config(page_title="headroles", page_icon=str(picker.ICON), layout="wide")
+st.set_page_config(page_title="headroles", page_icon=str(model_picker.ICON), layout="wide")
 page = st.navigation(
     [
         st.Page(
@@ -25,12 +24,12 @@ page = st.navigation(
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )
-office.announce()
+server.announce()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
-session.read(place)
-picker.draw()
-if destination := state.destination():
-    st.switch_page(destination, query_params=session.query(destination))
-notes.draw()
+address.read(place)
+model_picker.draw()
+if destination := session.destination():
+    st.switch_page(destination, query_params=address.query(destination))
+link_warnings.draw()
 page.run()
-session.write(place)
+address.write(place)

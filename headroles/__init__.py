@@ -14,9 +14,9 @@ import importlib
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_head_categories": "headroles.head_detection",
-    "verify_head_activation": "headroles.head_detection",
-    "get_active_head_summary": "headroles.head_detection",
+    "load_head_categories": "headroles.verdicts.prompt",
+    "verify_head_activation": "headroles.verdicts.prompt",
+    "get_active_head_summary": "headroles.verdicts.prompt",
     "HeadrolesError": "headroles.errors",
 }
 

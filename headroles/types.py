@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from headroles.errors import UnknownHeadError
 
@@ -192,3 +192,8 @@ class Sequences:
 
     def __len__(self) -> int:
         return self.token_ids.shape[0]
+
+
+CausalVerdict = Literal[
+    "holds_up", "backed_up", "reversed", "not_special", "no_effect", "cannot_tell", "not_tested"
+]

@@ -7,23 +7,33 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import pieces, state
-from headroles.ui.admin import confirm, history, look, office, progress, sign_in, start, versions
-from headroles.ui.admin import desk as desks
+from headroles.ui.admin import (
+    audit_log,
+    confirm,
+    new_analysis,
+    progress,
+    review,
+    server,
+    sign_in,
+    state,
+    versions,
+)
+from headroles.ui.admin import desk as admin_desk
+from headroles.ui.app import elements
 
 
-@desks.guarded
+@admin_desk.guarded
 def page() -> None:
     """Draw the form to sign in, or the chosen part of the page."""
-    pieces.begin()
+    elements.begin()
     with st.container(horizontal=True, vertical_alignment="center", key="admin_title"):
         st.title("Admin", anchor=False, width="stretch")
         place = st.container(width="content")
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">Recompute the roles of a model, look at what changes, and only then '
         "put it in front of the students.</p>"
     )
-    desk = desks.Desk(office.administration(), st.session_state[state.TICKET])
+    desk = admin_desk.Desk(server.administration(), st.session_state[state.TICKET])
     who = desk.who()
     if who is None:
         sign_in.draw(desk.office)
@@ -40,15 +50,15 @@ def page() -> None:
     work(desk)
 
 
-def leave(desk: desks.Desk) -> None:
+def leave(desk: admin_desk.Desk) -> None:
     """Sign out."""
     desk.office.sign_out(desk.ticket)
     state.sign_out()
 
 
-def work(desk: desks.Desk) -> None:
+def work(desk: admin_desk.Desk) -> None:
     """The chosen part of the page; only that one does anything."""
-    desks.notice(desk)
+    admin_desk.notice(desk)
     section = st.segmented_control(
         "Part of the page",
         state.SECTIONS,
@@ -58,13 +68,13 @@ def work(desk: desks.Desk) -> None:
         label_visibility="collapsed",
     )
     if section == state.LOOK:
-        look.draw(desk)
+        review.draw(desk)
     elif section == state.VERSIONS:
         versions.draw(desk)
     elif section == state.AUDIT:
-        history.draw(desk)
+        audit_log.draw(desk)
     else:
-        start.draw(desk)
+        new_analysis.draw(desk)
         progress.draw(desk)
     confirm.draw(desk)
 

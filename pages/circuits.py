@@ -5,23 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
-from headroles.ui import ask, caches, pieces, state
-from headroles.ui.circuits import composition, controls, summary, table
-from headroles.ui.circuits import state as own
+from headroles.models.catalogue import CATALOGUE
+from headroles.ui.app import caches, elements, run_prompt, session
+from headroles.ui.circuits import composition, controls, state, summary, table
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
-    own.begin()
+    elements.begin()
+    state.begin()
     st.title("Circuits", anchor=False)
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">No prompt needed: a head’s weights say which tokens it looks for (QK) '
         "and what it writes into the prediction once it has found one (OV).</p>"
     )
-    model = st.session_state[state.MODEL]
-    if not ask.ready():
+    model = st.session_state[session.MODEL]
+    if not run_prompt.ready():
         return
     try:
         with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
@@ -29,12 +28,12 @@ def page() -> None:
         with caches.models_in_memory().borrow(model) as loaded:
             draw(loaded)
     except HeadrolesError as error:
-        ask.refuse(error)
+        run_prompt.refuse(error)
 
 
 def draw(loaded) -> None:
     """Everything that needs the model."""
-    from headroles.frequencies import token_frequencies
+    from headroles.store.token_frequencies import token_frequencies
 
     vocab = loaded.model.get_input_embeddings().weight.shape[0]
     frequencies = token_frequencies(loaded.key, vocab)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import caches, pieces
-from headroles.ui.lab import measures, own, prompts, result, run, state
+from headroles.ui.app import caches, elements
+from headroles.ui.detector_lab import measures, own_patterns, prompts, result, run, state
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
+    elements.begin()
     st.title("Detector lab", anchor=False)
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">A <b>detection pattern</b> is a guess about where a head looks: one '
         "marked cell for every “this token should look at that one”. The lab compares your guess "
         "with what every head of the model really does.</p>"
@@ -25,7 +25,7 @@ def page() -> None:
     with st.container(key="lab_desk"):
         with st.container(key="lab_controls"):
             typed = prompts.draw()
-            own.draw()
+            own_patterns.draw()
             asked = measures.draw()
         with st.container(border=True, key="lab_picture"):
             picture = st.container()
@@ -34,7 +34,7 @@ def page() -> None:
     if found is not None:
         with picture:
             place = result.picture(found)
-        own.paint_on(found)
+        own_patterns.paint_on(found)
         result.draw(request, found, place)
 
 

@@ -7,45 +7,59 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import ask, caches, pieces, prompt_form, state
-from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens
-from headroles.ui.download import popover
-from headroles.ui.extended import passport as extended
-from headroles.ui.share import button, session
+from headroles.ui.app import (
+    address,
+    caches,
+    copy_link,
+    download_button,
+    elements,
+    prompt_form,
+    run_prompt,
+    session,
+)
+from headroles.ui.head_closeup import (
+    extended_roles,
+    header,
+    passport,
+    pattern,
+    profile,
+    subject,
+    tokens,
+)
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
+    elements.begin()
     st.title("Head close-up", anchor=False)
     prompt_form.folded(key="closeup_prompt")
-    found = ask.answer()
+    found = run_prompt.answer()
     if found is not None:
         closeup(found)
 
 
 def closeup(found: caches.Answer) -> None:
     """The head, and everything about it."""
-    session.check(*found.scores.resting.shape)
-    one = subject.choose(found, ask.known(found))
+    address.check(*found.scores.resting.shape)
+    one = subject.choose(found, run_prompt.known(found))
     header.draw(one)
-    pieces.cut_off(found.run.encoding)
+    elements.cut_off(found.run.encoding)
     st.subheader("Where it looks", anchor=False)
     rest_hidden = st.toggle(
         "Hide the resting column (rows rescaled)",
-        key=state.HIDE_REST,
+        key=session.HIDE_REST,
         persist_state="session",
         help="Leaves out the attention on the first token, where heads rest, and rescales what is "
         "left of every row to 100%.",
     )
     drawn = pattern.shown(one, rest_hidden=rest_hidden)
     with st.container(horizontal=True, vertical_alignment="center"):
-        popover.of_closeup(one, drawn)
-        button.draw()
+        download_button.of_closeup(one, drawn)
+        copy_link.draw()
     pattern.draw(one, drawn)
     tokens.draw(drawn)
     passport.draw(one)
-    extended.draw(one)
+    extended_roles.draw(one)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         profile.draw(one)

@@ -8,43 +8,52 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui import ask, caches, literature, pieces, prompt_form, state
-from headroles.ui.download import popover
-from headroles.ui.extended import maps, place, switch
-from headroles.ui.extended import state as extended
-from headroles.ui.extended.numbers import columns
-from headroles.ui.map import multiples, numbers, pair, table
-from headroles.ui.share import button
+from headroles.ui.app import (
+    caches,
+    copy_link,
+    download_button,
+    elements,
+    extended_maps,
+    extended_state,
+    extended_switch,
+    literature,
+    prompt_form,
+    run_prompt,
+    session,
+)
+from headroles.ui.head_map import multiples, pair, place_or_content, table
+from headroles.view import head_maps
+from headroles.view.extended_roles import columns
 
 if TYPE_CHECKING:
-    from headroles.store import ModelEntry
+    from headroles.store.schema import ModelEntry
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
+    elements.begin()
     st.title("Head map", anchor=False)
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">The whole model, layer by layer: no head is left out. A head that does '
         "a role's work here though no list names it can be found on “This prompt”.</p>"
     )
     try:
-        reference = caches.stored(st.session_state[state.MODEL])
+        reference = caches.stored(st.session_state[session.MODEL])
     except HeadrolesError as error:
-        reference = ask.unknown(error)
+        reference = run_prompt.unknown(error)
     else:
-        ask.stands_in(reference)
-    on_prompt = source(reference) == state.PROMPTED
+        run_prompt.stands_in(reference)
+    on_prompt = source(reference) == session.PROMPTED
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:
         return
     found = of_prompt(answer) if answer else of_entry(reference)
-    if extended.shown():
+    if extended_state.shown():
         entry = own_entry(reference, answer)
         found = replace(found, extended=columns(entry, answer.run if answer else None))
     with st.container(horizontal=True, vertical_alignment="center"):
-        popover.of_map(found, on_prompt=on_prompt, reference=reference)
-        button.draw()
+        download_button.of_map(found, on_prompt=on_prompt, reference=reference)
+        copy_link.draw()
     multiples.draw(found)
     if found.by_papers:
         literature.draw(answer)
@@ -56,10 +65,10 @@ def page() -> None:
 def further(reference: caches.Reference, answer: caches.Answer | None) -> None:
     """The extended roles where they are wanted, and sentences against random tokens."""
     entry = own_entry(reference, answer)
-    if switch.draw(entry, model=st.session_state[state.MODEL]):
-        maps.draw(entry, None if answer is None else answer.run)
+    if extended_switch.draw(entry, model=st.session_state[session.MODEL]):
+        extended_maps.draw(entry, None if answer is None else answer.run)
     if entry is not None and answer is None:
-        place.draw(entry, reference.thresholds)
+        place_or_content.draw(entry, reference.thresholds)
 
 
 def own_entry(reference: caches.Reference, answer: caches.Answer | None) -> ModelEntry | None:
@@ -74,44 +83,44 @@ def own_entry(reference: caches.Reference, answer: caches.Answer | None) -> Mode
 def source(reference: caches.Reference) -> str:
     """Where the numbers come from; without an analysis only from the prompt."""
     if reference.entry is None:
-        return state.PROMPTED
+        return session.PROMPTED
     return st.radio(
         "Which numbers",
-        state.SOURCES,
-        key=state.MAP_SOURCE,
+        session.SOURCES,
+        key=session.MAP_SOURCE,
         horizontal=True,
         persist_state="session",
         label_visibility="collapsed",
     )
 
 
-def of_entry(reference: caches.Reference) -> numbers.ModelMap:
+def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
     """The numbers that were measured beforehand."""
     st.caption(
         f"Mean over many texts, measured on {reference.entry.analysis_date} with "
         f"{reference.entry.sequences} random sequences."
     )
-    return numbers.of_entry(reference.entry, reference.thresholds)
+    return head_maps.of_entry(reference.entry, reference.thresholds)
 
 
 def on_the_prompt() -> caches.Answer | None:
     """What the model says to the present prompt, which can be changed here."""
     prompt_form.folded(key="map_prompt")
-    found = ask.answer()
+    found = run_prompt.answer()
     if found is not None:
-        pieces.cut_off(found.run.encoding)
+        elements.cut_off(found.run.encoding)
     return found
 
 
-def of_prompt(found: caches.Answer) -> numbers.ModelMap:
+def of_prompt(found: caches.Answer) -> head_maps.ModelMap:
     """The numbers of the prompt."""
     try:
         reference = caches.reference(
-            st.session_state[state.MODEL], tuple(found.scores.resting.shape)
+            st.session_state[session.MODEL], tuple(found.scores.resting.shape)
         )
     except HeadrolesError:  # said above, or the file is of another shape than the model
         reference = caches.provisional()
-    return numbers.of_prompt(
+    return head_maps.of_prompt(
         found.scores, reference.thresholds, reference.entry, papers=literature.heads(found)
     )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import pieces
-from headroles.ui.knockout import sections
+from headroles.ui.app import elements
+from headroles.ui.knockout_lab import sections
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
+    elements.begin()
     st.title("Knock-out lab", anchor=False)
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">A pattern shows where a head looks, not whether the model needs it. '
         "Take the head away and see what the model says then.</p>"
     )

@@ -7,30 +7,42 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui import ask, caches, cards, literature, pieces, prompt_form, reading, state, view
-from headroles.ui.compare import cards as pair_cards
-from headroles.ui.compare import form, numbers
-from headroles.ui.download import popover
-from headroles.ui.extended import prompt as extended
-from headroles.ui.extended import switch
-from headroles.ui.lab import saved
-from headroles.ui.share import button
+from headroles.ui.app import (
+    caches,
+    copy_link,
+    download_button,
+    elements,
+    extended_switch,
+    literature,
+    prompt_form,
+    run_prompt,
+    session,
+)
+from headroles.ui.detector_lab import session_roles
+from headroles.ui.your_prompt import extended_roles, pair_cards, second_prompt, tokens_and_guesses
+from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
+from headroles.view import role_cards as view_role_cards
+from headroles.view import two_prompts
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
-    pieces.begin()
+    elements.begin()
     st.title("Your Prompt", anchor=False)
-    pieces.html(
+    elements.html(
         '<p class="hr-lead">Type a sentence. The attention heads that know what to do with it '
         "light up; the others stay gray and say why.</p>"
     )
     prompts()
-    found = ask.answer()
-    second = ask.answer(st.session_state[state.SECOND]) if found and form.is_open() else None
+    found = run_prompt.answer()
+    second = (
+        run_prompt.answer(st.session_state[session.SECOND])
+        if found and second_prompt.is_open()
+        else None
+    )
     if found is not None:
         if second is None:
-            reading.draw(found.run)
+            tokens_and_guesses.draw(found.run)
         else:
             pair_cards.strips(found.run, second.run)
         roles(found, second)
@@ -41,34 +53,34 @@ def prompts() -> None:
     with st.container(key="prompts"):
         with st.container(key="first_prompt"):
             prompt_form.draw()
-            if not form.is_open():
-                form.offer()
-        if form.is_open():
+            if not second_prompt.is_open():
+                second_prompt.offer()
+        if second_prompt.is_open():
             with st.container(key="second_prompt_place"):
-                form.draw()
+                second_prompt.draw()
 
 
 def roles(found: caches.Answer, second: caches.Answer | None) -> None:
     """The listed heads in cards, and the way to all the others."""
     st.subheader("What the heads are doing", anchor=False)
-    reference = ask.known(found)
+    reference = run_prompt.known(found)
     pairs = paired(found, second, reference)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "All heads on this prompt",
             icon=":material/grid_view:",
-            on_click=state.show_all_heads,
+            on_click=session.show_all_heads,
             key="all_heads",
             help="The head map: also heads that no list names",
         )
         if reference.entry is not None:
-            pieces.how_to_read()
-        popover.of_prompts(found, reference, second=second, pairs=pairs)
-        button.draw()
+            elements.how_to_read()
+        download_button.of_prompts(found, reference, second=second, pairs=pairs)
+        copy_link.draw()
     if pairs:
         st.markdown(
-            f"**{numbers.summary(pairs)}** Click a pair of bars to look at that head on the first "
-            "prompt."
+            f"**{two_prompts.summary(pairs)}** Click a pair of bars to look at that head on the "
+            "first prompt."
         )
         pair_cards.draw(pairs)
     elif reference.entry is not None:
@@ -76,33 +88,36 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
     else:
         literature.draw(found)
     if second is None:
-        saved.draw(found)
+        session_roles.draw(found)
 
 
 def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
     """A card a role, and the box about the sleeping ones."""
-    from headroles.head_detection import summarize
+    from headroles.verdicts.prompt import summarize
 
-    role_cards = view.role_cards(summarize(reference.entry, found.scores))
-    st.markdown(f"**{view.overall(role_cards)}** Click a bar to look at that head more closely.")
-    pieces.bar_legend()
-    cards.draw(role_cards, reference.entry)
-    if switch.draw(reference.entry, model=found.run.model_name):
-        extended.draw(reference.entry, found)
+    role_cards = view_role_cards.role_cards(summarize(reference.entry, found.scores))
+    st.markdown(
+        f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
+    )
+    elements.bar_legend()
+    your_prompt_role_cards.draw(role_cards, reference.entry)
+    if extended_switch.draw(reference.entry, model=found.run.model_name):
+        extended_roles.draw(reference.entry, found)
 
 
 def paired(
     found: caches.Answer, second: caches.Answer | None, reference: caches.Reference
-) -> list[numbers.RolePair]:
+) -> list[two_prompts.RolePair]:
     """The same heads on both prompts; none without a second prompt or without an analysis."""
-    from headroles.head_detection import summarize
+    from headroles.verdicts.prompt import summarize
 
     if second is None or reference.entry is None:
         return []
     first_cards, second_cards = (
-        view.role_cards(summarize(reference.entry, answer.scores)) for answer in (found, second)
+        view_role_cards.role_cards(summarize(reference.entry, answer.scores))
+        for answer in (found, second)
     )
-    return numbers.role_pairs(first_cards, second_cards)
+    return two_prompts.role_pairs(first_cards, second_cards)
 
 
 page()

@@ -19,17 +19,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from headroles.ablation import Condition, HeadOutput, ablate, compare
-from headroles.controls import judge, random_others
+from headroles.ablation.conditions import Condition, HeadOutput
+from headroles.ablation.controls import judge, random_others
+from headroles.ablation.offset_test import SAMPLES, draw_samples, measure, other_heads, profile
+from headroles.ablation.outcomes import compare
+from headroles.ablation.run import ablate
+from headroles.ablation.tables import PromptTable, standard_conditions, tabulate
 from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
-from headroles.knockout_report import provenance, to_csv, to_html
-from headroles.knockouts import PromptTable, standard_conditions, tabulate
-from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
-from headroles.ready_prompts import KINDS, READY, ReadyPrompt
-from headroles.redundancy import SAMPLES, draw_samples, measure, other_heads, profile
-from headroles.reference_texts import SENTENCES
-from headroles.roles import SCORED_ROLES
-from headroles.store import read_entry
+from headroles.export.ablation_report import provenance, to_csv, to_html
+from headroles.models.catalogue import DEFAULT_MODEL
+from headroles.models.loading import LoadedModel, load_model, model_revision
+from headroles.roles.registry import SCORED_ROLES
+from headroles.store.categories import read_entry
+from headroles.texts.ready_prompts import KINDS, READY, ReadyPrompt
+from headroles.texts.sentences import SENTENCES
 from headroles.types import Head
 
 

@@ -25,12 +25,12 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from headroles.causality import LABELS, MARKS
 from headroles.errors import HeadrolesError
-from headroles.extended_roles import EXTENDED_ROLES
-from headroles.models import DEFAULT_MODEL, catalogue_key
+from headroles.models.catalogue import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
-from headroles.roles import ROLES
+from headroles.roles.extended import EXTENDED_ROLES
+from headroles.roles.registry import ROLES
+from headroles.view.causal import LABELS, MARKS
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -241,7 +241,7 @@ def check(path: Path, models: list[str]) -> int:
         models: only these; all of the file where none is named.
     """
     from headroles.analysis.freshness import faults, known_revision
-    from headroles.store import read_all, read_entry
+    from headroles.store.categories import read_all, read_entry
 
     keys = [catalogue_key(model) for model in models]
     try:
@@ -273,8 +273,8 @@ def run(
 ) -> dict[str, object]:
     """Analyse, write, and return what there is to say about it; what is up to date is skipped."""
     from headroles.analysis.freshness import why_stale
-    from headroles.selection import AnalysisSettings
-    from headroles.store import read_all, write_entry
+    from headroles.reference.selection import AnalysisSettings
+    from headroles.store.categories import read_all, write_entry
 
     began = time.monotonic()
     settings = AnalysisSettings(
@@ -327,9 +327,9 @@ def run(
 
 def compare(model: str) -> dict[str, float]:
     """The largest difference from ``detect_head`` on the probe sentences and two repeats."""
-    from headroles.analysis.agreement import largest_difference
     from headroles.analysis.bridge import load_bridge
-    from headroles.probe_texts import SENTENCES
+    from headroles.analysis.detect_head_parity import largest_difference
+    from headroles.texts.sentences import SENTENCES
 
     repeats = [f"{sentence} {sentence}" for sentence in SENTENCES[:2]]
     return largest_difference(load_bridge(model), [*SENTENCES[:4], *repeats])

@@ -116,9 +116,13 @@ def gpt2_small() -> Iterator[Path]:
 
 def analysis_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
     """The three roles that both know, on the same prompts: one run each against one pass."""
-    from headroles.analysis.agreement import detect_head_scores, largest_difference, own_detect_head
     from headroles.analysis.bridge import load_bridge
-    from headroles.probe_texts import SENTENCES
+    from headroles.analysis.detect_head_parity import (
+        detect_head_scores,
+        largest_difference,
+        own_detect_head,
+    )
+    from headroles.texts.sentences import SENTENCES
 
     bridge = load_bridge(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
@@ -152,11 +156,12 @@ def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
 
     One alone is two rows, because it is told against the untouched run; twenty together share it.
     """
-    from headroles.ablation import Condition, HeadOutput, ablate
-    from headroles.models import load_model
-    from headroles.tokens import encode
+    from headroles.ablation.conditions import Condition, HeadOutput
+    from headroles.ablation.run import ablate
+    from headroles.models.loading import load_model
+    from headroles.texts.examples import DEFAULT_PROMPT
+    from headroles.texts.tokenization import encode
     from headroles.types import Head
-    from headroles.ui.examples import DEFAULT_PROMPT
 
     loaded = load_model("demo")
     encoding = encode(loaded.tokenizer, DEFAULT_PROMPT)
@@ -179,9 +184,10 @@ def analysis_vs_forward(repeats: int) -> Measured:
     from transformers import AutoModelForCausalLM
 
     from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.measure import MAX_CELLS, make_texts, measure
-    from headroles.models import load_tokenizer
-    from headroles.probe_texts import batches
+    from headroles.analysis.measure import make_texts, measure
+    from headroles.models.loading import load_tokenizer
+    from headroles.reference.settings import MAX_CELLS
+    from headroles.texts.probe_texts import batches
 
     with gpt2_small() as folder:
         bridge = load_bridge(str(folder))
@@ -203,12 +209,13 @@ def analysis_vs_forward(repeats: int) -> Measured:
 
 def detector_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
     """The three patterns that both know, by mul: one run each against one batched pass."""
-    from headroles.analysis.agreement import DETECTED, detect_head_scores
     from headroles.analysis.bridge import load_bridge
-    from headroles.detector import detect
-    from headroles.models import load_model
-    from headroles.patterns import Pattern, prompts_of_ids
-    from headroles.probe_texts import SENTENCES, pack
+    from headroles.analysis.detect_head_parity import DETECTED, detect_head_scores
+    from headroles.detector.detection import detect
+    from headroles.models.loading import load_model
+    from headroles.roles.patterns import Pattern, prompts_of_ids
+    from headroles.texts.probe_texts import pack
+    from headroles.texts.sentences import SENTENCES
 
     bridge, loaded = load_bridge(str(folder)), load_model(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
@@ -261,10 +268,11 @@ def _detector_and_bare(folder: Path, name: str, *, repeats: int) -> Measured:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from headroles.detector import MAX_CELLS, detect
-    from headroles.models import load_model
-    from headroles.patterns import BUILT_IN, read_prompts
-    from headroles.probe_texts import SENTENCES, batches
+    from headroles.detector.detection import MAX_CELLS, detect
+    from headroles.models.loading import load_model
+    from headroles.roles.patterns import BUILT_IN, read_prompts
+    from headroles.texts.probe_texts import batches
+    from headroles.texts.sentences import SENTENCES
 
     loaded = load_model(str(folder))
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
@@ -296,9 +304,9 @@ def extended_vs_basic_gpt2_small(repeats: int) -> Measured:
 
 def _extended_and_basic(folder: Path, *, n: int, repeats: int, what: str) -> Measured:
     from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.extended import measure_extended
+    from headroles.analysis.extended_roles import measure_extended
     from headroles.analysis.measure import make_texts, measure
-    from headroles.models import load_tokenizer
+    from headroles.models.loading import load_tokenizer
 
     bridge, tokenizer = load_bridge(str(folder)), load_tokenizer(str(folder))
     probe = make_texts(tokenizer, n=n, seed=0)
@@ -329,10 +337,11 @@ def prompt_during_analysis(repeats: int) -> Measured:
     """A student's prompt while an analysis runs in the background, and while the same one rests."""
     import psutil
 
-    from headroles.capture import capture
+    from headroles.admin.job_records import JobRequest
+    from headroles.admin.jobs import Jobs
+    from headroles.capture.attention import capture
     from headroles.head_detection import get_active_head_summary
-    from headroles.jobs import JobRequest, Jobs
-    from headroles.models import load_model
+    from headroles.models.loading import load_model
 
     loaded = load_model("demo")
     prompt = "The cat sat on the mat. The dog lay by the fire. " * 4
@@ -369,10 +378,10 @@ def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[fl
     import torch
     from transformers import AutoModelForCausalLM
 
-    from headroles.capture import capture
-    from headroles.head_detection import DEFAULT_THRESHOLDS, judge, score_prompt
-    from headroles.models import load_model
+    from headroles.capture.attention import capture
+    from headroles.models.loading import load_model
     from headroles.types import Head
+    from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, judge, score_prompt
 
     loaded = load_model(str(folder))
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
@@ -443,18 +452,18 @@ def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
-    from headroles import models
-    from headroles.ui import state
+    from headroles.models import catalogue
+    from headroles.ui.app import session
 
     with gpt2_small() as folder:
-        demo = replace(models.CATALOGUE["demo"], source=str(folder))
-        with mock.patch.dict(models.CATALOGUE, {"demo": demo}):
+        demo = replace(catalogue.CATALOGUE["demo"], source=str(folder))
+        with mock.patch.dict(catalogue.CATALOGUE, {"demo": demo}):
             app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300).run()
             app.switch_page(page).run()
 
             def show(tokens: int) -> int:
-                app.session_state[state.PROMPT] = _prompt_of(tokens, folder)
-                app.session_state[state.MAP_SOURCE] = state.PROMPTED
+                app.session_state[session.PROMPT] = _prompt_of(tokens, folder)
+                app.session_state[session.MAP_SOURCE] = session.PROMPTED
                 app.run()
                 assert not app.exception, app.exception[0].message
                 protos = [getattr(part, "proto", None) for part in [*app.main, *app.sidebar]]
@@ -467,7 +476,7 @@ def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
 
 def _prompt_of(tokens: int, folder: Path) -> str:
     """A text of exactly so many tokens, the start token included."""
-    from headroles.models import load_tokenizer
+    from headroles.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer(str(folder))
     ids = tokenizer("The cat sat on the mat. The dog lay by the fire. " * tokens)["input_ids"]
@@ -579,7 +588,7 @@ def app_memory_bundled(_repeats: int) -> Measured:
 
 def app_memory_gpt2_small(_repeats: int) -> Measured:
     """The same with a model of GPT-2 small's size, which lies where the Hub's copy would lie."""
-    from headroles.models import CATALOGUE
+    from headroles.models.catalogue import CATALOGUE
 
     entry = CATALOGUE["gpt2"]
     with tempfile.TemporaryDirectory() as name, gpt2_small() as folder:
@@ -600,7 +609,7 @@ def app_memory(model: str, *, home: Path, aim: str) -> Measured:
     """
     import shutil
 
-    from headroles.access import hash_password
+    from headroles.admin.access import hash_password
 
     data = home / "data"
     data.mkdir()
@@ -663,7 +672,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
     """Run prompts in a browser, and have the model analysed on the Admin page half way."""
     from playwright.sync_api import sync_playwright
 
-    from headroles.models import CATALOGUE
+    from headroles.models.catalogue import CATALOGUE
 
     name, half = CATALOGUE[model].name, len(prompts) // 2
     with sync_playwright() as playwright:
@@ -758,19 +767,19 @@ def circuits_peak_memory(repeats: int) -> Measured:
 
 def circuits_table_vs_whole(repeats: int) -> Measured:
     """The table of one head of the bundled model: in blocks, against both whole matrices."""
-    from headroles import circuits
-    from headroles.models import load_model
+    from headroles.circuits import qk_ov
+    from headroles.models.loading import load_model
     from headroles.types import Head
 
     loaded = load_model("demo")
-    even = circuits.uniform(2816)
-    found = circuits.head_factors(loaded, Head(0, 6), circuits.CircuitSettings())
+    even = qk_ov.uniform(2816)
+    found = qk_ov.head_factors(loaded, Head(0, 6), qk_ov.CircuitSettings())
 
     def whole() -> None:
         qk, ov = found.query @ found.key.T, found.value @ found.out
         (qk.amax(0) * ov.amax(1) * even**0.1).topk(10)
 
-    blocks, at_once = in_turn(lambda: circuits.key_table(found, even), whole, repeats=repeats)
+    blocks, at_once = in_turn(lambda: qk_ov.key_table(found, even), whole, repeats=repeats)
     what = "key table in blocks, with its lists / both whole matrices and the choice of keys"
     return Measured(what, "at most 1.5", blocks, at_once)
 

@@ -19,9 +19,9 @@ from pathlib import Path
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError, ModelUnavailableError
-from headroles.known_heads import KnownHead, known_heads
-from headroles.published import Comparison, compare
-from headroles.roles import ROLES
+from headroles.reference.published import Comparison, compare
+from headroles.roles.known_heads import KnownHead, known_heads
+from headroles.roles.registry import ROLES
 
 DONE, FAILED, SKIPPED = 0, 1, 77
 
@@ -40,7 +40,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Analyse, compare and print."""
     options = parse_arguments(argv)
-    from headroles.models import catalogue_key
+    from headroles.models.catalogue import catalogue_key
 
     try:
         known = known_heads(catalogue_key(options.model), path=options.known)
@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:
     from headroles.analysis.run import analyze
-    from headroles.models import fetch_model
-    from headroles.selection import AnalysisSettings
+    from headroles.models.loading import fetch_model
+    from headroles.reference.selection import AnalysisSettings
 
     fetch_model(options.model)  # before the libraries: without a network it is said at once
     settings = AnalysisSettings(sequences=options.sequences, seed=options.seed)

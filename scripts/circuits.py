@@ -62,11 +62,11 @@ def made(options: argparse.Namespace) -> bytes:
     Raises:
         HeadrolesError: if the model or the head cannot be used.
     """
-    from headroles import circuits, weights
-    from headroles.frequencies import token_frequencies
-    from headroles.models import load_model
+    from headroles.circuits import qk_ov, weights
+    from headroles.models.loading import load_model
+    from headroles.store.token_frequencies import token_frequencies
 
-    settings = circuits.CircuitSettings(
+    settings = qk_ov.CircuitSettings(
         norm=options.norm,
         biases=not options.no_biases,
         minus_bos=not options.keep_bos,
@@ -86,41 +86,42 @@ def made(options: argparse.Namespace) -> bytes:
 
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
     """One head's pivot table."""
-    from headroles import circuit_tables, circuits
+    from headroles.circuits import qk_ov
+    from headroles.export import circuits
 
-    found = circuits.head_factors(loaded, head, settings)
+    found = qk_ov.head_factors(loaded, head, settings)
     if options.token is not None:
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
-        rows = circuits.rows_for(found, frequencies.probabilities, ids, each=options.each)
+        rows = qk_ov.rows_for(found, frequencies.probabilities, ids, each=options.each)
     else:
         with bar("keys") as tell:
-            rows = circuits.key_table(
+            rows = qk_ov.key_table(
                 found,
                 frequencies.probabilities,
                 keys=options.keys,
                 each=options.each,
                 on_block=tell,
             )
-    names = circuit_tables.labels(loaded, rows)
+    names = circuits.labels(loaded, rows)
     origin = {
         "model": loaded.key,
-        **circuit_tables.about(head, settings),
+        **circuits.about(head, settings),
         "probabilities": frequencies.sentence,
     }
     if options.format == "csv":
-        return circuit_tables.table_csv(rows, names, origin)
-    return circuit_tables.table_markdown(rows, names, origin).encode()
+        return circuits.table_csv(rows, names, origin)
+    return circuits.table_markdown(rows, names, origin).encode()
 
 
 def summary(loaded, settings, frequencies) -> bytes:
     """All heads in a few numbers."""
-    from headroles import circuits
-    from headroles.export import csv_bytes, heads_csv
+    from headroles.circuits import qk_ov
+    from headroles.export.tables import csv_bytes, heads_csv
 
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
-        one = circuits.summarise(loaded, head, settings, frequencies.probabilities)
+        one = qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {
                 "head": head.label,
@@ -138,11 +139,11 @@ def summary(loaded, settings, frequencies) -> bytes:
 
 def composition(loaded, kind: str, *, norm: str) -> bytes:
     """Every pair of heads of different layers, strongest first."""
-    from headroles import circuits
-    from headroles.export import csv_bytes, heads_csv
+    from headroles.circuits import composition as circuits_composition
+    from headroles.export.tables import csv_bytes, heads_csv
 
     with bar("layers") as tell:
-        found = circuits.composition(loaded, kind, norm=norm, on_block=tell)
+        found = circuits_composition.composition(loaded, kind, norm=norm, on_block=tell)
     lines = [
         {
             "earlier": first.label,

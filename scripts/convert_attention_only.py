@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     import torch
 
-    from headroles.attention_only import convert
-    from headroles.models import load_tokenizer
+    from headroles.models.loading import load_tokenizer
+    from headroles.models.tl_to_gpt2 import convert
 
     try:
         # weights_only: a pickle could run any code.

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headroles.errors import HeadrolesError
-from headroles.frequencies import write_frequencies
-from headroles.models import CATALOGUE, catalogue_key, load_tokenizer, resolve_source
+from headroles.models.catalogue import CATALOGUE, catalogue_key, resolve_source
+from headroles.models.loading import load_tokenizer
+from headroles.store.token_frequencies import write_frequencies
 
 PASSAGES = 20_000
 

@@ -20,9 +20,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 from headroles.errors import HeadrolesError, PatternError
 
 if TYPE_CHECKING:
-    from headroles.detector import Detection
-    from headroles.models import LoadedModel
-    from headroles.patterns import Pattern, Prompts
+    from headroles.detector.detection import Detection
+    from headroles.models.loading import LoadedModel
+    from headroles.roles.patterns import Pattern, Prompts
 
 KINDS = ("repeats", "sentences", "random")
 DEFAULT_PROMPT = "The cat sat on the mat. The cat sat on the mat. The cat"
@@ -69,8 +69,8 @@ def _run(options: argparse.Namespace) -> None:
         )
     from tqdm import tqdm
 
-    from headroles.detector import detect
-    from headroles.models import load_model
+    from headroles.detector.detection import detect
+    from headroles.models.loading import load_model
     from headroles.types import Head
 
     patterns = _patterns(options)
@@ -94,8 +94,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _patterns(options: argparse.Namespace) -> list[Pattern]:
-    from headroles.pattern_matrix import read_matrix
-    from headroles.patterns import of_matrix, parse_pattern
+    from headroles.roles.pattern_matrix import read_matrix
+    from headroles.roles.patterns import of_matrix, parse_pattern
 
     found = [parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
@@ -114,8 +114,8 @@ def _text(path: Path) -> str:
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
     """The prompts, and how they were made if nobody typed them."""
-    from headroles.patterns import check_count, prompts_of_ids, read_prompts
-    from headroles.probe_texts import generated
+    from headroles.roles.patterns import check_count, prompts_of_ids, read_prompts
+    from headroles.texts.probe_texts import generated
 
     texts = list(options.prompt or [])
     if options.prompts:
@@ -148,7 +148,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
 
 def report(found: Detection, place: int, measure: str, *, top: int) -> str:
     """The best heads of a pattern as a table, with chance, errors and the traps."""
-    from headroles.detector_traps import kept_share, traps
+    from headroles.detector.caveats import kept_share, traps
 
     summary = found.summary(place, measure)
     left = kept_share(found, place)
@@ -174,15 +174,15 @@ def _number(value: object) -> str:
 
 
 def _write(path: Path, found: Detection, loaded: LoadedModel, prompts: Prompts, made: str) -> None:
-    from headroles import detector_export as export
     from headroles.errors import DiskError
-    from headroles.export import csv_bytes
+    from headroles.export import detection
+    from headroles.export.tables import csv_bytes
 
-    origin = export.provenance(found, loaded, prompts, made=made)
+    origin = detection.provenance(found, loaded, prompts, made=made)
     content = (
-        csv_bytes(export.as_csv(found, origin))
+        csv_bytes(detection.as_csv(found, origin))
         if path.suffix == ".csv"
-        else export.as_json(found, origin).encode("utf-8")
+        else detection.as_json(found, origin).encode("utf-8")
     )
     try:
         path.write_bytes(content)

@@ -61,7 +61,7 @@ def model_folders(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def load_family(model_folders):
     """``load_family("gpt2")``: that model loaded as a user would load it, once a session."""
-    from headroles.models import load_model
+    from headroles.models.loading import load_model
 
     loaded = {}
 

@@ -7,13 +7,15 @@ import math
 import pytest
 import torch
 
-from headroles import ablation
-from headroles.ablation import Condition, Edge, HeadOutput, Outcome, Pattern, Values
-from headroles.capture import collect
+from headroles.ablation import conditions as ablation_conditions
+from headroles.ablation import outcomes, run
+from headroles.ablation.conditions import Condition, Edge, HeadOutput, Pattern, Values
+from headroles.ablation.run import Outcome
+from headroles.capture.attention import collect
+from headroles.capture.interventions import output_projections, run_edited
 from headroles.errors import UnknownHeadError, UnknownPositionError
-from headroles.interventions import output_projections, run_edited
-from headroles.models import LoadedModel, load_model
-from headroles.tokens import encode
+from headroles.models.loading import LoadedModel, load_model
+from headroles.texts.tokenization import encode
 from headroles.types import Encoding, Head
 from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
 
@@ -57,7 +59,7 @@ def _pattern() -> torch.Tensor:
 )
 def test_a_change_by_hand(change, head: int, expected: list[list[float]]) -> None:
     pattern = _pattern()
-    ablation.change_pattern(pattern, change, 0)
+    ablation_conditions.change_pattern(pattern, change, 0)
     torch.testing.assert_close(pattern[head], torch.tensor(expected, dtype=torch.float32))
     other = 1 - head
     if not isinstance(change, Values):  # a value vector is missed by every head
@@ -66,12 +68,12 @@ def test_a_change_by_hand(change, head: int, expected: list[list[float]]) -> Non
 
 def test_an_edge_that_was_the_whole_row_cannot_be_scaled_up() -> None:
     pattern = _pattern()
-    ablation.change_pattern(pattern, Edge((Head(0, 1),), 1, 1, renormalise=True), 0)
+    ablation_conditions.change_pattern(pattern, Edge((Head(0, 1),), 1, 1, renormalise=True), 0)
     assert pattern[1, 1].tolist() == [0, 0, 0]
 
 
 def test_untouched_is_the_models_own(loaded: LoadedModel, encoding: Encoding) -> None:
-    (clean,) = ablation.ablate(loaded, encoding, [])
+    (clean,) = run.ablate(loaded, encoding, [])
     _, logits = collect(loaded, encoding)
     torch.testing.assert_close(clean.logits, logits, **TOLERANCE)
     ids = torch.tensor([encoding.token_ids])
@@ -84,7 +86,7 @@ def test_heads_to_zero_equal_a_hand_written_hook(loaded: LoadedModel, encoding: 
     """Two heads of two layers, at two positions only."""
     places = [3, len(encoding.token_ids) - 1]
     heads = (Head(0, 1), Head(1, 3))
-    _, outcome = ablation.ablate(
+    _, outcome = run.ablate(
         loaded, encoding, [Condition("two", (HeadOutput(heads, positions=(3, -1)),))]
     )
 
@@ -111,8 +113,8 @@ def test_heads_to_zero_equal_a_hand_written_hook(loaded: LoadedModel, encoding: 
 def test_a_head_to_its_mean_equals_a_hand_written_hook(
     loaded: LoadedModel, encoding: Encoding
 ) -> None:
-    means = ablation.head_means(loaded, ["The cat sat.", "One two three."])
-    patterns, outputs = ablation.edits(
+    means = run.head_means(loaded, ["The cat sat.", "One two three."])
+    patterns, outputs = ablation_conditions.edits(
         [Condition("mean", (HeadOutput((Head(1, 2),), "mean"),))],
         [len(encoding.token_ids)],
         num_layers=LAYERS,
@@ -136,7 +138,7 @@ def test_a_head_to_its_mean_equals_a_hand_written_hook(
 def test_means_are_over_every_position_but_the_first(load_family) -> None:
     loaded = load_family("gpt2")
     texts = ["The cat sat.", "One two three four."]
-    means = ablation.head_means(loaded, texts)
+    means = run.head_means(loaded, texts)
     seen: list[torch.Tensor] = []
     project = loaded.model.transformer.h[1].attn.c_proj
     with project.register_forward_pre_hook(lambda _module, args: seen.append(args[0][0, 1:])):
@@ -152,7 +154,7 @@ def test_values_to_zero_equal_zero_columns_of_the_value_map(load_family) -> None
     """The value vectors themselves, zeroed in the model's own value half of c_attn."""
     loaded = load_family("gpt2")
     encoding = encode(loaded.tokenizer, PROMPT)
-    _, outcome = ablation.ablate(loaded, encoding, [Condition("v", (Values((-2, 4), (1,)),))])
+    _, outcome = run.ablate(loaded, encoding, [Condition("v", (Values((-2, 4), (1,)),))])
     width = loaded.model.config.n_embd
 
     def silence(_module, _args, output):
@@ -177,9 +179,9 @@ def test_conditions_in_one_pass_equal_one_at_a_time(load_family) -> None:
         Condition("values", (Values((-2,)),)),
         Condition("two", (Values((1,), (0,)), HeadOutput((Head(0, 0),)))),
     ]
-    together = ablation.ablate(loaded, encoding, conditions)[1:]
+    together = run.ablate(loaded, encoding, conditions)[1:]
     for condition, outcome in zip(conditions, together, strict=True):
-        _, alone = ablation.ablate(loaded, encoding, [condition])
+        _, alone = run.ablate(loaded, encoding, [condition])
         torch.testing.assert_close(outcome.logits, alone.logits, **TOLERANCE)
         torch.testing.assert_close(outcome.losses, alone.losses, **TOLERANCE)
 
@@ -188,12 +190,12 @@ def test_prompts_of_different_lengths_and_small_passes_change_nothing(load_famil
     loaded = load_family("bloom")
     condition = Condition("zero", (HeadOutput((Head(0, 1),), positions=(-1,)),))
     rows = [encode(loaded.tokenizer, text).token_ids for text in ("The cat sat", PROMPT, "a dog")]
-    every = list(ablation.run_conditions(loaded, rows, [condition] * 3))
+    every = list(run.run_conditions(loaded, rows, [condition] * 3))
     for ids, outcome in zip(rows, every, strict=True):
-        (alone,) = ablation.run_conditions(loaded, [ids], [condition], losses=False)
+        (alone,) = run.run_conditions(loaded, [ids], [condition], losses=False)
         torch.testing.assert_close(outcome.logits, alone.logits, **TOLERANCE)
         assert (len(outcome.losses), len(alone.losses)) == (len(ids) - 1, 0)
-    small = list(ablation.run_conditions(loaded, rows, [condition] * 3, rows_at_once=1))
+    small = list(run.run_conditions(loaded, rows, [condition] * 3, rows_at_once=1))
     torch.testing.assert_close(small[1].losses, every[1].losses, **TOLERANCE)
 
 
@@ -202,7 +204,7 @@ def test_every_head_of_a_layer_is_the_attention_block_less_its_bias(
 ) -> None:
     """What is left of the block is the projection's bias, where the family has one."""
     every = tuple(Head(1, head) for head in range(HEADS))
-    _, outcome = ablation.ablate(loaded, encoding, [Condition("all", (HeadOutput(every),))])
+    _, outcome = run.ablate(loaded, encoding, [Condition("all", (HeadOutput(every),))])
     project = loaded.model.get_submodule(output_projections(loaded)[1])
 
     def nothing_but_bias(_module, _args, output):
@@ -232,7 +234,7 @@ def test_disjoint_heads_of_the_last_layer_add_up_before_the_final_norm(
 
     monkeypatch.setattr(norm, "forward", listen)
     for heads in sets:
-        patterns, _ = ablation.edits(
+        patterns, _ = ablation_conditions.edits(
             [Condition("", (HeadOutput(heads),))], [ids.shape[1]], num_layers=LAYERS
         )
         run_edited(loaded, ids, patterns=patterns)
@@ -247,9 +249,7 @@ def test_zero_equals_transformer_lens_hook_z(load_family, family: str) -> None:
 
     loaded = load_family(family)
     encoding = encode(loaded.tokenizer, PROMPT)
-    _, outcome = ablation.ablate(
-        loaded, encoding, [Condition("L0H2", (HeadOutput((Head(0, 2),)),))]
-    )
+    _, outcome = run.ablate(loaded, encoding, [Condition("L0H2", (HeadOutput((Head(0, 2),)),))])
     bridge = TransformerBridge.boot_transformers(loaded.source, device="cpu")
 
     def silence(z, hook):
@@ -275,7 +275,7 @@ def test_a_comparison_by_hand() -> None:
     half, fourth = math.log(0.5), math.log(0.25)
     clean = _outcome([half, fourth, fourth], [1.0, 2.0, 3.0])
     other = _outcome([fourth, half, fourth], [1.5, 2.0, 5.0])
-    found = ablation.compare(clean, other, answer=0, token_ids=[9, 1, 2, 1])
+    found = outcomes.compare(clean, other, answer=0, token_ids=[9, 1, 2, 1])
     assert (found.rank_before, found.rank) == (1, 2)
     assert (found.probability_before, found.probability) == pytest.approx((0.5, 0.25))
     assert found.surprise == pytest.approx(math.log(2))
@@ -283,23 +283,23 @@ def test_a_comparison_by_hand() -> None:
     assert found.kl == pytest.approx(0.25 * math.log(2))
     assert found.loss_change == pytest.approx(2.5 / 3)
     assert found.repeat_loss_change is None
-    repeated = ablation.compare(clean, other, answer=0, token_ids=[1, 1, 1, 1])
+    repeated = outcomes.compare(clean, other, answer=0, token_ids=[1, 1, 1, 1])
     assert repeated.repeat_loss_change == pytest.approx(2.0)  # only position 3 repeats a pair
 
 
 def test_equal_outcomes_differ_in_nothing() -> None:
     one = _outcome([1.0, 2.0, 0.5], [1.0])
-    found = ablation.compare(one, one, answer=1)
+    found = outcomes.compare(one, one, answer=1)
     assert (found.rank, found.kl, found.surprise, found.loss_change) == (1, 0, 0, 0)
-    assert ablation.logit_changes(one, one, top=3) == ((), ())
+    assert outcomes.logit_changes(one, one, top=3) == ((), ())
 
 
 def test_logit_changes_are_sorted_and_signed() -> None:
     clean, other = _outcome([0, 0, 0, 0], []), _outcome([1, -2, 3, 0], [])
-    up, down = ablation.logit_changes(clean, other, top=20)
+    up, down = outcomes.logit_changes(clean, other, top=20)
     assert [(one.token_id, one.change) for one in up] == [(2, 3), (0, 1)]
     assert [(one.token_id, one.change) for one in down] == [(1, -2)]
-    assert len(ablation.logit_changes(clean, other, top=1)[0]) == 1
+    assert len(outcomes.logit_changes(clean, other, top=1)[0]) == 1
 
 
 def test_the_bundled_models_phrase_needs_its_induction_layer() -> None:
@@ -307,8 +307,8 @@ def test_the_bundled_models_phrase_needs_its_induction_layer() -> None:
     loaded = load_model("demo")
     encoding = encode(loaded.tokenizer, "The cat sat on the mat. The cat sat on the mat. The cat")
     heads = tuple(Head(1, head) for head in (0, 1, 3, 4, 5, 6, 7))
-    clean, without = ablation.ablate(loaded, encoding, [Condition("", (HeadOutput(heads),))])
-    found = ablation.compare(clean, without, answer=clean.guess, token_ids=encoding.token_ids)
+    clean, without = run.ablate(loaded, encoding, [Condition("", (HeadOutput(heads),))])
+    found = outcomes.compare(clean, without, answer=clean.guess, token_ids=encoding.token_ids)
     assert loaded.tokenizer.decode([clean.guess]) == " sat"
     assert found.rank_before == 1
     assert found.rank > 1
@@ -328,4 +328,4 @@ def test_the_bundled_models_phrase_needs_its_induction_layer() -> None:
 def test_what_is_not_there_is_refused(load_family, change, error) -> None:
     loaded = load_family("gpt2")
     with pytest.raises(error):
-        ablation.ablate(loaded, encode(loaded.tokenizer, PROMPT), [Condition("", (change,))])
+        run.ablate(loaded, encode(loaded.tokenizer, PROMPT), [Condition("", (change,))])

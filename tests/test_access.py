@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from argon2 import PasswordHasher
 
-from headroles import access
-from headroles.access import Gate, Ticket, hash_password, session_name
+from headroles.admin import access
+from headroles.admin.access import Gate, Ticket, hash_password, session_name
 from headroles.errors import (
     AccessConfigError,
     NotSignedInError,
@@ -374,7 +374,7 @@ def test_many_sign_ins_leave_little_behind(gate: Gate) -> None:
 def test_the_log_tells_of_attempts_and_never_of_secrets(
     gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "headroles.access")
+    caplog.set_level(logging.DEBUG, "headroles.admin.access")
     for _ in range(2):
         wrong(gate, session="tab 1", secret="secret-guess")
     with pytest.raises(TooManyAttemptsError):
@@ -388,11 +388,12 @@ def test_the_log_tells_of_attempts_and_never_of_secrets(
 
 
 def test_argon2_is_not_loaded_before_it_is_needed() -> None:
-    code = "import sys\nfrom headroles.access import Gate\nGate(announce=str)\nprint(*sys.modules)"
+    code = "import sys\nfrom headroles.admin.access import Gate\nGate(announce=str)\n"
+    code += "print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert "headroles.access" in loaded.split()
+    assert "headroles.admin.access" in loaded.split()
     assert "argon2" not in loaded.split()
     assert "torch" not in loaded.split()
 

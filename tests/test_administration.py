@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from headroles import store
-from headroles.access import Gate, Ticket
-from headroles.administration import Administration
+from headroles.admin.access import Gate, Ticket
+from headroles.admin.job_records import JobRequest
+from headroles.admin.service import Administration
 from headroles.errors import (
     HeadrolesError,
     ModelNameError,
@@ -20,7 +20,7 @@ from headroles.errors import (
     TooLargeError,
     WrongSecretError,
 )
-from headroles.jobs import JobRequest
+from headroles.store import categories
 from tests.entries import entry
 
 DEMO = JobRequest(model="demo", sequences=8)
@@ -29,7 +29,7 @@ DEMO = JobRequest(model="demo", sequences=8)
 @pytest.fixture
 def source(tmp_path) -> Path:
     path = tmp_path / "source.json"
-    path.write_text(store.to_json({"demo": entry("demo", revision="sha256:abc")}))
+    path.write_text(categories.to_json({"demo": entry("demo", revision="sha256:abc")}))
     return path
 
 
@@ -115,7 +115,7 @@ def test_a_whole_analysis_leaves_its_lines_in_the_list(office, ticket):
     assert wait_for_end(office, ticket, job) == "done"
     found = office.candidate(ticket, job.id)
     office.write(ticket, found, expecting="")
-    assert store.read_entry("demo", office.categories) == found
+    assert categories.read_entry("demo", office.categories) == found
     assert actions(office, ticket) == [
         ("signed_in", ""),
         ("started", "demo"),
@@ -151,9 +151,9 @@ def test_a_folder_is_no_model_for_a_browser(office, ticket, tmp_path):
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(office, ticket, monkeypatch):
-    from headroles import cost
+    from headroles.admin import estimate
 
-    monkeypatch.setattr(cost, "available_memory", lambda: 50_000_000)
+    monkeypatch.setattr(estimate, "available_memory", lambda: 50_000_000)
     assert office.prospect(ticket, DEMO).available == 50_000_000
     with pytest.raises(TooLargeError):
         office.start(ticket, [DEMO])
@@ -165,20 +165,20 @@ def test_two_who_write_at_once_do_not_overwrite_each_other(office, ticket, token
     office.write(ticket, entry("demo", seed=1), expecting="")
     with pytest.raises(StaleWriteError):
         office.write(second, entry("demo", seed=2), expecting="")
-    assert store.read_entry("demo", office.categories).seed == 1
-    seen = store.entry_digest("demo", office.categories)
+    assert categories.read_entry("demo", office.categories).seed == 1
+    seen = categories.entry_digest("demo", office.categories)
     office.write(second, entry("demo", seed=2), expecting=seen)
-    assert store.read_entry("demo", office.categories).seed == 2
+    assert categories.read_entry("demo", office.categories).seed == 2
 
 
 def test_restore_brings_the_version_back_and_says_so(office, ticket):
     office.write(ticket, entry("demo", seed=1), expecting="")
-    seen = store.entry_digest("demo", office.categories)
+    seen = categories.entry_digest("demo", office.categories)
     office.write(ticket, entry("demo", seed=2), expecting=seen)
-    (version,) = store.versions(office.categories)
-    live = store.file_digest(office.categories)
+    (version,) = categories.versions(office.categories)
+    live = categories.file_digest(office.categories)
     office.restore(ticket, version.name, expecting=live)
-    assert store.read_entry("demo", office.categories).seed == 1
+    assert categories.read_entry("demo", office.categories).seed == 1
     assert office.history(ticket).rows[0].action == "restored"
 
 

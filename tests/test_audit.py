@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from headroles import audit
-from headroles.audit import AuditRow, append, read
+from headroles.admin import audit
+from headroles.admin.audit import AuditRow, append, read
 from headroles.paths import ROOT
 
 NOON = datetime.datetime(2026, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
@@ -207,7 +207,7 @@ def test_a_path_that_cannot_be_written_stops_nothing(
     else:
         path.parent.write_text("not a folder")
     assert append(row(1), path) is False
-    [record] = [record for record in caplog.records if record.name == "headroles.audit"]
+    [record] = [record for record in caplog.records if record.name == "headroles.admin.audit"]
     assert record.levelname == "WARNING"
     assert "session 1" in record.getMessage()  # the row is not lost altogether
     found = read(path)
@@ -218,7 +218,7 @@ def test_a_path_that_cannot_be_written_stops_nothing(
 def test_a_row_waits_for_its_turn_and_then_gives_up(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headroles.files import writing
+    from headroles.store.files import writing
 
     monkeypatch.setattr(audit, "LOCK_SECONDS", 0.2)
     append(row(1), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.calibrate import (
+from headroles.scoring.calibration import (
     CEILING_LIFT,
     FLOOR_LIFT,
     calibrate,

@@ -14,10 +14,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from headroles.capture import TOP_TOKENS, capture, collect
+from headroles.capture.attention import TOP_TOKENS, capture, collect
 from headroles.errors import EmptyPromptError, PromptTooLargeError
-from headroles.models import LoadedModel, load_model
-from headroles.tokens import MAX_CHARACTERS, encode
+from headroles.models.loading import LoadedModel, load_model
+from headroles.texts.tokenization import MAX_CHARACTERS, encode
 from headroles.types import PromptRun
 from tests.families import (
     FAMILIES,

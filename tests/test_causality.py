@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from headroles import selection
-from headroles.causality import LABELS, MARKS, MEANINGS, Effect, clear_direction, judge
 from headroles.errors import CategoriesBrokenError
-from headroles.schema import ModelEntry, to_json, validate
+from headroles.reference import selection
+from headroles.scoring.causal_verdict import Effect, clear_direction, judge
+from headroles.store.schema import ModelEntry, to_json, validate
+from headroles.view.causal import LABELS, MARKS, MEANINGS
 from tests.entries import entry, plain_entry
 
 

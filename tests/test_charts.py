@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroles import charts
-from headroles.roles import ROLES
+from headroles.charts import heads as charts_heads
+from headroles.roles.registry import ROLES
 from headroles.types import Head, NextToken
 
 
@@ -47,7 +47,9 @@ def layers_with(spec: dict, channel: str, field: str) -> list[dict]:
 
 
 def test_a_bar_runs_from_zero_to_one_whatever_the_values() -> None:
-    spec = charts.head_bars([record(0, value=0.02), record(1, value=0.05)], ROLES["induction"])
+    spec = charts_heads.head_bars(
+        [record(0, value=0.02), record(1, value=0.05)], ROLES["induction"]
+    )
     (bars,) = layers_with(spec.to_dict(), "x", "value")
     assert bars["encoding"]["x"]["scale"]["domain"] == [0, 1]
     assert bars["encoding"]["x2"]["datum"] == 0
@@ -56,14 +58,14 @@ def test_a_bar_runs_from_zero_to_one_whatever_the_values() -> None:
 @pytest.mark.parametrize("field", ["chance", "threshold"])
 def test_chance_and_threshold_are_marked_on_every_bar(field: str) -> None:
     records = [record(0, chance=0.1), record(1, chance=0.3, threshold=0.6)]
-    spec = charts.head_bars(records, ROLES["induction"]).to_dict()
+    spec = charts_heads.head_bars(records, ROLES["induction"]).to_dict()
     (marks,) = layers_with(spec, "x", field)
     assert marks["mark"]["type"] == "point"
     assert [row[field] for row in rows_of(spec)] == [r[field] for r in records]
 
 
 def test_chance_and_threshold_differ_by_more_than_place() -> None:
-    spec = charts.head_bars([record(0)], ROLES["induction"]).to_dict()
+    spec = charts_heads.head_bars([record(0)], ROLES["induction"]).to_dict()
     (chance,) = layers_with(spec, "x", "chance")
     (threshold,) = layers_with(spec, "x", "threshold")
     assert "strokeDash" in threshold["mark"]
@@ -71,7 +73,7 @@ def test_chance_and_threshold_differ_by_more_than_place() -> None:
 
 
 def test_active_and_quiet_differ_by_fill_and_by_words() -> None:
-    spec = charts.head_bars([record(0)], ROLES["induction"]).to_dict()
+    spec = charts_heads.head_bars([record(0)], ROLES["induction"]).to_dict()
     (bars,) = layers_with(spec, "x", "value")
     assert "fillOpacity" in bars["mark"]  # filled or hollow, not only another colour
     assert layers_with(spec, "text", "shown")
@@ -79,17 +81,19 @@ def test_active_and_quiet_differ_by_fill_and_by_words() -> None:
 
 @pytest.mark.parametrize("key", ["previous_token", "induction", "duplicate_token", "positional"])
 def test_the_axis_is_named_after_the_role(key: str) -> None:
-    spec = charts.head_bars([record(0)], ROLES[key]).to_dict()
+    spec = charts_heads.head_bars([record(0)], ROLES[key]).to_dict()
     (bars,) = layers_with(spec, "x", "value")
     assert bars["encoding"]["x"]["axis"]["title"] == f"attention on {ROLES[key].looks_at}"
 
 
 def test_evenness_is_not_called_attention_on_something() -> None:
-    assert charts.share_title(ROLES["diffuse"]) == "evenness of its attention"
+    assert charts_heads.share_title(ROLES["diffuse"]) == "evenness of its attention"
 
 
 def test_the_map_frames_only_the_head_that_is_looked_at() -> None:
-    spec = charts.head_map([cell(0), cell(1)], ROLES["induction"], opened=Head(0, 1)).to_dict()
+    spec = charts_heads.head_map(
+        [cell(0), cell(1)], ROLES["induction"], opened=Head(0, 1)
+    ).to_dict()
     assert [row["open"] for row in rows_of(spec)] == [False, True]
 
 
@@ -109,8 +113,8 @@ def cell(head: int) -> dict[str, object]:
 @pytest.mark.parametrize("heads", [8, 12, 32])
 def test_a_small_map_is_lower_and_its_rings_stay_inside_their_cells(heads: int) -> None:
     records = [cell(head) for head in range(heads)]
-    spec = charts.head_map(records, ROLES["induction"], small=True).to_dict()
-    assert spec["height"] < charts.head_map(records, ROLES["induction"]).to_dict()["height"]
+    spec = charts_heads.head_map(records, ROLES["induction"], small=True).to_dict()
+    assert spec["height"] < charts_heads.head_map(records, ROLES["induction"]).to_dict()["height"]
     (ring,) = [layer for layer in spec["layer"] if layer["mark"].get("shape") == "circle"]
     diameter = 2 * (ring["mark"]["size"] / 3.14159) ** 0.5  # a point's size is its area
     assert diameter < spec["height"]  # one layer of heads
@@ -119,14 +123,14 @@ def test_a_small_map_is_lower_and_its_rings_stay_inside_their_cells(heads: int) 
 @pytest.mark.parametrize(
     "spec",
     [
-        charts.head_bars([record(0)], ROLES["induction"]).to_dict(),
-        charts.head_map([cell(0)], ROLES["induction"]).to_dict(),
+        charts_heads.head_bars([record(0)], ROLES["induction"]).to_dict(),
+        charts_heads.head_map([cell(0)], ROLES["induction"]).to_dict(),
     ],
     ids=["bars", "map"],
 )
 def test_clickable_charts_select_a_head_by_layer_and_number(spec: dict) -> None:
     (selection,) = [p for p in spec["params"] if p.get("select")]
-    assert selection["name"] == charts.SELECTION
+    assert selection["name"] == charts_heads.SELECTION
     assert selection["select"]["fields"] == ["layer", "head"]
 
 
@@ -144,7 +148,7 @@ def test_the_map_is_shaded_from_zero_to_one_and_marks_active_and_listed() -> Non
         for layer in range(2)
         for head in range(3)
     ]
-    spec = charts.head_map(records, ROLES["induction"]).to_dict()
+    spec = charts_heads.head_map(records, ROLES["induction"]).to_dict()
     (cells,) = layers_with(spec, "fillOpacity", "value")
     assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
     filters = [
@@ -169,7 +173,7 @@ def test_a_map_with_many_heads_drops_the_numbers() -> None:
             }
             for head in range(heads)
         ]
-        spec = charts.head_map(records, ROLES["induction"]).to_dict()
+        spec = charts_heads.head_map(records, ROLES["induction"]).to_dict()
         return sum(layer["mark"]["type"] == "text" for layer in spec["layer"])
 
     assert numbers(16) == 1
@@ -178,7 +182,7 @@ def test_a_map_with_many_heads_drops_the_numbers() -> None:
 
 def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
     guesses = [NextToken(" a", 1, 0.6), NextToken(" b", 2, 0.3), NextToken(" a", 3, 0.1)]
-    spec = charts.next_tokens(guesses, ["·a", "·b", "·a"]).to_dict()
+    spec = charts_heads.next_tokens(guesses, ["·a", "·b", "·a"]).to_dict()
     rows = rows_of(spec)
     assert [(row["rank"], row["token"]) for row in rows] == [(0, "·a"), (1, "·b"), (2, "·a")]
     low, high = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
@@ -203,7 +207,7 @@ def test_guesses_keep_their_order_and_the_scale_ends_after_one() -> None:
     ],
 )
 def test_an_event_names_a_head_or_none(event: object, head: Head | None) -> None:
-    assert charts.head_of_event(event) == head
+    assert charts_heads.head_of_event(event) == head
 
 
 def luminance(colour: str) -> float:
@@ -214,7 +218,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("colour", [charts.ACTIVE, charts.QUIET, charts.TARGET])
+@pytest.mark.parametrize("colour", [charts_heads.ACTIVE, charts_heads.QUIET, charts_heads.TARGET])
 def test_chart_colours_stand_out_in_both_themes(theme: str, colour: str) -> None:
     import tomllib
 
@@ -248,20 +252,20 @@ SCORES = [scored("L0H0", 0.0), scored("L0H1", 0.01), scored("L1H0", 0.5), scored
 
 def test_marks_that_would_cover_each_other_stand_at_two_heights() -> None:
     # From left to right: 0 and .01 are near, .02 is near both, .03 only .01 and .02; .5 is alone.
-    assert charts.stacked([0.5, 0.02, 0.0, 0.01, 0.03]) == [0, 2, 0, 1, 0]
+    assert charts_heads.stacked([0.5, 0.02, 0.0, 0.01, 0.03]) == [0, 2, 0, 1, 0]
 
 
 @settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_no_two_marks_of_a_height_are_near(values: list[float]) -> None:
-    heights = charts.stacked(values)
+    heights = charts_heads.stacked(values)
     for height in set(heights):
         row = sorted(value for value, at in zip(values, heights, strict=True) if at == height)
-        assert all(right - left >= charts.MARK for left, right in pairwise(row))
+        assert all(right - left >= charts_heads.MARK for left, right in pairwise(row))
 
 
 def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
-    spec = charts.score_distribution(
+    spec = charts_heads.score_distribution(
         SCORES, ROLES["induction"], threshold=0.4, chance=0.1
     ).to_dict()
     (marks,) = layers_with(spec, "x", "value")
@@ -281,7 +285,7 @@ def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
 @pytest.mark.parametrize("missing", ["threshold", "chance"])
 def test_a_line_that_a_role_does_not_have_is_not_drawn(missing: str) -> None:
     lines = {"threshold": 0.4, "chance": 0.1, missing: None}
-    spec = charts.score_distribution(SCORES, ROLES["diffuse"], **lines).to_dict()
+    spec = charts_heads.score_distribution(SCORES, ROLES["diffuse"], **lines).to_dict()
     (rule,) = layers_with(spec, "x", "at")
     (drawn,) = spec["datasets"][rule["data"]["name"]]
     assert drawn == {"at": next(value for value in lines.values() if value is not None)}
@@ -290,15 +294,17 @@ def test_a_line_that_a_role_does_not_have_is_not_drawn(missing: str) -> None:
 
 def test_a_map_that_is_only_looked_at_takes_no_click() -> None:
     records = [scored("L0H0", 0.3), scored("L0H1", 0.7)]
-    still = charts.head_map(records, ROLES["induction"], clickable=False, title="largest score")
+    still = charts_heads.head_map(
+        records, ROLES["induction"], clickable=False, title="largest score"
+    )
     spec = still.to_dict()
     assert "params" not in spec
     cells = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "rect")
     assert cells["mark"]["cursor"] == "default"
     assert "largest score" in [tip["title"] for tip in cells["encoding"]["tooltip"]]
-    assert charts.head_map(records, ROLES["induction"]).to_dict()["params"]
+    assert charts_heads.head_map(records, ROLES["induction"]).to_dict()["params"]
 
 
 def test_a_map_has_numbers_up_to_sixteen_heads_a_layer() -> None:
-    assert charts.has_numbers([scored("L0H15", 0.3)])
-    assert not charts.has_numbers([scored("L0H16", 0.3)])
+    assert charts_heads.has_numbers([scored("L0H15", 0.3)])
+    assert not charts_heads.has_numbers([scored("L0H16", 0.3)])

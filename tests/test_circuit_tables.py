@@ -11,11 +11,14 @@ import pandas as pd
 import pytest
 import torch
 
-from headroles import circuit_tables, circuits, frequencies, paths
-from headroles.circuits import CircuitSettings, KeyRow, TokenValue
-from headroles.models import load_model
+from headroles import paths
+from headroles.circuits import qk_ov
+from headroles.circuits.qk_ov import CircuitSettings, KeyRow, TokenValue
+from headroles.export import circuits
+from headroles.models.loading import load_model
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.tokens import encode
+from headroles.store import token_frequencies
+from headroles.texts.tokenization import encode
 from headroles.types import Head
 from scripts import circuits as script
 from scripts import count_tokens
@@ -28,8 +31,8 @@ def demo():
 
 @pytest.fixture(scope="module")
 def rows(demo):
-    found = circuits.head_factors(demo, Head(1, 2), CircuitSettings())
-    return circuits.key_table(found, circuits.uniform(2816), keys=4, each=20)
+    found = qk_ov.head_factors(demo, Head(1, 2), CircuitSettings())
+    return qk_ov.key_table(found, qk_ov.uniform(2816), keys=4, each=20)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +40,13 @@ def rows(demo):
     [(" cat", "·cat"), ("\n", "\\n"), ("\t ", "\\t·"), ("é", "é"), ("\x00", "\\x00"), ("", "∅")],
 )
 def test_nothing_of_a_token_is_hidden(token: str, shown: str) -> None:
-    assert circuit_tables.token_label(token) == shown
+    assert circuits.token_label(token) == shown
 
 
 def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
-    names = circuit_tables.labels(demo, rows)
-    origin = {"model": "demo", **circuit_tables.about(Head(1, 2), CircuitSettings())}
-    text = circuit_tables.table_csv(rows, names, origin).decode("utf-8-sig")
+    names = circuits.labels(demo, rows)
+    origin = {"model": "demo", **circuits.about(Head(1, 2), CircuitSettings())}
+    text = circuits.table_csv(rows, names, origin).decode("utf-8-sig")
     assert text.startswith('# model: "demo"\n# head: "L1H2"\n# layer_norm: "applied"\n')
     table = pd.read_csv(io.StringIO(text), comment="#", keep_default_na=False)
     assert len(table) == 4 * 3 * 20
@@ -53,15 +56,15 @@ def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
 
 
 def test_the_markdown_has_a_section_a_key_and_two_decimals(demo, rows) -> None:
-    text = circuit_tables.table_markdown(rows, circuit_tables.labels(demo, rows), {"model": "demo"})
+    text = circuits.table_markdown(rows, circuits.labels(demo, rows), {"model": "demo"})
     assert text.count("\n## Key `") == 4
     assert f"{rows[0].queries[0].value:.2f}" in text
-    assert circuit_tables._code("a`b") == "`` a`b ``"
+    assert circuits._code("a`b") == "`` a`b ``"
 
 
 def test_a_prompt_holds_the_key_before_one_of_its_queries(demo, rows) -> None:
     for row in rows:
-        prompt = circuit_tables.example_prompt(demo.tokenizer, row)
+        prompt = circuits.example_prompt(demo.tokenizer, row)
         ids = encode(demo.tokenizer, prompt).token_ids
         place = ids.index(row.token_id)
         assert {item.token_id for item in row.queries} & set(ids[place + 1 :])
@@ -71,11 +74,11 @@ def test_a_key_that_cannot_be_typed_has_no_prompt(demo) -> None:
     lone = demo.tokenizer.convert_tokens_to_ids("Ð")  # one byte of a letter
     query = TokenValue(demo.tokenizer(" cat")["input_ids"][0], 1.0)
     row = KeyRow(lone, 1.0, 1.0, 1.0, (query,), (), ())
-    assert circuit_tables.example_prompt(demo.tokenizer, row) is None
+    assert circuits.example_prompt(demo.tokenizer, row) is None
 
 
 def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
-    found = frequencies.token_frequencies("demo", 2816)
+    found = token_frequencies.token_frequencies("demo", 2816)
     assert float(found.probabilities.sum()) == pytest.approx(1, abs=1e-5)
     assert found.counted > 500_000
     assert "grammar that wrote the model's training text" in found.sentence
@@ -84,17 +87,17 @@ def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
 
 def test_a_model_without_counts_gets_equal_ones_and_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    found = frequencies.token_frequencies("gpt2", 10)
+    found = token_frequencies.token_frequencies("gpt2", 10)
     assert torch.equal(found.probabilities, torch.full((10,), 0.1))
     assert "equally likely" in found.sentence
     (tmp_path / "token_frequencies").mkdir()
     (tmp_path / "token_frequencies" / "gpt2.json").write_text("{oops")
-    assert frequencies.token_frequencies("gpt2", 10).counted == 0
-    frequencies.write_frequencies("gpt2", {3: 30, 1: 10}, source="a test")
-    found = frequencies.token_frequencies("gpt2", 10)
+    assert token_frequencies.token_frequencies("gpt2", 10).counted == 0
+    token_frequencies.write_frequencies("gpt2", {3: 30, 1: 10}, source="a test")
+    found = token_frequencies.token_frequencies("gpt2", 10)
     assert found.probabilities[3] == pytest.approx(0.75)
     assert found.sentence == "Token probabilities: counted in a test (40 tokens)."
-    assert frequencies.token_frequencies("gpt2", 3).counted == 0  # of another vocabulary
+    assert token_frequencies.token_frequencies("gpt2", 3).counted == 0  # of another vocabulary
 
 
 def test_a_text_is_counted_with_its_source(tmp_path, monkeypatch) -> None:

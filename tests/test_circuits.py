@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch.testing import assert_close
 
-from headroles import circuits, weights
-from headroles.circuits import CircuitError, CircuitSettings, Factors
-from headroles.models import load_model
+from headroles.circuits import composition, qk_ov, weights
+from headroles.circuits.qk_ov import CircuitError, CircuitSettings, Factors
+from headroles.models.loading import load_model
 from headroles.paths import ATTN_ONLY_1L, DEMO_MODEL
 from headroles.types import Head
 
@@ -56,14 +56,14 @@ def naive(loaded, head: Head, wanted: CircuitSettings) -> tuple[torch.Tensor, to
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("norm", circuits.NORMS)
+@pytest.mark.parametrize("norm", qk_ov.NORMS)
 @pytest.mark.parametrize("rest", [True, False], ids=["all on", "all off"])
 def test_thin_matrices_give_the_whole_tables(load_family, family, norm, rest) -> None:
     loaded = load_family(family)
     wanted = CircuitSettings(norm=norm, biases=rest, minus_bos=rest, minus_mean=rest)
     for head in (Head(0, 3), Head(1, 1)):
         qk, ov = naive(loaded, head, wanted)
-        found = circuits.head_factors(loaded, head, wanted)
+        found = qk_ov.head_factors(loaded, head, wanted)
         size_qk, size_ov = max(1.0, float(qk.abs().max())), max(1.0, float(ov.abs().max()))
         assert_close(
             (found.query @ found.key.T).double() / size_qk, qk / size_qk, atol=1e-5, rtol=0
@@ -75,7 +75,7 @@ def test_the_bare_table_is_w_e_w_q_w_k_w_e_as_transformer_lens_has_it(load_famil
     from headroles.analysis.bridge import load_bridge
 
     bridge = load_bridge(str(model_folders("gpt2")))
-    found = circuits.head_factors(load_family("gpt2"), Head(1, 2), BARE)
+    found = qk_ov.head_factors(load_family("gpt2"), Head(1, 2), BARE)
     W_E, W_U = bridge.W_E, bridge.W_U
     qk = W_E @ bridge.W_Q[1, 2] @ bridge.W_K[1, 2].T @ W_E.T
     ov = W_E @ bridge.W_V[1, 2] @ bridge.W_O[1, 2] @ W_U
@@ -96,13 +96,13 @@ def seed_table(qk, ov, p, n_keys: int, n_each: int):
 @pytest.mark.parametrize("block", [100, 10**9], ids=["many blocks", "one block"])
 def test_the_pivot_table_is_the_one_of_the_whole_matrices(load_family, monkeypatch, block) -> None:
     loaded = load_family("gpt2")
-    monkeypatch.setattr(circuits, "BLOCK_BYTES", block)
+    monkeypatch.setattr(qk_ov, "BLOCK_BYTES", block)
     torch.manual_seed(0)
     vocab = weights.embedding(loaded).shape[0]
     p = torch.rand(vocab).softmax(0)
     told = []
-    found = circuits.head_factors(loaded, Head(0, 1), CircuitSettings())
-    rows = circuits.key_table(found, p, keys=7, each=5, on_block=lambda *at: told.append(at))
+    found = qk_ov.head_factors(loaded, Head(0, 1), CircuitSettings())
+    rows = qk_ov.key_table(found, p, keys=7, each=5, on_block=lambda *at: told.append(at))
     qk, ov = (whole.float() for whole in naive(loaded, Head(0, 1), CircuitSettings()))
     keys, queries, promoted, suppressed = seed_table(qk, ov, p, 7, 5)
     assert [row.token_id for row in rows] == keys
@@ -123,13 +123,13 @@ def test_a_stop_while_searching_ends_it(demo) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    found = circuits.head_factors(demo, Head(0, 0), CircuitSettings())
+    found = qk_ov.head_factors(demo, Head(0, 0), CircuitSettings())
     with pytest.raises(KeyboardInterrupt):
-        circuits.peaks(found, on_block=stop)
+        qk_ov.peaks(found, on_block=stop)
 
 
 def test_what_is_taken_away_is_zero_afterwards(demo) -> None:
-    found = circuits.head_factors(demo, Head(1, 4), CircuitSettings())
+    found = qk_ov.head_factors(demo, Head(1, 4), CircuitSettings())
     bos = demo.start.token_id
     assert found.qk(range(50), [bos]).abs().max() < 1e-6
     assert found.ov(range(50), range(found.vocab_size)).mean(1).abs().max() < 1e-5
@@ -147,33 +147,33 @@ def test_numbers_of_the_thin_matrices_are_those_of_the_whole_ones(seed: int) -> 
     found = random_factors(seed)
     qk, ov = (found.query @ found.key.T).double(), (found.value @ found.out).double()
     every = torch.linalg.eigvals(ov)
-    assert circuits.copying_score(found) == pytest.approx(
+    assert qk_ov.copying_score(found) == pytest.approx(
         float(every.real.sum() / every.abs().sum()), abs=1e-4
     )
     expected = (qk.diagonal().mean() - qk.mean()) / qk.std(correction=0)
-    assert circuits.self_match(found) == pytest.approx(float(expected), abs=1e-5)
+    assert qk_ov.self_match(found) == pytest.approx(float(expected), abs=1e-5)
     hits = (ov.argmax(1) == torch.arange(40)).double().mean()
-    assert circuits.copied_share(found, range(40)) == pytest.approx(float(hits))
+    assert qk_ov.copied_share(found, range(40)) == pytest.approx(float(hits))
 
 
 def test_copying_by_hand() -> None:
     eye, none = torch.eye(3), torch.zeros(3, 3)
     copies = Factors(none, none, eye, eye)
-    assert circuits.copying_score(copies) == pytest.approx(1)
-    assert circuits.copied_share(copies, range(3)) == 1
+    assert qk_ov.copying_score(copies) == pytest.approx(1)
+    assert qk_ov.copied_share(copies, range(3)) == 1
     against = Factors(none, none, eye, -eye)
-    assert circuits.copying_score(against) == pytest.approx(-1)
-    assert circuits.copied_share(against, range(3)) == 0
+    assert qk_ov.copying_score(against) == pytest.approx(-1)
+    assert qk_ov.copied_share(against, range(3)) == 0
     turn = torch.tensor([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # i, -i and 1
-    assert circuits.copying_score(Factors(none, none, eye, turn)) == pytest.approx(1 / 3)
-    assert circuits.copying_score(Factors(none, none, none, none)) == 0
-    assert circuits.self_match(Factors(none, none, none, none)) == 0
+    assert qk_ov.copying_score(Factors(none, none, eye, turn)) == pytest.approx(1 / 3)
+    assert qk_ov.copying_score(Factors(none, none, none, none)) == 0
+    assert qk_ov.self_match(Factors(none, none, none, none)) == 0
 
 
 def test_self_match_by_hand() -> None:
     # QK is the identity of size 4: mean 1/4, spread sqrt(3)/4, so (1 - 1/4) / (sqrt(3)/4) = sqrt(3)
     eye = torch.eye(4)
-    assert circuits.self_match(Factors(eye, eye, eye, eye)) == pytest.approx(3**0.5)
+    assert qk_ov.self_match(Factors(eye, eye, eye, eye)) == pytest.approx(3**0.5)
 
 
 @settings(max_examples=20)
@@ -184,14 +184,14 @@ def test_composition_is_that_of_the_whole_matrices(seed: int) -> None:
     c, d = torch.randn(12, 3, generator=g), torch.randn(3, 12, generator=g)
     one, two = a @ b, c @ d
     expected = (one @ two).norm() / (one.norm() * two.norm())
-    assert circuits.composed((a, b), (c, d)) == pytest.approx(float(expected), rel=1e-4)
+    assert composition.composed((a, b), (c, d)) == pytest.approx(float(expected), rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", circuits.KINDS)
+@pytest.mark.parametrize("kind", composition.KINDS)
 @pytest.mark.parametrize("norm", ["none", "folded"])
 def test_composition_of_a_model_with_shared_keys(load_family, kind: str, norm: str) -> None:
     loaded = load_family("llama")
-    found = circuits.composition(loaded, kind, norm=norm)
+    found = composition.composition(loaded, kind, norm=norm)
     one, two = (weights.layer_weights(loaded, layer) for layer in (0, 1))
     gain = weights.attention_norm(loaded, 1).weight if norm == "folded" else torch.ones(32)
     write = one.value_of(2) @ one.W_O[2]
@@ -208,14 +208,14 @@ def test_composition_of_a_model_with_shared_keys(load_family, kind: str, norm: s
 
 def test_random_matrices_compose_as_they_should() -> None:
     # |A B| / |A||B| of independent random matrices is near 1/sqrt(d_model)
-    mean, spread = circuits.random_composition(64, 8)
+    mean, spread = composition.random_composition(64, 8)
     assert mean == pytest.approx(1 / 8, rel=0.1)
     assert 0 < spread < 0.02
 
 
 def test_the_previous_token_head_feeds_the_induction_heads_of_the_bundled_model(demo) -> None:
     """Of all 384 pairs, the four strongest are L0H6 and an induction head, far over random."""
-    found = circuits.composition(demo, "K")
+    found = composition.composition(demo, "K")
     pairs = [
         (float(found.score[i, j]), first, second)
         for i, first in enumerate(found.heads)
@@ -231,16 +231,16 @@ def test_the_previous_token_head_feeds_the_induction_heads_of_the_bundled_model(
     score = dict(zip(found.heads, found.score[found.heads.index(Head(0, 6))].tolist(), strict=True))
     assert score[Head(1, 2)] < found.baseline
     for kind in "QV":
-        other = circuits.composition(demo, kind)
+        other = composition.composition(demo, kind)
         assert float(other.score[6, 12]) < other.baseline + 3 * other.spread
 
 
 def test_positions_tell_the_previous_token_head_of_the_bundled_model(demo) -> None:
-    even = circuits.uniform(2816)
+    even = qk_ov.uniform(2816)
     shares = {}
     for number in range(8):
-        table = circuits.positional_table(demo, Head(0, number), CircuitSettings(), even)
-        shares[number], chance = circuits.previous_affinity(table)
+        table = qk_ov.positional_table(demo, Head(0, number), CircuitSettings(), even)
+        shares[number], chance = qk_ov.previous_affinity(table)
     assert table.by_offset
     assert table.kind == "rotary"
     assert chance == pytest.approx(sum(1 / (n + 1) for n in range(2, 64)) / 62)
@@ -251,8 +251,8 @@ def test_positions_tell_the_previous_token_head_of_the_bundled_model(demo) -> No
 @pytest.mark.parametrize(("family", "kind"), [("gpt2", "learned"), ("bloom", "bias")])
 def test_positional_tables_of_other_kinds(load_family, family: str, kind: str) -> None:
     loaded = load_family(family)
-    even = circuits.uniform(weights.embedding(loaded).shape[0])
-    table = circuits.positional_table(loaded, Head(1, 0), CircuitSettings(), even, count=16)
+    even = qk_ov.uniform(weights.embedding(loaded).shape[0])
+    table = qk_ov.positional_table(loaded, Head(1, 0), CircuitSettings(), even, count=16)
     assert (table.kind, table.by_offset) == (kind, kind != "learned")
     if kind == "bias":  # ALiBi's first slope of four heads is 1/4
         steps = table.offsets[:-1] - table.offsets[1:]
@@ -268,7 +268,7 @@ def test_an_unknown_norm_or_kind_names_the_known_ones(demo) -> None:
     with pytest.raises(CircuitError, match="applied, folded, none"):
         CircuitSettings(norm="layer")
     with pytest.raises(CircuitError, match="Q, K or V"):
-        circuits.composition(demo, "X")
+        composition.composition(demo, "X")
 
 
 needs_pair = pytest.mark.skipif(
@@ -282,7 +282,7 @@ def test_tables_and_positions_predict_the_attention_of_a_one_layer_model() -> No
 
     And the token table alone, without positions, still tells much of what is attended to.
     """
-    from headroles.capture import capture
+    from headroles.capture.attention import capture
 
     loaded = load_model(str(ATTN_ONLY_1L))
     run = capture(loaded, "The old man gave a red ball to the girl. The girl gave the ball to him.")
@@ -292,7 +292,7 @@ def test_tables_and_positions_predict_the_attention_of_a_one_layer_model() -> No
     alone = []
     for number in range(loaded.num_heads):
         wanted = CircuitSettings(minus_bos=False)
-        found = circuits.head_factors(loaded, Head(0, number), wanted)
+        found = qk_ov.head_factors(loaded, Head(0, number), wanted)
         query = torch.stack([turn.apply(found.query[t], n) for n, t in enumerate(ids)])
         key = torch.stack([turn.apply(found.key[t], n) for n, t in enumerate(ids)])
         assert_close(

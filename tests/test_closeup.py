@@ -10,24 +10,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroles import closeup
-from headroles.closeup import (
+from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError, UnknownRoleError
+from headroles.roles.known_heads import KnownHead, known_heads
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.scoring import offsets
+from headroles.scoring.offsets import offset_profile, without_rest
+from headroles.types import Evidence, Head
+from headroles.verdicts import head as verdicts_head
+from headroles.verdicts.head import (
     in_words,
     key_value_partners,
     lift_of,
     neighbours,
-    offset_profile,
     passport,
     role_title,
     same_role,
     token_links,
-    without_rest,
 )
-from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError, UnknownRoleError
-from headroles.head_detection import DEFAULT_THRESHOLDS, MIN_LIFT, score_prompt
-from headroles.known_heads import KnownHead, known_heads
-from headroles.roles import ROLES, SCORED_ROLES
-from headroles.types import Evidence, Head
+from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, MIN_LIFT, score_prompt
 from tests.entries import entry, plain_entry
 from tests.test_scoring import even, naive, perfect, repeats, self_attender, sink
 
@@ -94,7 +94,7 @@ def test_hiding_the_rest_keeps_every_proportion(pattern: torch.Tensor) -> None:
         left = sum(row[1:])
         got = hidden.attention[q].tolist()
         if q in hidden.empty_rows:
-            assert left < closeup.NOTHING_LEFT
+            assert left < offsets.NOTHING_LEFT
             assert got == [0.0] * len(row)
         else:
             assert got == pytest.approx([0.0, *(cell / left for cell in row[1:])], abs=1e-5)
@@ -292,7 +292,7 @@ def test_the_main_role_is_the_one_furthest_over_chance_not_the_largest_score() -
 
 def test_an_entropy_is_weighed_on_the_scale_of_the_others() -> None:
     """Its zero is .6: there the lowest threshold, .7, is a quarter of the way, as for all roles."""
-    assert pytest.approx(0.6) == closeup.EVEN_ENTROPY
+    assert pytest.approx(0.6) == verdicts_head.EVEN_ENTROPY
     assert lift_of(ROLES["diffuse"], 0.7, 1.0) == pytest.approx(0.25)
     assert lift_of(ROLES["diffuse"], 1.0, 1.0) == pytest.approx(1)
     assert lift_of(ROLES["diffuse"], 0.8, 1.0) == pytest.approx(0.5)
@@ -391,10 +391,12 @@ def test_heads_that_cannot_be_dealt_out_are_refused(shared: int) -> None:
 
 
 def test_neighbours_go_on_in_the_next_layer_and_end_with_the_model() -> None:
-    assert neighbours(Head(0, 0), layers=2, heads=3) == closeup.Neighbours(None, Head(0, 1))
-    assert neighbours(Head(0, 2), layers=2, heads=3) == closeup.Neighbours(Head(0, 1), Head(1, 0))
-    assert neighbours(Head(1, 2), layers=2, heads=3) == closeup.Neighbours(Head(1, 1), None)
-    assert neighbours(Head(0, 0), layers=1, heads=1) == closeup.Neighbours(None, None)
+    assert neighbours(Head(0, 0), layers=2, heads=3) == verdicts_head.Neighbours(None, Head(0, 1))
+    assert neighbours(Head(0, 2), layers=2, heads=3) == verdicts_head.Neighbours(
+        Head(0, 1), Head(1, 0)
+    )
+    assert neighbours(Head(1, 2), layers=2, heads=3) == verdicts_head.Neighbours(Head(1, 1), None)
+    assert neighbours(Head(0, 0), layers=1, heads=1) == verdicts_head.Neighbours(None, None)
     with pytest.raises(UnknownHeadError, match="layers 0 to 1"):
         neighbours(Head(2, 0), layers=2, heads=3)
 

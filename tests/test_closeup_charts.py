@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from headroles import closeup_charts as charts
-from headroles.charts import TARGET
-from headroles.roles import ROLES
+from headroles.charts import attention
+from headroles.charts.heads import TARGET
+from headroles.roles.registry import ROLES
 from headroles.types import Evidence
 
 PATTERN = [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.125, 0.375]]
 
 
-def drawn(cells: charts.Cells) -> dict[tuple[int, int], tuple[float, bool]]:
+def drawn(cells: attention.Cells) -> dict[tuple[int, int], tuple[float, bool]]:
     return {(c.query, c.key): (c.weight, c.target) for c in cells.frame.itertuples()}
 
 
@@ -21,13 +21,13 @@ def even(length: int) -> list[list[float]]:
     return [[1 / (row + 1)] * (row + 1) + [0.0] * (length - row - 1) for row in range(length)]
 
 
-def spec_of(cells: charts.Cells, **settings: object) -> dict:
+def spec_of(cells: attention.Cells, **settings: object) -> dict:
     labels = [f"t{place}" for place in range(cells.last + 1)]
-    return charts.attention_pattern(cells, labels, ROLES["induction"], **settings).to_dict()
+    return attention.attention_pattern(cells, labels, ROLES["induction"], **settings).to_dict()
 
 
 def test_a_pattern_draws_the_causal_cells_and_outlines_the_role() -> None:
-    cells = charts.pattern_cells(PATTERN, [Evidence(2, 1, 0.125)])
+    cells = attention.pattern_cells(PATTERN, [Evidence(2, 1, 0.125)])
     assert drawn(cells) == {
         (0, 0): (1.0, False),
         (1, 0): (0.25, False),
@@ -47,15 +47,15 @@ def test_a_pattern_draws_the_causal_cells_and_outlines_the_role() -> None:
 
 def test_a_window_draws_only_its_own_cells_and_targets() -> None:
     targets = [Evidence(1, 0, 0.25), Evidence(2, 1, 0.125)]
-    cells = charts.pattern_cells(PATTERN, targets, window=(1, 2))
+    cells = attention.pattern_cells(PATTERN, targets, window=(1, 2))
     assert drawn(cells) == {(1, 1): (0.75, False), (2, 1): (0.125, True), (2, 2): (0.375, False)}
     names = next(p for p in spec_of(cells)["params"] if p["name"] == "tokens")
     assert names["value"] == ["t1", "t2"]
 
 
 def test_a_long_pattern_is_drawn_in_blocks_of_the_largest_weight(monkeypatch) -> None:
-    monkeypatch.setattr(charts, "MOST", 2)
-    cells = charts.pattern_cells(PATTERN, [Evidence(2, 1, 0.125)])
+    monkeypatch.setattr(attention, "MOST", 2)
+    cells = attention.pattern_cells(PATTERN, [Evidence(2, 1, 0.125)])
     # Blocks of 2: the second one of each side holds position 2 alone.
     assert cells.block == 2
     assert drawn(cells) == {(0, 0): (1.0, False), (2, 0): (0.5, True), (2, 2): (0.375, False)}
@@ -66,26 +66,26 @@ def test_a_long_pattern_is_drawn_in_blocks_of_the_largest_weight(monkeypatch) ->
     [(80, 1, 80 * 81 // 2), (81, 2, 41 * 42 // 2), (200, 3, 67 * 68 // 2), (512, 7, 74 * 75 // 2)],
 )
 def test_no_prompt_sends_more_squares_than_a_screen_shows(length, block, squares) -> None:
-    cells = charts.pattern_cells(even(length))
+    cells = attention.pattern_cells(even(length))
     assert (cells.block, len(cells.frame)) == (block, squares)
     assert cells.frame.memory_usage(index=False).sum() == squares * 9  # 2 + 2 + 4 + 1 bytes
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 40, 200, 512])
 def test_a_pattern_is_never_larger_than_its_place(length: int) -> None:
-    assert spec_of(charts.pattern_cells(even(length)))["height"] <= charts.PATTERN_SIZE + 1
+    assert spec_of(attention.pattern_cells(even(length)))["height"] <= attention.PATTERN_SIZE + 1
 
 
 def test_hidden_rest_is_said_in_the_title_of_the_chart() -> None:
-    cells = charts.pattern_cells(PATTERN)
+    cells = attention.pattern_cells(PATTERN)
     assert "title" not in spec_of(cells)
     title = " ".join(spec_of(cells, rest_hidden=True)["title"]["text"])
     assert title == "Resting column hidden: every row is rescaled to 100%"
 
 
 def test_the_shades_of_the_legend_are_those_of_the_cells() -> None:
-    assert [charts.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
-    fill = spec_of(charts.pattern_cells(PATTERN))["layer"][0]
+    assert [attention.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
+    fill = spec_of(attention.pattern_cells(PATTERN))["layer"][0]
     assert fill["encoding"]["fillOpacity"]["scale"] == {
         "type": "sqrt",
         "domain": [0, 1],
@@ -107,7 +107,7 @@ def bar(label: str, share: float, **changes: object) -> dict[str, object]:
 
 def test_offset_bars_keep_their_order_and_a_scale_from_zero_to_one() -> None:
     records = [bar("1st", 0.5, alone=True), bar("−1", 0.333333), bar("0", 0.1)]
-    spec = charts.offset_bars(records).to_dict()
+    spec = attention.offset_bars(records).to_dict()
     bars, ticks, _ = spec["layer"]
     assert bars["encoding"]["x"]["sort"] == ["1st", "−1", "0"]
     assert bars["encoding"]["y"]["scale"]["domain"] == [0, 1]
@@ -118,5 +118,5 @@ def test_offset_bars_keep_their_order_and_a_scale_from_zero_to_one() -> None:
 
 
 def test_the_first_token_s_bar_is_told_from_a_distance_by_more_than_colour() -> None:
-    spec = charts.offset_bars([bar("1st", 0.5, alone=True), bar("0", 0.5)]).to_dict()
+    spec = attention.offset_bars([bar("1st", 0.5, alone=True), bar("0", 0.5)]).to_dict()
     assert "datum.alone" in spec["layer"][0]["mark"]["fillOpacity"]["expr"]  # hollow

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 
-from headroles import compare_charts
-from headroles.charts import SELECTION
-from headroles.roles import ROLES
-from headroles.ui.compare import numbers
+from headroles.charts import two_prompts
+from headroles.charts.heads import SELECTION
+from headroles.roles.registry import ROLES
+from headroles.view import two_prompts as view_two_prompts
 from tests.ui.test_compare_numbers import IDLE, pair, row
 
 
 def spec_of() -> dict:
-    records = numbers.bar_records(pair(IDLE, row(0.73, active=True)))
-    return compare_charts.paired_bars(records, ROLES["induction"]).to_dict()
+    records = view_two_prompts.bar_records(pair(IDLE, row(0.73, active=True)))
+    return two_prompts.paired_bars(records, ROLES["induction"]).to_dict()
 
 
 def test_it_is_as_high_as_its_rows_and_as_wide_as_its_place() -> None:
     spec = spec_of()
-    assert (spec["width"], spec["height"]) == ("container", numbers.ROW)
+    assert (spec["width"], spec["height"]) == ("container", view_two_prompts.ROW)
 
 
 def test_a_click_on_either_bar_names_the_head() -> None:

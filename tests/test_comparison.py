@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.comparison import MAX_CHANGES, Move, compare
+from headroles.reference.diff import MAX_CHANGES, Move, compare
 from headroles.types import Head
 from tests.entries import entry, plain_entry
 

@@ -7,27 +7,30 @@ import math
 import pytest
 import torch
 
-from headroles.ablation import Condition, HeadOutput, ablate
-from headroles.components import (
-    OV,
-    QK,
+from headroles.ablation.conditions import Condition, HeadOutput
+from headroles.ablation.run import ablate
+from headroles.ablation.svd_components import (
     Removal,
-    entropy_of,
     offset_scores,
-    ov_components,
-    qk_components,
     queries_without,
     remove,
-    spread,
-    thin_svd,
     writing_weights,
 )
+from headroles.capture.interventions import output_projections
+from headroles.circuits.svd import (
+    OV,
+    QK,
+    entropy_of,
+    ov_components,
+    qk_components,
+    spread,
+    thin_svd,
+)
+from headroles.circuits.tracing import query_key_products
+from headroles.circuits.weights import HeadWeights, layer_weights, query_place
 from headroles.errors import DecompositionError, UnknownHeadError
-from headroles.interventions import output_projections
-from headroles.tokens import encode
-from headroles.tracing import query_key_products
+from headroles.texts.tokenization import encode
 from headroles.types import Head
-from headroles.weights import HeadWeights, layer_weights, query_place
 from tests.families import FAMILIES, PROMPT
 
 NORMED = ("qwen3", "gemma3_text", "olmo2")

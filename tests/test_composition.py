@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.ablation import reference_means
-from headroles.composition import Measured, measure, repeated_rows, summarise
-from headroles.interventions import output_projections
-from headroles.models import load_model
-from headroles.scoring import role_activation
+from headroles.ablation.induction_circuit import Measured, measure, repeated_rows, summarise
+from headroles.ablation.run import reference_means
+from headroles.capture.interventions import output_projections
+from headroles.models.loading import load_model
+from headroles.scoring.activation import role_activation
 from headroles.types import Head
-from headroles.ui.knockout import lesson
+from headroles.ui.knockout_lab import induction_circuit
 
 
 def test_repeats_are_repeats_of_ordinary_tokens(load_family):
@@ -70,11 +70,11 @@ def test_means_and_errors_by_hand():
     assert one.others == pytest.approx(0.75)
     assert one.others_spread == pytest.approx(0.0707, abs=1e-4)  # draws .7 and .8
     assert one.is_after
-    assert lesson.depends(one)
+    assert induction_circuit.depends(one)
     (late,) = summarise([text(0.9, 0.9, [0.9])], [Head(1, 1)])
     assert not late.is_after
     assert late.drop_error is None
-    assert "nothing can be handed on" in lesson.sentence([late])
+    assert "nothing can be handed on" in induction_circuit.sentence([late])
 
 
 def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
@@ -86,5 +86,5 @@ def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
     assert fall.before > 0.9
     assert fall.after < 0.2
     assert fall.others > 0.8
-    assert lesson.depends(fall)
-    assert lesson.sentence([fall]).startswith("1 of 1 induction head clearly need")
+    assert induction_circuit.depends(fall)
+    assert induction_circuit.sentence([fall]).startswith("1 of 1 induction head clearly need")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.ablation import Condition, HeadOutput, Pattern, Values
-from headroles.controls import judge, random_others
+from headroles.ablation.conditions import Condition, HeadOutput, Pattern, Values
+from headroles.ablation.controls import judge, random_others
 from headroles.types import Head
 
 

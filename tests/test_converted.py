@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from headroles import converted
 from headroles.errors import UnsupportedModelError
-from headroles.models import CATALOGUE
+from headroles.models import tl_legacy
+from headroles.models.catalogue import CATALOGUE
 from headroles.paths import ROOT
 from tests.local_hub import LocalHub
 from tests.published_form import (
@@ -37,7 +37,7 @@ import json, sys, time
 import torch
 from headroles import models
 from headroles.errors import HeadrolesError
-from headroles.inspection import inspect_model
+from headroles.models.facts import inspect_model
 time.sleep = lambda seconds: None  # huggingface_hub waits a second before it goes on after a cut
 name, ids, text = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 seen = []
@@ -63,7 +63,7 @@ except HeadrolesError as error:
 
 BRING = """
 import json, sys
-from headroles import converted
+from headroles.models import tl_legacy as converted
 from headroles.errors import HeadrolesError
 for name in sys.argv[1:]:
     try:
@@ -206,7 +206,7 @@ def test_a_disk_that_takes_nothing_is_told(hub, tmp_path) -> None:
 )
 def test_a_configuration_that_a_gpt2_cannot_stand_for_is_refused(said, why: str) -> None:
     with pytest.raises(UnsupportedModelError, match=why):
-        converted.config_of("owner/x", said)
+        tl_legacy.config_of("owner/x", said)
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headroles import cost
-from headroles.cost import container_rooms, estimate
+from headroles.admin import estimate as admin_estimate
+from headroles.admin.estimate import estimate
 from headroles.errors import TooLargeError
-from headroles.inspection import ModelFacts, inspect_model
+from headroles.models.facts import ModelFacts, inspect_model
+from headroles.models.memory import container_rooms
 from headroles.paths import ROOT
 
 FACTS = ModelFacts(
@@ -85,10 +86,10 @@ def test_an_unembedding_of_its_own_is_not_computed_either() -> None:
 
 
 def test_the_speed_of_the_machine_is_measured_once() -> None:
-    assert 1e8 < cost.machine_speed() < 1e15
-    assert cost.machine_speed() == cost.machine_speed()
+    assert 1e8 < admin_estimate.machine_speed() < 1e15
+    assert admin_estimate.machine_speed() == admin_estimate.machine_speed()
     assert estimate(FACTS, sequences=10) == estimate(
-        FACTS, sequences=10, speed=cost.machine_speed()
+        FACTS, sequences=10, speed=admin_estimate.machine_speed()
     )
 
 
@@ -112,9 +113,9 @@ def test_the_memory_of_a_real_analysis_is_told_beforehand(tmp_path: Path) -> Non
 
 def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
     needs = estimate(FACTS, sequences=10, speed=1e9)
-    cost.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes)
+    admin_estimate.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes)
     with pytest.raises(TooLargeError) as raised:
-        cost.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes - 1)
+        admin_estimate.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes - 1)
     sentence = str(raised.value)
     assert "'owner/name' needs about 714 MB of memory; 714 MB are free" in sentence
     assert "python -m scripts.analyze_heads --model owner/name" in sentence
@@ -122,11 +123,11 @@ def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
 
 def test_a_download_that_the_disk_cannot_hold_is_refused() -> None:
     needs = estimate(FACTS, sequences=10, speed=1e9)
-    room = cost.free_disk()
+    room = admin_estimate.free_disk()
     assert 0 < room < 10**18
-    cost.refuse_what_cannot_fit(facts(download_bytes=1), needs, 10**12)
+    admin_estimate.refuse_what_cannot_fit(facts(download_bytes=1), needs, 10**12)
     with pytest.raises(TooLargeError, match=r"1000000000\.0 GB of disk space"):
-        cost.refuse_what_cannot_fit(facts(download_bytes=10**18), needs, 10**12)
+        admin_estimate.refuse_what_cannot_fit(facts(download_bytes=10**18), needs, 10**12)
 
 
 def write(folder: Path, **files: str) -> None:
@@ -176,4 +177,4 @@ def test_the_older_kind_of_limit_counts_too(tmp_path: Path) -> None:
 
 def test_without_containers_there_is_the_machine(tmp_path: Path) -> None:
     assert container_rooms(tmp_path, tmp_path / "nothing") == []
-    assert 0 < cost.available_memory() <= psutil.virtual_memory().total
+    assert 0 < admin_estimate.available_memory() <= psutil.virtual_memory().total

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from headroles.components import thin_svd
-from headroles.decompositions import (
+from headroles.circuits.svd import thin_svd
+from headroles.circuits.trained_components import (
     FORMAT,
     PROJECTIONS,
     Factors,
@@ -17,8 +17,8 @@ from headroles.decompositions import (
     save_factors,
     shapes_of,
 )
+from headroles.circuits.weights import layer_weights
 from headroles.errors import DecompositionError
-from headroles.weights import layer_weights
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "qwen3"])

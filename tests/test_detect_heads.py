@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from headroles.detector_export import pattern_csv
-from headroles.export import csv_bytes
+from headroles.export.detection import pattern_csv
+from headroles.export.tables import csv_bytes
 from headroles.paths import DEMO_MODEL
-from headroles.pattern_matrix import read_matrix
+from headroles.roles.pattern_matrix import read_matrix
 from scripts import detect_heads
 
 pytestmark = pytest.mark.skipif(

@@ -7,12 +7,14 @@ import math
 import pytest
 import torch
 
-from headroles import capture, detector, patterns
-from headroles.detector import compare, detect, lay
-from headroles.detector_traps import traps
+from headroles.capture import attention as capture_attention
+from headroles.detector import detection as detector_detection
+from headroles.detector.caveats import traps
+from headroles.detector.detection import compare, detect, lay
 from headroles.errors import DetectionError, UnknownHeadError
-from headroles.patterns import Pattern, Prompts
-from headroles.scoring import role_activation
+from headroles.roles import patterns
+from headroles.roles.patterns import Pattern, Prompts
+from headroles.scoring.activation import role_activation
 from headroles.types import Head, Sequences
 
 A = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]])
@@ -74,12 +76,12 @@ def planted(load_family, monkeypatch):
         back = torch.eye(length).roll(-1, 1).tril()
         back[0, 0], back[1:] = 1, torch.eye(length)[:-1]
         nearly = 0.999 * rest + 0.001 * back
-        even = detector.even_spread(length)[0, 0]
+        even = detector_detection.even_spread(length)[0, 0]
         heads = torch.stack([rest, nearly, back, even]).expand(batch, -1, -1, -1)
         for layer in range(loaded.num_layers):
             on_layer(layer, heads)
 
-    monkeypatch.setattr(detector, "each_layer", each_layer)
+    monkeypatch.setattr(detector_detection, "each_layer", each_layer)
     return loaded
 
 
@@ -89,7 +91,7 @@ def prompts(tokenizer) -> Prompts:
     return patterns.read_prompts(tokenizer, texts, max_tokens=64)[0]
 
 
-def kinds(found: detector.Detection, measure: str, place: int = 0) -> list[str]:
+def kinds(found: detector_detection.Detection, measure: str, place: int = 0) -> list[str]:
     return [trap.kind for trap in traps(found, place, measure)]
 
 
@@ -187,12 +189,12 @@ def test_a_padded_batch_has_the_attention_of_each_prompt_alone(
 ) -> None:
     loaded = load_family(family)
     layers = {}
-    capture.each_layer(loaded, prompts.sequences.token_ids, layers.__setitem__)
+    capture_attention.each_layer(loaded, prompts.sequences.token_ids, layers.__setitem__)
     assert list(layers) == list(range(loaded.num_layers))
     for row, length in enumerate(prompts.sequences.lengths.tolist()):
         ids = prompts.sequences.token_ids[row, :length].tolist()
-        encoding = capture.Encoding(tuple(ids), prompts.tokens[row], "", False, length)
-        alone, _ = capture.collect(loaded, encoding)
+        encoding = capture_attention.Encoding(tuple(ids), prompts.tokens[row], "", False, length)
+        alone, _ = capture_attention.collect(loaded, encoding)
         for layer, pattern in layers.items():
             close = pattern[row, :, :length, :length]
             torch.testing.assert_close(close, alone[layer], atol=1e-6, rtol=0)
@@ -207,17 +209,17 @@ def test_no_hook_is_left_behind(load_family, prompts) -> None:
         raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
-        capture.each_layer(loaded, prompts.sequences.token_ids, fails)
+        capture_attention.each_layer(loaded, prompts.sequences.token_ids, fails)
     assert not any(module._forward_hooks for module in loaded.model.modules())
 
 
 def test_progress_and_chunks_change_no_number(load_family, prompts, monkeypatch) -> None:
     loaded, told = load_family("gpt2"), []
     whole = detect(loaded, prompts, [PREVIOUS])
-    monkeypatch.setattr(detector, "MAX_CELLS", 1)  # one prompt a batch
+    monkeypatch.setattr(detector_detection, "MAX_CELLS", 1)  # one prompt a batch
     parts = detect(loaded, prompts, [PREVIOUS], progress=lambda *at: told.append(at))
     assert told == [(1, 3), (2, 3), (3, 3)]
-    for measure in detector.MEASURES:
+    for measure in detector_detection.MEASURES:
         torch.testing.assert_close(
             whole.scores[measure], parts.scores[measure], equal_nan=True, atol=1e-3, rtol=0
         )

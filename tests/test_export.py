@@ -22,27 +22,31 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import headroles
-from headroles import charts, closeup_charts, export, store
+from headroles.charts import attention as charts_attention
+from headroles.charts import heads
 from headroles.errors import ExportError
-from headroles.export import (
+from headroles.export import pictures, tables
+from headroles.export import provenance as export_provenance
+from headroles.export.notebook import notebook, script
+from headroles.export.pictures import chart_image
+from headroles.export.provenance import provenance
+from headroles.export.tables import (
     attention_csv,
-    chart_image,
     csv_bytes,
     guarded,
     heads_csv,
     heads_json,
-    notebook,
     prompt_rows,
-    provenance,
-    script,
     summary_rows,
 )
-from headroles.head_detection import DEFAULT_THRESHOLDS, get_active_head_summary, score_prompt
-from headroles.models import load_model, model_revision
+from headroles.head_detection import get_active_head_summary
+from headroles.models.loading import load_model, model_revision
 from headroles.paths import ROOT
-from headroles.roles import DEFINITIONS_VERSION, ROLES, SCORED_ROLES
-from headroles.scoring import evidence
+from headroles.roles.registry import DEFINITIONS_VERSION, ROLES, SCORED_ROLES
+from headroles.scoring.activation import evidence
+from headroles.store import categories
 from headroles.types import Encoding, Head, PromptRun
+from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, score_prompt
 from tests.entries import HEADS, LAYERS, entry
 from tests.test_scoring import even, perfect, repeats, sink
 
@@ -146,7 +150,7 @@ def test_without_an_analysis_there_are_numbers_of_the_prompt_only() -> None:
 
 def test_a_summary_becomes_one_row_a_listed_head(tmp_path: Path) -> None:
     path = tmp_path / "head_categories.json"
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     rows = summary_rows(get_active_head_summary(planted(), "tiny", path=path))
     assert [(row["role"], row["label"]) for row in rows[:3]] == [
         ("previous_token", "L1H2"),
@@ -270,7 +274,7 @@ def test_a_file_can_always_be_written() -> None:
 @pytest.fixture(scope="module")
 def exported():
     """A run of the bundled model, the rows of two heads in all roles, and where they come from."""
-    from headroles.capture import capture
+    from headroles.capture.attention import capture
 
     loaded = load_model("demo")
     prompt = "Tom's \"red\" ball\nand a\\n blue hat. 'Tom' has a red ball 👩‍🚀 שלום {x} %s"
@@ -385,8 +389,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def pattern_chart(labels: list[str]) -> dict[str, object]:
-    cells = closeup_charts.pattern_cells(even(len(labels)).tolist())
-    return closeup_charts.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
+    cells = charts_attention.pattern_cells(even(len(labels)).tolist())
+    return charts_attention.attention_pattern(cells, labels, ROLES["induction"]).to_dict()
 
 
 def bars() -> dict[str, object]:
@@ -404,7 +408,7 @@ def bars() -> dict[str, object]:
         "shown": "80% · active",
         "reason": "Active.",
     }
-    return charts.head_bars([record], ROLES["induction"]).to_dict()
+    return heads.head_bars([record], ROLES["induction"]).to_dict()
 
 
 def parse(raw: bytes) -> ElementTree.Element:
@@ -426,7 +430,7 @@ def test_a_png_is_as_large_as_it_should_be_and_not_blank(theme: str) -> None:
         raw = chart_image(spec, "png", theme=theme, width=400, scale=scale)
         picture = Image.open(io.BytesIO(raw)).convert("RGB")
         assert picture.size == (400 * scale, float(size["height"]) * scale)
-        background, _ = export.THEMES[theme]
+        background, _ = pictures.THEMES[theme]
         corner = "#{:02x}{:02x}{:02x}".format(*picture.getpixel((1, 1)))
         assert corner == background
         other = sum(
@@ -443,10 +447,10 @@ def test_an_svg_holds_its_labels_in_the_ink_of_the_theme(theme: str) -> None:
     found = texts(root)
     for text in ("L1H2", "also Previous token", "80% · active", "50%"):
         assert text in found
-    background, ink = export.THEMES[theme]
+    background, ink = pictures.THEMES[theme]
     assert {one.get("fill") for one in root.iter(f"{SVG}text")} == {ink}
     assert root.find(f"{SVG}rect").get("fill") == background
-    assert float(root.get("width")) == export.WIDTH
+    assert float(root.get("width")) == pictures.WIDTH
 
 
 def _contrast(one: str, other: str) -> float:
@@ -463,16 +467,16 @@ def _contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", export.THEMES)
+@pytest.mark.parametrize("theme", pictures.THEMES)
 def test_text_can_be_read_on_its_background(theme: str) -> None:
-    assert _contrast(*export.THEMES[theme]) > 12
+    assert _contrast(*pictures.THEMES[theme]) > 12
 
 
 def test_the_themes_are_those_of_the_pages() -> None:
     import tomllib
 
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    for theme, colours in export.THEMES.items():
+    for theme, colours in pictures.THEMES.items():
         page = config["theme"][theme]
         assert colours == (page["backgroundColor"], page["textColor"])
 
@@ -493,7 +497,7 @@ def test_what_a_chart_does_not_colour_takes_the_ink_too() -> None:
     }
     root = parse(chart_image(spec, "svg", theme="dark"))
     assert {"Plain", "word", "a"} <= set(texts(root))
-    assert {one.get("fill") for one in root.iter(f"{SVG}text")} == {export.THEMES["dark"][1]}
+    assert {one.get("fill") for one in root.iter(f"{SVG}text")} == {pictures.THEMES["dark"][1]}
 
 
 def test_words_of_a_prompt_are_never_taken_for_settings() -> None:
@@ -561,7 +565,7 @@ def test_the_heads_of_a_row_are_written_as_people_read_them() -> None:
 
 def test_reference_scores_are_those_of_the_stored_analysis() -> None:
     stored = entry()
-    rows = export.reference_rows(stored)
+    rows = tables.reference_rows(stored)
     assert len(rows) == len(SCORED_ROLES) * LAYERS * HEADS
     for row in rows:
         place = row["layer"], row["head"]
@@ -573,7 +577,7 @@ def test_reference_scores_are_those_of_the_stored_analysis() -> None:
 
 def test_the_provenance_of_reference_scores_names_no_prompt() -> None:
     stored = entry()
-    found = export.reference_provenance(stored, when=NOON)
+    found = export_provenance.reference_provenance(stored, when=NOON)
     assert found["date"] == "2026-01-31T12:00:00+00:00"
     assert found["analysis"]["revision"] == stored.revision
     assert found["analysis"]["definitions_version"] == stored.definitions_version

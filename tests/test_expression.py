@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import HeadrolesError, PatternError
-from headroles.expression import EXAMPLES, LARGEST, LONGEST, MOST_PARTS, parse
+from headroles.roles.expression import EXAMPLES, LARGEST, LONGEST, MOST_PARTS, parse
 
 IDS = [9, 5, 7, 5, 7, 5]
 

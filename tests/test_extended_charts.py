@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headroles.extended_charts import _number, reference_profile, signed_map
+from headroles.charts.signed import _number, reference_profile, signed_map
 from headroles.types import Head
 
 

@@ -9,24 +9,25 @@ import pytest
 import torch
 
 from headroles.errors import ShapeError, UnknownRoleError
-from headroles.extended_roles import EXTENDED_ROLES, get_extended_role
-from headroles.extended_scoring import (
+from headroles.roles.extended import EXTENDED_ROLES, get_extended_role
+from headroles.roles.patterns import delimiter_cells, offset_cells
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.scoring.activation import cell_weights
+from headroles.scoring.calibration import (
     LEAST_LOGITS,
-    cell_effects,
     extended_threshold,
+    mean_and_error,
+    select_extended,
+)
+from headroles.scoring.direct_effects import (
+    cell_effects,
     key_value_index,
     largest_is,
-    mean_and_error,
-    offset_shares,
-    peaks,
-    place_or_content,
-    select_extended,
     through_norm,
     write_effects,
 )
-from headroles.patterns import delimiter_cells, offset_cells
-from headroles.roles import ROLES, SCORED_ROLES
-from headroles.scoring import cell_weights
+from headroles.scoring.offsets import offset_shares, peaks
+from headroles.scoring.random_tokens import place_or_content
 from headroles.types import Head
 
 SUPPRESSION, MOVER = EXTENDED_ROLES["copy_suppression"], EXTENDED_ROLES["name_mover"]

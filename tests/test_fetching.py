@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from headroles import fetching
 from headroles.errors import ModelUnavailableError
-from headroles.fetching import Fetches
+from headroles.models import downloads
+from headroles.models.downloads import Fetches
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
 
@@ -83,7 +83,7 @@ def test_a_failure_is_kept_for_a_moment_and_can_be_forgotten(bringer, monkeypatc
     second = fetches.of("gpt2")
     assert second is not first
     assert second.wait(60)
-    monkeypatch.setattr(fetching.time, "monotonic", lambda: second.ended_at + 20.5)
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: second.ended_at + 20.5)
     assert fetches.of("gpt2") is not second
     assert len(bringer.calls) == 3
 
@@ -99,9 +99,9 @@ def test_speed_and_time_left_are_said_once_they_mean_something(bringer, monkeypa
     fetch = Fetches(bring=bringer).of("gpt2")
     counted(fetch)
     began = fetch._first_byte_at
-    monkeypatch.setattr(fetching.time, "monotonic", lambda: began + 0.5)
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: began + 0.5)
     assert (fetch.speed, fetch.seconds_left) == (None, None)
-    monkeypatch.setattr(fetching.time, "monotonic", lambda: began + 2)
+    monkeypatch.setattr(downloads.time, "monotonic", lambda: began + 2)
     assert fetch.speed == 50  # 100 bytes in 2 seconds, and 300 to come
     assert fetch.seconds_left == 6
 
@@ -109,7 +109,7 @@ def test_speed_and_time_left_are_said_once_they_mean_something(bringer, monkeypa
 WATCH = """
 import json, sys
 from headroles import models
-from headroles.fetching import Fetches
+from headroles.models.downloads import Fetches
 fetches, seen = Fetches(), []
 fetch = fetches.of(sys.argv[1])
 while not fetch.wait(0.05):

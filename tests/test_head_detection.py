@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headroles
-from headroles import head_detection, store
+from headroles import head_detection
 from headroles.errors import (
     CategoriesBrokenError,
     CategoriesMissingError,
@@ -20,7 +20,12 @@ from headroles.errors import (
     UnknownHeadError,
     UnknownRoleError,
 )
-from headroles.head_detection import (
+from headroles.paths import ROOT
+from headroles.roles.registry import ROLES, SCORED_ROLES, get_role
+from headroles.scoring.activation import RoleActivation
+from headroles.store import categories
+from headroles.types import Encoding, Head, PromptRun
+from headroles.verdicts.prompt import (
     DEFAULT_THRESHOLDS,
     MIN_LIFT,
     PromptScores,
@@ -30,10 +35,6 @@ from headroles.head_detection import (
     score_prompt,
     thresholds_of,
 )
-from headroles.paths import ROOT
-from headroles.roles import ROLES, SCORED_ROLES, get_role
-from headroles.scoring import RoleActivation
-from headroles.types import Encoding, Head, PromptRun
 from tests.entries import HEADS, LAYERS, entry
 from tests.test_scoring import even, perfect, repeats, self_attender, sink
 
@@ -45,7 +46,7 @@ REPEATED = repeats(3)
 def path(tmp_path: Path) -> Path:
     """A categories file for "tiny": L1H2 and L1H1 lead every role, with thresholds of .5."""
     path = tmp_path / "head_categories.json"
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     return path
 
 
@@ -331,7 +332,7 @@ def test_thresholds_come_from_the_file_role_by_role(tmp_path: Path) -> None:
     one = entry("tiny").model_dump()
     one["categories"]["induction"]["threshold"] = 0.0  # low, but calibrated
     del one["categories"]["diffuse"]["threshold"]
-    store.write_entry(store.ModelEntry.model_validate(one), path)
+    categories.write_entry(categories.ModelEntry.model_validate(one), path)
     thresholds, calibrated = thresholds_of("tiny", path)
     assert calibrated
     assert list(thresholds) == [role.key for role in SCORED_ROLES]
@@ -375,7 +376,7 @@ def test_without_an_entry_the_heads_of_the_papers_are_judged(path: Path) -> None
 
 
 def test_an_entry_goes_before_the_papers_and_without_both_there_is_the_sentence(path: Path) -> None:
-    store.write_entry(entry("gpt2"), path)
+    categories.write_entry(entry("gpt2"), path)
     run = {"attention": torch.eye(3).expand(2, 3, 3, 3), "token_ids": [0, 1, 2]}
     rows = headroles.get_active_head_summary(run, "gpt2", path=path)["induction"]
     assert [row["score"] for row in rows] == [1.0, 0.875]

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, MambaConfig, T5Config
 
-from headroles import hub as hub_client
 from headroles.errors import ModelNameError, ModelUnavailableError
-from headroles.inspection import inspect_model
-from headroles.models import CATALOGUE
+from headroles.models import hub as models_hub
+from headroles.models.catalogue import CATALOGUE
+from headroles.models.facts import inspect_model
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.families import HEADS, LAYERS, WIDTH, family_config
 from tests.local_hub import LocalHub
@@ -106,18 +106,18 @@ def test_without_a_network_an_unknown_model_says_what_to_do() -> None:
 def test_a_server_that_answers_drop_by_drop_does_not_hold_the_page() -> None:
     never = threading.Event()
     with pytest.raises(TimeoutError):
-        hub_client.within(0.05, never.wait)
+        models_hub.within(0.05, never.wait)
     never.set()
-    assert hub_client.within(60, lambda: 3) == 3
+    assert models_hub.within(60, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
-        hub_client.within(60, lambda: 1 / 0)
+        models_hub.within(60, lambda: 1 / 0)
 
 
 # ------------------------------------------------------------------ a Hub
 
 INSPECT = """
 import dataclasses, json, sys
-from headroles.inspection import inspect_model
+from headroles.models.facts import inspect_model
 from headroles.errors import HeadrolesError
 for name in sys.argv[1:]:
     try:

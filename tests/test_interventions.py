@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from headroles.capture import capture
+from headroles.capture.attention import capture
+from headroles.capture.interventions import output_projections, run_edited
 from headroles.errors import UnsupportedModelError
-from headroles.interventions import output_projections, run_edited
-from headroles.models import LoadedModel
+from headroles.models.loading import LoadedModel
 from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
@@ -123,7 +123,7 @@ def test_the_last_logits_alone_are_the_last_of_all(loaded: LoadedModel, ids: tor
 
 def test_a_model_whose_heads_cannot_be_told_apart_is_refused(model_folders) -> None:
     """A module that mixes the heads before the projection must not pass for one head's output."""
-    from headroles.models import load_model
+    from headroles.models.loading import load_model
 
     loaded = load_model(str(model_folders("llama")))
     attention = loaded.model.model.layers[1].self_attn

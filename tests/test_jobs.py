@@ -17,21 +17,13 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from headroles import store
-from headroles.administration import estimate_of
+from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress
+from headroles.admin.jobs import KEPT, Jobs, analysis_command
+from headroles.admin.service import estimate_of
 from headroles.errors import DiskError, UnknownJobError
-from headroles.inspection import inspect_model
-from headroles.jobs import (
-    KEPT,
-    Job,
-    JobRequest,
-    Jobs,
-    JobView,
-    Owner,
-    Progress,
-    analysis_command,
-)
+from headroles.models.facts import inspect_model
 from headroles.paths import ROOT
+from headroles.store import categories
 from tests.entries import entry
 
 # What a child does, by the name of the model that it is asked for.
@@ -77,7 +69,7 @@ elif kind == "sentence":
 @pytest.fixture
 def source(tmp_path) -> Path:
     path = tmp_path / "source.json"
-    path.write_text(store.to_json({"good": entry("good")}))
+    path.write_text(categories.to_json({"good": entry("good")}))
     return path
 
 
@@ -284,7 +276,7 @@ def test_a_done_job_outlives_the_server_and_an_open_one_is_lost(make, tmp_path):
         place = tmp_path / "jobs" / job.id
         place.mkdir()
         (place / "job.json").write_text(job.model_dump_json())
-        (place / "candidate.json").write_text(store.to_json({"good": entry("good")}))
+        (place / "candidate.json").write_text(categories.to_json({"good": entry("good")}))
     told = []
     second = make(on_end=told.append)
     assert second.candidate(done.id) == entry("good")
@@ -399,7 +391,7 @@ class TestTheRealAnalysis:
             check=True,
             capture_output=True,
         )
-        by_hand = store.read_entry("demo", out)
+        by_hand = categories.read_entry("demo", out)
         found = jobs.candidate(job.id)
         assert found.model_copy(update={"all_scores": {}, "analysis_date": ""}) == (
             by_hand.model_copy(update={"all_scores": {}, "analysis_date": ""})
@@ -421,7 +413,7 @@ class TestTheRealAnalysis:
         server = (
             "import sys, time\n"
             "from pathlib import Path\n"
-            "from headroles.jobs import Jobs, JobRequest\n"
+            "from headroles.admin.jobs import Jobs, JobRequest\n"
             "jobs = Jobs(Path(sys.argv[1]))\n"
             "job = jobs.submit(JobRequest(model='demo', sequences=2000), who='s')\n"
             "while not jobs.watch(job.id).progress.done: time.sleep(0.05)\n"

@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from headroles.ablation import Comparison, Condition, HeadOutput, ablate
-from headroles.errors import HeadrolesError
-from headroles.knockouts import (
+from headroles.ablation.conditions import Condition, HeadOutput
+from headroles.ablation.outcomes import Comparison
+from headroles.ablation.run import ablate
+from headroles.ablation.tables import (
     PromptTable,
     find_answer,
     ordinal,
@@ -19,9 +20,10 @@ from headroles.knockouts import (
     tabulate,
     verdict,
 )
-from headroles.models import load_model
-from headroles.ready_prompts import KINDS, READY
-from headroles.tokens import encode
+from headroles.errors import HeadrolesError
+from headroles.models.loading import load_model
+from headroles.texts.ready_prompts import KINDS, READY
+from headroles.texts.tokenization import encode
 from headroles.types import Head
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headroles.known_heads import known_heads
-from headroles.roles import ROLES
+from headroles.roles.known_heads import known_heads
+from headroles.roles.registry import ROLES
 from headroles.types import Head
 
 

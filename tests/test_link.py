@@ -10,9 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headroles import link as module
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.link import (
+from headroles.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from headroles.paths import DEMO_MODEL
+from headroles.roles.registry import ROLES
+from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.types import Head
+from headroles.ui.app import link as app_link
+from headroles.ui.app.link import (
     HOWS,
     LONGEST,
     MOST_HEADS,
@@ -27,11 +32,6 @@ from headroles.link import (
     to_query,
     too_long_to_share,
 )
-from headroles.models import CATALOGUE, DEFAULT_MODEL
-from headroles.paths import DEMO_MODEL
-from headroles.roles import ROLES
-from headroles.tokens import MAX_CHARACTERS
-from headroles.types import Head
 
 MINE = Link(prompt="The cat sat.")
 """What a page shows without a link."""
@@ -84,13 +84,13 @@ def test_an_address_by_hand() -> None:
         "hs": "L5H1,L0H3",
         "w": "zero",
     }
-    assert list(to_query(EVERYTHING)) == [one.key for one in module._FIELDS.values()]
+    assert list(to_query(EVERYTHING)) == [one.key for one in app_link._FIELDS.values()]
     assert from_query(to_query(EVERYTHING)) == (EVERYTHING, [])
 
 
 def test_every_field_has_its_place_and_a_name_of_its_own() -> None:
-    assert list(module._FIELDS) == [one.name for one in fields(Link)]
-    names = [one.key for one in module._FIELDS.values()]
+    assert list(app_link._FIELDS) == [one.name for one in fields(Link)]
+    names = [one.key for one in app_link._FIELDS.values()]
     assert len(set(names)) == len(names)
 
 
@@ -150,7 +150,7 @@ def test_a_link_comes_back_through_a_real_address(link: Link) -> None:
     assert from_query(query) == (link, [])
 
 
-@given(st.dictionaries(st.sampled_from([one.key for one in module._FIELDS.values()]), st.text()))
+@given(st.dictionaries(st.sampled_from([one.key for one in app_link._FIELDS.values()]), st.text()))
 def test_no_address_breaks_the_page(query: dict[str, str]) -> None:
     link, errors = from_query(query, defaults=MINE)
     assert len(errors) <= len(query)
@@ -228,14 +228,13 @@ def test_a_list_of_heads_names_each_once() -> None:
 
 
 def test_the_names_are_those_that_the_pages_and_the_circuits_use() -> None:
-    from headroles.ui.circuits import controls
-    from headroles.ui.circuits import state as circuits
-    from headroles.ui.knockout import state as knockout
+    from headroles.ui.circuits import controls, state
+    from headroles.ui.knockout_lab import state as knockout_lab_state
 
     assert tuple(controls.NORM_WORDS) == NORMS
-    assert len(circuits.SWITCHES) == len(SWITCHES)
-    assert len(knockout.SECTION_NAMES) == len(SECTIONS)
-    assert len(knockout.HOWS) == len(HOWS)
+    assert len(state.SWITCHES) == len(SWITCHES)
+    assert len(knockout_lab_state.SECTION_NAMES) == len(SECTIONS)
+    assert len(knockout_lab_state.HOWS) == len(HOWS)
 
 
 def test_a_head_may_be_written_in_any_way_that_people_type() -> None:

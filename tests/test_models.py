@@ -23,9 +23,10 @@ from transformers import (
 )
 
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
-from headroles.models import CATALOGUE, catalogue_key, load_model, model_revision, resolve_source
+from headroles.models.catalogue import CATALOGUE, catalogue_key, resolve_source
+from headroles.models.loading import load_model, model_revision
 from headroles.paths import BUNDLED, DEMO_MODEL
-from headroles.tokens import MAX_TOKENS, encode
+from headroles.texts.tokenization import MAX_TOKENS, encode
 from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, byte_level_tokenizer, save
 
 _TINY = {"vocab_size": 300, "num_hidden_layers": 1}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import HeadrolesError, PatternError
-from headroles.pattern_matrix import MOST_CHARACTERS, read_matrix, write_matrix
+from headroles.roles.pattern_matrix import MOST_CHARACTERS, read_matrix, write_matrix
 
 THREE = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.2, 0.8, 0.0))
 

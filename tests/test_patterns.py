@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles import patterns
 from headroles.errors import DetectionError, EmptyPromptError, PatternError
-from headroles.patterns import BUILT_IN, Pattern, Prompts, parse_pattern
-from headroles.roles import SCORED_ROLES
+from headroles.roles import patterns
+from headroles.roles.patterns import BUILT_IN, Pattern, Prompts, parse_pattern
+from headroles.roles.registry import SCORED_ROLES
 from headroles.types import Sequences
 
 TEXTS = (

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from headroles.capture import capture
+from headroles.capture.attention import capture
 from headroles.errors import ModelUnavailableError, ServerBusyError
-from headroles.models import load_model
+from headroles.models.loading import load_model
+from headroles.models.pool import ModelPool
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.pool import ModelPool
 from tests.local_hub import LocalHub
 
 
@@ -151,7 +151,7 @@ def test_a_load_that_failed_is_tried_again(three) -> None:
 THIRTY = """
 import json, sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from headroles.pool import ModelPool
+from headroles.models.pool import ModelPool
 pool, start, seen = ModelPool(), threading.Barrier(30), []
 
 def borrow(number):
@@ -194,7 +194,7 @@ MEMORY = """
 import gc, sys
 import psutil, torch
 from headroles.capture import capture
-from headroles.pool import ModelPool
+from headroles.models.pool import ModelPool
 torch.set_num_threads(1)
 pool, resident = ModelPool(most=1), lambda: psutil.Process().memory_info().rss
 with pool.borrow("demo") as loaded:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from headroles import memory, models, precision
-from headroles.capture import capture
+from headroles.capture.attention import capture
 from headroles.errors import NoRoomError, SettingError
-from headroles.head_detection import score_prompt
-from headroles.models import load_model, stored_numbers
+from headroles.models import catalogue, loading, memory, precision
+from headroles.models.loading import load_model, stored_numbers
 from headroles.paths import DEMO_MODEL, ROOT
+from headroles.verdicts.prompt import score_prompt
 from tests.families import FAMILIES, PROMPT
 
 MOST = 0.01
@@ -64,7 +64,7 @@ def test_the_numbers_are_counted_without_reading_them() -> None:
         weights.numel() for weights in load_file(DEMO_MODEL / "model.safetensors").values()
     )
     assert stored_numbers(str(DEMO_MODEL)) == counted
-    assert stored_numbers("openai-community/gpt2") == models.CATALOGUE["gpt2"].size  # not here
+    assert stored_numbers("openai-community/gpt2") == catalogue.CATALOGUE["gpt2"].size  # not here
     assert stored_numbers("nobody/nothing") == 0
 
 
@@ -76,7 +76,7 @@ def test_a_model_is_loaded_in_what_fits(monkeypatch, model_folders) -> None:
     short = load_model(folder)
     assert short.precision == "bfloat16"
     assert {weights.dtype for weights in short.model.parameters()} == {torch.bfloat16}
-    assert not models.fits_whole(folder)
+    assert not loading.fits_whole(folder)
     monkeypatch.setattr(memory, "available_memory", lambda: 1)
     with pytest.raises(NoRoomError):
         load_model(folder)

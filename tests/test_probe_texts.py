@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from headroles import probe_texts as texts
-from headroles.roles import ROLES
+from headroles.roles.registry import ROLES
+from headroles.texts import probe_texts
 
 
 @pytest.fixture
 def repeats():
-    return texts.repeated_sequences(range(1, 5000), 60, start_id=0, rng=np.random.default_rng(3))
+    return probe_texts.repeated_sequences(
+        range(1, 5000), 60, start_id=0, rng=np.random.default_rng(3)
+    )
 
 
 def test_repeats_vary_in_length_and_distance(repeats):
@@ -30,12 +32,12 @@ def test_every_repeat_starts_with_the_start_token_and_repeats(repeats):
     assert (repeats.token_ids[:, 0] == 0).all()
     for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
         rows = ROLES["induction"].targets(row[:length]).any(-1).sum()
-        assert rows >= texts.SEGMENT[0] - 1
+        assert rows >= probe_texts.SEGMENT[0] - 1
 
 
 def test_the_same_seed_gives_the_same_sequences_and_another_does_not():
     def make(seed):
-        return texts.repeated_sequences(
+        return probe_texts.repeated_sequences(
             range(1, 99), 5, start_id=0, rng=np.random.default_rng(seed)
         ).token_ids
 
@@ -44,19 +46,19 @@ def test_the_same_seed_gives_the_same_sequences_and_another_does_not():
 
 
 def test_there_are_enough_different_sentences():
-    assert len(set(texts.SENTENCES)) == len(texts.SENTENCES) >= 20
+    assert len(set(probe_texts.SENTENCES)) == len(probe_texts.SENTENCES) >= 20
 
 
 def test_control_rows_are_as_long_as_the_sentences_and_hold_other_tokens():
-    sentences = texts.pack([[0, 5, 6, 7], [0, 8, 9]])
-    control = texts.random_like(sentences, range(100, 200), rng=np.random.default_rng(0))
+    sentences = probe_texts.pack([[0, 5, 6, 7], [0, 8, 9]])
+    control = probe_texts.random_like(sentences, range(100, 200), rng=np.random.default_rng(0))
     assert control.lengths.tolist() == [4, 3]
     assert (control.token_ids[:, 0] == 0).all()
     assert (control.token_ids[0, 1:] >= 100).all()
 
 
 def test_batches_hold_every_row_once_and_stay_under_the_bound(repeats):
-    groups = texts.batches(repeats, max_cells=20_000)
+    groups = probe_texts.batches(repeats, max_cells=20_000)
     assert sorted(torch.cat(groups).tolist()) == list(range(60))
     for rows in groups:
         cells = len(rows) * int(repeats.lengths[rows].max()) ** 2
@@ -65,9 +67,9 @@ def test_batches_hold_every_row_once_and_stay_under_the_bound(repeats):
 
 
 def test_generated_rows_beyond_the_context_are_cut_and_counted(tokenizer) -> None:
-    whole, none = texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=999)
+    whole, none = probe_texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=999)
     assert none == 0
-    short, cut = texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=30)
+    short, cut = probe_texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=30)
     assert cut == sum(int(length) > 30 for length in whole.lengths)
     assert cut > 0
     assert short.token_ids.shape[1] == int(short.lengths.max()) == 30

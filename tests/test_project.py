@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from headroles import head_detection, scoring, tokens
 from headroles.paths import ROOT
+from headroles.scoring import activation
+from headroles.texts import tokenization
+from headroles.verdicts import prompt
 
 TOOLS = Path(sys.executable).parent
 """Where the tools of this very environment lie, on the PATH or not."""
@@ -105,24 +107,24 @@ def test_shape_checks_are_on() -> None:
     """jaxtyping checks only what is imported after its hook: these calls must really fail."""
     square = torch.ones(3, 3)
     with pytest.raises(TypeError, match="role_activation"):
-        scoring.role_activation(torch.ones(3), [0, 1, 2], "induction")  # no [query key]
+        activation.role_activation(torch.ones(3), [0, 1, 2], "induction")  # no [query key]
     with pytest.raises(TypeError, match="evidence"):
-        scoring.evidence(torch.ones(2, 3, 3), [0, 1, 2], "induction")  # two heads, not one
+        activation.evidence(torch.ones(2, 3, 3), [0, 1, 2], "induction")  # two heads, not one
     with pytest.raises(TypeError, match="mean_entropy"):
-        scoring.mean_entropy(square.long().unsqueeze(0))  # counts, not shares
+        activation.mean_entropy(square.long().unsqueeze(0))  # counts, not shares
     with pytest.raises(TypeError, match="score_prompt"):
-        head_detection.score_prompt(square, [0, 1, 2])  # no [layer head]
+        prompt.score_prompt(square, [0, 1, 2])  # no [layer head]
     with pytest.raises(TypeError, match="cell_weights"):
-        scoring.cell_weights(square)  # numbers, not marks
+        activation.cell_weights(square)  # numbers, not marks
 
 
 def test_a_wrong_result_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "row_sizes", lambda length: torch.ones(length, 1))
+    monkeypatch.setattr(activation, "row_sizes", lambda length: torch.ones(length, 1))
     with pytest.raises(TypeError, match="row_entropy"):
-        scoring.row_entropy(torch.ones(3, 3))  # broadcasts to [query query] instead of [query]
+        activation.row_entropy(torch.ones(3, 3))  # broadcasts to [query query] instead of [query]
 
 
-@pytest.mark.parametrize("module", [scoring, head_detection, tokens])
+@pytest.mark.parametrize("module", [activation, prompt, tokenization])
 def test_the_modules_with_shapes_are_instrumented(module) -> None:
     # A checked function carries the wrapper's attribute.
     assert any(hasattr(value, "__wrapped__") for value in vars(module).values())
@@ -175,7 +177,7 @@ def test_no_file_names_a_machine_or_a_secret() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, so there is no list of the project's files")
     listed = run_git("ls-files", "--", *_OURS).splitlines()
-    assert "headroles/scoring.py" in listed
+    assert "headroles/scoring/activation.py" in listed
     marks = [
         "/ho" + "me/",
         "/Us" + "ers/",

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from headroles.errors import KnownHeadsError, UnknownHeadError
-from headroles.known_heads import KnownHead, known_heads
 from headroles.paths import ROOT
-from headroles.published import compare
+from headroles.reference.published import compare
+from headroles.roles.known_heads import KnownHead, known_heads
 from headroles.types import Head
 from scripts import check_known_heads
 from scripts.check_known_heads import DONE, FAILED, SKIPPED
@@ -30,11 +30,11 @@ LISTED = [Head(0, 1), Head(1, 0), Head(0, 3)]
 
 @pytest.fixture
 def entry():
-    from headroles import store
+    from headroles.store import categories
 
     made = planted_entry(4, 8)
     tops = [
-        store.TopHead(layer=head.layer, head=head.head, score=0.9, standard_error=0.01)
+        categories.TopHead(layer=head.layer, head=head.head, score=0.9, standard_error=0.01)
         for head in LISTED
     ]
     induction = made.categories["induction"].model_copy(
@@ -115,7 +115,7 @@ def gpt2_folder(tmp_path_factory):
 
 def test_the_command_on_a_model_on_disk(gpt2_folder, tmp_path, capsys) -> None:
     from headroles.analysis.run import analyze
-    from headroles.selection import AnalysisSettings
+    from headroles.reference.selection import AnalysisSettings
 
     entry = analyze(str(gpt2_folder), AnalysisSettings(sequences=4, seed=0))
     scores = entry.all_scores["previous_token"]
@@ -162,7 +162,7 @@ def test_without_a_network_it_is_skipped_with_the_reason(tmp_path, capsys, monke
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("headroles.hub.cached", lambda *_a, **_k: None)
+    monkeypatch.setattr("headroles.models.hub.cached", lambda *_a, **_k: None)
     assert check_known_heads.main([]) == SKIPPED
     said = capsys.readouterr().out
     assert said.startswith("SKIPPED, nothing was compared: The model 'gpt2' could not be loaded")

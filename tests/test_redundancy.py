@@ -7,11 +7,18 @@ import math
 import pytest
 import torch
 
+from headroles.ablation.offset_test import (
+    Measured,
+    Sample,
+    draw_samples,
+    measure,
+    other_heads,
+    profile,
+)
 from headroles.errors import AnalysisError
-from headroles.models import load_model
-from headroles.redundancy import Measured, Sample, draw_samples, measure, other_heads, profile
-from headroles.reference_texts import SENTENCES
-from headroles.tokens import encode
+from headroles.models.loading import load_model
+from headroles.texts.sentences import SENTENCES
+from headroles.texts.tokenization import encode
 from headroles.types import Head
 from tests.families import HEADS, PROMPT
 

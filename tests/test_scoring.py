@@ -13,9 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroles import scoring
 from headroles.errors import ShapeError, UnknownRoleError
-from headroles.roles import SCORED_ROLES, get_role
+from headroles.roles.registry import SCORED_ROLES, get_role
+from headroles.scoring import activation as scoring_activation
 
 CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]
 BOS, A, B, C = 0, 7, 8, 9
@@ -97,7 +97,7 @@ def repeats(times: int) -> list[int]:
 
 
 def score(pattern: torch.Tensor, ids: list[int], role: str) -> float:
-    return float(scoring.role_activation(pattern, ids, role).value)
+    return float(scoring_activation.role_activation(pattern, ids, role).value)
 
 
 @pytest.mark.parametrize("times", range(2, 7))
@@ -110,7 +110,7 @@ def test_planted_heads_score_what_they_are(role: str, times: int) -> None:
     assert score(self_attender(length), ids, role) == 0
     resting = score(sink(length), ids, role)
     assert resting == pytest.approx(1 if role == "positional" else 0, abs=1e-6)
-    laid = scoring.role_activation(even(length), ids, role)
+    laid = scoring_activation.role_activation(even(length), ids, role)
     assert float(laid.value) == pytest.approx(laid.chance, abs=1e-6)
 
 
@@ -130,17 +130,17 @@ _BY_HAND = {
 @pytest.mark.parametrize("role", CELL_ROLES)
 def test_chance_by_hand(role: str) -> None:
     chance, rows = _BY_HAND[role]
-    laid = scoring.role_activation(even(7), repeats(2), role)
+    laid = scoring_activation.role_activation(even(7), repeats(2), role)
     assert laid.rows == rows
     assert laid.chance == pytest.approx(chance, abs=1e-6)
 
 
 def test_chance_counts_every_earlier_copy() -> None:
     # BOS A A A: duplicate cells at q=2 {1} of 3 keys, at q=3 {1, 2} of 4: (1/3 + 2/4) / 2
-    laid = scoring.role_activation(even(4), [BOS, A, A, A], "duplicate_token")
+    laid = scoring_activation.role_activation(even(4), [BOS, A, A, A], "duplicate_token")
     assert (laid.rows, laid.chance) == (2, pytest.approx((1 / 3 + 1 / 2) / 2))
     # induction: q=2 would point at 2, itself: no target; q=3 at {2} (and 3, itself): 1/4
-    laid = scoring.role_activation(even(4), [BOS, A, A, A], "induction")
+    laid = scoring_activation.role_activation(even(4), [BOS, A, A, A], "induction")
     assert (laid.rows, laid.chance) == (1, pytest.approx(1 / 4))
 
 
@@ -158,7 +158,7 @@ def test_a_row_whose_cells_are_the_whole_row_does_not_apply() -> None:
     targets[0, 0] = True  # the whole row 0
     targets[1, :2] = True  # the whole row 1
     targets[2, :2] = True  # two of three: the only one to apply
-    laid = scoring.cell_weights(targets)
+    laid = scoring_activation.cell_weights(targets)
     assert int(laid.rows) == 1
     assert float(laid.chance) == pytest.approx(2 / 3)
     assert laid.weights.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
@@ -166,7 +166,7 @@ def test_a_row_whose_cells_are_the_whole_row_does_not_apply() -> None:
 
 @pytest.mark.parametrize("role", ["induction", "duplicate_token"])
 def test_nothing_repeated_does_not_apply(role: str) -> None:
-    laid = scoring.role_activation(even(4), [BOS, A, B, C], role)
+    laid = scoring_activation.role_activation(even(4), [BOS, A, B, C], role)
     assert (float(laid.value), laid.chance, laid.rows) == (0, 0, 0)
 
 
@@ -175,12 +175,12 @@ def test_bos_is_never_a_copy(role: str) -> None:
     # The stand-in may turn up in the text: BOS A BOS B BOS. The copies are at 2 and 4 only.
     ids = [BOS, A, BOS, B, BOS]
     cells = {"induction": {3}, "duplicate_token": {2}}[role]
-    laid = scoring.role_weights(get_role(role), torch.tensor(ids))
+    laid = scoring_activation.role_weights(get_role(role), torch.tensor(ids))
     assert {(q, k) for q, k in laid.weights.nonzero().tolist()} == {(4, k) for k in cells}
 
 
 def test_other_has_no_number() -> None:
-    laid = scoring.role_activation(even(4), [BOS, A, B, C], "other")
+    laid = scoring_activation.role_activation(even(4), [BOS, A, B, C], "other")
     assert (float(laid.value), laid.rows) == (0, 0)
 
 
@@ -202,14 +202,17 @@ def test_row_zero_is_not_counted_even_if_it_does_not_sum_to_one() -> None:
     pattern = even(3)
     pattern[0, 0] = 0.25
     assert score(pattern, [BOS, A, B], "diffuse") == pytest.approx(1)
-    assert scoring.row_entropy(pattern)[0] == 0
+    assert scoring_activation.row_entropy(pattern)[0] == 0
 
 
 def test_resting_share_by_hand() -> None:
-    assert scoring.resting_share(sink(4)) == 1
-    assert scoring.resting_share(self_attender(4)) == 0
-    assert float(scoring.resting_share(even(3))) == pytest.approx((1 / 2 + 1 / 3) / 2)
-    assert scoring.resting_share(torch.ones(2, 1, 1)).tolist() == [0, 0]  # one token: no row
+    assert scoring_activation.resting_share(sink(4)) == 1
+    assert scoring_activation.resting_share(self_attender(4)) == 0
+    assert float(scoring_activation.resting_share(even(3))) == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert scoring_activation.resting_share(torch.ones(2, 1, 1)).tolist() == [
+        0,
+        0,
+    ]  # one token: no row
 
 
 # ------------------------------------------------------------------ against the naive loops
@@ -235,7 +238,7 @@ def causal(length: int, heads: int, *, seed: int) -> torch.Tensor:
 def test_activation_chance_and_rows_equal_the_naive_loops(drawn) -> None:
     attention, ids = drawn
     for role in (*CELL_ROLES, "diffuse"):
-        got = scoring.role_activation(attention, ids, role)
+        got = scoring_activation.role_activation(attention, ids, role)
         for head, pattern in enumerate(attention):
             value, chance, rows = naive(pattern, ids, role)
             assert got.rows == rows, role
@@ -248,16 +251,16 @@ def test_activation_chance_and_rows_equal_the_naive_loops(drawn) -> None:
 def test_evidence_is_the_predicted_cells_and_sums_to_the_activation(drawn) -> None:
     attention, ids = drawn
     for role in CELL_ROLES:
-        found = scoring.evidence(attention[0], ids, role)
+        found = scoring_activation.evidence(attention[0], ids, role)
         cells = {(q, k) for q in range(len(ids)) for k in predicted(role, ids, q)}
         assert {(cell.query, cell.key) for cell in found} == cells
         assert len(found) == len(cells)
         weights = [cell.weight for cell in found]
         assert weights == sorted(weights, reverse=True)
-        laid = scoring.role_activation(attention[0], ids, role)
+        laid = scoring_activation.role_activation(attention[0], ids, role)
         assert sum(weights) / max(laid.rows, 1) == pytest.approx(float(laid.value), abs=1e-5)
-        assert scoring.evidence(attention[0], ids, role, limit=2) == found[:2]
-    assert scoring.evidence(attention[0], ids, "diffuse") == ()
+        assert scoring_activation.evidence(attention[0], ids, role, limit=2) == found[:2]
+    assert scoring_activation.evidence(attention[0], ids, "diffuse") == ()
 
 
 @given(st.lists(prompts(), min_size=1, max_size=4), st.integers(0, 3))
@@ -273,27 +276,29 @@ def test_a_padded_batch_equals_its_rows(drawn, padding: int) -> None:
         ids[row, : len(one)] = torch.tensor(one)
         attention[row, :, : len(one)] = 0
         attention[row, :, : len(one), : len(one)] = pattern[:heads]
-    laid = [scoring.role_weights(get_role(key), ids, lengths=lengths) for key in CELL_ROLES]
-    batch = scoring.batch_activations(attention, laid)  # [laid batch head]
-    entropy = scoring.mean_entropy(attention, lengths=lengths)  # [batch head]
+    laid = [
+        scoring_activation.role_weights(get_role(key), ids, lengths=lengths) for key in CELL_ROLES
+    ]
+    batch = scoring_activation.batch_activations(attention, laid)  # [laid batch head]
+    entropy = scoring_activation.mean_entropy(attention, lengths=lengths)  # [batch head]
     for row, (pattern, one) in enumerate(drawn):
         for place, key in enumerate(CELL_ROLES):
-            alone = scoring.role_activation(pattern[:heads], one, key)
+            alone = scoring_activation.role_activation(pattern[:heads], one, key)
             torch.testing.assert_close(batch[place, row], alone.value, **CLOSE)
             assert int(laid[place].rows[row]) == alone.rows
             chance = float(laid[place].chance[row])
             assert chance == pytest.approx(alone.chance) if alone.rows else math.isnan(chance)
-        alone = scoring.role_activation(pattern[:heads], one, "diffuse")
+        alone = scoring_activation.role_activation(pattern[:heads], one, "diffuse")
         torch.testing.assert_close(entropy[row], alone.value, **CLOSE)
 
 
 @given(prompts())
 def test_all_roles_at_once_equal_each_alone(drawn) -> None:
     attention, ids = drawn
-    together = scoring.prompt_activations(attention.unsqueeze(0), ids)
+    together = scoring_activation.prompt_activations(attention.unsqueeze(0), ids)
     assert list(together) == [role.key for role in SCORED_ROLES]
     for key, activation in together.items():
-        alone = scoring.role_activation(attention, ids, key).value
+        alone = scoring_activation.role_activation(attention, ids, key).value
         torch.testing.assert_close(activation.value[0], alone, **CLOSE)
 
 
@@ -302,16 +307,16 @@ def test_all_roles_at_once_equal_each_alone(drawn) -> None:
 
 def test_attention_of_another_length_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"\[\.\.\., 3, 3\] for 3 tokens.*\[4, 4\]"):
-        scoring.role_activation(even(4), [BOS, A, B], "induction")
+        scoring_activation.role_activation(even(4), [BOS, A, B], "induction")
     with pytest.raises(ShapeError):
-        scoring.evidence(torch.ones(2, 3), [BOS, A, B], "induction")
+        scoring_activation.evidence(torch.ones(2, 3), [BOS, A, B], "induction")
 
 
 def test_an_unknown_role_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UnknownRoleError, match="Did you mean 'induction'"):
-        scoring.role_activation(even(3), [BOS, A, B], "inductoin")
+        scoring_activation.role_activation(even(3), [BOS, A, B], "inductoin")
 
 
 def test_rounding_never_leaves_the_unit_interval() -> None:
-    over = scoring.RoleActivation(torch.tensor([1.0000001, -1e-9]), chance=0.5, rows=3)
+    over = scoring_activation.RoleActivation(torch.tensor([1.0000001, -1e-9]), chance=0.5, rows=3)
     assert [over.of(head).value for head in (0, 1)] == [1, 0]

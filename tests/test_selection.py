@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from headroles import selection, store
 from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.paths import ROOT
-from headroles.roles import SCORED_ROLES
+from headroles.reference import selection
+from headroles.roles.registry import SCORED_ROLES
+from headroles.store import categories
 from headroles.types import Head
 
 BUNDLED = ROOT / "data" / "head_categories.json"
 
 
 @pytest.fixture(scope="module")
-def bundled() -> store.ModelEntry:
-    return store.read_entry("demo", BUNDLED)
+def bundled() -> categories.ModelEntry:
+    return categories.read_entry("demo", BUNDLED)
 
 
 def test_nothing_moved_gives_the_entry_back(bundled):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from headroles import store
 from headroles.errors import CategoriesBrokenError, CategoriesMissingError
+from headroles.store import categories
 from tests.entries import entry, plain_entry
 
 
@@ -29,21 +29,21 @@ def write_plain(path: Path, **models: dict) -> None:
 
 
 def test_what_is_written_is_read(path: Path) -> None:
-    store.write_entry(entry("tiny"), path)
-    assert store.read_entry("tiny", path) == entry("tiny")
+    categories.write_entry(entry("tiny"), path)
+    assert categories.read_entry("tiny", path) == entry("tiny")
 
 
 def test_the_text_survives_a_round_trip_letter_by_letter(path: Path) -> None:
     entries = {"b": entry("b"), "a": entry("a")}
-    path.write_text(store.to_json(entries))
-    again = store.read_all(path)
+    path.write_text(categories.to_json(entries))
+    again = categories.read_all(path)
     assert again == entries
     assert list(again) == ["a", "b"]  # sorted, so that the file does not depend on who came first
-    assert store.to_json(again) == path.read_text()
+    assert categories.to_json(again) == path.read_text()
 
 
 def test_the_layout_reads_well_in_a_diff() -> None:
-    text = store.to_json({"tiny": entry()})
+    text = categories.to_json({"tiny": entry()})
     lines = [line.strip() for line in text.splitlines()]
     assert "[0.125, 0.25, 0.5]," in lines  # a row of a matrix is one line
     head = (
@@ -57,7 +57,7 @@ def test_the_layout_reads_well_in_a_diff() -> None:
 
 def test_the_layout_leaves_texts_alone() -> None:
     note = 'a [ 1, 2 ] and { "layer": 1 } and “quotes” and\nlines'
-    text = store.to_json({"tiny": entry(notes=[note])})
+    text = categories.to_json({"tiny": entry(notes=[note])})
     assert json.loads(text)["tiny"]["notes"] == [note]
     assert "“quotes”" in text
 
@@ -65,7 +65,7 @@ def test_the_layout_leaves_texts_alone() -> None:
 def test_tiny_numbers_stay_numbers() -> None:
     matrix = [[1e-7, 0.0, 1.0], [2.5e-10, 0.5, 0.5]]
     scores = {**plain_entry()["all_scores"], "diffuse": matrix}
-    text = store.to_json({"tiny": entry(all_scores=scores)})
+    text = categories.to_json({"tiny": entry(all_scores=scores)})
     assert json.loads(text)["tiny"]["all_scores"]["diffuse"] == matrix
 
 
@@ -92,7 +92,9 @@ def _drop(*place: object) -> Callable[[dict], None]:
 
 _ROW = [0.1, 0.2, 0.3]
 _TOP = ("categories", "induction", "top_heads", 0)
-_REQUIRED = [name for name, field in store.ModelEntry.model_fields.items() if field.is_required()]
+_REQUIRED = [
+    name for name, field in categories.ModelEntry.model_fields.items() if field.is_required()
+]
 BROKEN = {
     **{f"no {name}": _drop(name) for name in _REQUIRED},
     "another schema": _set("schema_version", to=2),
@@ -142,11 +144,11 @@ BROKEN = {
 def test_each_broken_field_is_refused(path: Path, change: Callable[[dict], None]) -> None:
     data = plain_entry()
     write_plain(path, tiny=copy.deepcopy(data))
-    store.read_entry("tiny", path)  # whole before the change
+    categories.read_entry("tiny", path)  # whole before the change
     change(data)
     write_plain(path, tiny=data)
     with pytest.raises(CategoriesBrokenError, match=r"cannot be read: (tiny|the file)") as raised:
-        store.read_all(path)
+        categories.read_all(path)
     assert raised.value.value == str(path)
 
 
@@ -156,52 +158,52 @@ def test_each_broken_field_is_refused(path: Path, change: Callable[[dict], None]
 def test_a_file_that_is_no_such_json_is_refused(path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(CategoriesBrokenError, match="restore it from version control"):
-        store.read_entry("tiny", path)
+        categories.read_entry("tiny", path)
 
 
 def test_a_folder_in_its_place_is_refused(path: Path) -> None:
     path.mkdir()
     with pytest.raises(CategoriesBrokenError, match="directory"):
-        store.read_all(path)
+        categories.read_all(path)
 
 
 def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
     path.write_bytes(b'{"\xff\xfe": 1}')
     with pytest.raises(CategoriesBrokenError):
-        store.read_all(path)
+        categories.read_all(path)
 
 
 def test_a_missing_file_and_a_missing_model_say_how_to_make_the_scores(path: Path) -> None:
     with pytest.raises(CategoriesMissingError, match="analyze_heads --model gpt2"):
-        store.read_entry("gpt2", path)
-    store.write_entry(entry("tiny"), path)
+        categories.read_entry("gpt2", path)
+    categories.write_entry(entry("tiny"), path)
     with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. It holds tiny\."):
-        store.read_entry("gpt2", path)
+        categories.read_entry("gpt2", path)
 
 
 # ------------------------------------------------------------------ writing
 
 
 def test_a_write_keeps_the_other_models_and_replaces_its_own(path: Path) -> None:
-    store.write_entry(entry("a"), path)
-    store.write_entry(entry("b"), path)
-    store.write_entry(entry("a", seed=7), path)
-    assert store.read_all(path) == {"a": entry("a", seed=7), "b": entry("b")}
+    categories.write_entry(entry("a"), path)
+    categories.write_entry(entry("b"), path)
+    categories.write_entry(entry("a", seed=7), path)
+    assert categories.read_all(path) == {"a": entry("a", seed=7), "b": entry("b")}
 
 
 def test_a_broken_file_is_never_overwritten(path: Path) -> None:
     path.write_text("{ half a fi")
     with pytest.raises(CategoriesBrokenError):
-        store.write_entry(entry("tiny"), path)
+        categories.write_entry(entry("tiny"), path)
     assert path.read_text() == "{ half a fi"
 
 
 def test_an_entry_that_went_past_the_schema_is_not_written(path: Path) -> None:
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     before = path.read_bytes()
     bad = entry("tiny").model_copy(update={"num_layers": 9})  # pydantic does not check a copy
     with pytest.raises(CategoriesBrokenError):
-        store.write_entry(bad, path)
+        categories.write_entry(bad, path)
     assert path.read_bytes() == before
 
 
@@ -214,7 +216,7 @@ def test_an_entry_that_went_past_the_schema_is_not_written(path: Path) -> None:
 def test_a_write_that_breaks_off_leaves_the_old_file_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch, step: str, turn: int
 ) -> None:
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     before = path.read_bytes()
     real, turns = getattr(os, step), itertools.count(1)
 
@@ -225,13 +227,13 @@ def test_a_write_that_breaks_off_leaves_the_old_file_whole(
 
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(KeyboardInterrupt):
-        store.write_entry(entry("tiny", seed=7), path)
+        categories.write_entry(entry("tiny", seed=7), path)
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert not list(path.parent.rglob(".*")), "a temporary file is left"
-    store.write_entry(entry("tiny", seed=8), path)  # and the lock is free again
-    assert store.read_entry("tiny", path).seed == 8
-    assert len(store.versions(path)) == 1  # the old file, once
+    categories.write_entry(entry("tiny", seed=8), path)  # and the lock is free again
+    assert categories.read_entry("tiny", path).seed == 8
+    assert len(categories.versions(path)) == 1  # the old file, once
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names open files by /proc")
@@ -239,7 +241,7 @@ def test_all_is_flushed_before_the_next_step_relies_on_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A power cut cannot be had in a test, but the calls that make a write outlive it can."""
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     done = []
     real_fsync, real_replace = os.fsync, os.replace
 
@@ -254,7 +256,7 @@ def test_all_is_flushed_before_the_next_step_relies_on_it(
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
-    store.write_entry(entry("tiny", seed=7), path)
+    categories.write_entry(entry("tiny", seed=7), path)
     folder = path.parent.name
     assert done == [
         *("flush temporary file", "rename into history", "flush history"),
@@ -263,13 +265,13 @@ def test_all_is_flushed_before_the_next_step_relies_on_it(
 
 
 def test_a_new_file_may_be_read_by_others(path: Path) -> None:
-    store.write_entry(entry("tiny"), path)  # mkstemp alone would make it 0600
+    categories.write_entry(entry("tiny"), path)  # mkstemp alone would make it 0600
     assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "categories.json"
-    store.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny"), path)
     assert path.is_file()
 
 
@@ -278,28 +280,28 @@ def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
 
 def test_a_reader_notices_a_version_of_the_same_size_and_time(path: Path) -> None:
     """Two writes within one tick of the clock."""
-    store.write_entry(entry("tiny", seed=1), path)
-    assert store.read_entry("tiny", path).seed == 1
+    categories.write_entry(entry("tiny", seed=1), path)
+    assert categories.read_entry("tiny", path).seed == 1
     first = path.stat()
-    store.write_entry(entry("tiny", seed=2), path)
+    categories.write_entry(entry("tiny", seed=2), path)
     os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
     second = path.stat()
     assert (second.st_mtime_ns, second.st_size) == (first.st_mtime_ns, first.st_size)
-    assert store.read_entry("tiny", path).seed == 2
+    assert categories.read_entry("tiny", path).seed == 2
 
 
 def test_an_unchanged_file_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_entry(entry("tiny"), path)
-    store.read_all(path)
-    monkeypatch.setattr(store, "validate", lambda *_: pytest.fail("parsed again"))
-    assert list(store.read_all(path)) == ["tiny"]
+    categories.write_entry(entry("tiny"), path)
+    categories.read_all(path)
+    monkeypatch.setattr(categories, "validate", lambda *_: pytest.fail("parsed again"))
+    assert list(categories.read_all(path)) == ["tiny"]
     os.utime(path)  # another date, the same content
-    assert list(store.read_good(path).entries) == ["tiny"]
+    assert list(categories.read_good(path).entries) == ["tiny"]
 
 
 def test_a_change_in_place_is_noticed_though_date_size_and_inode_stay(path: Path) -> None:
-    store.write_entry(entry("tiny", seed=1), path)
-    assert store.read_entry("tiny", path).seed == 1
+    categories.write_entry(entry("tiny", seed=1), path)
+    assert categories.read_entry("tiny", path).seed == 1
     before = path.stat()
     with path.open("r+b") as file:  # as an editor does that does not rename
         text = file.read().replace(b'"seed": 1', b'"seed": 2')
@@ -307,10 +309,10 @@ def test_a_change_in_place_is_noticed_though_date_size_and_inode_stay(path: Path
         file.write(text)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (path.stat().st_ino, path.stat().st_size) == (before.st_ino, before.st_size)
-    assert store.read_entry("tiny", path).seed == 2
+    assert categories.read_entry("tiny", path).seed == 2
 
 
 def test_a_reader_cannot_spoil_the_cache(path: Path) -> None:
-    store.write_entry(entry("tiny"), path)
-    store.read_all(path).clear()
-    assert list(store.read_all(path)) == ["tiny"]
+    categories.write_entry(entry("tiny"), path)
+    categories.read_all(path).clear()
+    assert list(categories.read_all(path)) == ["tiny"]

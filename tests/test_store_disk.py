@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from headroles import store
 from headroles.errors import DiskError, FileBusyError
 from headroles.paths import ROOT
+from headroles.store import categories
 from tests.entries import entry
 
 
@@ -247,7 +247,7 @@ def test_a_fault_at_each_step_is_one_sentence(
     path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, says: str
 ) -> None:
     """A disk may refuse at the flush what it took at the write: network disks do."""
-    store.write_entry(entry(seed=0), path)
+    categories.write_entry(entry(seed=0), path)
     before = path.read_bytes()
 
     def fail(*_: object) -> None:
@@ -255,12 +255,12 @@ def test_a_fault_at_each_step_is_one_sentence(
 
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(DiskError, match=says) as raised:
-        store.write_entry(entry(seed=7), path)
+        categories.write_entry(entry(seed=7), path)
     monkeypatch.undo()
     assert raised.value.value.errno == number
     assert path.read_bytes() == before
     assert not list(path.parent.rglob(".*"))
-    assert store.versions(path) == []
+    assert categories.versions(path) == []
 
 
 def test_a_disk_that_cannot_flush_a_folder_is_no_fault(
@@ -275,14 +275,14 @@ def test_a_disk_that_cannot_flush_a_folder_is_no_fault(
         real(number)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    store.write_entry(entry(seed=7), path)
-    assert store.read_entry("tiny", path).seed == 7
+    categories.write_entry(entry(seed=7), path)
+    assert categories.read_entry("tiny", path).seed == 7
 
 
 def test_a_file_in_the_place_of_the_folder_is_said(path: Path) -> None:
     path.write_text("in the way")
     with pytest.raises(DiskError, match="could not be written"):
-        store.write_entry(entry(), path / "head_categories.json")
+        categories.write_entry(entry(), path / "head_categories.json")
     assert path.read_text() == "in the way"
 
 
@@ -290,22 +290,22 @@ def test_a_file_in_the_place_of_the_folder_is_said(path: Path) -> None:
 
 
 def test_a_writer_that_does_not_let_go_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_entry(entry(seed=0), path)
-    store.write_entry(entry(seed=1), path)
-    version = store.versions(path)[0].name
-    monkeypatch.setattr(store, "LOCK_SECONDS", 0.2)
+    categories.write_entry(entry(seed=0), path)
+    categories.write_entry(entry(seed=1), path)
+    version = categories.versions(path)[0].name
+    monkeypatch.setattr(categories, "LOCK_SECONDS", 0.2)
     with FileLock(f"{path}.lock"):
         for call in (
-            lambda: store.write_entry(entry(seed=7), path),
-            lambda: store.restore(version, path),
-            lambda: store.set_aside(path),
+            lambda: categories.write_entry(entry(seed=7), path),
+            lambda: categories.restore(version, path),
+            lambda: categories.set_aside(path),
         ):
             error = from_a_thread(call)
             assert isinstance(error, FileBusyError)
             assert "for over 0.2 seconds. Nothing was changed." in str(error)
-        assert store.read_entry("tiny", path).seed == 1  # readers wait for nobody
-    store.write_entry(entry(seed=7), path)
-    assert store.read_entry("tiny", path).seed == 7
+        assert categories.read_entry("tiny", path).seed == 1  # readers wait for nobody
+    categories.write_entry(entry(seed=7), path)
+    assert categories.read_entry("tiny", path).seed == 7
 
 
 def from_a_thread(call) -> BaseException | None:

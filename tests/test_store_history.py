@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from headroles import store
 from headroles.errors import (
     CategoriesBrokenError,
     CategoriesMissingError,
     StaleWriteError,
     UnknownVersionError,
 )
+from headroles.store import categories
 from tests.entries import entry
 
 BROKEN = b"{ half a fi"
@@ -30,16 +30,18 @@ def path(tmp_path: Path) -> Path:
 def write(path: Path, *seeds: int, model: str = "tiny") -> None:
     """One write a seed, so that the file's story can be told by its seeds."""
     for seed in seeds:
-        store.write_entry(entry(model, seed=seed), path)
+        categories.write_entry(entry(model, seed=seed), path)
 
 
 def live_seed(path: Path, model: str = "tiny") -> int:
-    return store.read_entry(model, path).seed
+    return categories.read_entry(model, path).seed
 
 
 def kept_seeds(path: Path) -> list[int]:
     """The seeds of the kept versions, newest first."""
-    return [store.read_version(one.name, path)["tiny"].seed for one in store.versions(path)]
+    return [
+        categories.read_version(one.name, path)["tiny"].seed for one in categories.versions(path)
+    ]
 
 
 def date(path: Path, when: datetime) -> None:
@@ -55,18 +57,18 @@ def temporary_files(path: Path) -> list[Path]:
 
 def test_a_first_write_leaves_no_history(path: Path) -> None:
     write(path, 0)
-    assert store.versions(path) == []
+    assert categories.versions(path) == []
     assert not (path.parent / "history").exists()
 
 
 def test_a_version_says_since_when_it_was_live_and_what_it_holds(path: Path) -> None:
-    path.write_text(store.to_json({"a": entry("a"), "b": entry("b")}))
+    path.write_text(categories.to_json({"a": entry("a"), "b": entry("b")}))
     old = path.read_bytes()
     noon = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
     date(path, noon)
-    store.write_entry(entry("a", seed=7), path)
-    newest = store.versions(path)[0]
-    assert newest == store.Version(
+    categories.write_entry(entry("a", seed=7), path)
+    newest = categories.versions(path)[0]
+    assert newest == categories.Version(
         name="head_categories.2026-01-31T12-00-00.250000Z.json",
         when=noon,
         models=("a", "b"),
@@ -111,7 +113,7 @@ def test_a_clock_that_was_set_back_does_not_turn_the_order_round(path: Path) -> 
     date(path, first - timedelta(days=300))
     write(path, 2)
     assert kept_seeds(path) == [1, 0]
-    assert [one.when for one in store.versions(path)] == [
+    assert [one.when for one in categories.versions(path)] == [
         first + timedelta(microseconds=1),
         first,
     ]
@@ -127,21 +129,21 @@ def fill_with_broken(path: Path, count: int) -> None:
 def test_broken_versions_count_but_never_push_out_the_last_readable_one(path: Path) -> None:
     write(path, 0, 1, 2)  # versions 0 and 1
     fill_with_broken(path, 9)
-    assert len(store.versions(path)) == 11
+    assert len(categories.versions(path)) == 11
     path.write_bytes(BROKEN + b"le")
-    store.set_aside(path)
-    found = store.versions(path)
+    categories.set_aside(path)
+    found = categories.versions(path)
     assert len(found) == 10
     assert [bool(one.fault) for one in found] == [True] * 9 + [False]
-    assert store.read_version(found[-1].name, path)["tiny"].seed == 1
+    assert categories.read_version(found[-1].name, path)["tiny"].seed == 1
 
 
 def test_a_history_of_broken_versions_only_is_pruned_too(path: Path) -> None:
     (path.parent / "history").mkdir()
     fill_with_broken(path, 12)
     path.write_bytes(BROKEN + b"le")
-    store.set_aside(path)
-    assert len(store.versions(path)) == 10
+    categories.set_aside(path)
+    assert len(categories.versions(path)) == 10
 
 
 def test_files_that_share_a_folder_keep_their_versions_apart(path: Path) -> None:
@@ -151,7 +153,7 @@ def test_files_that_share_a_folder_keep_their_versions_apart(path: Path) -> None
     assert kept_seeds(path) == [0]
     assert kept_seeds(other) == [5]
     with pytest.raises(UnknownVersionError):
-        store.read_version(store.versions(other)[0].name, path)
+        categories.read_version(categories.versions(other)[0].name, path)
 
 
 def test_what_is_no_version_is_neither_listed_nor_removed(path: Path) -> None:
@@ -168,19 +170,19 @@ def test_what_is_no_version_is_neither_listed_nor_removed(path: Path) -> None:
     for stranger in strangers:
         stranger.write_text("{}")
     write(path, *range(2, 14))
-    assert len(store.versions(path)) == 10
+    assert len(categories.versions(path)) == 10
     assert all(stranger.exists() for stranger in strangers)
 
 
 def test_a_version_that_cannot_be_read_says_why(path: Path) -> None:
     write(path, 0, 1)
-    name = store.versions(path)[0].name
+    name = categories.versions(path)[0].name
     (path.parent / "history" / name).write_bytes(BROKEN)
-    version = store.versions(path)[0]
+    version = categories.versions(path)[0]
     assert (version.name, version.models, version.size) == (name, (), len(BROKEN))
     assert "cannot be read" in version.fault
     with pytest.raises(CategoriesBrokenError, match=name):
-        store.read_version(name, path)
+        categories.read_version(name, path)
 
 
 @pytest.mark.parametrize(
@@ -203,12 +205,12 @@ def test_a_version_that_cannot_be_read_says_why(path: Path) -> None:
 def test_only_a_listed_name_is_opened(path: Path, name: str) -> None:
     write(path, 0, 1)
     before = path.read_bytes()
-    kept = store.versions(path)[0].name
+    kept = categories.versions(path)[0].name
     name = name.format(kept=kept, folder=path.parent)
     with pytest.raises(UnknownVersionError, match="no version called"):
-        store.read_version(name, path)
+        categories.read_version(name, path)
     with pytest.raises(UnknownVersionError):
-        store.restore(name, path)
+        categories.restore(name, path)
     assert path.read_bytes() == before
 
 
@@ -219,10 +221,10 @@ def test_restoring_brings_back_every_byte_and_keeps_what_it_replaces(path: Path)
     write(path, 0)
     first = path.read_bytes()
     write(path, 1)
-    store.restore(store.versions(path)[0].name, path)
+    categories.restore(categories.versions(path)[0].name, path)
     assert path.read_bytes() == first
     assert kept_seeds(path) == [1, 0]
-    store.restore(store.versions(path)[0].name, path)  # and back again
+    categories.restore(categories.versions(path)[0].name, path)  # and back again
     assert live_seed(path) == 1
 
 
@@ -231,21 +233,21 @@ def test_restoring_one_model_leaves_the_others(path: Path) -> None:
     write(path, 0, model="b")
     write(path, 1, model="a")  # the newest version is now {a: 0, b: 0}
     write(path, 1, model="b")
-    version = store.versions(path)[1]
-    store.restore(version.name, path, model="a")
+    version = categories.versions(path)[1]
+    categories.restore(version.name, path, model="a")
     assert (live_seed(path, "a"), live_seed(path, "b")) == (0, 1)
     with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. It holds a, b"):
-        store.restore(version.name, path, model="gpt2")
+        categories.restore(version.name, path, model="gpt2")
     assert (live_seed(path, "a"), live_seed(path, "b")) == (0, 1)
 
 
 def test_a_broken_file_is_kept_as_it_is_when_another_is_restored(path: Path) -> None:
     write(path, 0, 1)
     path.write_bytes(BROKEN)
-    good = store.versions(path)[0]
-    store.restore(good.name, path)
+    good = categories.versions(path)[0]
+    categories.restore(good.name, path)
     assert live_seed(path) == 0
-    broken, _ = store.versions(path)
+    broken, _ = categories.versions(path)
     assert broken.fault
     assert (path.parent / "history" / broken.name).read_bytes() == BROKEN
 
@@ -254,23 +256,23 @@ def test_one_model_cannot_be_restored_into_a_broken_file(path: Path) -> None:
     write(path, 0, 1)
     path.write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError):
-        store.restore(store.versions(path)[0].name, path, model="tiny")
+        categories.restore(categories.versions(path)[0].name, path, model="tiny")
     assert path.read_bytes() == BROKEN
 
 
 def test_a_broken_version_is_not_restored(path: Path) -> None:
     write(path, 0, 1)
-    name = store.versions(path)[0].name
+    name = categories.versions(path)[0].name
     (path.parent / "history" / name).write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError):
-        store.restore(name, path)
+        categories.restore(name, path)
     assert live_seed(path) == 1
 
 
 def test_the_oldest_version_can_be_restored_though_it_is_pruned_by_that(path: Path) -> None:
     write(path, *range(11))
-    oldest = store.versions(path)[-1]
-    store.restore(oldest.name, path)
+    oldest = categories.versions(path)[-1]
+    categories.restore(oldest.name, path)
     assert live_seed(path) == 0
     assert kept_seeds(path) == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
 
@@ -278,7 +280,7 @@ def test_the_oldest_version_can_be_restored_though_it_is_pruned_by_that(path: Pa
 def test_a_deleted_file_can_be_restored(path: Path) -> None:
     write(path, 0, 1)
     path.unlink()
-    store.restore(store.versions(path)[0].name, path)
+    categories.restore(categories.versions(path)[0].name, path)
     assert live_seed(path) == 0
 
 
@@ -286,85 +288,85 @@ def test_setting_a_broken_file_aside_makes_room_for_a_new_one(path: Path) -> Non
     path.write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError):
         write(path, 0)
-    store.set_aside(path)
+    categories.set_aside(path)
     assert not path.exists()
-    assert store.fault(path) is None
-    (version,) = store.versions(path)
+    assert categories.fault(path) is None
+    (version,) = categories.versions(path)
     assert (path.parent / "history" / version.name).read_bytes() == BROKEN
     write(path, 0)
     assert live_seed(path) == 0
 
 
 def test_a_file_in_order_is_not_set_aside(path: Path) -> None:
-    store.set_aside(path)  # there is none
+    categories.set_aside(path)  # there is none
     write(path, 0)
-    store.set_aside(path)
+    categories.set_aside(path)
     assert live_seed(path) == 0
-    assert store.versions(path) == []
+    assert categories.versions(path) == []
 
 
 def test_even_a_folder_in_its_place_can_be_set_aside(path: Path) -> None:
     path.mkdir()
-    assert store.file_digest(path) == "unreadable"
-    store.set_aside(path)
+    assert categories.file_digest(path) == "unreadable"
+    categories.set_aside(path)
     write(path, 0, 1)
     assert live_seed(path) == 1
-    assert sorted(bool(one.fault) for one in store.versions(path)) == [False, True]
+    assert sorted(bool(one.fault) for one in categories.versions(path)) == [False, True]
 
 
 # ------------------------------------------------------------------ looking first, then writing
 
 
 def test_the_digest_of_the_file_is_of_its_bytes(path: Path) -> None:
-    assert store.file_digest(path) == ""
+    assert categories.file_digest(path) == ""
     write(path, 0)
-    assert store.file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert categories.file_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_bytes(BROKEN)
-    assert store.file_digest(path) == hashlib.sha256(BROKEN).hexdigest()
+    assert categories.file_digest(path) == hashlib.sha256(BROKEN).hexdigest()
 
 
 def test_the_digest_of_an_entry_is_of_what_it_says_and_not_of_its_layout(path: Path) -> None:
-    assert store.entry_digest("tiny", path) == ""
+    assert categories.entry_digest("tiny", path) == ""
     write(path, 0)
-    before = store.entry_digest("tiny", path)
+    before = categories.entry_digest("tiny", path)
     plain = json.loads(path.read_text())["tiny"]
     turned = {key: plain[key] for key in reversed(plain)}
     path.write_text(json.dumps({"tiny": turned}, indent=7))
-    assert store.entry_digest("tiny", path) == before
-    assert store.entry_digest("gpt2", path) == ""
+    assert categories.entry_digest("tiny", path) == before
+    assert categories.entry_digest("gpt2", path) == ""
     turned["all_scores"]["induction"][0][0] += 1e-6
     path.write_text(json.dumps({"tiny": turned}))
-    assert store.entry_digest("tiny", path) != before
+    assert categories.entry_digest("tiny", path) != before
     path.write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError):
-        store.entry_digest("tiny", path)
+        categories.entry_digest("tiny", path)
 
 
 def test_a_write_is_refused_if_the_entry_is_not_the_one_that_was_looked_at(path: Path) -> None:
-    store.write_entry(entry(seed=0), path, expecting="")  # none was there, as expected
-    seen = store.entry_digest("tiny", path)
+    categories.write_entry(entry(seed=0), path, expecting="")  # none was there, as expected
+    seen = categories.entry_digest("tiny", path)
     write(path, 9, model="another")  # not this model, so not stale
-    store.write_entry(entry(seed=1), path, expecting=seen)
+    categories.write_entry(entry(seed=1), path, expecting=seen)
     assert live_seed(path) == 1
     before = path.read_bytes()
     for stale in (seen, "", "no digest at all"):
         with pytest.raises(StaleWriteError, match="Someone else wrote 'tiny' after you looked"):
-            store.write_entry(entry(seed=2), path, expecting=stale)
+            categories.write_entry(entry(seed=2), path, expecting=stale)
     assert path.read_bytes() == before
-    store.write_entry(entry(seed=3), path)  # the command line expects nothing
+    categories.write_entry(entry(seed=3), path)  # the command line expects nothing
     assert live_seed(path) == 3
 
 
 def test_a_restore_is_refused_if_the_file_is_not_the_one_that_was_looked_at(path: Path) -> None:
     write(path, 0, 1)
-    seen = store.file_digest(path)
-    name = store.versions(path)[0].name
+    seen = categories.file_digest(path)
+    name = categories.versions(path)[0].name
     write(path, 2)
     for model in (None, "tiny"):
         with pytest.raises(StaleWriteError, match="Someone else wrote the file"):
-            store.restore(name, path, model=model, expecting=seen)
+            categories.restore(name, path, model=model, expecting=seen)
     assert live_seed(path) == 2
-    store.restore(name, path, expecting=store.file_digest(path))
+    categories.restore(name, path, expecting=categories.file_digest(path))
     assert live_seed(path) == 0
 
 
@@ -372,92 +374,92 @@ def test_a_restore_is_refused_if_the_file_is_not_the_one_that_was_looked_at(path
 
 
 def test_a_file_in_order_is_the_good_one(path: Path) -> None:
-    assert store.read_good(path) == ({}, None, None)
+    assert categories.read_good(path) == ({}, None, None)
     write(path, 0)
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     date(path, noon)
-    assert store.read_good(path) == ({"tiny": entry(seed=0)}, None, noon)
+    assert categories.read_good(path) == ({"tiny": entry(seed=0)}, None, noon)
 
 
 def test_a_file_that_goes_bad_leaves_what_was_read_last(path: Path) -> None:
     write(path, 0)
-    good = store.read_good(path)
+    good = categories.read_good(path)
     path.write_bytes(BROKEN)
-    fallen = store.read_good(path)
+    fallen = categories.read_good(path)
     assert (fallen.entries, fallen.since) == (good.entries, good.since)
     assert isinstance(fallen.fault, CategoriesBrokenError)
-    assert str(store.fault(path)) == str(fallen.fault)
+    assert str(categories.fault(path)) == str(fallen.fault)
     write_good = entry(seed=4)
-    path.write_text(store.to_json({"tiny": write_good}))
-    assert store.read_good(path).fault is None
-    assert store.read_good(path).entries == {"tiny": write_good}
+    path.write_text(categories.to_json({"tiny": write_good}))
+    assert categories.read_good(path).fault is None
+    assert categories.read_good(path).entries == {"tiny": write_good}
 
 
 def test_who_starts_on_a_bad_file_gets_the_newest_readable_version(path: Path) -> None:
     write(path, 0, 1, 2, 3)
-    newest, second, _ = store.versions(path)
+    newest, second, _ = categories.versions(path)
     (path.parent / "history" / newest.name).write_bytes(BROKEN)
     path.write_bytes(BROKEN)
-    fallen = store.read_good(path)
+    fallen = categories.read_good(path)
     assert (fallen.entries["tiny"].seed, fallen.since) == (1, second.when)
     assert fallen.fault is not None
 
 
 def test_a_version_that_is_newer_than_what_was_read_last_is_preferred(path: Path) -> None:
     write(path, 0)
-    store.read_good(path)
+    categories.read_good(path)
     write(path, 1, 2)
     path.write_bytes(BROKEN)
-    assert store.read_good(path).entries["tiny"].seed == 1
+    assert categories.read_good(path).entries["tiny"].seed == 1
 
 
 def test_what_was_read_last_is_preferred_to_an_older_version(path: Path) -> None:
     write(path, 0, 1, 2)
     date(path, datetime(2999, 1, 1, tzinfo=UTC))  # later than the tick of the clock that all share
-    store.read_good(path)
+    categories.read_good(path)
     path.write_bytes(BROKEN)
-    assert store.read_good(path).entries["tiny"].seed == 2
+    assert categories.read_good(path).entries["tiny"].seed == 2
 
 
 def test_without_any_good_content_the_fault_is_raised(path: Path) -> None:
-    store.read_good(path)  # an absent file is nothing to fall back to
+    categories.read_good(path)  # an absent file is nothing to fall back to
     path.write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError, match="Admin page"):
-        store.read_good(path)
-    store.set_aside(path)
+        categories.read_good(path)
+    categories.set_aside(path)
     path.write_bytes(BROKEN)
     with pytest.raises(CategoriesBrokenError):
-        store.read_good(path)
+        categories.read_good(path)
 
 
 def test_a_file_that_was_set_aside_is_simply_not_there(path: Path) -> None:
     write(path, 0)
-    store.read_good(path)
+    categories.read_good(path)
     path.write_bytes(BROKEN)
-    store.set_aside(path)
-    assert store.read_good(path) == ({}, None, None)
+    categories.set_aside(path)
+    assert categories.read_good(path) == ({}, None, None)
 
 
 def test_a_reader_cannot_spoil_what_others_fall_back_to(path: Path) -> None:
     write(path, 0)
-    store.read_good(path).entries.clear()
+    categories.read_good(path).entries.clear()
     path.write_bytes(BROKEN)
-    store.read_good(path).entries.clear()
-    assert list(store.read_good(path).entries) == ["tiny"]
+    categories.read_good(path).entries.clear()
+    assert list(categories.read_good(path).entries) == ["tiny"]
 
 
 def test_one_entry_and_why_there_is_none(path: Path) -> None:
     with pytest.raises(CategoriesMissingError):
-        store.good_entry("tiny", path)
+        categories.good_entry("tiny", path)
     write(path, 0)
-    found, good = store.good_entry("tiny", path)
+    found, good = categories.good_entry("tiny", path)
     assert (found.seed, good.fault) == (0, None)
     path.write_bytes(BROKEN)
-    found, good = store.good_entry("tiny", path)
+    found, good = categories.good_entry("tiny", path)
     assert found.seed == 0
     assert good.fault is not None
     with pytest.raises(CategoriesBrokenError):  # a new analysis would not help: the file is broken
-        store.good_entry("gpt2", path)
+        categories.good_entry("gpt2", path)
 
 
 # ------------------------------------------------------------------ what killed writers leave
@@ -465,7 +467,7 @@ def test_one_entry_and_why_there_is_none(path: Path) -> None:
 
 def test_leftovers_of_killed_writers_are_swept_and_nothing_else(path: Path) -> None:
     write(path, 0, 1)
-    kept = store.versions(path)[0].name
+    kept = categories.versions(path)[0].name
     leftovers = [
         path.parent / f".{path.name}.a1b2c3_4.tmp",
         path.parent / "history" / f".{kept}.zzzzzzzz.tmp",

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pytest
 
-from headroles import store
 from headroles.errors import CategoriesBrokenError, HeadrolesError, StaleWriteError
+from headroles.store import categories
 from tests.entries import entry, plain_entry
 
 KILLS = 180
@@ -33,7 +33,7 @@ KILLS = 180
 BROKEN = b"{ half a fi"
 
 
-def large(model_name: str, seed: int) -> store.ModelEntry:
+def large(model_name: str, seed: int) -> categories.ModelEntry:
     """An entry of 12 layers of 12 heads, as GPT-2's, with numbers of its own."""
     numbers = random.Random(f"{model_name} {seed}")
 
@@ -44,13 +44,13 @@ def large(model_name: str, seed: int) -> store.ModelEntry:
     for group in ("all_scores", "standard_errors", "null_scores"):
         plain[group] = {key: matrix() for key in plain[group]}
     plain["controls"] = {"previous_token": {"name": "random tokens", "scores": matrix()}}
-    return store.ModelEntry.model_validate(plain)
+    return categories.ModelEntry.model_validate(plain)
 
 
 STEADY = large("steady", 0)
 A, B = (large("killed", seed) for seed in (1, 2))
 TEXT_A, TEXT_B = (
-    store.to_json({"killed": one, "steady": STEADY}).encode() for one in (A, B)
+    categories.to_json({"killed": one, "steady": STEADY}).encode() for one in (A, B)
 )  # all that may ever stand in the file
 
 
@@ -78,7 +78,7 @@ def imported(_: object) -> set[str]:
 
 def test_the_store_is_light_enough_to_be_forked_often(light: ProcessPoolExecutor) -> None:
     modules = light.submit(imported, None).result()
-    assert "headroles.store" in modules
+    assert "headroles.store.categories" in modules
     assert not modules & {"torch", "transformers", "numpy", "streamlit"}
 
 
@@ -107,24 +107,24 @@ def temporary_files(path: Path) -> list[Path]:
 
 
 def kept_bytes(path: Path) -> list[bytes]:
-    return [(path.parent / "history" / one.name).read_bytes() for one in store.versions(path)]
+    return [(path.parent / "history" / one.name).read_bytes() for one in categories.versions(path)]
 
 
 @contextlib.contextmanager
 def impatient() -> Iterator[None]:
     """Nobody alive holds the lock here, so a writer that waits for long waits for a dead one."""
-    usual, store.LOCK_SECONDS = store.LOCK_SECONDS, 5
+    usual, categories.LOCK_SECONDS = categories.LOCK_SECONDS, 5
     yield
-    store.LOCK_SECONDS = usual
+    categories.LOCK_SECONDS = usual
 
 
 def write_on(path: Path) -> None:
     """The next writer: it must not wait for a dead one, and it clears up after it."""
     with impatient():
-        store.write_entry(B if path.read_bytes() == TEXT_A else A, path)
+        categories.write_entry(B if path.read_bytes() == TEXT_A else A, path)
     assert path.read_bytes() in (TEXT_A, TEXT_B)
     assert not temporary_files(path)
-    assert len(store.versions(path)) <= store.HISTORY
+    assert len(categories.versions(path)) <= categories.HISTORY
     assert set(kept_bytes(path)) <= {TEXT_A, TEXT_B}
 
 
@@ -134,23 +134,23 @@ def write_on(path: Path) -> None:
 def write_for_ever(path: Path, ready: int) -> None:
     os.write(ready, b".")
     for one in itertools.cycle((B, A)):
-        store.write_entry(one, path)
+        categories.write_entry(one, path)
 
 
 def restore_for_ever(path: Path, ready: int) -> None:
     """Two contents change places: the newest version is always the other one."""
     os.write(ready, b".")
     for model in itertools.cycle((None, "killed")):
-        store.restore(store.versions(path)[0].name, path, model=model)
+        categories.restore(categories.versions(path)[0].name, path, model=model)
 
 
 def kill_often(path: Path, kills: int) -> dict[str, int]:
     """Kill writers at moments spread over two writes; every check is made after every kill."""
     for one in (B, A, B, A):  # so that there is something to restore
-        store.write_entry(one, path)
+        categories.write_entry(one, path)
     began = time.perf_counter()
     for one in (B, A, B, A):
-        store.write_entry(one, path)
+        categories.write_entry(one, path)
     a_write = (time.perf_counter() - began) / 4
 
     found: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def kill_often(path: Path, kills: int) -> dict[str, int]:
 
         live = path.read_bytes()
         assert live in (TEXT_A, TEXT_B)
-        assert store.read_all(path) == {"killed": A if live == TEXT_A else B, "steady": STEADY}
+        assert categories.read_all(path) == {"killed": A if live == TEXT_A else B, "steady": STEADY}
         found["killed"] += 1
         found["changed"] += live != before
         found["left a temporary file"] += bool(temporary_files(path))
@@ -204,10 +204,10 @@ def die_at(step: str, turn: int, *, after: bool) -> None:
 
 
 ACTIONS: dict[str, Callable[[Path], None]] = {
-    "write": lambda path: store.write_entry(B, path),
-    "restore": lambda path: store.restore(store.versions(path)[0].name, path),
-    "restore one model": lambda path: store.restore(
-        store.versions(path)[0].name, path, model="killed"
+    "write": lambda path: categories.write_entry(B, path),
+    "restore": lambda path: categories.restore(categories.versions(path)[0].name, path),
+    "restore one model": lambda path: categories.restore(
+        categories.versions(path)[0].name, path, model="killed"
     ),
 }
 """Each turns TEXT_A into TEXT_B."""
@@ -236,7 +236,7 @@ STEPS = {
 def kill_at(path: Path, action: str, step: str, turn: int, *, after: bool) -> bytes:
     """What the live file holds after the kill; the history and the next writer are checked too."""
     (path.parent / "history").mkdir()
-    for day in range(1, store.HISTORY + 1):
+    for day in range(1, categories.HISTORY + 1):
         name = f"head_categories.2026-01-{day:02}T12-00-00.000000Z.json"
         (path.parent / "history" / name).write_bytes(TEXT_A if day % 2 else TEXT_B)
     assert kept_bytes(path) == [TEXT_B, TEXT_A] * 5
@@ -273,14 +273,14 @@ def kill_while_setting_aside(path: Path, *, after: bool) -> bytes | None:
 
     def work() -> None:
         die_at("replace", 1, after=after)
-        store.set_aside(path)
+        categories.set_aside(path)
 
     assert signal_that_ended(fork(work)) == signal.SIGKILL
     live = path.read_bytes() if path.exists() else None
     assert [live, *kept_bytes(path)].count(BROKEN) == 1  # it is in one place or in the other
     with impatient():
-        store.set_aside(path)
-        store.write_entry(A, path)
+        categories.set_aside(path)
+        categories.write_entry(A, path)
     return live
 
 
@@ -289,7 +289,7 @@ def test_a_kill_while_a_broken_file_is_set_aside(
     light: ProcessPoolExecutor, path: Path, after: bool, live: bytes | None
 ) -> None:
     assert light.submit(kill_while_setting_aside, path, after=after).result() == live
-    assert store.read_all(path) == {"killed": A}
+    assert categories.read_all(path) == {"killed": A}
 
 
 # ------------------------------------------------------------------ killed amid the bytes
@@ -302,12 +302,12 @@ def kill_in_the_middle(path: Path, most: int) -> list[int]:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python would make an error of it
-        store.write_entry(B, path)
+        categories.write_entry(B, path)
 
     assert signal_that_ended(fork(work)) == signal.SIGXFSZ
     left = [file.stat().st_size for file in temporary_files(path)]
     with impatient():
-        store.write_entry(B, path)
+        categories.write_entry(B, path)
     assert not temporary_files(path)
     return left
 
@@ -323,11 +323,11 @@ def test_a_writer_that_ends_in_the_middle_of_the_copy(
 def test_a_writer_that_ends_in_the_middle_of_the_new_file(
     light: ProcessPoolExecutor, path: Path
 ) -> None:
-    small = store.to_json({"killed": entry("killed")}).encode()
+    small = categories.to_json({"killed": entry("killed")}).encode()
     assert len(small) < 10_000
     path.write_bytes(small)
     assert light.submit(kill_in_the_middle, path, 10_000).result() == [10_000]
-    assert store.read_all(path) == {"killed": B}
+    assert categories.read_all(path) == {"killed": B}
     assert kept_bytes(path) == [small]
 
 
@@ -355,7 +355,7 @@ def together(works: list[Callable[[], object]]) -> list[int]:
 
 def write_often(path: Path, model_name: str, times: int) -> None:
     for seed in range(times):
-        store.write_entry(entry(model_name, seed=seed), path)
+        categories.write_entry(entry(model_name, seed=seed), path)
 
 
 def write_models_at_once(path: Path, models: list[str], times: int) -> list[int]:
@@ -368,25 +368,25 @@ def test_processes_that_write_different_models_at_once_lose_nothing(
     models, times = [f"model {number}" for number in range(6)], 25
     codes = light.submit(write_models_at_once, path, models, times).result()
     assert codes == [0] * 6
-    found = store.read_all(path)
+    found = categories.read_all(path)
     assert {name: found[name].seed for name in models} == dict.fromkeys(models, times - 1)
     assert (found["killed"], found["steady"]) == (A, STEADY)  # as before
-    assert [one.fault for one in store.versions(path)] == [""] * store.HISTORY
+    assert [one.fault for one in categories.versions(path)] == [""] * categories.HISTORY
     assert not temporary_files(path)
 
 
 def race(path: Path, writers: int, turn: int, *, restoring: bool) -> list[str]:
     """How it went for each of several writers that all had looked at the same state."""
     seeds = [100 * turn + number for number in range(writers)]
-    seen = store.file_digest(path) if restoring else store.entry_digest("killed", path)
-    name = store.versions(path)[0].name if restoring else ""
+    seen = categories.file_digest(path) if restoring else categories.entry_digest("killed", path)
+    name = categories.versions(path)[0].name if restoring else ""
 
     def work(number: int) -> None:
         try:
             if restoring:
-                store.restore(name, path, expecting=seen)
+                categories.restore(name, path, expecting=seen)
             else:
-                store.write_entry(large("killed", seeds[number]), path, expecting=seen)
+                categories.write_entry(large("killed", seeds[number]), path, expecting=seen)
             outcome = "won"
         except HeadrolesError as error:
             outcome = type(error).__name__
@@ -397,8 +397,8 @@ def race(path: Path, writers: int, turn: int, *, restoring: bool) -> list[str]:
     outcomes = [(path.parent / f"outcome {number}").read_text() for number in range(writers)]
     if not restoring:
         winner = seeds[outcomes.index("won")]
-        assert store.read_entry("killed", path) == large("killed", winner)
-        assert store.read_entry("steady", path) == STEADY
+        assert categories.read_entry("killed", path) == large("killed", winner)
+        assert categories.read_entry("steady", path) == STEADY
     return outcomes
 
 
@@ -406,7 +406,7 @@ def race(path: Path, writers: int, turn: int, *, restoring: bool) -> list[str]:
 def test_of_writers_that_looked_at_the_same_state_one_wins(
     light: ProcessPoolExecutor, path: Path, restoring: bool
 ) -> None:
-    store.write_entry(B, path)
+    categories.write_entry(B, path)
     for turn in range(1, 11):
         outcomes = light.submit(race, path, 4, turn, restoring=restoring).result()
         assert sorted(outcomes) == ["StaleWriteError"] * 3 + ["won"]
@@ -418,12 +418,12 @@ def test_of_two_tabs_of_one_server_one_wins(path: Path) -> None:
     from threading import Barrier
 
     for turn in range(10):
-        seen, barrier = store.entry_digest("killed", path), Barrier(4)
+        seen, barrier = categories.entry_digest("killed", path), Barrier(4)
 
         def write(number: int, *, seen: str = seen, barrier: Barrier = barrier) -> int | None:
             barrier.wait(30)
             try:
-                store.write_entry(entry("killed", seed=number), path, expecting=seen)
+                categories.write_entry(entry("killed", seed=number), path, expecting=seen)
             except StaleWriteError:
                 return None
             return number
@@ -431,7 +431,7 @@ def test_of_two_tabs_of_one_server_one_wins(path: Path) -> None:
         with ThreadPoolExecutor(4) as threads:
             outcomes = list(threads.map(write, range(10 * turn, 10 * turn + 4)))
         (winner,) = [number for number in outcomes if number is not None]
-        assert store.read_entry("killed", path).seed == winner
+        assert categories.read_entry("killed", path).seed == winner
 
 
 def read_while_written(path: Path, reads: int) -> Counter[str]:
@@ -445,7 +445,7 @@ def read_while_written(path: Path, reads: int) -> Counter[str]:
         found["reads"] += 1
         found["A" if live == TEXT_A else "B"] += 1
         try:
-            store.read_good(path)
+            categories.read_good(path)
         except CategoriesBrokenError:
             found["broken"] += 1
     os.kill(child, signal.SIGKILL)

@@ -9,7 +9,13 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
-from headroles.tokens import MAX_CHARACTERS, encode, is_delimiter, start_token, token_texts
+from headroles.texts.tokenization import (
+    MAX_CHARACTERS,
+    encode,
+    is_delimiter,
+    start_token,
+    token_texts,
+)
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6

@@ -12,13 +12,14 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
-from headroles.extended_roles import EXTENDED_VERSION
-from headroles.inspection import inspect_model
-from headroles.models import CATALOGUE, model_revision, resolve_source
+from headroles.models.catalogue import CATALOGUE, resolve_source
+from headroles.models.facts import inspect_model
+from headroles.models.loading import model_revision
 from headroles.paths import ROOT
-from headroles.roles import DEFINITIONS_VERSION, SCORED_ROLES
-from headroles.selection import BY_HAND, AnalysisSettings
-from headroles.store import ModelEntry
+from headroles.reference.selection import BY_HAND, AnalysisSettings
+from headroles.roles.extended import EXTENDED_VERSION
+from headroles.roles.registry import DEFINITIONS_VERSION, SCORED_ROLES
+from headroles.store.schema import ModelEntry
 
 LIBRARIES = ("torch", "transformers", "transformer-lens")
 """Those whose version can change a score."""

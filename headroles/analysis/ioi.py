@@ -20,8 +20,8 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.probe_texts import pack
-from headroles.tokens import start_token
+from headroles.texts.probe_texts import pack
+from headroles.texts.tokenization import start_token
 from headroles.types import Sequences
 
 

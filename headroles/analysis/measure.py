@@ -3,7 +3,7 @@
 Each text kind serves the roles that are measured on it (:mod:`headroles.roles`): sentences and
 their random-token control for the roles that need no repetition, repeats for those that do. Roles
 with cells, and their null, cost one matrix product a layer
-(:func:`headroles.scoring.batch_activations`).
+(:func:`headroles.scoring.activation.batch_activations`).
 
 The *null* asks how well a head would do if the role predicted cells at random: for every row, as
 many columns as S(q) has, drawn from the row's other columns. It keeps the prompt, the head and
@@ -22,12 +22,12 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles import probe_texts as texts
 from headroles.analysis.bridge import each_layer
-from headroles.cost import MAX_CELLS
-from headroles.roles import SCORED_ROLES, Role
-from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
-from headroles.tokens import start_token
+from headroles.reference.settings import MAX_CELLS
+from headroles.roles.registry import SCORED_ROLES, Role
+from headroles.scoring.activation import CellWeights, batch_activations, cell_weights, mean_entropy
+from headroles.texts import probe_texts
+from headroles.texts.tokenization import start_token
 from headroles.types import RoleScores, Sequences
 
 Progress = Callable[[str, int, int], None]
@@ -58,12 +58,14 @@ class _PerSequence:
 def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> ProbeTexts:
     """Make the probe texts of a model; the same seed gives the same texts."""
     rng = np.random.default_rng(seed)
-    ids = texts.ordinary_ids(tokenizer)
-    sentences = texts.sentence_sequences(tokenizer)
+    ids = probe_texts.ordinary_ids(tokenizer)
+    sentences = probe_texts.sentence_sequences(tokenizer)
     return ProbeTexts(
         sentences=sentences,
-        control=texts.random_like(sentences, ids, rng=rng),
-        repeats=texts.repeated_sequences(ids, n, start_id=start_token(tokenizer).token_id, rng=rng),
+        control=probe_texts.random_like(sentences, ids, rng=rng),
+        repeats=probe_texts.repeated_sequences(
+            ids, n, start_id=start_token(tokenizer).token_id, rng=rng
+        ),
     )
 
 
@@ -128,7 +130,7 @@ def _run(
     null = {role.key: torch.zeros(shape) for role in roles if role.has_cells}
     chance = {role.key: torch.ones(len(sequences)) for role in roles}
     with_cells = [role for role in roles if role.has_cells]
-    for rows in texts.batches(sequences, max_cells=MAX_CELLS):
+    for rows in probe_texts.batches(sequences, max_cells=MAX_CELLS):
         lengths = sequences.lengths[rows]
         token_ids = sequences.token_ids[rows, : int(lengths.max())]
         targets = [role.targets(token_ids) for role in with_cells]

@@ -13,18 +13,19 @@ import os
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import load_bridge
-from headroles.analysis.causal import prove
-from headroles.analysis.extended import count_extended, measure_extended
+from headroles.analysis.extended_roles import count_extended, measure_extended
 from headroles.analysis.freshness import library_versions
+from headroles.analysis.knockout import prove
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure
-from headroles.cost import CAUSAL_TEXTS, causal_conditions
 from headroles.errors import UnsupportedModelError
-from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
-from headroles.probe_texts import held_out_sequences
-from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
-from headroles.selection import AnalysisSettings, categorize
-from headroles.store import ModelEntry, Tokenization
-from headroles.tokens import start_token
+from headroles.models.catalogue import catalogue_key, resolve_source
+from headroles.models.loading import load_tokenizer, model_revision
+from headroles.reference.selection import AnalysisSettings, categorize
+from headroles.reference.settings import CAUSAL_TEXTS, causal_conditions
+from headroles.roles.registry import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
+from headroles.store.schema import ModelEntry, Tokenization
+from headroles.texts.probe_texts import held_out_sequences
+from headroles.texts.tokenization import start_token
 from headroles.types import Head
 
 
@@ -98,7 +99,8 @@ class _Bar:
     """One bar over all parts, which never runs back.
 
     How much the knock-outs take is known only when the lists are done. So they are given room by
-    the bound of :func:`headroles.cost.causal_conditions`, and their count is stretched to fill it.
+    the bound of :func:`headroles.reference.settings.causal_conditions`, and their count is
+    stretched to fill it.
     """
 
     def __init__(

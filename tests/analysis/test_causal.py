@@ -10,7 +10,7 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import load_bridge
-from headroles.analysis.causal import (
+from headroles.analysis.knockout import (
     DRAWS,
     counted_positions,
     draw_control,
@@ -19,8 +19,8 @@ from headroles.analysis.causal import (
     untouched,
 )
 from headroles.analysis.measure import ProbeTexts
-from headroles.models import load_model
-from headroles.probe_texts import pack, repeated_sequences
+from headroles.models.loading import load_model
+from headroles.texts.probe_texts import pack, repeated_sequences
 from headroles.types import Head
 
 LAYERS, HEADS, VOCABULARY = 2, 6, 50
@@ -228,7 +228,7 @@ def test_a_knock_out_equals_a_hand_written_hook(family, model_folders):
 
 def by_hand(folder, ids, condition, means):
     """[pos] losses of transformers' own model with a hook before each output projection."""
-    from headroles.interventions import output_projections
+    from headroles.capture.interventions import output_projections
 
     loaded = load_model(folder)
     handles = []

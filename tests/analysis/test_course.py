@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from headroles import store
 from headroles.analysis.freshness import faults, library_versions, why_stale
 from headroles.paths import CATEGORIES, DEMO_MODEL
-from headroles.selection import BY_HAND, AnalysisSettings
+from headroles.reference.selection import BY_HAND, AnalysisSettings
+from headroles.store import categories as store_categories
 from scripts import analyze_heads
 from tests.entries import entry as hand_made
 
@@ -44,15 +44,17 @@ def test_a_failing_model_stops_no_other_and_the_next_run_takes_up_the_rest(
     assert [event["event"] for event in ended] == ["result", "error", "result"]
     assert [event["model"] for event in ended] == folders
     assert "not fully covered" in printed.err
-    assert list(store.read_all(out)) == ["first", "last"]
+    assert list(store_categories.read_all(out)) == ["first", "last"]
     before = out.read_bytes()
 
     shutil.copy(DEMO_MODEL / "model.safetensors", tmp_path / "cut")
     assert analyze_heads.main([*folders, *QUICK, "--out", str(out)]) == 0
     assert ["skipped" in event for event in events(capsys, "result")] == [True, False, True]
-    after = store.read_all(out)
+    after = store_categories.read_all(out)
     assert list(after) == ["cut", "first", "last"]
-    assert store.to_json({key: after[key] for key in ("first", "last")}).encode() == before
+    assert (
+        store_categories.to_json({key: after[key] for key in ("first", "last")}).encode() == before
+    )
 
 
 def test_the_table_says_how_each_model_ended(folders, tmp_path, capsys):
@@ -73,11 +75,13 @@ def test_force_analyses_again_and_gives_the_same(tmp_path, capsys, monkeypatch):
         (result,) = events(capsys, "result")
         assert result["model"] == "demo"
         assert "skipped" not in result
-    assert len(store.versions(tmp_path / "out.json")) == 0  # what is equal is not written again
+    assert (
+        len(store_categories.versions(tmp_path / "out.json")) == 0
+    )  # what is equal is not written again
 
 
-def changed(**changes: object) -> store.ModelEntry:
-    return store.read_entry("demo").model_copy(update=changes)
+def changed(**changes: object) -> store_categories.ModelEntry:
+    return store_categories.read_entry("demo").model_copy(update=changes)
 
 
 def test_an_entry_is_up_to_date_until_one_thing_differs():
@@ -96,7 +100,7 @@ def test_an_entry_is_up_to_date_until_one_thing_differs():
 def test_a_threshold_by_hand_is_a_setting_too():
     chosen = AnalysisSettings(thresholds={"induction": 0.5})
     assert "induction" in why_stale(changed(), "demo", chosen)
-    categories = store.read_entry("demo").categories
+    categories = store_categories.read_entry("demo").categories
     by_hand = {"threshold": 0.5, "threshold_reason": BY_HAND}
     moved = changed(
         categories={**categories, "induction": categories["induction"].model_copy(update=by_hand)}
@@ -124,7 +128,7 @@ def test_the_committed_file_passes_its_check(capsys):
 
 def test_check_names_every_fault_and_fails(tmp_path, capsys):
     out = tmp_path / "out.json"
-    store.write_entry(changed(revision="sha256:0", definitions_version=0), out)
+    store_categories.write_entry(changed(revision="sha256:0", definitions_version=0), out)
     before = out.read_bytes()
     assert analyze_heads.main(["--check", "--out", str(out)]) == 1
     first, second = capsys.readouterr().err.splitlines()
@@ -135,7 +139,7 @@ def test_check_names_every_fault_and_fails(tmp_path, capsys):
 
 def test_check_says_what_it_could_not_check(tmp_path, capsys):
     out = tmp_path / "out.json"
-    store.write_entry(hand_made("gpt2", library_versions=library_versions()), out)
+    store_categories.write_entry(hand_made("gpt2", library_versions=library_versions()), out)
     assert analyze_heads.main(["--check", "gpt2", "--out", str(out)]) == 0
     assert "gpt2: its revision was not checked" in capsys.readouterr().out
 

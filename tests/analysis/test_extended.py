@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from headroles import store
-from headroles.analysis import extended, ioi, sequences
+from headroles.analysis import extended_roles, ioi, sequences
 from headroles.analysis.bridge import load_bridge
 from headroles.analysis.direct import Direct, HeadsInseparableError
 from headroles.analysis.freshness import faults, why_stale
 from headroles.analysis.measure import make_texts
 from headroles.analysis.run import analyze
-from headroles.extended_roles import EXTENDED_ROLES
-from headroles.extended_scoring import write_effects
-from headroles.models import load_tokenizer
+from headroles.models.loading import load_tokenizer
 from headroles.paths import DEMO_MODEL
-from headroles.selection import AnalysisSettings, reselect
+from headroles.reference.selection import AnalysisSettings, reselect
+from headroles.roles.extended import EXTENDED_ROLES
+from headroles.scoring.direct_effects import write_effects
+from headroles.store import categories
 from scripts import analyze_heads
 from tests.families import byte_level_tokenizer, save_family
 
@@ -41,9 +41,9 @@ def prompts(tokenizer):
     return ioi.ioi_prompts(tokenizer, 16, rng=np.random.default_rng(0))
 
 
-def setting_of(bridge, tokenizer, n: int = 8) -> extended.Setting:
+def setting_of(bridge, tokenizer, n: int = 8) -> extended_roles.Setting:
     probe = make_texts(tokenizer, n=n, seed=3)
-    return extended.Setting(bridge, tokenizer, probe, 3, lambda phase, count: None)
+    return extended_roles.Setting(bridge, tokenizer, probe, 3, lambda phase, count: None)
 
 
 # ------------------------------------------------------------------ texts
@@ -135,10 +135,10 @@ def test_values_from_the_weights_equal_those_of_the_run(family, tmp_path) -> Non
     save_family(family, tmp_path)
     bridge = load_bridge(str(tmp_path))
     ids = torch.tensor([[0, 7], [0, 9]])
-    before, after = extended.effective_embeddings(bridge, ids)
+    before, after = extended_roles.effective_embeddings(bridge, ids)
     _, cache = bridge.run_with_cache(ids)
     for layer, residual in enumerate((before, after)):
-        values = extended.layer_values(bridge, layer, residual)
+        values = extended_roles.layer_values(bridge, layer, residual)
         torch.testing.assert_close(
             values, cache[f"blocks.{layer}.attn.hook_v"][:, 1].detach(), atol=1e-4, rtol=1e-4
         )
@@ -155,7 +155,9 @@ def test_ioi_scores_equal_one_prompt_at_a_time(tokenizer, prompts) -> None:
     """By hand: attention, times value through W_O, the final norm and the unembedding."""
     bridge = load_bridge("demo")
     setting, direct = setting_of(bridge, tokenizer), Direct(bridge)
-    found = extended._ioi_pass(setting, direct, prompts, prompts.prompts, written=prompts.subject)
+    found = extended_roles._ioi_pass(
+        setting, direct, prompts, prompts.prompts, written=prompts.subject
+    )
     row, layer, head = 3, 2, 5
     length = int(prompts.prompts.lengths[row])
     with torch.inference_mode():
@@ -178,18 +180,18 @@ def test_ioi_scores_equal_one_prompt_at_a_time(tokenizer, prompts) -> None:
 def test_an_induction_head_whose_output_is_turned_round_suppresses(tokenizer) -> None:
     """The bundled model's L1H4 looks where it did, but writes the opposite."""
     bridge = load_bridge("demo")
-    before = extended.measure_copies(setting_of(bridge, tokenizer), Direct(bridge))
+    before = extended_roles.measure_copies(setting_of(bridge, tokenizer), Direct(bridge))
     weight = bridge.blocks[1].attn.o.weight  # [model, heads x width]
     with torch.no_grad():
         weight[:, 4 * 16 : 5 * 16] *= -1
     setting = setting_of(bridge, tokenizer)
-    after = extended.measure_copies(setting, Direct(bridge))
+    after = extended_roles.measure_copies(setting, Direct(bridge))
     key = "attention on induction targets"
     assert after.details[key][1, 4] == pytest.approx(float(before.details[key][1, 4]), abs=1e-5)
     assert after.details[key][1, 4] > 0.9
     assert before.scores[:, 1, 4].mean() > 0.1
     assert after.scores[:, 1, 4].mean() < -0.1
-    role = extended._measured(setting, "copy_suppression", after, 8)
+    role = extended_roles._measured(setting, "copy_suppression", after, 8)
     assert (role.top_heads[0].layer, role.top_heads[0].head) == (1, 4)
     assert role.top_heads[0].score < 0
     # Without the repetition there is nothing to suppress.
@@ -202,15 +204,15 @@ def test_a_planted_successor_head_is_found(tokenizer) -> None:
     direct = Direct(bridge)
     days = next(one for one in sequences.ordered_classes(tokenizer) if one.name == "days")
     start = torch.zeros(7, dtype=torch.long)
-    before, _ = extended.effective_embeddings(bridge, torch.stack([start, days.ids], 1))
-    values = extended.layer_values(bridge, 0, before)[:, 0]  # [day width]
+    before, _ = extended_roles.effective_embeddings(bridge, torch.stack([start, days.ids], 1))
+    values = extended_roles.layer_values(bridge, 0, before)[:, 0]  # [day width]
     target = direct.unembed.T[days.ids[days.wanted]] * direct.final.gain.reciprocal()
     planted = torch.linalg.pinv(values) @ (target - target.mean(-1, keepdim=True))
     direct.outputs[0] = direct.outputs[0].clone()
     direct.outputs[0][0] = planted
-    logits = extended._ov_logits(setting_of(bridge, tokenizer), direct, days)
-    assert extended.largest_is(logits, days.wanted)[0, 0].mean() == 1
-    assert extended.largest_is(logits, days.asked)[0, 0].mean() == 0
+    logits = extended_roles._ov_logits(setting_of(bridge, tokenizer), direct, days)
+    assert extended_roles.largest_is(logits, days.wanted)[0, 0].mean() == 1
+    assert extended_roles.largest_is(logits, days.asked)[0, 0].mean() == 0
 
 
 def test_the_bundled_models_fixed_offset_heads_are_positional(entry) -> None:
@@ -239,8 +241,8 @@ def test_every_role_is_there_with_its_error_control_and_n(entry) -> None:
 
 def test_the_section_comes_back_from_the_file_as_it_was(entry, tmp_path) -> None:
     path = tmp_path / "head_categories.json"
-    store.write_entry(entry, path)
-    assert store.read_entry("demo", path) == entry
+    categories.write_entry(entry, path)
+    assert categories.read_entry("demo", path) == entry
 
 
 def test_moving_thresholds_keeps_the_section_untouched(entry) -> None:
@@ -278,7 +280,7 @@ def test_the_command_line_leaves_them_out_on_request_and_tells_their_progress(
     path = tmp_path / "out.json"
     common = ["--sequences", "8", "--out", str(path), "--format", "json-lines"]
     assert analyze_heads.main([*common, "--no-extended"]) == 0
-    assert store.read_entry("demo", path).extended is None
+    assert categories.read_entry("demo", path).extended is None
     capsys.readouterr()
     assert analyze_heads.main(common) == 0  # not up to date: the section is missing
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

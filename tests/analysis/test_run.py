@@ -8,24 +8,24 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from headroles import store
-from headroles.analysis.agreement import largest_difference
 from headroles.analysis.bridge import each_layer, load_bridge
+from headroles.analysis.detect_head_parity import largest_difference
 from headroles.analysis.measure import make_texts, measure, random_cells
 from headroles.analysis.run import analyze
-from headroles.capture import capture
+from headroles.capture.attention import capture
 from headroles.errors import (
     AnalysisError,
     UnknownModelError,
     UnknownRoleError,
     UnsupportedModelError,
 )
-from headroles.models import load_model, load_tokenizer
+from headroles.models.loading import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
-from headroles.probe_texts import SENTENCES
-from headroles.roles import ROLES, SCORED_ROLES
-from headroles.scoring import role_activation
-from headroles.selection import AnalysisSettings
+from headroles.reference.selection import AnalysisSettings
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.scoring.activation import role_activation
+from headroles.store import categories
+from headroles.texts.sentences import SENTENCES
 from headroles.types import RoleScores
 from scripts import analyze_heads
 
@@ -147,7 +147,7 @@ def test_the_bundled_model_has_the_roles_it_is_there_to_show(entry):
 
 
 def test_the_committed_file_is_what_the_analysis_gives(entry):
-    stored = store.read_entry("demo")
+    stored = categories.read_entry("demo")
     assert stored.revision == entry.revision
     for role in SCORED_ROLES:
         again = torch.tensor(entry.all_scores[role.key])
@@ -185,7 +185,7 @@ def test_json_lines_tell_the_progress_and_the_result(tmp_path, capsys):
     assert done == sorted(done)
     assert done[-1] == events[-2]["total"]
     assert events[-1]["event"] == "result"
-    stored = store.read_entry("demo", out)
+    stored = categories.read_entry("demo", out)
     assert stored.categories["induction"].threshold == 0.5
     assert all(len(one.top_heads) <= 1 for key, one in stored.categories.items() if key != "other")
     assert "rough" in stored.notes[0]

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from headroles import store
-from headroles.roles import ROLES
+from headroles.roles.registry import ROLES
+from headroles.store import categories
 from tests.browser.visit import Visit, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -119,8 +119,8 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
         assert "of 1 head" in heads.inner_text()
         # The other models' entries are still there, as they were.
         entries, shipped = (
-            store.read_all(classroom.folder / "head_categories.json"),
-            store.read_all(),
+            categories.read_all(classroom.folder / "head_categories.json"),
+            categories.read_all(),
         )
         assert entries.keys() == shipped.keys()
         assert [name for name in entries if entries[name] != shipped[name]] == ["demo"]

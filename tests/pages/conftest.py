@@ -22,9 +22,11 @@ def planted(monkeypatch, tmp_path):
     """The path of the categories file, with planted heads in the file and in the model."""
     import torch
 
-    from headroles import capture, paths, store
+    from headroles import paths
+    from headroles.capture import attention
+    from headroles.store import categories
 
-    real = capture.collect
+    real = attention.collect
 
     def collect(loaded, encoding):
         _, logits = real(loaded, encoding)
@@ -32,7 +34,7 @@ def planted(monkeypatch, tmp_path):
         return planted_attention(encoding.token_ids, *shape).to(torch.float32), logits
 
     path = tmp_path / "head_categories.json"
-    monkeypatch.setattr(capture, "collect", collect)
+    monkeypatch.setattr(attention, "collect", collect)
     monkeypatch.setattr(paths, "CATEGORIES", path)
-    store.write_entry(planted_entry(4, 8), path)
+    categories.write_entry(planted_entry(4, 8), path)
     return path

@@ -29,7 +29,7 @@ def planted_attention(token_ids, layers: int, heads: int):
     """[layer head query key]: each planted head looks only where its role says, else at 0."""
     import torch
 
-    from headroles.roles import ROLES
+    from headroles.roles.registry import ROLES
 
     length = len(token_ids)
     attention = torch.eye(length).expand(layers, heads, length, length).clone()
@@ -54,8 +54,8 @@ def unplanted(layers: int, heads: int) -> list[Head]:
 
 def planted_entry(layers: int, heads: int, *, model: str = "demo"):
     """The analysis that fits the planted heads; the induction head is listed twice."""
-    from headroles import store
-    from headroles.roles import DEFINITIONS_VERSION, ROLES
+    from headroles.roles.registry import DEFINITIONS_VERSION, ROLES
+    from headroles.store import categories as store_categories
 
     zeros = [[0.0] * heads for _ in range(layers)]
     scores, categories = {}, {}
@@ -66,17 +66,19 @@ def planted_entry(layers: int, heads: int, *, model: str = "demo"):
             scores[role.key][listed[0].layer][listed[0].head] = 1.0
         if role.key == "duplicate_token":
             listed.append(PLANTED["induction"])
-        categories[role.key] = store.Category(
+        categories[role.key] = store_categories.Category(
             display_name=role.name,
             description=role.explanation,
             icon=role.icon,
             threshold=THRESHOLDS.get(role.key),
             top_heads=[
-                store.TopHead(layer=head.layer, head=head.head, score=0.9, standard_error=0.01)
+                store_categories.TopHead(
+                    layer=head.layer, head=head.head, score=0.9, standard_error=0.01
+                )
                 for head in listed
             ],
         )
-    return store.ModelEntry(
+    return store_categories.ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
         model_name=model,
         source=model,
@@ -87,7 +89,7 @@ def planted_entry(layers: int, heads: int, *, model: str = "demo"):
         seed=0,
         sequences=1,
         cap=8,
-        tokenization=store.Tokenization(
+        tokenization=store_categories.Tokenization(
             start_token="<|endoftext|>", start_token_id=0, is_stand_in=False
         ),
         library_versions={},

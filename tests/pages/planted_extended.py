@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headroles.extended_roles import EXTENDED_ROLES, EXTENDED_VERSION
-from headroles.extended_schema import (
+from headroles.roles.extended import EXTENDED_ROLES, EXTENDED_VERSION
+from headroles.store.extended_schema import (
     ExtendedScores,
     ExtendedSection,
     ExtendedTopHead,
@@ -96,7 +96,7 @@ def _profiles(layers: int, heads: int) -> OffsetProfiles:
 
 def planted_extended_attention(attention, tokens):
     """The pages' planted attention with a delimiter head and a head three tokens back added."""
-    from headroles.tokens import is_delimiter
+    from headroles.texts.tokenization import is_delimiter
 
     length = attention.shape[-1]
     for query in range(length):

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headroles import paths, store
-from headroles.access import hash_password
-from headroles.comparison import compare
+from headroles import paths
+from headroles.admin.access import hash_password
+from headroles.admin.job_records import Job, JobRequest, Owner
 from headroles.errors import NotSignedInError
-from headroles.jobs import Job, JobRequest, Owner
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui import state
-from headroles.ui.admin import changes, office, write
+from headroles.reference.diff import compare
+from headroles.store import categories
+from headroles.ui.admin import publish, state
+from headroles.ui.admin import server as admin_server
+from headroles.view import entry_diff
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -38,7 +40,7 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(ROOT / "data" / "head_categories.json", tmp_path)
     monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
     yield tmp_path
-    office.close()
+    admin_server.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def analysed(tmp_path_factory, password_hash):
             time.sleep(0.1)
             app.run()
             assert not app.exception
-        office.close()
+        admin_server.close()
     return place, shown
 
 
@@ -72,7 +74,7 @@ def done(analysed, folder):
 
 def server(folder):
     """The server's side of the page, past everything that the page hides."""
-    return office._offices[folder]
+    return admin_server._offices[folder]
 
 
 def open_page(password_hash: str | None = None, *, page: str = "pages/admin.py"):
@@ -230,17 +232,17 @@ def test_parts_that_are_switched_off_are_left_out_and_said(folder, password_hash
 
 
 def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
-    live = store.read_entry("demo")
+    live = categories.read_entry("demo")
     bare = live.model_copy(update={"causal": {}, "extended": None})
-    assert write.warnings(live, live) == write.warnings(bare, None) == ()
+    assert publish.warnings(live, live) == publish.warnings(bare, None) == ()
     without, with_it = compare(live, bare), compare(bare, live)
     assert (with_it.proof, with_it.extended) == ("new", "new")
     assert (without.proof, without.extended) == ("gone", "gone")
     assert compare(live, live).nothing
     # With the same scores, a proof is something to write.
     assert not with_it.nothing
-    assert "The proof by knock-out is new for students." in changes.sentences("demo", with_it)
-    lost = write.warnings(bare, live)
+    assert "The proof by knock-out is new for students." in entry_diff.sentences("demo", with_it)
+    lost = publish.warnings(bare, live)
     assert [("proof" in line, "extended" in line) for line in lost] == [
         (True, False),
         (False, True),
@@ -345,8 +347,8 @@ def role(app, key: str):
     return app
 
 
-def candidate_of(folder, job: str) -> store.ModelEntry:
-    return store.read_all(folder / "jobs" / job / "candidate.json")["demo"]
+def candidate_of(folder, job: str) -> categories.ModelEntry:
+    return categories.read_all(folder / "jobs" / job / "candidate.json")["demo"]
 
 
 @pytest.mark.parametrize("key", ["previous_token", "induction", "diffuse", "other"])
@@ -368,9 +370,9 @@ def test_every_head_is_on_the_map_of_a_role(looking, folder, done, key: str) -> 
 
 
 def test_the_difference_names_every_role(looking, folder, done) -> None:
-    from headroles.comparison import compare
+    from headroles.reference.diff import compare
 
-    found = compare(store.read_entry("demo"), candidate_of(folder, done))
+    found = compare(categories.read_entry("demo"), candidate_of(folder, done))
     said = texts(looking)
     assert "What would change for the students" in "".join(one.value for one in looking.subheader)
     for key, change in found.roles.items():
@@ -422,7 +424,9 @@ def test_calibrated_takes_all_changes_back(looking, done) -> None:
 
 
 def heads_of(folder, key: str = "induction") -> int:
-    return len(store.read_entry("demo", folder / "head_categories.json").categories[key].top_heads)
+    return len(
+        categories.read_entry("demo", folder / "head_categories.json").categories[key].top_heads
+    )
 
 
 def ask_to_write_with_cap(app, job: str, cap: int):
@@ -509,19 +513,19 @@ def test_one_model_alone_can_be_restored(folder, password_hash) -> None:
     from tests.entries import entry
 
     path = folder / "head_categories.json"
-    demo = store.read_entry("demo", path)
-    store.write_entry(entry("tiny"), path)
-    store.write_entry(entry("tiny", seed=7), path)
-    store.write_entry(demo.model_copy(update={"cap": 3}), path)
+    demo = categories.read_entry("demo", path)
+    categories.write_entry(entry("tiny"), path)
+    categories.write_entry(entry("tiny", seed=7), path)
+    categories.write_entry(demo.model_copy(update={"cap": 3}), path)
     app = section(signed_in(password_hash), state.VERSIONS)
-    name = store.versions(path)[1].name  # tiny with seed 0, demo as shipped
+    name = categories.versions(path)[1].name  # tiny with seed 0, demo as shipped
     app.selectbox(key=state.VERSION).set_value(name).run()
     app.segmented_control(key=state.VERSION_MODEL).set_value("tiny").run()
     press(app, "restore_model")
     assert "Every other model stays as it is." in texts(app)
     press(app, "confirm_yes")
-    assert store.read_entry("tiny", path).seed == 0
-    assert store.read_entry("demo", path).cap == 3
+    assert categories.read_entry("tiny", path).seed == 0
+    assert categories.read_entry("demo", path).cap == 3
 
 
 # ------------------------------------------------------------------ faults
@@ -542,7 +546,7 @@ def test_a_damaged_file_is_shown_and_an_earlier_version_restored(
     assert "Students keep what was live since" in texts(looking)
     press(looking, "restore_newest")
     press(looking, "confirm_yes")
-    assert store.fault(path) is None
+    assert categories.fault(path) is None
     assert not looking.error
     assert "damaged" in texts(looking)  # it is kept
 
@@ -556,7 +560,7 @@ def test_a_damaged_file_without_a_version_is_set_aside(folder, password_hash) ->
     press(app, "confirm_yes")
     assert not path.exists()
     assert "There is no file yet" in texts(app)
-    assert [one.fault != "" for one in store.versions(path)] == [True]
+    assert [one.fault != "" for one in categories.versions(path)] == [True]
 
 
 # ------------------------------------------------------------------ remembering

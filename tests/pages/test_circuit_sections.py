@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles import store
-from headroles.closeup import proof_of
-from headroles.components import Components, Spread, entropy_of
+from headroles.circuits.svd import Components, Spread, entropy_of
 from headroles.paths import ROOT
+from headroles.store import categories
 from headroles.types import Head
-from headroles.ui import causal_words
-from headroles.ui import state as session
-from headroles.ui.knockout import state, work
-from headroles.ui.knockout.components import share_rows
-from headroles.ui.lesson_caches import Split
+from headroles.ui.app import session, stepped_work
+from headroles.ui.knockout_lab import state
+from headroles.ui.knockout_lab.component_caches import Split
+from headroles.ui.knockout_lab.components import share_rows
+from headroles.verdicts.head import proof_of
+from headroles.view import causal
 from tests.entries import entry
 
 
 @pytest.fixture(autouse=True)
 def _all_at_once(monkeypatch) -> None:
     """No browser ticks here, so a run of the page does all the work."""
-    monkeypatch.setattr(work, "MOMENT", 300.0)
+    monkeypatch.setattr(stepped_work, "MOMENT", 300.0)
 
 
 def open_section(section: str, **keys):
@@ -93,7 +93,7 @@ def evidence(**changes: object) -> dict:
 def test_the_passports_words_give_number_error_n_and_control() -> None:
     stored = entry(causal={"induction": evidence()})
     proof = proof_of(stored, Head(1, 2), "induction")
-    assert causal_words.rows("Induction", proof, Head(1, 2)) == [
+    assert causal.rows("Induction", proof, Head(1, 2)) == [
         [
             "Induction",
             "L1H2 alone",
@@ -103,15 +103,15 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
         ],
         ["", "all 2 of the role", "✓ holds up", "−0.500 ± 0.010", "–"],
     ]
-    assert "24 repeated random sequences" in causal_words.method([proof.role])
-    assert causal_words.unreadable([proof.role]) == ""
-    assert causal_words.of_heads(stored) == {Head(1, 2): "◐ Induction"}
+    assert "24 repeated random sequences" in causal.method([proof.role])
+    assert causal.unreadable([proof.role]) == ""
+    assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction"}
 
 
 def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof() -> None:
     stored = entry(causal={"induction": evidence()})
     proof = proof_of(stored, Head(1, 1), "induction")
-    assert causal_words.rows("Induction", proof, Head(1, 1))[0][2] == "– not tested"
+    assert causal.rows("Induction", proof, Head(1, 1))[0][2] == "– not tested"
     assert proof_of(stored, Head(0, 0), "induction") is None
     assert proof_of(stored, Head(1, 2), "diffuse") is None
     assert proof_of(None, Head(1, 2), "induction") is None
@@ -122,22 +122,22 @@ def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() ->
     (head,) = evidence()["heads"]
     stored = entry(causal={"induction": evidence(heads=[{**head, **numbers}], group=None)})
     proof = proof_of(stored, Head(1, 2), "induction")
-    assert causal_words.rows("Induction", proof, Head(1, 2))[0][2:4] == [
+    assert causal.rows("Induction", proof, Head(1, 2))[0][2:4] == [
         "≈ no more than other heads",
         "+9.740 ± 0.010",
     ]
-    (meaning,) = causal_words.meanings([proof])
+    (meaning,) = causal.meanings([proof])
     assert "not clearly more than without random other heads" in meaning
-    assert causal_words.legend(list(causal_words.of_heads(stored).values())).startswith("≈")
+    assert causal.legend(list(causal.of_heads(stored).values())).startswith("≈")
 
 
 def test_what_the_model_cannot_read_is_said_with_both_numbers() -> None:
     stored = entry(causal={"induction": evidence(baseline_loss=8.02)})
-    assert "8.02" in causal_words.unreadable([stored.causal["induction"]])
+    assert "8.02" in causal.unreadable([stored.causal["induction"]])
 
 
 def test_the_bundled_models_passport_shows_the_proof() -> None:
-    if not store.read_entry("demo").causal:
+    if not categories.read_entry("demo").causal:
         pytest.skip("the committed analysis was made without knock-outs")
     from streamlit.testing.v1 import AppTest
 

@@ -8,8 +8,8 @@ import pytest
 
 from headroles.paths import ATTN_ONLY_2L, ROOT
 from headroles.types import Head
-from headroles.ui import state, work
-from headroles.ui.circuits import state as own
+from headroles.ui.app import long_work, session
+from headroles.ui.circuits import state
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +53,9 @@ def test_the_page_answers_at_once_with_a_table_of_ten_keys() -> None:
 def test_settings_change_the_table_and_reset_brings_it_back() -> None:
     app = open_page()
     before = app.dataframe[0].value
-    app.selectbox(key=own.NORM).set_value("none").run()
-    app.toggle(key=own.MINUS_BOS).set_value(False).run()
-    app.number_input(key=own.KEYS).set_value(3).run()
+    app.selectbox(key=state.NORM).set_value("none").run()
+    app.toggle(key=state.MINUS_BOS).set_value(False).run()
+    app.number_input(key=state.KEYS).set_value(3).run()
     assert not app.exception
     assert len(app.dataframe[0].value) == 3
     app.button(key="circuit_reset").click().run()
@@ -66,7 +66,7 @@ def test_settings_change_the_table_and_reset_brings_it_back() -> None:
 def test_a_deeper_head_states_the_direct_path() -> None:
     app = open_page()
     assert "First layer" in "\n".join(one.value for one in app.markdown)
-    app.selectbox(key=own.HEAD).set_value("L2H4").run()
+    app.selectbox(key=state.HEAD).set_value("L2H4").run()
     words = "\n".join(one.value for one in app.markdown)
     assert "Direct path only" in words
     assert "Rotary positions" in words
@@ -74,29 +74,29 @@ def test_a_deeper_head_states_the_direct_path() -> None:
 
 def test_a_token_of_ones_own_is_looked_up_and_shown_as_text() -> None:
     app = open_page()
-    app.text_input(key=own.LOOKUP).set_value(" cat").run()
+    app.text_input(key=state.LOOKUP).set_value(" cat").run()
     assert "Key <b>·cat</b>" in page_html(app)
-    app.text_input(key=own.LOOKUP).set_value("<b>").run()
+    app.text_input(key=state.LOOKUP).set_value("<b>").run()
     assert not app.exception
     assert "Key <b>&lt;</b>" in page_html(app)
-    app.text_input(key=own.LOOKUP).set_value("🐈 שלום").run()
+    app.text_input(key=state.LOOKUP).set_value("🐈 שלום").run()
     assert not app.exception
 
 
 def test_a_key_leads_to_the_close_up_on_a_prompt_with_it() -> None:
     app = open_page()
-    app.selectbox(key=own.HEAD).set_value("L1H2").run()
+    app.selectbox(key=state.HEAD).set_value("L1H2").run()
     key = app.dataframe[0].value["key"].iloc[0].replace("·", " ")
     app.button(key="circuit_try").click().run()
     assert not app.exception
     assert app.title[0].value == "Head close-up"
-    assert app.session_state[state.HEAD] == Head(1, 2)
-    assert key in app.session_state[state.PROMPT]
+    assert app.session_state[session.HEAD] == Head(1, 2)
+    assert key in app.session_state[session.PROMPT]
 
 
 def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
     app = open_page()
-    app.selectbox(key=own.KIND).set_value("V").run()
+    app.selectbox(key=state.KIND).set_value("V").run()
     assert "Strongest V-composition" in captions(app)
     chart = next(
         json.loads(one.proto.spec)
@@ -104,13 +104,13 @@ def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
         if "earlier" in one.proto.spec
     )
     assert len(chart["layer"]) == 2
-    app.toggle(key=own.SUBTRACT).set_value(False).run()
+    app.toggle(key=state.SUBTRACT).set_value(False).run()
     assert not app.exception
 
 
 def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     app = open_page()
-    work.kept()  # another head's table was not made yet
+    long_work.kept()  # another head's table was not made yet
     name = None
 
     def ask_name(self, asked):
@@ -119,22 +119,22 @@ def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
             name = asked
         return real(self, asked)
 
-    real = work.Kept.get
-    monkeypatch.setattr(work.Kept, "get", ask_name)
-    app.selectbox(key=own.HEAD).set_value("L3H3").run()
-    monkeypatch.setattr(work.Kept, "get", lambda self, asked: None)
-    app.session_state[work.STOPPED] = {"table": name}
+    real = long_work.Kept.get
+    monkeypatch.setattr(long_work.Kept, "get", ask_name)
+    app.selectbox(key=state.HEAD).set_value("L3H3").run()
+    monkeypatch.setattr(long_work.Kept, "get", lambda self, asked: None)
+    app.session_state[long_work.STOPPED] = {"table": name}
     app.run()
     assert not app.exception
     assert "was stopped" in captions(app)
-    monkeypatch.setattr(work.Kept, "get", real)
+    monkeypatch.setattr(long_work.Kept, "get", real)
     app.button(key="go_on_table").click().run()
     assert "was stopped" not in captions(app)
     assert len(app.dataframe[0].value) == 10
 
 
 def test_results_that_take_too_much_go_the_oldest_first() -> None:
-    kept = work.Kept(100)
+    kept = long_work.Kept(100)
     kept.put(("a",), 1, 60)
     kept.put(("b",), 2, 30)
     assert kept.get(("a",)) == 1
@@ -148,14 +148,14 @@ def test_results_that_take_too_much_go_the_oldest_first() -> None:
 @pytest.mark.skipif(not (ATTN_ONLY_2L / "config.json").exists(), reason="model not there")
 def test_the_attention_only_model_is_served_too() -> None:
     app = open_page()
-    app.selectbox(key=state.MODEL).set_value("attn-only-2l-tiny").run()
+    app.selectbox(key=session.MODEL).set_value("attn-only-2l-tiny").run()
     assert not app.exception
     assert "L0H3 writes, L1H7 reads" in captions(app)
 
 
 def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:
     app = open_page()
-    app.selectbox(key=state.MODEL).set_value("gpt2").run()
+    app.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.error[0].value.lower()
     app.button(key="use_default_model").click().run()

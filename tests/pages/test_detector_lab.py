@@ -6,13 +6,12 @@ import json
 
 import pytest
 
-from headroles import detector
+from headroles.detector import detection
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.patterns import BUILT_IN, Pattern
+from headroles.roles.patterns import BUILT_IN, Pattern
 from headroles.types import Head
-from headroles.ui import state as session
-from headroles.ui import work
-from headroles.ui.lab import detection, state
+from headroles.ui.app import long_work, session
+from headroles.ui.detector_lab import detection, state
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -32,13 +31,13 @@ def app(planted, monkeypatch):
         for layer in range(loaded.num_layers):
             on_layer(layer, found[:, layer])
 
-    monkeypatch.setattr(detector, "each_layer", each_layer)
-    work.kept.clear()
+    monkeypatch.setattr(detect, "each_layer", each_layer)
+    long_work.kept.clear()
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     app.switch_page(state.PAGE).run()
     assert not app.exception
     yield app
-    work.kept.clear()
+    long_work.kept.clear()
 
 
 def html(app) -> str:
@@ -186,7 +185,7 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
 
 
 def test_a_painted_role_says_which_length_it_needs(app) -> None:
-    from headroles.patterns import of_matrix
+    from headroles.roles.patterns import of_matrix
 
     size = 17
     cells = [[float(k == q - 1 and k > 0) for k in range(size)] for q in range(size)]
@@ -233,7 +232,7 @@ def test_a_stopped_detection_waits(app) -> None:
     app.session_state[state.COUNT] = 5
     induction = Pattern("role", "induction")
     request = detection.Request("demo", (), ("repeats", 5, 0), (induction,), False, False, ())
-    app.session_state[work.STOPPED] = {state.WORK: request}
+    app.session_state[long_work.STOPPED] = {state.WORK: request}
     app.run()
     assert "The detection was stopped." in told(app.caption)
     app.button(key=f"go_on_{state.WORK}").click().run()
@@ -264,7 +263,7 @@ def test_single_heads_can_be_asked_of_a_model_that_nobody_analysed(
 
 
 def test_a_generated_row_beyond_the_context_is_said(app, monkeypatch) -> None:
-    from headroles import probe_texts
+    from headroles.texts import probe_texts
 
     monkeypatch.setattr(probe_texts, "SEGMENT", (200, 200))
     app.session_state[state.SOURCE] = state.GENERATED

@@ -9,11 +9,13 @@ import json
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import SCORED_ROLES
+from headroles.roles.registry import SCORED_ROLES
+from headroles.texts.examples import DEFAULT_PROMPT
 from headroles.types import Head
-from headroles.ui import caches, state
-from headroles.ui.download import files
-from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.app import caches, files, session
+from headroles.ui.head_closeup import files as head_closeup_files
+from headroles.ui.head_map import files as head_map_files
+from headroles.ui.your_prompt import files as your_prompt_files
 from tests.pages.planted import PLANTED
 from tests.pages.planted_extended import planted_section
 
@@ -28,7 +30,7 @@ CODE = ["Python script", "Jupyter notebook"]
 PICTURES = ["Chart as PNG", "Chart as SVG"]
 
 
-def open_page(page: str = state.YOUR_PROMPT):
+def open_page(page: str = session.YOUR_PROMPT):
     from streamlit.testing.v1 import AppTest
 
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
@@ -73,11 +75,11 @@ def test_your_prompt_offers_numbers_and_code() -> None:
 
 def test_the_other_pages_offer_numbers_and_pictures() -> None:
     roles = ["Roles as CSV", "Roles as JSON"]
-    assert offered(open_page(state.CLOSEUP)) == ["Attention as CSV", *roles, *PICTURES]
-    assert offered(open_page(state.MAP)) == ["Table as CSV", "Table as JSON", *PICTURES]
+    assert offered(open_page(session.CLOSEUP)) == ["Attention as CSV", *roles, *PICTURES]
+    assert offered(open_page(session.MAP)) == ["Table as CSV", "Table as JSON", *PICTURES]
 
 
-@pytest.mark.parametrize("page", [state.CLOSEUP, state.MAP])
+@pytest.mark.parametrize("page", [session.CLOSEUP, session.MAP])
 def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: str) -> None:
     monkeypatch.setattr(files, "find_spec", lambda name: None)
     app = open_page(page)
@@ -86,14 +88,14 @@ def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: 
 
 
 def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
-    from headroles import export
+    from headroles.export import tables
 
     def never(*args: object, **settings: object) -> None:
         raise AssertionError("made too early")
 
     for name in ("provenance", "heads_csv", "attention_csv", "script", "chart_image"):
-        monkeypatch.setattr(export, name, never)
-    for page in (state.YOUR_PROMPT, state.CLOSEUP, state.MAP):
+        monkeypatch.setattr(tables, name, never)
+    for page in (session.YOUR_PROMPT, session.CLOSEUP, session.MAP):
         open_page(page)
 
 
@@ -101,7 +103,7 @@ def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
 
 
 def test_the_heads_of_the_prompt_with_their_provenance(answered) -> None:
-    origin, rows = read_csv(made(files.of_prompt(*answered), "Heads as CSV"))
+    origin, rows = read_csv(made(your_prompt_files.of_prompt(*answered), "Heads as CSV"))
     assert origin["model"] == "demo"
     assert origin["prompt"] == DEFAULT_PROMPT
     assert origin["revision"].startswith("sha256:")
@@ -112,36 +114,38 @@ def test_the_heads_of_the_prompt_with_their_provenance(answered) -> None:
 
 
 def test_csv_and_json_say_the_same(answered) -> None:
-    _, rows = read_csv(made(files.of_prompt(*answered), "Heads as CSV"))
-    document = json.loads(made(files.of_prompt(*answered), "Heads as JSON"))
+    _, rows = read_csv(made(your_prompt_files.of_prompt(*answered), "Heads as CSV"))
+    document = json.loads(made(your_prompt_files.of_prompt(*answered), "Heads as JSON"))
     assert [row["label"] for row in rows] == [head["label"] for head in document["heads"]]
     assert document["provenance"]["prompt"] == DEFAULT_PROMPT
 
 
 def test_without_an_analysis_every_head_is_in_the_file(answered) -> None:
-    _, rows = read_csv(made(files.of_prompt(answered[0], caches.provisional()), "Heads as CSV"))
+    _, rows = read_csv(
+        made(your_prompt_files.of_prompt(answered[0], caches.provisional()), "Heads as CSV")
+    )
     assert len(rows) == 5 * 32
 
 
 def test_the_code_is_python_and_a_notebook(answered) -> None:
-    script = made(files.of_prompt(*answered), "Python script").decode()
+    script = made(your_prompt_files.of_prompt(*answered), "Python script").decode()
     compile(script, "again.py", "exec")
     assert repr(DEFAULT_PROMPT) in script
-    notebook = json.loads(made(files.of_prompt(*answered), "Jupyter notebook"))
+    notebook = json.loads(made(your_prompt_files.of_prompt(*answered), "Jupyter notebook"))
     assert notebook["nbformat"] == 4
 
 
 def test_both_prompts_in_one_table(answered) -> None:
-    from headroles.head_detection import summarize
-    from headroles.ui import view
-    from headroles.ui.compare.numbers import role_pairs
+    from headroles.verdicts.prompt import summarize
+    from headroles.view import role_cards
+    from headroles.view.two_prompts import role_pairs
 
     found, reference = answered
     second = caches.answer("demo", "The cat sat on the mat.")
     pairs = role_pairs(
-        *(view.role_cards(summarize(reference.entry, one.scores)) for one in (found, second))
+        *(role_cards.role_cards(summarize(reference.entry, one.scores)) for one in (found, second))
     )
-    offer = files.of_comparison(found, second, reference=reference, pairs=pairs)
+    offer = your_prompt_files.of_comparison(found, second, reference=reference, pairs=pairs)
     origin, rows = read_csv(made(offer, "Both prompts as CSV"))
     assert (origin["prompt"], origin["second_prompt"]) == (found.run.prompt, second.run.prompt)
     (induction,) = (row for row in rows if row["role"] == "induction")
@@ -151,11 +155,11 @@ def test_both_prompts_in_one_table(answered) -> None:
 
 def closeup_files(answered, *, rest_hidden: bool) -> list[files.File]:
     """The files of the planted induction head's close-up."""
-    from headroles.closeup import passport
-    from headroles.roles import ROLES
-    from headroles.ui.closeup import pattern
-    from headroles.ui.closeup.subject import Subject
-    from headroles.ui.text import token_labels
+    from headroles.roles.registry import ROLES
+    from headroles.ui.head_closeup import pattern
+    from headroles.ui.head_closeup.subject import Subject
+    from headroles.verdicts.head import passport
+    from headroles.view.html import token_labels
 
     found, reference = answered
     one = Subject(
@@ -165,7 +169,9 @@ def closeup_files(answered, *, rest_hidden: bool) -> list[files.File]:
         ROLES["induction"],
         tuple(token_labels(found.run.encoding)),
     )
-    return files.of_closeup(one, pattern.shown(one, rest_hidden=rest_hidden), extended=False)
+    return head_closeup_files.of_closeup(
+        one, pattern.shown(one, rest_hidden=rest_hidden), extended=False
+    )
 
 
 @pytest.mark.parametrize("rest_hidden", [False, True])
@@ -193,7 +199,7 @@ def test_pictures_of_the_pattern(answered) -> None:
 
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
 def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None) -> None:
-    offer = files.of_map("demo", prompt, answered[1], extended=False)
+    offer = head_map_files.of_map("demo", prompt, answered[1], extended=False)
     origin, rows = read_csv(made(offer, "Table as CSV"))
     assert len(rows) == 5 * 32
     assert ("prompt" in origin) is (prompt is not None)
@@ -208,7 +214,7 @@ def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
 def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered, prompt) -> None:
     entry = answered[1].entry.model_copy(update={"extended": planted_section(4, 8)})
-    offer = files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
+    offer = head_map_files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
     _, rows = read_csv(made(offer, "Table as CSV"))
     assert len(rows) == 10 * 32  # five and five; one was not measured
     mover = next(row for row in rows if (row["role"], row["label"]) == ("name_mover", "L2H0"))
@@ -233,11 +239,11 @@ def test_the_close_up_gives_the_heads_number_in_every_role(answered) -> None:
 
 
 def test_the_map_of_a_role_as_a_picture(answered) -> None:
-    from headroles.ui.map import numbers
+    from headroles.view import head_maps
 
     found, reference = answered
-    model = numbers.of_prompt(found.scores, reference.thresholds, reference.entry)
-    offer = files.of_role_map("demo", model.roles["induction"], where="on one prompt")
+    model = head_maps.of_prompt(found.scores, reference.thresholds, reference.entry)
+    offer = head_map_files.of_role_map("demo", model.roles["induction"], where="on one prompt")
     assert [file.name for file in offer] == [
         "headroles_demo_map-induction.png",
         "headroles_demo_map-induction.svg",

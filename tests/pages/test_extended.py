@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.extended_roles import EXTENDED_ROLES
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.store import Control
+from headroles.roles.extended import EXTENDED_ROLES
+from headroles.store.schema import Control
 from headroles.types import Head
-from headroles.ui import state
-from headroles.ui.extended import state as extended_state
-from headroles.ui.extended.numbers import NOT_ON_A_PROMPT
-from headroles.ui.extended.switch import NOT_MEASURED
+from headroles.ui.app import extended_state, session
+from headroles.ui.app.extended_switch import NOT_MEASURED
+from headroles.view.extended_roles import NOT_ON_A_PROMPT
 from tests.pages.planted import PLANTED, planted_attention, planted_entry
 from tests.pages.planted_extended import (
     HEADS,
@@ -44,9 +43,11 @@ def entry():
 @pytest.fixture
 def written(monkeypatch, tmp_path, entry):
     """The path of the file that holds it; the model's attention is planted to match."""
-    from headroles import capture, paths, store
+    from headroles import paths
+    from headroles.capture import attention
+    from headroles.store import categories
 
-    real = capture.collect
+    real = attention.collect
 
     def collect(loaded, encoding):
         _, logits = real(loaded, encoding)
@@ -54,9 +55,9 @@ def written(monkeypatch, tmp_path, entry):
         return planted_extended_attention(planted, encoding.tokens), logits
 
     path = tmp_path / "head_categories.json"
-    monkeypatch.setattr(capture, "collect", collect)
+    monkeypatch.setattr(attention, "collect", collect)
     monkeypatch.setattr(paths, "CATEGORIES", path)
-    store.write_entry(entry, path)
+    categories.write_entry(entry, path)
     return path
 
 
@@ -76,7 +77,7 @@ def page_html(app) -> str:
     return "\n".join(element.proto.body for element in app.get("html"))
 
 
-@pytest.mark.parametrize("page", [None, state.MAP, state.CLOSEUP])
+@pytest.mark.parametrize("page", [None, session.MAP, session.CLOSEUP])
 def test_they_are_off_for_beginners(written, page) -> None:
     app = open_page(page, on=False)
     assert not app.toggle(key=extended_state.SHOWN).value
@@ -85,13 +86,13 @@ def test_they_are_off_for_beginners(written, page) -> None:
 
 
 def test_the_switch_is_kept_from_page_to_page(written) -> None:
-    app = open_page(state.MAP)
-    app.switch_page(state.CLOSEUP).run()
+    app = open_page(session.MAP)
+    app.switch_page(session.CLOSEUP).run()
     assert app.toggle(key=extended_state.SHOWN).value
 
 
 def test_an_older_file_says_that_they_were_not_measured(planted) -> None:
-    for page in (None, state.MAP, state.CLOSEUP):
+    for page in (None, session.MAP, session.CLOSEUP):
         app = open_page(page)
         assert NOT_MEASURED in [caption.value for caption in app.caption]
 
@@ -109,7 +110,7 @@ def charts(app, title: str) -> list[dict[str, dict]]:
 
 
 def test_the_map_shows_every_role_and_says_the_sign_in_words(written) -> None:
-    app = open_page(state.MAP)
+    app = open_page(session.MAP)
     html = page_html(app)
     for role in EXTENDED_ROLES.values():
         assert f"<h3>{role.name}</h3>" in html
@@ -124,8 +125,8 @@ def test_the_map_shows_every_role_and_says_the_sign_in_words(written) -> None:
 def test_the_map_of_a_prompt_judges_what_attention_shows_and_says_why_not_the_others(
     written,
 ) -> None:
-    app = open_page(state.MAP)
-    app.radio(key=state.MAP_SOURCE).set_value(state.PROMPTED).run()
+    app = open_page(session.MAP)
+    app.radio(key=session.MAP_SOURCE).set_value(session.PROMPTED).run()
     assert not app.exception
     html = page_html(app)
     assert "are active as Delimiter on this prompt" in html
@@ -139,28 +140,28 @@ def test_the_map_of_a_prompt_judges_what_attention_shows_and_says_why_not_the_ot
 
 
 def test_the_table_of_every_head_has_them_only_while_the_switch_is_on(written) -> None:
-    app = open_page(state.MAP)
+    app = open_page(session.MAP)
     frame = app.dataframe[-1].value.set_index("head")
     assert frame.loc["L1H1", "copy_suppression"] == -0.75
     assert "Copy suppression" in frame.loc["L1H1", "roles"]
-    app.text_input(key=state.SEARCH).set_value("name mover").run()
+    app.text_input(key=session.SEARCH).set_value("name mover").run()
     assert list(app.dataframe[-1].value["head"]) == ["L2H0"]
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
     assert "copy_suppression" not in app.dataframe[-1].value if app.dataframe else True
-    app.text_input(key=state.SEARCH).set_value("").run()
+    app.text_input(key=session.SEARCH).set_value("").run()
     assert "copy_suppression" not in app.dataframe[-1].value
 
 
 def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatch) -> None:
-    from headroles.known_heads import KnownHead
-    from headroles.ui.extended import numbers
+    from headroles.roles.known_heads import KnownHead
+    from headroles.view import extended_roles
 
     def known(model, *, role):
         named = KnownHead(Head(3, 7), "name_mover", "function", "Somebody 2022")
         return [named] if role == "name_mover" else []
 
-    monkeypatch.setattr(numbers, "known_heads", known)
-    app = open_page(state.MAP)
+    monkeypatch.setattr(extended_roles, "known_heads", known)
+    app = open_page(session.MAP)
     assert "named for the role by papers" in page_html(app)
     (drawn,) = charts(app, "Name mover: ")
     assert drawn["L3H7"]["papers"]
@@ -169,20 +170,20 @@ def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatc
 
 
 def test_a_signed_map_says_how_many_heads_do_the_opposite(written, entry) -> None:
-    from headroles import store
+    from headroles.store import categories
 
     role = entry.extended.roles["copy_suppression"]
     scores = [list(row) for row in role.scores]
     scores[2][3] = 0.9
     roles = {**entry.extended.roles, "copy_suppression": role.model_copy(update={"scores": scores})}
     section = entry.extended.model_copy(update={"roles": roles})
-    store.write_entry(entry.model_copy(update={"extended": section}), written)
-    html = page_html(open_page(state.MAP))
+    categories.write_entry(entry.model_copy(update={"extended": section}), written)
+    html = page_html(open_page(session.MAP))
     assert "1 head writes for the token: they copy it (most L2H3, +0.90 logits)." in html
 
 
 def test_sentences_stand_beside_random_tokens_and_their_difference(written) -> None:
-    app = open_page(state.MAP, on=False)
+    app = open_page(session.MAP, on=False)
     head = PLANTED["previous_token"]
     html = page_html(app)
     assert "1 of 32 heads reach the threshold of Previous token on sentences: 1 do it on" in html
@@ -199,8 +200,8 @@ def test_extended_roles_by_attention_join_the_comparison_when_they_are_on(writte
     def names(app) -> list[str]:
         return app.segmented_control(key=extended_state.PLACE_ROLE).options
 
-    assert names(open_page(state.MAP, on=False)) == ["Previous token", "First token (resting)"]
-    app = open_page(state.MAP)
+    assert names(open_page(session.MAP, on=False)) == ["Previous token", "First token (resting)"]
+    app = open_page(session.MAP)
     assert names(app)[2:] == ["Delimiter", "Fixed offset"]
     app.segmented_control(key=extended_state.PLACE_ROLE).set_value("fixed_offset").run()
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
@@ -214,8 +215,8 @@ def closeup_of(head: Head):
     from streamlit.testing.v1 import AppTest
 
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    app.session_state[state.HEAD] = head
-    app.switch_page(state.CLOSEUP).run()
+    app.session_state[session.HEAD] = head
+    app.switch_page(session.CLOSEUP).run()
     app.toggle(key=extended_state.SHOWN).set_value(True).run()
     assert not app.exception
     return app
@@ -268,13 +269,13 @@ def test_cards_for_what_attention_can_show_on_a_prompt(written) -> None:
 
 def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) -> None:
     app = open_page()
-    app.text_area(key=state.BOX).set_value(NO_MARKS)
+    app.text_area(key=session.BOX).set_value(NO_MARKS)
     app.button(key="run").click().run()
     assert charts(app, "Delimiter: 0 of 1 head active. L0H1: nothing to do here.")
 
 
 def test_a_prompt_of_two_tokens_is_no_error(written) -> None:
     app = open_page()
-    app.text_area(key=state.BOX).set_value("Hi.")
+    app.text_area(key=session.BOX).set_value("Hi.")
     app.button(key="run").click().run()
     assert not app.exception

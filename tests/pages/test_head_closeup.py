@@ -6,12 +6,13 @@ import dataclasses
 
 import pytest
 
-from headroles import models, paths
+from headroles import paths
+from headroles.models import catalogue
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.texts.examples import DEFAULT_PROMPT
 from headroles.types import Head
-from headroles.ui import state
-from headroles.ui.examples import DEFAULT_PROMPT
+from headroles.ui.app import session
 from tests.pages.planted import PLANTED
 
 pytestmark = pytest.mark.skipif(
@@ -32,15 +33,15 @@ def open_page():
 
 
 def look_at(app, head: Head, role: str | None = None):
-    app.session_state[state.HEAD] = head
-    app.session_state[state.ROLE] = role
+    app.session_state[session.HEAD] = head
+    app.session_state[session.ROLE] = role
     app.run()
     assert not app.exception
     return app
 
 
 def run_prompt(app, prompt: str):
-    app.text_area(key=state.BOX).set_value(prompt)
+    app.text_area(key=session.BOX).set_value(prompt)
     app.button(key="run").click().run()
     assert not app.exception
     return app
@@ -60,13 +61,13 @@ def app(planted):
 
 
 def test_opened_from_the_navigation_it_shows_the_listed_induction_head(app) -> None:
-    assert app.selectbox(key=state.HEAD_BOX).value == PLANTED["induction"].label
-    assert app.selectbox(key=state.ROLE_BOX).value == "induction"
+    assert app.selectbox(key=session.HEAD_BOX).value == PLANTED["induction"].label
+    assert app.selectbox(key=session.ROLE_BOX).value == "induction"
     html = page_html(app)
     assert "<h2>L1H1</h2>" in html
     assert "Its role: induction." in html
     assert "On this prompt L1H1 mostly looks at the token that followed the earlier copy" in html
-    assert app.session_state[state.PROMPT] == DEFAULT_PROMPT
+    assert app.session_state[session.PROMPT] == DEFAULT_PROMPT
 
 
 @pytest.mark.parametrize("key", PLANTED)
@@ -74,7 +75,7 @@ def test_a_planted_head_is_told_by_its_only_role(app, key: str) -> None:
     look_at(app, PLANTED[key])
     name = ROLES[key].name
     assert f"Its role: {name[0].lower()}{name[1:]}." in page_html(app)
-    assert app.selectbox(key=state.ROLE_BOX).value == key  # its main role
+    assert app.selectbox(key=session.ROLE_BOX).value == key  # its main role
 
 
 def test_the_passport_has_every_role_with_rank_and_listing(app) -> None:
@@ -101,16 +102,16 @@ def test_a_head_that_fits_nothing_says_so(app) -> None:
 def test_every_head_as_every_role(app) -> None:
     for key in ROLES:
         look_at(app, Head(3, 7), key)
-        assert app.selectbox(key=state.ROLE_BOX).value == key
+        assert app.selectbox(key=session.ROLE_BOX).value == key
 
 
 def test_previous_and_next_stop_at_the_ends_of_the_model(app) -> None:
     look_at(app, Head(0, 7), "diffuse")
     app.button(key="next_head").click().run()
-    assert app.session_state[state.HEAD] == Head(1, 0)
-    assert app.selectbox(key=state.ROLE_BOX).value == "diffuse"
+    assert app.session_state[session.HEAD] == Head(1, 0)
+    assert app.selectbox(key=session.ROLE_BOX).value == "diffuse"
     app.button(key="previous_head").click().run()
-    assert app.session_state[state.HEAD] == Head(0, 7)
+    assert app.session_state[session.HEAD] == Head(0, 7)
     look_at(app, Head(0, 0))
     assert app.button(key="previous_head").disabled
     look_at(app, Head(3, 7))
@@ -120,23 +121,23 @@ def test_previous_and_next_stop_at_the_ends_of_the_model(app) -> None:
 def test_another_head_of_the_role(app) -> None:
     look_at(app, PLANTED["duplicate_token"], "duplicate_token")  # it lists L2H2 and L1H1
     app.button(key="another_head").click().run()
-    assert app.session_state[state.HEAD] == PLANTED["induction"]
-    assert app.selectbox(key=state.ROLE_BOX).value == "duplicate_token"
+    assert app.session_state[session.HEAD] == PLANTED["induction"]
+    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"
     look_at(app, PLANTED["diffuse"], "diffuse")
     assert app.button(key="another_head").disabled
 
 
 def test_head_and_role_can_be_chosen_from_the_lists(app) -> None:
-    app.selectbox(key=state.HEAD_BOX).set_value("L2H2").run()
-    assert app.session_state[state.HEAD] == Head(2, 2)
-    app.selectbox(key=state.ROLE_BOX).set_value("duplicate_token").run()
-    assert app.session_state[state.ROLE] == "duplicate_token"
+    app.selectbox(key=session.HEAD_BOX).set_value("L2H2").run()
+    assert app.session_state[session.HEAD] == Head(2, 2)
+    app.selectbox(key=session.ROLE_BOX).set_value("duplicate_token").run()
+    assert app.session_state[session.ROLE] == "duplicate_token"
     assert "100% of its attention goes to earlier copies of the same token" in page_html(app)
 
 
 def test_the_hidden_rest_is_said_in_the_chart_and_beside_it(app) -> None:
     assert not any("Resting column hidden" in spec for spec in specs(app))
-    app.toggle(key=state.HIDE_REST).set_value(True).run()
+    app.toggle(key=session.HIDE_REST).set_value(True).run()
     assert sum("Resting column hidden" in spec for spec in specs(app)) == 1
     assert any("resting column is hidden" in alt for alt in alts(app))
     html = page_html(app)
@@ -150,7 +151,7 @@ def specs(app) -> list[str]:
 
 def test_a_resting_head_has_nothing_left_without_its_rest(app) -> None:
     look_at(app, PLANTED["positional"])
-    app.toggle(key=state.HIDE_REST).set_value(True).run()
+    app.toggle(key=session.HIDE_REST).set_value(True).run()
     assert not app.exception
     # All 17 rows have everything on the first token.
     assert "16 rows had nothing beside it and are blank" in page_html(app)
@@ -160,19 +161,19 @@ def test_a_resting_head_has_nothing_left_without_its_rest(app) -> None:
 def test_a_chosen_token_has_its_links_in_a_table(app) -> None:
     # In "start The cat sat on the mat . The cat sat ...", position 9 is the second " cat":
     # the planted induction head looks at what followed the first one, " sat" at 3, alone.
-    app.session_state[state.TOKEN] = 9
+    app.session_state[session.TOKEN] = 9
     app.run()
     assert "“·cat” (9) looks at “·sat” (3) 100%." in page_html(app)
     # It followed the second " The" (8), so the third one (15) looks at it, and no other does.
     assert "it is looked at by “·The” (15) 100%." in page_html(app)
-    app.session_state[state.TOKEN] = 3
+    app.session_state[session.TOKEN] = 3
     app.run()
     # Both later copies look at it: 9 with all its attention, 16 with half (the other at 10).
     assert "it is looked at by “·cat” (9) 100% and “·cat” (16) 50%." in page_html(app)
 
 
 def test_a_chosen_token_that_the_next_prompt_lacks_is_forgotten(app) -> None:
-    app.session_state[state.TOKEN] = 16
+    app.session_state[session.TOKEN] = 16
     run_prompt(app, "one two one two one two")
     assert "(16)" not in page_html(app)
 
@@ -195,8 +196,8 @@ def test_a_model_that_shares_nothing_says_so(app) -> None:
 def test_grouped_heads_lead_to_their_partners(tmp_path, model_folders, monkeypatch) -> None:
     """A tiny Llama with 4 heads over 2 key/value heads stands in for the bundled model."""
     folder = model_folders("llama")
-    entry = dataclasses.replace(models.CATALOGUE["demo"], source=str(folder))
-    monkeypatch.setitem(models.CATALOGUE, "demo", entry)
+    entry = dataclasses.replace(catalogue.CATALOGUE["demo"], source=str(folder))
+    monkeypatch.setitem(catalogue.CATALOGUE, "demo", entry)
     monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "none.json")
     import streamlit as st
 
@@ -206,7 +207,7 @@ def test_grouped_heads_lead_to_their_partners(tmp_path, model_folders, monkeypat
         partners = [b.key for b in app.button if b.key and b.key.startswith("partner_")]
         assert partners == ["partner_L0H2"]
         app.button(key="partner_L0H2").click().run()
-        assert app.session_state[state.HEAD] == Head(0, 2)
+        assert app.session_state[session.HEAD] == Head(0, 2)
     finally:
         st.cache_resource.clear()
 
@@ -217,7 +218,7 @@ def test_an_empty_prompt_is_a_sentence(app, prompt: str) -> None:
     assert "The prompt is empty" in app.error[0].value
     assert not app.get("vega_lite_chart")
     run_prompt(app, NO_REPEATS)
-    assert app.selectbox(key=state.HEAD_BOX).value == "L1H1"
+    assert app.selectbox(key=session.HEAD_BOX).value == "L1H1"
 
 
 def test_one_token_is_too_little_to_tell(app) -> None:
@@ -262,28 +263,28 @@ def test_without_a_file_a_head_can_still_be_looked_at(planted) -> None:
     assert "There is no analysis of this model that could name its role." in html
     assert "Provisional threshold" in html
     # The planted induction head has the highest activation of all.
-    assert app.selectbox(key=state.HEAD_BOX).value == "L1H1"
-    assert app.selectbox(key=state.ROLE_BOX).value == "induction"
+    assert app.selectbox(key=session.HEAD_BOX).value == "L1H1"
+    assert app.selectbox(key=session.ROLE_BOX).value == "induction"
 
 
 @pytest.mark.parametrize("key", PLANTED)
 def test_without_a_file_a_head_is_seen_as_what_it_does_here(planted, key: str) -> None:
     planted.unlink()
     app = look_at(open_page(), PLANTED[key])
-    assert app.selectbox(key=state.ROLE_BOX).value == key
+    assert app.selectbox(key=session.ROLE_BOX).value == key
 
 
 def test_a_model_that_cannot_be_reached_leads_back(app) -> None:
     look_at(app, Head(2, 2))
-    app.sidebar.selectbox(key=state.MODEL).set_value("gpt2").run()
+    app.sidebar.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert "gpt2" in app.error[0].value
     app.button(key="use_default_model").click().run()
     assert not app.error
-    assert app.selectbox(key=state.ROLE_BOX).value == "duplicate_token"  # the role is kept
+    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"  # the role is kept
     # The head was another model's; the most active listed one of the role takes its place.
-    assert app.selectbox(key=state.HEAD_BOX).value == "L2H2"
+    assert app.selectbox(key=session.HEAD_BOX).value == "L2H2"
 
 
 def test_a_head_that_the_model_lacks_is_replaced(app) -> None:
     look_at(app, Head(11, 11), "induction")
-    assert app.session_state[state.HEAD] == PLANTED["induction"]
+    assert app.session_state[session.HEAD] == PLANTED["induction"]

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles.registry import ROLES, SCORED_ROLES
 from headroles.types import Head
-from headroles.ui import state
+from headroles.ui.app import session
 from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -33,7 +33,7 @@ def page_html(app) -> str:
 
 
 def on_this_prompt(app):
-    app.radio(key=state.MAP_SOURCE).set_value(state.PROMPTED).run()
+    app.radio(key=session.MAP_SOURCE).set_value(session.PROMPTED).run()
     assert not app.exception
     return app
 
@@ -65,7 +65,7 @@ def test_the_switch_shows_the_prompt(app) -> None:
     on_this_prompt(app)
     html = page_html(app)
     assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in html
-    app.text_area(key=state.BOX).set_value(NO_REPEATS)
+    app.text_area(key=session.BOX).set_value(NO_REPEATS)
     app.button(key="run").click().run()
     assert ROLES["induction"].asleep in page_html(app)
 
@@ -100,7 +100,7 @@ def test_the_table_on_the_prompt_has_the_activations(app) -> None:
     ],
 )
 def test_the_table_can_be_searched(app, wanted: str, heads: list[str]) -> None:
-    app.text_input(key=state.SEARCH).set_value(wanted).run()
+    app.text_input(key=session.SEARCH).set_value(wanted).run()
     shown = [list(table.value["head"]) for table in app.dataframe]
     assert shown == ([heads] if heads else [])
     assert any(f"{len(heads)} of 32 heads." in caption.value for caption in app.caption)
@@ -108,20 +108,20 @@ def test_the_table_can_be_searched(app, wanted: str, heads: list[str]) -> None:
 
 def test_a_click_on_a_cell_is_a_click_on_its_head_and_role(app) -> None:
     """The event itself needs a browser; here the callback's two halves meet on the page."""
-    app.session_state[state.HEAD] = Head(2, 2)
-    app.session_state[state.ROLE] = "duplicate_token"
-    app.session_state[state.GO] = state.CLOSEUP
+    app.session_state[session.HEAD] = Head(2, 2)
+    app.session_state[session.ROLE] = "duplicate_token"
+    app.session_state[session.GO] = session.CLOSEUP
     app.run()
     assert [title.value for title in app.title] == ["Head close-up"]
     assert "<h2>L2H2</h2>" in page_html(app)
 
 
 def test_two_models_on_one_role(app, planted) -> None:
-    from headroles import store
+    from headroles.store import categories
 
-    store.write_entry(planted_entry(12, 12, model="gpt2"), planted)
-    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
-    app.selectbox(key=state.PAIR_ROLE).set_value("diffuse").run()
+    categories.write_entry(planted_entry(12, 12, model="gpt2"), planted)
+    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=session.PAIR_ROLE).set_value("diffuse").run()
     assert not app.exception
     assert not app.warning
     names = [text.value for text in app.markdown]
@@ -132,7 +132,7 @@ def test_two_models_on_one_role(app, planted) -> None:
 
 
 def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
-    app.selectbox(key=state.PAIR_MODEL).set_value("distilgpt2").run()
+    app.selectbox(key=session.PAIR_MODEL).set_value("distilgpt2").run()
     assert not app.exception
     assert "no reference scores for 'distilgpt2'" in app.warning[0].value.replace("\\", "")
     assert len(app.get("vega_lite_chart")) == 6  # the first model's map still stands there
@@ -140,19 +140,19 @@ def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
 
 def test_a_second_model_that_cannot_be_reached_gets_its_sentence(app) -> None:
     on_this_prompt(app)
-    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.warning[0].value
 
 
 def test_the_second_model_is_never_the_first(app, planted) -> None:
-    from headroles import store
+    from headroles.store import categories
 
-    store.write_entry(planted_entry(12, 12, model="gpt2"), planted)
-    app.selectbox(key=state.PAIR_MODEL).set_value("gpt2").run()
-    app.sidebar.selectbox(key=state.MODEL).set_value("gpt2").run()
+    categories.write_entry(planted_entry(12, 12, model="gpt2"), planted)
+    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
+    app.sidebar.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
-    assert app.session_state[state.PAIR_MODEL] is None
+    assert app.session_state[session.PAIR_MODEL] is None
 
 
 def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
@@ -168,15 +168,15 @@ def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
 
 def test_an_empty_prompt_is_a_sentence(app) -> None:
     on_this_prompt(app)
-    app.text_area(key=state.BOX).set_value(" ")
+    app.text_area(key=session.BOX).set_value(" ")
     app.button(key="run").click().run()
     assert "The prompt is empty" in app.error[0].value
 
 
 def test_an_analysis_of_another_shape_is_not_used_on_the_prompt(planted) -> None:
-    from headroles import store
+    from headroles.store import categories
 
-    store.write_entry(planted_entry(5, 8), planted)
+    categories.write_entry(planted_entry(5, 8), planted)
     app = on_this_prompt(open_page())
     assert "(provisional)" in page_html(app)
     assert len(app.dataframe[0].value) == 32

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui import state as session
-from headroles.ui.knockout import offsets, state, work
+from headroles.ui.app import session, stepped_work
+from headroles.ui.knockout_lab import offset_test, state
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _all_at_once(monkeypatch) -> None:
     """No browser ticks here, so a run of the page does all the work."""
-    monkeypatch.setattr(work, "MOMENT", 120.0)
+    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
 
 
 @pytest.fixture
@@ -129,13 +129,13 @@ def test_odd_prompts_run(prompt: str) -> None:
 
 
 def test_stop_keeps_what_there_is(monkeypatch) -> None:
-    monkeypatch.setattr(work, "MOMENT", 0.0)  # no step is done by itself
+    monkeypatch.setattr(stepped_work, "MOMENT", 0.0)  # no step is done by itself
     app = open_page()
     assert any(one.key == "stop_control" for one in app.button)
     app.button(key="stop_control").click().run()
     assert not app.exception
     assert any("Stopped after 0 of 2 steps" in one.value for one in app.caption)
-    monkeypatch.setattr(work, "MOMENT", 120.0)
+    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
     app.button(key="go_on_control").click().run()
     assert not app.exception
     assert special(app).startswith("**This is special")
@@ -165,5 +165,7 @@ def test_own_prompts_join_the_table() -> None:
 def test_the_previous_token_test_names_its_offset() -> None:
     app = open_page("Previous-token test", **{state.OFFSET_N: 24})
     assert said(app, "carries most").startswith("**L0H6 carries most from one token back")
-    assert f"with {offsets.OTHERS} other heads of layer 0" in " ".join(c.value for c in app.caption)
+    assert f"with {offset_test.OTHERS} other heads of layer 0" in " ".join(
+        c.value for c in app.caption
+    )
     assert "Redundancy at 1" in page_html(app)

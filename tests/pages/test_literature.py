@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headroles import known_heads
 from headroles.paths import ROOT
+from headroles.roles import known_heads
 from headroles.types import Head
-from headroles.ui import state
+from headroles.ui.app import session
 
 NAMED = [
     known_heads.KnownHead(Head(1, 1), "induction", "pattern", "Somebody <b>et al.</b> 2026"),
@@ -38,14 +38,14 @@ def html(app) -> str:
 
 
 def test_the_map_marks_the_named_heads_and_cites_them(app) -> None:
-    text = html(opened(app, state.MAP))
+    text = html(opened(app, session.MAP))
     assert "named for the role by papers (from the literature)" in text
     assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is named" in text
     assert "From the literature: Somebody &lt;b&gt;et al.&lt;/b&gt; 2026." in text
 
 
 def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
-    opened(app, state.MAP)
+    opened(app, session.MAP)
     pills = next(group for group in app.button_group if group.key == "head_of_papers")
     assert list(pills.options) == ["L1H1 · Induction", "L3H6 · Induction"]
     pills.set_value("L3H6 · Induction").run()
@@ -59,12 +59,12 @@ def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
 
 
 def test_the_close_up_opens_with_a_head_that_papers_name(app) -> None:
-    text = html(opened(app, state.CLOSEUP))
+    text = html(opened(app, session.CLOSEUP))
     assert "<h2>L1H1</h2>" in text
     assert "From the literature, not measured here: Induction." in text
 
 
-@pytest.mark.parametrize("page", [state.YOUR_PROMPT, state.CLOSEUP, state.MAP])
+@pytest.mark.parametrize("page", [session.YOUR_PROMPT, session.CLOSEUP, session.MAP])
 def test_every_page_tells_how_to_get_the_analysis(app, page: str) -> None:
     opened(app, page)
     assert "scripts.analyze_heads --model demo" in app.warning[0].value.replace("\\", "")
@@ -73,10 +73,10 @@ def test_every_page_tells_how_to_get_the_analysis(app, page: str) -> None:
 
 
 def test_with_an_analysis_nothing_of_it_shows(app, planted) -> None:
-    from headroles import store
+    from headroles.store import categories
     from tests.pages.planted import planted_entry
 
-    store.write_entry(planted_entry(4, 8), planted)
-    opened(app, state.MAP)
+    categories.write_entry(planted_entry(4, 8), planted)
+    opened(app, session.MAP)
     assert "literature" not in html(app)
     assert not app.get("page_link")

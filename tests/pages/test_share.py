@@ -7,15 +7,14 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from headroles.link import LONGEST
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.tokens import MAX_CHARACTERS
+from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.texts.tokenization import MAX_CHARACTERS
 from headroles.types import Head
-from headroles.ui import state
-from headroles.ui.circuits import state as circuits
-from headroles.ui.examples import DEFAULT_PROMPT
-from headroles.ui.knockout import state as knockout
-from headroles.ui.share import session
+from headroles.ui.app import address, session
+from headroles.ui.app.link import LONGEST
+from headroles.ui.circuits import state
+from headroles.ui.knockout_lab import state as knockout_lab_state
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -54,8 +53,8 @@ def warnings(app) -> list[str]:
 
 def test_a_prompt_and_a_second_one() -> None:
     app = open_link(p=PROMPT, p2="A dog")
-    assert app.text_area(key=state.BOX).value == PROMPT
-    assert app.text_area(key=state.SECOND_BOX).value == "A dog"
+    assert app.text_area(key=session.BOX).value == PROMPT
+    assert app.text_area(key=session.SECOND_BOX).value == "A dog"
     assert app.query_params == {"m": "demo", "p": PROMPT, "p2": "A dog"}
     assert not warnings(app)
 
@@ -63,9 +62,9 @@ def test_a_prompt_and_a_second_one() -> None:
 def test_a_head_seen_as_a_role_with_its_resting_column_hidden() -> None:
     app = open_link(CLOSEUP, p=PROMPT, h="L2H2", r="duplicate_token", x="1")
     assert app.title[0].value == "Head close-up"
-    assert app.session_state[state.HEAD] == Head(2, 2)
-    assert app.selectbox(key=state.ROLE_BOX).value == "duplicate_token"
-    assert app.toggle(key=state.HIDE_REST).value is True
+    assert app.session_state[session.HEAD] == Head(2, 2)
+    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"
+    assert app.toggle(key=session.HIDE_REST).value is True
     assert app.query_params == {
         "m": "demo",
         "p": PROMPT,
@@ -77,15 +76,15 @@ def test_a_head_seen_as_a_role_with_its_resting_column_hidden() -> None:
 
 def test_a_head_without_a_role_is_seen_as_its_main_one() -> None:
     app = open_link(CLOSEUP, h="L2H2")
-    assert app.selectbox(key=state.ROLE_BOX).value == "duplicate_token"
+    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"
     assert app.query_params["r"] == "duplicate_token"
 
 
 def test_a_map_of_the_prompt_beside_a_second_model() -> None:
     app = open_link(MAP, v="all", r="diffuse", m2="gpt2")
-    assert app.radio(key=state.MAP_SOURCE).value == state.PROMPTED
-    assert app.selectbox(key=state.PAIR_ROLE).value == "diffuse"
-    assert app.selectbox(key=state.PAIR_MODEL).value == "gpt2"
+    assert app.radio(key=session.MAP_SOURCE).value == session.PROMPTED
+    assert app.selectbox(key=session.PAIR_ROLE).value == "diffuse"
+    assert app.selectbox(key=session.PAIR_MODEL).value == "gpt2"
     assert app.query_params == {"m": "demo", "r": "diffuse", "v": "all", "m2": "gpt2"}
 
 
@@ -94,35 +93,35 @@ def test_circuits_of_a_head_with_the_norm_left_out() -> None:
     app = open_link(CIRCUITS, **query)
     assert not warnings(app)
     assert app.title[0].value == "Circuits"
-    assert app.selectbox(key=circuits.HEAD).value == "L1H2"
-    assert app.selectbox(key=circuits.NORM).value == "none"
-    assert [app.toggle(key=key).value for key in circuits.SWITCHES] == [False, True, False]
+    assert app.selectbox(key=state.HEAD).value == "L1H2"
+    assert app.selectbox(key=state.NORM).value == "none"
+    assert [app.toggle(key=key).value for key in state.SWITCHES] == [False, True, False]
     assert app.query_params == query
     assert query.items() <= dict(parse_qsl(copied(app))).items()
-    app.selectbox(key=circuits.HEAD).set_value("L0H1")
-    app.selectbox(key=circuits.NORM).set_value("applied")
+    app.selectbox(key=state.HEAD).set_value("L0H1")
+    app.selectbox(key=state.NORM).set_value("applied")
     assert run(app).query_params == {"m": "attn-only-2l-tiny", "h": "L0H1", "o": "biases,mean"}
 
 
 def test_heads_taken_away_in_the_knock_out_lab() -> None:
     app = open_link(KNOCKOUT, p=PROMPT, hs="L1H1,L2H2", w="zero")
     assert not warnings(app)
-    assert app.multiselect(key=knockout.LAB_HEADS).value == ["L1H1", "L2H2"]
-    assert app.selectbox(key=knockout.LAB_HOW).value == knockout.TO_ZERO
+    assert app.multiselect(key=knockout_lab_state.LAB_HEADS).value == ["L1H1", "L2H2"]
+    assert app.selectbox(key=knockout_lab_state.LAB_HOW).value == knockout_lab_state.TO_ZERO
     query = {"m": "demo", "p": PROMPT, "hs": "L1H1,L2H2", "w": "zero"}
     assert app.query_params == query
     assert dict(parse_qsl(copied(app))) == query
-    app.multiselect(key=knockout.LAB_HEADS).set_value(["L3H0"])
+    app.multiselect(key=knockout_lab_state.LAB_HEADS).set_value(["L3H0"])
     assert run(app).query_params == {**query, "hs": "L3H0"}
 
 
 @pytest.mark.parametrize(
     ("section", "query", "key", "value"),
     [
-        ("many", {"hs": "L3H1,L0H2"}, knockout.MANY_HEADS, ["L3H1", "L0H2"]),
-        ("offsets", {"h": "L3H1"}, knockout.OFFSET_HEAD, "L3H1"),
-        ("components", {"h": "L3H1"}, knockout.COMPONENT_HEAD, "L3H1"),
-        ("circuit", {}, knockout.SECTION, "Two-step circuit"),
+        ("many", {"hs": "L3H1,L0H2"}, knockout_lab_state.MANY_HEADS, ["L3H1", "L0H2"]),
+        ("offsets", {"h": "L3H1"}, knockout_lab_state.OFFSET_HEAD, "L3H1"),
+        ("components", {"h": "L3H1"}, knockout_lab_state.COMPONENT_HEAD, "L3H1"),
+        ("circuit", {}, knockout_lab_state.SECTION, "Two-step circuit"),
     ],
 )
 def test_the_other_sections_of_the_knock_out_lab(section, query, key, value) -> None:
@@ -202,8 +201,8 @@ def test_a_bad_value_is_a_sentence_and_the_page_goes_on(query, sentence) -> None
     (warning,) = warnings(app)
     assert sentence in warning
     assert not app.error
-    assert app.session_state[state.PROMPT] == DEFAULT_PROMPT
-    assert app.session_state[state.MODEL] == "demo"
+    assert app.session_state[session.PROMPT] == DEFAULT_PROMPT
+    assert app.session_state[session.MODEL] == "demo"
     # The charts of the default stand there, and the address says what is shown.
     assert app.get("vega_lite_chart")
     assert not query.items() & app.query_params.items()
@@ -222,19 +221,19 @@ def test_a_head_that_the_model_does_not_have() -> None:
     (warning,) = warnings(app)
     assert "There is no head 'L9H9'." in warning
     assert "layers 0 to 3 and heads 0 to 7" in warning
-    assert app.session_state[state.HEAD] == Head(1, 1)  # the planted induction head
+    assert app.session_state[session.HEAD] == Head(1, 1)  # the planted induction head
 
 
 def test_a_role_without_numbers_has_no_map() -> None:
     app = open_link(MAP, r="other")
     assert "has no number of its own" in warnings(app)[0]
-    assert app.selectbox(key=state.PAIR_ROLE).value == "induction"
+    assert app.selectbox(key=session.PAIR_ROLE).value == "induction"
 
 
 def test_every_bad_value_is_named_and_the_notes_can_be_dismissed() -> None:
     app = open_link(m="x", r="y", h="z", p=PROMPT)
     assert len(warnings(app)) == 3
-    assert app.text_area(key=state.BOX).value == PROMPT  # what is in order is taken
+    assert app.text_area(key=session.BOX).value == PROMPT  # what is in order is taken
     run(app)
     assert len(warnings(app)) == 3
     app.button(key="dismiss_link_errors").click().run()
@@ -246,11 +245,11 @@ def test_every_bad_value_is_named_and_the_notes_can_be_dismissed() -> None:
 
 def test_the_address_follows_what_is_shown_and_what_is_typed_is_not_undone_by_it() -> None:
     app = open_link(p=PROMPT)
-    app.text_area(key=state.BOX).set_value("Mine")
+    app.text_area(key=session.BOX).set_value("Mine")
     app.button(key="run").click()
     app.query_params["p"] = PROMPT  # the browser may still send the address of before
     run(app)
-    assert app.session_state[state.PROMPT] == "Mine"
+    assert app.session_state[session.PROMPT] == "Mine"
     assert app.query_params == {"m": "demo", "p": "Mine"}
 
 
@@ -275,20 +274,20 @@ def test_moving_on_keeps_the_prompt_and_the_admin_page_does_not_show_it() -> Non
 
 def test_the_admin_page_reads_no_link() -> None:
     app = open_link(ADMIN, p=PROMPT, m="nope")
-    assert app.session_state[state.PROMPT] == DEFAULT_PROMPT
+    assert app.session_state[session.PROMPT] == DEFAULT_PROMPT
     assert app.query_params == {}
     assert not warnings(app)
 
 
 def test_going_back_reads_the_address_again(monkeypatch) -> None:
     app = open_link(p=PROMPT)
-    app.text_area(key=state.BOX).set_value("Mine")
+    app.text_area(key=session.BOX).set_value("Mine")
     app.button(key="run").click()
     run(app)
     app.query_params.clear()
     app.query_params.update({"m": "demo", "p": PROMPT})
-    monkeypatch.setattr(session, "_went_back", lambda: True)
-    assert run(app).text_area(key=state.BOX).value == PROMPT
+    monkeypatch.setattr(address, "_went_back", lambda: True)
+    assert run(app).text_area(key=session.BOX).value == PROMPT
 
 
 # ------------------------------------------------------------------ too long
@@ -302,9 +301,9 @@ def test_a_link_that_is_too_long_says_so() -> None:
 
 
 def test_a_prompt_that_no_server_would_take_stays_out_of_the_address() -> None:
-    prompt = "a " * session.LONGEST_ADDRESS
+    prompt = "a " * address.LONGEST_ADDRESS
     app = open_link(p=prompt)
-    assert app.session_state[state.PROMPT] == prompt
+    assert app.session_state[session.PROMPT] == prompt
     assert app.query_params == {"m": "demo"}
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from headroles.errors import ModelUnavailableError
-from headroles.fetching import Fetches
-from headroles.models import CATALOGUE
+from headroles.models.catalogue import CATALOGUE
+from headroles.models.downloads import Fetches
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui import caches, state, waiting
-from headroles.ui.knockout import state as knockout
-from headroles.ui.knockout.sections import SECTIONS
+from headroles.ui.app import caches, download_progress, session
+from headroles.ui.knockout_lab import state
+from headroles.ui.knockout_lab.sections import SECTIONS
 
 MODEL = "pythia-160m"
 
@@ -44,14 +44,14 @@ def download(monkeypatch, tmp_path):
     made = Download(monkeypatch, shutil.copytree(DEMO_MODEL, tmp_path / "arrived"))
     server = Fetches(bring=made)
     monkeypatch.setattr(caches, "fetches", lambda: server)
-    monkeypatch.setattr(waiting, "GRACE", 0.02)
+    monkeypatch.setattr(download_progress, "GRACE", 0.02)
     yield made
     made.error = made.error or ModelUnavailableError(MODEL, why="the test is over.")
     made.go.set()
 
 
 def choose(app):
-    app.sidebar.selectbox(key=state.MODEL).set_value(MODEL)
+    app.sidebar.selectbox(key=session.MODEL).set_value(MODEL)
     app.run()
     assert not app.exception
     return app
@@ -98,7 +98,7 @@ def test_others_and_oneself_go_on_with_the_bundled_model_meanwhile(app, download
     other = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     assert html(other).count("1 of 1 head active") == 4
     app.button(key=f"meanwhile_{MODEL}").click().run()
-    assert app.sidebar.selectbox(key=state.MODEL).value == "demo"
+    assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
     assert html(app).count("1 of 1 head active") == 4
     assert not caches.fetches().of(MODEL).wait(0)  # it goes on
     choose(other)
@@ -145,7 +145,7 @@ def test_the_other_pages_wait_too(app, download, page: str) -> None:
 def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, section) -> None:
     before = caches.models_in_memory().names()
     choose(app)
-    app.session_state[knockout.SECTION] = section
+    app.session_state[state.SECTION] = section
     app.switch_page("pages/knockout_lab.py").run()
     assert not app.exception
     assert len(bars(app)) == 1
@@ -169,8 +169,8 @@ def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) 
 
 def test_the_second_model_of_the_map_is_waited_for_in_its_place(app, download) -> None:
     app.switch_page("pages/head_map.py").run()
-    app.radio(key=state.MAP_SOURCE).set_value(state.PROMPTED).run()
-    app.selectbox(key=state.PAIR_MODEL).set_value(MODEL).run()
+    app.radio(key=session.MAP_SOURCE).set_value(session.PROMPTED).run()
+    app.selectbox(key=session.PAIR_MODEL).set_value(MODEL).run()
     assert not app.exception
     assert download.counted.wait(10)
     app.run()
@@ -205,4 +205,4 @@ def test_how_far_it_is_in_words(done, total, speed, left, says: str) -> None:
 
     known = Known()
     known.done, known.total, known.speed, known.seconds_left = done, total, speed, left
-    assert waiting.in_words(known) == says
+    assert download_progress.in_words(known) == says

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.texts.examples import DEFAULT_PROMPT, EXAMPLES
 from headroles.types import Head
-from headroles.ui import state
-from headroles.ui.examples import DEFAULT_PROMPT, EXAMPLES
+from headroles.ui.app import session
 from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def open_page():
 
 
 def run_prompt(app, prompt: str):
-    app.text_area(key=state.BOX).set_value(prompt)
+    app.text_area(key=session.BOX).set_value(prompt)
     app.button(key="run").click()
     app.run()
     assert not app.exception
@@ -52,7 +52,7 @@ def app(planted):
 
 
 def test_the_default_prompt_is_answered_on_opening(app) -> None:
-    assert app.text_area(key=state.BOX).value == DEFAULT_PROMPT
+    assert app.text_area(key=session.BOX).value == DEFAULT_PROMPT
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
@@ -105,22 +105,22 @@ def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     run_prompt(app, NO_REPEATS)
     app.button(key="try_card_induction").click().run()
-    assert app.text_area(key=state.BOX).value == ROLES["induction"].hints[0]
+    assert app.text_area(key=session.BOX).value == ROLES["induction"].hints[0]
     assert "try_card_induction" not in buttons(app)
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
 
     app.button(key="undo").click().run()
-    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    assert app.text_area(key=session.BOX).value == NO_REPEATS
     assert "undo" not in buttons(app)
     assert "try_card_induction" in buttons(app)
 
 
 def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
-    app.text_area(key=state.BOX).set_value("not run yet")
+    app.text_area(key=session.BOX).set_value("not run yet")
     app.button(key="example_1").click().run()
-    assert app.text_area(key=state.BOX).value == EXAMPLES[1].prompt
+    assert app.text_area(key=session.BOX).value == EXAMPLES[1].prompt
     app.button(key="undo").click().run()
-    assert app.text_area(key=state.BOX).value == "not run yet"
+    assert app.text_area(key=session.BOX).value == "not run yet"
 
 
 def test_one_way_back_through_several_examples(app) -> None:
@@ -128,14 +128,14 @@ def test_one_way_back_through_several_examples(app) -> None:
     app.button(key="example_2").click().run()
     app.button(key="example_3").click().run()
     app.button(key="undo").click().run()
-    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    assert app.text_area(key=session.BOX).value == NO_REPEATS
 
 
 @pytest.mark.parametrize("prompt", ["", "   \n\t "])
 def test_an_empty_prompt_is_a_sentence_and_loses_nothing(app, prompt: str) -> None:
     run_prompt(app, prompt)
     assert "The prompt is empty" in app.error[0].value
-    assert app.text_area(key=state.BOX).value == prompt
+    assert app.text_area(key=session.BOX).value == prompt
     assert not app.get("vega_lite_chart")
     assert "example_0" in buttons(app)
 
@@ -152,7 +152,7 @@ def test_a_prompt_longer_than_the_model_reads_is_cut_and_said(app) -> None:
     prompt = "The cat sat on the mat. " * 120
     run_prompt(app, prompt)
     assert "Only the first" in app.warning[0].value
-    assert app.text_area(key=state.BOX).value == prompt
+    assert app.text_area(key=session.BOX).value == prompt
     assert "hr-scroll" in page_html(app)
 
 
@@ -160,7 +160,7 @@ def test_a_hundred_thousand_characters(app) -> None:
     prompt = "river " * 16_700
     run_prompt(app, prompt)
     assert "Only the first" in app.warning[0].value
-    assert app.text_area(key=state.BOX).value == prompt
+    assert app.text_area(key=session.BOX).value == prompt
 
 
 def test_more_characters_than_are_read_at_all(app) -> None:
@@ -237,10 +237,10 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
 
 
 def test_a_file_that_was_bad_from_the_start_falls_back_to_its_history(planted) -> None:
-    from headroles import store
+    from headroles.store import categories as store_categories
 
     changed = planted_entry(4, 8).model_copy(update={"seed": 7})
-    store.write_entry(changed, planted)  # so that there is an earlier version
+    store_categories.write_entry(changed, planted)  # so that there is an earlier version
     planted.write_bytes(b"")
     app = open_page()
     assert not app.warning
@@ -249,10 +249,12 @@ def test_a_file_that_was_bad_from_the_start_falls_back_to_its_history(planted) -
 
 
 def test_a_damaged_file_without_this_model_in_any_version_is_said(planted) -> None:
-    from headroles import store
+    from headroles.store import categories as store_categories
 
     planted.write_text(planted.read_text().replace('"demo"', '"gpt2"'))
-    store.write_entry(store.read_entry("gpt2", planted).model_copy(update={"seed": 7}), planted)
+    store_categories.write_entry(
+        store_categories.read_entry("gpt2", planted).model_copy(update={"seed": 7}), planted
+    )
     planted.write_text("{")
     app = open_page()
     assert "cannot be read" in app.warning[0].value
@@ -268,7 +270,7 @@ def test_a_file_of_another_model_only(planted) -> None:
 
 
 def test_heads_from_papers_stand_in_for_an_analysis_with_their_source(planted, monkeypatch):
-    from headroles import known_heads
+    from headroles.roles import known_heads
     from headroles.types import Head
 
     named = known_heads.KnownHead(Head(3, 6), "induction", "pattern", "Somebody <b>et al.</b> 2026")
@@ -291,23 +293,23 @@ def test_a_prompt_longer_than_the_context_is_read_in_part_and_says_so(app) -> No
 
 
 def test_an_analysis_of_another_shape_is_refused(planted) -> None:
-    from headroles import store
+    from headroles.store import categories as store_categories
 
-    store.write_entry(planted_entry(5, 8), planted)
+    store_categories.write_entry(planted_entry(5, 8), planted)
     app = open_page()
     assert "5 of 8" in app.warning[0].value
 
 
 def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.sidebar.selectbox(key=state.MODEL).set_value("gpt2").run()
+    app.sidebar.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.error[0].value
-    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    assert app.text_area(key=session.BOX).value == NO_REPEATS
     app.button(key="use_default_model").click().run()
     assert not app.error
-    assert app.sidebar.selectbox(key=state.MODEL).value == "demo"
-    assert app.text_area(key=state.BOX).value == NO_REPEATS
+    assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
+    assert app.text_area(key=session.BOX).value == NO_REPEATS
 
 
 def test_the_way_to_all_heads_keeps_the_prompt(app) -> None:
@@ -315,23 +317,23 @@ def test_the_way_to_all_heads_keeps_the_prompt(app) -> None:
     app.button(key="all_heads").click().run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Head map"]
-    assert app.radio(key=state.MAP_SOURCE).value == state.PROMPTED
-    assert app.session_state[state.PROMPT] == NO_REPEATS
+    assert app.radio(key=session.MAP_SOURCE).value == session.PROMPTED
+    assert app.session_state[session.PROMPT] == NO_REPEATS
 
 
 def test_a_head_that_fits_nothing_leads_to_its_close_up(planted) -> None:
-    from headroles import store
+    from headroles.store import categories as store_categories
 
     entry = planted_entry(4, 8)
     other = entry.categories["other"]
     fewer = other.model_copy(update={"top_heads": other.top_heads[-3:]})  # few enough for chips
     categories = {**entry.categories, "other": fewer}
-    store.write_entry(entry.model_copy(update={"categories": categories}), planted)
+    store_categories.write_entry(entry.model_copy(update={"categories": categories}), planted)
     app = open_page()
-    (chips,) = [group for group in app.get("button_group") if group.key == state.OTHER_HEAD]
+    (chips,) = [group for group in app.get("button_group") if group.key == session.OTHER_HEAD]
     chips.set_value("L3H7").run()
     assert [title.value for title in app.title] == ["Head close-up"]
-    assert app.session_state[state.HEAD] == Head(3, 7)
+    assert app.session_state[session.HEAD] == Head(3, 7)
 
 
 def test_the_real_model_with_the_shipped_analysis() -> None:
@@ -347,9 +349,10 @@ def test_what_the_page_needs_before_its_first_paint_is_light() -> None:
     heavy = ("torch", "transformers", "pyvene", "altair", "pandas", "pydantic", "numpy")
     code = (
         "import sys; import streamlit; before = set(sys.modules)\n"
-        "from headroles.ui import ask, caches, cards, picker, pieces, prompt_form, reading, state\n"
-        "from headroles.ui.closeup import header, passport, pattern, profile, subject, tokens\n"
-        "from headroles.ui.map import multiples, numbers, pair, table\n"
+        "from headroles.ui.app import caches, elements, model_picker, prompt_form, run_prompt, session\n"
+        "from headroles.ui.head_closeup import header, passport, pattern, profile, subject, tokens\n"
+        "from headroles.ui.head_map import multiples, pair, table\n"
+        "from headroles.ui.your_prompt import role_cards, tokens_and_guesses\n"
         f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
     )
     done = subprocess.run(

@@ -7,13 +7,13 @@ import shutil
 import pytest
 from transformers import AutoTokenizer
 
-from headroles import store
 from headroles.analysis.bridge import load_bridge
-from headroles.analysis.causal import counted_positions, untouched
-from headroles.models import model_revision
+from headroles.analysis.knockout import counted_positions, untouched
+from headroles.models.loading import model_revision
 from headroles.paths import BUNDLED, DEMO_MODEL
-from headroles.probe_texts import held_out_sequences, sentence_sequences
-from headroles.reference_texts import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS
+from headroles.store import categories
+from headroles.texts.probe_texts import held_out_sequences, sentence_sequences
+from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS
 from headroles.training.english import StoryGrammar
 from headroles.training.held_out import LENGTH, PASSAGES, card_section, held_out_passages
 from headroles.training.trainer import TrainingConfig
@@ -74,7 +74,7 @@ def test_the_model_reads_them_far_better_than_the_projects_sentences(tokenizer):
 
 def test_the_bundled_models_proof_on_text_is_from_them():
     for key in BUNDLED:
-        evidence = store.read_entry(key).causal
+        evidence = categories.read_entry(key).causal
         on_text = [one for one in evidence.values() if one.measured_on != "repeats"]
         assert on_text
         for one in on_text:
@@ -100,4 +100,4 @@ def test_the_file_leaves_the_revision_alone(tmp_path):
     (tmp_path / HELD_OUT_FILE).write_text("The cat sat.\n", encoding="utf-8")
     assert model_revision(str(tmp_path)) == before
     for key, folder in BUNDLED.items():
-        assert store.read_entry(key).revision == model_revision(str(folder))
+        assert categories.read_entry(key).revision == model_revision(str(folder))

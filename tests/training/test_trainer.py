@@ -11,13 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from headroles.training.card import write_card
 from headroles.training.optimizer import Muon, orthogonalised
 from headroles.training.tokenizer import train_tokenizer
-from headroles.training.trainer import (
-    Phase,
-    Trainer,
-    TrainingConfig,
-    build_model,
-    next_token_loss,
-)
+from headroles.training.trainer import Phase, Trainer, TrainingConfig, build_model, next_token_loss
 
 PHASES = (
     Phase("repeats", 3, row_length=32, rows=4, plain=True),

@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headroles.audit import AuditRow
-from headroles.comparison import compare
+from headroles.admin.audit import AuditRow
 from headroles.errors import HeadrolesError, NotSignedInError
-from headroles.roles import ROLES
-from headroles.ui import state
-from headroles.ui.admin import changes, desk, history, numbers, words
+from headroles.reference.diff import compare
+from headroles.roles.registry import ROLES
+from headroles.ui.admin import audit_log, desk, state
+from headroles.ui.app import session as app_session
+from headroles.view import candidate, entry_diff, jobs
 from tests.entries import entry, plain_entry
 
 
 def test_the_examples_in_the_code_are_true() -> None:
-    found = doctest.testmod(words)
+    found = doctest.testmod(jobs)
     assert found.attempted >= 4
     assert found.failed == 0
 
@@ -40,7 +41,7 @@ AFTER = listing("tiny", [(1, 1), (1, 2), (1, 0)], threshold=0.625)
 
 def test_a_role_s_change_in_a_sentence() -> None:
     change = compare(BEFORE, AFTER).roles["induction"]
-    assert changes.role_sentence("induction", change) == (
+    assert entry_diff.role_sentence("induction", change) == (
         "Induction: L1H0 enters; L0H2 leaves; L1H1 and L1H2 move; threshold 0.50 → 0.62."
     )
 
@@ -48,28 +49,28 @@ def test_a_role_s_change_in_a_sentence() -> None:
 def test_many_heads_are_counted_and_not_named() -> None:
     more = listing("tiny", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)])
     change = compare(listing("tiny", []), more).roles["induction"]
-    assert changes.role_sentence("induction", change) == "Induction: 6 heads enter."
+    assert entry_diff.role_sentence("induction", change) == "Induction: 6 heads enter."
 
 
 def test_thresholds_that_look_alike_show_more_digits() -> None:
     close = listing("tiny", [(1, 2), (1, 1), (0, 2)], threshold=0.5012)
     change = compare(BEFORE, close).roles["induction"]
-    assert changes.threshold_change(change) == "0.5000 → 0.5012"
+    assert entry_diff.threshold_change(change) == "0.5000 → 0.5012"
 
 
 def test_all_of_a_model_s_changes_name_what_stays_too() -> None:
-    assert changes.sentences("tiny", compare(BEFORE, AFTER)) == [
+    assert entry_diff.sentences("tiny", compare(BEFORE, AFTER)) == [
         "Induction: L1H0 enters; L0H2 leaves; L1H1 and L1H2 move; threshold 0.50 → 0.62.",
         "5 roles: list and threshold stay.",
     ]
-    assert changes.sentences("tiny", compare(BEFORE, BEFORE)) == ["tiny: nothing changes."]
-    assert changes.sentences("tiny", compare(None, AFTER)) == [
+    assert entry_diff.sentences("tiny", compare(BEFORE, BEFORE)) == ["tiny: nothing changes."]
+    assert entry_diff.sentences("tiny", compare(None, AFTER)) == [
         "tiny is new: students have no analysis of it yet."
     ]
 
 
 def test_rows_say_enter_leave_and_move_in_words() -> None:
-    rows = changes.head_rows(compare(BEFORE, AFTER).roles["induction"])
+    rows = entry_diff.head_rows(compare(BEFORE, AFTER).roles["induction"])
     assert rows == [
         ["+ enters", "L1H0", "not listed", "listed"],
         ["− leaves", "L0H2", "listed", "not listed"],
@@ -79,7 +80,9 @@ def test_rows_say_enter_leave_and_move_in_words() -> None:
 
 
 def test_a_file_that_lacks_a_model_would_lose_it() -> None:
-    lines, lost = changes.file_sentences({"tiny": BEFORE, "gpt2": entry("gpt2")}, {"tiny": AFTER})
+    lines, lost = entry_diff.file_sentences(
+        {"tiny": BEFORE, "gpt2": entry("gpt2")}, {"tiny": AFTER}
+    )
     assert lines[0].startswith("tiny · Induction: L1H0 enters")
     assert lost == ["GPT-2 small would vanish: this version does not hold it."]
 
@@ -88,7 +91,7 @@ def test_a_file_that_lacks_a_model_would_lose_it() -> None:
 
 
 def test_the_record_of_a_head_holds_score_error_and_state() -> None:
-    records = {row["label"]: row for row in numbers.head_records(AFTER, "induction")}
+    records = {row["label"]: row for row in candidate.head_records(AFTER, "induction")}
     assert len(records) == 6
     best = records["L1H2"]  # the matrix of tests/entries.py: 1.0 there, also as its error
     assert (best["value"], best["active"], best["listed"]) == (1.0, True, True)
@@ -97,30 +100,32 @@ def test_the_record_of_a_head_holds_score_error_and_state() -> None:
 
 
 def test_the_map_in_a_sentence() -> None:
-    assert numbers.map_sentence(AFTER, "induction") == (
+    assert candidate.map_sentence(AFTER, "induction") == (
         "Induction: 3 of 6 heads reach the threshold of 0.62; the highest is L1H2 with 1.00 of 1."
     )
-    assert numbers.map_sentence(AFTER, "other") == "Other: 1 of 6 heads reach no role's threshold."
+    assert (
+        candidate.map_sentence(AFTER, "other") == "Other: 1 of 6 heads reach no role's threshold."
+    )
 
 
 def test_heads_that_papers_name_are_counted_once_a_role_and_by_kind_of_evidence() -> None:
     from tests.pages.planted import planted_entry
 
     gpt2 = planted_entry(12, 12, model="gpt2")  # lists L1H1 for induction and nothing that is known
-    by_pattern = numbers.known_in(gpt2, "pattern")
+    by_pattern = candidate.known_in(gpt2, "pattern")
     # L2H2 and L4H11 for previous token (L4H11 in two sources), and five induction heads.
     assert len(by_pattern) == 8
-    assert numbers.tally(by_pattern) == (0, 7)
+    assert candidate.tally(by_pattern) == (0, 7)
     named = gpt2.categories["induction"].top_heads[0].model_copy(update={"layer": 5, "head": 1})
     induction = gpt2.categories["induction"].model_copy(update={"top_heads": [named]})
     finds_one = gpt2.model_copy(update={"categories": {**gpt2.categories, "induction": induction}})
-    assert numbers.tally(numbers.known_in(finds_one, "pattern")) == (1, 7)
-    by_function = {one.known.role for one in numbers.known_in(gpt2, "function")}
+    assert candidate.tally(candidate.known_in(finds_one, "pattern")) == (1, 7)
+    by_function = {one.known.role for one in candidate.known_in(gpt2, "function")}
     assert by_function <= set(ROLES)  # name movers and others are not scored here
 
 
 def test_a_small_model_under_a_known_name_has_none_of_its_heads() -> None:
-    assert numbers.known_in(entry("gpt2"), "pattern") == []  # 2 layers of 3 heads
+    assert candidate.known_in(entry("gpt2"), "pattern") == []  # 2 layers of 3 heads
 
 
 # ------------------------------------------------------------------ the audit list
@@ -131,7 +136,7 @@ def test_the_csv_holds_every_field_and_no_formula() -> None:
     row = AuditRow(
         when=when, who="session 3f2a", action="failed", model="=1+1", seed=3, outcome="a, b"
     )
-    (read,) = csv.DictReader(io.StringIO(history.as_csv([row])))
+    (read,) = csv.DictReader(io.StringIO(audit_log.as_csv([row])))
     assert read["when"] == "2026-01-31T12:05:00Z"
     assert (read["who"], read["action"], read["seed"]) == ("session 3f2a", "failed", "3")
     assert read["model"] == "'=1+1"
@@ -144,8 +149,8 @@ def test_the_csv_holds_every_field_and_no_formula() -> None:
 @pytest.fixture
 def session(monkeypatch):
     store: dict[str, object] = {}
-    monkeypatch.setattr(state.st, "session_state", store)
-    state.begin()
+    monkeypatch.setattr(app_session.st, "session_state", store)
+    app_session.begin()
     return store
 
 

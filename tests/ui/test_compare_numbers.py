@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.roles import ROLES
-from headroles.ui.compare import numbers
-from headroles.ui.compare.numbers import Pair, RolePair, suggestion
-from headroles.ui.examples import DEFAULT_PROMPT
-from headroles.ui.view import RoleCard
+from headroles.roles.registry import ROLES
+from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.view import two_prompts
+from headroles.view.role_cards import RoleCard
+from headroles.view.two_prompts import Pair, RolePair, suggestion
 
 
 def row(value: float, *, active: bool = False, rows: int = 6, **changes: object) -> dict:
@@ -69,11 +69,11 @@ def test_the_summary_counts_only_roles_of_which_the_model_has_heads() -> None:
         pair(awake, awake, role="positional"),
         nobody,
     ]
-    assert numbers.summary(pairs) == (
+    assert two_prompts.summary(pairs) == (
         "From the first prompt to the second, Induction and Duplicate token wake up, and Previous "
         "token falls asleep; of the other roles, 1 is awake in both."
     )
-    assert numbers.summary([pair(IDLE, IDLE), pair(awake, awake), nobody]) == (
+    assert two_prompts.summary([pair(IDLE, IDLE), pair(awake, awake), nobody]) == (
         "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
         "and 1 is asleep in both."
     )
@@ -83,14 +83,16 @@ def test_a_prompt_that_is_too_short_wakes_and_lulls_nobody() -> None:
     awake = row(0.8, active=True)
     short = pair(awake, SHORT)
     assert short.headline == "too short to tell · 1 → 0 of 1 head active"
-    assert numbers.summary([short, pair(awake, awake)]) == (
+    assert two_prompts.summary([short, pair(awake, awake)]) == (
         "No role wakes up or falls asleep from the first prompt to the second: 1 is awake in both "
         "and 1 cannot be told (too short)."
     )
 
 
 def test_two_bars_a_head_each_with_its_own_chance() -> None:
-    one, two = numbers.bar_records(pair(row(0.3, chance=0.2), row(0.73, active=True, chance=0.05)))
+    one, two = two_prompts.bar_records(
+        pair(row(0.3, chance=0.2), row(0.73, active=True, chance=0.05))
+    )
     assert [one["side"], one["value"], one["chance"], one["number"]] == [1, 0.3, 0.2, "30%"]
     assert [two["side"], two["value"], two["chance"], two["number"]] == [2, 0.73, 0.05, "73%"]
     assert one["bottom"] < two["top"] < two["bottom"] < two["to"]
@@ -99,33 +101,33 @@ def test_two_bars_a_head_each_with_its_own_chance() -> None:
 
 
 def test_a_bar_without_places_has_words_and_no_number() -> None:
-    _, idle = numbers.bar_records(pair(row(0.3), IDLE))
+    _, idle = two_prompts.bar_records(pair(row(0.3), IDLE))
     assert (idle["applies"], idle["number"], idle["idle"]) == (False, "–", "nothing to do here")
 
 
 def test_the_table_says_what_the_bars_say() -> None:
-    assert numbers.table_rows(pair(IDLE, row(0.73, active=True))) == [
+    assert two_prompts.table_rows(pair(IDLE, row(0.73, active=True))) == [
         ["L1H3", "nothing to do here", "–", "73% · active", "10%", "woke up"]
     ]
 
 
 def test_a_shared_reason_is_said_once() -> None:
-    assert numbers.reasons(pair(IDLE, IDLE)) == ["No token appears twice."]
-    assert numbers.reasons(pair(row(0.8, active=True), IDLE)) == [
+    assert two_prompts.reasons(pair(IDLE, IDLE)) == ["No token appears twice."]
+    assert two_prompts.reasons(pair(row(0.8, active=True), IDLE)) == [
         "On the second prompt: No token appears twice."
     ]
-    assert numbers.reasons(pair(row(0.8, active=True), row(0.8, active=True))) == []
+    assert two_prompts.reasons(pair(row(0.8, active=True), row(0.8, active=True))) == []
 
 
 def test_the_alt_text_names_the_largest_change() -> None:
-    assert numbers.alt_text(pair(row(0.3), row(0.73, active=True))) == (
+    assert two_prompts.alt_text(pair(row(0.3), row(0.73, active=True))) == (
         "Induction: wakes up · 0 → 1 of 1 head active. The largest change is L1H3: 30% · quiet on "
         "the first prompt, 73% · active on the second (+43 points · woke up)."
     )
 
 
 def test_rows_for_a_file_hold_both_prompts() -> None:
-    (found,) = numbers.export_rows([pair(IDLE, row(0.73, active=True))])
+    (found,) = two_prompts.export_rows([pair(IDLE, row(0.73, active=True))])
     assert found["first_activation_score"] == 0.0
     assert found["second_activation_score"] == 0.73
     assert found["first_state"] == "not_applicable"

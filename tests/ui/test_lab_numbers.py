@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from headroles import detector_charts
-from headroles.detector import Detection
-from headroles.patterns import Pattern
+from headroles.charts import detector
+from headroles.detector.detection import Detection
+from headroles.roles.patterns import Pattern
 from headroles.types import Head
-from headroles.ui.lab import numbers
+from headroles.view import detection as view_detection
 
 NAN = float("nan")
 
@@ -34,7 +34,7 @@ def detection() -> Detection:
 
 
 def test_not_asked_and_undefined_are_told_apart() -> None:
-    card = numbers.card_of(detection(), 0, "mul")
+    card = view_detection.card_of(detection(), 0, "mul")
     assert [record["mark"] for record in card.records] == [".70", "?", "–"]
     shown = [record["shown"] for record in card.records]
     assert shown == ["0.700 ± 0.100", "undefined", "not asked"]
@@ -43,17 +43,19 @@ def test_not_asked_and_undefined_are_told_apart() -> None:
 
 
 def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
-    card = numbers.card_of(detection(), 0, "mul")
+    card = view_detection.card_of(detection(), 0, "mul")
     assert card.sentence == (
         "L0H0 matches best: 0.700 ± 0.100 of 1, where an even spread gets 0.20."
     )
     assert card.basis == "Mean ± standard error over 2 prompts of 2."
-    assert numbers.card_of(detection(), 0, "abs").sentence.startswith("L0H0 matches best: −1.300")
+    assert view_detection.card_of(detection(), 0, "abs").sentence.startswith(
+        "L0H0 matches best: −1.300"
+    )
 
 
 def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:
-    table = numbers.table(detection(), 0, "mul")
-    assert numbers.heads_of(table) == [Head(0, 0), Head(0, 1)]
+    table = view_detection.table(detection(), 0, "mul")
+    assert view_detection.heads_of(table) == [Head(0, 0), Head(0, 1)]
     assert table["rank"].tolist()[0] == 1
     assert table["rank"].isna().tolist() == [False, True]
     assert table["left"].tolist() == [0.75, 0]
@@ -61,12 +63,12 @@ def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:
 
 
 def test_a_map_draws_every_head_and_a_picture_every_causal_cell() -> None:
-    card = numbers.card_of(detection(), 0, "mul")
-    drawn = detector_charts.score_map(card.records, domain=(0, 1)).to_dict()
+    card = view_detection.card_of(detection(), 0, "mul")
+    drawn = detector.score_map(card.records, domain=(0, 1)).to_dict()
     (rows,) = drawn["datasets"].values()
     assert len(rows) == 3
     assert [row["value"] for row in rows] == [0.7, None, None]
-    picture = detector_charts.pattern_picture([(2, 1, 0.5)], ["start", "a", "b"]).to_dict()
+    picture = detector.pattern_picture([(2, 1, 0.5)], ["start", "a", "b"]).to_dict()
     (cells,) = picture["datasets"].values()
     assert [(c["query"], c["key"]) for c in cells] == [
         (q, k) for q in range(3) for k in range(q + 1)
@@ -76,6 +78,6 @@ def test_a_map_draws_every_head_and_a_picture_every_causal_cell() -> None:
 
 def test_a_long_prompt_shows_its_first_tokens() -> None:
     labels = [str(n) for n in range(200)]
-    picture = detector_charts.pattern_picture([(150, 3, 1.0)], labels).to_dict()
+    picture = detector.pattern_picture([(150, 3, 1.0)], labels).to_dict()
     (cells,) = picture["datasets"].values()
-    assert max(cell["query"] for cell in cells) == detector_charts.MOST - 1
+    assert max(cell["query"] for cell in cells) == detector.MOST - 1

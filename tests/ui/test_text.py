@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.types import Encoding
-from headroles.ui import text
+from headroles.view import html as view_html
 
 
 def encoding(*tokens: str, ids: tuple[int, ...] | None = None, **changes) -> Encoding:
@@ -49,16 +49,16 @@ def read(html: str) -> Tags:
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_a_strip_never_lets_a_token_become_a_tag(tokens: list[str]) -> None:
-    assert read(text.token_strip(encoding(*tokens))).tags <= {"div", "span", "bdi", "i", "sup"}
+    assert read(view_html.token_strip(encoding(*tokens))).tags <= {"div", "span", "bdi", "i", "sup"}
 
 
 def test_markup_is_shown_as_it_was_typed() -> None:
-    strip = text.token_strip(encoding("<script>", "&amp;", '"quoted"'))
+    strip = view_html.token_strip(encoding("<script>", "&amp;", '"quoted"'))
     assert '<script>&amp;"quoted"' in read(strip).words
 
 
 def test_equal_tokens_share_number_and_colour_and_single_ones_have_neither() -> None:
-    strip = text.token_strip(encoding("a", "b", "a", "c", "b", ids=(5, 6, 5, 7, 6)))
+    strip = view_html.token_strip(encoding("a", "b", "a", "c", "b", ids=(5, 6, 5, 7, 6)))
     assert strip.count("<sup>1</sup>") == strip.count("hr-c1") == 2
     assert strip.count("<sup>2</sup>") == strip.count("hr-c2") == 2
     assert strip.count("<sup>") == 4
@@ -66,37 +66,39 @@ def test_equal_tokens_share_number_and_colour_and_single_ones_have_neither() -> 
 
 def test_more_groups_than_colours_still_have_their_own_number() -> None:
     ids = (*range(1, 10), *range(1, 10))
-    strip = text.token_strip(encoding(*"abcdefghi" * 2, ids=ids))
+    strip = view_html.token_strip(encoding(*"abcdefghi" * 2, ids=ids))
     assert all(f"<sup>{number}</sup>" in strip for number in range(1, 10))
 
 
 def test_the_start_token_is_no_copy_of_anything() -> None:
-    assert text.repeats([0, 5, 0, 5]) == {5: 1}
-    assert text.repeats([0, 7]) == {}
+    assert view_html.repeats([0, 5, 0, 5]) == {5: 1}
+    assert view_html.repeats([0, 7]) == {}
 
 
 @pytest.mark.parametrize(("stand_in", "words"), [(True, "stands in"), (False, "start token")])
 def test_the_start_token_is_called_what_it_is(stand_in: bool, words: str) -> None:
-    assert words in text.start_sentence(encoding("a", start_is_stand_in=stand_in))
+    assert words in view_html.start_sentence(encoding("a", start_is_stand_in=stand_in))
 
 
 def test_a_long_strip_scrolls_in_a_box_that_the_keyboard_reaches() -> None:
-    long = text.token_strip(encoding(*["a"] * 200))
+    long = view_html.token_strip(encoding(*["a"] * 200))
     assert "hr-scroll" in long
     assert "tabindex=0" in long
-    assert "hr-scroll" not in text.token_strip(encoding(*["a"] * 20))
+    assert "hr-scroll" not in view_html.token_strip(encoding(*["a"] * 20))
 
 
 def test_truncation_names_both_lengths() -> None:
     cut = encoding("a", "b", full_length=9_000)
-    assert text.truncation_sentence(cut).startswith("Only the first 3 of 9,000 tokens were read")
+    assert view_html.truncation_sentence(cut).startswith(
+        "Only the first 3 of 9,000 tokens were read"
+    )
 
 
 @pytest.mark.parametrize(
     ("share", "words"), [(0, "0%"), (0.004, "<1%"), (0.006, "1%"), (0.5, "50%"), (1.0, "100%")]
 )
 def test_percent(share: float, words: str) -> None:
-    assert text.percent(share) == words
+    assert view_html.percent(share) == words
 
 
 @pytest.mark.parametrize(
@@ -104,15 +106,15 @@ def test_percent(share: float, words: str) -> None:
     [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (list("abc"), "a, b and c")],
 )
 def test_listing(parts: list[str], words: str) -> None:
-    assert text.listing(parts) == words
+    assert view_html.listing(parts) == words
 
 
 def test_tables_escape_their_cells() -> None:
-    html = text.table(["<h>"], [["<b>", "note <i>"]], notes=True)
+    html = view_html.table(["<h>"], [["<b>", "note <i>"]], notes=True)
     assert read(html).tags == {"div", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 def test_markdown_is_escaped() -> None:
-    assert text.plain("**a** [b](c) :red[d] $e$ <f>") == (
+    assert view_html.plain("**a** [b](c) :red[d] $e$ <f>") == (
         r"\*\*a\*\* \[b\]\(c\) \:red\[d\] \$e\$ \<f\>"
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from headroles.roles import ROLES, SCORED_ROLES
-from headroles.scoring import RoleActivation
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.scoring.activation import RoleActivation
 from headroles.types import Evidence, Head
-from headroles.ui import view
+from headroles.view import role_cards
 from tests.pages.planted import PLANTED, planted_entry
 
 
@@ -31,8 +31,8 @@ def row(layer: int, head: int, **changes: object) -> dict[str, object]:
     }
 
 
-def card(*rows: dict[str, object], key: str = "induction") -> view.RoleCard:
-    return view.RoleCard(ROLES[key], rows)
+def card(*rows: dict[str, object], key: str = "induction") -> role_cards.RoleCard:
+    return role_cards.RoleCard(ROLES[key], rows)
 
 
 ACTIVE = row(1, 1, is_active=True, state="active", activation_score=0.9)
@@ -77,46 +77,46 @@ def test_a_hint_is_never_the_present_prompt() -> None:
 
 def test_the_other_role_of_a_head_is_named() -> None:
     both = row(1, 1, roles=["induction", "duplicate_token", "other"])
-    assert view.also_roles(both, ROLES["induction"]) == ["Duplicate token"]
-    assert view.bar_records(card(both))[0]["note"] == "also Duplicate token"
+    assert role_cards.also_roles(both, ROLES["induction"]) == ["Duplicate token"]
+    assert role_cards.bar_records(card(both))[0]["note"] == "also Duplicate token"
 
 
 def test_a_bar_without_places_has_no_number() -> None:
-    assert view.shown(row(0, 1, rows=0, state="not_applicable")) == "nothing to do here"
-    assert view.shown(row(0, 1, rows=0, state="too_short")) == "too short to tell"
-    assert view.shown(ACTIVE) == "90% · active"
+    assert role_cards.shown(row(0, 1, rows=0, state="not_applicable")) == "nothing to do here"
+    assert role_cards.shown(row(0, 1, rows=0, state="too_short")) == "too short to tell"
+    assert role_cards.shown(ACTIVE) == "90% · active"
 
 
 def test_alt_text_states_the_take_away() -> None:
-    alt = view.bars_alt(card(ACTIVE, row(0, 2)))
+    alt = role_cards.bars_alt(card(ACTIVE, row(0, 2)))
     assert "1 of 2 heads active" in alt
     assert "strongest is L1H1 with 90%" in alt
     assert "chance is 5%" in alt
 
 
 def test_a_card_for_every_scored_role_in_order() -> None:
-    cards = view.role_cards({})
+    cards = role_cards.role_cards({})
     assert [c.role.key for c in cards] == [role.key for role in SCORED_ROLES]
-    assert view.overall(cards) == (
+    assert role_cards.overall(cards) == (
         "0 of 5 roles are awake on this prompt, and 0 of 0 bars are filled."
     )
 
 
 def test_the_heads_that_fit_nothing_are_those_that_the_analysis_lists_so() -> None:
-    nothing = view.listed_heads(planted_entry(4, 8), "other")
+    nothing = role_cards.listed_heads(planted_entry(4, 8), "other")
     assert len(nothing) == 4 * 8 - len(PLANTED)
     assert not nothing & set(PLANTED.values())
 
 
 def test_listed_heads_of_a_model_without_analysis() -> None:
-    assert view.listed_heads(None, "induction") == set()
-    assert view.listed_heads(planted_entry(4, 8), "induction") == {PLANTED["induction"]}
+    assert role_cards.listed_heads(None, "induction") == set()
+    assert role_cards.listed_heads(planted_entry(4, 8), "induction") == {PLANTED["induction"]}
 
 
 def test_a_pattern_in_words() -> None:
     activation = RoleActivation(torch.tensor([[0.75]]), 0.2, 4)
     labels = ["start", "a", "b", "a"]
-    first, second = view.pattern_sentences(
+    first, second = role_cards.pattern_sentences(
         ROLES["induction"], activation, Head(0, 0), [Evidence(3, 2, 0.9)], labels
     )
     assert first.startswith("At the 4 places where the role could show, 75%")
@@ -126,5 +126,7 @@ def test_a_pattern_in_words() -> None:
 
 def test_a_pattern_without_places_gives_the_reason() -> None:
     activation = RoleActivation(torch.zeros(1, 1), 0.0, 0)
-    sentences = view.pattern_sentences(ROLES["induction"], activation, Head(0, 0), [], ["start"])
+    sentences = role_cards.pattern_sentences(
+        ROLES["induction"], activation, Head(0, 0), [], ["start"]
+    )
     assert sentences == [ROLES["induction"].asleep]

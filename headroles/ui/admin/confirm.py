@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles.ui import state
-from headroles.ui.admin import versions, write
+from headroles.ui.admin import publish, state, versions
 from headroles.ui.admin.desk import Desk, attempt, guarded
-from headroles.ui.text import plain
+from headroles.view.html import plain
 
 _YES: dict[str, tuple[str, Callable[[Desk, state.Confirm], None]]] = {
-    "write": ("Write it", write.perform),
+    "write": ("Write it", publish.perform),
     "restore": ("Restore it", versions.perform_restore),
     "set_aside": ("Set it aside", versions.perform_set_aside),
 }

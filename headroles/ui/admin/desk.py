@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, ParamSpec
 import streamlit as st
 
 from headroles.errors import HeadrolesError, NotSignedInError
-from headroles.ui import pieces, state
-from headroles.ui.text import plain
+from headroles.ui.admin import state
+from headroles.ui.app import elements
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
-    from headroles.access import Ticket
-    from headroles.administration import Administration
+    from headroles.admin.access import Ticket
+    from headroles.admin.service import Administration
 
 P = ParamSpec("P")
 
@@ -78,10 +79,10 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
             state.sign_out(why=error)
             st.rerun()
         except HeadrolesError as error:
-            pieces.show_error(error)
+            elements.show_error(error)
         except OSError as error:
             problem, mend = _of_the_disk(error)
-            pieces.show_error(HeadrolesError(problem, mend=mend))
+            elements.show_error(HeadrolesError(problem, mend=mend))
 
     return guarded_draw
 

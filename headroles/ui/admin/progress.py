@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, state
-from headroles.ui.admin import start, words
+from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import Desk, attempt, guarded
-from headroles.ui.text import count, plain
+from headroles.ui.app import elements
+from headroles.view import jobs as job_words
+from headroles.view.html import count, plain
 
 if TYPE_CHECKING:
-    from headroles.jobs import Job, JobView
+    from headroles.admin.job_records import Job, JobView
 
 SHOWN = 5
 """Ended analyses that stand on the page; older ones are folded away."""
@@ -64,7 +65,7 @@ def _open_jobs(desk: Desk, still: Sequence[str]) -> None:
 def _open(desk: Desk, view: JobView) -> None:
     job = view.job
     with st.container(horizontal=True, vertical_alignment="center"):
-        pieces.html(_title(job), width="stretch")
+        elements.html(_title(job), width="stretch")
         st.button(
             "Cancel",
             key=f"cancel_{job.id}",
@@ -76,8 +77,8 @@ def _open(desk: Desk, view: JobView) -> None:
     if job.state == "queued":
         st.caption(f"Waiting: {count(view.place, 'other')} before it.")
         return
-    st.progress(view.fraction, text=plain(words.progress(view)))
-    st.caption(words.clock(view))
+    st.progress(view.fraction, text=plain(job_words.progress(view)))
+    st.caption(job_words.clock(view))
     if view.log:
         with st.expander("The log's last lines", key=f"log_{job.id}"):
             st.code("\n".join(view.log), language=None, wrap_lines=True)
@@ -85,8 +86,8 @@ def _open(desk: Desk, view: JobView) -> None:
 
 def _title(job: Job) -> str:
     return (
-        f"<b>{escape(words.model_name(job.request.model))}</b>"
-        f'<div class="hr-small">{escape(words.settings(job.request))} · '
+        f"<b>{escape(job_words.model_name(job.request.model))}</b>"
+        f'<div class="hr-small">{escape(job_words.settings(job.request))} · '
         f"{escape(job.who)}</div>"
     )
 
@@ -94,10 +95,11 @@ def _title(job: Job) -> str:
 def _ended(desk: Desk, job: Job) -> None:
     with st.container(border=True, key=f"ended_{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            pieces.html(
+            elements.html(
                 f"{_title(job)}"
-                f'<div class="hr-small"><b>{_ICONS[job.state]} {words.STATES[job.state]}</b> after '
-                f"{words.duration(job.seconds)} · {words.moment(job.ended_at or job.queued_at)}"
+                f'<div class="hr-small"><b>{_ICONS[job.state]} {job_words.STATES[job.state]}</b> '
+                f"after {job_words.duration(job.seconds)} · "
+                f"{job_words.moment(job.ended_at or job.queued_at)}"
                 "</div>",
                 width="stretch",
             )
@@ -115,7 +117,7 @@ def _ended(desk: Desk, job: Job) -> None:
                     "Start again",
                     icon=":material/replay:",
                     key=f"again_{job.id}",
-                    on_click=start.start,
+                    on_click=new_analysis.start,
                     args=(desk, [job.request]),
                     help="With the same settings.",
                 )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, state
-from headroles.ui.admin import desk
+from headroles.ui.admin import desk, state
+from headroles.ui.app import elements
 
 if TYPE_CHECKING:
-    from headroles.administration import Administration
+    from headroles.admin.service import Administration
 
 _WHERE = (
     "No password is set on this server, so it takes a **one-time token**. The newest one stands "
@@ -65,6 +65,6 @@ def _count_down(office: Administration, session: str) -> None:
     if wait <= 0:
         st.rerun()
     seconds = math.ceil(wait)
-    pieces.html(
+    elements.html(
         f'<p class="hr-asleep" role="status">The next attempt is taken in <b>{seconds} s</b>.</p>'
     )

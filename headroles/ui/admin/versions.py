@@ -9,29 +9,33 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.errors import CategoriesBrokenError, HeadrolesError
-from headroles.ui import pieces, state
-from headroles.ui.admin import changes, difference, role_view, words, write
-from headroles.ui.text import count, listing, table
+from headroles.formatting import listing
+from headroles.ui.admin import publish, review_diff, review_role, state
+from headroles.ui.app import elements
+from headroles.view import entry_diff, jobs
+from headroles.view.html import count, table
 
 if TYPE_CHECKING:
-    from headroles.store import Good, ModelEntry, Version
+    from headroles.store.categories import Good, Version
+    from headroles.store.schema import ModelEntry
     from headroles.ui.admin.desk import Desk
 
 
 def draw(desk: Desk) -> None:
     """Draw the state of the live file and the list of its versions."""
-    from headroles import store
+    from headroles.store import categories
+    from headroles.store import versions as store_versions
 
-    versions = store.versions(desk.office.categories)
+    versions = categories.versions(desk.office.categories)
     _live(desk, versions)
     st.subheader("Earlier versions", anchor=False)
     if not versions:
         st.info(
             "There is none yet. Whatever a write replaces is kept here, the last "
-            f"{store.HISTORY} times."
+            f"{store_versions.HISTORY} times."
         )
         return
-    pieces.html(
+    elements.html(
         table(
             ["Version", "Live since", "Models", "Size", "State"],
             [[str(number), *_version_row(one)] for number, one in enumerate(versions, start=1)],
@@ -41,24 +45,24 @@ def draw(desk: Desk) -> None:
 
 
 def _version_row(version: Version) -> list[str]:
-    models = listing([words.model_name(model) for model in version.models])
+    models = listing([jobs.model_name(model) for model in version.models])
     state_words = "damaged" if version.fault else "in order"
-    return [words.moment(version.when), models or "–", words.size(version.size), state_words]
+    return [jobs.moment(version.when), models or "–", jobs.size(version.size), state_words]
 
 
 # ------------------------------------------------------------------ the live file
 
 
 def _live(desk: Desk, versions: list[Version]) -> None:
-    from headroles import store
+    from headroles.store import categories
 
     path = desk.office.categories
     st.subheader("The live file", anchor=False)
-    fault = store.fault(path)
+    fault = categories.fault(path)
     if fault is not None:
         _damaged(desk, fault, versions)
         return
-    entries = store.read_all(path)
+    entries = categories.read_all(path)
     if not entries:
         st.info(
             "There is no file yet, so no head is listed anywhere. Write an analysis to make it."
@@ -66,17 +70,17 @@ def _live(desk: Desk, versions: list[Version]) -> None:
         return
     stat = path.stat()
     written = datetime.fromtimestamp(stat.st_mtime, UTC)
-    pieces.html(
-        f'<p class="hr-line">{count(len(entries), "model")}, {words.size(stat.st_size)}, written '
-        f"{words.moment(written)}.</p>"
+    elements.html(
+        f'<p class="hr-line">{count(len(entries), "model")}, {jobs.size(stat.st_size)}, written '
+        f"{jobs.moment(written)}.</p>"
     )
     headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]
-    pieces.html(table(headers, [_model_row(entry) for entry in entries.values()]))
-    write.live_file(desk)
+    elements.html(table(headers, [_model_row(entry) for entry in entries.values()]))
+    publish.live_file(desk)
 
 
 def _model_row(entry: ModelEntry) -> list[str]:
-    from headroles.roles import ROLES
+    from headroles.roles.registry import ROLES
 
     listed = {
         (top.layer, top.head)
@@ -85,7 +89,7 @@ def _model_row(entry: ModelEntry) -> list[str]:
         for top in category.top_heads
     }
     return [
-        words.model_name(entry.model_name),
+        jobs.model_name(entry.model_name),
         entry.analysis_date,
         str(entry.sequences),
         str(entry.seed),
@@ -97,13 +101,13 @@ def _model_row(entry: ModelEntry) -> list[str]:
 
 def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None:
     """Say what is wrong, what students see meanwhile, and the two ways out."""
-    from headroles import store
+    from headroles.store import categories
 
-    digest = store.file_digest(desk.office.categories)
+    digest = categories.file_digest(desk.office.categories)
     good = students_see(desk)
-    since = f"Students keep what was live since {words.moment(good.since)}." if good else ""
+    since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
     mend = since or "Students see no listed heads until it is mended."
-    pieces.show_error(
+    elements.show_error(
         HeadrolesError(fault.problem, mend=f"{mend} Restore a version, or set the file aside.")
     )
     newest = next((one for one in versions if not one.fault), None)
@@ -129,25 +133,25 @@ def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None
 
 def students_see(desk: Desk) -> Good | None:
     """What students' pages go by; None where a damaged file has no good content behind it."""
-    from headroles import store
+    from headroles.store import categories
 
     try:
-        return store.read_good(desk.office.categories)
+        return categories.read_good(desk.office.categories)
     except CategoriesBrokenError:
         return None
 
 
 def _restore_newest(desk: Desk, newest: Version, digest: str) -> state.Confirm:
-    from headroles import store
+    from headroles.store import categories
 
     good = students_see(desk)
-    older = store.read_version(newest.name, desk.office.categories)
-    lines, lost = changes.file_sentences(good.entries if good else {}, older)
+    older = categories.read_version(newest.name, desk.office.categories)
+    lines, lost = entry_diff.file_sentences(good.entries if good else {}, older)
     return state.Confirm(
         kind="restore",
         title="Restore the newest good version?",
         lines=(
-            f"What was live since {words.moment(newest.when)} comes back.",
+            f"What was live since {jobs.moment(newest.when)} comes back.",
             *lines,
             "The damaged file goes into the list of versions.",
         ),
@@ -177,7 +181,7 @@ def _set_aside(digest: str) -> state.Confirm:
 
 def _look(desk: Desk, versions: list[Version]) -> None:
     good = {
-        one.name: f"{number}: live since {words.moment(one.when)}"
+        one.name: f"{number}: live since {jobs.moment(one.when)}"
         for number, one in enumerate(versions, start=1)
         if not one.fault
     }
@@ -196,12 +200,12 @@ def _look(desk: Desk, versions: list[Version]) -> None:
 
 
 def _one_version(desk: Desk, name: str) -> None:
-    from headroles import store
-    from headroles.comparison import compare
+    from headroles.reference.diff import compare
+    from headroles.store import categories
 
     path = desk.office.categories
-    digest = store.file_digest(path)
-    older = store.read_version(name, path)
+    digest = categories.file_digest(path)
+    older = categories.read_version(name, path)
     good = students_see(desk)
     live = good.entries if good else {}
     if not older:
@@ -209,12 +213,12 @@ def _one_version(desk: Desk, name: str) -> None:
         return
     model = _choose_model(older, live)
     comparison = compare(live.get(model), older[model])
-    st.markdown(f"**What restoring it would change for {words.model_name(model)}**")
-    difference.overview(comparison, older[model])
+    st.markdown(f"**What restoring it would change for {jobs.model_name(model)}**")
+    review_diff.overview(comparison, older[model])
     if not comparison.is_new and not comparison.nothing:
         changed = next((key for key, one in comparison.roles.items() if not one.nothing), None)
-        key = role_view.choose_role(older[model], state.VERSION_ROLE, first=changed)
-        difference.role(comparison, key)
+        key = review_role.choose_role(older[model], state.VERSION_ROLE, first=changed)
+        review_diff.role(comparison, key)
     _restore_buttons(desk, name, model, live=live, older=older, digest=digest)
 
 
@@ -228,7 +232,7 @@ def _choose_model(older: Mapping[str, ModelEntry], live: Mapping[str, ModelEntry
     return st.segmented_control(
         "Model of this version",
         list(older),
-        format_func=words.model_name,
+        format_func=jobs.model_name,
         key=state.VERSION_MODEL,
         required=True,
     )
@@ -243,22 +247,22 @@ def _restore_buttons(
     older: Mapping[str, ModelEntry],
     digest: str,
 ) -> None:
-    from headroles import store
+    from headroles.store import categories
 
-    lines, lost = changes.file_sentences(live, older)
+    lines, lost = entry_diff.file_sentences(live, older)
     whole = state.Confirm(
         "restore", "Restore the whole file?", tuple(lines), tuple(lost), (name, None), digest
     )
-    alone, _ = changes.file_sentences(live, {model: older[model]})
+    alone, _ = entry_diff.file_sentences(live, {model: older[model]})
     one = state.Confirm(
         "restore",
-        f"Restore {words.model_name(model)} alone?",
+        f"Restore {jobs.model_name(model)} alone?",
         (*alone, "Every other model stays as it is."),
         (),
         (name, model),
         digest,
     )
-    is_same = live == older and store.fault(desk.office.categories) is None
+    is_same = live == older and categories.fault(desk.office.categories) is None
     with st.container(horizontal=True):
         st.button(
             "Restore this one …",
@@ -270,9 +274,9 @@ def _restore_buttons(
             disabled=is_same,
             help="The live file already says exactly this." if is_same else "The whole file.",
         )
-        if len({*older, *live}) > 1 and store.fault(desk.office.categories) is None:
+        if len({*older, *live}) > 1 and categories.fault(desk.office.categories) is None:
             st.button(
-                f"Only {words.model_name(model)} …",
+                f"Only {jobs.model_name(model)} …",
                 key="restore_model",
                 on_click=state.ask,
                 args=(one,),
@@ -293,7 +297,7 @@ def perform_restore(desk: Desk, confirm: state.Confirm) -> None:
     """
     name, model = confirm.subject
     desk.office.restore(desk.ticket, name, model=model, expecting=confirm.expecting)
-    what = words.model_name(model) if model else "The file"
+    what = jobs.model_name(model) if model else "The file"
     state.say(
         state.Notice(
             "done",

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, work
+from headroles.ui.app import elements, long_work
 from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headroles.circuits import Composition
-    from headroles.models import LoadedModel
+    from headroles.circuits.composition import Composition
+    from headroles.models.loading import LoadedModel
 
 TOP = 10
 MOST_HEADS = 48
@@ -28,7 +28,8 @@ WORDS = {
 
 def draw(loaded: LoadedModel, *, norm: str) -> None:
     """Draw the choice of kind, the map, and its table twin."""
-    from headroles import circuit_charts, circuits
+    from headroles.charts import circuits
+    from headroles.circuits import composition
 
     st.subheader("Which heads work together", anchor=False)
     if loaded.num_layers < 2:
@@ -44,10 +45,10 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
             label_visibility="collapsed",
         )
         subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
-    found = work.ask(
+    found = long_work.ask(
         "composition",
         (loaded.source, "composition", kind, norm),
-        lambda tell: circuits.composition(loaded, kind, norm=norm, on_block=tell),
+        lambda tell: composition.composition(loaded, kind, norm=norm, on_block=tell),
         title="Comparing heads across layers",
         size=lambda made: 4 * made.score.numel(),
     )
@@ -70,8 +71,8 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
         f"{said} Framed: the {TOP} strongest pairs, with their number in hundredths"
         f"{' above the baseline' if subtract else ''}."
     )
-    pieces.chart(
-        circuit_charts.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
+    elements.chart(
+        circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
         key="circuit_composition",
         alt_text=said,
     )

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.circuits import CircuitSettings
-from headroles.models import CATALOGUE
+from headroles.circuits.qk_ov import CircuitSettings
+from headroles.models.catalogue import CATALOGUE
 from headroles.types import Head
-from headroles.ui import caches, text
-from headroles.ui import state as shared
+from headroles.ui.app import address, caches, copy_link, session
 from headroles.ui.circuits import state
-from headroles.ui.share import button, session
+from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.models import LoadedModel
+    from headroles.models.loading import LoadedModel
 
 NORM_WORDS = {
     "applied": "applied: each embedding is normed as the model does it",
@@ -26,11 +25,11 @@ NORM_WORDS = {
 
 def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
     """Draw the boxes; returns the head and the settings."""
-    session.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
+    address.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
     heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     roles = role_words(loaded)
     if st.session_state.get(state.HEAD) not in heads:
-        wanted = st.session_state[shared.HEAD]
+        wanted = st.session_state[session.HEAD]
         listed = wanted.label if wanted else next(iter(roles), heads[0])
         st.session_state[state.HEAD] = listed if listed in heads else heads[0]
     left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
@@ -72,7 +71,7 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
             ),
         )
         st.button("Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuit_reset")
-        button.draw()
+        copy_link.draw()
     _ = keys
     return Head.parse(label), settings
 
@@ -84,10 +83,10 @@ def _toggle(label: str, key: str, tip: str) -> bool:
 def role_words(loaded: LoadedModel) -> dict[str, str]:
     """{head label: its roles in words} of the stored analysis; empty without one."""
     from headroles.errors import HeadrolesError
-    from headroles.roles import ROLES
+    from headroles.roles.registry import ROLES
 
     try:
-        entry = caches.stored(st.session_state[shared.MODEL]).entry
+        entry = caches.stored(st.session_state[session.MODEL]).entry
     except HeadrolesError:
         return {}
     found: dict[str, list[str]] = {}
@@ -100,8 +99,8 @@ def role_words(loaded: LoadedModel) -> dict[str, str]:
 
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     """What the tables leave out for this head, in plain sentences."""
-    from headroles.attention_only import left_out
-    from headroles.weights import layout
+    from headroles.circuits.weights import layout
+    from headroles.models.tl_to_gpt2 import left_out
 
     found = layout(loaded)
     lines = []
@@ -133,7 +132,7 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
         )
     if lost := left_out(loaded.model.config):
         lines.append(
-            f"**Published bias:** {text.bias_sentence(CATALOGUE[loaded.key].name, lost)}"
+            f"**Published bias:** {html.bias_sentence(CATALOGUE[loaded.key].name, lost)}"
             if loaded.key in CATALOGUE
             else f"**Published bias:** b_U, up to {lost:.2f} logits, is left out of the guesses."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.types import Head
-from headroles.ui import state
+from headroles.ui.app import session
 
 PAGE = "pages/circuits.py"
 """The page's path."""
@@ -16,7 +16,7 @@ NORM, BIASES, MINUS_BOS, MINUS_MEAN = (
 )  # fmt: skip
 """What is done to the weights (widgets' keys)."""
 SWITCHES = (BIASES, MINUS_BOS, MINUS_MEAN)
-"""The three that are on or off, in the order of :data:`headroles.link.SWITCHES`."""
+"""The three that are on or off, in the order of :data:`headroles.ui.app.link.SWITCHES`."""
 KEYS = "circuit_keys"
 """How many key tokens the table has (a widget's key)."""
 LOOKUP = "circuit_lookup"
@@ -45,8 +45,8 @@ def begin() -> None:
 
 def try_out(head: Head, prompt: str) -> None:
     """Lead to the close-up of a head on a prompt; the reader's own text can be put back."""
-    state.take(prompt)
-    state.look_closer(head)
+    session.take(prompt)
+    session.look_closer(head)
 
 
 def reset() -> None:

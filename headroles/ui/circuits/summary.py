@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import formatting
 from headroles.types import Head
-from headroles.ui import pieces, text, work
+from headroles.ui.app import elements, long_work
 from headroles.ui.circuits.table import factors_of
+from headroles.view import html
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headroles.circuits import CircuitSettings, HeadSummary, PositionalTable
-    from headroles.frequencies import TokenFrequencies
-    from headroles.models import LoadedModel
+    from headroles.circuits.qk_ov import CircuitSettings, HeadSummary, PositionalTable
+    from headroles.models.loading import LoadedModel
+    from headroles.store.token_frequencies import TokenFrequencies
 
 HEADERS = ["Number", "Value", "Out of", "What it says"]
 
@@ -24,20 +26,20 @@ def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
-    from headroles import circuits
+    from headroles.circuits import qk_ov
 
-    found = circuits.summarise(
+    found = qk_ov.summarise(
         loaded,
         head,
         settings,
         frequencies.probabilities,
         factors=factors_of(loaded, head, settings),
     )
-    table = circuits.positional_table(loaded, head, settings, frequencies.probabilities)
+    table = qk_ov.positional_table(loaded, head, settings, frequencies.probabilities)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
-        pieces.html(text.table(HEADERS, lines(found), notes=False))
+        elements.html(html.table(HEADERS, lines(found), notes=False))
         if head.layer:
             st.caption(
                 "Of the direct path from embedding to head only. A head that copies what earlier "
@@ -59,7 +61,7 @@ def lines(found: HeadSummary) -> list[list[str]]:
         ],
         [
             "Copying (by count)",
-            text.percent(found.copies),
+            formatting.percent(found.copies),
             f"{found.copies_of:,} tokens",
             "share of tokens that raise themselves more than any other token",
         ],
@@ -71,8 +73,8 @@ def lines(found: HeadSummary) -> list[list[str]]:
         ],
         [
             "Previous token by position",
-            text.percent(found.previous),
-            f"chance {text.percent(found.previous_chance)}",
+            formatting.percent(found.previous),
+            f"chance {formatting.percent(found.previous_chance)}",
             "attention an average token would pay to the one before it, by position alone",
         ],
     ]
@@ -80,25 +82,25 @@ def lines(found: HeadSummary) -> list[list[str]]:
 
 def positions(table: PositionalTable, found: HeadSummary) -> None:
     """The positional scores as a strip by offset, or a triangle by position."""
-    from headroles import circuit_charts
+    from headroles.charts import circuits
 
     if table.kind == "none":
         st.caption("This model has no positions of its own, so there is nothing to show.")
         return
     offsets = table.offsets
     best = int(offsets.argmax())
-    back = "the token itself" if best == 0 else f"{text.count(best, 'token')} back"
+    back = "the token itself" if best == 0 else f"{html.count(best, 'token')} back"
     said = (
         f"By position alone an average token scores highest {back}; the token before it would "
-        f"get {text.percent(found.previous)} of the attention (chance "
-        f"{text.percent(found.previous_chance)})."
+        f"get {formatting.percent(found.previous)} of the attention (chance "
+        f"{formatting.percent(found.previous_chance)})."
     )
     drawing = (
-        circuit_charts.offset_scores(offsets[:32].tolist())
+        circuits.offset_scores(offsets[:32].tolist())
         if table.by_offset
-        else circuit_charts.position_scores(table.scores[:32, :32].tolist())
+        else circuits.position_scores(table.scores[:32, :32].tolist())
     )
-    pieces.chart(drawing, key="circuit_positions", alt_text=said)
+    elements.chart(drawing, key="circuit_positions", alt_text=said)
     how = {
         "rotary": "Rotary positions turn query and key, so only the distance matters.",
         "bias": "ALiBi takes a fixed amount off for each token of distance.",
@@ -125,13 +127,13 @@ def all_heads(
     loaded: LoadedModel, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """The same numbers of every head; computed on demand where that takes long."""
-    from headroles import circuits
+    from headroles.circuits import qk_ov
 
     st.subheader("All heads", anchor=False)
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
     name = (loaded.source, "all_heads", settings)
-    if large and work.kept().get(name) is None:
+    if large and long_work.kept().get(name) is None:
         st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
         if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
             return
@@ -139,11 +141,11 @@ def all_heads(
     def make(tell) -> list[HeadSummary]:
         made = []
         for place, head in enumerate(heads, start=1):
-            made.append(circuits.summarise(loaded, head, settings, frequencies.probabilities))
+            made.append(qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
             tell(place, len(heads))
         return made
 
-    found = work.ask("all_heads", name, make, title=f"Reading {len(heads)} heads")
+    found = long_work.ask("all_heads", name, make, title=f"Reading {len(heads)} heads")
     if found is None:
         return
     st.dataframe(
@@ -155,7 +157,7 @@ def all_heads(
             "copies itself": st.column_config.NumberColumn(format="percent"),
             "self-match": st.column_config.NumberColumn(format="%.2f", help="standard deviations"),
             "previous by position": st.column_config.NumberColumn(
-                format="percent", help=f"chance {text.percent(found[0].previous_chance)}"
+                format="percent", help=f"chance {formatting.percent(found[0].previous_chance)}"
             ),
         },
     )

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui import pieces, text, work
-from headroles.ui import state as shared
+from headroles.ui.app import elements, long_work, session
 from headroles.ui.circuits import state
+from headroles.view import html
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headroles.circuits import CircuitSettings, Factors, KeyRow, Peaks
-    from headroles.frequencies import TokenFrequencies
-    from headroles.models import LoadedModel
+    from headroles.circuits.qk_ov import CircuitSettings, Factors, KeyRow, Peaks
+    from headroles.models.loading import LoadedModel
+    from headroles.store.token_frequencies import TokenFrequencies
     from headroles.types import Head
 
 TABLE = "circuit_table"
@@ -26,9 +26,9 @@ SHOWN = 6
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
-    from headroles.circuits import head_factors
+    from headroles.circuits.qk_ov import head_factors
 
-    store, name = work.kept(), (loaded.source, "factors", head, settings)
+    store, name = long_work.kept(), (loaded.source, "factors", head, settings)
     found = store.get(name)
     if found is None:
         found = head_factors(loaded, head, settings)
@@ -40,7 +40,8 @@ def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
-    from headroles import circuit_tables, circuits
+    from headroles.circuits import qk_ov
+    from headroles.export import circuits
 
     factors = factors_of(loaded, head, settings)
     st.subheader("What it looks for, and what it then says", anchor=False)
@@ -49,22 +50,22 @@ def draw(
         "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
         "with that key."
     )
-    found: Peaks | None = work.ask(
+    found: Peaks | None = long_work.ask(
         "table",
         (loaded.source, "table", head, settings),
-        lambda tell: circuits.peaks(factors, on_block=tell),
+        lambda tell: qk_ov.peaks(factors, on_block=tell),
         title=f"Looking through {factors.vocab_size:,} key tokens",
         size=lambda made: 8 * made.qk.numel(),
     )
     if found is None:
         return
-    rows = circuits.key_table(
+    rows = qk_ov.key_table(
         factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=found
     )
-    names = circuit_tables.labels(loaded, rows)
+    names = circuits.labels(loaded, rows)
     st.dataframe(
         frame(rows, names),
-        key=shared.chart_key(TABLE),
+        key=session.chart_key(TABLE),
         hide_index=True,
         on_select=partial(_chosen, loaded, head, rows),
         selection_mode="single-row",
@@ -79,7 +80,7 @@ def frame(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
     """The table's rows, the lists cut after :data:`SHOWN` tokens."""
     import pandas as pd
 
-    from headroles.circuit_tables import listed
+    from headroles.export.circuits import listed
 
     return pd.DataFrame(
         {
@@ -106,15 +107,15 @@ def _columns() -> dict[str, object]:
 
 def _chosen(loaded: LoadedModel, head: Head, rows: tuple[KeyRow, ...]) -> None:
     """Lead from the chosen row to the close-up, on a prompt where its key occurs."""
-    event = st.session_state.get(shared.chart_key(TABLE))
+    event = st.session_state.get(session.chart_key(TABLE))
     chosen = (event or {}).get("selection", {}).get("rows") or []
     if len(chosen) == 1 and 0 <= chosen[0] < len(rows):
-        shared.forget_selection(TABLE)
+        session.forget_selection(TABLE)
         _try_out(loaded, head, rows[chosen[0]])
 
 
 def _try_out(loaded: LoadedModel, head: Head, row: KeyRow) -> None:
-    from headroles.circuit_tables import example_prompt
+    from headroles.export.circuits import example_prompt
 
     prompt = example_prompt(loaded.tokenizer, row)
     if prompt is None:
@@ -131,18 +132,18 @@ def _downloads(
     rows: tuple[KeyRow, ...],
     names: dict[int, str],
 ) -> None:
-    from headroles import circuit_tables
-    from headroles.ui.download.files import file_name
+    from headroles.export import circuits
+    from headroles.ui.app.files import file_name
 
     origin = {
         "model": loaded.key,
-        **circuit_tables.about(head, settings),
+        **circuits.about(head, settings),
         "probabilities": frequencies.sentence,
     }
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Table (CSV)",
-            partial(circuit_tables.table_csv, rows, names, origin),
+            partial(circuits.table_csv, rows, names, origin),
             file_name(loaded.key, f"{head.label} circuits", "csv"),
             "text/csv",
             on_click="ignore",
@@ -150,7 +151,7 @@ def _downloads(
         )
         st.download_button(
             "Table (Markdown)",
-            lambda: circuit_tables.table_markdown(rows, names, origin).encode(),
+            lambda: circuits.table_markdown(rows, names, origin).encode(),
             file_name(loaded.key, f"{head.label} circuits", "md"),
             "text/markdown",
             on_click="ignore",
@@ -167,9 +168,10 @@ def _whole_lists(
     rows: tuple[KeyRow, ...],
 ) -> None:
     """One key with all 20 of each list: of the table, or the reader's own."""
-    from headroles import circuit_tables, circuits
+    from headroles.circuits import qk_ov
+    from headroles.export import circuits
 
-    names = circuit_tables.labels(loaded, rows)
+    names = circuits.labels(loaded, rows)
     left, right = st.columns(2, vertical_alignment="bottom")
     keys = {row.token_id: row for row in rows}
     if st.session_state.get(state.FULL) not in keys:
@@ -189,10 +191,10 @@ def _whole_lists(
         if token is None:
             st.info("This model has no token for that.")
         else:
-            (row,) = circuits.rows_for(factors, frequencies.probabilities, [token])
-    names = circuit_tables.labels(loaded, [row])
-    pieces.html(
-        f'<div class="hr-small">Key <b>{text.escape(names[row.token_id])}</b> (id {row.token_id}): '
+            (row,) = qk_ov.rows_for(factors, frequencies.probabilities, [token])
+    names = circuits.labels(loaded, [row])
+    elements.html(
+        f'<div class="hr-small">Key <b>{html.escape(names[row.token_id])}</b> (id {row.token_id}): '
         f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"
     )
     for place, (title, values) in zip(
@@ -205,7 +207,7 @@ def _whole_lists(
         strict=True,
     ):
         lines = [[names[item.token_id], f"{item.value:.2f}"] for item in values]
-        place.html(text.table([title, "QK" if "Quer" in title else "OV"], lines))
+        place.html(html.table([title, "QK" if "Quer" in title else "OV"], lines))
     st.button(
         f"See {head.label} on a prompt with this key",
         icon=":material/zoom_in:",

@@ -1,0 +1,1 @@
+"""The model with something taken out: conditions, one batched pass, what changed."""

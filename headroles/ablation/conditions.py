@@ -1,0 +1,276 @@
+"""Knock-outs: what a head, an edge or a value is good for, by running the model without it.
+
+An attention pattern is a correlation; removing a head asks the causal question. A *condition* is a
+list of changes to one forward pass:
+
+- :class:`HeadOutput`: a head's output z, set to zero or to its mean over reference text;
+- :class:`Pattern`: a head's attention row, replaced by rest on the first token or by an even one;
+- :class:`Edge`: one cell (query, key) set to zero. The row is *not* renormalised unless asked: what
+  the head would have read there is missing, and nothing else is read more;
+- :class:`Values`: the value vectors at some positions, zero for every head of a layer or of all.
+
+All but the mean are exact changes of the pattern: a zero row is a zero head, a zero column is a
+zero value vector. Zero ablation leaves the output projection's bias, as TransformerLens does. Zero
+ablation: Olsson et al. 2022 (arXiv 2209.11895); mean ablation: Wang et al. 2022 (arXiv 2211.00593).
+
+Conditions are the rows of one batch (:func:`run_conditions`), so that a table of twenty costs one
+or a few passes.
+
+>>> loaded = load_model("demo")  # doctest: +SKIP
+>>> clean, without = ablate(loaded, encoding, [Condition("L1H4", (HeadOutput((Head(1, 4),)),))])
+... # doctest: +SKIP
+>>> compare(clean, without, answer=clean.guess).rank  # doctest: +SKIP
+1
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from headroles.capture.interventions import Edit
+from headroles.errors import UnknownHeadError, UnknownPositionError
+from headroles.models.loading import LoadedModel
+from headroles.types import Head
+
+ZERO, MEAN = "zero", "mean"
+FIRST_TOKEN, UNIFORM = "first_token", "uniform"
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """Heads whose output is replaced."""
+
+    heads: tuple[Head, ...]
+    """The heads."""
+    to: str = ZERO
+    """``zero`` or ``mean``."""
+    positions: tuple[int, ...] | None = None
+    """Query positions; None for all. Negative ones count from the end."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Heads whose attention rows are replaced."""
+
+    heads: tuple[Head, ...]
+    """The heads."""
+    to: str = FIRST_TOKEN
+    """``first_token``: all attention on position 0. ``uniform``: evenly over all keys so far."""
+    positions: tuple[int, ...] | None = None
+    """Query positions; None for all. Negative ones count from the end."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One look that is cut: the attention of one query to one key."""
+
+    heads: tuple[Head, ...]
+    """The heads."""
+    query: int
+    """The position that looks."""
+    key: int
+    """The position that it looks at."""
+    renormalise: bool = False
+    """Whether the rest of the row is scaled up to sum to 1 again."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Value vectors that are set to zero."""
+
+    positions: tuple[int, ...]
+    """Key positions. Negative ones count from the end."""
+    layers: tuple[int, ...] | None = None
+    """The layers; None for all."""
+    queries: tuple[int, ...] | None = None
+    """The query positions that miss them; None for all, as a zero value vector is missed by all."""
+
+
+Change = HeadOutput | Pattern | Edge | Values
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A named list of changes to one run; without changes, the untouched run."""
+
+    name: str
+    """What people call it, e.g. ``L1H4 to zero``."""
+    changes: tuple[Change, ...] = ()
+    """Applied in this order."""
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """Every head that it names, once, in order."""
+        named = (head for one in self.changes for head in getattr(one, "heads", ()))
+        return tuple(dict.fromkeys(named))
+
+    def with_heads(self, others: Mapping[Head, Head], *, name: str) -> Condition:
+        """The same changes at other heads."""
+        changed = tuple(
+            replace(one, heads=tuple(others[head] for head in one.heads))
+            if hasattr(one, "heads")
+            else one
+            for one in self.changes
+        )
+        return Condition(name, changed)
+
+
+UNTOUCHED = Condition("untouched")
+
+
+@dataclass(frozen=True, eq=False)
+class HeadMeans:
+    """Every head's mean output over reference text."""
+
+    z: Float[Tensor, "layer head dim"]
+    """[layer head dim] mean over the positions after the first of every text."""
+    texts: int
+    """Count of texts."""
+    positions: int
+    """Count of positions that the mean is over."""
+
+
+# ------------------------------------------------------------------ from conditions to edits
+
+
+def edits(
+    conditions: Sequence[Condition],
+    lengths: Sequence[int],
+    *,
+    num_layers: int,
+    means: HeadMeans | None = None,
+) -> tuple[dict[int, Edit], dict[int, Edit]]:
+    """What :func:`headroles.capture.interventions.run_edited` takes, one condition a row.
+
+    Args:
+        conditions: [row] conditions.
+        lengths: [row] tokens of each row's prompt; padding after them is left alone.
+        num_layers: layers of the model.
+        means: needed where a condition sets outputs to their mean.
+
+    Returns:
+        {layer: edit of its patterns}, {layer: edit of its head outputs}; only layers that change.
+    """
+    at_pattern: dict[int, list[tuple[int, Change]]] = defaultdict(list)
+    at_output: dict[int, list[tuple[int, HeadOutput]]] = defaultdict(list)
+    for row, condition in enumerate(conditions):
+        for change in condition.changes:
+            to_mean = isinstance(change, HeadOutput) and change.to == MEAN
+            for layer in _layers(change, num_layers):
+                (at_output if to_mean else at_pattern)[layer].append((row, change))
+    patterns = {
+        layer: _pattern_edit(layer, todo, lengths) for layer, todo in sorted(at_pattern.items())
+    }
+    outputs = {
+        layer: _mean_edit(layer, todo, lengths, means.z[layer])
+        for layer, todo in sorted(at_output.items())
+    }
+    return patterns, outputs
+
+
+def _layers(change: Change, num_layers: int) -> Sequence[int]:
+    if isinstance(change, Values):
+        return range(num_layers) if change.layers is None else change.layers
+    return sorted({head.layer for head in change.heads})
+
+
+def _pattern_edit(layer: int, todo: Sequence[tuple[int, Change]], lengths: Sequence[int]) -> Edit:
+    def edit(patterns: Tensor) -> Tensor:  # [row head query key]
+        for row, change in todo:
+            change_pattern(patterns[row, :, : lengths[row], : lengths[row]], change, layer)
+        return patterns
+
+    return edit
+
+
+def change_pattern(pattern: Float[Tensor, "head query key"], change: Change, layer: int) -> None:
+    """Apply one change to one layer's patterns on one prompt, in place.
+
+    >>> pattern = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
+    >>> change_pattern(pattern, Edge((Head(0, 0),), 1, 1), 0)
+    >>> pattern[0, 1].tolist()
+    [0.25, 0.0]
+    """
+    length = pattern.shape[-1]
+    if isinstance(change, Values):
+        keys = _places(change.positions, length)
+        queries = _places(change.queries, length)
+        pattern[:, queries[:, None], keys] = 0
+        return
+    heads = torch.tensor([head.head for head in change.heads if head.layer == layer])
+    if isinstance(change, Edge):
+        query, key = _places((change.query, change.key), length).tolist()
+        pattern[heads, query, key] = 0
+        if change.renormalise:
+            rest = pattern[heads, query].sum(-1, keepdim=True)
+            pattern[heads, query] /= rest.clamp_min(torch.finfo(rest.dtype).tiny)
+        return
+    queries = _places(change.positions, length)
+    new = pattern.new_zeros(length, length)
+    if isinstance(change, Pattern) and change.to == FIRST_TOKEN:
+        new[:, 0] = 1
+    elif isinstance(change, Pattern):
+        new = torch.ones_like(new).tril() / torch.arange(1, length + 1)[:, None]
+    pattern[heads[:, None], queries] = new[queries]
+
+
+def _mean_edit(
+    layer: int,
+    todo: Sequence[tuple[int, HeadOutput]],
+    lengths: Sequence[int],
+    means: Float[Tensor, "head dim"],
+) -> Edit:
+    def edit(z: Tensor) -> Tensor:  # [row query head dim]
+        for row, change in todo:
+            heads = torch.tensor([head.head for head in change.heads if head.layer == layer])
+            queries = _places(change.positions, lengths[row])
+            z[row, queries[:, None], heads] = means[heads].to(z.dtype)
+        return z
+
+    return edit
+
+
+def _places(positions: Sequence[int] | None, length: int) -> Int[Tensor, " place"]:
+    """Positions as indices from 0; None is all of them."""
+    if positions is None:
+        return torch.arange(length)
+    return torch.tensor(list(positions), dtype=torch.long) % length
+
+
+def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
+    """See that every head and position of a condition is there.
+
+    Raises:
+        UnknownHeadError, UnknownPositionError: if one is not.
+    """
+    for head in condition.heads:
+        if not (0 <= head.layer < loaded.num_layers and 0 <= head.head < loaded.num_heads):
+            raise UnknownHeadError(head.label, layers=loaded.num_layers, heads=loaded.num_heads)
+    for change in condition.changes:
+        for position in _named_positions(change):
+            if not -length <= position < length:
+                raise UnknownPositionError(
+                    f"There is no position {position} in a prompt of {length} tokens.",
+                    mend=f"Choose one from 0 to {length - 1}, the start token being 0.",
+                    value=position,
+                )
+
+
+def _named_positions(change: Change) -> tuple[int, ...]:
+    if isinstance(change, Edge):
+        return (change.query, change.key)
+    if isinstance(change, Values):
+        return (*change.positions, *(change.queries or ()))
+    return change.positions or ()
+
+
+# ------------------------------------------------------------------ reference means
+
+
+# ------------------------------------------------------------------ what changed

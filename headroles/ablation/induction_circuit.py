@@ -1,0 +1,217 @@
+"""The two-step circuit: how far induction heads depend on previous-token heads.
+
+An induction head has to find "a token that stood after A". It can look for that only because an
+earlier head has written, at every token, which token stood before it (K-composition; Elhage et al.
+2021, Olsson et al. 2022, arXiv 2209.11895). So with the previous-token heads knocked out, an
+induction head's activation on repeated random tokens should fall, and more than with as many other
+heads of the same layers knocked out.
+
+For one text, with a(h | C) head h's induction activation (:mod:`headroles.scoring`) while the heads
+C are knocked out (set to their mean over reference text, after position 0),
+
+    drop(h) = a(h | nothing) - a(h | previous-token heads)
+    control = a(h | nothing) - mean over draws of a(h | random others)
+
+Means and standard errors are over texts; both drops are paired, text by text.
+
+>>> row = measure(loaded, repeated_rows(loaded, n=1)[0], feeders, readers)  # doctest: +SKIP
+>>> summarise([row])[0].before  # doctest: +SKIP
+0.97
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, edits
+from headroles.ablation.controls import random_others
+from headroles.ablation.run import reference_means
+from headroles.capture.interventions import run_edited
+from headroles.models.loading import LoadedModel
+from headroles.scoring.activation import role_activation
+from headroles.texts.tokenization import start_token
+from headroles.types import Head
+
+SEGMENT = (12, 24)
+"""Shortest and longest repeated segment, in tokens."""
+TEXTS = 16
+"""Repeated sequences of the lesson."""
+DRAWS = 20
+"""Random choices of other heads."""
+_MOST_CELLS = 4_000_000
+"""Attention cells of a layer in one pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One text: the induction activation of some heads under every condition."""
+
+    heads: tuple[Head, ...]
+    """The induction heads."""
+    before: Float[Tensor, " head"]
+    """[head] activation of the untouched model."""
+    after: Float[Tensor, " head"]
+    """[head] with the previous-token heads knocked out."""
+    others: Float[Tensor, "draw head"]
+    """[draw head] with random other heads knocked out instead; none where there are no others."""
+    chance: float
+    """0..1, of a head that spreads evenly, on this text."""
+    rows: int
+    """Positions at which the role can show; 0 on a text without a repeat."""
+
+
+@dataclass(frozen=True)
+class Fall:
+    """How far one induction head depends on the previous-token heads, over some texts."""
+
+    head: Head
+    """The induction head."""
+    before: float
+    """0..1, mean activation of the untouched model."""
+    after: float
+    """0..1, mean with the previous-token heads knocked out."""
+    others: float | None
+    """0..1, mean with random others knocked out instead, over draws and texts; None without."""
+    before_error: float | None
+    """Standard error over texts; None with one text."""
+    after_error: float | None
+    """The same of ``after``."""
+    others_error: float | None
+    """The same of ``others``, of each text's mean over the draws."""
+    others_spread: float | None
+    """Standard deviation over draws of the draw's mean over texts."""
+    drop: float
+    """before - after."""
+    drop_error: float | None
+    """Standard error over texts of the paired difference; None with one text."""
+    chance: float
+    """0..1, mean chance level."""
+    texts: int
+    """Texts behind the means."""
+    is_after: bool
+    """Whether the head lies in a later layer than some knocked-out head: else nothing can reach."""
+
+
+def repeated_rows(loaded: LoadedModel, *, n: int = TEXTS, seed: int = 0) -> list[tuple[int, ...]]:
+    """[n] the start token, a segment of random ordinary tokens, and the segment again."""
+    rng, tokenizer = random.Random(seed), loaded.tokenizer
+    special = set(tokenizer.all_special_ids)
+    known = min(len(tokenizer), loaded.model.get_input_embeddings().num_embeddings)
+    pool = [token for token in range(known) if token not in special]
+    start = start_token(tokenizer).token_id
+    longest = max(2, min(SEGMENT[1], (loaded.max_tokens - 1) // 2))
+    rows = []
+    for _ in range(n):
+        segment = rng.choices(pool, k=rng.randint(min(SEGMENT[0], longest), longest))
+        rows.append((start, *segment, *segment))
+    return rows
+
+
+def measure(
+    loaded: LoadedModel,
+    token_ids: Sequence[int],
+    feeders: Sequence[Head],
+    readers: Sequence[Head],
+    *,
+    draws: int = DRAWS,
+) -> Measured:
+    """Run one text untouched, without the feeders, and without random others instead.
+
+    Args:
+        loaded: a model.
+        token_ids: [pos] the text, position 0 being the start token.
+        feeders: the previous-token heads.
+        readers: the induction heads.
+        draws: random choices of as many other heads of the same layers; the same for every text.
+
+    Raises:
+        UnsupportedModelError: if the outputs of single heads cannot be had.
+    """
+    positions = tuple(range(1, len(token_ids)))
+    without = Condition("without", (HeadOutput(tuple(feeders), MEAN, positions),))
+    control = random_others(
+        without,
+        num_layers=loaded.num_layers,
+        num_heads=loaded.num_heads,
+        length=len(token_ids),
+        draws=draws,
+    )
+    found = _activations(loaded, token_ids, [UNTOUCHED, without, *control.conditions], readers)
+    one = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
+    return Measured(tuple(readers), found[0], found[1], found[2:], chance=one.chance, rows=one.rows)
+
+
+def _activations(
+    loaded: LoadedModel,
+    token_ids: Sequence[int],
+    conditions: Sequence[Condition],
+    readers: Sequence[Head],
+) -> Float[Tensor, "condition head"]:
+    """[condition head] induction activations, in as few passes as memory allows."""
+    length, found = len(token_ids), torch.zeros(len(conditions), len(readers))
+    step = max(1, _MOST_CELLS // (loaded.num_heads * length**2))
+    ids = torch.tensor(token_ids)
+    for start in range(0, len(conditions), step):
+        chunk = conditions[start : start + step]
+        patterns, outputs = edits(
+            chunk,
+            [length] * len(chunk),
+            num_layers=loaded.num_layers,
+            means=reference_means(loaded),
+        )
+        run = run_edited(
+            loaded,
+            ids.expand(len(chunk), -1),
+            patterns=patterns,
+            outputs=outputs,
+            keep_patterns={head.layer for head in readers},
+            last_only=True,
+        )
+        for place, head in enumerate(readers):
+            attention = run.patterns[head.layer][:, head.head]  # [condition query key]
+            value = role_activation(attention, ids, "induction").value
+            found[start : start + len(chunk), place] = value
+    return found
+
+
+def summarise(measured: Sequence[Measured], feeders: Sequence[Head]) -> list[Fall]:
+    """Means and errors over texts, one record an induction head, in the order given."""
+    earliest = min(head.layer for head in feeders)
+    return [
+        _fall(head, place, measured, is_after=head.layer > earliest)
+        for place, head in enumerate(measured[0].heads)
+    ]
+
+
+def _fall(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Fall:
+    before = [float(one.before[place]) for one in measured]
+    after = [float(one.after[place]) for one in measured]
+    others = [float(one.others[:, place].mean()) for one in measured if len(one.others)]
+    drops = [first - second for first, second in zip(before, after, strict=True)]
+    by_draw = torch.stack([one.others[:, place] for one in measured]).mean(0)  # [draw]
+    return Fall(
+        head=head,
+        before=statistics.fmean(before),
+        after=statistics.fmean(after),
+        others=statistics.fmean(others) if others else None,
+        before_error=_error(before),
+        after_error=_error(after),
+        others_error=_error(others),
+        others_spread=float(by_draw.std()) if len(by_draw) > 1 else None,
+        drop=statistics.fmean(drops),
+        drop_error=_error(drops),
+        chance=statistics.fmean(one.chance for one in measured),
+        texts=len(measured),
+        is_after=is_after,
+    )
+
+
+def _error(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None

@@ -1,0 +1,225 @@
+"""The redundancy test: does a head carry what stands k tokens back?
+
+Take a position t of a text, and hide from it the value vector at t - k in the head's layer (all
+heads of the layer lose that look; no other position does). How far the next-token distribution
+moves is how much the layer reads there::
+
+    with(k)    = KL(untouched || value at t-k hidden)
+    without(k) = KL(head off at t || head off at t and value at t-k hidden)
+
+If the head is what reads offset k, then without it hiding the value changes little: the hiding is
+*redundant*. Over n samples::
+
+    carried(k)  = mean(with(k) - without(k))             in nats
+    redundancy  = 1 - sum(without(k)) / sum(with(k))     1: all of it, 0: nothing
+
+A previous-token head peaks at k = 1. The control is the same with a random other head of the layer
+switched off. Errors: standard error of the mean over samples; jackknife for the ratio (Efron &
+Stein 1981).
+
+>>> samples = draw_samples(loaded, SENTENCES, n=50, offsets=8)  # doctest: +SKIP
+>>> measured = [measure(loaded, one, Head(0, 6), offsets=8) for one in samples]  # doctest: +SKIP
+>>> profile(measured).peak  # doctest: +SKIP
+1
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Values
+from headroles.ablation.run import Outcome, run_conditions
+from headroles.errors import AnalysisError
+from headroles.models.loading import LoadedModel
+from headroles.texts.tokenization import encode
+from headroles.types import Head
+
+OFFSETS = 8
+"""How far back is looked, if nothing else is said."""
+SAMPLES = 48
+"""Positions that are tested, if nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text up to the position that is tested, which is its last token."""
+
+    token_ids: tuple[int, ...]
+    """[pos] ids; position 0 is the start token."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One sample's numbers, in nats."""
+
+    with_head: Float[Tensor, " offset"]
+    """[offset] KL of hiding the value k back, k = 1, 2, ..."""
+    without_head: Float[Tensor, " offset"]
+    """[offset] the same with the head off at that position."""
+    without_other: Float[Tensor, "other offset"]
+    """[other offset] the same with another head of the layer off instead."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One offset of the profile."""
+
+    offset: int
+    """Tokens back."""
+    with_head: float
+    """Mean nats."""
+    without_head: float
+    """Mean nats."""
+    carried: float
+    """Mean nats: with minus without."""
+    carried_error: float
+    """Standard error of it over samples."""
+    other: float | None
+    """Mean nats that another head of the layer carries; None without other heads."""
+    other_error: float | None
+    """Standard error of it over samples."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The test of one head."""
+
+    points: tuple[Point, ...]
+    """[offset] from 1 on."""
+    n: int
+    """Samples."""
+    redundancy: float
+    """-inf..1, the share of offset 1's effect that goes with the head."""
+    redundancy_error: float
+    """Its standard error, by jackknife over samples; NaN with one sample."""
+    other_redundancy: float | None
+    """The same for random other heads of the layer, on average; None without any."""
+
+    @property
+    def peak(self) -> int:
+        """The offset at which the head carries most."""
+        return max(self.points, key=lambda point: point.carried).offset
+
+
+def draw_samples(
+    loaded: LoadedModel, texts: Sequence[str], *, n: int, offsets: int, seed: int = 0
+) -> list[Sample]:
+    """Random positions of the texts with ``offsets`` tokens before them, the start token aside.
+
+    Returns:
+        Up to n samples, no position twice.
+
+    Raises:
+        AnalysisError: if no text is long enough.
+    """
+    every = []
+    for text in texts:
+        ids = encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens).token_ids
+        every += [Sample(ids[: last + 1]) for last in range(offsets + 1, len(ids))]
+    if not every:
+        raise AnalysisError(
+            f"No text has {offsets + 1} tokens, so nothing can be tested {offsets} back.",
+            mend="Look less far back.",
+            value=offsets,
+        )
+    return random.Random(seed).sample(every, min(n, len(every)))
+
+
+def other_heads(head: Head, *, num_heads: int, most: int, seed: int = 0) -> tuple[Head, ...]:
+    """Random other heads of the same layer, the control."""
+    others = [Head(head.layer, other) for other in range(num_heads) if other != head.head]
+    return tuple(sorted(random.Random(seed).sample(others, min(most, len(others)))))
+
+
+def measure(
+    loaded: LoadedModel, sample: Sample, head: Head, *, offsets: int, others: Sequence[Head] = ()
+) -> Measured:
+    """All offsets of one sample, with and without the head and each of the others, in one batch.
+
+    Raises:
+        UnknownHeadError, UnknownPositionError: if the head or an offset is not there.
+    """
+    hidden = [
+        Values((-1 - offset,), layers=(head.layer,), queries=(-1,))
+        for offset in range(1, offsets + 1)
+    ]
+    conditions = []
+    for off in (None, head, *others):
+        before = () if off is None else (HeadOutput((off,), positions=(-1,)),)
+        conditions.append(Condition("", before) if before else UNTOUCHED)
+        conditions += [Condition("", (*before, one)) for one in hidden]
+    rows = [sample.token_ids] * len(conditions)
+    outcomes = list(run_conditions(loaded, rows, conditions, losses=False))
+    moved = torch.stack(
+        [_moved(outcomes[start : start + offsets + 1])
+         for start in range(0, len(outcomes), offsets + 1)]
+    )  # fmt: skip
+    return Measured(moved[0], moved[1], moved[2:])
+
+
+def _moved(outcomes: Sequence[Outcome]) -> Float[Tensor, " offset"]:
+    """[offset] KL(first || each of the others) of the next-token distributions, in nats."""
+    logs = torch.stack([one.logits for one in outcomes]).double().log_softmax(-1)
+    return (logs[0].exp() * (logs[0] - logs[1:])).sum(-1).clamp_min(0)
+
+
+def profile(measured: Sequence[Measured]) -> Profile:
+    """Put the samples together.
+
+    Raises:
+        AnalysisError: without a sample.
+    """
+    if not measured:
+        raise AnalysisError("No sample was measured.", mend="Let the test run a moment.", value=0)
+    with_head = torch.stack([one.with_head for one in measured])  # [n offset]
+    without = torch.stack([one.without_head for one in measured])  # [n offset]
+    others = torch.stack([one.without_other for one in measured])  # [n other offset]
+    has_others = others.shape[1] > 0
+    carried = with_head - without
+    carried_by_others = with_head - others.mean(1) if has_others else None
+    points = []
+    for place in range(with_head.shape[1]):
+        other = carried_by_others[:, place] if has_others else None
+        points.append(
+            Point(
+                offset=place + 1,
+                with_head=with_head[:, place].mean().item(),
+                without_head=without[:, place].mean().item(),
+                carried=carried[:, place].mean().item(),
+                carried_error=_error(carried[:, place]),
+                other=None if other is None else other.mean().item(),
+                other_error=None if other is None else _error(other),
+            )
+        )
+    share, error = _share(with_head[:, 0], without[:, 0])
+    other_share = _share(with_head[:, 0], others[:, :, 0].mean(1))[0] if has_others else None
+    return Profile(
+        points=tuple(points),
+        n=len(measured),
+        redundancy=share,
+        redundancy_error=error,
+        other_redundancy=other_share,
+    )
+
+
+def _error(values: Float[Tensor, " n"]) -> float:
+    return (values.std() / len(values) ** 0.5).item() if len(values) > 1 else 0.0
+
+
+def _share(with_head: Float[Tensor, " n"], without: Float[Tensor, " n"]) -> tuple[float, float]:
+    """1 - sum(without) / sum(with), with its jackknife standard error."""
+    total = with_head.sum()
+    if total <= 0:
+        return 0.0, float("nan")
+    n = len(with_head)
+    if n == 1:
+        return (1 - without.sum() / total).item(), float("nan")
+    left_out = 1 - (without.sum() - without) / (total - with_head)  # [n]
+    spread = ((left_out - left_out.mean()) ** 2).sum()
+    return (1 - without.sum() / total).item(), (spread * (n - 1) / n).sqrt().item()

@@ -1,0 +1,124 @@
+"""What a condition changed, beside the untouched run: ranks, KL divergence, losses, logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.ablation.run import Outcome
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One outcome against the untouched run."""
+
+    rank: int
+    """1..vocab, the place of the answer among all tokens under the condition."""
+    rank_before: int
+    """1..vocab, its place in the untouched run."""
+    probability: float
+    """0..1, of the answer under the condition."""
+    probability_before: float
+    """0..1, of the answer in the untouched run."""
+    kl: float
+    """0.. nats, KL(untouched || condition) of the next-token distributions."""
+    loss_change: float | None
+    """Nats a token, mean over the prompt; None without losses."""
+    repeat_loss_change: float | None
+    """Nats a token, mean over the repeated tokens; None where there are none."""
+
+    @property
+    def surprise(self) -> float:
+        """Nats by which the answer got less likely: log p before - log p after."""
+        tiny = 1e-45  # a probability that underflowed
+        return math.log(max(self.probability_before, tiny)) - math.log(max(self.probability, tiny))
+
+
+@dataclass(frozen=True)
+class LogitChange:
+    """One token whose logit moved."""
+
+    token_id: int
+    """Its id."""
+    change: float
+    """Condition minus untouched, in logits."""
+
+
+def compare(
+    clean: Outcome, other: Outcome, *, answer: int, token_ids: Sequence[int] = ()
+) -> Comparison:
+    """One outcome against the untouched run.
+
+    Args:
+        clean: the untouched run's outcome.
+        other: the condition's.
+        answer: the token id whose rank and probability are told.
+        token_ids: [pos] the prompt's ids; needed for the loss on its repeated part.
+    """
+    before, after = clean.logits.double().log_softmax(-1), other.logits.double().log_softmax(-1)
+    loss = repeated = None
+    if len(other.losses):
+        difference = other.losses - clean.losses
+        loss = difference.mean().item()
+        places = repeated_positions(token_ids)
+        if places:
+            repeated = difference[[place - 1 for place in places]].mean().item()
+    return Comparison(
+        rank=rank(other.logits, answer),
+        rank_before=rank(clean.logits, answer),
+        probability=after[answer].exp().item(),
+        probability_before=before[answer].exp().item(),
+        kl=max(0.0, (before.exp() * (before - after)).sum().item()),
+        loss_change=loss,
+        repeat_loss_change=repeated,
+    )
+
+
+def rank(logits: Float[Tensor, " vocab"], token_id: int) -> int:
+    """The place of a token among all, from 1; tokens with the same logit share the better place.
+
+    >>> rank(torch.tensor([0.5, 2.0, 1.0]), 2)
+    2
+    """
+    return int((logits > logits[token_id]).sum()) + 1
+
+
+def repeated_positions(token_ids: Sequence[int]) -> tuple[int, ...]:
+    """The tokens that an induction head could know: those of a pair that occurred before.
+
+    Position q counts if ``t[q-1], t[q]`` stood next to each other earlier, the start token aside.
+
+    >>> repeated_positions([0, 5, 6, 7, 5, 6, 7])
+    (5, 6)
+    """
+    seen: set[tuple[int, int]] = set()
+    found = []
+    for position in range(2, len(token_ids)):
+        pair = (token_ids[position - 1], token_ids[position])
+        if pair in seen:
+            found.append(position)
+        seen.add(pair)
+    return tuple(found)
+
+
+def logit_changes(
+    clean: Outcome, other: Outcome, *, top: int
+) -> tuple[tuple[LogitChange, ...], tuple[LogitChange, ...]]:
+    """The tokens whose logits rose most, and those whose logits fell most, largest first.
+
+    A token that did not move in that direction is not listed: either may be shorter than ``top``.
+    """
+    change = other.logits - clean.logits
+    top = min(top, len(change))
+    return tuple(
+        tuple(
+            LogitChange(int(place), float(change[place]))
+            for place in (change * sign).topk(top).indices
+            if change[place] * sign > 0
+        )
+        for sign in (1, -1)
+    )

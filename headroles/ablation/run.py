@@ -1,0 +1,157 @@
+"""Running conditions: every row of a batch holds one, so that many knock-outs are one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadMeans, check, edits
+from headroles.capture.interventions import run_edited
+from headroles.models.loading import LoadedModel
+from headroles.texts.sentences import SENTENCES
+from headroles.texts.tokenization import encode
+from headroles.types import Encoding
+
+_ROW_BUDGET = 24_000_000
+"""Most numbers that the logits, or one layer's patterns, of one pass may hold (96 MB)."""
+
+
+_MEANS = "head_means"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the model says under one condition."""
+
+    condition: Condition
+    """The condition."""
+    logits: Float[Tensor, " vocab"]
+    """[vocab] logits of the token after the last one."""
+    losses: Float[Tensor, " target"]
+    """[pos - 1] nats: minus the log-probability of each token after the first, given those before;
+    empty where losses were not asked for."""
+
+    @property
+    def guess(self) -> int:
+        """The id of the most probable next token."""
+        return int(self.logits.argmax())
+
+
+def ablate(
+    loaded: LoadedModel,
+    encoding: Encoding,
+    conditions: Sequence[Condition],
+    *,
+    losses: bool = True,
+) -> tuple[Outcome, ...]:
+    """Run a prompt untouched and under every condition, in as few passes as memory allows.
+
+    Returns:
+        The untouched outcome first, then one for every condition, in order.
+
+    Raises:
+        UnknownHeadError, UnknownPositionError: if a condition names what is not there.
+    """
+    rows = [encoding.token_ids] * (len(conditions) + 1)
+    return tuple(run_conditions(loaded, rows, [UNTOUCHED, *conditions], losses=losses))
+
+
+def run_conditions(
+    loaded: LoadedModel,
+    token_ids: Sequence[Sequence[int]],
+    conditions: Sequence[Condition],
+    *,
+    losses: bool = True,
+    rows_at_once: int | None = None,
+) -> Iterator[Outcome]:
+    """Run many pairs of a prompt and a condition, several in one pass.
+
+    It is a generator: outcomes come pass by pass, so a caller can show progress and stop.
+
+    Args:
+        loaded: a model.
+        token_ids: [row] the ids of each row's prompt; lengths may differ.
+        conditions: [row] its condition.
+        losses: whether each token's loss is wanted; without, the last logits alone are computed.
+        rows_at_once: rows a pass; by default as many as fit into a bounded memory.
+
+    Raises:
+        UnknownHeadError, UnknownPositionError: before the first pass.
+    """
+    for ids, condition in zip(token_ids, conditions, strict=True):
+        check(condition, loaded, len(ids))
+    means = None
+    if any(getattr(one, "to", "") == MEAN for cond in conditions for one in cond.changes):
+        means = reference_means(loaded)
+    step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
+    for start in range(0, len(conditions), step):
+        part = slice(start, start + step)
+        yield from _one_pass(loaded, token_ids[part], conditions[part], means, losses=losses)
+
+
+def _rows_that_fit(loaded: LoadedModel, length: int, *, losses: bool) -> int:
+    vocabulary = loaded.model.config.get_text_config().vocab_size
+    a_row = max(loaded.num_heads * length**2, vocabulary * (length if losses else 1))
+    return max(1, min(64, _ROW_BUDGET // a_row))
+
+
+def _one_pass(
+    loaded: LoadedModel,
+    token_ids: Sequence[Sequence[int]],
+    conditions: Sequence[Condition],
+    means: HeadMeans | None,
+    *,
+    losses: bool,
+) -> Iterator[Outcome]:
+    lengths = [len(ids) for ids in token_ids]
+    padded = torch.zeros(len(lengths), max(lengths), dtype=torch.long)  # [row pos]
+    for row, ids in enumerate(token_ids):
+        padded[row, : lengths[row]] = torch.tensor(ids)
+    patterns, outputs = edits(conditions, lengths, num_layers=loaded.num_layers, means=means)
+    same = len(set(lengths)) == 1
+    logits = run_edited(
+        loaded, padded, patterns=patterns, outputs=outputs, last_only=same and not losses
+    ).logits
+    each = token_losses(logits, padded) if losses else logits.new_zeros(len(lengths), 0)
+    for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
+        last = logits[row, min(length, logits.shape[1]) - 1]
+        yield Outcome(condition, last.clone(), each[row, : length - 1].clone())
+
+
+def token_losses(
+    logits: Float[Tensor, "row pos vocab"], token_ids: Int[Tensor, "row pos"]
+) -> Float[Tensor, "row target"]:
+    """[row pos - 1] minus the log-probability of each token after the first one, in nats."""
+    logits, targets = logits[:, :-1], token_ids[:, 1:]
+    own = logits.gather(-1, targets[..., None]).squeeze(-1)  # [row target]
+    return logits.logsumexp(-1) - own
+
+
+def reference_means(loaded: LoadedModel) -> HeadMeans:
+    """Every head's mean output over the project's reference sentences; once a model.
+
+    Raises:
+        UnsupportedModelError: if the outputs of single heads cannot be had.
+    """
+    if _MEANS not in loaded.tools:
+        loaded.tools[_MEANS] = head_means(loaded, SENTENCES)
+    return loaded.tools[_MEANS]
+
+
+def head_means(loaded: LoadedModel, texts: Sequence[str]) -> HeadMeans:
+    """Mean of every head's output z over the positions after the first of some texts.
+
+    Position 0 is left out: every prompt starts with the same token, where heads do nothing typical.
+    """
+    total, count = 0, 0
+    for text in texts:
+        ids = torch.tensor([encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens).token_ids])
+        run = run_edited(loaded, ids, keep_outputs=range(loaded.num_layers), last_only=True)
+        z = torch.stack([run.outputs[layer][0, 1:] for layer in range(loaded.num_layers)])
+        total = total + z.double().sum(1)  # [layer head dim]
+        count += z.shape[1]
+    return HeadMeans((total / count).float(), len(texts), count)

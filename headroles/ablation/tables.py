@@ -1,0 +1,345 @@
+"""A prompt under many knock-outs, put into words: what is still first, and what is said instead.
+
+One row of a :class:`PromptTable` is one condition against the untouched run: where the answer
+stands now, what the model says instead, which logits rose and fell.
+
+>>> table = tabulate(loaded, "The cat sat. The cat", conditions)  # doctest: +SKIP
+>>> table.rows[0].verdict  # doctest: +SKIP
+'“ sat” falls from 1st to 2nd (72% → 13%). The model now says “ was”.'
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
+from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
+from headroles.ablation.run import Outcome, ablate, run_conditions
+from headroles.errors import HeadrolesError
+from headroles.formatting import in_one_line, listing, percent
+from headroles.models.loading import LoadedModel
+from headroles.texts.ready_prompts import ReadyPrompt
+from headroles.texts.tokenization import encode, token_texts
+from headroles.types import Encoding, Head
+
+TOP = 5
+"""Tokens a direction, if nothing else is said."""
+MOST = 20
+"""Most tokens a direction."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A token whose logit moved."""
+
+    text: str
+    """The token, spaces kept."""
+    change: float
+    """Logits; above 0 it rose."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The token that is watched."""
+
+    token_id: int
+    """Its id."""
+    text: str
+    """The token, spaces kept."""
+    named: bool
+    """True if someone named it; False for the model's own first guess."""
+    part_of: str = ""
+    """The whole of what was named, where the token is only its beginning."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One condition on one prompt."""
+
+    name: str
+    """The condition."""
+    comparison: Comparison
+    """The numbers."""
+    says: str
+    """The most probable next token under the condition."""
+    says_probability: float
+    """0..1, its probability."""
+    verdict: str
+    """One sentence."""
+    rose: tuple[Moved, ...]
+    """Tokens whose logits rose, most first."""
+    fell: tuple[Moved, ...]
+    """Tokens whose logits fell, most first."""
+
+
+@dataclass(frozen=True, eq=False)
+class PromptTable:
+    """A prompt and all its conditions."""
+
+    prompt: str
+    """The text."""
+    encoding: Encoding
+    """The tokens."""
+    answer: Answer
+    """The token that is watched."""
+    says: str
+    """What the untouched model says."""
+    says_probability: float
+    """0..1, how sure it is."""
+    position: int
+    """The position that the conditions are about, as far as they are about one."""
+    rows: tuple[Row, ...]
+    """One a condition, in order."""
+    vocabulary: int = 0
+    """Tokens among which the answer is ranked."""
+    repeated: int = 0
+    """Tokens that the loss on repeats is over."""
+    kind: str = ""
+    """The group of a ready prompt."""
+
+
+def tabulate(
+    loaded: LoadedModel,
+    prompt: str,
+    conditions: Sequence[Condition] | Callable[[Encoding], Sequence[Condition]],
+    *,
+    answer: str = "",
+    top: int = TOP,
+    position: int = -1,
+    kind: str = "",
+) -> PromptTable:
+    """Run a prompt untouched and under every condition, in one batch.
+
+    Args:
+        loaded: a model.
+        prompt: any text.
+        conditions: conditions, or what makes them for this prompt's tokens.
+        answer: what should come next; empty for the model's own guess.
+        top: tokens a direction.
+        position: the position that the conditions are about; shown with the prompt.
+        kind: the group of a ready prompt.
+
+    Raises:
+        HeadrolesError: if the prompt cannot be run, or a condition names what is not there.
+    """
+    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
+    made = conditions(encoding) if callable(conditions) else conditions
+    clean, *others = ablate(loaded, encoding, made)
+    watched = find_answer(loaded, clean, prompt, answer)
+    says, sure = _first(loaded, clean)
+    return PromptTable(
+        prompt=prompt,
+        encoding=encoding,
+        answer=watched,
+        says=says,
+        says_probability=sure,
+        position=position % len(encoding.token_ids),
+        rows=tuple(row_of(loaded, clean, one, watched, encoding, top=top) for one in others),
+        vocabulary=len(clean.logits),
+        repeated=len(repeated_positions(encoding.token_ids)),
+        kind=kind,
+    )
+
+
+def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -> Answer:
+    """The token to watch: the first one of what was named, or the model's own guess.
+
+    A word after a word starts with a space in most vocabularies, and nobody types it: of the answer
+    with and without one, the model's likelier reading is taken.
+
+    Raises:
+        HeadrolesError: if the answer holds no token.
+    """
+    if not answer:
+        return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
+    readings = [answer]
+    if not answer[0].isspace() and prompt[-1:].strip():
+        readings.append(f" {answer}")
+    found = [
+        ids
+        for text in readings
+        if (ids := loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+    ]
+    if not found:
+        raise HeadrolesError(
+            "The expected next token is empty.", mend="Type a word, or leave the box empty."
+        )
+    best = max(found, key=lambda ids: float(clean.logits[ids[0]]))
+    part_of = answer if len(best) > 1 else ""
+    text = token_texts(loaded.tokenizer, best[:1])[0]
+    return Answer(best[0], text, named=True, part_of=part_of)
+
+
+def row_of(
+    loaded: LoadedModel,
+    clean: Outcome,
+    other: Outcome,
+    answer: Answer,
+    encoding: Encoding,
+    *,
+    top: int = TOP,
+) -> Row:
+    """One condition's row."""
+    comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.token_ids)
+    says, sure = _first(loaded, other)
+    rose, fell = (
+        tuple(
+            Moved(text, one.change)
+            for text, one in zip(
+                token_texts(loaded.tokenizer, [one.token_id for one in part]), part, strict=True
+            )
+        )
+        for part in logit_changes(clean, other, top=min(top, MOST))
+    )
+    return Row(
+        name=other.condition.name,
+        comparison=comparison,
+        says=says,
+        says_probability=sure,
+        verdict=verdict(comparison, answer=answer.text, says=says),
+        rose=rose,
+        fell=fell,
+    )
+
+
+def _first(loaded: LoadedModel, outcome: Outcome) -> tuple[str, float]:
+    guess = outcome.guess
+    sure = float(outcome.logits.double().softmax(-1)[guess])
+    return token_texts(loaded.tokenizer, [guess])[0], sure
+
+
+def verdict(comparison: Comparison, *, answer: str, says: str) -> str:
+    """Whether the answer is still first; if not, what it falls to and what is said instead.
+
+    >>> verdict(Comparison(7, 1, 0.03, 0.72, 1.0, None, None), answer=" sat", says=" ran")
+    '“ sat” falls from 1st to 7th (72% → 3%). The model now says “ ran”.'
+    """
+    before, after = comparison.rank_before, comparison.rank
+    answer, says = in_one_line(answer), in_one_line(says)
+    numbers = f"({percent(comparison.probability_before)} → {percent(comparison.probability)})"
+    if after == before:
+        return f"“{answer}” is still {_place(after)} {numbers}."
+    way = "falls" if after > before else "rises"
+    now = f" The model now says “{says}”." if after > 1 else ""
+    return f"“{answer}” {way} from {ordinal(before)} to {ordinal(after)} {numbers}.{now}"
+
+
+def _place(rank: int) -> str:
+    return "first" if rank == 1 else ordinal(rank)
+
+
+def ordinal(number: int) -> str:
+    """A place in words.
+
+    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 22, 113)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '22nd', '113th']
+    """
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{'th' if number % 100 in (11, 12, 13) else ending}"
+
+
+# ------------------------------------------------------------------ ready conditions
+
+
+def standard_conditions(
+    heads: Sequence[Head], encoding: Encoding, *, position: int = -1
+) -> list[Condition]:
+    """About twenty knock-outs around some heads: alone, together, softer, and value vectors.
+
+    Args:
+        heads: the heads; each alone is a condition up to six of them.
+        encoding: the prompt; a value condition is left out where it has too few tokens.
+        position: the position t at which one-position conditions act.
+    """
+    t = position % len(encoding.token_ids)
+    heads = tuple(heads)
+    together = short_list(heads)
+    layers = tuple(sorted({head.layer for head in heads}))
+    where = f"layer {listing([str(layer) for layer in layers])}"
+    found = [Condition(f"{head.label} to zero", (HeadOutput((head,)),)) for head in heads[:6]]
+    if len(heads) > 1:
+        found.append(Condition(f"{together} to zero", (HeadOutput(heads),)))
+    found += [
+        Condition(f"{together} to zero at t", (HeadOutput(heads, positions=(t,)),)),
+        Condition(f"{together} to mean", (HeadOutput(heads, MEAN),)),
+        Condition(f"{together} to mean at t", (HeadOutput(heads, MEAN, (t,)),)),
+        Condition(f"{together} resting on the first token", (Pattern(heads),)),
+        Condition(f"{together} looking evenly", (Pattern(heads, "uniform"),)),
+    ]
+    for name, positions in (
+        ("t-1", (t - 1,)),
+        ("t-1 and t-2", (t - 2, t - 1)),
+        ("all before t", tuple(range(t))),
+    ):
+        if positions and min(positions) >= 0:
+            found.append(Condition(f"values at {name}, {where}", (Values(positions, layers),)))
+            found.append(Condition(f"values at {name}, all layers", (Values(positions),)))
+    return found
+
+
+def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
+    """Heads in words; many of them as a count.
+
+    >>> short_list([Head(1, head) for head in range(7)])
+    '7 heads (L1H0, L1H1, L1H2, …)'
+    """
+    labels = [head.label for head in heads]
+    if len(labels) <= most:
+        return listing(labels)
+    return f"{len(labels)} heads ({', '.join(labels[: most - 1])}, …)"
+
+
+# ------------------------------------------------------------------ over many prompts
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One condition over all prompts."""
+
+    name: str
+    """The condition."""
+    still_first: int
+    """Prompts where the answer was first and still is."""
+    were_first: int
+    """Prompts where the answer was first before."""
+    lost: float
+    """Nats of log-probability that the answer loses, mean over prompts."""
+    spread: float | None
+    """Standard deviation over prompts; None with fewer than two."""
+    prompts: int
+    """Prompts that have this condition."""
+
+
+def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
+    """Every condition over the prompts that have it, in the order in which they come."""
+    by_name: dict[str, list[Comparison]] = {}
+    for table in tables:
+        for row in table.rows:
+            by_name.setdefault(row.name, []).append(row.comparison)
+    found = []
+    for name, comparisons in by_name.items():
+        first = [one for one in comparisons if one.rank_before == 1]
+        lost = [one.surprise for one in comparisons]
+        found.append(
+            Summary(
+                name,
+                still_first=sum(one.rank == 1 for one in first),
+                were_first=len(first),
+                lost=statistics.fmean(lost),
+                spread=statistics.stdev(lost) if len(lost) > 1 else None,
+                prompts=len(lost),
+            )
+        )
+    return found
+
+
+def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int]:
+    """[prompt] the place of each prompt's answer in the untouched model, in few passes."""
+    rows = [encode(loaded.tokenizer, one.prompt).token_ids for one in prompts]
+    outcomes = run_conditions(loaded, rows, [UNTOUCHED] * len(rows), losses=False)
+    return [
+        rank(outcome.logits, find_answer(loaded, outcome, one.prompt, one.answer).token_id)
+        for one, outcome in zip(prompts, outcomes, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""What an instructor may do, without Streamlit: sign-in, jobs in the background, audit log."""

@@ -1,0 +1,269 @@
+"""Who may enter the instructor's page: a password or a one-time token, tickets, and slowing.
+
+With a password hash (argon2, from ``.streamlit/secrets.toml``) the page asks for the password.
+Without one, a random token is written to the server's log, as Jupyter does; it works once, and the
+next one follows at once. Either gives a *ticket*, which every protected action checks again.
+
+Wrong attempts are slowed in two ways. A session waits 1, 2, 4 ... 60 seconds after its second,
+third, fourth ... wrong attempt. And when more than ten attempts were wrong within five minutes,
+whoever made them, every session waits before each attempt, a second for each wrong one over ten, at
+most ten: fresh sessions do not help an attacker, and an instructor is never held up for longer than
+that. Nothing here sleeps: an early attempt is refused unseen, and :meth:`Gate.wait` says how long.
+
+>>> gate = Gate(announce=lambda line: None)
+>>> gate.needs
+'token'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import sys
+import threading
+import time
+import unicodedata
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headroles.errors import (
+    AccessConfigError,
+    NotSignedInError,
+    TooManyAttemptsError,
+    WrongSecretError,
+)
+
+TICKET_SECONDS = 8 * 3600
+"""How long a sign-in lasts: a teaching day."""
+
+LONGEST_SECRET = 1_000
+"""Characters; longer ones are wrong without being looked at."""
+
+FREE_ATTEMPTS = 1
+"""Wrong attempts of one session that cost it no wait."""
+LONGEST_WAIT = 60.0
+"""Seconds that one session waits at most for its own wrong attempts."""
+
+WINDOW = 300.0
+"""Seconds for which a wrong attempt counts, a session's own ones since its last."""
+CROWD = 10
+"""Wrong attempts of all sessions in the window from which on everybody waits."""
+LONGEST_CROWD_WAIT = 10
+"""Seconds that a session without wrong attempts waits at most."""
+
+_KEPT = 1_000
+"""Sessions and tickets that are remembered; beyond that, the oldest is forgotten."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a signed-in session keeps; the server keeps only its digest."""
+
+    secret: str = field(repr=False)
+
+
+@dataclass
+class _Attempts:
+    """What is known of a session that is slowed."""
+
+    wrong: int = 0
+    last_wrong: float = 0.0
+    opens: float = 0.0
+    """The moment from which the next attempt is taken."""
+
+
+def _to_log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Gate:
+    """The lock of the instructor's page, one a server; safe to use from every session's thread.
+
+    Args:
+        password_hash: an argon2 hash as text, or None for one-time tokens.
+        clock: seconds that only go forward.
+        log: told about every sign-in and every wrong attempt, never about a secret.
+        announce: writes a line to the server's log, where only an instructor reads it.
+
+    Raises:
+        AccessConfigError: if the hash is not one of argon2's.
+    """
+
+    needs: Literal["password", "token"]
+    """What the page must ask for."""
+
+    def __init__(
+        self,
+        password_hash: str | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        log: logging.Logger = logging.getLogger("headroles.admin.access"),  # noqa: B008 - one by name
+        announce: Callable[[str], None] = _to_log,
+    ) -> None:
+        self._hash = None if password_hash is None else _checked_hash(password_hash)
+        self._clock, self._log, self._announce = clock, log, announce
+        self._entering = threading.Lock()  # one attempt at a time: no race past the waits
+        self._state = threading.Lock()
+        self._tickets: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
+        self._wrong: deque[float] = deque(maxlen=CROWD + LONGEST_CROWD_WAIT)  # more says no more
+        self._token = ""
+        self.needs = "token" if self._hash is None else "password"
+        if self._hash is None:
+            self._next_token()
+
+    def enter(self, secret: str, *, session: str) -> Ticket:
+        """Sign in with the password or the token.
+
+        Args:
+            secret: what was typed.
+            session: whatever tells one browser session from another; it is kept as a digest.
+
+        Raises:
+            TooManyAttemptsError: if it came too early (``.wait`` seconds); it was not looked at.
+            WrongSecretError: if it is wrong; the next attempt may have to wait.
+        """
+        name = session_name(session)
+        with self._entering:
+            wait = self.wait(session)
+            if wait > 0:
+                raise TooManyAttemptsError(wait)
+            if len(secret) > LONGEST_SECRET or not self._is_right(secret):
+                count = self._note_wrong(session)
+                self._log.warning("wrong %s from %s, attempt %d", self.needs, name, count)
+                raise WrongSecretError(self.needs)
+            if self._hash is None:
+                self._next_token()
+        ticket = Ticket(secrets.token_urlsafe(32))
+        with self._state:
+            self._attempts.pop(_digest(session).hex(), None)
+            self._tickets[_digest(ticket.secret)] = (name, self._clock() + TICKET_SECONDS)
+            _forget_oldest(self._tickets)
+        self._log.info("%s signed in", name)
+        return ticket
+
+    def check(self, ticket: Ticket | None) -> str:
+        """The short public name of the session that holds a valid ticket, e.g. ``session 3f2a``.
+
+        Raises:
+            NotSignedInError: if there is no ticket, or it has expired or was given back.
+        """
+        with self._state:
+            key = _digest(ticket.secret) if ticket else b""
+            name, expires = self._tickets.get(key, ("", 0.0))
+            if name and self._clock() < expires:
+                return name
+            self._tickets.pop(key, None)
+        raise NotSignedInError
+
+    def leave(self, ticket: Ticket | None) -> None:
+        """Sign out: the ticket opens nothing any more."""
+        with self._state:
+            self._tickets.pop(_digest(ticket.secret) if ticket else b"", None)
+
+    def wait(self, session: str) -> float:
+        """Seconds until this session's next attempt is taken; 0 when it is taken now.
+
+        While everybody waits, a session's time runs from its first question, so a page that asks
+        when it is drawn has most of the wait behind it when the password is typed.
+        """
+        key, now = _digest(session).hex(), self._clock()
+        with self._state:
+            known = self._attempts.get(key)
+            crowd = self._crowd_wait(now)
+            if known is None and crowd > 0:
+                known = self._attempts[key] = _Attempts(opens=now + crowd)
+                _forget_oldest(self._attempts)
+            return max(0.0, known.opens - now) if known else 0.0
+
+    def _note_wrong(self, session: str) -> int:
+        """Count a wrong attempt and set the time of the next; how many the session has made."""
+        key, now = _digest(session).hex(), self._clock()
+        with self._state:
+            self._wrong.append(now)
+            one = self._attempts.pop(key, _Attempts())
+            if now - one.last_wrong > WINDOW:
+                one.wrong = 0
+            one.wrong, one.last_wrong = one.wrong + 1, now
+            own = own_wait(one.wrong)
+            one.opens = now + max(own, self._crowd_wait(now))
+            self._attempts[key] = one
+            _forget_oldest(self._attempts)
+            return one.wrong
+
+    def _crowd_wait(self, now: float) -> float:
+        while self._wrong and now - self._wrong[0] > WINDOW:
+            self._wrong.popleft()
+        return float(max(0, len(self._wrong) - CROWD))
+
+    def _is_right(self, secret: str) -> bool:
+        if self._hash is None:
+            return hmac.compare_digest(_bytes(secret.strip()), self._token.encode())
+        from argon2 import PasswordHasher
+        from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+        try:
+            return PasswordHasher().verify(self._hash, _bytes(secret))
+        except VerifyMismatchError:
+            return False
+        except (VerificationError, InvalidHashError) as error:  # looked like a hash, and is none
+            raise AccessConfigError from error
+
+    def _next_token(self) -> None:
+        self._token = secrets.token_urlsafe(24)
+        self._announce(
+            "headroles: no password is set for the instructor's page. To sign in there, enter this "
+            f"token; it works once:\n\n    {self._token}\n\n"
+            "To set a password instead: python -m scripts.hash_password"
+        )
+
+
+def own_wait(wrong: int) -> float:
+    """Seconds that a session waits after so many wrong attempts of its own.
+
+    >>> [own_wait(n) for n in (1, 2, 3, 4, 7, 8, 1_000_000)]
+    [0.0, 1.0, 2.0, 4.0, 32.0, 60.0, 60.0]
+    """
+    over = min(wrong - FREE_ATTEMPTS, 32)  # no power of a number that an attacker chooses
+    return min(LONGEST_WAIT, 2.0 ** (over - 1)) if over > 0 else 0.0
+
+
+def session_name(session: str) -> str:
+    """A session's short public name; it does not give the session's id away."""
+    return f"session {_digest(session).hex()[:4]}"
+
+
+def hash_password(password: str) -> str:
+    """The argon2 hash that :class:`Gate` takes for this password."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash(_bytes(password))
+
+
+def _checked_hash(password_hash: object) -> str:
+    from argon2 import extract_parameters
+    from argon2.exceptions import InvalidHashError
+
+    try:
+        extract_parameters(str(password_hash).strip())
+    except InvalidHashError:
+        raise AccessConfigError from None  # its message might hold what was taken for a hash
+    return str(password_hash).strip()
+
+
+def _bytes(secret: str) -> bytes:
+    """One text has one form whatever the keyboard made of its accents; lone surrogates pass."""
+    return unicodedata.normalize("NFC", secret).encode("utf-8", "surrogatepass")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _forget_oldest(kept: OrderedDict) -> None:
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)

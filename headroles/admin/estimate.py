@@ -1,0 +1,174 @@
+"""What an analysis would take, said before it starts: time and memory, and whether there is room.
+
+:func:`estimate` puts time and memory together from three measured constants each:
+
+    seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
+    work    = 2 * parameters outside the embeddings * tokens
+            + 2 * parameters with one table * (knock-outs * their texts) tokens
+    tokens  = sentences + sequences * length + extended roles
+    bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
+
+``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
+constants of the time were fitted by hand to eight runs of ``python -m scripts.analyze_heads`` on
+two cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256
+sequences) and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in
+16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). The tokens of the extended roles were
+counted, not fitted. Peaks of memory, knock-outs included: the bundled model .75 GB (estimated .74),
+GPT-2 small 1.40 GB from the Admin page, 1.60 from a terminal (1.81).
+
+>>> estimate(inspect_model("demo"), sequences=64).time_range  # doctest: +SKIP
+'4 s to 16 s'
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from headroles.errors import TooLargeError
+from headroles.models.facts import ModelFacts
+from headroles.models.hub import free_disk
+from headroles.models.memory import available_memory as available_memory
+from headroles.models.memory import container_rooms as container_rooms
+from headroles.paths import BUNDLED
+from headroles.reference.settings import CAUSAL_TEXTS, MAX_CELLS, causal_conditions
+from headroles.texts.sentences import HELD_OUT_TEXTS
+
+START_SECONDS = 7.0
+"""Python, torch, transformers and TransformerLens; 5 to 6 of them are imports."""
+READING = 1e9
+"""Bytes of weights that are read and converted in a second, from a warm disk."""
+DRAWING_SECONDS = 0.01
+"""A sequence's random cells, whatever the model."""
+SHARE = 0.45
+"""How much of the speed of one large matrix product the analysis as a whole reaches."""
+SENTENCE_TOKENS = 1_350
+"""Sentences and their control together, padded."""
+SEQUENCE_TOKENS = 80
+"""A random repeated sequence, padded."""
+EXTENDED_TOKENS = 4_400
+"""Pairs of sentences, IOI prompts and their controls, and single words, padded."""
+EXTENDED_SEQUENCES = 32
+"""Of the repeated sequences, run again with a control of the same length."""
+CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 20
+"""One of the shortest repeated sequences and sentences, padded."""
+CAUSAL_HELD_OUT_TOKENS = 31
+"""One of the bundled models' held-out passages, padded; all of these are run."""
+RANGE = (0.5, 2.0)
+"""Times the estimate: other work on the server, a cold disk, an unusual architecture."""
+
+LIBRARY_BYTES = 700_000_000
+"""The process without a model, with what the knock-outs of a small one let go and keep."""
+COPIES = 1.1
+"""Of the weights as 32-bit numbers, beside the files that they are read from."""
+KEPT_PATTERNS = 2.5
+"""Copies of one layer's attention pattern that are in memory together."""
+SEQUENCE_CELLS = 11_000
+"""Length^2 of a long sequence: what one of few takes up in its batch."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long an analysis is likely to take, without the download, and its peak memory."""
+
+    seconds: float
+    low: float
+    high: float
+    memory_bytes: int
+
+    @property
+    def time_range(self) -> str:
+        """For people, e.g. ``15 s to 60 s``."""
+        return f"{duration(self.low)} to {duration(self.high)}"
+
+
+def estimate(
+    facts: ModelFacts,
+    *,
+    sequences: int,
+    extended: bool = True,
+    causal: bool = True,
+    speed: float | None = None,
+) -> Estimate:
+    """Time and memory of an analysis; the module says where the formula comes from.
+
+    Args:
+        facts: of the model.
+        sequences: random repeated sequences.
+        extended: whether the extended roles are measured too.
+        causal: whether heads are knocked out too.
+        speed: operations a second of one matrix product; measured when not given.
+    """
+    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
+    if extended:
+        tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
+    work = 2 * facts.computed_parameters * tokens
+    if causal:
+        table = facts.vocabulary * facts.width  # the loss needs logits
+        work += 2 * (facts.computed_parameters + table) * _causal_tokens(facts)
+    weights = 4 * facts.parameters
+    seconds = (
+        START_SECONDS
+        + weights / READING
+        + DRAWING_SECONDS * sequences
+        + work / (SHARE * (speed or machine_speed()))
+    )
+    cells = min(MAX_CELLS, SEQUENCE_CELLS * sequences)
+    patterns = KEPT_PATTERNS * 4 * facts.num_heads * cells
+    stored = weights if facts.stored_bytes is None else facts.stored_bytes
+    memory = LIBRARY_BYTES + stored + COPIES * weights + patterns
+    return Estimate(seconds, RANGE[0] * seconds, RANGE[1] * seconds, int(memory))
+
+
+def _causal_tokens(facts: ModelFacts) -> int:
+    on_repeats, on_sentences = causal_conditions(facts.num_layers, facts.num_heads)
+    text = CAUSAL_TEXTS * CAUSAL_SENTENCE_TOKENS
+    if facts.key in BUNDLED:
+        text = HELD_OUT_TEXTS * CAUSAL_HELD_OUT_TOKENS
+    return on_repeats * CAUSAL_TEXTS * CAUSAL_REPEAT_TOKENS + on_sentences * text
+
+
+def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int) -> None:
+    """Stop before a model that needs more memory, or more of the disk, than there is.
+
+    Raises:
+        TooLargeError: naming both numbers and the way out.
+    """
+    if estimate.memory_bytes > available:
+        raise TooLargeError(
+            facts.key, what="memory", needs=estimate.memory_bytes, available=available
+        )
+    room = free_disk() if facts.download_bytes else 0
+    if facts.download_bytes > room:
+        raise TooLargeError(
+            facts.key, what="disk space", needs=facts.download_bytes, available=room
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, rounded to what an estimate can mean.
+
+    >>> [duration(s) for s in (0.2, 44, 119, 600, 5_000, 40_000)]
+    ['1 s', '44 s', '119 s', '10 min', '83 min', '11 h']
+    """
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 7_200 else f"{round(seconds / 3_600)} h"
+
+
+@lru_cache(maxsize=1)
+def machine_speed() -> float:
+    """Operations a second of a matrix product as large as a layer's; measured once, in 0.1 s."""
+    import torch
+
+    side = 1_024
+    matrix = torch.ones(side, side)
+
+    def once() -> float:
+        began = time.perf_counter()
+        matrix @ matrix
+        return time.perf_counter() - began
+
+    once()  # the first one also starts the threads
+    return 2 * side**3 / min(once() for _ in range(5))

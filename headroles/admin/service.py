@@ -1,0 +1,257 @@
+"""What an instructor may do, each behind a check of the sign-in: the server side of the page.
+
+The page hides what a visitor may not do, but hiding is no protection. Everything that starts,
+cancels, writes or restores goes through here with the session's ticket, which is checked every
+time, and leaves a line in the audit list.
+
+>>> office = Administration(gate, folder=paths.DATA)  # doctest: +SKIP
+>>> ticket = office.sign_in("the password", session=session_id)  # doctest: +SKIP
+>>> office.start(ticket, [JobRequest(model="demo")])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headroles.admin import audit
+from headroles.admin import estimate as admin_estimate
+from headroles.admin.access import Gate, Ticket, session_name
+from headroles.admin.job_records import Job, JobRequest, JobView
+from headroles.admin.jobs import Jobs, analysis_command
+from headroles.errors import WrongSecretError
+from headroles.models import memory
+from headroles.models.facts import ModelFacts, inspect_model
+from headroles.store import categories
+from headroles.store.schema import ModelEntry
+
+
+def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estimate:
+    """Time and memory of what is asked for."""
+    return admin_estimate.estimate(
+        facts, sequences=request.sequences, extended=request.extended, causal=request.causal
+    )
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What an analysis would take, said before it starts."""
+
+    request: JobRequest
+    """What is asked for."""
+    facts: ModelFacts
+    """How large the model is."""
+    estimate: admin_estimate.Estimate
+    """Time and memory."""
+    available: int
+    """Bytes of memory that are free on this server."""
+
+
+class Administration:
+    """The instructor's actions on one data folder; one a server.
+
+    Args:
+        gate: who may enter.
+        folder: the data folder; jobs and the audit list live in it.
+        command: the command line of an analysis.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        folder: Path,
+        command: Callable[[JobRequest, Path], list[str]] = analysis_command,
+    ) -> None:
+        self.gate = gate
+        self.categories = folder / "head_categories.json"
+        self._audit_file = folder / "audit.jsonl"
+        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command)
+
+    def sign_in(self, secret: str, *, session: str) -> Ticket:
+        """Open the page for a session.
+
+        Raises:
+            WrongSecretError, TooManyAttemptsError: as :meth:`Gate.enter`.
+        """
+        try:
+            ticket = self.gate.enter(secret, session=session)
+        except WrongSecretError as error:  # not every early one: a flood would push out the list
+            self._note(session_name(session), "refused", outcome=error.problem)
+            raise
+        self._note(session_name(session), "signed_in")
+        return ticket
+
+    def sign_out(self, ticket: Ticket | None) -> None:
+        """Close the page for a session; whoever is not signed in may do that too."""
+        self.gate.leave(ticket)
+
+    def prospect(self, ticket: Ticket | None, request: JobRequest) -> Prospect:
+        """Look the model up and say what its analysis would take; nothing is started.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            HeadrolesError: if the model cannot be used here; see :func:`inspect_model`.
+        """
+        self.gate.check(ticket)
+        facts = inspect_model(request.model)
+        estimate = estimate_of(request, facts)
+        return Prospect(request, facts, estimate, memory.available_memory())
+
+    def start(self, ticket: Ticket | None, requests: Sequence[JobRequest]) -> list[Job]:
+        """Queue analyses, all of them or, if one cannot be, none.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            TooLargeError: if one does not fit into the memory that is free.
+            HeadrolesError: if a model cannot be used here, or the disk takes no record.
+        """
+        who = self.gate.check(ticket)
+        prospects = [self.prospect(ticket, request) for request in requests]
+        for one in prospects:
+            admin_estimate.refuse_what_cannot_fit(one.facts, one.estimate, one.available)
+        started = []
+        for one in prospects:
+            expected = one.estimate.seconds
+            job = self._jobs.submit(one.request, who=who, expected_seconds=expected)
+            self._note_job(job, "started", who=who)
+            started.append(job)
+        return started
+
+    def cancel(self, ticket: Ticket | None, job_id: str) -> None:
+        """Take a job out of the queue, or end the one that runs.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownJobError: if there is no such job.
+        """
+        self.gate.check(ticket)
+        self._jobs.cancel(job_id)
+
+    def discard(self, ticket: Ticket | None, job_id: str) -> None:
+        """Forget an ended job and its candidate.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownJobError: if there is no such job, or it has not ended.
+        """
+        self.gate.check(ticket)
+        self._jobs.discard(job_id)
+
+    def jobs(self, ticket: Ticket | None) -> list[Job]:
+        """Every job that is kept, the newest first.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+        """
+        self.gate.check(ticket)
+        return self._jobs.all()
+
+    def watch(self, ticket: Ticket | None, job_id: str) -> JobView:
+        """A job with its progress and the tail of its log.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownJobError: if there is no such job.
+        """
+        self.gate.check(ticket)
+        return self._jobs.watch(job_id)
+
+    def candidate(self, ticket: Ticket | None, job_id: str) -> ModelEntry:
+        """What a done job found; not live before :meth:`write`.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownJobError: if there is no such job, or it is not done.
+        """
+        self.gate.check(ticket)
+        return self._jobs.candidate(job_id)
+
+    def write(self, ticket: Ticket | None, entry: ModelEntry, *, expecting: str) -> None:
+        """Put an entry in front of the students.
+
+        Args:
+            ticket: of the session.
+            entry: the candidate, perhaps with other thresholds.
+            expecting: :func:`store.entry_digest` of the live entry that it was compared with.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            StaleWriteError: if someone wrote this model in the meantime.
+            CategoriesBrokenError, DiskError, FileBusyError: if the file cannot be written.
+        """
+        who = self.gate.check(ticket)
+        categories.write_entry(entry, self.categories, expecting=expecting)
+        self._note(
+            who,
+            "wrote",
+            model=entry.model_name,
+            revision=entry.revision,
+            seed=entry.seed,
+            sequences=entry.sequences,
+        )
+
+    def restore(
+        self, ticket: Ticket | None, name: str, *, model: str | None = None, expecting: str
+    ) -> None:
+        """Bring an earlier version of the file, or of one model's entry, back.
+
+        Args:
+            ticket: of the session.
+            name: of the version.
+            model: only this model's entry; the others stay as they are.
+            expecting: :func:`store.file_digest` of the live file that it was compared with.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownVersionError, StaleWriteError, DiskError, FileBusyError: see the store.
+        """
+        who = self.gate.check(ticket)
+        categories.restore(name, self.categories, model=model, expecting=expecting)
+        self._note(who, "restored", model=model or "", outcome=f"version {name}")
+
+    def set_aside(self, ticket: Ticket | None) -> None:
+        """Move a damaged file into the history, so that a new one can be written.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            DiskError, FileBusyError: see the store.
+        """
+        who = self.gate.check(ticket)
+        categories.set_aside(self.categories)
+        self._note(who, "set_aside", outcome="the damaged file went into the history")
+
+    def history(self, ticket: Ticket | None) -> audit.AuditList:
+        """The audit list, newest first, and what of it could not be read.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+        """
+        self.gate.check(ticket)
+        return audit.read(self._audit_file)
+
+    def close(self) -> None:
+        """Cancel every open analysis; for tests and for a server that shuts down."""
+        self._jobs.close()
+
+    def _job_ended(self, job: Job) -> None:
+        is_done = job.state == "done"
+        self._note_job(
+            job,
+            "finished" if is_done else job.state,
+            who=job.who,
+            revision=self._jobs.candidate(job.id).revision if is_done else "",
+            seconds=job.seconds,
+            outcome=job.problem or ("candidate ready" if is_done else ""),
+        )
+
+    def _note_job(self, job: Job, action: str, *, who: str, **more: object) -> None:
+        request = job.request
+        settings = {"model": request.model, "seed": request.seed, "sequences": request.sequences}
+        self._note(who, action, **settings, **more)
+
+    def _note(self, who: str, action: str, **more: object) -> None:
+        row = audit.AuditRow(when=datetime.now(UTC), who=who, action=action, **more)
+        audit.append(row, self._audit_file)

@@ -1,0 +1,221 @@
+"""A forward pass in which attention patterns or head outputs are changed, through PyVene.
+
+Two places are enough for every knock-out. At the *probe* of a layer stands the pattern
+``[row head query key]``; what leaves it is what the values are weighted with. At the input of the
+layer's output projection stand the heads' outputs ``z`` ``[row query head dim]``, side by side:
+``out = z @ W_O + b_O``. A change there leaves the projection's bias, as TransformerLens'
+``hook_z`` does.
+
+Rows are independent: each may be another prompt or another condition on the same prompt, which is
+why a table of twenty knock-outs is one pass. Shorter rows are padded on the right; attention is
+causal, so padding changes nothing before it.
+
+PyVene (Wu et al. 2024, arXiv 2403.07809) hooks the shared model and removes *every* forward hook
+afterwards, so a run holds the model's lock.
+
+>>> loaded = load_model("demo")  # doctest: +SKIP
+>>> run_edited(loaded, torch.tensor([[0, 5, 6]])).logits.shape  # doctest: +SKIP
+torch.Size([1, 3, 2048])
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from headroles.errors import UnsupportedModelError
+from headroles.models.loading import LoadedModel
+
+with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
+    import pyvene
+
+Edit = Callable[[Tensor], Tensor]
+"""Takes a layer's tensor and gives the one to use instead; it may change its argument."""
+
+_PROJECTIONS = "output_projections"
+
+
+@dataclass(frozen=True, eq=False)
+class EditedRun:
+    """What one pass gives."""
+
+    logits: Float[Tensor, "row pos vocab"]
+    """[row pos vocab] logits; the last position alone if only that was asked for."""
+    patterns: dict[int, Float[Tensor, "row head query key"]]
+    """{layer: [row head query key]} the patterns that were kept, as used: after any change."""
+    outputs: dict[int, Float[Tensor, "row query head dim"]]
+    """{layer: [row query head dim]} the head outputs z that were kept, as used."""
+
+
+def run_edited(
+    loaded: LoadedModel,
+    token_ids: Int[Tensor, "row pos"],
+    *,
+    patterns: Mapping[int, Edit] | None = None,
+    outputs: Mapping[int, Edit] | None = None,
+    keep_patterns: Iterable[int] = (),
+    keep_outputs: Iterable[int] = (),
+    last_only: bool = False,
+) -> EditedRun:
+    """Run rows of tokens once, with changes.
+
+    Args:
+        loaded: a model from :func:`headroles.models.loading.load_model`.
+        token_ids: [row pos] ids; position 0 is the BOS token or its stand-in.
+        patterns: {layer: edit of its pattern [row head query key]}. Rows are used as they are left:
+            nothing is renormalised.
+        outputs: {layer: edit of its head outputs z [row query head dim]}.
+        keep_patterns: layers whose patterns are returned.
+        keep_outputs: layers whose head outputs are returned.
+        last_only: ask for the logits of the last position alone, where the model can be asked.
+
+    Raises:
+        UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
+    """
+    patterns, outputs = dict(patterns or {}), dict(outputs or {})
+    kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
+    rows, length = token_ids.shape
+    square, side_by_side = (rows, -1, length, length), (rows, length, loaded.num_heads, -1)
+    at_probe = {
+        layer: _Place(patterns.get(layer), square, keep=layer in kept_patterns)
+        for layer in sorted({*patterns, *kept_patterns})
+    }
+    at_projection = {
+        layer: _Place(outputs.get(layer), side_by_side, keep=layer in kept_outputs)
+        for layer in sorted({*outputs, *kept_outputs})
+    }
+    places = {f"{loaded.probe_paths[layer]}.output": place for layer, place in at_probe.items()}
+    if at_projection:
+        paths = output_projections(loaded)
+        places |= {f"{paths[layer]}.input": place for layer, place in at_projection.items()}
+    with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
+        logits = _run(loaded, token_ids, places, last_only=last_only)
+    return EditedRun(
+        logits,
+        {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
+        {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
+    )
+
+
+class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):
+    """One layer's tensor, whole: gathering single heads in PyVene returns wrong splits."""
+
+    def __init__(self, edit: Edit | None, shape: tuple[int, ...], *, keep: bool) -> None:
+        super().__init__()
+        self.edit, self.shape, self.keep = edit, shape, keep
+        self.kept: Tensor | None = None
+
+    def forward(self, base: Tensor, source: object = None, subspaces: object = None) -> Tensor:
+        """The tensor to use instead; some families fold heads into rows or into the width."""
+        tensor = base.reshape(self.shape)
+        if self.edit is not None:
+            tensor = self.edit(tensor)
+        if self.keep:
+            self.kept = tensor.float().clone()
+        return tensor.reshape(base.shape)
+
+
+def _run(
+    loaded: LoadedModel, token_ids: Tensor, places: Mapping[str, nn.Module], *, last_only: bool
+) -> Tensor:
+    inputs = {"input_ids": token_ids}
+    takes = inspect.signature(loaded.model.forward).parameters
+    if last_only and "logits_to_keep" in takes:
+        inputs["logits_to_keep"] = 1
+    if not places:
+        output = loaded.model(**inputs, use_cache=False)
+    else:
+        config = pyvene.IntervenableConfig(
+            [
+                pyvene.RepresentationConfig(component=path, unit="t", intervention=place)
+                for path, place in places.items()
+            ]
+        )
+        # Without `output_original_output` PyVene makes a single pass.
+        _, output = pyvene.IntervenableModel(config, model=loaded.model)(
+            inputs, unit_locations=None, use_cache=False
+        )
+    return (output.logits[:, -1:] if last_only else output.logits).float()
+
+
+def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
+    """[layer] the dotted path of each layer's output projection, whose input is z.
+
+    It is found by structure, not by name: the first linear map of the attention module that runs
+    after the pattern passed the probe. Then it is put to the test: a head without attention must
+    leave zeros in its slice of the input, and only there.
+
+    Raises:
+        UnsupportedModelError: if a layer has none, or one that fails the test.
+    """
+    if _PROJECTIONS not in loaded.tools:
+        with loaded.lock, torch.no_grad():
+            paths = tuple(_projection(loaded, layer) for layer in range(loaded.num_layers))
+            loaded.tools[_PROJECTIONS] = paths
+            try:
+                _check_projections(loaded)
+            except UnsupportedModelError:
+                del loaded.tools[_PROJECTIONS]
+                raise
+    return loaded.tools[_PROJECTIONS]
+
+
+def _projection(loaded: LoadedModel, layer: int) -> str:
+    """The first linear map inside the attention module after the probe, by one pass."""
+    from transformers.pytorch_utils import Conv1D
+
+    path, _, _ = loaded.probe_paths[layer].rpartition(".")
+    attention = loaded.model.get_submodule(path)
+    order: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_: order.append(name)
+
+    handles = [
+        module.register_forward_hook(note(name))
+        for name, module in attention.named_modules()
+        if isinstance(module, nn.Linear | Conv1D)
+    ]
+    probe = loaded.model.get_submodule(loaded.probe_paths[layer])
+    handles.append(probe.register_forward_hook(note("")))
+    try:
+        loaded.model(torch.zeros(1, 2, dtype=torch.long), use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    after = order[order.index("") + 1 :] if "" in order else []
+    if not after:
+        raise _no_projection(loaded, f"layer {layer} has no output projection after the pattern.")
+    return f"{path}.{after[0]}"
+
+
+def _check_projections(loaded: LoadedModel) -> None:
+    """Silence head 0 of every layer at its probe: its slice of z must be zero, no other one."""
+
+    def silence(pattern: Tensor) -> Tensor:
+        pattern[:, 0] = 0
+        return pattern
+
+    layers = range(loaded.num_layers)
+    run = run_edited(
+        loaded,
+        torch.arange(4)[None],
+        patterns=dict.fromkeys(layers, silence),
+        keep_outputs=layers,
+    )
+    for layer, z in run.outputs.items():
+        if z[:, :, 0].any() or (loaded.num_heads > 1 and not z[:, :, 1:].any(-1).all()):
+            raise _no_projection(
+                loaded, f"the heads of layer {layer} do not lie side by side before the projection."
+            )
+
+
+def _no_projection(loaded: LoadedModel, why: str) -> UnsupportedModelError:
+    return UnsupportedModelError(loaded.key, why=f"the output of a single head is not there: {why}")

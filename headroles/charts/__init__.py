@@ -1,0 +1,1 @@
+"""Altair charts: plain records in, a chart out. The only imports of altair."""

@@ -1,0 +1,136 @@
+"""The charts of the knock-out lab: an effect beside its control, and a profile by offset.
+
+Colours and marks are those of :mod:`headroles.charts`; shape tells apart what colour does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from headroles.ablation.controls import Judgement
+from headroles.ablation.offset_test import Profile
+from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
+
+
+def control_strip(
+    judgement: Judgement, others: Sequence[tuple[str, float]], *, name: str, axis: str
+) -> alt.LayerChart:
+    """A diamond for the effect, a ring for each draw of the control, its mean and spread.
+
+    Args:
+        judgement: the effect and what the control amounts to.
+        others: (heads, effect) of each draw.
+        name: what was taken away.
+        axis: what the effect is, with its unit.
+    """
+    frame = pd.DataFrame(
+        [{"row": "random others", "heads": heads, "effect": effect} for heads, effect in others]
+        + [{"row": "yours", "heads": name, "effect": judgement.effect}]
+    )
+    low, high = judgement.mean - judgement.spread, judgement.mean + judgement.spread
+    band = pd.DataFrame([{"row": "random others", "low": low, "high": high, "at": judgement.mean}])
+    y = alt.Y(
+        "row:N",
+        sort=["yours", "random others"],
+        axis=alt.Axis(title=None, domain=False, ticks=False, labelFontSize=12),
+    )
+    x = alt.X("effect:Q", axis=_axis(axis))
+    tips = [
+        alt.Tooltip("heads:N", title="taken away"),
+        alt.Tooltip("effect:Q", title=axis, format="+.3f"),
+    ]
+    rings = (
+        alt.Chart(frame)
+        .transform_filter("datum.row == 'random others'")
+        .mark_point(size=70, stroke=QUIET, strokeWidth=2, filled=False, opacity=0.9)
+        .encode(x=x, y=y, tooltip=tips)
+    )
+    own = (
+        alt.Chart(frame)
+        .transform_filter("datum.row == 'yours'")
+        .mark_point(shape="diamond", size=190, filled=True, color=ACTIVE, opacity=1)
+        .encode(x=x, y=y, tooltip=tips)
+    )
+    span = (
+        alt.Chart(band)
+        .mark_rule(strokeWidth=9, color=QUIET, opacity=0.28)
+        .encode(x="low:Q", x2="high:Q", y=y)
+    )
+    mean = (
+        alt.Chart(band)
+        .mark_tick(thickness=3, size=30, color=INK, opacity=1)
+        .encode(x="at:Q", y=y, tooltip=[alt.Tooltip("at:Q", title="mean", format="+.3f")])
+    )
+    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
+    return _finish(alt.layer(zero.encode(x="at:Q"), span, rings, mean, own), height=110)
+
+
+def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
+    """What a head carries from k tokens back, with standard errors, and random others of its layer.
+
+    Args:
+        profile: the test of a head.
+        head: how it is written, e.g. ``L0H6``.
+    """
+    records = []
+    for point in profile.points:
+        parts = [(head, point.carried, point.carried_error)]
+        if point.other is not None:
+            parts.append(("random others", point.other, point.other_error))
+        records += [
+            {
+                "offset": point.offset,
+                "who": who,
+                "carried": value,
+                "low": value - error,
+                "high": value + error,
+            }
+            for who, value, error in parts
+        ]
+    names = [head, "random others"]
+    base = alt.Chart(pd.DataFrame(records)).encode(
+        x=alt.X(
+            "offset:O",
+            scale=alt.Scale(paddingInner=0.5, paddingOuter=0.2),
+            axis=alt.Axis(title="tokens back (offset k)", labelAngle=0, titleFontWeight="normal"),
+        ),
+        xOffset=alt.XOffset("who:N", scale=alt.Scale(domain=names, paddingOuter=0.5)),
+    )
+    shape = alt.Shape(
+        "who:N",
+        scale=alt.Scale(domain=names, range=["diamond", "circle"]),
+        legend=alt.Legend(title=None, orient="top", symbolSize=110),
+    )
+    colour = alt.Color(
+        "who:N",
+        scale=alt.Scale(domain=names, range=[ACTIVE, TARGET]),
+        legend=alt.Legend(title=None, orient="top", symbolSize=110),
+    )
+    y = alt.Y("carried:Q", axis=_axis("carried (nats)"))
+    bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
+    marks = base.mark_point(size=120, filled=True, opacity=1).encode(
+        y=y,
+        color=colour,
+        shape=shape,
+        tooltip=[
+            alt.Tooltip("who:N", title="switched off"),
+            alt.Tooltip("offset:O", title="tokens back"),
+            alt.Tooltip("carried:Q", title="carried (nats)", format="+.3f"),
+        ],
+    )  # fmt: skip
+    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
+    return _finish(alt.layer(zero.encode(y="at:Q"), bars, marks), height=260)
+
+
+def _axis(title: str) -> alt.Axis:
+    return alt.Axis(
+        title=title, grid=True, gridOpacity=0.25, domain=False, tickCount=5,
+        titleFontWeight="normal",
+    )  # fmt: skip
+
+
+def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
+    return chart.properties(width="container", height=height).configure_view(strokeWidth=0)

@@ -1,0 +1,182 @@
+"""The charts of the circuit lesson and of components: bars with errors, each named in words.
+
+Colours and marks are those of :mod:`headroles.charts`; what a colour says, a word says too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
+
+CIRCUIT_ALT = (
+    "The tokens A, B and later A again. Step 1: a previous-token head at the first B looks one "
+    "token back and notes that A stood before it. Step 2: at the later A an induction head looks "
+    "for a token that follows an A, finds B by that note, and copies B as its guess."
+)
+"""What :func:`circuit` shows, in words."""
+
+
+def circuit() -> alt.LayerChart:
+    """The two-step circuit as a picture: solid is step 1, dashed is step 2."""
+    tokens = pd.DataFrame(
+        [{"x": 1, "text": "A"}, {"x": 2, "text": "B"}, {"x": 3, "text": "…"},
+         {"x": 4, "text": "A"}, {"x": 5, "text": "B?"}]
+    )  # fmt: skip
+    place = alt.X("x:Q", scale=alt.Scale(domain=[0.4, 5.6]), axis=None)
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[-3.3, 3.3]), axis=None)
+    boxed = alt.Chart(tokens[tokens.text != "…"]).transform_calculate(y="0")
+    boxes = boxed.mark_point(shape="square", size=1500, stroke=INK, strokeWidth=1.5, filled=False)
+    letters = alt.Chart(tokens).transform_calculate(y="0")
+    words = pd.DataFrame(
+        [{"x": 0.5, "y": 2.95, "text": "Step 1 · previous-token head", "bold": True},
+         {"x": 0.5, "y": 2.35, "text": "B looks one back, notes: “A was before me”", "bold": False},
+         {"x": 0.5, "y": -2.4, "text": "Step 2 · induction head", "bold": True},
+         {"x": 0.5, "y": -3.0, "text": "A looks for “a token after A”, copies it", "bold": False}]
+    )  # fmt: skip
+    said = alt.Chart(words).encode(x=place, y=y, text="text:N")
+    note = alt.Chart(pd.DataFrame([{"x": 2.18, "y": 1.0, "text": "note: after A"}]))
+    return _finish(
+        alt.layer(
+            boxes.encode(x=place, y=y),
+            letters.mark_text(fontSize=17, fontWeight="bold", color=INK).encode(
+                x=place, y=y, text="text:N"
+            ),
+            *_arrow([(2, 0.85), (1.85, 1.5), (1.15, 1.5), (1, 0.85)], ACTIVE, place, y, [1, 0]),
+            *_arrow([(4, -0.85), (3.7, -1.7), (2.3, -1.7), (2, -0.85)], TARGET, place, y, [7, 4]),
+            *_arrow([(4.28, 0), (4.7, 0)], TARGET, place, y, [7, 4]),
+            note.mark_text(fontSize=12, fontStyle="italic", align="left", color=INK).encode(
+                x=place, y=y, text="text:N"
+            ),
+            said.transform_filter("datum.bold").mark_text(
+                fontSize=14, fontWeight="bold", align="left", color=INK
+            ),
+            said.transform_filter("!datum.bold").mark_text(fontSize=13, align="left", color=INK),
+        ),
+        height=250,
+    )
+
+
+def _arrow(
+    points: Sequence[tuple[float, float]],
+    colour: str,
+    x: alt.X,
+    y: alt.Y,
+    dash: Sequence[int],
+) -> list[alt.Chart]:
+    """A smooth line through points, and its head at the last one."""
+    frame = pd.DataFrame(points, columns=["x", "y"]).assign(order=range(len(points)))
+    (x0, y0), (x1, y1) = points[-2:]
+    upright = abs(x1 - x0) < 0.3
+    angle = (0 if y1 > y0 else 180) if upright else (90 if x1 > x0 else 270)
+    line = alt.Chart(frame).mark_line(
+        interpolate="basis", strokeWidth=2.5, color=colour, strokeDash=list(dash)
+    )
+    head = alt.Chart(frame.tail(1)).mark_point(
+        shape="triangle-up", size=110, filled=True, color=colour, opacity=1, angle=angle
+    )
+    return [line.encode(x=x, y=y, order="order:Q"), head.encode(x=x, y=y)]
+
+
+def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
+    """Three bars a head, 0 to 1, with one standard error each and a mark for chance.
+
+    Args:
+        records: head, who, value, low, high (None without an error), chance.
+        names: the values of ``who`` in order: untouched, without the heads, without others.
+    """
+    frame = pd.DataFrame(records)
+    heads = list(dict.fromkeys(frame["head"]))
+    base = alt.Chart(frame).encode(
+        y=alt.Y(
+            "head:N",
+            sort=heads,
+            axis=alt.Axis(title=None, domain=False, ticks=False, labelFontSize=12),
+            scale=alt.Scale(paddingInner=0.28),
+        ),
+        yOffset=alt.YOffset("who:N", sort=list(names)),
+        tooltip=[
+            alt.Tooltip("head:N", title="head"),
+            alt.Tooltip("who:N", title="run"),
+            alt.Tooltip("value:Q", title="activation", format=".3f"),
+            alt.Tooltip("chance:Q", title="chance", format=".3f"),
+        ],
+    )
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(title="induction activation, 0 to 1", grid=True, gridOpacity=0.25,
+                      domain=False, titleFontWeight="normal", tickCount=5),
+    )  # fmt: skip
+    bars = base.mark_bar(opacity=0.9, stroke=INK, strokeWidth=0.6).encode(
+        x=x,
+        color=alt.Color(
+            "who:N",
+            scale=alt.Scale(domain=list(names), range=[ACTIVE, TARGET, QUIET]),
+            # Without this the symbols take the stroke of the rules and ticks above the bars.
+            legend=alt.Legend(
+                title=None,
+                orient="top",
+                labelLimit=400,
+                direction="vertical",
+                symbolStrokeWidth=0,
+            ),
+        ),
+    )
+    errors = base.mark_rule(strokeWidth=1.6, color=INK).encode(x="low:Q", x2="high:Q")
+    chance = base.mark_tick(thickness=2, color=INK, opacity=0.8).encode(x="chance:Q")
+    return _finish(alt.layer(bars, errors, chance), height=54 * len(heads) + 10)
+
+
+def shares(records: Sequence[Mapping[str, object]]) -> alt.Chart:
+    """The share of weight of every component, largest first.
+
+    Args:
+        records: component (1 the largest), share 0..1.
+    """
+    return _finish(
+        alt.Chart(pd.DataFrame(records))
+        .mark_bar(color=ACTIVE)
+        .encode(
+            x=alt.X("component:O", axis=alt.Axis(title="component, largest first", labelAngle=0)),
+            y=alt.Y("share:Q", axis=alt.Axis(title="share of the weight", format="%",
+                    gridOpacity=0.25, titleFontWeight="normal")),
+            tooltip=[
+                alt.Tooltip("component:O", title="component"),
+                alt.Tooltip("share:Q", title="share", format=".1%"),
+            ],
+        ),
+        height=180,
+    )  # fmt: skip
+
+
+def offsets(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
+    """What each part adds to the attention scores by how far back it looks.
+
+    Args:
+        records: offset, who, value.
+        names: the values of ``who`` in order; each has a line and a mark of its own.
+    """
+    base = alt.Chart(pd.DataFrame(records)).encode(
+        x=alt.X("offset:Q", axis=alt.Axis(title="tokens back", tickMinStep=1, grid=False)),
+        y=alt.Y("value:Q", axis=alt.Axis(title="added to the score", gridOpacity=0.25,
+                titleFontWeight="normal")),
+        color=alt.Color("who:N", sort=list(names),
+                        legend=alt.Legend(title=None, orient="top", columns=3, symbolSize=90)),
+        shape=alt.Shape("who:N", sort=list(names)),
+        tooltip=[
+            alt.Tooltip("who:N", title="part"),
+            alt.Tooltip("offset:Q", title="tokens back"),
+            alt.Tooltip("value:Q", title="added", format="+.3f"),
+        ],
+    )  # fmt: skip
+    lines, marks = base.mark_line(strokeWidth=1.6), base.mark_point(filled=True, size=60, opacity=1)
+    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
+    return _finish(alt.layer(zero.encode(y="at:Q"), lines, marks), height=280)
+
+
+def _finish(chart: alt.Chart | alt.LayerChart, *, height: int) -> alt.Chart | alt.LayerChart:
+    return chart.properties(width="container", height=height).configure_view(strokeWidth=0)

@@ -1,0 +1,143 @@
+"""Two prompts in one chart: two bars a head, the first prompt's above the second's.
+
+As in :mod:`headroles.charts`, whose colours and marks it shares, colour and fill say the state of a
+head; which prompt a bar belongs to is said by its place and by the number in front of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from headroles.charts.heads import ACTIVE, INK, QUIET, SELECTION, share_title
+from headroles.roles.registry import Role
+
+_LEFT, _RIGHT = -0.075, 1.16
+"""Where the scale begins and ends: room for the number of the prompt, and for the percents."""
+_UPRIGHT = "M0,-1L0,1"
+
+
+def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
+    """Two bars a head, 0 to 1, each with its own chance mark and the threshold.
+
+    Args:
+        records: two a head: top, bottom, middle, line, from and to in pixels, side (1 or 2), layer,
+            head, label, value, chance, threshold, state, applies, number, idle, first, second,
+            change, turned.
+        role: names the axis.
+    """
+    frame = pd.DataFrame(records)
+    height = int(frame["to"].max())
+    base = alt.Chart(frame)
+    layers = [*_bars(base, role, height), *_marks(base), *_texts(base), _hits(base)]
+    return (
+        alt.layer(*layers)
+        .properties(
+            width="container",
+            height=height,
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+            padding={"left": 4, "right": 4, "top": 2, "bottom": 2},
+        )
+        .configure_view(strokeWidth=0)
+    )
+
+
+def _bars(base: alt.Chart, role: Role, height: int) -> list[alt.Chart]:
+    """The track of every bar, and the bar on it."""
+    axis = alt.Axis(
+        title=share_title(role),
+        format="%",
+        values=[0, 0.5, 1],
+        grid=False,
+        domain=False,
+        titleFontWeight="normal",
+        titleFontSize=11,
+        labelFontSize=11,
+        titlePadding=4,
+    )
+    x = alt.X("value:Q", scale=alt.Scale(domain=[_LEFT, _RIGHT], nice=False, zero=False), axis=axis)
+    rows = base.encode(
+        y=alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False, zero=False), axis=None),
+        y2="bottom:Q",
+    )
+    track = rows.mark_rect(fill=QUIET, fillOpacity=0.14, cornerRadius=3).encode(
+        x=alt.datum(0), x2=alt.datum(1)
+    )
+    colour = {"expr": f"datum.state == 'active' ? '{ACTIVE}' : '{QUIET}'"}
+    bars = (
+        rows.transform_filter("datum.applies")
+        .mark_rect(
+            cornerRadius=3,
+            fill=colour,
+            fillOpacity={"expr": "datum.state == 'active' ? 1 : 0.12"},
+            stroke=colour,
+            strokeWidth=1.5,
+            strokeDash={"expr": "datum.state == 'too_short' ? [3, 2] : [1, 0]"},
+        )
+        .encode(x=x, x2=alt.datum(0))
+    )
+    return [track, bars]
+
+
+def _marks(base: alt.Chart) -> list[alt.Chart]:
+    """Threshold and chance on every bar."""
+    marks = base.transform_filter("datum.applies").encode(y="middle:Q")
+    threshold = marks.mark_point(
+        shape=_UPRIGHT, size=225, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
+    ).encode(x="threshold:Q")
+    chance = marks.mark_point(shape=_UPRIGHT, size=169, stroke=INK, strokeWidth=3).encode(
+        x="chance:Q"
+    )
+    return [threshold, chance]
+
+
+def _texts(base: alt.Chart) -> list[alt.Chart]:
+    """Before a bar its prompt's number, behind it the percents; above both the head's change."""
+    small = {"color": INK, "baseline": "middle", "fontSize": 12}
+    heavy = {"expr": "datum.state == 'active' ? 700 : 400"}
+    bars = base.encode(y="middle:Q")
+    sides = bars.mark_text(align="left", fontWeight=600, **small).encode(
+        x=alt.value(0), text="side:N"
+    )
+    numbers = bars.mark_text(align="right", fontWeight=heavy, **small).encode(
+        x=alt.value("width"), text="number:N"
+    )
+    idle = (
+        bars.transform_filter("!datum.applies")
+        .mark_text(align="left", dx=5, **{**small, "fontSize": 11})
+        .encode(x=alt.datum(0), text="idle:N")
+    )
+    lines = base.transform_filter("datum.side == 1").encode(y="line:Q")
+    label = lines.mark_text(align="left", **{**small, "fontSize": 13, "fontWeight": 600}).encode(
+        x=alt.value(0), text="label:N"
+    )
+    change = lines.mark_text(
+        align="right",
+        fontWeight={"expr": "datum.turned ? 700 : 400"},
+        **small,
+    ).encode(x=alt.value("width"), text="change:N")
+    return [sides, numbers, idle, label, change]
+
+
+def _hits(base: alt.Chart) -> alt.Chart:
+    """A clear area over both bars of a head: it takes the click and shows the tooltip."""
+    return (
+        base.transform_filter("datum.side == 1")
+        .mark_rect(fillOpacity=0, cursor="pointer")
+        .encode(
+            x=alt.value(-4),
+            x2=alt.value("width"),
+            y="from:Q",
+            y2="to:Q",
+            tooltip=[
+                alt.Tooltip("label:N", title="head"),
+                alt.Tooltip("first:N", title="first prompt"),
+                alt.Tooltip("second:N", title="second prompt"),
+                alt.Tooltip("change:N", title="change"),
+                alt.Tooltip("threshold:Q", title="threshold", format=".0%"),
+            ],
+        )
+        .add_params(alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click"))
+    )

@@ -1,0 +1,493 @@
+"""What a head wants and what it says, read from its weights: the QK and OV circuits in tokens.
+
+Two tables over the vocabulary describe a head that reads tokens and writes logits (Elhage et al.
+2021, "A Mathematical Framework for Transformer Circuits")::
+
+    QK = scale * (W_E W_Q + b_Q) (W_E W_K + b_K)^T    how much query token q wants key token k
+    OV = (W_E W_V + b_V) W_O W_U                      what attending to token k does to each logit
+
+Neither is ever made whole: at 50,000 tokens one would take 10 GB. Each is a product of two thin
+matrices (:class:`Factors`), out of which maxima, best tokens and single rows are taken in blocks.
+Taking away the value of the BOS key, or each source's mean, changes a thin factor only, and so is
+exact.
+
+What the tables leave out. They hold what goes *directly* from embedding to head and from head to
+logits: exact at the input of the first layer of a model without learned positions, an approximation
+in deeper ones, whose input other layers have changed. The final norm divides by the size of the
+whole residual stream, which no single head decides: that division is left out.
+
+>>> factors = head_factors(load_model("demo"), Head(0, 6), CircuitSettings())  # doctest: +SKIP
+>>> factors.qk([262], [263]).shape  # doctest: +SKIP
+torch.Size([1, 1])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from headroles.circuits import weights
+from headroles.circuits.weights import HeadWeights, Norm
+from headroles.errors import HeadrolesError
+from headroles.models.loading import LoadedModel
+from headroles.types import Head
+
+NORMS = ("applied", "folded", "none")
+"""What is done about a layer's norm: all of it; its gain and centring only; nothing."""
+
+BLOCK_BYTES = 48_000_000
+"""The largest piece of a table that is in memory at once."""
+
+POSITIONS = 64
+"""How many positions or offsets the positional table shows."""
+
+_EXPONENT = 0.1  # a probable token is preferred a little: p ** 0.1
+
+OnBlock = Callable[[int, int], None]
+"""Told how many of how many tokens are done; it may raise to stop."""
+
+
+class CircuitError(HeadrolesError):
+    """Something asked of a circuit that it does not have."""
+
+
+@dataclass(frozen=True)
+class CircuitSettings:
+    """What is done to the weights before the tables are read."""
+
+    norm: str = "applied"
+    """``applied``: each embedding goes through the layer's norm as the model has it; ``folded``:
+    the norm's gain and centring are multiplied into the weights, and no embedding is divided by its
+    size; ``none``: the bare embedding, as in W_E W_Q W_K^T W_E^T."""
+    biases: bool = True
+    """Whether b_Q, b_K, b_V and the norm's bias are in."""
+    minus_bos: bool = True
+    """QK: take away, for each query, its value for the BOS key, where heads rest by default."""
+    minus_mean: bool = True
+    """OV: take away each source token's mean over all outputs."""
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise CircuitError(
+                f"There is no way '{self.norm}' to treat the norm.",
+                mend=f"Choose one of {', '.join(NORMS)}.",
+                value=self.norm,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """One head's two tables as thin matrices: ``QK = query @ key.T`` and ``OV = value @ out``."""
+
+    query: Float[Tensor, "vocab d_head"]
+    """[vocab d_head] the query of each token, scale included."""
+    key: Float[Tensor, "vocab d_head"]
+    """[vocab d_head] the key of each token, minus that of the BOS if so asked."""
+    value: Float[Tensor, "vocab d_head"]
+    """[vocab d_head] the value of each token."""
+    out: Float[Tensor, "d_head vocab"]
+    """[d_head vocab] from a value to the logits, minus their mean if so asked."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens."""
+        return self.query.shape[0]
+
+    def qk(self, queries: Sequence[int], keys: Sequence[int]) -> Float[Tensor, "query key"]:
+        """Some cells of QK, in units of the score that goes into the softmax."""
+        return self.query[list(queries)] @ self.key[list(keys)].T
+
+    def ov(self, sources: Sequence[int], outputs: Sequence[int]) -> Float[Tensor, "source output"]:
+        """Some cells of OV, in units of logits before the final norm's division."""
+        return self.value[list(sources)] @ self.out[:, list(outputs)]
+
+
+def head_factors(
+    loaded: LoadedModel, head: Head, settings: CircuitSettings, *, own: HeadWeights | None = None
+) -> Factors:
+    """Make the thin matrices of one head.
+
+    Args:
+        loaded: the model.
+        head: which head.
+        settings: what is done to the weights.
+        own: the layer's weights, if the caller has them already.
+
+    Raises:
+        UnsupportedModelError: if the model's weights cannot be read by head.
+    """
+    own = own or weights.layer_weights(loaded, head.layer)
+    norm = weights.attention_norm(loaded, head.layer)
+    shape = (weights.embedding(loaded).shape[0], own.W_Q.shape[2])
+    query, key, value = (torch.empty(shape) for _ in range(3))
+    for block, x in _normed_embedding(loaded, norm, settings):
+        query[block] = own.scale * _side(own, x, head.head, "Q", settings)
+        key[block] = _side(own, x, head.head, "K", settings)
+        value[block] = _side(own, x, head.head, "V", settings)
+    if settings.minus_bos:
+        key -= key[loaded.start.token_id].clone()
+    end = weights.final_norm(loaded)
+    W_O = own.W_O[head.head] if settings.norm == "none" else fold_output(end, own.W_O[head.head])
+    out = W_O @ weights.unembedding(loaded)[0]  # [d_head vocab]
+    if settings.minus_mean:
+        out -= out.mean(1, keepdim=True)
+    return Factors(query, key, value, out)
+
+
+def _normed_embedding(loaded: LoadedModel, norm: Norm, settings: CircuitSettings):
+    """What the layer's projections read of every token, block by block."""
+    table = weights.embedding(loaded)
+    size = max(1, BLOCK_BYTES // (4 * table.shape[1]))
+    for start in range(0, len(table), size):
+        block = slice(start, min(len(table), start + size))
+        yield block, _read(norm, table[block], settings)
+
+
+def _read(
+    norm: Norm, x: Float[Tensor, "... d_model"], settings: CircuitSettings
+) -> Float[Tensor, "... d_model"]:
+    """The residual stream as the layer's projections read it, under the settings."""
+    if settings.norm == "none":
+        return x
+    if settings.norm == "applied":
+        x = norm.normalise(x) * norm.weight
+    else:
+        x = (x - x.mean(-1, keepdim=True) if norm.kind == "LayerNorm" else x) * norm.weight
+    return x + norm.bias if settings.biases else x
+
+
+def _side(
+    own: HeadWeights,
+    x: Float[Tensor, "... d_model"],
+    head: int,
+    side: str,
+    settings: CircuitSettings,
+) -> Float[Tensor, "... d_head"]:
+    """Queries, keys or values of one query head; a query or key norm is applied to each."""
+    W, b = getattr(own, f"W_{side}"), getattr(own, f"b_{side}")
+    norm = {"Q": own.q_norm, "K": own.k_norm, "V": None}[side]
+    index = head if side == "Q" else own.kv_of[head]
+    if norm is not None and norm.weight.numel() > W.shape[2]:  # of all heads at once (OLMo 2)
+        every = torch.einsum("...m,hmd->...hd", x, W) + (b if settings.biases else 0)
+        return weights.norm_heads(norm, every)[..., index, :]
+    made = x @ W[index] + (b[index] if settings.biases else 0)
+    return made if norm is None else norm.apply(made)
+
+
+def fold_output(
+    norm: Norm, written: Float[Tensor, "d_head d_model"]
+) -> Float[Tensor, "d_head d_model"]:
+    """Multiply the final norm's gain and centring into what a head writes."""
+    centred = written - written.mean(-1, keepdim=True) if norm.kind == "LayerNorm" else written
+    return centred * norm.weight
+
+
+# The pivot table ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TokenValue:
+    """A token and a number about it."""
+
+    token_id: int
+    """The token."""
+    value: float
+    """The number, in the unit of its list."""
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """One key token with those that want it and what attending to it says."""
+
+    token_id: int
+    """The key (source) token."""
+    importance: float
+    """max QK x max OV x p^0.1."""
+    max_qk: float
+    """The strongest query's value."""
+    max_ov: float
+    """The most promoted output's value."""
+    queries: tuple[TokenValue, ...]
+    """The strongest queries by QK x p^0.1, with their QK."""
+    promoted: tuple[TokenValue, ...]
+    """The outputs with the largest OV, largest first."""
+    suppressed: tuple[TokenValue, ...]
+    """The outputs with the smallest OV, smallest first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """The largest value of each key's column of QK and of each source's row of OV."""
+
+    qk: Float[Tensor, " vocab"]
+    """[vocab] over all queries."""
+    ov: Float[Tensor, " vocab"]
+    """[vocab] over all outputs."""
+
+
+def peaks(factors: Factors, *, on_block: OnBlock | None = None) -> Peaks:
+    """Find the maxima of both tables in blocks of at most :data:`BLOCK_BYTES`."""
+    vocab = factors.vocab_size
+    size = min(vocab, max(1, BLOCK_BYTES // (4 * vocab)))
+    best_qk, best_ov = torch.empty(vocab), torch.empty(vocab)
+    room = torch.empty(size, vocab)
+    query, out = factors.query.T, factors.out
+    for start in range(0, vocab, size):
+        block = slice(start, min(vocab, start + size))
+        piece = room[: block.stop - start]
+        best_qk[block] = torch.mm(factors.key[block], query, out=piece).amax(1)
+        best_ov[block] = torch.mm(factors.value[block], out, out=piece).amax(1)
+        if on_block:
+            on_block(block.stop, vocab)
+    return Peaks(best_qk, best_ov)
+
+
+def importance(found: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
+    """[vocab] how telling each key is: max QK x max OV x p^0.1."""
+    return found.qk * found.ov * probabilities**_EXPONENT
+
+
+def key_table(
+    factors: Factors,
+    probabilities: Float[Tensor, " vocab"],
+    *,
+    keys: int = 10,
+    each: int = 20,
+    found: Peaks | None = None,
+    on_block: OnBlock | None = None,
+) -> tuple[KeyRow, ...]:
+    """The pivot table: the most telling keys, each with its queries and outputs.
+
+    Args:
+        factors: one head's thin matrices.
+        probabilities: [vocab] how often each token occurs; uniform if unknown.
+        keys: how many key tokens.
+        each: how many queries, promoted and suppressed outputs a key.
+        found: what :func:`peaks` gave, if the caller has it.
+        on_block: told how far the search for the keys is.
+    """
+    found = found or peaks(factors, on_block=on_block)
+    best = importance(found, probabilities).topk(min(keys, factors.vocab_size)).indices
+    return rows_for(factors, probabilities, best.tolist(), each=each, found=found)
+
+
+def rows_for(
+    factors: Factors,
+    probabilities: Float[Tensor, " vocab"],
+    token_ids: Sequence[int],
+    *,
+    each: int = 20,
+    found: Peaks | None = None,
+) -> tuple[KeyRow, ...]:
+    """The pivot table's rows of given key tokens."""
+    weight = probabilities**_EXPONENT
+    each = min(each, factors.vocab_size)
+    rows = []
+    for token in token_ids:
+        qk = factors.query @ factors.key[token]  # [vocab]
+        ov = factors.value[token] @ factors.out  # [vocab]
+        strongest = (qk * weight).topk(each).indices
+        most, least = ov.topk(each), ov.topk(each, largest=False)
+        max_qk, max_ov = float(qk.max()), float(ov.max())
+        rows.append(
+            KeyRow(
+                token,
+                max_qk * max_ov * float(weight[token]),
+                max_qk,
+                max_ov,
+                _values(strongest, qk[strongest]),
+                _values(most.indices, most.values),
+                _values(least.indices, least.values),
+            )
+        )
+    return tuple(rows)
+
+
+def _values(ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> tuple[TokenValue, ...]:
+    pairs = zip(ids.tolist(), values.tolist(), strict=True)
+    return tuple(TokenValue(token, value) for token, value in pairs)
+
+
+# One head in a few numbers ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HeadSummary:
+    """One head's circuits in four numbers."""
+
+    head: Head
+    """The head."""
+    copying: float
+    """-1..1, sum of OV's eigenvalues over the sum of their sizes: 1 for a head that copies."""
+    copies: float
+    """0..1, share of source tokens whose own logit is the one raised most."""
+    copies_of: int
+    """Count of source tokens that were looked at for it."""
+    self_match: float
+    """How far QK's diagonal lies above its mean, in standard deviations of all cells."""
+    previous: float
+    """0..1, attention that the average token would pay to the one before it, by position alone."""
+    previous_chance: float
+    """0..1, the same for a head that spreads evenly."""
+
+
+def eigenvalues(factors: Factors) -> Tensor:
+    """[d_head] complex: the eigenvalues of OV that can differ from zero.
+
+    ``value @ out`` and ``out @ value`` have the same ones, and the second is d_head x d_head.
+    """
+    return torch.linalg.eigvals(factors.out.double() @ factors.value.double())
+
+
+def copying_score(factors: Factors) -> float:
+    """Sum of OV's eigenvalues over the sum of their absolute values (Elhage et al. 2021)."""
+    found = eigenvalues(factors)
+    size = float(found.abs().sum())
+    return float(found.real.sum()) / size if size else 0.0
+
+
+def copied_share(factors: Factors, sources: Sequence[int]) -> float:
+    """Share of source tokens whose own logit is raised more than any other."""
+    size = max(1, BLOCK_BYTES // (4 * factors.vocab_size))
+    ids, hits = torch.tensor(list(sources)), 0
+    for part in ids.split(size):
+        hits += int(((factors.value[part] @ factors.out).argmax(1) == part).sum())
+    return hits / len(ids)
+
+
+def self_match(factors: Factors) -> float:
+    """(mean of QK's diagonal - mean of QK) / standard deviation of QK.
+
+    Mean and spread of all vocab x vocab cells come of the thin factors: the sum of squares of
+    ``Q K^T`` is the trace of ``(Q^T Q)(K^T K)``.
+    """
+    query, key = factors.query.double(), factors.key.double()
+    mean = float(query.mean(0) @ key.mean(0))
+    square = float(((query.T @ query) * (key.T @ key)).sum()) / len(query) ** 2
+    spread = max(square - mean**2, 0.0) ** 0.5
+    return (float((query * key).sum(1).mean()) - mean) / spread if spread else 0.0
+
+
+def summarise(
+    loaded: LoadedModel,
+    head: Head,
+    settings: CircuitSettings,
+    probabilities: Float[Tensor, " vocab"],
+    *,
+    factors: Factors | None = None,
+    sample: int = 2000,
+) -> HeadSummary:
+    """One head in a few numbers; copying by count looks at the ``sample`` likeliest tokens."""
+    factors = factors or head_factors(loaded, head, settings)
+    sources = probabilities.topk(min(sample, len(probabilities))).indices.tolist()
+    place = positional_table(loaded, head, settings, probabilities)
+    share, chance = previous_affinity(place)
+    return HeadSummary(
+        head,
+        copying_score(factors),
+        copied_share(factors, sources),
+        len(sources),
+        self_match(factors),
+        share,
+        chance,
+    )
+
+
+# Positions ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class PositionalTable:
+    """What a head's scores owe to positions alone, for an average token."""
+
+    scores: Float[Tensor, "query key"]
+    """[query key] scores by position; above the diagonal they mean nothing."""
+    by_offset: bool
+    """Whether only the distance matters (rotary, ALiBi), so that one column tells it all."""
+    kind: str
+    """``learned``, ``rotary``, ``bias`` or ``none``."""
+
+    @property
+    def offsets(self) -> Float[Tensor, " offset"]:
+        """[offset] the mean score at each distance, 0 first."""
+        n = len(self.scores)
+        return torch.stack([self.scores.diagonal(-offset).mean() for offset in range(n)])
+
+
+def positional_table(
+    loaded: LoadedModel,
+    head: Head,
+    settings: CircuitSettings,
+    probabilities: Float[Tensor, " vocab"],
+    *,
+    count: int = POSITIONS,
+) -> PositionalTable:
+    """Scores between positions, with the average token (by probability) standing at each.
+
+    Learned positions are added to the average embedding before the norm; rotary ones turn the
+    average token's query and key; ALiBi takes its slope off for each step of distance.
+    """
+    own = weights.layer_weights(loaded, head.layer)
+    norm = weights.attention_norm(loaded, head.layer)
+    average = probabilities @ weights.embedding(loaded)  # [d_model]
+    learned = weights.positions(loaded)
+    kind = weights.layout(loaded).positions
+    if learned is not None:
+        x = _read(norm, average + learned[:count], settings)  # [pos d_model]
+        query = _side(own, x, head.head, "Q", settings)
+        key = _side(own, x, head.head, "K", settings)
+        return PositionalTable(own.scale * query @ key.T, by_offset=False, kind=kind)
+    query, key = _average_sides(loaded, own, head, settings, probabilities)
+    turn, slopes = (
+        weights.rotation(loaded, head.layer),
+        weights.distance_slopes(loaded, head.layer),
+    )
+    turned = [query if turn is None else turn.apply(query, n) for n in range(count)]
+    by_offset = own.scale * torch.stack(turned) @ key  # [offset]
+    if slopes is not None:
+        by_offset = by_offset - slopes[head.head] * torch.arange(count)
+    apart = (torch.arange(count)[:, None] - torch.arange(count)).clamp(min=0)
+    return PositionalTable(by_offset[apart], by_offset=True, kind=kind)
+
+
+def _average_sides(
+    loaded: LoadedModel,
+    own: HeadWeights,
+    head: Head,
+    settings: CircuitSettings,
+    probabilities: Float[Tensor, " vocab"],
+) -> tuple[Float[Tensor, " d_head"], Float[Tensor, " d_head"]]:
+    """Query and key averaged over tokens by their probability."""
+    norm = weights.attention_norm(loaded, head.layer)
+    query, key = torch.zeros(own.W_Q.shape[2]), torch.zeros(own.W_K.shape[2])
+    for block, x in _normed_embedding(loaded, norm, settings):
+        query += probabilities[block] @ _side(own, x, head.head, "Q", settings)
+        key += probabilities[block] @ _side(own, x, head.head, "K", settings)
+    return query, key
+
+
+def previous_affinity(table: PositionalTable) -> tuple[float, float]:
+    """Mean attention to the previous position by position alone, and its chance level.
+
+    Rows 2 and later, as for the previous-token role: row 1's predecessor is where heads rest.
+    """
+    n = len(table.scores)
+    hidden = torch.full((n, n), -torch.inf).triu(1)
+    pattern = (table.scores + hidden).softmax(-1)
+    rows = torch.arange(2, n)
+    return float(pattern[rows, rows - 1].mean()), float((1 / (rows + 1)).mean())
+
+
+# Composition --------------------------------------------------------------------------------------
+
+
+DRAWS = 32
+
+
+def uniform(vocab_size: int) -> Float[Tensor, " vocab"]:
+    """[vocab] equal probabilities, for a model without a frequency file."""
+    return torch.full((vocab_size,), 1 / vocab_size)

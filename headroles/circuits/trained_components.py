@@ -1,0 +1,165 @@
+"""A seam for trained decompositions: components of weight matrices, read from a safetensors file.
+
+Methods such as stochastic parameter decomposition (Bushnaq et al. 2025, arXiv 2506.20790) train the
+parts of a matrix instead of taking its SVD. Whatever made them, a matrix that takes row vectors,
+``y = x @ W``, is the sum of rank-one components
+
+    W = sum_c  U[c]^T V[c],   U [component d_in], V [component d_out]
+
+The file holds two tensors for each projection that was decomposed, named
+
+    layers.<layer>.<q|k|v|o>.U        [component d_in]
+    layers.<layer>.<q|k|v|o>.V        [component d_out]
+
+with the metadata ``format: headroles-components`` and ``version: 1``. d_in and d_out are d_model
+and all heads' d_head side by side, heads in their order (key/value heads for k and v), and the
+other way round for o.
+
+>>> save_factors("parts.safetensors", {(1, "o"): Factors(U, V)})  # doctest: +SKIP
+>>> load_factors("parts.safetensors", shapes=shapes_of(loaded))[1, "o"].U.shape  # doctest: +SKIP
+torch.Size([40, 128])
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.circuits.weights import HeadWeights, layer_weights
+from headroles.errors import DecompositionError
+from headroles.models.loading import LoadedModel
+
+FORMAT, VERSION = "headroles-components", "1"
+PROJECTIONS = ("q", "k", "v", "o")
+_NAME = re.compile(r"layers\.(\d{1,3})\.([qkvo])\.([UV])")
+
+Place = tuple[int, str]
+"""A layer and one of :data:`PROJECTIONS`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """The components of one projection."""
+
+    U: Float[Tensor, "component d_in"]
+    """[component d_in] what each reads."""
+    V: Float[Tensor, "component d_out"]
+    """[component d_out] what each writes."""
+
+    def matrix(self) -> Float[Tensor, "d_in d_out"]:
+        """[d_in d_out] the sum of the components."""
+        return self.U.T @ self.V
+
+
+class Decomposition(Protocol):
+    """Whatever gives components of a model's projections; a loaded file is one."""
+
+    def __getitem__(self, place: Place) -> Factors:
+        """The components of one layer's projection."""
+
+    def keys(self):
+        """The places that were decomposed."""
+
+
+def projection(weights: HeadWeights, name: str) -> Float[Tensor, "d_in d_out"]:
+    """One of a layer's matrices with its heads side by side, for row vectors."""
+    if name == "o":
+        return weights.W_O.flatten(0, 1)
+    by_head = {"q": weights.W_Q, "k": weights.W_K, "v": weights.W_V}[name]
+    return by_head.movedim(0, 1).flatten(1)
+
+
+def shapes_of(loaded: LoadedModel) -> dict[Place, tuple[int, int]]:
+    """{(layer, projection): (d_in, d_out)} of a model, to check a file against."""
+    return {
+        (layer, name): tuple(projection(layer_weights(loaded, layer), name).shape)
+        for layer in range(loaded.num_layers)
+        for name in PROJECTIONS
+    }
+
+
+def relative_error(factors: Factors, matrix: Float[Tensor, "d_in d_out"]) -> float:
+    """``|sum of components - W| / |W|``: 0 where the components are all of the matrix."""
+    return float((factors.matrix() - matrix).norm() / matrix.norm())
+
+
+def save_factors(path: str | Path, factors: Mapping[Place, Factors]) -> None:
+    """Write a file of components."""
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for (layer, name), one in factors.items():
+        tensors[f"layers.{layer}.{name}.U"] = one.U.contiguous().clone()
+        tensors[f"layers.{layer}.{name}.V"] = one.V.contiguous().clone()
+    save_file(tensors, str(path), metadata={"format": FORMAT, "version": VERSION})
+
+
+def load_factors(
+    path: str | Path, *, shapes: Mapping[Place, tuple[int, int]]
+) -> dict[Place, Factors]:
+    """Read a file of components and check it against a model.
+
+    Args:
+        path: the safetensors file.
+        shapes: from :func:`shapes_of`.
+
+    Raises:
+        DecompositionError: if it is no such file, or does not fit the model; it names the tensor.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DecompositionError(
+            f"The components in {Path(path).name} cannot be read: {error}",
+            mend="It must be a safetensors file.",
+        ) from error
+    if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
+        raise _wrong(path, f"its metadata is not format {FORMAT}, version {VERSION}")
+    found: dict[Place, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise _wrong(path, f"“{name}” is no name of a component")
+        found.setdefault((int(match[1]), match[2]), {})[match[3]] = tensor
+    if not found:
+        raise _wrong(path, "it holds no component")
+    return {place: _checked(path, place, pair, shapes) for place, pair in found.items()}
+
+
+def _checked(
+    path: str | Path, place: Place, pair: Mapping[str, Tensor], shapes: Mapping
+) -> Factors:
+    name = f"layers.{place[0]}.{place[1]}"
+    if place not in shapes:
+        raise _wrong(path, f"{name} is not in the model")
+    if pair.keys() != {"U", "V"}:
+        raise _wrong(path, f"{name} has only one of U and V")
+    for key, width in zip(("U", "V"), shapes[place], strict=True):
+        tensor = pair[key]
+        if tensor.ndim != 2 or tensor.shape[1] != width or not tensor.is_floating_point():
+            raise _wrong(
+                path, f"{name}.{key} is {list(tensor.shape)}, not [components, {width}] numbers"
+            )
+        if not torch.isfinite(tensor).all():
+            raise _wrong(path, f"{name}.{key} holds numbers that are not finite")
+    if len(pair["U"]) != len(pair["V"]):
+        raise _wrong(path, f"{name} has {len(pair['U'])} rows of U and {len(pair['V'])} of V")
+    return Factors(pair["U"].float(), pair["V"].float())
+
+
+def _wrong(path: str | Path, why: str) -> DecompositionError:
+    return DecompositionError(
+        f"The components in {Path(path).name} do not fit: {why}.",
+        mend="The file format is described at the top of headroles/circuits/trained_components.py.",
+    )

@@ -1,0 +1,1 @@
+"""Any detection pattern against every head, and where such a score misleads."""

@@ -1,0 +1,334 @@
+"""How well every head of a model matches detection patterns: all prompts and patterns in one pass.
+
+Let A[q, k] be a head's attention on a prompt of n tokens, D[q, k] a detection pattern and M the
+cells that are kept: all causal ones, without column 0 (``exclude_bos``) and without the diagonal
+(``exclude_current_token``) where that is asked. Three measures compare A and D:
+
+==============  =====================================================  =========================
+measure         number                                                 source
+==============  =====================================================  =========================
+``activation``  mean over applying rows of sum of A where D > 0        :mod:`headroles.scoring`
+``mul``         sum(A M D) / sum(A M)                                  ``detect_head``, default
+``abs``         1 - round(sum(|A - D| M) / n, 3)                       ``detect_head``
+==============  =====================================================  =========================
+
+``mul`` and ``abs`` are those of TransformerLens (Nanda & Bloom 2022), the rounding included. The
+exclusions are theirs alone: an activation always keeps the whole row, so that a head that rests
+cannot pass. Each measure has its *chance*: the number of a head that spreads its attention evenly.
+
+All three are linear in A for a pattern of zeros and ones (then |A - D| = A + D - 2AD), so one
+matrix product a layer serves all patterns. A prompt's score is a mean's part; the mean over prompts
+comes with its standard error.
+
+>>> found = detect(load_model("demo"), prompts, BUILT_IN)  # doctest: +SKIP
+>>> found.summary(1, "activation").mean.max()  # doctest: +SKIP
+tensor(0.9731)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from headroles.capture.attention import each_layer
+from headroles.errors import DetectionError, UnknownHeadError
+from headroles.models.loading import LoadedModel
+from headroles.roles.patterns import Pattern, Prompts, check_count
+from headroles.scoring.activation import cell_weights, row_sizes
+from headroles.texts.probe_texts import batches
+from headroles.types import Head
+
+MEASURES = ("activation", "mul", "abs")
+"""The names of the measures."""
+MOST_PATTERNS = 12
+"""Patterns of one detection, at most."""
+MAX_CELLS = 500_000
+"""Prompts x length^2 that run together: about 25 MB of attention a layer for twelve heads."""
+
+Progress = Callable[[int, int], None]
+"""Called as ``progress(prompts done, prompts in all)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """Patterns laid over a batch of prompts: the D, M and W of the module's docstring."""
+
+    drawn: Float[Tensor, "pattern batch query key"]
+    """[pattern batch query key] D, cut to the kept cells."""
+    kept: Float[Tensor, "batch query key"]
+    """[batch query key] M, 0 or 1."""
+    weights: Float[Tensor, "pattern batch query key"]
+    """[pattern batch query key] 1 / rows on the cells that count for the activation."""
+    rows: Int[Tensor, "pattern batch"]
+    """[pattern batch] rows that apply for the activation."""
+    lengths: Int[Tensor, " batch"]
+    """[batch] true lengths."""
+    binary: Bool[Tensor, " pattern"]
+    """[pattern] whether D holds zeros and ones only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """One pattern by one measure, over all prompts."""
+
+    mean: Float[Tensor, "layer head"]
+    """[layer head] mean over the prompts with a score; NaN without any, or if not asked."""
+    error: Float[Tensor, "layer head"]
+    """[layer head] standard error of the mean over prompts; NaN for fewer than two."""
+    n: Int[Tensor, "layer head"]
+    """[layer head] prompts with a score."""
+    chance: float
+    """Mean of an even spread's number over the same prompts; NaN where there is none."""
+    prompts: int
+    """Prompts on which the pattern could be drawn."""
+
+    def ranking(self) -> list[Head]:
+        """The heads that have a score, highest first."""
+        flat = self.mean.flatten()
+        order = flat.nan_to_num(-torch.inf).argsort(descending=True, stable=True).tolist()
+        heads = self.mean.shape[1]
+        return [Head(*divmod(place, heads)) for place in order if not bool(flat[place].isnan())]
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """What one pass found: every number of every head, by prompt."""
+
+    patterns: tuple[Pattern, ...]
+    """The patterns."""
+    scores: Mapping[str, Float[Tensor, "pattern prompt layer head"]]
+    """{measure: [pattern prompt layer head]}; NaN where a score is not defined."""
+    even: Mapping[str, Float[Tensor, "pattern prompt"]]
+    """{measure: [pattern prompt]} the same for a head that spreads evenly."""
+    kept: Float[Tensor, "prompt layer head"]
+    """[prompt layer head] 0..1, the share of a head's attention that the exclusions leave."""
+    rows: Int[Tensor, "pattern prompt"]
+    """[pattern prompt] rows that apply for the activation."""
+    filled: Float[Tensor, "pattern prompt"]
+    """[pattern prompt] 0..1, the share of rows in which a kept cell is predicted."""
+    largest_row: Float[Tensor, " pattern"]
+    """[pattern] the largest sum of a row of D over the prompts; attention sums to 1."""
+    binary: Bool[Tensor, " pattern"]
+    """[pattern] whether it is made of zeros and ones."""
+    fits: Bool[Tensor, "pattern prompt"]
+    """[pattern prompt] whether the pattern can be drawn on the prompt."""
+    asked: Bool[Tensor, "layer head"]
+    """[layer head] whether the head was asked for."""
+    lengths: Int[Tensor, " prompt"]
+    """[prompt] tokens, the start token included."""
+    exclude_bos: bool
+    """Whether attention on position 0 was left out of ``mul`` and ``abs``."""
+    exclude_current_token: bool
+    """Whether attention of a token on itself was."""
+
+    def summary(self, place: int, measure: str) -> Summary:
+        """The pattern at a place of :attr:`patterns`, by a measure, over all prompts."""
+        fits = self.fits[place]
+        scores = self.scores[measure][place][fits].double()  # [prompt layer head]
+        scores = scores.masked_fill(~self.asked, torch.nan)
+        n = (~scores.isnan()).sum(0)
+        mean = scores.nanmean(0)
+        spread = (scores - mean).square().nansum(0) / (n - 1).clamp_min(1)  # unbiased variance
+        error = torch.where(n > 1, (spread / n.clamp_min(1)).sqrt(), torch.nan)
+        chance = float(self.even[measure][place][fits].double().nanmean())
+        return Summary(mean.float(), error.float(), n, chance, int(fits.sum()))
+
+    def undefined(self, place: int, measure: str) -> list[Head]:
+        """The heads that were asked and have no score on some prompt that the pattern fits."""
+        missing = self.scores[measure][place][self.fits[place]].isnan().any(0) & self.asked
+        return [Head(*at) for at in missing.nonzero().tolist()]
+
+
+def lay(
+    patterns: Sequence[Pattern],
+    prompts: Prompts,
+    *,
+    exclude_bos: bool = False,
+    exclude_current_token: bool = False,
+) -> Laid:
+    """Draw patterns on prompts, and the cells that the exclusions leave.
+
+    Raises:
+        PatternError: if an expression gives no number from 0 to 1 somewhere.
+    """
+    lengths = prompts.sequences.lengths
+    length = prompts.sequences.token_ids.shape[1]
+    drawn = torch.stack([pattern.draw(prompts) for pattern in patterns])
+    counted = [cell_weights(one > 0, lengths=lengths) for one in drawn]
+    within = torch.arange(length) < lengths.unsqueeze(-1)  # [batch query]
+    kept = within.unsqueeze(-1).float().expand(-1, -1, length).tril()
+    if exclude_bos:
+        kept[..., 0] = 0
+    if exclude_current_token:
+        kept = kept.tril(-1)
+    flat = drawn.flatten(1)
+    return Laid(
+        drawn=drawn * kept,
+        kept=kept,
+        weights=torch.stack([one.weights for one in counted]),
+        rows=torch.stack([one.rows for one in counted]),
+        lengths=lengths,
+        binary=((flat == 0) | (flat == 1)).all(-1),
+    )
+
+
+def compare(
+    attention: Float[Tensor, "batch head query key"], laid: Laid
+) -> tuple[dict[str, Float[Tensor, "pattern batch head"]], Float[Tensor, "batch head"]]:
+    """One layer's patterns against all detection patterns, from one matrix product.
+
+    Args:
+        attention: [batch head query key], rows of padding included.
+        laid: from :func:`lay`, over the same batch.
+
+    Returns:
+        {measure: [pattern batch head]}, and [batch head] the attention left by the exclusions.
+    """
+    count = len(laid.drawn)
+    cells = torch.cat([laid.drawn, laid.weights, laid.kept.unsqueeze(0)]).flatten(2)
+    sums = attention.flatten(-2) @ cells.permute(1, 2, 0)  # [batch head 2 * pattern + 1]
+    sums = sums.permute(2, 0, 1)
+    hit, activation, left = sums[:count], sums[count:-1], sums[-1]
+    predicted = laid.drawn.sum((-1, -2)).unsqueeze(-1)  # [pattern batch 1]
+    error = left + predicted - 2 * hit  # sum of |A - D| where D is 0 or 1
+    for place in (~laid.binary).nonzero().flatten().tolist():
+        gap = (attention - laid.drawn[place].unsqueeze(1)).abs_()  # [batch head query key]
+        error[place] = (gap * laid.kept.unsqueeze(1)).sum((-1, -2))
+    scores = {
+        "activation": torch.where(laid.rows.unsqueeze(-1) > 0, activation, torch.nan),
+        "mul": hit / left,
+        # detect_head rounds the error; a tie may fall either way, as float32 sums differ by order.
+        "abs": (1 - (error.double() / laid.lengths.unsqueeze(-1)).round(decimals=3)).float(),
+    }
+    return scores, left
+
+
+def even_spread(length: int) -> Float[Tensor, "1 1 query key"]:
+    """[1 1 query key] a head that looks at all tokens so far alike."""
+    return (torch.ones(length, length).tril() / row_sizes(length).unsqueeze(-1)).view(
+        1, 1, length, length
+    )
+
+
+def detect(
+    loaded: LoadedModel,
+    prompts: Prompts,
+    patterns: Sequence[Pattern],
+    *,
+    exclude_bos: bool = False,
+    exclude_current_token: bool = False,
+    heads: Collection[Head] | None = None,
+    progress: Progress | None = None,
+) -> Detection:
+    """Score every head of a model on all prompts and patterns, each prompt run once.
+
+    Args:
+        loaded: a model from :func:`headroles.models.loading.load_model`.
+        prompts: from :func:`headroles.roles.patterns.read_prompts` or ``prompts_of_ids``.
+        patterns: the detection patterns.
+        exclude_bos: leave attention on position 0 out of ``mul`` and ``abs``.
+        exclude_current_token: leave a token's attention on itself out of them.
+        heads: the heads that are asked for; all of them, without any.
+        progress: told after every batch.
+
+    Raises:
+        DetectionError: without a pattern, with too many, or if none fits a prompt.
+        PatternError: if an expression gives no number from 0 to 1 somewhere.
+        UnknownHeadError: if the model has no such head.
+    """
+    fits = _check(patterns, prompts)
+    asked = _asked(loaded, heads)
+    shape = (len(patterns), len(prompts))
+    model = (loaded.num_layers, loaded.num_heads)
+    scores = {name: torch.full((*shape, *model), torch.nan) for name in MEASURES}
+    even = {name: torch.full(shape, torch.nan) for name in MEASURES}
+    kept = torch.zeros(len(prompts), *model)
+    rows, filled = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
+    largest, binary = torch.zeros(len(patterns)), torch.ones(len(patterns), dtype=torch.bool)
+    done = 0
+    for places in batches(prompts.sequences, max_cells=MAX_CELLS):
+        some = prompts.some(places)
+        laid = lay(
+            patterns,
+            some,
+            exclude_bos=exclude_bos,
+            exclude_current_token=exclude_current_token,
+        )
+
+        def on_layer(
+            layer: int, attention: Tensor, places: Tensor = places, laid: Laid = laid
+        ) -> None:
+            found, left = compare(attention, laid)
+            for name, values in found.items():
+                scores[name][:, places, layer] = values
+            kept[places, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
+
+        each_layer(loaded, some.sequences.token_ids, on_layer)
+        spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
+        for name, values in compare(spread, laid)[0].items():
+            even[name][:, places] = values.squeeze(-1)
+        rows[:, places] = laid.rows
+        filled[:, places] = (laid.drawn > 0).any(-1).sum(-1) / laid.lengths
+        largest = torch.maximum(largest, laid.drawn.sum(-1).flatten(1).amax(-1))
+        binary &= laid.binary
+        done += len(places)
+        if progress:
+            progress(done, len(prompts))
+    return Detection(
+        patterns=tuple(patterns),
+        scores=scores,
+        even=even,
+        kept=kept,
+        rows=rows,
+        filled=filled,
+        largest_row=largest,
+        binary=binary,
+        fits=fits,
+        asked=asked,
+        lengths=prompts.sequences.lengths,
+        exclude_bos=exclude_bos,
+        exclude_current_token=exclude_current_token,
+    )
+
+
+def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:
+    """Which pattern fits which prompt, if there is anything to do."""
+    check_count(len(prompts))
+    if not 0 < len(patterns) <= MOST_PATTERNS:
+        raise DetectionError(
+            f"{len(patterns) or 'No'} patterns are chosen; one detection takes 1 to "
+            f"{MOST_PATTERNS}.",
+            mend="Choose at least one pattern."
+            if not patterns
+            else "Leave some out: each has a map of its own.",
+            value=len(patterns),
+        )
+    fits = torch.stack([pattern.fits(prompts) for pattern in patterns])
+    for pattern, row in zip(patterns, fits, strict=True):
+        if not bool(row.any()):
+            lengths = sorted(set(prompts.sequences.lengths.tolist()))
+            have = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+            raise DetectionError(
+                f"The pattern “{pattern.name}” is made for a prompt of {pattern.length} tokens, "
+                f"and yours {'has' if len(prompts) == 1 else 'have'} {have} (the start token "
+                "included).",
+                mend="Take it out, or type a prompt of that length. An expression fits any.",
+                value=pattern.length,
+            )
+    return fits
+
+
+def _asked(loaded: LoadedModel, heads: Collection[Head] | None) -> Bool[Tensor, "layer head"]:
+    shape = (loaded.num_layers, loaded.num_heads)
+    if not heads:
+        return torch.ones(shape, dtype=torch.bool)
+    asked = torch.zeros(shape, dtype=torch.bool)
+    for head in heads:
+        if not (0 <= head.layer < shape[0] and 0 <= head.head < shape[1]):
+            raise UnknownHeadError(head.label, layers=shape[0], heads=shape[1])
+        asked[head] = True
+    return asked

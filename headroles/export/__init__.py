@@ -1,0 +1,1 @@
+"""Files to download: tables with their provenance, code that makes the numbers again, pictures."""

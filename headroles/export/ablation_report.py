@@ -1,0 +1,227 @@
+"""Knock-out tables as files: a self-contained HTML report, and CSV.
+
+The report holds its style and loads nothing. Whatever was typed or decoded from a vocabulary is
+escaped, in HTML and against formulas in a spreadsheet.
+
+>>> to_html([table], model="demo").startswith("<!doctype html>")  # doctest: +SKIP
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+
+import headroles
+from headroles.ablation.tables import Moved, PromptTable, Row, ordinal
+from headroles.export.tables import heads_csv
+from headroles.formatting import in_one_line, percent, visible
+from headroles.types import Encoding
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem;
+  color: #1c2128; background: #fff; }
+h2 { font-size: 1.05rem; margin: 2.2rem 0 .3rem; }
+p { margin: .2rem 0 .6rem; }
+.hr-table { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .82rem; }
+th, td { border: 1px solid #d0d7de; padding: .2rem .45rem; text-align: left; vertical-align: top;
+  white-space: nowrap; }
+td.hr-says { white-space: normal; min-width: 16rem; }
+thead th { background: #f3f5f7; }
+.hr-up { color: #116329; background: #e9f8ed; } .hr-down { color: #a40e26; background: #fdeeee; }
+small { display: block; font-weight: 600; }
+.hr-token { display: inline-block; white-space: pre; padding: 0 .35rem; margin: 0 .15rem .25rem 0;
+  border: 1px solid #b6bec8; border-radius: .3rem; background: #f3f5f7; font-weight: 400; }
+.hr-cut { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
+.hr-off bdi { text-decoration: line-through; }
+.hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
+.hr-token sup { font-size: .65rem; margin-left: .25rem; }
+@media (prefers-color-scheme: dark) {
+  body { color: #dfe4ea; background: #14181d; } thead th, .hr-token { background: #232a32; }
+  th, td { border-color: #3a424c; } .hr-up { color: #7ee2a0; background: #10301c; }
+  .hr-down { color: #ffa3a8; background: #3a1418; } .hr-cut { background: #163a5f; }
+  .hr-prev { background: #463708; }
+}
+"""
+
+
+def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str:
+    """One page with a table a prompt; it needs no network and no other file."""
+    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, headroles {headroles.__version__}"
+    extra = f"<p>{escape(note)}</p>" if note else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
+        "Every row is one run of the model with something taken away, against the untouched run. "
+        "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats a token."
+        "</p><p>In a prompt, a solid border marks the position t that one-position conditions act "
+        "on, a dashed one the position before it.</p>"
+        f"{extra}{''.join(map(_section, tables))}</body></html>\n"
+    )
+
+
+def marked_strip(
+    encoding: Encoding,
+    marked: Collection[int],
+    *,
+    word: str,
+    before: bool = True,
+    struck: bool = False,
+) -> str:
+    """A prompt's tokens; marked positions, the ones just before them and the rest look different.
+
+    Args:
+        encoding: the prompt.
+        marked: positions: solid border, with a word.
+        word: what is said of them, e.g. ``off here``.
+        before: whether the token before each is marked as well: dashed border, with a word.
+        struck: whether marked tokens are struck through, because something of them is gone.
+    """
+    boxes = []
+    for place, token in enumerate(encoding.tokens):
+        text = escape(visible(token)) if place else "start"
+        if place in marked:
+            kind, note = f" hr-cut{' hr-off' if struck else ''}", word
+        elif before and place + 1 in marked:
+            kind, note = " hr-prev", "one before"
+        else:
+            kind, note = "", ""
+        sup = f"<sup>{escape(note)}</sup>" if note else ""
+        said = f"position {place}{f' · {note}' if note else ''}"
+        boxes.append(
+            f'<span class="hr-token{kind}" title="{escape(said)}"><bdi>{text}</bdi>{sup}</span>'
+        )
+    return (
+        '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'
+        f"{''.join(boxes)}</div>"
+    )
+
+
+def _section(table: PromptTable) -> str:
+    kind = f"<h2>{escape(table.kind)}</h2>" if table.kind else "<h2></h2>"
+    strip = marked_strip(table.encoding, {table.position}, word="t")
+    return f"{kind}{strip}<p>{escape(watched(table))}</p>{condition_table(table)}"
+
+
+def watched(table: PromptTable) -> str:
+    """What is watched, and what the untouched model says (plain text)."""
+    named = "named beforehand" if table.answer.named else "the model's own guess"
+    place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
+    return (
+        f"Watched: “{in_one_line(table.answer.text)}” ({named}; untouched {place} of "
+        f"{table.vocabulary:,} tokens). Untouched, the model says “{in_one_line(table.says)}” "
+        f"({percent(table.says_probability)})."
+    )
+
+
+def condition_table(table: PromptTable) -> str:
+    """One row a condition; the tokens that moved one a cell, with arrow, sign and number."""
+    rose = max((len(row.rose) for row in table.rows), default=0)
+    fell = max((len(row.fell) for row in table.rows), default=0)
+    heads = (
+        ["Taken away", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
+        + [f"▲ {place}" for place in range(1, rose + 1)]
+        + [f"▼ {place}" for place in range(1, fell + 1)]
+    )
+    return (
+        '<div class="hr-table hr-one-line hr-conditions" tabindex="0"><table><thead><tr>'
+        + "".join(f'<th scope="col">{head}</th>' for head in heads)
+        + "</tr></thead><tbody>"
+        + "".join(_line(row, rose, fell) for row in table.rows)
+        + "</tbody></table></div>"
+    )
+
+
+def _line(row: Row, rose: int, fell: int) -> str:
+    one = row.comparison
+    cells = [
+        f'<td class="hr-says">{escape(row.verdict)}</td>',
+        f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
+        f"<td>{one.kl:.3f}</td>",
+        f"<td>{_signed(one.loss_change)}</td>",
+        f"<td>{_signed(one.repeat_loss_change)}</td>",
+        *moved_cells(row.rose, width=rose),
+        *moved_cells(row.fell, width=fell),
+    ]
+    return f'<tr><th scope="row">{escape(row.name)}</th>{"".join(cells)}</tr>'
+
+
+def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
+    """One cell a token, with arrow, sign and number; empty ones up to a width."""
+    cells = [
+        f'<td class="hr-{"up" if one.change > 0 else "down"}">'
+        f"<bdi>{escape(visible(one.text))}</bdi>"
+        f"<small>{'▲' if one.change > 0 else '▼'} {one.change:+.2f}</small></td>"
+        for one in moved
+    ]
+    return cells + ["<td></td>"] * (width - len(cells))
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else signed(value)
+
+
+def signed(value: float) -> str:
+    """A change with its sign, three places; nothing is neither up nor down.
+
+    >>> signed(0.0126), signed(-0.0001)
+    ('+0.013', '0.000')
+    """
+    return f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
+
+
+def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:
+    """One line a prompt and condition, with the provenance above.
+
+    Args:
+        tables: the tables.
+        provenance: whatever makes the numbers again, e.g. from :func:`provenance`.
+    """
+    rows = [row for table in tables for row in table.rows]
+    rose = max((len(row.rose) for row in rows), default=0)
+    fell = max((len(row.fell) for row in rows), default=0)
+    return heads_csv(
+        [_flat(table, row, rose, fell) for table in tables for row in table.rows], provenance
+    )
+
+
+def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, object]:
+    one = row.comparison
+    flat: dict[str, object] = {
+        "kind": table.kind,
+        "prompt": table.prompt,
+        "answer": table.answer.text,
+        "answer_named": table.answer.named,
+        "untouched_says": table.says,
+        "condition": row.name,
+        "says": row.says,
+        "says_probability": row.says_probability,
+        "rank_before": one.rank_before,
+        "rank": one.rank,
+        "probability_before": one.probability_before,
+        "probability": one.probability,
+        "kl_nats": one.kl,
+        "loss_change_nats": one.loss_change,
+        "repeat_loss_change_nats": one.repeat_loss_change,
+    }
+    for way, part, width in (("rose", row.rose, rose), ("fell", row.fell, fell)):
+        for place in range(width):
+            entry = part[place] if place < len(part) else None
+            flat[f"{way}_{place + 1}_token"] = entry.text if entry else None
+            flat[f"{way}_{place + 1}_logits"] = entry.change if entry else None
+    return flat
+
+
+def provenance(model: str, *, revision: str, **settings: object) -> dict[str, object]:
+    """Where a table comes from: model, revision, version, date, and the settings of the run."""
+    return {
+        "headroles_version": headroles.__version__,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model,
+        "revision": revision,
+        **settings,
+    }

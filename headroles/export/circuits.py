@@ -1,0 +1,139 @@
+"""A head's circuits as tables that people read: visible tokens, CSV, Markdown, a prompt to try.
+
+>>> token_label(" cat"), token_label("\\n")
+('·cat', '\\\\n')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from headroles.circuits.qk_ov import CircuitSettings, KeyRow, TokenValue
+from headroles.export.tables import csv_bytes, heads_csv
+from headroles.texts.tokenization import encode, token_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from headroles.models.loading import LoadedModel
+    from headroles.types import Head
+
+
+def token_label(token: str) -> str:
+    """A token with its spaces as dots, and with escapes for what cannot be seen."""
+    return "".join(_shown(character) for character in token) or "∅"
+
+
+def _shown(character: str) -> str:
+    if character == " ":
+        return "·"
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def labels(loaded: LoadedModel, rows: Sequence[KeyRow]) -> dict[int, str]:
+    """{token id: label} of every token in some rows."""
+    lists = [part for row in rows for part in (row.queries, row.promoted, row.suppressed)]
+    ids = sorted(
+        {row.token_id for row in rows} | {item.token_id for part in lists for item in part}
+    )
+    texts = token_texts(loaded.tokenizer, ids)
+    return {token: token_label(text) for token, text in zip(ids, texts, strict=True)}
+
+
+def listed(values: Sequence[TokenValue], names: dict[int, str], *, first: int | None = None) -> str:
+    """Tokens with their numbers to two decimals, in a line."""
+    return "  ".join(f"{names[item.token_id]} {item.value:.2f}" for item in values[:first])
+
+
+def about(head: Head, settings: CircuitSettings) -> dict[str, object]:
+    """What was done to the weights, for the first lines of a file."""
+    return {
+        "head": head.label,
+        "layer_norm": settings.norm,
+        "biases": settings.biases,
+        "qk_minus_bos": settings.minus_bos,
+        "ov_minus_mean": settings.minus_mean,
+    }
+
+
+def table_csv(
+    rows: Sequence[KeyRow], names: dict[int, str], provenance: dict[str, object]
+) -> bytes:
+    """The pivot table, one line a cell: key, list (query, promoted, suppressed), rank, token."""
+    lines = [
+        {
+            "key": names[row.token_id],
+            "key_id": row.token_id,
+            "importance": row.importance,
+            "list": name,
+            "rank": rank,
+            "token": names[item.token_id],
+            "token_id": item.token_id,
+            "value": item.value,
+        }
+        for row in rows
+        for name, items in (
+            ("query", row.queries),
+            ("promoted", row.promoted),
+            ("suppressed", row.suppressed),
+        )
+        for rank, item in enumerate(items, start=1)
+    ]
+    return csv_bytes(heads_csv(lines, provenance))
+
+
+def table_markdown(
+    rows: Sequence[KeyRow], names: dict[int, str], provenance: dict[str, object]
+) -> str:
+    """The pivot table as Markdown: a section a key."""
+    parts = [f"# {provenance.get('model', '')} {provenance.get('head', '')}".rstrip(), ""]
+    parts += [f"- {name}: {value}" for name, value in provenance.items()]
+    for row in rows:
+        parts += [
+            "",
+            f"## Key {_code(names[row.token_id])} (importance {row.importance:.2f})",
+            "",
+            f"- Queries that want it: {_codes(row.queries, names)}",
+            f"- Promoted outputs: {_codes(row.promoted, names)}",
+            f"- Suppressed outputs: {_codes(row.suppressed, names)}",
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _codes(values: Sequence[TokenValue], names: dict[int, str]) -> str:
+    return ", ".join(f"{_code(names[item.token_id])} {item.value:.2f}" for item in values)
+
+
+def _code(label: str) -> str:
+    return f"`` {label} ``" if "`" in label else f"`{label}`"
+
+
+_PATTERNS = (
+    "The{key} and the{query}",
+    "The{key}{query}",
+    "{key} and{query}",
+    "{key}{query}",
+    "{key}\n{query}",
+    "{key} {query}",
+)
+
+
+def example_prompt(tokenizer: PreTrainedTokenizerBase, row: KeyRow) -> str | None:
+    """A prompt in which the key stands before its strongest query that can be typed, or None.
+
+    Tokenised as a whole, a text may fall into other tokens than it was put together from; only one
+    that holds both, the key first, is taken.
+    """
+    (key,) = token_texts(tokenizer, [row.token_id])
+    for item in row.queries:
+        (query,) = token_texts(tokenizer, [item.token_id])
+        for pattern in _PATTERNS:
+            prompt = pattern.format(key=key, query=query)
+            if not prompt.strip():
+                continue
+            ids = encode(tokenizer, prompt).token_ids[1:]
+            places = [n for n, token in enumerate(ids) if token == row.token_id]
+            if places and item.token_id in ids[places[0] + 1 :]:
+                return prompt
+    return None

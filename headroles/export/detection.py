@@ -1,0 +1,125 @@
+"""What a detection found, to take away: tables with where they come from.
+
+>>> text = as_csv(found, origin)  # doctest: +SKIP
+>>> text.splitlines()[-1]  # doctest: +SKIP
+'"induction",3,7,"L3H7",true,0.01,0.002,...'
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from headroles import __version__
+from headroles.detector.caveats import kept_share, traps
+from headroles.detector.detection import MEASURES, Detection
+from headroles.export.tables import guarded, heads_csv, heads_json
+from headroles.models.loading import LoadedModel, model_revision
+from headroles.roles.patterns import Prompts
+from headroles.types import Head
+
+LIBRARIES = ("torch", "transformers", "pyvene")
+"""What the numbers depend on besides this package."""
+
+
+def rows(found: Detection) -> list[dict[str, object]]:
+    """One row a pattern and head: every measure with its error, chance and n.
+
+    A score that is not defined, or was not asked for, is None.
+    """
+    layers, heads = found.asked.shape
+    table = []
+    for place, pattern in enumerate(found.patterns):
+        by = {measure: found.summary(place, measure) for measure in MEASURES}
+        left = kept_share(found, place)
+        for at in (Head(layer, head) for layer in range(layers) for head in range(heads)):
+            row: dict[str, object] = {
+                "pattern": pattern.spec,
+                "layer": at.layer,
+                "head": at.head,
+                "label": at.label,
+                "asked": bool(found.asked[at]),
+            }
+            for measure, summary in by.items():
+                row[measure] = _number(summary.mean[at])
+                row[f"{measure}_standard_error"] = _number(summary.error[at])
+                row[f"{measure}_chance"] = _number(summary.chance)
+                row[f"{measure}_n"] = int(summary.n[at])
+            row["attention_left"] = _number(left[at])
+            table.append(row)
+    return table
+
+
+def _number(value: object) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def provenance(
+    found: Detection,
+    loaded: LoadedModel,
+    prompts: Prompts,
+    *,
+    made: str = "",
+    when: datetime | None = None,
+) -> dict[str, object]:
+    """Everything that it takes to make the same numbers again.
+
+    Args:
+        found: the detection.
+        loaded: the model that ran.
+        prompts: what it ran on.
+        made: how the prompts were made, where nobody typed them.
+        when: the time of the export; now, without one.
+    """
+    ids = prompts.sequences.token_ids.tolist()
+    lengths = prompts.sequences.lengths.tolist()
+    return {
+        "headroles_version": __version__,
+        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": loaded.key,
+        "revision": model_revision(loaded.source),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "patterns": {
+            one.spec: one.value if one.kind == "matrix" else one.name for one in found.patterns
+        },
+        "exclude_bos": found.exclude_bos,
+        "exclude_current_token": found.exclude_current_token,
+        "prompts_made": made or "typed",
+        "token_ids": [row[:length] for row, length in zip(ids, lengths, strict=True)],
+        "traps": {
+            one.spec: [
+                f"{measure}: {trap.title}"
+                for measure in MEASURES
+                for trap in traps(found, place, measure)
+            ]
+            for place, one in enumerate(found.patterns)
+        },
+    }
+
+
+def as_csv(found: Detection, origin: dict[str, object]) -> str:
+    """The table as CSV, its provenance above it."""
+    return heads_csv(rows(found), origin)
+
+
+def as_json(found: Detection, origin: dict[str, object]) -> str:
+    """The table as JSON: ``{"provenance": {...}, "heads": [...]}``."""
+    return heads_json(rows(found), origin)
+
+
+def pattern_csv(matrix: Sequence[Sequence[float]], tokens: Sequence[str]) -> str:
+    """A pattern as a table with the tokens around it, as ``read_matrix`` reads it back."""
+    import csv
+    import io
+
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    names = [guarded(token) for token in tokens]
+    writer.writerow(["query \\ key", *names])
+    writer.writerows(
+        [name, *(f"{v:.6g}" for v in row)] for name, row in zip(names, matrix, strict=True)
+    )
+    return file.getvalue()

@@ -1,0 +1,128 @@
+"""Charts as PNG and SVG files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+
+from headroles.errors import ExportError
+
+THEMES = {"light": ("#ffffff", "#1d232b"), "dark": ("#14171c", "#e8ebef")}
+"""{theme: (background, ink)}, as ``.streamlit/config.toml`` has them."""
+
+
+WIDTH = 720
+"""Pixels of a picture whose chart is as wide as its place on the page."""
+
+
+def chart_image(
+    spec: Mapping[str, object],
+    kind: str,
+    *,
+    theme: str = "light",
+    width: int = WIDTH,
+    scale: float = 2.0,
+    title: str = "",
+) -> bytes:
+    """A chart as a picture that can be read on its own.
+
+    The charts of the pages take the page's text colour (``currentColor``) and the width of their
+    place; a picture has neither, so both become concrete.
+
+    Args:
+        spec: a Vega-Lite chart, as ``chart.to_dict()`` gives it.
+        kind: ``png`` or ``svg``.
+        theme: a key of :data:`THEMES`.
+        width: pixels, for a chart that has no width of its own.
+        scale: pixels of a PNG for each pixel of the chart.
+        title: what the picture is of; a page says it around the chart.
+
+    Raises:
+        ExportError: for an unknown kind or theme, or a chart that cannot be drawn.
+    """
+    import vl_convert
+
+    _check_choice("format of pictures", kind, ("png", "svg"))
+    _check_choice("theme", theme, THEMES)
+    # No data is ever fetched for a picture: a chart brings its own.
+    settings = {"vl_spec": _concrete_chart(spec, theme, width, title), "allowed_base_urls": []}
+    try:
+        if kind == "png":
+            return vl_convert.vegalite_to_png(scale=scale, **settings)
+        return vl_convert.vegalite_to_svg(**settings).encode()
+    except ValueError as error:
+        raise ExportError(
+            f"The picture could not be made: {_why(error)}",
+            mend="Export the numbers instead, or try another chart.",
+            value=kind,
+        ) from error
+
+
+def _check_choice(what: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise ExportError(
+            f"There is no {what} '{value}'.", mend=f"Choose {' or '.join(known)}.", value=value
+        )
+
+
+def _why(error: Exception) -> str:
+    """The line of a converter's message that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if "Error: " in line]
+    return (told or lines or [type(error).__name__])[0].rstrip(".:") + "."
+
+
+def _concrete_chart(
+    spec: Mapping[str, object], theme: str, width: int, title: str
+) -> dict[str, object]:
+    background, ink = THEMES[theme]
+    chart = _concrete(dict(spec), ink, width)
+    chart |= {"background": background, "padding": 16}
+    if title:
+        lines = textwrap.wrap(title, max(width // 8, 20))  # about 8 pixels a letter
+        chart["title"] = {"text": lines, "anchor": "start", "fontSize": 14, "offset": 12}
+    chart["config"] = _merged(_config(ink), chart.get("config", {}))
+    return chart
+
+
+def _config(ink: str) -> dict[str, object]:
+    """The ink of everything that a chart does not colour itself."""
+    labels = {"labelColor": ink, "titleColor": ink}
+    return {
+        "font": "sans-serif",
+        "axis": {**labels, "domainColor": ink, "tickColor": ink, "gridColor": "#7d8590"},
+        "legend": labels,
+        "header": labels,
+        "title": {"color": ink, "subtitleColor": ink},
+        "text": {"color": ink},
+    }
+
+
+def _concrete(part: object, ink: str, width: int) -> object:
+    """A part of a chart without ``currentColor`` and ``container``; data stay as they are."""
+    if isinstance(part, str):
+        return part.replace("currentColor", ink)
+    if isinstance(part, list):
+        return [_concrete(one, ink, width) for one in part]
+    if not isinstance(part, dict):
+        return part
+    # A parameter with a name holds data (the tokens), which may well say "currentColor".
+    data = {"data", "datasets"} | ({"value"} if "name" in part else set())
+    found = {
+        key: value if key in data else _concrete(value, ink, width) for key, value in part.items()
+    }
+    for side in ("width", "height"):
+        if found.get(side) == "container":
+            found[side] = width
+    return found
+
+
+def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+    """``over`` laid on ``under``, one level deep."""
+    both = {**under, **over}
+    return {
+        key: {**under[key], **value}
+        if isinstance(value, dict) and isinstance(under.get(key), dict)
+        else value
+        for key, value in both.items()
+    }

@@ -1,0 +1,92 @@
+"""Where the numbers of a file come from: model, revision, libraries, analysis."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from headroles import __version__
+from headroles.models.catalogue import CATALOGUE
+from headroles.roles.registry import DEFINITIONS_VERSION
+from headroles.store.schema import ModelEntry
+from headroles.types import PromptRun
+from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, thresholds_in
+
+LIBRARIES = ("torch", "transformers", "pyvene")
+"""What the numbers of a prompt depend on besides this package."""
+
+
+def provenance(
+    run: PromptRun,
+    entry: ModelEntry | None,
+    *,
+    revision: str,
+    thresholds: Mapping[str, float] | None = None,
+    when: datetime | None = None,
+) -> dict[str, object]:
+    """Everything that it takes to make the same numbers again.
+
+    Args:
+        run: the prompt's run.
+        entry: the stored analysis beside which it is shown, if there is one.
+        revision: of the weights that ran (:func:`headroles.models.loading.model_revision`).
+        thresholds: {role key: threshold} as the page used them; else the entry's, else provisional.
+        when: the time of the export; now, without one.
+    """
+    used = thresholds or (thresholds_in(entry) if entry else DEFAULT_THRESHOLDS)
+    return {
+        "headroles_version": __version__,
+        "definitions_version": DEFINITIONS_VERSION,
+        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": run.model_name,
+        "source": _source(run.model_name),
+        "revision": revision,
+        "prompt": run.prompt,
+        "tokens": list(run.tokens),
+        "token_ids": list(run.token_ids),
+        "start_token": run.encoding.start_token,
+        "tokens_left_out": run.encoding.full_length - len(run.token_ids),
+        "thresholds": dict(used),
+        "thresholds_are_calibrated": entry is not None,
+        "analysis": _analysis(entry),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> dict[str, object]:
+    """Where the scores of a stored analysis come from, for :func:`reference_rows`.
+
+    Args:
+        entry: the stored analysis.
+        when: the time of the export; now, without one.
+    """
+    return {
+        "headroles_version": __version__,
+        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": entry.model_name,
+        "source": _source(entry.model_name),
+        "thresholds": thresholds_in(entry),
+        "analysis": _analysis(entry),
+    }
+
+
+def _source(model: str) -> str:
+    """Where the weights come from, without the path of this machine."""
+    known = CATALOGUE.get(model)
+    if known is None:
+        return model
+    return "bundled with headroles" if known.is_bundled else known.source
+
+
+def _analysis(entry: ModelEntry | None) -> dict[str, object] | None:
+    if entry is None:
+        return None
+    return {
+        "date": entry.analysis_date,
+        "revision": entry.revision,
+        "definitions_version": entry.definitions_version,
+        "sequences": entry.sequences,
+        "seed": entry.seed,
+        "libraries": dict(entry.library_versions),
+    }

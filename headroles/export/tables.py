@@ -1,0 +1,297 @@
+"""What a page shows, to take away: tables with their provenance, code that makes them, pictures.
+
+Every table says where it comes from. A CSV begins with comment lines, ``# name: value`` with the
+value as JSON; ``pandas.read_csv(..., comment="#")`` passes over them and a spreadsheet shows them
+above the table. A prompt is text that anybody typed, and a spreadsheet computes what begins with
+``=``: such cells get an apostrophe in front (:func:`guarded`); in the comments the sign is escaped.
+
+>>> print(heads_csv([{"role": "induction", "label": "L1H3", "score": 0.5}], {"model": "demo"}))
+# model: "demo"
+"role","label","score"
+"induction","L1H3",0.5
+<BLANKLINE>
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.roles.extended import EXTENDED_ROLES, ExtendedRole
+from headroles.roles.registry import SCORED_ROLES
+from headroles.store.extended_schema import ExtendedScores
+from headroles.store.schema import ModelEntry
+from headroles.types import Evidence, Head, PromptRun
+from headroles.verdicts.extended import judge_heads
+from headroles.verdicts.prompt import PromptScores, judge, thresholds_in
+
+DIGITS = 8
+"""Decimals of an exported number; two runs agree to about seven."""
+
+_RISKY = re.compile(r"[\t\r\n']|[\s\"]*[=+\-@＝＋－＠]")
+"""How a cell begins that a spreadsheet may compute, wide forms included (OWASP: CSV injection);
+some trim a cell before they look. The apostrophe is here so that a guard can be told from text."""
+_AFTER_DELIMITER = re.compile(r"(?<=[,;|])([\s\"']*)([=+\-@＝＋－＠])")
+_LINE_ENDS = {mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
+
+
+# ------------------------------------------------------------------ where it comes from
+
+
+# ------------------------------------------------------------------ tables
+
+
+def summary_rows(
+    summary: Mapping[str, Sequence[Mapping[str, object]]],
+) -> list[dict[str, object]]:
+    """The listed heads as one flat row each, from ``get_active_head_summary``."""
+    return [{"role": key, **row} for key, rows in summary.items() for row in rows]
+
+
+def prompt_rows(
+    scores: PromptScores,
+    *,
+    thresholds: Mapping[str, float],
+    entry: ModelEntry | None = None,
+    head: Head | None = None,
+) -> list[dict[str, object]]:
+    """Every head of the model, or one, in every scored role, on a prompt and as stored.
+
+    Returns:
+        One row a role and head, role by role, the heads in the order of the model.
+    """
+    layers, heads = scores.resting.shape
+    return [
+        _prompt_row(scores, one, role.key, thresholds.get(role.key), entry)
+        for role in SCORED_ROLES
+        for one in (Head(layer, place) for layer in range(layers) for place in range(heads))
+        if head in (None, one)
+    ]
+
+
+def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
+    """Every head of the model in every scored role, in the stored analysis.
+
+    Returns:
+        One row a role and head, role by role, the heads in the order of the model.
+    """
+    thresholds = thresholds_in(entry)
+    return [
+        _reference_row(entry, Head(layer, head), role.key, thresholds[role.key])
+        for role in SCORED_ROLES
+        for layer in range(entry.num_layers)
+        for head in range(entry.num_heads)
+    ]
+
+
+def extended_rows(
+    entry: ModelEntry, run: PromptRun | None = None, *, head: Head | None = None
+) -> list[dict[str, object]]:
+    """Every head in every extended role, with its control; on a prompt where that can be told.
+
+    Args:
+        entry: the stored analysis; without its section of extended roles there are no rows.
+        run: the prompt; without one, the rows have no columns of it.
+        head: only this head's.
+
+    Returns:
+        One row a role and head, in the order of :data:`headroles.roles.extended.EXTENDED_ROLES`.
+    """
+    found = []
+    for key, scores in entry.extended.roles.items() if entry.extended else ():
+        if not scores.is_measured:
+            continue
+        role = EXTENDED_ROLES[key]
+        judged = _judged(role, scores, run) if run is not None else None
+        for place in range(entry.num_layers * entry.num_heads):
+            one = Head(*divmod(place, entry.num_heads))
+            if head in (None, one):
+                row = _extended_row(role, scores, one)
+                found.append(row | (judged[place] if judged else {}))
+    return found
+
+
+def _extended_row(role: ExtendedRole, scores: ExtendedScores, head: Head) -> dict[str, object]:
+    layer, place = head
+    return {
+        "role": role.key,
+        "layer": layer,
+        "head": place,
+        "label": head.label,
+        "score": scores.scores[layer][place],
+        "standard_error": scores.standard_errors[layer][place],
+        "unit": role.unit,
+        "control": scores.control[layer][place],
+        "control_error": scores.control_errors[layer][place],
+        "n": scores.n,
+        "threshold": (role.sign or 1) * scores.threshold,
+        "listed": any((top.layer, top.head) == head for top in scores.top_heads),
+        "peak_distance": scores.profiles.peaks[layer][place] if scores.profiles else None,
+    }
+
+
+def _judged(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> list[dict[str, object]]:
+    """[head] what can be told of each head on a prompt."""
+    if not role.from_attention:
+        return [{"state": "not_from_one_prompt"}] * (len(scores.scores) * len(scores.scores[0]))
+    verdicts = judge_heads(run.attention, run.tokens, scores)
+    return [
+        {
+            "activation_score": one.value,
+            "chance": one.chance,
+            "rows": one.rows,
+            "state": one.state,
+        }
+        for one in verdicts
+    ]
+
+
+def _reference_row(entry: ModelEntry, head: Head, key: str, threshold: float) -> dict[str, object]:
+    score, errors = entry.all_scores[key][head.layer][head.head], entry.standard_errors.get(key)
+    category = entry.categories.get(key)
+    return {
+        "role": key,
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "score": score,
+        "standard_error": errors[head.layer][head.head] if errors else None,
+        "threshold": threshold,
+        "over_threshold": score >= threshold,
+        "listed": category is not None
+        and any((top.layer, top.head) == head for top in category.top_heads),
+    }
+
+
+def _prompt_row(
+    scores: PromptScores, head: Head, key: str, threshold: float | None, entry: ModelEntry | None
+) -> dict[str, object]:
+    verdict = judge(head, key, scores, threshold)
+    category = entry.categories.get(key) if entry else None
+    errors = entry.standard_errors.get(key) if entry else None
+    return {
+        "role": key,
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "activation_score": verdict.activation.value,
+        "chance": verdict.activation.chance,
+        "rows": verdict.activation.rows,
+        "threshold": verdict.threshold,
+        "state": verdict.state,
+        "resting_share": verdict.resting_share,
+        "listed": category is not None
+        and any((top.layer, top.head) == head for top in category.top_heads),
+        "score": entry.all_scores[key][head.layer][head.head] if entry else None,
+        "standard_error": errors[head.layer][head.head] if errors else None,
+    }
+
+
+def heads_csv(rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]) -> str:
+    """A table of heads as CSV, with its provenance above it.
+
+    Args:
+        rows: from :func:`summary_rows` or :func:`prompt_rows`.
+        provenance: from :func:`provenance`; more may be added, e.g. the role on the page.
+    """
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return _csv(list(columns), ([row.get(name) for name in columns] for row in rows), provenance)
+
+
+def heads_json(rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]) -> str:
+    """The same as JSON: ``{"provenance": {...}, "heads": [{...}, ...]}``."""
+    heads = [{name: _rounded(value) for name, value in row.items()} for row in rows]
+    return (
+        json.dumps(
+            {"provenance": provenance, "heads": heads},
+            ensure_ascii=False,
+            allow_nan=False,
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+def attention_csv(
+    attention: Float[Tensor, "query key"],
+    tokens: Sequence[str],
+    *,
+    provenance: Mapping[str, object],
+    targets: Iterable[Evidence] = (),
+) -> str:
+    """One head's pattern as CSV: a line for each token and each one that it could look at.
+
+    Args:
+        attention: [query key] the pattern as it is shown.
+        tokens: [pos] the tokens as text.
+        provenance: with the head and the role added to it.
+        targets: the cells that the role predicts.
+    """
+    predicted = {(cell.query, cell.key) for cell in targets}
+    lines = (
+        [query, tokens[query], key, tokens[key], weight, (query, key) in predicted]
+        for query, row in enumerate(attention.tolist())
+        for key, weight in enumerate(row[: query + 1])
+    )
+    columns = ["query", "query_token", "key", "key_token", "attention", "outlined"]
+    return _csv(columns, lines, provenance)
+
+
+def csv_bytes(text: str) -> bytes:
+    """The bytes of a CSV file: UTF-8 with the mark by which Excel knows it."""
+    return text.encode("utf-8-sig", "replace")
+
+
+def _csv(
+    columns: Sequence[str], lines: Iterable[Sequence[object]], provenance: Mapping[str, object]
+) -> str:
+    file = io.StringIO(newline="")
+    file.writelines(f"# {name}: {_comment(value)}\n" for name, value in provenance.items())
+    # Text is always quoted: pandas would take a bare # for a comment.
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in line] for line in lines)
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
+    return guarded(value) if isinstance(value, str) else _rounded(value)
+
+
+def _rounded(value: object) -> object:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def guarded(text: str) -> str:
+    """A text that no spreadsheet computes: an apostrophe stands before what may be a formula.
+
+    It also stands before an apostrophe, so taking one away from the front gives the text back.
+    Only NUL, which CSV cannot hold, becomes its picture.
+
+    >>> guarded("=1+1"), guarded(" -"), guarded("'tis"), guarded("cat")
+    ("'=1+1", "' -", "''tis", 'cat')
+    """
+    clean = text.replace("\0", "␀")
+    return "'" + clean if _RISKY.match(clean) else clean
+
+
+def _comment(value: object) -> str:
+    """A value as JSON in one line, of which no piece between two delimiters is a formula."""
+    line = json.dumps(value, ensure_ascii=False)
+    for mark, escaped in _LINE_ENDS.items():
+        line = line.replace(mark, escaped)
+    return _AFTER_DELIMITER.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", line)
+
+
+# ------------------------------------------------------------------ code
+
+
+# ------------------------------------------------------------------ pictures

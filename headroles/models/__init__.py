@@ -1,0 +1,1 @@
+"""A model in memory: the catalogue, loading with probes, the Hub, downloads, memory."""

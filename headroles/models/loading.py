@@ -1,0 +1,345 @@
+"""The catalogue of models, and how one is loaded ready for capture.
+
+Attention is captured through *probes*: modules inside every attention layer whose output is the
+attention pattern ``[batch head query key]``. Most families of transformers 5 hand their attention
+to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
+the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
+passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
+probe changes the pattern, be it in place, the output is computed anew from the changed one.
+Families older than that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which
+does nothing at inference.
+
+Which modules these are is asked of the model itself, by one forward pass over two tokens.
+
+>>> loaded = load_model("demo")  # doctest: +SKIP
+>>> loaded.num_layers, loaded.num_heads  # doctest: +SKIP
+(4, 8)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
+from headroles.models import hub, memory, precision, tl_legacy
+from headroles.models.catalogue import (
+    CATALOGUE,
+    catalogue_key,
+    foreign_tokenizer,
+    is_trusted,
+    offered_sources,
+    pinned_revision,
+    resolve_source,
+)
+from headroles.models.probes import attention_for, install_probes, register_attention
+from headroles.texts.tokenization import MAX_TOKENS, StartToken, start_token
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in memory with its probes, shared by every session of the app."""
+
+    key: str
+    """The name under which its scores are stored."""
+    source: str
+    """The folder or Hub id that it came from."""
+    model: PreTrainedModel
+    """The transformers model, in eval mode, in float32 or bfloat16."""
+    tokenizer: PreTrainedTokenizerBase
+    """Its fast tokenizer."""
+    start: StartToken
+    """What stands at position 0 of every prompt."""
+    num_layers: int
+    """Attention layers."""
+    num_heads: int
+    """Query heads a layer."""
+    context_length: int
+    """Positions that the model was made for."""
+    probe_paths: tuple[str, ...]
+    """[layer] dotted path of each layer's probe module."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Held around every run: a PyVene run hooks the shared model."""
+    tools: dict[str, object] = field(default_factory=dict)
+    """What other modules build once a model (the PyVene collector); it goes when the model goes."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest prompt that is run, BOS included."""
+        return min(self.context_length, MAX_TOKENS)
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it runs in: ``float32`` or ``bfloat16``."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def num_kv_heads(self) -> int:
+        """Key/value heads a layer; fewer than ``num_heads`` where query heads share them."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "num_key_value_heads", None) or self.num_heads
+
+
+def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> LoadedModel:
+    """Load a model and its tokenizer, put the probes in and check them.
+
+    Args:
+        name_or_folder: a catalogue key, a folder in Hugging Face format, or a Hub id.
+        progress: told the bytes that are here and those that there will be, while it downloads.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+        HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
+        ModelUnavailableError: if its files cannot be read (no network, no such files).
+        UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
+        NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
+    """
+    source = resolve_source(name_or_folder)
+    key = catalogue_key(name_or_folder)
+    local_files(source, progress=progress)
+    tokenizer = load_tokenizer(source)
+    numbers = precision.choose(key, stored_numbers(source), available=memory.available_memory())
+    model = load_weights(source, key, numbers=numbers)
+    paths, num_heads = install_probes(model, key)
+    text_config = model.config.get_text_config()
+    return LoadedModel(
+        key=key,
+        source=source,
+        model=model,
+        tokenizer=tokenizer,
+        start=start_token(tokenizer),
+        num_layers=len(paths),
+        num_heads=num_heads,
+        context_length=getattr(text_config, "max_position_embeddings", None) or MAX_TOKENS,
+        probe_paths=paths,
+    )
+
+
+def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
+    """What ``from_pretrained`` should be given: a folder on this disk, downloaded if need be.
+
+    A model without safetensors on its own branch is refused, unless it is of the catalogue: then
+    transformers takes the copy that the Hub itself converted, and the source is returned as it is.
+
+    Raises:
+        HubAnswerError, ModelUnavailableError: if it is not here and cannot be had.
+        UnsupportedModelError: if its weights are pickled.
+    """
+    if Path(source).is_dir() or _has_converted_copy(source):
+        return source
+    revision = pinned_revision(source)
+    try:
+        if tokenizer := foreign_tokenizer(source):
+            place = tl_legacy.bring(
+                source, tokenizer=tokenizer, revision=revision, progress=progress
+            )
+            return str(place)
+        folder = hub.fetch(source, revision, progress=progress, known=offered_sources())
+    except ModelUnavailableError as error:  # the Hub knows it by another name than the student
+        raise _unavailable(source, error.why) from error
+    if folder is None and not is_trusted(source):
+        raise hub.no_safetensors(source)
+    return source if folder is None else str(folder)
+
+
+def _has_converted_copy(source: str) -> bool:
+    """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
+    here = hub.cached(source, pinned_revision(source)) if is_trusted(source) else None
+    return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
+
+
+def is_here(name_or_folder: str) -> bool:
+    """Whether a model's files are on this disk, so that loading it needs no network.
+
+    Raises:
+        UnknownModelError: if there is no such model.
+    """
+    source = resolve_source(name_or_folder)
+    if Path(source).is_dir() or _has_converted_copy(source):
+        return True
+    return _on_this_disk(source) is not None
+
+
+def _on_this_disk(source: str) -> Path | None:
+    """The folder that a Hub model is loaded from, if it is here with its weights and tokenizer."""
+    find = tl_legacy.here if foreign_tokenizer(source) else hub.whole
+    return find(source, pinned_revision(source))
+
+
+def stored_numbers(source: str) -> int:
+    """How many numbers the weights of a folder or of a model on this disk hold; 0 if unknown.
+
+    Read from the headers of its safetensors; for a catalogue model without any on its own branch
+    it is the catalogue's size.
+    """
+    from huggingface_hub import parse_local_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    folder = Path(source) if Path(source).is_dir() else _on_this_disk(source)
+    try:
+        names = {path.name for path in folder.iterdir()} if folder else set()
+        weights = [folder / name for name in hub.weights_among(names)]
+        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
+    except (OSError, ValueError, SafetensorsParsingError):  # the loading itself says what is wrong
+        heads = []
+    known = (entry.size for entry in CATALOGUE.values() if entry.source == source)
+    return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
+
+
+def fits_whole(name_or_folder: str) -> bool:
+    """Whether a model that is on this disk fits into the free memory as it should run.
+
+    That is float32, unless ``HEADROLES_PRECISION`` asks for something else.
+    """
+    wanted = precision.wanted()
+    numbers = stored_numbers(resolve_source(name_or_folder))
+    kind = precision.FLOAT32 if wanted == precision.AUTO else wanted
+    return precision.needed_bytes(numbers, kind) <= memory.available_memory()
+
+
+def fetch_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> None:
+    """Bring a model's files to this disk, so that loading it needs no network.
+
+    Raises:
+        UnknownModelError, HubAnswerError, ModelUnavailableError, UnsupportedModelError: as
+            :func:`load_model`.
+    """
+    local_files(resolve_source(name_or_folder), progress=progress)
+
+
+def sweep_unfinished(name: str) -> int:
+    """Remove the parts of a model's files that no process is downloading any more.
+
+    Args:
+        name: a catalogue key or Hub id; for a folder there is nothing to do.
+
+    Returns:
+        How many files were removed.
+    """
+    try:
+        source = resolve_source(name)
+    except UnknownModelError:
+        return 0
+    if Path(source).is_dir():
+        return 0
+    tokenizer = foreign_tokenizer(source)
+    return hub.sweep(source) + (hub.sweep(tokenizer) if tokenizer else 0)
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of a folder or Hub id.
+
+    Raises:
+        ModelUnavailableError: if its files cannot be read.
+        UnsupportedModelError: if it has only a slow one, or asks for code of its own.
+    """
+    from transformers import AutoTokenizer
+
+    place = local_files(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, place, error) from error
+    if not tokenizer.is_fast:
+        raise UnsupportedModelError(
+            catalogue_key(source),
+            why="it has no fast tokenizer (a tokenizer.json), which says where in the text every "
+            "token stands.",
+        )
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
+        raise _unavailable(source, "It has no tokenizer.")
+    return tokenizer
+
+
+def _unreadable(source: str, place: str, error: Exception) -> Exception:
+    """Why a configuration or tokenizer cannot be read: code of its own, or the error's sentence."""
+    for name in ("config.json", "tokenizer_config.json"):
+        try:
+            asks_for_code = "auto_map" in json.loads((Path(place) / name).read_bytes())
+        except (OSError, ValueError, TypeError):
+            continue
+        if asks_for_code:
+            why = "it needs code of its own (remote code), which this app does not run."
+            return UnsupportedModelError(catalogue_key(source), why=why)
+    return _unavailable(source, error)
+
+
+def model_revision(source: str) -> str:
+    """What pins the weights: the Hub commit, or a digest of a folder's weight files."""
+    folder = Path(source)
+    if folder.is_dir():
+        digest = hashlib.sha256()
+        for part in sorted(folder.glob("*.safetensors")):
+            with part.open("rb") as weights:
+                while piece := weights.read(1 << 20):  # never a gigabyte at once
+                    digest.update(piece)
+        return f"sha256:{digest.hexdigest()[:16]}"
+    # The cache keeps every file in a folder that is named after the commit it came from.
+    cached = hub.cached(source, pinned_revision(source))
+    return cached.name if cached else "unknown"
+
+
+def load_weights(
+    source: str, key: str, *, attention: str | None = None, numbers: str = precision.FLOAT32
+) -> PreTrainedModel:
+    """Load a model's weights: safetensors only, no code of its own, none missing.
+
+    Args:
+        source: a folder or Hub id.
+        key: the name for error messages.
+        attention: the attention function by name; by default the probe, where the family takes it.
+        numbers: what they run in, ``float32`` or ``bfloat16``; the analysis always takes float32.
+
+    Raises:
+        ModelUnavailableError: if its files cannot be read.
+        UnsupportedModelError: if it is no decoder-only model.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    register_attention()
+    place = local_files(source)
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, place, error) from error
+    if config.is_encoder_decoder:
+        raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            place,
+            dtype=getattr(torch, numbers),
+            attn_implementation=attention or attention_for(config),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, SafetensorError) as error:
+        raise _unavailable(source, error) from error
+    except RuntimeError as error:
+        raise _unavailable(source, "Its weights do not fit its config.json.") from error
+    except ValueError as error:
+        raise UnsupportedModelError(key, why=_first_line(error)) from error
+    if info["missing_keys"]:  # transformers fills them with random numbers and only warns
+        first = min(info["missing_keys"])
+        raise _unavailable(
+            source, f"{len(info['missing_keys'])} weights are missing, e.g. {first}."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _unavailable(source: str, why: Exception | str) -> ModelUnavailableError:
+    why = _first_line(why) if isinstance(why, Exception) else why
+    return ModelUnavailableError(catalogue_key(source), why=why, is_folder=Path(source).is_dir())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".") + "."

@@ -1,0 +1,239 @@
+"""From every head's scores to the heads that a role lists; no model is run.
+
+The analysis calls :func:`categorize` once. :func:`reselect` does the same from a stored entry, so a
+threshold or the cap can be moved and the lists follow at once.
+
+>>> moved = reselect(entry, {"induction": 0.5}, cap=4)  # doctest: +SKIP
+>>> [head.score for head in moved.categories["induction"].top_heads]  # doctest: +SKIP
+[0.97, 0.83]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from headroles.errors import AnalysisError, UnknownRoleError
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.scoring.calibration import Threshold, calibrate, fits_nothing, select_heads
+from headroles.store.schema import Category, CausalRole, Control, ModelEntry, TopHead
+from headroles.types import RoleScores
+
+BY_HAND = "Chosen by hand."
+"""The reason of a threshold that an instructor set."""
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """What an instructor may choose."""
+
+    sequences: int = 64
+    """Random repeated sequences."""
+    seed: int = 0
+    """Fixes the texts, the null and so the whole result."""
+    cap: int = 8
+    """Most top heads a role."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """{role key: threshold} in place of calibrated ones."""
+    extended: bool = True
+    """Whether the extended roles are measured as well; ``reselect`` never touches them."""
+
+    causal: bool = True
+    """Whether listed heads are knocked out to see what the model loses without them."""
+
+    def __post_init__(self) -> None:
+        if self.sequences < 2:
+            raise AnalysisError(
+                f"{self.sequences} sequences give no standard error.",
+                mend="Ask for at least 2; 50 or more make good scores.",
+                value=self.sequences,
+            )
+        if self.cap < 1:
+            raise AnalysisError(
+                f"A cap of {self.cap} lists no head.", mend="Use 1 or more.", value=self.cap
+            )
+        for key, value in self.thresholds.items():
+            if key not in {role.key for role in SCORED_ROLES}:
+                raise UnknownRoleError(key, known=[role.key for role in SCORED_ROLES])
+            if not 0 < value < 1:
+                raise AnalysisError(
+                    f"The threshold {value} of {key} is not between 0 and 1.",
+                    mend="A threshold is a share of attention, for example 0.4.",
+                    value=value,
+                )
+
+
+def categorize(scores: Mapping[str, RoleScores], settings: AnalysisSettings) -> dict[str, object]:
+    """Thresholds, top heads and score matrices: the part of an entry that needs no model."""
+    thresholds = {key: _threshold(one, settings.thresholds) for key, one in scores.items()}
+    return {
+        "categories": _categories(scores, thresholds, settings.cap),
+        "all_scores": {key: _matrix(one.mean) for key, one in scores.items()},
+        "standard_errors": {key: _matrix(one.standard_error) for key, one in scores.items()},
+        "controls": {
+            key: Control(
+                name=one.control_name,
+                scores=_matrix(one.control),
+                standard_errors=None if one.control_error is None else _matrix(one.control_error),
+            )
+            for key, one in scores.items()
+            if one.control is not None
+        },
+        "null_scores": {
+            key: _matrix(one.null) for key, one in scores.items() if ROLES[key].has_cells
+        },
+    }
+
+
+def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) -> ModelEntry:
+    """The same scores with other thresholds or another cap: new lists, nothing measured again.
+
+    The causal evidence of heads that stay is kept. A head that is new on a list has none ("not
+    tested"), and that of a role's heads together goes as soon as the list is another one.
+
+    Args:
+        entry: a finished analysis.
+        thresholds: {role key: threshold}; a role that is not named gets its calibrated one.
+        cap: most top heads a role.
+
+    Raises:
+        AnalysisError, UnknownRoleError: for a threshold, cap or role that cannot be.
+    """
+    AnalysisSettings(cap=cap, thresholds=thresholds)  # refuses what cannot be
+    scores = scores_of(entry)
+    chosen = {key: _threshold(one, thresholds) for key, one in scores.items()}
+    categories = _categories(scores, chosen, cap)
+    causal = {
+        key: _still_listed(one, categories[key])
+        for key, one in entry.causal.items()
+        if key in categories
+    }
+    # Checked like a file that is read: what comes out of here may be written.
+    return ModelEntry.model_validate(
+        {
+            **dict(entry),
+            "cap": cap,
+            "categories": categories,
+            "causal": {key: one for key, one in causal.items() if one.heads},
+        }
+    )
+
+
+def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
+    """The evidence of the heads that a new list still has."""
+    listed = {(top.layer, top.head) for top in category.top_heads}
+    group = evidence.group
+    return evidence.model_copy(
+        update={
+            "heads": [one for one in evidence.heads if (one.layer, one.head) in listed],
+            "group": group if group and set(group.heads) == listed else None,
+        }
+    )
+
+
+def scores_of(entry: ModelEntry) -> dict[str, RoleScores]:
+    """The measured scores of a stored entry, {role key: [layer head]} with chance and null.
+
+    A role that the entry measured but does not describe (no category) is left out.
+    """
+    return {
+        role.key: _stored_scores(entry, role.key)
+        for role in SCORED_ROLES
+        if role.key in entry.categories
+    }
+
+
+def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
+    category, mean = entry.categories[key], torch.tensor(entry.all_scores[key])
+    control, null = entry.controls.get(key), entry.null_scores.get(key)
+    return RoleScores(
+        role=key,
+        mean=mean,
+        standard_error=torch.tensor(entry.standard_errors[key]),
+        chance=category.chance or 0.0,
+        n=category.n,
+        null=torch.full_like(mean, torch.nan) if null is None else torch.tensor(null),
+        control=None if control is None else torch.tensor(control.scores),
+        control_name="" if control is None else control.name,
+        control_error=None
+        if control is None or control.standard_errors is None
+        else torch.tensor(control.standard_errors),
+    )
+
+
+def _threshold(scores: RoleScores, by_hand: Mapping[str, float]) -> Threshold:
+    if scores.role in by_hand:
+        return Threshold(by_hand[scores.role], BY_HAND)
+    return calibrate(scores)
+
+
+def _categories(
+    scores: Mapping[str, RoleScores], thresholds: Mapping[str, Threshold], cap: int
+) -> dict[str, Category]:
+    """Every scored role's category, and ``other``."""
+    found = {key: _category(one, thresholds[key], cap) for key, one in scores.items()}
+    values = {key: threshold.value for key, threshold in thresholds.items()}
+    return {**found, "other": _other(dict(scores), values)}
+
+
+def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
+    role = ROLES[scores.role]
+    return Category(
+        display_name=role.name,
+        description=role.explanation,
+        icon=role.icon,
+        requires_repetition=role.requires_repetition,
+        threshold=threshold.value,
+        threshold_reason=threshold.reason,
+        chance=_rounded(scores.chance),
+        n=scores.n,
+        measured_on=role.measured_on,
+        top_heads=[
+            TopHead(
+                layer=one.head.layer,
+                head=one.head.head,
+                score=_rounded(one.score),
+                standard_error=_rounded(float(scores.standard_error[one.head])),
+                control=None
+                if scores.control is None
+                else _rounded(float(scores.control[one.head])),
+                entered_by=one.entered_by,
+            )
+            for one in select_heads(scores, threshold.value, cap=cap)
+        ],
+    )
+
+
+def _other(scores: dict[str, RoleScores], thresholds: dict[str, float]) -> Category:
+    """Every head that fits nothing; its score is the largest it has on any role with cells."""
+    role = ROLES["other"]
+    with_cells = [one for key, one in scores.items() if ROLES[key].has_cells]
+    best = torch.stack([one.mean for one in with_cells]).max(0)  # [layer head] values and indices
+    heads = fits_nothing(scores, thresholds).nonzero().tolist()
+    errors = [with_cells[int(best.indices[layer, head])].standard_error for layer, head in heads]
+    return Category(
+        display_name=role.name,
+        description=role.explanation,
+        icon=role.icon,
+        top_heads=[
+            TopHead(
+                layer=layer,
+                head=head,
+                score=_rounded(float(best.values[layer, head])),
+                standard_error=_rounded(float(error[layer, head])),
+                entered_by="no role",
+            )
+            for (layer, head), error in zip(heads, errors, strict=True)
+        ],
+    )
+
+
+def _matrix(values: torch.Tensor) -> list[list[float]]:
+    return [[_rounded(number) for number in row] for row in values.tolist()]
+
+
+def _rounded(number: float) -> float:
+    """Six decimals: ten times finer than the 1e-5 to which both halves agree."""
+    return min(max(round(number, 6), 0.0), 1.0)

@@ -1,0 +1,30 @@
+"""The settings of an analysis that its estimate and its run must agree on."""
+
+from __future__ import annotations
+
+from headroles.models.memory import available_memory as available_memory
+from headroles.models.memory import container_rooms as container_rooms
+
+GROUP_CONDITIONS = 21
+"""Knock-outs of a role's heads together: once, and 20 controls."""
+
+
+MAX_CELLS = 500_000
+"""Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
+
+
+CAUSAL_TEXTS = 24
+"""Texts of each kind on which heads are knocked out."""
+
+
+def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
+    """Knock-outs on repeats and on sentences, at most: each runs on :data:`CAUSAL_TEXTS` texts.
+
+    Singly: the listed heads and those they are compared with, which lie in as many layers as a
+    role lists heads (8), or in twice as many for the three roles that are measured on sentences.
+    """
+    singly = layers * heads
+    return (
+        min(singly, 8 * heads) + 2 * GROUP_CONDITIONS,
+        min(singly, 16 * heads) + 3 * GROUP_CONDITIONS,
+    )

@@ -1,0 +1,1 @@
+"""What a head may be said to do: roles, detection patterns, heads that papers name. No model."""

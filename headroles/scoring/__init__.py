@@ -1,0 +1,1 @@
+"""Attention and tokens to numbers: activations, chance, thresholds, direct effects. Pure."""

@@ -1,0 +1,260 @@
+"""From attention and tokens to numbers. Pure functions: no model, no file, no state.
+
+Let ``A[q, k]`` be one head's attention and S(q) the key columns that a role predicts for query
+row q (:mod:`headroles.roles`). A row *applies* when S(q) is neither empty nor the whole row, and
+
+    activation = mean over applying rows of  sum over k in S(q) of A[q, k]
+    chance     = mean over applying rows of  |S(q)| / (q + 1)
+
+so a head that always looks where the role says scores 1 however often a token repeats, and a head
+that spreads evenly scores chance. Both are linear in A: the mean over rows is one matrix ``W`` with
+``W[q, k] = 1 / rows`` on the predicted cells, and an activation is ``sum(A * W)``. That is why all
+roles of a whole batch cost a single matrix product (:func:`batch_activations`).
+
+``diffuse`` has no cells. It is the mean over q >= 1 of ``entropy(A[q, :q+1]) / log(q + 1)``: 1
+for an even spread, 0 for a head that looks at one place. Its chance is therefore 1 by definition.
+
+>>> import torch
+>>> evenly = torch.ones(4, 4).tril() / torch.arange(1, 5).unsqueeze(1)
+>>> role_activation(evenly, [0, 7, 8, 7], "positional").value.item()  # mean of 1/2, 1/3, 1/4
+0.36111...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from headroles.errors import ShapeError
+from headroles.roles.registry import SCORED_ROLES, Role, get_role
+from headroles.types import Activation, Evidence
+
+
+@dataclass(frozen=True, eq=False)
+class CellWeights:
+    """A role laid over one or more prompts: the W of the module's docstring, with its counts."""
+
+    weights: Float[Tensor, "*batch query key"]
+    """[*batch query key] 1 / rows on the predicted cells of applying rows, else 0."""
+    chance: Float[Tensor, "*batch"]
+    """[*batch] activation of a head that spreads evenly; NaN where no row applies."""
+    rows: Int[Tensor, "*batch"]
+    """[*batch] count of applying rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class RoleActivation:
+    """One role's activation for many heads on one prompt."""
+
+    value: Float[Tensor, "*heads"]
+    """[*heads] activation, 0..1; 0 where the role does not apply."""
+    chance: float
+    """0..1, the chance level on this prompt; 0 where the role does not apply."""
+    rows: int
+    """Count of applying rows."""
+
+    def of(self, *index: int) -> Activation:
+        """The record of one head, addressed as ``value`` is."""
+        value = self._numbers
+        for place in index:
+            value = value[place]
+        return Activation(min(max(value, 0.0), 1.0), self.chance, self.rows)
+
+    @cached_property
+    def _numbers(self) -> list | float:
+        """``value`` as plain numbers, once: a page asks for hundreds of them."""
+        return self.value.tolist()
+
+
+def row_sizes(length: int) -> Float[Tensor, " query"]:
+    """[query] how many keys each causal row can see: q + 1."""
+    return torch.arange(1, length + 1, dtype=torch.float32)
+
+
+def _within(lengths: Int[Tensor, " batch"] | None, length: int) -> Bool[Tensor, "..."]:
+    """True on the rows that are text, False on padding; [batch query], or [query] without batch."""
+    positions = torch.arange(length)
+    if lengths is None:
+        return torch.ones_like(positions, dtype=torch.bool)
+    return positions < lengths.unsqueeze(-1)
+
+
+def cell_weights(
+    targets: Bool[Tensor, "*batch query key"], *, lengths: Int[Tensor, " batch"] | None = None
+) -> CellWeights:
+    """Turn predicted cells into averaging weights.
+
+    Args:
+        targets: [*batch query key] True on S(q).
+        lengths: [batch] true lengths when rows are padded on the right; None without padding.
+    """
+    sizes = row_sizes(targets.shape[-1])  # [query]
+    predicted = targets.sum(-1)  # [*batch query] |S(q)|
+    applies = (predicted > 0) & (predicted < sizes) & _within(lengths, targets.shape[-1])
+    rows = applies.sum(-1)  # [*batch]
+    share = applies / rows.clamp_min(1).unsqueeze(-1)  # [*batch query] 1/rows on applying rows
+    chance = (share * predicted / sizes).sum(-1)
+    return CellWeights(
+        weights=targets * share.unsqueeze(-1),
+        chance=torch.where(rows > 0, chance, torch.nan),
+        rows=rows,
+    )
+
+
+def role_weights(
+    role: Role,
+    token_ids: Int[Tensor, "*batch pos"],
+    *,
+    lengths: Int[Tensor, " batch"] | None = None,
+) -> CellWeights:
+    """Lay a role with cells over tokenised prompts."""
+    assert role.targets is not None, f"{role.key} has no cells"
+    return cell_weights(role.targets(token_ids), lengths=lengths)
+
+
+def row_entropy(
+    attention: Float[Tensor, "*heads query key"],
+) -> Float[Tensor, "*heads query"]:
+    """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0."""
+    # -p log p in place, with 0 log 0 = 0: half the time of torch.special.entr on a long prompt.
+    tiny = torch.finfo(attention.dtype).tiny
+    entropy = -attention.clamp_min(tiny).log_().mul_(attention).sum(-1)  # nats
+    most = row_sizes(attention.shape[-1]).log()
+    # Row 0 has nothing to choose from (log 1 = 0), and need not be exactly 1 in every model.
+    return torch.where(most > 0, entropy / most, 0.0)
+
+
+def mean_entropy(
+    attention: Float[Tensor, "*batch head query key"],
+    *,
+    lengths: Int[Tensor, " batch"] | None = None,
+) -> Float[Tensor, "*batch head"]:
+    """Mean normalised entropy over the rows q >= 1: the activation of ``diffuse``."""
+    within = _within(lengths, attention.shape[-1]).clone()  # [*batch query]
+    within[..., 0] = False
+    share = within / within.sum(-1, keepdim=True).clamp_min(1)
+    return (row_entropy(attention) * share.unsqueeze(-2)).sum(-1)
+
+
+def resting_share(
+    attention: Float[Tensor, "*heads query key"],
+) -> Float[Tensor, "*heads"]:
+    """Mean attention on column 0 over the rows q >= 1 (0 on a prompt of one token)."""
+    if attention.shape[-1] < 2:
+        return attention.new_zeros(attention.shape[:-2])
+    return attention[..., 1:, 0].mean(-1)
+
+
+def role_activation(
+    attention: Float[Tensor, "*heads query key"],
+    token_ids: Sequence[int] | Int[Tensor, " pos"],
+    role_key: str,
+) -> RoleActivation:
+    """Score any number of heads for one role on one prompt.
+
+    Args:
+        attention: [*heads query key] patterns over the same prompt, e.g. [layer head query key].
+        token_ids: [pos] the prompt's ids, position 0 being the BOS token or its stand-in.
+        role_key: a scored role's key.
+
+    Raises:
+        UnknownRoleError: for a key that the registry does not hold.
+        ShapeError: if the patterns are not square or not of the prompt's length.
+    """
+    role = get_role(role_key)
+    ids = torch.as_tensor(token_ids, dtype=torch.long)
+    _check_shapes(attention, ids)
+    heads = attention.shape[:-2]
+    if role.targets is not None:
+        laid = role_weights(role, ids)
+        return _role_activation((attention * laid.weights).sum((-1, -2)), laid)
+    rows = len(ids) - 1
+    if not role.is_scored or rows < 1:
+        return RoleActivation(attention.new_zeros(heads), 0.0, 0)
+    value = mean_entropy(attention.reshape(-1, *attention.shape[-2:])).reshape(heads)
+    return RoleActivation(value, 1.0, rows)
+
+
+def prompt_activations(
+    attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
+) -> dict[str, RoleActivation]:
+    """Score every head for every scored role on one prompt: ``{role key: [layer head]}``.
+
+    The same numbers as :func:`role_activation` role by role, from one matrix product.
+    """
+    ids = torch.as_tensor(token_ids, dtype=torch.long)
+    _check_shapes(attention, ids)
+    with_cells = [role for role in SCORED_ROLES if role.has_cells]
+    laid = [role_weights(role, ids) for role in with_cells]
+    cells = torch.stack([one.weights for one in laid])  # [role query key]
+    values = attention.flatten(-2) @ cells.flatten(-2).T  # [layer head role]
+    found = {
+        role.key: _role_activation(value, one)
+        for role, one, value in zip(with_cells, laid, values.unbind(-1), strict=True)
+    }
+    return {
+        role.key: found.get(role.key) or role_activation(attention, ids, role.key)
+        for role in SCORED_ROLES
+    }
+
+
+def _role_activation(value: Float[Tensor, "*heads"], laid: CellWeights) -> RoleActivation:
+    rows = int(laid.rows)
+    return RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
+
+
+def batch_activations(
+    attention: Float[Tensor, "batch head query key"], laid: Sequence[CellWeights]
+) -> Float[Tensor, "laid batch head"]:
+    """Score a layer on a batch for several roles at once, in one matrix product.
+
+    Args:
+        attention: [batch head query key] one layer's patterns.
+        laid: the roles laid over the same batch, by :func:`role_weights`.
+
+    Returns:
+        [laid batch head] activations; 0 where a sequence has no applying row.
+    """
+    cells = torch.stack([one.weights for one in laid], dim=1)  # [batch laid query key]
+    scores = attention.flatten(-2) @ cells.flatten(-2).transpose(-1, -2)  # [batch head laid]
+    return scores.permute(2, 0, 1)
+
+
+def evidence(
+    attention: Float[Tensor, "query key"],
+    token_ids: Sequence[int] | Int[Tensor, " pos"],
+    role_key: str,
+    *,
+    limit: int | None = None,
+) -> tuple[Evidence, ...]:
+    """The cells behind an activation, largest first; empty for a role without cells.
+
+    Only the cells of applying rows count, so their sum over ``rows`` is the activation.
+
+    Raises:
+        UnknownRoleError, ShapeError: as in :func:`role_activation`.
+    """
+    role = get_role(role_key)
+    ids = torch.as_tensor(token_ids, dtype=torch.long)
+    _check_shapes(attention, ids)
+    if role.targets is None:
+        return ()
+    cells = role_weights(role, ids).weights.nonzero()  # [cell 2]
+    found = [Evidence(q, k, float(attention[q, k])) for q, k in cells.tolist()]
+    found.sort(key=lambda cell: (-cell.weight, cell.query, cell.key))
+    return tuple(found[:limit])
+
+
+def _check_shapes(attention: Tensor, token_ids: Tensor) -> None:
+    length = token_ids.shape[-1]
+    if token_ids.ndim != 1 or attention.ndim < 2 or attention.shape[-2:] != (length, length):
+        raise ShapeError(
+            "Attention",
+            expected=f"[..., {length}, {length}] for {length} tokens",
+            got=list(attention.shape),
+        )

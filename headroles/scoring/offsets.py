@@ -1,0 +1,158 @@
+"""Attention by distance: how far back a head looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from headroles.roles.patterns import offset_cells
+from headroles.scoring.activation import row_sizes
+
+NOTHING_LEFT = 1e-5
+"""A row with less than this beside the resting column is noise: numbers agree to 1e-5 only."""
+
+
+LONGEST = 16
+"""Distances that an offset profile tells apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class WithoutRest:
+    """A pattern whose resting column is hidden."""
+
+    attention: Float[Tensor, "query key"]
+    """[query key] column 0 is zero; every other row sums to 1, but for the empty ones."""
+    empty_rows: tuple[int, ...]
+    """The rows with nothing left, all zero; row 0 is always one."""
+
+
+def without_rest(attention: Float[Tensor, "query key"]) -> WithoutRest:
+    """Hide the resting column: ``A'[q, k] = A[q, k] / sum over j >= 1 of A[q, j]``, ``k >= 1``.
+
+    It shows what a head does with the attention that does not rest on the first token. The shares
+    are shares of *that* attention, which may be little: say so beside the picture.
+    """
+    kept = attention.clone()
+    kept[:, 0] = 0
+    left = kept.sum(-1, keepdim=True)  # [query 1]
+    empty = left < NOTHING_LEFT
+    return WithoutRest(
+        attention=torch.where(empty, 0.0, kept / left.clamp_min(NOTHING_LEFT)),
+        empty_rows=tuple(empty.squeeze(-1).nonzero().flatten().tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class OffsetShare:
+    """The mean attention at one distance, over the rows that have a token there."""
+
+    share: float
+    """0..1, mean over ``rows``."""
+    chance: float
+    """0..1, the same mean for a head that spreads evenly."""
+    rows: int
+    """Count of rows behind both means."""
+
+
+@dataclass(frozen=True)
+class OffsetProfile:
+    """Where a head looks, by distance. Every row's attention is shared out completely:
+
+    the sum of ``share * rows`` over ``near``, ``further`` and ``first`` is the number of rows.
+    """
+
+    near: tuple[OffsetShare, ...]
+    """[distance] 0 (the token itself), 1, 2 ... tokens back, as far as the prompt reaches; the
+    first token counts in none of them."""
+    further: OffsetShare
+    """All the rest, but for the first token."""
+    first: OffsetShare
+    """The first token on its own: the resting share."""
+    rows: int
+    """Rows of the prompt after row 0."""
+
+
+def offset_profile(
+    attention: Float[Tensor, "query key"], *, longest: int = LONGEST
+) -> OffsetProfile:
+    """Average a head's attention by how far back it looks.
+
+    Args:
+        attention: [query key] the head's pattern.
+        longest: the last distance that gets a mean of its own.
+    """
+    rows = attention.shape[0] - 1
+    keys = row_sizes(rows + 1)  # [query] q + 1
+    # Element i of the diagonal d below the main one is A[i+d, i]; the first of them is column 0.
+    near = [
+        _mean(attention.diagonal(-distance)[1:], 1 / keys[distance + 1 :])
+        for distance in range(min(longest + 1, rows))
+    ]
+    far = attention.tril(-longest - 1)[longest + 2 :, 1:].sum(-1)  # [query - longest - 2]
+    beyond = 1 - (longest + 2) / keys[longest + 2 :]  # (q - longest - 1) of q + 1 keys
+    return OffsetProfile(
+        near=tuple(near),
+        further=_mean(far, beyond),
+        first=_mean(attention[1:, 0], 1 / keys[1:]),
+        rows=rows,
+    )
+
+
+def _mean(shares: Float[Tensor, " row"], chances: Float[Tensor, " row"]) -> OffsetShare:
+    count = len(shares)
+    if not count:
+        return OffsetShare(0.0, 0.0, 0)
+    return OffsetShare(_share(shares.double().mean()), _share(chances.double().mean()), count)
+
+
+def _share(value: Tensor | float) -> float:
+    return min(max(float(value), 0.0), 1.0)
+
+
+def offset_shares(
+    attention: Float[Tensor, "batch head query key"],
+    lengths: Int[Tensor, " batch"],
+    *,
+    longest: int,
+) -> tuple[Float[Tensor, "distance batch head"], Float[Tensor, "distance batch"]]:
+    """Mean attention at the distances 1 ... ``longest``, and what an even spread would give.
+
+    Returns:
+        [distance batch head] means, [distance batch] chance; NaN where a text is too short.
+    """
+    sizes = row_sizes(attention.shape[-1])
+    shares, chances = [], []
+    for distance in range(1, longest + 1):
+        query, key = offset_cells(attention.shape[-1], distance).nonzero(as_tuple=True)
+        found = attention[..., query, key]  # [batch head row]: a row has one cell, or none
+        counted = query < lengths.unsqueeze(-1)  # [batch row]
+        count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
+        shares.append((found * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))
+        chances.append((counted / sizes[query]).sum(-1) / count)
+    return torch.stack(shares), torch.stack(chances)
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Each head's best distance."""
+
+    distance: Int[Tensor, "layer head"]
+    """[layer head] 2 ... longest: the distance furthest over its chance."""
+    share: Float[Tensor, "layer head"]
+    """[layer head] the mean attention there."""
+    is_previous: Bool[Tensor, "layer head"]
+    """[layer head] True where one token back is further over chance: a previous-token head."""
+
+
+def peaks(
+    profile: Float[Tensor, "distance layer head"], chance: Float[Tensor, " distance"]
+) -> Peaks:
+    """The peak of every offset profile (distances 1, 2, ...), with -1 kept apart."""
+    even = chance.view(-1, 1, 1)
+    lift = ((profile - even) / (1 - even)).nan_to_num(-1.0)
+    best = lift[1:].max(0)
+    share = profile[1:].gather(0, best.indices.unsqueeze(0)).squeeze(0)
+    return Peaks(best.indices + 2, share, lift[0] >= best.values)

@@ -1,0 +1,56 @@
+"""Place or content: the scores on sentences beside those on random tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+POSITIONAL, CONTENT = 0.75, 0.25
+"""With more than the first share of its lift left on random tokens a head is positional, with less
+than the second it is driven by content."""
+
+
+@dataclass(frozen=True)
+class PlaceOrContent:
+    """Whether a head does on random tokens what it does on text."""
+
+    kind: str
+    """``positional``, ``content``, ``partly`` or ``neither`` (it does not have the role)."""
+    kept: float | None
+    """Share of the lift over chance that is left on random tokens; None without a lift."""
+    sentence: str
+    """For a student."""
+
+
+def place_or_content(
+    score: float,
+    control: float,
+    *,
+    threshold: float,
+    zero: float,
+    errors: Sequence[float] = (0.0, 0.0),
+) -> PlaceOrContent:
+    """Tell a positional head from one that is driven by content.
+
+    ``kept = (control - zero) / (score - zero)``. With :data:`POSITIONAL` or more of it left, or
+    where two standard errors cannot tell the two numbers apart, the head is positional; with
+    :data:`CONTENT` or less it is driven by content.
+
+    Args:
+        score: on sentences.
+        control: on random tokens.
+        threshold: what it takes to have the role.
+        zero: chance, or 0 where chance is no zero (``diffuse``).
+        errors: the standard errors of score and control.
+    """
+    if score < threshold or score <= zero:
+        if control >= threshold:
+            return PlaceOrContent("neither", None, "Reaches the threshold on random tokens only.")
+        return PlaceOrContent("neither", None, "Does not reach the role's threshold.")
+    kept = (control - zero) / (score - zero)
+    unsure = 2 * sum(error**2 for error in errors) ** 0.5
+    if kept >= POSITIONAL or (unsure > 0 and score - control <= unsure):
+        return PlaceOrContent("positional", kept, "Does it on random tokens too: positional.")
+    if kept <= CONTENT:
+        return PlaceOrContent("content", kept, "Only on real text: content-driven.")
+    return PlaceOrContent("partly", kept, "Less on random tokens: partly positional.")

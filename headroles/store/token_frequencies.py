@@ -1,0 +1,78 @@
+"""How often each token of a model occurs, read from a file that says what was counted.
+
+``data/token_frequencies/<model>.json`` holds counts by token id and their source; it is made by
+``python -m scripts.count_tokens``. A model without such a file gets equal probabilities, and says
+so. Tokens that were not met get a little, as if met 1e-10 of the time.
+
+>>> token_frequencies("demo", 2816).source  # doctest: +SKIP
+'20,000 passages of the grammar that the model was trained on'
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles import paths
+from headroles.store import files
+
+_UNSEEN = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class TokenFrequencies:
+    """The probability of each token, and where it is from."""
+
+    probabilities: Float[Tensor, " vocab"]
+    """[vocab] sums to 1."""
+    source: str
+    """What was counted, in words; empty if nothing was."""
+    counted: int
+    """Tokens that were counted; 0 if none."""
+
+    @property
+    def sentence(self) -> str:
+        """Where the probabilities are from, for people."""
+        if not self.counted:
+            return (
+                "No token counts are stored for this model: every token counts as equally likely."
+            )
+        return f"Token probabilities: counted in {self.source} ({self.counted:,} tokens)."
+
+
+def token_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
+    """The stored frequencies of a model, or equal ones.
+
+    Args:
+        model: the catalogue key, or the name under which its scores are stored.
+        vocab_size: rows of its embedding; a file that does not fit it is not used.
+    """
+    name = f"token_frequencies/{model.replace('/', '--')}.json"
+    own = paths.DATA / name
+    path = own if own.is_file() else paths.ROOT / "data" / name  # what ships with the code
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        counts = torch.zeros(vocab_size, dtype=torch.float64)
+        for token, number in found["counts"].items():
+            counts[int(token)] = number
+        source = str(found["source"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return TokenFrequencies(torch.full((vocab_size,), 1 / vocab_size), "", 0)
+    total = int(counts.sum())
+    probabilities = counts / max(total, 1) + _UNSEEN
+    return TokenFrequencies((probabilities / probabilities.sum()).float(), source, total)
+
+
+def write_frequencies(model: str, counts: Mapping[int, int], *, source: str) -> str:
+    """Store a model's counts; returns the file's path."""
+    path = paths.DATA / "token_frequencies" / f"{model.replace('/', '--')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = {str(token): counts[token] for token in sorted(counts)}
+    body = json.dumps({"model": model, "source": source, "counts": ordered}, indent=0) + "\n"
+    files.replace_file(path, body.encode())
+    return str(path)

@@ -1,0 +1,1 @@
+"""What is run through a model: tokens, probe texts, sentences, ready prompts, examples."""

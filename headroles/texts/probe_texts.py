@@ -1,0 +1,165 @@
+"""Probe texts: sentences, random repeated sequences, and the random-token control.
+
+Repeats are made as *token ids*, never as text: decoding random ids and tokenising the string again
+gives other ids, and then the repetition is no longer exact. Segment length and gap vary, so that a
+head that always looks a fixed distance back cannot pass for an induction head.
+
+>>> import numpy as np
+>>> probe = repeated_sequences(range(1, 50), 3, start_id=0, rng=np.random.default_rng(0))
+>>> probe.token_ids[:, 0].tolist()
+[0, 0, 0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS, SENTENCES
+from headroles.texts.tokenization import encode
+from headroles.types import Sequences
+
+SEGMENT = (10, 32)
+"""Shortest and longest repeated segment, in tokens."""
+GAP = (0, 8)
+"""Fewest and most random tokens between two copies."""
+COPIES = (2, 3)
+"""Fewest and most copies of a segment."""
+
+LEAST_TOKENS = 3
+"""The start token, one to be read, one to be guessed."""
+
+
+def pack(rows: Sequence[Sequence[int]]) -> Sequences:
+    """Pad rows of ids on the right with their own first id, which stands for "start" everywhere."""
+    lengths = torch.tensor([len(row) for row in rows])
+    token_ids = torch.full((len(rows), int(lengths.max())), rows[0][0])
+    for place, row in enumerate(rows):
+        token_ids[place, : len(row)] = torch.as_tensor(row)
+    return Sequences(token_ids, lengths)
+
+
+def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Every id of the vocabulary that is no special token."""
+    special = set(tokenizer.all_special_ids)
+    return [token_id for token_id in range(len(tokenizer)) if token_id not in special]
+
+
+def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:
+    """The sentences as ids, under the project's tokenisation policy."""
+    return pack([encode(tokenizer, sentence).token_ids for sentence in SENTENCES])
+
+
+def held_out_sequences(tokenizer: PreTrainedTokenizerBase, source: str) -> Sequences | None:
+    """The passages in the :data:`HELD_OUT_FILE` of a model's folder, as ids.
+
+    Returns:
+        The first :data:`HELD_OUT_TEXTS`, each cut to :data:`HELD_OUT_TOKENS`; None where the
+        source is no folder, or holds no such file with two passages of three tokens.
+    """
+    path = Path(source) / HELD_OUT_FILE
+    if not path.is_file():
+        return None
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [
+        encode(tokenizer, line, max_tokens=HELD_OUT_TOKENS).token_ids
+        for line in lines[:HELD_OUT_TEXTS]
+    ]
+    rows = [row for row in rows if len(row) >= LEAST_TOKENS]
+    return pack(rows) if len(rows) > 1 else None
+
+
+def random_like(texts: Sequences, ids: Sequence[int], *, rng: np.random.Generator) -> Sequences:
+    """The control: random tokens in rows as long as ``texts``, each behind the same start token."""
+    pool = np.asarray(ids)
+    start = int(texts.token_ids[0, 0])
+    return pack([[start, *rng.choice(pool, int(n) - 1).tolist()] for n in texts.lengths])
+
+
+def repeated_sequences(
+    ids: Sequence[int], n: int, *, start_id: int, rng: np.random.Generator
+) -> Sequences:
+    """[start] segment (gap segment)+ of random ids; lengths, gaps and copies vary by row.
+
+    Args:
+        ids: the ids to draw from.
+        n: number of rows.
+        start_id: the id at position 0.
+        rng: the source of randomness.
+    """
+    pool = np.asarray(ids)
+
+    def between(bounds: tuple[int, int]) -> int:
+        return int(rng.integers(bounds[0], bounds[1] + 1))
+
+    rows = []
+    for _ in range(n):
+        segment = rng.choice(pool, between(SEGMENT))
+        row = [np.asarray([start_id]), segment]
+        for _ in range(between(COPIES) - 1):
+            row += [rng.choice(pool, between(GAP)), segment]
+        rows.append(np.concatenate(row).tolist())
+    return pack(rows)
+
+
+def batches(texts: Sequences, *, max_cells: int) -> list[Int[Tensor, " rows"]]:
+    """Indices of rows that run together, of like length, with rows x longest^2 bounded.
+
+    Attention costs the square of the padded length, so sorting by length saves work and the bound
+    keeps memory flat whatever the number of sequences.
+    """
+    order = texts.lengths.argsort(stable=True)
+    groups: list[list[int]] = [[]]
+    for row in order.tolist():
+        longest = int(texts.lengths[row])  # ascending, so this row sets the width
+        if groups[-1] and (len(groups[-1]) + 1) * longest**2 > max_cells:
+            groups.append([])
+        groups[-1].append(row)
+    return [torch.tensor(group) for group in groups]
+
+
+GENERATED = {
+    "repeats": "Random tokens, repeated",
+    "sentences": "Sentences",
+    "random": "Random tokens, not repeated",
+}
+"""Kinds of prompts that can be generated, as people read them."""
+
+
+def generated(
+    kind: str, n: int, *, tokenizer: PreTrainedTokenizerBase, seed: int, max_tokens: int
+) -> tuple[Sequences, int]:
+    """Prompts of a kind of :data:`GENERATED`; the same seed gives the same prompts.
+
+    Args:
+        kind: ``repeats``, ``sentences`` (the project's own, at most 32) or ``random``.
+        n: how many.
+        tokenizer: the model's.
+        seed: fixes what is drawn.
+        max_tokens: longer rows are cut at their end.
+
+    Returns:
+        The prompts, and how many of them were cut.
+    """
+    rng = np.random.default_rng(seed)
+    sentences = sentence_sequences(tokenizer)
+    ids = ordinary_ids(tokenizer)
+    if kind == "repeats":
+        start = int(sentences.token_ids[0, 0])
+        found = repeated_sequences(ids, n, start_id=start, rng=rng)
+    elif kind == "random":
+        rows = torch.arange(n) % len(sentences)
+        same = Sequences(sentences.token_ids[rows], sentences.lengths[rows])
+        found = random_like(same, ids, rng=rng)
+    else:
+        order = torch.from_numpy(rng.permutation(len(sentences)))[:n]
+        found = Sequences(sentences.token_ids[order], sentences.lengths[order])
+    lengths = found.lengths.clamp_max(max_tokens)
+    cut = int((found.lengths > max_tokens).sum())
+    return Sequences(found.token_ids[:, : int(lengths.max())], lengths), cut

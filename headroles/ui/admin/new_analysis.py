@@ -1,0 +1,239 @@
+"""A new analysis: which models, with which settings, and what it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
+from headroles.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from headroles.roles.registry import MIN_SEQUENCES, ROLES, SCORED_ROLES
+from headroles.ui.admin import state
+from headroles.ui.admin.desk import Desk, attempt
+from headroles.ui.app import caches, elements
+from headroles.view import jobs
+from headroles.view.html import count, plain
+
+if TYPE_CHECKING:
+    from headroles.admin.job_records import JobRequest
+    from headroles.admin.service import Prospect
+
+
+def draw(desk: Desk) -> None:
+    """Draw the settings, what each model will take, and the button that starts."""
+    st.subheader("A new analysis", anchor=False)
+    with st.container(border=True, key="new_analysis"):
+        models = _models()
+        settings = _settings()
+        if not models:
+            st.info("Choose a model, or type the id of one on the Hugging Face Hub.")
+            return
+        from headroles.admin.job_records import JobRequest
+
+        wanted = [JobRequest(model=model, **settings) for model in models]
+        fitting = [request for request in wanted if _prospect_row(desk, request)]
+        _start(desk, fitting, left_out=len(wanted) - len(fitting))
+
+
+def _models() -> list[str]:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        listed = st.multiselect(
+            "Models",
+            list(CATALOGUE),
+            default=[DEFAULT_MODEL],
+            format_func=jobs.model_name,
+            key=state.MODELS,
+            persist_state="session",
+            placeholder="Choose one or more",
+            help="The models that students can choose. Each one is analysed on its own, one after "
+            "the other.",
+        )
+    with right:
+        typed = st.text_area(
+            "Other models on the Hugging Face Hub",
+            key=state.HUB_IDS,
+            persist_state="session",
+            height=68,
+            placeholder="EleutherAI/pythia-160m",
+            help="Ids as in the model's address, one a line or parted by commas. Only safetensors "
+            "weights are read, and no code of the model is run. No folders of the server.",
+        )
+    return list(dict.fromkeys([*listed, *jobs.hub_ids(typed)]))
+
+
+def _settings() -> dict[str, object]:
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        sequences = st.number_input(
+            "Sequences",
+            min_value=2,
+            max_value=2000,
+            value=64,
+            step=8,
+            key=state.SEQUENCES,
+            persist_state="session",
+            help="Random repeated sequences that every head is scored on. More take longer and "
+            f"give a smaller standard error; {MIN_SEQUENCES} or more make good scores.",
+        )
+    with middle:
+        seed = st.number_input(
+            "Seed",
+            min_value=0,
+            max_value=2**31 - 1,
+            value=0,
+            key=state.SEED,
+            persist_state="session",
+            help="Fixes every random choice: the same seed gives the same scores. Another seed "
+            "shows how much of a score is chance.",
+        )
+    with right:
+        cap = st.number_input(
+            "Cap",
+            min_value=1,
+            max_value=64,
+            value=8,
+            key=state.CAP,
+            persist_state="session",
+            help="Most heads that a role lists. It can still be changed after the analysis.",
+        )
+    return {
+        "sequences": sequences,
+        "seed": seed,
+        "cap": cap,
+        **_parts(),
+        "thresholds": _thresholds(),
+    }
+
+
+def _parts() -> dict[str, bool]:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        causal = st.toggle(
+            "Knock heads out too",
+            value=True,
+            key=state.CAUSAL,
+            persist_state="session",
+            help="Takes every listed head away, and each role's heads together, and measures what "
+            "the model loses: the proof in a head's passport. The longest part of an analysis. "
+            "Without it no list says whether it holds up.",
+        )
+    with right:
+        extended = st.toggle(
+            "Extended roles too",
+            value=True,
+            key=state.EXTENDED_TOO,
+            persist_state="session",
+            help="Six more roles, from delimiters to copy suppression, and how far back every "
+            "head looks. Without them students do not find the switch for this model.",
+        )
+    return {"causal": causal, "extended": extended}
+
+
+def _thresholds() -> dict[str, float]:
+    with st.expander("Thresholds: calibrated, or by hand", key="thresholds"):
+        chosen = st.multiselect(
+            "Set by hand for",
+            [role.key for role in SCORED_ROLES],
+            format_func=lambda key: ROLES[key].name,
+            key=state.BY_HAND,
+            persist_state="session",
+            placeholder="No role: all are calibrated from the data",
+            help="A head has a role when its score reaches the role's threshold. A calibrated one "
+            "lies in the gap between low and high scores, within bounds over chance. You can move "
+            "it after the analysis too, and see at once what that changes.",
+        )
+        return {
+            key: st.slider(
+                ROLES[key].name,
+                min_value=0.01,
+                max_value=0.99,
+                value=0.4 if ROLES[key].has_cells else 0.75,
+                step=0.01,
+                key=state.by_hand_key(key),
+                persist_state="session",
+                help=_what_is_scored(key),
+            )
+            for key in chosen
+        }
+
+
+def _what_is_scored(key: str) -> str:
+    role = ROLES[key]
+    if not role.has_cells:
+        return "The score is how even a head's attention is: 1 is perfectly even."
+    return f"The score is the share of a head's attention on {role.looks_at}: 0 to 1."
+
+
+def _prospect_row(desk: Desk, request: JobRequest) -> bool:
+    """Say what an analysis will take; whether it can be started."""
+    try:
+        elements.html(jobs.prospect_line(_prospect(desk, request)))
+    except NotSignedInError:
+        raise
+    except HeadrolesError as error:
+        name = plain(jobs.model_name(request.model))
+        body = f"**{name} is left out.** {plain(error.problem)}  \n{plain(error.mend)}"
+        st.warning(body, icon=":material/block:")
+        if isinstance(error, ModelUnavailableError):
+            st.button(
+                "Ask again",
+                key=f"ask_again_{request.model}",
+                icon=":material/refresh:",
+                on_click=st.session_state[state.PROSPECTS].clear,
+            )
+        return False
+    return True
+
+
+def _prospect(desk: Desk, request: JobRequest) -> Prospect:
+    """The Hub is asked once for a model, because it may be slow; the free memory every time."""
+    from headroles.admin import estimate as admin_estimate
+    from headroles.admin.service import estimate_of
+    from headroles.models import memory
+
+    known = st.session_state[state.PROSPECTS]
+    if request.model not in known:
+        with st.spinner(f"Looking up {jobs.model_name(request.model)} …"):
+            caches.import_libraries()
+            try:
+                known[request.model] = desk.office.prospect(desk.ticket, request)
+            except NotSignedInError:
+                raise
+            except HeadrolesError as error:
+                known[request.model] = error
+    found = known[request.model]
+    if isinstance(found, HeadrolesError):
+        raise found
+    estimate = estimate_of(request, found.facts)
+    fresh = replace(found, request=request, estimate=estimate, available=memory.available_memory())
+    admin_estimate.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
+    return fresh
+
+
+def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
+    if requests and requests[0].sequences < MIN_SEQUENCES:
+        st.caption(
+            f"{count(requests[0].sequences, 'sequence')} give rough scores, good for a try; "
+            f"{MIN_SEQUENCES} or more are better."
+        )
+    label = "Start" if len(requests) < 2 else f"Start {len(requests)} analyses"
+    st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        key="start",
+        disabled=not requests,
+        help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
+        on_click=start,
+        args=(desk, requests),
+    )
+
+
+def start(desk: Desk, requests: Sequence[JobRequest]) -> None:
+    """Queue analyses; what is in the way is said on the page."""
+    if attempt(lambda: desk.office.start(desk.ticket, requests)):
+        state.say(None)

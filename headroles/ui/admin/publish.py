@@ -1,0 +1,147 @@
+"""From a candidate to what students see: the button, the confirmation, and the downloads."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.roles.registry import MIN_SEQUENCES
+from headroles.ui.admin import state
+from headroles.view import entry_diff, jobs
+from headroles.view.html import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headroles.reference.diff import Comparison
+    from headroles.store.schema import ModelEntry
+    from headroles.ui.admin.desk import Desk
+
+
+def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: Comparison) -> None:
+    """Draw the button. What it asks to confirm is what was looked at, with its digest."""
+    from headroles.store import schema
+
+    name = jobs.model_name(entry.model_name)
+    confirm = state.Confirm(
+        kind="write",
+        title=f"Write {name} for all students?",
+        lines=tuple(entry_diff.sentences(entry.model_name, comparison)),
+        warnings=warnings(entry, live),
+        subject=entry,
+        expecting=schema.digest(live),
+    )
+    st.button(
+        "Write …",
+        type="primary",
+        icon=":material/publish:",
+        key="write",
+        on_click=state.ask,
+        args=(confirm,),
+        disabled=comparison.nothing,
+        help="Asks once more before anything changes.",
+    )
+    if comparison.nothing:
+        st.caption("There is nothing to write: students already see exactly this.")
+
+
+def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
+    """What speaks against writing an entry, or is lost with the one that students see."""
+    found = []
+    if entry.sequences < MIN_SEQUENCES:
+        found.append(
+            f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
+            f"take {MIN_SEQUENCES} or more for a class."
+        )
+    if live is not None and live.causal and not entry.causal:
+        found.append(
+            "Students lose the proof by knock-out that stands in the heads' passports: this "
+            "analysis was made without it."
+        )
+    if live is not None and live.extended is not None and entry.extended is None:
+        found.append(
+            "Students lose the extended roles of this model: this analysis was made without them."
+        )
+    return tuple(found)
+
+
+def perform(desk: Desk, confirm: state.Confirm) -> None:
+    """Write what was confirmed.
+
+    Raises:
+        NotSignedInError, StaleWriteError, CategoriesBrokenError, DiskError, FileBusyError: as
+            :meth:`Administration.write`.
+    """
+    entry = confirm.subject
+    desk.office.write(desk.ticket, entry, expecting=confirm.expecting)
+    name = jobs.model_name(entry.model_name)
+    undo = None
+    with contextlib.suppress(HeadrolesError, OSError):  # it is written, whatever comes now
+        undo = _way_back(desk.office.categories, entry.model_name, confirm.expecting)
+    state.say(
+        state.Notice(
+            "done",
+            f"{name} is live.",
+            "Students see it from their next click on. The file as it was before is kept under "
+            "“Versions”.",
+            undo,
+        )
+    )
+
+
+def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
+    """The version that holds what the write replaced; None where there was no file before."""
+    from headroles.store import categories, schema
+
+    now = categories.file_digest(path)
+    for version in categories.versions(path):
+        if version.fault:
+            continue
+        if schema.digest(categories.read_version(version.name, path).get(model)) == before:
+            return state.Undo(version.name, model if before else None, now)
+    return None
+
+
+def downloads(desk: Desk, entry: ModelEntry) -> None:
+    """The candidate and the live file to keep: a server's disk may not last."""
+    from headroles.store import schema
+
+    with st.container(border=True, key="downloads"):
+        st.subheader("Keep it", anchor=False)
+        st.markdown(
+            "The disk of Community Cloud does not last: after a restart the app has the file of "
+            "its repository again. To keep what is live, download the live file, put it into the "
+            "repository as `data/head_categories.json` and commit it."
+        )
+        with st.container(horizontal=True):
+            live_file(desk)
+            st.download_button(
+                "This candidate",
+                schema.to_json({entry.model_name: entry}),
+                file_name=f"{entry.model_name.replace('/', '--')}_candidate.json",
+                mime="application/json",
+                icon=":material/download:",
+                key="download_candidate",
+                on_click="ignore",
+            )
+
+
+def live_file(desk: Desk) -> None:
+    """The button that downloads the live file, as it lies on the disk."""
+    try:
+        content = desk.office.categories.read_bytes()
+    except OSError:
+        content = b""
+    st.download_button(
+        "The live file",
+        content,
+        file_name="head_categories.json",
+        mime="application/json",
+        icon=":material/download:",
+        key="download_live",
+        on_click="ignore",
+        disabled=not content,
+    )

@@ -1,0 +1,156 @@
+"""A finished analysis before it is live: what it found, what would change, and the way to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import CategoriesBrokenError
+from headroles.formatting import listing
+from headroles.roles import known_heads
+from headroles.roles.extended import EXTENDED_ROLES
+from headroles.roles.registry import ROLES
+from headroles.ui.admin import publish, review_diff, review_role, state
+from headroles.ui.app import elements, extended_maps, extended_state
+from headroles.view import candidate as view_candidate
+from headroles.view import jobs
+from headroles.view.extended_roles import summary_rows as extended_rows
+from headroles.view.html import count, table
+
+if TYPE_CHECKING:
+    from headroles.admin.job_records import Job
+    from headroles.reference.diff import Comparison
+    from headroles.store.schema import ModelEntry
+    from headroles.ui.admin.desk import Desk
+
+BASES = {"pattern": "by their pattern", "function": "by their effect on the output"}
+"""The two kinds of evidence for a known head, as they end a sentence."""
+
+
+def draw(desk: Desk) -> None:
+    """Draw the chosen analysis from its headline to its details."""
+    job = _choose(desk)
+    if job is None:
+        return
+    candidate = desk.office.candidate(desk.ticket, job.id)
+    entry = review_role.selected(job.id, candidate)
+    elements.html(f'<p class="hr-explain">{jobs.headline(entry)}</p>')
+    _known_heads(entry)
+    found = _against_live(desk, entry)
+    if found is not None:
+        live, comparison = found
+        with st.container(border=True, key="changes"):
+            st.subheader("What would change for the students", anchor=False)
+            review_diff.overview(comparison, entry)
+            publish.draw(desk, entry, live=live, comparison=comparison)
+    st.subheader("Role by role", anchor=False)
+    key = review_role.choose_role(entry, state.LOOK_ROLE)
+    review_role.draw(job.id, candidate, entry, key)
+    if found is not None and not found[1].is_new:
+        with st.container(border=True, key="role_changes"):
+            review_diff.role(found[1], key)
+    _extended(entry)
+    publish.downloads(desk, entry)
+
+
+def _extended(entry: ModelEntry) -> None:
+    """The extended roles of the candidate: their lists, and the map of one where it is wanted."""
+    st.subheader("Extended roles", anchor=False)
+    if entry.extended is None:
+        st.caption("This analysis left them out.")
+        return
+    elements.html(table(["Role", "Listed", "From", "n"], extended_rows(entry)))
+    if not st.toggle("Show their maps", key=extended_state.LOOK_MAPS, persist_state="session"):
+        return
+    key = st.segmented_control(
+        "Extended role",
+        list(entry.extended.roles),
+        default=next(iter(entry.extended.roles)),
+        format_func=lambda name: EXTENDED_ROLES[name].name,
+        key=extended_state.LOOK_ROLE,
+        required=True,
+        label_visibility="collapsed",
+    )
+    with st.container(border=True, key="look_extended"):
+        elements.html(extended_maps.LEGEND)
+        extended_maps.card(
+            EXTENDED_ROLES[key], entry.extended.roles[key], place="look", clickable=False
+        )
+
+
+def _choose(desk: Desk) -> Job | None:
+    done = {job.id: job for job in desk.office.jobs(desk.ticket) if job.state == "done"}
+    if not done:
+        st.info(
+            "There is no finished analysis yet. Start one under “Analyse”; when it is done, its "
+            "result stands here, and students see nothing of it before you write it."
+        )
+        return None
+    if st.session_state.get(state.JOB) not in done:
+        st.session_state[state.JOB] = next(iter(done))
+    key = st.selectbox(
+        "Finished analysis",
+        list(done),
+        format_func=lambda name: jobs.job_label(done[name]),
+        key=state.JOB,
+        persist_state="session",
+    )
+    return done[key]
+
+
+def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Comparison] | None:
+    """The live entry and the comparison with it; None, with the reason said, without a file."""
+    from headroles.reference.diff import compare
+    from headroles.store import categories
+
+    try:
+        good = categories.read_good(desk.office.categories)
+        fault = good.fault
+    except CategoriesBrokenError as error:
+        fault = error
+    if fault is not None:
+        elements.show_error(fault)
+        st.caption("Nothing can be compared or written until then; see “Versions”.")
+        return None
+    live = good.entries.get(entry.model_name)
+    return live, compare(live, entry)
+
+
+def _known_heads(entry: ModelEntry) -> None:
+    """How many of the heads that papers name for this model are found, by kind of evidence."""
+    if not known_heads.known_heads(entry.model_name):
+        return
+    found = {basis: view_candidate.known_in(entry, basis) for basis in BASES}
+    said = []
+    for basis, heads in found.items():
+        listed, total = view_candidate.tally(heads)
+        if total:
+            said.append(f"{listed} of {count(total, 'head')} that papers name {BASES[basis]}")
+    if not said:
+        return
+    st.markdown(f"It finds **{listing(said)}**.")
+    with st.expander("Which ones, and who named them", key="known_heads"):
+        for basis, heads in found.items():
+            if heads:
+                elements.html(f"<b>Named {BASES[basis]}</b>")
+                elements.html(
+                    table(["Head", "Role", "Found", "Score", ""], _known_rows(heads), notes=True)
+                )
+        st.caption(
+            "A head that is named for its effect need not show the role's pattern on random "
+            "repeats, so those lists are no measure of the analysis."
+        )
+
+
+def _known_rows(heads: list[view_candidate.Known]) -> list[list[str]]:
+    return [
+        [
+            one.known.head.label,
+            ROLES[one.known.role].name,
+            "✓ listed" if one.listed else "not listed",
+            f"{one.score:.2f} of 1",
+            one.known.source,
+        ]
+        for one in heads
+    ]

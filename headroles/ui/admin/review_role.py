@@ -1,0 +1,256 @@
+"""One role of a finished analysis: its map, its distribution, its heads, and what is chosen."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.registry import ROLES, Role
+from headroles.ui.admin import state
+from headroles.ui.app import elements
+from headroles.view import candidate as view_candidate
+from headroles.view import causal
+from headroles.view.html import plain, table
+
+if TYPE_CHECKING:
+    from headroles.store.schema import Category, ModelEntry
+
+
+MOST_ROWS = 32
+"""More heads than this are named instead of tabled: the heads that fit no role may be hundreds."""
+
+
+def first_choice(candidate: ModelEntry) -> state.Choice:
+    """What the analysis itself was run with."""
+    from headroles.reference.selection import BY_HAND
+
+    by_hand = [
+        (key, category.threshold)
+        for key, category in candidate.categories.items()
+        if category.threshold_reason == BY_HAND and category.threshold is not None
+    ]
+    return state.Choice(tuple(by_hand), candidate.cap)
+
+
+def selected(job_id: str, candidate: ModelEntry) -> ModelEntry:
+    """The candidate with the thresholds and the cap that are chosen now."""
+    from headroles.reference.selection import reselect
+
+    first = first_choice(candidate)
+    choice = state.chosen(job_id, first)
+    if choice == first:
+        return candidate
+    return reselect(candidate, dict(choice.thresholds), cap=choice.cap)
+
+
+def choose_role(entry: ModelEntry, key: str, *, first: str | None = None) -> str:
+    """Draw the list of an entry's roles; the chosen one, at first ``first`` if that is given."""
+    keys = [role for role in ROLES if role in entry.categories]
+    if st.session_state.get(key) not in keys:
+        st.session_state[key] = first if first in keys else keys[0]
+    return st.segmented_control(
+        "Role",
+        keys,
+        format_func=lambda name: ROLES[name].name,
+        key=key,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+
+
+def draw(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> None:
+    """Draw a role: the controls, the two charts, and the heads as a table."""
+    role, category = ROLES[key], entry.categories[key]
+    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    _controls(job_id, candidate, entry, key)
+    records = view_candidate.head_records(entry, key)
+    sentence = view_candidate.map_sentence(entry, key)
+    elements.html(f'<p class="hr-line"><b>{escape(sentence)}</b></p>')
+    left, right = st.columns([3, 2], gap="medium")
+    with left, st.container(key="candidate"):
+        _map(records, role, sentence)
+    with right:
+        _legend(role, category)
+        if role.is_scored:
+            _distribution(records, role, category, sentence)
+    _tables(records, entry, key)
+
+
+def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> None:
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        if ROLES[key].is_scored:
+            _threshold(job_id, entry, key)
+    with right:
+        _cap(job_id, entry)
+    with st.container(horizontal=True, key="choice_buttons"):
+        st.button(
+            "Undo",
+            icon=":material/undo:",
+            key="undo_choice",
+            on_click=state.undo_choice,
+            args=(job_id,),
+            disabled=not state.can_undo(job_id),
+            help="Take the last change of a threshold or of the cap back.",
+        )
+        calibrated = state.Choice((), candidate.cap)
+        st.button(
+            "Calibrated",
+            icon=":material/restart_alt:",
+            key="calibrated",
+            on_click=state.choose,
+            args=(job_id, calibrated),
+            disabled=state.chosen(job_id, calibrated) == calibrated,
+            help="Every role's threshold as the data gives it, and the cap of the analysis.",
+        )
+
+
+def _threshold(job_id: str, entry: ModelEntry, key: str) -> None:
+    category, widget = entry.categories[key], state.threshold_key(job_id, key)
+    st.session_state[widget] = category.threshold
+    st.slider(
+        "Threshold",
+        min_value=0.005,
+        max_value=0.995,
+        step=0.005,
+        format="%.3f",
+        key=widget,
+        on_change=_move_threshold,
+        args=(job_id, key),
+        help="A head whose score reaches it has the role. The lists follow at once; no model is "
+        "run.",
+    )
+    st.caption(category.threshold_reason)
+
+
+def _move_threshold(job_id: str, key: str) -> None:
+    now = st.session_state[state.CHOICES][job_id][-1]
+    moved = {**dict(now.thresholds), key: st.session_state[state.threshold_key(job_id, key)]}
+    state.choose(job_id, now._replace(thresholds=tuple(sorted(moved.items()))))
+
+
+def _cap(job_id: str, entry: ModelEntry) -> None:
+    widget = state.cap_key(job_id)
+    st.session_state[widget] = entry.cap
+    st.slider(
+        "Cap, for all roles",
+        min_value=1,
+        max_value=max(32, entry.cap),
+        key=widget,
+        on_change=_move_cap,
+        args=(job_id,),
+        help="Most heads that a role lists. Heads over the threshold come first, then the best "
+        "head of each layer that is still missing.",
+    )
+
+
+def _move_cap(job_id: str) -> None:
+    now = st.session_state[state.CHOICES][job_id][-1]
+    state.choose(job_id, now._replace(cap=st.session_state[state.cap_key(job_id)]))
+
+
+def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
+    from headroles.charts import heads as charts_heads
+
+    title = None if role.is_scored else "largest score of any role"
+    elements.chart(
+        charts_heads.head_map(records, role, clickable=False, title=title),
+        key="candidate_map",
+        alt_text=sentence,
+    )
+    st.caption(
+        "The numbers are hundredths: 75 is a score of 0.75 of 1."
+        if charts_heads.has_numbers(records)
+        else "Point at a cell to see its score."
+    )
+
+
+def _distribution(
+    records: list[dict[str, object]], role: Role, category: Category, sentence: str
+) -> None:
+    from headroles.charts import heads as charts_heads
+
+    elements.html("<b>How the scores are spread</b>")
+    chance = category.chance if role.has_cells else None
+    elements.chart(
+        charts_heads.score_distribution(records, role, threshold=category.threshold, chance=chance),
+        key="candidate_scores",
+        alt_text=sentence
+        if chance is None
+        else f"{sentence} Chance, what an even spread would score, is {chance:.2f}.",
+    )
+    st.caption("One mark a head. Point at a mark to see which one it is.")
+
+
+def _legend(role: Role, category: Category) -> None:
+    if not role.is_scored:
+        elements.html(
+            '<div class="hr-legend"><span><i class="hr-key hr-key-dot"></i>fits no role</span>'
+            "</div>"
+            '<p class="hr-small">The number is the largest score that a head has on any role with '
+            "cells.</p>"
+        )
+        return
+    chance = (
+        f'<span><i class="hr-key hr-key-chance"></i>chance {category.chance:.2f}</span>'
+        if role.has_cells and category.chance is not None
+        else ""
+    )
+    elements.html(
+        '<div class="hr-legend">'
+        '<span><i class="hr-key hr-key-ring"></i>on the map: reaches the threshold</span>'
+        '<span><i class="hr-key hr-key-dot"></i>on the map: listed</span>'
+        '<span><i class="hr-mark hr-mark-listed"></i>listed</span>'
+        '<span><i class="hr-mark hr-mark-over"></i>reaches the threshold, not listed</span>'
+        '<span><i class="hr-mark"></i>below it</span>'
+        f'<span><i class="hr-key hr-key-threshold"></i>threshold {category.threshold:.2f}</span>'
+        f"{chance}</div>"
+    )
+
+
+def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> None:
+    heads = view_candidate.top_rows(entry, key)
+    elements.html(f"<b>The heads that {escape(ROLES[key].name)} would list</b>")
+    if len(heads) > MOST_ROWS:
+        names = ", ".join(head for head, *_ in heads)
+        elements.html(f'<p class="hr-small">{escape(names)}</p>')
+    elif heads:
+        control = ["Control"] if key in entry.controls else []
+        proof = ["Knocked out", "Change of the loss", "Other heads instead"]
+        columns = ["Head", "Score", "Error", *control, "Entered by"]
+        columns += proof if key in entry.causal else []
+        elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
+        st.caption(_about_the_table(entry, key))
+    else:
+        elements.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')
+    with st.expander("All heads as a table", key="all_heads"):
+        elements.html(
+            table(["Head", "Score"], [[str(row["label"]), str(row["shown"])] for row in records])
+        )
+
+
+def _about_the_table(entry: ModelEntry, key: str) -> str:
+    said = "Error: the standard error over sequences."
+    control = entry.controls.get(key)
+    if control:
+        said += f" Control: the same head's score on {control.name}."
+    return said + _about_the_proof(entry, key)
+
+
+def _about_the_proof(entry: ModelEntry, key: str) -> str:
+    evidence = entry.causal.get(key)
+    if evidence is None:
+        return ""
+    group = evidence.group
+    together = (
+        f"All {len(group.heads)} together: {causal.short(group.verdict)}, "
+        f"{causal.change(group)}; as many others {causal.control(group)}."
+        if group
+        else "The list is another one than was knocked out together."
+    )
+    said = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
+    said.append(causal.method([evidence]))
+    return "  \n" + "  \n".join(plain(one) for one in said if one)

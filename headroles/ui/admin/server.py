@@ -1,0 +1,93 @@
+"""The one administration of this server.
+
+It is kept by the module and not by ``st.cache_resource``: "Clear cache" in the app's menu must not
+make a second one, with a second queue and a second lock, while an analysis runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import paths
+from headroles.admin.access import Gate
+from headroles.errors import HeadrolesError
+
+if TYPE_CHECKING:
+    from headroles.admin.service import Administration
+
+_making = threading.Lock()
+_gates: dict[tuple[Path, str | None], Gate] = {}
+_offices: dict[Path, Administration] = {}
+
+
+def gate() -> Gate:
+    """The lock of the page. The first call writes the token into the log where there is no hash.
+
+    Raises:
+        HeadrolesError: if the hash in the secrets is none, or the secrets cannot be read.
+    """
+    key = (_folder(), _password_hash())
+    with _making:
+        if key not in _gates:
+            _gates[key] = Gate(key[1])
+        return _gates[key]
+
+
+def announce() -> None:
+    """Let the token, where there is one, stand in the server's log from the first page on."""
+    with contextlib.suppress(HeadrolesError):  # the instructor's page says it; students go on
+        gate()
+
+
+def administration() -> Administration:
+    """The instructor's actions on this server's data folder.
+
+    Raises:
+        HeadrolesError: if the hash in the secrets is none, or the secrets cannot be read.
+        OSError: if the records of earlier jobs are in the way.
+    """
+    from headroles.admin.service import Administration
+
+    lock = gate()
+    with _making:
+        folder = _folder()
+        if folder not in _offices:
+            _offices[folder] = Administration(lock, folder=folder)
+        _offices[folder].gate = lock  # another one after the password was changed
+        return _offices[folder]
+
+
+def close() -> None:
+    """Cancel every open analysis and forget what is known; for tests."""
+    with _making:
+        for one in _offices.values():
+            one.close()
+        _offices.clear()
+        _gates.clear()
+
+
+def _folder() -> Path:
+    return paths.CATEGORIES.parent
+
+
+def _password_hash() -> str | None:
+    """From ``.streamlit/secrets.toml``; None where there is no file, or no such line in it."""
+    try:
+        section = st.secrets.get("admin", {})
+    except FileNotFoundError as error:
+        if getattr(error, "error_id", "no-secrets-found") == "no-secrets-found":
+            return None
+        # There is a file, so somebody may have set a password: a token must not replace it.
+        raise HeadrolesError(
+            "The secrets file cannot be read, so nobody can sign in.",
+            mend="Mend .streamlit/secrets.toml: it must be valid TOML.",
+        ) from error
+    if not isinstance(section, Mapping) or "password_hash" not in section:
+        return None
+    return str(section["password_hash"])

@@ -1,0 +1,180 @@
+"""Session keys of the instructor's page, and the functions that change them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+
+TICKET = "ticket"
+"""What an instructor's session shows at every action; None outside a sign-in."""
+
+
+VISITOR = "visitor"
+"""A random name that tells this session from others where attempts to sign in are counted."""
+
+
+SECRET = "secret_box"
+"""The password or token, while it is typed (a widget's key)."""
+
+
+NOTICE = "notice"
+"""What the instructor's page says about the last action: a :class:`Notice`, or None."""
+
+
+SECTION = "section"
+"""The part of the instructor's page that is shown: one of :data:`SECTIONS` (a widget's key)."""
+
+
+CONFIRM = "confirm"
+"""What an instructor is asked to confirm: a :class:`Confirm`, or None."""
+
+
+MODELS, HUB_IDS = "models_to_analyse", "hub_ids"
+
+
+SEQUENCES, SEED, CAP, BY_HAND = "sequences", "seed", "cap", "by_hand"
+
+
+CAUSAL, EXTENDED_TOO = "knock_heads_out_too", "extended_roles_too"
+"""The settings of a new analysis (widgets' keys)."""
+
+
+PROSPECTS = "prospects"
+"""{model: what its analysis would take, or why it cannot be} as asked so far."""
+
+
+JOB = "job"
+"""The finished analysis that is looked at (a widget's key)."""
+
+
+LOOK_ROLE = "look_role"
+"""The role of it that is shown (a widget's key)."""
+
+
+CHOICES = "choices"
+"""{job: [the :class:`Choice` at first, ..., the present one]}."""
+
+
+VERSION, VERSION_MODEL, VERSION_ROLE = "version", "version_model", "version_role"
+"""The earlier version that is looked at, and its model and role (widgets' keys)."""
+
+
+ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit"
+
+
+SECTIONS = (ANALYSE, LOOK, VERSIONS, AUDIT)
+
+
+class Notice(NamedTuple):
+    """The outcome of an action, said on the page that follows it."""
+
+    kind: str
+    """``done`` or ``failed``."""
+    problem: str
+    """What happened, or what is wrong."""
+    mend: str = ""
+    """What to do about it, or what follows from it."""
+    undo: Undo | None = None
+    """How to take it back, where that is possible."""
+
+
+class Undo(NamedTuple):
+    """The way back from a write."""
+
+    version: str
+    """What was live before."""
+    model: str | None
+    """The one entry that was changed; None for the whole file."""
+    expecting: str
+    """The digest of the file as the write left it."""
+
+
+class Confirm(NamedTuple):
+    """An action that waits for a yes. It holds what was looked at, not what is there now."""
+
+    kind: str
+    """``write`` or ``restore`` or ``set_aside``."""
+    title: str
+    """What is going to be done."""
+    lines: tuple[str, ...]
+    """What will change, in words."""
+    warnings: tuple[str, ...]
+    """What speaks against it."""
+    subject: object
+    """What the action takes: an entry, or (version, model)."""
+    expecting: str
+    """The digest of what it would replace."""
+
+
+class Choice(NamedTuple):
+    """What an instructor chose for a finished analysis."""
+
+    thresholds: tuple[tuple[str, float], ...]
+    """(role key, threshold) of every role that is set by hand."""
+    cap: int
+    """Most top heads a role."""
+
+
+def sign_out(*, why: HeadrolesError | None = None) -> None:
+    """Forget the ticket and whatever waits for a yes; ``why`` is said above the form."""
+    st.session_state[TICKET] = None
+    st.session_state[CONFIRM] = None
+    st.session_state[NOTICE] = Notice("failed", why.problem, why.mend) if why else None
+
+
+def say(notice: Notice | None) -> None:
+    """Put the outcome of an action above the page, or take it away."""
+    st.session_state[NOTICE] = notice
+
+
+def ask(confirm: Confirm | None) -> None:
+    """Wait for a yes, or no longer."""
+    st.session_state[CONFIRM] = confirm
+
+
+def by_hand_key(role: str) -> str:
+    """The key of the slider that sets a role's threshold for a new analysis."""
+    return f"{BY_HAND}_{role}"
+
+
+def threshold_key(job_id: str, role: str) -> str:
+    """The key of the slider that moves a role's threshold of a finished analysis."""
+    return f"threshold_{job_id}_{role}"
+
+
+def cap_key(job_id: str) -> str:
+    """The key of the slider that moves the cap of a finished analysis."""
+    return f"cap_{job_id}"
+
+
+def look_at(job_id: str) -> None:
+    """Show what a finished analysis found."""
+    st.session_state[SECTION] = LOOK
+    st.session_state[JOB] = job_id
+
+
+def chosen(job_id: str, first: Choice) -> Choice:
+    """What stands for a finished analysis; ``first`` where nothing was changed yet."""
+    return st.session_state[CHOICES].setdefault(job_id, [first])[-1]
+
+
+def choose(job_id: str, choice: Choice) -> None:
+    """Change a threshold or the cap; the way back is kept."""
+    steps = st.session_state[CHOICES][job_id]
+    if choice != steps[-1]:
+        steps.append(choice)
+
+
+def undo_choice(job_id: str) -> None:
+    """Take the last change of a threshold or of the cap back."""
+    steps = st.session_state[CHOICES][job_id]
+    if len(steps) > 1:
+        steps.pop()
+
+
+def can_undo(job_id: str) -> bool:
+    """Whether a threshold or the cap was changed."""
+    return len(st.session_state[CHOICES].get(job_id, ())) > 1

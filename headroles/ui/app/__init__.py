@@ -1,0 +1,1 @@
+"""The shell that all pages share: session, address, caches, prompt form, long work."""

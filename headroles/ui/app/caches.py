@@ -1,0 +1,207 @@
+"""Everything that the app keeps between reruns, with its bounds. All ``st.cache_*`` live here."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from torch import Tensor
+
+    from headroles.models.downloads import Fetches
+    from headroles.models.pool import ModelPool
+    from headroles.store.schema import ModelEntry
+    from headroles.types import Encoding, NextToken, PromptRun
+    from headroles.verdicts.prompt import PromptScores
+
+
+class Answer(NamedTuple):
+    """What the model says to one prompt, and every head's numbers on it."""
+
+    run: PromptRun
+    scores: PromptScores
+    num_kv_heads: int
+    """Key/value heads a layer of the model."""
+    precision: str = "float32"
+    """The numbers that the model ran in: ``float32`` or ``bfloat16``."""
+
+
+class Reference(NamedTuple):
+    """What is known of a model's heads beforehand."""
+
+    entry: ModelEntry | None
+    """The stored analysis, or None where there is none to use."""
+    thresholds: dict[str, float]
+    """The threshold of every scored role: calibrated, or provisional without an entry."""
+    stands_in_since: datetime | None = None
+    """UTC: since when the version was live that stands in for a damaged file; None if none does."""
+
+
+MOST_MODELS = 2
+"""Models that are in memory together: each may take half a gigabyte and more."""
+
+
+@st.cache_resource(show_spinner=False)
+def models_in_memory() -> ModelPool:
+    """The models of the whole server."""
+    from headroles.models.pool import ModelPool
+
+    return ModelPool(MOST_MODELS)
+
+
+@st.cache_resource(show_spinner=False)
+def fetches() -> Fetches:
+    """The downloads of the whole server."""
+    from headroles.models.downloads import Fetches
+
+    return Fetches(bring=_bring)
+
+
+def _bring(model: str, *, progress: Callable[[int, int], None]) -> None:
+    """Fetch a model; a conversion imports transformers, which only one thread at a time may do."""
+    from headroles.models.catalogue import CATALOGUE
+    from headroles.models.loading import fetch_model
+
+    if CATALOGUE[model].tokenizer is not None:
+        import_libraries()
+    fetch_model(model, progress=progress)
+
+
+class _Kept(NamedTuple):
+    """An answer as it is kept: its attention takes half the room."""
+
+    encoding: Encoding
+    next_tokens: tuple[NextToken, ...]
+    cells: Tensor
+    """[layer head cells] the attention, packed."""
+    scores: PromptScores
+    num_kv_heads: int
+    precision: str
+
+
+def answer(model: str, prompt: str) -> Answer:
+    """One forward pass with every head's attention, or what is kept of an earlier one.
+
+    Args:
+        model: the catalogue key.
+        prompt: any text.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
+    """
+    kept = _kept_answer(model, prompt)
+    from headroles.capture import packing
+    from headroles.models import memory
+    from headroles.types import PromptRun
+
+    memory.trim()  # what the pass, and the page before, used and let go
+    attention = packing.unpack(kept.cells, len(kept.encoding.token_ids))
+    run = PromptRun(model, prompt, kept.encoding, attention, kept.next_tokens)
+    return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
+
+
+@st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
+def _kept_answer(model: str, prompt: str) -> _Kept:
+    """The pass itself; a long prompt alone may take 80 MB on a model of GPT-2 small's size."""
+    _let_the_page_out()
+    import_libraries()
+    from headroles.capture import packing
+    from headroles.capture.attention import capture
+    from headroles.verdicts.prompt import score_prompt
+
+    with models_in_memory().borrow(model) as loaded:
+        run = capture(loaded, prompt)
+        num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
+    scores = score_prompt(run.attention, run.token_ids)
+    cells = packing.pack(run.attention)
+    return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
+
+
+_importing = threading.Lock()
+
+
+def import_libraries() -> None:
+    """Import transformers, one session at a time.
+
+    Its package replaces itself while it is imported, so a second thread that asks for a name of it
+    at that moment gets an ImportError.
+    """
+    with _importing:
+        from transformers import CONFIG_MAPPING  # noqa: F401
+
+
+def _let_the_page_out() -> None:
+    """Give the server a moment to send what is drawn so far: importing torch keeps the interpreter
+    busy for seconds, and the title would wait with it.
+    """
+    if "torch" not in sys.modules:
+        time.sleep(0.15)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def shape(model: str) -> tuple[int, int]:
+    """Layers and heads of a model whose files are here, read without its weights.
+
+    Raises:
+        HeadrolesError: if its files cannot be read.
+    """
+    import_libraries()
+    from headroles.models.facts import inspect_model
+
+    facts = inspect_model(model)
+    return facts.num_layers, facts.num_heads
+
+
+def reference(model: str, shape: tuple[int, int]) -> Reference:
+    """The stored analysis of a model; the store itself keeps the file in memory by its content.
+
+    While the file is damaged, this is the last good version of it.
+
+    Args:
+        model: the catalogue key.
+        shape: layers and heads of the model that runs; an analysis of another shape is refused.
+
+    Raises:
+        CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
+    """
+    from headroles import paths
+    from headroles.errors import CategoriesBrokenError
+
+    found = stored(model)
+    entry = found.entry
+    if (entry.num_layers, entry.num_heads) != shape:
+        raise CategoriesBrokenError(
+            paths.CATEGORIES.name,
+            why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
+            f"{entry.num_layers} of {entry.num_heads}.",
+        )
+    return found
+
+
+def stored(model: str) -> Reference:
+    """The same, whatever the model's shape is: for pages that do not run it.
+
+    Raises:
+        CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
+    """
+    from headroles.store import categories
+    from headroles.verdicts import prompt as verdicts_prompt
+
+    entry, good = categories.good_entry(model)
+    return Reference(
+        entry, verdicts_prompt.thresholds_in(entry), good.since if good.fault else None
+    )
+
+
+def provisional() -> Reference:
+    """What is used where there is no analysis: no listed heads, thresholds that nobody measured."""
+    from headroles.verdicts.prompt import DEFAULT_THRESHOLDS
+
+    return Reference(None, dict(DEFAULT_THRESHOLDS))

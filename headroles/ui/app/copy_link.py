@@ -1,0 +1,35 @@
+"""The button that copies the link to what is shown.
+
+Only the browser may write to the clipboard, and only on a click, so the button is a small component
+of its own. Where the browser refuses, the link stands in a box, chosen and ready to be copied.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from headroles.ui.app import address
+
+_HERE = Path(__file__).parent
+_copy = st.components.v2.component(
+    "headroles_copy_link",
+    html='<div class="share"><button type="button"><svg viewBox="0 0 24 24" aria-hidden="true">'
+    '<path d="M10 13a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-6-6l-1.5 1.5M14 11a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 '
+    '6 6l1.5-1.5"/></svg>Copy link</button>'
+    '<span class="said" role="status" aria-live="polite"></span>'
+    '<input type="text" readonly hidden aria-label="The link"></div>',
+    css=(_HERE / "copy_link.css").read_text(encoding="utf-8"),
+    js=(_HERE / "copy_link.js").read_text(encoding="utf-8"),
+)
+
+
+def draw() -> None:
+    """Draw the button; the page calls it once it knows which head and role it shows."""
+    query, error = address.shared()
+    _copy(
+        key="copy_link",
+        data={"query": query, "problem": f"{error.problem} {error.mend}" if error else ""},
+        width="content",
+    )

@@ -1,0 +1,95 @@
+"""While a model's files are on their way: how many bytes are here, and what to do meanwhile."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import gigabytes
+from headroles.models import loading
+from headroles.models.catalogue import CATALOGUE
+from headroles.ui.app import caches, elements, session
+
+if TYPE_CHECKING:
+    from headroles.models.downloads import Fetch
+
+GRACE = 0.4
+"""Seconds in which a small download, or a quick no, ends without a bar."""
+BEAT = 0.5
+"""Seconds between two looks at a download."""
+
+
+def is_here(model: str) -> bool:
+    """Whether the model's files are here; if not, their download is started and shown.
+
+    The page ends there; it is run again by itself when the download has ended.
+
+    Raises:
+        HeadrolesError: if the download failed.
+    """
+    if loading.is_here(model):
+        return True
+    fetch = caches.fetches().of(model)
+    if not fetch.wait(GRACE):
+        _draw(fetch)
+        return False
+    if fetch.error is not None:
+        raise fetch.error
+    return True
+
+
+def try_again(model: str) -> None:
+    """Forget how the last download ended."""
+    caches.fetches().forget(model)
+
+
+def _draw(fetch: Fetch) -> None:
+    model = fetch.name
+    with st.container(border=True, key=f"downloading_{model}"):
+        elements.html(
+            f"<b>Downloading {escape(CATALOGUE[model].name)}</b>"
+            '<div class="hr-small">It is needed once, and then stays on this server for everybody. '
+            "The download goes on while you look at something else.</div>"
+        )
+        st.fragment(_bar, run_every=BEAT)(fetch)
+        if not CATALOGUE[model].is_bundled:
+            st.button(
+                "Use the bundled model meanwhile",
+                icon=":material/home:",
+                on_click=session.use_default_model,
+                key=f"meanwhile_{model}",
+            )
+
+
+def _bar(fetch: Fetch) -> None:
+    """The bytes so far; when they are all here, or none will come, the page follows once."""
+    if fetch.wait(0):
+        st.rerun()
+    st.progress(fetch.fraction, text=in_words(fetch))
+
+
+def in_words(fetch: Fetch) -> str:
+    """How far a download is, e.g. ``120 MB of 551 MB, 11 MB a second, about 40 s left``."""
+    if not fetch.total:
+        return "Asking the Hugging Face Hub …"
+    if fetch.done >= fetch.total:
+        return f"All {gigabytes(fetch.total)} are here; checking them …"
+    words = [f"{gigabytes(fetch.done)} of {gigabytes(fetch.total)}"]
+    speed, left = fetch.speed, fetch.seconds_left
+    if speed and left is not None:
+        words += [f"{_speed(speed)} a second", f"about {_duration(left)} left"]
+    return ", ".join(words)
+
+
+def _speed(number: float) -> str:
+    if number < 100e3:
+        return f"{max(1, round(number / 1e3))} kB"
+    return f"{number / 1e6:.1f} MB" if number < 10e6 else gigabytes(number)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5_400 else f"{round(seconds / 3_600)} h"

@@ -1,0 +1,151 @@
+"""Pieces that several parts of a page share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.types import Head
+from headroles.ui.app import session
+
+if TYPE_CHECKING:
+    pass
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headroles.errors import HeadrolesError
+from headroles.view.html import plain, truncation_sentence
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from headroles.types import Encoding
+
+_STYLE = Path(__file__).with_name("style.css")
+
+
+def begin() -> None:
+    """Every page calls this first: session keys, style sheet, and the way through the entry."""
+    session.begin()
+    if not st.session_state.pop(session.ENTERED, False):
+        _enter()
+    st.html(_STYLE)
+
+
+def _enter() -> None:
+    """Start over with the entry script.
+
+    Until ``st.navigation`` was called once, Streamlit takes the folder ``pages/`` for its older
+    kind of app and runs a page alone: without page settings, picker and navigation. That happens
+    when the first address that a fresh server is asked for is a page's own, and in AppTest.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = False
+    st.rerun()
+
+
+def html(body: str, **settings: object) -> None:
+    """Show HTML made by :mod:`headroles.view.html`, where everything typed is escaped."""
+    st.html(body, **settings)
+
+
+def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:
+    """Say what is wrong and what to do about it."""
+    body = f"**{plain(error.problem)}**"
+    kind(f"{body}  \n{plain(error.mend)}" if error.mend else body)
+
+
+def cut_off(encoding: Encoding) -> None:
+    """Say so if the end of a prompt was left out."""
+    if encoding.truncated:
+        st.warning(truncation_sentence(encoding), icon=":material/content_cut:")
+
+
+def chart(
+    drawing: alt.Chart | alt.LayerChart,
+    *,
+    key: str,
+    alt_text: str,
+    on_select: Callable[[], None] | None = None,
+    width: str = "stretch",
+) -> None:
+    """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
+    clickable = {"on_select": on_select} if on_select else {}
+    st.altair_chart(drawing, key=key, alt=alt_text, width=width, **clickable)
+
+
+def bar_legend() -> None:
+    """What the bars of the cards are made of, in one line."""
+    html(
+        '<div class="hr-legend">'
+        '<span><i class="hr-key hr-key-active"></i>active</span>'
+        '<span><i class="hr-key hr-key-quiet"></i>quiet</span>'
+        '<span><i class="hr-key hr-key-short"></i>too short to tell</span>'
+        '<span><i class="hr-key hr-key-chance"></i>chance on this prompt</span>'
+        '<span><i class="hr-key hr-key-threshold"></i>threshold</span>'
+        "</div>"
+    )
+
+
+def how_to_read() -> None:
+    """The short help behind a button."""
+    with st.popover("How to read a bar", icon=":material/help:"):
+        bar_legend()
+        st.markdown(
+            "**The bar** says how much of its attention a head puts where its role predicts, "
+            "averaged over the tokens where the role can show: from 0% to 100%.\n\n"
+            "**The thick tick** is *chance*: what a head would get on this very prompt if it "
+            "spread its attention evenly over all tokens so far.\n\n"
+            "**The dashed line** is the *threshold*, measured beforehand on many texts: heads "
+            "that have the role reach it.\n\n"
+            "- **active**: over the threshold and clearly over chance\n"
+            "- **quiet**: it could do its job here, but does something else\n"
+            "- **nothing to do here**: the pattern it looks for is not in the prompt\n"
+            "- **too short to tell**: too few tokens to judge by\n\n"
+            "For *Diffuse* the number is how even the attention is, so its tick stands at 100% "
+            "by definition: perfectly even.\n\n"
+            "**L1H3** means layer 1, head 3; both are counted from 0. One head can have more "
+            "than one role."
+        )
+
+
+MOST_CHIPS = 24
+"""More heads than this are listed as text instead of chips."""
+
+
+def heading(*, awake: bool | None, name: str, headline: str) -> None:
+    """The name of a card with its circle, and how many of its heads are active."""
+    circle = {True: "●", False: "○", None: "◌"}[awake]
+    meaning = {True: "awake", False: "asleep", None: "neutral"}[awake]
+    html(
+        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
+        f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'
+        f'<h3>{escape(name)}</h3><span class="hr-count">{escape(headline)}</span></div>'
+    )
+
+
+def chips(heads: Sequence[Head]) -> None:
+    """The heads that fit nothing, each a way to its close-up; more than a few only in text."""
+    if not heads:
+        return
+    if len(heads) > MOST_CHIPS:
+        html(f'<p class="hr-small">{escape(", ".join(h.label for h in heads))}</p>')
+        return
+    st.pills(
+        "Open one of them",
+        [head.label for head in heads],
+        key=session.OTHER_HEAD,
+        on_change=_open_other,
+    )
+
+
+def _open_other() -> None:
+    label = st.session_state[session.OTHER_HEAD]
+    if label is not None:
+        session.look_closer(Head.parse(label), "other")

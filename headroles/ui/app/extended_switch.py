@@ -1,0 +1,36 @@
+"""The switch that shows the extended roles; off until a reader wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.app import extended_maps, extended_state
+
+if TYPE_CHECKING:
+    from headroles.store.schema import ModelEntry
+
+NOT_MEASURED = (
+    "The extended roles were not measured for this model. An analysis that includes them "
+    "(the default of the Admin page and of the command line) adds them."
+)
+
+
+def draw(entry: ModelEntry | None, *, model: str = "") -> bool:
+    """Draw the switch; True where it is on and there is something to show.
+
+    Without an analysis, it shows which heads of ``model`` papers name.
+    """
+    on = st.toggle(
+        "Extended roles",
+        key=extended_state.SHOWN,
+        persist_state="session",
+        help="Six more roles for when you know the first five: delimiter, fixed offset, "
+        "successor, S-inhibition, name mover and copy suppression.",
+    )
+    if on and (entry is None or entry.extended is None):
+        st.caption(NOT_MEASURED)
+        extended_maps.of_papers(model)
+        return False
+    return on

@@ -1,0 +1,142 @@
+"""Which files a page offers, their names, and how each is made. No Streamlit is drawn here.
+
+A file is made when its button is pressed, on another thread than the page's: what it needs is
+bound beforehand, and nothing of the session is read then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from headroles.ui.app.caches import Answer, Reference
+
+CSV, JSON, PYTHON = "text/csv", "application/json", "text/x-python"
+Table = tuple[list[dict[str, object]], dict[str, object]]
+"""Rows, and where they come from."""
+PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
+
+
+class File(NamedTuple):
+    """One file that a page offers."""
+
+    label: str
+    """What the button says."""
+    name: str
+    """The file's name: project, model, and what it is."""
+    mime: str
+    """Its type."""
+    make: Callable[[], bytes]
+    """Makes its content."""
+
+    @property
+    def key(self) -> str:
+        """The button's key."""
+        return f"download_{re.sub(r'[^a-z]+', '_', self.label.lower()).strip('_')}"
+
+
+def file_name(model: str, what: str, ending: str) -> str:
+    """A name that every system takes.
+
+    >>> file_name("org/Model 1", "L1H3 induction", "csv")
+    'headroles_org-Model-1_L1H3-induction.csv'
+    """
+    parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-.") for part in (model, what)]
+    return f"headroles_{'_'.join(parts)}.{ending}"
+
+
+def can_draw() -> bool:
+    """Whether charts can be saved as pictures here."""
+    return find_spec("vl_convert") is not None
+
+
+# ------------------------------------------------------------------ Your Prompt
+
+
+def _provenance(found: Answer, reference: Reference) -> dict[str, object]:
+    from headroles.export import provenance
+
+    return provenance.provenance(
+        found.run,
+        reference.entry,
+        revision=_revision(found.run.model_name),
+        thresholds=reference.thresholds,
+    )
+
+
+def _revision(model: str) -> str:
+    from headroles.models.catalogue import resolve_source
+    from headroles.models.loading import model_revision
+
+    return model_revision(resolve_source(model))
+
+
+def _utf8(text: str) -> bytes:
+    # Half a character, which no text can hold, may come from a token.
+    return text.encode("utf-8", "replace")
+
+
+# ------------------------------------------------------------------ Head close-up
+
+
+# ------------------------------------------------------------------ Head map
+
+
+def _table_csv(make: Callable[[], Table]) -> bytes:
+    from headroles.export import tables
+
+    return tables.csv_bytes(tables.heads_csv(*make()))
+
+
+def _table_json(make: Callable[[], Table]) -> bytes:
+    from headroles.export import tables
+
+    return _utf8(tables.heads_json(*make()))
+
+
+# ------------------------------------------------------------------ pictures
+
+
+def pictures(
+    chart: Callable[[], alt.LayerChart],
+    *,
+    name: tuple[str, str],
+    title: str,
+    width: int | None = None,
+) -> list[File]:
+    """A chart as PNG and as SVG; none where pictures cannot be made.
+
+    Args:
+        chart: makes the chart.
+        name: the model and what it is, for the file's name.
+        title: what the picture is of.
+        width: pixels; the export's own where none is given.
+    """
+    if not can_draw():
+        return []
+    return [
+        File(
+            f"Chart as {kind.upper()}",
+            file_name(*name, kind),
+            mime,
+            partial(_picture, chart, kind, title=title, width=width),
+        )
+        for kind, mime in PICTURES.items()
+    ]
+
+
+def _picture(
+    chart: Callable[[], alt.LayerChart], kind: str, *, title: str, width: int | None
+) -> bytes:
+    from headroles.export import pictures as export_pictures
+
+    spec: Mapping[str, object] = chart().to_dict()
+    return export_pictures.chart_image(
+        spec, kind, title=title, width=width or export_pictures.WIDTH
+    )

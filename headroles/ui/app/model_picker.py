@@ -1,0 +1,33 @@
+"""The model picker in the sidebar, on every page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from headroles.errors import gigabytes
+from headroles.models.catalogue import CATALOGUE
+from headroles.ui.app import session
+
+ICON = Path(__file__).with_name("icon.svg")
+"""The page icon: an active head and a quiet one. A local file, so that no page needs a network."""
+
+
+def draw() -> None:
+    """Draw the picker; the choice is ``state.MODEL``."""
+    session.begin()
+    st.session_state[session.ENTERED] = True
+    with st.sidebar:
+        key = st.selectbox(
+            "Model",
+            list(CATALOGUE),
+            format_func=lambda name: CATALOGUE[name].name,
+            key=session.MODEL,
+            on_change=session.forget_head,
+        )
+        entry = CATALOGUE[key]
+        st.caption(
+            f"{entry.about} {entry.parameters} parameters, {entry.family} family; takes "
+            f"{gigabytes(entry.memory_bytes)} of memory. Licence: {entry.licence}."
+        )

@@ -1,0 +1,67 @@
+"""The prompt box, its Run button, the example chips and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from headroles.texts.examples import EXAMPLES
+from headroles.ui.app import session
+from headroles.view.html import plain, shorten
+
+
+def draw() -> None:
+    """Draw the form. The chips are submit buttons of it, so they see text that was not run yet."""
+    with st.form("prompt_form", border=True):
+        box("Your sentence", "Type a sentence, or take one of the examples below.", key=session.BOX)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            run_button("Run", on_click=session.run_box, key="run")
+            st.html('<span class="hr-small">or try</span>', width="content")
+            for number, example in enumerate(EXAMPLES):
+                st.form_submit_button(
+                    example.label,
+                    on_click=session.take,
+                    args=(example.prompt,),
+                    key=f"example_{number}",
+                    help=example.prompt,
+                )
+    _way_back()
+
+
+def folded(*, key: str) -> None:
+    """The same form behind a line that says which prompt is run, for pages about its heads."""
+    prompt = " ".join(st.session_state[session.PROMPT].split())
+    label = f"On the prompt “{plain(shorten(prompt, limit=70))}”"
+    with st.expander(label, icon=":material/edit_note:", key=key):
+        draw()
+
+
+def box(label: str, placeholder: str, *, key: str) -> None:
+    """A box for a sentence; what was typed outlives a visit to another page."""
+    st.text_area(label, key=key, height=96, placeholder=placeholder, persist_state="session")
+
+
+def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:
+    """The button that runs what stands in the box of its form."""
+    st.form_submit_button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=on_click,
+        key=key,
+        help="Or press Ctrl+Enter in the box",
+    )
+
+
+def _way_back() -> None:
+    own = st.session_state[session.BEFORE]
+    if own is None or own == st.session_state[session.PROMPT]:
+        return
+    st.button(
+        "Back to my prompt",
+        icon=":material/undo:",
+        on_click=session.undo,
+        key="undo",
+        help=f"`{shorten(own.replace('`', ''), limit=80)}`" if own.strip() else None,
+    )

@@ -1,1 +1,0 @@
-"""Two prompts side by side on Your Prompt: the same heads, paired bars and the change."""

@@ -1,0 +1,1 @@
+"""The Detector lab: any detection pattern against every head of the model."""

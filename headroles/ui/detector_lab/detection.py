@@ -1,0 +1,79 @@
+"""A detection of the lab: all that it depends on, and running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from headroles.ui.app import caches
+
+if TYPE_CHECKING:
+    from headroles.detector.detection import Detection, Progress
+    from headroles.roles.patterns import Pattern, Prompts
+    from headroles.types import Head
+
+
+class Request(NamedTuple):
+    """Everything that a detection depends on."""
+
+    model: str
+    """The catalogue key."""
+    prompts: tuple[str, ...]
+    """Texts that were typed; empty where prompts are generated."""
+    generated: tuple[str, int, int]
+    """Kind, number and seed; ("", 0, 0) where prompts were typed."""
+    patterns: tuple[Pattern, ...]
+    """The patterns."""
+    exclude_bos: bool
+    exclude_current_token: bool
+    heads: tuple[Head, ...]
+    """The heads that are asked for; empty for all."""
+
+
+class Result(NamedTuple):
+    """What came of it."""
+
+    found: Detection
+    prompts: Prompts
+    left_out: int
+    """Prompts that were longer than the model reads, and were cut."""
+
+
+def size_of(result: Result) -> int:
+    """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
+    scores = sum(one.nbytes for one in result.found.scores.values())
+    return scores + result.found.kept.nbytes + result.prompts.sequences.token_ids.nbytes
+
+
+def run(request: Request, *, progress: Progress | None = None) -> Result:
+    """Run a detection.
+
+    Raises:
+        HeadrolesError: if the model, a prompt or a pattern cannot be used.
+    """
+    caches.import_libraries()
+    from headroles.detector.detection import detect
+    from headroles.roles import patterns
+    from headroles.texts import probe_texts
+
+    with caches.models_in_memory().borrow(request.model) as loaded:
+        kind, n, seed = request.generated
+        if kind:
+            ids, cut = probe_texts.generated(
+                kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
+            )
+            prompts = patterns.prompts_of_ids(loaded.tokenizer, ids)
+        else:
+            prompts, encodings = patterns.read_prompts(
+                loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
+            )
+            cut = sum(one.truncated for one in encodings)
+        found = detect(
+            loaded,
+            prompts,
+            request.patterns,
+            exclude_bos=request.exclude_bos,
+            exclude_current_token=request.exclude_current_token,
+            heads=request.heads,
+            progress=progress,
+        )
+    return Result(found, prompts, cut)

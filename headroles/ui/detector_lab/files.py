@@ -1,0 +1,51 @@
+"""What the lab gives to take away."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.app import caches
+from headroles.ui.app.files import CSV, JSON, file_name
+
+if TYPE_CHECKING:
+    from headroles.ui.detector_lab.detection import Request, Result
+
+
+def draw(request: Request, result: Result) -> None:
+    """Draw the button with the files behind it."""
+    with st.popover("Download", icon=":material/download:", key="lab_download"):
+        for label, ending, mime in (("CSV", "csv", CSV), ("JSON", "json", JSON)):
+            st.download_button(
+                f"All heads as {label}",
+                data=partial(make, request, result, ending),
+                file_name=file_name(request.model, "detection", ending),
+                mime=mime,
+                key=f"lab_download_{ending}",
+                on_click="ignore",
+                width="stretch",
+            )
+        st.caption(
+            "Every head by every measure, with errors, chance and n. Both files say which model, "
+            "patterns and tokens they are of, and which traps were met."
+        )
+
+
+def make(request: Request, result: Result, ending: str) -> bytes:
+    """The file's content, made when its button is pressed."""
+    from headroles.export import detection
+    from headroles.export.tables import csv_bytes
+
+    kind, n, seed = request.generated
+    with caches.models_in_memory().borrow(request.model) as loaded:
+        origin = detection.provenance(
+            result.found,
+            loaded,
+            result.prompts,
+            made=f"generated: {kind}, n={n}, seed={seed}" if kind else "",
+        )
+    if ending == "csv":
+        return csv_bytes(detection.as_csv(result.found, origin))
+    return detection.as_json(result.found, origin).encode("utf-8")

@@ -1,0 +1,92 @@
+"""How pattern and attention are compared, and for which heads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from headroles.ui.app import elements, session
+from headroles.ui.detector_lab import state
+
+NAMES = {"activation": "Activation", "mul": "mul", "abs": "abs"}
+"""The measures, as the control names them."""
+ABOUT = {
+    "activation": "Of the tokens where the pattern predicts something: the mean share of attention "
+    "that goes there, from 0 to 1. This is the number of the other pages.",
+    "mul": "TransformerLens' default: the share of all attention that falls on the pattern. Rows "
+    "without a predicted cell count too.",
+    "abs": "TransformerLens' other measure: 1 minus the mean difference of a row, cell by cell. 1 "
+    "is a perfect match. It also punishes a pattern that predicts too much.",
+}
+"""Each measure in a sentence or two."""
+
+
+class Asked(NamedTuple):
+    """What is asked of the heads."""
+
+    exclude_bos: bool
+    exclude_current_token: bool
+    heads: tuple[str, ...]
+    """Labels; empty for all heads."""
+
+
+def draw() -> Asked:
+    """Draw the controls."""
+    st.segmented_control(
+        "Measure",
+        list(NAMES),
+        format_func=NAMES.get,
+        key=state.MEASURE,
+        required=True,
+        persist_state="session",
+    )
+    measure = st.session_state[state.MEASURE]
+    elements.html(f'<p class="hr-explain">{ABOUT[measure]}</p>')
+    with st.expander("Leave attention out, or ask only some heads", key="lab_more"):
+        bos = st.toggle(
+            "Leave out attention on the first token",
+            key=state.NO_BOS,
+            persist_state="session",
+            help="exclude_bos of TransformerLens; for mul and abs",
+        )
+        own = st.toggle(
+            "Leave out attention of a token on itself",
+            key=state.NO_SELF,
+            persist_state="session",
+            help="exclude_current_token of TransformerLens; for mul and abs",
+        )
+        st.caption(
+            "These two hold for mul and abs. The activation always keeps the whole row, so that a "
+            "head that rests on the first token cannot pass for a busy one."
+        )
+        labels = _labels()
+        st.session_state[state.HEADS] = [
+            label for label in st.session_state[state.HEADS] if label in labels
+        ]
+        heads = st.multiselect(
+            "Heads",
+            labels,
+            key=state.HEADS,
+            persist_state="session",
+            placeholder="All heads" if labels else "All heads, until the model is here",
+            disabled=not labels,
+        )
+    return Asked(bos, own, tuple(heads))
+
+
+def _labels() -> list[str]:
+    """Every head of the model, once its files are here; it need not have been analysed."""
+    from headroles.errors import HeadrolesError
+    from headroles.models import loading
+    from headroles.types import Head
+    from headroles.ui.app import caches
+
+    model = st.session_state[session.MODEL]
+    if not loading.is_here(model):
+        return []
+    try:
+        layers, heads = caches.shape(model)
+    except HeadrolesError:  # running the model says what is wrong
+        return []
+    return [Head(layer, head).label for layer in range(layers) for head in range(heads)]

@@ -1,0 +1,239 @@
+"""Which patterns are compared, and patterns of one's own: typed, painted or uploaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.errors import HeadrolesError
+from headroles.ui.app import elements
+from headroles.ui.detector_lab import state
+from headroles.view import html
+
+if TYPE_CHECKING:
+    from headroles.roles.patterns import Pattern
+    from headroles.ui.detector_lab.detection import Result
+
+MOST_PAINTED = 24
+"""Tokens of a prompt that can be painted on, at most: more would be no grid but a carpet."""
+
+
+def draw() -> None:
+    """Draw the pills of all patterns, and the box for one's own."""
+    from headroles.roles.patterns import BUILT_IN
+
+    mine = st.session_state[state.OWN]
+    st.pills(
+        "Patterns to look for",
+        [*BUILT_IN, *mine],
+        selection_mode="multi",
+        format_func=lambda pattern: html.shorten(pattern.name, limit=36),
+        key=state.CHOSEN,
+        persist_state="session",
+        help="Choose one or more: each gets a map of its own. “detect_head” are the patterns as "
+        "TransformerLens draws them; they also count the first token as a copy.",
+    )
+    if fault := st.session_state[state.FAULT]:
+        elements.show_error(fault)
+    with st.expander("Make your own pattern", icon=":material/edit:", key="lab_own_box"):
+        way = st.segmented_control(
+            "How",
+            state.WAYS,
+            key=state.WAY,
+            required=True,
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        if way == state.BY_EXPRESSION:
+            _by_expression()
+        elif way == state.BY_OFFSET:
+            _by_offset()
+        else:
+            st.session_state["lab_later"] = st.container()
+        _mine(mine)
+
+
+def _mine(mine: tuple[Pattern, ...]) -> None:
+    """The patterns made so far, each with a way out, and the way back of the last one."""
+    for place, pattern in enumerate(mine):
+        st.button(
+            f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
+            icon=":material/delete:",
+            key=f"lab_remove_{place}",
+            on_click=state.remove,
+            args=(pattern,),
+            type="tertiary",
+        )
+    if removed := st.session_state[state.REMOVED]:
+        st.button(
+            f"Put “{html.plain(html.shorten(removed.name, limit=40))}” back",
+            icon=":material/undo:",
+            key="lab_undo_remove",
+            on_click=state.undo_remove,
+        )
+
+
+def _by_expression() -> None:
+    from headroles.roles.expression import EXAMPLES
+
+    st.text_input(
+        "Cells where this holds",
+        key=state.EXPRESSION,
+        persist_state="session",
+        max_chars=300,
+    )
+    st.caption(
+        "`q` is the position of the token that looks, `k` of the one it looks at, `t[…]` the token "
+        "at a position. Comparisons, arithmetic, `and`, `or`, `not`. For example "
+        + ", ".join(f"`{example}`" for example in EXAMPLES)
+        + "."
+    )
+    _title()
+    st.button("Add this pattern", icon=":material/add:", on_click=_add_typed, key="lab_add")
+
+
+def _title() -> None:
+    st.text_input("Its name (optional)", key=state.TITLE, max_chars=40, persist_state="session")
+
+
+def _add_typed() -> None:
+    from headroles.roles.patterns import of_expression
+
+    session = st.session_state
+    _try(lambda: of_expression(session[state.EXPRESSION], title=session[state.TITLE].strip()))
+
+
+def _try(make) -> None:
+    """Add what was made, or keep what is wrong with it for the page to say."""
+    try:
+        state.add(make())
+    except HeadrolesError as error:
+        st.session_state[state.FAULT] = error
+
+
+def _by_offset() -> None:
+    from headroles.roles.patterns import MOST_OFFSET, offset
+
+    st.number_input(
+        "Places back (0 is the token itself)",
+        0,
+        MOST_OFFSET,
+        key=state.OFFSET,
+        persist_state="session",
+        width=260,
+    )
+    st.button(
+        "Add this pattern",
+        icon=":material/add:",
+        on_click=lambda: _try(lambda: offset(int(st.session_state[state.OFFSET]))),
+        key="lab_add",
+    )
+
+
+def paint_on(result: Result) -> None:
+    """Fill the part of the box that needs the tokens of the prompt."""
+    place = st.session_state.pop("lab_later", None)
+    if place is None:
+        return
+    with place:
+        if st.session_state[state.WAY] == state.BY_PAINT:
+            _by_paint(result)
+        else:
+            _by_file(result)
+
+
+def _by_paint(result: Result) -> None:
+    import pandas as pd
+
+    from headroles.roles.patterns import of_matrix
+
+    tokens = result.prompts.tokens[0]
+    size = len(tokens)
+    if size > MOST_PAINTED:
+        st.info(
+            f"The first prompt has {size} tokens; up to {MOST_PAINTED} can be painted on. Take a "
+            "shorter prompt, write an expression, or upload a CSV file."
+        )
+        return
+    starts = {"An empty grid": None} | {one.name: one for one in result.found.patterns}
+    start = st.selectbox("Begin with", list(starts), key=state.START)
+    grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
+    names = [f"{k} {formatting.visible(token)}" for k, token in enumerate(["start", *tokens[1:]])]
+    frame = pd.DataFrame(
+        [[bool(v) if k <= q else None for k, v in enumerate(row)] for q, row in enumerate(grid)],
+        columns=names,
+        index=pd.Index(names, name="this token ↓  looks at →"),
+    ).astype("boolean")
+    st.caption("A row for each token that looks, a column for each one it may look at. Tick cells.")
+    edited = st.data_editor(
+        frame,
+        key=f"{state.CELLS}_{size}_{start}",
+        column_config={name: st.column_config.CheckboxColumn(name, width=60) for name in names},
+        height=min(36 * (size + 1) + 2, 420),
+    )
+    cells = edited.fillna(False).astype(float).to_numpy().tolist()
+    ahead = [(q, k) for q in range(size) for k in range(q + 1, size) if cells[q][k]]
+    if ahead:
+        q, k = ahead[0]
+        st.warning(
+            f"At “{html.plain(names[q])}” you marked “{html.plain(names[k])}”, which comes later: "
+            "a token cannot look ahead. Untick it (the pattern must be lower-triangular)."
+        )
+    st.caption(f"A painted pattern fits only prompts of {size} tokens, the start token included.")
+    _title()
+    title = st.session_state[state.TITLE].strip()
+    st.button(
+        "Add this pattern",
+        icon=":material/add:",
+        on_click=lambda: _try(lambda: of_matrix(cells, title=title)),
+        key="lab_add",
+        disabled=bool(ahead) or not any(map(any, cells)),
+    )
+
+
+def _drawn(pattern: Pattern, result: Result) -> list[list[float]]:
+    """A pattern on the first prompt."""
+    import torch
+
+    return pattern.draw(result.prompts.some(torch.tensor([0])))[0].tolist()
+
+
+def _by_file(result: Result) -> None:
+    from headroles.export.detection import pattern_csv
+    from headroles.roles.pattern_matrix import read_matrix
+    from headroles.roles.patterns import of_matrix
+
+    tokens = result.prompts.tokens[0]
+    size = len(tokens)
+    st.caption(
+        f"A matrix of numbers from 0 to 1: {size} rows and {size} columns, one for each token of "
+        "the first prompt (the start token included), nothing above the diagonal. The template "
+        "holds the pattern in the picture."
+    )
+    shown = st.session_state.get(state.RANKED) or result.found.patterns[0]
+    st.download_button(
+        "Template as CSV",
+        data=lambda: pattern_csv(_drawn(shown, result), ("start", *tokens[1:])).encode("utf-8"),
+        file_name="headroles_pattern.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="lab_template",
+    )
+    file = st.file_uploader("Your matrix", type=["csv"], key=state.UPLOAD)
+    if file is None:
+        return
+    try:
+        matrix = read_matrix(file.getvalue().decode("utf-8-sig", "replace"), length=size)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    title = file.name.removesuffix(".csv")[:40]
+    st.button(
+        f"Add the pattern of {html.plain(file.name)}",
+        icon=":material/add:",
+        on_click=lambda: _try(lambda: of_matrix(matrix, title=title)),
+        key="lab_add",
+    )

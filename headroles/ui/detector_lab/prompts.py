@@ -1,0 +1,83 @@
+"""Which prompts the lab runs: the present one, several, or generated ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from headroles.ui.app import prompt_form, session
+from headroles.ui.detector_lab import state
+
+
+class Typed(NamedTuple):
+    """The chosen prompts."""
+
+    prompts: tuple[str, ...]
+    """Texts; empty where they are generated."""
+    generated: tuple[str, int, int] = ("", 0, 0)
+    """Kind, number and seed."""
+
+
+def draw() -> Typed:
+    """Draw the controls."""
+    source = st.segmented_control(
+        "Prompts",
+        state.SOURCES,
+        key=state.SOURCE,
+        required=True,
+        persist_state="session",
+    )
+    if source == state.SEVERAL:
+        return _several()
+    if source == state.GENERATED:
+        return _generated()
+    prompt_form.folded(key="lab_prompt")
+    return Typed((st.session_state[session.PROMPT],))
+
+
+def _several() -> Typed:
+    st.text_area(
+        "One prompt a line",
+        key=state.MANY,
+        height=110,
+        persist_state="session",
+        help="Press Ctrl+Enter to run them",
+    )
+    with st.expander("Or a file", type="compact"):
+        file = st.file_uploader(
+            "A text file with a prompt on every line", type=["txt"], key=state.FILE
+        )
+    text = st.session_state[state.MANY]
+    if file is not None:
+        text = file.getvalue().decode("utf-8-sig", "replace")
+        st.caption(f"The file {file.name} is used, not the box. Take it out to use the box.")
+    lines = tuple(line for line in text.splitlines() if line.strip())
+    st.caption(f"{len(lines):,} prompts; the scores are means over them.")
+    return Typed(lines)
+
+
+def _generated() -> Typed:
+    from headroles.texts.probe_texts import GENERATED
+    from headroles.texts.sentences import SENTENCES
+
+    kinds = list(GENERATED)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.selectbox(
+            "Kind", kinds, format_func=GENERATED.get, key=state.KIND, persist_state="session"
+        )
+        n = st.number_input("How many", 1, 500, key=state.COUNT, persist_state="session", width=130)
+        seed = st.number_input(
+            "Seed", 0, 999_999, key=state.SEED, persist_state="session", width=130
+        )
+    about = {
+        "repeats": "Nonsense that comes twice or three times: only the repetition can help, so "
+        "this tells a head that finds copies from one that knows English.",
+        "sentences": f"Sentences written for this project, {len(SENTENCES)} at most.",
+        "random": "Nonsense without any repetition on purpose: what a head still does here, it "
+        "does by position.",
+    }
+    st.caption(f"{about[kind]} The same seed gives the same prompts.")
+    if kind == "sentences":
+        n = min(int(n), len(SENTENCES))
+    return Typed((), (kind, int(n), int(seed)))

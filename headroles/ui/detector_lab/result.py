@@ -1,0 +1,160 @@
+"""What a detection found: the pattern's picture, a map a pattern, traps, and the ranking."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.ui.app import copy_link, elements, session
+from headroles.ui.detector_lab import files, session_roles, state
+from headroles.ui.detector_lab.measures import NAMES
+from headroles.view import detection, html
+
+if TYPE_CHECKING:
+    from headroles.roles.patterns import Pattern
+    from headroles.ui.detector_lab.detection import Request, Result
+
+TABLE = "lab_table"
+
+
+def picture(result: Result) -> int:
+    """Draw a pattern on the first prompt that it fits; the place of the pattern that is shown."""
+    import torch
+
+    from headroles.charts import detector
+
+    found = result.found
+    place = _which(found.patterns)
+    pattern = found.patterns[place]
+    row = int(found.fits[place].nonzero()[0])
+    tokens = result.prompts.tokens[row]
+    drawn = pattern.draw(result.prompts.some(torch.tensor([row])))[0]
+    cells = [(q, k, float(drawn[q, k])) for q, k in drawn.nonzero().tolist()]
+    labels = ["start", *(html.shorten(formatting.visible(token), limit=12) for token in tokens[1:])]
+    size = min(len(labels), detector.MOST)
+    cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
+    which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."
+    words = (
+        f"{pattern.name}: each orange cell says “at this token (row), look there (column)”. "
+        f"{html.count(len(cells), 'cell')} on this prompt.{which}{cut}"
+    )
+    elements.html(f'<p class="hr-explain">{escape(words)}</p>')
+    elements.chart(
+        detector.pattern_picture(cells, labels),
+        key="lab_pattern",
+        alt_text=words,
+        width="content",
+    )
+    with st.expander("As a list", type="compact"):
+        rows = [[f"{q} {labels[q]}", f"{k} {labels[k]}", f"{v:.2g}"] for q, k, v in cells[:300]]
+        elements.html(html.table(["At the token", "look at", "value"], rows))
+    return place
+
+
+def _which(patterns: tuple[Pattern, ...]) -> int:
+    if st.session_state.get(state.RANKED) not in patterns:
+        st.session_state[state.RANKED] = patterns[0]
+    if len(patterns) == 1:
+        st.session_state[state.RANKED] = patterns[0]
+        return 0
+    shown = st.selectbox(
+        "Picture and ranking of",
+        patterns,
+        format_func=lambda pattern: pattern.name,
+        key=state.RANKED,
+        persist_state="session",
+    )
+    return patterns.index(shown)
+
+
+def draw(request: Request, result: Result, place: int) -> None:
+    """Draw the maps of all patterns, and the ranking of the one that is shown."""
+    measure = st.session_state[state.MEASURE]
+    st.subheader("How well every head matches", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        files.draw(request, result)
+        copy_link.draw()
+    elements.html(_legend(measure))
+    with st.container(key="lab_maps"):
+        for at in range(len(result.found.patterns)):
+            with st.container(border=True, key=f"lab_map_{at}"):
+                _card(result, at, measure)
+    _ranking(request, result, place, measure)
+
+
+def _legend(measure: str) -> str:
+    low, high = (detection.signed(end, digits=0) for end in detection.DOMAINS[measure])
+    return (
+        f'<div class="hr-legend"><span>{low} <i class="hr-key-ramp"></i> {high}</span>'
+        '<span><i class="hr-key hr-key-ring"></i>the three highest</span>'
+        "<span><b>–</b> not asked</span><span><b>?</b> undefined</span></div>"
+        '<div class="hr-small">Shaded alike in all maps. Click a cell to look at that head more '
+        "closely, on the prompt of the box “This prompt”.</div>"
+    )
+
+
+def _card(result: Result, place: int, measure: str) -> None:
+    from headroles.charts import detector
+    from headroles.detector.caveats import traps
+
+    card = detection.card_of(result.found, place, measure)
+    elements.html(
+        f'<div class="hr-cardhead"><h3>{escape(card.pattern.name)}</h3>'
+        f'<span class="hr-count">{NAMES[measure]}</span></div>'
+        f'<p class="hr-explain">{escape(card.sentence)}</p>'
+        f'<p class="hr-small">{escape(card.basis)}</p>'
+    )
+    key = f"lab_chart_{place}"
+    role = card.pattern.value if card.pattern.kind == "role" else None
+    elements.chart(
+        detector.score_map(
+            card.records,
+            domain=detection.DOMAINS[measure],
+            opened=st.session_state[session.HEAD],
+        ),
+        key=session.chart_key(key),
+        alt_text=f"{card.pattern.name}, {NAMES[measure]}: {card.sentence} {card.basis}",
+        on_select=session.on_click(key, role),
+    )
+    for trap in traps(result.found, place, measure):
+        st.warning(
+            f"**{html.plain(trap.title)}.** {html.plain(trap.sentence)}", icon=":material/warning:"
+        )
+
+
+def _ranking(request: Request, result: Result, place: int, measure: str) -> None:
+    pattern = result.found.patterns[place]
+    st.subheader("Ranking", anchor=False)
+    st.caption(
+        f"{html.plain(pattern.name)} by {NAMES[measure]}. “Chance” is what a head gets that "
+        "spreads its attention evenly; “left” is the share of its attention that counts after what "
+        "you left out. Choose a row to look at its head more closely."
+    )
+    frame = detection.table(result.found, place, measure)
+    role = pattern.value if pattern.kind == "role" else None
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        frame,
+        key=session.chart_key(TABLE),
+        hide_index=True,
+        column_config={
+            "rank": number("Rank", width=60),
+            "head": st.column_config.TextColumn("Head", pinned=True, width=70),
+            "score": number(NAMES[measure], format="%.3f"),
+            "error": number("± error", format="%.3f", help="Standard error over the prompts"),
+            "chance": number("Chance", format="%.3f"),
+            "n": number("Prompts", help="Prompts with a score"),
+            "activation": number("Activation", format="%.3f"),
+            "mul": number("mul", format="%.3f"),
+            "abs": number("abs", format="%.3f"),
+            "left": number("Left", format="percent"),
+        },
+        on_select=session.on_row(TABLE, detection.heads_of(frame), role),
+        selection_mode="single-row",
+        placeholder="–",
+        height=min(36 * (len(frame) + 1) + 2, 400),
+    )
+    session_roles.offer(request, result, place)

@@ -1,0 +1,159 @@
+"""The session keys of the detector lab, and the functions that change them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from headroles.roles.patterns import Pattern
+    from headroles.types import Head
+
+PAGE = "pages/detector_lab.py"
+"""The page's path."""
+SOURCE = "lab_source"
+"""Where the prompts come from: one of :data:`SOURCES` (a widget's key)."""
+MANY = "lab_many"
+"""Several prompts, a line each (a widget's key)."""
+FILE = "lab_file"
+"""A file of prompts (a widget's key)."""
+KIND, COUNT, SEED = "lab_kind", "lab_count", "lab_seed"
+"""What is generated, how much of it, and the seed (widgets' keys)."""
+CHOSEN = "lab_chosen"
+"""The patterns that are ticked (a widget's key)."""
+OWN = "lab_own"
+"""The patterns that the student made, oldest first."""
+REMOVED = "lab_removed"
+"""The pattern of the student's own that was taken away last, and its place; else None."""
+WAY = "lab_way"
+"""How a pattern is being made: one of :data:`WAYS` (a widget's key)."""
+EXPRESSION, OFFSET, TITLE = "lab_expression", "lab_offset", "lab_title"
+"""What stands in the boxes for a pattern of one's own (widgets' keys)."""
+START, CELLS = "lab_paint_start", "lab_cells"
+"""What the grid begins with, and the grid itself (widgets' keys)."""
+UPLOAD = "lab_upload"
+"""A CSV file with a pattern (a widget's key)."""
+MEASURE, NO_BOS, NO_SELF, HEADS = "lab_measure", "lab_no_bos", "lab_no_self", "lab_heads"
+"""The measure, the two exclusions and the heads that are asked for (widgets' keys)."""
+RANKED = "lab_ranked"
+"""The pattern whose picture and ranking are shown (a widget's key)."""
+SAVED = "lab_saved"
+"""The patterns that are roles of this session: a tuple of :class:`SavedRole`."""
+WORK = "detection"
+"""The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
+FAULT = "lab_fault"
+"""What is wrong with the pattern that was just to be added: a HeadrolesError, or None."""
+
+ONE, SEVERAL, GENERATED = "This prompt", "Several prompts", "Generated prompts"
+SOURCES = (ONE, SEVERAL, GENERATED)
+BY_EXPRESSION, BY_OFFSET, BY_PAINT, BY_FILE = "Expression", "Same offset", "Paint", "CSV file"
+WAYS = (BY_EXPRESSION, BY_OFFSET, BY_PAINT, BY_FILE)
+
+FIRST_MANY = (
+    "one two three one two three one two three\n"
+    "The cat sat on the mat. The cat sat on the mat. The cat\n"
+    "Tom has a red ball and a blue hat. Tom has a red ball and a blue"
+)
+"""What stands in the box for several prompts at first."""
+
+
+class SavedRole(NamedTuple):
+    """A pattern that is a role of this session."""
+
+    pattern: Pattern
+    """The pattern."""
+    model: str
+    """The model whose heads were ranked."""
+    heads: tuple[tuple[Head, float], ...]
+    """The best heads with their activation in the lab."""
+
+
+def begin() -> None:
+    """Give every key its first value: the session's role, else induction, on the present prompt."""
+    from headroles.roles.patterns import Pattern
+    from headroles.roles.registry import ROLES
+    from headroles.ui.app import session
+
+    role = ROLES.get(st.session_state[session.ROLE] or "")  # of a link, or of the head looked at
+    first = {
+        SOURCE: ONE,
+        MANY: FIRST_MANY,
+        KIND: "repeats",
+        COUNT: 32,
+        SEED: 0,
+        CHOSEN: [Pattern("role", role.key if role and role.has_cells else "induction")],
+        OWN: (),
+        REMOVED: None,
+        WAY: BY_EXPRESSION,
+        EXPRESSION: "t[k-1] == t[q] and k < q",
+        OFFSET: 2,
+        TITLE: "",
+        MEASURE: "activation",
+        NO_BOS: False,
+        NO_SELF: False,
+        HEADS: [],
+        SAVED: (),
+        FAULT: None,
+    }
+    for key, value in first.items():
+        st.session_state.setdefault(key, value)
+
+
+def add(pattern: Pattern) -> None:
+    """Keep a pattern of one's own, tick it, and show its picture."""
+    session = st.session_state
+    if pattern not in session[OWN]:
+        pattern = _named_apart(pattern)
+        session[OWN] = (*session[OWN], pattern)
+    if pattern not in session[CHOSEN]:
+        session[CHOSEN] = [*session[CHOSEN], pattern]
+    session[RANKED] = pattern
+    session[FAULT], session[TITLE] = None, ""
+
+
+def _named_apart(pattern: Pattern) -> Pattern:
+    """The pattern under a name that no other one has: names stand on pills and in tables."""
+    from headroles.roles.patterns import BUILT_IN
+
+    taken = {one.name for one in (*BUILT_IN, *st.session_state[OWN])}
+    name, number = pattern.name, 2
+    while name in taken:
+        name, number = f"{pattern.name} ({number})", number + 1
+    return pattern if name == pattern.name else replace(pattern, title=name)
+
+
+def remove(pattern: Pattern) -> None:
+    """Take a pattern of one's own away; the way back is kept."""
+    session = st.session_state
+    session[REMOVED] = pattern
+    session[OWN] = tuple(one for one in session[OWN] if one != pattern)
+    session[CHOSEN] = [one for one in session[CHOSEN] if one != pattern]
+
+
+def undo_remove() -> None:
+    """Put the pattern that was taken away last back, ticked."""
+    pattern = st.session_state[REMOVED]
+    st.session_state[REMOVED] = None
+    if pattern is not None:
+        add(pattern)
+
+
+def save(role: SavedRole) -> None:
+    """Let a pattern be a role of this session; its newer ranking takes the older one's place."""
+    st.session_state[SAVED] = (*_others(role), role)
+
+
+def forget(role: SavedRole) -> None:
+    """Let it be no role any more."""
+    st.session_state[SAVED] = _others(role)
+
+
+def _others(role: SavedRole) -> tuple[SavedRole, ...]:
+    return tuple(one for one in saved() if (one.pattern, one.model) != (role.pattern, role.model))
+
+
+def saved() -> tuple[SavedRole, ...]:
+    """The roles of this session; none before the lab was opened."""
+    return st.session_state.get(SAVED, ())

@@ -1,0 +1,1 @@
+"""The Head close-up: one head on the prompt, down to single cells."""

@@ -1,0 +1,87 @@
+"""The extended roles of one head, on the close-up: its rows, and its reference offset profile."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.app import elements, extended_switch
+from headroles.ui.head_closeup import place_or_content
+from headroles.view import extended_roles
+from headroles.view.html import table
+
+if TYPE_CHECKING:
+    from headroles.store.schema import ModelEntry
+    from headroles.types import Head
+    from headroles.ui.head_closeup.subject import Subject
+
+
+def draw(subject: Subject) -> None:
+    """Draw the switch, the rows where it is on, and sentences against random tokens."""
+    entry, head = subject.reference.entry, subject.head
+    if extended_switch.draw(entry):
+        rows(entry, head)
+        profile(entry, head)
+    if entry is not None:
+        place_or_content.passport(entry, subject.reference.thresholds, head)
+
+
+def rows(entry: ModelEntry, head: Head) -> None:
+    """Every extended role with its numbers, and what they say in words."""
+    found = table(extended_roles.HEADERS, extended_roles.passport_rows(entry, head))
+    elements.html(f'<div class="hr-one-line">{found}</div>')
+    said = extended_roles.passport_sentences(entry, head)
+    elements.html(
+        "".join(f'<p class="hr-explain">{escape(one)}</p>' for one in said)
+        or f'<p class="hr-explain">{head.label} is listed for none of them.</p>'
+    )
+    st.caption(
+        "Delimiter and Fixed offset are shares of attention, Successor a share of words; the other "
+        "three are logits with a sign: + writes for the token, − against it. ● is listed. Each is "
+        "± the standard error; “Control” is the score where the role's cue is missing. How each "
+        "is measured stands on the head map."
+    )
+
+
+def profile(entry: ModelEntry, head: Head) -> None:
+    """The head's mean attention by distance, on sentences and on random tokens."""
+    from headroles.charts import signed
+
+    found = extended_roles.profile_records(entry, head)
+    if not found:
+        return
+    scores = entry.extended.roles["fixed_offset"]
+    elements.html(
+        '<p class="hr-explain"><b>How far back it looks, measured beforehand</b> on '
+        f"{scores.n} {escape(scores.texts)} and on as many rows of random tokens</p>"
+    )
+    best = max(found[:16], key=lambda one: one["share"] - one["chance"])
+    elements.chart(
+        signed.reference_profile(found),
+        key="reference_profile",
+        alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
+        f"{best['distance']} back, {best['shown']}.",
+    )
+    elements.html(
+        '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>sentences, ± standard '
+        'error</span><span><i class="hr-key hr-key-diamond"></i>random tokens</span>'
+        '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
+    )
+    with st.expander("As a table", type="compact", key="reference_profile_table"):
+        half = len(found) // 2
+        pairs = zip(found[:half], found[half:], strict=True)
+        elements.html(
+            table(
+                ["Tokens back", "On sentences", "On random tokens", "Even spread"],
+                [
+                    [str(one["distance"]), _share(one), _share(other), f"{one['chance']:.1%}"]
+                    for one, other in pairs
+                ],
+            )
+        )
+
+
+def _share(one: dict[str, object]) -> str:
+    return f"{one['share']:.1%} ± {one['high'] - one['share']:.1%}"

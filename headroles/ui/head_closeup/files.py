@@ -1,0 +1,101 @@
+"""The files of the Head close-up, made when their button is pressed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headroles.models.catalogue import CATALOGUE
+from headroles.ui.app.files import (
+    CSV,
+    JSON,
+    File,
+    Table,
+    _provenance,
+    _table_csv,
+    _table_json,
+    file_name,
+    pictures,
+)
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from headroles.ui.head_closeup.pattern import Shown
+    from headroles.ui.head_closeup.subject import Subject
+
+
+def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
+    """The attention pattern as it is drawn, as numbers and as a picture; the head's roles."""
+    model = subject.answer.run.model_name
+    what = f"{subject.head.label} {subject.role.key}"
+    numbers = File(
+        "Attention as CSV",
+        file_name(model, f"{what} attention", "csv"),
+        CSV,
+        partial(_attention_csv, subject, drawn),
+    )
+    name = CATALOGUE[model].name if model in CATALOGUE else model
+    hidden = ", the resting column hidden" if drawn.rest_hidden else ""
+    title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
+    prompt = f"Prompt: {_one_line(subject.answer.run.prompt)}"
+    roles = partial(_head_table, subject, extended=extended)
+    name_of = partial(file_name, model, f"{subject.head.label} roles")
+    return [
+        numbers,
+        File("Roles as CSV", name_of("csv"), CSV, partial(_table_csv, roles)),
+        File("Roles as JSON", name_of("json"), JSON, partial(_table_json, roles)),
+        *pictures(
+            partial(_pattern_chart, drawn),
+            name=(model, f"{what} attention"),
+            title=f"{title}. {prompt}",
+            width=_pattern_pixels(drawn),
+        ),
+    ]
+
+
+def _head_table(subject: Subject, *, extended: bool) -> Table:
+    from headroles.export import tables
+
+    found, reference, head = subject.answer, subject.reference, subject.head
+    rows = tables.prompt_rows(
+        found.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
+    )
+    if extended and reference.entry is not None:
+        rows += tables.extended_rows(reference.entry, found.run, head=head)
+    return rows, _provenance(found, reference) | {"head": head.label}
+
+
+def _pattern_pixels(drawn: Shown) -> int:
+    from headroles.charts import attention
+
+    cells = attention.pattern_cells(drawn.attention, drawn.targets)
+    return max(attention.pattern_width(cells, drawn.labels), 360)
+
+
+def _one_line(prompt: str, limit: int = 160) -> str:
+    line = " ".join(prompt.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
+    from headroles.export import tables
+
+    origin = _provenance(subject.answer, subject.reference) | {
+        "head": subject.head.label,
+        "role": subject.role.key,
+        "resting_column_hidden": drawn.rest_hidden,
+    }
+    tokens = subject.answer.run.tokens
+    return tables.csv_bytes(
+        tables.attention_csv(drawn.attention, tokens, provenance=origin, targets=drawn.targets)
+    )
+
+
+def _pattern_chart(drawn: Shown) -> alt.LayerChart:
+    from headroles.charts import attention
+
+    cells = attention.pattern_cells(drawn.attention, drawn.targets)
+    return attention.attention_pattern(
+        cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden
+    )

@@ -1,0 +1,94 @@
+"""Which head it is, what is known of it, and the ways to other heads."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.registry import ROLES
+from headroles.types import Head
+from headroles.ui.app import elements, session
+
+if TYPE_CHECKING:
+    from headroles.ui.head_closeup.subject import Subject
+
+
+def draw(subject: Subject) -> None:
+    """Draw the head's name with its roles, the ways on, and what it does on this prompt."""
+    passport = subject.passport
+    elements.html(
+        f'<div class="hr-head"><h2>{subject.head.label}</h2>'
+        f'<p class="hr-headline">{escape(passport.headline)}</p></div>'
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="closeup_controls"):
+        _controls(subject)
+    elements.html(f'<p class="hr-sentence"><b>{escape(_in_words(subject))}</b></p>')
+
+
+def _controls(subject: Subject) -> None:
+    from headroles.verdicts.head import neighbours
+
+    layers, heads = subject.answer.scores.resting.shape
+    labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+    beside = neighbours(subject.head, layers=layers, heads=heads)
+    _step("Previous", beside.previous, icon=":material/arrow_back:", key="previous_head")
+    st.selectbox("Head", labels, key=session.HEAD_BOX, on_change=session.choose_head, width=120)
+    _step("Next", beside.next, icon=":material/arrow_forward:", key="next_head")
+    st.selectbox(
+        "Seen as",
+        list(ROLES),
+        format_func=lambda key: (
+            ROLES[key].name if ROLES[key].has_cells else f"{ROLES[key].name} (no cells)"
+        ),
+        key=session.ROLE_BOX,
+        on_change=session.choose_role,
+        width=250,
+    )
+    _another(subject)
+
+
+def _step(name: str, head: Head | None, *, icon: str, key: str) -> None:
+    st.button(
+        f"{name}: {head.label}" if head else name,
+        icon=icon,
+        key=key,
+        disabled=head is None,
+        on_click=session.move_to,
+        args=(head,),
+    )
+
+
+def _another(subject: Subject) -> None:
+    from headroles.verdicts.head import same_role
+
+    role, reference = subject.role, subject.reference
+    head = same_role(
+        reference.entry or subject.answer.scores,
+        role.key,
+        head=subject.head,
+        threshold=reference.thresholds.get(role.key),
+    )
+    st.button(
+        f"Another of this role: {head.label}" if head else "No other head of this role",
+        icon=":material/switch_access_shortcut:",
+        key="another_head",
+        disabled=head is None,
+        on_click=session.move_to,
+        args=(head,),
+        help=f"Role: {role.name}",
+    )
+
+
+def _in_words(subject: Subject) -> str:
+    from headroles.verdicts.head import in_words
+
+    return in_words(
+        subject.head,
+        subject.answer.scores,
+        attention=subject.attention,
+        token_ids=subject.answer.run.token_ids,
+        labels=subject.labels,
+        thresholds=subject.reference.thresholds,
+    )

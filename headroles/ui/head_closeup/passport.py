@@ -1,0 +1,178 @@
+"""The head's passport: every role with its numbers, its partners, and what papers say."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.formatting import ordinal
+from headroles.models.catalogue import CATALOGUE
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.types import Head
+from headroles.ui.app import elements, literature, session
+from headroles.view import causal, html, role_cards
+
+if TYPE_CHECKING:
+    from headroles.roles.known_heads import KnownHead
+    from headroles.types import Verdict
+    from headroles.ui.head_closeup.subject import Subject
+    from headroles.verdicts.head import Passport, RoleRecord
+
+BASES = {"pattern": "by where it looks", "function": "by its effect on the output"}
+"""The two kinds of evidence for a known head."""
+
+
+def draw(subject: Subject) -> None:
+    """Draw the table of all roles."""
+    st.subheader("Passport", anchor=False)
+    _roles(subject)
+
+
+def background(subject: Subject) -> None:
+    """Draw what papers say of the head, and which heads share its keys and values."""
+    st.subheader("What papers say", anchor=False)
+    elements.html(papers_html(subject.passport, st.session_state[session.MODEL]))
+    if subject.reference.entry is None:
+        literature.draw_others(subject.answer, subject.head)
+    st.subheader("Keys and values", anchor=False)
+    _partners(subject)
+
+
+def _roles(subject: Subject) -> None:
+    verdicts = {role.key: subject.verdict(role.key) for role in SCORED_ROLES}
+    passport = subject.passport
+    if not passport.records:
+        elements.html(
+            html.table(
+                ["Role", "On this prompt", "Provisional threshold"],
+                [
+                    [
+                        ROLES[key].name,
+                        role_cards.shown_verdict(one),
+                        formatting.percent(one.threshold),
+                    ]
+                    for key, one in verdicts.items()
+                ],
+            )
+        )
+        return
+    elements.html(
+        '<div class="hr-one-line">'
+        + html.table(
+            ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"],
+            [row(record, verdicts[record.role]) for record in passport.records],
+        )
+        + "</div>"
+    )
+    st.caption(
+        "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
+        "● reaches the threshold. “Control” is the score where the role's cue is missing: "
+        f"{_controls(passport)}. An evenly spread head gets “Chance”."
+    )
+
+    _proofs(passport)
+
+
+def _proofs(passport: Passport) -> None:
+    """What knocking the head out showed, for each role that lists it."""
+    found = [record for record in passport.records if record.proof]
+    if not found:
+        return
+    proofs = [record.proof for record in found]
+    evidence = [proof.role for proof in proofs]
+    elements.html("<b>Does the model need it? The head was knocked out to see</b>")
+    rows = [
+        row
+        for record in found
+        for row in causal.rows(ROLES[record.role].name, record.proof, passport.head)
+    ]
+    body = html.table(causal.COLUMNS, rows)
+    elements.html(f'<div class="hr-one-line">{body}</div>')
+    said = [
+        *causal.meanings(proofs),
+        causal.unreadable(evidence),
+        causal.borrowed(evidence),
+        causal.method(evidence),
+    ]
+    st.caption("  \n".join(html.plain(one) for one in said if one))
+
+
+def _controls(passport: Passport) -> str:
+    names = list(dict.fromkeys(one.control_name for one in passport.records if one.control_name))
+    return formatting.listing(names) if names else "not measured for this model"
+
+
+def row(record: RoleRecord, verdict: Verdict) -> list[str]:
+    """One role as a row of the passport.
+
+    A number that was not stored is a dash.
+    """
+
+    def number(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    error = "" if record.standard_error is None else f" ± {record.standard_error:.3f}"
+    return [
+        ROLES[record.role].name,
+        role_cards.shown_verdict(verdict),
+        f"{'●' if record.is_over else '○'} {record.score:.3f}{error}",
+        number(record.chance),
+        number(record.threshold),
+        number(record.control),
+        f"{ordinal(record.rank)} of {record.out_of}",
+        "listed" if record.listed else "–",
+    ]
+
+
+def _partners(subject: Subject) -> None:
+    """The heads that read the same keys and values, as buttons."""
+    from headroles.verdicts.head import key_value_partners
+
+    heads = subject.answer.scores.resting.shape[1]
+    shared = subject.answer.num_kv_heads
+    if shared == heads:
+        elements.html(
+            '<p class="hr-explain">It has keys and values of its own: this model shares none '
+            "between heads.</p>"
+        )
+        return
+    partners = key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
+    names = formatting.listing([head.label for head in partners])
+    elements.html(
+        f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
+        "text is the same, what they ask for is their own.</p>"
+    )
+    with st.container(horizontal=True, key="partners"):
+        for head in partners:
+            _partner(head)
+
+
+def _partner(head: Head) -> None:
+    st.button(head.label, key=f"partner_{head.label}", on_click=session.move_to, args=(head,))
+
+
+def papers_html(passport: Passport, model: str) -> str:
+    """What sources say of the head, or that none is known (HTML)."""
+    from headroles.roles.known_heads import known_heads
+
+    if passport.papers:
+        return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
+    name = CATALOGUE[model].name if model in CATALOGUE else model
+    if known_heads(model):
+        return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
+    return (
+        f'<p class="hr-explain">No paper we know of names heads of {escape(name)}. Papers mostly '
+        "study GPT-2 small.</p>"
+    )
+
+
+def _paper(one: KnownHead) -> str:
+    from headroles.verdicts.head import role_title
+
+    return (
+        f"<li><b>{escape(role_title(one.role))}</b>, named {BASES.get(one.basis, one.basis)}: "
+        f"{escape(one.source)}</li>"
+    )

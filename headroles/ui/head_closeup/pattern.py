@@ -1,0 +1,223 @@
+"""The head's attention pattern as a heatmap, with the cells that the role predicts outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.roles.registry import Role
+from headroles.types import Evidence
+from headroles.ui.app import elements, session
+from headroles.view import html, role_cards
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from headroles.ui.head_closeup.subject import Subject
+
+STRONGEST = 40
+"""Rows of the table twin."""
+ZOOMABLE = 24
+"""A prompt with more tokens than this can be zoomed into."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A pattern as it is drawn: with its resting column, or without."""
+
+    attention: Float[Tensor, "query key"]
+    """[query key] what is drawn."""
+    targets: tuple[Evidence, ...]
+    """The cells that the role predicts."""
+    labels: Sequence[str]
+    """[pos] the tokens as short text."""
+    role: Role
+    """Whose cells are outlined."""
+    alt_text: str
+    """The take-away."""
+    rest_hidden: bool
+    """Whether the resting column is hidden."""
+
+
+def shown(subject: Subject, *, rest_hidden: bool) -> Shown:
+    """What is drawn of a subject."""
+    from headroles.scoring.activation import evidence
+    from headroles.scoring.offsets import without_rest
+
+    attention = subject.attention
+    verdict = subject.verdict(subject.role.key)
+    targets = evidence(attention, subject.answer.run.token_ids, subject.role.key)
+    said = _sentences(subject, targets) or [verdict.reason]
+    hidden = "The resting column is hidden and every row rescaled to 100%. " if rest_hidden else ""
+    return Shown(
+        attention=without_rest(attention).attention if rest_hidden else attention.clone(),
+        targets=targets,
+        labels=subject.labels,
+        role=subject.role,
+        alt_text=f"Attention of {subject.head.label}. {hidden}{' '.join(said)}",
+        rest_hidden=rest_hidden,
+    )
+
+
+def draw(subject: Subject, drawn: Shown) -> None:
+    """Draw the heatmap, and beside it what it means and its table."""
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _heatmap(drawn)
+    with right:
+        _words(subject, drawn)
+        _rest(subject, drawn)
+        elements.html(_legend(has_cells=bool(drawn.targets)))
+        _strongest(drawn)
+
+
+@st.fragment
+def _heatmap(drawn: Shown) -> None:
+    """The chart with its zoom; only this part runs again when the window moves."""
+    from headroles.charts import attention as charts_attention
+
+    length = len(drawn.labels)
+    window = _window(length)
+    cells = charts_attention.pattern_cells(drawn.attention, drawn.targets, window=window)
+    with st.container(width=charts_attention.pattern_width(cells, drawn.labels), key="pattern"):
+        elements.chart(
+            charts_attention.attention_pattern(
+                cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden
+            ),
+            key="pattern_chart",
+            alt_text=drawn.alt_text,
+        )
+    for sentence in _about_window(drawn, window, block=cells.block):
+        st.caption(sentence)
+
+
+def _window(length: int) -> tuple[int, int]:
+    """First and last position that are drawn."""
+    if length <= ZOOMABLE:
+        return 0, length - 1
+    first, last = st.slider(
+        "Zoom: show the positions",
+        0,
+        length - 1,
+        (0, length - 1),
+        key=session.window_key(length),
+        persist_state="session",
+        help="Drag either end, or choose it and press the arrow keys.",
+    )
+    # Both ends on one token would draw a single cell, which is always 100%.
+    return (first, last) if last > first else (max(first - 1, 0), max(last, 1))
+
+
+def _about_window(drawn: Shown, window: tuple[int, int], *, block: int) -> list[str]:
+    """What the picture leaves out, in plain words."""
+    first, last = window
+    said = []
+    if block > 1:
+        said.append(
+            f"Each square stands for {block} × {block} cells and is shaded by the largest of them. "
+            "Zoom in to see single cells."
+        )
+    if first > 0:
+        outside = float(drawn.attention[first : last + 1, :first].sum(-1).mean())
+        said.append(
+            f"On average {formatting.percent(outside)} of these tokens' attention goes to tokens "
+            f"before position {first}, which this window leaves out."
+        )
+    return said
+
+
+def _sentences(subject: Subject, targets: tuple[Evidence, ...]) -> list[str]:
+    activation = subject.answer.scores.activations.get(subject.role.key)
+    return role_cards.pattern_sentences(
+        subject.role, activation, subject.head, targets, subject.labels
+    )
+
+
+def _words(subject: Subject, drawn: Shown) -> None:
+    verdict = subject.verdict(subject.role.key)
+    sentences = _sentences(subject, drawn.targets)
+    headline = ""
+    if drawn.role.is_scored:
+        circle = "●" if verdict.is_active else "○"
+        words = role_cards.STATE_WORDS[verdict.state]
+        headline = f"<p><b>{circle} {escape(drawn.role.name)}: {escape(words)}.</b></p>"
+        if verdict.state == "quiet":
+            sentences = [verdict.reason, *sentences[1:]]
+    else:
+        sentences = [verdict.reason]
+    elements.html(headline + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences))
+
+
+def _rest(subject: Subject, drawn: Shown) -> None:
+    """What the hidden column held, while it is hidden."""
+    if not drawn.rest_hidden:
+        return
+    from headroles.scoring.offsets import without_rest
+
+    resting = float(subject.answer.scores.resting[subject.head])
+    empty = len(without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
+    more = (
+        f" {html.count(empty, 'row')} had nothing beside it and {'is' if empty == 1 else 'are'} "
+        "blank."
+        if empty > 0
+        else ""
+    )
+    elements.html(
+        f'<p class="hr-asleep">The resting column is hidden in the picture: on average it holds '
+        f"{formatting.percent(resting)} of this head's attention. What is left is rescaled to 100% "
+        f"in every row, so these are shares of the other {formatting.percent(1 - resting)}.{more} "
+        "The sentences above are about the whole attention.</p>"
+    )
+
+
+def _legend(*, has_cells: bool) -> str:
+    from headroles.charts.attention import SHADES, shade
+
+    swatches = "".join(
+        f'<span><i class="hr-swatch" style="background:rgba(46,127,208,{shade(weight)})"></i>'
+        f"{weight:.0%}</span>"
+        for weight in SHADES
+    )
+    outlined = (
+        '<span><i class="hr-key hr-key-target"></i>where the role predicts it looks</span>'
+        if has_cells
+        else ""
+    )
+    return (
+        '<div class="hr-small">Each row is a token; its row of cells says where it looks, and '
+        "adds up to 100%.</div>"
+        f'<div class="hr-legend">{swatches}</div><div class="hr-legend">{outlined}</div>'
+    )
+
+
+def _strongest(drawn: Shown) -> None:
+    """The table twin, from the single cells, however the picture is drawn."""
+    predicted = {(cell.query, cell.key) for cell in drawn.targets}
+    length = len(drawn.labels)
+    weights, places = drawn.attention.flatten().topk(min(STRONGEST, length * (length + 1) // 2))
+    cells = [
+        (*divmod(place, length), weight)
+        for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
+        if weight > 0
+    ]
+    with st.expander(f"As a table (the {len(cells)} strongest cells)"):
+        elements.html(
+            html.table(
+                ["Token", "Looks at", "Attention", "Outlined"],
+                [
+                    [
+                        f"{drawn.labels[query]} ({query})",
+                        f"{drawn.labels[key]} ({key})",
+                        f"{weight:.1%}",
+                        "yes" if (query, key) in predicted else "–",
+                    ]
+                    for query, key, weight in cells
+                ],
+            )
+        )

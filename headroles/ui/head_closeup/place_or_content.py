@@ -1,0 +1,32 @@
+"""Place or content, for one head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.app import elements, extended_state
+from headroles.ui.head_map.place_or_content import HEADERS
+from headroles.view import extended_roles
+from headroles.view.html import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headroles.store.schema import ModelEntry
+    from headroles.types import Head
+
+
+def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> None:
+    """The same for one head: every role that was measured on both kinds of text."""
+    found = extended_roles.two_texts(entry, thresholds, extended=extended_state.shown())
+    if not found:
+        return
+    elements.html('<p class="hr-explain"><b>Place or content?</b></p>')
+    rows = [
+        [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in found.values()
+    ]
+    elements.html(f'<div class="hr-one-line">{table(HEADERS, rows)}</div>')
+    with st.expander("The rule behind it", type="compact", key="place_rule"):
+        st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")

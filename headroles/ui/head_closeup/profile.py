@@ -1,0 +1,95 @@
+"""Where the head looks on average over the prompt: by distance, and on the first token."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.ui.app import elements
+from headroles.view import html
+
+if TYPE_CHECKING:
+    from headroles.scoring.offsets import OffsetProfile, OffsetShare
+    from headroles.ui.head_closeup.subject import Subject
+
+
+def draw(subject: Subject) -> None:
+    """Draw the bars, their legend and their table."""
+    from headroles.charts import attention
+    from headroles.scoring.offsets import offset_profile
+
+    st.subheader("How far back it looks", anchor=False)
+    profile = offset_profile(subject.attention)
+    found = records(profile)
+    if not profile.rows:
+        st.caption("There is nothing but the start token.")
+        return
+    sentence = take_away(found)
+    elements.html(f'<p class="hr-explain">{escape(sentence)}</p>')
+    elements.chart(
+        attention.offset_bars(found),
+        key="offsets",
+        alt_text=f"Mean attention of {subject.head.label} by distance. {sentence}",
+    )
+    elements.html(
+        '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>mean attention in %'
+        '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token</span>'
+        '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
+    )
+    with st.expander("As a table", type="compact", key="offsets_table"):
+        elements.html(
+            html.table(
+                ["Distance", "Mean attention", "Even spread", "Tokens"],
+                [
+                    [one["name"], f"{one['share']:.1%}", f"{one['chance']:.1%}", str(one["rows"])]
+                    for one in reversed(found)
+                ],
+            )
+        )
+        st.caption("“Tokens” is how many tokens have one at that distance.")
+
+
+def records(profile: OffsetProfile) -> list[dict[str, object]]:
+    """What the bars draw, as the text runs: the first token, the far, the near, the token itself.
+
+    Distances that the prompt does not reach are left out.
+    """
+    longest = len(profile.near) - 1
+    found = [_record("1st", "the first token", profile.first, alone=True)]
+    if profile.further.rows:
+        name = f"more than {longest} tokens back"
+        found.append(_record("far", name, profile.further))
+    for distance, share in reversed(list(enumerate(profile.near))):
+        if share.rows:
+            label = f"−{distance}" if distance else "0"
+            found.append(_record(label, _distance(distance), share))
+    return found
+
+
+def _record(label: str, name: str, share: OffsetShare, *, alone: bool = False) -> dict[str, object]:
+    return {
+        "label": label,
+        "name": name,
+        "share": share.share,
+        "chance": share.chance,
+        "rows": share.rows,
+        "alone": alone,
+    }
+
+
+def _distance(distance: int) -> str:
+    if not distance:
+        return "the token itself"
+    return f"{html.count(distance, 'token')} back"
+
+
+def take_away(found: list[dict[str, object]]) -> str:
+    """The bar that stands out most over an even spread, in a sentence."""
+    best = max(found, key=lambda one: one["share"] - one["chance"])
+    share, chance = formatting.percent(best["share"]), formatting.percent(best["chance"])
+    if best["share"] - best["chance"] < 0.01:
+        return "No distance stands out from an even spread."
+    return f"Most above an even spread: {best['name']}, {share} on average (even: {chance})."

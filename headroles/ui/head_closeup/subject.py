@@ -1,0 +1,110 @@
+"""Which head, seen as which role: what every part of the close-up shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.known_heads import known_heads
+from headroles.roles.registry import ROLES, SCORED_ROLES, Role
+from headroles.types import Head
+from headroles.ui.app import literature, session
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from headroles.types import Verdict
+    from headroles.ui.app.caches import Answer, Reference
+    from headroles.verdicts.head import Passport
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One head on one prompt, seen as one role."""
+
+    answer: Answer
+    """The prompt's tokens, attention and scores."""
+    reference: Reference
+    """The stored analysis, or provisional thresholds."""
+    passport: Passport
+    """What is known of the head apart from the prompt."""
+    role: Role
+    """The role that it is looked at for."""
+    labels: tuple[str, ...]
+    """[pos] the tokens as short text."""
+
+    @property
+    def head(self) -> Head:
+        """The head."""
+        return self.passport.head
+
+    @property
+    def attention(self) -> Float[Tensor, "query key"]:
+        """[query key] its pattern as it is."""
+        return self.answer.run.attention[self.head]
+
+    def verdict(self, role_key: str) -> Verdict:
+        """Its state in a role on this prompt."""
+        from headroles.verdicts.prompt import judge
+
+        threshold = self.reference.thresholds.get(role_key)
+        return judge(self.head, role_key, self.answer.scores, threshold)
+
+
+def choose(answer: Answer, reference: Reference) -> Subject:
+    """The head and role of the session, or sensible ones; the session then says which."""
+    from headroles.verdicts.head import passport
+    from headroles.view.html import token_labels
+
+    layers, heads = answer.scores.resting.shape
+    head, role = st.session_state[session.HEAD], st.session_state[session.ROLE]
+    if head is None or not (head.layer < layers and head.head < heads):
+        role = role or "induction"
+        head = first_head(answer, reference, role)
+    model = st.session_state[session.MODEL]
+    found = passport(
+        reference.entry, head, known=known_heads(model), thresholds=reference.thresholds
+    )
+    role = role or found.main_role or _clearest_role(answer, head)
+    session.show(head, role)
+    labels = tuple(token_labels(answer.run.encoding))
+    return Subject(answer, reference, found, ROLES[role], labels)
+
+
+def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:
+    """The head that the page opens with when none was clicked.
+
+    The listed head of the role with the highest activation on this prompt; without an analysis one
+    that papers name for it; else the head of the whole model with the highest.
+    """
+    role_key = role_key if ROLES[role_key].is_scored else "induction"
+    values = answer.scores.activations[role_key].value
+    category = reference.entry.categories.get(role_key) if reference.entry else None
+    listed = [Head(top.layer, top.head) for top in category.top_heads] if category else []
+    if reference.entry is None:
+        listed = list(literature.heads(answer).get(role_key, ()))
+    if listed:
+        return max(listed, key=lambda head: float(values[head]))
+    return Head(*divmod(int(values.argmax()), values.shape[1]))
+
+
+def _clearest_role(answer: Answer, head: Head) -> str:
+    """The role that a head without an analysis, or without a role, does most on this prompt.
+
+    Resting only counts where it does nothing else: most heads rest beside their work.
+    """
+    from headroles.verdicts.head import lift_of
+    from headroles.verdicts.prompt import MIN_LIFT
+
+    activations = answer.scores.activations
+    lifts = {
+        role.key: lift_of(role, activations[role.key].of(*head).value, activations[role.key].chance)
+        for role in SCORED_ROLES
+        if activations[role.key].rows
+    }
+    resting = lifts.pop("positional", 0.0)
+    best = max(lifts, key=lifts.get, default="induction")
+    return best if lifts.get(best, 0.0) >= min(MIN_LIFT, resting) else "positional"

@@ -1,0 +1,1 @@
+"""The Head map: every head for every role."""

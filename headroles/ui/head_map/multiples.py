@@ -1,0 +1,100 @@
+"""One map of layers and heads a role, all on one scale."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.registry import ROLES
+from headroles.ui.app import elements, session
+from headroles.view import html
+
+if TYPE_CHECKING:
+    from headroles.view.head_maps import ModelMap, RoleMap
+
+
+def draw(model: ModelMap) -> None:
+    """Draw the common legend, then a card a role."""
+    elements.html(legend(model))
+    with st.container(key="head_maps"):
+        for one in model.roles.values():
+            with st.container(border=True, key=f"map_card_{one.role.key}", height="stretch"):
+                _card(one, model)
+        with st.container(border=True, key="map_card_other", height="stretch"):
+            _other(model)
+
+
+def _other(model: ModelMap) -> None:
+    """The heads of no role, so that none of the model is left out."""
+    heads = sorted(model.other)
+    total = html.count(len(model.heads), "head")
+    done = (
+        f"{len(heads)} of {total} do none of the five on this prompt."
+        if model.unit == "prompt"
+        else f"{len(heads)} of {total} fit nothing: they reach no role's threshold."
+    )
+    elements.html(
+        f'<div class="hr-cardhead"><h3>{escape(ROLES["other"].name)}</h3></div>'
+        f'<p class="hr-explain">{escape(done)}</p>'
+    )
+    elements.chips(heads)
+
+
+def _card(one: RoleMap, model: ModelMap) -> None:
+    elements.html(
+        f'<div class="hr-cardhead"><h3>{escape(one.role.name)}</h3></div>'
+        f'<p class="hr-explain">{escape(one.sentence)} {escape(one.why_nobody)}</p>'
+    )
+    chart(one, key=f"map_{one.role.key}", small=True)
+    elements.html(scale(one, model))
+
+
+def chart(one: RoleMap, *, key: str, small: bool = False, model: str | None = None) -> None:
+    """The clickable map of one role; ``model`` is named where it is not the present one."""
+    from headroles.charts import heads as charts_heads
+
+    here = st.session_state[session.HEAD] if model is None else None
+    elements.chart(
+        charts_heads.head_map(one.records, one.role, opened=here, small=small),
+        key=session.chart_key(key),
+        alt_text=f"{one.role.name}: {one.sentence}",
+        on_select=session.on_click(key, one.role.key, model=model),
+    )
+
+
+def legend(model: ModelMap) -> str:
+    """What the marks mean, once for all maps (HTML)."""
+    ring = "active on this prompt" if model.unit == "prompt" else "reaches the threshold"
+    marked = "a listed head of the role" if model.calibrated else ""
+    if model.by_papers:
+        marked = "named for the role by papers (from the literature)"
+    listed = f'<span><i class="hr-key hr-key-dot"></i>{marked}</span>' if marked else ""
+    return (
+        '<div class="hr-legend"><span>0% <i class="hr-key-ramp"></i> 100%</span>'
+        '<span><i class="hr-key hr-key-chance"></i>chance (an even spread)</span>'
+        '<span><i class="hr-key hr-key-threshold"></i>threshold'
+        f"{'' if model.calibrated else ' (provisional)'}</span>"
+        f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
+        '<div class="hr-small">The numbers in the cells are percent, and shaded alike in all maps. '
+        "Click a cell to look at that head more closely.</div>"
+    )
+
+
+def scale(one: RoleMap, model: ModelMap) -> str:
+    """A role's scale from 0 to 100% with its chance and its threshold (HTML)."""
+    from headroles.charts.heads import share_title
+
+    even = "chance" if one.role.has_cells else "perfectly even"
+    words = [f"threshold {one.threshold:.0%}{'' if model.calibrated else ' (provisional)'}"]
+    ticks = f'<b class="hr-threshold" style="left:{one.threshold:.1%}"></b>'
+    if one.chance is not None:
+        words.insert(0, f"{even} {one.chance:.0%}")
+        ticks += f'<b class="hr-chance" style="left:calc({one.chance:.1%} - 1px)"></b>'
+    said = ", ".join(words)
+    return (
+        f'<div class="hr-scale hr-scale-low" role="img" aria-label="0% to 100%: {said}">'
+        f'<div class="hr-scale-bar"></div>{ticks}</div>'
+        f'<div class="hr-small">{escape(share_title(one.role).capitalize())}: {said}</div>'
+    )

@@ -1,0 +1,89 @@
+"""Two models side by side on one role."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.models.catalogue import CATALOGUE
+from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.ui.app import caches, download_progress, elements, session
+from headroles.ui.head_map import multiples
+from headroles.view import head_maps
+
+if TYPE_CHECKING:
+    from headroles.view.head_maps import ModelMap
+
+
+def draw(model: ModelMap) -> None:
+    """Draw the two pickers, and the two maps once a second model is chosen."""
+    st.subheader("Two models on one role", anchor=False)
+    present = st.session_state[session.MODEL]
+    others = [key for key in CATALOGUE if key != present]
+    if st.session_state[session.PAIR_MODEL] not in others:
+        st.session_state[session.PAIR_MODEL] = None
+    with st.container(horizontal=True, vertical_alignment="bottom", key="pair_controls"):
+        second = st.selectbox(
+            "Second model",
+            others,
+            index=None,
+            format_func=lambda key: CATALOGUE[key].name,
+            placeholder="Choose a second model",
+            key=session.PAIR_MODEL,
+            persist_state="session",
+            width=280,
+        )
+        role_key = st.selectbox(
+            "Role",
+            [role.key for role in SCORED_ROLES],
+            format_func=lambda key: ROLES[key].name,
+            key=session.PAIR_ROLE,
+            persist_state="session",
+            width=240,
+        )
+    if second is None:
+        st.caption("Do heads of the same role lie in the same layers? Choose a second model.")
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _side(model, role_key, name=present)
+    with right:
+        other = _second(second, unit=model.unit)
+        if other is not None:
+            _side(other, role_key, name=second, elsewhere=True)
+
+
+def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
+    one = model.roles[role_key]
+    st.markdown(f"**{CATALOGUE[name].name}**")
+    elements.html(f'<p class="hr-explain">{one.sentence} {one.why_nobody}</p>')
+    multiples.chart(one, key=f"pair_{name}", small=True, model=name if elsewhere else None)
+    elements.html(multiples.scale(one, model))
+
+
+def _second(name: str, *, unit: str) -> ModelMap | None:
+    """The second model's numbers from the same source; None, with the reason said, without any."""
+    try:
+        reference = _reference(name, needed=unit == "score")
+        if unit == "score":
+            return head_maps.of_entry(reference.entry, reference.thresholds)
+        if not download_progress.is_here(name):
+            return None
+        with st.spinner(f"Loading {CATALOGUE[name].name} and reading your prompt."):
+            found = caches.answer(name, st.session_state[session.PROMPT])
+        return head_maps.of_prompt(found.scores, reference.thresholds, reference.entry)
+    except HeadrolesError as error:
+        st.markdown(f"**{CATALOGUE[name].name}**")
+        elements.show_error(error, kind=st.warning)
+        return None
+
+
+def _reference(name: str, *, needed: bool) -> caches.Reference:
+    try:
+        return caches.stored(name)
+    except HeadrolesError:
+        if needed:
+            raise
+        return caches.provisional()

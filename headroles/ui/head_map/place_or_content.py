@@ -1,0 +1,95 @@
+"""Sentences against random tokens: does a head go by place, or by content?"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.extended import EXTENDED_ROLES
+from headroles.roles.registry import ROLES
+from headroles.ui.app import elements, extended_state, session
+from headroles.view import extended_roles
+from headroles.view.html import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headroles.store.schema import ModelEntry
+
+HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
+
+
+def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
+    """Draw the picker and the three maps of the head map page, and their table."""
+    found = extended_roles.two_texts(entry, thresholds, extended=extended_state.shown())
+    if not found:
+        return
+    st.subheader("Place or content?", anchor=False)
+    elements.html(
+        '<p class="hr-explain">Random tokens have no grammar and no meaning. A head that does on '
+        "them what it does on sentences goes by place; one that does it only on sentences goes by "
+        "what the words are.</p>"
+    )
+    if st.session_state.get(extended_state.PLACE_ROLE) not in found:
+        st.session_state[extended_state.PLACE_ROLE] = next(iter(found))
+    key = st.segmented_control(
+        "Role",
+        list(found),
+        format_func=lambda one: found[one].name,
+        key=extended_state.PLACE_ROLE,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    texts = found[key]
+    elements.html(
+        f'<p class="hr-line"><b>{escape(extended_roles.two_texts_sentence(texts))}</b></p>'
+        '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>reaches the threshold, '
+        f"{texts.threshold:.0%}</span>"
+        '<span><i class="hr-key hr-key-active"></i>+ more on sentences</span>'
+        '<span><i class="hr-key hr-key-against"></i>− more on random tokens</span></div>'
+    )
+    with st.container(key="place_maps"):
+        for which in ("sentences", "random tokens", "difference"):
+            with st.container(key=f"place_{which.replace(' ', '_')}"):
+                _map(texts, which)
+    _table(texts)
+
+
+def _map(texts: extended_roles.TwoTexts, which: str) -> None:
+    from headroles.charts import heads, signed
+
+    found = extended_roles.two_texts_records(texts, which)
+    here = st.session_state[session.HEAD]
+    if which == "difference":
+        st.markdown("**Difference**: sentences minus random tokens")
+        drawing = signed.signed_map(found, limit=1.0, title="both", percent=True, opened=here)
+        most = max(found, key=lambda one: abs(float(one["value"])))
+        alt_text = f"Difference: largest for {most['label']}, {most['shown']}"
+    else:
+        st.markdown(f"**{which.capitalize()}**")
+        role = ROLES.get(texts.key) or EXTENDED_ROLES[texts.key]
+        drawing = heads.head_map(found, role, opened=here, small=True)
+        best = max(found, key=lambda one: float(one["value"]))
+        alt_text = f"{texts.name} on {which}: highest {best['label']}, {float(best['value']):.0%}"
+    chart = f"place_{texts.key}_{which.replace(' ', '_')}"
+    elements.chart(
+        drawing,
+        key=session.chart_key(chart),
+        alt_text=alt_text,
+        on_select=session.on_click(chart, texts.key if texts.key in ROLES else None),
+    )
+
+
+def _table(texts: extended_roles.TwoTexts) -> None:
+    with st.expander("As a table, with the rule", type="compact", key="place_table"):
+        rows = [
+            [head.label, *texts.pair(head), texts.verdict(head).sentence]
+            for head in texts.heads
+            if texts.verdict(head).kind != "neither"
+        ]
+        if rows:
+            elements.html(table(["Head", *HEADERS[1:]], rows))
+        st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")

@@ -1,0 +1,140 @@
+"""Every head with every number, to sort and to search; a chosen row leads to its close-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.extended import EXTENDED_ROLES, LOGITS, RATE, SHARE, ExtendedRole
+from headroles.roles.registry import ROLES
+from headroles.ui.app import session
+from headroles.view import causal, html
+from headroles.view.head_maps import in_a_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.view.head_maps import ModelMap
+
+TABLE = "all_heads_table"
+
+
+def draw(model: ModelMap) -> None:
+    """Draw the search box and the table of the heads that match."""
+    st.subheader("Every head", anchor=False)
+    wanted = st.text_input(
+        "Search",
+        key=session.SEARCH,
+        placeholder="L1H1, layer 2, induction, other …",
+        persist_state="session",
+        icon=":material/search:",
+    )
+    places = matching(model, wanted or "")
+    total = len(model.heads)
+    st.caption(
+        f"{len(places)} of {html.count(total, 'head')}. Click a column's name to sort; choose a "
+        "row to look at its head more closely."
+    )
+    if not places:
+        return
+    st.dataframe(
+        frame(model, places),
+        key=session.chart_key(TABLE),
+        hide_index=True,
+        column_config=_columns(model),
+        on_select=session.on_row(TABLE, [model.heads[place] for place in places]),
+        selection_mode="single-row",
+        placeholder="–",
+        height=min(36 * (len(places) + 1) + 2, 470),
+    )
+
+
+def matching(model: ModelMap, wanted: str) -> list[int]:
+    """The places of the heads of which every wanted word is in the label, layer or roles."""
+    words = wanted.lower().replace("layer ", "layer").split()
+
+    def haystack(place: int) -> str:
+        head = model.heads[place]
+        return f"{head.label} layer{head.layer} {in_a_line(model.names_of(place))}".lower()
+
+    return [
+        place
+        for place in range(len(model.heads))
+        if all(_within(word, haystack(place)) for word in words)
+    ]
+
+
+def _within(word: str, haystack: str) -> bool:
+    # "layer1" must not find layer 11, nor "l1h1" the head L1H11.
+    return word in haystack.split() if word[-1].isdigit() else word in haystack
+
+
+def frame(model: ModelMap, places: list[int]) -> pd.DataFrame:
+    """The table's rows: the head, its layer, its roles, its number in every role and in `other`."""
+    import pandas as pd
+
+    heads = [model.heads[place] for place in places]
+    columns: dict[str, object] = {
+        "head": [head.label for head in heads],
+        "layer": [head.layer for head in heads],
+        "roles": [_named(model, place) for place in places],
+    }
+    if model.proofs:
+        columns["proof"] = [model.proofs.get(head) for head in heads]
+    for key, one in model.roles.items():
+        columns[key] = [one.records[place]["value"] for place in places]
+    for key, records in model.extended.items():
+        columns[key] = [records[place]["value"] for place in places]
+    columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
+    return pd.DataFrame(columns)
+
+
+def _named(model: ModelMap, place: int) -> str:
+    names = model.names_of(place)
+    if not names and model.heads[place] not in model.other:
+        return "–"
+    return in_a_line(names)
+
+
+def _columns(model: ModelMap) -> dict[str, object]:
+    on_prompt = model.unit == "prompt"
+    shape = {"format": "percent"} if on_prompt else {"format": "%.3f"}
+    roles_help = "active on this prompt" if on_prompt else "whose threshold its score reaches"
+    columns = {
+        "head": st.column_config.TextColumn("Head", pinned=True, width=70),
+        "layer": st.column_config.NumberColumn("Layer", width=60),
+        "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
+        "proof": st.column_config.TextColumn(
+            "Knocked out",
+            help="Whether the model needs the head for a role that lists it: "
+            f"{causal.legend(list(model.proofs.values()))}. The numbers stand in its "
+            "close-up",
+        ),
+        "other": st.column_config.NumberColumn(
+            ROLES["other"].name,
+            help="Of a head that fits nothing: its largest number on a role with cells",
+            **shape,
+        ),
+    }
+    for key, one in model.roles.items():
+        columns[key] = st.column_config.NumberColumn(
+            one.role.name,
+            help=f"From 0 to 1; threshold {one.threshold:.2f}",
+            **shape,
+        )
+    for key in model.extended:
+        columns[key] = _extended_column(EXTENDED_ROLES[key], shape)
+    return columns
+
+
+def _extended_column(role: ExtendedRole, shape: dict[str, str]) -> object:
+    """Of a signed role in logits with the sign, of the others as the basic roles are shown."""
+    if role.is_signed:
+        shape = {"format": "%+.3f"}
+    unit = {
+        SHARE: f"share of attention on {role.looks_at}, from 0 to 1",
+        RATE: "share of the words, from 0 to 1",
+        LOGITS: "logits: + writes for the token, − against it",
+    }[role.unit]
+    return st.column_config.NumberColumn(role.name, help=f"Extended role; {unit}", **shape)

@@ -1,0 +1,1 @@
+"""The Knock-out lab: a section per module."""

@@ -1,0 +1,124 @@
+"""What the knock-out lab keeps between reruns, and its way to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.ui.app import caches
+
+if TYPE_CHECKING:
+    from headroles.ablation.conditions import Condition
+    from headroles.ablation.offset_test import Sample
+    from headroles.ablation.tables import PromptTable
+    from headroles.models.loading import LoadedModel
+
+
+@contextmanager
+def model(name: str) -> Iterator[LoadedModel]:
+    """The model of that catalogue key, for as long as it is used.
+
+    Raises:
+        HeadrolesError: if it cannot be loaded.
+    """
+    caches.import_libraries()
+    with caches.models_in_memory().borrow(name) as loaded:
+        yield loaded
+
+
+@st.cache_data(max_entries=64, max_size="64MB", show_spinner=False)
+def knock_out(
+    name: str, prompt: str, answer: str, *, top: int, position: int, key: str, _condition: Condition
+) -> PromptTable:
+    """A prompt untouched and under one condition.
+
+    Args:
+        name: the catalogue key of the model.
+        prompt: the text.
+        answer: what should come next; empty for the model's own guess.
+        top: tokens a direction.
+        position: the position that the condition is about.
+        key: says what the condition is.
+        _condition: the condition.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    from headroles.ablation.tables import tabulate
+
+    with model(name) as loaded:
+        return tabulate(loaded, prompt, [_condition], answer=answer, top=top, position=position)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def mean_note(name: str) -> str:
+    """What the mean of a head is over, in a sentence."""
+    from headroles.ablation.run import reference_means
+
+    with model(name) as loaded:
+        means = reference_means(loaded)
+    return (
+        f"The mean is over {means.positions} positions of {means.texts} sentences of this project, "
+        "the start token left out."
+    )
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def ready_ranks(name: str, start: int, count: int) -> list[int]:
+    """[prompt] the place of the answer in some of the ready prompts; 1 where the model is right.
+
+    Args:
+        name: the catalogue key of the model.
+        start: the first of :data:`headroles.texts.ready_prompts.READY`.
+        count: how many of them.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    from headroles.ablation.tables import ready_ranks as ranks
+    from headroles.texts.ready_prompts import READY
+
+    with model(name) as loaded:
+        return ranks(loaded, READY[start : start + count])
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def shape(name: str) -> tuple[int, int]:
+    """Layers and heads a layer.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    with model(name) as loaded:
+        return loaded.num_layers, loaded.num_heads
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def bias_left_out(name: str) -> float:
+    """Logits: what a model lost when it was converted
+    (:data:`headroles.models.tl_to_gpt2.LEFT_OUT`).
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    from headroles.models.tl_to_gpt2 import left_out
+
+    with model(name) as loaded:
+        return left_out(loaded.model.config)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
+    """Random positions of the reference sentences, for the previous-token test.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded, or no sentence is long enough.
+    """
+    from headroles.ablation.offset_test import draw_samples
+    from headroles.texts.sentences import SENTENCES
+
+    with model(name) as loaded:
+        return draw_samples(loaded, SENTENCES, n=n, offsets=offsets)

@@ -1,0 +1,224 @@
+"""What is taken away on the student's prompt: the boxes, and the condition that they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from headroles.formatting import visible
+from headroles.roles.registry import SCORED_ROLES
+from headroles.types import Head
+from headroles.ui.knockout_lab import state
+
+if TYPE_CHECKING:
+    from headroles.ablation.conditions import Condition
+    from headroles.store.schema import ModelEntry
+    from headroles.ui.app.caches import Answer, Reference
+
+FIRST = 3
+"""Heads of the induction list that are taken away when the page opens."""
+
+
+class Chosen(NamedTuple):
+    """What the boxes say."""
+
+    condition: Condition
+    """The condition."""
+    marked: tuple[int, ...]
+    """Positions to mark in the prompt; none where it acts everywhere."""
+    word: str
+    """What is said of a marked position."""
+    position: int
+    """The position t that it is about; the last one where it acts everywhere."""
+
+
+def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
+    """{role key: labels of its listed heads}, roles without any left out."""
+    if entry is None:
+        return {}
+    found = {}
+    for role in SCORED_ROLES:
+        category = entry.categories.get(role.key)
+        if category is not None and category.top_heads:
+            found[role.key] = [Head(top.layer, top.head).label for top in category.top_heads]
+    return found
+
+
+def first_heads(entry: ModelEntry | None) -> list[str]:
+    """The heads that the page begins with: the first of the induction list, or the very first."""
+    roles = listed(entry)
+    labels = roles.get("induction") or next(iter(roles.values()), ["L0H0"])
+    return labels[:FIRST]
+
+
+def draw(found: Answer, reference: Reference) -> Chosen | None:
+    """The boxes; None, with the reason said, while nothing is chosen."""
+    layers, heads = found.scores.resting.shape
+    named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
+    state.begin(st.session_state["model"], named or first_heads(reference.entry))
+    what = st.segmented_control(
+        "What is taken away",
+        state.WHATS,
+        default=state.HEADS,
+        key=state.LAB_WHAT,
+        persist_state="session",
+        help="A head, one single look of a head, or the value vectors that all heads read.",
+    )
+    if what == state.VALUES:
+        return _values(found)
+    heads = _heads(found, reference)
+    if not heads:
+        st.info("Choose at least one head, or press one of the roles.")
+        return None
+    return _edge(found, heads) if what == state.EDGE else _outputs(found, heads)
+
+
+def _heads(found: Answer, reference: Reference) -> tuple[Head, ...]:
+    layers, heads = found.scores.resting.shape
+    every = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+    labels = st.multiselect(
+        "Heads",
+        every,
+        key=state.LAB_HEADS,
+        placeholder="Choose heads, for example L1H4",
+        persist_state="session",
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html('<span class="hr-small">or all heads of</span>', width="content")
+        roles = listed(reference.entry)
+        for role in SCORED_ROLES:
+            if role.key in roles:
+                st.button(
+                    f"{role.name} ({len(roles[role.key])})",
+                    key=f"lab_role_{role.key}",
+                    on_click=state.take_heads,
+                    args=(roles[role.key],),
+                    help=", ".join(roles[role.key]),
+                )
+        if st.session_state[state.LAB_BEFORE] is not None:
+            st.button(
+                "Back to my heads", icon=":material/undo:", key="lab_undo",
+                on_click=state.heads_back,
+            )  # fmt: skip
+    return tuple(sorted(Head.parse(label) for label in labels))
+
+
+def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
+    from headroles.ablation.conditions import Condition, HeadOutput, Pattern
+    from headroles.ablation.tables import short_list
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        how = st.selectbox(
+            "How", state.HOWS, key=state.LAB_HOW, persist_state="session", help=_HOW_HELP
+        )
+    with right:
+        where = _positions(found, "At which positions", "all positions", key=state.LAB_WHERE)
+    positions = tuple(where) or None
+    make = {
+        state.TO_ZERO: lambda: HeadOutput(tuple(heads), positions=positions),
+        state.TO_MEAN: lambda: HeadOutput(tuple(heads), "mean", positions),
+        state.TO_FIRST: lambda: Pattern(tuple(heads), "first_token", positions),
+        state.TO_EVEN: lambda: Pattern(tuple(heads), "uniform", positions),
+    }
+    name = f"{short_list(heads)}: {how.lower()}"
+    last = len(found.run.tokens) - 1
+    position = where[-1] if where else last
+    return Chosen(Condition(name, (make[how](),)), tuple(where), "off here", position)
+
+
+_HOW_HELP = (
+    "**Output to its mean**: the head adds what it adds on average, so the rest of the model sees "
+    "nothing unusual. **Output to zero**: it adds nothing at all. **Look at the first token "
+    "only**: where heads rest. **Look evenly**: the same weight on every token so far."
+)
+
+
+def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
+    from headroles.ablation.conditions import Condition, Edge
+    from headroles.ablation.tables import short_list
+
+    labels = labels_of(found)
+    last = len(labels) - 1
+    left, right = st.columns(2, gap="medium")
+    with left:
+        query = st.selectbox(
+            "The token that looks", range(last + 1), index=last, format_func=labels.__getitem__,
+            key=f"{state.LAB_QUERY}_{last}", persist_state="session",
+        )  # fmt: skip
+    pattern = found.run.attention[heads[0].layer, heads[0].head, query]
+    with right:
+        key = st.selectbox(
+            "The token that it looks at",
+            range(query + 1),
+            index=int(pattern.argmax()),
+            format_func=lambda place: f"{labels[place]} ({heads[0].label}: {pattern[place]:.0%})",
+            key=f"{state.LAB_KEY}_{query}_{heads[0].label}",
+            help="At first the token that the first of your heads looks at most.",
+        )
+    scale = st.toggle(
+        "Scale the rest of the row up to 100%",
+        key=state.LAB_SCALE,
+        persist_state="session",
+        help="Off: what was read there is missing, and nothing else is read more. On: the head "
+        "looks at the other tokens instead.",
+    )
+    name = f"{short_list(heads)} not looking from {labels[query]} to {labels[key]}"
+    change = Edge(tuple(heads), query, key, renormalise=scale)
+    return Chosen(Condition(name, (change,)), (query, key), "cut look", query)
+
+
+def _values(found: Answer) -> Chosen | None:
+    from headroles.ablation.conditions import Condition, Values
+
+    labels = labels_of(found)
+    last = len(labels) - 1
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        t = st.selectbox(
+            "Position t", range(1, last + 1), index=last - 1, format_func=labels.__getitem__,
+            key=f"{state.LAB_T}_{last}",
+        )  # fmt: skip
+    with middle:
+        back = st.selectbox(
+            "Value vectors at", state.BACKS, key=state.LAB_VALUES, persist_state="session",
+            help="A value vector is what a token hands to the heads that look at it.",
+        )  # fmt: skip
+    layers = found.scores.resting.shape[0]
+    with right:
+        layer = st.selectbox(
+            "In", [None, *range(layers)], key=state.LAB_LAYER,
+            format_func=lambda one: "all layers" if one is None else f"layer {one}",
+        )  # fmt: skip
+    if back == state.CHOSEN:
+        positions = tuple(_positions(found, "Positions", "choose positions", key="lab_places"))
+    else:
+        first = {state.BACK_ONE: t - 1, state.BACK_TWO: max(0, t - 2), state.BACK_ALL: 0}[back]
+        positions = tuple(range(first, t))
+    if not positions:
+        st.info("Choose at least one position.")
+        return None
+    where = "all layers" if layer is None else f"layer {layer}"
+    said = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
+    change = Values(positions, None if layer is None else (layer,))
+    return Chosen(Condition(f"values {said}, {where}", (change,)), positions, "value zero", t)
+
+
+def _positions(found: Answer, label: str, placeholder: str, *, key: str) -> list[int]:
+    labels = labels_of(found)
+    chosen = st.multiselect(
+        label,
+        range(len(labels)),
+        format_func=labels.__getitem__,
+        key=f"{key}_{len(labels)}",
+        placeholder=placeholder,
+    )
+    return sorted(chosen)
+
+
+def labels_of(found: Answer) -> list[str]:
+    """[pos] how a position is written in a box: its number and its token."""
+    tokens = ["start", *(visible(token) for token in found.run.tokens[1:])]
+    return [f"{place} {token}" for place, token in enumerate(tokens)]

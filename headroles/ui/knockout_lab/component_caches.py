@@ -1,0 +1,111 @@
+"""What the circuit lesson and the components keep between reruns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from headroles.ui.knockout_lab import caches
+
+if TYPE_CHECKING:
+    from headroles.ablation.induction_circuit import Measured
+    from headroles.ablation.svd_components import OffsetScores, Removed
+    from headroles.circuits.svd import Components, Spread
+    from headroles.types import Head
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def repeated_rows(model: str) -> list[tuple[int, ...]]:
+    """The repeated random sequences of the lesson.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    from headroles.ablation.induction_circuit import repeated_rows as make
+
+    with caches.model(model) as loaded:
+        return make(loaded)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def on_prompt(
+    model: str,
+    token_ids: tuple[int, ...],
+    feeders: tuple[Head, ...],
+    readers: tuple[Head, ...],
+) -> Measured:
+    """The lesson's knock-outs on one prompt.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    from headroles.ablation.induction_circuit import measure
+
+    with caches.model(model) as loaded:
+        return measure(loaded, token_ids, feeders, readers)
+
+
+class Split(NamedTuple):
+    """A head's map in components, with their spread over the heads of its layer."""
+
+    components: Components
+    """The components."""
+    spread: Spread
+    """Over which heads each is spread."""
+    remarks: list[str]
+    """What a reader should know about this model."""
+
+
+@st.cache_data(max_entries=64, max_size="128MB", show_spinner=False)
+def split(model: str, head: Head, kind: str) -> Split:
+    """A head's OV or QK map in components.
+
+    Raises:
+        HeadrolesError: if the model's weights cannot be read by head, or norms its queries.
+    """
+    from headroles.ablation.svd_components import remarks
+    from headroles.circuits.svd import components, spread
+    from headroles.circuits.weights import layer_weights
+
+    with caches.model(model) as loaded:
+        weights = layer_weights(loaded, head.layer)
+        found = components(weights, head.head, kind=kind)
+        return Split(found, spread(weights, found), remarks(loaded, head))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def removed(
+    model: str, token_ids: tuple[int, ...], head: Head, kind: str, number: int | None
+) -> list[Removed]:
+    """A prompt without one component, in the head alone and in all heads of its layer.
+
+    The whole head comes first; it is alone where ``number`` is None.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    from headroles.ablation.svd_components import Removal, remove
+
+    found = split(model, head, kind).components
+    both = [] if number is None else [Removal((number,)), Removal((number,), everywhere=True)]
+    with caches.model(model) as loaded:
+        return remove(loaded, token_ids, head, found, both)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
+    """What the largest QK components add to the head's scores by distance, on reference sentences.
+
+    Raises:
+        HeadrolesError: if the model's queries cannot be split.
+    """
+    from headroles.ablation.svd_components import offset_scores
+    from headroles.circuits.svd import QK
+    from headroles.texts.sentences import SENTENCES
+    from headroles.texts.tokenization import encode
+
+    found = split(model, head, QK).components
+    with caches.model(model) as loaded:
+        ids = [encode(loaded.tokenizer, text).token_ids for text in SENTENCES[:texts]]
+        return offset_scores(loaded, head, found, ids, top=top)

@@ -1,0 +1,359 @@
+"""Components: which part of a head does the work?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.formatting import percent
+from headroles.types import Head
+from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
+from headroles.ui.knockout_lab import caches as knockout_lab_caches
+from headroles.ui.knockout_lab import choose_heads, component_caches, state
+from headroles.view.html import count, plain, table
+
+if TYPE_CHECKING:
+    from headroles.ablation.svd_components import OffsetScores, Removed
+    from headroles.ui.knockout_lab.component_caches import Split
+
+KINDS = {"OV": "OV: what it writes", "QK": "QK: what it looks for"}
+"""The two maps of a head."""
+TEXTS = 16
+"""Reference sentences of the offset profile."""
+LINES = 4
+"""Components with a line of their own in it."""
+
+
+class Asked(NamedTuple):
+    """What is taken apart."""
+
+    model: str
+    """The catalogue key."""
+    head: Head
+    """The head."""
+    kind: str
+    """``OV`` or ``QK``."""
+    top: int
+    """Components that are looked at."""
+
+
+def draw() -> None:
+    """Draw the section."""
+    st.markdown(
+        "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
+        "can be split into *components*, one direction that is read and one that is written each, "
+        "ranked by how much of the map's weight they carry. Take one away, and see whether the "
+        "head still works: is it one big part, or many small ones?"
+    )
+    asked = _choose()
+    if asked is None:
+        return
+    try:
+        split = component_caches.split(asked.model, asked.head, asked.kind)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    shown = asked._replace(top=min(asked.top, len(split.components.S)))
+    _shares(shown, split)
+    st.subheader("Without one of them, on your prompt", anchor=False)
+    _effects(shown, split)
+    if asked.kind == "QK":
+        st.subheader("What they add to the scores, by distance", anchor=False)
+        _offsets(shown)
+    with st.expander("What these components are, and what they are not", key="about_components"):
+        _about(split)
+
+
+def _choose() -> Asked | None:
+    model = st.session_state[session.MODEL]
+    try:
+        with st.spinner("Loading the model."):
+            layers, heads = knockout_lab_caches.shape(model)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return None
+    if st.session_state.get(state.COMPONENT_MODEL) != model:
+        named = state.linked(state.SECTION_NAMES[4], layers=layers, heads=heads)
+        st.session_state[state.COMPONENT_MODEL] = model
+        try:
+            listed = choose_heads.listed(caches.stored(model).entry)
+        except HeadrolesError:
+            listed = {}
+        first = named or listed.get("previous_token", ["L0H0"])
+        st.session_state[state.COMPONENT_HEAD] = first[0]
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+        label = st.selectbox("Head", labels, key=state.COMPONENT_HEAD, persist_state="session")
+    with middle:
+        kind = st.segmented_control(
+            "Map",
+            list(KINDS),
+            format_func=KINDS.get,
+            default="OV",
+            key=state.COMPONENT_KIND,
+            persist_state="session",
+        )
+    with right:
+        top = st.slider(
+            "Components, up to", 2, 32, 8, key=state.COMPONENT_TOP, persist_state="session"
+        )
+    return Asked(model, Head.parse(label), kind or "OV", top)
+
+
+# ------------------------------------------------------------------ weight
+
+
+def _shares(asked: Asked, split: Split) -> None:
+    from headroles.charts.induction_circuit import shares
+
+    values = split.components.shares.tolist()
+    said = share_sentence(asked, values)
+    st.markdown(f"**{plain(said)}**")
+    elements.chart(
+        shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
+        key="component_shares",
+        alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
+        f"map. {said}",
+    )
+    with st.expander("The numbers", key="component_share_numbers"):
+        elements.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
+
+
+SHARE_COLUMNS = [
+    "Component",
+    "Share of weight",
+    "Sum so far",
+    "Singular value",
+    "Spread over heads",
+]
+"""The head of :func:`share_rows`."""
+
+
+def share_rows(split: Split) -> list[list[str]]:
+    """The table twin of the chart: every component, the largest first."""
+    shares = split.components.shares
+    return [
+        [
+            str(number + 1),
+            f"{100 * share:.1f}%",
+            f"{100 * so_far:.1f}%",
+            f"{size:.3f}",
+            f"{heads:.1f}",
+        ]
+        for number, share, so_far, size, heads in zip(
+            range(len(shares)),
+            shares.tolist(),
+            shares.cumsum(0).tolist(),
+            split.components.S.tolist(),
+            split.spread.effective_heads.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def share_sentence(asked: Asked, values: Sequence[float]) -> str:
+    """How concentrated the map is (plain text)."""
+    total, needed = 0.0, 0
+    for value in values:
+        total, needed = total + value, needed + 1
+        if total >= 0.9:
+            break
+    return (
+        f"The largest component carries {percent(values[0])} of the weight of "
+        f"{asked.head.label}'s {asked.kind} map; {needed} of {len(values)} carry 90%. Were they "
+        f"all alike, each would carry {percent(1 / len(values))}."
+    )
+
+
+# ------------------------------------------------------------------ effects
+
+
+def _effects(asked: Asked, split: Split) -> None:
+    prompt_form.folded(key="components_prompt")
+    found = run_prompt.answer()
+    if found is None:
+        return
+    elements.cut_off(found.run.encoding)
+    if len(found.run.token_ids) < 2:
+        st.info("Type a prompt: without a word there is nothing to guess.")
+        return
+    ids = found.run.token_ids
+    steps: list[int | None] = [None, *range(asked.top)]
+    stepped_work.draw(
+        "components",
+        [
+            partial(component_caches.removed, asked.model, ids, asked.head, asked.kind, n)
+            for n in steps
+        ],
+        identity=repr((asked, ids)),
+        show=partial(_show, asked, split),
+        doing="Knock-outs",
+    )
+
+
+def _show(asked: Asked, split: Split, found: Sequence[list[Removed]], is_all: bool) -> None:
+    whole = found[0][0]
+    st.markdown(f"**{plain(effect_sentence(asked, found))}**" + ("" if is_all else " (so far)"))
+    body = table(COLUMNS, effect_rows(asked, split, found))
+    elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
+    how = (
+        "its output is zero"
+        if asked.kind == "OV"
+        else "it looks evenly at all tokens, as a head that asks for nothing"
+    )
+    st.caption(
+        "Change of the loss: nats a token over this prompt, above 0 the model guesses worse. KL: "
+        "how far the guess of the next token moves, in nats. One prompt, so there is no error: "
+        f"read small differences as nothing. The whole head off means: {how}. Spread: over how "
+        f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
+        "(e to the entropy); 1 is this or another head alone. The model's own "
+        f"first guess had {percent(whole.comparison.probability_before)} of its trust."
+    )
+
+
+COLUMNS = [
+    "Removed", "Share of weight", "Spread over heads", "Loss, this head", "KL, this head",
+    "Loss, all heads", "KL, all heads",
+]  # fmt: skip
+"""The head of :func:`effect_rows`."""
+
+
+def effect_rows(asked: Asked, split: Split, found: Sequence[list[Removed]]) -> list[list[str]]:
+    """The whole head, then every component: weight, spread, and both effects."""
+
+    def numbers(one: Removed) -> list[str]:
+        return [signed(one.comparison.loss_change or 0.0), f"{one.comparison.kl:.4f}"]
+
+    rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(found[0][0]), "–", "–"]]
+    shares, effective = split.components.shares, split.spread.effective_heads
+    for number, (_, alone, everywhere) in enumerate(found[1:]):
+        strongest = int(split.spread.shares[number].argmax())
+        rows.append(
+            [
+                f"component {number + 1}",
+                percent(float(shares[number])),
+                f"{float(effective[number]):.1f}, most in H{strongest}",
+                *numbers(alone),
+                *numbers(everywhere),
+            ]
+        )
+    return rows
+
+
+def signed(value: float) -> str:
+    """``+0.0123``, with a real minus sign.
+
+    >>> signed(-0.5)
+    '−0.5000'
+    """
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def effect_sentence(asked: Asked, found: Sequence[list[Removed]]) -> str:
+    """The component that matters most beside the whole head (plain text)."""
+    whole = found[0][0].comparison
+    head = f"Without all of {asked.head.label} the next guess moves by {whole.kl:.3f} nats (KL)"
+    if len(found) < 2:
+        return f"{head}."
+    moved = [one[1].comparison.kl for one in found[1:]]
+    best = max(range(len(moved)), key=moved.__getitem__)
+    everywhere = found[1 + best][2].comparison.kl
+    return (
+        f"{head}; without its component {best + 1} alone by {moved[best]:.3f}, the most of "
+        f"{count(len(moved), 'component')}; without that direction in all heads of layer "
+        f"{asked.head.layer} by {everywhere:.3f}."
+    )
+
+
+# ------------------------------------------------------------------ distance
+
+
+def _offsets(asked: Asked) -> None:
+    from headroles.charts.induction_circuit import offsets
+
+    lines = min(LINES, asked.top)
+    try:
+        with st.spinner(f"Running {count(TEXTS, 'sentence')}."):
+            found = component_caches.offsets(asked.model, asked.head, lines, TEXTS)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    names = offset_names(asked, lines)
+    said = offset_sentence(asked, found)
+    st.markdown(f"**{plain(said)}**")
+    elements.chart(
+        offsets(offset_records(found, names), names=names),
+        key="component_offsets",
+        alt_text=f"Contribution to the attention score by distance. {said}",
+    )
+    st.caption(
+        f"Mean over the pairs of tokens at that distance in {found.texts} reference sentences; "
+        "only differences within a row matter to attention, so each row's mean is taken off. The "
+        "lines of the components and of the rest sum to the head's."
+    )
+    with st.expander("The numbers", key="component_offset_numbers"):
+        elements.html(f'<div class="hr-one-line">{table(*offset_table(found, names))}</div>')
+
+
+def offset_names(asked: Asked, lines: int) -> list[str]:
+    """The lines' names: the head, its components, the rest."""
+    return [f"all of {asked.head.label}", *(f"component {n + 1}" for n in range(lines)), "the rest"]
+
+
+def offset_records(found: OffsetScores, names: Sequence[str]) -> list[dict[str, object]]:
+    """One record a line and distance; distances that no sentence reaches are left out."""
+    values = [found.total, *found.parts]
+    return [
+        {"who": name, "offset": offset, "value": float(line[offset])}
+        for name, line in zip(names, values, strict=True)
+        for offset, pairs in enumerate(found.pairs)
+        if pairs
+    ]
+
+
+def offset_sentence(asked: Asked, found: OffsetScores) -> str:
+    """Where the scores are highest, and which part puts them there (plain text)."""
+    reached = [offset for offset, pairs in enumerate(found.pairs) if pairs]
+    best = max(reached, key=lambda offset: float(found.total[offset]))
+    named = found.parts[:-1, best].tolist()
+    part = max(range(len(named)), key=named.__getitem__)
+    where = "the token itself" if best == 0 else f"{count(best, 'token')} back"
+    return (
+        f"{asked.head.label}'s scores are highest for {where}: {float(found.total[best]):+.2f} "
+        f"above the row's mean; component {part + 1} adds {named[part]:+.2f} of it."
+    ).replace("-", "−")
+
+
+def offset_table(found: OffsetScores, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """The table twin of the chart."""
+    rows = [
+        [str(offset), f"{pairs:,}", signed(float(found.total[offset])),
+         *(signed(float(part)) for part in found.parts[:, offset])]
+        for offset, pairs in enumerate(found.pairs)
+        if pairs
+    ]  # fmt: skip
+    return ["Tokens back", "Pairs", *names], rows
+
+
+# ------------------------------------------------------------------ what they are
+
+
+def _about(split: Split) -> None:
+    st.markdown(
+        "These are **SVD components**: the singular vectors of the head's map, ranked by size and "
+        "at right angles to each other. Nothing was trained to make one component mean one thing, "
+        "and large is not the same as important. Trained decompositions can be read from a file "
+        "(`headroles/circuits/trained_components.py` has the format)."
+    )
+    if split.remarks:
+        st.markdown(f"For this model: {' '.join(split.remarks)}")
+    st.markdown(
+        "**OV:** the head's output loses its part along the direction that the component writes. "
+        "**QK:** the head's query no longer reads the component's direction. **All heads:** every "
+        "head of the layer loses the same direction."
+    )

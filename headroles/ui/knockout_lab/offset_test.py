@@ -1,0 +1,174 @@
+"""The previous-token test: does a head carry what stands one token back?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.types import Head
+from headroles.ui.app import caches, elements, session, stepped_work
+from headroles.ui.knockout_lab import caches as knockout_lab_caches
+from headroles.ui.knockout_lab import choose_heads, state
+from headroles.view.html import plain, table
+
+if TYPE_CHECKING:
+    from headroles.ablation.offset_test import Measured, Profile, Sample
+
+OTHERS = 4
+"""Other heads of the layer in the control."""
+ROLE = "previous_token"
+
+
+class Asked(NamedTuple):
+    """What is tested."""
+
+    model: str
+    """The catalogue key."""
+    head: Head
+    """The head."""
+    most: int
+    """The largest offset."""
+    n: int
+    """Samples."""
+
+
+def draw() -> None:
+    """Draw the section."""
+    st.markdown(
+        "A previous-token head is said to hand on what stood **one token back**. If that is true, "
+        "then without the head it should no longer matter what stood there. So, at a token *t* of "
+        "a sentence: hide the value vector *k* tokens back from *t* in the head's layer, and see "
+        "how far the model's next guess shifts. Then do the same with the head switched off at "
+        "*t*. What the shift loses is what the head **carried**."
+    )
+    model = st.session_state[session.MODEL]
+    try:
+        with st.spinner("Loading the model."):
+            layers, heads = knockout_lab_caches.shape(model)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    _begin(model, layers, heads)
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        label = st.selectbox(
+            "Head",
+            [Head(layer, head).label for layer in range(layers) for head in range(heads)],
+            key=state.OFFSET_HEAD,
+        )
+    with middle:
+        most = st.slider("Offsets, up to", 2, 10, 6, key=state.OFFSET_MOST)
+    with right:
+        n = st.slider("Samples", 8, 200, 48, step=8, key=state.OFFSET_N)
+    _test(Asked(model, Head.parse(label), most, n))
+
+
+def _begin(model: str, layers: int, heads: int) -> None:
+    if st.session_state.get(state.OFFSET_MODEL) == model:
+        return
+    named = state.linked(state.SECTION_NAMES[2], layers=layers, heads=heads)
+    st.session_state[state.OFFSET_MODEL] = model
+    try:
+        roles = choose_heads.listed(caches.stored(model).entry)
+    except HeadrolesError:
+        roles = {}
+    st.session_state[state.OFFSET_HEAD] = (named or roles.get(ROLE, ["L0H0"]))[0]
+
+
+def _test(asked: Asked) -> None:
+    try:
+        samples = knockout_lab_caches.samples(asked.model, n=asked.n, offsets=asked.most)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    layers_heads = knockout_lab_caches.shape(asked.model)
+    stepped_work.draw(
+        "offsets",
+        [partial(_measure, asked, sample, layers_heads[1]) for sample in samples],
+        identity=repr(asked),
+        show=partial(_show, asked),
+        doing="Samples",
+    )
+
+
+def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
+    from headroles.ablation.offset_test import measure, other_heads
+
+    others = other_heads(asked.head, num_heads=num_heads, most=OTHERS)
+    with knockout_lab_caches.model(asked.model) as loaded:
+        return measure(loaded, sample, asked.head, offsets=asked.most, others=others)
+
+
+def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
+    from headroles.ablation.offset_test import profile
+    from headroles.charts.ablation import offset_profile
+
+    found = profile(measured)
+    said = sentence(found, asked.head.label)
+    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    elements.chart(
+        offset_profile(found, head=asked.head.label),
+        key="offset_profile",
+        alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
+    )
+    st.caption(
+        f"Mean of {found.n} samples from 32 sentences; bars: one standard error. Carried: how many "
+        "nats less the next guess shifts (KL divergence) once the head is off. Random others: the "
+        f"same with {OTHERS} other heads of layer {asked.head.layer} switched off one at a time, "
+        "on average."
+    )
+    with st.expander("The numbers, and the formula"):
+        st.markdown(
+            "**Redundancy** = 1 − (shift when the value one back is hidden, *head off*) ÷ (the "
+            "same, *head on*), sums over samples. 1: without the head it no longer matters; 0: the "
+            "head has no part in it; below 0: it matters more without the head."
+        )
+        elements.html(table(*numbers(found)))
+
+
+def sentence(found: Profile, label: str) -> str:
+    """What the test says, with its control (plain text)."""
+    peak = found.points[found.peak - 1]
+    clear = peak.carried > 2 * peak.carried_error and peak.carried > 0
+    others = found.other_redundancy
+    control = "" if others is None else f" (random others: {others:.0%})"
+    if not clear:
+        return (
+            f"{label} carries nothing clear from any offset: at most {peak.carried:+.3f} nats, "
+            f"with an error of {peak.carried_error:.3f}."
+        )
+    where = "one token back" if found.peak == 1 else f"{found.peak} tokens back"
+    verdict = f"{label} carries most from {where}: {peak.carried:.2f} nats."
+    if found.peak == 1:
+        verdict += f" Without it, {found.redundancy:.0%} of what that token does is gone{control}."
+    return verdict
+
+
+def numbers(found: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The table twin of the chart: headers and rows."""
+    headers = ["Tokens back", "Shift, head on", "Shift, head off", "Carried", "Random others"]
+    rows = [
+        (
+            str(point.offset),
+            f"{point.with_head:.4f}",
+            f"{point.without_head:.4f}",
+            f"{point.carried:+.4f} ± {point.carried_error:.4f}",
+            "–" if point.other is None else f"{point.other:+.4f} ± {point.other_error:.4f}",
+        )
+        for point in found.points
+    ]
+    other = "–" if found.other_redundancy is None else f"{found.other_redundancy:+.2f}"
+    rows.append(
+        (
+            "Redundancy at 1",
+            "",
+            "",
+            f"{found.redundancy:+.2f} ± {found.redundancy_error:.2f}",
+            other,
+        )
+    )
+    return headers, rows

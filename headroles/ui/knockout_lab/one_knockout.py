@@ -1,0 +1,154 @@
+"""One knock-out on the student's prompt: what happens, in a sentence, in numbers, and a control."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.formatting import listing, percent, visible
+from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
+from headroles.ui.knockout_lab import caches as knockout_lab_caches
+from headroles.ui.knockout_lab import choose_heads, random_heads, state
+from headroles.view import ablation_html
+
+if TYPE_CHECKING:
+    from headroles.ablation.tables import PromptTable
+
+
+def draw() -> None:
+    """Draw the section."""
+    prompt_form.folded(key="knockout_prompt")
+    found = run_prompt.answer()
+    if found is None:
+        return
+    elements.cut_off(found.run.encoding)
+    with st.container(border=True, key="lab_choice"):
+        chosen = choose_heads.draw(found, run_prompt.known(found))
+        answer = _answer()
+    if chosen is not None:
+        result = knock_out(found, chosen, answer)
+        if result is not None:
+            show(result, chosen)
+            random_heads.draw(chosen, result, shape=tuple(found.scores.resting.shape))
+
+
+def _answer() -> str:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        answer = st.text_input(
+            "What should come next?",
+            key=state.LAB_ANSWER,
+            placeholder="empty: what the model says by itself",
+            max_chars=80,
+            persist_state="session",
+        )
+    with right:
+        st.slider("Tokens in the lists", 1, 20, 8, key=state.LAB_TOP, persist_state="session")
+    return answer if answer.strip() else ""
+
+
+def knock_out(found: caches.Answer, chosen: choose_heads.Chosen, answer: str) -> PromptTable | None:
+    """The prompt under the condition; None, with the reason said, if it cannot be run."""
+    try:
+        with st.spinner("Running the prompt without it."):
+            return knockout_lab_caches.knock_out(
+                st.session_state[session.MODEL],
+                found.run.prompt,
+                answer,
+                top=st.session_state[state.LAB_TOP],
+                position=chosen.position,
+                key=repr(chosen.condition),
+                _condition=chosen.condition,
+            )
+    except HeadrolesError as error:
+        elements.show_error(error)
+    return None
+
+
+def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
+    """The sentence first, then the numbers behind it."""
+    row = result.rows[0]
+    named = "the token you named" if result.answer.named else "its own first guess"
+    elements.html(
+        f'<p class="hr-small">Without {escape(row.name)}. Watched: {named}.</p>'
+        f'<p class="hr-verdict">{escape(row.verdict)}</p>'
+    )
+    if result.answer.part_of:
+        st.caption(
+            f"“{visible(result.answer.part_of)}” is more than one token; its first one, "
+            f"“{visible(result.answer.text)}”, is watched."
+        )
+    elements.html(ablation_html.facts(numbers(result)))
+    _strip(result, chosen)
+    st.markdown("**How the scores of the next token moved** (logits, against the untouched run)")
+    elements.html(ablation_html.logit_table(row.rose, row.fell))
+    if "mean" in row.name:
+        st.caption(knockout_lab_caches.mean_note(st.session_state[session.MODEL]))
+
+
+def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
+    """The tiles: (name, number, what it is out of)."""
+    from headroles.export.ablation_report import signed
+
+    one = result.rows[0].comparison
+    vocabulary = f"{result.vocabulary:,} tokens"
+    tiles = [
+        ("Rank of the watched token", f"{one.rank_before:,} → {one.rank:,}", f"of {vocabulary}"),
+        (
+            "Its probability",
+            f"{percent(one.probability_before)} → {percent(one.probability)}",
+            "of 100%",
+        ),
+        (
+            "Shift of the whole guess",
+            f"{one.kl:.3f} nats",
+            "KL divergence; 0: nothing changed",
+        ),
+    ]
+    if one.loss_change is not None:
+        count = len(result.encoding.tokens) - 1
+        tiles.append(
+            ("Loss on the prompt", signed(one.loss_change), f"nats a token, mean of {count}")
+        )
+    if one.repeat_loss_change is None:
+        tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
+    else:
+        tiles.append(
+            (
+                "Loss on repeats",
+                signed(one.repeat_loss_change),
+                f"nats a token, mean of {result.repeated}",
+            )
+        )
+    return tiles
+
+
+def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
+    """The prompt with the positions marked, and what the marks say."""
+    from headroles.export.ablation_report import marked_strip
+
+    if not chosen.marked:
+        drawn = marked_strip(result.encoding, {result.position}, word="t")
+        elements.html(drawn)
+        st.caption(
+            "Taken away at every position. The next token is read off at the last one, t (solid); "
+            "dashed: the token just before it."
+        )
+        return
+    before, edge = chosen.word == "off here", chosen.word == "cut look"
+    elements.html(
+        marked_strip(
+            result.encoding, chosen.marked, word=chosen.word, before=before, struck=not edge
+        )
+    )
+    places = listing([str(place) for place in chosen.marked[:12]])
+    if before:
+        words = f"Taken away at {places} (solid, struck through); dashed: the token just before it."
+    elif edge:
+        words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
+    else:
+        words = f"The value vectors at {places} are zero (solid, struck through)."
+    st.caption(words)

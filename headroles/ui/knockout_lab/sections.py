@@ -1,0 +1,55 @@
+"""The sections of the knock-out lab; only the open one is imported and drawn.
+
+A section is a line here and a module with ``draw()``: it asks for what it needs (the model, a
+prompt) itself, and says so if that is not to be had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import import_module
+
+import streamlit as st
+
+from headroles.errors import HeadrolesError
+from headroles.models.catalogue import CATALOGUE
+from headroles.ui.app import copy_link, run_prompt, session
+from headroles.ui.knockout_lab import caches, state
+from headroles.view import html
+
+SECTIONS = dict(
+    zip(
+        state.SECTION_NAMES,
+        ("one_knockout", "many_prompts", "offset_test", "induction_circuit", "components"),
+        strict=True,
+    )
+)
+"""{what the reader sees: the module of this package}; the first one is open at first."""
+
+
+def draw() -> None:
+    """The choice of a section, and the section."""
+    names = list(SECTIONS)
+    st.session_state.setdefault(state.SECTION, names[0])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.segmented_control(
+            "Section",
+            names,
+            key=state.SECTION,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        copy_link.draw()
+    if run_prompt.ready():
+        import_module(f"headroles.ui.knockout_lab.{SECTIONS[chosen or names[0]]}").draw()
+        _what_is_left_out()
+
+
+def _what_is_left_out() -> None:
+    """Said of a model whose guesses are not quite the published one's."""
+    model = CATALOGUE[st.session_state[session.MODEL]]
+    if model.tokenizer is None:
+        return
+    with contextlib.suppress(HeadrolesError):  # the section has said it
+        if lost := caches.bias_left_out(model.key):
+            st.caption(html.bias_sentence(model.name, lost))

@@ -1,0 +1,148 @@
+"""Every session key of the knock-out lab, and what changes more than one of them.
+
+The keys of a section begin with its name, so that two sections never share one by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from headroles.errors import UnknownHeadError
+from headroles.types import Head
+from headroles.ui.app import session
+
+PAGE = "pages/knockout_lab.py"
+"""The page's path."""
+SECTION = "knockout_section"
+"""The open section (a widget's key)."""
+SECTION_NAMES = (
+    "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Components",
+)  # fmt: skip
+"""What the reader sees, in the order of :data:`headroles.ui.app.link.SECTIONS`."""
+LINKED = "knockout_linked"
+"""(section, heads) of a link, until the section has taken them over; else None."""
+WORKS = "knockout_works"
+"""{name: the :class:`headroles.ui.app.stepped_work.Work` of that part of the page}."""
+
+LAB_MODEL = "lab_model"
+"""The model that the choices below are for."""
+LAB_WHAT = "lab_what"
+"""What is taken away: one of :data:`WHATS` (a widget's key)."""
+LAB_HEADS = "lab_heads"
+"""Labels of the chosen heads (a widget's key)."""
+LAB_BEFORE = "lab_heads_before"
+"""The heads before a role's button replaced them; None if none did."""
+LAB_HOW = "lab_how"
+"""How heads are taken away: one of :data:`HOWS` (a widget's key)."""
+LAB_WHERE = "lab_where"
+"""Chosen query positions; empty for all (a widget's key, one a prompt length)."""
+LAB_QUERY, LAB_KEY, LAB_SCALE = "lab_query", "lab_key", "lab_scale"
+"""The cut look, and whether the rest of its row is scaled up (widgets' keys)."""
+LAB_VALUES, LAB_T, LAB_LAYER = "lab_values", "lab_t", "lab_layer"
+"""Which value vectors, seen from where, and in which layer (widgets' keys)."""
+LAB_ANSWER = "lab_answer"
+"""The expected next token (a widget's key)."""
+LAB_TOP = "lab_top"
+"""Tokens a direction (a widget's key)."""
+LAB_EFFECT = "lab_effect"
+"""What the control compares: one of the effects (a widget's key)."""
+
+MANY_HEADS, MANY_PROMPTS, MANY_OWN = "many_heads", "many_prompts", "many_own"
+"""Heads, ready prompts and own prompts of the table (widgets' keys)."""
+MANY_ALL = "many_all_right"
+"""Whether all ready prompts that the model gets right are taken (a widget's key)."""
+MANY_MODEL, OFFSET_MODEL = "many_model", "offset_model"
+"""The model that the section's choices are for."""
+MANY_TOP = "many_top"
+"""Tokens a direction (a widget's key)."""
+MANY_ASKED = "many_asked"
+"""What the table was last asked for; None before the first time."""
+
+OFFSET_HEAD, OFFSET_MOST, OFFSET_N = "offset_head", "offset_most", "offset_n"
+"""The head of the previous-token test, how far back, and samples (widgets' keys)."""
+HEADS, EDGE, VALUES = "Heads", "One look", "Value vectors"
+WHATS = (HEADS, EDGE, VALUES)
+
+TO_ZERO, TO_MEAN = "Output to zero", "Output to its mean"
+TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all"
+HOWS = (TO_MEAN, TO_ZERO, TO_FIRST, TO_EVEN)
+
+BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN = "t−1", "t−1 and t−2", "all before t", "chosen ones"
+BACKS = (BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN)
+
+
+def begin(model: str, heads: Sequence[str]) -> None:
+    """Give the keys their first values; another model starts with its own heads.
+
+    Args:
+        model: the catalogue key.
+        heads: labels of the heads to begin with.
+    """
+    if st.session_state.get(LAB_MODEL) != model:
+        st.session_state[LAB_MODEL] = model
+        st.session_state[LAB_HEADS] = list(heads)
+        st.session_state[LAB_BEFORE] = None
+
+
+def take_heads(labels: Sequence[str]) -> None:
+    """Choose all heads of a role; the choice before it is kept for the way back."""
+    st.session_state[LAB_BEFORE] = list(st.session_state[LAB_HEADS])
+    st.session_state[LAB_HEADS] = list(labels)
+
+
+def heads_back() -> None:
+    """The heads before a role's button replaced them."""
+    st.session_state[LAB_HEADS] = st.session_state[LAB_BEFORE]
+    st.session_state[LAB_BEFORE] = None
+
+
+COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = "component_head", "component_kind", "component_top"
+"""The head whose components are shown, of which map, and how many (widgets' keys)."""
+COMPONENT_MODEL = "component_model"
+"""The model that the head was chosen for."""
+
+_HEADS_OF = {
+    SECTION_NAMES[0]: (LAB_MODEL, LAB_HEADS),
+    SECTION_NAMES[1]: (MANY_MODEL, MANY_HEADS),
+    SECTION_NAMES[2]: (OFFSET_MODEL, OFFSET_HEAD),
+    SECTION_NAMES[4]: (COMPONENT_MODEL, COMPONENT_HEAD),
+}
+"""{section: keys of the model that its choices are for, and of its heads}."""
+
+
+def heads_of(section: str, *, model: str) -> list[str]:
+    """Labels of the heads that a section shows; none before it was opened for this model."""
+    name, waiting = st.session_state.get(LINKED) or (None, ())
+    if name == section:
+        return [one.label for one in waiting]
+    keys = _HEADS_OF.get(section)
+    if keys is None or st.session_state.get(keys[0]) != model:
+        return []
+    chosen = st.session_state.get(keys[1]) or []
+    return [chosen] if isinstance(chosen, str) else list(chosen)
+
+
+def link_to(section: str, heads: Sequence[Head]) -> None:
+    """Let a section begin anew, with the heads of a link if there are any."""
+    st.session_state[LINKED] = (section, tuple(heads)) if heads else None
+    if section in _HEADS_OF:
+        st.session_state[_HEADS_OF[section][0]] = None
+
+
+def linked(section: str, *, layers: int, heads: int) -> list[str]:
+    """Labels of a link's heads for a section, once; what the model does not have is said above."""
+    name, wanted = st.session_state.get(LINKED) or (None, ())
+    if name != section:
+        return []
+    there = tuple(one for one in wanted if one.layer < layers and one.head < heads)
+    if there != wanted:
+        st.session_state[LINKED] = (section, there)
+        session.link_errors(
+            [UnknownHeadError(one.label, layers=layers, heads=heads) for one in wanted
+             if one not in there]
+        )  # fmt: skip
+        st.rerun()  # the sentence stands above the page
+    st.session_state[LINKED] = None
+    return [one.label for one in there]

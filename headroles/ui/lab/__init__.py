@@ -1,1 +1,0 @@
-"""The parts of the page Detector lab: any pattern against every head of a model."""

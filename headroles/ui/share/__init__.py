@@ -1,1 +1,0 @@
-"""Links: what a page shows lives in its address, so that a copied address reopens it."""

@@ -1,0 +1,88 @@
+"""The files of Your Prompt, made when their button is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headroles.ui.app.files import CSV, JSON, PYTHON, File, _provenance, _utf8, file_name
+
+if TYPE_CHECKING:
+    from headroles.ui.app.caches import Answer, Reference
+    from headroles.view.two_prompts import RolePair
+
+
+def of_prompt(found: Answer, reference: Reference) -> list[File]:
+    """The listed heads on the prompt (all heads, without an analysis), and code for them."""
+    model = found.run.model_name
+    what = "listed heads" if reference.entry else "all heads"
+
+    def named(label: str, ending: str, mime: str, make: Callable[..., bytes]) -> File:
+        return File(label, file_name(model, what, ending), mime, partial(make, found, reference))
+
+    code = file_name(model, "again", "py"), file_name(model, "again", "ipynb")
+    return [
+        named("Heads as CSV", "csv", CSV, _heads_csv),
+        named("Heads as JSON", "json", JSON, _heads_json),
+        File("Python script", code[0], PYTHON, partial(_script, found, reference)),
+        File("Jupyter notebook", code[1], JSON, partial(_notebook, found, reference)),
+    ]
+
+
+def of_comparison(
+    found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
+) -> list[File]:
+    """The listed heads on both prompts with the change."""
+    name = file_name(found.run.model_name, "two prompts", "csv")
+    make = partial(_comparison_csv, found, second, reference=reference, pairs=tuple(pairs))
+    return [File("Both prompts as CSV", name, CSV, make)]
+
+
+def _rows(found: Answer, reference: Reference) -> list[dict[str, object]]:
+    from headroles.export import tables
+    from headroles.verdicts.prompt import summarize
+
+    if reference.entry is None:
+        return tables.prompt_rows(found.scores, thresholds=reference.thresholds)
+    return tables.summary_rows(summarize(reference.entry, found.scores))
+
+
+def _heads_csv(found: Answer, reference: Reference) -> bytes:
+    from headroles.export import tables
+
+    rows = _rows(found, reference)
+    return tables.csv_bytes(tables.heads_csv(rows, _provenance(found, reference)))
+
+
+def _heads_json(found: Answer, reference: Reference) -> bytes:
+    from headroles.export import tables
+
+    return _utf8(tables.heads_json(_rows(found, reference), _provenance(found, reference)))
+
+
+def _script(found: Answer, reference: Reference) -> bytes:
+    from headroles.export import notebook
+
+    rows, origin = _rows(found, reference), _provenance(found, reference)
+    return _utf8(notebook.script(found.run, rows, provenance=origin))
+
+
+def _notebook(found: Answer, reference: Reference) -> bytes:
+    from headroles.export import notebook
+
+    rows, origin = _rows(found, reference), _provenance(found, reference)
+    return _utf8(notebook.notebook(found.run, rows, provenance=origin))
+
+
+def _comparison_csv(
+    found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
+) -> bytes:
+    from headroles.export import tables
+    from headroles.view.two_prompts import export_rows
+
+    other = _provenance(second, reference)
+    origin = _provenance(found, reference) | {
+        f"second_{name}": other[name] for name in ("prompt", "tokens", "token_ids")
+    }
+    return tables.csv_bytes(tables.heads_csv(export_rows(pairs), origin))

@@ -1,0 +1,91 @@
+"""A card a role with two bars a head: the same heads on the first prompt and on the second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.ui.app import elements, session
+from headroles.view import html, two_prompts
+
+if TYPE_CHECKING:
+    from headroles.types import PromptRun
+    from headroles.view.two_prompts import RolePair
+
+_TURNS = {
+    "wakes up": "○ → ●",
+    "falls asleep": "● → ○",
+    "awake in both": "●",
+    "asleep in both": "○",
+    two_prompts.TOO_SHORT: "◌",
+}
+
+
+def strips(first: PromptRun, second: PromptRun) -> None:
+    """How the model reads either prompt, side by side where there is room."""
+    with st.container(key="two_strips"):
+        for number, name, run in ((1, "First", first), (2, "Second", second)):
+            with st.container(key=f"strip_{number}"):
+                st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
+                elements.cut_off(run.encoding)
+                elements.html(html.token_strip(run.encoding))
+                guess = run.next_tokens[0]
+                elements.html(
+                    f'<div class="hr-small">{escape(html.strip_sentence(run.encoding))} '
+                    f"It expects “{escape(formatting.visible(guess.text))}” next "
+                    f"({formatting.percent(guess.probability)}).</div>"
+                )
+
+
+def draw(pairs: Sequence[RolePair]) -> None:
+    """Draw the legend, then a card for every role."""
+    elements.html(
+        '<div class="hr-legend"><span><b>1</b> the first prompt</span>'
+        "<span><b>2</b> the second prompt</span></div>"
+    )
+    elements.bar_legend()
+    with st.container(key="pair_cards"):
+        for pair in pairs:
+            with st.container(border=True, key=f"pair_card_{pair.role.key}", height="stretch"):
+                _card(pair)
+
+
+def _card(pair: RolePair) -> None:
+    awake = pair.second.awake
+    elements.html(
+        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
+        f'<span class="hr-turn" role="img" aria-label="{pair.turn}">{_TURNS[pair.turn]}</span>'
+        f"<h3>{escape(pair.role.name)}</h3></div>"
+        f'<p class="hr-explain"><b>{escape(pair.headline)}</b></p>'
+    )
+    if pair.heads:
+        _bars(pair)
+    for reason in two_prompts.reasons(pair):
+        elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
+    if pair.heads:
+        with st.expander("As a table", key=f"pair_numbers_{pair.role.key}"):
+            even = "Even" if not pair.role.has_cells else "Chance"
+            elements.html(
+                html.table(
+                    ["Head", "1: first", even, "2: second", even, "Change"],
+                    two_prompts.table_rows(pair),
+                )
+            )
+            threshold = formatting.percent(float(pair.heads[0].first["threshold"]))
+            st.caption(f"The threshold is {threshold} on both prompts.")
+
+
+def _bars(pair: RolePair) -> None:
+    from headroles.charts import two_prompts as charts_two_prompts
+
+    chart = f"pair_bars_{pair.role.key}"
+    elements.chart(
+        charts_two_prompts.paired_bars(two_prompts.bar_records(pair), pair.role),
+        key=session.chart_key(chart),
+        alt_text=two_prompts.alt_text(pair),
+        on_select=session.on_click(chart, pair.role.key),
+    )

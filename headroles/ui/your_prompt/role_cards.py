@@ -1,0 +1,129 @@
+"""A card per role, and the box that says which roles are asleep and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles.roles.registry import ROLES
+from headroles.ui.app import elements, session
+from headroles.ui.app.elements import chips, heading
+from headroles.view import html, role_cards
+
+if TYPE_CHECKING:
+    from headroles.store.schema import ModelEntry
+    from headroles.view.role_cards import RoleCard
+
+
+def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
+    """Draw every card, then the box about the sleeping ones."""
+    with st.container(key="role_cards"):
+        for card in cards:
+            with st.container(border=True, key=f"card_{card.role.key}", height="stretch"):
+                _card(card)
+        with st.container(border=True, key="card_other", height="stretch"):
+            _other(entry)
+    why_gray(cards)
+
+
+def _card(card: RoleCard) -> None:
+    role = card.role
+    heading(awake=card.awake, name=role.name, headline=card.headline)
+    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    if card.rows:
+        _bars(card)
+    if not card.awake:
+        elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
+        _try_this(card, place="card")
+    if card.rows:
+        with st.expander(_numbers_label(card), key=f"numbers_{card.role.key}"):
+            _numbers(card)
+
+
+def _bars(card: RoleCard) -> None:
+    from headroles.charts import heads as charts_heads
+
+    chart = f"bars_{card.role.key}"
+    elements.chart(
+        charts_heads.head_bars(role_cards.bar_records(card), card.role),
+        key=session.chart_key(chart),
+        alt_text=role_cards.bars_alt(card),
+        on_select=session.on_click(chart, card.role.key),
+    )
+
+
+def _numbers_label(card: RoleCard) -> str:
+    heads = html.count(len(card.rows), "head")
+    gray = len(card.rows) - card.active
+    return f"Why is it gray? ({gray} of {heads})" if gray else f"All numbers ({heads})"
+
+
+def _numbers(card: RoleCard) -> None:
+    chance = "Even" if not card.role.has_cells else "Chance"
+    elements.html(
+        html.table(
+            ["Head", "On this prompt", chance, "Threshold", "Measured"],
+            role_cards.table_rows(card),
+            notes=True,
+        )
+    )
+    note = (
+        "“Even” is 100% by definition: a perfectly even spread. "
+        if not card.role.has_cells
+        else "“Chance” is what an even spread gives on this prompt. "
+    )
+    st.caption(note + "“Measured” is the head's score in the analysis done beforehand.")
+
+
+def _try_this(card: RoleCard, *, place: str) -> None:
+    hint = card.hint(st.session_state[session.PROMPT])
+    if hint is None:
+        return
+    st.button(
+        f"Try this: “{html.shorten(hint, limit=44)}”",
+        key=f"try_{place}_{card.role.key}",
+        icon=":material/lightbulb:",
+        on_click=session.take,
+        args=(hint,),
+        help=hint,
+        wrap=False,
+    )
+
+
+def _other(entry: ModelEntry) -> None:
+    role = ROLES["other"]
+    heads = sorted(role_cards.listed_heads(entry, role.key))
+    total = entry.num_layers * entry.num_heads
+    heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
+    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    chips(heads)
+
+
+def why_gray(cards: Sequence[RoleCard]) -> None:
+    """Which roles are asleep on this prompt, why, and what wakes each."""
+    asleep = [card for card in cards if not card.awake]
+    with st.container(border=True, key="why_gray"):
+        st.subheader("Why are some gray?", anchor=False)
+        if not asleep:
+            st.markdown(
+                f"All {len(cards)} roles are awake on this prompt. A single head can still be "
+                "gray: open “Why is it gray?” in its card."
+            )
+            return
+        st.markdown(
+            f"**{len(asleep)} of {len(cards)}** roles {'is' if len(asleep) == 1 else 'are'} asleep "
+            "on this prompt. Nothing is "
+            "broken: a head can only do its job when the prompt has work for it."
+        )
+        for card in asleep:
+            with st.container(
+                horizontal=True, vertical_alignment="center", key=f"why_{card.role.key}"
+            ):
+                elements.html(
+                    f"<b>○ {escape(card.role.name)}</b><br>{escape(card.why_asleep)}",
+                    width="stretch",
+                )
+                _try_this(card, place="box")

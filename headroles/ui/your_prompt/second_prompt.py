@@ -1,0 +1,63 @@
+"""The box of the second prompt, the way to open it, and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui.app import prompt_form, session
+from headroles.view.html import shorten
+from headroles.view.two_prompts import suggestion
+
+
+def is_open() -> bool:
+    """Whether a second prompt stands beside the first."""
+    return st.session_state[session.SECOND] is not None
+
+
+def offer() -> None:
+    """The button that puts a second prompt beside the first."""
+    suggested = suggestion(st.session_state[session.PROMPT])
+    st.button(
+        "Compare with a second prompt",
+        icon=":material/compare_arrows:",
+        key="compare",
+        on_click=session.compare_with,
+        args=(suggested,),
+        help=f"`{shorten(suggested.replace('`', ''), limit=120)}`",
+    )
+
+
+def draw() -> None:
+    """Draw the second box."""
+    with st.form("second_form", border=True):
+        prompt_form.box(
+            "Second sentence, to compare with",
+            "Change one thing, and see which heads notice.",
+            key=session.SECOND_BOX,
+        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            prompt_form.run_button("Run the second", on_click=session.run_second, key="run_second")
+            first = st.session_state[session.PROMPT]
+            _chip("The first, changed", suggestion(first), key="suggest_second")
+            _chip("The first itself", first, key="same_second")
+    with st.container(horizontal=True, key="compare_ways"):
+        st.button(
+            "Swap the two", icon=":material/swap_horiz:", key="swap", on_click=session.swap_prompts
+        )
+        st.button(
+            "Stop comparing",
+            icon=":material/close:",
+            key="stop_comparing",
+            on_click=session.compare_with,
+            args=(None,),
+        )
+
+
+def _chip(label: str, prompt: str, *, key: str) -> None:
+    st.form_submit_button(
+        label,
+        key=key,
+        on_click=session.compare_with,
+        args=(prompt,),
+        help=f"`{shorten(prompt.replace('`', ''), limit=120)}`" if prompt.strip() else None,
+    )

@@ -1,0 +1,63 @@
+"""What the model read (the token strip) and what it expects next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import formatting
+from headroles.ui.app import elements
+from headroles.view import html
+
+if TYPE_CHECKING:
+    from headroles.types import PromptRun
+
+GUESSES = 8
+"""How many next-token guesses are shown."""
+
+
+def draw(run: PromptRun) -> None:
+    """Draw both, side by side where there is room."""
+    encoding = run.encoding
+    elements.cut_off(encoding)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.subheader("How the model reads it", anchor=False)
+        elements.html(html.token_strip(encoding))
+        elements.html(f'<div class="hr-small">{html.escape(html.strip_sentence(encoding))}</div>')
+        if encoding.start_is_stand_in:
+            elements.html(
+                f'<div class="hr-small">{html.escape(html.start_sentence(encoding))}</div>'
+            )
+    with right:
+        st.subheader("What it expects next", anchor=False)
+        _guesses(run)
+
+
+def _guesses(run: PromptRun) -> None:
+    from headroles.charts import heads
+
+    guesses = run.next_tokens[:GUESSES]
+    labels = [formatting.visible(guess.text) for guess in guesses]
+    elements.chart(
+        heads.next_tokens(guesses, labels),
+        key="next_tokens",
+        alt_text=f"The most probable next token is “{labels[0]}” with "
+        f"{formatting.percent(guesses[0].probability)}.",
+    )
+    left_over = 1 - sum(guess.probability for guess in guesses)
+    elements.html(
+        f'<div class="hr-small">The {len(guesses)} likeliest tokens. All others together: '
+        f"{formatting.percent(max(left_over, 0.0))}.</div>"
+    )
+    with st.expander("As a table", type="compact"):
+        elements.html(
+            html.table(
+                ["Token", "Probability", "Id"],
+                [
+                    [label, f"{guess.probability:.1%}", str(guess.token_id)]
+                    for label, guess in zip(labels, guesses, strict=True)
+                ],
+            )
+        )

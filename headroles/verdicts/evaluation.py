@@ -1,0 +1,111 @@
+"""Does the page's verdict tell heads of a role from heads without it? Measured on unseen prompts.
+
+For a role and a prompt, the heads that the reference scores put over the role's threshold should
+have higher activations than all other heads. The area under the ROC curve says how often: the
+chance that a head of the role beats a head without it (Mann & Whitney 1947), .5 for a coin, 1 for
+a perfect order. Next to it stands what a student sees: how many heads of the role are called
+active (hits), and how many others are (false alarms).
+
+The two differ on purpose. A head can do a role on a prompt though no reference score names it.
+
+>>> auc([0.9, 0.8], [0.1, 0.85])
+0.75
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from headroles.roles.registry import SCORED_ROLES, Role
+from headroles.store.schema import ModelEntry
+from headroles.verdicts.prompt import PromptScores, active_heads, too_little
+
+LENGTHS = ((3, 5), (6, 9), (10, 19), (20, 39), (40, 60))
+"""Bands of prompt length in tokens, BOS included; both ends belong to the band."""
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """One role in one band of prompt lengths."""
+
+    role: str
+    """The role's key."""
+    band: tuple[int, int]
+    """Shortest and longest prompt, in tokens."""
+    prompts: int
+    """Prompts of the band."""
+    judged: int
+    """Of these, prompts on which the role applies and is not too short to tell."""
+    auc: float | None
+    """0..1, area under the curve over all judged (head, prompt) pairs; None without pairs."""
+    hits: float | None
+    """0..1, share of the role's heads called active."""
+    false_alarms: float | None
+    """0..1, share of the other heads called active."""
+
+
+def auc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
+    """Area under the ROC curve, ties counting half; None if either side is empty."""
+    from scipy.stats import mannwhitneyu
+
+    if not len(positives) or not len(negatives):
+        return None
+    statistic = mannwhitneyu(positives, negatives).statistic
+    return float(statistic / (len(positives) * len(negatives)))
+
+
+def heads_with_role(entry: ModelEntry, role: Role) -> Bool[Tensor, "layer head"]:
+    """[layer head] the heads whose reference score reaches the role's threshold, listed or not."""
+    return torch.tensor(entry.all_scores[role.key]) >= entry.categories[role.key].threshold
+
+
+def activity_table(entry: ModelEntry, prompts: Iterable[PromptScores]) -> list[ActivityRow]:
+    """Every role in every band of lengths.
+
+    Args:
+        entry: reference scores and thresholds of the model that ran the prompts.
+        prompts: the scores of prompts that neither the analysis nor the model has seen.
+    """
+    prompts = list(prompts)
+    return [
+        _row(entry, role, band, [one for one in prompts if band[0] <= one.num_tokens <= band[1]])
+        for role in SCORED_ROLES
+        for band in LENGTHS
+    ]
+
+
+def _row(
+    entry: ModelEntry, role: Role, band: tuple[int, int], prompts: list[PromptScores]
+) -> ActivityRow:
+    with_role = heads_with_role(entry, role)
+    threshold = entry.categories[role.key].threshold
+    judged = [one for one in prompts if not _too_little(role, one)]
+    values = [one.activations[role.key].value for one in judged]
+    active = [
+        active_heads(role, one.activations[role.key], threshold, num_tokens=one.num_tokens)
+        for one in judged
+    ]
+
+    def gather(tensors: list[Tensor], chosen: Tensor) -> list[float]:
+        return [float(number) for tensor in tensors for number in tensor[chosen]]
+
+    hits, alarms = gather(active, with_role), gather(active, ~with_role)
+    return ActivityRow(
+        role=role.key,
+        band=band,
+        prompts=len(prompts),
+        judged=len(judged),
+        auc=auc(gather(values, with_role), gather(values, ~with_role)),
+        hits=sum(hits) / len(hits) if hits else None,
+        false_alarms=sum(alarms) / len(alarms) if alarms else None,
+    )
+
+
+def _too_little(role: Role, prompt: PromptScores) -> bool:
+    activation = prompt.activations[role.key]
+    return too_little(role, activation.rows, prompt.num_tokens, chance=activation.chance)

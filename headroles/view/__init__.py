@@ -1,0 +1,1 @@
+"""Records and sentences of pages. Pure: no Streamlit, no Altair, no PyVene."""

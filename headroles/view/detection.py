@@ -1,0 +1,150 @@
+"""What the lab says, worked out from a detection. Pure: no Streamlit, no charts.
+
+>>> card = card_of(found, 0, "activation")  # doctest: +SKIP
+>>> card.sentence  # doctest: +SKIP
+'L1H6 matches best: 0.97 of 1, where an even spread gets 0.16.'
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headroles.types import Head
+from headroles.view.html import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headroles.detector.detection import Detection, Summary
+    from headroles.roles.patterns import Pattern
+
+RINGED = 3
+"""Heads that a map rings."""
+DOMAINS = {"activation": (0.0, 1.0), "mul": (0.0, 1.0), "abs": (-1.0, 1.0)}
+"""The scores that are drawn lightest and darkest."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One pattern's map."""
+
+    pattern: Pattern
+    """The pattern."""
+    records: tuple[dict[str, object], ...]
+    """One a head: layer, head, label, value, mark, top, shown."""
+    sentence: str
+    """The take-away."""
+    basis: str
+    """What it is a mean of, and its chance."""
+
+
+def card_of(found: Detection, place: int, measure: str) -> Card:
+    """The pattern at a place, by a measure."""
+    summary = found.summary(place, measure)
+    best = set(summary.ranking()[:RINGED])
+    layers, heads = found.asked.shape
+    records = [
+        _record(Head(layer, head), summary, found, Head(layer, head) in best)
+        for layer in range(layers)
+        for head in range(heads)
+    ]
+    return Card(found.patterns[place], tuple(records), _sentence(summary), _basis(found, summary))
+
+
+def _record(head: Head, summary: Summary, found: Detection, top: bool) -> dict[str, object]:
+    value = float(summary.mean[head])
+    asked = bool(found.asked[head])
+    scored = asked and math.isfinite(value)
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "value": round(value, 4) if scored else None,
+        "mark": short(value) if scored else ("?" if asked else "–"),
+        "top": top and scored,
+        "shown": (with_error(summary, head) if scored else "undefined" if asked else "not asked"),
+    }
+
+
+def short(value: float) -> str:
+    """A score in a cell: hundredths without the leading 0.
+
+    >>> short(0.973), short(1), short(-0.4), short(-6.19)
+    ('.97', '1', '−.40', '−6.2')
+    """
+    if abs(value) >= 9.95:
+        shown = f"{value:.0f}"
+    elif abs(value) >= 0.995:
+        shown = f"{value:.1f}".removesuffix(".0")
+    else:
+        shown = f"{value:.2f}".replace("0.", ".", 1)
+    return shown.replace("-", "−")
+
+
+def signed(value: float, *, digits: int = 2) -> str:
+    """A score in a sentence, with a real minus."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def with_error(summary: Summary, head: Head) -> str:
+    """``0.97 ± 0.01``; without the error where there is one prompt."""
+    error = float(summary.error[head])
+    spread = f" ± {error:.3f}" if math.isfinite(error) else ""
+    return f"{signed(float(summary.mean[head]), digits=3)}{spread}"
+
+
+def _sentence(summary: Summary) -> str:
+    ranking = summary.ranking()
+    if not ranking:
+        return "No head has a score here."
+    best = ranking[0]
+    chance = (
+        f", where an even spread gets {signed(summary.chance)}"
+        if math.isfinite(summary.chance)
+        else ""
+    )
+    return f"{best.label} matches best: {with_error(summary, best)} of 1{chance}."
+
+
+def _basis(found: Detection, summary: Summary) -> str:
+    total = found.fits.shape[1]
+    n = int(summary.n.max())
+    if total == 1:
+        return "On one prompt, so there is no error."
+    left = total - n
+    rest = f"; on {left} the pattern says nothing or does not fit" if left else ""
+    return f"Mean ± standard error over {count(n, 'prompt')} of {total}{rest}."
+
+
+def table(found: Detection, place: int, measure: str) -> pd.DataFrame:
+    """The ranking by a measure: every head that was asked, those without a score last."""
+    import pandas as pd
+
+    from headroles.detector.caveats import kept_share
+    from headroles.detector.detection import MEASURES
+
+    by = {name: found.summary(place, name) for name in MEASURES}
+    order = by[measure].ranking()
+    asked = [Head(*at) for at in found.asked.nonzero().tolist()]
+    ranked = [*order, *(head for head in asked if head not in set(order))]
+    left = kept_share(found, place)
+    columns: dict[str, object] = {
+        "rank": [place + 1 if place < len(order) else None for place in range(len(ranked))],
+        "head": [head.label for head in ranked],
+        "score": [float(by[measure].mean[head]) for head in ranked],
+        "error": [float(by[measure].error[head]) for head in ranked],
+        "chance": [by[measure].chance] * len(ranked),
+        "n": [int(by[measure].n[head]) for head in ranked],
+    }
+    for name in MEASURES:
+        if name != measure:
+            columns[name] = [float(by[name].mean[head]) for head in ranked]
+    columns["left"] = [float(left[head]) for head in ranked]
+    return pd.DataFrame(columns).astype({"rank": "Int64"})
+
+
+def heads_of(frame: pd.DataFrame) -> list[Head]:
+    """[row] the heads of a ranking."""
+    return [Head.parse(label) for label in frame["head"]]

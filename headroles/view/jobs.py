@@ -1,0 +1,161 @@
+"""Numbers and moments as an instructor reads them. Pure: no Streamlit."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING
+
+from headroles.models.catalogue import CATALOGUE
+from headroles.view.html import count
+
+if TYPE_CHECKING:
+    from headroles.admin.estimate import Estimate
+    from headroles.admin.job_records import Job, JobRequest, JobView
+    from headroles.admin.service import Prospect
+    from headroles.store.schema import ModelEntry
+
+STATES = {
+    "queued": "waiting",
+    "running": "running",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "lost": "lost",
+}
+"""Every state of a job, as a person reads it."""
+
+
+def duration(seconds: float) -> str:
+    """A time that passed, to the second below ten minutes.
+
+    >>> duration(7.6), duration(80), duration(7500)
+    ('8 s', '1 min 20 s', '2 h 5 min')
+    """
+    whole = max(round(seconds), 0)
+    minutes, left = divmod(whole, 60)
+    if minutes >= 60:
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes >= 10 or (minutes and not left):
+        return f"{minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{whole} s"
+
+
+def rough(seconds: float) -> str:
+    """A guessed time: no more digits than a guess has.
+
+    >>> rough(3), rough(47), rough(130), rough(5000)
+    ('5 s', '50 s', '2 min', '1 h 25 min')
+    """
+    if seconds < 55:
+        step = 5 if seconds < 20 else 10
+        return f"{max(step * round(seconds / step), step)} s"
+    if seconds < 600:
+        return f"{max(round(seconds / 60), 1)} min"
+    return duration(300 * round(seconds / 300))
+
+
+def time_range(estimate: Estimate) -> str:
+    """How long an analysis is likely to take.
+
+    >>> time_range(Estimate(low=20, high=75, ...))  # doctest: +SKIP
+    '20 s to 1 min'
+    """
+    low, high = rough(estimate.low), rough(estimate.high)
+    return f"about {low}" if low == high else f"{low} to {high}"
+
+
+def prospect_line(prospect: Prospect) -> str:
+    """What an analysis will take, as HTML: time as a range, memory out of what is free."""
+    name = model_name(prospect.request.model)
+    download = prospect.facts.download_bytes
+    first = f", after a download of <b>{size(download)}</b>" if download else ""
+    return (
+        f'<p class="hr-line"><b>{escape(name)}</b> likely takes '
+        f"<b>{time_range(prospect.estimate)}</b>{first}. It needs about "
+        f"<b>{size(prospect.estimate.memory_bytes)}</b> of memory, out of "
+        f"{size(prospect.available)} that are free on this server.</p>"
+    )
+
+
+def size(number: int) -> str:
+    """Bytes in decimal units, as disks and models are sold.
+
+    >>> size(900), size(54_300), size(1_250_000), size(722_300_000), size(2_000_000_000)
+    ('900 bytes', '54 kB', '1.2 MB', '722 MB', '2.0 GB')
+    """
+    if number < 1000:
+        return count(number, "byte")
+    if number < 1_000_000:
+        return f"{number / 1e3:.0f} kB"
+    if number < 1e9:
+        return f"{number / 1e6:.{1 if number < 1e7 else 0}f} MB"
+    return f"{number / 1e9:.1f} GB"
+
+
+def moment(when: datetime) -> str:
+    """A moment in UTC, e.g. ``31 Jan 2026, 12:05:00 UTC``."""
+    return f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
+
+
+def model_name(key: str) -> str:
+    """The name people read: the catalogue's, or the Hub id itself."""
+    return CATALOGUE[key].name if key in CATALOGUE else key
+
+
+def settings(request: JobRequest) -> str:
+    """What was asked for, in a line."""
+    parts = [count(request.sequences, "sequence"), f"seed {request.seed}", f"cap {request.cap}"]
+    if request.thresholds:
+        parts.append(f"{count(len(request.thresholds), 'threshold')} by hand")
+    parts += [] if request.causal else ["without knock-outs"]
+    parts += [] if request.extended else ["without extended roles"]
+    return ", ".join(parts)
+
+
+def job_label(job: Job) -> str:
+    """A job in one line, for a list to choose from."""
+    when = job.ended_at or job.queued_at
+    return f"{model_name(job.request.model)} · {settings(job.request)} · {moment(when)}"
+
+
+def headline(entry: ModelEntry) -> str:
+    """What a candidate is, in numbers."""
+    total = entry.num_layers * entry.num_heads
+    other = entry.categories.get("other")
+    nothing = f"; {len(other.top_heads)} of them fit no role" if other else ""
+    return (
+        f"{count(entry.num_layers, 'layer')} of {count(entry.num_heads, 'head')}: "
+        f"{count(total, 'head')}{nothing}. {count(entry.sequences, 'sequence')}, "
+        f"seed {entry.seed}, revision {entry.revision[:19]}."
+    )
+
+
+def progress(view: JobView) -> str:
+    """Where a running job stands: phase and sequences."""
+    phase = view.progress.phase[:1].upper() + view.progress.phase[1:]
+    if not view.progress.total:
+        return phase
+    return f"{phase}: {view.progress.done:,} of {count(view.progress.total, 'sequence')}"
+
+
+def clock(view: JobView) -> str:
+    """How long a job has run, and how long it still will."""
+    so_far = f"{duration(view.job.seconds)} so far"
+    if view.remaining is None:
+        return so_far
+    if view.remaining < 1:
+        return f"{so_far}, nearly done"
+    return f"{so_far}, about {rough(view.remaining)} to go"
+
+
+def hub_ids(text: str) -> list[str]:
+    """The ids that were typed, one a line or parted by commas; every one once.
+
+    >>> hub_ids("a/b, c/d\\n a/b\\n")
+    ['a/b', 'c/d']
+    """
+    found = (part.strip() for part in re.split(r"[,;\s]+", text))
+    return list(dict.fromkeys(part for part in found if part))

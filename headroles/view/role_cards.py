@@ -1,0 +1,230 @@
+"""What the page says, worked out from the numbers. Pure: no Streamlit, no charts, no tensors made.
+
+>>> card = role_card(ROLES["induction"], summary["induction"])  # doctest: +SKIP
+>>> card.awake, card.headline  # doctest: +SKIP
+(True, '3 of 4 heads active')
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headroles.formatting import listing, percent
+from headroles.roles.registry import ROLES, SCORED_ROLES, Role
+from headroles.types import Evidence, Head, Verdict
+from headroles.view.html import count
+
+if TYPE_CHECKING:
+    from headroles.scoring.activation import RoleActivation
+    from headroles.store.schema import ModelEntry
+
+STATE_WORDS = {
+    "active": "active",
+    "quiet": "quiet",
+    "not_applicable": "nothing to do here",
+    "too_short": "too short to tell",
+}
+"""Every state of a verdict, as a student reads it."""
+
+
+def _needed(row: Mapping[str, object]) -> float:
+    """What a head must reach on this prompt: the threshold, or clearly over chance."""
+    from headroles.verdicts.prompt import MIN_LIFT
+
+    chance, threshold = float(row["chance"]), float(row["threshold"])
+    return max(threshold, chance + MIN_LIFT * (1 - chance)) if chance < 1 else threshold
+
+
+_ALL_HEADS = {1: "its only head does", 2: "both heads do"}
+
+
+@dataclass(frozen=True)
+class RoleCard:
+    """One role on one prompt."""
+
+    role: Role
+    """The role."""
+    rows: tuple[Mapping[str, object], ...]
+    """[listed head] what ``get_active_head_summary`` says about each."""
+
+    @property
+    def active(self) -> int:
+        """How many listed heads are active."""
+        return sum(bool(row["is_active"]) for row in self.rows)
+
+    @property
+    def awake(self) -> bool:
+        """Whether a listed head does the role on this prompt."""
+        return self.active > 0
+
+    @property
+    def headline(self) -> str:
+        """``3 of 4 heads active``."""
+        if not self.rows:
+            return "no head of this model"
+        return f"{self.active} of {count(len(self.rows), 'head')} active"
+
+    @property
+    def why_asleep(self) -> str:
+        """Why no listed head does the role here; empty when one does."""
+        if self.awake:
+            return ""
+        if not self.rows:
+            return (
+                "The analysis found no head of this model that does this. Other models have some."
+            )
+        reasons = Counter(str(row["reason"]) for row in self.rows)
+        states = {row["state"] for row in self.rows}
+        if len(reasons) == 1 and states != {"quiet"}:
+            return next(iter(reasons))
+        best = max(self.rows, key=lambda row: row["activation_score"])
+        return (
+            "It could show on this prompt, but "
+            + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
+            + f" something else. The nearest is {best['label']} with "
+            f"{percent(best['activation_score'])}; it takes {percent(_needed(best))}."
+        )
+
+    def hint(self, prompt: str) -> str | None:
+        """A prompt that wakes the role, other than the present one."""
+        if not self.rows:
+            return None
+        return next((hint for hint in self.role.hints if hint != prompt), None)
+
+
+def role_cards(summary: Mapping[str, Sequence[Mapping[str, object]]]) -> list[RoleCard]:
+    """A card for every scored role, in the order of the registry."""
+    return [RoleCard(role, tuple(summary.get(role.key, ()))) for role in SCORED_ROLES]
+
+
+def overall(cards: Sequence[RoleCard]) -> str:
+    """The page's answer in one sentence."""
+    awake = sum(card.awake for card in cards)
+    listed = sum(len(card.rows) for card in cards)
+    active = sum(card.active for card in cards)
+    return (
+        f"{awake} of {len(cards)} roles are awake on this prompt, "
+        f"and {active} of {listed} bars are filled."
+    )
+
+
+def also_roles(row: Mapping[str, object], role: Role) -> list[str]:
+    """The names of the other scored roles that list the same head."""
+    keys = [key for key in row["roles"] if key != role.key and ROLES[key].is_scored]
+    return [ROLES[key].name for key in keys]
+
+
+def bar_records(card: RoleCard) -> list[dict[str, object]]:
+    """What the bar chart of a card draws, one record a head."""
+    return [
+        {
+            "order": order,
+            "layer": row["layer"],
+            "head": row["head"],
+            "label": row["label"],
+            "note": "also " + listing(also_roles(row, card.role))
+            if also_roles(row, card.role)
+            else "",
+            "value": row["activation_score"],
+            "chance": row["chance"],
+            "threshold": row["threshold"],
+            "state": row["state"],
+            "applies": row["rows"] > 0,
+            "shown": shown(row),
+            "reason": row["reason"],
+        }
+        for order, row in enumerate(card.rows)
+    ]
+
+
+def shown(row: Mapping[str, object]) -> str:
+    """Value and state in words, at the end of a bar."""
+    words = STATE_WORDS[str(row["state"])]
+    if not row["rows"]:
+        return words
+    return f"{percent(float(row['activation_score']))} · {words}"
+
+
+def shown_verdict(verdict: Verdict) -> str:
+    """The same of a verdict."""
+    return shown(
+        {
+            "state": verdict.state,
+            "activation_score": verdict.activation.value,
+            "rows": verdict.activation.rows,
+        }
+    )
+
+
+def bars_alt(card: RoleCard) -> str:
+    """The take-away of a card's chart."""
+    if not card.awake:
+        return f"{card.role.name}: {card.headline}. {card.why_asleep}"
+    best = max(card.rows, key=lambda row: row["activation_score"])
+    return (
+        f"{card.role.name}: {card.headline}. The strongest is {best['label']} with "
+        f"{percent(best['activation_score'])}; chance is {percent(best['chance'])}, the threshold "
+        f"{percent(best['threshold'])}."
+    )
+
+
+def table_rows(card: RoleCard) -> list[list[str]]:
+    """The table twin of a card's chart, the reason last."""
+    return [
+        [
+            str(row["label"]),
+            shown(row),
+            percent(row["chance"]) if row["rows"] else "–",
+            percent(row["threshold"]),
+            f"{row['score']:.2f} of 1",
+            str(row["reason"])
+            + (
+                f" It is listed under {listing(also_roles(row, card.role))} too."
+                if also_roles(row, card.role)
+                else ""
+            ),
+        ]
+        for row in card.rows
+    ]
+
+
+def listed_heads(entry: ModelEntry | None, role_key: str) -> set[Head]:
+    """The heads that a role lists; none without an analysis."""
+    if entry is None or role_key not in entry.categories:
+        return set()
+    return {Head(top.layer, top.head) for top in entry.categories[role_key].top_heads}
+
+
+def pattern_sentences(
+    role: Role,
+    activation: RoleActivation | None,
+    head: Head,
+    cells: Sequence[Evidence],
+    labels: Sequence[str],
+) -> list[str]:
+    """An attention pattern in plain words, from its numbers."""
+    if activation is None:
+        return []
+    if not activation.rows:
+        return [role.asleep]
+    value = float(activation.value[head])
+    if not role.has_cells:
+        return [
+            f"Averaged over {count(activation.rows, 'token')}, its attention is {percent(value)} "
+            "as even as can be (100% is perfectly even, 0% is all on one token)."
+        ]
+    sentences = [
+        f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "
+        f"its attention goes to {role.looks_at}. An even spread would give "
+        f"{percent(activation.chance)}."
+    ]
+    if cells:
+        best = cells[0]
+        sentences.append(
+            f"The strongest outlined cell: at “{labels[best.query]}” (position {best.query}) it "
+            f"puts {percent(best.weight)} on “{labels[best.key]}” (position {best.key})."
+        )
+    return sentences

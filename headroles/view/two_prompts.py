@@ -1,0 +1,262 @@
+"""What changes between two prompts, in numbers and words. Pure: no Streamlit, no charts.
+
+>>> pairs = role_pairs(cards_of_the_first, cards_of_the_second)  # doctest: +SKIP
+>>> summary(pairs)  # doctest: +SKIP
+'From the first prompt to the second, Induction wakes up; the other 4 roles stay as they are ...'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from headroles.formatting import listing, percent
+from headroles.roles.registry import Role
+from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.view.html import count
+from headroles.view.role_cards import STATE_WORDS, RoleCard, shown
+
+CLEAR = 0.05
+"""A change of fewer points than five of a hundred, without another state, is not called one."""
+
+TURNS = ("wakes up", "falls asleep")
+"""What a role can do from the first prompt to the second."""
+
+TOO_SHORT = "too short to tell"
+"""A prompt without enough tokens, or places, shows neither waking nor sleeping."""
+
+ROW = 62
+"""Pixels that a head's line of text and its two bars take."""
+_BARS = (22, 40)  # pixels from the top of a row to each bar
+_BAR = 12
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One listed head on two prompts."""
+
+    first: Mapping[str, object]
+    """What ``get_active_head_summary`` says about it on the first prompt."""
+    second: Mapping[str, object]
+    """The same on the second prompt."""
+
+    @property
+    def points(self) -> int | None:
+        """By how many points of 100 it changes; None where a prompt has no work for the role."""
+        if not (self.first["rows"] and self.second["rows"]):
+            return None
+        return round(100 * (_value(self.second) - _value(self.first)))
+
+    @property
+    def turn(self) -> str:
+        """``woke up``, ``fell asleep``, or that neither happened or can be told."""
+        if "too_short" in (self.first["state"], self.second["state"]):
+            return TOO_SHORT
+        before, after = bool(self.first["is_active"]), bool(self.second["is_active"])
+        if before != after:
+            return "woke up" if after else "fell asleep"
+        if self.points is None or abs(self.points) < 100 * CLEAR:
+            return "no clear change"
+        return "still active" if after else "still quiet"
+
+    @property
+    def change(self) -> str:
+        """``+43 points · woke up``."""
+        if self.points is None or self.turn == TOO_SHORT:
+            return self.turn
+        amount = f"{self.points:+d}".replace("-", "−") if self.points else "0"
+        return f"{amount} point{'' if abs(self.points) == 1 else 's'} · {self.turn}"
+
+
+def _value(row: Mapping[str, object]) -> float:
+    return float(row["activation_score"])
+
+
+@dataclass(frozen=True)
+class RolePair:
+    """One role on two prompts."""
+
+    first: RoleCard
+    """The role on the first prompt."""
+    second: RoleCard
+    """The role on the second prompt."""
+
+    @property
+    def role(self) -> Role:
+        """The role."""
+        return self.first.role
+
+    @cached_property
+    def heads(self) -> tuple[Pair, ...]:
+        """[listed head] the same heads on both."""
+        return tuple(map(Pair, self.first.rows, self.second.rows))
+
+    @property
+    def turn(self) -> str:
+        """``wakes up``, ``falls asleep``, ``awake in both``, ``asleep in both`` or that a prompt is
+        too short to tell.
+        """
+        if any(
+            card.rows and all(row["state"] == "too_short" for row in card.rows)
+            for card in (self.first, self.second)
+        ):
+            return TOO_SHORT
+        if self.first.awake == self.second.awake:
+            return "awake in both" if self.first.awake else "asleep in both"
+        return "wakes up" if self.second.awake else "falls asleep"
+
+    @property
+    def headline(self) -> str:
+        """``wakes up · 0 → 3 of 4 heads active``."""
+        if not self.heads:
+            return "no head of this model"
+        heads = count(len(self.heads), "head")
+        return f"{self.turn} · {self.first.active} → {self.second.active} of {heads} active"
+
+
+def role_pairs(first: Sequence[RoleCard], second: Sequence[RoleCard]) -> list[RolePair]:
+    """The cards of two prompts, role by role."""
+    return [RolePair(*cards) for cards in zip(first, second, strict=True)]
+
+
+def summary(pairs: Sequence[RolePair]) -> str:
+    """Which roles wake up and which fall asleep from one prompt to the other, in one sentence.
+
+    Roles of which the model has no head are not counted.
+    """
+    turns = [(pair.turn, pair.role.name) for pair in pairs if pair.heads]
+    unknown = sum(turn == TOO_SHORT for turn, _ in turns)
+    stay = listing(
+        [
+            f"{number} {'is' if number == 1 else 'are'} {words}"
+            for words in ("awake in both", "asleep in both")
+            if (number := sum(turn == words for turn, _ in turns))
+        ]
+        + ([f"{unknown} cannot be told (too short)"] if unknown else [])
+    )
+    woken, fallen = ([name for turn, name in turns if turn == word] for word in TURNS)
+    parts = []
+    if woken:
+        parts.append(f"{listing(woken)} {'wakes' if len(woken) == 1 else 'wake'} up")
+    if fallen:
+        parts.append(f"{listing(fallen)} {'falls' if len(fallen) == 1 else 'fall'} asleep")
+    if not parts:
+        return f"No role wakes up or falls asleep from the first prompt to the second: {stay}."
+    rest = f"; of the other roles, {stay}" if stay else ""
+    return f"From the first prompt to the second, {', and '.join(parts)}{rest}."
+
+
+def bar_records(pair: RolePair) -> list[dict[str, object]]:
+    """What the chart draws: two records a head, with the pixels where each bar lies."""
+    records = []
+    for place, head in enumerate(pair.heads):
+        for side, row in enumerate((head.first, head.second), start=1):
+            top = place * ROW + _BARS[side - 1]
+            records.append(
+                {
+                    "top": top,
+                    "bottom": top + _BAR,
+                    "middle": top + _BAR / 2,
+                    "line": place * ROW + 9,
+                    "from": place * ROW,
+                    "to": (place + 1) * ROW,
+                    "side": side,
+                    "layer": row["layer"],
+                    "head": row["head"],
+                    "label": row["label"],
+                    "value": round(_value(row), 4),
+                    "chance": round(float(row["chance"]), 4),
+                    "threshold": row["threshold"],
+                    "state": row["state"],
+                    "applies": row["rows"] > 0,
+                    "number": percent(_value(row)) if row["rows"] else "–",
+                    "idle": "" if row["rows"] else STATE_WORDS[str(row["state"])],
+                    "first": shown(head.first),
+                    "second": shown(head.second),
+                    "change": head.change,
+                    "turned": head.first["is_active"] != head.second["is_active"],
+                }
+            )
+    return records
+
+
+def alt_text(pair: RolePair) -> str:
+    """The take-away of a pair of bars."""
+    if not pair.heads:
+        return f"{pair.role.name}: {pair.headline}."
+    most = max(pair.heads, key=lambda head: abs(head.points or 0))
+    return (
+        f"{pair.role.name}: {pair.headline}. The largest change is {most.first['label']}: "
+        f"{shown(most.first)} on the first prompt, {shown(most.second)} on the second "
+        f"({most.change})."
+    )
+
+
+def table_rows(pair: RolePair) -> list[list[str]]:
+    """The table twin: head, then number and chance on either prompt, then the change."""
+    return [
+        [
+            str(head.first["label"]),
+            shown(head.first),
+            _chance(head.first),
+            shown(head.second),
+            _chance(head.second),
+            head.change,
+        ]
+        for head in pair.heads
+    ]
+
+
+def _chance(row: Mapping[str, object]) -> str:
+    return percent(float(row["chance"])) if row["rows"] else "–"
+
+
+def reasons(pair: RolePair) -> list[str]:
+    """Why the role is asleep, prompt by prompt; nothing where it is awake."""
+    first, second = pair.first.why_asleep, pair.second.why_asleep
+    if first == second:
+        return [first] if first else []
+    named = (("On the first prompt: ", first), ("On the second prompt: ", second))
+    return [words + why for words, why in named if why]
+
+
+def export_rows(pairs: Sequence[RolePair]) -> list[dict[str, object]]:
+    """One flat row a role and head, for a file."""
+    rows = []
+    for pair in pairs:
+        for head in pair.heads:
+            row = {
+                "role": pair.role.key,
+                "layer": head.first["layer"],
+                "head": head.first["head"],
+                "label": head.first["label"],
+                "threshold": head.first["threshold"],
+            }
+            for name, side in (("first", head.first), ("second", head.second)):
+                for key in ("activation_score", "chance", "rows", "state"):
+                    row[f"{name}_{key}"] = side[key]
+            rows.append({**row, "change_in_points": head.points, "change": head.turn})
+    return rows
+
+
+# ------------------------------------------------------------------ a second prompt to begin with
+
+
+def suggestion(prompt: str) -> str:
+    """The same sentence without its repetition, or, where it repeats nothing, said twice.
+
+    >>> suggestion("The cat sat. The cat sat. The")
+    'The cat sat.'
+    >>> suggestion("A dog barks.")
+    'A dog barks. A dog barks.'
+    """
+    words = list(re.finditer(r"\S+", prompt))
+    texts = [word[0] for word in words]
+    for period in range(1, len(texts)):
+        if all(texts[at] == texts[at - period] for at in range(period, len(texts))):
+            return prompt[: words[period - 1].end()]
+    twice = f"{prompt.strip()} {prompt.strip()}"
+    return twice if texts and len(twice) <= MAX_CHARACTERS else DEFAULT_PROMPT
