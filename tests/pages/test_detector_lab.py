@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headroles.detector import detection
+from headroles.detector import detection as detector_detection
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles.patterns import BUILT_IN, Pattern
 from headroles.types import Head
@@ -31,7 +31,7 @@ def app(planted, monkeypatch):
         for layer in range(loaded.num_layers):
             on_layer(layer, found[:, layer])
 
-    monkeypatch.setattr(detect, "each_layer", each_layer)
+    monkeypatch.setattr(detector_detection, "each_layer", each_layer)
     long_work.kept.clear()
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     app.switch_page(state.PAGE).run()

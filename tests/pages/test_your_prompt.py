@@ -349,8 +349,10 @@ def test_what_the_page_needs_before_its_first_paint_is_light() -> None:
     heavy = ("torch", "transformers", "pyvene", "altair", "pandas", "pydantic", "numpy")
     code = (
         "import sys; import streamlit; before = set(sys.modules)\n"
-        "from headroles.ui.app import caches, elements, model_picker, prompt_form, run_prompt, session\n"
-        "from headroles.ui.head_closeup import header, passport, pattern, profile, subject, tokens\n"
+        "from headroles.ui.app import caches, elements, model_picker, prompt_form, run_prompt\n"
+        "from headroles.ui.app import session\n"
+        "from headroles.ui.head_closeup import header, passport, pattern, profile, subject\n"
+        "from headroles.ui.head_closeup import tokens\n"
         "from headroles.ui.head_map import multiples, pair, table\n"
         "from headroles.ui.your_prompt import role_cards, tokens_and_guesses\n"
         f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
