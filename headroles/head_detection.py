@@ -13,7 +13,7 @@ from headroles.errors import CategoriesMissingError, ShapeError
 from headroles.scoring import activation as scoring_activation
 from headroles.store import categories
 from headroles.types import Head, PromptRun
-from headroles.verdicts.prompt import (
+from headroles.verdicts import (
     head_index,
     literature_entry,
     score_prompt,

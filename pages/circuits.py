@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles import store
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.ui.app import caches, elements, run_prompt, session
 from headroles.ui.circuits import composition, controls, state, summary, table
 
@@ -33,10 +34,9 @@ def page() -> None:
 
 def draw(loaded) -> None:
     """Everything that needs the model."""
-    from headroles.store.token_frequencies import token_frequencies
 
     vocab = loaded.model.get_input_embeddings().weight.shape[0]
-    frequencies = token_frequencies(loaded.key, vocab)
+    frequencies = store.token_frequencies(loaded.key, vocab)
     head, settings = controls.draw(loaded)
     controls.limits(loaded, head, settings)
     table.draw(loaded, head, settings, frequencies)

@@ -22,11 +22,10 @@ from headroles.ui.app import (
     session,
 )
 from headroles.ui.head_map import multiples, pair, place_or_content, table
-from headroles.view import head_maps
-from headroles.view.extended_roles import columns
+from headroles.view import columns, head_maps
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 
 def page() -> None:

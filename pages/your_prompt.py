@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles import verdicts
 from headroles.ui.app import (
     caches,
     copy_link,
@@ -93,9 +94,8 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
 
 def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
     """A card a role, and the box about the sleeping ones."""
-    from headroles.verdicts.prompt import summarize
 
-    role_cards = view_role_cards.role_cards(summarize(reference.entry, found.scores))
+    role_cards = view_role_cards.role_cards(verdicts.summarize(reference.entry, found.scores))
     st.markdown(
         f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
     )
@@ -109,12 +109,11 @@ def paired(
     found: caches.Answer, second: caches.Answer | None, reference: caches.Reference
 ) -> list[two_prompts.RolePair]:
     """The same heads on both prompts; none without a second prompt or without an analysis."""
-    from headroles.verdicts.prompt import summarize
 
     if second is None or reference.entry is None:
         return []
     first_cards, second_cards = (
-        view_role_cards.role_cards(summarize(reference.entry, answer.scores))
+        view_role_cards.role_cards(verdicts.summarize(reference.entry, answer.scores))
         for answer in (found, second)
     )
     return two_prompts.role_pairs(first_cards, second_cards)

@@ -19,20 +19,24 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from headroles.ablation.conditions import Condition, HeadOutput
-from headroles.ablation.controls import judge, random_others
+from headroles.ablation import (
+    Condition,
+    HeadOutput,
+    PromptTable,
+    ablate,
+    compare,
+    judge,
+    random_others,
+    standard_conditions,
+    tabulate,
+)
 from headroles.ablation.offset_test import SAMPLES, draw_samples, measure, other_heads, profile
-from headroles.ablation.outcomes import compare
-from headroles.ablation.run import ablate
-from headroles.ablation.tables import PromptTable, standard_conditions, tabulate
 from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
 from headroles.export.ablation_report import provenance, to_csv, to_html
-from headroles.models.catalogue import DEFAULT_MODEL
-from headroles.models.loading import LoadedModel, load_model, model_revision
-from headroles.roles.registry import SCORED_ROLES
-from headroles.store.categories import read_entry
-from headroles.texts.ready_prompts import KINDS, READY, ReadyPrompt
-from headroles.texts.sentences import SENTENCES
+from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
+from headroles.roles import SCORED_ROLES
+from headroles.store import read_entry
+from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
 
 

@@ -21,16 +21,19 @@ import time
 import traceback
 from pathlib import Path
 
+from tqdm import tqdm
+
+from headroles import analysis, reference, store, texts
+
 # Answers with the model in its folder or in the local cache need no telemetry and no chatter.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import DEFAULT_MODEL, catalogue_key
+from headroles.models import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.roles.registry import ROLES
-from headroles.view.causal import LABELS, MARKS
+from headroles.roles import EXTENDED_ROLES, ROLES
+from headroles.view import LABELS, MARKS
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -113,8 +116,6 @@ class TextReport:
     """Progress as a bar, the result as a table."""
 
     def __init__(self) -> None:
-        from tqdm import tqdm
-
         self._bar = tqdm(total=1, unit="seq", disable=None, bar_format="{desc:24}{bar}{r_bar}")
 
     def progress(self, phase: str, done: int, total: int) -> None:
@@ -240,20 +241,22 @@ def check(path: Path, models: list[str]) -> int:
         path: the categories file.
         models: only these; all of the file where none is named.
     """
-    from headroles.analysis.freshness import faults, known_revision
-    from headroles.store.categories import read_all, read_entry
 
     keys = [catalogue_key(model) for model in models]
     try:
-        entries = [read_entry(key, path) for key in keys] if keys else [*read_all(path).values()]
+        entries = (
+            [store.read_entry(key, path) for key in keys]
+            if keys
+            else [*store.read_all(path).values()]
+        )
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1
-    found = [fault for entry in entries for fault in faults(entry)]
+    found = [fault for entry in entries for fault in analysis.faults(entry)]
     for fault in found:
         print(fault, file=sys.stderr)
     for entry in entries:
-        if not known_revision(entry):
+        if not analysis.known_revision(entry):
             print(f"{entry.model_name}: its revision was not checked; no file of it is here.")
     if not entries:
         print(
@@ -272,12 +275,9 @@ def run(
     model: str, options: argparse.Namespace, report: TextReport | JsonLinesReport
 ) -> dict[str, object]:
     """Analyse, write, and return what there is to say about it; what is up to date is skipped."""
-    from headroles.analysis.freshness import why_stale
-    from headroles.reference.selection import AnalysisSettings
-    from headroles.store.categories import read_all, write_entry
 
     began = time.monotonic()
-    settings = AnalysisSettings(
+    settings = reference.AnalysisSettings(
         sequences=options.sequences,
         seed=options.seed,
         cap=options.cap,
@@ -285,14 +285,19 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
-    known = read_all(options.out).get(catalogue_key(model))  # a broken file is told before the work
-    if known and not (options.force or options.compare) and not why_stale(known, model, settings):
+    known = store.read_all(options.out).get(
+        catalogue_key(model)
+    )  # a broken file is told before the work
+    if (
+        known
+        and not (options.force or options.compare)
+        and not analysis.why_stale(known, model, settings)
+    ):
         reason = "it is up to date. --force analyses it again."
         return {"model": known.model_name, "out": str(options.out), "skipped": reason}
-    from headroles.analysis.run import analyze
 
-    entry = analyze(model, settings, progress=report.progress)
-    write_entry(entry, options.out)
+    entry = analysis.analyze(model, settings, progress=report.progress)
+    store.write_entry(entry, options.out)
     summary = {
         "model": entry.model_name,
         "out": str(options.out),
@@ -327,12 +332,11 @@ def run(
 
 def compare(model: str) -> dict[str, float]:
     """The largest difference from ``detect_head`` on the probe sentences and two repeats."""
-    from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.detect_head_parity import largest_difference
-    from headroles.texts.sentences import SENTENCES
 
-    repeats = [f"{sentence} {sentence}" for sentence in SENTENCES[:2]]
-    return largest_difference(load_bridge(model), [*SENTENCES[:4], *repeats])
+    repeats = [f"{sentence} {sentence}" for sentence in texts.SENTENCES[:2]]
+    return analysis.largest_difference(
+        analysis.load_bridge(model), [*texts.SENTENCES[:4], *repeats]
+    )
 
 
 if __name__ == "__main__":

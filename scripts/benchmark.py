@@ -25,6 +25,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from headroles import (
+    ablation,
+    admin,
+    analysis,
+    capture,
+    circuits,
+    detector,
+    models,
+    reference,
+    roles,
+    verdicts,
+)
+from headroles.head_detection import get_active_head_summary
+from headroles.types import Head
+from headroles.ui.app import session
+
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
@@ -116,20 +132,14 @@ def gpt2_small() -> Iterator[Path]:
 
 def analysis_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
     """The three roles that both know, on the same prompts: one run each against one pass."""
-    from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.detect_head_parity import (
-        detect_head_scores,
-        largest_difference,
-        own_detect_head,
-    )
     from headroles.texts.sentences import SENTENCES
 
-    bridge = load_bridge(str(folder))
+    bridge = analysis.load_bridge(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
-    difference = max(largest_difference(bridge, texts[:2]).values())
+    difference = max(analysis.largest_difference(bridge, texts[:2]).values())
     theirs, own = in_turn(
-        lambda: detect_head_scores(bridge, texts),
-        lambda: own_detect_head(bridge, texts),
+        lambda: analysis.detect_head_scores(bridge, texts),
+        lambda: analysis.own_detect_head(bridge, texts),
         repeats=repeats,
     )
     what = (
@@ -156,20 +166,16 @@ def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
 
     One alone is two rows, because it is told against the untouched run; twenty together share it.
     """
-    from headroles.ablation.conditions import Condition, HeadOutput
-    from headroles.ablation.run import ablate
-    from headroles.models.loading import load_model
     from headroles.texts.examples import DEFAULT_PROMPT
     from headroles.texts.tokenization import encode
-    from headroles.types import Head
 
-    loaded = load_model("demo")
+    loaded = models.load_model("demo")
     encoding = encode(loaded.tokenizer, DEFAULT_PROMPT)
     heads = [Head(place % loaded.num_layers, place // loaded.num_layers) for place in range(20)]
-    conditions = [Condition(head.label, (HeadOutput((head,)),)) for head in heads]
+    conditions = [ablation.Condition(head.label, (ablation.HeadOutput((head,)),)) for head in heads]
     one_by_one, together = in_turn(
-        lambda: [ablate(loaded, encoding, [one]) for one in conditions],
-        lambda: ablate(loaded, encoding, conditions),
+        lambda: [ablation.ablate(loaded, encoding, [one]) for one in conditions],
+        lambda: ablation.ablate(loaded, encoding, conditions),
         repeats=repeats,
     )
     what = (
@@ -183,25 +189,21 @@ def analysis_vs_forward(repeats: int) -> Measured:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.measure import make_texts, measure
-    from headroles.models.loading import load_tokenizer
-    from headroles.reference.settings import MAX_CELLS
     from headroles.texts.probe_texts import batches
 
     with gpt2_small() as folder:
-        bridge = load_bridge(str(folder))
+        bridge = analysis.load_bridge(str(folder))
         model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
-        probe = make_texts(load_tokenizer(str(folder)), n=8, seed=0)
+        probe = analysis.make_texts(models.load_tokenizer(str(folder)), n=8, seed=0)
 
         def bare() -> None:
             with torch.inference_mode():
                 for texts in (probe.sentences, probe.control, probe.repeats):
-                    for rows in batches(texts, max_cells=MAX_CELLS):
+                    for rows in batches(texts, max_cells=reference.MAX_CELLS):
                         model(texts.token_ids[rows, : int(texts.lengths[rows].max())])
 
         own, theirs = in_turn(
-            lambda: measure(bridge, probe, seed=0), bare, repeats=max(3, repeats // 3)
+            lambda: analysis.measure(bridge, probe, seed=0), bare, repeats=max(3, repeats // 3)
         )
     what = "analysis / bare eager forward of the same batches, GPT-2-small size"
     return Measured(what, "at most 1.25", own, theirs)
@@ -209,29 +211,27 @@ def analysis_vs_forward(repeats: int) -> Measured:
 
 def detector_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Measured:
     """The three patterns that both know, by mul: one run each against one batched pass."""
-    from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.detect_head_parity import DETECTED, detect_head_scores
-    from headroles.detector.detection import detect
-    from headroles.models.loading import load_model
-    from headroles.roles.patterns import Pattern, prompts_of_ids
     from headroles.texts.probe_texts import pack
     from headroles.texts.sentences import SENTENCES
 
-    bridge, loaded = load_bridge(str(folder)), load_model(str(folder))
+    bridge, loaded = analysis.load_bridge(str(folder)), models.load_model(str(folder))
     texts = [SENTENCES[place % len(SENTENCES)] for place in range(prompts)]
     # Whatever start token the bridge prepends, detect_head sees the same.
-    batch = prompts_of_ids(
+    batch = roles.prompts_of_ids(
         loaded.tokenizer, pack([bridge.to_tokens(text)[0].tolist() for text in texts])
     )
-    patterns = [Pattern("detect_head", name) for name in DETECTED.values()]
-    found, theirs = detect(loaded, batch, patterns), detect_head_scores(bridge, texts)
+    patterns = [roles.Pattern("detect_head", name) for name in analysis.DETECTED.values()]
+    found, theirs = (
+        detector.detect(loaded, batch, patterns),
+        analysis.detect_head_scores(bridge, texts),
+    )
     difference = max(
         float((found.summary(place, "mul").mean - scores).abs().max())
         for place, scores in enumerate(theirs.values())
     )
     slow, own = in_turn(
-        lambda: detect_head_scores(bridge, texts),
-        lambda: detect(loaded, batch, patterns),
+        lambda: analysis.detect_head_scores(bridge, texts),
+        lambda: detector.detect(loaded, batch, patterns),
         repeats=repeats,
     )
     what = (
@@ -268,23 +268,22 @@ def _detector_and_bare(folder: Path, name: str, *, repeats: int) -> Measured:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from headroles.detector.detection import MAX_CELLS, detect
-    from headroles.models.loading import load_model
-    from headroles.roles.patterns import BUILT_IN, read_prompts
     from headroles.texts.probe_texts import batches
     from headroles.texts.sentences import SENTENCES
 
-    loaded = load_model(str(folder))
+    loaded = models.load_model(str(folder))
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
-    prompts, _ = read_prompts(loaded.tokenizer, SENTENCES, max_tokens=loaded.max_tokens)
+    prompts, _ = roles.read_prompts(loaded.tokenizer, SENTENCES, max_tokens=loaded.max_tokens)
     texts = prompts.sequences
 
     def bare() -> None:
         with torch.inference_mode():
-            for rows in batches(texts, max_cells=MAX_CELLS):
+            for rows in batches(texts, max_cells=detector.MAX_CELLS):
                 model(texts.token_ids[rows, : int(texts.lengths[rows].max())])
 
-    own, theirs = in_turn(lambda: detect(loaded, prompts, BUILT_IN[:3]), bare, repeats=repeats)
+    own, theirs = in_turn(
+        lambda: detector.detect(loaded, prompts, roles.BUILT_IN[:3]), bare, repeats=repeats
+    )
     what = f"detector lab / bare eager forward of the same batch, {len(prompts)} prompts, {name}"
     return Measured(what, "at most 1.25", own, theirs)
 
@@ -303,16 +302,12 @@ def extended_vs_basic_gpt2_small(repeats: int) -> Measured:
 
 
 def _extended_and_basic(folder: Path, *, n: int, repeats: int, what: str) -> Measured:
-    from headroles.analysis.bridge import load_bridge
-    from headroles.analysis.extended_roles import measure_extended
-    from headroles.analysis.measure import make_texts, measure
-    from headroles.models.loading import load_tokenizer
 
-    bridge, tokenizer = load_bridge(str(folder)), load_tokenizer(str(folder))
-    probe = make_texts(tokenizer, n=n, seed=0)
+    bridge, tokenizer = analysis.load_bridge(str(folder)), models.load_tokenizer(str(folder))
+    probe = analysis.make_texts(tokenizer, n=n, seed=0)
     extended, basic = in_turn(
-        lambda: measure_extended(bridge, tokenizer, probe, seed=0),
-        lambda: measure(bridge, probe, seed=0),
+        lambda: analysis.measure_extended(bridge, tokenizer, probe, seed=0),
+        lambda: analysis.measure(bridge, probe, seed=0),
         repeats=repeats,
     )
     return Measured(f"six extended roles / five basic roles, {what}", "", extended, basic)
@@ -337,21 +332,15 @@ def prompt_during_analysis(repeats: int) -> Measured:
     """A student's prompt while an analysis runs in the background, and while the same one rests."""
     import psutil
 
-    from headroles.admin.job_records import JobRequest
-    from headroles.admin.jobs import Jobs
-    from headroles.capture.attention import capture
-    from headroles.head_detection import get_active_head_summary
-    from headroles.models.loading import load_model
-
-    loaded = load_model("demo")
+    loaded = models.load_model("demo")
     prompt = "The cat sat on the mat. The dog lay by the fire. " * 4
 
     def answer() -> None:
-        get_active_head_summary(capture(loaded, prompt), "demo")
+        get_active_head_summary(capture.capture(loaded, prompt), "demo")
 
     with gpt2_small() as folder, tempfile.TemporaryDirectory() as name:
-        jobs = Jobs(Path(name))
-        job = jobs.submit(JobRequest(model=str(folder), sequences=20_000), who="benchmark")
+        jobs = admin.Jobs(Path(name))
+        job = jobs.submit(admin.JobRequest(model=str(folder), sequences=20_000), who="benchmark")
         try:
             while not jobs.watch(job.id).progress.done:
                 time.sleep(0.2)
@@ -378,23 +367,18 @@ def prompt_and_bare(folder: Path, *, repeats: int) -> tuple[list[float], list[fl
     import torch
     from transformers import AutoModelForCausalLM
 
-    from headroles.capture.attention import capture
-    from headroles.models.loading import load_model
-    from headroles.types import Head
-    from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, judge, score_prompt
-
-    loaded = load_model(str(folder))
+    loaded = models.load_model(str(folder))
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     prompt = "The cat sat on the mat. The dog lay by the fire. " * 12
-    ids = torch.tensor([capture(loaded, prompt).token_ids])
+    ids = torch.tensor([capture.capture(loaded, prompt).token_ids])
     listed = [Head(n % loaded.num_layers, n) for n in range(8)]
 
     def own() -> None:
-        run = capture(loaded, prompt)
-        scores = score_prompt(run.attention, run.token_ids)
-        for role, threshold in DEFAULT_THRESHOLDS.items():  # eight listed heads a role
+        run = capture.capture(loaded, prompt)
+        scores = verdicts.score_prompt(run.attention, run.token_ids)
+        for role, threshold in verdicts.DEFAULT_THRESHOLDS.items():  # eight listed heads a role
             for head in listed:
-                judge(head, role, scores, threshold)
+                verdicts.judge(head, role, scores, threshold)
 
     def bare() -> None:
         with torch.inference_mode():
@@ -452,12 +436,9 @@ def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
-    from headroles.models import catalogue
-    from headroles.ui.app import session
-
     with gpt2_small() as folder:
-        demo = replace(catalogue.CATALOGUE["demo"], source=str(folder))
-        with mock.patch.dict(catalogue.CATALOGUE, {"demo": demo}):
+        demo = replace(models.catalogue.CATALOGUE["demo"], source=str(folder))
+        with mock.patch.dict(models.catalogue.CATALOGUE, {"demo": demo}):
             app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=300).run()
             app.switch_page(page).run()
 
@@ -476,9 +457,8 @@ def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
 
 def _prompt_of(tokens: int, folder: Path) -> str:
     """A text of exactly so many tokens, the start token included."""
-    from headroles.models.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(str(folder))
+    tokenizer = models.load_tokenizer(str(folder))
     ids = tokenizer("The cat sat on the mat. The dog lay by the fire. " * tokens)["input_ids"]
     return tokenizer.decode(ids[: tokens - 1])
 
@@ -588,9 +568,8 @@ def app_memory_bundled(_repeats: int) -> Measured:
 
 def app_memory_gpt2_small(_repeats: int) -> Measured:
     """The same with a model of GPT-2 small's size, which lies where the Hub's copy would lie."""
-    from headroles.models.catalogue import CATALOGUE
 
-    entry = CATALOGUE["gpt2"]
+    entry = models.CATALOGUE["gpt2"]
     with tempfile.TemporaryDirectory() as name, gpt2_small() as folder:
         home = Path(name)
         model = home / "hub" / f"models--{entry.source.replace('/', '--')}"
@@ -609,13 +588,13 @@ def app_memory(model: str, *, home: Path, aim: str) -> Measured:
     """
     import shutil
 
-    from headroles.admin.access import hash_password
-
     data = home / "data"
     data.mkdir()
     shutil.copy(ROOT / "data" / "head_categories.json", data)
     password = "only for this measurement"
-    (home / "secrets.toml").write_text(f'[admin]\npassword_hash = "{hash_password(password)}"\n')
+    (home / "secrets.toml").write_text(
+        f'[admin]\npassword_hash = "{admin.hash_password(password)}"\n'
+    )
     environment = {
         "HEADROLES_DATA": str(data),
         "HF_HOME": str(home),
@@ -672,9 +651,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
     """Run prompts in a browser, and have the model analysed on the Admin page half way."""
     from playwright.sync_api import sync_playwright
 
-    from headroles.models.catalogue import CATALOGUE
-
-    name, half = CATALOGUE[model].name, len(prompts) // 2
+    name, half = models.CATALOGUE[model].name, len(prompts) // 2
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_context().new_page()
@@ -767,19 +744,16 @@ def circuits_peak_memory(repeats: int) -> Measured:
 
 def circuits_table_vs_whole(repeats: int) -> Measured:
     """The table of one head of the bundled model: in blocks, against both whole matrices."""
-    from headroles.circuits import qk_ov
-    from headroles.models.loading import load_model
-    from headroles.types import Head
 
-    loaded = load_model("demo")
-    even = qk_ov.uniform(2816)
-    found = qk_ov.head_factors(loaded, Head(0, 6), qk_ov.CircuitSettings())
+    loaded = models.load_model("demo")
+    even = circuits.qk_ov.uniform(2816)
+    found = circuits.qk_ov.head_factors(loaded, Head(0, 6), circuits.qk_ov.CircuitSettings())
 
     def whole() -> None:
         qk, ov = found.query @ found.key.T, found.value @ found.out
         (qk.amax(0) * ov.amax(1) * even**0.1).topk(10)
 
-    blocks, at_once = in_turn(lambda: qk_ov.key_table(found, even), whole, repeats=repeats)
+    blocks, at_once = in_turn(lambda: circuits.qk_ov.key_table(found, even), whole, repeats=repeats)
     what = "key table in blocks, with its lists / both whole matrices and the choice of keys"
     return Measured(what, "at most 1.5", blocks, at_once)
 

@@ -16,15 +16,13 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import DEFAULT_MODEL
-from headroles.models.loading import LoadedModel, load_model
-from headroles.roles.registry import ROLES
-from headroles.store.categories import read_entry
-from headroles.training.english import StoryGrammar
-from headroles.verdicts.evaluation import ActivityRow, activity_table
-from headroles.verdicts.prompt import score_prompt
+from headroles.models import DEFAULT_MODEL, LoadedModel, load_model
+from headroles.roles import ROLES
+from headroles.store import read_entry
+from headroles.training import StoryGrammar
+from headroles.verdicts import ActivityRow, activity_table, score_prompt
 
 HELD_OUT_SEED = 20_260_000
 """Far from every seed that training draws."""

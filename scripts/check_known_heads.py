@@ -16,12 +16,13 @@ import os
 import sys
 from pathlib import Path
 
+from headroles import analysis, models, reference
+
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError, ModelUnavailableError
 from headroles.reference.published import Comparison, compare
-from headroles.roles.known_heads import KnownHead, known_heads
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES, KnownHead, known_heads
 
 DONE, FAILED, SKIPPED = 0, 1, 77
 
@@ -40,10 +41,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Analyse, compare and print."""
     options = parse_arguments(argv)
-    from headroles.models.catalogue import catalogue_key
 
     try:
-        known = known_heads(catalogue_key(options.model), path=options.known)
+        known = known_heads(models.catalogue_key(options.model), path=options.known)
         if not known:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
             return FAILED
@@ -62,13 +62,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:
-    from headroles.analysis.run import analyze
-    from headroles.models.loading import fetch_model
-    from headroles.reference.selection import AnalysisSettings
 
-    fetch_model(options.model)  # before the libraries: without a network it is said at once
-    settings = AnalysisSettings(sequences=options.sequences, seed=options.seed)
-    return compare(analyze(options.model, settings), known)
+    models.fetch_model(options.model)  # before the libraries: without a network it is said at once
+    settings = reference.AnalysisSettings(sequences=options.sequences, seed=options.seed)
+    return compare(analysis.analyze(options.model, settings), known)
 
 
 def as_numbers(found: Comparison) -> dict[str, object]:

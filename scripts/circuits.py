@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from headroles import circuits, export, models, store
 from headroles.errors import HeadrolesError, UnknownHeadError
 from headroles.types import Head
 
@@ -62,21 +63,18 @@ def made(options: argparse.Namespace) -> bytes:
     Raises:
         HeadrolesError: if the model or the head cannot be used.
     """
-    from headroles.circuits import qk_ov, weights
-    from headroles.models.loading import load_model
-    from headroles.store.token_frequencies import token_frequencies
 
-    settings = qk_ov.CircuitSettings(
+    settings = circuits.qk_ov.CircuitSettings(
         norm=options.norm,
         biases=not options.no_biases,
         minus_bos=not options.keep_bos,
         minus_mean=not options.keep_mean,
     )
     head = Head.parse(options.head)
-    loaded = load_model(options.model)
+    loaded = models.load_model(options.model)
     if head.layer >= loaded.num_layers or head.head >= loaded.num_heads:
         raise UnknownHeadError(options.head, layers=loaded.num_layers, heads=loaded.num_heads)
-    frequencies = token_frequencies(loaded.key, len(weights.embedding(loaded)))
+    frequencies = store.token_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
     if options.composition:
         return composition(loaded, options.composition, norm=options.norm)
     if options.summary:
@@ -86,42 +84,38 @@ def made(options: argparse.Namespace) -> bytes:
 
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
     """One head's pivot table."""
-    from headroles.circuits import qk_ov
-    from headroles.export import circuits
 
-    found = qk_ov.head_factors(loaded, head, settings)
+    found = circuits.qk_ov.head_factors(loaded, head, settings)
     if options.token is not None:
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
-        rows = qk_ov.rows_for(found, frequencies.probabilities, ids, each=options.each)
+        rows = circuits.qk_ov.rows_for(found, frequencies.probabilities, ids, each=options.each)
     else:
         with bar("keys") as tell:
-            rows = qk_ov.key_table(
+            rows = circuits.qk_ov.key_table(
                 found,
                 frequencies.probabilities,
                 keys=options.keys,
                 each=options.each,
                 on_block=tell,
             )
-    names = circuits.labels(loaded, rows)
+    names = export.circuits.labels(loaded, rows)
     origin = {
         "model": loaded.key,
-        **circuits.about(head, settings),
+        **export.circuits.about(head, settings),
         "probabilities": frequencies.sentence,
     }
     if options.format == "csv":
-        return circuits.table_csv(rows, names, origin)
-    return circuits.table_markdown(rows, names, origin).encode()
+        return export.circuits.table_csv(rows, names, origin)
+    return export.circuits.table_markdown(rows, names, origin).encode()
 
 
 def summary(loaded, settings, frequencies) -> bytes:
     """All heads in a few numbers."""
-    from headroles.circuits import qk_ov
-    from headroles.export.tables import csv_bytes, heads_csv
 
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
-        one = qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
+        one = circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {
                 "head": head.label,
@@ -134,16 +128,14 @@ def summary(loaded, settings, frequencies) -> bytes:
             }
         )
     origin = {"model": loaded.key, "layer_norm": settings.norm, "biases": settings.biases}
-    return csv_bytes(heads_csv(lines, origin))
+    return export.csv_bytes(export.heads_csv(lines, origin))
 
 
 def composition(loaded, kind: str, *, norm: str) -> bytes:
     """Every pair of heads of different layers, strongest first."""
-    from headroles.circuits import composition as circuits_composition
-    from headroles.export.tables import csv_bytes, heads_csv
 
     with bar("layers") as tell:
-        found = circuits_composition.composition(loaded, kind, norm=norm, on_block=tell)
+        found = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
     lines = [
         {
             "earlier": first.label,
@@ -163,7 +155,7 @@ def composition(loaded, kind: str, *, norm: str) -> bytes:
         "random_sd": found.spread,
         "random_draws": found.draws,
     }
-    return csv_bytes(heads_csv(lines, origin))
+    return export.csv_bytes(export.heads_csv(lines, origin))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from headroles import models
 from headroles.errors import HeadrolesError
 
 
@@ -21,15 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tokenizer", required=True, help="folder or Hub id of its tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="result folder")
     options = parser.parse_args(argv)
-    import torch
-
-    from headroles.models.loading import load_tokenizer
-    from headroles.models.tl_to_gpt2 import convert
-
     try:
         # weights_only: a pickle could run any code.
-        found = convert(torch.load(options.weights, map_location="cpu", weights_only=True))
-        tokenizer = load_tokenizer(options.tokenizer)
+        found = models.convert(torch.load(options.weights, map_location="cpu", weights_only=True))
+        tokenizer = models.load_tokenizer(options.tokenizer)
     except (HeadrolesError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from headroles import training
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import CATALOGUE, catalogue_key, resolve_source
-from headroles.models.loading import load_tokenizer
-from headroles.store.token_frequencies import write_frequencies
+from headroles.models import CATALOGUE, catalogue_key, load_tokenizer, resolve_source
+from headroles.store import write_frequencies
 
 PASSAGES = 20_000
 
@@ -50,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     if options.text is None:
-        from headroles.training.english import StoryGrammar
-
-        texts = [f"{text}\n\n" for text in StoryGrammar(options.seed).passages(PASSAGES)]
+        texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
         source = (
             f"{PASSAGES:,} passages of the grammar that wrote the model's training text "
             f"(headroles/training/english.py, seed {options.seed})"

@@ -14,15 +14,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
+from headroles import detector, export, models, roles, texts
+from headroles.errors import DiskError
+from headroles.types import Head
+
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from headroles.errors import HeadrolesError, PatternError
 
 if TYPE_CHECKING:
-    from headroles.detector.detection import Detection
-    from headroles.models.loading import LoadedModel
-    from headroles.roles.patterns import Pattern, Prompts
+    from headroles.detector import Detection
+    from headroles.models import LoadedModel
+    from headroles.roles import Pattern, Prompts
 
 KINDS = ("repeats", "sentences", "random")
 DEFAULT_PROMPT = "The cat sat on the mat. The cat sat on the mat. The cat"
@@ -67,18 +73,12 @@ def _run(options: argparse.Namespace) -> None:
         raise HeadrolesError(
             f"“{options.out}” ends neither in .csv nor in .json.", mend="For example: found.csv"
         )
-    from tqdm import tqdm
-
-    from headroles.detector.detection import detect
-    from headroles.models.loading import load_model
-    from headroles.types import Head
-
     patterns = _patterns(options)
     heads = [Head.parse(label) for label in options.head or []]
-    loaded = load_model(options.model)
+    loaded = models.load_model(options.model)
     prompts, made = _prompts(options, loaded)
     with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
-        found = detect(
+        found = detector.detect(
             loaded,
             prompts,
             patterns,
@@ -94,13 +94,11 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _patterns(options: argparse.Namespace) -> list[Pattern]:
-    from headroles.roles.pattern_matrix import read_matrix
-    from headroles.roles.patterns import of_matrix, parse_pattern
 
-    found = [parse_pattern(spec) for spec in options.pattern or []]
+    found = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
-        found += [of_matrix(read_matrix(_text(path)), title=path.stem)]
-    return found or [parse_pattern("induction")]
+        found += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
+    return found or [roles.parse_pattern("induction")]
 
 
 def _text(path: Path) -> str:
@@ -114,20 +112,18 @@ def _text(path: Path) -> str:
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
     """The prompts, and how they were made if nobody typed them."""
-    from headroles.roles.patterns import check_count, prompts_of_ids, read_prompts
-    from headroles.texts.probe_texts import generated
 
-    texts = list(options.prompt or [])
+    typed = list(options.prompt or [])
     if options.prompts:
-        texts += [line for line in _text(options.prompts).splitlines() if line.strip()]
-    if texts and options.generate:
+        typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
+    if typed and options.generate:
         raise HeadrolesError(
             "Prompts are given and to be made.", mend="Leave out --generate, or the prompts."
         )
     if options.generate:
         n = max(1, options.n)
-        check_count(n)
-        ids, cut = generated(
+        roles.check_count(n)
+        ids, cut = texts.generated(
             options.generate,
             n,
             tokenizer=loaded.tokenizer,
@@ -135,10 +131,12 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
             max_tokens=loaded.max_tokens,
         )
         made = f"generated: {options.generate}, n={len(ids)}, seed={options.seed}"
-        prompts = prompts_of_ids(loaded.tokenizer, ids)
+        prompts = roles.prompts_of_ids(loaded.tokenizer, ids)
     else:
-        made, texts = "", texts or [DEFAULT_PROMPT]
-        prompts, encodings = read_prompts(loaded.tokenizer, texts, max_tokens=loaded.max_tokens)
+        made, typed = "", typed or [DEFAULT_PROMPT]
+        prompts, encodings = roles.read_prompts(
+            loaded.tokenizer, typed, max_tokens=loaded.max_tokens
+        )
         cut = sum(one.truncated for one in encodings)
     if cut:
         longest = f"the {loaded.max_tokens:,} tokens that the model reads"
@@ -148,10 +146,9 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
 
 def report(found: Detection, place: int, measure: str, *, top: int) -> str:
     """The best heads of a pattern as a table, with chance, errors and the traps."""
-    from headroles.detector.caveats import kept_share, traps
 
     summary = found.summary(place, measure)
-    left = kept_share(found, place)
+    left = detector.kept_share(found, place)
     pattern = found.patterns[place]
     lines = [
         "",
@@ -164,7 +161,7 @@ def report(found: Detection, place: int, measure: str, *, top: int) -> str:
         f"{int(summary.n[head]):>8} {float(left[head]):>15.1%}"
         for head in summary.ranking()[:top]
     ]
-    lines += [f"! {trap.title}. {trap.sentence}" for trap in traps(found, place, measure)]
+    lines += [f"! {trap.title}. {trap.sentence}" for trap in detector.traps(found, place, measure)]
     return "\n".join(lines)
 
 
@@ -174,15 +171,12 @@ def _number(value: object) -> str:
 
 
 def _write(path: Path, found: Detection, loaded: LoadedModel, prompts: Prompts, made: str) -> None:
-    from headroles.errors import DiskError
-    from headroles.export import detection
-    from headroles.export.tables import csv_bytes
 
-    origin = detection.provenance(found, loaded, prompts, made=made)
+    origin = export.detection.provenance(found, loaded, prompts, made=made)
     content = (
-        csv_bytes(detection.as_csv(found, origin))
+        export.csv_bytes(export.detection.as_csv(found, origin))
         if path.suffix == ".csv"
-        else detection.as_json(found, origin).encode("utf-8")
+        else export.detection.as_json(found, origin).encode("utf-8")
     )
     try:
         path.write_bytes(content)

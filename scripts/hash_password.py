@@ -11,7 +11,7 @@ from __future__ import annotations
 import getpass
 import sys
 
-from headroles.admin.access import LONGEST_SECRET, hash_password
+from headroles.admin import LONGEST_SECRET, hash_password
 from headroles.errors import HeadrolesError
 
 SHORTEST = 12

@@ -15,15 +15,15 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from headroles.paths import ROOT
-from headroles.training.attention_only import (
+from headroles.training import (
     FOLDERS,
+    Trainer,
     attention_only_config,
     build_attention_only,
     export_attention_only,
+    train_tokenizer,
+    write_held_out,
 )
-from headroles.training.held_out import write_held_out
-from headroles.training.tokenizer import train_tokenizer
-from headroles.training.trainer import Trainer
 from scripts.train_demo_model import train
 
 

@@ -17,11 +17,15 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
-from headroles.training.card import write_card
-from headroles.training.held_out import write_held_out
-from headroles.training.monitor import ROLES, HeadScores
-from headroles.training.tokenizer import train_tokenizer
-from headroles.training.trainer import Trainer, TrainingConfig
+from headroles.training import (
+    ROLES,
+    HeadScores,
+    Trainer,
+    TrainingConfig,
+    train_tokenizer,
+    write_card,
+    write_held_out,
+)
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.store.schema import ModelEntry
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.store import ModelEntry
 
 LAYERS, HEADS = 2, 3
 

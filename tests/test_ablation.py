@@ -7,15 +7,14 @@ import math
 import pytest
 import torch
 
+from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run
 from headroles.ablation import conditions as ablation_conditions
-from headroles.ablation import outcomes, run
-from headroles.ablation.conditions import Condition, Edge, HeadOutput, Pattern, Values
 from headroles.ablation.run import Outcome
-from headroles.capture.attention import collect
+from headroles.capture import collect
 from headroles.capture.interventions import output_projections, run_edited
 from headroles.errors import UnknownHeadError, UnknownPositionError
-from headroles.models.loading import LoadedModel, load_model
-from headroles.texts.tokenization import encode
+from headroles.models import LoadedModel, load_model
+from headroles.texts import encode
 from headroles.types import Encoding, Head
 from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headroles.admin.access import Gate, Ticket
-from headroles.admin.job_records import JobRequest
-from headroles.admin.service import Administration
+from headroles.admin import Administration, Gate, JobRequest, Ticket
 from headroles.errors import (
     HeadrolesError,
     ModelNameError,

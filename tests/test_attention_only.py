@@ -8,8 +8,7 @@ from torch.testing import assert_close
 
 from headroles.circuits import weights
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import load_model
-from headroles.models.tl_to_gpt2 import convert
+from headroles.models import convert, load_model
 from scripts import convert_attention_only
 from tests.families import byte_level_tokenizer
 from tests.published_form import logits_by_hand, published_state

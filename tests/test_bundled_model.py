@@ -9,14 +9,13 @@ import sys
 import pytest
 
 from headroles import get_active_head_summary
-from headroles.capture.attention import capture
-from headroles.models.loading import load_model
+from headroles.capture import capture
+from headroles.models import load_model
 from headroles.paths import ROOT
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.store import categories
-from headroles.texts.examples import DEFAULT_PROMPT
-from headroles.verdicts.evaluation import activity_table
-from headroles.verdicts.prompt import score_prompt
+from headroles.texts import DEFAULT_PROMPT
+from headroles.verdicts import activity_table, score_prompt
 from scripts.check_activity import HELD_OUT_SEED, held_out_prompts
 
 LISTED = tuple(role.key for role in SCORED_ROLES)

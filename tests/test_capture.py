@@ -16,8 +16,8 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from headroles.capture.attention import TOP_TOKENS, capture, collect
 from headroles.errors import EmptyPromptError, PromptTooLargeError
-from headroles.models.loading import LoadedModel, load_model
-from headroles.texts.tokenization import MAX_CHARACTERS, encode
+from headroles.models import LoadedModel, load_model
+from headroles.texts import MAX_CHARACTERS, encode
 from headroles.types import PromptRun
 from tests.families import (
     FAMILIES,

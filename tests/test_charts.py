@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroles.charts import heads as charts_heads
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.types import Head, NextToken
 
 

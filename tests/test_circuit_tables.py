@@ -12,13 +12,12 @@ import pytest
 import torch
 
 from headroles import paths
-from headroles.circuits import qk_ov
-from headroles.circuits.qk_ov import CircuitSettings, KeyRow, TokenValue
+from headroles.circuits import CircuitSettings, KeyRow, TokenValue, qk_ov
 from headroles.export import circuits
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import token_frequencies
-from headroles.texts.tokenization import encode
+from headroles.texts import encode
 from headroles.types import Head
 from scripts import circuits as script
 from scripts import count_tokens

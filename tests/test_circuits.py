@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from headroles.circuits import composition, qk_ov, weights
 from headroles.circuits.qk_ov import CircuitError, CircuitSettings, Factors
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from headroles.paths import ATTN_ONLY_1L, DEMO_MODEL
 from headroles.types import Head
 

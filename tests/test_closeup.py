@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError, UnknownRoleError
-from headroles.roles.known_heads import KnownHead, known_heads
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.scoring import offsets
-from headroles.scoring.offsets import offset_profile, without_rest
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, known_heads
+from headroles.scoring import offset_profile, offsets, without_rest
 from headroles.types import Evidence, Head
 from headroles.verdicts import head as verdicts_head
-from headroles.verdicts.head import (
+from headroles.verdicts import (
     in_words,
     key_value_partners,
     lift_of,

@@ -6,7 +6,7 @@ import pytest
 
 from headroles.charts import attention
 from headroles.charts.heads import TARGET
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.types import Evidence
 
 PATTERN = [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.125, 0.375]]

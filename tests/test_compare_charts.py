@@ -6,7 +6,7 @@ import json
 
 from headroles.charts import two_prompts
 from headroles.charts.heads import SELECTION
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.view import two_prompts as view_two_prompts
 from tests.ui.test_compare_numbers import IDLE, pair, row
 

@@ -7,8 +7,7 @@ import math
 import pytest
 import torch
 
-from headroles.ablation.conditions import Condition, HeadOutput
-from headroles.ablation.run import ablate
+from headroles.ablation import Condition, HeadOutput, ablate
 from headroles.ablation.svd_components import (
     Removal,
     offset_scores,
@@ -17,6 +16,7 @@ from headroles.ablation.svd_components import (
     writing_weights,
 )
 from headroles.capture.interventions import output_projections
+from headroles.circuits import HeadWeights, layer_weights, query_key_products, query_place
 from headroles.circuits.svd import (
     OV,
     QK,
@@ -26,10 +26,8 @@ from headroles.circuits.svd import (
     spread,
     thin_svd,
 )
-from headroles.circuits.tracing import query_key_products
-from headroles.circuits.weights import HeadWeights, layer_weights, query_place
 from headroles.errors import DecompositionError, UnknownHeadError
-from headroles.texts.tokenization import encode
+from headroles.texts import encode
 from headroles.types import Head
 from tests.families import FAMILIES, PROMPT
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from headroles.ablation import reference_means
 from headroles.ablation.induction_circuit import Measured, measure, repeated_rows, summarise
-from headroles.ablation.run import reference_means
 from headroles.capture.interventions import output_projections
-from headroles.models.loading import load_model
-from headroles.scoring.activation import role_activation
+from headroles.models import load_model
+from headroles.scoring import role_activation
 from headroles.types import Head
 from headroles.ui.knockout_lab import induction_circuit
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.ablation.conditions import Condition, HeadOutput, Pattern, Values
-from headroles.ablation.controls import judge, random_others
+from headroles.ablation import Condition, HeadOutput, Pattern, Values, judge, random_others
 from headroles.types import Head
 
 

@@ -14,8 +14,7 @@ import torch
 from torch.testing import assert_close
 
 from headroles.errors import UnsupportedModelError
-from headroles.models import tl_legacy
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE, tl_legacy
 from headroles.paths import ROOT
 from tests.local_hub import LocalHub
 from tests.published_form import (

@@ -13,8 +13,7 @@ import pytest
 from headroles.admin import estimate as admin_estimate
 from headroles.admin.estimate import estimate
 from headroles.errors import TooLargeError
-from headroles.models.facts import ModelFacts, inspect_model
-from headroles.models.memory import container_rooms
+from headroles.models import ModelFacts, container_rooms, inspect_model
 from headroles.paths import ROOT
 
 FACTS = ModelFacts(

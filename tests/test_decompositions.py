@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from headroles.circuits import layer_weights
 from headroles.circuits.svd import thin_svd
 from headroles.circuits.trained_components import (
     FORMAT,
@@ -17,7 +18,6 @@ from headroles.circuits.trained_components import (
     save_factors,
     shapes_of,
 )
-from headroles.circuits.weights import layer_weights
 from headroles.errors import DecompositionError
 
 

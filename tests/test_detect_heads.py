@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from headroles.export.detection import pattern_csv
-from headroles.export.tables import csv_bytes
+from headroles.export import csv_bytes, pattern_csv
 from headroles.paths import DEMO_MODEL
-from headroles.roles.pattern_matrix import read_matrix
+from headroles.roles import read_matrix
 from scripts import detect_heads
 
 pytestmark = pytest.mark.skipif(

@@ -9,12 +9,11 @@ import torch
 
 from headroles.capture import attention as capture_attention
 from headroles.detector import detection as detector_detection
-from headroles.detector.caveats import traps
+from headroles.detector import traps
 from headroles.detector.detection import compare, detect, lay
 from headroles.errors import DetectionError, UnknownHeadError
-from headroles.roles import patterns
-from headroles.roles.patterns import Pattern, Prompts
-from headroles.scoring.activation import role_activation
+from headroles.roles import Pattern, Prompts, patterns
+from headroles.scoring import role_activation
 from headroles.types import Head, Sequences
 
 A = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]])

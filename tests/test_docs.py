@@ -14,7 +14,7 @@ import pytest
 
 import headroles
 from headroles.paths import ROOT
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.stem != "__init__")

@@ -8,9 +8,8 @@ import pytest
 from filelock import FileLock
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from headroles.admin.job_records import JobRequest
-from headroles.admin.jobs import Jobs
-from headroles.models.loading import sweep_unfinished
+from headroles.admin import JobRequest, Jobs
+from headroles.models import sweep_unfinished
 from tests.families import byte_level_tokenizer, save
 from tests.local_hub import LocalHub
 

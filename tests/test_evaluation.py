@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.roles.registry import ROLES
-from headroles.store.categories import read_entry
+from headroles.roles import ROLES
+from headroles.store import read_entry
+from headroles.verdicts import score_prompt
 from headroles.verdicts.evaluation import LENGTHS, activity_table, auc, heads_with_role
-from headroles.verdicts.prompt import score_prompt
 
 
 @pytest.mark.parametrize(

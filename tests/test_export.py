@@ -40,13 +40,13 @@ from headroles.export.tables import (
     summary_rows,
 )
 from headroles.head_detection import get_active_head_summary
-from headroles.models.loading import load_model, model_revision
+from headroles.models import load_model, model_revision
 from headroles.paths import ROOT
-from headroles.roles.registry import DEFINITIONS_VERSION, ROLES, SCORED_ROLES
-from headroles.scoring.activation import evidence
+from headroles.roles import DEFINITIONS_VERSION, ROLES, SCORED_ROLES
+from headroles.scoring import evidence
 from headroles.store import categories
 from headroles.types import Encoding, Head, PromptRun
-from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, score_prompt
+from headroles.verdicts import DEFAULT_THRESHOLDS, score_prompt
 from tests.entries import HEADS, LAYERS, entry
 from tests.test_scoring import even, perfect, repeats, sink
 

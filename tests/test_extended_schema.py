@@ -7,7 +7,7 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from headroles.store.extended_schema import ExtendedScores
+from headroles.store import ExtendedScores
 from headroles.store.schema import ModelEntry, digest, to_json, validate
 from tests.entries import HEADS, LAYERS, entry, plain_entry
 from tests.pages.planted_extended import planted_section

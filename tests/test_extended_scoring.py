@@ -9,25 +9,25 @@ import pytest
 import torch
 
 from headroles.errors import ShapeError, UnknownRoleError
+from headroles.roles import ROLES, SCORED_ROLES, delimiter_cells, offset_cells
 from headroles.roles.extended import EXTENDED_ROLES, get_extended_role
-from headroles.roles.patterns import delimiter_cells, offset_cells
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.scoring.activation import cell_weights
+from headroles.scoring import (
+    cell_effects,
+    cell_weights,
+    key_value_index,
+    largest_is,
+    offset_shares,
+    peaks,
+    place_or_content,
+    through_norm,
+    write_effects,
+)
 from headroles.scoring.calibration import (
     LEAST_LOGITS,
     extended_threshold,
     mean_and_error,
     select_extended,
 )
-from headroles.scoring.direct_effects import (
-    cell_effects,
-    key_value_index,
-    largest_is,
-    through_norm,
-    write_effects,
-)
-from headroles.scoring.offsets import offset_shares, peaks
-from headroles.scoring.random_tokens import place_or_content
 from headroles.types import Head
 
 SUPPRESSION, MOVER = EXTENDED_ROLES["copy_suppression"], EXTENDED_ROLES["name_mover"]

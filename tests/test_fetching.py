@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from headroles.errors import ModelUnavailableError
-from headroles.models import downloads
-from headroles.models.downloads import Fetches
+from headroles.models import Fetches, downloads
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
 

@@ -10,7 +10,7 @@ import tomllib
 
 import pytest
 
-from headroles.admin.access import Gate
+from headroles.admin import Gate
 from headroles.errors import WrongSecretError
 from headroles.paths import ROOT
 

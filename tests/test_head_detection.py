@@ -21,8 +21,8 @@ from headroles.errors import (
     UnknownRoleError,
 )
 from headroles.paths import ROOT
-from headroles.roles.registry import ROLES, SCORED_ROLES, get_role
-from headroles.scoring.activation import RoleActivation
+from headroles.roles import ROLES, SCORED_ROLES, get_role
+from headroles.scoring import RoleActivation
 from headroles.store import categories
 from headroles.types import Encoding, Head, PromptRun
 from headroles.verdicts.prompt import (

@@ -18,9 +18,9 @@ import pyvene
 import torch
 from torch import Tensor, nn
 
-from headroles.capture.attention import capture
-from headroles.models.loading import LoadedModel
-from headroles.texts.tokenization import encode
+from headroles.capture import capture
+from headroles.models import LoadedModel
+from headroles.texts import encode
 from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own

@@ -15,9 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, MambaConfig, T5Config
 
 from headroles.errors import ModelNameError, ModelUnavailableError
+from headroles.models import CATALOGUE, inspect_model
 from headroles.models import hub as models_hub
-from headroles.models.catalogue import CATALOGUE
-from headroles.models.facts import inspect_model
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.families import HEADS, LAYERS, WIDTH, family_config
 from tests.local_hub import LocalHub

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.capture.interventions import output_projections, run_edited
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own

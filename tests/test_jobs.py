@@ -17,11 +17,11 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
+from headroles.admin import estimate_of
 from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress
 from headroles.admin.jobs import KEPT, Jobs, analysis_command
-from headroles.admin.service import estimate_of
 from headroles.errors import DiskError, UnknownJobError
-from headroles.models.facts import inspect_model
+from headroles.models import inspect_model
 from headroles.paths import ROOT
 from headroles.store import categories
 from tests.entries import entry

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from headroles.ablation.controls import judge
+from headroles.ablation import judge
 from headroles.ablation.offset_test import Measured, profile
-from headroles.charts.ablation import control_strip, offset_profile
+from headroles.charts import control_strip, offset_profile
 
 
 def _rows(chart) -> list[dict]:

@@ -8,10 +8,9 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from headroles.ablation.conditions import Condition, HeadOutput
-from headroles.ablation.tables import Moved, PromptTable, tabulate
+from headroles.ablation import Condition, HeadOutput, Moved, PromptTable, tabulate
 from headroles.export.ablation_report import marked_strip, moved_cells, provenance, to_csv, to_html
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from headroles.types import Head
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own

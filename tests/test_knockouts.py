@@ -6,9 +6,7 @@ from collections import Counter
 
 import pytest
 
-from headroles.ablation.conditions import Condition, HeadOutput
-from headroles.ablation.outcomes import Comparison
-from headroles.ablation.run import ablate
+from headroles.ablation import Comparison, Condition, HeadOutput, ablate
 from headroles.ablation.tables import (
     PromptTable,
     find_answer,
@@ -21,9 +19,8 @@ from headroles.ablation.tables import (
     verdict,
 )
 from headroles.errors import HeadrolesError
-from headroles.models.loading import load_model
-from headroles.texts.ready_prompts import KINDS, READY
-from headroles.texts.tokenization import encode
+from headroles.models import load_model
+from headroles.texts import KINDS, READY, encode
 from headroles.types import Head
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own

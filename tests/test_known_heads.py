@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from headroles.roles.known_heads import known_heads
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES, known_heads
 from headroles.types import Head
 
 

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from headroles.models import CATALOGUE, DEFAULT_MODEL
 from headroles.paths import DEMO_MODEL
-from headroles.roles.registry import ROLES
-from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.roles import ROLES
+from headroles.texts import MAX_CHARACTERS
 from headroles.types import Head
 from headroles.ui.app import link as app_link
 from headroles.ui.app.link import (

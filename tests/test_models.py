@@ -23,10 +23,9 @@ from transformers import (
 )
 
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
-from headroles.models.catalogue import CATALOGUE, catalogue_key, resolve_source
-from headroles.models.loading import load_model, model_revision
+from headroles.models import CATALOGUE, catalogue_key, load_model, model_revision, resolve_source
 from headroles.paths import BUNDLED, DEMO_MODEL
-from headroles.texts.tokenization import MAX_TOKENS, encode
+from headroles.texts import MAX_TOKENS, encode
 from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, byte_level_tokenizer, save
 
 _TINY = {"vocab_size": 300, "num_hidden_layers": 1}

@@ -7,9 +7,9 @@ import pickle
 import pytest
 import torch
 
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.capture.packing import pack, unpack
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from tests.families import FAMILIES, save_family
 
 

@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from headroles.errors import DetectionError, EmptyPromptError, PatternError
-from headroles.roles import patterns
-from headroles.roles.patterns import BUILT_IN, Pattern, Prompts, parse_pattern
-from headroles.roles.registry import SCORED_ROLES
+from headroles.roles import BUILT_IN, SCORED_ROLES, Pattern, Prompts, parse_pattern, patterns
 from headroles.types import Sequences
 
 TEXTS = (

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.errors import ModelUnavailableError, ServerBusyError
-from headroles.models.loading import load_model
-from headroles.models.pool import ModelPool
+from headroles.models import ModelPool, load_model
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.errors import NoRoomError, SettingError
 from headroles.models import catalogue, loading, memory, precision
 from headroles.models.loading import load_model, stored_numbers
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.verdicts.prompt import score_prompt
+from headroles.verdicts import score_prompt
 from tests.families import FAMILIES, PROMPT
 
 MOST = 0.01

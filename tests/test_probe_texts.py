@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.texts import probe_texts
 
 

@@ -11,7 +11,7 @@ import pytest
 from headroles.errors import KnownHeadsError, UnknownHeadError
 from headroles.paths import ROOT
 from headroles.reference.published import compare
-from headroles.roles.known_heads import KnownHead, known_heads
+from headroles.roles import KnownHead, known_heads
 from headroles.types import Head
 from scripts import check_known_heads
 from scripts.check_known_heads import DONE, FAILED, SKIPPED

@@ -16,9 +16,8 @@ from headroles.ablation.offset_test import (
     profile,
 )
 from headroles.errors import AnalysisError
-from headroles.models.loading import load_model
-from headroles.texts.sentences import SENTENCES
-from headroles.texts.tokenization import encode
+from headroles.models import load_model
+from headroles.texts import SENTENCES, encode
 from headroles.types import Head
 from tests.families import HEADS, PROMPT
 

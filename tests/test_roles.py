@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headroles.errors import UnknownRoleError
-from headroles.roles.registry import ROLES, SCORED_ROLES, earlier_copies, get_role
+from headroles.roles import ROLES, SCORED_ROLES, earlier_copies, get_role
 
 
 def cells(role: str, ids: list[int]) -> set[tuple[int, int]]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import ShapeError, UnknownRoleError
-from headroles.roles.registry import SCORED_ROLES, get_role
+from headroles.roles import SCORED_ROLES, get_role
 from headroles.scoring import activation as scoring_activation
 
 CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]

@@ -7,7 +7,7 @@ import pytest
 from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.paths import ROOT
 from headroles.reference import selection
-from headroles.roles.registry import SCORED_ROLES
+from headroles.roles import SCORED_ROLES
 from headroles.store import categories
 from headroles.types import Head
 

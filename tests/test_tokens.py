@@ -9,13 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
-from headroles.texts.tokenization import (
-    MAX_CHARACTERS,
-    encode,
-    is_delimiter,
-    start_token,
-    token_texts,
-)
+from headroles.texts import MAX_CHARACTERS, encode, is_delimiter, start_token, token_texts
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6

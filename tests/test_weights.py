@@ -10,9 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from headroles.circuits import weights
 from headroles.circuits.tracing import same, trace_model
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from headroles.paths import DEMO_MODEL
-from headroles.texts.tokenization import encode
+from headroles.texts import encode
 from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, PROMPT, WIDTH, WINDOW, save, widen
 from tests.families import byte_level_tokenizer as tokenizer_of_tests
 

@@ -33,9 +33,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headroles.capture.interventions import Edit
+from headroles.capture import Edit
 from headroles.errors import UnknownHeadError, UnknownPositionError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 from headroles.types import Head
 
 ZERO, MEAN = "zero", "mean"

@@ -33,10 +33,10 @@ from torch import Tensor
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, edits
 from headroles.ablation.controls import random_others
 from headroles.ablation.run import reference_means
-from headroles.capture.interventions import run_edited
-from headroles.models.loading import LoadedModel
-from headroles.scoring.activation import role_activation
-from headroles.texts.tokenization import start_token
+from headroles.capture import run_edited
+from headroles.models import LoadedModel
+from headroles.scoring import role_activation
+from headroles.texts import start_token
 from headroles.types import Head
 
 SEGMENT = (12, 24)

@@ -36,8 +36,8 @@ from torch import Tensor
 from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Values
 from headroles.ablation.run import Outcome, run_conditions
 from headroles.errors import AnalysisError
-from headroles.models.loading import LoadedModel
-from headroles.texts.tokenization import encode
+from headroles.models import LoadedModel
+from headroles.texts import encode
 from headroles.types import Head
 
 OFFSETS = 8

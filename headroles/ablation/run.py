@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadMeans, check, edits
-from headroles.capture.interventions import run_edited
-from headroles.models.loading import LoadedModel
-from headroles.texts.sentences import SENTENCES
-from headroles.texts.tokenization import encode
+from headroles.capture import run_edited
+from headroles.models import LoadedModel
+from headroles.texts import SENTENCES, encode
 from headroles.types import Encoding
 
 _ROW_BUDGET = 24_000_000

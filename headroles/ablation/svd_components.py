@@ -52,19 +52,21 @@ from torch import Tensor
 from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Pattern, edits
 from headroles.ablation.outcomes import Comparison, compare
 from headroles.ablation.run import Outcome, token_losses
-from headroles.capture.interventions import run_edited
-from headroles.circuits.svd import OV, QK, Components
-from headroles.circuits.tracing import query_key_products
-from headroles.circuits.weights import (
+from headroles.capture import run_edited
+from headroles.circuits import (
+    OV,
+    QK,
+    Components,
     HeadWeights,
     attention_norm,
     layer_weights,
     layout,
+    query_key_products,
     query_place,
 )
 from headroles.errors import DecompositionError
-from headroles.models.loading import LoadedModel
-from headroles.scoring.activation import row_sizes
+from headroles.models import LoadedModel
+from headroles.scoring import row_sizes
 from headroles.types import Head
 
 LONGEST = 16

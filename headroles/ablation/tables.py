@@ -19,9 +19,8 @@ from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank
 from headroles.ablation.run import Outcome, ablate, run_conditions
 from headroles.errors import HeadrolesError
 from headroles.formatting import in_one_line, listing, percent
-from headroles.models.loading import LoadedModel
-from headroles.texts.ready_prompts import ReadyPrompt
-from headroles.texts.tokenization import encode, token_texts
+from headroles.models import LoadedModel
+from headroles.texts import ReadyPrompt, encode, token_texts
 from headroles.types import Encoding, Head
 
 TOP = 5

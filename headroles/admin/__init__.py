@@ -1,1 +1,16 @@
 """What an instructor may do, without Streamlit: sign-in, jobs in the background, audit log."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["access", "audit", "estimate", "job_records", "jobs", "processes", "service"],
+    submod_attrs={
+        "access": ["Gate", "LONGEST_SECRET", "Ticket", "hash_password"],
+        "audit": ["AuditRow"],
+        "estimate": ["Estimate"],
+        "job_records": ["Job", "JobRequest", "JobView"],
+        "jobs": ["Jobs"],
+        "service": ["Administration", "Prospect", "estimate_of"],
+    },
+)

@@ -30,6 +30,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
 from headroles.errors import (
     AccessConfigError,
     NotSignedInError,
@@ -203,9 +206,6 @@ class Gate:
     def _is_right(self, secret: str) -> bool:
         if self._hash is None:
             return hmac.compare_digest(_bytes(secret.strip()), self._token.encode())
-        from argon2 import PasswordHasher
-        from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-
         try:
             return PasswordHasher().verify(self._hash, _bytes(secret))
         except VerifyMismatchError:
@@ -239,15 +239,10 @@ def session_name(session: str) -> str:
 
 def hash_password(password: str) -> str:
     """The argon2 hash that :class:`Gate` takes for this password."""
-    from argon2 import PasswordHasher
-
     return PasswordHasher().hash(_bytes(password))
 
 
 def _checked_hash(password_hash: object) -> str:
-    from argon2 import extract_parameters
-    from argon2.exceptions import InvalidHashError
-
     try:
         extract_parameters(str(password_hash).strip())
     except InvalidHashError:

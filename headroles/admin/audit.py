@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from headroles.errors import HeadrolesError
-from headroles.store.files import replace_file, writing
+from headroles.store import replace_file, writing
 
 MOST_ROWS = 5_000
 """Past so many, the list is cut."""

@@ -26,14 +26,15 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
+import torch
+
 from headroles.errors import TooLargeError
-from headroles.models.facts import ModelFacts
-from headroles.models.hub import free_disk
-from headroles.models.memory import available_memory as available_memory
-from headroles.models.memory import container_rooms as container_rooms
+from headroles.models import ModelFacts, free_disk
+from headroles.models import available_memory as available_memory
+from headroles.models import container_rooms as container_rooms
 from headroles.paths import BUNDLED
-from headroles.reference.settings import CAUSAL_TEXTS, MAX_CELLS, causal_conditions
-from headroles.texts.sentences import HELD_OUT_TEXTS
+from headroles.reference import CAUSAL_TEXTS, MAX_CELLS, causal_conditions
+from headroles.texts import HELD_OUT_TEXTS
 
 START_SECONDS = 7.0
 """Python, torch, transformers and TransformerLens; 5 to 6 of them are imports."""
@@ -160,8 +161,6 @@ def duration(seconds: float) -> str:
 @lru_cache(maxsize=1)
 def machine_speed() -> float:
     """Operations a second of a matrix product as large as a layer's; measured once, in 0.1 s."""
-    import torch
-
     side = 1_024
     matrix = torch.ones(side, side)
 

@@ -38,7 +38,7 @@ from pydantic import ValidationError
 from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress, State
 from headroles.admin.processes import give_way, stop_tree
 from headroles.errors import DiskError, HeadrolesError, UnknownJobError
-from headroles.models.loading import sweep_unfinished
+from headroles.models import sweep_unfinished
 from headroles.paths import ROOT
 from headroles.store import categories, files, schema
 

@@ -22,10 +22,8 @@ from headroles.admin.access import Gate, Ticket, session_name
 from headroles.admin.job_records import Job, JobRequest, JobView
 from headroles.admin.jobs import Jobs, analysis_command
 from headroles.errors import WrongSecretError
-from headroles.models import memory
-from headroles.models.facts import ModelFacts, inspect_model
-from headroles.store import categories
-from headroles.store.schema import ModelEntry
+from headroles.models import ModelFacts, inspect_model, memory
+from headroles.store import ModelEntry, categories
 
 
 def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estimate:

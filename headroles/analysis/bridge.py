@@ -18,8 +18,13 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.errors import UnsupportedModelError
-from headroles.models.catalogue import catalogue_key, resolve_source
-from headroles.models.loading import load_tokenizer, load_weights, local_files
+from headroles.models import (
+    catalogue_key,
+    load_tokenizer,
+    load_weights,
+    local_files,
+    resolve_source,
+)
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
 

@@ -24,9 +24,9 @@ from transformer_lens.head_detector import detect_head
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import each_layer
-from headroles.roles.patterns import as_detect_head_draws
-from headroles.scoring.activation import CellWeights, batch_activations
-from headroles.texts.probe_texts import pack
+from headroles.roles import as_detect_head_draws
+from headroles.scoring import CellWeights, batch_activations
+from headroles.texts import pack
 from headroles.types import Sequences
 
 DETECTED = {

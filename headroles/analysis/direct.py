@@ -22,7 +22,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import SeenEnough, forget_patterns
 from headroles.errors import HeadrolesError
-from headroles.scoring.direct_effects import key_value_index, through_norm
+from headroles.scoring import key_value_index, through_norm
 
 TOLERANCE = 1e-3
 """Largest error of a layer's output, put together from its heads, relative to its size."""

@@ -26,22 +26,31 @@ from headroles.analysis import ioi, sequences
 from headroles.analysis.bridge import each_layer
 from headroles.analysis.direct import Direct, HeadsInseparableError, Seen
 from headroles.analysis.measure import ProbeTexts, Progress
-from headroles.reference.settings import MAX_CELLS
-from headroles.roles.extended import EXTENDED_ROLES, EXTENDED_VERSION, LONGEST_OFFSET, ExtendedRole
-from headroles.roles.patterns import delimiter_cells
-from headroles.roles.registry import ROLES
-from headroles.scoring.activation import batch_activations, cell_weights, role_weights
-from headroles.scoring.calibration import extended_threshold, mean_and_error, select_extended
-from headroles.scoring.direct_effects import cell_effects, largest_is, through_norm, write_effects
-from headroles.scoring.offsets import offset_shares, peaks
-from headroles.store.extended_schema import (
-    ExtendedScores,
-    ExtendedSection,
-    ExtendedTopHead,
-    OffsetProfiles,
+from headroles.reference import MAX_CELLS
+from headroles.roles import (
+    EXTENDED_ROLES,
+    EXTENDED_VERSION,
+    LONGEST_OFFSET,
+    ROLES,
+    ExtendedRole,
+    delimiter_cells,
 )
-from headroles.texts import probe_texts, sentences
-from headroles.texts.tokenization import encode, start_token, token_texts
+from headroles.scoring import (
+    batch_activations,
+    cell_effects,
+    cell_weights,
+    extended_threshold,
+    largest_is,
+    mean_and_error,
+    offset_shares,
+    peaks,
+    role_weights,
+    select_extended,
+    through_norm,
+    write_effects,
+)
+from headroles.store import ExtendedScores, ExtendedSection, ExtendedTopHead, OffsetProfiles
+from headroles.texts import encode, probe_texts, sentences, start_token, token_texts
 from headroles.types import Sequences
 
 PROMPTS = 64

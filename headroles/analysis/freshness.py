@@ -12,14 +12,11 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
-from headroles.models.catalogue import CATALOGUE, resolve_source
-from headroles.models.facts import inspect_model
-from headroles.models.loading import model_revision
+from headroles.models import CATALOGUE, inspect_model, model_revision, resolve_source
 from headroles.paths import ROOT
-from headroles.reference.selection import BY_HAND, AnalysisSettings
-from headroles.roles.extended import EXTENDED_VERSION
-from headroles.roles.registry import DEFINITIONS_VERSION, SCORED_ROLES
-from headroles.store.schema import ModelEntry
+from headroles.reference import BY_HAND, AnalysisSettings
+from headroles.roles import DEFINITIONS_VERSION, EXTENDED_VERSION, SCORED_ROLES
+from headroles.store import ModelEntry
 
 LIBRARIES = ("torch", "transformers", "transformer-lens")
 """Those whose version can change a score."""

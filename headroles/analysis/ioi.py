@@ -20,8 +20,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.texts.probe_texts import pack
-from headroles.texts.tokenization import start_token
+from headroles.texts import pack, start_token
 from headroles.types import Sequences
 
 

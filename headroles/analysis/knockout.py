@@ -43,11 +43,11 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import forget_patterns
 from headroles.analysis.measure import ProbeTexts, Progress
-from headroles.reference.settings import CAUSAL_TEXTS, MAX_CELLS
-from headroles.roles.registry import ROLES, earlier_copies
-from headroles.scoring.causal_verdict import Effect, judge
-from headroles.store.schema import CausalEffect, CausalGroup, CausalHead, CausalRole
-from headroles.texts.probe_texts import batches
+from headroles.reference import CAUSAL_TEXTS, MAX_CELLS
+from headroles.roles import ROLES, earlier_copies
+from headroles.scoring import Effect, judge
+from headroles.store import CausalEffect, CausalGroup, CausalHead, CausalRole
+from headroles.texts import batches
 from headroles.types import Head, Sequences
 
 DRAWS = 20

@@ -23,11 +23,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.bridge import each_layer
-from headroles.reference.settings import MAX_CELLS
-from headroles.roles.registry import SCORED_ROLES, Role
-from headroles.scoring.activation import CellWeights, batch_activations, cell_weights, mean_entropy
-from headroles.texts import probe_texts
-from headroles.texts.tokenization import start_token
+from headroles.reference import MAX_CELLS
+from headroles.roles import SCORED_ROLES, Role
+from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
+from headroles.texts import probe_texts, start_token
 from headroles.types import RoleScores, Sequences
 
 Progress = Callable[[str, int, int], None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -18,14 +19,12 @@ from headroles.analysis.freshness import library_versions
 from headroles.analysis.knockout import prove
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure
 from headroles.errors import UnsupportedModelError
-from headroles.models.catalogue import catalogue_key, resolve_source
-from headroles.models.loading import load_tokenizer, model_revision
-from headroles.reference.selection import AnalysisSettings, categorize
-from headroles.reference.settings import CAUSAL_TEXTS, causal_conditions
-from headroles.roles.registry import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
-from headroles.store.schema import ModelEntry, Tokenization
-from headroles.texts.probe_texts import held_out_sequences
-from headroles.texts.tokenization import start_token
+from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
+from headroles.paths import ROOT
+from headroles.reference import CAUSAL_TEXTS, AnalysisSettings, categorize, causal_conditions
+from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
+from headroles.store import ModelEntry, Tokenization
+from headroles.texts import held_out_sequences, start_token
 from headroles.types import Head
 
 
@@ -150,10 +149,6 @@ def _notes(settings: AnalysisSettings) -> list[str]:
 
 def portable_source(source: str) -> str:
     """A folder inside the project as a relative path, so that the file does not name a machine."""
-    from pathlib import Path
-
-    from headroles.paths import ROOT
-
     path = Path(source)
     if not path.is_dir():
         return source

@@ -1,1 +1,12 @@
 """The model on a prompt through PyVene: attention patterns, and passes with changed activations."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["attention", "interventions", "packing"],
+    submod_attrs={
+        "attention": ["capture", "collect", "each_layer"],
+        "interventions": ["Edit", "run_edited"],
+    },
+)

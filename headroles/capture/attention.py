@@ -25,8 +25,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headroles.models.loading import LoadedModel
-from headroles.texts.tokenization import encode, token_texts
+from headroles.models import LoadedModel
+from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
 with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing

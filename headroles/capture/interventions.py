@@ -29,9 +29,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 
 with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
     import pyvene
@@ -169,8 +170,6 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
 
 def _projection(loaded: LoadedModel, layer: int) -> str:
     """The first linear map inside the attention module after the probe, by one pass."""
-    from transformers.pytorch_utils import Conv1D
-
     path, _, _ = loaded.probe_paths[layer].rpartition(".")
     attention = loaded.model.get_submodule(path)
     order: list[str] = []

@@ -1,1 +1,23 @@
 """Altair charts: plain records in, a chart out. The only imports of altair."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "ablation",
+        "attention",
+        "circuits",
+        "detector",
+        "heads",
+        "induction_circuit",
+        "signed",
+        "two_prompts",
+    ],
+    submod_attrs={
+        "ablation": ["control_strip", "offset_profile"],
+        "attention": ["SHADES", "shade"],
+        "heads": ["head_of_event", "share_title"],
+        "induction_circuit": ["CIRCUIT_ALT", "circuit", "falls", "offsets", "shares"],
+    },
+)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.ablation.controls import Judgement
-from headroles.ablation.offset_test import Profile
+from headroles.ablation import Judgement, Profile
 from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
-from headroles.roles.registry import Role
+from headroles.roles import Role
 from headroles.types import Evidence
 
 MOST = 80

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.roles.registry import Role
+from headroles.roles import Role
 from headroles.types import Head, NextToken
 
 ACTIVE = "#2e7fd0"

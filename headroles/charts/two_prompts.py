@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 
 from headroles.charts.heads import ACTIVE, INK, QUIET, SELECTION, share_title
-from headroles.roles.registry import Role
+from headroles.roles import Role
 
 _LEFT, _RIGHT = -0.075, 1.16
 """Where the scale begins and ends: room for the number of the prompt, and for the percents."""

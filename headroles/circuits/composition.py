@@ -11,7 +11,7 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.qk_ov import DRAWS, CircuitError, OnBlock
 from headroles.circuits.weights import HeadWeights, Norm
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 from headroles.types import Head
 
 KINDS = ("Q", "K", "V")

@@ -33,7 +33,7 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.weights import HeadWeights, Norm
 from headroles.errors import HeadrolesError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 from headroles.types import Head
 
 NORMS = ("applied", "folded", "none")

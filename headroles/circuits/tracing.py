@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 
 BATCH, LENGTH = 4, 3
 """Sequences and positions of the pass: no head has a dimension of 3, so a [3, 3] is a pattern."""

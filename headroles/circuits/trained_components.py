@@ -30,11 +30,13 @@ from typing import Protocol
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from headroles.circuits.weights import HeadWeights, layer_weights
 from headroles.errors import DecompositionError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 
 FORMAT, VERSION = "headroles-components", "1"
 PROJECTIONS = ("q", "k", "v", "o")
@@ -92,8 +94,6 @@ def relative_error(factors: Factors, matrix: Float[Tensor, "d_in d_out"]) -> flo
 
 def save_factors(path: str | Path, factors: Mapping[Place, Factors]) -> None:
     """Write a file of components."""
-    from safetensors.torch import save_file
-
     tensors = {}
     for (layer, name), one in factors.items():
         tensors[f"layers.{layer}.{name}.U"] = one.U.contiguous().clone()
@@ -113,8 +113,6 @@ def load_factors(
     Raises:
         DecompositionError: if it is no such file, or does not fit the model; it names the tensor.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from headroles.circuits.tracing import LENGTH, AttentionTrace, Call, Trace, same, trace_model
 from headroles.errors import UnsupportedModelError
-from headroles.models.loading import LoadedModel
+from headroles.models import LoadedModel
 
 Features = Int[Tensor, "head d_head"]
 

@@ -1,1 +1,12 @@
 """Any detection pattern against every head, and where such a score misleads."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["caveats", "detection"],
+    submod_attrs={
+        "caveats": ["kept_share", "traps"],
+        "detection": ["Detection", "MAX_CELLS", "MEASURES", "Progress", "Summary", "detect"],
+    },
+)

@@ -34,12 +34,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headroles.capture.attention import each_layer
+from headroles.capture import each_layer
 from headroles.errors import DetectionError, UnknownHeadError
-from headroles.models.loading import LoadedModel
-from headroles.roles.patterns import Pattern, Prompts, check_count
-from headroles.scoring.activation import cell_weights, row_sizes
-from headroles.texts.probe_texts import batches
+from headroles.models import LoadedModel
+from headroles.roles import Pattern, Prompts, check_count
+from headroles.scoring import cell_weights, row_sizes
+from headroles.texts import batches
 from headroles.types import Head
 
 MEASURES = ("activation", "mul", "abs")

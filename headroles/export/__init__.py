@@ -1,1 +1,30 @@
 """Files to download: tables with their provenance, code that makes the numbers again, pictures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "ablation_report",
+        "circuits",
+        "detection",
+        "notebook",
+        "pictures",
+        "provenance",
+        "tables",
+    ],
+    submod_attrs={
+        "ablation_report": [
+            "condition_table",
+            "marked_strip",
+            "moved_cells",
+            "signed",
+            "to_csv",
+            "to_html",
+            "watched",
+        ],
+        "circuits": ["example_prompt", "listed"],
+        "detection": ["pattern_csv"],
+        "tables": ["csv_bytes", "heads_csv"],
+    },
+)

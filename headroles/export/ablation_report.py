@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from html import escape
 
 import headroles
-from headroles.ablation.tables import Moved, PromptTable, Row, ordinal
+from headroles.ablation import Moved, PromptTable, Row, ordinal
 from headroles.export.tables import heads_csv
 from headroles.formatting import in_one_line, percent, visible
 from headroles.types import Encoding

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headroles.circuits.qk_ov import CircuitSettings, KeyRow, TokenValue
+from headroles.circuits import CircuitSettings, KeyRow, TokenValue
 from headroles.export.tables import csv_bytes, heads_csv
-from headroles.texts.tokenization import encode, token_texts
+from headroles.texts import encode, token_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from headroles.models.loading import LoadedModel
+    from headroles.models import LoadedModel
     from headroles.types import Head
 
 

@@ -7,17 +7,18 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
+import io
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from headroles import __version__
-from headroles.detector.caveats import kept_share, traps
-from headroles.detector.detection import MEASURES, Detection
+from headroles.detector import MEASURES, Detection, kept_share, traps
 from headroles.export.tables import guarded, heads_csv, heads_json
-from headroles.models.loading import LoadedModel, model_revision
-from headroles.roles.patterns import Prompts
+from headroles.models import LoadedModel, model_revision
+from headroles.roles import Prompts
 from headroles.types import Head
 
 LIBRARIES = ("torch", "transformers", "pyvene")
@@ -112,9 +113,6 @@ def as_json(found: Detection, origin: dict[str, object]) -> str:
 
 def pattern_csv(matrix: Sequence[Sequence[float]], tokens: Sequence[str]) -> str:
     """A pattern as a table with the tokens around it, as ``read_matrix`` reads it back."""
-    import csv
-    import io
-
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     names = [guarded(token) for token in tokens]

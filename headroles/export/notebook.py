@@ -6,7 +6,7 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.types import PromptRun
 
 _HOW_TO = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
+import vl_convert
+
 from headroles.errors import ExportError
 
 THEMES = {"light": ("#ffffff", "#1d232b"), "dark": ("#14171c", "#e8ebef")}
@@ -40,8 +42,6 @@ def chart_image(
     Raises:
         ExportError: for an unknown kind or theme, or a chart that cannot be drawn.
     """
-    import vl_convert
-
     _check_choice("format of pictures", kind, ("png", "svg"))
     _check_choice("theme", theme, THEMES)
     # No data is ever fetched for a picture: a chart brings its own.

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from headroles import __version__
-from headroles.models.catalogue import CATALOGUE
-from headroles.roles.registry import DEFINITIONS_VERSION
-from headroles.store.schema import ModelEntry
+from headroles.models import CATALOGUE
+from headroles.roles import DEFINITIONS_VERSION
+from headroles.store import ModelEntry
 from headroles.types import PromptRun
-from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, thresholds_in
+from headroles.verdicts import DEFAULT_THRESHOLDS, thresholds_in
 
 LIBRARIES = ("torch", "transformers", "pyvene")
 """What the numbers of a prompt depend on besides this package."""

@@ -23,13 +23,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from headroles.roles.extended import EXTENDED_ROLES, ExtendedRole
-from headroles.roles.registry import SCORED_ROLES
-from headroles.store.extended_schema import ExtendedScores
-from headroles.store.schema import ModelEntry
+from headroles.roles import EXTENDED_ROLES, SCORED_ROLES, ExtendedRole
+from headroles.store import ExtendedScores, ModelEntry
 from headroles.types import Evidence, Head, PromptRun
-from headroles.verdicts.extended import judge_heads
-from headroles.verdicts.prompt import PromptScores, judge, thresholds_in
+from headroles.verdicts import PromptScores, judge, judge_heads, thresholds_in
 
 DIGITS = 8
 """Decimals of an exported number; two runs agree to about seven."""

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headroles.errors import UnknownModelError
-from headroles.models import tl_legacy
 from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
 
 if TYPE_CHECKING:
     pass
 
+
+TL_TOKENIZER = "NeelNanda/gpt-neox-tokenizer-digits"
+"""What TransformerLens' own models are published to be read with."""
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
@@ -232,7 +234,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             _SEE_PAGE,
             "TransformerLens' attn-only-1l: one layer and no MLP, trained on web text and code. "
             "Downloads about 200 MB once.",
-            tokenizer=tl_legacy.TOKENIZER,
+            tokenizer=TL_TOKENIZER,
         ),
         CatalogueEntry(
             "attn-only-2l",
@@ -243,7 +245,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             _SEE_PAGE,
             "TransformerLens' attn-only-2l: the smallest published model with induction heads. "
             "Downloads about 210 MB once.",
-            tokenizer=tl_legacy.TOKENIZER,
+            tokenizer=TL_TOKENIZER,
         ),
     )
 }

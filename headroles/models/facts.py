@@ -17,6 +17,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from huggingface_hub import hf_hub_url, parse_local_safetensors_file_metadata
+from huggingface_hub.errors import HFValidationError, SafetensorsParsingError
+from huggingface_hub.utils import (
+    build_hf_headers,
+    get_session,
+    hf_raise_for_status,
+    validate_repo_id,
+)
+from transformers import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
 from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
 from headroles.models import tl_legacy
 from headroles.models.catalogue import (
@@ -141,9 +155,6 @@ def _catalogued(name: str) -> CatalogueEntry | None:
 
 
 def _check_name(name: str) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     if not _HUB_ID.fullmatch(name):
         raise ModelNameError(name, known=CATALOGUE)
     try:
@@ -160,9 +171,6 @@ def _check_name(name: str) -> None:
 
 def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None = None) -> _Found:
     """A model that lies in a folder or in the Hub's cache."""
-    from huggingface_hub import parse_local_safetensors_file_metadata
-    from huggingface_hub.errors import SafetensorsParsingError
-
     try:
         config = json.loads(((config_in or folder) / "config.json").read_bytes())
         weights = [folder / name for name in weights_among({p.name for p in folder.iterdir()})]
@@ -207,9 +215,6 @@ def _on_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
 
 def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
     """Two questions: the list of files, and ``config.json``."""
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
     try:
         info, sizes = describe(source, pinned_revision(source), timeout)
         if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
@@ -252,12 +257,6 @@ def _bytes_of_a_number(config: object) -> int:
 
 def _checked_config(key: str, raw: object) -> object:
     """The text model's configuration, or the sentence that says why not."""
-    from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    )
-
     raw = raw if isinstance(raw, dict) else {}
     kind = raw.get("model_type")
     if raw.get("auto_map"):

@@ -24,6 +24,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from filelock import FileLock, Timeout
+from httpx2 import HTTPError, TimeoutException
+from huggingface_hub import HfApi, constants, errors, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
+from tqdm import tqdm
+
 from headroles.errors import (
     DiskError,
     HubAnswerError,
@@ -79,8 +86,6 @@ def asked(
 
 def refuse_offline(source: str) -> None:
     """Honour ``HF_HUB_OFFLINE`` with a sentence of its own."""
-    from huggingface_hub import constants
-
     if constants.is_offline_mode():
         why = (
             "it is not on this disk, and HF_HUB_OFFLINE forbids the network. Fetch it once with "
@@ -94,9 +99,6 @@ def explained(
     source: str, *, timeout: float = TIMEOUT, known: Iterable[str] = ()
 ) -> Iterator[None]:
     """Whatever goes wrong with the Hub, as the error that a reader can do something with."""
-    from httpx2 import HTTPError, TimeoutException
-    from huggingface_hub import errors
-
     try:
         yield
     except (TimeoutError, TimeoutException) as error:
@@ -192,8 +194,6 @@ def cached(source: str, revision: str | None = None) -> Path | None:
 
 def snapshot(source: str, name: str, revision: str | None = None) -> Path | None:
     """The folder of the Hub's cache that holds a file of that name, if there is one."""
-    from huggingface_hub import try_to_load_from_cache
-
     found = try_to_load_from_cache(source, name, revision=revision)
     return Path(found).parent if isinstance(found, str) else None
 
@@ -269,8 +269,6 @@ def download(parts: Sequence[Part], *, progress: Progress | None = None) -> None
 
 def describe(source: str, revision: str | None, timeout: float) -> tuple[ModelInfo, dict[str, int]]:
     """What the Hub says of a model, and the bytes of each of its files."""
-    from huggingface_hub import HfApi
-
     info = HfApi().model_info(source, revision=revision, files_metadata=True, timeout=timeout)
     return info, {file.rfilename: file.size or 0 for file in info.siblings or []}
 
@@ -282,8 +280,6 @@ def small_files(names: Iterable[str]) -> list[str]:
 
 def missing(source: str, revision: str | None, names: Iterable[str]) -> list[str]:
     """The files that are not in the cache yet."""
-    from huggingface_hub import try_to_load_from_cache
-
     return [
         name
         for name in names
@@ -293,8 +289,6 @@ def missing(source: str, revision: str | None, names: Iterable[str]) -> list[str
 
 def _count(parts: Sequence[Part], progress: Progress | None) -> Callable[[int], None]:
     """What is told the bytes of all parts as they arrive."""
-    from huggingface_hub import constants
-
     total = sum(
         part.sizes[name]
         for part in parts
@@ -316,8 +310,6 @@ def _count(parts: Sequence[Part], progress: Progress | None) -> Callable[[int], 
 
 def _download(part: Part, count: Callable[[int], None]) -> None:
     """Download the files of a part that are not here, in the order given."""
-    from huggingface_hub import constants, hf_hub_download
-    from tqdm import tqdm
 
     class Bytes(tqdm):
         """Counts instead of drawing."""
@@ -343,8 +335,6 @@ def _download(part: Part, count: Callable[[int], None]) -> None:
 
 def free_disk() -> int:
     """Bytes that a download can have: free ones where the Hub's cache is or will be."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
     place = Path(HF_HUB_CACHE).absolute()
     while not place.exists():
         place = place.parent
@@ -360,10 +350,6 @@ def sweep(source: str) -> int:
     Returns:
         How many files were removed.
     """
-    from filelock import FileLock, Timeout
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
     cache = Path(constants.HF_HUB_CACHE)
     repo = repo_folder_name(repo_id=source, repo_type="model")
     removed = 0

@@ -25,6 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from huggingface_hub import parse_local_safetensors_file_metadata
+from huggingface_hub.errors import SafetensorsParsingError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
 from headroles.models import hub, memory, precision, tl_legacy
 from headroles.models.catalogue import (
@@ -37,7 +43,7 @@ from headroles.models.catalogue import (
     resolve_source,
 )
 from headroles.models.probes import attention_for, install_probes, register_attention
-from headroles.texts.tokenization import MAX_TOKENS, StartToken, start_token
+from headroles.texts import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -179,9 +185,6 @@ def stored_numbers(source: str) -> int:
     Read from the headers of its safetensors; for a catalogue model without any on its own branch
     it is the catalogue's size.
     """
-    from huggingface_hub import parse_local_safetensors_file_metadata
-    from huggingface_hub.errors import SafetensorsParsingError
-
     folder = Path(source) if Path(source).is_dir() else _on_this_disk(source)
     try:
         names = {path.name for path in folder.iterdir()} if folder else set()
@@ -240,8 +243,6 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         ModelUnavailableError: if its files cannot be read.
         UnsupportedModelError: if it has only a slow one, or asks for code of its own.
     """
-    from transformers import AutoTokenizer
-
     place = local_files(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
@@ -301,10 +302,6 @@ def load_weights(
         ModelUnavailableError: if its files cannot be read.
         UnsupportedModelError: if it is no decoder-only model.
     """
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM
-
     register_attention()
     place = local_files(source)
     try:

@@ -16,6 +16,8 @@ import gc
 import sys
 from pathlib import Path
 
+import psutil
+
 
 def give_back() -> None:
     """Hand memory that nothing uses any more back to the machine."""
@@ -32,8 +34,6 @@ def trim() -> None:
 
 def available_memory() -> int:
     """Bytes that a new process can have: the machine's, and the container's where there is one."""
-    import psutil
-
     room = psutil.virtual_memory().available
     return max(0, min([room, *container_rooms()]))
 

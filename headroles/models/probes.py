@@ -6,6 +6,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForCausalLM
+from transformers.masking_utils import eager_mask
+
 from headroles.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
@@ -25,8 +30,6 @@ _DROPOUTS = ("attn_dropout", "attention_dropout")
 
 def attention_for(config: object) -> str:
     """The probe where the family takes an attention function by name, its eager code elsewhere."""
-    from transformers import AutoModelForCausalLM
-
     model_class = AutoModelForCausalLM._model_mapping.get(type(config), None)
     takes_functions = getattr(model_class, "_supports_attention_backend", False)
     return _IMPLEMENTATION if takes_functions else "eager"
@@ -34,9 +37,6 @@ def attention_for(config: object) -> str:
 
 def register_attention() -> None:
     """Make transformers know the attention with a probe, once a process."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import eager_mask
-
     AttentionInterface.register(_IMPLEMENTATION, probed_attention)
     AttentionMaskInterface.register(_IMPLEMENTATION, eager_mask)
 
@@ -88,8 +88,6 @@ def _watched(pattern: Tensor) -> tuple[Tensor, int | None]:
 
 
 def _is_untouched(handed: Tensor, version: int | None, pattern: Tensor) -> bool:
-    import torch
-
     return torch.equal(handed, pattern) if version is None else handed._version == version
 
 
@@ -105,8 +103,6 @@ def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], i
     Returns:
         [layer] the paths of the probes, and the number of query heads.
     """
-    from torch import nn
-
     names = {module: path for path, module in model.named_modules()}
     dropouts = [module for module in names if names[module].rpartition(".")[2] in _DROPOUTS]
     found = _run_two_tokens(model, dropouts)
@@ -130,7 +126,6 @@ def _run_two_tokens(
     model: PreTrainedModel, dropouts: list[nn.Module]
 ) -> list[tuple[nn.Module, Tensor]]:
     """Which modules a pattern passes through, with the pattern, in the order of the layers."""
-    import torch
 
     def record(module: nn.Module, _inputs: object, output: Tensor) -> None:
         _seen.append((module, output))

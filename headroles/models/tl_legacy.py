@@ -7,7 +7,7 @@ lies in a repository of its own. TransformerLens 4 reads them the same way
 from it (``weights_only``). What :mod:`headroles.attention_only` makes of them is kept in the Hub's
 cache, beside the files that it was made from, and goes when those are deleted.
 
->>> bring("NeelNanda/Attn_Only_2L512W_C4_Code", tokenizer=TOKENIZER)  # doctest: +SKIP
+>>> bring("NeelNanda/Attn_Only_2L512W_C4_Code", tokenizer=TL_TOKENIZER)  # doctest: +SKIP
 PosixPath('.../models--NeelNanda--Attn_Only_2L512W_C4_Code/headroles-1/0123...')
 """
 
@@ -22,13 +22,17 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from transformers import PreTrainedTokenizerFast
+
 from headroles.errors import DiskError, ModelUnavailableError, UnsupportedModelError
 from headroles.models import hub
+from headroles.models.catalogue import TL_TOKENIZER
+from headroles.models.tl_to_gpt2 import NORMS, convert
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TOKENIZER = "NeelNanda/gpt-neox-tokenizer-digits"
 """The tokenizer of the published attention-only models; their ``config.json`` names it."""
 
 FORM = 1
@@ -48,7 +52,7 @@ def here(source: str, revision: str | None = None) -> Path | None:
 def bring(
     source: str,
     *,
-    tokenizer: str = TOKENIZER,
+    tokenizer: str = TL_TOKENIZER,
     revision: str | None = None,
     progress: hub.Progress | None = None,
     timeout: float = hub.TIMEOUT,
@@ -83,13 +87,12 @@ def weights_among(names: Collection[str]) -> list[str]:
     return [name for name in names if "/" not in name and name.endswith(ENDING)][:1]
 
 
-def config_of(source: str, raw: object, *, tokenizer: str = TOKENIZER) -> dict[str, object]:
+def config_of(source: str, raw: object, *, tokenizer: str = TL_TOKENIZER) -> dict[str, object]:
     """``config.json`` in TransformerLens' terms as that of a GPT-2.
 
     Raises:
         UnsupportedModelError: if it is no attention-only model that a GPT-2 can stand for.
     """
-    from headroles.models.tl_to_gpt2 import NORMS
 
     raw = raw if isinstance(raw, Mapping) else {}
     norm = raw.get("normalization", raw.get("normalization_type"))
@@ -165,7 +168,6 @@ def _fetch(
 
 def _converted(source: str, weights: Path, tokenizer: str) -> Path:
     """Convert into a folder beside the final one, which then appears as a whole or not at all."""
-    from headroles.models.tl_to_gpt2 import NORMS, convert
 
     raw = _read_config(source, weights.parent / CONFIG)
     config_of(source, raw, tokenizer=tokenizer)
@@ -210,8 +212,6 @@ def _read_config(source: str, path: Path) -> dict[str, object]:
 
 def _read(source: str, path: Path) -> dict[str, Tensor]:
     """The state dict: numbers only, whatever else the pickle asks for."""
-    import torch
-
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
@@ -227,8 +227,6 @@ def _read(source: str, path: Path) -> dict[str, Tensor]:
 
 def _tokenizer(source: str, tokenizer: str) -> object:
     """The tokenizer, exactly as its ``tokenizer.json`` says."""
-    from transformers import PreTrainedTokenizerFast
-
     place = hub.snapshot(tokenizer, TOKENS)
     try:
         # Not AutoTokenizer: a class made for a family may build its own splitting of digits.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from headroles.errors import UnsupportedModelError
 
@@ -65,8 +66,6 @@ def convert(
 
 
 def _filled(state: Mapping[str, Tensor], eps: float) -> Converted:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     layers = sum(name.endswith("attn.W_Q") for name in state)
     vocab, width = state["embed.W_E"].shape
     model = GPT2LMHeadModel(

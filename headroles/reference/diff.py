@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from headroles.roles.registry import ROLES
-from headroles.store.schema import Category, ModelEntry
+from headroles.roles import ROLES
+from headroles.store import Category, ModelEntry
 from headroles.types import Head
 
 MAX_CHANGES = 8

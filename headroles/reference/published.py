@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroles.errors import UnknownHeadError
-from headroles.roles.known_heads import KnownHead
-from headroles.store.schema import ModelEntry
+from headroles.roles import KnownHead
+from headroles.store import ModelEntry
 from headroles.types import Head
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import torch
 
 from headroles.errors import AnalysisError, UnknownRoleError
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.scoring.calibration import Threshold, calibrate, fits_nothing, select_heads
-from headroles.store.schema import Category, CausalRole, Control, ModelEntry, TopHead
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
+from headroles.store import Category, CausalRole, Control, ModelEntry, TopHead
 from headroles.types import RoleScores
 
 BY_HAND = "Chosen by hand."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headroles.models.memory import available_memory as available_memory
-from headroles.models.memory import container_rooms as container_rooms
+from headroles.models import available_memory as available_memory
+from headroles.models import container_rooms as container_rooms
 
 GROUP_CONDITIONS = 21
 """Knock-outs of a role's heads together: once, and 20 controls."""

@@ -30,6 +30,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from headroles.errors import PatternError
 
 if TYPE_CHECKING:
@@ -87,8 +89,6 @@ class Expression:
         Raises:
             PatternError: if a value is no number from 0 to 1; the sentence names the cell.
         """
-        import torch
-
         batch, length = token_ids.shape
         within = torch.arange(length) < (
             lengths.unsqueeze(-1) if lengths is not None else torch.full((batch, 1), length)
@@ -197,7 +197,6 @@ def _refused(node: ast.AST, text: str) -> PatternError:
 
 def _value(node: ast.expr, tokens: Float[Tensor, "batch pos"], length: int) -> Tensor:
     """[batch|1 query|1 key|1] a node's value as doubles; NaN where there is no such token."""
-    import torch
 
     def of(part: ast.expr) -> Tensor:
         return _value(part, tokens, length)

@@ -35,9 +35,8 @@ from headroles.errors import DetectionError, EmptyPromptError, PatternError, nea
 from headroles.roles import expression
 from headroles.roles.pattern_matrix import Matrix, check_matrix, read_matrix, write_matrix
 from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.texts.probe_texts import pack
-from headroles.texts.tokenization import encode, is_delimiter, token_texts
-from headroles.types import Encoding, Sequences
+from headroles.texts import encode, is_delimiter, pack, token_texts
+from headroles.types import Encoding, PromptRun, Sequences
 
 MOST_PROMPTS = 1_000
 """Prompts of one detection, at most."""
@@ -62,6 +61,16 @@ class Prompts:
         lengths = self.sequences.lengths[rows]
         ids = self.sequences.token_ids[rows, : int(lengths.max())]
         return Prompts(Sequences(ids, lengths), tuple(self.tokens[row] for row in rows.tolist()))
+
+    def only(self, row: int) -> Prompts:
+        """One row alone."""
+        return self.some(torch.tensor([row]))
+
+
+def prompts_of_run(run: PromptRun) -> Prompts:
+    """The prompt of a run, as a batch of one."""
+    ids = torch.tensor([run.token_ids])
+    return Prompts(Sequences(ids, torch.tensor([ids.shape[1]])), (run.tokens,))
 
 
 def read_prompts(

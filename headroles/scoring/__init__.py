@@ -1,1 +1,57 @@
 """Attention and tokens to numbers: activations, chance, thresholds, direct effects. Pure."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "activation",
+        "calibration",
+        "causal_verdict",
+        "direct_effects",
+        "offsets",
+        "random_tokens",
+    ],
+    submod_attrs={
+        "activation": [
+            "CellWeights",
+            "RoleActivation",
+            "batch_activations",
+            "cell_weights",
+            "evidence",
+            "mean_entropy",
+            "prompt_activations",
+            "role_activation",
+            "role_weights",
+            "row_sizes",
+        ],
+        "calibration": [
+            "DIFFUSE_BOUNDS",
+            "FLOOR_LIFT",
+            "Threshold",
+            "calibrate",
+            "extended_threshold",
+            "fits_nothing",
+            "mean_and_error",
+            "select_extended",
+            "select_heads",
+        ],
+        "causal_verdict": ["Effect", "judge"],
+        "direct_effects": [
+            "cell_effects",
+            "key_value_index",
+            "largest_is",
+            "through_norm",
+            "write_effects",
+        ],
+        "offsets": [
+            "OffsetProfile",
+            "OffsetShare",
+            "offset_profile",
+            "offset_shares",
+            "peaks",
+            "without_rest",
+        ],
+        "random_tokens": ["PlaceOrContent", "place_or_content"],
+    },
+)

@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.errors import ShapeError
-from headroles.roles.registry import SCORED_ROLES, Role, get_role
+from headroles.roles import SCORED_ROLES, Role, get_role
 from headroles.types import Activation, Evidence
 
 

@@ -24,8 +24,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.roles.extended import LOGITS, ExtendedRole
-from headroles.roles.registry import Role, get_role
+from headroles.roles import LOGITS, ExtendedRole, Role, get_role
 from headroles.types import Head, RoleScores
 
 FLOOR_LIFT = 0.25

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headroles.roles.patterns import offset_cells
+from headroles.roles import offset_cells
 from headroles.scoring.activation import row_sizes
 
 NOTHING_LEFT = 1e-5

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from headroles.roles.extended import EXTENDED_ROLES
+from headroles.roles import EXTENDED_ROLES
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 SignedMatrix = list[list[Number]]

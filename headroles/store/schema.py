@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from headroles.errors import CategoriesBrokenError
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.store.extended_schema import ExtendedSection
 from headroles.types import CausalVerdict
 

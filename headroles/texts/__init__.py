@@ -1,1 +1,23 @@
 """What is run through a model: tokens, probe texts, sentences, ready prompts, examples."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["examples", "probe_texts", "ready_prompts", "sentences", "tokenization"],
+    submod_attrs={
+        "examples": ["DEFAULT_PROMPT", "EXAMPLES"],
+        "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
+        "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
+        "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
+        "tokenization": [
+            "MAX_CHARACTERS",
+            "MAX_TOKENS",
+            "StartToken",
+            "encode",
+            "is_delimiter",
+            "start_token",
+            "token_texts",
+        ],
+    },
+)

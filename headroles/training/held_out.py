@@ -14,7 +14,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from headroles.texts.sentences import HELD_OUT_FILE
+from headroles.texts import HELD_OUT_FILE
 from headroles.training.english import StoryGrammar
 from headroles.training.trainer import TrainingConfig
 

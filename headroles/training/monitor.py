@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from headroles.roles.registry import get_role
-from headroles.scoring.activation import prompt_activations
+from headroles.roles import get_role
+from headroles.scoring import prompt_activations
 from headroles.training.tasks import BOS_ID
 from headroles.types import Head
 

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 
-from headroles.roles.registry import SCORED_ROLES, Role
-from headroles.store.schema import ModelEntry
+from headroles.roles import SCORED_ROLES, Role
+from headroles.store import ModelEntry
 from headroles.verdicts.prompt import PromptScores, active_heads, too_little
 
 LENGTHS = ((3, 5), (6, 9), (10, 19), (20, 39), (40, 60))
@@ -51,8 +52,6 @@ class ActivityRow:
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
     """Area under the ROC curve, ties counting half; None if either side is empty."""
-    from scipy.stats import mannwhitneyu
-
     if not len(positives) or not len(negatives):
         return None
     statistic = mannwhitneyu(positives, negatives).statistic

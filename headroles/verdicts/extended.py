@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.formatting import percent
-from headroles.roles.patterns import delimiter_cells, offset_cells
-from headroles.scoring.activation import cell_weights
-from headroles.store.extended_schema import ExtendedScores
+from headroles.roles import delimiter_cells, offset_cells
+from headroles.scoring import cell_weights
+from headroles.store import ExtendedScores
 
 LEAST_ROWS = 4
 """Fewer rows than this cannot show a role on a prompt."""

@@ -26,13 +26,9 @@ from torch import Tensor
 
 from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError
 from headroles.formatting import listing, percent
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.roles.known_heads import KnownHead
-from headroles.roles.registry import ROLES, SCORED_ROLES, Role, get_role
-from headroles.scoring.activation import row_sizes
-from headroles.scoring.calibration import DIFFUSE_BOUNDS, FLOOR_LIFT
-from headroles.scoring.offsets import offset_profile
-from headroles.store.schema import CausalHead, CausalRole, ModelEntry
+from headroles.roles import EXTENDED_ROLES, ROLES, SCORED_ROLES, KnownHead, Role, get_role
+from headroles.scoring import DIFFUSE_BOUNDS, FLOOR_LIFT, offset_profile, row_sizes
+from headroles.store import CausalHead, CausalRole, ModelEntry
 from headroles.types import CausalVerdict, Evidence, Head, Verdict
 from headroles.verdicts.prompt import (
     DEFAULT_THRESHOLDS,

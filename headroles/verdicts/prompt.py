@@ -23,12 +23,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
-from headroles.roles.known_heads import KnownHead, known_heads
-from headroles.roles.registry import ROLES, SCORED_ROLES, Role, get_role
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, known_heads
+from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
-from headroles.scoring.activation import RoleActivation
-from headroles.store import categories
-from headroles.store.schema import ModelEntry
+from headroles.store import ModelEntry, categories
 from headroles.types import Activation, Head, PromptRun, Verdict
 
 MIN_LIFT = 0.25

@@ -1,1 +1,28 @@
 """Records and sentences of pages. Pure: no Streamlit, no Altair, no PyVene."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "ablation_html",
+        "candidate",
+        "causal",
+        "detection",
+        "entry_diff",
+        "extended_roles",
+        "head_maps",
+        "html",
+        "jobs",
+        "role_cards",
+        "two_prompts",
+    ],
+    submod_attrs={
+        "causal": ["LABELS", "MARKS"],
+        "extended_roles": ["columns", "summary_rows"],
+        "head_maps": ["ModelMap", "RoleMap", "in_a_line"],
+        "html": ["count", "shorten", "token_labels", "truncation_sentence"],
+        "role_cards": ["RoleCard"],
+        "two_prompts": ["RolePair", "export_rows", "suggestion"],
+    },
+)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from headroles import export
+
 if TYPE_CHECKING:
-    from headroles.ablation.tables import Moved
+    from headroles.ablation import Moved
 
 
 def logit_table(rose: Sequence[Moved], fell: Sequence[Moved]) -> str:
@@ -19,9 +21,8 @@ def logit_table(rose: Sequence[Moved], fell: Sequence[Moved]) -> str:
 
 
 def _cells(name: str, moved: Sequence[Moved]) -> str:
-    from headroles.export.ablation_report import moved_cells  # imports torch
 
-    cells = "".join(moved_cells(moved))
+    cells = "".join(export.moved_cells(moved))
     return f'<tr><th scope="row">{name}</th>{cells or "<td>nothing</td>"}</tr>'
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.roles.known_heads import KnownHead, known_heads
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, known_heads
 from headroles.types import Head
 from headroles.view import causal
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry, TopHead
+    from headroles.store import ModelEntry, TopHead
 
 
 def head_records(entry: ModelEntry, key: str) -> list[dict[str, object]]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headroles.formatting import listing
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.store.schema import CausalEffect, CausalRole, ModelEntry
+    from headroles.store import CausalEffect, CausalRole, ModelEntry
     from headroles.types import CausalVerdict
-    from headroles.verdicts.head import Proof
+    from headroles.verdicts import Proof
 
 TEXTS = {
     "repeats": "repeated random sequences",

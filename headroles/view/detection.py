@@ -15,10 +15,8 @@ from headroles.types import Head
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from headroles.detector.detection import Detection, Summary
-    from headroles.roles.patterns import Pattern
+    from headroles.detector import Detection, Summary
+    from headroles.roles import Pattern
 
 RINGED = 3
 """Heads that a map rings."""
@@ -116,35 +114,3 @@ def _basis(found: Detection, summary: Summary) -> str:
     left = total - n
     rest = f"; on {left} the pattern says nothing or does not fit" if left else ""
     return f"Mean ± standard error over {count(n, 'prompt')} of {total}{rest}."
-
-
-def table(found: Detection, place: int, measure: str) -> pd.DataFrame:
-    """The ranking by a measure: every head that was asked, those without a score last."""
-    import pandas as pd
-
-    from headroles.detector.caveats import kept_share
-    from headroles.detector.detection import MEASURES
-
-    by = {name: found.summary(place, name) for name in MEASURES}
-    order = by[measure].ranking()
-    asked = [Head(*at) for at in found.asked.nonzero().tolist()]
-    ranked = [*order, *(head for head in asked if head not in set(order))]
-    left = kept_share(found, place)
-    columns: dict[str, object] = {
-        "rank": [place + 1 if place < len(order) else None for place in range(len(ranked))],
-        "head": [head.label for head in ranked],
-        "score": [float(by[measure].mean[head]) for head in ranked],
-        "error": [float(by[measure].error[head]) for head in ranked],
-        "chance": [by[measure].chance] * len(ranked),
-        "n": [int(by[measure].n[head]) for head in ranked],
-    }
-    for name in MEASURES:
-        if name != measure:
-            columns[name] = [float(by[name].mean[head]) for head in ranked]
-    columns["left"] = [float(left[head]) for head in ranked]
-    return pd.DataFrame(columns).astype({"rank": "Int64"})
-
-
-def heads_of(frame: pd.DataFrame) -> list[Head]:
-    """[row] the heads of a ranking."""
-    return [Head.parse(label) for label in frame["head"]]

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from headroles import reference
 from headroles.formatting import listing
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view.html import count
 from headroles.view.jobs import model_name
 
 if TYPE_CHECKING:
     from headroles.reference.diff import Comparison, RoleChange
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 OVERVIEW = ["Role", "Lists", "Enter", "Leave", "Move", "Threshold", "Scores clearly changed"]
 MOST_NAMED = 4
@@ -165,13 +166,12 @@ def file_sentences(
     live: Mapping[str, ModelEntry], after: Mapping[str, ModelEntry]
 ) -> tuple[list[str], list[str]]:
     """What changes when a whole file takes another's place: lines, and what would be lost."""
-    from headroles.reference.diff import compare
 
     lines = []
     for model, entry in after.items():
         lines += [
             line if line.startswith(model_name(model)) else f"{model_name(model)} · {line}"
-            for line in sentences(model, compare(live.get(model), entry))
+            for line in sentences(model, reference.diff.compare(live.get(model), entry))
         ]
     gone = [model_name(model) for model in live if model not in after]
     lost = [f"{listing(gone)} would vanish: this version does not hold it."] if gone else []

@@ -10,17 +10,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headroles import scoring, verdicts
 from headroles.formatting import ordinal
-from headroles.roles.extended import EXTENDED_ROLES, LOGITS, RATE, ExtendedRole
-from headroles.roles.known_heads import known_heads
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.roles import (
+    EXTENDED_ROLES,
+    LOGITS,
+    RATE,
+    ROLES,
+    SCORED_ROLES,
+    ExtendedRole,
+    known_heads,
+)
 from headroles.types import Head
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.scoring.random_tokens import PlaceOrContent
-    from headroles.store.extended_schema import ExtendedScores
-    from headroles.store.schema import ModelEntry
+    from headroles.scoring import PlaceOrContent
+    from headroles.store import ExtendedScores, ModelEntry
     from headroles.types import PromptRun
 
 PLACE_OR_CONTENT_RULE = (
@@ -126,10 +132,9 @@ def on_prompt(
     role: ExtendedRole, scores: ExtendedScores, run: PromptRun, *, papers: Collection[Head] = ()
 ) -> OnPromptMap:
     """Judge every head on a prompt in a role that attention can show."""
-    from headroles.verdicts.extended import judge_heads
 
     peaks = scores.profiles.peaks if scores.profiles else None
-    judged = judge_heads(run.attention, run.tokens, scores)
+    judged = verdicts.judge_heads(run.attention, run.tokens, scores)
     found = []
     for place, one in enumerate(judged):
         head = Head(*divmod(place, len(scores.scores[0])))
@@ -342,11 +347,10 @@ class TwoTexts:
 
     def verdict(self, head: Head) -> PlaceOrContent:
         """Whether a head goes by place or by content."""
-        from headroles.scoring.random_tokens import place_or_content
 
         layer, place = head
         known = [0.0 if one is None else one[layer][place] for one in self.errors]
-        return place_or_content(
+        return scoring.place_or_content(
             self.sentences[layer][place],
             self.random[layer][place],
             threshold=self.threshold,

@@ -11,16 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headroles import verdicts
 from headroles.formatting import listing
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.roles.registry import ROLES, SCORED_ROLES, Role
+from headroles.roles import EXTENDED_ROLES, ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry
-    from headroles.verdicts.prompt import PromptScores
+    from headroles.store import ModelEntry
+    from headroles.verdicts import PromptScores
 
 
 @dataclass(frozen=True)
@@ -157,21 +157,20 @@ def _measured(
     entry: ModelEntry | None,
     papers: Collection[Head],
 ) -> RoleMap:
-    from headroles.verdicts.prompt import judge
 
     listed, mark = (
         (role_cards.listed_heads(entry, role.key), "listed")
         if entry is not None
         else (papers, "named by papers")
     )
-    verdicts = [judge(head, role.key, scores, threshold) for head in heads]
+    judged = [verdicts.judge(head, role.key, scores, threshold) for head in heads]
     records = []
-    for head, verdict in zip(heads, verdicts, strict=True):
+    for head, verdict in zip(heads, judged, strict=True):
         words = role_cards.shown_verdict(verdict)
         value = verdict.activation.value
         records.append(_record(head, value, verdict.is_active, head in listed, words, mark=mark))
     # What keeps one head from being judged keeps every head, so the first one speaks for all.
-    first = verdicts[0]
+    first = judged[0]
     unable = first.state in ("not_applicable", "too_short")
     activation = scores.activations[role.key]
     return RoleMap(

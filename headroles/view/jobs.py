@@ -7,14 +7,12 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.admin.estimate import Estimate
-    from headroles.admin.job_records import Job, JobRequest, JobView
-    from headroles.admin.service import Prospect
-    from headroles.store.schema import ModelEntry
+    from headroles.admin import Estimate, Job, JobRequest, JobView, Prospect
+    from headroles.store import ModelEntry
 
 STATES = {
     "queued": "waiting",

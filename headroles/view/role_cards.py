@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headroles import verdicts
 from headroles.formatting import listing, percent
-from headroles.roles.registry import ROLES, SCORED_ROLES, Role
+from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Evidence, Head, Verdict
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.scoring.activation import RoleActivation
-    from headroles.store.schema import ModelEntry
+    from headroles.scoring import RoleActivation
+    from headroles.store import ModelEntry
 
 STATE_WORDS = {
     "active": "active",
@@ -32,10 +33,13 @@ STATE_WORDS = {
 
 def _needed(row: Mapping[str, object]) -> float:
     """What a head must reach on this prompt: the threshold, or clearly over chance."""
-    from headroles.verdicts.prompt import MIN_LIFT
 
     chance, threshold = float(row["chance"]), float(row["threshold"])
-    return max(threshold, chance + MIN_LIFT * (1 - chance)) if chance < 1 else threshold
+    return (
+        max(threshold, chance + verdicts.prompt.MIN_LIFT * (1 - chance))
+        if chance < 1
+        else threshold
+    )
 
 
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}

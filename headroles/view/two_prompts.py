@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from headroles.formatting import listing, percent
-from headroles.roles.registry import Role
-from headroles.texts.examples import DEFAULT_PROMPT
-from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.roles import Role
+from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
 from headroles.view.html import count
 from headroles.view.role_cards import STATE_WORDS, RoleCard, shown
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import load_bridge
+from headroles.analysis import load_bridge
 from headroles.analysis.knockout import (
     DRAWS,
     counted_positions,
@@ -19,7 +19,7 @@ from headroles.analysis.knockout import (
     untouched,
 )
 from headroles.analysis.measure import ProbeTexts
-from headroles.models.loading import load_model
+from headroles.models import load_model
 from headroles.texts.probe_texts import pack, repeated_sequences
 from headroles.types import Head
 

@@ -10,7 +10,7 @@ import pytest
 
 from headroles.analysis.freshness import faults, library_versions, why_stale
 from headroles.paths import CATEGORIES, DEMO_MODEL
-from headroles.reference.selection import BY_HAND, AnalysisSettings
+from headroles.reference import BY_HAND, AnalysisSettings
 from headroles.store import categories as store_categories
 from scripts import analyze_heads
 from tests.entries import entry as hand_made

@@ -8,12 +8,11 @@ import pytest
 import torch
 from transformer_lens.head_detector import detect_head
 
-from headroles.analysis.bridge import load_bridge
-from headroles.detector.detection import detect
-from headroles.models.loading import load_model
-from headroles.roles import patterns
-from headroles.roles.patterns import Pattern, prompts_of_ids
-from headroles.texts.probe_texts import pack
+from headroles.analysis import load_bridge
+from headroles.detector import detect
+from headroles.models import load_model
+from headroles.roles import Pattern, patterns, prompts_of_ids
+from headroles.texts import pack
 from headroles.types import Head
 
 FLAGS = list(itertools.product(("mul", "abs"), (False, True), (False, True)))

@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from headroles.analysis import extended_roles, ioi, sequences
-from headroles.analysis.bridge import load_bridge
+from headroles.analysis import (
+    analyze,
+    extended_roles,
+    faults,
+    ioi,
+    load_bridge,
+    make_texts,
+    sequences,
+    why_stale,
+)
 from headroles.analysis.direct import Direct, HeadsInseparableError
-from headroles.analysis.freshness import faults, why_stale
-from headroles.analysis.measure import make_texts
-from headroles.analysis.run import analyze
-from headroles.models.loading import load_tokenizer
+from headroles.models import load_tokenizer
 from headroles.paths import DEMO_MODEL
-from headroles.reference.selection import AnalysisSettings, reselect
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.scoring.direct_effects import write_effects
+from headroles.reference import AnalysisSettings, reselect
+from headroles.roles import EXTENDED_ROLES
+from headroles.scoring import write_effects
 from headroles.store import categories
 from scripts import analyze_heads
 from tests.families import byte_level_tokenizer, save_family

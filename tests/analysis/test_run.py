@@ -8,24 +8,23 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from headroles.analysis import analyze, largest_difference
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.detect_head_parity import largest_difference
 from headroles.analysis.measure import make_texts, measure, random_cells
-from headroles.analysis.run import analyze
-from headroles.capture.attention import capture
+from headroles.capture import capture
 from headroles.errors import (
     AnalysisError,
     UnknownModelError,
     UnknownRoleError,
     UnsupportedModelError,
 )
-from headroles.models.loading import load_model, load_tokenizer
+from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
-from headroles.reference.selection import AnalysisSettings
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.scoring.activation import role_activation
+from headroles.reference import AnalysisSettings
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.scoring import role_activation
 from headroles.store import categories
-from headroles.texts.sentences import SENTENCES
+from headroles.texts import SENTENCES
 from headroles.types import RoleScores
 from scripts import analyze_heads
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from headroles.admin.access import hash_password
+from headroles.admin import hash_password
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from scripts.benchmark import CHROMIUM_FLAGS
 from tests.browser.visit import opened

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.store import categories
 from tests.browser.visit import Visit, opened
 

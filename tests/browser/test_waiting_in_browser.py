@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
 from tests.browser.conftest import serve
 from tests.browser.visit import opened

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.texts import DEFAULT_PROMPT
 
 pytestmark = pytest.mark.browser
 

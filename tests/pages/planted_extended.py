@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from headroles.roles.extended import EXTENDED_ROLES, EXTENDED_VERSION
-from headroles.store.extended_schema import (
-    ExtendedScores,
-    ExtendedSection,
-    ExtendedTopHead,
-    OffsetProfiles,
-)
+from headroles.roles import EXTENDED_ROLES, EXTENDED_VERSION
+from headroles.store import ExtendedScores, ExtendedSection, ExtendedTopHead, OffsetProfiles
 from headroles.types import Head
 
 HEADS: dict[str, tuple[Head, float]] = {

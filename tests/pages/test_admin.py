@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from headroles import paths
-from headroles.admin.access import hash_password
+from headroles.admin import hash_password
 from headroles.admin.job_records import Job, JobRequest, Owner
 from headroles.errors import NotSignedInError
 from headroles.paths import DEMO_MODEL, ROOT

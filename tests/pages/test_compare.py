@@ -6,8 +6,8 @@ import pytest
 
 from headroles.charts.heads import SELECTION
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.registry import ROLES
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.roles import ROLES
+from headroles.texts import DEFAULT_PROMPT
 from headroles.ui.app import session
 
 pytestmark = pytest.mark.skipif(

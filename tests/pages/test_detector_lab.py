@@ -8,7 +8,7 @@ import pytest
 
 from headroles.detector import detection as detector_detection
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.patterns import BUILT_IN, Pattern
+from headroles.roles import BUILT_IN, Pattern
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.detector_lab import detection, state

@@ -9,8 +9,8 @@ import json
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.registry import SCORED_ROLES
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.roles import SCORED_ROLES
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import caches, files, session
 from headroles.ui.head_closeup import files as head_closeup_files

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.store.schema import Control
+from headroles.roles import EXTENDED_ROLES
+from headroles.store import Control
 from headroles.types import Head
 from headroles.ui.app import extended_state, session
 from headroles.ui.app.extended_switch import NOT_MEASURED

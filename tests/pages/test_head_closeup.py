@@ -9,8 +9,8 @@ import pytest
 from headroles import paths
 from headroles.models import catalogue
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session
 from tests.pages.planted import PLANTED

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from tests.pages.planted import PLANTED, planted_entry

@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.texts.examples import DEFAULT_PROMPT
-from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
 from headroles.types import Head
 from headroles.ui.app import address, session
 from headroles.ui.app.link import LONGEST

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from headroles.errors import ModelUnavailableError
-from headroles.models.catalogue import CATALOGUE
-from headroles.models.downloads import Fetches
+from headroles.models import CATALOGUE, Fetches
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui.app import caches, download_progress, session
 from headroles.ui.knockout_lab import state

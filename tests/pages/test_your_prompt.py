@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.texts.examples import DEFAULT_PROMPT, EXAMPLES
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.texts import DEFAULT_PROMPT, EXAMPLES
 from headroles.types import Head
 from headroles.ui.app import session
 from tests.pages.planted import planted_entry

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L
-from headroles.training.attention_only import (
+from headroles.training import (
     attention_only_config,
     build_attention_only,
     export_attention_only,
+    train_tokenizer,
 )
 from headroles.training.monitor import measure
-from headroles.training.tokenizer import train_tokenizer
 from headroles.training.trainer import Phase, Trainer, TrainingConfig
 from headroles.types import Head
 from scripts.train_attention_only import parse_arguments

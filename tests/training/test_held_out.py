@@ -7,16 +7,15 @@ import shutil
 import pytest
 from transformers import AutoTokenizer
 
-from headroles.analysis.bridge import load_bridge
+from headroles.analysis import load_bridge
 from headroles.analysis.knockout import counted_positions, untouched
-from headroles.models.loading import model_revision
+from headroles.models import model_revision
 from headroles.paths import BUNDLED, DEMO_MODEL
 from headroles.store import categories
 from headroles.texts.probe_texts import held_out_sequences, sentence_sequences
 from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS
-from headroles.training.english import StoryGrammar
+from headroles.training import StoryGrammar, TrainingConfig
 from headroles.training.held_out import LENGTH, PASSAGES, card_section, held_out_passages
-from headroles.training.trainer import TrainingConfig
 from scripts import train_attention_only, train_demo_model
 
 

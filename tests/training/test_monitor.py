@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from headroles.roles.registry import ROLES, earlier_copies
+from headroles.roles import ROLES, earlier_copies
 from headroles.training.monitor import repeated_sequences, sequence_scores
 
 after_copies = ROLES["induction"].targets

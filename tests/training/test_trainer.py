@@ -8,9 +8,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from headroles.training.card import write_card
+from headroles.training import train_tokenizer, write_card
 from headroles.training.optimizer import Muon, orthogonalised
-from headroles.training.tokenizer import train_tokenizer
 from headroles.training.trainer import Phase, Trainer, TrainingConfig, build_model, next_token_loss
 
 PHASES = (

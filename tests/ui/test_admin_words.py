@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headroles.admin.audit import AuditRow
+from headroles.admin import AuditRow
 from headroles.errors import HeadrolesError, NotSignedInError
 from headroles.reference.diff import compare
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.ui.admin import audit_log, desk, state
 from headroles.ui.app import session as app_session
 from headroles.view import candidate, entry_diff, jobs

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.roles.registry import ROLES
-from headroles.texts.examples import DEFAULT_PROMPT
-from headroles.view import two_prompts
-from headroles.view.role_cards import RoleCard
+from headroles.roles import ROLES
+from headroles.texts import DEFAULT_PROMPT
+from headroles.view import RoleCard, two_prompts
 from headroles.view.two_prompts import Pair, RolePair, suggestion
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from headroles.charts import detector
-from headroles.detector.detection import Detection
-from headroles.roles.patterns import Pattern
+from headroles.detector import Detection
+from headroles.roles import Pattern
 from headroles.types import Head
 from headroles.view import detection as view_detection
 

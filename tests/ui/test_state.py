@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session as app_session
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from headroles.roles.registry import ROLES, SCORED_ROLES
-from headroles.scoring.activation import RoleActivation
+from headroles.roles import ROLES, SCORED_ROLES
+from headroles.scoring import RoleActivation
 from headroles.types import Evidence, Head
 from headroles.view import role_cards
 from tests.pages.planted import PLANTED, planted_entry

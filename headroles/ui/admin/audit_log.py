@@ -14,7 +14,7 @@ from headroles.view import jobs
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
-    from headroles.admin.audit import AuditRow
+    from headroles.admin import AuditRow
     from headroles.ui.admin.desk import Desk
 
 ACTIONS = {

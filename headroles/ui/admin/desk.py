@@ -15,8 +15,7 @@ from headroles.ui.app import elements
 from headroles.view.html import plain
 
 if TYPE_CHECKING:
-    from headroles.admin.access import Ticket
-    from headroles.admin.service import Administration
+    from headroles.admin import Administration, Ticket
 
 P = ParamSpec("P")
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import admin, models
 from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
-from headroles.models.catalogue import CATALOGUE, DEFAULT_MODEL
-from headroles.roles.registry import MIN_SEQUENCES, ROLES, SCORED_ROLES
+from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui.admin import state
 from headroles.ui.admin.desk import Desk, attempt
 from headroles.ui.app import caches, elements
@@ -18,22 +19,20 @@ from headroles.view import jobs
 from headroles.view.html import count, plain
 
 if TYPE_CHECKING:
-    from headroles.admin.job_records import JobRequest
-    from headroles.admin.service import Prospect
+    from headroles.admin import JobRequest, Prospect
 
 
 def draw(desk: Desk) -> None:
     """Draw the settings, what each model will take, and the button that starts."""
     st.subheader("A new analysis", anchor=False)
     with st.container(border=True, key="new_analysis"):
-        models = _models()
+        wanted_models = _models()
         settings = _settings()
-        if not models:
+        if not wanted_models:
             st.info("Choose a model, or type the id of one on the Hugging Face Hub.")
             return
-        from headroles.admin.job_records import JobRequest
 
-        wanted = [JobRequest(model=model, **settings) for model in models]
+        wanted = [admin.JobRequest(model=model, **settings) for model in wanted_models]
         fitting = [request for request in wanted if _prospect_row(desk, request)]
         _start(desk, fitting, left_out=len(wanted) - len(fitting))
 
@@ -191,9 +190,6 @@ def _prospect_row(desk: Desk, request: JobRequest) -> bool:
 
 def _prospect(desk: Desk, request: JobRequest) -> Prospect:
     """The Hub is asked once for a model, because it may be slow; the free memory every time."""
-    from headroles.admin import estimate as admin_estimate
-    from headroles.admin.service import estimate_of
-    from headroles.models import memory
 
     known = st.session_state[state.PROSPECTS]
     if request.model not in known:
@@ -208,9 +204,11 @@ def _prospect(desk: Desk, request: JobRequest) -> Prospect:
     found = known[request.model]
     if isinstance(found, HeadrolesError):
         raise found
-    estimate = estimate_of(request, found.facts)
-    fresh = replace(found, request=request, estimate=estimate, available=memory.available_memory())
-    admin_estimate.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
+    estimate = admin.estimate_of(request, found.facts)
+    fresh = replace(
+        found, request=request, estimate=estimate, available=models.memory.available_memory()
+    )
+    admin.estimate.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
     return fresh
 
 

@@ -15,7 +15,7 @@ from headroles.view import jobs as job_words
 from headroles.view.html import count, plain
 
 if TYPE_CHECKING:
-    from headroles.admin.job_records import Job, JobView
+    from headroles.admin import Job, JobView
 
 SHOWN = 5
 """Ended analyses that stand on the page; older ones are folded away."""

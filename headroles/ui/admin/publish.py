@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import store
 from headroles.errors import HeadrolesError
-from headroles.roles.registry import MIN_SEQUENCES
+from headroles.roles import MIN_SEQUENCES
 from headroles.ui.admin import state
-from headroles.view import entry_diff, jobs
-from headroles.view.html import count
+from headroles.view import count, entry_diff, jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from headroles.reference.diff import Comparison
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
     from headroles.ui.admin.desk import Desk
 
 
 def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: Comparison) -> None:
     """Draw the button. What it asks to confirm is what was looked at, with its digest."""
-    from headroles.store import schema
 
     name = jobs.model_name(entry.model_name)
     confirm = state.Confirm(
@@ -32,7 +31,7 @@ def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: 
         lines=tuple(entry_diff.sentences(entry.model_name, comparison)),
         warnings=warnings(entry, live),
         subject=entry,
-        expecting=schema.digest(live),
+        expecting=store.schema.digest(live),
     )
     st.button(
         "Write …",
@@ -94,20 +93,21 @@ def perform(desk: Desk, confirm: state.Confirm) -> None:
 
 def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
     """The version that holds what the write replaced; None where there was no file before."""
-    from headroles.store import categories, schema
 
-    now = categories.file_digest(path)
-    for version in categories.versions(path):
+    now = store.categories.file_digest(path)
+    for version in store.categories.versions(path):
         if version.fault:
             continue
-        if schema.digest(categories.read_version(version.name, path).get(model)) == before:
+        if (
+            store.schema.digest(store.categories.read_version(version.name, path).get(model))
+            == before
+        ):
             return state.Undo(version.name, model if before else None, now)
     return None
 
 
 def downloads(desk: Desk, entry: ModelEntry) -> None:
     """The candidate and the live file to keep: a server's disk may not last."""
-    from headroles.store import schema
 
     with st.container(border=True, key="downloads"):
         st.subheader("Keep it", anchor=False)
@@ -120,7 +120,7 @@ def downloads(desk: Desk, entry: ModelEntry) -> None:
             live_file(desk)
             st.download_button(
                 "This candidate",
-                schema.to_json({entry.model_name: entry}),
+                store.schema.to_json({entry.model_name: entry}),
                 file_name=f"{entry.model_name.replace('/', '--')}_candidate.json",
                 mime="application/json",
                 icon=":material/download:",

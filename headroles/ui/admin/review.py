@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import reference, store
 from headroles.errors import CategoriesBrokenError
 from headroles.formatting import listing
-from headroles.roles import known_heads
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.roles.registry import ROLES
+from headroles.roles import EXTENDED_ROLES, ROLES, known_heads
 from headroles.ui.admin import publish, review_diff, review_role, state
 from headroles.ui.app import elements, extended_maps, extended_state
 from headroles.view import candidate as view_candidate
 from headroles.view import jobs
-from headroles.view.extended_roles import summary_rows as extended_rows
+from headroles.view import summary_rows as extended_rows
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
-    from headroles.admin.job_records import Job
+    from headroles.admin import Job
     from headroles.reference.diff import Comparison
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
     from headroles.ui.admin.desk import Desk
 
 BASES = {"pattern": "by their pattern", "function": "by their effect on the output"}
@@ -101,11 +100,9 @@ def _choose(desk: Desk) -> Job | None:
 
 def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Comparison] | None:
     """The live entry and the comparison with it; None, with the reason said, without a file."""
-    from headroles.reference.diff import compare
-    from headroles.store import categories
 
     try:
-        good = categories.read_good(desk.office.categories)
+        good = store.categories.read_good(desk.office.categories)
         fault = good.fault
     except CategoriesBrokenError as error:
         fault = error
@@ -114,7 +111,7 @@ def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Com
         st.caption("Nothing can be compared or written until then; see “Versions”.")
         return None
     live = good.entries.get(entry.model_name)
-    return live, compare(live, entry)
+    return live, reference.diff.compare(live, entry)
 
 
 def _known_heads(entry: ModelEntry) -> None:

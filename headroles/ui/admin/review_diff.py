@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.ui.app import elements
 from headroles.view import entry_diff
 from headroles.view.html import table
 
 if TYPE_CHECKING:
     from headroles.reference.diff import Comparison
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 
 def overview(comparison: Comparison, after: ModelEntry) -> None:

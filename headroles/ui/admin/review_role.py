@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.registry import ROLES, Role
+from headroles import charts, reference
+from headroles.roles import ROLES, Role
 from headroles.ui.admin import state
 from headroles.ui.app import elements
 from headroles.view import candidate as view_candidate
@@ -15,7 +16,7 @@ from headroles.view import causal
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
-    from headroles.store.schema import Category, ModelEntry
+    from headroles.store import Category, ModelEntry
 
 
 MOST_ROWS = 32
@@ -24,25 +25,23 @@ MOST_ROWS = 32
 
 def first_choice(candidate: ModelEntry) -> state.Choice:
     """What the analysis itself was run with."""
-    from headroles.reference.selection import BY_HAND
 
     by_hand = [
         (key, category.threshold)
         for key, category in candidate.categories.items()
-        if category.threshold_reason == BY_HAND and category.threshold is not None
+        if category.threshold_reason == reference.BY_HAND and category.threshold is not None
     ]
     return state.Choice(tuple(by_hand), candidate.cap)
 
 
 def selected(job_id: str, candidate: ModelEntry) -> ModelEntry:
     """The candidate with the thresholds and the cap that are chosen now."""
-    from headroles.reference.selection import reselect
 
     first = first_choice(candidate)
     choice = state.chosen(job_id, first)
     if choice == first:
         return candidate
-    return reselect(candidate, dict(choice.thresholds), cap=choice.cap)
+    return reference.reselect(candidate, dict(choice.thresholds), cap=choice.cap)
 
 
 def choose_role(entry: ModelEntry, key: str, *, first: str | None = None) -> str:
@@ -153,17 +152,16 @@ def _move_cap(job_id: str) -> None:
 
 
 def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
-    from headroles.charts import heads as charts_heads
 
     title = None if role.is_scored else "largest score of any role"
     elements.chart(
-        charts_heads.head_map(records, role, clickable=False, title=title),
+        charts.heads.head_map(records, role, clickable=False, title=title),
         key="candidate_map",
         alt_text=sentence,
     )
     st.caption(
         "The numbers are hundredths: 75 is a score of 0.75 of 1."
-        if charts_heads.has_numbers(records)
+        if charts.heads.has_numbers(records)
         else "Point at a cell to see its score."
     )
 
@@ -171,12 +169,11 @@ def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
 def _distribution(
     records: list[dict[str, object]], role: Role, category: Category, sentence: str
 ) -> None:
-    from headroles.charts import heads as charts_heads
 
     elements.html("<b>How the scores are spread</b>")
     chance = category.chance if role.has_cells else None
     elements.chart(
-        charts_heads.score_distribution(records, role, threshold=category.threshold, chance=chance),
+        charts.heads.score_distribution(records, role, threshold=category.threshold, chance=chance),
         key="candidate_scores",
         alt_text=sentence
         if chance is None

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import paths
-from headroles.admin.access import Gate
+from headroles import admin, paths
+from headroles.admin import Gate
 from headroles.errors import HeadrolesError
 
 if TYPE_CHECKING:
-    from headroles.admin.service import Administration
+    from headroles.admin import Administration
 
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
@@ -45,20 +45,19 @@ def announce() -> None:
         gate()
 
 
-def administration() -> Administration:
+def administration() -> admin.Administration:
     """The instructor's actions on this server's data folder.
 
     Raises:
         HeadrolesError: if the hash in the secrets is none, or the secrets cannot be read.
         OSError: if the records of earlier jobs are in the way.
     """
-    from headroles.admin.service import Administration
 
     lock = gate()
     with _making:
         folder = _folder()
         if folder not in _offices:
-            _offices[folder] = Administration(lock, folder=folder)
+            _offices[folder] = admin.Administration(lock, folder=folder)
         _offices[folder].gate = lock  # another one after the password was changed
         return _offices[folder]
 

@@ -11,7 +11,7 @@ from headroles.ui.admin import desk, state
 from headroles.ui.app import elements
 
 if TYPE_CHECKING:
-    from headroles.admin.service import Administration
+    from headroles.admin import Administration
 
 _WHERE = (
     "No password is set on this server, so it takes a **one-time token**. The newest one stands "

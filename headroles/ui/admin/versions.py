@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import reference, roles, store
 from headroles.errors import CategoriesBrokenError, HeadrolesError
 from headroles.formatting import listing
 from headroles.ui.admin import publish, review_diff, review_role, state
@@ -16,23 +17,20 @@ from headroles.view import entry_diff, jobs
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
-    from headroles.store.categories import Good, Version
-    from headroles.store.schema import ModelEntry
+    from headroles.store import Good, ModelEntry, Version
     from headroles.ui.admin.desk import Desk
 
 
 def draw(desk: Desk) -> None:
     """Draw the state of the live file and the list of its versions."""
-    from headroles.store import categories
-    from headroles.store import versions as store_versions
 
-    versions = categories.versions(desk.office.categories)
+    versions = store.categories.versions(desk.office.categories)
     _live(desk, versions)
     st.subheader("Earlier versions", anchor=False)
     if not versions:
         st.info(
             "There is none yet. Whatever a write replaces is kept here, the last "
-            f"{store_versions.HISTORY} times."
+            f"{store.versions.HISTORY} times."
         )
         return
     elements.html(
@@ -54,15 +52,14 @@ def _version_row(version: Version) -> list[str]:
 
 
 def _live(desk: Desk, versions: list[Version]) -> None:
-    from headroles.store import categories
 
     path = desk.office.categories
     st.subheader("The live file", anchor=False)
-    fault = categories.fault(path)
+    fault = store.categories.fault(path)
     if fault is not None:
         _damaged(desk, fault, versions)
         return
-    entries = categories.read_all(path)
+    entries = store.categories.read_all(path)
     if not entries:
         st.info(
             "There is no file yet, so no head is listed anywhere. Write an analysis to make it."
@@ -80,12 +77,11 @@ def _live(desk: Desk, versions: list[Version]) -> None:
 
 
 def _model_row(entry: ModelEntry) -> list[str]:
-    from headroles.roles.registry import ROLES
 
     listed = {
         (top.layer, top.head)
         for key, category in entry.categories.items()
-        if ROLES[key].is_scored
+        if roles.ROLES[key].is_scored
         for top in category.top_heads
     }
     return [
@@ -101,9 +97,8 @@ def _model_row(entry: ModelEntry) -> list[str]:
 
 def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None:
     """Say what is wrong, what students see meanwhile, and the two ways out."""
-    from headroles.store import categories
 
-    digest = categories.file_digest(desk.office.categories)
+    digest = store.categories.file_digest(desk.office.categories)
     good = students_see(desk)
     since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
     mend = since or "Students see no listed heads until it is mended."
@@ -133,19 +128,17 @@ def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None
 
 def students_see(desk: Desk) -> Good | None:
     """What students' pages go by; None where a damaged file has no good content behind it."""
-    from headroles.store import categories
 
     try:
-        return categories.read_good(desk.office.categories)
+        return store.categories.read_good(desk.office.categories)
     except CategoriesBrokenError:
         return None
 
 
 def _restore_newest(desk: Desk, newest: Version, digest: str) -> state.Confirm:
-    from headroles.store import categories
 
     good = students_see(desk)
-    older = categories.read_version(newest.name, desk.office.categories)
+    older = store.categories.read_version(newest.name, desk.office.categories)
     lines, lost = entry_diff.file_sentences(good.entries if good else {}, older)
     return state.Confirm(
         kind="restore",
@@ -200,19 +193,17 @@ def _look(desk: Desk, versions: list[Version]) -> None:
 
 
 def _one_version(desk: Desk, name: str) -> None:
-    from headroles.reference.diff import compare
-    from headroles.store import categories
 
     path = desk.office.categories
-    digest = categories.file_digest(path)
-    older = categories.read_version(name, path)
+    digest = store.categories.file_digest(path)
+    older = store.categories.read_version(name, path)
     good = students_see(desk)
     live = good.entries if good else {}
     if not older:
         st.info("This version holds no model.")
         return
     model = _choose_model(older, live)
-    comparison = compare(live.get(model), older[model])
+    comparison = reference.diff.compare(live.get(model), older[model])
     st.markdown(f"**What restoring it would change for {jobs.model_name(model)}**")
     review_diff.overview(comparison, older[model])
     if not comparison.is_new and not comparison.nothing:
@@ -247,7 +238,6 @@ def _restore_buttons(
     older: Mapping[str, ModelEntry],
     digest: str,
 ) -> None:
-    from headroles.store import categories
 
     lines, lost = entry_diff.file_sentences(live, older)
     whole = state.Confirm(
@@ -262,7 +252,7 @@ def _restore_buttons(
         (name, model),
         digest,
     )
-    is_same = live == older and categories.fault(desk.office.categories) is None
+    is_same = live == older and store.categories.fault(desk.office.categories) is None
     with st.container(horizontal=True):
         st.button(
             "Restore this one …",
@@ -274,7 +264,7 @@ def _restore_buttons(
             disabled=is_same,
             help="The live file already says exactly this." if is_same else "The whole file.",
         )
-        if len({*older, *live}) > 1 and categories.fault(desk.office.categories) is None:
+        if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(
                 f"Only {jobs.model_name(model)} …",
                 key="restore_model",

@@ -14,8 +14,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headroles.errors import HeadrolesError, LinkError
-from headroles.roles.registry import ROLES
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.roles import ROLES
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session as app_session
 from headroles.ui.app.link import (

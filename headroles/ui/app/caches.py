@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import capture, models, paths, store, verdicts
+from headroles.errors import CategoriesBrokenError
+from headroles.types import PromptRun
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from torch import Tensor
 
-    from headroles.models.downloads import Fetches
-    from headroles.models.pool import ModelPool
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
     from headroles.types import Encoding, NextToken, PromptRun
-    from headroles.verdicts.prompt import PromptScores
+    from headroles.verdicts import PromptScores
 
 
 class Answer(NamedTuple):
@@ -49,29 +51,25 @@ MOST_MODELS = 2
 
 
 @st.cache_resource(show_spinner=False)
-def models_in_memory() -> ModelPool:
+def models_in_memory() -> models.ModelPool:
     """The models of the whole server."""
-    from headroles.models.pool import ModelPool
 
-    return ModelPool(MOST_MODELS)
+    return models.ModelPool(MOST_MODELS)
 
 
 @st.cache_resource(show_spinner=False)
-def fetches() -> Fetches:
+def fetches() -> models.Fetches:
     """The downloads of the whole server."""
-    from headroles.models.downloads import Fetches
 
-    return Fetches(bring=_bring)
+    return models.Fetches(bring=_bring)
 
 
 def _bring(model: str, *, progress: Callable[[int, int], None]) -> None:
     """Fetch a model; a conversion imports transformers, which only one thread at a time may do."""
-    from headroles.models.catalogue import CATALOGUE
-    from headroles.models.loading import fetch_model
 
-    if CATALOGUE[model].tokenizer is not None:
+    if models.CATALOGUE[model].tokenizer is not None:
         import_libraries()
-    fetch_model(model, progress=progress)
+    models.fetch_model(model, progress=progress)
 
 
 class _Kept(NamedTuple):
@@ -97,12 +95,9 @@ def answer(model: str, prompt: str) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     kept = _kept_answer(model, prompt)
-    from headroles.capture import packing
-    from headroles.models import memory
-    from headroles.types import PromptRun
 
-    memory.trim()  # what the pass, and the page before, used and let go
-    attention = packing.unpack(kept.cells, len(kept.encoding.token_ids))
+    models.memory.trim()  # what the pass, and the page before, used and let go
+    attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
     run = PromptRun(model, prompt, kept.encoding, attention, kept.next_tokens)
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 
@@ -110,17 +105,13 @@ def answer(model: str, prompt: str) -> Answer:
 @st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
 def _kept_answer(model: str, prompt: str) -> _Kept:
     """The pass itself; a long prompt alone may take 80 MB on a model of GPT-2 small's size."""
-    _let_the_page_out()
     import_libraries()
-    from headroles.capture import packing
-    from headroles.capture.attention import capture
-    from headroles.verdicts.prompt import score_prompt
 
     with models_in_memory().borrow(model) as loaded:
-        run = capture(loaded, prompt)
+        run = capture.capture(loaded, prompt)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
-    scores = score_prompt(run.attention, run.token_ids)
-    cells = packing.pack(run.attention)
+    scores = verdicts.score_prompt(run.attention, run.token_ids)
+    cells = capture.packing.pack(run.attention)
     return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
 
 
@@ -133,8 +124,9 @@ def import_libraries() -> None:
     Its package replaces itself while it is imported, so a second thread that asks for a name of it
     at that moment gets an ImportError.
     """
+    _let_the_page_out()
     with _importing:
-        from transformers import CONFIG_MAPPING  # noqa: F401
+        models.loading  # noqa: B018 - the lazy package imports the module now
 
 
 def _let_the_page_out() -> None:
@@ -153,9 +145,8 @@ def shape(model: str) -> tuple[int, int]:
         HeadrolesError: if its files cannot be read.
     """
     import_libraries()
-    from headroles.models.facts import inspect_model
 
-    facts = inspect_model(model)
+    facts = models.inspect_model(model)
     return facts.num_layers, facts.num_heads
 
 
@@ -171,8 +162,6 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
     """
-    from headroles import paths
-    from headroles.errors import CategoriesBrokenError
 
     found = stored(model)
     entry = found.entry
@@ -191,17 +180,14 @@ def stored(model: str) -> Reference:
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
     """
-    from headroles.store import categories
-    from headroles.verdicts import prompt as verdicts_prompt
 
-    entry, good = categories.good_entry(model)
+    entry, good = store.categories.good_entry(model)
     return Reference(
-        entry, verdicts_prompt.thresholds_in(entry), good.since if good.fault else None
+        entry, verdicts.prompt.thresholds_in(entry), good.since if good.fault else None
     )
 
 
 def provisional() -> Reference:
     """What is used where there is no analysis: no listed heads, thresholds that nobody measured."""
-    from headroles.verdicts.prompt import DEFAULT_THRESHOLDS
 
-    return Reference(None, dict(DEFAULT_THRESHOLDS))
+    return Reference(None, dict(verdicts.DEFAULT_THRESHOLDS))

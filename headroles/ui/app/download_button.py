@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from headroles.ui.app.files import File
     from headroles.ui.head_closeup.pattern import Shown
     from headroles.ui.head_closeup.subject import Subject
-    from headroles.view.head_maps import ModelMap
-    from headroles.view.two_prompts import RolePair
+    from headroles.view import ModelMap, RolePair
 
 _NO_PICTURES = (
     "The chart cannot be saved as a picture here, because the library for it is not installed: "

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import models
 from headroles.errors import gigabytes
-from headroles.models import loading
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.ui.app import caches, elements, session
 
 if TYPE_CHECKING:
-    from headroles.models.downloads import Fetch
+    from headroles.models import Fetch
 
 GRACE = 0.4
 """Seconds in which a small download, or a quick no, ends without a bar."""
@@ -29,7 +29,11 @@ def is_here(model: str) -> bool:
     Raises:
         HeadrolesError: if the download failed.
     """
-    if loading.is_here(model):
+    if CATALOGUE[model].is_bundled:
+        return True
+    with st.spinner(f"Looking for {CATALOGUE[model].name} …"):
+        caches.import_libraries()
+    if models.loading.is_here(model):
         return True
     fetch = caches.fetches().of(model)
     if not fetch.wait(GRACE):

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from headroles.types import Head
 from headroles.ui.app import session
@@ -44,8 +45,6 @@ def _enter() -> None:
     kind of app and runs a page alone: without page settings, picker and navigation. That happens
     when the first address that a fresh server is asked for is a page's own, and in AppTest.
     """
-    from streamlit.runtime.pages_manager import PagesManager
-
     PagesManager.uses_pages_directory = False
     st.rerun()
 

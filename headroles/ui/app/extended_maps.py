@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.extended import EXTENDED_ROLES, RATE, ExtendedRole
+from headroles import charts
+from headroles.roles import EXTENDED_ROLES, RATE, ExtendedRole
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.view import extended_roles
@@ -16,8 +17,7 @@ from headroles.view.html import count, plain, table
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from headroles.store.extended_schema import ExtendedScores
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ExtendedScores, ModelEntry
     from headroles.types import PromptRun
 
 LEGEND = (
@@ -70,7 +70,6 @@ def _any_named(entry: ModelEntry) -> bool:
 
 
 def _card_on_prompt(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> None:
-    from headroles.charts import heads
 
     _heading(role)
     if not scores.is_measured:
@@ -85,7 +84,9 @@ def _card_on_prompt(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) 
     elements.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
     key = f"prompt_map_{role.key}"
     elements.chart(
-        heads.head_map(found.records, role, small=True, opened=st.session_state[session.HEAD]),
+        charts.heads.head_map(
+            found.records, role, small=True, opened=st.session_state[session.HEAD]
+        ),
         key=session.chart_key(key),
         alt_text=f"{role.name}: {found.sentence}",
         on_select=session.on_click(key, None),
@@ -175,7 +176,6 @@ def chart(
     clickable: bool = True,
 ) -> None:
     """The map of one role; a click leads to the head's close-up."""
-    from headroles.charts import heads, signed
 
     found = extended_roles.records(role, scores, papers=papers)
     shared = {
@@ -184,10 +184,10 @@ def chart(
     }
     if role.is_signed:
         limit = max(0.1, *(abs(float(one["value"])) for one in found))
-        drawing = signed.signed_map(found, limit=limit, title="direct effect", **shared)
+        drawing = charts.signed.signed_map(found, limit=limit, title="direct effect", **shared)
     else:
         title = "share of the words" if role.unit == RATE else f"attention on {role.looks_at}"
-        drawing = heads.head_map(found, role, small=True, title=title, **shared)
+        drawing = charts.heads.head_map(found, role, small=True, title=title, **shared)
     elements.chart(
         drawing,
         key=session.chart_key(key),

@@ -9,7 +9,7 @@ import streamlit as st
 from headroles.ui.app import extended_maps, extended_state
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 NOT_MEASURED = (
     "The extended roles were not measured for this model. An analysis that includes them "

@@ -12,6 +12,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
+from headroles import export, models
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -60,9 +62,8 @@ def can_draw() -> bool:
 
 
 def _provenance(found: Answer, reference: Reference) -> dict[str, object]:
-    from headroles.export import provenance
 
-    return provenance.provenance(
+    return export.provenance.provenance(
         found.run,
         reference.entry,
         revision=_revision(found.run.model_name),
@@ -71,10 +72,8 @@ def _provenance(found: Answer, reference: Reference) -> dict[str, object]:
 
 
 def _revision(model: str) -> str:
-    from headroles.models.catalogue import resolve_source
-    from headroles.models.loading import model_revision
 
-    return model_revision(resolve_source(model))
+    return models.model_revision(models.resolve_source(model))
 
 
 def _utf8(text: str) -> bytes:
@@ -89,15 +88,13 @@ def _utf8(text: str) -> bytes:
 
 
 def _table_csv(make: Callable[[], Table]) -> bytes:
-    from headroles.export import tables
 
-    return tables.csv_bytes(tables.heads_csv(*make()))
+    return export.tables.csv_bytes(export.tables.heads_csv(*make()))
 
 
 def _table_json(make: Callable[[], Table]) -> bytes:
-    from headroles.export import tables
 
-    return _utf8(tables.heads_json(*make()))
+    return _utf8(export.tables.heads_json(*make()))
 
 
 # ------------------------------------------------------------------ pictures
@@ -134,9 +131,8 @@ def pictures(
 def _picture(
     chart: Callable[[], alt.LayerChart], kind: str, *, title: str, width: int | None
 ) -> bytes:
-    from headroles.export import pictures as export_pictures
 
     spec: Mapping[str, object] = chart().to_dict()
-    return export_pictures.chart_image(
-        spec, kind, title=title, width=width or export_pictures.WIDTH
+    return export.pictures.chart_image(
+        spec, kind, title=title, width=width or export.pictures.WIDTH
     )

@@ -22,9 +22,9 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError, near_match
-from headroles.models.catalogue import CATALOGUE, DEFAULT_MODEL
-from headroles.roles.registry import ROLES
-from headroles.texts.tokenization import MAX_CHARACTERS
+from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.roles import ROLES
+from headroles.texts import MAX_CHARACTERS
 from headroles.types import Head
 
 LONGEST = 2_000

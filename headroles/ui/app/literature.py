@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import formatting, verdicts
 from headroles.errors import UnknownHeadError
-from headroles.roles.registry import ROLES
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.view import html, role_cards
@@ -22,10 +22,11 @@ _CHOSEN = "head_of_papers"
 
 def summary(found: Answer) -> dict[str, list[dict[str, object]]]:
     """The named heads by scored role, judged on the prompt; empty where no paper names any."""
-    from headroles.verdicts.prompt import literature_entry, summarize_literature
 
     try:
-        return summarize_literature(literature_entry(found.run.model_name), found.scores)
+        return verdicts.summarize_literature(
+            verdicts.literature_entry(found.run.model_name), found.scores
+        )
     except UnknownHeadError:  # another model under the same name
         return {}
 

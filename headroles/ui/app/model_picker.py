@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from headroles.errors import gigabytes
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.ui.app import session
 
 ICON = Path(__file__).with_name("icon.svg")

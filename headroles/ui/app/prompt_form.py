@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles.texts.examples import EXAMPLES
+from headroles.texts import EXAMPLES
 from headroles.ui.app import session
 from headroles.view.html import plain, shorten
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.ui.app import caches, download_progress, elements, session
 from headroles.view import html
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from headroles import charts
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import DEFAULT_MODEL
-from headroles.texts.examples import DEFAULT_PROMPT
+from headroles.models import DEFAULT_MODEL
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.admin.state import (
     ANALYSE,
@@ -240,9 +241,8 @@ def on_click(chart: str, role: str | None, *, model: str | None = None) -> Calla
     """The callback of a clickable chart: lead to the head that was clicked."""
 
     def clicked() -> None:
-        from headroles.charts.heads import head_of_event
 
-        head = head_of_event(st.session_state.get(chart_key(chart)))
+        head = charts.head_of_event(st.session_state.get(chart_key(chart)))
         if head is not None:
             forget_selection(chart)
             look_closer(head, role, model=model)

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import charts, circuits, view
 from headroles.ui.app import elements, long_work
 from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from headroles.circuits.composition import Composition
-    from headroles.models.loading import LoadedModel
+    from headroles.circuits import Composition
+    from headroles.models import LoadedModel
 
 TOP = 10
 MOST_HEADS = 48
@@ -28,8 +27,6 @@ WORDS = {
 
 def draw(loaded: LoadedModel, *, norm: str) -> None:
     """Draw the choice of kind, the map, and its table twin."""
-    from headroles.charts import circuits
-    from headroles.circuits import composition
 
     st.subheader("Which heads work together", anchor=False)
     if loaded.num_layers < 2:
@@ -48,7 +45,7 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
     found = long_work.ask(
         "composition",
         (loaded.source, "composition", kind, norm),
-        lambda tell: composition.composition(loaded, kind, norm=norm, on_block=tell),
+        lambda tell: circuits.composition.composition(loaded, kind, norm=norm, on_block=tell),
         title="Comparing heads across layers",
         size=lambda made: 4 * made.score.numel(),
     )
@@ -72,13 +69,13 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
         f"{' above the baseline' if subtract else ''}."
     )
     elements.chart(
-        circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
+        charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
         key="circuit_composition",
         alt_text=said,
     )
     with st.expander("The numbers"):
         st.dataframe(
-            frame(pairs, found),
+            view.tables.pairs(pairs, found),
             hide_index=True,
             height=320,
             column_config={
@@ -140,18 +137,3 @@ def records(
         }
         for first, second, score in ordered
     ]
-
-
-def frame(pairs: list[tuple[str, str, float]], found: Composition) -> pd.DataFrame:
-    """The pairs as a table, strongest first, at most 500."""
-    import pandas as pd
-
-    most = pairs[:500]
-    return pd.DataFrame(
-        {
-            "earlier head": [pair[0] for pair in most],
-            "later head": [pair[1] for pair in most],
-            "score": [pair[2] for pair in most],
-            "above random": [pair[2] - found.baseline for pair in most],
-        }
-    )

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.circuits.qk_ov import CircuitSettings
-from headroles.models.catalogue import CATALOGUE
+from headroles import circuits, models
+from headroles.circuits import CircuitSettings
+from headroles.errors import HeadrolesError
+from headroles.models import CATALOGUE
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
 from headroles.ui.circuits import state
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.models.loading import LoadedModel
+    from headroles.models import LoadedModel
 
 NORM_WORDS = {
     "applied": "applied: each embedding is normed as the model does it",
@@ -82,9 +85,6 @@ def _toggle(label: str, key: str, tip: str) -> bool:
 
 def role_words(loaded: LoadedModel) -> dict[str, str]:
     """{head label: its roles in words} of the stored analysis; empty without one."""
-    from headroles.errors import HeadrolesError
-    from headroles.roles.registry import ROLES
-
     try:
         entry = caches.stored(st.session_state[session.MODEL]).entry
     except HeadrolesError:
@@ -99,10 +99,8 @@ def role_words(loaded: LoadedModel) -> dict[str, str]:
 
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     """What the tables leave out for this head, in plain sentences."""
-    from headroles.circuits.weights import layout
-    from headroles.models.tl_to_gpt2 import left_out
 
-    found = layout(loaded)
+    found = circuits.layout(loaded)
     lines = []
     if head.layer:
         lines.append(
@@ -130,7 +128,7 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
             "**After the head** this model norms again before the result is added; that division "
             "depends on the prompt and is left out of OV."
         )
-    if lost := left_out(loaded.model.config):
+    if lost := models.left_out(loaded.model.config):
         lines.append(
             f"**Published bias:** {html.bias_sentence(CATALOGUE[loaded.key].name, lost)}"
             if loaded.key in CATALOGUE

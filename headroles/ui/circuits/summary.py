@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import charts, circuits, formatting, view
 from headroles.types import Head
 from headroles.ui.app import elements, long_work
 from headroles.ui.circuits.table import factors_of
 from headroles.view import html
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from headroles.circuits.qk_ov import CircuitSettings, HeadSummary, PositionalTable
-    from headroles.models.loading import LoadedModel
-    from headroles.store.token_frequencies import TokenFrequencies
+    from headroles.circuits import CircuitSettings, HeadSummary, PositionalTable
+    from headroles.models import LoadedModel
+    from headroles.store import TokenFrequencies
 
 HEADERS = ["Number", "Value", "Out of", "What it says"]
 
@@ -26,16 +24,15 @@ def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
-    from headroles.circuits import qk_ov
 
-    found = qk_ov.summarise(
+    found = circuits.qk_ov.summarise(
         loaded,
         head,
         settings,
         frequencies.probabilities,
         factors=factors_of(loaded, head, settings),
     )
-    table = qk_ov.positional_table(loaded, head, settings, frequencies.probabilities)
+    table = circuits.qk_ov.positional_table(loaded, head, settings, frequencies.probabilities)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
@@ -82,7 +79,6 @@ def lines(found: HeadSummary) -> list[list[str]]:
 
 def positions(table: PositionalTable, found: HeadSummary) -> None:
     """The positional scores as a strip by offset, or a triangle by position."""
-    from headroles.charts import circuits
 
     if table.kind == "none":
         st.caption("This model has no positions of its own, so there is nothing to show.")
@@ -96,9 +92,9 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
         f"{formatting.percent(found.previous_chance)})."
     )
     drawing = (
-        circuits.offset_scores(offsets[:32].tolist())
+        charts.circuits.offset_scores(offsets[:32].tolist())
         if table.by_offset
-        else circuits.position_scores(table.scores[:32, :32].tolist())
+        else charts.circuits.position_scores(table.scores[:32, :32].tolist())
     )
     elements.chart(drawing, key="circuit_positions", alt_text=said)
     how = {
@@ -111,23 +107,13 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
         f"{float(offsets.max()):.2f} over distances."
     )
     with st.expander("The numbers"):
-        st.dataframe(offset_frame(table), hide_index=True, height=240)
-
-
-def offset_frame(table: PositionalTable) -> pd.DataFrame:
-    """Distance and mean score, the table twin of the strip."""
-    import pandas as pd
-
-    offsets = table.offsets.tolist()
-    rounded = [round(value, 2) for value in offsets]
-    return pd.DataFrame({"tokens back": range(len(offsets)), "mean score": rounded})
+        st.dataframe(view.tables.offset_means(table), hide_index=True, height=240)
 
 
 def all_heads(
     loaded: LoadedModel, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """The same numbers of every head; computed on demand where that takes long."""
-    from headroles.circuits import qk_ov
 
     st.subheader("All heads", anchor=False)
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
@@ -141,7 +127,7 @@ def all_heads(
     def make(tell) -> list[HeadSummary]:
         made = []
         for place, head in enumerate(heads, start=1):
-            made.append(qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
+            made.append(circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
             tell(place, len(heads))
         return made
 
@@ -149,7 +135,7 @@ def all_heads(
     if found is None:
         return
     st.dataframe(
-        all_frame(found),
+        view.tables.circuit_summaries(found),
         hide_index=True,
         height=min(36 * (len(found) + 1) + 2, 400),
         column_config={
@@ -160,19 +146,4 @@ def all_heads(
                 format="percent", help=f"chance {formatting.percent(found[0].previous_chance)}"
             ),
         },
-    )
-
-
-def all_frame(found: list[HeadSummary]) -> pd.DataFrame:
-    """A row a head."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "head": [one.head.label for one in found],
-            "copying": [one.copying for one in found],
-            "copies itself": [one.copies for one in found],
-            "self-match": [one.self_match for one in found],
-            "previous by position": [one.previous for one in found],
-        }
     )

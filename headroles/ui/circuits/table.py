@@ -7,31 +7,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import circuits, export, view
 from headroles.ui.app import elements, long_work, session
+from headroles.ui.app.files import file_name
 from headroles.ui.circuits import state
 from headroles.view import html
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from headroles.circuits.qk_ov import CircuitSettings, Factors, KeyRow, Peaks
-    from headroles.models.loading import LoadedModel
-    from headroles.store.token_frequencies import TokenFrequencies
+    from headroles.models import LoadedModel
+    from headroles.store import TokenFrequencies
     from headroles.types import Head
 
 TABLE = "circuit_table"
-SHOWN = 6
-"""Tokens of each list in the table; the whole lists stand below it."""
 
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
-    from headroles.circuits.qk_ov import head_factors
 
     store, name = long_work.kept(), (loaded.source, "factors", head, settings)
     found = store.get(name)
     if found is None:
-        found = head_factors(loaded, head, settings)
+        found = circuits.head_factors(loaded, head, settings)
         store.put(name, found, 16 * found.query.numel())
     return found
 
@@ -40,8 +37,6 @@ def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
-    from headroles.circuits import qk_ov
-    from headroles.export import circuits
 
     factors = factors_of(loaded, head, settings)
     st.subheader("What it looks for, and what it then says", anchor=False)
@@ -53,18 +48,18 @@ def draw(
     found: Peaks | None = long_work.ask(
         "table",
         (loaded.source, "table", head, settings),
-        lambda tell: qk_ov.peaks(factors, on_block=tell),
+        lambda tell: circuits.qk_ov.peaks(factors, on_block=tell),
         title=f"Looking through {factors.vocab_size:,} key tokens",
         size=lambda made: 8 * made.qk.numel(),
     )
     if found is None:
         return
-    rows = qk_ov.key_table(
+    rows = circuits.qk_ov.key_table(
         factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=found
     )
-    names = circuits.labels(loaded, rows)
+    names = export.circuits.labels(loaded, rows)
     st.dataframe(
-        frame(rows, names),
+        view.tables.key_rows(rows, names),
         key=session.chart_key(TABLE),
         hide_index=True,
         on_select=partial(_chosen, loaded, head, rows),
@@ -74,25 +69,6 @@ def draw(
     )
     _downloads(loaded, head, settings, frequencies, rows, names)
     _whole_lists(loaded, head, factors, frequencies, rows)
-
-
-def frame(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
-    """The table's rows, the lists cut after :data:`SHOWN` tokens."""
-    import pandas as pd
-
-    from headroles.export.circuits import listed
-
-    return pd.DataFrame(
-        {
-            "key": [names[row.token_id] for row in rows],
-            "importance": [row.importance for row in rows],
-            "max QK": [row.max_qk for row in rows],
-            "max OV": [row.max_ov for row in rows],
-            "queries that want it": [listed(row.queries, names, first=SHOWN) for row in rows],
-            "promotes": [listed(row.promoted, names, first=SHOWN) for row in rows],
-            "suppresses": [listed(row.suppressed, names, first=SHOWN) for row in rows],
-        }
-    )
 
 
 def _columns() -> dict[str, object]:
@@ -115,9 +91,8 @@ def _chosen(loaded: LoadedModel, head: Head, rows: tuple[KeyRow, ...]) -> None:
 
 
 def _try_out(loaded: LoadedModel, head: Head, row: KeyRow) -> None:
-    from headroles.export.circuits import example_prompt
 
-    prompt = example_prompt(loaded.tokenizer, row)
+    prompt = export.example_prompt(loaded.tokenizer, row)
     if prompt is None:
         st.toast("No prompt can be typed in which this key meets one of these queries.")
     else:
@@ -132,18 +107,16 @@ def _downloads(
     rows: tuple[KeyRow, ...],
     names: dict[int, str],
 ) -> None:
-    from headroles.export import circuits
-    from headroles.ui.app.files import file_name
 
     origin = {
         "model": loaded.key,
-        **circuits.about(head, settings),
+        **export.circuits.about(head, settings),
         "probabilities": frequencies.sentence,
     }
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Table (CSV)",
-            partial(circuits.table_csv, rows, names, origin),
+            partial(export.circuits.table_csv, rows, names, origin),
             file_name(loaded.key, f"{head.label} circuits", "csv"),
             "text/csv",
             on_click="ignore",
@@ -151,7 +124,7 @@ def _downloads(
         )
         st.download_button(
             "Table (Markdown)",
-            lambda: circuits.table_markdown(rows, names, origin).encode(),
+            lambda: export.circuits.table_markdown(rows, names, origin).encode(),
             file_name(loaded.key, f"{head.label} circuits", "md"),
             "text/markdown",
             on_click="ignore",
@@ -168,10 +141,8 @@ def _whole_lists(
     rows: tuple[KeyRow, ...],
 ) -> None:
     """One key with all 20 of each list: of the table, or the reader's own."""
-    from headroles.circuits import qk_ov
-    from headroles.export import circuits
 
-    names = circuits.labels(loaded, rows)
+    names = export.circuits.labels(loaded, rows)
     left, right = st.columns(2, vertical_alignment="bottom")
     keys = {row.token_id: row for row in rows}
     if st.session_state.get(state.FULL) not in keys:
@@ -191,8 +162,8 @@ def _whole_lists(
         if token is None:
             st.info("This model has no token for that.")
         else:
-            (row,) = qk_ov.rows_for(factors, frequencies.probabilities, [token])
-    names = circuits.labels(loaded, [row])
+            (row,) = circuits.qk_ov.rows_for(factors, frequencies.probabilities, [token])
+    names = export.circuits.labels(loaded, [row])
     elements.html(
         f'<div class="hr-small">Key <b>{html.escape(names[row.token_id])}</b> (id {row.token_id}): '
         f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from headroles import detector, roles, texts
 from headroles.ui.app import caches
 
 if TYPE_CHECKING:
-    from headroles.detector.detection import Detection, Progress
-    from headroles.roles.patterns import Pattern, Prompts
+    from headroles.detector import Detection, Progress
+    from headroles.roles import Pattern, Prompts
     from headroles.types import Head
 
 
@@ -51,23 +52,20 @@ def run(request: Request, *, progress: Progress | None = None) -> Result:
         HeadrolesError: if the model, a prompt or a pattern cannot be used.
     """
     caches.import_libraries()
-    from headroles.detector.detection import detect
-    from headroles.roles import patterns
-    from headroles.texts import probe_texts
 
     with caches.models_in_memory().borrow(request.model) as loaded:
         kind, n, seed = request.generated
         if kind:
-            ids, cut = probe_texts.generated(
+            ids, cut = texts.probe_texts.generated(
                 kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
             )
-            prompts = patterns.prompts_of_ids(loaded.tokenizer, ids)
+            prompts = roles.patterns.prompts_of_ids(loaded.tokenizer, ids)
         else:
-            prompts, encodings = patterns.read_prompts(
+            prompts, encodings = roles.patterns.read_prompts(
                 loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
             )
             cut = sum(one.truncated for one in encodings)
-        found = detect(
+        found = detector.detect(
             loaded,
             prompts,
             request.patterns,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import export
 from headroles.ui.app import caches
 from headroles.ui.app.files import CSV, JSON, file_name
 
@@ -35,17 +36,15 @@ def draw(request: Request, result: Result) -> None:
 
 def make(request: Request, result: Result, ending: str) -> bytes:
     """The file's content, made when its button is pressed."""
-    from headroles.export import detection
-    from headroles.export.tables import csv_bytes
 
     kind, n, seed = request.generated
     with caches.models_in_memory().borrow(request.model) as loaded:
-        origin = detection.provenance(
+        origin = export.detection.provenance(
             result.found,
             loaded,
             result.prompts,
             made=f"generated: {kind}, n={n}, seed={seed}" if kind else "",
         )
     if ending == "csv":
-        return csv_bytes(detection.as_csv(result.found, origin))
-    return detection.as_json(result.found, origin).encode("utf-8")
+        return export.csv_bytes(export.detection.as_csv(result.found, origin))
+    return export.detection.as_json(result.found, origin).encode("utf-8")

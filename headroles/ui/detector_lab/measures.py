@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from headroles.ui.app import elements, session
+from headroles import models
+from headroles.errors import HeadrolesError
+from headroles.types import Head
+from headroles.ui.app import caches, elements, session
 from headroles.ui.detector_lab import state
 
 NAMES = {"activation": "Activation", "mul": "mul", "abs": "abs"}
@@ -77,13 +80,9 @@ def draw() -> Asked:
 
 def _labels() -> list[str]:
     """Every head of the model, once its files are here; it need not have been analysed."""
-    from headroles.errors import HeadrolesError
-    from headroles.models import loading
-    from headroles.types import Head
-    from headroles.ui.app import caches
 
     model = st.session_state[session.MODEL]
-    if not loading.is_here(model):
+    if not models.loading.is_here(model):
         return []
     try:
         layers, heads = caches.shape(model)

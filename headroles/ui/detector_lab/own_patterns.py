@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import export, formatting, roles, view
 from headroles.errors import HeadrolesError
 from headroles.ui.app import elements
 from headroles.ui.detector_lab import state
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.roles.patterns import Pattern
+    from headroles.roles import Pattern
     from headroles.ui.detector_lab.detection import Result
 
 MOST_PAINTED = 24
@@ -22,12 +22,11 @@ MOST_PAINTED = 24
 
 def draw() -> None:
     """Draw the pills of all patterns, and the box for one's own."""
-    from headroles.roles.patterns import BUILT_IN
 
     mine = st.session_state[state.OWN]
     st.pills(
         "Patterns to look for",
-        [*BUILT_IN, *mine],
+        [*roles.BUILT_IN, *mine],
         selection_mode="multi",
         format_func=lambda pattern: html.shorten(pattern.name, limit=36),
         key=state.CHOSEN,
@@ -76,7 +75,6 @@ def _mine(mine: tuple[Pattern, ...]) -> None:
 
 
 def _by_expression() -> None:
-    from headroles.roles.expression import EXAMPLES
 
     st.text_input(
         "Cells where this holds",
@@ -87,7 +85,7 @@ def _by_expression() -> None:
     st.caption(
         "`q` is the position of the token that looks, `k` of the one it looks at, `t[…]` the token "
         "at a position. Comparisons, arithmetic, `and`, `or`, `not`. For example "
-        + ", ".join(f"`{example}`" for example in EXAMPLES)
+        + ", ".join(f"`{example}`" for example in roles.EXAMPLES)
         + "."
     )
     _title()
@@ -99,10 +97,9 @@ def _title() -> None:
 
 
 def _add_typed() -> None:
-    from headroles.roles.patterns import of_expression
 
     session = st.session_state
-    _try(lambda: of_expression(session[state.EXPRESSION], title=session[state.TITLE].strip()))
+    _try(lambda: roles.of_expression(session[state.EXPRESSION], title=session[state.TITLE].strip()))
 
 
 def _try(make) -> None:
@@ -114,12 +111,11 @@ def _try(make) -> None:
 
 
 def _by_offset() -> None:
-    from headroles.roles.patterns import MOST_OFFSET, offset
 
     st.number_input(
         "Places back (0 is the token itself)",
         0,
-        MOST_OFFSET,
+        roles.MOST_OFFSET,
         key=state.OFFSET,
         persist_state="session",
         width=260,
@@ -127,7 +123,7 @@ def _by_offset() -> None:
     st.button(
         "Add this pattern",
         icon=":material/add:",
-        on_click=lambda: _try(lambda: offset(int(st.session_state[state.OFFSET]))),
+        on_click=lambda: _try(lambda: roles.offset(int(st.session_state[state.OFFSET]))),
         key="lab_add",
     )
 
@@ -145,10 +141,6 @@ def paint_on(result: Result) -> None:
 
 
 def _by_paint(result: Result) -> None:
-    import pandas as pd
-
-    from headroles.roles.patterns import of_matrix
-
     tokens = result.prompts.tokens[0]
     size = len(tokens)
     if size > MOST_PAINTED:
@@ -161,11 +153,7 @@ def _by_paint(result: Result) -> None:
     start = st.selectbox("Begin with", list(starts), key=state.START)
     grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
     names = [f"{k} {formatting.visible(token)}" for k, token in enumerate(["start", *tokens[1:]])]
-    frame = pd.DataFrame(
-        [[bool(v) if k <= q else None for k, v in enumerate(row)] for q, row in enumerate(grid)],
-        columns=names,
-        index=pd.Index(names, name="this token ↓  looks at →"),
-    ).astype("boolean")
+    frame = view.tables.paint_grid(grid, names)
     st.caption("A row for each token that looks, a column for each one it may look at. Tick cells.")
     edited = st.data_editor(
         frame,
@@ -187,7 +175,7 @@ def _by_paint(result: Result) -> None:
     st.button(
         "Add this pattern",
         icon=":material/add:",
-        on_click=lambda: _try(lambda: of_matrix(cells, title=title)),
+        on_click=lambda: _try(lambda: roles.of_matrix(cells, title=title)),
         key="lab_add",
         disabled=bool(ahead) or not any(map(any, cells)),
     )
@@ -195,15 +183,10 @@ def _by_paint(result: Result) -> None:
 
 def _drawn(pattern: Pattern, result: Result) -> list[list[float]]:
     """A pattern on the first prompt."""
-    import torch
-
-    return pattern.draw(result.prompts.some(torch.tensor([0])))[0].tolist()
+    return pattern.draw(result.prompts.only(0))[0].tolist()
 
 
 def _by_file(result: Result) -> None:
-    from headroles.export.detection import pattern_csv
-    from headroles.roles.pattern_matrix import read_matrix
-    from headroles.roles.patterns import of_matrix
 
     tokens = result.prompts.tokens[0]
     size = len(tokens)
@@ -215,7 +198,9 @@ def _by_file(result: Result) -> None:
     shown = st.session_state.get(state.RANKED) or result.found.patterns[0]
     st.download_button(
         "Template as CSV",
-        data=lambda: pattern_csv(_drawn(shown, result), ("start", *tokens[1:])).encode("utf-8"),
+        data=lambda: export.pattern_csv(_drawn(shown, result), ("start", *tokens[1:])).encode(
+            "utf-8"
+        ),
         file_name="headroles_pattern.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -226,7 +211,7 @@ def _by_file(result: Result) -> None:
     if file is None:
         return
     try:
-        matrix = read_matrix(file.getvalue().decode("utf-8-sig", "replace"), length=size)
+        matrix = roles.read_matrix(file.getvalue().decode("utf-8-sig", "replace"), length=size)
     except HeadrolesError as error:
         elements.show_error(error)
         return
@@ -234,6 +219,6 @@ def _by_file(result: Result) -> None:
     st.button(
         f"Add the pattern of {html.plain(file.name)}",
         icon=":material/add:",
-        on_click=lambda: _try(lambda: of_matrix(matrix, title=title)),
+        on_click=lambda: _try(lambda: roles.of_matrix(matrix, title=title)),
         key="lab_add",
     )

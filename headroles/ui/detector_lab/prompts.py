@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from headroles import texts
 from headroles.ui.app import prompt_form, session
 from headroles.ui.detector_lab import state
 
@@ -58,13 +59,11 @@ def _several() -> Typed:
 
 
 def _generated() -> Typed:
-    from headroles.texts.probe_texts import GENERATED
-    from headroles.texts.sentences import SENTENCES
 
-    kinds = list(GENERATED)
+    kinds = list(texts.GENERATED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.selectbox(
-            "Kind", kinds, format_func=GENERATED.get, key=state.KIND, persist_state="session"
+            "Kind", kinds, format_func=texts.GENERATED.get, key=state.KIND, persist_state="session"
         )
         n = st.number_input("How many", 1, 500, key=state.COUNT, persist_state="session", width=130)
         seed = st.number_input(
@@ -73,11 +72,11 @@ def _generated() -> Typed:
     about = {
         "repeats": "Nonsense that comes twice or three times: only the repetition can help, so "
         "this tells a head that finds copies from one that knows English.",
-        "sentences": f"Sentences written for this project, {len(SENTENCES)} at most.",
+        "sentences": f"Sentences written for this project, {len(texts.SENTENCES)} at most.",
         "random": "Nonsense without any repetition on purpose: what a head still does here, it "
         "does by position.",
     }
     st.caption(f"{about[kind]} The same seed gives the same prompts.")
     if kind == "sentences":
-        n = min(int(n), len(SENTENCES))
+        n = min(int(n), len(texts.SENTENCES))
     return Typed((), (kind, int(n), int(seed)))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import charts, detector, formatting
 from headroles.ui.app import copy_link, elements, session
 from headroles.ui.detector_lab import files, session_roles, state
 from headroles.ui.detector_lab.measures import NAMES
 from headroles.view import detection, html
 
 if TYPE_CHECKING:
-    from headroles.roles.patterns import Pattern
+    from headroles.roles import Pattern
     from headroles.ui.detector_lab.detection import Request, Result
 
 TABLE = "lab_table"
@@ -22,19 +22,15 @@ TABLE = "lab_table"
 
 def picture(result: Result) -> int:
     """Draw a pattern on the first prompt that it fits; the place of the pattern that is shown."""
-    import torch
-
-    from headroles.charts import detector
-
     found = result.found
     place = _which(found.patterns)
     pattern = found.patterns[place]
     row = int(found.fits[place].nonzero()[0])
     tokens = result.prompts.tokens[row]
-    drawn = pattern.draw(result.prompts.some(torch.tensor([row])))[0]
+    drawn = pattern.draw(result.prompts.only(row))[0]
     cells = [(q, k, float(drawn[q, k])) for q, k in drawn.nonzero().tolist()]
     labels = ["start", *(html.shorten(formatting.visible(token), limit=12) for token in tokens[1:])]
-    size = min(len(labels), detector.MOST)
+    size = min(len(labels), charts.detector.MOST)
     cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
     which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."
     words = (
@@ -43,7 +39,7 @@ def picture(result: Result) -> int:
     )
     elements.html(f'<p class="hr-explain">{escape(words)}</p>')
     elements.chart(
-        detector.pattern_picture(cells, labels),
+        charts.detector.pattern_picture(cells, labels),
         key="lab_pattern",
         alt_text=words,
         width="content",
@@ -97,8 +93,6 @@ def _legend(measure: str) -> str:
 
 
 def _card(result: Result, place: int, measure: str) -> None:
-    from headroles.charts import detector
-    from headroles.detector.caveats import traps
 
     card = detection.card_of(result.found, place, measure)
     elements.html(
@@ -110,7 +104,7 @@ def _card(result: Result, place: int, measure: str) -> None:
     key = f"lab_chart_{place}"
     role = card.pattern.value if card.pattern.kind == "role" else None
     elements.chart(
-        detector.score_map(
+        charts.detector.score_map(
             card.records,
             domain=detection.DOMAINS[measure],
             opened=st.session_state[session.HEAD],
@@ -119,7 +113,7 @@ def _card(result: Result, place: int, measure: str) -> None:
         alt_text=f"{card.pattern.name}, {NAMES[measure]}: {card.sentence} {card.basis}",
         on_select=session.on_click(key, role),
     )
-    for trap in traps(result.found, place, measure):
+    for trap in detector.traps(result.found, place, measure):
         st.warning(
             f"**{html.plain(trap.title)}.** {html.plain(trap.sentence)}", icon=":material/warning:"
         )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
-from headroles.errors import HeadrolesError
-from headroles.roles.registry import Role
+from headroles import charts, formatting, roles, scoring, verdicts
+from headroles.errors import HeadrolesError, PatternError
+from headroles.roles import Role
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.ui.detector_lab import state
@@ -120,11 +120,10 @@ def _card(one: SavedRole, found: Answer, place: int) -> None:
 
 
 def _bars(card: role_cards.RoleCard, place: int) -> None:
-    from headroles.charts import heads as charts_heads
 
     key = f"session_bars_{place}"
     elements.chart(
-        charts_heads.head_bars(role_cards.bar_records(card), card.role),
+        charts.heads.head_bars(role_cards.bar_records(card), card.role),
         key=session.chart_key(key),
         alt_text=role_cards.bars_alt(card),
         on_select=session.on_click(key, None),
@@ -137,27 +136,18 @@ def card_of(one: SavedRole, found: Answer) -> role_cards.RoleCard:
     Raises:
         PatternError: if the pattern does not fit the prompt.
     """
-    import torch
-
-    from headroles.errors import PatternError
-    from headroles.roles.patterns import Prompts
-    from headroles.scoring.activation import RoleActivation, cell_weights
-    from headroles.types import Sequences
-    from headroles.verdicts.prompt import judge_as, verdict_row
-
-    ids = torch.tensor([found.run.token_ids])
-    prompts = Prompts(Sequences(ids, torch.tensor([ids.shape[1]])), (found.run.tokens,))
+    prompts = roles.prompts_of_run(found.run)
     if not bool(one.pattern.fits(prompts).all()):
         raise PatternError(
             f"It was painted for {one.pattern.length} tokens, and this prompt has "
-            f"{ids.shape[1]} (the start token included).",
+            f"{len(found.run.token_ids)} (the start token included).",
             mend="Type a prompt of that length, or save an expression: it fits any prompt.",
         )
-    laid = cell_weights(one.pattern.draw(prompts)[0] > 0)
+    laid = scoring.cell_weights(one.pattern.draw(prompts)[0] > 0)
     rows = int(laid.rows)
     value = (found.run.attention * laid.weights).sum((-1, -2))
     role = role_of(one)
-    activation = RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
+    activation = scoring.RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
     scores = replace(found.scores, activations={**found.scores.activations, role.key: activation})
     layers, heads = scores.resting.shape
     return role_cards.RoleCard(
@@ -170,7 +160,7 @@ def card_of(one: SavedRole, found: Answer) -> role_cards.RoleCard:
                 "score": measured,
                 "standard_error": None,
                 "roles": [],
-                **verdict_row(judge_as(role, head, scores, THRESHOLD)),
+                **verdicts.verdict_row(verdicts.judge_as(role, head, scores, THRESHOLD)),
             }
             for head, measured in one.heads
             if head.layer < layers and head.head < heads

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import roles
+from headroles.ui.app import session
+
 if TYPE_CHECKING:
-    from headroles.roles.patterns import Pattern
+    from headroles.roles import Pattern
     from headroles.types import Head
 
 PAGE = "pages/detector_lab.py"
@@ -72,18 +75,17 @@ class SavedRole(NamedTuple):
 
 def begin() -> None:
     """Give every key its first value: the session's role, else induction, on the present prompt."""
-    from headroles.roles.patterns import Pattern
-    from headroles.roles.registry import ROLES
-    from headroles.ui.app import session
 
-    role = ROLES.get(st.session_state[session.ROLE] or "")  # of a link, or of the head looked at
+    role = roles.ROLES.get(
+        st.session_state[session.ROLE] or ""
+    )  # of a link, or of the head looked at
     first = {
         SOURCE: ONE,
         MANY: FIRST_MANY,
         KIND: "repeats",
         COUNT: 32,
         SEED: 0,
-        CHOSEN: [Pattern("role", role.key if role and role.has_cells else "induction")],
+        CHOSEN: [roles.Pattern("role", role.key if role and role.has_cells else "induction")],
         OWN: (),
         REMOVED: None,
         WAY: BY_EXPRESSION,
@@ -115,9 +117,8 @@ def add(pattern: Pattern) -> None:
 
 def _named_apart(pattern: Pattern) -> Pattern:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
-    from headroles.roles.patterns import BUILT_IN
 
-    taken = {one.name for one in (*BUILT_IN, *st.session_state[OWN])}
+    taken = {one.name for one in (*roles.BUILT_IN, *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1

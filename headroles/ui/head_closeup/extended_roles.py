@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import charts
 from headroles.ui.app import elements, extended_switch
 from headroles.ui.head_closeup import place_or_content
 from headroles.view import extended_roles
 from headroles.view.html import table
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
     from headroles.types import Head
     from headroles.ui.head_closeup.subject import Subject
 
@@ -47,7 +48,6 @@ def rows(entry: ModelEntry, head: Head) -> None:
 
 def profile(entry: ModelEntry, head: Head) -> None:
     """The head's mean attention by distance, on sentences and on random tokens."""
-    from headroles.charts import signed
 
     found = extended_roles.profile_records(entry, head)
     if not found:
@@ -59,7 +59,7 @@ def profile(entry: ModelEntry, head: Head) -> None:
     )
     best = max(found[:16], key=lambda one: one["share"] - one["chance"])
     elements.chart(
-        signed.reference_profile(found),
+        charts.signed.reference_profile(found),
         key="reference_profile",
         alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
         f"{best['distance']} back, {best['shown']}.",

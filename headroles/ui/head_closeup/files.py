@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles.models.catalogue import CATALOGUE
+from headroles import charts, export
+from headroles.models import CATALOGUE
 from headroles.ui.app.files import (
     CSV,
     JSON,
@@ -55,22 +56,20 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
 
 
 def _head_table(subject: Subject, *, extended: bool) -> Table:
-    from headroles.export import tables
 
     found, reference, head = subject.answer, subject.reference, subject.head
-    rows = tables.prompt_rows(
+    rows = export.tables.prompt_rows(
         found.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
     )
     if extended and reference.entry is not None:
-        rows += tables.extended_rows(reference.entry, found.run, head=head)
+        rows += export.tables.extended_rows(reference.entry, found.run, head=head)
     return rows, _provenance(found, reference) | {"head": head.label}
 
 
 def _pattern_pixels(drawn: Shown) -> int:
-    from headroles.charts import attention
 
-    cells = attention.pattern_cells(drawn.attention, drawn.targets)
-    return max(attention.pattern_width(cells, drawn.labels), 360)
+    cells = charts.attention.pattern_cells(drawn.attention, drawn.targets)
+    return max(charts.attention.pattern_width(cells, drawn.labels), 360)
 
 
 def _one_line(prompt: str, limit: int = 160) -> str:
@@ -79,7 +78,6 @@ def _one_line(prompt: str, limit: int = 160) -> str:
 
 
 def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
-    from headroles.export import tables
 
     origin = _provenance(subject.answer, subject.reference) | {
         "head": subject.head.label,
@@ -87,15 +85,16 @@ def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
         "resting_column_hidden": drawn.rest_hidden,
     }
     tokens = subject.answer.run.tokens
-    return tables.csv_bytes(
-        tables.attention_csv(drawn.attention, tokens, provenance=origin, targets=drawn.targets)
+    return export.tables.csv_bytes(
+        export.tables.attention_csv(
+            drawn.attention, tokens, provenance=origin, targets=drawn.targets
+        )
     )
 
 
 def _pattern_chart(drawn: Shown) -> alt.LayerChart:
-    from headroles.charts import attention
 
-    cells = attention.pattern_cells(drawn.attention, drawn.targets)
-    return attention.attention_pattern(
+    cells = charts.attention.pattern_cells(drawn.attention, drawn.targets)
+    return charts.attention.attention_pattern(
         cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden
     )

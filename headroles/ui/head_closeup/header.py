@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.registry import ROLES
+from headroles import verdicts
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
 
@@ -28,11 +29,10 @@ def draw(subject: Subject) -> None:
 
 
 def _controls(subject: Subject) -> None:
-    from headroles.verdicts.head import neighbours
 
     layers, heads = subject.answer.scores.resting.shape
     labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
-    beside = neighbours(subject.head, layers=layers, heads=heads)
+    beside = verdicts.neighbours(subject.head, layers=layers, heads=heads)
     _step("Previous", beside.previous, icon=":material/arrow_back:", key="previous_head")
     st.selectbox("Head", labels, key=session.HEAD_BOX, on_change=session.choose_head, width=120)
     _step("Next", beside.next, icon=":material/arrow_forward:", key="next_head")
@@ -61,10 +61,9 @@ def _step(name: str, head: Head | None, *, icon: str, key: str) -> None:
 
 
 def _another(subject: Subject) -> None:
-    from headroles.verdicts.head import same_role
 
     role, reference = subject.role, subject.reference
-    head = same_role(
+    head = verdicts.same_role(
         reference.entry or subject.answer.scores,
         role.key,
         head=subject.head,
@@ -82,9 +81,8 @@ def _another(subject: Subject) -> None:
 
 
 def _in_words(subject: Subject) -> str:
-    from headroles.verdicts.head import in_words
 
-    return in_words(
+    return verdicts.in_words(
         subject.head,
         subject.answer.scores,
         attention=subject.attention,

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import formatting, roles, verdicts
 from headroles.formatting import ordinal
-from headroles.models.catalogue import CATALOGUE
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.models import CATALOGUE
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, literature, session
 from headroles.view import causal, html, role_cards
 
 if TYPE_CHECKING:
-    from headroles.roles.known_heads import KnownHead
+    from headroles.roles import KnownHead
     from headroles.types import Verdict
     from headroles.ui.head_closeup.subject import Subject
-    from headroles.verdicts.head import Passport, RoleRecord
+    from headroles.verdicts import Passport, RoleRecord
 
 BASES = {"pattern": "by where it looks", "function": "by its effect on the output"}
 """The two kinds of evidence for a known head."""
@@ -42,7 +42,7 @@ def background(subject: Subject) -> None:
 
 
 def _roles(subject: Subject) -> None:
-    verdicts = {role.key: subject.verdict(role.key) for role in SCORED_ROLES}
+    judged = {role.key: subject.verdict(role.key) for role in SCORED_ROLES}
     passport = subject.passport
     if not passport.records:
         elements.html(
@@ -54,7 +54,7 @@ def _roles(subject: Subject) -> None:
                         role_cards.shown_verdict(one),
                         formatting.percent(one.threshold),
                     ]
-                    for key, one in verdicts.items()
+                    for key, one in judged.items()
                 ],
             )
         )
@@ -63,7 +63,7 @@ def _roles(subject: Subject) -> None:
         '<div class="hr-one-line">'
         + html.table(
             ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"],
-            [row(record, verdicts[record.role]) for record in passport.records],
+            [row(record, judged[record.role]) for record in passport.records],
         )
         + "</div>"
     )
@@ -129,7 +129,6 @@ def row(record: RoleRecord, verdict: Verdict) -> list[str]:
 
 def _partners(subject: Subject) -> None:
     """The heads that read the same keys and values, as buttons."""
-    from headroles.verdicts.head import key_value_partners
 
     heads = subject.answer.scores.resting.shape[1]
     shared = subject.answer.num_kv_heads
@@ -139,7 +138,7 @@ def _partners(subject: Subject) -> None:
             "between heads.</p>"
         )
         return
-    partners = key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
+    partners = verdicts.key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
     names = formatting.listing([head.label for head in partners])
     elements.html(
         f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
@@ -156,12 +155,11 @@ def _partner(head: Head) -> None:
 
 def papers_html(passport: Passport, model: str) -> str:
     """What sources say of the head, or that none is known (HTML)."""
-    from headroles.roles.known_heads import known_heads
 
     if passport.papers:
         return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
     name = CATALOGUE[model].name if model in CATALOGUE else model
-    if known_heads(model):
+    if roles.known_heads(model):
         return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
     return (
         f'<p class="hr-explain">No paper we know of names heads of {escape(name)}. Papers mostly '
@@ -170,9 +168,8 @@ def papers_html(passport: Passport, model: str) -> str:
 
 
 def _paper(one: KnownHead) -> str:
-    from headroles.verdicts.head import role_title
 
     return (
-        f"<li><b>{escape(role_title(one.role))}</b>, named {BASES.get(one.basis, one.basis)}: "
-        f"{escape(one.source)}</li>"
+        f"<li><b>{escape(verdicts.role_title(one.role))}</b>, named "
+        f"{BASES.get(one.basis, one.basis)}: {escape(one.source)}</li>"
     )

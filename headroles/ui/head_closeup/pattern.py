@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
-from headroles.roles.registry import Role
+from headroles import charts, formatting, scoring
+from headroles.roles import Role
 from headroles.types import Evidence
 from headroles.ui.app import elements, session
 from headroles.view import html, role_cards
@@ -47,16 +47,14 @@ class Shown:
 
 def shown(subject: Subject, *, rest_hidden: bool) -> Shown:
     """What is drawn of a subject."""
-    from headroles.scoring.activation import evidence
-    from headroles.scoring.offsets import without_rest
 
     attention = subject.attention
     verdict = subject.verdict(subject.role.key)
-    targets = evidence(attention, subject.answer.run.token_ids, subject.role.key)
+    targets = scoring.evidence(attention, subject.answer.run.token_ids, subject.role.key)
     said = _sentences(subject, targets) or [verdict.reason]
     hidden = "The resting column is hidden and every row rescaled to 100%. " if rest_hidden else ""
     return Shown(
-        attention=without_rest(attention).attention if rest_hidden else attention.clone(),
+        attention=scoring.without_rest(attention).attention if rest_hidden else attention.clone(),
         targets=targets,
         labels=subject.labels,
         role=subject.role,
@@ -80,14 +78,13 @@ def draw(subject: Subject, drawn: Shown) -> None:
 @st.fragment
 def _heatmap(drawn: Shown) -> None:
     """The chart with its zoom; only this part runs again when the window moves."""
-    from headroles.charts import attention as charts_attention
 
     length = len(drawn.labels)
     window = _window(length)
-    cells = charts_attention.pattern_cells(drawn.attention, drawn.targets, window=window)
-    with st.container(width=charts_attention.pattern_width(cells, drawn.labels), key="pattern"):
+    cells = charts.attention.pattern_cells(drawn.attention, drawn.targets, window=window)
+    with st.container(width=charts.attention.pattern_width(cells, drawn.labels), key="pattern"):
         elements.chart(
-            charts_attention.attention_pattern(
+            charts.attention.attention_pattern(
                 cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden
             ),
             key="pattern_chart",
@@ -158,10 +155,9 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     """What the hidden column held, while it is hidden."""
     if not drawn.rest_hidden:
         return
-    from headroles.scoring.offsets import without_rest
 
     resting = float(subject.answer.scores.resting[subject.head])
-    empty = len(without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
+    empty = len(scoring.without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
     more = (
         f" {html.count(empty, 'row')} had nothing beside it and {'is' if empty == 1 else 'are'} "
         "blank."
@@ -177,12 +173,12 @@ def _rest(subject: Subject, drawn: Shown) -> None:
 
 
 def _legend(*, has_cells: bool) -> str:
-    from headroles.charts.attention import SHADES, shade
 
     swatches = "".join(
-        f'<span><i class="hr-swatch" style="background:rgba(46,127,208,{shade(weight)})"></i>'
+        '<span><i class="hr-swatch" '
+        f'style="background:rgba(46,127,208,{charts.shade(weight)})"></i>'
         f"{weight:.0%}</span>"
-        for weight in SHADES
+        for weight in charts.SHADES
     )
     outlined = (
         '<span><i class="hr-key hr-key-target"></i>where the role predicts it looks</span>'

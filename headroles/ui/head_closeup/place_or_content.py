@@ -14,7 +14,7 @@ from headroles.view.html import table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
     from headroles.types import Head
 
 

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import charts, formatting, scoring
 from headroles.ui.app import elements
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.scoring.offsets import OffsetProfile, OffsetShare
+    from headroles.scoring import OffsetProfile, OffsetShare
     from headroles.ui.head_closeup.subject import Subject
 
 
 def draw(subject: Subject) -> None:
     """Draw the bars, their legend and their table."""
-    from headroles.charts import attention
-    from headroles.scoring.offsets import offset_profile
 
     st.subheader("How far back it looks", anchor=False)
-    profile = offset_profile(subject.attention)
+    profile = scoring.offset_profile(subject.attention)
     found = records(profile)
     if not profile.rows:
         st.caption("There is nothing but the start token.")
@@ -30,7 +28,7 @@ def draw(subject: Subject) -> None:
     sentence = take_away(found)
     elements.html(f'<p class="hr-explain">{escape(sentence)}</p>')
     elements.chart(
-        attention.offset_bars(found),
+        charts.attention.offset_bars(found),
         key="offsets",
         alt_text=f"Mean attention of {subject.head.label} by distance. {sentence}",
     )

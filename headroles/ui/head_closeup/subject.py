@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.known_heads import known_heads
-from headroles.roles.registry import ROLES, SCORED_ROLES, Role
+from headroles import verdicts, view
+from headroles.roles import ROLES, SCORED_ROLES, Role, known_heads
 from headroles.types import Head
 from headroles.ui.app import literature, session
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from headroles.types import Verdict
     from headroles.ui.app.caches import Answer, Reference
-    from headroles.verdicts.head import Passport
+    from headroles.verdicts import Passport
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +48,13 @@ class Subject:
 
     def verdict(self, role_key: str) -> Verdict:
         """Its state in a role on this prompt."""
-        from headroles.verdicts.prompt import judge
 
         threshold = self.reference.thresholds.get(role_key)
-        return judge(self.head, role_key, self.answer.scores, threshold)
+        return verdicts.judge(self.head, role_key, self.answer.scores, threshold)
 
 
 def choose(answer: Answer, reference: Reference) -> Subject:
     """The head and role of the session, or sensible ones; the session then says which."""
-    from headroles.verdicts.head import passport
-    from headroles.view.html import token_labels
 
     layers, heads = answer.scores.resting.shape
     head, role = st.session_state[session.HEAD], st.session_state[session.ROLE]
@@ -65,12 +62,12 @@ def choose(answer: Answer, reference: Reference) -> Subject:
         role = role or "induction"
         head = first_head(answer, reference, role)
     model = st.session_state[session.MODEL]
-    found = passport(
+    found = verdicts.passport(
         reference.entry, head, known=known_heads(model), thresholds=reference.thresholds
     )
     role = role or found.main_role or _clearest_role(answer, head)
     session.show(head, role)
-    labels = tuple(token_labels(answer.run.encoding))
+    labels = tuple(view.token_labels(answer.run.encoding))
     return Subject(answer, reference, found, ROLES[role], labels)
 
 
@@ -96,15 +93,15 @@ def _clearest_role(answer: Answer, head: Head) -> str:
 
     Resting only counts where it does nothing else: most heads rest beside their work.
     """
-    from headroles.verdicts.head import lift_of
-    from headroles.verdicts.prompt import MIN_LIFT
 
     activations = answer.scores.activations
     lifts = {
-        role.key: lift_of(role, activations[role.key].of(*head).value, activations[role.key].chance)
+        role.key: verdicts.lift_of(
+            role, activations[role.key].of(*head).value, activations[role.key].chance
+        )
         for role in SCORED_ROLES
         if activations[role.key].rows
     }
     resting = lifts.pop("positional", 0.0)
     best = max(lifts, key=lifts.get, default="induction")
-    return best if lifts.get(best, 0.0) >= min(MIN_LIFT, resting) else "positional"
+    return best if lifts.get(best, 0.0) >= min(verdicts.prompt.MIN_LIFT, resting) else "positional"

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import formatting, verdicts
 from headroles.ui.app import elements, session
 from headroles.view import html
 
 if TYPE_CHECKING:
     from headroles.ui.head_closeup.pattern import Shown
-    from headroles.verdicts.head import TokenLinks
+    from headroles.verdicts import TokenLinks
 
 SMALLEST = 0.01
 """Weights under this are neither tinted nor sent."""
@@ -39,7 +39,6 @@ _strip = st.components.v2.component(
 @st.fragment
 def draw(drawn: Shown) -> None:
     """Draw the strip and the chosen token's table; only this part runs again on a choice."""
-    from headroles.verdicts.head import token_links
 
     st.subheader("Token by token", anchor=False)
     elements.html(
@@ -66,7 +65,7 @@ def draw(drawn: Shown) -> None:
         },
         on_token_change=_choose,
     )
-    links = token_links(drawn.attention, chosen)
+    links = verdicts.token_links(drawn.attention, chosen)
     with st.expander(f"As a table: “{html.plain(drawn.labels[chosen])}” ({chosen})", key="links"):
         elements.html(f"<p>{escape(sentence(links, drawn.labels, chosen))}</p>")
         left, right = st.columns(2, gap="medium")

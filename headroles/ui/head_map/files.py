@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles.models.catalogue import CATALOGUE
+from headroles import charts, export
+from headroles.models import CATALOGUE
 from headroles.ui.app import caches
 from headroles.ui.app.files import (
     CSV,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from headroles.ui.app.caches import Reference
-    from headroles.view.head_maps import RoleMap
+    from headroles.view import RoleMap
 
 
 def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> list[File]:
@@ -54,20 +55,21 @@ def of_role_map(model: str, one: RoleMap, *, where: str) -> list[File]:
 
 
 def _map_table(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> Table:
-    from headroles.export import provenance, tables
 
     entry = reference.entry
     if prompt is None:
-        rows, origin = tables.reference_rows(entry), provenance.reference_provenance(entry)
-        return rows + (tables.extended_rows(entry) if extended else []), origin
+        rows, origin = (
+            export.tables.reference_rows(entry),
+            export.provenance.reference_provenance(entry),
+        )
+        return rows + (export.tables.extended_rows(entry) if extended else []), origin
     found = caches.answer(model, prompt)
-    rows = tables.prompt_rows(found.scores, thresholds=reference.thresholds, entry=entry)
+    rows = export.tables.prompt_rows(found.scores, thresholds=reference.thresholds, entry=entry)
     if extended and entry is not None:
-        rows += tables.extended_rows(entry, found.run)
+        rows += export.tables.extended_rows(entry, found.run)
     return rows, _provenance(found, reference)
 
 
 def _map_chart(one: RoleMap) -> alt.LayerChart:
-    from headroles.charts import heads
 
-    return heads.head_map(one.records, one.role, clickable=False)
+    return charts.heads.head_map(one.records, one.role, clickable=False)

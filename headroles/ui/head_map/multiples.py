@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.registry import ROLES
+from headroles import charts
+from headroles.roles import ROLES
 from headroles.ui.app import elements, session
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.view.head_maps import ModelMap, RoleMap
+    from headroles.view import ModelMap, RoleMap
 
 
 def draw(model: ModelMap) -> None:
@@ -53,11 +54,10 @@ def _card(one: RoleMap, model: ModelMap) -> None:
 
 def chart(one: RoleMap, *, key: str, small: bool = False, model: str | None = None) -> None:
     """The clickable map of one role; ``model`` is named where it is not the present one."""
-    from headroles.charts import heads as charts_heads
 
     here = st.session_state[session.HEAD] if model is None else None
     elements.chart(
-        charts_heads.head_map(one.records, one.role, opened=here, small=small),
+        charts.heads.head_map(one.records, one.role, opened=here, small=small),
         key=session.chart_key(key),
         alt_text=f"{one.role.name}: {one.sentence}",
         on_select=session.on_click(key, one.role.key, model=model),
@@ -84,7 +84,6 @@ def legend(model: ModelMap) -> str:
 
 def scale(one: RoleMap, model: ModelMap) -> str:
     """A role's scale from 0 to 100% with its chance and its threshold (HTML)."""
-    from headroles.charts.heads import share_title
 
     even = "chance" if one.role.has_cells else "perfectly even"
     words = [f"threshold {one.threshold:.0%}{'' if model.calibrated else ' (provisional)'}"]
@@ -96,5 +95,5 @@ def scale(one: RoleMap, model: ModelMap) -> str:
     return (
         f'<div class="hr-scale hr-scale-low" role="img" aria-label="0% to 100%: {said}">'
         f'<div class="hr-scale-bar"></div>{ticks}</div>'
-        f'<div class="hr-small">{escape(share_title(one.role).capitalize())}: {said}</div>'
+        f'<div class="hr-small">{escape(charts.share_title(one.role).capitalize())}: {said}</div>'
     )

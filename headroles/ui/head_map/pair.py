@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import CATALOGUE
-from headroles.roles.registry import ROLES, SCORED_ROLES
+from headroles.models import CATALOGUE
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui.app import caches, download_progress, elements, session
 from headroles.ui.head_map import multiples
 from headroles.view import head_maps
 
 if TYPE_CHECKING:
-    from headroles.view.head_maps import ModelMap
+    from headroles.view import ModelMap
 
 
 def draw(model: ModelMap) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.extended import EXTENDED_ROLES
-from headroles.roles.registry import ROLES
+from headroles import charts
+from headroles.roles import EXTENDED_ROLES, ROLES
 from headroles.ui.app import elements, extended_state, session
 from headroles.view import extended_roles
 from headroles.view.html import table
@@ -16,7 +16,7 @@ from headroles.view.html import table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
 
@@ -59,19 +59,20 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
 
 
 def _map(texts: extended_roles.TwoTexts, which: str) -> None:
-    from headroles.charts import heads, signed
 
     found = extended_roles.two_texts_records(texts, which)
     here = st.session_state[session.HEAD]
     if which == "difference":
         st.markdown("**Difference**: sentences minus random tokens")
-        drawing = signed.signed_map(found, limit=1.0, title="both", percent=True, opened=here)
+        drawing = charts.signed.signed_map(
+            found, limit=1.0, title="both", percent=True, opened=here
+        )
         most = max(found, key=lambda one: abs(float(one["value"])))
         alt_text = f"Difference: largest for {most['label']}, {most['shown']}"
     else:
         st.markdown(f"**{which.capitalize()}**")
         role = ROLES.get(texts.key) or EXTENDED_ROLES[texts.key]
-        drawing = heads.head_map(found, role, opened=here, small=True)
+        drawing = charts.heads.head_map(found, role, opened=here, small=True)
         best = max(found, key=lambda one: float(one["value"]))
         alt_text = f"{texts.name} on {which}: highest {best['label']}, {float(best['value']):.0%}"
     chart = f"place_{texts.key}_{which.replace(' ', '_')}"

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.extended import EXTENDED_ROLES, LOGITS, RATE, SHARE, ExtendedRole
-from headroles.roles.registry import ROLES
+from headroles import view
+from headroles.roles import EXTENDED_ROLES, LOGITS, RATE, ROLES, SHARE, ExtendedRole
 from headroles.ui.app import session
-from headroles.view import causal, html
-from headroles.view.head_maps import in_a_line
+from headroles.view import causal, html, in_a_line
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from headroles.view.head_maps import ModelMap
+    from headroles.view import ModelMap
 
 TABLE = "all_heads_table"
 
@@ -39,7 +36,7 @@ def draw(model: ModelMap) -> None:
     if not places:
         return
     st.dataframe(
-        frame(model, places),
+        view.tables.every_head(model, places),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config=_columns(model),
@@ -68,33 +65,6 @@ def matching(model: ModelMap, wanted: str) -> list[int]:
 def _within(word: str, haystack: str) -> bool:
     # "layer1" must not find layer 11, nor "l1h1" the head L1H11.
     return word in haystack.split() if word[-1].isdigit() else word in haystack
-
-
-def frame(model: ModelMap, places: list[int]) -> pd.DataFrame:
-    """The table's rows: the head, its layer, its roles, its number in every role and in `other`."""
-    import pandas as pd
-
-    heads = [model.heads[place] for place in places]
-    columns: dict[str, object] = {
-        "head": [head.label for head in heads],
-        "layer": [head.layer for head in heads],
-        "roles": [_named(model, place) for place in places],
-    }
-    if model.proofs:
-        columns["proof"] = [model.proofs.get(head) for head in heads]
-    for key, one in model.roles.items():
-        columns[key] = [one.records[place]["value"] for place in places]
-    for key, records in model.extended.items():
-        columns[key] = [records[place]["value"] for place in places]
-    columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
-    return pd.DataFrame(columns)
-
-
-def _named(model: ModelMap, place: int) -> str:
-    names = model.names_of(place)
-    if not names and model.heads[place] not in model.other:
-        return "–"
-    return in_a_line(names)
 
 
 def _columns(model: ModelMap) -> dict[str, object]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import ablation, models, texts
 from headroles.ui.app import caches
 
 if TYPE_CHECKING:
-    from headroles.ablation.conditions import Condition
-    from headroles.ablation.offset_test import Sample
-    from headroles.ablation.tables import PromptTable
-    from headroles.models.loading import LoadedModel
+    from headroles.ablation import Condition, PromptTable, Sample
+    from headroles.models import LoadedModel
 
 
 @contextmanager
@@ -47,19 +46,19 @@ def knock_out(
     Raises:
         HeadrolesError: if it cannot be run.
     """
-    from headroles.ablation.tables import tabulate
 
     with model(name) as loaded:
-        return tabulate(loaded, prompt, [_condition], answer=answer, top=top, position=position)
+        return ablation.tabulate(
+            loaded, prompt, [_condition], answer=answer, top=top, position=position
+        )
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def mean_note(name: str) -> str:
     """What the mean of a head is over, in a sentence."""
-    from headroles.ablation.run import reference_means
 
     with model(name) as loaded:
-        means = reference_means(loaded)
+        means = ablation.reference_means(loaded)
     return (
         f"The mean is over {means.positions} positions of {means.texts} sentences of this project, "
         "the start token left out."
@@ -78,11 +77,9 @@ def ready_ranks(name: str, start: int, count: int) -> list[int]:
     Raises:
         HeadrolesError: if the model cannot be loaded.
     """
-    from headroles.ablation.tables import ready_ranks as ranks
-    from headroles.texts.ready_prompts import READY
 
     with model(name) as loaded:
-        return ranks(loaded, READY[start : start + count])
+        return ablation.ready_ranks(loaded, texts.READY[start : start + count])
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -104,10 +101,9 @@ def bias_left_out(name: str) -> float:
     Raises:
         HeadrolesError: if the model cannot be loaded.
     """
-    from headroles.models.tl_to_gpt2 import left_out
 
     with model(name) as loaded:
-        return left_out(loaded.model.config)
+        return models.left_out(loaded.model.config)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -117,8 +113,6 @@ def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
     Raises:
         HeadrolesError: if the model cannot be loaded, or no sentence is long enough.
     """
-    from headroles.ablation.offset_test import draw_samples
-    from headroles.texts.sentences import SENTENCES
 
     with model(name) as loaded:
-        return draw_samples(loaded, SENTENCES, n=n, offsets=offsets)
+        return ablation.draw_samples(loaded, texts.SENTENCES, n=n, offsets=offsets)

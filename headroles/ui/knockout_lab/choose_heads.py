@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation
 from headroles.formatting import visible
-from headroles.roles.registry import SCORED_ROLES
+from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.knockout_lab import state
 
 if TYPE_CHECKING:
-    from headroles.ablation.conditions import Condition
-    from headroles.store.schema import ModelEntry
+    from headroles.ablation import Condition
+    from headroles.store import ModelEntry
     from headroles.ui.app.caches import Answer, Reference
 
 FIRST = 3
@@ -106,8 +107,6 @@ def _heads(found: Answer, reference: Reference) -> tuple[Head, ...]:
 
 
 def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
-    from headroles.ablation.conditions import Condition, HeadOutput, Pattern
-    from headroles.ablation.tables import short_list
 
     left, right = st.columns(2, gap="medium")
     with left:
@@ -118,15 +117,15 @@ def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
         where = _positions(found, "At which positions", "all positions", key=state.LAB_WHERE)
     positions = tuple(where) or None
     make = {
-        state.TO_ZERO: lambda: HeadOutput(tuple(heads), positions=positions),
-        state.TO_MEAN: lambda: HeadOutput(tuple(heads), "mean", positions),
-        state.TO_FIRST: lambda: Pattern(tuple(heads), "first_token", positions),
-        state.TO_EVEN: lambda: Pattern(tuple(heads), "uniform", positions),
+        state.TO_ZERO: lambda: ablation.HeadOutput(tuple(heads), positions=positions),
+        state.TO_MEAN: lambda: ablation.HeadOutput(tuple(heads), "mean", positions),
+        state.TO_FIRST: lambda: ablation.Pattern(tuple(heads), "first_token", positions),
+        state.TO_EVEN: lambda: ablation.Pattern(tuple(heads), "uniform", positions),
     }
-    name = f"{short_list(heads)}: {how.lower()}"
+    name = f"{ablation.short_list(heads)}: {how.lower()}"
     last = len(found.run.tokens) - 1
     position = where[-1] if where else last
-    return Chosen(Condition(name, (make[how](),)), tuple(where), "off here", position)
+    return Chosen(ablation.Condition(name, (make[how](),)), tuple(where), "off here", position)
 
 
 _HOW_HELP = (
@@ -137,8 +136,6 @@ _HOW_HELP = (
 
 
 def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
-    from headroles.ablation.conditions import Condition, Edge
-    from headroles.ablation.tables import short_list
 
     labels = labels_of(found)
     last = len(labels) - 1
@@ -165,13 +162,12 @@ def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
         help="Off: what was read there is missing, and nothing else is read more. On: the head "
         "looks at the other tokens instead.",
     )
-    name = f"{short_list(heads)} not looking from {labels[query]} to {labels[key]}"
-    change = Edge(tuple(heads), query, key, renormalise=scale)
-    return Chosen(Condition(name, (change,)), (query, key), "cut look", query)
+    name = f"{ablation.short_list(heads)} not looking from {labels[query]} to {labels[key]}"
+    change = ablation.Edge(tuple(heads), query, key, renormalise=scale)
+    return Chosen(ablation.Condition(name, (change,)), (query, key), "cut look", query)
 
 
 def _values(found: Answer) -> Chosen | None:
-    from headroles.ablation.conditions import Condition, Values
 
     labels = labels_of(found)
     last = len(labels) - 1
@@ -202,8 +198,10 @@ def _values(found: Answer) -> Chosen | None:
         return None
     where = "all layers" if layer is None else f"layer {layer}"
     said = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
-    change = Values(positions, None if layer is None else (layer,))
-    return Chosen(Condition(f"values {said}, {where}", (change,)), positions, "value zero", t)
+    change = ablation.Values(positions, None if layer is None else (layer,))
+    return Chosen(
+        ablation.Condition(f"values {said}, {where}", (change,)), positions, "value zero", t
+    )
 
 
 def _positions(found: Answer, label: str, placeholder: str, *, key: str) -> list[int]:

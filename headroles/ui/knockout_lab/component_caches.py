@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation, circuits
+from headroles.texts import SENTENCES, encode
 from headroles.ui.knockout_lab import caches
 
 if TYPE_CHECKING:
+    from headroles.ablation import OffsetScores, Removed
     from headroles.ablation.induction_circuit import Measured
-    from headroles.ablation.svd_components import OffsetScores, Removed
-    from headroles.circuits.svd import Components, Spread
+    from headroles.circuits import Components, Spread
     from headroles.types import Head
 
 
@@ -22,10 +24,9 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
     Raises:
         HeadrolesError: if the model cannot be loaded.
     """
-    from headroles.ablation.induction_circuit import repeated_rows as make
 
     with caches.model(model) as loaded:
-        return make(loaded)
+        return ablation.repeated_rows(loaded)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -40,10 +41,9 @@ def on_prompt(
     Raises:
         HeadrolesError: if it cannot be run.
     """
-    from headroles.ablation.induction_circuit import measure
 
     with caches.model(model) as loaded:
-        return measure(loaded, token_ids, feeders, readers)
+        return ablation.induction_circuit.measure(loaded, token_ids, feeders, readers)
 
 
 class Split(NamedTuple):
@@ -64,14 +64,11 @@ def split(model: str, head: Head, kind: str) -> Split:
     Raises:
         HeadrolesError: if the model's weights cannot be read by head, or norms its queries.
     """
-    from headroles.ablation.svd_components import remarks
-    from headroles.circuits.svd import components, spread
-    from headroles.circuits.weights import layer_weights
 
     with caches.model(model) as loaded:
-        weights = layer_weights(loaded, head.layer)
-        found = components(weights, head.head, kind=kind)
-        return Split(found, spread(weights, found), remarks(loaded, head))
+        weights = circuits.layer_weights(loaded, head.layer)
+        found = circuits.components(weights, head.head, kind=kind)
+        return Split(found, circuits.spread(weights, found), ablation.remarks(loaded, head))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -85,12 +82,15 @@ def removed(
     Raises:
         HeadrolesError: if it cannot be run.
     """
-    from headroles.ablation.svd_components import Removal, remove
 
     found = split(model, head, kind).components
-    both = [] if number is None else [Removal((number,)), Removal((number,), everywhere=True)]
+    both = (
+        []
+        if number is None
+        else [ablation.Removal((number,)), ablation.Removal((number,), everywhere=True)]
+    )
     with caches.model(model) as loaded:
-        return remove(loaded, token_ids, head, found, both)
+        return ablation.remove(loaded, token_ids, head, found, both)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -100,12 +100,8 @@ def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
     Raises:
         HeadrolesError: if the model's queries cannot be split.
     """
-    from headroles.ablation.svd_components import offset_scores
-    from headroles.circuits.svd import QK
-    from headroles.texts.sentences import SENTENCES
-    from headroles.texts.tokenization import encode
 
-    found = split(model, head, QK).components
+    found = split(model, head, circuits.QK).components
     with caches.model(model) as loaded:
         ids = [encode(loaded.tokenizer, text).token_ids for text in SENTENCES[:texts]]
-        return offset_scores(loaded, head, found, ids, top=top)
+        return ablation.offset_scores(loaded, head, found, ids, top=top)

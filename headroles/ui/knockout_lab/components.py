@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Head
@@ -17,7 +18,7 @@ from headroles.ui.knockout_lab import choose_heads, component_caches, state
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
-    from headroles.ablation.svd_components import OffsetScores, Removed
+    from headroles.ablation import OffsetScores, Removed
     from headroles.ui.knockout_lab.component_caches import Split
 
 KINDS = {"OV": "OV: what it writes", "QK": "QK: what it looks for"}
@@ -109,13 +110,12 @@ def _choose() -> Asked | None:
 
 
 def _shares(asked: Asked, split: Split) -> None:
-    from headroles.charts.induction_circuit import shares
 
     values = split.components.shares.tolist()
     said = share_sentence(asked, values)
     st.markdown(f"**{plain(said)}**")
     elements.chart(
-        shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
+        charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
         key="component_shares",
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
         f"map. {said}",
@@ -274,7 +274,6 @@ def effect_sentence(asked: Asked, found: Sequence[list[Removed]]) -> str:
 
 
 def _offsets(asked: Asked) -> None:
-    from headroles.charts.induction_circuit import offsets
 
     lines = min(LINES, asked.top)
     try:
@@ -287,7 +286,7 @@ def _offsets(asked: Asked) -> None:
     said = offset_sentence(asked, found)
     st.markdown(f"**{plain(said)}**")
     elements.chart(
-        offsets(offset_records(found, names), names=names),
+        charts.offsets(offset_records(found, names), names=names),
         key="component_offsets",
         alt_text=f"Contribution to the attention score by distance. {said}",
     )

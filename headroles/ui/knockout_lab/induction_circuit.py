@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing
 from headroles.types import Head
@@ -18,7 +19,7 @@ from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.ablation.induction_circuit import Fall, Measured
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ModelEntry
 
 CLEAR = 2.0
 """Standard errors."""
@@ -50,11 +51,10 @@ class Circuit(NamedTuple):
 
 def draw() -> None:
     """Draw the section."""
-    from headroles.charts.induction_circuit import CIRCUIT_ALT, circuit
 
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        elements.chart(circuit(), key="circuit_picture", alt_text=CIRCUIT_ALT)
+        elements.chart(charts.circuit(), key="circuit_picture", alt_text=charts.CIRCUIT_ALT)
         with st.expander("The picture as a table", key="circuit_picture_table"):
             elements.html(table(STEP_COLUMNS, STEPS))
     with right:
@@ -123,10 +123,11 @@ def _on_repeats(circuit: Circuit) -> None:
 
 
 def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
-    from headroles.ablation.induction_circuit import measure
 
     with knockout_lab_caches.model(circuit.model) as loaded:
-        return measure(loaded, token_ids, circuit.feeders, circuit.readers)
+        return ablation.induction_circuit.measure(
+            loaded, token_ids, circuit.feeders, circuit.readers
+        )
 
 
 # ------------------------------------------------------------------ on the prompt
@@ -159,14 +160,12 @@ def _on_prompt(circuit: Circuit) -> None:
 
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
-    from headroles.ablation.induction_circuit import summarise
-    from headroles.charts.induction_circuit import falls
 
-    found = summarise(measured, circuit.feeders)
+    found = ablation.induction_circuit.summarise(measured, circuit.feeders)
     said = sentence(found)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
-        falls(records(found), names=NAMES),
+        charts.falls(records(found), names=NAMES),
         key=f"falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
         f"heads, and without other heads. {said}",

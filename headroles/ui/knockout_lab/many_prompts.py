@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation, export, models
 from headroles.errors import HeadrolesError
 from headroles.formatting import visible
-from headroles.models.catalogue import CATALOGUE
-from headroles.texts.ready_prompts import READY, ReadyPrompt
+from headroles.models import CATALOGUE
+from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
 from headroles.ui.app import caches, elements, session, stepped_work
 from headroles.ui.app.files import CSV, file_name
@@ -20,7 +21,7 @@ from headroles.ui.knockout_lab import choose_heads, state
 from headroles.view.html import plain, shorten, table
 
 if TYPE_CHECKING:
-    from headroles.ablation.tables import PromptTable, Summary
+    from headroles.ablation import PromptTable, Summary
 
 FIRST = 4
 """Prompts in the table when the section opens."""
@@ -172,13 +173,12 @@ ReadyPrompt(kind='Own', prompt='The cat', answer='')]
 
 
 def _tabulate(asked: Asked, one: ReadyPrompt) -> PromptTable:
-    from headroles.ablation.tables import standard_conditions, tabulate
 
     with knockout_lab_caches.model(asked.model) as loaded:
-        return tabulate(
+        return ablation.tabulate(
             loaded,
             one.prompt,
-            partial(standard_conditions, asked.heads),
+            partial(ablation.standard_conditions, asked.heads),
             answer=one.answer,
             top=asked.top,
             kind=one.kind,
@@ -187,10 +187,8 @@ def _tabulate(asked: Asked, one: ReadyPrompt) -> PromptTable:
 
 def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
     """The summary, the files, and each prompt's table folded away but the first."""
-    from headroles.ablation.tables import summarise
-    from headroles.export.ablation_report import condition_table, marked_strip, watched
 
-    rows = summarise(tables)
+    rows = ablation.tables.summarise(tables)
     st.markdown(f"**{plain(headline(rows))}**")
     if is_all:
         _files(asked, tables)
@@ -210,9 +208,9 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
     for place, one in enumerate(tables):
         label = f"{one.kind}: “{shorten(' '.join(one.prompt.split()), limit=70)}”"
         with st.expander(plain(label), expanded=place == 0):
-            elements.html(marked_strip(one.encoding, {one.position}, word="t"))
-            st.caption(plain(watched(one)))
-            elements.html(condition_table(one))
+            elements.html(export.marked_strip(one.encoding, {one.position}, word="t"))
+            st.caption(plain(export.watched(one)))
+            elements.html(export.condition_table(one))
 
 
 def _loss(lost: float, spread: float | None) -> str:
@@ -247,22 +245,19 @@ def _files(asked: Asked, tables: Sequence[PromptTable]) -> None:
 
 
 def _html(asked: Asked, tables: Sequence[PromptTable]) -> bytes:
-    from headroles.export.ablation_report import to_html
 
     heads = ", ".join(head.label for head in asked.heads)
-    return to_html(tables, model=CATALOGUE[asked.model].name, note=f"Heads: {heads}.").encode()
+    return export.to_html(
+        tables, model=CATALOGUE[asked.model].name, note=f"Heads: {heads}."
+    ).encode()
 
 
 def _csv(asked: Asked, tables: Sequence[PromptTable]) -> bytes:
-    from headroles.export.ablation_report import provenance, to_csv
-    from headroles.export.tables import csv_bytes
-    from headroles.models.catalogue import resolve_source
-    from headroles.models.loading import model_revision
 
-    origin = provenance(
+    origin = export.ablation_report.provenance(
         asked.model,
-        revision=model_revision(resolve_source(asked.model)),
+        revision=models.model_revision(models.resolve_source(asked.model)),
         heads=[head.label for head in asked.heads],
         top=asked.top,
     )
-    return csv_bytes(to_csv(tables, provenance=origin))
+    return export.csv_bytes(export.to_csv(tables, provenance=origin))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import caches, elements, session, stepped_work
@@ -96,22 +97,21 @@ def _test(asked: Asked) -> None:
 
 
 def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
-    from headroles.ablation.offset_test import measure, other_heads
 
-    others = other_heads(asked.head, num_heads=num_heads, most=OTHERS)
+    others = ablation.other_heads(asked.head, num_heads=num_heads, most=OTHERS)
     with knockout_lab_caches.model(asked.model) as loaded:
-        return measure(loaded, sample, asked.head, offsets=asked.most, others=others)
+        return ablation.offset_test.measure(
+            loaded, sample, asked.head, offsets=asked.most, others=others
+        )
 
 
 def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
-    from headroles.ablation.offset_test import profile
-    from headroles.charts.ablation import offset_profile
 
-    found = profile(measured)
+    found = ablation.profile(measured)
     said = sentence(found, asked.head.label)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
-        offset_profile(found, head=asked.head.label),
+        charts.offset_profile(found, head=asked.head.label),
         key="offset_profile",
         alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import export
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing, percent, visible
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
@@ -15,7 +16,7 @@ from headroles.ui.knockout_lab import choose_heads, random_heads, state
 from headroles.view import ablation_html
 
 if TYPE_CHECKING:
-    from headroles.ablation.tables import PromptTable
+    from headroles.ablation import PromptTable
 
 
 def draw() -> None:
@@ -91,7 +92,6 @@ def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
 
 def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     """The tiles: (name, number, what it is out of)."""
-    from headroles.export.ablation_report import signed
 
     one = result.rows[0].comparison
     vocabulary = f"{result.vocabulary:,} tokens"
@@ -111,7 +111,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     if one.loss_change is not None:
         count = len(result.encoding.tokens) - 1
         tiles.append(
-            ("Loss on the prompt", signed(one.loss_change), f"nats a token, mean of {count}")
+            ("Loss on the prompt", export.signed(one.loss_change), f"nats a token, mean of {count}")
         )
     if one.repeat_loss_change is None:
         tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
@@ -119,7 +119,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
         tiles.append(
             (
                 "Loss on repeats",
-                signed(one.repeat_loss_change),
+                export.signed(one.repeat_loss_change),
                 f"nats a token, mean of {result.repeated}",
             )
         )
@@ -128,10 +128,9 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
 
 def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     """The prompt with the positions marked, and what the marks say."""
-    from headroles.export.ablation_report import marked_strip
 
     if not chosen.marked:
-        drawn = marked_strip(result.encoding, {result.position}, word="t")
+        drawn = export.marked_strip(result.encoding, {result.position}, word="t")
         elements.html(drawn)
         st.caption(
             "Taken away at every position. The next token is read off at the last one, t (solid); "
@@ -140,7 +139,7 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
         return
     before, edge = chosen.word == "off here", chosen.word == "cut look"
     elements.html(
-        marked_strip(
+        export.marked_strip(
             result.encoding, chosen.marked, word=chosen.word, before=before, struck=not edge
         )
     )

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from headroles import ablation, charts
 from headroles.ui.app import elements, session, stepped_work
 from headroles.ui.knockout_lab import caches, state
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
-    from headroles.ablation.conditions import Condition
-    from headroles.ablation.controls import Control, Judgement
-    from headroles.ablation.outcomes import Comparison
-    from headroles.ablation.tables import PromptTable
+    from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 AT_ONCE = 5
@@ -43,12 +41,11 @@ EFFECTS = (
 
 def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None:
     """The draws as they come, the chart, and whether the effect is special."""
-    from headroles.ablation.controls import random_others
 
     what = "heads" if chosen.condition.heads else "positions"
     st.subheader(f"Would any {what} do?", anchor=False)
     layers, heads = shape
-    compared = random_others(
+    compared = ablation.random_others(
         chosen.condition,
         num_layers=layers,
         num_heads=heads,
@@ -81,29 +78,26 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
 def _compare(
     model: str, result: PromptTable, part: tuple[Condition, ...]
 ) -> list[tuple[str, Comparison]]:
-    from headroles.ablation.outcomes import compare
-    from headroles.ablation.run import ablate
 
     with caches.model(model) as loaded:
-        clean, *others = ablate(loaded, result.encoding, part)
+        clean, *others = ablation.ablate(loaded, result.encoding, part)
     ids, answer = result.encoding.token_ids, result.answer.token_id
     return [
-        (one.condition.name, compare(clean, one, answer=answer, token_ids=ids)) for one in others
+        (one.condition.name, ablation.compare(clean, one, answer=answer, token_ids=ids))
+        for one in others
     ]
 
 
 def _show(
     result: PromptTable, compared: Control, effect: Effect, results: list, is_all: bool
 ) -> None:
-    from headroles.ablation.controls import judge
-    from headroles.charts.ablation import control_strip
 
     draws = [(name, getattr(one, effect.field)) for part in results for name, one in part]
     own = getattr(result.rows[0].comparison, effect.field)
-    judgement = judge(own, [value for _, value in draws])
+    judgement = ablation.judge(own, [value for _, value in draws])
     said = sentence(judgement, effect)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
-    drawing = control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
+    drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
     elements.chart(drawing, key="control_strip", alt_text=f"{effect.axis}. {said}")
     with st.expander("The draws as a table"):
         rows = [("yours", f"{own:+.3f}"), *((name, f"{value:+.3f}") for name, value in draws)]

@@ -12,7 +12,7 @@ from importlib import import_module
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.models.catalogue import CATALOGUE
+from headroles.models import CATALOGUE
 from headroles.ui.app import copy_link, run_prompt, session
 from headroles.ui.knockout_lab import caches, state
 from headroles.view import html

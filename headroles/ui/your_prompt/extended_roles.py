@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import charts, verdicts
 from headroles.formatting import percent
-from headroles.roles.extended import EXTENDED_ROLES, ExtendedRole
+from headroles.roles import EXTENDED_ROLES, ExtendedRole
 from headroles.types import Head
 from headroles.ui.app import elements, extended_maps, session
 from headroles.view import extended_roles
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
-    from headroles.store.extended_schema import ExtendedScores
-    from headroles.store.schema import ModelEntry
+    from headroles.store import ExtendedScores, ModelEntry
     from headroles.ui.app.caches import Answer
 
 
@@ -49,11 +49,9 @@ def _heading(role: ExtendedRole, headline: str, *, awake: bool | None = None) ->
 
 def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> None:
     """Bars of the listed heads on this prompt, with chance and threshold."""
-    from headroles.charts import heads as charts_heads
-    from headroles.verdicts.extended import judge_heads
 
     peaks = scores.profiles.peaks if scores.profiles else None
-    every = judge_heads(found.run.attention, found.run.tokens, scores)
+    every = verdicts.judge_heads(found.run.attention, found.run.tokens, scores)
     width = len(scores.scores[0])
     judged = [every[top.layer * width + top.head] for top in scores.top_heads]
     active = sum(one.state == "active" for one in judged)
@@ -86,7 +84,7 @@ def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> Non
     ]
     chart = f"bars_{role.key}"
     elements.chart(
-        charts_heads.head_bars(records, role),
+        charts.heads.head_bars(records, role),
         key=session.chart_key(chart),
         alt_text=f"{role.name}: {active} of {count(len(judged), 'head')} active. "
         + " ".join(f"{one['label']}: {one['shown']}." for one in records),

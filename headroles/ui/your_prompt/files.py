@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headroles import export, verdicts, view
 from headroles.ui.app.files import CSV, JSON, PYTHON, File, _provenance, _utf8, file_name
 
 if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
-    from headroles.view.two_prompts import RolePair
+    from headroles.view import RolePair
 
 
 def of_prompt(found: Answer, reference: Reference) -> list[File]:
@@ -40,49 +41,41 @@ def of_comparison(
 
 
 def _rows(found: Answer, reference: Reference) -> list[dict[str, object]]:
-    from headroles.export import tables
-    from headroles.verdicts.prompt import summarize
 
     if reference.entry is None:
-        return tables.prompt_rows(found.scores, thresholds=reference.thresholds)
-    return tables.summary_rows(summarize(reference.entry, found.scores))
+        return export.tables.prompt_rows(found.scores, thresholds=reference.thresholds)
+    return export.tables.summary_rows(verdicts.summarize(reference.entry, found.scores))
 
 
 def _heads_csv(found: Answer, reference: Reference) -> bytes:
-    from headroles.export import tables
 
     rows = _rows(found, reference)
-    return tables.csv_bytes(tables.heads_csv(rows, _provenance(found, reference)))
+    return export.tables.csv_bytes(export.tables.heads_csv(rows, _provenance(found, reference)))
 
 
 def _heads_json(found: Answer, reference: Reference) -> bytes:
-    from headroles.export import tables
 
-    return _utf8(tables.heads_json(_rows(found, reference), _provenance(found, reference)))
+    return _utf8(export.tables.heads_json(_rows(found, reference), _provenance(found, reference)))
 
 
 def _script(found: Answer, reference: Reference) -> bytes:
-    from headroles.export import notebook
 
     rows, origin = _rows(found, reference), _provenance(found, reference)
-    return _utf8(notebook.script(found.run, rows, provenance=origin))
+    return _utf8(export.notebook.script(found.run, rows, provenance=origin))
 
 
 def _notebook(found: Answer, reference: Reference) -> bytes:
-    from headroles.export import notebook
 
     rows, origin = _rows(found, reference), _provenance(found, reference)
-    return _utf8(notebook.notebook(found.run, rows, provenance=origin))
+    return _utf8(export.notebook.notebook(found.run, rows, provenance=origin))
 
 
 def _comparison_csv(
     found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
 ) -> bytes:
-    from headroles.export import tables
-    from headroles.view.two_prompts import export_rows
 
     other = _provenance(second, reference)
     origin = _provenance(found, reference) | {
         f"second_{name}": other[name] for name in ("prompt", "tokens", "token_ids")
     }
-    return tables.csv_bytes(tables.heads_csv(export_rows(pairs), origin))
+    return export.tables.csv_bytes(export.tables.heads_csv(view.export_rows(pairs), origin))

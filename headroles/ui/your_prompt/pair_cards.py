@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import charts, formatting
 from headroles.ui.app import elements, session
 from headroles.view import html, two_prompts
 
 if TYPE_CHECKING:
     from headroles.types import PromptRun
-    from headroles.view.two_prompts import RolePair
+    from headroles.view import RolePair
 
 _TURNS = {
     "wakes up": "○ → ●",
@@ -80,11 +80,10 @@ def _card(pair: RolePair) -> None:
 
 
 def _bars(pair: RolePair) -> None:
-    from headroles.charts import two_prompts as charts_two_prompts
 
     chart = f"pair_bars_{pair.role.key}"
     elements.chart(
-        charts_two_prompts.paired_bars(two_prompts.bar_records(pair), pair.role),
+        charts.two_prompts.paired_bars(two_prompts.bar_records(pair), pair.role),
         key=session.chart_key(chart),
         alt_text=two_prompts.alt_text(pair),
         on_select=session.on_click(chart, pair.role.key),

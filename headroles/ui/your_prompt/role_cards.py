@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.roles.registry import ROLES
+from headroles import charts
+from headroles.roles import ROLES
 from headroles.ui.app import elements, session
 from headroles.ui.app.elements import chips, heading
 from headroles.view import html, role_cards
 
 if TYPE_CHECKING:
-    from headroles.store.schema import ModelEntry
-    from headroles.view.role_cards import RoleCard
+    from headroles.store import ModelEntry
+    from headroles.view import RoleCard
 
 
 def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
@@ -44,11 +45,10 @@ def _card(card: RoleCard) -> None:
 
 
 def _bars(card: RoleCard) -> None:
-    from headroles.charts import heads as charts_heads
 
     chart = f"bars_{card.role.key}"
     elements.chart(
-        charts_heads.head_bars(role_cards.bar_records(card), card.role),
+        charts.heads.head_bars(role_cards.bar_records(card), card.role),
         key=session.chart_key(chart),
         alt_text=role_cards.bars_alt(card),
         on_select=session.on_click(chart, card.role.key),

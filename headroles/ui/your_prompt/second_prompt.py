@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.app import prompt_form, session
-from headroles.view.html import shorten
-from headroles.view.two_prompts import suggestion
+from headroles.view import shorten, suggestion
 
 
 def is_open() -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting
+from headroles import charts, formatting
 from headroles.ui.app import elements
 from headroles.view import html
 
@@ -36,12 +36,11 @@ def draw(run: PromptRun) -> None:
 
 
 def _guesses(run: PromptRun) -> None:
-    from headroles.charts import heads
 
     guesses = run.next_tokens[:GUESSES]
     labels = [formatting.visible(guess.text) for guess in guesses]
     elements.chart(
-        heads.next_tokens(guesses, labels),
+        charts.heads.next_tokens(guesses, labels),
         key="next_tokens",
         alt_text=f"The most probable next token is “{labels[0]}” with "
         f"{formatting.percent(guesses[0].probability)}.",

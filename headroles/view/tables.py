@@ -1,0 +1,131 @@
+"""Tables of pages as data frames. The only module of this package that imports pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from headroles import detector, export
+from headroles.types import Head
+from headroles.view.head_maps import in_a_line
+
+if TYPE_CHECKING:
+    from headroles.circuits import Composition, HeadSummary, KeyRow, PositionalTable
+    from headroles.detector import Detection
+    from headroles.view.head_maps import ModelMap
+
+SHOWN = 6
+"""Tokens of each list in the table; the whole lists stand below it."""
+
+
+def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
+    """The table's rows, the lists cut after :data:`SHOWN` tokens."""
+    return pd.DataFrame(
+        {
+            "key": [names[row.token_id] for row in rows],
+            "importance": [row.importance for row in rows],
+            "max QK": [row.max_qk for row in rows],
+            "max OV": [row.max_ov for row in rows],
+            "queries that want it": [
+                export.listed(row.queries, names, first=SHOWN) for row in rows
+            ],
+            "promotes": [export.listed(row.promoted, names, first=SHOWN) for row in rows],
+            "suppresses": [export.listed(row.suppressed, names, first=SHOWN) for row in rows],
+        }
+    )
+
+
+def pairs(pairs: list[tuple[str, str, float]], found: Composition) -> pd.DataFrame:
+    """The pairs as a table, strongest first, at most 500."""
+    most = pairs[:500]
+    return pd.DataFrame(
+        {
+            "earlier head": [pair[0] for pair in most],
+            "later head": [pair[1] for pair in most],
+            "score": [pair[2] for pair in most],
+            "above random": [pair[2] - found.baseline for pair in most],
+        }
+    )
+
+
+def offset_means(table: PositionalTable) -> pd.DataFrame:
+    """Distance and mean score, the table twin of the strip."""
+    offsets = table.offsets.tolist()
+    rounded = [round(value, 2) for value in offsets]
+    return pd.DataFrame({"tokens back": range(len(offsets)), "mean score": rounded})
+
+
+def circuit_summaries(found: list[HeadSummary]) -> pd.DataFrame:
+    """A row a head."""
+    return pd.DataFrame(
+        {
+            "head": [one.head.label for one in found],
+            "copying": [one.copying for one in found],
+            "copies itself": [one.copies for one in found],
+            "self-match": [one.self_match for one in found],
+            "previous by position": [one.previous for one in found],
+        }
+    )
+
+
+def every_head(model: ModelMap, places: list[int]) -> pd.DataFrame:
+    """The table's rows: the head, its layer, its roles, its number in every role and in `other`."""
+    heads = [model.heads[place] for place in places]
+    columns: dict[str, object] = {
+        "head": [head.label for head in heads],
+        "layer": [head.layer for head in heads],
+        "roles": [_named(model, place) for place in places],
+    }
+    if model.proofs:
+        columns["proof"] = [model.proofs.get(head) for head in heads]
+    for key, one in model.roles.items():
+        columns[key] = [one.records[place]["value"] for place in places]
+    for key, records in model.extended.items():
+        columns[key] = [records[place]["value"] for place in places]
+    columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
+    return pd.DataFrame(columns)
+
+
+def ranking(found: Detection, place: int, measure: str) -> pd.DataFrame:
+    """The ranking by a measure: every head that was asked, those without a score last."""
+    by = {name: found.summary(place, name) for name in detector.MEASURES}
+    order = by[measure].ranking()
+    asked = [Head(*at) for at in found.asked.nonzero().tolist()]
+    ranked = [*order, *(head for head in asked if head not in set(order))]
+    left = detector.kept_share(found, place)
+    columns: dict[str, object] = {
+        "rank": [place + 1 if place < len(order) else None for place in range(len(ranked))],
+        "head": [head.label for head in ranked],
+        "score": [float(by[measure].mean[head]) for head in ranked],
+        "error": [float(by[measure].error[head]) for head in ranked],
+        "chance": [by[measure].chance] * len(ranked),
+        "n": [int(by[measure].n[head]) for head in ranked],
+    }
+    for name in detector.MEASURES:
+        if name != measure:
+            columns[name] = [float(by[name].mean[head]) for head in ranked]
+    columns["left"] = [float(left[head]) for head in ranked]
+    return pd.DataFrame(columns).astype({"rank": "Int64"})
+
+
+def heads_of(frame: pd.DataFrame) -> list[Head]:
+    """[row] the heads of a ranking."""
+    return [Head.parse(label) for label in frame["head"]]
+
+
+def paint_grid(cells: Sequence[Sequence[float]], names: Sequence[str]) -> pd.DataFrame:
+    """A grid to tick cells on: [query key] booleans, empty above the diagonal."""
+    return pd.DataFrame(
+        [[bool(v) if k <= q else None for k, v in enumerate(row)] for q, row in enumerate(cells)],
+        columns=list(names),
+        index=pd.Index(names, name="this token ↓  looks at →"),
+    ).astype("boolean")
+
+
+def _named(model: ModelMap, place: int) -> str:
+    names = model.names_of(place)
+    if not names and model.heads[place] not in model.other:
+        return "–"
+    return in_a_line(names)
