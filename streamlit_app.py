@@ -24,11 +24,11 @@ page = st.navigation(
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )
-server.announce()
+server.print_sign_in_token()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)
 model_picker.draw()
-if destination := session.destination():
+if destination := session.pop_navigation():
     st.switch_page(destination, query_params=address.query(destination))
 link_warnings.draw()
 page.run()

@@ -25,11 +25,11 @@ class HeadrolesError(Exception):
         value: The offending value, kept for callers and tests.
     """
 
-    def __init__(self, problem: str, *, mend: str = "", value: object = None) -> None:
-        self.problem = problem
-        self.mend = mend
+    def __init__(self, message: str, *, hint: str = "", value: object = None) -> None:
+        self.message = message
+        self.hint = hint
         self.value = value
-        super().__init__(f"{problem} {mend}".strip())
+        super().__init__(f"{message} {hint}".strip())
 
 
 def near_match(value: str, known: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ class EmptyPromptError(HeadrolesError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The prompt is empty.", mend="Type a sentence, or take one of the examples.", value=""
+            "The prompt is empty.", hint="Type a sentence, or take one of the examples.", value=""
         )
 
 
@@ -53,7 +53,7 @@ class PromptTooLargeError(HeadrolesError):
     def __init__(self, characters: int, *, limit: int) -> None:
         super().__init__(
             f"The prompt has {characters:,} characters; this app reads at most {limit:,}.",
-            mend="Shorten it: the model reads only the first few hundred tokens anyway.",
+            hint="Shorten it: the model reads only the first few hundred tokens anyway.",
             value=characters,
         )
 
@@ -65,7 +65,7 @@ class UnknownRoleError(HeadrolesError):
         known = list(known)
         super().__init__(
             f"There is no role called '{key}'.{near_match(key, known)}",
-            mend=f"The roles are {', '.join(known)}.",
+            hint=f"The roles are {', '.join(known)}.",
             value=key,
         )
 
@@ -79,7 +79,7 @@ class UnknownHeadError(HeadrolesError):
         )
         super().__init__(
             f"There is no head '{value}'.",
-            mend=f"{shape} Write a head as layer and head, for example L1H3.".strip(),
+            hint=f"{shape} Write a head as layer and head, for example L1H3.".strip(),
             value=value,
         )
 
@@ -90,7 +90,7 @@ class ShapeError(HeadrolesError):
     def __init__(self, what: str, *, expected: str, got: object) -> None:
         super().__init__(
             f"{what} should have the shape {expected}, but has {got}.",
-            mend="Pass one head's [query, key] matrix and the token ids of the same prompt.",
+            hint="Pass one head's [query, key] matrix and the token ids of the same prompt.",
             value=got,
         )
 
@@ -102,7 +102,7 @@ class UnknownModelError(HeadrolesError):
         known = list(known)
         super().__init__(
             f"There is no model called '{name}'.{near_match(name, known)}",
-            mend=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model.",
+            hint=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model.",
             value=name,
         )
 
@@ -114,7 +114,7 @@ class ModelUnavailableError(HeadrolesError):
         self.why = why
         super().__init__(
             f"The model '{name}' could not be loaded: {why}",
-            mend=(
+            hint=(
                 "Check that the folder is complete: config.json, model.safetensors and "
                 "tokenizer.json, as save_pretrained writes them."
                 if is_folder
@@ -131,7 +131,7 @@ class ServerBusyError(HeadrolesError):
         names = list(names)
         super().__init__(
             f"There is no room for another model: {', '.join(names)} are all in use.",
-            mend="Try again in a moment, or choose one of these.",
+            hint="Try again in a moment, or choose one of these.",
             value=names,
         )
 
@@ -142,7 +142,7 @@ class UnsupportedModelError(HeadrolesError):
     def __init__(self, name: str, *, why: str) -> None:
         super().__init__(
             f"The model '{name}' cannot be used here: {why}",
-            mend="Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
+            hint="Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
             value=name,
         )
 
@@ -150,10 +150,10 @@ class UnsupportedModelError(HeadrolesError):
 class CategoriesMissingError(HeadrolesError):
     """No reference scores for this model, or no file at all."""
 
-    def __init__(self, problem: str, *, model: str) -> None:
+    def __init__(self, message: str, *, model: str) -> None:
         super().__init__(
-            problem,
-            mend=f"Make them with: python -m scripts.analyze_heads --model {model}",
+            message,
+            hint=f"Make them with: python -m scripts.analyze_heads --model {model}",
             value=model,
         )
 
@@ -164,7 +164,7 @@ class CategoriesBrokenError(HeadrolesError):
     def __init__(self, path: object, *, why: str) -> None:
         super().__init__(
             f"The head categories in {path} cannot be read: {why}",
-            mend="On the Admin page an instructor can restore an earlier version, or set the file "
+            hint="On the Admin page an instructor can restore an earlier version, or set the file "
             "aside. Without that page: restore it from version control.",
             value=str(path),
         )
@@ -180,7 +180,7 @@ class AccessConfigError(HeadrolesError):
     def __init__(self) -> None:
         super().__init__(
             "The password_hash in the secrets is no argon2 hash, so nobody can sign in.",
-            mend="Make one with: python -m scripts.hash_password, and put its two lines into "
+            hint="Make one with: python -m scripts.hash_password, and put its two lines into "
             ".streamlit/secrets.toml.",
             value="not shown",  # it may be the password itself
         )
@@ -192,7 +192,7 @@ class WrongSecretError(HeadrolesError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"This is not the {what}.",
-            mend="A token works once; the newest one stands last in the server's log."
+            hint="A token works once; the newest one stands last in the server's log."
             if what == "token"
             else "Check the keyboard's layout and capital letters, then try again.",
             value=what,
@@ -208,7 +208,7 @@ class TooManyAttemptsError(HeadrolesError):
         super().__init__(
             f"After wrong attempts, the next one is taken in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            mend="Wait that long, then try again; trying earlier does not count.",
+            hint="Wait that long, then try again; trying earlier does not count.",
             value=wait,
         )
 
@@ -219,7 +219,7 @@ class NotSignedInError(HeadrolesError):
     def __init__(self) -> None:
         super().__init__(
             "You are not signed in, or your sign-in has ended.",
-            mend="Sign in on the instructor's page and try again.",
+            hint="Sign in on the instructor's page and try again.",
             value="",
         )
 
@@ -230,7 +230,7 @@ class StaleWriteError(HeadrolesError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"Someone else wrote {what} after you looked.",
-            mend="Look at the difference again and write once more.",
+            hint="Look at the difference again and write once more.",
             value=what,
         )
 
@@ -241,7 +241,7 @@ class UnknownVersionError(HeadrolesError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"There is no version called '{name}'.",
-            mend="Choose one of the list; only the last ones are kept, and older ones go.",
+            hint="Choose one of the list; only the last ones are kept, and older ones go.",
             value=name,
         )
 
@@ -252,7 +252,7 @@ class FileBusyError(HeadrolesError):
     def __init__(self, path: object, *, seconds: float) -> None:
         super().__init__(
             f"Another program has been writing {path} for over {seconds:g} seconds.",
-            mend="Nothing was changed. Wait a moment and try again.",
+            hint="Nothing was changed. Wait a moment and try again.",
             value=str(path),
         )
 
@@ -263,17 +263,17 @@ class DiskError(HeadrolesError):
     def __init__(self, path: object, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "")
         if name in ("ENOSPC", "EDQUOT"):
-            why, mend = "the disk is full.", "Free some space and try again."
+            why, hint = "the disk is full.", "Free some space and try again."
         elif name == "EROFS":
-            why, mend = "the disk is read-only.", "Mount it for writing, or download the file."
+            why, hint = "the disk is read-only.", "Mount it for writing, or download the file."
         elif name in ("EACCES", "EPERM"):
             why = "the server has no right to write there."
-            mend = "Give the server's user that right, or download the file."
+            hint = "Give the server's user that right, or download the file."
         else:
-            why, mend = f"{error.strerror or error}.", "Look after the server's disk and try again."
+            why, hint = f"{error.strerror or error}.", "Look after the server's disk and try again."
         super().__init__(
             f"The file {path} could not be written: {why}",
-            mend=f"Nothing was changed. {mend}",
+            hint=f"Nothing was changed. {hint}",
             value=error,
         )
 
@@ -284,7 +284,7 @@ class UnknownJobError(HeadrolesError):
     def __init__(self, job_id: str) -> None:
         super().__init__(
             f"There is no finished analysis '{job_id}'.",
-            mend="Choose one of the list; only the last ones are kept.",
+            hint="Choose one of the list; only the last ones are kept.",
             value=job_id,
         )
 
@@ -299,7 +299,7 @@ class ModelNameError(HeadrolesError):
             f"There is a folder '{shown}' on the server, and this page reads no folders."
             if is_folder
             else f"There is no model called '{shown}'.{near_match(shown, known)}",
-            mend=f"Choose one of {', '.join(known)}, or write owner/name as on huggingface.co, "
+            hint=f"Choose one of {', '.join(known)}, or write owner/name as on huggingface.co, "
             "for example EleutherAI/pythia-160m.",
             value=name,
         )
@@ -316,7 +316,7 @@ class TooLargeError(HeadrolesError):
         super().__init__(
             f"The analysis of '{name}' needs about {gigabytes(needs)} of {what}; "
             f"{gigabytes(available)} are free.",
-            mend="Choose a smaller model"
+            hint="Choose a smaller model"
             + (" or fewer sequences" if what == "memory" else "")
             + f", or run python -m scripts.analyze_heads --model {name} on a larger machine.",
             value=needs,
@@ -331,7 +331,7 @@ class NoRoomError(HeadrolesError):
         super().__init__(
             f"The model '{name}' needs about {gigabytes(needs)} of memory{even}; "
             f"{gigabytes(available)} are free.",
-            mend="Choose a smaller model, try again when fewer people use other models, or run the "
+            hint="Choose a smaller model, try again when fewer people use other models, or run the "
             "app on a larger machine.",
             value=needs,
         )
@@ -344,7 +344,7 @@ class SettingError(HeadrolesError):
         known = list(known)
         super().__init__(
             f"{variable} is '{value}', and there is no such setting.{near_match(value, known)}",
-            mend=f"Set it to one of {', '.join(known)} and start the app again.",
+            hint=f"Set it to one of {', '.join(known)} and start the app again.",
             value=value,
         )
 

@@ -22,7 +22,7 @@ from headroles.ui.admin import desk as admin_desk
 from headroles.ui.app import elements
 
 
-@admin_desk.guarded
+@admin_desk.shows_errors
 def page() -> None:
     """Draw the form to sign in, or the chosen part of the page."""
     elements.begin()
@@ -33,7 +33,7 @@ def page() -> None:
         '<p class="hr-lead">Recompute the roles of a model, look at what changes, and only then '
         "put it in front of the students.</p>"
     )
-    desk = admin_desk.Desk(server.administration(), st.session_state[state.TICKET])
+    desk = admin_desk.AdminSession(server.admin_service(), st.session_state[state.TICKET])
     who = desk.who()
     if who is None:
         sign_in.draw(desk.office)
@@ -50,13 +50,13 @@ def page() -> None:
     work(desk)
 
 
-def leave(desk: admin_desk.Desk) -> None:
+def leave(desk: admin_desk.AdminSession) -> None:
     """Sign out."""
     desk.office.sign_out(desk.ticket)
     state.sign_out()
 
 
-def work(desk: admin_desk.Desk) -> None:
+def work(desk: admin_desk.AdminSession) -> None:
     """The chosen part of the page; only that one does anything."""
     admin_desk.notice(desk)
     section = st.segmented_control(

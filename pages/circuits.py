@@ -21,7 +21,7 @@ def page() -> None:
         "and what it writes into the prediction once it has found one (OV).</p>"
     )
     model = st.session_state[session.MODEL]
-    if not run_prompt.ready():
+    if not run_prompt.model_is_local():
         return
     try:
         with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
@@ -29,7 +29,7 @@ def page() -> None:
         with caches.models_in_memory().borrow(model) as loaded:
             draw(loaded)
     except HeadrolesError as error:
-        run_prompt.refuse(error)
+        run_prompt.show_model_error(error)
 
 
 def draw(loaded) -> None:

@@ -33,7 +33,7 @@ def page() -> None:
     elements.begin()
     st.title("Head close-up", anchor=False)
     prompt_form.folded(key="closeup_prompt")
-    found = run_prompt.answer()
+    found = run_prompt.run()
     if found is not None:
         closeup(found)
 
@@ -41,7 +41,7 @@ def page() -> None:
 def closeup(found: caches.Answer) -> None:
     """The head, and everything about it."""
     address.check(*found.scores.resting.shape)
-    one = subject.choose(found, run_prompt.known(found))
+    one = subject.choose(found, run_prompt.reference_or_provisional(found))
     header.draw(one)
     elements.cut_off(found.run.encoding)
     st.subheader("Where it looks", anchor=False)

@@ -39,9 +39,9 @@ def page() -> None:
     try:
         reference = caches.stored(st.session_state[session.MODEL])
     except HeadrolesError as error:
-        reference = run_prompt.unknown(error)
+        reference = run_prompt.without_reference(error)
     else:
-        run_prompt.stands_in(reference)
+        run_prompt.warn_about_backup(reference)
     on_prompt = source(reference) == session.PROMPTED
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:
@@ -105,7 +105,7 @@ def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
 def on_the_prompt() -> caches.Answer | None:
     """What the model says to the present prompt, which can be changed here."""
     prompt_form.folded(key="map_prompt")
-    found = run_prompt.answer()
+    found = run_prompt.run()
     if found is not None:
         elements.cut_off(found.run.encoding)
     return found

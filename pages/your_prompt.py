@@ -35,9 +35,9 @@ def page() -> None:
         "light up; the others stay gray and say why.</p>"
     )
     prompts()
-    found = run_prompt.answer()
+    found = run_prompt.run()
     second = (
-        run_prompt.answer(st.session_state[session.SECOND])
+        run_prompt.run(st.session_state[session.SECOND])
         if found and second_prompt.is_open()
         else None
     )
@@ -64,7 +64,7 @@ def prompts() -> None:
 def roles(found: caches.Answer, second: caches.Answer | None) -> None:
     """The listed heads in cards, and the way to all the others."""
     st.subheader("What the heads are doing", anchor=False)
-    reference = run_prompt.known(found)
+    reference = run_prompt.reference_or_provisional(found)
     pairs = paired(found, second, reference)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(

@@ -151,10 +151,10 @@ class TextReport:
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
-    def error(self, problem: str, mend: str) -> None:
+    def error(self, message: str, hint: str) -> None:
         """Close the bar and print the sentence where errors belong."""
         self._bar.close()
-        print(f"\n{problem} {mend}".rstrip(), file=sys.stderr)
+        print(f"\n{message} {hint}".rstrip(), file=sys.stderr)
 
 
 class JsonLinesReport:
@@ -175,10 +175,10 @@ class JsonLinesReport:
         """Print the result event."""
         self._print({"event": "result", **summary})
 
-    def error(self, problem: str, mend: str) -> None:
+    def error(self, message: str, hint: str) -> None:
         """Print the error event, and the sentence where errors belong."""
-        self._print({"event": "error", "problem": problem, "mend": mend})
-        print(f"\n{problem} {mend}".rstrip(), file=sys.stderr)
+        self._print({"event": "error", "message": message, "hint": hint})
+        print(f"\n{message} {hint}".rstrip(), file=sys.stderr)
 
     def _print(self, event: dict[str, object]) -> None:
         print(json.dumps({**event, **self._model}), flush=True)
@@ -212,15 +212,15 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
         summary = run(model, options, report)
         report.result(summary)
     except HeadrolesError as error:
-        report.error(error.problem, error.mend)
-        return f"{FAILED}{error.problem}"
+        report.error(error.message, error.hint)
+        return f"{FAILED}{error.message}"
     except Exception as error:  # a surprise in one model must not cost the others their night
         if alone:
             raise
         traceback.print_exc()
-        problem = f"An error that nobody expected: {type(error).__name__}: {error}"
-        report.error(problem, "The lines above say where.")
-        return f"{FAILED}{problem}"
+        message = f"An error that nobody expected: {type(error).__name__}: {error}"
+        report.error(message, "The lines above say where.")
+        return f"{FAILED}{message}"
     finally:
         gc.collect()  # the bridge is full of circles, and the next model wants its memory
     return "up to date, skipped" if "skipped" in summary else f"written, {summary['seconds']:.1f} s"

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.out and options.out.suffix not in (".csv", ".json"):
         raise HeadrolesError(
-            f"“{options.out}” ends neither in .csv nor in .json.", mend="For example: found.csv"
+            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: found.csv"
         )
     patterns = _patterns(options)
     heads = [Head.parse(label) for label in options.head or []]
@@ -106,7 +106,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise PatternError(
-            f"{path} cannot be read: {error.strerror}.", mend="Give the path of a text file."
+            f"{path} cannot be read: {error.strerror}.", hint="Give the path of a text file."
         ) from error
 
 
@@ -118,7 +118,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
-            "Prompts are given and to be made.", mend="Leave out --generate, or the prompts."
+            "Prompts are given and to be made.", hint="Leave out --generate, or the prompts."
         )
     if options.generate:
         n = max(1, options.n)
@@ -161,7 +161,9 @@ def report(found: Detection, place: int, measure: str, *, top: int) -> str:
         f"{int(summary.n[head]):>8} {float(left[head]):>15.1%}"
         for head in summary.ranking()[:top]
     ]
-    lines += [f"! {trap.title}. {trap.sentence}" for trap in detector.traps(found, place, measure)]
+    lines += [
+        f"! {trap.title}. {trap.sentence}" for trap in detector.caveats_of(found, place, measure)
+    ]
     return "\n".join(lines)
 
 

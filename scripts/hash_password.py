@@ -31,18 +31,18 @@ def ask() -> str:
     if sys.stdin.isatty():
         password = getpass.getpass("Password for the instructor's page: ")
         if getpass.getpass("Once more: ") != password:
-            raise BadPasswordError("The two are not the same.", mend="Start again.")
+            raise BadPasswordError("The two are not the same.", hint="Start again.")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if len(password) < SHORTEST:
         raise BadPasswordError(
             f"The password has {len(password)} characters; it needs at least {SHORTEST}.",
-            mend="Four random words make a good one.",
+            hint="Four random words make a good one.",
         )
     if len(password) > LONGEST_SECRET:
         raise BadPasswordError(
             f"The password has {len(password):,} characters; at most {LONGEST_SECRET:,} are read.",
-            mend="Take a shorter one.",
+            hint="Take a shorter one.",
         )
     return password
 

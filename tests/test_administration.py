@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headroles.admin import Administration, Gate, JobRequest, Ticket
+from headroles.admin import AdminService, Gate, JobRequest, Ticket
 from headroles.errors import (
     HeadrolesError,
     ModelNameError,
@@ -45,7 +45,7 @@ def office(tmp_path, source, tokens):
     def command(request: JobRequest, candidate: Path) -> list[str]:
         return [sys.executable, "-c", code, str(source), str(candidate)]
 
-    one = Administration(Gate(announce=tokens.append), folder=tmp_path / "data", command=command)
+    one = AdminService(Gate(announce=tokens.append), folder=tmp_path / "data", command=command)
     yield one
     one._jobs.close()
 
@@ -91,7 +91,7 @@ def test_every_public_action_is_in_the_table_below():
     """An action that is added later must not slip past the check of the sign-in."""
     public = {
         name
-        for name, _ in inspect.getmembers(Administration, inspect.isfunction)
+        for name, _ in inspect.getmembers(AdminService, inspect.isfunction)
         if not name.startswith("_")
     }
     assert public - {"sign_in", "sign_out", "close"} == ARGUMENTS.keys()

@@ -14,17 +14,17 @@ from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError,
 from headroles.roles import ROLES, SCORED_ROLES, KnownHead, known_heads
 from headroles.scoring import offset_profile, offsets, without_rest
 from headroles.types import Evidence, Head
-from headroles.verdicts import head as verdicts_head
 from headroles.verdicts import (
-    in_words,
+    describe,
+    kappa,
     key_value_partners,
-    lift_of,
     neighbours,
     passport,
     role_title,
     same_role,
     token_links,
 )
+from headroles.verdicts import head as verdicts_head
 from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, MIN_LIFT, score_prompt
 from tests.entries import entry, plain_entry
 from tests.test_scoring import even, naive, perfect, repeats, self_attender, sink
@@ -291,10 +291,10 @@ def test_the_main_role_is_the_one_furthest_over_chance_not_the_largest_score() -
 def test_an_entropy_is_weighed_on_the_scale_of_the_others() -> None:
     """Its zero is .6: there the lowest threshold, .7, is a quarter of the way, as for all roles."""
     assert pytest.approx(0.6) == verdicts_head.EVEN_ENTROPY
-    assert lift_of(ROLES["diffuse"], 0.7, 1.0) == pytest.approx(0.25)
-    assert lift_of(ROLES["diffuse"], 1.0, 1.0) == pytest.approx(1)
-    assert lift_of(ROLES["diffuse"], 0.8, 1.0) == pytest.approx(0.5)
-    assert lift_of(ROLES["induction"], 0.55, 0.1) == pytest.approx(0.5)
+    assert kappa(ROLES["diffuse"], 0.7, 1.0) == pytest.approx(0.25)
+    assert kappa(ROLES["diffuse"], 1.0, 1.0) == pytest.approx(1)
+    assert kappa(ROLES["diffuse"], 0.8, 1.0) == pytest.approx(0.5)
+    assert kappa(ROLES["induction"], 0.55, 0.1) == pytest.approx(0.5)
     # .72 of perfectly even is a small lift (.3); .6 on the token before is a large one (.56).
     found = passport(entry(**scored(diffuse=0.72, previous_token=0.6)), Head(1, 0))
     assert found.roles == ("previous_token", "diffuse")
@@ -435,7 +435,7 @@ LIMITS = dict(DEFAULT_THRESHOLDS)
 
 def say(pattern: torch.Tensor, ids: list[int], *, labels: list[str] | None = None) -> str:
     attention = torch.stack([pattern, even(len(ids))]).unsqueeze(0)  # L0H0 is the one in question
-    return in_words(
+    return describe(
         Head(0, 0),
         score_prompt(attention, ids),
         attention=pattern,

@@ -78,10 +78,11 @@ def test_means_and_errors_by_hand():
 
 
 def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
-    loaded, feeders = load_model("demo"), [Head(0, 6), Head(0, 7), Head(0, 5)]
+    loaded, previous_token_heads = load_model("demo"), [Head(0, 6), Head(0, 7), Head(0, 5)]
     rows = repeated_rows(loaded, n=4)
     (fall,) = summarise(
-        [measure(loaded, row, feeders, [Head(1, 4)], draws=5) for row in rows], feeders
+        [measure(loaded, row, previous_token_heads, [Head(1, 4)], draws=5) for row in rows],
+        previous_token_heads,
     )
     assert fall.before > 0.9
     assert fall.after < 0.2

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from headroles.capture import attention as capture_attention
+from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
-from headroles.detector import traps
 from headroles.detector.detection import compare, detect, lay
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.roles import Pattern, Prompts, patterns
@@ -91,7 +91,7 @@ def prompts(tokenizer) -> Prompts:
 
 
 def kinds(found: detector_detection.Detection, measure: str, place: int = 0) -> list[str]:
-    return [trap.kind for trap in traps(found, place, measure)]
+    return [trap.kind for trap in caveats_of(found, place, measure)]
 
 
 def test_the_trap_of_ones_everywhere(planted, prompts) -> None:
@@ -110,7 +110,7 @@ def test_the_trap_of_a_head_that_rests(planted, prompts) -> None:
     mean = found.summary(0, "mul").mean
     assert float(mean[0, 1]) == pytest.approx(1)  # .1 % of its attention, and a perfect score
     assert float(found.kept[:, 0, 1].max()) < 0.001
-    (trap,) = [trap for trap in traps(found, 0, "mul") if trap.kind == "on_nothing"]
+    (trap,) = [trap for trap in caveats_of(found, 0, "mul") if trap.kind == "on_nothing"]
     assert Head(0, 1) in trap.heads
     assert Head(0, 2) not in trap.heads
     assert "less than 0.1%" in trap.sentence

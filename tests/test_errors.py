@@ -46,8 +46,8 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_says_what_and_what_to_do(error: HeadrolesError) -> None:
-    assert str(error) == f"{error.problem} {error.mend}"
-    for sentence in (error.problem, error.mend):
+    assert str(error) == f"{error.message} {error.hint}"
+    for sentence in (error.message, error.hint):
         assert sentence[0].isupper()
         assert sentence == sentence.strip()
     assert error.value is not None

@@ -98,8 +98,8 @@ def test_everything_else_is_refused_in_a_sentence(text: str, says: str) -> None:
         return
     with pytest.raises(PatternError) as caught:
         parse(text)
-    assert says in f"{caught.value.problem} {caught.value.mend}"
-    assert caught.value.mend
+    assert says in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_everything_else_is_refused_in_a_sentence(text: str, says: str) -> None:
 def test_a_value_that_is_no_share_names_its_cell(text: str, says: str) -> None:
     with pytest.raises(PatternError, match="a pattern is made of numbers") as caught:
         value(text)
-    assert says in caught.value.problem
+    assert says in caught.value.message
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -135,8 +135,8 @@ def test_no_text_does_anything_but_evaluate_or_explain(text: str) -> None:
     except HeadrolesError as error:
         found = error
     if isinstance(found, HeadrolesError):
-        assert found.problem
-        assert found.mend
+        assert found.message
+        assert found.hint
     else:
         assert found.shape == (1, 4, 4)
         assert ((found >= 0) & (found <= 1)).all()

@@ -99,7 +99,7 @@ def test_the_bundled_model_needs_no_network() -> None:
 def test_without_a_network_an_unknown_model_says_what_to_do() -> None:
     with pytest.raises(ModelUnavailableError, match="hf download owner/not-here") as raised:
         inspect_model("owner/not-here")  # the tests run with HF_HUB_OFFLINE
-    assert "bundled model" in raised.value.mend
+    assert "bundled model" in raised.value.hint
 
 
 def test_a_server_that_answers_drop_by_drop_does_not_hold_the_page() -> None:

@@ -139,7 +139,7 @@ def test_whatever_else_happens_is_a_failure_with_a_sentence(make, tmp_path, kind
     jobs = make()
     job = run(jobs, kind)
     assert job.state == "failed"
-    assert sentence in job.problem
+    assert sentence in job.message
     assert left(tmp_path, job) == {"job.json", "log.txt"}  # no half file lies about
     with pytest.raises(UnknownJobError):
         jobs.candidate(job.id)
@@ -283,7 +283,7 @@ def test_a_done_job_outlives_the_server_and_an_open_one_is_lost(make, tmp_path):
     lost = [job for job in second.all() if job.state == "lost"]
     assert len(lost) == 2
     assert sorted(job.id for job in told) == sorted(job.id for job in lost)
-    assert all("server restarted" in job.problem for job in lost)
+    assert all("server restarted" in job.message for job in lost)
     for job in lost:  # even a whole candidate is not taken for a result
         assert left(tmp_path, job) == {"job.json"}
         with pytest.raises(UnknownJobError):
@@ -381,7 +381,7 @@ class TestTheRealAnalysis:
             seen.add(jobs.watch(job.id).progress.phase)
             time.sleep(0.02)
         view = jobs.watch(job.id)
-        assert view.job.state == "done", (view.job.problem, view.log)
+        assert view.job.state == "done", (view.job.message, view.log)
         assert {phase for phase in seen if "scoring" in phase}, seen
         out = tmp_path / "by_hand.json"
         settings = ["--sequences=8", "--seed=3", "--cap=2", "--threshold=diffuse=0.8"]

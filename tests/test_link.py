@@ -60,7 +60,7 @@ def refused(**query: str | list[str]) -> HeadrolesError:
     assert link == MINE
     (error,) = errors
     assert isinstance(error, LinkError)
-    assert error.mend.startswith("The page shows what it would without it. ")
+    assert error.hint.startswith("The page shows what it would without it. ")
     return error
 
 
@@ -154,7 +154,7 @@ def test_a_link_comes_back_through_a_real_address(link: Link) -> None:
 def test_no_address_breaks_the_page(query: dict[str, str]) -> None:
     link, errors = from_query(query, defaults=MINE)
     assert len(errors) <= len(query)
-    assert all(error.problem.endswith((".", "?")) for error in errors)
+    assert all(error.message.endswith((".", "?")) for error in errors)
     assert from_query(to_query(link, defaults=MINE), defaults=MINE) == (link, [])
 
 
@@ -170,18 +170,18 @@ def test_an_address_without_a_state_is_the_page() -> None:
 
 def test_an_unknown_model_gets_a_near_match() -> None:
     error = refused(m="gtp2")
-    assert error.problem == (
+    assert error.message == (
         "The link names a model “gtp2”, which this app does not offer. Did you mean 'gpt2'?"
     )
-    assert "gpt2, gpt2-medium" in error.mend
-    assert refused(m2="gtp2").problem.startswith("The link names a second model “gtp2”,")
+    assert "gpt2, gpt2-medium" in error.hint
+    assert refused(m2="gtp2").message.startswith("The link names a second model “gtp2”,")
 
 
 @pytest.mark.parametrize(
     "model", ["someone/new-model", "/etc", ".", "..", "data/demo_model", str(DEMO_MODEL), "GPT2"]
 )
 def test_a_link_loads_nothing_that_is_not_in_the_catalogue(model: str) -> None:
-    assert "does not offer" in refused(m=model).problem
+    assert "does not offer" in refused(m=model).message
 
 
 def test_no_file_is_looked_at_for_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_no_file_is_looked_at_for_a_link(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for name in ("exists", "is_dir", "is_file", "resolve"):
         monkeypatch.setattr(Path, name, touched)
-    assert "does not offer" in refused(m="/etc").problem
+    assert "does not offer" in refused(m="/etc").message
 
 
 def test_the_hub_id_of_an_offered_model_is_that_model() -> None:
@@ -199,27 +199,27 @@ def test_the_hub_id_of_an_offered_model_is_that_model() -> None:
 
 
 def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
-    assert "Did you mean 'induction'?" in refused(r="inductoin").problem
-    assert "previous_token, induction" in refused(r="x").mend
-    assert refused(h="112").problem == "The link names a head “112”, which is no head."
-    assert "L1H3" in refused(h="5").mend
-    assert "Did you mean 'listed'?" in refused(v="list").problem
+    assert "Did you mean 'induction'?" in refused(r="inductoin").message
+    assert "previous_token, induction" in refused(r="x").hint
+    assert refused(h="112").message == "The link names a head “112”, which is no head."
+    assert "L1H3" in refused(h="5").hint
+    assert "Did you mean 'listed'?" in refused(v="list").message
     for layer in ("-1", "1.5", "1000", "three", "²"):
-        assert refused(l=layer).problem == f"The link names a layer “{layer}”, which is no layer."
-    assert "neither 0 nor 1" in refused(x="yes").problem
+        assert refused(l=layer).message == f"The link names a layer “{layer}”, which is no layer."
+    assert "neither 0 nor 1" in refused(x="yes").message
 
 
 def test_an_unknown_norm_section_way_or_list_is_named() -> None:
-    assert "Did you mean 'folded'?" in refused(n="foldd").problem
-    assert "applied, folded, none" in refused(n="x").mend
-    assert "switch “biases,x”" in refused(o="biases,x").problem
-    assert "switch" in refused(o="").problem
-    assert "Did you mean 'offsets'?" in refused(s="offset").problem
-    assert "not all of which are heads" in refused(hs="L1H1,<b>").problem
-    assert "not all of which are heads" in refused(hs="L1H1,").problem
+    assert "Did you mean 'folded'?" in refused(n="foldd").message
+    assert "applied, folded, none" in refused(n="x").hint
+    assert "switch “biases,x”" in refused(o="biases,x").message
+    assert "switch" in refused(o="").message
+    assert "Did you mean 'offsets'?" in refused(s="offset").message
+    assert "not all of which are heads" in refused(hs="L1H1,<b>").message
+    assert "not all of which are heads" in refused(hs="L1H1,").message
     many = ",".join(f"L0H{head}" for head in range(MOST_HEADS + 1))
-    assert f"more than {MOST_HEADS} heads" in refused(hs=many).problem
-    assert "mean, zero, first, even" in refused(w="x").mend
+    assert f"more than {MOST_HEADS} heads" in refused(hs=many).message
+    assert "mean, zero, first, even" in refused(w="x").hint
 
 
 def test_a_list_of_heads_names_each_once() -> None:
@@ -244,15 +244,15 @@ def test_a_head_may_be_written_in_any_way_that_people_type() -> None:
 
 @pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
 def test_an_empty_prompt_is_named(prompt: str) -> None:
-    assert refused(p=prompt).problem == "The link names a prompt, which is empty."
+    assert refused(p=prompt).message == "The link names a prompt, which is empty."
 
 
 def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
     longest = "a" * MAX_CHARACTERS
     assert from_query({"p": longest})[0].prompt == longest
     error = refused(p=longest + "a")
-    assert "200,001 characters; this app reads at most 200,000" in error.problem
-    assert len(error.problem) < 200  # and the sentence does not repeat them all
+    assert "200,001 characters; this app reads at most 200,000" in error.message
+    assert len(error.message) < 200  # and the sentence does not repeat them all
 
 
 @pytest.mark.parametrize(
@@ -268,18 +268,18 @@ def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
 def test_control_characters_are_refused_and_not_shown(prompt: str, code: str) -> None:
     prompt = f"word {prompt}"
     error = refused(p=prompt)
-    assert f"which holds the control character {code}." in error.problem
-    assert error.problem.isprintable()
+    assert f"which holds the control character {code}." in error.message
+    assert error.message.isprintable()
     assert error.value == prompt
 
 
 def test_a_message_shows_no_direction_marks_of_the_value() -> None:
-    assert "\u202e" not in refused(m="\u202eevil").problem
+    assert "\u202e" not in refused(m="\u202eevil").message
 
 
 def test_a_value_that_is_given_twice_is_not_guessed() -> None:
     error = refused(h=["L1H1", "L1H2"])
-    assert error.problem == "The link names a head 2 times."
+    assert error.message == "The link names a head 2 times."
     assert error.value == ["L1H1", "L1H2"]
     assert from_query({"h": ["L1H1"]})[0].head == Head(1, 1)
     assert from_query({"h": []}, defaults=MINE) == (MINE, [])
@@ -305,10 +305,10 @@ def test_a_head_is_checked_against_the_model_once_that_is_known() -> None:
         checked, (error,) = check_head(Link(head=head), layers=2, heads=3)
         assert checked == Link()
         assert isinstance(error, UnknownHeadError)
-        assert "layers 0 to 1 and heads 0 to 2" in error.mend
+        assert "layers 0 to 1 and heads 0 to 2" in error.hint
     checked, (error,) = check_head(Link(layer=2, role="diffuse"), layers=2, heads=3)
     assert checked == Link(role="diffuse")
-    assert error.problem == "The link names the layer 2, which this model does not have."
+    assert error.message == "The link names the layer 2, which this model does not have."
     both, errors = check_head(
         Link(head=Head(9, 0), layer=9), layers=2, heads=3, defaults=Link(head=Head(0, 1), layer=0)
     )
@@ -325,8 +325,8 @@ def test_a_link_that_programs_cut_off_is_not_passed_off_as_one() -> None:
     assert too_long_to_share(fits) is None
     error = too_long_to_share(fits + "a")
     assert error is not None
-    assert "2,001 characters" in error.problem
-    assert error.mend
+    assert "2,001 characters" in error.message
+    assert error.hint
 
 
 def test_letters_of_other_scripts_count_as_they_are_sent() -> None:

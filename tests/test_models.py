@@ -174,7 +174,7 @@ def test_a_damaged_folder_is_named_and_explained(copy_of_gpt2: Path, damage, say
     with pytest.raises(ModelUnavailableError, match=says) as raised:
         load_model(str(copy_of_gpt2))
     assert raised.value.value == "my-model"
-    assert "model.safetensors and tokenizer.json" in raised.value.mend
+    assert "model.safetensors and tokenizer.json" in raised.value.hint
 
 
 def _add(path: Path, **settings: object) -> None:

@@ -57,8 +57,8 @@ def test_what_is_written_is_read_back() -> None:
 def test_a_sentence_says_what_is_off(text: str, says: str) -> None:
     with pytest.raises(PatternError) as caught:
         read_matrix(text, length=3)
-    assert says in caught.value.problem
-    assert caught.value.mend
+    assert says in caught.value.message
+    assert caught.value.hint
 
 
 _TEXTS = st.one_of(
@@ -75,7 +75,7 @@ def test_no_text_raises_anything_but_the_projects_error(text: str) -> None:
     except HeadrolesError as error:
         matrix = error
     if isinstance(matrix, HeadrolesError):
-        assert matrix.problem
+        assert matrix.message
     else:
         assert all(len(row) == len(matrix) for row in matrix)
         assert all(

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "conditions": ["Condition", "Edge", "HeadOutput", "Pattern", "Values"],
         "controls": ["Control", "Judgement", "judge", "random_others"],
-        "induction_circuit": ["Fall", "repeated_rows"],
+        "induction_circuit": ["Drop", "repeated_rows"],
         "offset_test": ["Profile", "SAMPLES", "Sample", "draw_samples", "other_heads", "profile"],
         "outcomes": ["Comparison", "compare"],
         "run": ["ablate", "reference_means"],

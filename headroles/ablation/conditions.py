@@ -257,7 +257,7 @@ def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
             if not -length <= position < length:
                 raise UnknownPositionError(
                     f"There is no position {position} in a prompt of {length} tokens.",
-                    mend=f"Choose one from 0 to {length - 1}, the start token being 0.",
+                    hint=f"Choose one from 0 to {length - 1}, the start token being 0.",
                     value=position,
                 )
 

@@ -68,7 +68,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Fall:
+class Drop:
     """How far one induction head depends on the previous-token heads, over some texts."""
 
     head: Head
@@ -117,8 +117,8 @@ def repeated_rows(loaded: LoadedModel, *, n: int = TEXTS, seed: int = 0) -> list
 def measure(
     loaded: LoadedModel,
     token_ids: Sequence[int],
-    feeders: Sequence[Head],
-    readers: Sequence[Head],
+    previous_token_heads: Sequence[Head],
+    induction_heads: Sequence[Head],
     *,
     draws: int = DRAWS,
 ) -> Measured:
@@ -135,7 +135,7 @@ def measure(
         UnsupportedModelError: if the outputs of single heads cannot be had.
     """
     positions = tuple(range(1, len(token_ids)))
-    without = Condition("without", (HeadOutput(tuple(feeders), MEAN, positions),))
+    without = Condition("without", (HeadOutput(tuple(previous_token_heads), MEAN, positions),))
     control = random_others(
         without,
         num_layers=loaded.num_layers,
@@ -143,19 +143,23 @@ def measure(
         length=len(token_ids),
         draws=draws,
     )
-    found = _activations(loaded, token_ids, [UNTOUCHED, without, *control.conditions], readers)
+    found = _activations(
+        loaded, token_ids, [UNTOUCHED, without, *control.conditions], induction_heads
+    )
     one = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
-    return Measured(tuple(readers), found[0], found[1], found[2:], chance=one.chance, rows=one.rows)
+    return Measured(
+        tuple(induction_heads), found[0], found[1], found[2:], chance=one.chance, rows=one.rows
+    )
 
 
 def _activations(
     loaded: LoadedModel,
     token_ids: Sequence[int],
     conditions: Sequence[Condition],
-    readers: Sequence[Head],
+    induction_heads: Sequence[Head],
 ) -> Float[Tensor, "condition head"]:
     """[condition head] induction activations, in as few passes as memory allows."""
-    length, found = len(token_ids), torch.zeros(len(conditions), len(readers))
+    length, found = len(token_ids), torch.zeros(len(conditions), len(induction_heads))
     step = max(1, _MOST_CELLS // (loaded.num_heads * length**2))
     ids = torch.tensor(token_ids)
     for start in range(0, len(conditions), step):
@@ -171,32 +175,32 @@ def _activations(
             ids.expand(len(chunk), -1),
             patterns=patterns,
             outputs=outputs,
-            keep_patterns={head.layer for head in readers},
+            keep_patterns={head.layer for head in induction_heads},
             last_only=True,
         )
-        for place, head in enumerate(readers):
+        for place, head in enumerate(induction_heads):
             attention = run.patterns[head.layer][:, head.head]  # [condition query key]
             value = role_activation(attention, ids, "induction").value
             found[start : start + len(chunk), place] = value
     return found
 
 
-def summarise(measured: Sequence[Measured], feeders: Sequence[Head]) -> list[Fall]:
+def summarise(measured: Sequence[Measured], previous_token_heads: Sequence[Head]) -> list[Drop]:
     """Means and errors over texts, one record an induction head, in the order given."""
-    earliest = min(head.layer for head in feeders)
+    earliest = min(head.layer for head in previous_token_heads)
     return [
         _fall(head, place, measured, is_after=head.layer > earliest)
         for place, head in enumerate(measured[0].heads)
     ]
 
 
-def _fall(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Fall:
+def _fall(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Drop:
     before = [float(one.before[place]) for one in measured]
     after = [float(one.after[place]) for one in measured]
     others = [float(one.others[:, place].mean()) for one in measured if len(one.others)]
     drops = [first - second for first, second in zip(before, after, strict=True)]
     by_draw = torch.stack([one.others[:, place] for one in measured]).mean(0)  # [draw]
-    return Fall(
+    return Drop(
         head=head,
         before=statistics.fmean(before),
         after=statistics.fmean(after),

@@ -125,7 +125,7 @@ def draw_samples(
     if not every:
         raise AnalysisError(
             f"No text has {offsets + 1} tokens, so nothing can be tested {offsets} back.",
-            mend="Look less far back.",
+            hint="Look less far back.",
             value=offsets,
         )
     return random.Random(seed).sample(every, min(n, len(every)))
@@ -176,7 +176,7 @@ def profile(measured: Sequence[Measured]) -> Profile:
         AnalysisError: without a sample.
     """
     if not measured:
-        raise AnalysisError("No sample was measured.", mend="Let the test run a moment.", value=0)
+        raise AnalysisError("No sample was measured.", hint="Let the test run a moment.", value=0)
     with_head = torch.stack([one.with_head for one in measured])  # [n offset]
     without = torch.stack([one.without_head for one in measured])  # [n offset]
     others = torch.stack([one.without_other for one in measured])  # [n other offset]

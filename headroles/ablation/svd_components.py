@@ -200,7 +200,7 @@ def remove(
         if not all(0 <= number < most for number in one.components):
             raise DecompositionError(
                 f"There is no component {max(one.components) + 1}.",
-                mend=f"The map of this head has {most}.",
+                hint=f"The map of this head has {most}.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
     ids = torch.tensor(token_ids)
@@ -295,7 +295,7 @@ def offset_scores(
     """
     if split.kind != QK:
         raise DecompositionError(
-            "Only QK components add to attention scores.", mend="Take qk_components()."
+            "Only QK components add to attention scores.", hint="Take qk_components()."
         )
     top, scale = min(top, len(split.S)), layer_weights(loaded, head.layer).scale
     # Row 0 is untouched, row 1 + i lacks component i: the difference is what it adds.

@@ -163,7 +163,7 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     ]
     if not found:
         raise HeadrolesError(
-            "The expected next token is empty.", mend="Type a word, or leave the box empty."
+            "The expected next token is empty.", hint="Type a word, or leave the box empty."
         )
     best = max(found, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""

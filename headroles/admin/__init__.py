@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "estimate": ["Estimate"],
         "job_records": ["Job", "JobRequest", "JobView"],
         "jobs": ["Jobs"],
-        "service": ["Administration", "Prospect", "estimate_of"],
+        "service": ["AdminService", "Prospect", "estimate_of"],
     },
 )

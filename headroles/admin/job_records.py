@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
 
@@ -70,10 +70,10 @@ class Job(_Record):
     ended_at: datetime | None = None
     expected_seconds: float | None = None
     """What the estimate said beforehand."""
-    problem: str = ""
+    message: str = Field("", validation_alias=AliasChoices("message", "problem"))
     """Why it failed or was lost."""
-    mend: str = ""
-    """What to do about it."""
+    hint: str = Field("", validation_alias=AliasChoices("hint", "mend"))
+    """What to do about it. (Records of earlier versions say ``problem`` and ``mend``.)"""
 
     @property
     def is_open(self) -> bool:

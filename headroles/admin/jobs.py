@@ -217,7 +217,7 @@ class Jobs:
             except Exception as error:  # whatever it is, the next job must get its turn
                 _log.exception("an analysis could not be run")
                 with self._changed:
-                    self._end(job, "failed", problem=f"The analysis could not be run: {error}.")
+                    self._end(job, "failed", message=f"The analysis could not be run: {error}.")
 
     def _next(self) -> Job | None:
         waiting = [job for job in self._jobs.values() if job.state == "queued"]
@@ -260,7 +260,7 @@ class Jobs:
         except ValueError:
             return
         if event.get("event") == "error":
-            said_error.update(problem=event["problem"], mend=event["mend"])
+            said_error.update(message=event["message"], hint=event["hint"])
         if event.get("event") == "progress":
             now = time.monotonic()
             with self._changed:
@@ -277,7 +277,7 @@ class Jobs:
             try:
                 self._read_candidate(job.id)
             except (HeadrolesError, ValueError) as error:
-                said_error = {"problem": f"Its result cannot be read: {error}"}
+                said_error = {"message": f"Its result cannot be read: {error}"}
         elif not said_error:
             said_error = _why_it_died(code)
         with self._changed:
@@ -327,9 +327,9 @@ class Jobs:
             _log.warning("the record of job %s could not be written", job.id, exc_info=True)
         return changed
 
-    def _end(self, job: Job, state: State, *, problem: str = "", mend: str = "") -> None:
+    def _end(self, job: Job, state: State, *, message: str = "", hint: str = "") -> None:
         ended = self._update(
-            job, state=state, ended_at=datetime.now(UTC), problem=problem, mend=mend
+            job, state=state, ended_at=datetime.now(UTC), message=message, hint=hint
         )
         self._progress.pop(job.id, None)
         self._to_cancel.discard(job.id)
@@ -366,8 +366,8 @@ class Jobs:
                 self._end(
                     job,
                     "lost",
-                    problem="The server restarted while this analysis was waiting or running.",
-                    mend="Start it again; nothing that students see was changed.",
+                    message="The server restarted while this analysis was waiting or running.",
+                    hint="Start it again; nothing that students see was changed.",
                 )
 
     def _prune(self) -> None:
@@ -395,13 +395,13 @@ def _why_it_died(code: int) -> dict[str, str]:
     """A sentence for a child that ended without one: killed by the system, or crashed."""
     if code == -9:
         return {
-            "problem": "The system killed the analysis, most likely because memory ran out.",
-            "mend": "Take a smaller model, or a machine with more memory.",
+            "message": "The system killed the analysis, most likely because memory ran out.",
+            "hint": "Take a smaller model, or a machine with more memory.",
         }
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return {
-        "problem": f"The analysis ended unexpectedly ({how}).",
-        "mend": "The last lines of its log say more.",
+        "message": f"The analysis ended unexpectedly ({how}).",
+        "hint": "The last lines of its log say more.",
     }
 
 

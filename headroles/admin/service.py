@@ -47,7 +47,7 @@ class Prospect:
     """Bytes of memory that are free on this server."""
 
 
-class Administration:
+class AdminService:
     """The instructor's actions on one data folder; one a server.
 
     Args:
@@ -77,7 +77,7 @@ class Administration:
         try:
             ticket = self.gate.enter(secret, session=session)
         except WrongSecretError as error:  # not every early one: a flood would push out the list
-            self._note(session_name(session), "refused", outcome=error.problem)
+            self._note(session_name(session), "refused", outcome=error.message)
             raise
         self._note(session_name(session), "signed_in")
         return ticket
@@ -242,7 +242,7 @@ class Administration:
             who=job.who,
             revision=self._jobs.candidate(job.id).revision if is_done else "",
             seconds=job.seconds,
-            outcome=job.problem or ("candidate ready" if is_done else ""),
+            outcome=job.message or ("candidate ready" if is_done else ""),
         )
 
     def _note_job(self, job: Job, action: str, *, who: str, **more: object) -> None:

@@ -140,7 +140,7 @@ def measure_extended(
         roles |= _section(setting, {"successor": measure_successor(setting, direct)}, cap)
     except HeadsInseparableError as error:
         roles |= {
-            key: _not_measured(error.problem, seed)
+            key: _not_measured(error.message, seed)
             for key, role in EXTENDED_ROLES.items()
             if not role.from_attention
         }

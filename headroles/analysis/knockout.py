@@ -301,7 +301,7 @@ def _pool(
 # ------------------------------------------------------------------ putting it together
 
 
-def prove(
+def measure_ablation(
     bridge: TransformerBridge,
     probe: ProbeTexts,
     listed: Mapping[str, Sequence[Head]],

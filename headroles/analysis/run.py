@@ -16,7 +16,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from headroles.analysis.bridge import load_bridge
 from headroles.analysis.extended_roles import count_extended, measure_extended
 from headroles.analysis.freshness import library_versions
-from headroles.analysis.knockout import prove
+from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
@@ -62,7 +62,7 @@ def analyze(
             role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
             for role in SCORED_ROLES
         }
-        causal = prove(
+        causal = measure_ablation(
             bridge,
             probe,
             listed,

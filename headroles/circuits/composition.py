@@ -60,7 +60,7 @@ def composition(
         on_block: told after each pair of layers.
     """
     if kind not in KINDS:
-        raise CircuitError(f"There is no {kind}-composition.", mend="Choose Q, K or V.", value=kind)
+        raise CircuitError(f"There is no {kind}-composition.", hint="Choose Q, K or V.", value=kind)
     layers, heads = loaded.num_layers, loaded.num_heads
     every = [weights.layer_weights(loaded, layer) for layer in range(layers)]
     score = torch.full((layers * heads, layers * heads), torch.nan)

@@ -74,7 +74,7 @@ class CircuitSettings:
         if self.norm not in NORMS:
             raise CircuitError(
                 f"There is no way '{self.norm}' to treat the norm.",
-                mend=f"Choose one of {', '.join(NORMS)}.",
+                hint=f"Choose one of {', '.join(NORMS)}.",
                 value=self.norm,
             )
 

@@ -76,7 +76,7 @@ def qk_components(weights: HeadWeights, head: int) -> Components:
         raise DecompositionError(
             "This model norms its queries and keys after the projection, so a score is no sum of "
             "components.",
-            mend="Look at the OV components, or choose a model without such a norm.",
+            hint="Look at the OV components, or choose a model without such a norm.",
         )
     return Components(QK, *thin_svd(weights.W_Q[head], weights.key_of(head)))
 

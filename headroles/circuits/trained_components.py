@@ -120,7 +120,7 @@ def load_factors(
     except (OSError, SafetensorError) as error:
         raise DecompositionError(
             f"The components in {Path(path).name} cannot be read: {error}",
-            mend="It must be a safetensors file.",
+            hint="It must be a safetensors file.",
         ) from error
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise _wrong(path, f"its metadata is not format {FORMAT}, version {VERSION}")
@@ -159,5 +159,5 @@ def _checked(
 def _wrong(path: str | Path, why: str) -> DecompositionError:
     return DecompositionError(
         f"The components in {Path(path).name} do not fit: {why}.",
-        mend="The file format is described at the top of headroles/circuits/trained_components.py.",
+        hint="The file format is described at the top of headroles/circuits/trained_components.py.",
     )

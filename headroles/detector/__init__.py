@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["caveats", "detection"],
     submod_attrs={
-        "caveats": ["kept_share", "traps"],
+        "caveats": ["caveats_of", "kept_share"],
         "detection": ["Detection", "MAX_CELLS", "MEASURES", "Progress", "Summary", "detect"],
     },
 )

@@ -25,7 +25,7 @@ MOST_NAMED = 6
 """Heads that a sentence names."""
 
 
-class Trap(NamedTuple):
+class Caveat(NamedTuple):
     """One way in which the numbers on the page mislead."""
 
     kind: str
@@ -38,7 +38,7 @@ class Trap(NamedTuple):
     """The heads that it concerns."""
 
 
-def traps(found: Detection, place: int, measure: str) -> list[Trap]:
+def caveats_of(found: Detection, place: int, measure: str) -> list[Caveat]:
     """Every trap that a pattern falls into by a measure, worst first.
 
     Args:
@@ -57,11 +57,11 @@ def named(heads: Sequence[Head]) -> str:
     return listing([*labels, *([f"{more} more"] if more else [])])
 
 
-def _undefined(found: Detection, place: int, measure: str) -> Trap | None:
+def _undefined(found: Detection, place: int, measure: str) -> Caveat | None:
     heads = found.undefined(place, measure) if measure == "mul" else []
     if not heads:
         return None
-    return Trap(
+    return Caveat(
         "undefined",
         "Undefined scores",
         f"{named(heads)} put all attention where you exclude it on at least one prompt. mul then "
@@ -71,12 +71,12 @@ def _undefined(found: Detection, place: int, measure: str) -> Trap | None:
     )
 
 
-def _excluded(found: Detection, place: int, measure: str) -> Trap | None:
+def _excluded(found: Detection, place: int, measure: str) -> Caveat | None:
     if measure == "activation" or not (found.exclude_bos or found.exclude_current_token):
         return None
     if float(found.filled[place].max()) > 0 or int(found.rows[place].max()) == 0:
         return None
-    return Trap(
+    return Caveat(
         "excluded",
         "The pattern is excluded",
         "Every cell that this pattern predicts is among those that you exclude, so there is "
@@ -84,13 +84,13 @@ def _excluded(found: Detection, place: int, measure: str) -> Trap | None:
     )
 
 
-def _covers_much(found: Detection, place: int, measure: str) -> Trap | None:
+def _covers_much(found: Detection, place: int, measure: str) -> Caveat | None:
     chance = found.summary(place, "mul").chance
     if measure != "mul" or not chance > COVERS:
         return None
     mean = found.summary(place, "mul").mean
     lowest = float(mean[~mean.isnan()].min()) if bool((~mean.isnan()).any()) else chance
-    return Trap(
+    return Caveat(
         "covers_much",
         "A pattern that predicts nearly everything is always right",
         f"A head that looks everywhere alike already gets {percent(chance)} under mul, and even "
@@ -100,7 +100,7 @@ def _covers_much(found: Detection, place: int, measure: str) -> Trap | None:
     )
 
 
-def _on_nothing(found: Detection, place: int, measure: str) -> Trap | None:
+def _on_nothing(found: Detection, place: int, measure: str) -> Caveat | None:
     if measure == "activation" or not (found.exclude_bos or found.exclude_current_token):
         return None
     mean, kept = found.summary(place, measure).mean, kept_share(found, place)
@@ -115,7 +115,7 @@ def _on_nothing(found: Detection, place: int, measure: str) -> Trap | None:
         else "abs finds little to disagree with in a row that is all but empty"
     )
     also = f" So it is with {more} more head{'s' if more > 1 else ''}." if more else ""
-    return Trap(
+    return Caveat(
         "on_nothing",
         "A high score on next to no attention",
         f"{worst.label} scores {float(mean[worst]):.2f}, yet the exclusions leave only "
@@ -130,12 +130,12 @@ def _fine(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 
-def _below(found: Detection, place: int, measure: str) -> Trap | None:
+def _below(found: Detection, place: int, measure: str) -> Caveat | None:
     mean = found.summary(place, "abs").mean
     if measure != "abs" or not bool((mean < -1).any()):
         return None
     heads = [Head(*at) for at in (mean < -1).nonzero().tolist()]
-    return Trap(
+    return Caveat(
         "below",
         "Below −1",
         f"{len(heads)} head{'' if len(heads) == 1 else 's'} fall below −1, though abs is said to "
@@ -147,7 +147,7 @@ def _below(found: Detection, place: int, measure: str) -> Trap | None:
     )
 
 
-def _numbers(found: Detection, place: int, measure: str) -> Trap | None:
+def _numbers(found: Detection, place: int, measure: str) -> Caveat | None:
     if bool(found.binary[place]) or measure == "abs":
         return None
     what = (
@@ -155,20 +155,20 @@ def _numbers(found: Detection, place: int, measure: str) -> Trap | None:
         if measure == "mul"
         else "the activation counts every cell that is not 0 alike"
     )
-    return Trap(
+    return Caveat(
         "numbers",
         "Numbers between 0 and 1",
         f"This pattern holds numbers between 0 and 1, and {what}. Only abs compares numbers.",
     )
 
 
-def _ceiling(found: Detection, place: int, measure: str) -> Trap | None:
+def _ceiling(found: Detection, place: int, measure: str) -> Caveat | None:
     if measure != "mul" or found.exclude_bos or found.exclude_current_token:
         return None
     best = float(found.filled[place][found.fits[place]].mean())
     if not 0 < best < 0.9:
         return None
-    return Trap(
+    return Caveat(
         "ceiling",
         "Nobody can reach 1",
         f"Only {percent(best)} of the rows hold a predicted cell, and mul divides by all rows: a "
@@ -177,7 +177,7 @@ def _ceiling(found: Detection, place: int, measure: str) -> Trap | None:
     )
 
 
-def _no_row(found: Detection, place: int, measure: str) -> Trap | None:
+def _no_row(found: Detection, place: int, measure: str) -> Caveat | None:
     rows = found.rows[place][found.fits[place]]
     if measure != "activation" or bool((rows > 0).any()):
         return None
@@ -188,7 +188,7 @@ def _no_row(found: Detection, place: int, measure: str) -> Trap | None:
         if everything
         else "it predicts no cell there"
     )
-    return Trap(
+    return Caveat(
         "no_row",
         "Nothing to judge by",
         f"On {'this prompt' if len(rows) == 1 else 'these prompts'} the pattern says nothing: "

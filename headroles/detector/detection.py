@@ -54,7 +54,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class CellWeights:
     """Patterns laid over a batch of prompts: the D, M and W of the module's docstring."""
 
     drawn: Float[Tensor, "pattern batch query key"]
@@ -149,7 +149,7 @@ def lay(
     *,
     exclude_bos: bool = False,
     exclude_current_token: bool = False,
-) -> Laid:
+) -> CellWeights:
     """Draw patterns on prompts, and the cells that the exclusions leave.
 
     Raises:
@@ -166,7 +166,7 @@ def lay(
     if exclude_current_token:
         kept = kept.tril(-1)
     flat = drawn.flatten(1)
-    return Laid(
+    return CellWeights(
         drawn=drawn * kept,
         kept=kept,
         weights=torch.stack([one.weights for one in counted]),
@@ -177,7 +177,7 @@ def lay(
 
 
 def compare(
-    attention: Float[Tensor, "batch head query key"], laid: Laid
+    attention: Float[Tensor, "batch head query key"], laid: CellWeights
 ) -> tuple[dict[str, Float[Tensor, "pattern batch head"]], Float[Tensor, "batch head"]]:
     """One layer's patterns against all detection patterns, from one matrix product.
 
@@ -260,7 +260,7 @@ def detect(
         )
 
         def on_layer(
-            layer: int, attention: Tensor, places: Tensor = places, laid: Laid = laid
+            layer: int, attention: Tensor, places: Tensor = places, laid: CellWeights = laid
         ) -> None:
             found, left = compare(attention, laid)
             for name, values in found.items():
@@ -302,7 +302,7 @@ def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "patte
         raise DetectionError(
             f"{len(patterns) or 'No'} patterns are chosen; one detection takes 1 to "
             f"{MOST_PATTERNS}.",
-            mend="Choose at least one pattern."
+            hint="Choose at least one pattern."
             if not patterns
             else "Leave some out: each has a map of its own.",
             value=len(patterns),
@@ -316,7 +316,7 @@ def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "patte
                 f"The pattern “{pattern.name}” is made for a prompt of {pattern.length} tokens, "
                 f"and yours {'has' if len(prompts) == 1 else 'have'} {have} (the start token "
                 "included).",
-                mend="Take it out, or type a prompt of that length. An expression fits any.",
+                hint="Take it out, or type a prompt of that length. An expression fits any.",
                 value=pattern.length,
             )
     return fits

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from headroles import __version__
-from headroles.detector import MEASURES, Detection, kept_share, traps
+from headroles.detector import MEASURES, Detection, caveats_of, kept_share
 from headroles.export.tables import guarded, heads_csv, heads_json
 from headroles.models import LoadedModel, model_revision
 from headroles.roles import Prompts
@@ -94,7 +94,7 @@ def provenance(
             one.spec: [
                 f"{measure}: {trap.title}"
                 for measure in MEASURES
-                for trap in traps(found, place, measure)
+                for trap in caveats_of(found, place, measure)
             ]
             for place, one in enumerate(found.patterns)
         },

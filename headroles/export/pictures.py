@@ -53,7 +53,7 @@ def chart_image(
     except ValueError as error:
         raise ExportError(
             f"The picture could not be made: {_why(error)}",
-            mend="Export the numbers instead, or try another chart.",
+            hint="Export the numbers instead, or try another chart.",
             value=kind,
         ) from error
 
@@ -61,7 +61,7 @@ def chart_image(
 def _check_choice(what: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
         raise ExportError(
-            f"There is no {what} '{value}'.", mend=f"Choose {' or '.join(known)}.", value=value
+            f"There is no {what} '{value}'.", hint=f"Choose {' or '.join(known)}.", value=value
         )
 
 

@@ -37,7 +37,7 @@ class Fetch:
         """Why it failed; None while it runs and when it is done."""
         self.ended_at: float | None = None
         """On the monotonic clock."""
-        self._bring = bring
+        self._download = bring
         self._first_byte_at: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"download {name}")
@@ -65,7 +65,7 @@ class Fetch:
 
     def _run(self) -> None:
         try:
-            self._bring(self.name, progress=self._count)
+            self._download(self.name, progress=self._count)
         except Exception as error:  # whoever waits raises it
             self.error = error
         finally:
@@ -89,7 +89,7 @@ class Fetches:
     def __init__(
         self, *, bring: Callable[..., object] = loading.fetch_model, kept: float = KEPT_SECONDS
     ) -> None:
-        self._bring, self._kept = bring, kept
+        self._download, self._kept = bring, kept
         self._under_way: dict[str, Fetch] = {}
         self._lock = threading.Lock()
 
@@ -98,7 +98,7 @@ class Fetches:
         with self._lock:
             fetch = self._under_way.get(name)
             if fetch is None or self._is_over(fetch):
-                fetch = self._under_way[name] = Fetch(name, self._bring)
+                fetch = self._under_way[name] = Fetch(name, self._download)
             return fetch
 
     def forget(self, name: str) -> None:

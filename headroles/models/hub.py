@@ -122,7 +122,7 @@ def explained(
 def _unknown(source: str, known: Iterable[str]) -> HubAnswerError:
     return HubAnswerError(
         f"There is no public model '{source}' on the Hugging Face Hub.{near_match(source, known)}",
-        mend="Check the spelling on huggingface.co, capital letters included. A private model "
+        hint="Check the spelling on huggingface.co, capital letters included. A private model "
         "needs an HF_TOKEN on the server.",
         value=source,
     )
@@ -131,7 +131,7 @@ def _unknown(source: str, known: Iterable[str]) -> HubAnswerError:
 def _gated(source: str) -> HubAnswerError:
     return HubAnswerError(
         f"The model '{source}' is not open to everybody: its owner asks for consent first.",
-        mend=f"Accept its terms on huggingface.co/{source} and set HF_TOKEN on the server, or "
+        hint=f"Accept its terms on huggingface.co/{source} and set HF_TOKEN on the server, or "
         "choose an open model.",
         value=source,
     )

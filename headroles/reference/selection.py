@@ -47,12 +47,12 @@ class AnalysisSettings:
         if self.sequences < 2:
             raise AnalysisError(
                 f"{self.sequences} sequences give no standard error.",
-                mend="Ask for at least 2; 50 or more make good scores.",
+                hint="Ask for at least 2; 50 or more make good scores.",
                 value=self.sequences,
             )
         if self.cap < 1:
             raise AnalysisError(
-                f"A cap of {self.cap} lists no head.", mend="Use 1 or more.", value=self.cap
+                f"A cap of {self.cap} lists no head.", hint="Use 1 or more.", value=self.cap
             )
         for key, value in self.thresholds.items():
             if key not in {role.key for role in SCORED_ROLES}:
@@ -60,7 +60,7 @@ class AnalysisSettings:
             if not 0 < value < 1:
                 raise AnalysisError(
                     f"The threshold {value} of {key} is not between 0 and 1.",
-                    mend="A threshold is a share of attention, for example 0.4.",
+                    hint="A threshold is a share of attention, for example 0.4.",
                     value=value,
                 )
 

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "offset_cells",
             "parse_pattern",
             "prompts_of_ids",
+            "prompts_of_run",
             "read_prompts",
         ],
         "registry": [

@@ -109,11 +109,11 @@ def parse(text: str) -> Expression:
     """
     clean = text.translate(_TYPED).strip()
     if not clean:
-        raise PatternError("The expression is empty.", mend=_MEND, value=text)
+        raise PatternError("The expression is empty.", hint=_MEND, value=text)
     if len(clean) > LONGEST:
         raise PatternError(
             f"The expression has {len(clean):,} characters; at most {LONGEST} are read.",
-            mend="Shorten it, or paint the cells.",
+            hint="Shorten it, or paint the cells.",
             value=text,
         )
     try:
@@ -126,7 +126,7 @@ def parse(text: str) -> Expression:
     if parts > MOST_PARTS:
         raise PatternError(
             f"The expression has {parts} parts; at most {MOST_PARTS} are allowed.",
-            mend="Shorten it, or paint the cells.",
+            hint="Shorten it, or paint the cells.",
             value=text,
         )
     _allow(tree, clean)
@@ -144,7 +144,7 @@ def _unreadable(text: str) -> PatternError:
     if not hint and "=" in rest:
         hint = "Write == to compare. "
     return PatternError(
-        f"“{text}” cannot be read as an expression.", mend=f"{hint}{_MEND}", value=text
+        f"“{text}” cannot be read as an expression.", hint=f"{hint}{_MEND}", value=text
     )
 
 
@@ -192,7 +192,7 @@ def _refused(node: ast.AST, text: str) -> PatternError:
             why = f"Powers are not allowed: “{part}”."
         case _:
             why = f"“{part}” is not allowed here: only comparisons, arithmetic, and, or, not, t[…]."
-    return PatternError(why, mend=_MEND, value=text)
+    return PatternError(why, hint=_MEND, value=text)
 
 
 def _value(node: ast.expr, tokens: Float[Tensor, "batch pos"], length: int) -> Tensor:
@@ -259,6 +259,6 @@ def _check(text: str, value: Tensor, asked: Tensor) -> None:
     raise PatternError(
         f"At q = {q}, k = {k} the expression gives {what}; a pattern is made of numbers from 0 "
         "to 1.",
-        mend=f"Compare, so that it says yes or no. {_MEND}",
+        hint=f"Compare, so that it says yes or no. {_MEND}",
         value=text,
     )

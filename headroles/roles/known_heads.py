@@ -71,7 +71,7 @@ def _parsed(path: Path) -> dict[str, list[KnownHead]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KnownHeadsError(
             f"The named heads in {path} cannot be read: {error}.",
-            mend="Write them as data/known_heads.json is: model, role, and a list of heads with "
+            hint="Write them as data/known_heads.json is: model, role, and a list of heads with "
             "basis and source.",
             value=str(path),
         ) from error

@@ -137,5 +137,5 @@ def _short(cell: str) -> str:
     return cell if len(cell) <= 20 else f"{cell[:19]}…"
 
 
-def _off(problem: str, value: object = None) -> PatternError:
-    return PatternError(problem, mend=_MEND, value=value)
+def _off(message: str, value: object = None) -> PatternError:
+    return PatternError(message, hint=_MEND, value=value)

@@ -102,7 +102,7 @@ def check_count(prompts: int) -> None:
     if prompts > MOST_PROMPTS:
         raise DetectionError(
             f"There are {prompts:,} prompts; one detection takes at most {MOST_PROMPTS:,}.",
-            mend="Leave some out: a thousand already make the standard error small.",
+            hint="Leave some out: a thousand already make the standard error small.",
             value=prompts,
         )
 
@@ -326,7 +326,7 @@ def offset(places: int) -> Pattern:
     if not 0 <= places <= MOST_OFFSET:
         raise PatternError(
             f"An offset of {places} places back is not possible.",
-            mend=f"Choose a whole number from 0 (the token itself) to {MOST_OFFSET}.",
+            hint=f"Choose a whole number from 0 (the token itself) to {MOST_OFFSET}.",
             value=places,
         )
     return Pattern("offset", str(places))
@@ -367,13 +367,13 @@ def parse_pattern(spec: str) -> Pattern:
             return offset(int(value))
         except ValueError:
             raise PatternError(
-                f"“{value}” is no number of places.", mend="For example: offset:2", value=spec
+                f"“{value}” is no number of places.", hint="For example: offset:2", value=spec
             ) from None
     known = {pattern.spec: pattern for pattern in BUILT_IN}
     if spec in known:
         return known[spec]
     raise PatternError(
         f"There is no pattern called '{spec}'.{near_match(spec, known)}",
-        mend=f"There are {', '.join(known)}, offset:N and expression:….",
+        hint=f"There are {', '.join(known)}, offset:N and expression:….",
         value=spec,
     )

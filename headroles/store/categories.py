@@ -353,4 +353,4 @@ def _version(path: Path, name: str, when: datetime) -> Version:
     try:
         return Version(name, when, tuple(read_version(name, path)), "", size)
     except (CategoriesBrokenError, UnknownVersionError) as error:
-        return Version(name, when, (), error.problem, size)
+        return Version(name, when, (), error.message, size)

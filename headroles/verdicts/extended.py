@@ -63,18 +63,18 @@ def judge_heads(
     """
     heads = attention.flatten(0, 1)
     if scores.profiles is None:
-        return _Laid.over(tokens, None).judge(heads, scores.threshold)
+        return _CellWeights.over(tokens, None).judge(heads, scores.threshold)
     own = torch.tensor(scores.profiles.peaks).flatten()
     found: dict[int, OnPrompt] = {}
     for distance in own.unique().tolist():
         places = (own == distance).nonzero().flatten()
-        judged = _Laid.over(tokens, distance).judge(heads[places], scores.threshold)
+        judged = _CellWeights.over(tokens, distance).judge(heads[places], scores.threshold)
         found |= zip(places.tolist(), judged, strict=True)
     return [found[place] for place in range(len(heads))]
 
 
 @dataclass(frozen=True, eq=False)
-class _Laid:
+class _CellWeights:
     """A role's cells over a prompt, with what is said of them."""
 
     weights: Float[Tensor, "query key"]
@@ -86,7 +86,7 @@ class _Laid:
     """Why no row counts, if none does."""
 
     @classmethod
-    def over(cls, tokens: Sequence[str], distance: int | None) -> _Laid:
+    def over(cls, tokens: Sequence[str], distance: int | None) -> _CellWeights:
         """The delimiters of a prompt, or the tokens at a distance."""
         if distance is None:
             cells = delimiter_cells([tokens], length=len(tokens))[0]

@@ -9,7 +9,7 @@ Row 0 can look only at itself, so it is left out of every mean.
 
 Which of its roles a head mainly has cannot be read off the scores: half of all attention on the
 token before is much, an entropy of a half is nothing. They are compared on one scale
-(:func:`lift_of`): 0 is an even spread, 1 a perfect head (Cohen's kappa).
+(:func:`kappa`): 0 is an even spread, 1 a perfect head (Cohen's kappa).
 
 >>> passport(entry, Head(1, 1), known=known_heads("demo")).headline  # doctest: +SKIP
 'Mainly induction, also previous token.'
@@ -66,7 +66,7 @@ def token_links(attention: Float[Tensor, "query key"], position: int) -> TokenLi
     if not 0 <= position < length:
         raise UnknownPositionError(
             f"This prompt has no position {position}.",
-            mend=f"Its {length:,} tokens stand at the positions 0 to {length - 1}.",
+            hint=f"Its {length:,} tokens stand at the positions 0 to {length - 1}.",
             value=position,
         )
     row = enumerate(attention[position, : position + 1].tolist())
@@ -85,7 +85,7 @@ def _largest_first(cells: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 @dataclass(frozen=True)
-class Proof:
+class AblationEvidence:
     """What knocking out a head showed of one of its roles, and what the role's heads together."""
 
     head: CausalHead | None
@@ -99,7 +99,9 @@ class Proof:
         return self.head.verdict if self.head else "not_tested"
 
 
-def proof_of(entry: ModelEntry | None, head: Head, role_key: str) -> Proof | None:
+def ablation_evidence(
+    entry: ModelEntry | None, head: Head, role_key: str
+) -> AblationEvidence | None:
     """The stored evidence of a head in a role.
 
     None where the role does not list the head, or nothing was knocked out for the role.
@@ -110,7 +112,7 @@ def proof_of(entry: ModelEntry | None, head: Head, role_key: str) -> Proof | Non
         return None
     if not any((top.layer, top.head) == head for top in category.top_heads):
         return None
-    return Proof(evidence.of(*head), evidence)
+    return AblationEvidence(evidence.of(*head), evidence)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class RoleRecord:
     """Heads of the model."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
-    proof: Proof | None = None
+    proof: AblationEvidence | None = None
     """What knocking it out showed; None where the analysis knocked nothing out for this role."""
 
     @property
@@ -147,8 +149,8 @@ class RoleRecord:
 
     @property
     def lift(self) -> float:
-        """-inf..1 on the scale on which roles can be compared (:func:`lift_of`)."""
-        return lift_of(get_role(self.role), self.score, self.chance or 0.0)
+        """-inf..1 on the scale on which roles can be compared (:func:`kappa`)."""
+        return kappa(get_role(self.role), self.score, self.chance or 0.0)
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def passport(
     """Everything that is known of a head apart from a prompt.
 
     A head has every role whose threshold its score reaches. The main one is the one with the
-    largest lift (:func:`lift_of`), not the largest score: the scores of two roles are measured
+    largest lift (:func:`kappa`), not the largest score: the scores of two roles are measured
     against different chance levels, and an entropy is no share of attention. Resting on the first
     token comes last whatever its lift: nearly every head rests when it has nothing to do, and that
     must not hide what it does otherwise.
@@ -247,11 +249,11 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         rank=1 + sum(other > score for row in scores for other in row),
         out_of=entry.num_layers * entry.num_heads,
         listed=listed,
-        proof=proof_of(entry, head, key),
+        proof=ablation_evidence(entry, head, key),
     )
 
 
-def lift_of(role: Role, score: float, chance: float) -> float:
+def kappa(role: Role, score: float, chance: float) -> float:
     """How far a score lies on the way from an even spread (0) to a perfect head (1).
 
     ``(score - chance) / (1 - chance)``. For ``diffuse`` an even spread *is* the perfect head, so
@@ -373,7 +375,7 @@ def _active(scores: PromptScores, role: Role, threshold: float | None) -> list[H
 # ------------------------------------------------------------------ one sentence
 
 
-def in_words(
+def describe(
     head: Head,
     scores: PromptScores,
     *,
@@ -408,7 +410,7 @@ def in_words(
     active = [one for one in judged if one.is_active]
     if active:
         active.sort(key=lambda one: (one.role == "positional", -_prompt_lift(one)))
-        return f"On this prompt {head.label} {listing([_deed(one) for one in active])}."
+        return f"On this prompt {head.label} {listing([_activity(one) for one in active])}."
     told = "" if len(judged) == len(verdicts) else " that can be told on this prompt"
     return (
         f"On this prompt {head.label} has none of the {len(judged)} roles{told}; its attention "
@@ -418,10 +420,10 @@ def in_words(
 
 def _prompt_lift(verdict: Verdict) -> float:
     activation = verdict.activation
-    return lift_of(get_role(verdict.role), activation.value, activation.chance)
+    return kappa(get_role(verdict.role), activation.value, activation.chance)
 
 
-def _deed(verdict: Verdict) -> str:
+def _activity(verdict: Verdict) -> str:
     """An active role with its numbers, without the head's name."""
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "html",
         "jobs",
         "role_cards",
+        "tables",
         "two_prompts",
     ],
     submod_attrs={

@@ -16,7 +16,7 @@ from headroles.view.html import count
 if TYPE_CHECKING:
     from headroles.store import CausalEffect, CausalRole, ModelEntry
     from headroles.types import CausalVerdict
-    from headroles.verdicts import Proof
+    from headroles.verdicts import AblationEvidence
 
 TEXTS = {
     "repeats": "repeated random sequences",
@@ -45,7 +45,7 @@ def control(effect: CausalEffect) -> str:
     return f"{numbers} ({count(effect.draws, 'draw')}){borrowed}"
 
 
-def rows(role_name: str, proof: Proof, head: Head) -> list[list[str]]:
+def rows(role_name: str, proof: AblationEvidence, head: Head) -> list[list[str]]:
     """The table's rows for one role: the head alone, and the role's heads together."""
     found = []
     if proof.head is None:
@@ -66,10 +66,10 @@ COLUMNS = ["Role", "Knocked out", "Verdict", "Change of the loss", "Other heads 
 """The head of :func:`rows`."""
 
 
-def meanings(proofs: list[Proof]) -> list[str]:
+def meanings(ablations: list[AblationEvidence]) -> list[str]:
     """What the verdicts that occur mean, each in a sentence."""
-    groups = [proof.role.group for proof in proofs]
-    used = [proof.verdict for proof in proofs] + [group.verdict for group in groups if group]
+    groups = [proof.role.group for proof in ablations]
+    used = [proof.verdict for proof in ablations] + [group.verdict for group in groups if group]
     return [f"{short(verdict)}: {MEANINGS[verdict]}" for verdict in LABELS if verdict in used]
 
 

@@ -55,7 +55,7 @@ class ModelMap:
     """``score`` or ``prompt``: where the numbers come from."""
     calibrated: bool
     """Whether the thresholds were measured."""
-    proofs: Mapping[Head, str]
+    ablations: Mapping[Head, str]
     """{head: what knocking it out showed, role by role}; only heads that were knocked out."""
     by_papers: bool = False
     """Whether the marked heads are those that papers name, for want of an analysis."""
@@ -84,8 +84,8 @@ def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
     """The reference scores of a model."""
     heads = _heads(entry.num_layers, entry.num_heads)
     roles = {role.key: _stored(role, entry, thresholds[role.key], heads) for role in SCORED_ROLES}
-    proofs, other = causal.of_heads(entry), frozenset(role_cards.listed_heads(entry, "other"))
-    return ModelMap(roles, heads, other, "score", True, proofs)
+    ablations, other = causal.of_heads(entry), frozenset(role_cards.listed_heads(entry, "other"))
+    return ModelMap(roles, heads, other, "score", True, ablations)
 
 
 def of_prompt(
@@ -118,8 +118,8 @@ def of_prompt(
         if record["active"]
     }
     other = frozenset(head for head in heads if head not in busy)
-    proofs = causal.of_heads(entry)
-    return ModelMap(roles, heads, other, "prompt", entry is not None, proofs, bool(papers))
+    ablations = causal.of_heads(entry)
+    return ModelMap(roles, heads, other, "prompt", entry is not None, ablations, bool(papers))
 
 
 def _heads(layers: int, heads: int) -> tuple[Head, ...]:

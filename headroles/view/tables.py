@@ -78,8 +78,8 @@ def every_head(model: ModelMap, places: list[int]) -> pd.DataFrame:
         "layer": [head.layer for head in heads],
         "roles": [_named(model, place) for place in places],
     }
-    if model.proofs:
-        columns["proof"] = [model.proofs.get(head) for head in heads]
+    if model.ablations:
+        columns["proof"] = [model.ablations.get(head) for head in heads]
     for key, one in model.roles.items():
         columns[key] = [one.records[place]["value"] for place in places]
     for key, records in model.extended.items():

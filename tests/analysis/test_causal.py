@@ -15,7 +15,7 @@ from headroles.analysis.knockout import (
     counted_positions,
     draw_control,
     knocked_out,
-    prove,
+    measure_ablation,
     untouched,
 )
 from headroles.analysis.measure import ProbeTexts
@@ -67,8 +67,8 @@ def probe(n: int = 12) -> ProbeTexts:
 @pytest.fixture(scope="module")
 def planted():
     listed = {"induction": [CARRIER], "duplicate_token": [HARMFUL]}
-    twins = prove(Planted(), probe(), {"induction": TWINS}, seed=0)["induction"]
-    return prove(Planted(), probe(), listed, seed=0), twins
+    twins = measure_ablation(Planted(), probe(), {"induction": TWINS}, seed=0)["induction"]
+    return measure_ablation(Planted(), probe(), listed, seed=0), twins
 
 
 def test_a_head_that_carries_the_answer_alone_holds_up(planted):
@@ -85,7 +85,7 @@ def test_a_head_that_does_harm_is_the_other_way_round(planted):
     (head,) = planted[0]["duplicate_token"].heads
     assert head.change < 0  # but the carrier is among the five it is compared with
     assert head.verdict == "not_special"
-    alone = prove(Planted(), probe(), {"duplicate_token": [HARMFUL, CARRIER]}, seed=0)
+    alone = measure_ablation(Planted(), probe(), {"duplicate_token": [HARMFUL, CARRIER]}, seed=0)
     harmful, carrier = alone["duplicate_token"].heads
     assert harmful.verdict == "reversed"
     assert harmful.change < 0
@@ -102,7 +102,7 @@ def test_twins_back_each_other_up(planted):
 
 
 def test_a_head_that_does_nothing_has_no_effect():
-    idle = prove(Planted(), probe(), {"induction": [Head(1, 4)]}, seed=0)["induction"]
+    idle = measure_ablation(Planted(), probe(), {"induction": [Head(1, 4)]}, seed=0)["induction"]
     assert [one.verdict for one in idle.heads] == ["no_effect"]
     assert idle.group.verdict == "no_effect"
 
@@ -134,7 +134,7 @@ def test_text_that_the_model_cannot_read_proves_nothing():
         def run_with_hooks(self, token_ids, **settings):
             return -super().run_with_hooks(token_ids, **settings)
 
-    found = prove(Blind(), probe(), {"induction": [CARRIER]}, seed=0)["induction"]
+    found = measure_ablation(Blind(), probe(), {"induction": [CARRIER]}, seed=0)["induction"]
     assert not found.can_read
     assert {found.heads[0].verdict, found.group.verdict} == {"cannot_tell"}
 
@@ -147,10 +147,10 @@ def test_sentences_count_every_token_after_the_first_that_has_a_next():
 def test_held_out_passages_stand_in_for_the_sentences_and_all_are_used():
     own = repeated_sequences(range(1, VOCABULARY), 30, start_id=0, rng=np.random.default_rng(5))
     listed = {"previous_token": [CARRIER], "induction": [CARRIER]}
-    found = prove(Planted(), probe(), listed, seed=0, held_out=own)
+    found = measure_ablation(Planted(), probe(), listed, seed=0, held_out=own)
     assert (found["previous_token"].measured_on, found["previous_token"].n) == ("held_out", 30)
     assert (found["induction"].measured_on, found["induction"].n) == ("repeats", 12)
-    without = prove(Planted(), probe(), listed, seed=0)
+    without = measure_ablation(Planted(), probe(), listed, seed=0)
     assert without["previous_token"].measured_on == "sentences"
     assert without["induction"] == found["induction"]
     counted = counted_positions(own, "held_out")
@@ -200,11 +200,13 @@ def test_what_is_borrowed_is_of_no_role_while_there_is_enough():
 def test_a_listed_head_of_the_same_circuit_is_no_control():
     """The twins need nothing of layer 0, but borrowed from it the carrier would drown them."""
     listed = {"induction": [Head(1, n) for n in range(6)], "duplicate_token": [CARRIER, HARMFUL]}
-    found = prove(Planted(), probe(), listed, seed=0)["induction"]
+    found = measure_ablation(Planted(), probe(), listed, seed=0)["induction"]
     twin = found.of(1, 0)
     assert not twin.same_layers
     assert (twin.control_mean, twin.control_spread) == (0, 0)  # the idle heads of layer 0
-    alone = prove(Planted(), probe(), {"induction": listed["induction"]}, seed=0)["induction"]
+    alone = measure_ablation(Planted(), probe(), {"induction": listed["induction"]}, seed=0)[
+        "induction"
+    ]
     assert alone.of(1, 0).control_spread > 0.1  # the carrier and the harmful one among them
 
 

@@ -13,7 +13,7 @@ from headroles.ui.app import session, stepped_work
 from headroles.ui.knockout_lab import state
 from headroles.ui.knockout_lab.component_caches import Split
 from headroles.ui.knockout_lab.components import share_rows
-from headroles.verdicts.head import proof_of
+from headroles.verdicts.head import ablation_evidence
 from headroles.view import causal
 from tests.entries import entry
 
@@ -92,7 +92,7 @@ def evidence(**changes: object) -> dict:
 
 def test_the_passports_words_give_number_error_n_and_control() -> None:
     stored = entry(causal={"induction": evidence()})
-    proof = proof_of(stored, Head(1, 2), "induction")
+    proof = ablation_evidence(stored, Head(1, 2), "induction")
     assert causal.rows("Induction", proof, Head(1, 2)) == [
         [
             "Induction",
@@ -110,18 +110,18 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
 
 def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof() -> None:
     stored = entry(causal={"induction": evidence()})
-    proof = proof_of(stored, Head(1, 1), "induction")
+    proof = ablation_evidence(stored, Head(1, 1), "induction")
     assert causal.rows("Induction", proof, Head(1, 1))[0][2] == "– not tested"
-    assert proof_of(stored, Head(0, 0), "induction") is None
-    assert proof_of(stored, Head(1, 2), "diffuse") is None
-    assert proof_of(None, Head(1, 2), "induction") is None
+    assert ablation_evidence(stored, Head(0, 0), "induction") is None
+    assert ablation_evidence(stored, Head(1, 2), "diffuse") is None
+    assert ablation_evidence(None, Head(1, 2), "induction") is None
 
 
 def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() -> None:
     numbers = {"change": 9.74, "control_mean": 7.6, "control_spread": 2.9, "verdict": "not_special"}
     (head,) = evidence()["heads"]
     stored = entry(causal={"induction": evidence(heads=[{**head, **numbers}], group=None)})
-    proof = proof_of(stored, Head(1, 2), "induction")
+    proof = ablation_evidence(stored, Head(1, 2), "induction")
     assert causal.rows("Induction", proof, Head(1, 2))[0][2:4] == [
         "≈ no more than other heads",
         "+9.740 ± 0.010",

@@ -243,7 +243,7 @@ def test_a_row_leads_to_the_close_up(app) -> None:
     heads = [Head(1, 1), Head(0, 0)]
     assert session.head_of_row({"selection": {"rows": [0]}}, heads) == Head(1, 1)
     app.session_state[session.HEAD] = None
-    app.session_state[session.GO] = session.CLOSEUP
+    app.session_state[session.NAVIGATE_TO] = session.CLOSEUP
     app.session_state[session.HEAD] = Head(1, 1)
     app.run()
     assert not app.exception

@@ -110,7 +110,7 @@ def test_a_click_on_a_cell_is_a_click_on_its_head_and_role(app) -> None:
     """The event itself needs a browser; here the callback's two halves meet on the page."""
     app.session_state[session.HEAD] = Head(2, 2)
     app.session_state[session.ROLE] = "duplicate_token"
-    app.session_state[session.GO] = session.CLOSEUP
+    app.session_state[session.NAVIGATE_TO] = session.CLOSEUP
     app.run()
     assert [title.value for title in app.title] == ["Head close-up"]
     assert "<h2>L2H2</h2>" in page_html(app)

@@ -204,4 +204,4 @@ def test_how_far_it_is_in_words(done, total, speed, left, says: str) -> None:
 
     known = Known()
     known.done, known.total, known.speed, known.seconds_left = done, total, speed, left
-    assert download_progress.in_words(known) == says
+    assert download_progress.progress_text(known) == says

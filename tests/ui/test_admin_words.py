@@ -162,25 +162,25 @@ def fail(error: Exception):
 
 
 def test_a_disk_that_fails_is_a_sentence(session) -> None:
-    assert not desk.attempt(fail(OSError(28, "No space left on device")))
+    assert not desk.run_action(fail(OSError(28, "No space left on device")))
     said = session[state.NOTICE]
     assert said.kind == "failed"
-    assert "No space left on device" in said.problem
+    assert "No space left on device" in said.message
 
 
 def test_a_sign_in_that_ended_takes_ticket_and_question_away(session) -> None:
     session[state.TICKET], session[state.CONFIRM] = "a ticket", "a question"
-    assert not desk.attempt(fail(NotSignedInError()))
+    assert not desk.run_action(fail(NotSignedInError()))
     assert session[state.TICKET] is None
     assert session[state.CONFIRM] is None
-    assert session[state.NOTICE].problem == NotSignedInError().problem
+    assert session[state.NOTICE].message == NotSignedInError().message
 
 
 def test_what_has_a_sentence_is_said_and_a_bug_is_not_hidden(session) -> None:
-    assert not desk.attempt(fail(HeadrolesError("It is so.", mend="Do this.")))
+    assert not desk.run_action(fail(HeadrolesError("It is so.", hint="Do this.")))
     assert session[state.NOTICE][:3] == ("failed", "It is so.", "Do this.")
     with pytest.raises(ZeroDivisionError):
-        desk.attempt(lambda: 1 / 0)
+        desk.run_action(lambda: 1 / 0)
 
 
 def test_choices_are_kept_for_the_way_back(session) -> None:

@@ -84,7 +84,7 @@ def test_an_event_of_a_table_names_a_head_or_none(event: object, head: Head | No
 
 
 def test_the_next_head_keeps_the_role(session) -> None:
-    app_session.look_closer(Head(0, 1), "diffuse")
+    app_session.open_closeup(Head(0, 1), "diffuse")
     app_session.move_to(Head(0, 2))
     assert (session[app_session.HEAD], session[app_session.ROLE]) == (Head(0, 2), "diffuse")
 
@@ -116,7 +116,7 @@ def test_running_one_s_own_text_forgets_the_way_back(session) -> None:
 
 def test_another_model_forgets_the_head_and_keeps_the_role(session) -> None:
     session[app_session.MODEL] = "gpt2"
-    app_session.look_closer(Head(11, 11), "induction")
+    app_session.open_closeup(Head(11, 11), "induction")
     app_session.use_default_model()
     assert session[app_session.MODEL] == "demo"
     assert (session[app_session.HEAD], session[app_session.ROLE]) == (None, "induction")

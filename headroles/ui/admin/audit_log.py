@@ -15,7 +15,7 @@ from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.admin import AuditRow
-    from headroles.ui.admin.desk import Desk
+    from headroles.ui.admin.desk import AdminSession
 
 ACTIONS = {
     "signed_in": "signed in",
@@ -34,7 +34,7 @@ ACTIONS = {
 HEADERS = ["When (UTC)", "Who", "What", "Model", "Settings", "Took", "Outcome"]
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Draw the list, newest first, and its download."""
     st.subheader("Audit list", anchor=False)
     found = desk.office.history(desk.ticket)

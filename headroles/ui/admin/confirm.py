@@ -7,10 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from headroles.ui.admin import publish, state, versions
-from headroles.ui.admin.desk import Desk, attempt, guarded
+from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.view.html import plain
 
-_YES: dict[str, tuple[str, Callable[[Desk, state.Confirm], None]]] = {
+_YES: dict[str, tuple[str, Callable[[AdminSession, state.Confirm], None]]] = {
     "write": ("Write it", publish.perform),
     "restore": ("Restore it", versions.perform_restore),
     "set_aside": ("Set it aside", versions.perform_set_aside),
@@ -18,7 +18,7 @@ _YES: dict[str, tuple[str, Callable[[Desk, state.Confirm], None]]] = {
 """The word on the button, and what it does."""
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Ask, if something waits for a yes."""
     confirm = st.session_state[state.CONFIRM]
     if confirm is not None:
@@ -29,8 +29,8 @@ def _dismissed() -> None:
     state.ask(None)
 
 
-@guarded
-def _ask(desk: Desk, confirm: state.Confirm) -> None:
+@shows_errors
+def _ask(desk: AdminSession, confirm: state.Confirm) -> None:
     if st.session_state[state.CONFIRM] is None:  # the answer was just given
         st.rerun()
     label, _ = _YES[confirm.kind]
@@ -49,7 +49,7 @@ def _ask(desk: Desk, confirm: state.Confirm) -> None:
         st.button("Leave it", key="confirm_no", on_click=state.ask, args=(None,))
 
 
-def _answer(desk: Desk, confirm: state.Confirm) -> None:
+def _answer(desk: AdminSession, confirm: state.Confirm) -> None:
     _, perform = _YES[confirm.kind]
-    attempt(lambda: perform(desk, confirm))
+    run_action(lambda: perform(desk, confirm))
     state.ask(None)

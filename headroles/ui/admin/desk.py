@@ -15,16 +15,16 @@ from headroles.ui.app import elements
 from headroles.view.html import plain
 
 if TYPE_CHECKING:
-    from headroles.admin import Administration, Ticket
+    from headroles.admin import AdminService, Ticket
 
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
-class Desk:
+class AdminSession:
     """Where an instructor works: the server's actions and the ticket that each of them takes."""
 
-    office: Administration
+    office: AdminService
     ticket: Ticket | None
 
     def who(self) -> str | None:
@@ -37,7 +37,7 @@ class Desk:
             return None
 
 
-def attempt(action: Callable[[], object]) -> bool:
+def run_action(action: Callable[[], object]) -> bool:
     """Do something on the server; what goes wrong is said on the page, whatever it is.
 
     Returns:
@@ -48,9 +48,9 @@ def attempt(action: Callable[[], object]) -> bool:
     except NotSignedInError as error:
         state.sign_out(why=error)
     except HeadrolesError as error:
-        state.say(state.Notice("failed", error.problem, error.mend))
+        state.set_notice(state.Notice("failed", error.message, error.hint))
     except OSError as error:
-        state.say(state.Notice("failed", *_of_the_disk(error)))
+        state.set_notice(state.Notice("failed", *_of_the_disk(error)))
     else:
         return True
     return False
@@ -63,7 +63,7 @@ def _of_the_disk(error: OSError) -> tuple[str, str]:
     )
 
 
-def guarded(draw: Callable[P, None]) -> Callable[P, None]:
+def shows_errors(draw: Callable[P, None]) -> Callable[P, None]:
     """A part of the page that says what went wrong instead of drawing on.
 
     A sign-in that has ended leads back to the form; fragments need this too, because they run
@@ -71,7 +71,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
     """
 
     @functools.wraps(draw)
-    def guarded_draw(*args: P.args, **kwargs: P.kwargs) -> None:
+    def draw_or_show_error(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             draw(*args, **kwargs)
         except NotSignedInError as error:
@@ -80,18 +80,18 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
         except HeadrolesError as error:
             elements.show_error(error)
         except OSError as error:
-            problem, mend = _of_the_disk(error)
-            elements.show_error(HeadrolesError(problem, mend=mend))
+            message, hint = _of_the_disk(error)
+            elements.show_error(HeadrolesError(message, hint=hint))
 
-    return guarded_draw
+    return draw_or_show_error
 
 
-def notice(desk: Desk | None = None) -> None:
+def notice(desk: AdminSession | None = None) -> None:
     """Say how the last action ended; for who is signed in, with the way back where there is one."""
     said = st.session_state[state.NOTICE]
     if said is None:
         return
-    body = f"**{plain(said.problem)}**" + (f"  \n{plain(said.mend)}" if said.mend else "")
+    body = f"**{plain(said.message)}**" + (f"  \n{plain(said.hint)}" if said.hint else "")
     with st.container(key="notice"):
         if said.kind == "failed":
             st.error(body, icon=":material/error:")
@@ -114,18 +114,18 @@ def notice(desk: Desk | None = None) -> None:
                 key="close_notice",
                 type="tertiary",
                 icon=":material/close:",
-                on_click=state.say,
+                on_click=state.set_notice,
                 args=(None,),
             )
 
 
-def _take_back(desk: Desk, undo: state.Undo) -> None:
+def _take_back(desk: AdminSession, undo: state.Undo) -> None:
     def restore() -> None:
         desk.office.restore(desk.ticket, undo.version, model=undo.model, expecting=undo.expecting)
-        state.say(
+        state.set_notice(
             state.Notice(
                 "done", "Undone.", "Students see what was live before, from their next click."
             )
         )
 
-    attempt(restore)
+    run_action(restore)

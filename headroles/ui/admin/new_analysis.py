@@ -13,7 +13,7 @@ from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInE
 from headroles.models import CATALOGUE, DEFAULT_MODEL
 from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui.admin import state
-from headroles.ui.admin.desk import Desk, attempt
+from headroles.ui.admin.desk import AdminSession, run_action
 from headroles.ui.app import caches, elements
 from headroles.view import jobs
 from headroles.view.html import count, plain
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headroles.admin import JobRequest, Prospect
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Draw the settings, what each model will take, and the button that starts."""
     st.subheader("A new analysis", anchor=False)
     with st.container(border=True, key="new_analysis"):
@@ -167,7 +167,7 @@ def _what_is_scored(key: str) -> str:
     return f"The score is the share of a head's attention on {role.looks_at}: 0 to 1."
 
 
-def _prospect_row(desk: Desk, request: JobRequest) -> bool:
+def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
     """Say what an analysis will take; whether it can be started."""
     try:
         elements.html(jobs.prospect_line(_prospect(desk, request)))
@@ -175,7 +175,7 @@ def _prospect_row(desk: Desk, request: JobRequest) -> bool:
         raise
     except HeadrolesError as error:
         name = plain(jobs.model_name(request.model))
-        body = f"**{name} is left out.** {plain(error.problem)}  \n{plain(error.mend)}"
+        body = f"**{name} is left out.** {plain(error.message)}  \n{plain(error.hint)}"
         st.warning(body, icon=":material/block:")
         if isinstance(error, ModelUnavailableError):
             st.button(
@@ -188,7 +188,7 @@ def _prospect_row(desk: Desk, request: JobRequest) -> bool:
     return True
 
 
-def _prospect(desk: Desk, request: JobRequest) -> Prospect:
+def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
     """The Hub is asked once for a model, because it may be slow; the free memory every time."""
 
     known = st.session_state[state.PROSPECTS]
@@ -212,7 +212,7 @@ def _prospect(desk: Desk, request: JobRequest) -> Prospect:
     return fresh
 
 
-def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
+def _start(desk: AdminSession, requests: list[JobRequest], *, left_out: int) -> None:
     if requests and requests[0].sequences < MIN_SEQUENCES:
         st.caption(
             f"{count(requests[0].sequences, 'sequence')} give rough scores, good for a try; "
@@ -231,7 +231,7 @@ def _start(desk: Desk, requests: list[JobRequest], *, left_out: int) -> None:
     )
 
 
-def start(desk: Desk, requests: Sequence[JobRequest]) -> None:
+def start(desk: AdminSession, requests: Sequence[JobRequest]) -> None:
     """Queue analyses; what is in the way is said on the page."""
-    if attempt(lambda: desk.office.start(desk.ticket, requests)):
-        state.say(None)
+    if run_action(lambda: desk.office.start(desk.ticket, requests)):
+        state.set_notice(None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.ui.admin import new_analysis, state
-from headroles.ui.admin.desk import Desk, attempt, guarded
+from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
 from headroles.view import jobs as job_words
 from headroles.view.html import count, plain
@@ -25,7 +25,7 @@ SECOND = 1.0
 _ICONS = {"done": "✓", "failed": "✗", "cancelled": "⊘", "lost": "?"}
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Draw every analysis; while one is open, its part is drawn anew every second."""
     st.subheader("Analyses", anchor=False)
     jobs = desk.office.jobs(desk.ticket)
@@ -47,8 +47,8 @@ def draw(desk: Desk) -> None:
                 _ended(desk, job)
 
 
-@guarded
-def _open_jobs(desk: Desk, still: Sequence[str]) -> None:
+@shows_errors
+def _open_jobs(desk: AdminSession, still: Sequence[str]) -> None:
     """The open ones, oldest first; when one of them has ended, the whole page follows once."""
     now = [job for job in reversed(desk.office.jobs(desk.ticket)) if job.is_open]
     if tuple(sorted(job.id for job in now)) != tuple(still):
@@ -62,7 +62,7 @@ def _open_jobs(desk: Desk, still: Sequence[str]) -> None:
     )
 
 
-def _open(desk: Desk, view: JobView) -> None:
+def _open(desk: AdminSession, view: JobView) -> None:
     job = view.job
     with st.container(horizontal=True, vertical_alignment="center"):
         elements.html(_title(job), width="stretch")
@@ -71,7 +71,7 @@ def _open(desk: Desk, view: JobView) -> None:
             key=f"cancel_{job.id}",
             icon=":material/stop_circle:",
             help="Ends it within two seconds and leaves nothing behind.",
-            on_click=attempt,
+            on_click=run_action,
             args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
     if job.state == "queued":
@@ -92,7 +92,7 @@ def _title(job: Job) -> str:
     )
 
 
-def _ended(desk: Desk, job: Job) -> None:
+def _ended(desk: AdminSession, job: Job) -> None:
     with st.container(border=True, key=f"ended_{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             elements.html(
@@ -126,17 +126,17 @@ def _ended(desk: Desk, job: Job) -> None:
                 type="tertiary",
                 icon=":material/delete:",
                 key=f"forget_{job.id}",
-                on_click=attempt,
+                on_click=run_action,
                 args=(lambda: desk.office.discard(desk.ticket, job.id),),
                 help="Take it off this list, its result included. What students see stays.",
             )
-        if job.problem:
+        if job.message:
             _why(desk, job)
 
 
-def _why(desk: Desk, job: Job) -> None:
-    body = f"**{plain(job.problem)}**"
-    st.error(f"{body}  \n{plain(job.mend)}" if job.mend else body)
+def _why(desk: AdminSession, job: Job) -> None:
+    body = f"**{plain(job.message)}**"
+    st.error(f"{body}  \n{plain(job.hint)}" if job.hint else body)
     log = desk.office.watch(desk.ticket, job.id).log
     if log:
         with st.expander("The log's last lines", key=f"log_{job.id}"):

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from headroles.reference.diff import Comparison
     from headroles.store import ModelEntry
-    from headroles.ui.admin.desk import Desk
+    from headroles.ui.admin.desk import AdminSession
 
 
-def draw(desk: Desk, entry: ModelEntry, *, live: ModelEntry | None, comparison: Comparison) -> None:
+def draw(
+    desk: AdminSession, entry: ModelEntry, *, live: ModelEntry | None, comparison: Comparison
+) -> None:
     """Draw the button. What it asks to confirm is what was looked at, with its digest."""
 
     name = jobs.model_name(entry.model_name)
@@ -67,7 +69,7 @@ def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def perform(desk: Desk, confirm: state.Confirm) -> None:
+def perform(desk: AdminSession, confirm: state.Confirm) -> None:
     """Write what was confirmed.
 
     Raises:
@@ -80,7 +82,7 @@ def perform(desk: Desk, confirm: state.Confirm) -> None:
     undo = None
     with contextlib.suppress(HeadrolesError, OSError):  # it is written, whatever comes now
         undo = _way_back(desk.office.categories, entry.model_name, confirm.expecting)
-    state.say(
+    state.set_notice(
         state.Notice(
             "done",
             f"{name} is live.",
@@ -106,7 +108,7 @@ def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
     return None
 
 
-def downloads(desk: Desk, entry: ModelEntry) -> None:
+def downloads(desk: AdminSession, entry: ModelEntry) -> None:
     """The candidate and the live file to keep: a server's disk may not last."""
 
     with st.container(border=True, key="downloads"):
@@ -129,7 +131,7 @@ def downloads(desk: Desk, entry: ModelEntry) -> None:
             )
 
 
-def live_file(desk: Desk) -> None:
+def live_file(desk: AdminSession) -> None:
     """The button that downloads the live file, as it lies on the disk."""
     try:
         content = desk.office.categories.read_bytes()

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from headroles.admin import Job
     from headroles.reference.diff import Comparison
     from headroles.store import ModelEntry
-    from headroles.ui.admin.desk import Desk
+    from headroles.ui.admin.desk import AdminSession
 
 BASES = {"pattern": "by their pattern", "function": "by their effect on the output"}
 """The two kinds of evidence for a known head, as they end a sentence."""
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Draw the chosen analysis from its headline to its details."""
     job = _choose(desk)
     if job is None:
@@ -78,7 +78,7 @@ def _extended(entry: ModelEntry) -> None:
         )
 
 
-def _choose(desk: Desk) -> Job | None:
+def _choose(desk: AdminSession) -> Job | None:
     done = {job.id: job for job in desk.office.jobs(desk.ticket) if job.state == "done"}
     if not done:
         st.info(
@@ -98,7 +98,9 @@ def _choose(desk: Desk) -> Job | None:
     return done[key]
 
 
-def _against_live(desk: Desk, entry: ModelEntry) -> tuple[ModelEntry | None, Comparison] | None:
+def _against_live(
+    desk: AdminSession, entry: ModelEntry
+) -> tuple[ModelEntry | None, Comparison] | None:
     """The live entry and the comparison with it; None, with the reason said, without a file."""
 
     try:

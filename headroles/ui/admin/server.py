@@ -19,11 +19,11 @@ from headroles.admin import Gate
 from headroles.errors import HeadrolesError
 
 if TYPE_CHECKING:
-    from headroles.admin import Administration
+    from headroles.admin import AdminService
 
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
-_offices: dict[Path, Administration] = {}
+_offices: dict[Path, AdminService] = {}
 
 
 def gate() -> Gate:
@@ -39,13 +39,13 @@ def gate() -> Gate:
         return _gates[key]
 
 
-def announce() -> None:
+def print_sign_in_token() -> None:
     """Let the token, where there is one, stand in the server's log from the first page on."""
     with contextlib.suppress(HeadrolesError):  # the instructor's page says it; students go on
         gate()
 
 
-def administration() -> admin.Administration:
+def admin_service() -> admin.AdminService:
     """The instructor's actions on this server's data folder.
 
     Raises:
@@ -57,7 +57,7 @@ def administration() -> admin.Administration:
     with _making:
         folder = _folder()
         if folder not in _offices:
-            _offices[folder] = admin.Administration(lock, folder=folder)
+            _offices[folder] = admin.AdminService(lock, folder=folder)
         _offices[folder].gate = lock  # another one after the password was changed
         return _offices[folder]
 
@@ -85,7 +85,7 @@ def _password_hash() -> str | None:
         # There is a file, so somebody may have set a password: a token must not replace it.
         raise HeadrolesError(
             "The secrets file cannot be read, so nobody can sign in.",
-            mend="Mend .streamlit/secrets.toml: it must be valid TOML.",
+            hint="Mend .streamlit/secrets.toml: it must be valid TOML.",
         ) from error
     if not isinstance(section, Mapping) or "password_hash" not in section:
         return None

@@ -11,7 +11,7 @@ from headroles.ui.admin import desk, state
 from headroles.ui.app import elements
 
 if TYPE_CHECKING:
-    from headroles.admin import Administration
+    from headroles.admin import AdminService
 
 _WHERE = (
     "No password is set on this server, so it takes a **one-time token**. The newest one stands "
@@ -20,7 +20,7 @@ _WHERE = (
 )
 
 
-def draw(office: Administration) -> None:
+def draw(office: AdminService) -> None:
     """Draw the form; a right secret puts a ticket into the session and starts the page anew."""
     desk.notice()
     what = office.gate.needs
@@ -49,17 +49,17 @@ def draw(office: Administration) -> None:
         _count_down(office, session)
 
 
-def _try(office: Administration) -> None:
+def _try(office: AdminService) -> None:
     def enter() -> None:
         secret, session = st.session_state[state.SECRET], st.session_state[state.VISITOR]
         st.session_state[state.TICKET] = office.sign_in(secret, session=session)
-        state.say(None)
+        state.set_notice(None)
 
-    desk.attempt(enter)
+    desk.run_action(enter)
 
 
 @st.fragment(run_every=1.0)
-def _count_down(office: Administration, session: str) -> None:
+def _count_down(office: AdminService, session: str) -> None:
     """Seconds to the next attempt; when they are over, the button opens again."""
     wait = office.gate.wait(session)
     if wait <= 0:

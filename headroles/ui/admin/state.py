@@ -73,9 +73,9 @@ class Notice(NamedTuple):
 
     kind: str
     """``done`` or ``failed``."""
-    problem: str
+    message: str
     """What happened, or what is wrong."""
-    mend: str = ""
+    hint: str = ""
     """What to do about it, or what follows from it."""
     undo: Undo | None = None
     """How to take it back, where that is possible."""
@@ -122,10 +122,10 @@ def sign_out(*, why: HeadrolesError | None = None) -> None:
     """Forget the ticket and whatever waits for a yes; ``why`` is said above the form."""
     st.session_state[TICKET] = None
     st.session_state[CONFIRM] = None
-    st.session_state[NOTICE] = Notice("failed", why.problem, why.mend) if why else None
+    st.session_state[NOTICE] = Notice("failed", why.message, why.hint) if why else None
 
 
-def say(notice: Notice | None) -> None:
+def set_notice(notice: Notice | None) -> None:
     """Put the outcome of an action above the page, or take it away."""
     st.session_state[NOTICE] = notice
 

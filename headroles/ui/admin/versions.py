@@ -18,10 +18,10 @@ from headroles.view.html import count, table
 
 if TYPE_CHECKING:
     from headroles.store import Good, ModelEntry, Version
-    from headroles.ui.admin.desk import Desk
+    from headroles.ui.admin.desk import AdminSession
 
 
-def draw(desk: Desk) -> None:
+def draw(desk: AdminSession) -> None:
     """Draw the state of the live file and the list of its versions."""
 
     versions = store.categories.versions(desk.office.categories)
@@ -51,7 +51,7 @@ def _version_row(version: Version) -> list[str]:
 # ------------------------------------------------------------------ the live file
 
 
-def _live(desk: Desk, versions: list[Version]) -> None:
+def _live(desk: AdminSession, versions: list[Version]) -> None:
 
     path = desk.office.categories
     st.subheader("The live file", anchor=False)
@@ -95,15 +95,15 @@ def _model_row(entry: ModelEntry) -> list[str]:
     ]
 
 
-def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None:
+def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version]) -> None:
     """Say what is wrong, what students see meanwhile, and the two ways out."""
 
     digest = store.categories.file_digest(desk.office.categories)
     good = students_see(desk)
     since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
-    mend = since or "Students see no listed heads until it is mended."
+    hint = since or "Students see no listed heads until it is mended."
     elements.show_error(
-        HeadrolesError(fault.problem, mend=f"{mend} Restore a version, or set the file aside.")
+        HeadrolesError(fault.message, hint=f"{hint} Restore a version, or set the file aside.")
     )
     newest = next((one for one in versions if not one.fault), None)
     with st.container(horizontal=True):
@@ -126,7 +126,7 @@ def _damaged(desk: Desk, fault: HeadrolesError, versions: list[Version]) -> None
         )
 
 
-def students_see(desk: Desk) -> Good | None:
+def students_see(desk: AdminSession) -> Good | None:
     """What students' pages go by; None where a damaged file has no good content behind it."""
 
     try:
@@ -135,7 +135,7 @@ def students_see(desk: Desk) -> Good | None:
         return None
 
 
-def _restore_newest(desk: Desk, newest: Version, digest: str) -> state.Confirm:
+def _restore_newest(desk: AdminSession, newest: Version, digest: str) -> state.Confirm:
 
     good = students_see(desk)
     older = store.categories.read_version(newest.name, desk.office.categories)
@@ -172,7 +172,7 @@ def _set_aside(digest: str) -> state.Confirm:
 # ------------------------------------------------------------------ one version
 
 
-def _look(desk: Desk, versions: list[Version]) -> None:
+def _look(desk: AdminSession, versions: list[Version]) -> None:
     good = {
         one.name: f"{number}: live since {jobs.moment(one.when)}"
         for number, one in enumerate(versions, start=1)
@@ -192,7 +192,7 @@ def _look(desk: Desk, versions: list[Version]) -> None:
         _one_version(desk, name)
 
 
-def _one_version(desk: Desk, name: str) -> None:
+def _one_version(desk: AdminSession, name: str) -> None:
 
     path = desk.office.categories
     digest = store.categories.file_digest(path)
@@ -230,7 +230,7 @@ def _choose_model(older: Mapping[str, ModelEntry], live: Mapping[str, ModelEntry
 
 
 def _restore_buttons(
-    desk: Desk,
+    desk: AdminSession,
     name: str,
     model: str,
     *,
@@ -278,7 +278,7 @@ def _restore_buttons(
 # ------------------------------------------------------------------ after the yes
 
 
-def perform_restore(desk: Desk, confirm: state.Confirm) -> None:
+def perform_restore(desk: AdminSession, confirm: state.Confirm) -> None:
     """Bring a version back.
 
     Raises:
@@ -288,7 +288,7 @@ def perform_restore(desk: Desk, confirm: state.Confirm) -> None:
     name, model = confirm.subject
     desk.office.restore(desk.ticket, name, model=model, expecting=confirm.expecting)
     what = jobs.model_name(model) if model else "The file"
-    state.say(
+    state.set_notice(
         state.Notice(
             "done",
             f"{what} is as it was in that version.",
@@ -297,14 +297,14 @@ def perform_restore(desk: Desk, confirm: state.Confirm) -> None:
     )
 
 
-def perform_set_aside(desk: Desk, confirm: state.Confirm) -> None:
+def perform_set_aside(desk: AdminSession, confirm: state.Confirm) -> None:
     """Move the damaged file into the history.
 
     Raises:
         NotSignedInError, DiskError, FileBusyError: as :meth:`Administration.set_aside`.
     """
     desk.office.set_aside(desk.ticket)
-    state.say(
+    state.set_notice(
         state.Notice(
             "done",
             "The damaged file is set aside.",

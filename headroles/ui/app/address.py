@@ -87,7 +87,7 @@ def _fitting(link: Link, page: str) -> tuple[Link, list[HeadrolesError]]:
         errors.append(
             LinkError(
                 f"The link names the role “{link.role}”, which has no number of its own.",
-                mend="The maps show the roles that have one.",
+                hint="The maps show the roles that have one.",
                 value=link.role,
             )
         )
@@ -96,7 +96,7 @@ def _fitting(link: Link, page: str) -> tuple[Link, list[HeadrolesError]]:
         errors.append(
             LinkError(
                 f"The link compares the model “{link.model}” with itself.",
-                mend="Choose another second model.",
+                hint="Choose another second model.",
                 value=link.other_model,
             )
         )

@@ -42,7 +42,7 @@ class Reference(NamedTuple):
     """The stored analysis, or None where there is none to use."""
     thresholds: dict[str, float]
     """The threshold of every scored role: calibrated, or provisional without an entry."""
-    stands_in_since: datetime | None = None
+    backup_since: datetime | None = None
     """UTC: since when the version was live that stands in for a damaged file; None if none does."""
 
 
@@ -61,10 +61,10 @@ def models_in_memory() -> models.ModelPool:
 def fetches() -> models.Fetches:
     """The downloads of the whole server."""
 
-    return models.Fetches(bring=_bring)
+    return models.Fetches(bring=_download)
 
 
-def _bring(model: str, *, progress: Callable[[int, int], None]) -> None:
+def _download(model: str, *, progress: Callable[[int, int], None]) -> None:
     """Fetch a model; a conversion imports transformers, which only one thread at a time may do."""
 
     if models.CATALOGUE[model].tokenizer is not None:
@@ -94,7 +94,7 @@ def answer(model: str, prompt: str) -> Answer:
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
-    kept = _kept_answer(model, prompt)
+    kept = _cached_run(model, prompt)
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
@@ -103,7 +103,7 @@ def answer(model: str, prompt: str) -> Answer:
 
 
 @st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
-def _kept_answer(model: str, prompt: str) -> _Kept:
+def _cached_run(model: str, prompt: str) -> _Kept:
     """The pass itself; a long prompt alone may take 80 MB on a model of GPT-2 small's size."""
     import_libraries()
 
@@ -124,12 +124,12 @@ def import_libraries() -> None:
     Its package replaces itself while it is imported, so a second thread that asks for a name of it
     at that moment gets an ImportError.
     """
-    _let_the_page_out()
+    _yield_before_import()
     with _importing:
         models.loading  # noqa: B018 - the lazy package imports the module now
 
 
-def _let_the_page_out() -> None:
+def _yield_before_import() -> None:
     """Give the server a moment to send what is drawn so far: importing torch keeps the interpreter
     busy for seconds, and the title would wait with it.
     """

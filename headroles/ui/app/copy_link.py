@@ -30,6 +30,6 @@ def draw() -> None:
     query, error = address.shared()
     _copy(
         key="copy_link",
-        data={"query": query, "problem": f"{error.problem} {error.mend}" if error else ""},
+        data={"query": query, "problem": f"{error.message} {error.hint}" if error else ""},
         width="content",
     )

@@ -71,10 +71,10 @@ def _bar(fetch: Fetch) -> None:
     """The bytes so far; when they are all here, or none will come, the page follows once."""
     if fetch.wait(0):
         st.rerun()
-    st.progress(fetch.fraction, text=in_words(fetch))
+    st.progress(fetch.fraction, text=progress_text(fetch))
 
 
-def in_words(fetch: Fetch) -> str:
+def progress_text(fetch: Fetch) -> str:
     """How far a download is, e.g. ``120 MB of 551 MB, 11 MB a second, about 40 s left``."""
     if not fetch.total:
         return "Asking the Hugging Face Hub …"

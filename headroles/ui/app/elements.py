@@ -56,8 +56,8 @@ def html(body: str, **settings: object) -> None:
 
 def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:
     """Say what is wrong and what to do about it."""
-    body = f"**{plain(error.problem)}**"
-    kind(f"{body}  \n{plain(error.mend)}" if error.mend else body)
+    body = f"**{plain(error.message)}**"
+    kind(f"{body}  \n{plain(error.hint)}" if error.hint else body)
 
 
 def cut_off(encoding: Encoding) -> None:
@@ -147,4 +147,4 @@ def chips(heads: Sequence[Head]) -> None:
 def _open_other() -> None:
     label = st.session_state[session.OTHER_HEAD]
     if label is not None:
-        session.look_closer(Head.parse(label), "other")
+        session.open_closeup(Head.parse(label), "other")

@@ -98,8 +98,8 @@ class _Field(NamedTuple):
 class _Unusable(Exception):  # noqa: N818 - never leaves this module
     """Why a value cannot be used, as the rest of a sentence, and what could be."""
 
-    def __init__(self, why: str, mend: str) -> None:
-        self.why, self.mend = why, mend
+    def __init__(self, why: str, hint: str) -> None:
+        self.why, self.hint = why, hint
 
 
 def _model(text: str) -> str:
@@ -266,7 +266,7 @@ def _error(what: str, values: Sequence[str], fault: _Unusable) -> LinkError:
     comma = "," if len(values) == 1 and not named else ""
     return LinkError(
         f"The link names a {what}{comma}{named} {fault.why}",
-        mend=f"The page shows what it would without it. {fault.mend}",
+        hint=f"The page shows what it would without it. {fault.hint}",
         value=values[0] if len(values) == 1 else list(values),
     )
 
@@ -287,7 +287,7 @@ def check_head(
         errors.append(
             LinkError(
                 f"The link names the layer {link.layer}, which this model does not have.",
-                mend=f"This model has layers 0 to {layers - 1}.",
+                hint=f"This model has layers 0 to {layers - 1}.",
                 value=link.layer,
             )
         )
@@ -314,7 +314,7 @@ def too_long_to_share(address: str) -> LinkError | None:
     return LinkError(
         f"This link has {len(address):,} characters; many programs cut off what is longer than "
         f"{LONGEST:,}.",
-        mend="Shorten the prompt, or send the prompt itself or the exported file.",
+        hint="Shorten the prompt, or send the prompt itself or the exported file.",
         value=len(address),
     )
 

@@ -91,4 +91,4 @@ def _open(choices: dict[str, tuple[str, str]]) -> None:
     chosen = st.session_state[_CHOSEN]
     if chosen is not None:
         label, role = choices[chosen]
-        session.look_closer(Head.parse(label), role)
+        session.open_closeup(Head.parse(label), role)

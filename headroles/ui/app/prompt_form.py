@@ -21,7 +21,7 @@ def draw() -> None:
             for number, example in enumerate(EXAMPLES):
                 st.form_submit_button(
                     example.label,
-                    on_click=session.take,
+                    on_click=session.use_example,
                     args=(example.prompt,),
                     key=f"example_{number}",
                     help=example.prompt,
@@ -55,7 +55,7 @@ def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:
 
 
 def _way_back() -> None:
-    own = st.session_state[session.BEFORE]
+    own = st.session_state[session.PREVIOUS_PROMPT]
     if own is None or own == st.session_state[session.PROMPT]:
         return
     st.button(

@@ -10,7 +10,7 @@ from headroles.ui.app import caches, download_progress, elements, session
 from headroles.view import html
 
 
-def answer(prompt: str | None = None) -> caches.Answer | None:
+def run(prompt: str | None = None) -> caches.Answer | None:
     """Run the prompt, or a second one; None, with the reason said, if it cannot be run.
 
     The reason may be that the model is still on its way: then its download is shown.
@@ -27,23 +27,23 @@ def answer(prompt: str | None = None) -> caches.Answer | None:
         ):
             found = caches.answer(model, prompt)
     except HeadrolesError as error:
-        refuse(error)
+        show_model_error(error)
         return None
     if found.precision != "float32" and not is_second:
         st.caption(html.precision_sentence(name))
     return found
 
 
-def ready() -> bool:
+def model_is_local() -> bool:
     """Whether the model is on this server; if not, its download is shown, or why it fails."""
     try:
         return download_progress.is_here(st.session_state[session.MODEL])
     except HeadrolesError as error:
-        refuse(error)
+        show_model_error(error)
         return False
 
 
-def refuse(error: HeadrolesError) -> None:
+def show_model_error(error: HeadrolesError) -> None:
     """Say why the model cannot be asked, with the ways out."""
     elements.show_error(error)
     _ways_out(st.session_state[session.MODEL])
@@ -69,18 +69,18 @@ def _ways_out(model: str) -> None:
         )
 
 
-def known(found: caches.Answer) -> caches.Reference:
+def reference_or_provisional(found: caches.Answer) -> caches.Reference:
     """The stored analysis; without one, the reason is said and provisional thresholds serve."""
     layers, heads = found.scores.resting.shape
     try:
         reference = caches.reference(st.session_state[session.MODEL], (layers, heads))
     except HeadrolesError as error:
-        return unknown(error)
-    stands_in(reference)
+        return without_reference(error)
+    warn_about_backup(reference)
     return reference
 
 
-def unknown(error: HeadrolesError) -> caches.Reference:
+def without_reference(error: HeadrolesError) -> caches.Reference:
     """Say why there is no analysis, and what stands in for it."""
     elements.show_error(error, kind=st.warning)
     st.caption(
@@ -95,9 +95,9 @@ def unknown(error: HeadrolesError) -> caches.Reference:
     return caches.provisional()
 
 
-def stands_in(reference: caches.Reference) -> None:
+def warn_about_backup(reference: caches.Reference) -> None:
     """Say so if an earlier version of the file stands in for a damaged one."""
-    if since := reference.stands_in_since:
+    if since := reference.backup_since:
         st.caption(
             "The file of reference scores is damaged. These are from the version of "
             f"{since.day} {since:%B %Y, %H:%M} UTC; an instructor can restore it on the Admin page."

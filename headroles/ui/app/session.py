@@ -33,7 +33,7 @@ BOX = "prompt_box"
 """The text in the prompt box (a widget's key)."""
 PROMPT = "prompt"
 """The prompt that the page answers."""
-BEFORE = "prompt_before"
+PREVIOUS_PROMPT = "prompt_before"
 """The student's own text, while an example stands in the box; else None."""
 SECOND = "second_prompt"
 """The second prompt, with which the first is compared; None while there is none."""
@@ -43,7 +43,7 @@ HEAD = "head"
 """The head that the close-up shows; None until one is chosen."""
 ROLE = "role"
 """The role that it is looked at for; None lets the head's own main role decide."""
-GO = "go"
+NAVIGATE_TO = "go"
 """The page that a click leads to, a path; None in every other run."""
 HEAD_BOX, ROLE_BOX = "head_box", "role_box"
 """The head and the role in the boxes of the close-up (widgets' keys)."""
@@ -87,13 +87,13 @@ def begin() -> None:
         MODEL: DEFAULT_MODEL,
         BOX: DEFAULT_PROMPT,
         PROMPT: DEFAULT_PROMPT,
-        BEFORE: None,
+        PREVIOUS_PROMPT: None,
         SECOND: None,
         LINK_READ: False,
         LINK_ERRORS: (),
         HEAD: None,
         ROLE: None,
-        GO: None,
+        NAVIGATE_TO: None,
         TOKEN: None,
         HIDE_REST: False,
         MAP_SOURCE: STORED,
@@ -116,22 +116,22 @@ def begin() -> None:
 def run_box() -> None:
     """Run what stands in the box: the student's own text."""
     st.session_state[PROMPT] = st.session_state[BOX]
-    st.session_state[BEFORE] = None
+    st.session_state[PREVIOUS_PROMPT] = None
 
 
-def take(prompt: str) -> None:
+def use_example(prompt: str) -> None:
     """Put an example into the box and run it; the student's own text is kept for the way back."""
-    if st.session_state[BEFORE] is None:
-        st.session_state[BEFORE] = st.session_state[BOX]
+    if st.session_state[PREVIOUS_PROMPT] is None:
+        st.session_state[PREVIOUS_PROMPT] = st.session_state[BOX]
     st.session_state[BOX] = st.session_state[PROMPT] = prompt
 
 
 def undo() -> None:
     """Put the student's own text back and run it."""
-    own = st.session_state[BEFORE]
+    own = st.session_state[PREVIOUS_PROMPT]
     if own is not None:
         st.session_state[BOX] = st.session_state[PROMPT] = own
-    st.session_state[BEFORE] = None
+    st.session_state[PREVIOUS_PROMPT] = None
 
 
 def compare_with(second: str | None) -> None:
@@ -150,15 +150,15 @@ def swap_prompts() -> None:
     """Let the second prompt be the first, and the first the second."""
     first, second = st.session_state[PROMPT], st.session_state[SECOND]
     st.session_state[BOX] = st.session_state[PROMPT] = second
-    st.session_state[BEFORE] = None
+    st.session_state[PREVIOUS_PROMPT] = None
     compare_with(first)
 
 
 def link_errors(errors: Sequence[HeadrolesError]) -> None:
     """Keep what could not be used of a link, to be said above the page; nothing twice."""
     kept = list(st.session_state[LINK_ERRORS])
-    said = {error.problem for error in kept}
-    st.session_state[LINK_ERRORS] = (*kept, *(one for one in errors if one.problem not in said))
+    said = {error.message for error in kept}
+    st.session_state[LINK_ERRORS] = (*kept, *(one for one in errors if one.message not in said))
 
 
 def dismiss_link_errors() -> None:
@@ -177,7 +177,7 @@ def forget_head() -> None:
     st.session_state[HEAD] = None
 
 
-def look_closer(head: Head, role: str | None = None, *, model: str | None = None) -> None:
+def open_closeup(head: Head, role: str | None = None, *, model: str | None = None) -> None:
     """Lead to the close-up of a head.
 
     Args:
@@ -188,7 +188,7 @@ def look_closer(head: Head, role: str | None = None, *, model: str | None = None
     if model is not None:
         st.session_state[MODEL] = model
     st.session_state[HEAD], st.session_state[ROLE] = head, role
-    st.session_state[GO] = CLOSEUP
+    st.session_state[NAVIGATE_TO] = CLOSEUP
 
 
 def move_to(head: Head) -> None:
@@ -217,13 +217,13 @@ def show_all_heads(role: str | None = None) -> None:
     st.session_state[MAP_SOURCE] = PROMPTED
     if role is not None:
         st.session_state[PAIR_ROLE] = role
-    st.session_state[GO] = MAP
+    st.session_state[NAVIGATE_TO] = MAP
 
 
-def destination() -> str | None:
+def pop_navigation() -> str | None:
     """The page that the last click leads to, once."""
-    page = st.session_state.get(GO)
-    st.session_state[GO] = None
+    page = st.session_state.get(NAVIGATE_TO)
+    st.session_state[NAVIGATE_TO] = None
     return page
 
 
@@ -245,7 +245,7 @@ def on_click(chart: str, role: str | None, *, model: str | None = None) -> Calla
         head = charts.head_of_event(st.session_state.get(chart_key(chart)))
         if head is not None:
             forget_selection(chart)
-            look_closer(head, role, model=model)
+            open_closeup(head, role, model=model)
 
     return clicked
 
@@ -257,7 +257,7 @@ def on_row(table: str, heads: Sequence[Head], role: str | None = None) -> Callab
         head = head_of_row(st.session_state.get(chart_key(table)), heads)
         if head is not None:
             forget_selection(table)
-            look_closer(head, role)
+            open_closeup(head, role)
 
     return chosen
 

@@ -45,8 +45,8 @@ def begin() -> None:
 
 def try_out(head: Head, prompt: str) -> None:
     """Lead to the close-up of a head on a prompt; the reader's own text can be put back."""
-    session.take(prompt)
-    session.look_closer(head)
+    session.use_example(prompt)
+    session.open_closeup(head)
 
 
 def reset() -> None:

@@ -51,10 +51,10 @@ def draw() -> None:
             _by_offset()
         else:
             st.session_state["lab_later"] = st.container()
-        _mine(mine)
+        _custom_patterns(mine)
 
 
-def _mine(mine: tuple[Pattern, ...]) -> None:
+def _custom_patterns(mine: tuple[Pattern, ...]) -> None:
     """The patterns made so far, each with a way out, and the way back of the last one."""
     for place, pattern in enumerate(mine):
         st.button(

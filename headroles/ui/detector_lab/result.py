@@ -113,7 +113,7 @@ def _card(result: Result, place: int, measure: str) -> None:
         alt_text=f"{card.pattern.name}, {NAMES[measure]}: {card.sentence} {card.basis}",
         on_select=session.on_click(key, role),
     )
-    for trap in detector.traps(result.found, place, measure):
+    for trap in detector.caveats_of(result.found, place, measure):
         st.warning(
             f"**{html.plain(trap.title)}.** {html.plain(trap.sentence)}", icon=":material/warning:"
         )

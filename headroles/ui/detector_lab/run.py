@@ -42,7 +42,7 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
 
 def result(wanted: detection.Request) -> detection.Result | None:
     """Run it; None, with the reason said, if it cannot be run or was stopped."""
-    if not run_prompt.ready():
+    if not run_prompt.model_is_local():
         return None
     try:
         with st.spinner("Loading the model and reading your prompts."):
@@ -55,7 +55,7 @@ def result(wanted: detection.Request) -> detection.Result | None:
                 patience=PATIENCE,
             )
     except HeadrolesError as error:
-        run_prompt.refuse(error)
+        run_prompt.show_model_error(error)
         return None
     if found is not None and found.left_out:
         st.warning(

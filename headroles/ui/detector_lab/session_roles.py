@@ -141,7 +141,7 @@ def card_of(one: SavedRole, found: Answer) -> role_cards.RoleCard:
         raise PatternError(
             f"It was painted for {one.pattern.length} tokens, and this prompt has "
             f"{len(found.run.token_ids)} (the start token included).",
-            mend="Type a prompt of that length, or save an expression: it fits any prompt.",
+            hint="Type a prompt of that length, or save an expression: it fits any prompt.",
         )
     laid = scoring.cell_weights(one.pattern.draw(prompts)[0] > 0)
     rows = int(laid.rows)

@@ -82,7 +82,7 @@ def _another(subject: Subject) -> None:
 
 def _in_words(subject: Subject) -> str:
 
-    return verdicts.in_words(
+    return verdicts.describe(
         subject.head,
         subject.answer.scores,
         attention=subject.attention,

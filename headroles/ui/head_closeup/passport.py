@@ -81,8 +81,8 @@ def _proofs(passport: Passport) -> None:
     found = [record for record in passport.records if record.proof]
     if not found:
         return
-    proofs = [record.proof for record in found]
-    evidence = [proof.role for proof in proofs]
+    ablations = [record.proof for record in found]
+    evidence = [proof.role for proof in ablations]
     elements.html("<b>Does the model need it? The head was knocked out to see</b>")
     rows = [
         row
@@ -92,7 +92,7 @@ def _proofs(passport: Passport) -> None:
     body = html.table(causal.COLUMNS, rows)
     elements.html(f'<div class="hr-one-line">{body}</div>')
     said = [
-        *causal.meanings(proofs),
+        *causal.meanings(ablations),
         causal.unreadable(evidence),
         causal.borrowed(evidence),
         causal.method(evidence),

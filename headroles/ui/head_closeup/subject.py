@@ -96,7 +96,7 @@ def _clearest_role(answer: Answer, head: Head) -> str:
 
     activations = answer.scores.activations
     lifts = {
-        role.key: verdicts.lift_of(
+        role.key: verdicts.kappa(
             role, activations[role.key].of(*head).value, activations[role.key].chance
         )
         for role in SCORED_ROLES

@@ -33,8 +33,8 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
 def on_prompt(
     model: str,
     token_ids: tuple[int, ...],
-    feeders: tuple[Head, ...],
-    readers: tuple[Head, ...],
+    previous_token_heads: tuple[Head, ...],
+    induction_heads: tuple[Head, ...],
 ) -> Measured:
     """The lesson's knock-outs on one prompt.
 
@@ -43,7 +43,9 @@ def on_prompt(
     """
 
     with caches.model(model) as loaded:
-        return ablation.induction_circuit.measure(loaded, token_ids, feeders, readers)
+        return ablation.induction_circuit.measure(
+            loaded, token_ids, previous_token_heads, induction_heads
+        )
 
 
 class Split(NamedTuple):

@@ -175,7 +175,7 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
 
 def _effects(asked: Asked, split: Split) -> None:
     prompt_form.folded(key="components_prompt")
-    found = run_prompt.answer()
+    found = run_prompt.run()
     if found is None:
         return
     elements.cut_off(found.run.encoding)

@@ -18,7 +18,7 @@ from headroles.ui.knockout_lab import component_caches
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
-    from headroles.ablation.induction_circuit import Fall, Measured
+    from headroles.ablation.induction_circuit import Drop, Measured
     from headroles.store import ModelEntry
 
 CLEAR = 2.0
@@ -43,9 +43,9 @@ class Circuit(NamedTuple):
 
     model: str
     """The catalogue key."""
-    feeders: tuple[Head, ...]
+    previous_token_heads: tuple[Head, ...]
     """The previous-token heads."""
-    readers: tuple[Head, ...]
+    induction_heads: tuple[Head, ...]
     """The induction heads."""
 
 
@@ -69,8 +69,8 @@ def draw() -> None:
     if circuit is None:
         return
     st.caption(
-        f"Knocked out: {listing([head.label for head in circuit.feeders])}. Watched: "
-        f"{listing([head.label for head in circuit.readers])}."
+        f"Knocked out: {listing([head.label for head in circuit.previous_token_heads])}. Watched: "
+        f"{listing([head.label for head in circuit.induction_heads])}."
     )
     st.subheader("On repeated random tokens", anchor=False)
     _on_repeats(circuit)
@@ -85,16 +85,16 @@ def _circuit() -> Circuit | None:
     except HeadrolesError as error:
         elements.show_error(error)
         return None
-    feeders = heads_of(entry, "previous_token")
-    readers = heads_of(entry, "induction")
-    if not feeders or not readers:
-        missing = "previous-token" if not feeders else "induction"
+    previous_token_heads = heads_of(entry, "previous_token")
+    induction_heads = heads_of(entry, "induction")
+    if not previous_token_heads or not induction_heads:
+        missing = "previous-token" if not previous_token_heads else "induction"
         st.info(
             f"The analysis lists no {missing} head for this model, so there is no such circuit to "
             "take apart. Choose another model beside the page."
         )
         return None
-    return Circuit(model, feeders, readers)
+    return Circuit(model, previous_token_heads, induction_heads)
 
 
 def heads_of(entry: ModelEntry, role: str) -> tuple[Head, ...]:
@@ -126,7 +126,7 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
     with knockout_lab_caches.model(circuit.model) as loaded:
         return ablation.induction_circuit.measure(
-            loaded, token_ids, circuit.feeders, circuit.readers
+            loaded, token_ids, circuit.previous_token_heads, circuit.induction_heads
         )
 
 
@@ -135,14 +135,17 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
 def _on_prompt(circuit: Circuit) -> None:
     prompt_form.folded(key="lesson_prompt")
-    found = run_prompt.answer()
+    found = run_prompt.run()
     if found is None:
         return
     elements.cut_off(found.run.encoding)
     try:
         with st.spinner("Running your prompt without them."):
             measured = component_caches.on_prompt(
-                circuit.model, found.run.token_ids, circuit.feeders, circuit.readers
+                circuit.model,
+                found.run.token_ids,
+                circuit.previous_token_heads,
+                circuit.induction_heads,
             )
     except HeadrolesError as error:
         elements.show_error(error)
@@ -161,7 +164,7 @@ def _on_prompt(circuit: Circuit) -> None:
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
 
-    found = ablation.induction_circuit.summarise(measured, circuit.feeders)
+    found = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
     said = sentence(found)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
@@ -175,7 +178,7 @@ def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: 
         elements.html(f'<div class="hr-one-line">{table(*numbers(found))}</div>')
 
 
-def records(found: Sequence[Fall]) -> list[dict[str, object]]:
+def records(found: Sequence[Drop]) -> list[dict[str, object]]:
     """Three bars a head for the chart."""
     rows = []
     for one in found:
@@ -198,7 +201,7 @@ def records(found: Sequence[Fall]) -> list[dict[str, object]]:
     return rows
 
 
-def sentence(found: Sequence[Fall]) -> str:
+def sentence(found: Sequence[Drop]) -> str:
     """What it shows, in a sentence (plain text)."""
     reachable = [one for one in found if one.is_after]
     if not reachable:
@@ -220,7 +223,7 @@ def sentence(found: Sequence[Fall]) -> str:
     return f"{len(fallen)} of {count(len(reachable), 'induction head')} clearly need them. {what}"
 
 
-def depends(one: Fall) -> bool:
+def depends(one: Drop) -> bool:
     """Whether the fall is clear: beyond twice its error, and beyond the control's and its spread.
 
     On a single prompt there is no error; the spread of the control alone stands beside the fall.
@@ -231,7 +234,7 @@ def depends(one: Fall) -> bool:
     return one.drop > max(margin, 0.01) and one.drop - control > max(margin, spread)
 
 
-def note(found: Sequence[Fall], *, draws: int) -> str:
+def note(found: Sequence[Drop], *, draws: int) -> str:
     """What bars, whiskers and marks are."""
     texts = found[0].texts
     where = f"Mean over {count(texts, 'text')}" if texts > 1 else "One text, so no error"
@@ -254,7 +257,7 @@ def note(found: Sequence[Fall], *, draws: int) -> str:
     )
 
 
-def numbers(found: Sequence[Fall]) -> tuple[list[str], list[list[str]]]:
+def numbers(found: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
     """The table twin of the chart: headers and rows."""
 
     def number(value: float | None, error: float | None) -> str:
@@ -262,7 +265,7 @@ def numbers(found: Sequence[Fall]) -> tuple[list[str], list[list[str]]]:
             return "–"
         return f"{value:.3f}" + ("" if error is None else f" ± {error:.3f}")
 
-    headers = ["Head", "Untouched", "Without them", "Fall", "Without others", "Chance", "Verdict"]
+    headers = ["Head", "Untouched", "Without them", "Drop", "Without others", "Chance", "Verdict"]
     rows = [
         [
             one.head.label,

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def draw() -> None:
     """Draw the section."""
     prompt_form.folded(key="knockout_prompt")
-    found = run_prompt.answer()
+    found = run_prompt.run()
     if found is None:
         return
     elements.cut_off(found.run.encoding)
     with st.container(border=True, key="lab_choice"):
-        chosen = choose_heads.draw(found, run_prompt.known(found))
+        chosen = choose_heads.draw(found, run_prompt.reference_or_provisional(found))
         answer = _answer()
     if chosen is not None:
         result = knock_out(found, chosen, answer)

@@ -40,7 +40,7 @@ def draw() -> None:
             persist_state="session",
         )
         copy_link.draw()
-    if run_prompt.ready():
+    if run_prompt.model_is_local():
         import_module(f"headroles.ui.knockout_lab.{SECTIONS[chosen or names[0]]}").draw()
         _what_is_left_out()
 

@@ -86,7 +86,7 @@ def _try_this(card: RoleCard, *, place: str) -> None:
         f"Try this: “{html.shorten(hint, limit=44)}”",
         key=f"try_{place}_{card.role.key}",
         icon=":material/lightbulb:",
-        on_click=session.take,
+        on_click=session.use_example,
         args=(hint,),
         help=hint,
         wrap=False,
