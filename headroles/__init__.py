@@ -9,30 +9,18 @@ of a function below loads torch. Neither needs TransformerLens, Streamlit or PyV
 
 from __future__ import annotations
 
-import importlib
+import lazy_loader
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "load_head_categories": "headroles.verdicts.prompt",
-    "verify_head_activation": "headroles.verdicts.prompt",
-    "get_active_head_summary": "headroles.verdicts.prompt",
-    "HeadrolesError": "headroles.errors",
-}
-
-__all__ = [
-    "HeadrolesError",
-    "get_active_head_summary",
-    "load_head_categories",
-    "verify_head_activation",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'headroles' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "errors": ["HeadrolesError"],
+        "head_detection": [
+            "get_active_head_summary",
+            "load_head_categories",
+            "verify_head_activation",
+        ],
+    },
+)

@@ -36,7 +36,7 @@ def draw(loaded) -> None:
     """Everything that needs the model."""
 
     vocab = loaded.model.get_input_embeddings().weight.shape[0]
-    frequencies = store.token_frequencies(loaded.key, vocab)
+    frequencies = store.read_frequencies(loaded.key, vocab)
     head, settings = controls.draw(loaded)
     controls.limits(loaded, head, settings)
     table.draw(loaded, head, settings, frequencies)

@@ -203,7 +203,9 @@ def analysis_vs_forward(repeats: int) -> Measured:
                         model(texts.token_ids[rows, : int(texts.lengths[rows].max())])
 
         own, theirs = in_turn(
-            lambda: analysis.measure(bridge, probe, seed=0), bare, repeats=max(3, repeats // 3)
+            lambda: analysis.measure_roles(bridge, probe, seed=0),
+            bare,
+            repeats=max(3, repeats // 3),
         )
     what = "analysis / bare eager forward of the same batches, GPT-2-small size"
     return Measured(what, "at most 1.25", own, theirs)
@@ -307,7 +309,7 @@ def _extended_and_basic(folder: Path, *, n: int, repeats: int, what: str) -> Mea
     probe = analysis.make_texts(tokenizer, n=n, seed=0)
     extended, basic = in_turn(
         lambda: analysis.measure_extended(bridge, tokenizer, probe, seed=0),
-        lambda: analysis.measure(bridge, probe, seed=0),
+        lambda: analysis.measure_roles(bridge, probe, seed=0),
         repeats=repeats,
     )
     return Measured(f"six extended roles / five basic roles, {what}", "", extended, basic)

@@ -22,7 +22,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError, ModelUnavailableError
 from headroles.reference.published import Comparison, compare
-from headroles.roles import ROLES, KnownHead, known_heads
+from headroles.roles import ROLES, KnownHead, named_heads
 
 DONE, FAILED, SKIPPED = 0, 1, 77
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parse_arguments(argv)
 
     try:
-        known = known_heads(models.catalogue_key(options.model), path=options.known)
+        known = named_heads(models.catalogue_key(options.model), path=options.known)
         if not known:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
             return FAILED

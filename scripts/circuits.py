@@ -74,7 +74,7 @@ def made(options: argparse.Namespace) -> bytes:
     loaded = models.load_model(options.model)
     if head.layer >= loaded.num_layers or head.head >= loaded.num_heads:
         raise UnknownHeadError(options.head, layers=loaded.num_layers, heads=loaded.num_heads)
-    frequencies = store.token_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
+    frequencies = store.read_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
     if options.composition:
         return composition(loaded, options.composition, norm=options.norm)
     if options.summary:

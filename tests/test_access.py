@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,6 @@ from headroles.errors import (
     TooManyAttemptsError,
     WrongSecretError,
 )
-from headroles.paths import ROOT
 
 PASSWORD = "correct horse battery staple"
 QUICK_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -385,17 +382,6 @@ def test_the_log_tells_of_attempts_and_never_of_secrets(
         ("WARNING", f"wrong password from {session_name('tab 1')}, attempt 2"),
         ("INFO", f"{session_name('tab 2')} signed in"),
     ]
-
-
-def test_argon2_is_not_loaded_before_it_is_needed() -> None:
-    code = "import sys\nfrom headroles.admin.access import Gate\nGate(announce=str)\n"
-    code += "print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert "headroles.admin.access" in loaded.split()
-    assert "argon2" not in loaded.split()
-    assert "torch" not in loaded.split()
 
 
 def test_the_waits_end_where_the_module_says() -> None:

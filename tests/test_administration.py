@@ -149,9 +149,9 @@ def test_a_folder_is_no_model_for_a_browser(office, ticket, tmp_path):
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(office, ticket, monkeypatch):
-    from headroles.admin import estimate
+    from headroles.models import memory
 
-    monkeypatch.setattr(estimate, "available_memory", lambda: 50_000_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 50_000_000)
     assert office.prospect(ticket, DEMO).available == 50_000_000
     with pytest.raises(TooLargeError):
         office.start(ticket, [DEMO])

@@ -77,7 +77,7 @@ def test_a_key_that_cannot_be_typed_has_no_prompt(demo) -> None:
 
 
 def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
-    found = token_frequencies.token_frequencies("demo", 2816)
+    found = token_frequencies.read_frequencies("demo", 2816)
     assert float(found.probabilities.sum()) == pytest.approx(1, abs=1e-5)
     assert found.counted > 500_000
     assert "grammar that wrote the model's training text" in found.sentence
@@ -86,17 +86,17 @@ def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
 
 def test_a_model_without_counts_gets_equal_ones_and_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    found = token_frequencies.token_frequencies("gpt2", 10)
+    found = token_frequencies.read_frequencies("gpt2", 10)
     assert torch.equal(found.probabilities, torch.full((10,), 0.1))
     assert "equally likely" in found.sentence
     (tmp_path / "token_frequencies").mkdir()
     (tmp_path / "token_frequencies" / "gpt2.json").write_text("{oops")
-    assert token_frequencies.token_frequencies("gpt2", 10).counted == 0
+    assert token_frequencies.read_frequencies("gpt2", 10).counted == 0
     token_frequencies.write_frequencies("gpt2", {3: 30, 1: 10}, source="a test")
-    found = token_frequencies.token_frequencies("gpt2", 10)
+    found = token_frequencies.read_frequencies("gpt2", 10)
     assert found.probabilities[3] == pytest.approx(0.75)
     assert found.sentence == "Token probabilities: counted in a test (40 tokens)."
-    assert token_frequencies.token_frequencies("gpt2", 3).counted == 0  # of another vocabulary
+    assert token_frequencies.read_frequencies("gpt2", 3).counted == 0  # of another vocabulary
 
 
 def test_a_text_is_counted_with_its_source(tmp_path, monkeypatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError, UnknownRoleError
-from headroles.roles import ROLES, SCORED_ROLES, KnownHead, known_heads
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.scoring import offset_profile, offsets, without_rest
 from headroles.types import Evidence, Head
 from headroles.verdicts import (
@@ -326,7 +326,7 @@ def test_thresholds_may_be_given() -> None:
 
 
 def test_papers_are_quoted_for_roles_that_are_not_scored_too() -> None:
-    known = known_heads("gpt2")
+    known = named_heads("gpt2")
     found = passport(None, Head(9, 9), known=known)
     assert [(one.role, one.basis) for one in found.papers] == [("name_mover", "function")]
     assert "arXiv 2211.00593" in found.papers[0].source

@@ -66,7 +66,7 @@ def copy_of_package(tmp_path: Path) -> Path:
         (
             "models.py",
             "def f():\n    import pyvene",
-            "Only capture and interventions import PyVene",
+            "Only capture imports PyVene",
         ),
         ("ui/brand_new.py", "from altair import Chart", "Only charts imports Altair"),
     ],

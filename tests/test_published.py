@@ -11,7 +11,7 @@ import pytest
 from headroles.errors import KnownHeadsError, UnknownHeadError
 from headroles.paths import ROOT
 from headroles.reference.published import compare
-from headroles.roles import KnownHead, known_heads
+from headroles.roles import KnownHead, named_heads
 from headroles.types import Head
 from scripts import check_known_heads
 from scripts.check_known_heads import DONE, FAILED, SKIPPED
@@ -155,7 +155,7 @@ def test_a_file_that_is_none_is_refused(tmp_path, content: str) -> None:
     file = tmp_path / "known.json"
     file.write_text(content)
     with pytest.raises(KnownHeadsError, match=r"known\.json cannot be read"):
-        known_heads("a", path=file)
+        named_heads("a", path=file)
 
 
 def test_without_a_network_it_is_skipped_with_the_reason(tmp_path, capsys, monkeypatch) -> None:

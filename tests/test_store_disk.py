@@ -34,7 +34,7 @@ IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 BEGIN = """
 import json, os, subprocess, sys
 from pathlib import Path
-from headroles import store
+from headroles.store import categories as store
 from headroles.errors import DiskError
 from tests.entries import entry
 

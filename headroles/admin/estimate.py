@@ -30,7 +30,6 @@ import torch
 
 from headroles.errors import TooLargeError
 from headroles.models import ModelFacts, free_disk
-from headroles.models import available_memory as available_memory
 from headroles.models import container_rooms as container_rooms
 from headroles.paths import BUNDLED
 from headroles.reference import CAUSAL_TEXTS, MAX_CELLS, causal_conditions

@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "extended_roles": ["measure_extended"],
         "freshness": ["faults", "known_revision", "why_stale"],
-        "measure": ["make_texts", "measure"],
+        "measure": ["make_texts", "measure_roles"],
         "run": ["analyze"],
     },
 )

@@ -73,7 +73,7 @@ def count_basic(probe: ProbeTexts) -> int:
     return len(probe.sentences) + len(probe.control) + len(probe.repeats)
 
 
-def measure(
+def measure_roles(
     bridge: TransformerBridge, probe: ProbeTexts, *, seed: int, progress: Progress | None = None
 ) -> dict[str, RoleScores]:
     """Score every head for every role.

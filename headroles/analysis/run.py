@@ -17,7 +17,7 @@ from headroles.analysis.bridge import load_bridge
 from headroles.analysis.extended_roles import count_extended, measure_extended
 from headroles.analysis.freshness import library_versions
 from headroles.analysis.knockout import measure_ablation
-from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure
+from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
 from headroles.errors import UnsupportedModelError
 from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
 from headroles.paths import ROOT
@@ -45,7 +45,7 @@ def analyze(
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
     more = count_extended(probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None)
-    scores = measure(bridge, probe, seed=settings.seed, progress=bar.scoring)
+    scores = measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring)
     found = categorize(scores, settings)
     extended, causal = None, {}
     if settings.extended:

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "loading": [
             "LoadedModel",
             "fetch_model",
+            "is_here",
             "load_model",
             "load_tokenizer",
             "load_weights",

@@ -10,7 +10,7 @@ few that they study. Heads named for their *function*, their effect on the outpu
 but count in neither number: they need not show the pattern. ``chance_recall`` is the recall that as
 many heads drawn at random would have, |L| over all heads.
 
->>> compare(entry, known_heads("gpt2")).agreements["induction"].recall  # doctest: +SKIP
+>>> compare(entry, named_heads("gpt2")).agreements["induction"].recall  # doctest: +SKIP
 0.8
 """
 

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RATE",
             "SHARE",
         ],
-        "known_heads": ["KnownHead", "known_heads"],
+        "known_heads": ["KnownHead", "named_heads"],
         "pattern_matrix": ["read_matrix"],
         "patterns": [
             "BUILT_IN",

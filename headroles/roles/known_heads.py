@@ -4,7 +4,7 @@ A list by *pattern* names heads for where they look; a list by *function* names 
 effect on the output, and such a head need not show the role's pattern on the texts of the analysis
 (GPT-2's L5H9 is an induction head of the IOI circuit with a score of .04 on random repeats).
 
->>> [known.head.label for known in known_heads("gpt2", role="previous_token")]
+>>> [known.head.label for known in named_heads("gpt2", role="previous_token")]
 ['L2H2', 'L4H11', 'L4H11']
 """
 
@@ -33,7 +33,7 @@ class KnownHead(NamedTuple):
     """The citation."""
 
 
-def known_heads(
+def named_heads(
     model_name: str, *, role: str | None = None, path: Path | None = None
 ) -> list[KnownHead]:
     """Every head that a source names for a model, in the order of the file; often none.

@@ -32,6 +32,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Tokenization",
             "TopHead",
         ],
-        "token_frequencies": ["TokenFrequencies", "token_frequencies", "write_frequencies"],
+        "token_frequencies": ["TokenFrequencies", "read_frequencies", "write_frequencies"],
     },
 )

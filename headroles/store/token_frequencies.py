@@ -4,7 +4,7 @@
 ``python -m scripts.count_tokens``. A model without such a file gets equal probabilities, and says
 so. Tokens that were not met get a little, as if met 1e-10 of the time.
 
->>> token_frequencies("demo", 2816).source  # doctest: +SKIP
+>>> read_frequencies("demo", 2816).source  # doctest: +SKIP
 '20,000 passages of the grammar that the model was trained on'
 """
 
@@ -45,7 +45,7 @@ class TokenFrequencies:
         return f"Token probabilities: counted in {self.source} ({self.counted:,} tokens)."
 
 
-def token_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
+def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
     """The stored frequencies of a model, or equal ones.
 
     Args:

@@ -11,7 +11,7 @@ Which of its roles a head mainly has cannot be read off the scores: half of all 
 token before is much, an entropy of a half is nothing. They are compared on one scale
 (:func:`kappa`): 0 is an even spread, 1 a perfect head (Cohen's kappa).
 
->>> passport(entry, Head(1, 1), known=known_heads("demo")).headline  # doctest: +SKIP
+>>> passport(entry, Head(1, 1), known=named_heads("demo")).headline  # doctest: +SKIP
 'Mainly induction, also previous token.'
 """
 

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
-from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, known_heads
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, named_heads
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
 from headroles.store import ModelEntry, categories
@@ -90,7 +90,7 @@ def literature_entry(model_name: str) -> dict[str, list[KnownHead]]:
     found: dict[str, list[KnownHead]] = {}
     for role in SCORED_ROLES:
         merged: dict[Head, KnownHead] = {}
-        for one in known_heads(model_name, role=role.key):
+        for one in named_heads(model_name, role=role.key):
             if first := merged.get(one.head):
                 basis = "pattern" if "pattern" in (first.basis, one.basis) else first.basis
                 one = one._replace(basis=basis, source=f"{first.source}; {one.source}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.roles import ROLES, SCORED_ROLES, KnownHead, known_heads
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.types import Head
 from headroles.view import causal
 from headroles.view.html import count
@@ -118,7 +118,7 @@ class Known(NamedTuple):
 def known_in(entry: ModelEntry, basis: str) -> list[Known]:
     """The heads that sources name for this model, for scored roles, by one kind of evidence."""
     found = []
-    for one in known_heads(entry.model_name):
+    for one in named_heads(entry.model_name):
         inside = one.head.layer < entry.num_layers and one.head.head < entry.num_heads
         if one.basis != basis or one.role not in entry.all_scores or not inside:
             continue

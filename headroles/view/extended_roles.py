@@ -19,7 +19,7 @@ from headroles.roles import (
     ROLES,
     SCORED_ROLES,
     ExtendedRole,
-    known_heads,
+    named_heads,
 )
 from headroles.types import Head
 from headroles.view.html import count
@@ -70,7 +70,7 @@ PAPERS = "named for it by papers"
 
 def by_papers(model: str, role: ExtendedRole) -> dict[Head, str]:
     """{head: source} the heads of a model that papers name for a role; mostly none."""
-    return {one.head: one.source for one in known_heads(model, role=role.key)}
+    return {one.head: one.source for one in named_heads(model, role=role.key)}
 
 
 def records(

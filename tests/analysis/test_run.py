@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from headroles.analysis import analyze, largest_difference
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import make_texts, measure, random_cells
+from headroles.analysis.measure import make_texts, measure_roles, random_cells
 from headroles.capture import capture
 from headroles.errors import (
     AnalysisError,
@@ -41,7 +41,7 @@ def probe():
 
 @pytest.fixture(scope="module")
 def measured(bridge, probe) -> dict[str, RoleScores]:
-    return measure(bridge, probe, seed=5)
+    return measure_roles(bridge, probe, seed=5)
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatc
         named = KnownHead(Head(3, 7), "name_mover", "function", "Somebody 2022")
         return [named] if role == "name_mover" else []
 
-    monkeypatch.setattr(extended_roles, "known_heads", known)
+    monkeypatch.setattr(extended_roles, "named_heads", known)
     app = open_page(session.MAP)
     assert "named for the role by papers" in page_html(app)
     (drawn,) = charts(app, "Name mover: ")

@@ -9,6 +9,7 @@ from headroles.detector import Detection
 from headroles.roles import Pattern
 from headroles.types import Head
 from headroles.view import detection as view_detection
+from headroles.view import tables
 
 NAN = float("nan")
 
@@ -54,8 +55,8 @@ def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
 
 
 def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:
-    table = view_detection.table(detection(), 0, "mul")
-    assert view_detection.heads_of(table) == [Head(0, 0), Head(0, 1)]
+    table = tables.ranking(detection(), 0, "mul")
+    assert tables.heads_of(table) == [Head(0, 0), Head(0, 1)]
     assert table["rank"].tolist()[0] == 1
     assert table["rank"].isna().tolist() == [False, True]
     assert table["left"].tolist() == [0.75, 0]

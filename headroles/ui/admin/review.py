@@ -9,7 +9,7 @@ import streamlit as st
 from headroles import reference, store
 from headroles.errors import CategoriesBrokenError
 from headroles.formatting import listing
-from headroles.roles import EXTENDED_ROLES, ROLES, known_heads
+from headroles.roles import EXTENDED_ROLES, ROLES, named_heads
 from headroles.ui.admin import publish, review_diff, review_role, state
 from headroles.ui.app import elements, extended_maps, extended_state
 from headroles.view import candidate as view_candidate
@@ -118,7 +118,7 @@ def _against_live(
 
 def _known_heads(entry: ModelEntry) -> None:
     """How many of the heads that papers name for this model are found, by kind of evidence."""
-    if not known_heads.known_heads(entry.model_name):
+    if not named_heads(entry.model_name):
         return
     found = {basis: view_candidate.known_in(entry, basis) for basis in BASES}
     said = []

@@ -159,7 +159,7 @@ def papers_html(passport: Passport, model: str) -> str:
     if passport.papers:
         return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
     name = CATALOGUE[model].name if model in CATALOGUE else model
-    if roles.known_heads(model):
+    if roles.named_heads(model):
         return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
     return (
         f'<p class="hr-explain">No paper we know of names heads of {escape(name)}. Papers mostly '

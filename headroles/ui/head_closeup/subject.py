@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts, view
-from headroles.roles import ROLES, SCORED_ROLES, Role, known_heads
+from headroles.roles import ROLES, SCORED_ROLES, Role, named_heads
 from headroles.types import Head
 from headroles.ui.app import literature, session
 
@@ -63,7 +63,7 @@ def choose(answer: Answer, reference: Reference) -> Subject:
         head = first_head(answer, reference, role)
     model = st.session_state[session.MODEL]
     found = verdicts.passport(
-        reference.entry, head, known=known_heads(model), thresholds=reference.thresholds
+        reference.entry, head, known=named_heads(model), thresholds=reference.thresholds
     )
     role = role or found.main_role or _clearest_role(answer, head)
     session.show(head, role)
