@@ -13,7 +13,7 @@ import pytest
 from headroles.admin import estimate as admin_estimate
 from headroles.admin.estimate import estimate
 from headroles.errors import TooLargeError
-from headroles.models import ModelFacts, container_rooms, inspect_model
+from headroles.models import ModelFacts, container_rooms, inspect_model, memory
 from headroles.paths import ROOT
 
 FACTS = ModelFacts(
@@ -176,4 +176,4 @@ def test_the_older_kind_of_limit_counts_too(tmp_path: Path) -> None:
 
 def test_without_containers_there_is_the_machine(tmp_path: Path) -> None:
     assert container_rooms(tmp_path, tmp_path / "nothing") == []
-    assert 0 < admin_estimate.available_memory() <= psutil.virtual_memory().total
+    assert 0 < memory.available_memory() <= psutil.virtual_memory().total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from headroles.models import available_memory as available_memory
 from headroles.models import container_rooms as container_rooms
 
 GROUP_CONDITIONS = 21
