@@ -1,12 +1,12 @@
-"""Take heads away on prompts, and write what happens as HTML and CSV.
+"""Knock heads out on prompts, and write what happens as HTML and CSV.
 
     python -m scripts.ablate_heads --role induction --prompt "The cat sat. The cat" --answer sat
     python -m scripts.ablate_heads --heads L1H4,L1H1 --ready Repetition --html knockouts.html
     python -m scripts.ablate_heads --heads L0H6 --offsets 6
 
 Every prompt is run untouched and under about twenty conditions in one batch. With ``--control``,
-random other heads of the same layers are taken away as well; with ``--offsets``, the previous-token
-test is made instead.
+random other heads of the same layers are knocked out as well; with ``--offsets``, the
+previous-token test is made instead.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from headroles.roles import SCORED_ROLES
 from headroles.store import read_entry
 from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
+from headroles.view.causal import BESIDE_CHANCE
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -110,10 +111,10 @@ def print_control(
     clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
     lost = [compare(clean, one, answer=table.answer.token_id).surprise for one in (own, *others)]
     found = judge(lost[0], lost[1:])
-    word = {None: "too few draws to tell", True: "special", False: "not special"}[found.special]
     print(
         f"  control: {control.note} The answer loses {found.effect:+.2f} nats, others "
-        f"{found.mean:+.2f} ± {found.spread:.2f}; less in {found.beaten} of {found.draws}: {word}."
+        f"{found.mean:+.2f} ± {found.spread:.2f}; {found.smaller} of {found.draws} have a smaller "
+        f"effect: {BESIDE_CHANCE[found.verdict]}."
     )
 
 

@@ -268,9 +268,3 @@ def _named_positions(change: Change) -> tuple[int, ...]:
     if isinstance(change, Values):
         return (*change.positions, *(change.queries or ()))
     return change.positions or ()
-
-
-# ------------------------------------------------------------------ reference means
-
-
-# ------------------------------------------------------------------ what changed

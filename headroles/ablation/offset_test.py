@@ -29,6 +29,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,6 +38,7 @@ from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Valu
 from headroles.ablation.run import Outcome, run_conditions
 from headroles.errors import AnalysisError
 from headroles.models import LoadedModel
+from headroles.scoring import draw_sets
 from headroles.texts import encode
 from headroles.types import Head
 
@@ -133,8 +135,10 @@ def draw_samples(
 
 def other_heads(head: Head, *, num_heads: int, most: int, seed: int = 0) -> tuple[Head, ...]:
     """Random other heads of the same layer, the control."""
-    others = [Head(head.layer, other) for other in range(num_heads) if other != head.head]
-    return tuple(sorted(random.Random(seed).sample(others, min(most, len(others)))))
+    layer = [Head(head.layer, other) for other in range(num_heads) if other != head.head]
+    rng, needed = np.random.default_rng(seed), {head.layer: min(most, len(layer))}
+    (others,) = draw_sets({head.layer: layer}, needed, rng=rng, draws=1)
+    return tuple(sorted(others))
 
 
 def measure(

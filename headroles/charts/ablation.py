@@ -22,7 +22,7 @@ def control_strip(
     Args:
         judgement: the effect and what the control amounts to.
         others: (heads, effect) of each draw.
-        name: what was taken away.
+        name: what was knocked out.
         axis: what the effect is, with its unit.
     """
     frame = pd.DataFrame(
@@ -38,7 +38,7 @@ def control_strip(
     )
     x = alt.X("effect:Q", axis=_axis(axis))
     tips = [
-        alt.Tooltip("heads:N", title="taken away"),
+        alt.Tooltip("heads:N", title="ablated"),
         alt.Tooltip("effect:Q", title=axis, format="+.3f"),
     ]
     rings = (

@@ -56,7 +56,7 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
-        "Every row is one run of the model with something taken away, against the untouched run. "
+        "Every row is one run of the model with something knocked out, against the untouched run. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats a token."
         "</p><p>In a prompt, a solid border marks the position t that one-position conditions act "
         "on, a dashed one the position before it.</p>"
@@ -123,7 +123,7 @@ def condition_table(table: PromptTable) -> str:
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
-        ["Taken away", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
+        ["Ablated", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )

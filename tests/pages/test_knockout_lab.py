@@ -53,15 +53,15 @@ def said(app, words: str) -> str:
     return next(one for one in every if words in one)
 
 
-def special(app) -> str:
-    return said(app, "draws (mean")
+def beside_chance(app) -> str:
+    return said(app, "random draws had")
 
 
 def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
     assert verdict(app).startswith("“ sat” falls from 1st to ")
     assert "The model now says" in verdict(app)
-    assert special(app).startswith("**This is special")
+    assert beside_chance(app).startswith("**Larger than chance")
     html = page_html(app)
     assert "of 2,816 tokens" in html
     assert "nats a token, mean of 7" in html  # the repeated tokens of the default prompt
@@ -83,7 +83,7 @@ def test_zero_everywhere_and_at_one_position(app) -> None:
 def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
     app.button(key="lab_role_induction").click().run()
     assert len(app.multiselect(key=state.LAB_HEADS).value) == 7
-    assert said(app, "ayer 1 has too few other heads")
+    assert said(app, "too few in layer 1")
     app.button(key="lab_undo").click().run()
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
 
@@ -116,7 +116,7 @@ def test_value_vectors_are_compared_with_other_positions(app) -> None:
     assert page_html(app).count("<sup>value zero</sup>") == 16
     assert any("no control" in one.value for one in app.caption)  # no other position is left
     app.selectbox(key=state.LAB_VALUES).set_value(state.BACK_ONE).run()
-    assert "draws (mean" in special(app)
+    assert "random draws had" in beside_chance(app)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_stop_keeps_what_there_is(monkeypatch) -> None:
     monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
     app.button(key="go_on_control").click().run()
     assert not app.exception
-    assert special(app).startswith("**This is special")
+    assert beside_chance(app).startswith("**Larger than chance")
 
 
 def test_many_at_once() -> None:

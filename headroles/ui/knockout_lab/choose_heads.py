@@ -1,4 +1,4 @@
-"""What is taken away on the student's prompt: the boxes, and the condition that they say."""
+"""What is knocked out on the student's prompt: the boxes, and the condition that they say."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
 
 FIRST = 3
-"""Heads of the induction list that are taken away when the page opens."""
+"""Heads of the induction list that are knocked out when the page opens."""
 
 
 class Chosen(NamedTuple):
@@ -60,7 +60,7 @@ def draw(found: Answer, reference: Reference) -> Chosen | None:
     named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
     state.begin(st.session_state["model"], named or first_heads(reference.entry))
     what = st.segmented_control(
-        "What is taken away",
+        "What is knocked out",
         state.WHATS,
         default=state.HEADS,
         key=state.LAB_WHAT,

@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "About twenty ways to take your heads away, on as many prompts as you like: each head "
+        "About twenty ways to knock your heads out, on as many prompts as you like: each head "
         "alone, all together, only at the last token *t*, and the value vectors just before it."
     )
     model = st.session_state[session.MODEL]
@@ -194,7 +194,7 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         _files(asked, tables)
     elements.html(
         table(
-            ["Taken away", "Still first", "Answer loses, mean ± spread"],
+            ["Ablated", "Still first", "Answer loses, mean ± spread"],
             [
                 (one.name, f"{one.still_first} of {one.were_first}", _loss(one.lost, one.spread))
                 for one in rows

@@ -133,7 +133,7 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
         drawn = export.marked_strip(result.encoding, {result.position}, word="t")
         elements.html(drawn)
         st.caption(
-            "Taken away at every position. The next token is read off at the last one, t (solid); "
+            "Knocked out at every position. The next token is read off at the last one, t (solid); "
             "dashed: the token just before it."
         )
         return
@@ -145,7 +145,9 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     )
     places = listing([str(place) for place in chosen.marked[:12]])
     if before:
-        words = f"Taken away at {places} (solid, struck through); dashed: the token just before it."
+        words = (
+            f"Knocked out at {places} (solid, struck through); dashed: the token just before it."
+        )
     elif edge:
         words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
     else:
