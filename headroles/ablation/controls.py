@@ -109,11 +109,7 @@ def random_others(
     layers = sorted({head.layer for head in heads})
     named = listing([str(layer) for layer in layers])
     what = "one other head" if len(heads) == 1 else f"{len(heads)} other heads"
-    where = (
-        f"layer {layers[0]}"
-        if len(layers) == 1
-        else f"the same layers ({listing([str(layer) for layer in layers])})"
-    )
+    where = f"layer {named}" if len(layers) == 1 else f"the same layers ({named})"
     choices = _choices(len(drawn.conditions), drawn.possible)
     note = (
         f"{choices} of {what} of {where}."
