@@ -7,18 +7,12 @@ import re
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui.app import session, stepped_work
+from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import offset_test, state
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
 )
-
-
-@pytest.fixture(autouse=True)
-def _all_at_once(monkeypatch) -> None:
-    """No browser ticks here, so a run of the page does all the work."""
-    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
 
 
 @pytest.fixture
@@ -129,13 +123,13 @@ def test_odd_prompts_run(prompt: str) -> None:
 
 
 def test_stop_keeps_what_there_is(monkeypatch) -> None:
-    monkeypatch.setattr(stepped_work, "MOMENT", 0.0)  # no step is done by itself
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app = open_page()
     assert any(one.key == "stop_control" for one in app.button)
     app.button(key="stop_control").click().run()
     assert not app.exception
     assert any("Stopped after 0 of 2 steps" in one.value for one in app.caption)
-    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
     app.button(key="go_on_control").click().run()
     assert not app.exception
     assert beside_chance(app).startswith("**Larger than chance")

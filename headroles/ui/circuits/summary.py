@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts, circuits, formatting, view
 from headroles.types import Head
-from headroles.ui.app import elements, long_work
+from headroles.ui.app import caches, elements, long_work
 from headroles.ui.circuits.table import factors_of
 from headroles.view import html
 
@@ -114,36 +115,43 @@ def all_heads(
     loaded: LoadedModel, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """The same numbers of every head; computed on demand where that takes long."""
-
     st.subheader("All heads", anchor=False)
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
-    name = (loaded.source, "all_heads", settings)
-    if large and long_work.kept().get(name) is None:
+    name = (loaded.source, settings)
+    if large and not long_work.begun("all_heads", name):
         st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
         if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
             return
+    read = partial(_summarise, loaded.key, settings, frequencies)
+    long_work.run(
+        "all_heads",
+        name,
+        lambda: long_work.Plan([partial(read, head) for head in heads]),
+        doing="Reading all heads",
+        show=_table_of_heads,
+    )
 
-    def make(tell) -> list[HeadSummary]:
-        made = []
-        for place, head in enumerate(heads, start=1):
-            made.append(circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
-            tell(place, len(heads))
-        return made
 
-    found = long_work.ask("all_heads", name, make, title=f"Reading {len(heads)} heads")
-    if found is None:
-        return
+def _summarise(
+    model: str, settings: CircuitSettings, frequencies: TokenFrequencies, head: Head
+) -> HeadSummary:
+    with caches.models_in_memory().borrow(model) as loaded:
+        return circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
+
+
+def _table_of_heads(summaries: list[HeadSummary], _is_all: bool) -> None:
+    chance = formatting.percent(summaries[0].previous_chance)
     st.dataframe(
-        view.tables.circuit_summaries(found),
+        view.tables.circuit_summaries(summaries),
         hide_index=True,
-        height=min(36 * (len(found) + 1) + 2, 400),
+        height=min(36 * (len(summaries) + 1) + 2, 400),
         column_config={
             "copying": st.column_config.NumberColumn(format="%.2f", help="−1 to +1"),
             "copies itself": st.column_config.NumberColumn(format="percent"),
             "self-match": st.column_config.NumberColumn(format="%.2f", help="standard deviations"),
             "previous by position": st.column_config.NumberColumn(
-                format="percent", help=f"chance {formatting.percent(found[0].previous_chance)}"
+                format="percent", help=f"chance {chance}"
             ),
         },
     )

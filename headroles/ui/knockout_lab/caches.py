@@ -65,7 +65,6 @@ def mean_note(name: str) -> str:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
 def ready_ranks(name: str, start: int, count: int) -> list[int]:
     """[prompt] the place of the answer in some of the ready prompts; 1 where the model is right.
 

@@ -12,7 +12,7 @@ from headroles import charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Head
-from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, component_caches, state
 from headroles.view.html import count, plain, table
@@ -183,16 +183,13 @@ def _effects(asked: Asked, split: Split) -> None:
         st.info("Type a prompt: without a word there is nothing to guess.")
         return
     ids = found.run.token_ids
-    steps: list[int | None] = [None, *range(asked.top)]
-    stepped_work.draw(
+    removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
+    long_work.run(
         "components",
-        [
-            partial(component_caches.removed, asked.model, ids, asked.head, asked.kind, n)
-            for n in steps
-        ],
-        identity=repr((asked, ids)),
+        (asked, ids),
+        lambda: long_work.Plan([partial(removed, n) for n in (None, *range(asked.top))]),
+        doing="Knocking components out",
         show=partial(_show, asked, split),
-        doing="Knock-outs",
     )
 
 

@@ -12,7 +12,7 @@ from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing
 from headroles.types import Head
-from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import component_caches
 from headroles.view.html import count, plain, table
@@ -119,12 +119,12 @@ def _on_repeats(circuit: Circuit) -> None:
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    stepped_work.draw(
+    long_work.run(
         "lesson",
-        [partial(_measure, circuit, row) for row in rows],
-        identity=repr(circuit),
+        circuit,
+        lambda: long_work.Plan([partial(_measure, circuit, row) for row in rows]),
+        doing="Running repeated sequences",
         show=partial(_show, circuit, key="repeats"),
-        doing="Repeated sequences",
     )
 
 

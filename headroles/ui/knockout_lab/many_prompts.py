@@ -14,7 +14,7 @@ from headroles.formatting import visible
 from headroles.models import CATALOGUE
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
-from headroles.ui.app import caches, elements, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.app.files import CSV, file_name
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST = 4
 """Prompts in the table when the section opens."""
+READY_AT_ONCE = 9
+"""Ready prompts per step."""
 OWN = "Own"
 
 
@@ -54,30 +56,30 @@ def draw() -> None:
     asked = _form(model, ranks)
     if asked is None:
         return
-    stepped_work.draw(
+    long_work.run(
         "many",
-        [partial(_tabulate, asked, prompt) for prompt in asked.prompts],
-        identity=repr(asked),
+        asked,
+        lambda: long_work.Plan([partial(_tabulate, asked, prompt) for prompt in asked.prompts]),
+        doing="Running the prompts",
         show=partial(_show, asked),
-        doing="Prompts",
+        size=lambda tables: 100_000 * len(tables),
     )
 
 
 def _ranks(model: str) -> list[int] | None:
-    """[ready prompt] the place of its answer; a bar while they are run for the first time."""
-    found: list[int] = []
-    step = 9
-    place = st.empty()
-    try:
-        for start in range(0, len(READY), step):
-            found += knockout_lab_caches.ready_ranks(model, start, step)
-            place.progress(len(found) / len(READY), text="Which prompts the model gets right")
-    except HeadrolesError as error:
-        elements.show_error(error)
-        return None
-    finally:
-        place.empty()
-    return found
+    """[ready prompt] the place of its answer; None while they are run for the first time."""
+    starts = range(0, len(READY), READY_AT_ONCE)
+    ranks = partial(knockout_lab_caches.ready_ranks, model, count=READY_AT_ONCE)
+    return long_work.run(
+        "ready",
+        model,
+        lambda: long_work.Plan([partial(ranks, start) for start in starts], _flat),
+        doing="Finding the prompts that the model gets right",
+    )
+
+
+def _flat(parts: list[list[int]]) -> list[int]:
+    return [rank for part in parts for rank in part]
 
 
 def _form(model: str, ranks: Sequence[int]) -> Asked | None:

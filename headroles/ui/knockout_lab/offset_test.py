@@ -11,7 +11,7 @@ import streamlit as st
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui.app import caches, elements, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
 from headroles.view.html import plain, table
@@ -86,13 +86,13 @@ def _test(asked: Asked) -> None:
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    layers_heads = knockout_lab_caches.shape(asked.model)
-    stepped_work.draw(
+    heads = knockout_lab_caches.shape(asked.model)[1]
+    long_work.run(
         "offsets",
-        [partial(_measure, asked, sample, layers_heads[1]) for sample in samples],
-        identity=repr(asked),
+        asked,
+        lambda: long_work.Plan([partial(_measure, asked, sample, heads) for sample in samples]),
+        doing="Measuring samples",
         show=partial(_show, asked),
-        doing="Samples",
     )
 
 

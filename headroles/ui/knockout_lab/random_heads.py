@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import ablation, charts
-from headroles.ui.app import elements, session, stepped_work
+from headroles.ui.app import elements, long_work, session
 from headroles.ui.knockout_lab import caches, state
 from headroles.view.causal import BESIDE_CHANCE
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
-    from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
+    from headroles.ablation import Comparison, Condition, Judgement, PromptTable
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 AT_ONCE = 5
@@ -67,12 +67,12 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
         compared.conditions[start : start + AT_ONCE]
         for start in range(0, len(compared.conditions), AT_ONCE)
     ]
-    stepped_work.draw(
+    long_work.run(
         "control",
-        [partial(_compare, model, result, part) for part in parts],
-        identity=repr((model, result.prompt, result.answer, chosen.condition)),
-        show=partial(_show, result, compared, effect),
+        (model, result.prompt, result.answer, chosen.condition),
+        lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
+        show=partial(_show, result, effect),
     )
 
 
@@ -88,9 +88,7 @@ def _compare(
     ]
 
 
-def _show(
-    result: PromptTable, compared: Control, effect: Effect, results: list, is_all: bool
-) -> None:
+def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> None:
     draws = [
         (name, getattr(comparison, effect.field)) for part in results for name, comparison in part
     ]

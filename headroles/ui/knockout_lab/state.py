@@ -23,8 +23,6 @@ SECTION_NAMES = (
 """What the reader sees, in the order of :data:`headroles.ui.app.link.SECTIONS`."""
 LINKED = "knockout_linked"
 """(section, heads) of a link, until the section has taken them over; else None."""
-WORKS = "knockout_works"
-"""{name: the :class:`headroles.ui.app.stepped_work.Work` of that part of the page}."""
 
 LAB_MODEL = "lab_model"
 """The model that the choices below are for."""
