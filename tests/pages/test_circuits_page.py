@@ -121,18 +121,6 @@ def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     assert len(app.dataframe[0].value) == 10
 
 
-def test_results_that_take_too_much_go_the_oldest_first() -> None:
-    kept = long_work.Kept(100)
-    kept.put(("a",), 1, 60)
-    kept.put(("b",), 2, 30)
-    assert kept.get(("a",)) == 1
-    kept.put(("c",), 3, 30)
-    assert kept.get(("b",)) is None
-    assert (kept.get(("a",)), kept.get(("c",))) == (1, 3)
-    kept.put(("d",), 4, 1000)  # too large, but asked for now
-    assert kept.get(("d",)) == 4
-
-
 @pytest.mark.skipif(not (ATTN_ONLY_2L / "config.json").exists(), reason="model not there")
 def test_the_attention_only_model_is_served_too() -> None:
     app = open_page()

@@ -110,7 +110,7 @@ def run(
     plan: Callable[[], Plan],
     *,
     doing: str,
-    show: Callable[[list, bool], None] | None = None,
+    show: Callable[[Any, bool], None] | None = None,
     show_error: Callable[[HeadrolesError], None] = elements.show_error,
     size: Callable[[Any], int] = lambda _: SMALL,
 ) -> Any:
@@ -123,7 +123,8 @@ def run(
         name: what tells the result from all others of the part.
         plan: says what has to be done, and how the result is made of it.
         doing: what is being done, for the bar.
-        show: draws (what the steps gave so far, whether they are all), where that makes sense.
+        show: draws (what the steps gave so far, False), and at last (the result, True); None where
+            a part of the steps makes no sense.
         show_error: says why it cannot go on, and what to do.
         size: bytes of the result.
     """
@@ -179,7 +180,7 @@ def _unfinished(
     part: str,
     work: Work,
     doing: str,
-    show: Callable[[list, bool], None] | None,
+    show: Callable[[Any, bool], None] | None,
     show_error: Callable[[HeadrolesError], None],
 ) -> None:
     """The bar of work that goes on, or why it does not, and what there is so far."""
@@ -206,7 +207,7 @@ def _busy(
     part: str,
     work: Work,
     doing: str,
-    show: Callable[[list, bool], None] | None,
+    show: Callable[[Any, bool], None] | None,
 ) -> None:
     """The part of the page that the timer runs."""
     if work.is_open:
