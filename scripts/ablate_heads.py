@@ -57,7 +57,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--answer", default="", help="what should come next after each --prompt")
     parser.add_argument("--ready", choices=[*KINDS, "all"], help="ready prompts of a group")
     parser.add_argument("--position", type=int, default=-1, help="position t; -1 is the last token")
-    parser.add_argument("--top", type=int, default=5, help="tokens a direction, up to 20")
+    parser.add_argument("--top", type=int, default=5, help="tokens per direction, up to 20")
     parser.add_argument("--control", type=int, default=0, help="draws of random other heads")
     parser.add_argument("--seed", type=int, default=0, help="fixes the draws")
     parser.add_argument("--html", type=Path, help="write a self-contained report here")
@@ -89,7 +89,7 @@ def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
 
 
 def print_table(table: PromptTable) -> None:
-    """One line a condition."""
+    """One line per condition."""
     print(f"\n{table.kind}: {table.prompt!r}")
     for row in table.rows:
         print(f"  {row.name:<44} {row.verdict}")
@@ -121,7 +121,7 @@ def print_control(
 def previous_token_test(
     loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
-    """The profile of each head, a line an offset."""
+    """The profile of each head, a line per offset."""
     samples = draw_samples(
         loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
     )

@@ -76,7 +76,7 @@ def run_conditions(
         token_ids: [row] the ids of each row's prompt; lengths may differ.
         conditions: [row] its condition.
         losses: whether each token's loss is wanted; without, the last logits alone are computed.
-        rows_at_once: rows a pass; by default as many as fit into a bounded memory.
+        rows_at_once: rows per pass; by default as many as fit into a bounded memory.
 
     Raises:
         UnknownHeadError, UnknownPositionError: before the first pass.

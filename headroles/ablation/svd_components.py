@@ -77,9 +77,6 @@ _ROW_BUDGET = 24_000_000
 """Most logits in one pass."""
 
 
-# ------------------------------------------------------------------ spread over heads
-
-
 # ------------------------------------------------------------------ ablation
 
 
@@ -208,10 +205,10 @@ def remove(
     patterns, outputs = edits(conditions, [len(ids)] * 2, num_layers=loaded.num_layers)
     reference = run_edited(loaded, ids.expand(2, -1), patterns=patterns, outputs=outputs).logits
     clean = _outcome(reference[0], ids)
-    found = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
+    outcomes = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
         Removed(one, compare(clean, other, answer=clean.guess, token_ids=token_ids))
-        for one, other in zip([None, *removals], found, strict=True)
+        for one, other in zip([None, *removals], outcomes, strict=True)
     ]
 
 
@@ -306,15 +303,21 @@ def offset_scores(
         with loaded.lock, torch.no_grad(), queries_without(loaded, head, split, removals):
             query, key = query_key_products(loaded, head.layer, ids)
         scores = scale * (query[:, head.head] @ key[:, head.head].mT).double()  # [row query key]
-        scores = _centred(scores)
-        for offset in range(min(longest + 1, len(text) - 1)):
-            diagonal = scores.diagonal(-offset, 1, 2)[:, 1:]  # k >= 1
-            sums[:, offset] += diagonal.sum(1)
-            counts[offset] += diagonal.shape[1]
+        _add_by_offset(_centred(scores), sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()
     named = means[0] - means[1:]  # [top offset]
     rest = means[0] - named.sum(0)
     return OffsetScores(torch.cat([named, rest[None]]), means[0], tuple(counts), len(texts))
+
+
+def _add_by_offset(
+    scores: Float[Tensor, "row query key"], sums: Float[Tensor, "row offset"], counts: list[int]
+) -> None:
+    """Add one text's scores to the sums and counts of their distances, in place."""
+    for offset in range(min(len(counts), scores.shape[-1] - 1)):
+        diagonal = scores.diagonal(-offset, 1, 2)[:, 1:]  # k >= 1
+        sums[:, offset] += diagonal.sum(1)
+        counts[offset] += diagonal.shape[1]
 
 
 def _centred(scores: Float[Tensor, "row query key"]) -> Float[Tensor, "row query key"]:

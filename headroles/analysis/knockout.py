@@ -61,7 +61,7 @@ class Baseline:
     """The untouched model on some texts."""
 
     loss: Float[Tensor, " n"]
-    """[n] nats a counted token, text by text."""
+    """[n] nats per counted token, text by text."""
     means: Float[Tensor, "layer head d_head"]
     """[layer head d_head] mean output of every head over the positions after 0."""
 
@@ -122,7 +122,7 @@ def knocked_out(
     means: Float[Tensor, "layer head d_head"],
     advance: Callable[[int], None] = lambda passes: None,
 ) -> Float[Tensor, "condition n"]:
-    """The loss of every condition on every text, nats a counted token.
+    """The loss of every condition on every text, nats per counted token.
 
     Args:
         bridge: the model.

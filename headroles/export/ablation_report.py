@@ -48,7 +48,7 @@ small { display: block; font-weight: 600; }
 
 
 def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str:
-    """One page with a table a prompt; it needs no network and no other file."""
+    """One page with a table per prompt; it needs no network and no other file."""
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, headroles {headroles.__version__}"
     extra = f"<p>{escape(note)}</p>" if note else ""
     return (
@@ -57,9 +57,9 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
         "Every row is one run of the model with something knocked out, against the untouched run. "
-        "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats a token."
-        "</p><p>In a prompt, a solid border marks the position t that one-position conditions act "
-        "on, a dashed one the position before it.</p>"
+        "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
+        "token.</p><p>In a prompt, a solid border marks the position t that one-position "
+        "conditions act on, a dashed one the position before it.</p>"
         f"{extra}{''.join(map(_section, tables))}</body></html>\n"
     )
 
@@ -119,7 +119,7 @@ def watched(table: PromptTable) -> str:
 
 
 def condition_table(table: PromptTable) -> str:
-    """One row a condition; the tokens that moved one a cell, with arrow, sign and number."""
+    """One row per condition; the tokens that moved one per cell, with arrow, sign and number."""
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
@@ -151,7 +151,7 @@ def _line(row: Row, rose: int, fell: int) -> str:
 
 
 def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
-    """One cell a token, with arrow, sign and number; empty ones up to a width."""
+    """One cell per token, with arrow, sign and number; empty ones up to a width."""
     cells = [
         f'<td class="hr-{"up" if one.change > 0 else "down"}">'
         f"<bdi>{escape(visible(one.text))}</bdi>"
@@ -175,7 +175,7 @@ def signed(value: float) -> str:
 
 
 def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:
-    """One line a prompt and condition, with the provenance above.
+    """One line per prompt and condition, with the provenance above.
 
     Args:
         tables: the tables.

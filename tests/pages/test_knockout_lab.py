@@ -58,7 +58,7 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert beside_chance(app).startswith("**Larger than chance")
     html = page_html(app)
     assert "of 2,816 tokens" in html
-    assert "nats a token, mean of 7" in html  # the repeated tokens of the default prompt
+    assert "nats per token, mean of 7" in html  # the repeated tokens of the default prompt
     assert html.count("▲ +") == html.count("▼ -") == 8
     assert any("459 positions of 32 sentences" in one.value for one in app.caption)
 
@@ -138,7 +138,7 @@ def test_stop_keeps_what_there_is(monkeypatch) -> None:
 def test_many_at_once() -> None:
     app = open_page("Many at once")
     html = page_html(app)
-    assert html.count('hr-conditions"') == 4  # a table a prompt
+    assert html.count('hr-conditions"') == 4  # a table per prompt
     assert "L1H1, L1H4 and L1H6 to mean" in html
     assert re.search(r"stays first in \d of the 4 prompts", said(app, "stays first in"))
     first = app.multiselect(key=state.MANY_PROMPTS)

@@ -26,7 +26,7 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    found = circuits.qk_ov.summarise(
+    summary = circuits.qk_ov.summarise(
         loaded,
         head,
         settings,
@@ -37,7 +37,7 @@ def draw(
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
-        elements.html(html.table(HEADERS, lines(found), notes=False))
+        elements.html(html.table(HEADERS, lines(summary), notes=False))
         if head.layer:
             st.caption(
                 "Of the direct path from embedding to head only. A head that copies what earlier "
@@ -45,40 +45,40 @@ def draw(
             )
     with right:
         st.subheader("What position alone does", anchor=False)
-        positions(table, found)
+        positions(table, summary)
 
 
-def lines(found: HeadSummary) -> list[list[str]]:
+def lines(summary: HeadSummary) -> list[list[str]]:
     """The summary's numbers with their ranges and what they mean."""
     return [
         [
             "Copying (eigenvalues of OV)",
-            f"{found.copying:+.2f}",
+            f"{summary.copying:+.2f}",
             "−1 to +1",
             "near +1: a token attended to raises itself; near −1: it lowers itself",
         ],
         [
             "Copying (by count)",
-            formatting.percent(found.copies),
-            f"{found.copies_of:,} tokens",
+            formatting.percent(summary.copies),
+            f"{summary.copies_of:,} tokens",
             "share of tokens that raise themselves more than any other token",
         ],
         [
             "Self-match of QK",
-            f"{found.self_match:+.2f}",
+            f"{summary.self_match:+.2f}",
             "standard deviations; 0 is chance",
             "how much more than others a token wants its own copy",
         ],
         [
             "Previous token by position",
-            formatting.percent(found.previous),
-            f"chance {formatting.percent(found.previous_chance)}",
+            formatting.percent(summary.previous),
+            f"chance {formatting.percent(summary.previous_chance)}",
             "attention an average token would pay to the one before it, by position alone",
         ],
     ]
 
 
-def positions(table: PositionalTable, found: HeadSummary) -> None:
+def positions(table: PositionalTable, summary: HeadSummary) -> None:
     """The positional scores as a strip by offset, or a triangle by position."""
 
     if table.kind == "none":
@@ -89,8 +89,8 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
     back = "the token itself" if best == 0 else f"{html.count(best, 'token')} back"
     said = (
         f"By position alone an average token scores highest {back}; the token before it would "
-        f"get {formatting.percent(found.previous)} of the attention (chance "
-        f"{formatting.percent(found.previous_chance)})."
+        f"get {formatting.percent(summary.previous)} of the attention (chance "
+        f"{formatting.percent(summary.previous_chance)})."
     )
     drawing = (
         charts.circuits.offset_scores(offsets[:32].tolist())

@@ -172,7 +172,18 @@ def _whole_lists(
             st.info("This model has no token for that.")
         else:
             (row,) = circuits.qk_ov.rows_for(factors, frequencies.probabilities, [token])
-    names = export.circuits.labels(loaded, [row])
+    _lists_of(row, export.circuits.labels(loaded, [row]))
+    st.button(
+        f"See {head.label} on a prompt with this key",
+        icon=":material/zoom_in:",
+        on_click=_try_out,
+        args=(loaded, head, row),
+        key="circuit_try",
+    )
+
+
+def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
+    """A key's numbers and its three lists."""
     elements.html(
         f'<div class="hr-small">Key <b>{html.escape(names[row.token_id])}</b> (id {row.token_id}): '
         f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"
@@ -188,13 +199,6 @@ def _whole_lists(
     ):
         lines = [[names[item.token_id], f"{item.value:.2f}"] for item in values]
         place.html(html.table([title, "QK" if "Quer" in title else "OV"], lines))
-    st.button(
-        f"See {head.label} on a prompt with this key",
-        icon=":material/zoom_in:",
-        on_click=_try_out,
-        args=(loaded, head, row),
-        key="circuit_try",
-    )
 
 
 def first_token(loaded: LoadedModel, typed: str) -> int | None:

@@ -141,15 +141,15 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
 def _on_prompt(circuit: Circuit) -> None:
     prompt_form.folded(key="lesson_prompt")
-    found = run_prompt.run()
-    if found is None:
+    answer = run_prompt.run()
+    if answer is None:
         return
-    elements.cut_off(found.run.encoding)
+    elements.cut_off(answer.run.encoding)
     try:
         with st.spinner("Running your prompt without them."):
             measured = component_caches.on_prompt(
                 circuit.model,
-                found.run.token_ids,
+                answer.run.token_ids,
                 circuit.previous_token_heads,
                 circuit.induction_heads,
             )

@@ -1,4 +1,4 @@
-"""Many conditions on many prompts at once: a table a prompt, a summary, and files to keep."""
+"""Many conditions on many prompts at once: a table per prompt, a summary, and files to keep."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
             f"All {len(right)} that the model gets right", key=state.MANY_ALL, disabled=not right
         )
         st.text_area(
-            "Own prompts, one a line",
+            "Own prompts, one per line",
             key=state.MANY_OWN,
             placeholder="The dog ran home. The dog ran => home",
             help="After => the token that should come next; without it, the model's own guess is "
@@ -160,18 +160,18 @@ def _label(ready: ReadyPrompt, rank: int) -> str:
 
 
 def own_prompts(text: str) -> list[ReadyPrompt]:
-    """Prompts that were typed, one a line, with their answers.
+    """Prompts that were typed, one per line, with their answers.
 
     >>> own_prompts("one two => three\\n\\nThe cat")
     [ReadyPrompt(kind='Own', prompt='one two', answer='three'), \
 ReadyPrompt(kind='Own', prompt='The cat', answer='')]
     """
-    found = []
+    prompts = []
     for line in text.splitlines():
         prompt, _, answer = line.partition("=>")
         if prompt.strip():
-            found.append(ReadyPrompt(OWN, prompt.strip(), answer.strip()))
-    return found
+            prompts.append(ReadyPrompt(OWN, prompt.strip(), answer.strip()))
+    return prompts
 
 
 def _tabulate(asked: Asked, one: ReadyPrompt) -> PromptTable:

@@ -36,7 +36,7 @@ class Effect(NamedTuple):
 EFFECTS = (
     Effect("The watched token gets less likely", "surprise", "log-probability lost (nats)"),
     Effect("The whole guess shifts", "kl", "KL divergence (nats)"),
-    Effect("The loss on repeats rises", "repeat_loss_change", "loss on repeats (nats a token)"),
+    Effect("The loss on repeats rises", "repeat_loss_change", "loss on repeats (nats per token)"),
 )
 
 
