@@ -85,7 +85,7 @@ def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
     """The prompts that were typed and the ready ones; without either, the repetitions."""
     own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
     kind = options.ready or (None if own else "Repetition")
-    return own + [one for one in READY if kind in (one.kind, "all")]
+    return own + [ready for ready in READY if kind in (ready.kind, "all")]
 
 
 def print_table(table: PromptTable) -> None:
@@ -109,7 +109,8 @@ def print_control(
         seed=options.seed,
     )
     clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
-    lost = [compare(clean, one, answer=table.answer.token_id).surprise for one in (own, *others)]
+    answer = table.answer.token_id
+    lost = [compare(clean, other, answer=answer).surprise for other in (own, *others)]
     found = judge(lost[0], lost[1:])
     print(
         f"  control: {control.note} The answer loses {found.effect:+.2f} nats, others "
@@ -149,15 +150,15 @@ def previous_token_test(
 def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace) -> None:
     """All prompts under all conditions, on the screen and in the files."""
     tables = []
-    for one in tqdm(chosen_prompts(options), unit="prompt", disable=None):
+    for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
         table = tabulate(
             loaded,
-            one.prompt,
+            ready.prompt,
             partial(standard_conditions, heads, position=options.position),
-            answer=one.answer,
+            answer=ready.answer,
             top=options.top,
             position=options.position,
-            kind=one.kind,
+            kind=ready.kind,
         )
         tables.append(table)
         print_table(table)

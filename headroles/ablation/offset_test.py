@@ -18,7 +18,7 @@ switched off. Errors: standard error of the mean over samples; jackknife for the
 Stein 1981).
 
 >>> samples = draw_samples(loaded, SENTENCES, n=50, offsets=8)  # doctest: +SKIP
->>> measured = [measure(loaded, one, Head(0, 6), offsets=8) for one in samples]  # doctest: +SKIP
+>>> measured = [measure(loaded, samples[0], Head(0, 6), offsets=8)]  # doctest: +SKIP
 >>> profile(measured).peak  # doctest: +SKIP
 1
 """
@@ -157,7 +157,7 @@ def measure(
     for off in (None, head, *others):
         before = () if off is None else (HeadOutput((off,), positions=(-1,)),)
         conditions.append(Condition("", before) if before else UNTOUCHED)
-        conditions += [Condition("", (*before, one)) for one in hidden]
+        conditions += [Condition("", (*before, values)) for values in hidden]
     rows = [sample.token_ids] * len(conditions)
     outcomes = list(run_conditions(loaded, rows, conditions, losses=False))
     moved = torch.stack(
@@ -169,7 +169,7 @@ def measure(
 
 def _moved(outcomes: Sequence[Outcome]) -> Float[Tensor, " offset"]:
     """[offset] KL(first || each of the others) of the next-token distributions, in nats."""
-    logs = torch.stack([one.logits for one in outcomes]).double().log_softmax(-1)
+    logs = torch.stack([outcome.logits for outcome in outcomes]).double().log_softmax(-1)
     return (logs[0].exp() * (logs[0] - logs[1:])).sum(-1).clamp_min(0)
 
 
@@ -181,9 +181,9 @@ def profile(measured: Sequence[Measured]) -> Profile:
     """
     if not measured:
         raise AnalysisError("No sample was measured.", hint="Let the test run a moment.", value=0)
-    with_head = torch.stack([one.with_head for one in measured])  # [n offset]
-    without = torch.stack([one.without_head for one in measured])  # [n offset]
-    others = torch.stack([one.without_other for one in measured])  # [n other offset]
+    with_head = torch.stack([sample.with_head for sample in measured])  # [n offset]
+    without = torch.stack([sample.without_head for sample in measured])  # [n offset]
+    others = torch.stack([sample.without_other for sample in measured])  # [n other offset]
     has_others = others.shape[1] > 0
     carried = with_head - without
     carried_by_others = with_head - others.mean(1) if has_others else None

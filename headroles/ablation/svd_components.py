@@ -123,16 +123,16 @@ def ov_edit(
 ) -> Callable[[Tensor], Tensor]:
     """[row] removals as an edit of a layer's head outputs z ``[row query head d_head]``."""
     prepared = [
-        None if one is None else writing_weights(weights.W_O, split.V[list(one.components)])
-        for one in removals
+        None if removal is None else writing_weights(weights.W_O, split.V[list(removal.components)])
+        for removal in removals
     ]
 
     def edit(z: Tensor) -> Tensor:
-        for row, (one, made) in enumerate(zip(removals, prepared, strict=True)):
-            if one is None or made is None:
+        for row, (removal, made) in enumerate(zip(removals, prepared, strict=True)):
+            if removal is None or made is None:
                 continue
             w, reads = made
-            for place in range(weights.num_heads) if one.everywhere else (head,):
+            for place in range(weights.num_heads) if removal.everywhere else (head,):
                 own = z[row, :, place]  # [query d_head]
                 z[row, :, place] = own - (own.float() @ reads[place] @ w[place]).to(z.dtype)
         return z
@@ -157,11 +157,11 @@ def queries_without(
     def hook(_module: object, given: tuple, result: Tensor) -> Tensor:
         x = given[0].reshape(len(removals), -1, given[0].shape[-1])  # OPT folds rows and positions
         changed = result.clone().reshape(len(removals), x.shape[1], -1)
-        for row, one in enumerate(removals):
-            if one is None:
+        for row, removal in enumerate(removals):
+            if removal is None:
                 continue
-            directions = split.U[list(one.components)].to(x.dtype)  # [component d_model]
-            for place in range(weights.num_heads) if one.everywhere else (head.head,):
+            directions = split.U[list(removal.components)].to(x.dtype)  # [component d_model]
+            for place in range(weights.num_heads) if removal.everywhere else (head.head,):
                 part = x[row] @ directions.T @ (directions @ weights.W_Q[place])  # [pos d_head]
                 changed[row, :, features[place]] -= part
         return changed.reshape(result.shape)
@@ -193,10 +193,10 @@ def remove(
         DecompositionError: for a component that is not there.
     """
     most = len(split.S)
-    for one in removals:
-        if not all(0 <= number < most for number in one.components):
+    for removal in removals:
+        if not all(0 <= number < most for number in removal.components):
             raise DecompositionError(
-                f"There is no component {max(one.components) + 1}.",
+                f"There is no component {max(removal.components) + 1}.",
                 hint=f"The map of this head has {most}.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
@@ -207,8 +207,8 @@ def remove(
     clean = _outcome(reference[0], ids)
     outcomes = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
-        Removed(one, compare(clean, other, answer=clean.guess, token_ids=token_ids))
-        for one, other in zip([None, *removals], outcomes, strict=True)
+        Removed(removal, compare(clean, other, answer=clean.guess, token_ids=token_ids))
+        for removal, other in zip([None, *removals], outcomes, strict=True)
     ]
 
 

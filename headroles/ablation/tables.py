@@ -185,9 +185,9 @@ def row_of(
     says, sure = _first(loaded, other)
     rose, fell = (
         tuple(
-            Moved(text, one.change)
-            for text, one in zip(
-                token_texts(loaded.tokenizer, [one.token_id for one in part]), part, strict=True
+            Moved(text, moved.change)
+            for text, moved in zip(
+                token_texts(loaded.tokenizer, [moved.token_id for moved in part]), part, strict=True
             )
         )
         for part in logit_changes(clean, other, top=min(top, MOST))

@@ -325,7 +325,7 @@ class _Task:
 
     @property
     def conditions(self) -> list[Condition]:
-        drawn = [one for draws in self.draws.values() for one in draws.conditions]
+        drawn = [condition for draws in self.draws.values() for condition in draws.conditions]
         return [*self.draws, *drawn]
 
     def record(self, changes: Changes, baseline_loss: float) -> CausalRole:
@@ -388,7 +388,7 @@ def _tasks(
 def _effect(condition: Condition, draws: Draws, changes: Changes) -> Effect:
     """A condition beside its control, rounded as it is stored, so that the verdict follows."""
     change = changes[condition].double()
-    drawn = [float(changes[one].double().mean()) for one in draws.conditions]
+    drawn = [float(changes[draw].double().mean()) for draw in draws.conditions]
     exact = effect_of(float(change.mean()), drawn)
     return Effect(
         round(exact.change, 6),

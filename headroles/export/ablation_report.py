@@ -137,13 +137,13 @@ def condition_table(table: PromptTable) -> str:
 
 
 def _line(row: Row, rose: int, fell: int) -> str:
-    one = row.comparison
+    comparison = row.comparison
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
         f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
-        f"<td>{one.kl:.3f}</td>",
-        f"<td>{_signed(one.loss_change)}</td>",
-        f"<td>{_signed(one.repeat_loss_change)}</td>",
+        f"<td>{comparison.kl:.3f}</td>",
+        f"<td>{_signed(comparison.loss_change)}</td>",
+        f"<td>{_signed(comparison.repeat_loss_change)}</td>",
         *moved_cells(row.rose, width=rose),
         *moved_cells(row.fell, width=fell),
     ]
@@ -153,10 +153,10 @@ def _line(row: Row, rose: int, fell: int) -> str:
 def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
     """One cell per token, with arrow, sign and number; empty ones up to a width."""
     cells = [
-        f'<td class="hr-{"up" if one.change > 0 else "down"}">'
-        f"<bdi>{escape(visible(one.text))}</bdi>"
-        f"<small>{'▲' if one.change > 0 else '▼'} {one.change:+.2f}</small></td>"
-        for one in moved
+        f'<td class="hr-{"up" if token.change > 0 else "down"}">'
+        f"<bdi>{escape(visible(token.text))}</bdi>"
+        f"<small>{'▲' if token.change > 0 else '▼'} {token.change:+.2f}</small></td>"
+        for token in moved
     ]
     return cells + ["<td></td>"] * (width - len(cells))
 
@@ -190,7 +190,7 @@ def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -
 
 
 def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, object]:
-    one = row.comparison
+    comparison = row.comparison
     flat: dict[str, object] = {
         "kind": table.kind,
         "prompt": table.prompt,
@@ -200,13 +200,13 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
         "condition": row.name,
         "says": row.says,
         "says_probability": row.says_probability,
-        "rank_before": one.rank_before,
-        "rank": one.rank,
-        "probability_before": one.probability_before,
-        "probability": one.probability,
-        "kl_nats": one.kl,
-        "loss_change_nats": one.loss_change,
-        "repeat_loss_change_nats": one.repeat_loss_change,
+        "rank_before": comparison.rank_before,
+        "rank": comparison.rank,
+        "probability_before": comparison.probability_before,
+        "probability": comparison.probability,
+        "kl_nats": comparison.kl,
+        "loss_change_nats": comparison.loss_change,
+        "repeat_loss_change_nats": comparison.repeat_loss_change,
     }
     for way, part, width in (("rose", row.rose, rose), ("fell", row.fell, fell)):
         for place in range(width):

@@ -186,7 +186,7 @@ def _values(answer: Answer) -> Chosen | None:
     with right:
         layer = st.selectbox(
             "In", [None, *range(layers)], key=state.LAB_LAYER,
-            format_func=lambda one: "all layers" if one is None else f"layer {one}",
+            format_func=lambda layer: "all layers" if layer is None else f"layer {layer}",
         )  # fmt: skip
     if back == state.CHOSEN:
         positions = tuple(_positions(answer, "Positions", "choose positions", key="lab_places"))

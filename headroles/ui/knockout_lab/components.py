@@ -47,7 +47,7 @@ def draw() -> None:
     st.markdown(
         "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
         "can be split into *components*, one direction that is read and one that is written each, "
-        "ranked by how much of the map's weight they carry. Take one away, and see whether the "
+        "ranked by how much of the map's weight they carry. Leave one out, and see whether the "
         "head still works: is it one big part, or many small ones?"
     )
     asked = _choose()
@@ -223,8 +223,8 @@ COLUMNS = [
 def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) -> list[list[str]]:
     """The whole head, then every component: weight, spread, and both effects."""
 
-    def numbers(one: Removed) -> list[str]:
-        return [signed(one.comparison.loss_change or 0.0), f"{one.comparison.kl:.4f}"]
+    def numbers(effect: Removed) -> list[str]:
+        return [signed(effect.comparison.loss_change or 0.0), f"{effect.comparison.kl:.4f}"]
 
     rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(removed[0][0]), "–", "–"]]
     shares, effective = split.components.shares, split.spread.effective_heads
@@ -257,7 +257,7 @@ def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     head = f"Without all of {asked.head.label} the next guess moves by {whole.kl:.3f} nats (KL)"
     if len(removed) < 2:
         return f"{head}."
-    moved = [one[1].comparison.kl for one in removed[1:]]
+    moved = [effects[1].comparison.kl for effects in removed[1:]]
     best = max(range(len(moved)), key=moved.__getitem__)
     everywhere = removed[1 + best][2].comparison.kl
     return (

@@ -85,8 +85,8 @@ def _flat(parts: list[list[int]]) -> list[int]:
 def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     """The boxes; what stands in them when the button is pressed is asked."""
     layers, heads = knockout_lab_caches.shape(model)
-    order = sorted(range(len(READY)), key=lambda one: (ranks[one] > 1, one))
-    right = [one for one in order if ranks[one] == 1]
+    order = sorted(range(len(READY)), key=lambda place: (ranks[place] > 1, place))
+    right = [place for place in order if ranks[place] == 1]
     _begin(model, right or order)
     with st.form("many_form"):
         st.multiselect(
@@ -97,7 +97,7 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
         st.multiselect(
             f"Ready prompts (✓ marks the {len(right)} of {len(READY)} that the model gets right)",
             order,
-            format_func=lambda one: _label(READY[one], ranks[one]),
+            format_func=lambda place: _label(READY[place], ranks[place]),
             key=state.MANY_PROMPTS,
         )
         st.checkbox(
@@ -129,7 +129,7 @@ def _ask(model: str, right: Sequence[int]) -> None:
     now = st.session_state
     every = right if now[state.MANY_ALL] else []
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
-    prompts = (*(READY[one] for one in chosen), *own_prompts(now[state.MANY_OWN] or ""))
+    prompts = (*(READY[place] for place in chosen), *own_prompts(now[state.MANY_OWN] or ""))
     heads = tuple(sorted(map(Head.parse, now[state.MANY_HEADS])))
     now[state.MANY_ASKED] = Asked(model, heads, prompts, now[state.MANY_TOP])
 
@@ -147,8 +147,8 @@ def _begin(model: str, order: Sequence[int]) -> None:
         entry = None
     st.session_state[state.MANY_HEADS] = named or choose_heads.first_heads(entry)
     kinds: dict[str, int] = {}
-    for one in order:
-        kinds.setdefault(READY[one].kind, one)
+    for place in order:
+        kinds.setdefault(READY[place].kind, place)
     st.session_state[state.MANY_PROMPTS] = list(kinds.values())[-FIRST:]
     st.session_state[state.MANY_ASKED] = None
 
@@ -174,16 +174,16 @@ ReadyPrompt(kind='Own', prompt='The cat', answer='')]
     return prompts
 
 
-def _tabulate(asked: Asked, one: ReadyPrompt) -> PromptTable:
+def _tabulate(asked: Asked, ready: ReadyPrompt) -> PromptTable:
 
     with knockout_lab_caches.model(asked.model) as loaded:
         return ablation.tabulate(
             loaded,
-            one.prompt,
+            ready.prompt,
             partial(ablation.standard_conditions, asked.heads),
-            answer=one.answer,
+            answer=ready.answer,
             top=asked.top,
-            kind=one.kind,
+            kind=ready.kind,
         )
 
 
@@ -198,8 +198,8 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         table(
             ["Ablated", "Still first", "Answer loses, mean ± spread"],
             [
-                (one.name, f"{one.still_first} of {one.were_first}", _loss(one.lost, one.spread))
-                for one in rows
+                (row.name, f"{row.still_first} of {row.were_first}", _loss(row.lost, row.spread))
+                for row in rows
             ],
         )
     )
@@ -207,12 +207,12 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         "“Still first” counts the prompts where the answer was first before. What it loses is "
         "log-probability in nats: 0.69 is half as likely. “–”: too few prompts for a spread."
     )
-    for place, one in enumerate(tables):
-        label = f"{one.kind}: “{shorten(' '.join(one.prompt.split()), limit=70)}”"
+    for place, prompt in enumerate(tables):
+        label = f"{prompt.kind}: “{shorten(' '.join(prompt.prompt.split()), limit=70)}”"
         with st.expander(plain(label), expanded=place == 0):
-            elements.html(export.marked_strip(one.encoding, {one.position}, word="t"))
-            st.caption(plain(export.watched(one)))
-            elements.html(export.condition_table(one))
+            elements.html(export.marked_strip(prompt.encoding, {prompt.position}, word="t"))
+            st.caption(plain(export.watched(prompt)))
+            elements.html(export.condition_table(prompt))
 
 
 def _loss(lost: float, spread: float | None) -> str:
@@ -221,8 +221,8 @@ def _loss(lost: float, spread: float | None) -> str:
 
 def headline(rows: Sequence[Summary]) -> str:
     """What your heads at their mean do, and what costs most, in two sentences (plain text)."""
-    own = next((one for one in rows if one.name.endswith("to mean")), rows[0])
-    worst = max(rows, key=lambda one: one.lost)
+    own = next((row for row in rows if row.name.endswith("to mean")), rows[0])
+    worst = max(rows, key=lambda row: row.lost)
     return (
         f"With {own.name}, the answer stays first in {own.still_first} of the {own.were_first} "
         f"prompts where it was first. Costs most: {worst.name}."
