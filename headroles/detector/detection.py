@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -242,57 +243,73 @@ def detect(
     """
     fits = _check(patterns, prompts)
     asked = _asked(loaded, heads)
-    shape = (len(patterns), len(prompts))
-    model = (loaded.num_layers, loaded.num_heads)
-    scores = {name: torch.full((*shape, *model), torch.nan) for name in MEASURES}
-    even = {name: torch.full(shape, torch.nan) for name in MEASURES}
-    kept = torch.zeros(len(prompts), *model)
-    rows, filled = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
-    largest, binary = torch.zeros(len(patterns)), torch.ones(len(patterns), dtype=torch.bool)
+    scores = _Scores.empty(len(patterns), len(prompts), loaded.num_layers, loaded.num_heads)
     done = 0
     for places in batches(prompts.sequences, max_cells=MAX_CELLS):
-        some = prompts.some(places)
+        batch = prompts.some(places)
         laid = lay(
             patterns,
-            some,
+            batch,
             exclude_bos=exclude_bos,
             exclude_current_token=exclude_current_token,
         )
-
-        def on_layer(
-            layer: int, attention: Tensor, places: Tensor = places, laid: CellWeights = laid
-        ) -> None:
-            found, left = compare(attention, laid)
-            for name, values in found.items():
-                scores[name][:, places, layer] = values
-            kept[places, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
-
-        each_layer(loaded, some.sequences.token_ids, on_layer)
-        spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
-        for name, values in compare(spread, laid)[0].items():
-            even[name][:, places] = values.squeeze(-1)
-        rows[:, places] = laid.rows
-        filled[:, places] = (laid.drawn > 0).any(-1).sum(-1) / laid.lengths
-        largest = torch.maximum(largest, laid.drawn.sum(-1).flatten(1).amax(-1))
-        binary &= laid.binary
+        each_layer(loaded, batch.sequences.token_ids, partial(scores.add_layer, places, laid))
+        scores.add_batch(places, laid)
         done += len(places)
         if progress:
             progress(done, len(prompts))
     return Detection(
         patterns=tuple(patterns),
-        scores=scores,
-        even=even,
-        kept=kept,
-        rows=rows,
-        filled=filled,
-        largest_row=largest,
-        binary=binary,
+        **vars(scores),
         fits=fits,
         asked=asked,
         lengths=prompts.sequences.lengths,
         exclude_bos=exclude_bos,
         exclude_current_token=exclude_current_token,
     )
+
+
+@dataclass(eq=False)
+class _Scores:
+    """What a detection has measured so far, batch by batch; the fields are Detection's own."""
+
+    scores: dict[str, Tensor]
+    even: dict[str, Tensor]
+    kept: Tensor
+    rows: Tensor
+    filled: Tensor
+    largest_row: Tensor
+    binary: Tensor
+
+    @classmethod
+    def empty(cls, patterns: int, prompts: int, layers: int, heads: int) -> _Scores:
+        shape = (patterns, prompts)
+        return cls(
+            scores={name: torch.full((*shape, layers, heads), torch.nan) for name in MEASURES},
+            even={name: torch.full(shape, torch.nan) for name in MEASURES},
+            kept=torch.zeros(prompts, layers, heads),
+            rows=torch.zeros(shape, dtype=torch.long),
+            filled=torch.zeros(shape),
+            largest_row=torch.zeros(patterns),
+            binary=torch.ones(patterns, dtype=torch.bool),
+        )
+
+    def add_layer(self, places: Tensor, laid: CellWeights, layer: int, attention: Tensor) -> None:
+        """Score one layer's patterns on the prompts of a batch."""
+        measured, left = compare(attention, laid)
+        for name, values in measured.items():
+            self.scores[name][:, places, layer] = values
+        self.kept[places, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
+
+    def add_batch(self, places: Tensor, laid: CellWeights) -> None:
+        """What depends on the prompts of a batch alone, chance included."""
+        spread = even_spread(laid.drawn.shape[-1]).expand(len(places), -1, -1, -1)
+        for name, values in compare(spread, laid)[0].items():
+            self.even[name][:, places] = values.squeeze(-1)
+        self.rows[:, places] = laid.rows
+        self.filled[:, places] = (laid.drawn > 0).any(-1).sum(-1) / laid.lengths
+        self.largest_row = torch.maximum(self.largest_row, laid.drawn.sum(-1).flatten(1).amax(-1))
+        self.binary &= laid.binary
 
 
 def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:
