@@ -38,7 +38,7 @@ def copy_link(page) -> str:
 
 def alt_of_pattern(page) -> str:
     """What the pattern's alt text says, numbers included."""
-    pattern = page.page.locator(".st-key-pattern [aria-label^='Attention of']").first
+    pattern = page.page.locator(".st-key-head_closeup-pattern [aria-label^='Attention of']").first
     return pattern.get_attribute("aria-label")
 
 
@@ -128,7 +128,7 @@ def test_text_that_was_not_run_stays_when_the_second_box_opens(visit) -> None:
 def test_a_click_on_a_pair_leads_to_its_head(visit) -> None:
     with visit() as page:
         page.press("Compare with a second prompt")
-        drawing = page.page.locator(".st-key-pair_card_induction svg.marks")
+        drawing = page.page.locator(".st-key-your_prompt-pair_card_induction svg.marks")
         drawing.scroll_into_view_if_needed()
         labels = [
             text

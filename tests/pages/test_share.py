@@ -235,7 +235,7 @@ def test_every_bad_value_is_named_and_the_notes_can_be_dismissed() -> None:
     assert app.text_area(key=session.BOX).value == PROMPT  # what is in order is taken
     run(app)
     assert len(warnings(app)) == 3
-    app.button(key="dismiss_link_errors").click().run()
+    app.button(key="app-dismiss_link_errors").click().run()
     assert not warnings(app)
 
 
@@ -245,7 +245,7 @@ def test_every_bad_value_is_named_and_the_notes_can_be_dismissed() -> None:
 def test_the_address_follows_what_is_shown_and_what_is_typed_is_not_undone_by_it() -> None:
     app = open_link(p=PROMPT)
     app.text_area(key=session.BOX).set_value("Mine")
-    app.button(key="run").click()
+    app.button(key="app-run").click()
     app.query_params["p"] = PROMPT  # the browser may still send the address of before
     run(app)
     assert app.session_state[session.PROMPT] == "Mine"
@@ -263,7 +263,7 @@ def test_an_unchanged_address_is_not_sent_again(monkeypatch) -> None:
 
 def test_moving_on_keeps_the_prompt_and_the_admin_page_does_not_show_it() -> None:
     app = open_link(p=PROMPT)
-    app.button(key="all_heads").click()
+    app.button(key="your_prompt-all_heads").click()
     assert run(app).query_params == {"m": "demo", "p": PROMPT, "r": "induction", "v": "all"}
     app.switch_page(ADMIN)
     assert run(app).query_params == {}
@@ -281,7 +281,7 @@ def test_the_admin_page_reads_no_link() -> None:
 def test_going_back_reads_the_address_again(monkeypatch) -> None:
     app = open_link(p=PROMPT)
     app.text_area(key=session.BOX).set_value("Mine")
-    app.button(key="run").click()
+    app.button(key="app-run").click()
     run(app)
     app.query_params.clear()
     app.query_params.update({"m": "demo", "p": PROMPT})

@@ -32,7 +32,7 @@ def open_page():
 
 def run_prompt(app, prompt: str):
     app.text_area(key=session.BOX).set_value(prompt)
-    app.button(key="run").click()
+    app.button(key="app-run").click()
     app.run()
     assert not app.exception
     return app
@@ -104,12 +104,12 @@ def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
 
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="try_card_induction").click().run()
+    app.button(key="your_prompt-try_card_induction").click().run()
     assert app.text_area(key=session.BOX).value == ROLES["induction"].hints[0]
     assert "try_card_induction" not in buttons(app)
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
 
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
     assert "undo" not in buttons(app)
     assert "try_card_induction" in buttons(app)
@@ -117,17 +117,17 @@ def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
 
 def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
     app.text_area(key=session.BOX).set_value("not run yet")
-    app.button(key="example_1").click().run()
+    app.button(key="app-example_1").click().run()
     assert app.text_area(key=session.BOX).value == EXAMPLES[1].prompt
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == "not run yet"
 
 
 def test_one_way_back_through_several_examples(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="example_2").click().run()
-    app.button(key="example_3").click().run()
-    app.button(key="undo").click().run()
+    app.button(key="app-example_2").click().run()
+    app.button(key="app-example_3").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
 
 
@@ -221,7 +221,7 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
     os.utime(planted, (1_769_860_800, 1_769_860_800))  # 31 January 2026, 12:00 UTC
     app.run()
     planted.write_text(planted.read_text()[:400])  # half a file
-    app.button(key="example_1").click().run()
+    app.button(key="app-example_1").click().run()
 
     assert not app.exception
     assert not app.warning
@@ -232,7 +232,7 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
     assert "version of 31 January 2026, 12:00 UTC" in captions(app)
 
     planted.write_bytes(good)  # mended: the note goes on the next interaction
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert "damaged" not in captions(app)
 
 
@@ -306,7 +306,7 @@ def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> No
     assert not app.exception
     assert "gpt2" in app.error[0].value
     assert app.text_area(key=session.BOX).value == NO_REPEATS
-    app.button(key="use_default_model").click().run()
+    app.button(key="app-use_default_model").click().run()
     assert not app.error
     assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
     assert app.text_area(key=session.BOX).value == NO_REPEATS
@@ -314,7 +314,7 @@ def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> No
 
 def test_the_way_to_all_heads_keeps_the_prompt(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="all_heads").click().run()
+    app.button(key="your_prompt-all_heads").click().run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Head map"]
     assert app.radio(key=session.MAP_SOURCE).value == session.PROMPTED
