@@ -109,13 +109,13 @@ def section(app, name: str):
 
 
 def press(app, key: str):
-    app.button(key=key).click().run()
+    app.button(key=f"admin-{key}").click().run()
     assert not app.exception
     return app
 
 
 def buttons(app) -> dict[str, object]:
-    return {button.key: button for button in app.button if button.key}
+    return {button.key.removeprefix("admin-"): button for button in app.button if button.key}
 
 
 def texts(app) -> str:

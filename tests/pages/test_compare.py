@@ -29,7 +29,7 @@ def app(planted):
 
 
 def press(app, key: str):
-    app.button(key=key).click().run()
+    app.button(key=f"your_prompt-{key}").click().run()
     assert not app.exception
     return app
 

@@ -149,7 +149,7 @@ def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, s
     app.switch_page("pages/knockout_lab.py").run()
     assert not app.exception
     assert len(bars(app)) == 1
-    assert f"meanwhile_{MODEL}" in [button.key for button in app.button]
+    assert f"app-meanwhile_{MODEL}" in [button.key for button in app.button]
     assert caches.models_in_memory().names() == before
 
 
@@ -164,7 +164,7 @@ def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) 
     app.switch_page(page).run()
     assert not app.exception
     assert "the download was cut off" in app.error[0].value
-    assert {"use_default_model", "try_again"} <= {button.key for button in app.button}
+    assert {"app-use_default_model", "app-try_again"} <= {button.key for button in app.button}
 
 
 def test_the_second_model_of_the_map_is_waited_for_in_its_place(app, download) -> None:

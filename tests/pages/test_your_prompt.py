@@ -98,21 +98,25 @@ def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
     html = page_html(app)
     assert html.count("No token appears twice.") >= 2  # in the card and in the box
     assert ROLES["induction"].asleep in html
-    assert {"try_card_induction", "try_box_induction", "try_box_duplicate_token"} <= buttons(app)
-    assert "try_box_previous_token" not in buttons(app)
+    assert {
+        "your_prompt-try_card_induction",
+        "your_prompt-try_box_induction",
+        "your_prompt-try_box_duplicate_token",
+    } <= buttons(app)
+    assert "your_prompt-try_box_previous_token" not in buttons(app)
 
 
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     run_prompt(app, NO_REPEATS)
     app.button(key="your_prompt-try_card_induction").click().run()
     assert app.text_area(key=session.BOX).value == ROLES["induction"].hints[0]
-    assert "try_card_induction" not in buttons(app)
+    assert "your_prompt-try_card_induction" not in buttons(app)
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
 
     app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
-    assert "undo" not in buttons(app)
-    assert "try_card_induction" in buttons(app)
+    assert "app-undo" not in buttons(app)
+    assert "your_prompt-try_card_induction" in buttons(app)
 
 
 def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
@@ -137,7 +141,7 @@ def test_an_empty_prompt_is_a_sentence_and_loses_nothing(app, prompt: str) -> No
     assert "The prompt is empty" in app.error[0].value
     assert app.text_area(key=session.BOX).value == prompt
     assert not app.get("vega_lite_chart")
-    assert "example_0" in buttons(app)
+    assert "app-example_0" in buttons(app)
 
 
 def test_one_token_is_too_short_to_tell(app) -> None:
@@ -198,7 +202,7 @@ def test_without_a_file_the_tokens_and_the_way_to_all_heads_remain(planted) -> N
     html = page_html(app)
     assert "hr-strip" in html
     assert "provisional thresholds" in captions(app)
-    assert "all_heads" in buttons(app)
+    assert "your_prompt-all_heads" in buttons(app)
     assert len(app.get("vega_lite_chart")) == 1  # the guesses
 
 
@@ -208,7 +212,7 @@ def test_a_broken_file_is_said_and_the_way_to_all_heads_remains(planted, content
     app = open_page()
     assert "cannot be read" in app.warning[0].value
     assert "provisional thresholds" in captions(app)
-    assert "all_heads" in buttons(app)
+    assert "your_prompt-all_heads" in buttons(app)
 
 
 def captions(app) -> str:

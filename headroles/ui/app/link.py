@@ -38,7 +38,7 @@ MOST_UNKNOWN = 5
 VIEWS = ("listed", "all", "reference")
 """Listed heads, all heads on this prompt, all heads in the reference scores."""
 FOREIGN = re.compile(
-    r"utm_.*|mtm_.*|pk_.*|hsa_.*|_hs.*|mc_[ce]id|[a-z]*clid|gclsrc|igshid?|_g[al]|ref|embed(_options)?"
+    r"utm_.*|mtm_.*|pk_.*|hsa_.*|_hs.*|mc_[ce]id|[a-z]*clk?id|gclsrc|igshid?|_g[al]|ref|embed(_options)?"
 )
 """Names that trackers, mail programs and Streamlit's own frames put into any address."""
 
