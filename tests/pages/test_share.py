@@ -165,7 +165,13 @@ def test_circuits_and_the_lab_go_on_after_a_bad_value(page, query, sentence) -> 
 
 
 @pytest.mark.parametrize(
-    ("query", "title"), [({"head": "L1H1"}, "Head close-up"), ({"view": "all"}, "Head map")]
+    ("query", "title"),
+    [
+        ({"head": "L1H1"}, "Head close-up"),
+        ({"view": "all"}, "Head map"),
+        ({"view": "reference", "head": "L1H1"}, "Head map"),
+        ({"view": "listed"}, "Your Prompt"),
+    ],
 )
 def test_a_link_to_the_app_itself_leads_to_where_its_picture_is(query, title) -> None:
     assert open_link(**query).title[0].value == title
@@ -330,6 +336,17 @@ def test_going_back_reads_the_address_again(monkeypatch) -> None:
     app.query_params.update({"model": "demo", "prompt": PROMPT})
     monkeypatch.setattr(address, "_went_back", lambda: True)
     assert run(app).text_area(key=session.BOX).value == PROMPT
+
+
+def test_going_back_to_your_prompt_leaves_the_map_as_it_is(monkeypatch) -> None:
+    app = open_link(MAP, view="all")
+    app.switch_page("pages/your_prompt.py")
+    app.query_params.clear()
+    app.query_params.update({"model": "demo"})
+    monkeypatch.setattr(address, "_went_back", lambda: True)
+    run(app)
+    assert app.title[0].value == "Your Prompt"
+    assert app.session_state[session.MAP_SOURCE] == session.PROMPTED
 
 
 # ------------------------------------------------------------------ too long

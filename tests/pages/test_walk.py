@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui.app import session
 from headroles.ui.detector_lab import state as detector_lab
 from headroles.ui.knockout_lab import state as knockout_lab
 
@@ -40,12 +39,11 @@ def test_the_detector_lab_asks_all_heads_after_the_knock_out_lab() -> None:
 
 
 def test_every_key_of_the_session_says_whose_it_is_and_typed_text_survives_the_walk() -> None:
-    app = start()
-    app.text_area(key=session.BOX).set_value("typed, not run").run()
+    app = visit(start(), "detector_lab")
+    app.text_input(key=detector_lab.EXPRESSION).set_value("typed, not added").run()
     for page in PAGES:
         visit(app, page)
-        keys = {key for key in app.session_state._state.filtered_state if not key.startswith("$$")}
-        owners = {key.partition("-")[0] for key in keys}
-        assert owners <= {"app", *PAGES}, keys
-    visit(app, "your_prompt")
-    assert app.text_area(key=session.BOX).value == "typed, not run"
+        keys = {key for key in app.session_state._state.filtered_state if "$$" not in key}
+        assert {key.partition("-")[0] for key in keys} <= {"app", *PAGES}, keys
+    visit(app, "detector_lab")
+    assert app.text_input(key=detector_lab.EXPRESSION).value == "typed, not added"

@@ -78,7 +78,7 @@ def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
         said = value is not link.ABSENT
         if said or row.first is not link.KEEP:
             row.take(value if said else row.first)
-        if leads and said and row.leads_to and value != row.first:
+        if leads and said and row.leads_to:
             st.session_state[session.NAVIGATE_TO] = row.leads_to
     return errors
 

@@ -89,7 +89,7 @@ class Row(NamedTuple):
     """Whether the page's address says it; otherwise it is only understood."""
 
     def value_in(self, query: Query) -> object:
-        """What an address says; :data:`ABSENT` if it does not hold the name.
+        """What an address says; :data:`ABSENT` if it does not hold the name, or nothing new.
 
         Raises:
             LinkError: if that cannot be used.

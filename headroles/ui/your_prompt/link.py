@@ -14,6 +14,11 @@ def _second() -> str | None:
     return second if second is not None and second.strip() else None
 
 
+def _other_view(text: str) -> object:
+    view = link.VIEW.read(text)
+    return link.ABSENT if view == "listed" else view  # that is what this page shows
+
+
 ROWS = (
     link.MODEL,
     link.PROMPT,
@@ -22,5 +27,5 @@ ROWS = (
     link.ROLE._replace(first=KEEP, written=False),
     link.HIDE_RESTING._replace(first=KEEP, written=False),
     link.HEAD._replace(first=KEEP, leads_to=session.CLOSEUP, written=False),
-    link.VIEW._replace(first="listed", leads_to=session.MAP, written=False),
+    link.VIEW._replace(read=_other_view, first=KEEP, leads_to=session.MAP, written=False),
 )  # fmt: skip
