@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
+from headroles.ui.app.keys import Keys
+
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 T = TypeVar("T")
 
-STOPPED = "stopped_work"
+STOPPED = Keys(__name__)("stopped_work")
 """{part of a page: the name of its work that the reader stopped}."""
 MOST_BYTES = 200_000_000
 """What the kept results may take; one head of a 50,000-token model takes 50 MB."""
@@ -102,7 +104,7 @@ def _progress(
     began, drawn = time.monotonic(), []
 
     def draw() -> None:
-        with place.container(key=f"busy_{part}"):
+        with place.container(key=f"app-busy_{part}"):
             drawn.append(bar_row(part, (0.0, f"{title} …"), on_click=stop, args=(name,)))
 
     def tell(done: int, total: int) -> None:
@@ -127,7 +129,7 @@ def bar_row(
             icon=":material/stop_circle:",
             on_click=on_click,
             args=(part, *args),
-            key=f"stop_{part}",
+            key=f"app-stop_{part}",
         )
     return bar
 
@@ -141,7 +143,7 @@ def stopped_row(part: str, said: str, *, on_click: Callable[[str], None]) -> Non
             icon=":material/play_arrow:",
             on_click=on_click,
             args=(part,),
-            key=f"go_on_{part}",
+            key=f"app-go_on_{part}",
         )
 
 

@@ -15,9 +15,11 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui.app import elements
+from headroles.ui.app.keys import Keys
 from headroles.ui.app.long_work import bar_row, stopped_row
-from headroles.ui.knockout_lab import state
 
+WORKS = Keys(__name__)("works")
+"""{name: the :class:`Work` of that part of a page}."""
 MOMENT = 0.7
 """Seconds of work a run of the page; a step is never cut."""
 
@@ -60,7 +62,7 @@ def draw(
         show: draws (results so far, whether they are all).
         doing: what is being done, for the bar.
     """
-    works = st.session_state.setdefault(state.WORKS, {})
+    works = st.session_state.setdefault(WORKS, {})
     work = works.get(name)
     if work is None or work.identity != identity:
         work = works[name] = Work(identity, len(steps))
@@ -79,7 +81,7 @@ def _part(
 ) -> None:
     if work.is_open and not ticking:
         st.rerun()  # it goes on: the page's next run starts the timer
-    place = st.container(key=f"work_{name}")
+    place = st.container(key=f"app-work_{name}")
     if work.is_open:
         with place:
             bar = bar_row(name, _said(work, doing), on_click=stop)
@@ -113,9 +115,9 @@ def _go_on(work: Work, steps: Sequence[Callable[[], object]]) -> None:
 
 def stop(name: str) -> None:
     """Stop after the step that is being done."""
-    st.session_state[state.WORKS][name].stopped = True
+    st.session_state[WORKS][name].stopped = True
 
 
 def go_on(name: str) -> None:
     """Go on where it was stopped."""
-    st.session_state[state.WORKS][name].stopped = False
+    st.session_state[WORKS][name].stopped = False

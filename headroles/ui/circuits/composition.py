@@ -70,7 +70,7 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
     )
     elements.chart(
         charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
-        key="circuit_composition",
+        key="circuits-composition",
         alt_text=said,
     )
     with st.expander("The numbers"):

@@ -54,8 +54,10 @@ def draw() -> None:
 
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        elements.chart(charts.circuit(), key="circuit_picture", alt_text=charts.CIRCUIT_ALT)
-        with st.expander("The picture as a table", key="circuit_picture_table"):
+        elements.chart(
+            charts.circuit(), key="knockout_lab-circuit_picture", alt_text=charts.CIRCUIT_ALT
+        )
+        with st.expander("The picture as a table", key="knockout_lab-circuit_picture_table"):
             elements.html(table(STEP_COLUMNS, STEPS))
     with right:
         st.markdown(
@@ -134,7 +136,7 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
 
 def _on_prompt(circuit: Circuit) -> None:
-    prompt_form.folded(key="lesson_prompt")
+    prompt_form.folded(key="knockout_lab-lesson_prompt")
     found = run_prompt.run()
     if found is None:
         return
@@ -169,12 +171,12 @@ def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: 
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(found), names=NAMES),
-        key=f"falls_{key}",
+        key=f"knockout_lab-falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
         f"heads, and without other heads. {said}",
     )
     st.caption(note(found, draws=len(measured[0].others)))
-    with st.expander("The numbers", key=f"falls_numbers_{key}"):
+    with st.expander("The numbers", key=f"knockout_lab-falls_numbers_{key}"):
         elements.html(f'<div class="hr-one-line">{table(*numbers(found))}</div>')
 
 

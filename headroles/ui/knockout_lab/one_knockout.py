@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def draw() -> None:
     """Draw the section."""
-    prompt_form.folded(key="knockout_prompt")
+    prompt_form.folded(key="knockout_lab-prompt")
     found = run_prompt.run()
     if found is None:
         return
     elements.cut_off(found.run.encoding)
-    with st.container(border=True, key="lab_choice"):
+    with st.container(border=True, key="knockout_lab-choice"):
         chosen = choose_heads.draw(found, run_prompt.reference_or_provisional(found))
         answer = _answer()
     if chosen is not None:
