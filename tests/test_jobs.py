@@ -61,7 +61,7 @@ elif kind == "nothing":
     print("no JSON at all", flush=True)
 elif kind == "sentence":
     print("tqdm\\r 50%\\r100%", file=sys.stderr)
-    say(event="error", problem="There is no model called 'x'.", mend="Choose another.")
+    say(event="error", message="There is no model called 'x'.", hint="Choose another.")
     sys.exit(1)
 """
 

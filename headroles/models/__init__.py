@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_weights",
             "local_files",
             "model_revision",
+            "stored_numbers",
             "sweep_unfinished",
         ],
         "memory": ["available_memory", "container_rooms"],

@@ -58,7 +58,7 @@ def test_settings_change_the_table_and_reset_brings_it_back() -> None:
     app.number_input(key=state.KEYS).set_value(3).run()
     assert not app.exception
     assert len(app.dataframe[0].value) == 3
-    app.button(key="circuit_reset").click().run()
+    app.button(key="circuits-reset").click().run()
     assert not app.exception
     assert app.dataframe[0].value.equals(before)
 
@@ -87,7 +87,7 @@ def test_a_key_leads_to_the_close_up_on_a_prompt_with_it() -> None:
     app = open_page()
     app.selectbox(key=state.HEAD).set_value("L1H2").run()
     key = app.dataframe[0].value["key"].iloc[0].replace("·", " ")
-    app.button(key="circuit_try").click().run()
+    app.button(key="circuits-try").click().run()
     assert not app.exception
     assert app.title[0].value == "Head close-up"
     assert app.session_state[session.HEAD] == Head(1, 2)
@@ -112,11 +112,11 @@ def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     app = open_page()
     monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app.selectbox(key=state.HEAD).set_value("L3H3").run()  # another head's table
-    app.button(key="stop_table").click().run()
+    app.button(key="app-stop_table").click().run()
     assert not app.exception
     assert "Stopped after 0 of 1 steps." in captions(app)
     monkeypatch.setattr(long_work, "MOMENT", 300.0)
-    app.button(key="go_on_table").click().run()
+    app.button(key="app-go_on_table").click().run()
     assert "Stopped" not in captions(app)
     assert len(app.dataframe[0].value) == 10
 
@@ -134,5 +134,5 @@ def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:
     app.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.error[0].value.lower()
-    app.button(key="use_default_model").click().run()
+    app.button(key="app-use_default_model").click().run()
     assert len(app.dataframe[0].value) == 10

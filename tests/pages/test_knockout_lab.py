@@ -75,10 +75,10 @@ def test_zero_everywhere_and_at_one_position(app) -> None:
 
 
 def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
-    app.button(key="lab_role_induction").click().run()
+    app.button(key="knockout_lab-role_induction").click().run()
     assert len(app.multiselect(key=state.LAB_HEADS).value) == 7
     assert said(app, "too few in layer 1")
-    app.button(key="lab_undo").click().run()
+    app.button(key="knockout_lab-undo").click().run()
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
 
 
@@ -125,12 +125,12 @@ def test_odd_prompts_run(prompt: str) -> None:
 def test_stop_keeps_what_there_is(monkeypatch) -> None:
     monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app = open_page()
-    assert any(one.key == "stop_control" for one in app.button)
-    app.button(key="stop_control").click().run()
+    assert any(one.key == "app-stop_control" for one in app.button)
+    app.button(key="app-stop_control").click().run()
     assert not app.exception
     assert any("Stopped after 0 of 2 steps" in one.value for one in app.caption)
     monkeypatch.setattr(long_work, "MOMENT", 300.0)
-    app.button(key="go_on_control").click().run()
+    app.button(key="app-go_on_control").click().run()
     assert not app.exception
     assert beside_chance(app).startswith("**Larger than chance")
 
@@ -143,14 +143,17 @@ def test_many_at_once() -> None:
     assert re.search(r"stays first in \d of the 4 prompts", said(app, "stays first in"))
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])
-    assert {one.key for one in app.get("download_button")} >= {"many_html", "many_csv"}
+    assert {one.key for one in app.get("download_button")} >= {
+        "knockout_lab-many_html",
+        "knockout_lab-many_csv",
+    }
 
 
 def test_own_prompts_join_the_table() -> None:
     app = open_page("Many at once")
     app.multiselect(key=state.MANY_PROMPTS).set_value([])
     app.text_area(key=state.MANY_OWN).set_value("The dog ran. The dog => ran")
-    app.button(key="many_run").click().run()
+    app.button(key="knockout_lab-many_run").click().run()
     assert not app.exception
     assert page_html(app).count('hr-conditions"') == 1
     assert any("Own" in one.label for one in app.expander)

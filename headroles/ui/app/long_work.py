@@ -22,8 +22,9 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui.app import elements
+from headroles.ui.app.keys import Keys
 
-WORKS = "long_work"
+WORKS = Keys(__name__)("works")
 """{part of a page: its :class:`Work`}."""
 MOMENT = 0.7
 """Seconds of work per run; a step is never cut."""
@@ -190,14 +191,14 @@ def _unfinished(
     if work.error is not None:
         show_error(work.error)
     if work.stopped:
-        with st.container(key=f"stopped_{part}", horizontal=True, vertical_alignment="center"):
+        with st.container(key=f"app-stopped_{part}", horizontal=True, vertical_alignment="center"):
             st.caption(f"Stopped after {len(work.done)} of {work.total} steps.")
             st.button(
                 "Go on",
                 icon=":material/play_arrow:",
                 on_click=_set_stopped,
                 args=(work, False),
-                key=f"go_on_{part}",
+                key=f"app-go_on_{part}",
             )
     if show is not None and work.done:
         show(list(work.done), False)
@@ -211,14 +212,14 @@ def _busy(
 ) -> None:
     """The part of the page that the timer runs."""
     if work.is_open:
-        with st.container(key=f"busy_{part}", horizontal=True, vertical_alignment="center"):
+        with st.container(key=f"app-busy_{part}", horizontal=True, vertical_alignment="center"):
             bar = st.progress(*_said(work, doing))
             st.button(
                 "Stop",
                 icon=":material/stop_circle:",
                 on_click=_set_stopped,
                 args=(work, True),
-                key=f"stop_{part}",
+                key=f"app-stop_{part}",
             )
         _go_on(work, on_step=lambda: bar.progress(*_said(work, doing)))
     if not work.is_open:

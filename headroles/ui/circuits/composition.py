@@ -91,7 +91,7 @@ def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) ->
     )
     elements.chart(
         charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
-        key="circuit_composition",
+        key="circuits-composition",
         alt_text=said,
     )
     with st.expander("The numbers"):

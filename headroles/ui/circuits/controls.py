@@ -73,7 +73,9 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
                 "probability.",
             ),
         )
-        st.button("Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuit_reset")
+        st.button(
+            "Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuits-reset"
+        )
         copy_link.draw()
     _ = keys
     return Head.parse(label), settings

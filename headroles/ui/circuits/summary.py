@@ -97,7 +97,7 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         if table.by_offset
         else charts.circuits.position_scores(table.scores[:32, :32].tolist())
     )
-    elements.chart(drawing, key="circuit_positions", alt_text=said)
+    elements.chart(drawing, key="circuits-positions", alt_text=said)
     how = {
         "rotary": "Rotary positions turn query and key, so only the distance matters.",
         "bias": "ALiBi takes a fixed amount off for each token of distance.",
@@ -121,7 +121,7 @@ def all_heads(
     name = (loaded.source, settings)
     if large and not long_work.begun("all_heads", name):
         st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
-        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
+        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuits-all"):
             return
     read = partial(_summarise, loaded.key, settings, frequencies)
     long_work.run(

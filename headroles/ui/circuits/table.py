@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
     from headroles.types import Head
 
-TABLE = "circuit_table"
+TABLE = "circuits-table"
 
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
@@ -129,7 +129,7 @@ def _downloads(
             file_name(loaded.key, f"{head.label} circuits", "csv"),
             "text/csv",
             on_click="ignore",
-            key="circuit_csv",
+            key="circuits-csv",
         )
         st.download_button(
             "Table (Markdown)",
@@ -137,7 +137,7 @@ def _downloads(
             file_name(loaded.key, f"{head.label} circuits", "md"),
             "text/markdown",
             on_click="ignore",
-            key="circuit_md",
+            key="circuits-md",
         )
         st.caption("All 20 tokens of every list, and what was done to the weights.")
 
@@ -178,7 +178,7 @@ def _whole_lists(
         icon=":material/zoom_in:",
         on_click=_try_out,
         args=(loaded, head, row),
-        key="circuit_try",
+        key="circuits-try",
     )
 
 

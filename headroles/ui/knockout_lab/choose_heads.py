@@ -11,6 +11,7 @@ from headroles import ablation
 from headroles.formatting import visible
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
+from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def draw(answer: Answer, reference: Reference) -> Chosen | None:
     """The boxes; None, with the reason said, while nothing is chosen."""
     layers, heads = answer.scores.resting.shape
     named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
-    state.begin(st.session_state["model"], named or first_heads(reference.entry))
+    state.begin(st.session_state[session.MODEL], named or first_heads(reference.entry))
     what = st.segmented_control(
         "What is knocked out",
         state.WHATS,
@@ -93,14 +94,14 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
             if role.key in roles:
                 st.button(
                     f"{role.name} ({len(roles[role.key])})",
-                    key=f"lab_role_{role.key}",
+                    key=f"knockout_lab-role_{role.key}",
                     on_click=state.take_heads,
                     args=(roles[role.key],),
                     help=", ".join(roles[role.key]),
                 )
         if st.session_state[state.LAB_BEFORE] is not None:
             st.button(
-                "Back to my heads", icon=":material/undo:", key="lab_undo",
+                "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
                 on_click=state.heads_back,
             )  # fmt: skip
     return tuple(sorted(Head.parse(label) for label in labels))
@@ -189,7 +190,9 @@ def _values(answer: Answer) -> Chosen | None:
             format_func=lambda layer: "all layers" if layer is None else f"layer {layer}",
         )  # fmt: skip
     if back == state.CHOSEN:
-        positions = tuple(_positions(answer, "Positions", "choose positions", key="lab_places"))
+        positions = tuple(
+            _positions(answer, "Positions", "choose positions", key="knockout_lab-places")
+        )
     else:
         first = {state.BACK_ONE: t - 1, state.BACK_TWO: max(0, t - 2), state.BACK_ALL: 0}[back]
         positions = tuple(range(first, t))

@@ -65,7 +65,9 @@ def draw() -> None:
     if asked.kind == "QK":
         st.subheader("What they add to the scores, by distance", anchor=False)
         _offsets(shown)
-    with st.expander("What these components are, and what they are not", key="about_components"):
+    with st.expander(
+        "What these components are, and what they are not", key="knockout_lab-about_components"
+    ):
         _about(split)
 
 
@@ -116,11 +118,11 @@ def _shares(asked: Asked, split: Split) -> None:
     st.markdown(f"**{plain(said)}**")
     elements.chart(
         charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
-        key="component_shares",
+        key="knockout_lab-component_shares",
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
         f"map. {said}",
     )
-    with st.expander("The numbers", key="component_share_numbers"):
+    with st.expander("The numbers", key="knockout_lab-component_share_numbers"):
         elements.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
 
 
@@ -174,7 +176,7 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
 
 
 def _effects(asked: Asked, split: Split) -> None:
-    prompt_form.folded(key="components_prompt")
+    prompt_form.folded(key="knockout_lab-components_prompt")
     answer = run_prompt.run()
     if answer is None:
         return
@@ -284,7 +286,7 @@ def _offsets(asked: Asked) -> None:
     st.markdown(f"**{plain(said)}**")
     elements.chart(
         charts.offsets(offset_records(scores, names), names=names),
-        key="component_offsets",
+        key="knockout_lab-component_offsets",
         alt_text=f"Contribution to the attention score by distance. {said}",
     )
     st.caption(
@@ -292,7 +294,7 @@ def _offsets(asked: Asked) -> None:
         "only differences within a row matter to attention, so each row's mean is taken off. The "
         "lines of the components and of the rest sum to the head's."
     )
-    with st.expander("The numbers", key="component_offset_numbers"):
+    with st.expander("The numbers", key="knockout_lab-component_offset_numbers"):
         elements.html(f'<div class="hr-one-line">{table(*offset_table(scores, names))}</div>')
 
 

@@ -60,8 +60,10 @@ def draw() -> None:
 
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        elements.chart(charts.circuit(), key="circuit_picture", alt_text=charts.CIRCUIT_ALT)
-        with st.expander("The picture as a table", key="circuit_picture_table"):
+        elements.chart(
+            charts.circuit(), key="knockout_lab-circuit_picture", alt_text=charts.CIRCUIT_ALT
+        )
+        with st.expander("The picture as a table", key="knockout_lab-circuit_picture_table"):
             elements.html(table(STEP_COLUMNS, STEPS))
     with right:
         st.markdown(
@@ -140,7 +142,7 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
 
 def _on_prompt(circuit: Circuit) -> None:
-    prompt_form.folded(key="lesson_prompt")
+    prompt_form.folded(key="knockout_lab-lesson_prompt")
     answer = run_prompt.run()
     if answer is None:
         return
@@ -174,12 +176,12 @@ def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: 
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(drops), names=NAMES),
-        key=f"falls_{key}",
+        key=f"knockout_lab-falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
         f"heads, and without other heads. {said}",
     )
     st.caption(note(drops, draws=len(measured[0].others)))
-    with st.expander("The numbers", key=f"falls_numbers_{key}"):
+    with st.expander("The numbers", key=f"knockout_lab-falls_numbers_{key}"):
         elements.html(f'<div class="hr-one-line">{table(*numbers(drops))}</div>')
 
 

@@ -113,7 +113,11 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
         )
         st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
         st.form_submit_button(
-            "Make the table", type="primary", key="many_run", on_click=_ask, args=(model, right)
+            "Make the table",
+            type="primary",
+            key="knockout_lab-many_run",
+            on_click=_ask,
+            args=(model, right),
         )
     if st.session_state.get(state.MANY_ASKED) is None:
         _ask(model, right)
@@ -240,7 +244,7 @@ def _files(asked: Asked, tables: Sequence[PromptTable]) -> None:
                 data=partial(make, asked, tuple(tables)),
                 file_name=file_name(asked.model, "knock-outs", ending),
                 mime=mime,
-                key=f"many_{ending}",
+                key=f"knockout_lab-many_{ending}",
                 icon=":material/download:",
                 on_click="ignore",
             )

@@ -112,7 +112,7 @@ def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.offset_profile(profile, head=asked.head.label),
-        key="offset_profile",
+        key="knockout_lab-offset_profile",
         alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
     )
     st.caption(

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def draw() -> None:
     """Draw the section."""
-    prompt_form.folded(key="knockout_prompt")
+    prompt_form.folded(key="knockout_lab-prompt")
     answer = run_prompt.run()
     if answer is None:
         return
     elements.cut_off(answer.run.encoding)
-    with st.container(border=True, key="lab_choice"):
+    with st.container(border=True, key="knockout_lab-choice"):
         chosen = choose_heads.draw(answer, run_prompt.reference_or_provisional(answer))
         expected = _expected_token()
     if chosen is not None:
