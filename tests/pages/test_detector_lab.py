@@ -11,7 +11,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import BUILT_IN, Pattern
 from headroles.types import Head
 from headroles.ui.app import long_work, session
-from headroles.ui.detector_lab import detection, state
+from headroles.ui.detector_lab import state
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -32,12 +32,10 @@ def app(planted, monkeypatch):
             on_layer(layer, found[:, layer])
 
     monkeypatch.setattr(detector_detection, "each_layer", each_layer)
-    long_work.kept.clear()
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     app.switch_page(state.PAGE).run()
     assert not app.exception
-    yield app
-    long_work.kept.clear()
+    return app
 
 
 def html(app) -> str:
@@ -227,14 +225,15 @@ def test_no_pattern_and_no_prompt_are_said(app) -> None:
     assert "The prompt is empty." in told(app.error)
 
 
-def test_a_stopped_detection_waits(app) -> None:
+def test_a_stopped_detection_waits_and_keeps_what_is_done(app, monkeypatch) -> None:
+    monkeypatch.setattr(detector_detection, "MAX_CELLS", 1)  # one prompt per batch
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app.session_state[state.SOURCE] = state.GENERATED
     app.session_state[state.COUNT] = 5
-    induction = Pattern("role", "induction")
-    request = detection.Request("demo", (), ("repeats", 5, 0), (induction,), False, False, ())
-    app.session_state[long_work.STOPPED] = {state.WORK: request}
     app.run()
-    assert "The detection was stopped." in told(app.caption)
+    app.button(key=f"app-stop_{state.WORK}").click().run()
+    assert "Stopped after 0 of 5 steps." in told(app.caption)
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
     app.button(key=f"app-go_on_{state.WORK}").click().run()
     assert "over 5 prompts of 5." in html(app)
 

@@ -216,7 +216,7 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         elements.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
         control = ["Control"] if key in entry.controls else []
-        proof = ["Knocked out", "Change of the loss", "Other heads instead"]
+        proof = ["Knocked out", "Change of the loss", "Random heads (control)"]
         columns = ["Head", "Score", "Error", *control, "Entered by"]
         columns += proof if key in entry.causal else []
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
