@@ -9,7 +9,7 @@ from headroles.ui.app import caches
 
 if TYPE_CHECKING:
     from headroles.detector import Detection, Progress
-    from headroles.roles import Pattern, Prompts
+    from headroles.roles import Prompts, Role
     from headroles.types import Head
 
 
@@ -22,7 +22,7 @@ class Request(NamedTuple):
     """Texts that were typed; empty where prompts are generated."""
     generated: tuple[str, int, int]
     """Kind, number and seed; ("", 0, 0) where prompts were typed."""
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[Role, ...]
     """The patterns."""
     exclude_bos: bool
     exclude_current_token: bool
@@ -59,9 +59,9 @@ def run(request: Request, *, progress: Progress | None = None) -> Result:
             ids, cut = texts.probe_texts.generated(
                 kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
             )
-            prompts = roles.patterns.prompts_of_ids(loaded.tokenizer, ids)
+            prompts = roles.prompts_of_ids(loaded.tokenizer, ids)
         else:
-            prompts, encodings = roles.patterns.read_prompts(
+            prompts, encodings = roles.read_prompts(
                 loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
             )
             cut = sum(one.truncated for one in encodings)

@@ -11,7 +11,7 @@ from headroles import roles
 from headroles.ui.app import session
 
 if TYPE_CHECKING:
-    from headroles.roles import Pattern
+    from headroles.roles import Role
     from headroles.types import Head
 
 PAGE = "pages/detector_lab.py"
@@ -65,7 +65,7 @@ FIRST_MANY = (
 class SavedRole(NamedTuple):
     """A pattern that is a role of this session."""
 
-    pattern: Pattern
+    pattern: Role
     """The pattern."""
     model: str
     """The model whose heads were ranked."""
@@ -76,16 +76,15 @@ class SavedRole(NamedTuple):
 def begin() -> None:
     """Give every key its first value: the session's role, else induction, on the present prompt."""
 
-    role = roles.ROLES.get(
-        st.session_state[session.ROLE] or ""
-    )  # of a link, or of the head looked at
+    # Of a link, or of the head looked at.
+    role = roles.BASIC_ROLES.get(st.session_state[session.ROLE] or "")
     first = {
         SOURCE: ONE,
         MANY: FIRST_MANY,
         KIND: "repeats",
         COUNT: 32,
         SEED: 0,
-        CHOSEN: [roles.Pattern("role", role.key if role and role.has_cells else "induction")],
+        CHOSEN: [role if role and role.has_cells else roles.ROLES["induction"]],
         OWN: (),
         REMOVED: None,
         WAY: BY_EXPRESSION,
@@ -103,7 +102,7 @@ def begin() -> None:
         st.session_state.setdefault(key, value)
 
 
-def add(pattern: Pattern) -> None:
+def add(pattern: Role) -> None:
     """Keep a pattern of one's own, tick it, and show its picture."""
     session = st.session_state
     if pattern not in session[OWN]:
@@ -115,17 +114,17 @@ def add(pattern: Pattern) -> None:
     session[FAULT], session[TITLE] = None, ""
 
 
-def _named_apart(pattern: Pattern) -> Pattern:
+def _named_apart(pattern: Role) -> Role:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
 
     taken = {one.name for one in (*roles.BUILT_IN, *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1
-    return pattern if name == pattern.name else replace(pattern, title=name)
+    return pattern if name == pattern.name else replace(pattern, name=name)
 
 
-def remove(pattern: Pattern) -> None:
+def remove(pattern: Role) -> None:
     """Take a pattern of one's own away; the way back is kept."""
     session = st.session_state
     session[REMOVED] = pattern
