@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError, ShapeError
+from headroles.roles import BASIC_ROLES
 from headroles.scoring import activation as scoring_activation
 from headroles.store import categories
 from headroles.types import Head, PromptRun
@@ -22,18 +23,42 @@ from headroles.verdicts import (
     unpack_heads,
 )
 
+PARTS_BY_ROLE = (
+    "categories",
+    "all_scores",
+    "standard_errors",
+    "controls",
+    "null_scores",
+    "factors",
+    "profiles",
+)
+"""The parts of an entry that hold something for each role."""
 
-def load_head_categories(model_name: str, path: str | Path | None = None) -> dict[str, object]:
+
+def load_head_categories(
+    model_name: str, path: str | Path | None = None, *, extended: bool = False
+) -> dict[str, object]:
     """Read one model's entry of ``head_categories.json`` as plain dicts and lists.
 
     Of a damaged file this is the last good entry, as long as there is one.
+
+    Args:
+        model_name: the model's key in the file.
+        path: another file.
+        extended: whether the extended roles stand among the others, under the same names. By
+            default a loop over ``categories`` or ``all_scores`` meets the basic roles alone: their
+            scores are shares from 0 to 1, and :func:`verify_head_activation` takes each of them.
 
     Raises:
         CategoriesMissingError: if there is no such file or no entry for this model.
         CategoriesBrokenError: if the file is damaged and no earlier version has the entry.
     """
     entry, _ = categories.good_entry(model_name, Path(path) if path else None)
-    return entry.model_dump(exclude_none=True)
+    plain = entry.model_dump(exclude_none=True)
+    if not extended:
+        for part in PARTS_BY_ROLE:
+            plain[part] = {key: one for key, one in plain[part].items() if key in BASIC_ROLES}
+    return plain
 
 
 def verify_head_activation(

@@ -7,13 +7,14 @@ is how a head is written (``L5H1``) and read back.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from headroles.errors import UnknownHeadError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from torch import Tensor
 
 # Layer and head must be told apart by a separator or an H: "112" could be L1H12 or L11H2.
@@ -132,6 +133,10 @@ class Evidence:
     """0..1, the attention in that cell."""
 
 
+State = Literal["active", "quiet", "not_applicable", "too_short"]
+"""What a head does about a role on a prompt."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What one head is doing about one role on one prompt."""
@@ -144,8 +149,8 @@ class Verdict:
     """The numbers behind the state."""
     threshold: float
     """0..1, the role's calibrated threshold for this model."""
-    state: str
-    """One of ``active``, ``quiet``, ``not_applicable``, ``too_short``."""
+    state: State
+    """Whether it does the role on this prompt, does something else, or cannot be judged."""
     reason: str
     """One sentence in plain words."""
     resting_share: float
@@ -158,27 +163,53 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
+class OffsetMeans:
+    """Mean attention of every head at the distances 1, 2 ... tokens back."""
+
+    mean: Float[Tensor, "distance layer head"]
+    """[distance layer head] on sentences, 0..1."""
+    standard_error: Float[Tensor, "distance layer head"]
+    """[distance layer head] of that mean."""
+    control: Float[Tensor, "distance layer head"]
+    """[distance layer head] on random tokens."""
+    control_error: Float[Tensor, "distance layer head"]
+    """[distance layer head] of that mean."""
+    chance: Float[Tensor, " distance"]
+    """[distance] what an even spread gives."""
+    peak: Int[Tensor, "layer head"]
+    """[layer head] the distance from 2 on that lies furthest over its chance."""
+    is_previous: Bool[Tensor, "layer head"]
+    """[layer head] True where one token back lies further over its chance."""
+
+
+@dataclass(frozen=True, eq=False)
 class RoleScores:
     """The offline scores of every head of a model for one role."""
 
     role: str
     """The role's key."""
     mean: Float[Tensor, "layer head"]
-    """[layer head] mean activation over sequences, 0..1."""
+    """[layer head] mean over texts: 0..1, or logits where the role is a direct effect."""
     standard_error: Float[Tensor, "layer head"]
-    """[layer head] standard error of that mean over sequences."""
-    chance: float
-    """0..1, mean chance level over the same sequences."""
+    """[layer head] standard error of that mean over texts."""
+    chance: float | None
+    """0..1, mean chance level over the same texts; None in logits."""
     n: int
-    """Sequences behind each mean."""
-    null: Float[Tensor, "layer head"]
-    """[layer head] mean activation on random target cells (NaN where the role has no cells)."""
-    control: Float[Tensor, "layer head"] | None
-    """[layer head] mean activation on the control texts, or None when the role has no control."""
+    """Texts behind each mean."""
+    null: Float[Tensor, "layer head"] | None = None
+    """[layer head] mean activation on random target cells; None where they were not tried."""
+    control: Float[Tensor, "layer head"] | None = None
+    """[layer head] the same mean on the control texts, or None when the role has no control."""
     control_name: str = ""
     """What the control texts are, e.g. ``random tokens``."""
     control_error: Float[Tensor, "layer head"] | None = None
     """[layer head] standard error of the control, or None where it is not known."""
+    texts: str = ""
+    """What was measured on, in a few words; empty where the role's own words say it."""
+    factors: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
+    """{what: [layer head]} the factors of the score."""
+    offsets: OffsetMeans | None = None
+    """The whole profile, for a role whose heads each have a distance of their own."""
 
 
 @dataclass(frozen=True, eq=False)

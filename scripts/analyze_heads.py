@@ -32,7 +32,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 from headroles.errors import HeadrolesError
 from headroles.models import DEFAULT_MODEL, catalogue_key
 from headroles.paths import CATEGORIES
-from headroles.roles import EXTENDED_ROLES, ROLES
+from headroles.roles import BASIC_ROLES, ROLES
 from headroles.view import LABELS, MARKS
 
 
@@ -140,7 +140,7 @@ class TextReport:
         for key, role in summary["extended"].items():
             heads = "  ".join(f"{name} {score:+.2f}" for name, score in role["heads"].items())
             over = f"over {role['threshold']:.2f} " if not role["reason"] else "not known "
-            print(f"  {EXTENDED_ROLES[key].name:22} {over:10} {role['reason'] or heads or '—'}")
+            print(f"  {ROLES[key].name:22} {over:10} {role['reason'] or heads or '—'}")
         for key, evidence in summary.get("causal", {}).items():
             verdicts = "  ".join(
                 f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
@@ -305,17 +305,18 @@ def run(
         "categories": {
             key: {
                 "threshold": category.threshold,
-                "heads": {f"L{top.layer}H{top.head}": top.score for top in category.top_heads},
+                "heads": {top.place.label: top.score for top in category.top_heads},
             }
             for key, category in entry.categories.items()
+            if key in BASIC_ROLES
         },
         "extended": {
             key: {
-                "threshold": one.threshold,
-                "reason": one.reason,
-                "heads": {f"L{top.layer}H{top.head}": top.score for top in one.top_heads},
+                "threshold": stored.category.threshold,
+                "reason": stored.category.not_measured or "",
+                "heads": {top.place.label: top.score for top in stored.category.top_heads},
             }
-            for key, one in (entry.extended.roles.items() if entry.extended else ())
+            for key, stored in entry.extended.items()
         },
         "causal": {
             key: {

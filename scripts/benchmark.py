@@ -222,7 +222,7 @@ def detector_vs_detect_head(folder: Path, *, prompts: int, repeats: int) -> Meas
     batch = roles.prompts_of_ids(
         loaded.tokenizer, pack([bridge.to_tokens(text)[0].tolist() for text in texts])
     )
-    patterns = [roles.Pattern("detect_head", name) for name in analysis.DETECTED.values()]
+    patterns = [roles.ROLES[name] for name in analysis.DETECTED.values()]
     found, theirs = (
         detector.detect(loaded, batch, patterns),
         analysis.detect_head_scores(bridge, texts),

@@ -28,7 +28,7 @@ from headroles.errors import HeadrolesError, PatternError
 if TYPE_CHECKING:
     from headroles.detector import Detection
     from headroles.models import LoadedModel
-    from headroles.roles import Pattern, Prompts
+    from headroles.roles import Prompts, Role
 
 KINDS = ("repeats", "sentences", "random")
 DEFAULT_PROMPT = "The cat sat on the mat. The cat sat on the mat. The cat"
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> None:
         _write(options.out, found, loaded, prompts, made)
 
 
-def _patterns(options: argparse.Namespace) -> list[Pattern]:
+def _patterns(options: argparse.Namespace) -> list[Role]:
 
     found = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):

@@ -24,7 +24,7 @@ def scores(mean, *, role="induction", chance=0.04, null=0.05):
         standard_error=torch.full_like(mean, 0.01),
         chance=chance,
         n=50,
-        null=torch.full_like(mean, null),
+        null=None if null is None else torch.full_like(mean, null),
         control=None,
     )
 
@@ -77,7 +77,7 @@ def test_heads_that_score_well_on_random_cells_raise_the_threshold():
 
 
 def test_diffuse_is_bounded_by_entropy_not_by_chance():
-    even = scores([[0.99, 0.98], [0.97, 0.96]], role="diffuse", chance=1.0)
+    even = scores([[0.99, 0.98], [0.97, 0.96]], role="diffuse", chance=1.0, null=None)
     assert calibrate(even).value == pytest.approx(0.9)
 
 

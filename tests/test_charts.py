@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from headroles.charts import heads as charts_heads
 from headroles.roles import ROLES
 from headroles.types import Head, NextToken
+from headroles.view.head_records import head_record
 
 
 def record(order: int, **changes: object) -> dict[str, object]:
@@ -91,30 +92,20 @@ def test_evenness_is_not_called_attention_on_something() -> None:
 
 
 def test_the_map_frames_only_the_head_that_is_looked_at() -> None:
-    spec = charts_heads.head_map(
-        [cell(0), cell(1)], ROLES["induction"], opened=Head(0, 1)
-    ).to_dict()
+    spec = charts_heads.head_map([cell(0), cell(1)], "share", opened=Head(0, 1)).to_dict()
     assert [row["open"] for row in rows_of(spec)] == [False, True]
 
 
 def cell(head: int) -> dict[str, object]:
     """A cell of the first layer of a map."""
-    return {
-        "layer": 0,
-        "head": head,
-        "label": f"L0H{head}",
-        "value": 0.5,
-        "active": True,
-        "listed": False,
-        "shown": "50% · active",
-    }
+    return head_record(Head(0, head), 0.5, active=True, number="50", shown="50% · active")
 
 
 @pytest.mark.parametrize("heads", [8, 12, 32])
 def test_a_small_map_is_lower_and_its_rings_stay_inside_their_cells(heads: int) -> None:
     records = [cell(head) for head in range(heads)]
-    spec = charts_heads.head_map(records, ROLES["induction"], small=True).to_dict()
-    assert spec["height"] < charts_heads.head_map(records, ROLES["induction"]).to_dict()["height"]
+    spec = charts_heads.head_map(records, "share", small=True).to_dict()
+    assert spec["height"] < charts_heads.head_map(records, "share").to_dict()["height"]
     (ring,) = [layer for layer in spec["layer"] if layer["mark"].get("shape") == "circle"]
     diameter = 2 * (ring["mark"]["size"] / 3.14159) ** 0.5  # a point's size is its area
     assert diameter < spec["height"]  # one layer of heads
@@ -124,7 +115,7 @@ def test_a_small_map_is_lower_and_its_rings_stay_inside_their_cells(heads: int) 
     "spec",
     [
         charts_heads.head_bars([record(0)], ROLES["induction"]).to_dict(),
-        charts_heads.head_map([cell(0)], ROLES["induction"]).to_dict(),
+        charts_heads.head_map([cell(0)], "share").to_dict(),
     ],
     ids=["bars", "map"],
 )
@@ -136,20 +127,12 @@ def test_clickable_charts_select_a_head_by_layer_and_number(spec: dict) -> None:
 
 def test_the_map_is_shaded_from_zero_to_one_and_marks_active_and_listed() -> None:
     records = [
-        {
-            "layer": layer,
-            "head": head,
-            "label": f"L{layer}H{head}",
-            "value": 0.1 * head,
-            "active": head == 2,
-            "listed": head == 1,
-            "shown": "",
-        }
+        head_record(Head(layer, head), 0.1 * head, active=head == 2, mark="listed" * (head == 1))
         for layer in range(2)
         for head in range(3)
     ]
-    spec = charts_heads.head_map(records, ROLES["induction"]).to_dict()
-    (cells,) = layers_with(spec, "fillOpacity", "value")
+    spec = charts_heads.head_map(records, "share").to_dict()
+    (cells,) = layers_with(spec, "fillOpacity", "shade")
     assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
     filters = [
         (layer["transform"][0]["filter"], layer["mark"]["shape"])
@@ -159,21 +142,24 @@ def test_the_map_is_shaded_from_zero_to_one_and_marks_active_and_listed() -> Non
     assert filters == [("datum.active", "circle"), ("datum.listed", "square")]
 
 
+def test_a_number_below_zero_is_drawn_in_the_other_colour_and_none_as_an_empty_cell() -> None:
+    records = [
+        head_record(Head(0, 0), 0.5, shade=0.25, number="+0.5"),
+        head_record(Head(0, 1), -2.0, shade=1.0, against=True, number="−2.0"),
+        head_record(Head(0, 2), None, number="–", shown="not asked"),
+    ]
+    spec = charts_heads.head_map(records, "direct effect").to_dict()
+    assert [row["against"] for row in rows_of(spec)] == [False, True, False]
+    assert [row["value"] for row in rows_of(spec)] == [0.5, -2.0, None]
+    (cells,) = layers_with(spec, "fillOpacity", "shade")
+    assert charts_heads.TARGET in cells["mark"]["fill"]["expr"]
+    assert "isValid(datum.value)" in cells["mark"]["strokeDash"]["expr"]
+
+
 def test_a_map_with_many_heads_drops_the_numbers() -> None:
     def numbers(heads: int) -> int:
-        records = [
-            {
-                "layer": 0,
-                "head": head,
-                "label": "",
-                "value": 0.0,
-                "active": False,
-                "listed": False,
-                "shown": "",
-            }
-            for head in range(heads)
-        ]
-        spec = charts_heads.head_map(records, ROLES["induction"]).to_dict()
+        records = [head_record(Head(0, head), 0.0) for head in range(heads)]
+        spec = charts_heads.head_map(records, "share").to_dict()
         return sum(layer["mark"]["type"] == "text" for layer in spec["layer"])
 
     assert numbers(16) == 1
@@ -234,15 +220,8 @@ def test_chart_colours_stand_out_in_both_themes(theme: str, colour: str) -> None
 
 
 def scored(label: str, value: float, **changes: object) -> dict[str, object]:
-    head = Head.parse(label)
     return {
-        "layer": head.layer,
-        "head": head.head,
-        "label": label,
-        "value": value,
-        "active": value >= 0.4,
-        "listed": False,
-        "shown": f"{value} of 1",
+        **head_record(Head.parse(label), value, active=value >= 0.4, shown=f"{value} of 1"),
         **changes,
     }
 
@@ -294,15 +273,13 @@ def test_a_line_that_a_role_does_not_have_is_not_drawn(missing: str) -> None:
 
 def test_a_map_that_is_only_looked_at_takes_no_click() -> None:
     records = [scored("L0H0", 0.3), scored("L0H1", 0.7)]
-    still = charts_heads.head_map(
-        records, ROLES["induction"], clickable=False, title="largest score"
-    )
+    still = charts_heads.head_map(records, "largest score", clickable=False)
     spec = still.to_dict()
     assert "params" not in spec
     cells = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "rect")
     assert cells["mark"]["cursor"] == "default"
     assert "largest score" in [tip["title"] for tip in cells["encoding"]["tooltip"]]
-    assert charts_heads.head_map(records, ROLES["induction"]).to_dict()["params"]
+    assert charts_heads.head_map(records, "share").to_dict()["params"]
 
 
 def test_a_map_has_numbers_up_to_sixteen_heads_a_layer() -> None:

@@ -19,6 +19,7 @@ from headroles.verdicts import (
     kappa,
     key_value_partners,
     neighbours,
+    other_heads,
     passport,
     role_title,
     same_role,
@@ -389,12 +390,12 @@ def test_heads_that_cannot_be_dealt_out_are_refused(shared: int) -> None:
 
 
 def test_neighbours_go_on_in_the_next_layer_and_end_with_the_model() -> None:
-    assert neighbours(Head(0, 0), layers=2, heads=3) == verdicts_head.Neighbours(None, Head(0, 1))
-    assert neighbours(Head(0, 2), layers=2, heads=3) == verdicts_head.Neighbours(
+    assert neighbours(Head(0, 0), layers=2, heads=3) == other_heads.Neighbours(None, Head(0, 1))
+    assert neighbours(Head(0, 2), layers=2, heads=3) == other_heads.Neighbours(
         Head(0, 1), Head(1, 0)
     )
-    assert neighbours(Head(1, 2), layers=2, heads=3) == verdicts_head.Neighbours(Head(1, 1), None)
-    assert neighbours(Head(0, 0), layers=1, heads=1) == verdicts_head.Neighbours(None, None)
+    assert neighbours(Head(1, 2), layers=2, heads=3) == other_heads.Neighbours(Head(1, 1), None)
+    assert neighbours(Head(0, 0), layers=1, heads=1) == other_heads.Neighbours(None, None)
     with pytest.raises(UnknownHeadError, match="layers 0 to 1"):
         neighbours(Head(2, 0), layers=2, heads=3)
 

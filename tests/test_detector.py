@@ -12,13 +12,13 @@ from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
 from headroles.detector.detection import compare, detect, lay
 from headroles.errors import DetectionError, UnknownHeadError
-from headroles.roles import Pattern, Prompts, patterns
+from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
 from headroles.scoring import role_activation
 from headroles.types import Head, Sequences
 
 A = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]])
 """The worked example of TransformerLens' demo of its head detector."""
-PREVIOUS = Pattern("detect_head", "previous_token_head")
+PREVIOUS = ROLES["previous_token_head"]
 
 
 def four_tokens() -> Prompts:
@@ -27,7 +27,7 @@ def four_tokens() -> Prompts:
     )
 
 
-def scores_of(attention: torch.Tensor, pattern: Pattern, **flags: bool) -> dict[str, float]:
+def scores_of(attention: torch.Tensor, pattern: Role, **flags: bool) -> dict[str, float]:
     found, left = compare(attention.view(1, 1, 4, 4), lay([pattern], four_tokens(), **flags))
     return {name: float(value) for name, value in found.items()} | {"left": float(left)}
 
@@ -51,7 +51,7 @@ def test_the_activation_is_that_of_the_project_whatever_is_excluded() -> None:
     expected = float(role_activation(A, [0, 1, 2, 3], "previous_token").value)
     assert expected == pytest.approx((0.3 + 0.5) / 2)
     for flag in (False, True):
-        pattern = Pattern("role", "previous_token")
+        pattern = ROLES["previous_token"]
         found = scores_of(A, pattern, exclude_bos=flag, exclude_current_token=flag)
         assert found["activation"] == pytest.approx(expected)
 
@@ -87,7 +87,7 @@ def planted(load_family, monkeypatch):
 @pytest.fixture
 def prompts(tokenizer) -> Prompts:
     texts = ["The cat sat on the mat. The cat", "One two three, one two three", "A dog"]
-    return patterns.read_prompts(tokenizer, texts, max_tokens=64)[0]
+    return read_prompts(tokenizer, texts, max_tokens=64)[0]
 
 
 def kinds(found: detector_detection.Detection, measure: str, place: int = 0) -> list[str]:
@@ -106,7 +106,7 @@ def test_the_trap_of_ones_everywhere(planted, prompts) -> None:
 
 def test_the_trap_of_a_head_that_rests(planted, prompts) -> None:
     flags = {"exclude_bos": True, "exclude_current_token": True}
-    found = detect(planted, prompts, [PREVIOUS, Pattern("role", "previous_token")], **flags)
+    found = detect(planted, prompts, [PREVIOUS, ROLES["previous_token"]], **flags)
     mean = found.summary(0, "mul").mean
     assert float(mean[0, 1]) == pytest.approx(1)  # .1 % of its attention, and a perfect score
     assert float(found.kept[:, 0, 1].max()) < 0.001
@@ -126,7 +126,7 @@ def test_the_trap_of_nothing_by_nothing(planted, prompts) -> None:
 
 
 def test_the_trap_of_rows_without_a_cell(planted, prompts) -> None:
-    found = detect(planted, prompts, [Pattern("role", "induction")])
+    found = detect(planted, prompts, [ROLES["induction"]])
     assert "ceiling" in kinds(found, "mul")
     assert kinds(found, "activation") == []
 
@@ -140,7 +140,7 @@ def test_no_trap_is_seen_where_there_is_none(planted, prompts) -> None:
 
 
 def test_an_excluded_pattern_is_said(planted, prompts) -> None:
-    found = detect(planted, prompts, [Pattern("role", "positional")], exclude_bos=True)
+    found = detect(planted, prompts, [ROLES["positional"]], exclude_bos=True)
     assert "excluded" in kinds(found, "mul")
 
 

@@ -8,29 +8,35 @@ import numpy as np
 import pytest
 import torch
 
-from headroles.errors import ShapeError, UnknownRoleError
-from headroles.roles import ROLES, SCORED_ROLES, delimiter_cells, offset_cells
-from headroles.roles.extended import EXTENDED_ROLES, get_extended_role
+from headroles.errors import ShapeError
+from headroles.roles import LEAST_LOGITS, ROLES, Prompts, cells
 from headroles.scoring import (
+    calibrate,
     cell_effects,
     cell_weights,
     key_value_index,
     largest_is,
+    mean_and_error,
     offset_shares,
     peaks,
     place_or_content,
+    select_heads,
     through_norm,
     write_effects,
 )
-from headroles.scoring.calibration import (
-    LEAST_LOGITS,
-    extended_threshold,
-    mean_and_error,
-    select_extended,
-)
-from headroles.types import Head
+from headroles.types import Head, OffsetMeans, RoleScores
 
-SUPPRESSION, MOVER = EXTENDED_ROLES["copy_suppression"], EXTENDED_ROLES["name_mover"]
+
+def measured(
+    role: str, mean: torch.Tensor, error: torch.Tensor | float = 0.01, **parts: object
+) -> RoleScores:
+    """A role's scores with the parts that a list depends on."""
+    errors = error if isinstance(error, torch.Tensor) else torch.full_like(mean, error)
+    return RoleScores(role, mean, errors, parts.pop("chance", None), 8, **parts)
+
+
+def listed(scores: RoleScores, threshold: float) -> list[Head]:
+    return [one.head for one in select_heads(scores, threshold, cap=8)]
 
 
 def looks_back(length: int, distance: int) -> torch.Tensor:
@@ -41,38 +47,19 @@ def looks_back(length: int, distance: int) -> torch.Tensor:
     return pattern
 
 
-# ------------------------------------------------------------------ the registry
-
-
-def test_the_five_basic_roles_are_the_five_basic_roles() -> None:
-    assert len(SCORED_ROLES) == 5
-    assert not EXTENDED_ROLES.keys() & ROLES.keys()
-
-
-def test_every_role_says_where_it_is_from_and_what_it_does_not_say() -> None:
-    for role in EXTENDED_ROLES.values():
-        assert "arXiv" in role.source
-        assert role.caution
-        assert role.control_name
-
-
-def test_an_unknown_role_is_told_with_a_near_one() -> None:
-    with pytest.raises(UnknownRoleError, match="name_mover"):
-        get_extended_role("name_movers")
-
-
 # ------------------------------------------------------------------ delimiters
 
 
 def test_delimiter_cells_are_the_marks_so_far_without_the_start() -> None:
-    cells = delimiter_cells([[".", "a", ",", "b"], [".", ";"]], length=4)
-    assert cells[0].nonzero().tolist() == [[2, 2], [3, 2]]
-    assert cells[1].nonzero().tolist() == [[1, 1], [2, 1], [3, 1]]
+    tokens = [[".", "a", ",", "b"], [".", ";"]]
+    found = cells.delimiters(Prompts.of_ids(torch.zeros(2, 4).long(), tokens=tokens))
+    assert found[0].nonzero().tolist() == [[2, 2], [3, 2]]
+    assert found[1].nonzero().tolist() == [[1, 1], [2, 1], [3, 1]]
 
 
 def test_a_delimiter_head_scores_1_and_an_even_one_its_base_rate() -> None:
-    cells = delimiter_cells([["<s>", "a", ",", "b"]], length=4)[0]
-    laid = cell_weights(cells)
+    prompts = Prompts.of_ids([0, 1, 2, 3], tokens=[["<s>", "a", ",", "b"]])
+    laid = cell_weights(ROLES["delimiter"].cells(prompts)[0])
     planted, even = torch.eye(4), torch.ones(4, 4).tril() / torch.arange(1, 5).unsqueeze(1)
     planted[3] = torch.tensor([0.0, 0.0, 1.0, 0.0])
     assert float((planted * laid.weights).sum()) == 1.0
@@ -103,12 +90,14 @@ def test_a_share_is_the_mean_over_the_cells_of_the_pattern_same_offset(distance:
     lengths = torch.tensor([9, 9, 6])
     shares, chance = offset_shares(pattern, lengths, longest=distance)
     for row, length in enumerate(lengths.tolist()):
-        cells = [(q, q - distance) for q in range(distance + 1, length)]
+        wanted_cells = [(q, q - distance) for q in range(distance + 1, length)]
         for head in range(2):
-            wanted = sum(float(pattern[row, head, q, k]) for q, k in cells) / max(len(cells), 1)
+            total = sum(float(pattern[row, head, q, k]) for q, k in wanted_cells)
+            wanted = total / max(len(wanted_cells), 1)
             assert float(shares[-1, row, head].nan_to_num()) == pytest.approx(wanted, abs=1e-6)
-        if cells:
-            laid = cell_weights(offset_cells(9, distance), lengths=lengths[row : row + 1])
+        if wanted_cells:
+            drawn = cells.offset(Prompts.of_ids([0] * 9), distance)
+            laid = cell_weights(drawn, lengths=lengths[row : row + 1])
             assert float(chance[-1, row]) == pytest.approx(float(laid.chance), abs=1e-6)
 
 
@@ -160,8 +149,8 @@ def test_heads_that_cannot_be_dealt_out_are_refused(heads, groups) -> None:
 
 def test_a_head_that_attends_inductively_yet_suppresses_shows_as_such() -> None:
     """Tokens <s> a b a: at the last one induction looks at b, position 2."""
-    cells = cell_weights(ROLES["induction"].targets(torch.tensor([9, 0, 1, 0]))).weights.nonzero()
-    assert cells.tolist() == [[3, 2]]
+    laid = cell_weights(ROLES["induction"].cells(Prompts.of_ids([9, 0, 1, 0])))
+    assert laid.weights.nonzero().tolist() == [[0, 3, 2]]
     attention = torch.zeros(1, 2, 4, 4)
     attention[0, :, 3, 2] = torch.tensor([0.9, 0.9])  # both are induction heads by their pattern
     values = torch.eye(4)[None, :, None]  # each token's own direction
@@ -205,34 +194,39 @@ def test_mean_and_error_leave_out_what_is_not_known() -> None:
 
 def test_lists_follow_the_sign_of_the_role() -> None:
     scores = torch.tensor([[1.5, -0.9, 0.0, -0.8]])
-    errors = torch.full((1, 4), 0.01)
-    assert select_extended(MOVER, scores, errors, threshold=0.5) == [Head(0, 0)]
-    found = select_extended(SUPPRESSION, scores, errors, threshold=0.5)
-    assert found == [Head(0, 1), Head(0, 3)]
+    assert listed(measured("name_mover", scores), 0.5) == [Head(0, 0)]
+    assert listed(measured("copy_suppression", scores), 0.5) == [Head(0, 1), Head(0, 3)]
+    (best, _) = select_heads(measured("copy_suppression", scores), 0.5, cap=8)
+    assert best.score == pytest.approx(-0.9)
 
 
-def test_an_unsteady_or_barred_head_is_not_listed() -> None:
+def test_an_unsteady_head_is_not_listed() -> None:
     scores, errors = torch.tensor([[0.9, 0.9, 0.9]]), torch.tensor([[0.01, 0.5, 0.01]])
-    barred = torch.tensor([[False, False, True]])
-    found = select_extended(MOVER, scores, errors, threshold=0.5, barred=barred)
-    assert found == [Head(0, 0)]
+    assert listed(measured("name_mover", scores, errors), 0.5) == [Head(0, 0), Head(0, 2)]
+
+
+def test_a_previous_token_head_is_no_head_of_a_fixed_offset() -> None:
+    share, none = torch.tensor([[0.9, 0.9]]), torch.zeros(2, 1, 2)
+    previous = torch.tensor([[False, True]])
+    offsets = OffsetMeans(none, none, none, none, none[:, 0, 0], share.long(), previous)
+    assert listed(measured("fixed_offset", share, offsets=offsets), 0.5) == [Head(0, 0)]
 
 
 def test_nothing_is_listed_where_nothing_is_written() -> None:
     noise = torch.tensor([[-0.001, 0.002], [0.0, -0.004]])
-    threshold, reason = extended_threshold(SUPPRESSION, noise, chance=None)
-    assert threshold == LEAST_LOGITS
-    assert reason.startswith("Set by the floor")
-    assert select_extended(SUPPRESSION, noise, noise.abs() / 10, threshold=threshold) == []
+    scores = measured("copy_suppression", noise, noise.abs() / 10)
+    threshold = calibrate(scores)
+    assert threshold.value == LEAST_LOGITS
+    assert threshold.reason.startswith("Set by the floor")
+    assert listed(scores, threshold.value) == []
 
 
 def test_the_gap_sets_a_threshold_between_its_bounds() -> None:
-    role = EXTENDED_ROLES["delimiter"]
-    value, reason = extended_threshold(role, torch.tensor([[0.1, 0.1, 0.7]]), chance=0.1)
-    assert value == pytest.approx(0.4)
-    assert "Otsu" in reason
-    value, _ = extended_threshold(role, torch.tensor([[0.8, 0.81, 0.99]]), chance=0.1)
-    assert value == pytest.approx(0.1 + 0.6 * 0.9)
+    gap = calibrate(measured("delimiter", torch.tensor([[0.1, 0.1, 0.7]]), chance=0.1))
+    assert gap.value == pytest.approx(0.4)
+    assert "Otsu" in gap.reason
+    high = calibrate(measured("delimiter", torch.tensor([[0.8, 0.81, 0.99]]), chance=0.1))
+    assert high.value == pytest.approx(0.1 + 0.6 * 0.9)
 
 
 # ------------------------------------------------------------------ place or content

@@ -21,17 +21,17 @@ from headroles.errors import (
     UnknownRoleError,
 )
 from headroles.paths import ROOT
-from headroles.roles import ROLES, SCORED_ROLES, get_role
+from headroles.roles import BASIC_ROLES, SCORED_ROLES, get_role
 from headroles.scoring import RoleActivation
 from headroles.store import categories
 from headroles.types import Encoding, Head, PromptRun
+from headroles.verdicts import literature_entry
 from headroles.verdicts.prompt import (
     DEFAULT_THRESHOLDS,
     MIN_LIFT,
     PromptScores,
     active_heads,
     judge,
-    literature_entry,
     score_prompt,
     thresholds_of,
 )
@@ -61,7 +61,7 @@ def planted(ids: list[int], **heads: torch.Tensor) -> torch.Tensor:
 def states(ids: list[int], pattern: torch.Tensor) -> dict[str, str]:
     """The state of a head with this pattern in every role, at a threshold of .5."""
     scores = score_prompt(planted(ids, L1H2=pattern), ids)
-    return {key: judge(Head(1, 2), key, scores, 0.5).state for key in ROLES}
+    return {key: judge(Head(1, 2), key, scores, 0.5).state for key in BASIC_ROLES}
 
 
 # ------------------------------------------------------------------ the public face
@@ -134,7 +134,7 @@ def test_the_summary_judges_every_listed_head(path: Path) -> None:
     pattern = perfect("induction", REPEATED)
     data = {"attention": planted(REPEATED, L1H2=pattern), "token_ids": REPEATED}
     summary = headroles.get_active_head_summary(data, "tiny", path=path)
-    assert list(summary) == list(ROLES)
+    assert list(summary) == list(BASIC_ROLES)
     first, second = summary["induction"]
     assert (first["layer"], first["head"], first["label"]) == (1, 2, "L1H2")
     assert (first["score"], first["standard_error"], first["threshold"]) == (1.0, 0.0, 0.5)

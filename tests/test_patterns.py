@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headroles.errors import DetectionError, EmptyPromptError, PatternError
-from headroles.roles import BUILT_IN, SCORED_ROLES, Pattern, Prompts, parse_pattern, patterns
+from headroles.roles import BUILT_IN, ROLES, Prompts, Role, parse_pattern, patterns, read_prompts
 from headroles.types import Sequences
 
 TEXTS = (
@@ -42,12 +42,12 @@ def cells(drawn: torch.Tensor) -> set[tuple[int, int]]:
 def test_current_word_is_the_earlier_tokens_of_the_word() -> None:
     words = [[2, 3, 4], [10, 11, 12]]  # " lo|qu|acious" and "sat|<0xF0>|<0x9F>"
     expected = {(q, k) for word in words for q in word for k in word if k < q}
-    assert cells(Pattern("current_word").draw(prompts(13))[0]) == expected
+    assert cells(ROLES["current_word"].draw(prompts(13))[0]) == expected
 
 
 def test_delimiters_are_the_marks_so_far() -> None:
     expected = {(q, k) for q in range(13) for k in (5, 8, 9) if k <= q}
-    assert cells(Pattern("delimiters").draw(prompts(13))[0]) == expected
+    assert cells(ROLES["delimiter"].draw(prompts(13))[0]) == expected
 
 
 @pytest.mark.parametrize("places", [0, 1, 3])
@@ -56,20 +56,12 @@ def test_same_offset_never_predicts_the_start_token(places: int) -> None:
     assert cells(patterns.offset(places).draw(prompts(13))[0]) == expected
 
 
-def test_a_role_predicts_what_the_registry_says() -> None:
-    batch = prompts(13)
-    for role in SCORED_ROLES:
-        if role.has_cells:
-            drawn = Pattern("role", role.key).draw(batch)
-            assert torch.equal(drawn, role.targets(batch.sequences.token_ids).float())
-
-
 @pytest.mark.parametrize(
     "pattern",
     [*BUILT_IN, patterns.offset(2), patterns.of_expression("t[k] == t[q]")],
     ids=lambda pattern: pattern.spec,
 )
-def test_a_batch_draws_what_each_prompt_draws_alone(pattern: Pattern) -> None:
+def test_a_batch_draws_what_each_prompt_draws_alone(pattern: Role) -> None:
     together = pattern.draw(prompts(13, 7, 4))
     for row, length in enumerate((13, 7, 4)):
         alone = pattern.draw(prompts(13, length).some(torch.tensor([1])))[0]
@@ -95,6 +87,20 @@ def test_specs_are_read_back() -> None:
         assert parse_pattern(pattern.spec) == pattern
         assert pattern.name
         assert pattern.looks_at
+    assert parse_pattern("delimiters") is ROLES["delimiter"]  # its earlier name
+
+
+def test_patterns_are_the_same_by_what_they_say_and_how_they_are_called() -> None:
+    """A page keeps them between runs, and ticks them again by equality."""
+    assert patterns.offset(2) == patterns.offset(2)
+    assert hash(patterns.of_expression("k == q")) == hash(patterns.of_expression(" k == q"))
+    assert patterns.of_expression("k == q", title="own") != patterns.of_expression("k == q")
+    assert patterns.offset(2) != patterns.offset(3)
+
+
+def test_a_role_that_needs_the_text_of_the_tokens_says_so() -> None:
+    with pytest.raises(PatternError, match="text of the tokens"):
+        ROLES["delimiter"].draw(Prompts.of_ids(IDS))
 
 
 @pytest.mark.parametrize(
@@ -115,10 +121,10 @@ def test_an_unknown_spec_is_explained(spec: str, says: str) -> None:
 
 
 def test_prompts_are_padded_and_counted(tokenizer) -> None:
-    batch, encodings = patterns.read_prompts(tokenizer, ["The cat", "The cat sat."], max_tokens=64)
+    batch, encodings = read_prompts(tokenizer, ["The cat", "The cat sat."], max_tokens=64)
     assert [len(tokens) for tokens in batch.tokens] == batch.sequences.lengths.tolist()
     assert encodings[1].tokens == batch.tokens[1]
     with pytest.raises(EmptyPromptError):
-        patterns.read_prompts(tokenizer, [], max_tokens=64)
+        read_prompts(tokenizer, [], max_tokens=64)
     with pytest.raises(DetectionError, match="at most 1,000"):
-        patterns.read_prompts(tokenizer, ["a"] * 1001, max_tokens=64)
+        read_prompts(tokenizer, ["a"] * 1001, max_tokens=64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headroles.roles import ROLES
+from headroles.roles import ROLES, Prompts
 from headroles.texts import probe_texts
 
 
@@ -22,7 +22,7 @@ def test_repeats_vary_in_length_and_distance(repeats):
     assert len(set(repeats.lengths.tolist())) > 20
     distances = set()
     for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
-        copies = ROLES["duplicate_token"].targets(row[:length])
+        copies = ROLES["duplicate_token"].cells(Prompts.of_ids(row[:length]))[0]
         q, k = copies.nonzero()[0].tolist()
         distances.add(q - k)
     assert len(distances) > 15, "a fixed-distance head must not pass for an induction head"
@@ -31,7 +31,7 @@ def test_repeats_vary_in_length_and_distance(repeats):
 def test_every_repeat_starts_with_the_start_token_and_repeats(repeats):
     assert (repeats.token_ids[:, 0] == 0).all()
     for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
-        rows = ROLES["induction"].targets(row[:length]).any(-1).sum()
+        rows = ROLES["induction"].cells(Prompts.of_ids(row[:length]))[0].any(-1).sum()
         assert rows >= probe_texts.SEGMENT[0] - 1
 
 

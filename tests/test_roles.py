@@ -6,11 +6,19 @@ import pytest
 import torch
 
 from headroles.errors import UnknownRoleError
-from headroles.roles import ROLES, SCORED_ROLES, earlier_copies, get_role
+from headroles.roles import (
+    BASIC_ROLES,
+    EXTENDED_ROLES,
+    ROLES,
+    SCORED_ROLES,
+    Prompts,
+    earlier_copies,
+    get_role,
+)
 
 
 def cells(role: str, ids: list[int]) -> set[tuple[int, int]]:
-    return {(q, k) for q, k in ROLES[role].targets(torch.tensor(ids)).nonzero().tolist()}
+    return {(q, k) for q, k in ROLES[role].cells(Prompts.of_ids(ids))[0].nonzero().tolist()}
 
 
 # ids: BOS the cat the cat, with the = 5 and cat = 6
@@ -36,12 +44,12 @@ def test_the_query_is_never_its_own_target() -> None:
 def test_cells_of_a_batch_are_those_of_its_rows() -> None:
     batch = torch.tensor([[0, 5, 6, 5], [0, 5, 5, 5], [0, 0, 0, 0]])
     for role in SCORED_ROLES:
-        if role.targets is None:
+        if role.cells is None:
             continue
-        together = role.targets(batch)
+        together = role.cells(Prompts.of_ids(batch))
         assert together.dtype == torch.bool
         for row, ids in zip(together, batch, strict=True):
-            assert torch.equal(row, role.targets(ids))
+            assert torch.equal(row, role.cells(Prompts.of_ids(ids))[0])
 
 
 def test_bos_in_the_text_copies_only_what_stands_after_position_zero() -> None:
@@ -49,7 +57,7 @@ def test_bos_in_the_text_copies_only_what_stands_after_position_zero() -> None:
 
 
 def test_there_are_five_scored_roles_and_other() -> None:
-    assert list(ROLES) == [
+    assert list(BASIC_ROLES) == [
         "previous_token",
         "induction",
         "duplicate_token",
@@ -57,10 +65,38 @@ def test_there_are_five_scored_roles_and_other() -> None:
         "diffuse",
         "other",
     ]
-    assert [role.key for role in SCORED_ROLES] == list(ROLES)[:-1]
+    assert [role.key for role in SCORED_ROLES] == list(BASIC_ROLES)[:-1]
+    assert len(EXTENDED_ROLES) == 6
 
 
-@pytest.mark.parametrize("role", ROLES.values(), ids=list(ROLES))
+def test_the_views_are_parts_of_one_registry() -> None:
+    lab = {key for key, role in ROLES.items() if role.level == "lab"}
+    parts = (set(BASIC_ROLES), set(EXTENDED_ROLES), lab)
+    assert set.union(*parts) == set(ROLES)
+    assert sum(map(len, parts)) == len(ROLES)
+
+
+def test_a_role_looks_somewhere_or_is_told_by_what_it_writes() -> None:
+    for role in (*SCORED_ROLES, *EXTENDED_ROLES.values()):
+        assert role.has_cells == (role.from_attention and role.key != "diffuse")
+        assert bool(role.looks_at) == role.from_attention
+
+
+def test_a_fixed_offset_has_the_cells_of_the_distance_it_is_asked_for() -> None:
+    role = ROLES["fixed_offset"].at_distance(3)
+    assert role.cells(Prompts.of_ids([0] * 6))[0].nonzero().tolist() == [[4, 1], [5, 2]]
+    assert role.key == "fixed_offset"
+    assert "3" in role.looks_at
+
+
+def test_every_extended_role_says_where_it_is_from_and_what_it_does_not_say() -> None:
+    for role in EXTENDED_ROLES.values():
+        assert "arXiv" in role.source
+        assert role.caution
+        assert role.control
+
+
+@pytest.mark.parametrize("role", BASIC_ROLES.values(), ids=list(BASIC_ROLES))
 def test_every_role_says_what_students_read(role) -> None:
     assert role.name
     assert role.icon.replace("_", "").isalpha()
@@ -71,7 +107,7 @@ def test_every_role_says_what_students_read(role) -> None:
         assert len(role.hints) >= 2
         assert role.min_rows >= 1
     else:
-        assert role.targets is None
+        assert role.cells is None
 
 
 @pytest.mark.parametrize("role", [r for r in SCORED_ROLES if r.requires_repetition])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroles.errors import ShapeError, UnknownRoleError
-from headroles.roles import SCORED_ROLES, get_role
+from headroles.roles import SCORED_ROLES, Prompts, get_role
 from headroles.scoring import activation as scoring_activation
 
 CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]
@@ -175,8 +175,8 @@ def test_bos_is_never_a_copy(role: str) -> None:
     # The stand-in may turn up in the text: BOS A BOS B BOS. The copies are at 2 and 4 only.
     ids = [BOS, A, BOS, B, BOS]
     cells = {"induction": {3}, "duplicate_token": {2}}[role]
-    laid = scoring_activation.role_weights(get_role(role), torch.tensor(ids))
-    assert {(q, k) for q, k in laid.weights.nonzero().tolist()} == {(4, k) for k in cells}
+    laid = scoring_activation.role_weights(get_role(role), Prompts.of_ids(ids))
+    assert {(q, k) for q, k in laid.weights[0].nonzero().tolist()} == {(4, k) for k in cells}
 
 
 def test_other_has_no_number() -> None:
@@ -277,7 +277,8 @@ def test_a_padded_batch_equals_its_rows(drawn, padding: int) -> None:
         attention[row, :, : len(one)] = 0
         attention[row, :, : len(one), : len(one)] = pattern[:heads]
     laid = [
-        scoring_activation.role_weights(get_role(key), ids, lengths=lengths) for key in CELL_ROLES
+        scoring_activation.role_weights(get_role(key), Prompts.of_ids(ids, lengths=lengths))
+        for key in CELL_ROLES
     ]
     batch = scoring_activation.batch_activations(attention, laid)  # [laid batch head]
     entropy = scoring_activation.mean_entropy(attention, lengths=lengths)  # [batch head]

@@ -97,7 +97,7 @@ _REQUIRED = [
 ]
 BROKEN = {
     **{f"no {name}": _drop(name) for name in _REQUIRED},
-    "another schema": _set("schema_version", to=2),
+    "another schema": _set("schema_version", to=3),
     "an unknown field": _set("surprise", to=1),
     "an unknown field of a head": _set(*_TOP, "surprise", to=1),
     "definitions as text": _set("definitions_version", to="one"),
@@ -113,8 +113,8 @@ BROKEN = {
     "a seed in words": _set("seed", to="lucky"),
     "another tokenisation": _set("tokenization", "prepend_start_token", to=False),
     "a negative token": _set("tokenization", "start_token_id", to=-1),
-    "an unknown role": _set("categories", "successor", to=plain_entry()["categories"]["other"]),
-    "scores of an unknown role": _set("all_scores", "successor", to=[_ROW, _ROW]),
+    "an unknown role": _set("categories", "mind_reading", to=plain_entry()["categories"]["other"]),
+    "scores of an unknown role": _set("all_scores", "mind_reading", to=[_ROW, _ROW]),
     "a scored role without scores": _drop("all_scores", "diffuse"),
     "a score over one": _set("all_scores", "induction", 0, 0, to=1.5),
     "a negative score": _set("all_scores", "induction", 0, 0, to=-0.5),

@@ -1,10 +1,10 @@
 """The offline half: probe texts -> TransformerLens -> scores -> categories.
 
-``texts`` makes the probe texts, ``bridge`` runs them, ``measure`` scores every head for every
-role in one pass, ``run`` puts an entry of ``head_categories.json`` together (thresholds and top
-heads come from :mod:`headroles.reference.selection`), and ``agreement`` compares with
-TransformerLens' own detector. Only ``bridge`` and ``agreement`` import transformer_lens; nothing
-here imports Streamlit or PyVene.
+``bridge`` runs texts, ``measure`` scores every head for every basic role in one pass,
+``extended_roles`` measures the others, ``run`` puts an entry of ``head_categories.json`` together
+(thresholds and top heads come from :mod:`headroles.reference.selection`), and
+``detect_head_parity`` compares with TransformerLens' own detector. Nothing here imports Streamlit
+or PyVene.
 """
 
 import lazy_loader
@@ -12,9 +12,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "attention_roles",
         "bridge",
         "detect_head_parity",
         "direct",
+        "direct_effect_roles",
         "extended_roles",
         "freshness",
         "ioi",
@@ -22,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "measure",
         "run",
         "sequences",
+        "setting",
     ],
     submod_attrs={
         "bridge": ["load_bridge"],

@@ -24,7 +24,7 @@ from transformer_lens.head_detector import detect_head
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import each_layer
-from headroles.roles import as_detect_head_draws
+from headroles.roles import ROLES, Prompts
 from headroles.scoring import CellWeights, batch_activations
 from headroles.texts import pack
 from headroles.types import Sequences
@@ -56,7 +56,7 @@ def own_detect_head(
 def _detect_head_weights(role_key: str, batch: Sequences) -> CellWeights:
     """``detect_head`` as averaging weights: 1 / length on every cell of every row of the text."""
     within = torch.arange(batch.token_ids.shape[1]) < batch.lengths.unsqueeze(-1)  # [batch query]
-    cells = as_detect_head_draws(DETECTED[role_key], batch.token_ids) & within.unsqueeze(-1)
+    cells = ROLES[DETECTED[role_key]].cells(Prompts(batch)) & within.unsqueeze(-1)
     weights = cells / batch.lengths.view(-1, 1, 1)
     return CellWeights(weights, chance=torch.zeros(len(batch)), rows=batch.lengths)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from headroles.models import CATALOGUE, inspect_model, model_revision, resolve_source
 from headroles.paths import ROOT
 from headroles.reference import BY_HAND, AnalysisSettings
-from headroles.roles import DEFINITIONS_VERSION, EXTENDED_VERSION, SCORED_ROLES
+from headroles.roles import DEFINITIONS_VERSION, SCORED_ROLES
 from headroles.store import ModelEntry
 
 LIBRARIES = ("torch", "transformers", "transformer-lens")
@@ -74,11 +74,6 @@ def _outdated(entry: ModelEntry) -> list[str]:
             f"it was made with version {entry.definitions_version} of the roles' definitions, "
             f"which are at version {DEFINITIONS_VERSION}"
         )
-    if entry.extended and entry.extended.definitions_version != EXTENDED_VERSION:
-        found.append(
-            f"its extended roles were made with version {entry.extended.definitions_version} of "
-            f"their definitions, which are at version {EXTENDED_VERSION}"
-        )
     for name, now in library_versions().items():
         then = entry.library_versions.get(name, "no version noted")
         # torch adds +cpu or +cu130 to the same release.
@@ -93,7 +88,7 @@ def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
         for name in ("sequences", "seed", "cap")
         if getattr(entry, name) != getattr(settings, name)
     ]
-    if settings.extended and entry.extended is None:
+    if settings.extended and not entry.extended:
         found.append("its extended roles were not measured")
     listed = any(
         entry.categories[role.key].top_heads

@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.bridge import each_layer
 from headroles.reference import MAX_CELLS
-from headroles.roles import SCORED_ROLES, Role
+from headroles.roles import SCORED_ROLES, Prompts, Role
 from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
 from headroles.texts import probe_texts, start_token
 from headroles.types import RoleScores, Sequences
@@ -132,7 +132,8 @@ def _run(
     for rows in probe_texts.batches(sequences, max_cells=MAX_CELLS):
         lengths = sequences.lengths[rows]
         token_ids = sequences.token_ids[rows, : int(lengths.max())]
-        targets = [role.targets(token_ids) for role in with_cells]
+        prompts = Prompts.of_ids(token_ids, lengths=lengths)
+        targets = [role.cells(prompts) for role in with_cells]
         laid = [cell_weights(cells, lengths=lengths) for cells in targets]
         at_random = [
             cell_weights(random_cells(role, cells, generator), lengths=lengths)
@@ -190,9 +191,7 @@ def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) 
         standard_error=_error(scores),
         chance=float(chance[counted].mean()),
         n=n,
-        null=found.null[role.key][counted].mean(0)
-        if role.has_cells
-        else torch.full_like(scores[0], torch.nan),
+        null=found.null[role.key][counted].mean(0) if role.has_cells else None,
         control=control.scores[role.key].mean(0) if control else None,
         control_name=role.control,
         control_error=_error(control.scores[role.key]) if control else None,

@@ -25,7 +25,6 @@ from headroles.reference import CAUSAL_TEXTS, AnalysisSettings, categorize, caus
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.store import ModelEntry, Tokenization
 from headroles.texts import held_out_sequences, start_token
-from headroles.types import Head
 
 
 def analyze(
@@ -46,26 +45,17 @@ def analyze(
     more = count_extended(probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None)
     scores = measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring)
-    found = categorize(scores, settings)
-    extended, causal = None, {}
     if settings.extended:
-        extended = measure_extended(
-            bridge,
-            tokenizer,
-            probe,
-            seed=settings.seed,
-            cap=settings.cap,
-            progress=bar.extending,
+        scores |= measure_extended(
+            bridge, tokenizer, probe, seed=settings.seed, progress=bar.extending
         )
+    parts = categorize(scores, settings)
+    causal = {}
     if settings.causal:
-        listed = {
-            role.key: [Head(top.layer, top.head) for top in found["categories"][role.key].top_heads]
-            for role in SCORED_ROLES
-        }
         causal = measure_ablation(
             bridge,
             probe,
-            listed,
+            {role.key: parts["categories"][role.key].heads for role in SCORED_ROLES},
             seed=settings.seed,
             held_out=held_out_sequences(tokenizer, source),
             progress=bar.knocking_out,
@@ -88,9 +78,8 @@ def analyze(
         ),
         library_versions=library_versions(),
         notes=_notes(settings),
-        extended=extended,
         causal=causal,
-        **found,
+        **parts,
     )
 
 

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "detector",
         "heads",
         "induction_circuit",
-        "signed",
+        "profiles",
         "two_prompts",
     ],
     submod_attrs={

@@ -1,4 +1,4 @@
-"""Charts of the detector lab: a detection pattern as a picture, and every head's score.
+"""The picture of a detection pattern.
 
 As in :mod:`headroles.charts`, whose colours they share, a chart takes plain records and never knows
 the page's theme.
@@ -8,13 +8,12 @@ the page's theme.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET, _clickable, _finish, layers_by_heads
-from headroles.types import Head
+from headroles.charts.heads import QUIET, TARGET
 
 MOST = 40
 """Most tokens of a pattern's picture; a longer prompt shows its first ones."""
@@ -90,67 +89,3 @@ def pattern_picture(
         )
         .configure_view(strokeWidth=0)
     )
-
-
-def score_map(
-    records: Sequence[Mapping[str, object]],
-    *,
-    domain: tuple[float, float],
-    opened: Head | None = None,
-) -> alt.LayerChart:
-    """Every head, layer by head, shaded by its score; clickable.
-
-    Args:
-        records: one a head: layer, head, label, value (None without one), mark (what stands in
-            the cell), top (whether it is among the best), shown.
-        domain: the scores that are drawn lightest and darkest.
-        opened: the head that is looked at; its cell is framed.
-    """
-    frame = pd.DataFrame(records)
-    frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
-    wide = int(frame["head"].max()) + 1
-    roomy = wide <= 16
-    row = 32 if roomy else 16
-    base = layers_by_heads(frame)
-    cells = (
-        base.mark_rect(
-            fill={"expr": f"isValid(datum.value) ? '{ACTIVE}' : 'transparent'"},
-            stroke=INK,
-            strokeOpacity={"expr": "datum.open ? 1 : isValid(datum.value) ? 0.15 : 0.4"},
-            strokeWidth={"expr": "datum.open ? 3 : 1"},
-            strokeDash={"expr": "isValid(datum.value) ? [1, 0] : [3, 3]"},
-            cursor="pointer",
-        )
-        .encode(
-            fillOpacity=alt.FillOpacity(
-                "value:Q",
-                scale=alt.Scale(domain=list(domain), range=[0.03, 1], clamp=True),
-                legend=None,
-            ),
-            tooltip=[
-                alt.Tooltip("label:N", title="head"),
-                alt.Tooltip("shown:N", title="score"),
-            ],
-        )
-        .add_params(_clickable())
-    )
-    layers = [cells]
-    if roomy:
-        layers.append(
-            base.mark_text(
-                color=INK,
-                fontSize=11,
-                fontWeight={"expr": "datum.top ? 700 : 400"},
-                opacity={"expr": "isValid(datum.value) ? 1 : 0.7"},
-            ).encode(text="mark:N")
-        )
-    layers.append(
-        base.transform_filter("datum.top").mark_point(
-            shape="circle",
-            size=0.38 * row**2 if not roomy else 0.75 * row**2,
-            stroke=INK,
-            strokeWidth=1.6,
-            filled=False,
-        )
-    )
-    return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())

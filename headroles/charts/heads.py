@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.roles import Role
+from headroles.roles import LOGITS, RATE, Role
 from headroles.types import Head, NextToken
 
 ACTIVE = "#2e7fd0"
@@ -72,7 +72,11 @@ def _share_axis(title: str | None, *, unit: str = "%", **settings: object) -> al
 
 
 def share_title(role: Role) -> str:
-    """What a bar of this role is a share of."""
+    """What a number of this role is a number of."""
+    if role.unit == LOGITS:
+        return "direct effect"
+    if role.unit == RATE:
+        return "share of the words"
     return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
 
 
@@ -87,10 +91,10 @@ def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
 
 
 def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
-    """One bar a head, 0 to 1, with the chance mark and the threshold on every bar.
+    """One bar per head, 0 to 1, with the chance mark and the threshold on every bar.
 
     Args:
-        records: one a head: order, layer, head, label, note, value, chance, threshold, state,
+        records: one per head: order, layer, head, label, note, value, chance, threshold, state,
             applies, shown, reason.
         role: names the axis.
     """
@@ -213,62 +217,61 @@ def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
 
 def head_map(
     records: Sequence[Mapping[str, object]],
-    role: Role,
+    title: str,
     *,
     opened: Head | None = None,
     clickable: bool = True,
     small: bool = False,
-    title: str | None = None,
 ) -> alt.LayerChart:
-    """Every head of the model, layer by head, shaded by its activation for one role.
+    """Every head of the model, layer by head, shaded by a number.
+
+    Blue is a number above zero, orange one below, and the number in the cell says it too; a cell
+    without a number is empty and has a dashed border.
 
     Args:
-        records: one a head: layer, head, label, value, active, listed, shown.
-        role: names the values.
+        records: one per head: layer, head, label, value (None without one), shade (0..1), number
+            (what stands in the cell), against, active, listed, papers, shown.
+        title: names the values.
         opened: the head that is looked at; its cell is framed.
         clickable: whether a click selects a head.
         small: whether it is one of several side by side.
-        title: names the values instead of the role.
     """
     frame = pd.DataFrame(records)
     frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     roomy = has_numbers(records)
     row = (32 if small else 44) if roomy else (16 if small else 20)
-    base = layers_by_heads(frame)
-    cells = (
-        base.mark_rect(
-            fill=ACTIVE,
-            stroke=INK,
-            strokeOpacity={"expr": "datum.open ? 1 : 0.15"},
-            strokeWidth={"expr": "datum.open ? 3 : 1"},
-            cursor="pointer" if clickable else "default",
-        )
-        .encode(
-            fillOpacity=alt.FillOpacity(
-                "value:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
-            ),
-            tooltip=[
-                alt.Tooltip("label:N", title="head"),
-                alt.Tooltip("value:Q", title=title or share_title(role), format=".0%"),
-                alt.Tooltip("shown:N", title="state"),
-            ],
-        )
-        .add_params(*([_clickable()] if clickable else []))
-    )
+    base = _layers_by_heads(frame)
     rings = base.transform_filter("datum.active").mark_point(
         shape="circle", size=0.32 * row**2, stroke=INK, strokeWidth=2, filled=False
     )
-    layers = [cells, rings, *marks(base, row=row, roomy=roomy)]
+    layers = [_map_cells(base, title, clickable=clickable), rings]
+    layers += _map_marks(base, row=row, roomy=roomy)
     if roomy:
-        layers.append(
-            base.transform_calculate(number="format(datum.value * 100, '.0f')")
-            .mark_text(color=INK, fontSize=11 if small else 12)
-            .encode(text="number:N")
-        )
+        longest = max(len(str(record["number"])) for record in records)
+        size = 10 if longest > 3 else 11 if small else 12
+        layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
 
 
-def layers_by_heads(frame: pd.DataFrame) -> alt.Chart:
+def _map_cells(base: alt.Chart, title: str, *, clickable: bool) -> alt.Chart:
+    colour = f"datum.against ? '{TARGET}' : isValid(datum.value) ? '{ACTIVE}' : 'transparent'"
+    cells = base.mark_rect(
+        fill={"expr": colour},
+        stroke=INK,
+        strokeOpacity={"expr": "datum.open ? 1 : isValid(datum.value) ? 0.15 : 0.4"},
+        strokeWidth={"expr": "datum.open ? 3 : 1"},
+        strokeDash={"expr": "isValid(datum.value) ? [1, 0] : [3, 3]"},
+        cursor="pointer" if clickable else "default",
+    ).encode(
+        fillOpacity=alt.FillOpacity(
+            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
+        ),
+        tooltip=[alt.Tooltip("label:N", title="head"), alt.Tooltip("shown:N", title=title)],
+    )
+    return cells.add_params(_clickable()) if clickable else cells
+
+
+def _layers_by_heads(frame: pd.DataFrame) -> alt.Chart:
     """The axes that every map of a model's heads has: layers down, heads across."""
     ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
     return alt.Chart(frame).encode(
@@ -277,7 +280,7 @@ def layers_by_heads(frame: pd.DataFrame) -> alt.Chart:
     )
 
 
-def marks(base: alt.Chart, *, row: int, roomy: bool) -> list[alt.Chart]:
+def _map_marks(base: alt.Chart, *, row: int, roomy: bool) -> list[alt.Chart]:
     """The marks in a cell: a square for a listed head, a diamond for one that papers name."""
     offset = 0.39 * row if roomy else 0
     dots = base.transform_filter("datum.listed").mark_point(
@@ -286,7 +289,7 @@ def marks(base: alt.Chart, *, row: int, roomy: bool) -> list[alt.Chart]:
     diamonds = base.transform_filter("datum.papers").mark_point(
         shape="diamond", size=40, filled=False, stroke=INK, strokeWidth=2, yOffset=-offset
     )
-    return [dots, diamonds] if base.data.get("papers", pd.Series()).any() else [dots]
+    return [dots, diamonds] if base.data["papers"].any() else [dots]
 
 
 MARK = 0.025
@@ -316,10 +319,10 @@ def score_distribution(
     threshold: float | None,
     chance: float | None,
 ) -> alt.LayerChart:
-    """One mark a head at its score from 0 to 1, near ones stacked, with threshold and chance.
+    """One mark per head at its score from 0 to 1, near ones stacked, with threshold and chance.
 
     Args:
-        records: one a head: label, value, active, listed, shown.
+        records: one per head: label, value, active, listed, shown.
         role: names the axis.
         threshold: 0..1, the dashed line; None draws none.
         chance: 0..1, the thick tick; None draws none.

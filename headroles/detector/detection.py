@@ -37,7 +37,7 @@ from torch import Tensor
 from headroles.capture import each_layer
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.models import LoadedModel
-from headroles.roles import Pattern, Prompts, check_count
+from headroles.roles import Prompts, Role, check_count
 from headroles.scoring import cell_weights, row_sizes
 from headroles.texts import batches
 from headroles.types import Head
@@ -98,7 +98,7 @@ class Summary:
 class Detection:
     """What one pass found: every number of every head, by prompt."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[Role, ...]
     """The patterns."""
     scores: Mapping[str, Float[Tensor, "pattern prompt layer head"]]
     """{measure: [pattern prompt layer head]}; NaN where a score is not defined."""
@@ -144,7 +144,7 @@ class Detection:
 
 
 def lay(
-    patterns: Sequence[Pattern],
+    patterns: Sequence[Role],
     prompts: Prompts,
     *,
     exclude_bos: bool = False,
@@ -240,7 +240,7 @@ class BatchScores:
 class DetectionPlan:
     """A detection in steps: :meth:`score` every batch, then :meth:`assemble` what they gave."""
 
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[Role, ...]
     """The detection patterns."""
     prompts: Prompts
     """The prompts."""
@@ -322,7 +322,7 @@ class DetectionPlan:
 def prepare(
     loaded: LoadedModel,
     prompts: Prompts,
-    patterns: Sequence[Pattern],
+    patterns: Sequence[Role],
     *,
     exclude_bos: bool = False,
     exclude_current_token: bool = False,
@@ -342,7 +342,7 @@ def prepare(
 def detect(
     loaded: LoadedModel,
     prompts: Prompts,
-    patterns: Sequence[Pattern],
+    patterns: Sequence[Role],
     *,
     exclude_bos: bool = False,
     exclude_current_token: bool = False,
@@ -353,7 +353,7 @@ def detect(
 
     Args:
         loaded: a model from :func:`headroles.models.loading.load_model`.
-        prompts: from :func:`headroles.roles.patterns.read_prompts` or ``prompts_of_ids``.
+        prompts: from :func:`headroles.roles.read_prompts` or ``prompts_of_ids``.
         patterns: the detection patterns.
         exclude_bos: leave attention on position 0 out of ``mul`` and ``abs``.
         exclude_current_token: leave a token's attention on itself out of them.
@@ -382,7 +382,7 @@ def detect(
     return plan.assemble(parts)
 
 
-def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:
+def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:
     """Which pattern fits which prompt, if there is anything to do."""
     check_count(len(prompts))
     if not 0 < len(patterns) <= MOST_PATTERNS:

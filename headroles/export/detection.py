@@ -1,4 +1,4 @@
-"""What a detection found, to take away: tables with where they come from.
+"""What a detection found, to download: tables with where they come from.
 
 >>> text = as_csv(found, origin)  # doctest: +SKIP
 >>> text.splitlines()[-1]  # doctest: +SKIP
@@ -83,9 +83,7 @@ def provenance(
         "model": loaded.key,
         "revision": model_revision(loaded.source),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "patterns": {
-            one.spec: one.value if one.kind == "matrix" else one.name for one in found.patterns
-        },
+        "patterns": {one.spec: one.value if one.length else one.name for one in found.patterns},
         "exclude_bos": found.exclude_bos,
         "exclude_current_token": found.exclude_current_token,
         "prompts_made": made or "typed",

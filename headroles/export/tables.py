@@ -1,4 +1,4 @@
-"""What a page shows, to take away: tables with their provenance, code that makes them, pictures.
+"""What a page shows, to download: tables with their provenance.
 
 Every table says where it comes from. A CSV begins with comment lines, ``# name: value`` with the
 value as JSON; ``pandas.read_csv(..., comment="#")`` passes over them and a spreadsheet shows them
@@ -23,9 +23,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from headroles.roles import EXTENDED_ROLES, SCORED_ROLES, ExtendedRole
-from headroles.store import ExtendedScores, ModelEntry
-from headroles.types import Evidence, Head, PromptRun
+from headroles.roles import SCORED_ROLES, Role
+from headroles.store import ModelEntry, StoredRole
+from headroles.types import Evidence, Head, PromptRun, Verdict
 from headroles.verdicts import PromptScores, judge, judge_heads, thresholds_in
 
 DIGITS = 8
@@ -36,12 +36,6 @@ _RISKY = re.compile(r"[\t\r\n']|[\s\"]*[=+\-@＝＋－＠]")
 some trim a cell before they look. The apostrophe is here so that a guard can be told from text."""
 _AFTER_DELIMITER = re.compile(r"(?<=[,;|])([\s\"']*)([=+\-@＝＋－＠])")
 _LINE_ENDS = {mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
-
-
-# ------------------------------------------------------------------ where it comes from
-
-
-# ------------------------------------------------------------------ tables
 
 
 def summary_rows(
@@ -58,32 +52,37 @@ def prompt_rows(
     entry: ModelEntry | None = None,
     head: Head | None = None,
 ) -> list[dict[str, object]]:
-    """Every head of the model, or one, in every scored role, on a prompt and as stored.
+    """Every head of the model, or one, in every basic role, on a prompt and as stored.
 
     Returns:
-        One row a role and head, role by role, the heads in the order of the model.
+        One row per role and head, role by role, the heads in the order of the model.
     """
-    layers, heads = scores.resting.shape
+    layers, width = scores.resting.shape
+    heads = [Head(*divmod(place, width)) for place in range(layers * width)]
     return [
-        _prompt_row(scores, one, role.key, thresholds.get(role.key), entry)
+        _row(
+            role,
+            one,
+            stored=entry.role(role.key) if entry else None,
+            verdict=judge(one, role.key, scores, thresholds.get(role.key)),
+        )
         for role in SCORED_ROLES
-        for one in (Head(layer, place) for layer in range(layers) for place in range(heads))
+        for one in heads
         if head in (None, one)
     ]
 
 
 def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
-    """Every head of the model in every scored role, in the stored analysis.
+    """Every head of the model in every basic role, in the stored analysis.
 
     Returns:
-        One row a role and head, role by role, the heads in the order of the model.
+        One row per role and head, role by role, the heads in the order of the model.
     """
     thresholds = thresholds_in(entry)
     return [
-        _reference_row(entry, Head(layer, head), role.key, thresholds[role.key])
-        for role in SCORED_ROLES
-        for layer in range(entry.num_layers)
-        for head in range(entry.num_heads)
+        _row(role, head, stored=stored, threshold=thresholds[role.key])
+        for role, stored in ((role, entry.role(role.key)) for role in SCORED_ROLES)
+        for head in entry.heads
     ]
 
 
@@ -93,100 +92,66 @@ def extended_rows(
     """Every head in every extended role, with its control; on a prompt where that can be told.
 
     Args:
-        entry: the stored analysis; without its section of extended roles there are no rows.
+        entry: the stored analysis; without extended roles there are no rows.
         run: the prompt; without one, the rows have no columns of it.
         head: only this head's.
 
     Returns:
-        One row a role and head, in the order of :data:`headroles.roles.extended.EXTENDED_ROLES`.
+        One row per role and head, in the order of :data:`headroles.roles.EXTENDED_ROLES`.
     """
-    found = []
-    for key, scores in entry.extended.roles.items() if entry.extended else ():
-        if not scores.is_measured:
-            continue
-        role = EXTENDED_ROLES[key]
-        judged = _judged(role, scores, run) if run is not None else None
-        for place in range(entry.num_layers * entry.num_heads):
-            one = Head(*divmod(place, entry.num_heads))
+    rows = []
+    for stored in entry.extended.values():
+        role = stored.role
+        told = run is not None and role.from_attention and stored.is_measured
+        verdicts = {one.head: one for one in judge_heads(stored, run)} if told else {}
+        for one in stored.heads:
             if head in (None, one):
-                row = _extended_row(role, scores, one)
-                found.append(row | (judged[place] if judged else {}))
-    return found
+                row = _row(role, one, stored=stored, verdict=verdicts.get(one))
+                if run is not None and not told:
+                    row["state"] = "not_from_one_prompt"
+                rows.append(row)
+    return rows
 
 
-def _extended_row(role: ExtendedRole, scores: ExtendedScores, head: Head) -> dict[str, object]:
-    layer, place = head
-    return {
-        "role": role.key,
-        "layer": layer,
-        "head": place,
-        "label": head.label,
-        "score": scores.scores[layer][place],
-        "standard_error": scores.standard_errors[layer][place],
-        "unit": role.unit,
-        "control": scores.control[layer][place],
-        "control_error": scores.control_errors[layer][place],
-        "n": scores.n,
-        "threshold": (role.sign or 1) * scores.threshold,
-        "listed": any((top.layer, top.head) == head for top in scores.top_heads),
-        "peak_distance": scores.profiles.peaks[layer][place] if scores.profiles else None,
-    }
-
-
-def _judged(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> list[dict[str, object]]:
-    """[head] what can be told of each head on a prompt."""
-    if not role.from_attention:
-        return [{"state": "not_from_one_prompt"}] * (len(scores.scores) * len(scores.scores[0]))
-    verdicts = judge_heads(run.attention, run.tokens, scores)
-    return [
-        {
-            "activation_score": one.value,
-            "chance": one.chance,
-            "rows": one.rows,
-            "state": one.state,
-        }
-        for one in verdicts
-    ]
-
-
-def _reference_row(entry: ModelEntry, head: Head, key: str, threshold: float) -> dict[str, object]:
-    score, errors = entry.all_scores[key][head.layer][head.head], entry.standard_errors.get(key)
-    category = entry.categories.get(key)
-    return {
-        "role": key,
-        "layer": head.layer,
-        "head": head.head,
-        "label": head.label,
-        "score": score,
-        "standard_error": errors[head.layer][head.head] if errors else None,
-        "threshold": threshold,
-        "over_threshold": score >= threshold,
-        "listed": category is not None
-        and any((top.layer, top.head) == head for top in category.top_heads),
-    }
-
-
-def _prompt_row(
-    scores: PromptScores, head: Head, key: str, threshold: float | None, entry: ModelEntry | None
+def _row(
+    role: Role,
+    head: Head,
+    *,
+    stored: StoredRole | None,
+    verdict: Verdict | None = None,
+    threshold: float | None = None,
 ) -> dict[str, object]:
-    verdict = judge(head, key, scores, threshold)
-    category = entry.categories.get(key) if entry else None
-    errors = entry.standard_errors.get(key) if entry else None
-    return {
-        "role": key,
+    """One head in one role: on the prompt where there is a verdict, and as stored."""
+    row: dict[str, object] = {
+        "role": role.key,
         "layer": head.layer,
         "head": head.head,
         "label": head.label,
-        "activation_score": verdict.activation.value,
-        "chance": verdict.activation.chance,
-        "rows": verdict.activation.rows,
-        "threshold": verdict.threshold,
-        "state": verdict.state,
-        "resting_share": verdict.resting_share,
-        "listed": category is not None
-        and any((top.layer, top.head) == head for top in category.top_heads),
-        "score": entry.all_scores[key][head.layer][head.head] if entry else None,
-        "standard_error": errors[head.layer][head.head] if errors else None,
+    }
+    if verdict is not None:
+        row |= {
+            "activation_score": verdict.activation.value,
+            "chance": verdict.activation.chance,
+            "rows": verdict.activation.rows,
+            "state": verdict.state,
+            "resting_share": verdict.resting_share,
+        }
+    if stored is None:
+        unknown = {"score": None, "standard_error": None, "listed": False}
+        return row | {"threshold": verdict.threshold} | unknown
+    limit = threshold if threshold is not None else stored.limit
+    sign = role.sign or 1
+    return row | {
+        "score": stored.score(head),
+        "standard_error": stored.error(head),
+        "unit": role.unit,
+        "control": stored.control_score(head),
+        "control_error": stored.control_error(head),
+        "n": stored.category.n,
+        "threshold": limit if verdict is None else verdict.threshold,
+        "over_threshold": limit is not None and sign * stored.score(head) >= sign * limit,
+        "listed": head in stored.listed,
+        "peak_distance": stored.distance(head),
     }
 
 
@@ -286,9 +251,3 @@ def _comment(value: object) -> str:
     for mark, escaped in _LINE_ENDS.items():
         line = line.replace(mark, escaped)
     return _AFTER_DELIMITER.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", line)
-
-
-# ------------------------------------------------------------------ code
-
-
-# ------------------------------------------------------------------ pictures

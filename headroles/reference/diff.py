@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from headroles.roles import ROLES
-from headroles.store import Category, ModelEntry
+from headroles.roles import BASIC_ROLES
+from headroles.store import ModelEntry
 from headroles.types import Head
 
 MAX_CHANGES = 8
@@ -129,7 +129,7 @@ def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
         comparable=comparable,
         roles={
             key: _role_change(key, live, candidate, with_scores=comparable)
-            for key in ROLES
+            for key in BASIC_ROLES
             if key in candidate.categories or (live and key in live.categories)
         },
         proof=part_change(live.causal if live else None, candidate.causal),
@@ -146,7 +146,7 @@ def _role_change(
 ) -> RoleChange:
     old = live.categories.get(key) if live else None
     new = candidate.categories.get(key)
-    before, after = _listed(old), _listed(new)
+    before, after = (category.heads if category else [] for category in (old, new))
     return RoleChange(
         entering=tuple(head for head in after if head not in before),
         leaving=tuple(head for head in before if head not in after),
@@ -154,12 +154,6 @@ def _role_change(
         thresholds=(old.threshold if old else None, new.threshold if new else None),
         scores=_score_changes(key, live, candidate) if live and with_scores else (),
     )
-
-
-def _listed(category: Category | None) -> list[Head]:
-    if category is None:
-        return []
-    return [Head(top.layer, top.head) for top in category.top_heads]
 
 
 def _moves(before: list[Head], after: list[Head]) -> tuple[Move, ...]:

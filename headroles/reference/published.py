@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroles.errors import UnknownHeadError
-from headroles.roles import KnownHead
+from headroles.roles import BASIC_ROLES, KnownHead
 from headroles.store import ModelEntry
 from headroles.types import Head
 
@@ -91,7 +91,7 @@ def compare(entry: ModelEntry, known: Sequence[KnownHead]) -> Comparison:
     Raises:
         UnknownHeadError: if a source names a head that the model does not have.
     """
-    scored = [one for one in known if one.role in entry.all_scores]
+    scored = [one for one in known if one.role in BASIC_ROLES and one.role in entry.all_scores]
     for one in scored:
         if not (one.head.layer < entry.num_layers and one.head.head < entry.num_heads):
             raise UnknownHeadError(one.head.label, layers=entry.num_layers, heads=entry.num_heads)
@@ -102,20 +102,11 @@ def compare(entry: ModelEntry, known: Sequence[KnownHead]) -> Comparison:
             named.setdefault(one.role, set()).add(one.head)
     return Comparison(
         agreements={
-            role: Agreement(_listed(entry, role), frozenset(heads), total)
+            role: Agreement(frozenset(entry.listed(role)), frozenset(heads), total)
             for role, heads in named.items()
         },
         placed=tuple(_place(entry, one) for one in scored),
         out_of=total,
-    )
-
-
-def _listed(entry: ModelEntry, role: str) -> frozenset[Head]:
-    category = entry.categories.get(role)
-    return (
-        frozenset(Head(top.layer, top.head) for top in category.top_heads)
-        if category
-        else (frozenset())
     )
 
 
@@ -129,5 +120,5 @@ def _place(entry: ModelEntry, one: KnownHead) -> Placed:
         score=score,
         rank=1 + sum(other > score for row in scores for other in row),
         is_over=threshold is not None and score >= threshold,
-        is_listed=one.head in _listed(entry, one.role),
+        is_listed=one.head in entry.listed(one.role),
     )

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import torch
 
 from headroles.errors import AnalysisError, UnknownRoleError
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles import BASIC_ROLES, LOGITS, ROLES, SCORED_ROLES, Role
 from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
-from headroles.store import Category, CausalRole, Control, ModelEntry, TopHead
-from headroles.types import RoleScores
+from headroles.store import Category, CausalRole, Control, ModelEntry, OffsetProfiles, TopHead
+from headroles.types import OffsetMeans, RoleScores
 
 BY_HAND = "Chosen by hand."
 """The reason of a threshold that an instructor set."""
@@ -39,7 +39,6 @@ class AnalysisSettings:
     """{role key: threshold} in place of calibrated ones."""
     extended: bool = True
     """Whether the extended roles are measured as well; ``reselect`` never touches them."""
-
     causal: bool = True
     """Whether listed heads are knocked out to see what the model loses without them."""
 
@@ -65,24 +64,40 @@ class AnalysisSettings:
                 )
 
 
-def categorize(scores: Mapping[str, RoleScores], settings: AnalysisSettings) -> dict[str, object]:
-    """Thresholds, top heads and score matrices: the part of an entry that needs no model."""
-    thresholds = {key: _threshold(one, settings.thresholds) for key, one in scores.items()}
+def categorize(
+    scores: Mapping[str, RoleScores | str], settings: AnalysisSettings
+) -> dict[str, object]:
+    """Thresholds, top heads and score matrices: the part of an entry that needs no model.
+
+    Args:
+        scores: {role key: scores}; where a role could not be measured, the reason as a sentence.
+        settings: thresholds chosen by hand, and the cap.
+    """
+    measured = {key: one for key, one in scores.items() if isinstance(one, RoleScores)}
+    reasons = {key: one for key, one in scores.items() if isinstance(one, str)}
+    thresholds = {key: _threshold(one, settings.thresholds) for key, one in measured.items()}
+    categories = _categories(measured, thresholds, settings.cap)
+    categories |= {
+        key: Category(**_described(ROLES[key]), not_measured=reason, top_heads=[])
+        for key, reason in reasons.items()
+    }
     return {
-        "categories": _categories(scores, thresholds, settings.cap),
-        "all_scores": {key: _matrix(one.mean) for key, one in scores.items()},
-        "standard_errors": {key: _matrix(one.standard_error) for key, one in scores.items()},
+        "categories": {key: categories[key] for key in ROLES if key in categories},
+        "all_scores": {key: _matrix(one.mean, key) for key, one in measured.items()},
+        "standard_errors": {key: _matrix(one.standard_error, key) for key, one in measured.items()},
         "controls": {
-            key: Control(
-                name=one.control_name,
-                scores=_matrix(one.control),
-                standard_errors=None if one.control_error is None else _matrix(one.control_error),
-            )
-            for key, one in scores.items()
-            if one.control is not None
+            key: _control(one) for key, one in measured.items() if one.control is not None
         },
         "null_scores": {
-            key: _matrix(one.null) for key, one in scores.items() if ROLES[key].has_cells
+            key: _matrix(one.null, key) for key, one in measured.items() if one.null is not None
+        },
+        "factors": {
+            key: {name: _matrix(values, key) for name, values in one.factors.items()}
+            for key, one in measured.items()
+            if one.factors
+        },
+        "profiles": {
+            key: _profiles(one.offsets) for key, one in measured.items() if one.offsets is not None
         },
     }
 
@@ -104,7 +119,7 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
     AnalysisSettings(cap=cap, thresholds=thresholds)  # refuses what cannot be
     scores = scores_of(entry)
     chosen = {key: _threshold(one, thresholds) for key, one in scores.items()}
-    categories = _categories(scores, chosen, cap)
+    categories = {**entry.categories, **_categories(scores, chosen, cap)}
     causal = {
         key: _still_listed(one, categories[key])
         for key, one in entry.causal.items()
@@ -123,7 +138,7 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
 
 def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
     """The evidence of the heads that a new list still has."""
-    listed = {(top.layer, top.head) for top in category.top_heads}
+    listed = set(category.heads)
     group = evidence.group
     return evidence.model_copy(
         update={
@@ -134,7 +149,7 @@ def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
 
 
 def scores_of(entry: ModelEntry) -> dict[str, RoleScores]:
-    """The measured scores of a stored entry, {role key: [layer head]} with chance and null.
+    """The basic roles' scores of a stored entry, {role key: [layer head]} with chance and null.
 
     A role that the entry measured but does not describe (no category) is left out.
     """
@@ -154,7 +169,7 @@ def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
         standard_error=torch.tensor(entry.standard_errors[key]),
         chance=category.chance or 0.0,
         n=category.n,
-        null=torch.full_like(mean, torch.nan) if null is None else torch.tensor(null),
+        null=None if null is None else torch.tensor(null),
         control=None if control is None else torch.tensor(control.scores),
         control_name="" if control is None else control.name,
         control_error=None
@@ -172,33 +187,40 @@ def _threshold(scores: RoleScores, by_hand: Mapping[str, float]) -> Threshold:
 def _categories(
     scores: Mapping[str, RoleScores], thresholds: Mapping[str, Threshold], cap: int
 ) -> dict[str, Category]:
-    """Every scored role's category, and ``other``."""
-    found = {key: _category(one, thresholds[key], cap) for key, one in scores.items()}
-    values = {key: threshold.value for key, threshold in thresholds.items()}
-    return {**found, "other": _other(dict(scores), values)}
+    """Every measured role's category, and ``other``."""
+    categories = {key: _category(one, thresholds[key], cap) for key, one in scores.items()}
+    basic = {key: one for key, one in scores.items() if key in BASIC_ROLES}
+    return {**categories, "other": _other(basic, {key: thresholds[key].value for key in basic})}
+
+
+def _described(role: Role) -> dict[str, object]:
+    """The fields of a category that the registry knows."""
+    return {
+        "display_name": role.name,
+        "description": role.explanation,
+        "icon": role.icon,
+        "requires_repetition": role.requires_repetition,
+        "measured_by": role.measured_by,
+        "sign": role.sign,
+    }
 
 
 def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
-    role = ROLES[scores.role]
+    key, control = scores.role, scores.control
     return Category(
-        display_name=role.name,
-        description=role.explanation,
-        icon=role.icon,
-        requires_repetition=role.requires_repetition,
+        **_described(ROLES[key]),
         threshold=threshold.value,
         threshold_reason=threshold.reason,
-        chance=_rounded(scores.chance),
+        chance=None if scores.chance is None else _rounded(scores.chance, key),
         n=scores.n,
-        measured_on=role.measured_on,
+        measured_on=scores.texts or ROLES[key].measured_on,
         top_heads=[
             TopHead(
                 layer=one.head.layer,
                 head=one.head.head,
-                score=_rounded(one.score),
-                standard_error=_rounded(float(scores.standard_error[one.head])),
-                control=None
-                if scores.control is None
-                else _rounded(float(scores.control[one.head])),
+                score=_rounded(one.score, key),
+                standard_error=_rounded(float(scores.standard_error[one.head]), key),
+                control=None if control is None else _rounded(float(control[one.head]), key),
                 entered_by=one.entered_by,
             )
             for one in select_heads(scores, threshold.value, cap=cap)
@@ -206,23 +228,20 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
     )
 
 
-def _other(scores: dict[str, RoleScores], thresholds: dict[str, float]) -> Category:
+def _other(scores: Mapping[str, RoleScores], thresholds: dict[str, float]) -> Category:
     """Every head that fits nothing; its score is the largest it has on any role with cells."""
-    role = ROLES["other"]
     with_cells = [one for key, one in scores.items() if ROLES[key].has_cells]
     best = torch.stack([one.mean for one in with_cells]).max(0)  # [layer head] values and indices
-    heads = fits_nothing(scores, thresholds).nonzero().tolist()
+    heads = fits_nothing(dict(scores), thresholds).nonzero().tolist()
     errors = [with_cells[int(best.indices[layer, head])].standard_error for layer, head in heads]
     return Category(
-        display_name=role.name,
-        description=role.explanation,
-        icon=role.icon,
+        **_described(ROLES["other"]),
         top_heads=[
             TopHead(
                 layer=layer,
                 head=head,
-                score=_rounded(float(best.values[layer, head])),
-                standard_error=_rounded(float(error[layer, head])),
+                score=_rounded(float(best.values[layer, head]), "other"),
+                standard_error=_rounded(float(error[layer, head]), "other"),
                 entered_by="no role",
             )
             for (layer, head), error in zip(heads, errors, strict=True)
@@ -230,10 +249,36 @@ def _other(scores: dict[str, RoleScores], thresholds: dict[str, float]) -> Categ
     )
 
 
-def _matrix(values: torch.Tensor) -> list[list[float]]:
-    return [[_rounded(number) for number in row] for row in values.tolist()]
+def _control(scores: RoleScores) -> Control:
+    error = scores.control_error
+    return Control(
+        name=scores.control_name,
+        scores=_matrix(scores.control, scores.role),
+        standard_errors=None if error is None else _matrix(error, scores.role),
+    )
 
 
-def _rounded(number: float) -> float:
-    """Six decimals: ten times finer than the 1e-5 to which both halves agree."""
-    return min(max(round(number, 6), 0.0), 1.0)
+def _profiles(offsets: OffsetMeans) -> OffsetProfiles:
+    def matrices(values: torch.Tensor) -> list[list[list[float]]]:
+        return [_matrix(one, "fixed_offset") for one in values]
+
+    return OffsetProfiles(
+        distances=list(range(1, len(offsets.chance) + 1)),
+        chance=[_rounded(number, "fixed_offset") for number in offsets.chance.tolist()],
+        scores=matrices(offsets.mean),
+        standard_errors=matrices(offsets.standard_error),
+        control=matrices(offsets.control),
+        control_errors=matrices(offsets.control_error),
+        peaks=offsets.peak.tolist(),
+        previous=offsets.is_previous.int().tolist(),
+    )
+
+
+def _matrix(values: torch.Tensor, key: str) -> list[list[float]]:
+    return [[_rounded(number, key) for number in row] for row in values.tolist()]
+
+
+def _rounded(number: float, key: str) -> float:
+    """Six decimals: ten times finer than the 1e-5 to which both halves agree; never -0.0."""
+    rounded = round(number, 6) + 0.0
+    return rounded if ROLES[key].unit == LOGITS else min(max(rounded, 0.0), 1.0)

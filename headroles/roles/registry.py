@@ -1,24 +1,28 @@
 """The role registry: the one place where a role of an attention head is defined.
 
-A role predicts, for every query row q, a set S(q) of key columns. With ``t`` the token ids:
+What a head may be said to do, in the order in which pages show it. A role with cells predicts, for
+every query row q, a set S(q) of key columns (:mod:`headroles.roles.cells`); its score is a share of
+attention. Roles that are told by what a head *writes* have no cells: one prompt's attention cannot
+show them. With ``A[q, k]`` the attention, ``v[k]`` the values and ``W_O`` the output weights of a
+head, and ``<o, t>`` the direct effect of an output o on the logit of token t (final norm frozen,
+then the unembedding; Elhage et al. 2021):
 
-=================  =====================================  ======================================
-role               S(q)                                   source
-=================  =====================================  ======================================
-previous_token     {q-1}, q >= 2                          Elhage et al. 2021; Voita et al. 2019
-induction          {k+1 : k < q, t[k] = t[q], k+1 < q}    Elhage et al. 2021; Olsson et al. 2022
-duplicate_token    {k < q : t[k] = t[q]}                  Wang et al. 2022 (arXiv 2211.00593)
-positional         {0}, q >= 1                            Xiao et al. 2023 (attention sinks)
-diffuse            no cells; entropy of the row           Ghader & Monz 2017 (arXiv 1710.03348)
-other              below the threshold on all five
-=================  =====================================  ======================================
+================  =========================================================  ====================
+role              score                                                      source
+================  =========================================================  ====================
+diffuse           entropy of A[q, :q+1] / log(q+1)                           Ghader & Monz 2017
+other             below the threshold on all five basic roles
+delimiter         mean over q of A[q, delimiters]                            Clark et al. 2019
+fixed_offset      max over d = 2..16 of mean over q of A[q, q-d]             Voita et al. 2019
+successor         share of x where <OV(x), successor of x> is the largest    Gould et al. 2023
+s_inhibition      mean of A[end, S2] <v[S2] W_O, S>                          Wang et al. 2022
+name_mover        mean of A[end, IO] <v[IO] W_O, IO>                         Wang et al. 2022
+copy_suppression  mean over q, k in S(q) of A[q, k] <v[k] W_O, t[k]>         McDougall et al. 2023
+================  =========================================================  ====================
 
-Position 0 always holds the BOS token or its stand-in, and is never a copy of anything. Row 1 is
-left out of ``previous_token`` because its predecessor is position 0, where idle heads rest: a
-head that only ever rests must score 0.
-
-This module imports no heavy library (tensors are only touched through their own methods), so that a
-page can name the roles before torch is loaded.
+The last three are signed: above zero a head writes *for* the token that it looks at, below zero
+*against* it. This module imports no heavy library, so that a page can name the roles before torch
+is loaded.
 
 >>> ROLES["induction"].name
 'Induction'
@@ -26,98 +30,45 @@ page can name the roles before torch is loaded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
 
 from headroles.errors import UnknownRoleError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jaxtyping import Bool, Int
-    from torch import Tensor
-
-    Targets = Callable[[Int[Tensor, "*batch pos"]], Bool[Tensor, "*batch pos pos"]]
+from headroles.roles import cells
+from headroles.roles.role import Role
 
 DEFINITIONS_VERSION = 1
 """Raised whenever a definition below changes the meaning of a stored number."""
 
-
 MIN_SEQUENCES = 50
 """Fewer repeated sequences than this give rough scores, which is said wherever they are chosen."""
 
+LONGEST_OFFSET = 16
+"""The largest distance of an offset profile."""
 
-@dataclass(frozen=True)
-class Role:
-    """One role: what it is called, what it predicts, how it is measured and how to wake it."""
-
-    key: str
-    """The name in code, JSON and URLs."""
-    name: str
-    """The name people read."""
-    icon: str
-    """A Material Symbols name."""
-    explanation: str
-    """One or two sentences for a first-year student."""
-    looks_at: str
-    """Completes "It looks at ..." in reasons and legends."""
-    formula: str
-    """S(q) in a line."""
-    targets: Targets | None
-    """[*batch pos] ids -> [*batch query key] True on S(q); None where the role has no cells."""
-    measured_on: str
-    """Offline texts: ``sentences``, ``repeats`` or nothing."""
-    control: str
-    """Offline control texts: ``random tokens`` or nothing."""
-    min_rows: int
-    """Fewer applying rows than this are too few to judge a head by."""
-    min_tokens: int
-    """Prompts shorter than this (BOS included) are too short to judge a head by."""
-    requires_repetition: bool
-    """Whether the role needs a repeated token in the prompt."""
-    asleep: str
-    """Why the role does not apply to a prompt without its pattern."""
-    hints: tuple[str, ...]
-    """Prompts that wake it; each is tested on the bundled model."""
-
-    @property
-    def has_cells(self) -> bool:
-        """Whether the role predicts cells (``diffuse`` and ``other`` do not)."""
-        return self.targets is not None
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether heads get a number for it (all but ``other``)."""
-        return self.measured_on != ""
+_IOI_CONTROL = "the same prompts with a third name where the subject is repeated"
 
 
-def earlier_copies(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
-    """True at [q, k] where k < q holds the same token as q; position 0 is never a copy."""
-    same = token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)  # [*batch query key]
-    copies = same.tril(-1)
-    copies[..., 0] = False
-    return copies
+def _at_distance(places: int) -> Role:
+    """``fixed_offset`` for the heads that look so many places back."""
+    return replace(
+        ROLES["fixed_offset"],
+        cells=partial(cells.offset, places=places),
+        at_distance=None,
+        looks_at=f"the token {places} back",
+        asleep=f"No token has one {places} back.",
+    )
 
 
-def _after_earlier_copies(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
-    copies = earlier_copies(token_ids)
-    followers = copies.new_zeros(copies.shape)
-    followers[..., 1:] = copies[..., :-1]  # the target is one column right of the copy
-    return followers.tril(-1)  # the query itself is never a target
-
-
-def _previous(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
-    same = token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)
-    below_diagonal = same.new_ones(same.shape).tril(-1).triu(-1)
-    below_diagonal[..., :2, :] = False
-    return below_diagonal
-
-
-def _first(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
-    same = token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)
-    column = same.new_zeros(same.shape)
-    column[..., 1:, 0] = True
-    return column
+def _as_detect_head_draws(key: str, looks_at: str) -> Role:
+    return Role(
+        key=f"{key}_head",
+        name=f"detect_head: {key.replace('_', ' ')}",
+        explanation="The pattern as TransformerLens draws it: the first token may be a copy.",
+        looks_at=looks_at,
+        formula="as in transformer_lens.head_detector",
+        cells=partial(cells.as_detect_head_draws, name=f"{key}_head"),
+    )
 
 
 _REPETITION_HINTS = (
@@ -128,6 +79,7 @@ _REPETITION_HINTS = (
 
 _ALL = (
     Role(
+        level="basic",
         key="previous_token",
         name="Previous token",
         icon="arrow_back",
@@ -137,12 +89,12 @@ _ALL = (
         ),
         looks_at="the token just before",
         formula="S(q) = {q−1}, for q ≥ 2",
-        targets=_previous,
+        cells=cells.previous,
+        selection="diverse",
         measured_on="sentences",
         control="random tokens",
         min_rows=4,
-        min_tokens=6,
-        requires_repetition=False,
+        always_applies=True,
         asleep="No token has a predecessor other than the start token.",
         hints=(
             "The old man walked slowly to the river with his dog.",
@@ -150,6 +102,7 @@ _ALL = (
         ),
     ),
     Role(
+        level="basic",
         key="induction",
         name="Induction",
         icon="repeat",
@@ -159,16 +112,15 @@ _ALL = (
         ),
         looks_at="the token that followed the earlier copy",
         formula="S(q) = {k+1 : k < q, t[k] = t[q], k+1 < q}",
-        targets=_after_earlier_copies,
+        cells=cells.after_earlier_copies,
+        selection="diverse",
         measured_on="repeats",
-        control="",
-        min_rows=2,
-        min_tokens=6,
         requires_repetition=True,
         asleep="No token is repeated with something in between, so there is nothing to continue.",
         hints=_REPETITION_HINTS,
     ),
     Role(
+        level="basic",
         key="duplicate_token",
         name="Duplicate token",
         icon="content_copy",
@@ -178,16 +130,15 @@ _ALL = (
         ),
         looks_at="earlier copies of the same token",
         formula="S(q) = {k < q : t[k] = t[q]}",
-        targets=earlier_copies,
+        cells=cells.copies,
+        selection="diverse",
         measured_on="repeats",
-        control="",
-        min_rows=2,
-        min_tokens=6,
         requires_repetition=True,
         asleep="No token appears twice.",
         hints=_REPETITION_HINTS,
     ),
     Role(
+        level="basic",
         key="positional",
         name="First token (resting)",
         icon="first_page",
@@ -197,12 +148,13 @@ _ALL = (
         ),
         looks_at="the first token",
         formula="S(q) = {0}, for q ≥ 1",
-        targets=_first,
+        default_threshold=0.5,
+        cells=cells.first,
+        selection="diverse",
         measured_on="sentences",
         control="random tokens",
         min_rows=4,
-        min_tokens=6,
-        requires_repetition=False,
+        always_applies=True,
         asleep="There is nothing but the start token.",
         hints=(
             "The king lived in a big castle on a hill.",
@@ -210,6 +162,7 @@ _ALL = (
         ),
     ),
     Role(
+        level="basic",
         key="diffuse",
         name="Diffuse",
         icon="blur_on",
@@ -219,12 +172,13 @@ _ALL = (
         ),
         looks_at="all tokens about equally",
         formula="entropy of A[q, :q+1] / log(q+1), for q ≥ 1",
-        targets=None,
+        bounds=(0.7, 0.9),
+        default_threshold=0.75,
+        selection="diverse",
         measured_on="sentences",
         control="random tokens",
         min_rows=4,
-        min_tokens=6,
-        requires_repetition=False,
+        always_applies=True,
         asleep="There is nothing but the start token.",
         hints=(
             "On Monday the farmer went to the market and bought a horse, a cow and a sheep.",
@@ -232,6 +186,7 @@ _ALL = (
         ),
     ),
     Role(
+        level="basic",
         key="other",
         name="Other",
         icon="question_mark",
@@ -241,22 +196,145 @@ _ALL = (
         ),
         looks_at="nothing that the five roles predict",
         formula="below the threshold on all five roles",
-        targets=None,
-        measured_on="",
-        control="",
-        min_rows=0,
+    ),
+    Role(
+        level="extended",
+        key="delimiter",
+        name="Delimiter",
+        icon="more_horiz",
+        explanation=(
+            "This head looks at the marks that set clauses and sentences apart: . , ; : ! ? and "
+            "line breaks."
+        ),
+        looks_at="delimiters",
+        formula="mean over q of A[q, delimiters up to q]",
+        source="Clark et al. 2019, What Does BERT Look At?, arXiv 1906.04341",
+        measured_on="pairs of sentences",
+        control="random tokens, the same places",
+        caution="Chance is the marks' share of the tokens so far, row by row.",
+        cells=cells.delimiters,
+        min_rows=4,
         min_tokens=0,
-        requires_repetition=False,
-        asleep="",
-        hints=(),
+        asleep="There is no . , ; : ! ? or line break in this prompt.",
+    ),
+    Role(
+        level="extended",
+        key="fixed_offset",
+        name="Fixed offset",
+        icon="straighten",
+        explanation=(
+            "This head looks a fixed number of tokens back, from 2 to 16, whatever stands there. "
+            "One token back is the role Previous token, and counts there only."
+        ),
+        looks_at="one fixed distance, 2 to 16 tokens back",
+        formula="mean over q of A[q, q−d] at its best distance d of 2 to 16, q−d ≥ 1",
+        source="Voita et al. 2019, Analyzing Multi-Head Self-Attention, arXiv 1905.09418",
+        measured_on="pairs of sentences",
+        control="random tokens",
+        caution="The distance is chosen as the one furthest over chance, so weak peaks look high.",
+        at_distance=_at_distance,
+        min_rows=4,
+        min_tokens=0,
+    ),
+    Role(
+        level="extended",
+        key="successor",
+        name="Successor",
+        icon="skip_next",
+        explanation=(
+            "Given Monday, this head writes Tuesday: it raises what comes next in the order of "
+            "numbers, letters, days or months."
+        ),
+        formula="share of x for which the head's OV circuit raises x's successor most of its kind",
+        source="Gould et al. 2023, Successor Heads, arXiv 2312.09230 (the OV score)",
+        measured_by="weights",
+        measured_on="numbers, letters, days and months",
+        control="random words in a made-up order",
+        caution="It reads the weights: what the head would write, wherever it looks.",
+    ),
+    Role(
+        level="extended",
+        key="s_inhibition",
+        name="S-inhibition",
+        icon="block",
+        explanation=(
+            "In “When Mary and John went to the store, John gave a drink to”, this head looks at "
+            "the second John and writes against John, so that Mary is left."
+        ),
+        formula="mean of A[end, S2] × direct effect of v[S2]·W_O on the subject's logit",
+        source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
+        measured_by="direct_effect",
+        sign=-1,
+        measured_on="IOI prompts",
+        control=_IOI_CONTROL,
+        caution=(
+            "Only what a head writes itself is counted. GPT-2's S-inhibition heads work mostly "
+            "by steering the name movers, which this number cannot see."
+        ),
+    ),
+    Role(
+        level="extended",
+        key="name_mover",
+        name="Name mover",
+        icon="drive_file_move",
+        explanation=(
+            "At the end of such a sentence this head looks at the name that stands there once, "
+            "and writes it: it moves the name to the answer."
+        ),
+        formula="mean of A[end, IO] × direct effect of v[IO]·W_O on the indirect object's logit",
+        source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
+        measured_by="direct_effect",
+        sign=1,
+        measured_on="IOI prompts",
+        control=_IOI_CONTROL,
+        caution="Below zero it looks at the name and writes against it: a negative name mover.",
+    ),
+    Role(
+        level="extended",
+        key="copy_suppression",
+        name="Copy suppression",
+        icon="content_cut",
+        explanation=(
+            "This head looks at the token that followed an earlier copy, as an induction head "
+            "does, but writes against it: it lowers a guess that the model is too sure of."
+        ),
+        formula="mean over q of the sum over k in S(q) of A[q, k] × effect of v[k]·W_O on t[k]",
+        source="McDougall et al. 2023, Copy Suppression, arXiv 2310.04625",
+        measured_by="direct_effect",
+        sign=-1,
+        measured_on="random repeated sequences",
+        control="random tokens without the repetition, the same places",
+        caution="Above zero it copies, as induction heads do. S(q) is the role Induction's.",
+    ),
+    Role(
+        key="current_word",
+        name="Current word",
+        explanation="This head looks at the earlier tokens of the word that it is in.",
+        looks_at="earlier tokens of the same word",
+        formula="S(q) = the earlier tokens of the word of q",
+        cells=cells.current_word,
+    ),
+    *(
+        _as_detect_head_draws(name, looks_at)
+        for name, looks_at in (
+            ("previous_token", "the token just before"),
+            ("duplicate_token", "earlier copies of the same token"),
+            ("induction", "the token that followed the earlier copy"),
+        )
     ),
 )
 
 ROLES: dict[str, Role] = {role.key: role for role in _ALL}
 """Every role by key, in the order in which pages show them."""
 
-SCORED_ROLES: tuple[Role, ...] = tuple(role for role in _ALL if role.is_scored)
-"""The roles that give every head a number."""
+BASIC_ROLES: dict[str, Role] = {role.key: role for role in _ALL if role.level == "basic"}
+"""The roles for everybody: the five scored ones and ``other``."""
+
+SCORED_ROLES: tuple[Role, ...] = tuple(role for role in BASIC_ROLES.values() if role.is_scored)
+"""The basic roles that give every head a number."""
+
+EXTENDED_ROLES: dict[str, Role] = {role.key: role for role in _ALL if role.level == "extended"}
+"""The roles for readers who want to go on."""
 
 
 def get_role(key: str) -> Role:

@@ -30,8 +30,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headroles.errors import ShapeError
-from headroles.roles import SCORED_ROLES, Role, get_role
+from headroles.errors import ShapeError, UnknownRoleError
+from headroles.roles import ROLES, SCORED_ROLES, Prompts, Role, get_role
 from headroles.types import Activation, Evidence
 
 
@@ -106,15 +106,15 @@ def cell_weights(
     )
 
 
-def role_weights(
-    role: Role,
-    token_ids: Int[Tensor, "*batch pos"],
-    *,
-    lengths: Int[Tensor, " batch"] | None = None,
-) -> CellWeights:
-    """Lay a role with cells over tokenised prompts."""
-    assert role.targets is not None, f"{role.key} has no cells"
-    return cell_weights(role.targets(token_ids), lengths=lengths)
+def role_weights(role: Role, prompts: Prompts) -> CellWeights:
+    """Lay a role with cells over tokenised prompts; a cell counts where its value is over 0.
+
+    Raises:
+        PatternError: if the role asks for the text of the tokens and there is none, or its
+            expression gives no number from 0 to 1 somewhere.
+    """
+    assert role.cells is not None, f"{role.key} has no cells"
+    return cell_weights(role.cells(prompts) > 0, lengths=prompts.sequences.lengths)
 
 
 def row_entropy(
@@ -152,58 +152,69 @@ def resting_share(
 
 def role_activation(
     attention: Float[Tensor, "*heads query key"],
-    token_ids: Sequence[int] | Int[Tensor, " pos"],
-    role_key: str,
+    prompt: Sequence[int] | Int[Tensor, " pos"] | Prompts,
+    role: str | Role,
 ) -> RoleActivation:
     """Score any number of heads for one role on one prompt.
 
     Args:
         attention: [*heads query key] patterns over the same prompt, e.g. [layer head query key].
-        token_ids: [pos] the prompt's ids, position 0 being the BOS token or its stand-in.
-        role_key: a scored role's key.
+        prompt: [pos] the prompt's ids, position 0 being the BOS token or its stand-in; or the
+            prompt with the text of its tokens, as some roles ask for it.
+        role: a role that attention can show, or its key.
 
     Raises:
-        UnknownRoleError: for a key that the registry does not hold.
+        UnknownRoleError: for a key that the registry does not hold, or a role that attention
+            cannot show by itself.
         ShapeError: if the patterns are not square or not of the prompt's length.
+        PatternError: if the role asks for the text of the tokens and there is none.
     """
-    role = get_role(role_key)
-    ids = torch.as_tensor(token_ids, dtype=torch.long)
-    _check_shapes(attention, ids)
-    heads = attention.shape[:-2]
-    if role.targets is not None:
-        laid = role_weights(role, ids)
-        return _role_activation((attention * laid.weights).sum((-1, -2)), laid)
-    rows = len(ids) - 1
+    role = _shown_by_attention(role)
+    prompts = prompt if isinstance(prompt, Prompts) else Prompts.of_ids(prompt)
+    _check_shapes(attention, prompts)
+    if role.cells is not None:
+        laid = role_weights(role, prompts)
+        return _role_activation((attention * laid.weights[0]).sum((-1, -2)), laid)
+    heads, rows = attention.shape[:-2], attention.shape[-1] - 1
     if not role.is_scored or rows < 1:
         return RoleActivation(attention.new_zeros(heads), 0.0, 0)
     value = mean_entropy(attention.reshape(-1, *attention.shape[-2:])).reshape(heads)
     return RoleActivation(value, 1.0, rows)
 
 
+def _shown_by_attention(role: str | Role) -> Role:
+    role = get_role(role) if isinstance(role, str) else role
+    if not role.from_attention or role.at_distance:
+        known = [key for key, one in ROLES.items() if one.from_attention and not one.at_distance]
+        raise UnknownRoleError(role.key, known=known)
+    return role
+
+
 def prompt_activations(
     attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
 ) -> dict[str, RoleActivation]:
-    """Score every head for every scored role on one prompt: ``{role key: [layer head]}``.
+    """Score every head for every basic role on one prompt: ``{role key: [layer head]}``.
 
     The same numbers as :func:`role_activation` role by role, from one matrix product.
     """
-    ids = torch.as_tensor(token_ids, dtype=torch.long)
-    _check_shapes(attention, ids)
+    prompts = Prompts.of_ids(token_ids)
+    _check_shapes(attention, prompts)
     with_cells = [role for role in SCORED_ROLES if role.has_cells]
-    laid = [role_weights(role, ids) for role in with_cells]
-    cells = torch.stack([one.weights for one in laid])  # [role query key]
+    laid = [role_weights(role, prompts) for role in with_cells]
+    cells = torch.cat([one.weights for one in laid])  # [role query key]
     values = attention.flatten(-2) @ cells.flatten(-2).T  # [layer head role]
-    found = {
+    activations = {
         role.key: _role_activation(value, one)
         for role, one, value in zip(with_cells, laid, values.unbind(-1), strict=True)
     }
     return {
-        role.key: found.get(role.key) or role_activation(attention, ids, role.key)
+        role.key: activations.get(role.key) or role_activation(attention, prompts, role)
         for role in SCORED_ROLES
     }
 
 
 def _role_activation(value: Float[Tensor, "*heads"], laid: CellWeights) -> RoleActivation:
+    """A role's activation on the one prompt that it was laid over."""
     rows = int(laid.rows)
     return RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
 
@@ -239,20 +250,19 @@ def evidence(
     Raises:
         UnknownRoleError, ShapeError: as in :func:`role_activation`.
     """
-    role = get_role(role_key)
-    ids = torch.as_tensor(token_ids, dtype=torch.long)
-    _check_shapes(attention, ids)
-    if role.targets is None:
+    role, prompts = _shown_by_attention(role_key), Prompts.of_ids(token_ids)
+    _check_shapes(attention, prompts)
+    if role.cells is None:
         return ()
-    cells = role_weights(role, ids).weights.nonzero()  # [cell 2]
+    cells = role_weights(role, prompts).weights[0].nonzero()  # [cell 2]
     found = [Evidence(q, k, float(attention[q, k])) for q, k in cells.tolist()]
     found.sort(key=lambda cell: (-cell.weight, cell.query, cell.key))
     return tuple(found[:limit])
 
 
-def _check_shapes(attention: Tensor, token_ids: Tensor) -> None:
-    length = token_ids.shape[-1]
-    if token_ids.ndim != 1 or attention.ndim < 2 or attention.shape[-2:] != (length, length):
+def _check_shapes(attention: Tensor, prompts: Prompts) -> None:
+    count, length = prompts.sequences.token_ids.shape
+    if count != 1 or attention.ndim < 2 or attention.shape[-2:] != (length, length):
         raise ShapeError(
             "Attention",
             expected=f"[..., {length}, {length}] for {length} tokens",

@@ -11,7 +11,9 @@ floor    chance + 1/4 of the way to a perfect score: with less, a head barely pr
 ceiling  chance + 0.6 of the way: a head that gives most of its attention always has the role.
 
 ``diffuse`` has no cells and no null. Its entropy is e^(H) = n^score "effective tokens" among n, so
-its floor is .7 (8 of 20 tokens) and its ceiling .9 (15 of 20).
+its floor is .7 (8 of 20 tokens) and its ceiling .9 (15 of 20). A score in logits has no perfect
+head and so no ceiling; its floor is :data:`~headroles.roles.role.LEAST_LOGITS`, and what is split
+are the sizes on the role's side of zero.
 
 Every threshold is stored together with the sentence that says which of these bounds set it.
 """
@@ -24,17 +26,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.roles import LOGITS, ExtendedRole, Role, get_role
+from headroles.roles import LEAST_LOGITS, LOGITS, Role, get_role
 from headroles.types import Head, RoleScores
 
 FLOOR_LIFT = 0.25
 """Of the way from chance to perfect."""
 CEILING_LIFT = 0.6
 """Of the way from chance to perfect."""
-DIFFUSE_BOUNDS = (0.7, 0.9)
-"""Normalised entropy."""
 DIVERSITY = 0.6
 """The best head of another layer may enter at this share of the threshold, if above the floor."""
+STEADY = 3.0
+"""A head of a ``steady`` role lies at least so many standard errors from zero or from chance."""
+_GAP = "the gap between low and high heads (Otsu)"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Threshold:
     """A role's calibrated threshold."""
 
     value: float
-    """0..1."""
+    """0..1; in logits the size, whatever the role's sign."""
     reason: str
     """Which bound set it, with the numbers."""
 
@@ -54,7 +57,7 @@ class Candidate:
     head: Head
     """The head."""
     score: float
-    """0..1, its mean activation."""
+    """Its mean, with its sign."""
     entered_by: str
     """``threshold`` or ``layer diversity``."""
 
@@ -80,54 +83,71 @@ def otsu(values: Float[Tensor, " n"]) -> float:
     return float((ordered[cut] + ordered[cut + 1]) / 2)
 
 
-def floor_and_ceiling(role: Role, chance: float) -> tuple[float, float]:
+def floor_and_ceiling(role: Role, chance: float | None) -> tuple[float, float]:
     """The bounds that a role's threshold cannot leave."""
-    if not role.has_cells:
-        return DIFFUSE_BOUNDS
-    return chance + FLOOR_LIFT * (1 - chance), chance + CEILING_LIFT * (1 - chance)
+    if role.bounds:
+        return role.bounds
+    if role.unit == LOGITS:
+        return LEAST_LOGITS, float("inf")
+    zero = chance or 0.0
+    return zero + FLOOR_LIFT * (1 - zero), zero + CEILING_LIFT * (1 - zero)
+
+
+def _sizes(role: Role, scores: RoleScores) -> Float[Tensor, "layer head"]:
+    """[layer head] how far each score lies on the role's side of zero."""
+    return scores.mean.double() * (role.sign or 1)
 
 
 def calibrate(scores: RoleScores) -> Threshold:
     """Find a role's threshold for one model."""
     role = get_role(scores.role)
+    decimals, shown = (4, 2) if role.selection == "diverse" else (6, 3)
     floor, ceiling = floor_and_ceiling(role, scores.chance)
-    split = otsu(scores.mean.flatten())
-    found = {"the gap between low and high heads (Otsu)": split}
-    if role.has_cells:
-        found["the 99th percentile of random cells"] = float(scores.null.quantile(0.99))
-    name, value = max(found.items(), key=lambda item: item[1])
-    numbers = ", ".join(f"{one} {number:.2f}" for one, number in found.items())
+    candidates = {_GAP: otsu(_sizes(role, scores).clamp_min(0).flatten())}
+    if scores.null is not None:
+        candidates["the 99th percentile of random cells"] = float(scores.null.quantile(0.99))
+    name, value = max(candidates.items(), key=lambda item: item[1])
+    numbers = ", ".join(f"{words} {number:.{shown}f}" for words, number in candidates.items())
     bounds = f"bounds {floor:.2f} to {ceiling:.2f}"
+    if role.unit == LOGITS:
+        bounds = f"floor {floor:.2f} logits"
     if value < floor:
         name, value = "the floor", floor
     elif value > ceiling:
         name, value = "the ceiling", ceiling
-    return Threshold(round(value, 4), f"Set by {name}; {numbers}; {bounds}.")
+    return Threshold(round(value, decimals), f"Set by {name}; {numbers}; {bounds}.")
 
 
 def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Candidate]:
-    """A role's top heads: the best over the threshold, then the best of layers still missing.
+    """A role's top heads: those over the threshold on the role's side of zero, best first.
 
-    A head of a missing layer needs ``DIVERSITY`` of the threshold and at least the floor. It only
-    fills free places, so it never pushes out a higher score.
+    A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
+    chance, and none that is further over chance one token back (a previous-token head). A
+    ``diverse`` one adds the best of layers still missing: such a head needs ``DIVERSITY`` of the
+    threshold and at least the floor, and only fills free places, so it never pushes out a higher
+    score.
     """
-    ranked = [
-        Candidate(
-            Head(*divmod(place, scores.mean.shape[1])), float(scores.mean.flatten()[place]), ""
-        )
-        for place in scores.mean.flatten().argsort(descending=True, stable=True).tolist()
-    ]
-    chosen = [
-        Candidate(one.head, one.score, "threshold") for one in ranked if one.score >= threshold
-    ][:cap]
-    floor, _ = floor_and_ceiling(get_role(scores.role), scores.chance)
-    lower = max(DIVERSITY * threshold, floor)
-    layers = {one.head.layer for one in chosen}
-    for one in ranked:
-        if len(chosen) < cap and lower <= one.score < threshold and one.head.layer not in layers:
-            chosen.append(Candidate(one.head, one.score, "layer diversity"))
-            layers.add(one.head.layer)
-    return chosen
+    role = get_role(scores.role)
+    sizes = _sizes(role, scores)
+    passes = sizes >= threshold
+    if role.selection == "steady":
+        zero = 0.0 if role.is_signed else scores.chance or 0.0
+        passes &= (sizes > 0) & (sizes - zero >= STEADY * scores.standard_error)
+    if scores.offsets is not None:
+        passes &= ~scores.offsets.is_previous
+    order = sizes.flatten().argsort(descending=True, stable=True).tolist()
+    ranked = [Head(*divmod(place, sizes.shape[1])) for place in order]
+    chosen = [head for head in ranked if passes[head]][:cap]
+    listed = [Candidate(head, float(scores.mean[head]), "threshold") for head in chosen]
+    if role.selection == "diverse":
+        floor, _ = floor_and_ceiling(role, scores.chance)
+        lower, layers = max(DIVERSITY * threshold, floor), {head.layer for head in chosen}
+        for head in ranked:
+            enters = lower <= sizes[head] < threshold and head.layer not in layers
+            if enters and len(listed) < cap:
+                listed.append(Candidate(head, float(scores.mean[head]), "layer diversity"))
+                layers.add(head.layer)
+    return listed
 
 
 def fits_nothing(
@@ -136,14 +156,6 @@ def fits_nothing(
     """[layer head] True for the heads below the threshold on every role: the role ``other``."""
     below = [scores[key].mean < threshold for key, threshold in thresholds.items()]
     return torch.stack(below).all(0)
-
-
-LEAST_LOGITS = 0.1
-"""A direct effect below this changes the odds of a token by less than a tenth."""
-
-
-STEADY = 3.0
-"""A listed head's score lies at least so many standard errors from zero or from chance."""
 
 
 def mean_and_error(
@@ -155,55 +167,3 @@ def mean_and_error(
     mean = scores.nansum(0) / n.clamp_min(1)
     squares = ((scores - mean).square().nan_to_num(0.0)).sum(0)
     return mean, (squares / (n - 1).clamp_min(1)).sqrt() / n.clamp_min(1).sqrt()
-
-
-def extended_threshold(
-    role: ExtendedRole, scores: Float[Tensor, "layer head"], *, chance: float | None
-) -> tuple[float, str]:
-    """What it takes to be listed, as a size, and the sentence that says why.
-
-    As for the basic roles: the gap between low and high heads (Otsu 1979), within bounds. A score
-    in logits has no perfect head and so no ceiling; its floor is :data:`LEAST_LOGITS`.
-    """
-    sizes = (scores * role.sign).clamp_min(0) if role.is_signed else scores
-    split = otsu(sizes.flatten())
-    if role.unit == LOGITS:
-        floor, ceiling = LEAST_LOGITS, float("inf")
-        bounds = f"floor {floor:.2f} logits"
-    else:
-        zero = chance or 0.0
-        floor, ceiling = zero + FLOOR_LIFT * (1 - zero), zero + CEILING_LIFT * (1 - zero)
-        bounds = f"bounds {floor:.2f} to {ceiling:.2f}"
-    gap = "the gap between low and high heads (Otsu)"
-    name = "the floor" if split < floor else "the ceiling" if split > ceiling else gap
-    return round(min(max(split, floor), ceiling), 6), f"Set by {name}; {gap} {split:.3f}; {bounds}."
-
-
-def select_extended(
-    role: ExtendedRole,
-    scores: Float[Tensor, "layer head"],
-    errors: Float[Tensor, "layer head"],
-    *,
-    threshold: float,
-    zero: float = 0.0,
-    barred: Bool[Tensor, "layer head"] | None = None,
-    cap: int = 8,
-) -> list[Head]:
-    """The heads whose score has the role's sign, reaches its threshold and is steady, best first.
-
-    Args:
-        role: gives the sign.
-        scores: [layer head] means.
-        errors: [layer head] their standard errors.
-        threshold: a size.
-        zero: what a score is compared with: chance, or 0 in logits.
-        barred: [layer head] True where a head cannot have the role whatever its score.
-        cap: most heads.
-    """
-    sizes = scores * role.sign if role.is_signed else scores
-    passes = (sizes >= threshold) & (sizes > 0) & (sizes - zero >= STEADY * errors)
-    if barred is not None:
-        passes &= ~barred
-    order = sizes.flatten().argsort(descending=True, stable=True).tolist()
-    heads = [Head(*divmod(place, scores.shape[1])) for place in order]
-    return [head for head in heads if passes[head]][:cap]

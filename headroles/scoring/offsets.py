@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headroles.roles import offset_cells
+from headroles.roles import Prompts, cells
 from headroles.scoring.activation import row_sizes
 
 NOTHING_LEFT = 1e-5
@@ -123,10 +123,10 @@ def offset_shares(
     Returns:
         [distance batch head] means, [distance batch] chance; NaN where a text is too short.
     """
-    sizes = row_sizes(attention.shape[-1])
+    sizes, prompts = row_sizes(attention.shape[-1]), Prompts.of_ids([0] * attention.shape[-1])
     shares, chances = [], []
     for distance in range(1, longest + 1):
-        query, key = offset_cells(attention.shape[-1], distance).nonzero(as_tuple=True)
+        query, key = cells.offset(prompts, distance)[0].nonzero(as_tuple=True)
         found = attention[..., query, key]  # [batch head row]: a row has one cell, or none
         counted = query < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back

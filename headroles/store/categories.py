@@ -29,17 +29,8 @@ from headroles.errors import (
 )
 from headroles.store import files
 from headroles.store import versions as store_versions
-from headroles.store.schema import (
-    SCHEMA_VERSION,
-    Category,
-    Control,
-    ModelEntry,
-    Tokenization,
-    TopHead,
-    digest,
-    to_json,
-    validate,
-)
+from headroles.store.records import Category, Control, Tokenization, TopHead
+from headroles.store.schema import SCHEMA_VERSION, ModelEntry, digest, to_json, validate
 from headroles.store.versions import HISTORY
 
 __all__ = [

@@ -1,7 +1,8 @@
 """What ``data/head_categories.json`` holds: its records, their checks and its layout.
 
 Every record is a pydantic model that forbids what it does not know, so that a file is either of
-this schema or refused with the place where it is not. No file is touched here.
+this schema or refused with the place where it is not. An entry of version 1 is converted while it
+is read (:mod:`headroles.store.version_1`). No file is touched here.
 
 >>> validate(to_json({"demo": entry}), "a file") == {"demo": entry}  # doctest: +SKIP
 True
@@ -12,12 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -25,134 +24,33 @@ from pydantic import (
 )
 
 from headroles.errors import CategoriesBrokenError
-from headroles.roles import ROLES, SCORED_ROLES
-from headroles.store.extended_schema import ExtendedSection
-from headroles.types import CausalVerdict
+from headroles.roles import EXTENDED_ROLES, LOGITS, ROLES, SCORED_ROLES
+from headroles.store import version_1
+from headroles.store.records import (
+    Category,
+    CausalRole,
+    Control,
+    ErrorMatrix,
+    Matrix,
+    OffsetProfiles,
+    Record,
+    ShareMatrix,
+    Tokenization,
+)
+from headroles.store.stored_role import StoredRole
+from headroles.types import Head
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever an older reader could misread the file."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Matrix = list[list[Annotated[float, Field(ge=0, le=1.000001)]]]
-"""[layer][head] numbers."""
+LARGEST_SHARE = 1.000001
+"""Rounding may carry a share a little over 1."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class TopHead(_Record):
-    """A head that a role lists."""
-
-    layer: int = Field(ge=0)
-    head: int = Field(ge=0)
-    score: Share
-    standard_error: float = Field(ge=0, allow_inf_nan=False)
-    control: Share | None = None
-    """The same head's score on the control texts, for roles that have some."""
-    entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
-
-
-class Category(_Record):
-    """One role of one model: how it was measured, and its top heads."""
-
-    display_name: str
-    description: str
-    icon: str
-    requires_repetition: bool = False
-    threshold: Share | None = None
-    threshold_reason: str = ""
-    chance: Share | None = None
-    n: int = Field(default=0, ge=0)
-    measured_on: str = ""
-    top_heads: list[TopHead]
-
-
-class Control(_Record):
-    """Scores on texts in which the role's cue is missing."""
-
-    name: str
-    scores: Matrix
-    standard_errors: list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]] | None = None
-    """Of these scores; older files have none."""
-
-
-Nats = Annotated[float, Field(allow_inf_nan=False)]
-Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class CausalEffect(_Record):
-    """What knocking heads out changed: mean change of the next-token loss, and its control."""
-
-    change: Nats
-    """Mean over ``CausalRole.n`` texts; above 0 the model guesses worse."""
-    standard_error: Spread
-    control_mean: Nats | None = None
-    """The same for random other heads, as many; None where there were none to draw."""
-    control_spread: Spread | None = None
-    """Standard deviation over the draws."""
-    draws: int = Field(default=0, ge=0)
-    same_layers: bool = True
-    """Whether every control head is of the same layers; else some are of the nearest ones."""
-    verdict: CausalVerdict
-
-
-class CausalHead(CausalEffect):
-    """The evidence for one listed head."""
-
-    layer: int = Field(ge=0)
-    head: int = Field(ge=0)
-
-
-class CausalGroup(CausalEffect):
-    """The evidence for a role's heads knocked out together."""
-
-    heads: list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]] = Field(
-        min_length=1
-    )
-    """[(layer, head)] those that the role listed when it was measured."""
-
-
-class CausalRole(_Record):
-    """What knocking out the heads of one role proves (:mod:`headroles.scoring.causal_verdict`)."""
-
-    ablation: Literal["mean"] = "mean"
-    """A head's output is set to its mean over the same texts, after position 0."""
-    measured_on: Literal["repeats", "sentences", "held_out"]
-    """``held_out``: passages that the model's folder holds, of the kind it was trained on."""
-    n: int = Field(ge=2)
-    """Texts behind each mean."""
-    baseline_loss: Spread
-    """Nats a token, of the untouched model."""
-    even_guess_loss: Spread
-    """Nats a token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
-    heads: list[CausalHead]
-    group: CausalGroup | None = None
-
-    @property
-    def can_read(self) -> bool:
-        """Whether the untouched model guesses better than evenly: else nothing can be told."""
-        return self.baseline_loss < self.even_guess_loss
-
-    def of(self, layer: int, head: int) -> CausalHead | None:
-        """The evidence for a head; None where it was not tested."""
-        found = (one for one in self.heads if (one.layer, one.head) == (layer, head))
-        return next(found, None)
-
-
-class Tokenization(_Record):
-    """What was put in front of every text; the runtime does the same."""
-
-    prepend_start_token: Literal[True] = True
-    start_token: str
-    start_token_id: int = Field(ge=0)
-    is_stand_in: bool
-
-
-class ModelEntry(_Record):
+class ModelEntry(Record):
     """Everything that is stored about one model."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     definitions_version: int
     model_name: str = Field(min_length=1)
     source: str
@@ -167,14 +65,60 @@ class ModelEntry(_Record):
     library_versions: dict[str, str]
     categories: dict[str, Category]
     all_scores: dict[str, Matrix]
-    standard_errors: dict[str, list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]]]
+    standard_errors: dict[str, ErrorMatrix]
     controls: dict[str, Control]
-    null_scores: dict[str, Matrix]
-    notes: list[str] = []
-    extended: ExtendedSection | None = None
-    """The extended roles; older files, and an analysis that leaves them out, have none."""
-    causal: dict[str, CausalRole] = {}
+    null_scores: dict[str, ShareMatrix]
+    factors: dict[str, dict[str, Matrix]] = Field(default_factory=dict)
+    """{role key: {what: [layer][head]}} the factors of a score."""
+    profiles: dict[str, OffsetProfiles] = Field(default_factory=dict)
+    """{role key: profiles} of roles whose heads each have a distance of their own."""
+    notes: list[str] = Field(default_factory=list)
+    causal: dict[str, CausalRole] = Field(default_factory=dict)
     """{role key: evidence by knock-out}; empty in a file that was made without."""
+
+    @property
+    def heads(self) -> list[Head]:
+        """Every head of the model, layer by layer."""
+        places = range(self.num_layers * self.num_heads)
+        return [Head(*divmod(place, self.num_heads)) for place in places]
+
+    @property
+    def extended(self) -> dict[str, StoredRole]:
+        """{key: role} the extended roles, measured or not; none where they were left out."""
+        return {key: self.role(key) for key in EXTENDED_ROLES if key in self.categories}
+
+    def role(self, key: str) -> StoredRole:
+        """What the entry says of one role; one that it does not describe lists no head."""
+        role = ROLES[key]
+        undescribed = Category(
+            display_name=role.name, description=role.explanation, icon=role.icon, top_heads=[]
+        )
+        return StoredRole(
+            role=role,
+            category=self.categories.get(key, undescribed),
+            scores=self._best_basic() if key == "other" else self.all_scores.get(key, []),
+            errors=self.standard_errors.get(key),
+            control=self.controls.get(key),
+            factors=self.factors.get(key, {}),
+            profile=self.profiles.get(key),
+        )
+
+    def listed(self, key: str) -> list[Head]:
+        """The heads that a role lists, best first; none where the entry does not describe it."""
+        return self.categories[key].heads if key in self.categories else []
+
+    def _best_basic(self) -> Matrix:
+        """[layer][head] the largest score on any basic role with cells."""
+        with_cells = [self.all_scores[role.key] for role in SCORED_ROLES if role.has_cells]
+        return [
+            [max(matrix[layer][head] for matrix in with_cells) for head in range(self.num_heads)]
+            for layer in range(self.num_layers)
+        ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_the_present_version(cls, plain: Any) -> Any:
+        return version_1.upgrade(plain) if isinstance(plain, dict) else plain
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -185,21 +129,64 @@ class ModelEntry(_Record):
         missing = {role.key for role in SCORED_ROLES} - self.all_scores.keys()
         if missing:
             raise ValueError(f"no scores for {sorted(missing)}")
-        controls = {name: control.scores for name, control in self.controls.items()}
-        for group in (self.all_scores, self.standard_errors, self.null_scores, controls):
-            for name, matrix in group.items():
-                self._check_matrix(name, matrix)
-        for name, control in self.controls.items():
-            if control.standard_errors is not None:
-                self._check_matrix(f"errors of the control of {name}", control.standard_errors)
-        if self.extended:
-            self.extended.check_shape(self.num_layers, self.num_heads)
-        for name, category in self.categories.items():
-            for head in category.top_heads:
+        for name, matrix in self._matrices().items():
+            if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
+                raise ValueError(f"{name} is not a {self.num_layers} x {self.num_heads} matrix")
+        for key, category in self.categories.items():
+            for head in category.heads:
                 if head.layer >= self.num_layers or head.head >= self.num_heads:
-                    raise ValueError(f"{name} lists L{head.layer}H{head.head}, not in the model")
+                    raise ValueError(f"{key} lists {head.label}, not in the model")
+            if key in EXTENDED_ROLES and category.not_measured is None:
+                self._check_whole(key)
+        self._check_shares()
         self._check_causal()
         return self
+
+    def _matrices(self) -> dict[str, list[list[float]]]:
+        """Every [layer][head] matrix of the entry, by a name for people."""
+        named = dict(self.all_scores)
+        named |= {f"errors of {key}": matrix for key, matrix in self.standard_errors.items()}
+        named |= {f"null of {key}": matrix for key, matrix in self.null_scores.items()}
+        for key, control in self.controls.items():
+            named[f"control of {key}"] = control.scores
+            if control.standard_errors is not None:
+                named[f"errors of the control of {key}"] = control.standard_errors
+        for key, factors in self.factors.items():
+            named |= {f"{key}: {name}": matrix for name, matrix in factors.items()}
+        for key, profile in self.profiles.items():
+            named |= {f"{key}: {name}": matrix for name, matrix in profile.matrices().items()}
+        return named
+
+    def _check_whole(self, key: str) -> None:
+        """An extended role was measured with all its parts, or not at all."""
+        role, stored = ROLES[key], self.role(key)
+        control = stored.control
+        parts = (
+            stored.scores,
+            stored.errors,
+            control and control.standard_errors,
+            stored.category.threshold is not None,
+            stored.category.chance is not None or role.unit == LOGITS,
+            stored.profile or not role.at_distance,
+        )
+        if not all(parts):
+            raise ValueError(f"{key} was measured, but a part of its numbers is missing")
+
+    def _check_shares(self) -> None:
+        """Scores are shares, unless the role's are logits."""
+        tops = {
+            key: [[category.threshold or 0.0]]
+            + [[top.score, top.control or 0.0] for top in category.top_heads]
+            for key, category in self.categories.items()
+        }
+        controls = {key: control.scores for key, control in self.controls.items()}
+        for group in (self.all_scores, controls, tops):
+            for key, matrix in group.items():
+                if key in ROLES and ROLES[key].unit == LOGITS:
+                    continue
+                for value in (value for row in matrix for value in row):
+                    if not 0 <= value <= LARGEST_SHARE:
+                        raise ValueError(f"{key} holds {value}: its scores are shares from 0 to 1")
 
     def _check_causal(self) -> None:
         """Evidence is for roles that are described, about heads of the model, each once."""
@@ -213,10 +200,6 @@ class ModelEntry(_Record):
                         raise ValueError(f"causal {name} has L{layer}H{head}, not in the model")
                 if len(set(places)) != len(places):
                     raise ValueError(f"causal {name} has a head twice")
-
-    def _check_matrix(self, name: str, matrix: list[list[float]]) -> None:
-        if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
-            raise ValueError(f"{name} is not a {self.num_layers} x {self.num_heads} matrix")
 
 
 def _named_by_key(entries: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
@@ -258,8 +241,9 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }
     for entry in plain.values():
-        if not entry["causal"]:  # a file that was made without stays as it was
-            del entry["causal"]
+        for part in ("factors", "profiles", "causal"):  # of an analysis that was made without
+            if not entry[part]:
+                del entry[part]
     text = json.dumps(plain, indent=1, ensure_ascii=False)
     # A line break only ever stands between values, never inside a text, so texts stay as they are.
     rows = re.compile(r"\[\n\s+([-\d.e]+(?:,\n\s+[-\d.e]+)*)\n\s+\]")

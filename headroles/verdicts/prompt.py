@@ -1,15 +1,12 @@
 """Which heads do on this prompt what the reference scores say they can do.
 
-The three functions that the rest of the project and its users call:
-
->>> import headroles
->>> entry = headroles.load_head_categories("demo")  # doctest: +SKIP
->>> headroles.verify_head_activation(A, ids, Head(3, 6), "induction")  # doctest: +SKIP
->>> headroles.get_active_head_summary(run, "demo")["induction"][0]["is_active"]  # doctest: +SKIP
-
 A head is *active* in a role when its activation reaches the role's calibrated threshold and lies
 clearly above chance on this very prompt: at least :data:`MIN_LIFT` of the way from chance to a
-perfect head. The second condition is what keeps a six-word prompt from lighting everything up.
+perfect head. The second condition is what keeps a six-word prompt from lighting everything up. The
+rule is one for all roles that attention can show: those of the registry and a student's own.
+
+>>> judge(Head(3, 6), "induction", score_prompt(A, ids), 0.4).state  # doctest: +SKIP
+'active'
 """
 
 from __future__ import annotations
@@ -22,12 +19,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.errors import CategoriesMissingError, ShapeError, UnknownHeadError
-from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, named_heads
+from headroles.errors import CategoriesMissingError
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
-from headroles.store import ModelEntry, categories
-from headroles.types import Activation, Head, PromptRun, Verdict
+from headroles.store import ModelEntry, StoredRole, categories
+from headroles.types import Activation, Head, PromptRun, State, Verdict
 
 MIN_LIFT = 0.25
 """Smallest (activation - chance) / (1 - chance) that counts as clearly above chance."""
@@ -38,13 +35,7 @@ MAX_CHANCE = 0.5
 RESTING = 0.5
 """A quiet head with more of its attention on position 0 than this is said to rest."""
 
-DEFAULT_THRESHOLDS = {
-    "previous_token": 0.4,
-    "induction": 0.4,
-    "duplicate_token": 0.4,
-    "positional": 0.5,
-    "diffuse": 0.75,
-}
+DEFAULT_THRESHOLDS = {role.key: role.default_threshold for role in SCORED_ROLES}
 """Used for a model that has no calibrated thresholds yet, and always said to be provisional."""
 
 
@@ -60,81 +51,6 @@ class PromptScores:
     """[layer head] mean attention of a token on itself, over q >= 1."""
     num_tokens: int
     """Tokens of the prompt, BOS included."""
-
-
-def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[str, object]]]:
-    """The body of :func:`get_active_head_summary`, for callers that hold the scores already."""
-    roles_of = _roles_of_heads(entry)
-    summary: dict[str, list[dict[str, object]]] = {}
-    for key, category in entry.categories.items():
-        summary[key] = [
-            {
-                "layer": top.layer,
-                "head": top.head,
-                "label": Head(top.layer, top.head).label,
-                "score": top.score,
-                "standard_error": top.standard_error,
-                "roles": roles_of[Head(top.layer, top.head)],
-                **verdict_row(judge(Head(top.layer, top.head), key, scores, category.threshold)),
-            }
-            for top in category.top_heads
-        ]
-    return summary
-
-
-def literature_entry(model_name: str) -> dict[str, list[KnownHead]]:
-    """The heads that papers name for a model, by scored role; empty where no paper speaks of it.
-
-    A head that several sources name for one role stands there once, with all of them.
-    """
-    found: dict[str, list[KnownHead]] = {}
-    for role in SCORED_ROLES:
-        merged: dict[Head, KnownHead] = {}
-        for one in named_heads(model_name, role=role.key):
-            if first := merged.get(one.head):
-                basis = "pattern" if "pattern" in (first.basis, one.basis) else first.basis
-                one = one._replace(basis=basis, source=f"{first.source}; {one.source}")
-            merged[one.head] = one
-        if merged:
-            found[role.key] = list(merged.values())
-    return found
-
-
-def summarize_literature(
-    named: Mapping[str, Sequence[KnownHead]], scores: PromptScores
-) -> dict[str, list[dict[str, object]]]:
-    """The rows of :func:`summarize` for heads from papers, judged by provisional thresholds.
-
-    Nobody has measured them here, so ``score`` and ``standard_error`` are None; ``source`` is the
-    citation, and ``basis`` says whether it names the head for its pattern or its effect.
-
-    Raises:
-        UnknownHeadError: if a named head is not in this model.
-    """
-    layers, heads = scores.resting.shape
-    roles_of: dict[Head, list[str]] = {}
-    for key, rows in named.items():
-        for one in rows:
-            if one.head.layer >= layers or one.head.head >= heads:
-                raise UnknownHeadError(one.head.label, layers=layers, heads=heads)
-            roles_of.setdefault(one.head, []).append(key)
-    return {
-        key: [
-            {
-                "layer": one.head.layer,
-                "head": one.head.head,
-                "label": one.head.label,
-                "score": None,
-                "standard_error": None,
-                "roles": roles_of[one.head],
-                "basis": one.basis,
-                "source": one.source,
-                **verdict_row(judge(one.head, key, scores, None)),
-            }
-            for one in rows
-        ]
-        for key, rows in named.items()
-    }
 
 
 def score_prompt(
@@ -189,25 +105,70 @@ def active_heads(
 
 
 def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | None) -> Verdict:
-    """One head's state in one role on one prompt, with its reason in plain words."""
-    return judge_as(get_role(role_key), head, scores, threshold)
+    """One head's state in one basic role on one prompt, with its reason in plain words."""
+    role = get_role(role_key)
+    activation = scores.activations[role_key].of(*head) if role.is_scored else Activation(0, 0, 0)
+    return judge_as(role, head, activation, scores, threshold)
 
 
-def judge_as(role: Role, head: Head, scores: PromptScores, threshold: float | None) -> Verdict:
-    """The same for a role that need not be of the registry; ``scores`` holds its activation."""
-    role_key, resting = role.key, float(scores.resting[head])
-    if not role.is_scored:
-        own = Activation(0.0, 0.0, 0)
-        return Verdict(head, role_key, own, 0.0, "quiet", _what_instead(head, scores), resting)
-    threshold = DEFAULT_THRESHOLDS[role_key] if threshold is None else threshold
-    activation = scores.activations[role_key].of(*head)
+def judge_as(
+    role: Role,
+    head: Head,
+    activation: Activation,
+    scores: PromptScores,
+    threshold: float | None,
+) -> Verdict:
+    """The same for any role that attention can show, from the head's activation in it.
+
+    Args:
+        role: a role of the registry, or one made by a student.
+        head: the head.
+        activation: how much of its attention goes where the role says.
+        scores: of the same prompt; they say what a quiet head does instead.
+        threshold: 0..1; None for the role's provisional one.
+    """
+    resting = float(scores.resting[head])
+    if not role.is_scored and not role.has_cells:
+        return Verdict(
+            head, role.key, activation, 0.0, "quiet", _what_instead(head, scores), resting
+        )
+    threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
     reason = _reason(role, state, activation, head, scores, threshold)
-    return Verdict(head, role_key, activation, threshold, state, reason, resting)
+    return Verdict(head, role.key, activation, threshold, state, reason, resting)
 
 
-def _state(role: Role, activation: Activation, threshold: float, num_tokens: int) -> str:
-    if role.requires_repetition and activation.rows == 0:
+def judge_heads(
+    stored: StoredRole, run: PromptRun, scores: PromptScores | None = None
+) -> list[Verdict]:
+    """Every head of a model, layer by layer, in a role that attention can show.
+
+    Where each head has a distance of its own, each is judged at that distance.
+
+    Args:
+        stored: the role as it was measured: its threshold, and each head's distance.
+        run: the prompt.
+        scores: of the same prompt, where they are known already.
+    """
+    scores = scores or score_prompt(run.attention, run.token_ids)
+    prompts = prompts_of_run(run)
+    heads_at: dict[int | None, list[Head]] = {}
+    for head in stored.heads:
+        heads_at.setdefault(stored.distance(head), []).append(head)
+    judged: dict[Head, Verdict] = {}
+    for distance, heads in heads_at.items():
+        role = stored.role if distance is None else stored.role.at_distance(distance)
+        attention = torch.stack([run.attention[head] for head in heads])
+        activations = scoring_activation.role_activation(attention, prompts, role)
+        for place, head in enumerate(heads):
+            judged[head] = judge_as(
+                role, head, activations.of(place), scores, stored.category.threshold
+            )
+    return [judged[head] for head in stored.heads]
+
+
+def _state(role: Role, activation: Activation, threshold: float, num_tokens: int) -> State:
+    if activation.rows == 0 and not role.always_applies:
         return "not_applicable"
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return "too_short"
@@ -230,7 +191,7 @@ def too_little(role: Role, rows: int, num_tokens: int, *, chance: float = 0.0) -
 
 def _reason(
     role: Role,
-    state: str,
+    state: State,
     activation: Activation,
     head: Head,
     scores: PromptScores,
@@ -282,51 +243,3 @@ def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
         if key != unless and ROLES[key].has_cells and own.value >= RESTING and own.lift >= MIN_LIFT:
             return f"Busy elsewhere: {own.value:.0%} goes to {ROLES[key].looks_at}."
     return "It looks elsewhere."
-
-
-def verdict_row(verdict: Verdict) -> dict[str, object]:
-    """A verdict as the part of a summary's row that depends on the prompt."""
-    return {
-        "activation_score": verdict.activation.value,
-        "chance": verdict.activation.chance,
-        "rows": verdict.activation.rows,
-        "threshold": verdict.threshold,
-        "is_active": verdict.is_active,
-        "state": verdict.state,
-        "reason": verdict.reason,
-        "resting_share": verdict.resting_share,
-    }
-
-
-def _roles_of_heads(entry: ModelEntry) -> dict[Head, list[str]]:
-    roles: dict[Head, list[str]] = {}
-    for key, category in entry.categories.items():
-        for top in category.top_heads:
-            roles.setdefault(Head(top.layer, top.head), []).append(key)
-    return roles
-
-
-def unpack_heads(activation_data: PromptRun | Mapping[str, object]) -> tuple[Tensor, Sequence[int]]:
-    """[layer head query key] attention and [pos] token ids of a run, or of a mapping with both."""
-    if isinstance(activation_data, PromptRun):
-        return activation_data.attention, activation_data.token_ids
-    try:
-        attention, token_ids = activation_data["attention"], activation_data["token_ids"]
-    except KeyError as error:
-        raise ShapeError(
-            "The activation data",
-            expected="{'attention': [layer, head, query, key], 'token_ids': [pos]}",
-            got=sorted(activation_data),
-        ) from error
-    return torch.as_tensor(attention), token_ids
-
-
-def head_index(head_info: Mapping[str, object] | Head, weights: Tensor) -> tuple[int, int]:
-    """Layer and head, checked against the attention's shape."""
-    layer, head = (
-        head_info if isinstance(head_info, Head) else (head_info["layer"], head_info["head"])
-    )
-    layers, heads = weights.shape[:2]
-    if not (0 <= layer < layers and 0 <= head < heads):
-        raise UnknownHeadError(Head(layer, head).label, layers=layers, heads=heads)
-    return layer, head

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headroles.types import Head
+from headroles.view.head_records import head_record
 from headroles.view.html import count
 
 if TYPE_CHECKING:
     from headroles.detector import Detection, Summary
-    from headroles.roles import Pattern
+    from headroles.roles import Role
 
 RINGED = 3
 """Heads that a map rings."""
@@ -28,10 +29,10 @@ DOMAINS = {"activation": (0.0, 1.0), "mul": (0.0, 1.0), "abs": (-1.0, 1.0)}
 class Card:
     """One pattern's map."""
 
-    pattern: Pattern
+    pattern: Role
     """The pattern."""
     records: tuple[dict[str, object], ...]
-    """One a head: layer, head, label, value, mark, top, shown."""
+    """One per head: :func:`headroles.view.head_records.head_record`."""
     sentence: str
     """The take-away."""
     basis: str
@@ -44,26 +45,28 @@ def card_of(found: Detection, place: int, measure: str) -> Card:
     best = set(summary.ranking()[:RINGED])
     layers, heads = found.asked.shape
     records = [
-        _record(Head(layer, head), summary, found, Head(layer, head) in best)
-        for layer in range(layers)
-        for head in range(heads)
+        _record(head, summary, found, DOMAINS[measure], head in best)
+        for head in (Head(layer, head) for layer in range(layers) for head in range(heads))
     ]
     return Card(found.patterns[place], tuple(records), _sentence(summary), _basis(found, summary))
 
 
-def _record(head: Head, summary: Summary, found: Detection, top: bool) -> dict[str, object]:
-    value = float(summary.mean[head])
-    asked = bool(found.asked[head])
-    scored = asked and math.isfinite(value)
-    return {
-        "layer": head.layer,
-        "head": head.head,
-        "label": head.label,
-        "value": round(value, 4) if scored else None,
-        "mark": short(value) if scored else ("?" if asked else "–"),
-        "top": top and scored,
-        "shown": (with_error(summary, head) if scored else "undefined" if asked else "not asked"),
-    }
+def _record(
+    head: Head, summary: Summary, found: Detection, domain: tuple[float, float], best: bool
+) -> dict[str, object]:
+    value, asked = float(summary.mean[head]), bool(found.asked[head])
+    if not (asked and math.isfinite(value)):
+        words = "undefined" if asked else "not asked"
+        return head_record(head, None, number="?" if asked else "–", shown=words)
+    low, high = domain
+    return head_record(
+        head,
+        value,
+        shade=(value - low) / (high - low),
+        number=short(value),
+        active=best,
+        shown=with_error(summary, head),
+    )
 
 
 def short(value: float) -> str:

@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.formatting import listing
-from headroles.roles import EXTENDED_ROLES, ROLES, SCORED_ROLES, Role
+from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
+from headroles.view.head_records import (
+    FINE,
+    head_record,
+    number,
+    percent_number,
+    signed_number,
+)
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.store import ModelEntry
+    from headroles.store import ModelEntry, StoredRole
+    from headroles.types import Verdict
     from headroles.verdicts import PromptScores
 
 
@@ -30,15 +38,18 @@ class RoleMap:
     role: Role
     """The role."""
     records: tuple[Mapping[str, object], ...]
-    """One a head, layer by layer: layer, head, label, value, active, listed, shown."""
-    threshold: float
-    """0..1, what it takes."""
+    """One per head, layer by layer: :func:`headroles.view.head_records.head_record`."""
+    threshold: float | None
+    """What it takes; None for ``other``."""
     chance: float | None
-    """0..1, an even spread's number; None where it is not known or the role does not apply."""
+    """0..1, an even spread's number; None where it is not known or the role does not apply. Where
+    each head has a distance of its own, the mean over the heads."""
     sentence: str
     """The take-away."""
-    why_nobody: str
+    why_nobody: str = ""
     """Why no head can be judged; empty where it can."""
+    unjudged: int = 0
+    """On a prompt: heads that cannot be judged, where others can."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,8 @@ class ModelMap:
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
-        keys = [key for key, one in self.extended.items() if one[place]["active"]]
-        basic = [ROLES[key].name for key in self.roles_of(place)]
-        return [*basic, *(EXTENDED_ROLES[key].name for key in keys)]
+        more = [key for key, records in self.extended.items() if records[place]["active"]]
+        return [ROLES[key].name for key in (*self.roles_of(place), *more)]
 
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
@@ -82,10 +92,12 @@ class ModelMap:
 
 def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
     """The reference scores of a model."""
-    heads = _heads(entry.num_layers, entry.num_heads)
-    roles = {role.key: _stored(role, entry, thresholds[role.key], heads) for role in SCORED_ROLES}
-    ablations, other = causal.of_heads(entry), frozenset(role_cards.listed_heads(entry, "other"))
-    return ModelMap(roles, heads, other, "score", True, ablations)
+    roles = {
+        role.key: stored_map(entry.role(role.key), threshold=thresholds[role.key])
+        for role in SCORED_ROLES
+    }
+    ablations, other = causal.of_heads(entry), frozenset(entry.listed("other"))
+    return ModelMap(roles, tuple(entry.heads), other, "score", True, ablations)
 
 
 def of_prompt(
@@ -104,13 +116,14 @@ def of_prompt(
         papers: {role key: heads that papers name}, which are marked where there is no entry.
     """
     papers = {} if entry is not None else papers or {}
-    heads = _heads(*scores.resting.shape)
-    roles = {
-        role.key: _measured(
-            role, scores, thresholds[role.key], heads, entry, papers.get(role.key, ())
-        )
-        for role in SCORED_ROLES
-    }
+    layers, width = scores.resting.shape
+    heads = tuple(Head(*divmod(place, width)) for place in range(layers * width))
+    roles = {}
+    for role in SCORED_ROLES:
+        judged = [verdicts.judge(head, role.key, scores, thresholds[role.key]) for head in heads]
+        marked = entry.listed(role.key) if entry is not None else papers.get(role.key, ())
+        mark = "listed" if entry is not None else "named by papers" if papers else ""
+        roles[role.key] = prompt_map(role, judged, marked=marked, mark=mark)
     busy = {
         heads[place]
         for one in roles.values()
@@ -122,79 +135,162 @@ def of_prompt(
     return ModelMap(roles, heads, other, "prompt", entry is not None, ablations, bool(papers))
 
 
-def _heads(layers: int, heads: int) -> tuple[Head, ...]:
-    return tuple(Head(layer, head) for layer in range(layers) for head in range(heads))
+# ------------------------------------------------------------------ one role
 
 
-def _stored(role: Role, entry: ModelEntry, threshold: float, heads: tuple[Head, ...]) -> RoleMap:
-    category = entry.categories.get(role.key)
-    listed, errors = role_cards.listed_heads(entry, role.key), entry.standard_errors.get(role.key)
-    records = []
-    for head in heads:
-        layer, number = head
-        value = entry.all_scores[role.key][layer][number]
-        error = f" ± {errors[layer][number]:.3f}" if errors else ""
-        words = [
-            f"{value:.3f}{error} of 1",
-            *(["over the threshold"] if value >= threshold else []),
-        ]
-        records.append(_record(head, value, value >= threshold, head in listed, ", ".join(words)))
-    over = sum(bool(record["active"]) for record in records)
-    best = max(records, key=lambda record: record["value"])
-    sentence = (
-        f"{over} of {count(len(heads), 'head')} reach the threshold of {role.name}, "
-        f"{threshold:.2f}; the highest is {best['label']} with {best['value']:.2f} of 1."
-    )
-    chance = category.chance if category else None
-    return RoleMap(role, tuple(records), threshold, chance, sentence, "")
-
-
-def _measured(
-    role: Role,
-    scores: PromptScores,
-    threshold: float,
-    heads: tuple[Head, ...],
-    entry: ModelEntry | None,
-    papers: Collection[Head],
+def stored_map(
+    stored: StoredRole, *, threshold: float | None = None, papers: Collection[Head] = ()
 ) -> RoleMap:
+    """Every head's reference score in a role that was measured.
 
-    listed, mark = (
-        (role_cards.listed_heads(entry, role.key), "listed")
-        if entry is not None
-        else (papers, "named by papers")
-    )
-    judged = [verdicts.judge(head, role.key, scores, threshold) for head in heads]
+    A ring goes round the heads that have the role: those that reach the threshold, or, of a role
+    that lists steady heads only, those that are listed.
+
+    Args:
+        stored: the role as it was measured.
+        threshold: in place of its own.
+        papers: heads that papers name for the role, which get a mark of their own.
+    """
+    role, listed = stored.role, set(stored.listed)
+    threshold = stored.category.threshold if threshold is None else threshold
+    limit = max([0.1, *(abs(stored.score(head)) for head in stored.heads)])
     records = []
-    for head, verdict in zip(heads, judged, strict=True):
-        words = role_cards.shown_verdict(verdict)
-        value = verdict.activation.value
-        records.append(_record(head, value, verdict.is_active, head in listed, words, mark=mark))
-    # What keeps one head from being judged keeps every head, so the first one speaks for all.
-    first = judged[0]
-    unable = first.state in ("not_applicable", "too_short")
-    activation = scores.activations[role.key]
+    for head in stored.heads:
+        value = stored.score(head)
+        over = threshold is not None and (role.sign or 1) * value >= threshold
+        words = [score_words(stored, head), *offset_words(stored, head)]
+        words += ["over the threshold"] * over
+        records.append(
+            head_record(
+                head,
+                value,
+                **_drawn(role, value, limit),
+                active=head in listed if role.selection == "steady" else over,
+                mark="listed" if head in listed else "",
+                shown=", ".join(words),
+                papers=head in papers,
+            )
+        )
+    sentence = stored_sentence(stored, threshold)
+    return RoleMap(role, tuple(records), threshold, stored.category.chance, sentence)
+
+
+def _drawn(role: Role, value: float, limit: float) -> dict[str, object]:
+    """Shade, colour and number of a cell: of a share the percent, else the size with its sign."""
+    if not role.is_signed:
+        return {"number": percent_number(value)}
+    digits = 2 if limit < FINE else 1
+    return {
+        "shade": abs(value) / limit,
+        "against": value < 0,
+        "number": signed_number(value, digits),
+    }
+
+
+def score_words(stored: StoredRole, head: Head) -> str:
+    """A head's reference score with its error, and with its control where the role has one."""
+    role, value, error = stored.role, stored.score(head), stored.error(head)
+    spread = "" if error is None else f" ± {error:.3f}"
+    if role.level == "basic":
+        return f"{value:.3f}{spread} of 1"
+    control = number(role, stored.control_score(head))
+    return f"{number(role, value)} ({spread.strip()}), control: {control}"
+
+
+def offset_words(stored: StoredRole, head: Head) -> list[str]:
+    """Where a head's offset profile peaks; nothing for other roles."""
+    if stored.profile is None:
+        return []
+    words = [f"{stored.distance(head)} tokens back"]
+    if stored.profile.previous[head.layer][head.head]:
+        words.append("but more clearly 1 back: a previous-token head")
+    return words
+
+
+def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
+    """The take-away of a role's reference scores."""
+    role, sign, total = stored.role, stored.role.sign or 1, count(len(stored.heads), "head")
+    if not role.is_scored:
+        return f"{len(stored.listed)} of {total} reach no role's threshold."
+    best = max(stored.heads, key=lambda head: sign * stored.score(head))
+    if role.selection == "diverse":
+        over = sum(stored.score(head) >= threshold for head in stored.heads)
+        return (
+            f"{over} of {total} reach the threshold of {role.name}, {threshold:.2f}; the highest "
+            f"is {best.label} with {stored.score(best):.2f} of 1."
+        )
+    listed = len(stored.listed)
+    names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"
+    said = (
+        f"{names} listed as {role.name}; the furthest is {best.label} with "
+        f"{number(role, stored.score(best))}."
+    )
+    return f"{said} {opposite(stored)}".strip()
+
+
+def opposite(stored: StoredRole) -> str:
+    """Of a signed role, how many heads do the opposite as strongly; empty where none does."""
+    role, threshold = stored.role, stored.category.threshold
+    if not role.is_signed:
+        return ""
+    over = [head for head in stored.heads if -role.sign * stored.score(head) >= threshold]
+    if not over:
+        return ""
+    way = "for the token: they copy it" if role.sign < 0 else "against the token"
+    best = max(over, key=lambda head: -role.sign * stored.score(head))
+    value = number(role, stored.score(best)).partition(",")[0]
+    writes = "writes" if len(over) == 1 else "write"
+    return f"{count(len(over), 'head')} {writes} {way} (most {best.label}, {value})."
+
+
+def prompt_map(
+    role: Role,
+    judged: Sequence[Verdict],
+    *,
+    marked: Collection[Head],
+    mark: str = "listed",
+    stored: StoredRole | None = None,
+    papers: Collection[Head] = (),
+) -> RoleMap:
+    """Every head in a role on a prompt.
+
+    Args:
+        role: a role that attention can show.
+        judged: every head's verdict, layer by layer.
+        marked: the heads that get a square.
+        mark: what the square says; empty where nothing is known of any head.
+        stored: the role as it was measured, for the heads' own distances.
+        papers: heads that papers name for the role, which get a mark of their own.
+    """
+    records = []
+    for verdict in judged:
+        words = [role_cards.shown_verdict(verdict)]
+        words += offset_words(stored, verdict.head)[:1] if stored else []
+        records.append(
+            head_record(
+                verdict.head,
+                verdict.activation.value,
+                number=percent_number(verdict.activation.value),
+                active=verdict.is_active,
+                mark=mark if verdict.head in marked else "",
+                shown=", ".join(words),
+                papers=verdict.head in papers,
+            )
+        )
+    applying = [verdict.activation.chance for verdict in judged if verdict.activation.rows]
+    unable = [one for one in judged if one.state in ("not_applicable", "too_short")]
+    why = judged[0].reason if len(unable) == len(judged) else ""
+    if why and role.at_distance:
+        why = "This prompt is too short for the heads' distances."
     return RoleMap(
         role=role,
         records=tuple(records),
-        threshold=threshold,
-        chance=activation.chance if activation.rows else None,
-        sentence=_prompt_sentence(role, records, mark=mark if entry or papers else ""),
-        why_nobody=first.reason if unable else "",
+        threshold=judged[0].threshold,
+        chance=sum(applying) / len(applying) if applying else None,
+        sentence=_prompt_sentence(role, records, mark=mark),
+        why_nobody=why,
+        unjudged=0 if why else len(unable),
     )
-
-
-def _record(
-    head: Head, value: float, active: bool, listed: bool, shown: str, *, mark: str = "listed"
-) -> dict[str, object]:
-    return {
-        "layer": head.layer,
-        "head": head.head,
-        "label": head.label,
-        "value": round(value, 3),
-        "active": active,
-        "listed": listed,
-        "shown": shown + (f", {mark}" if listed else ""),
-    }
 
 
 def _prompt_sentence(role: Role, records: list[dict[str, object]], *, mark: str) -> str:

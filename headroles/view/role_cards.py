@@ -129,9 +129,7 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
             "layer": row["layer"],
             "head": row["head"],
             "label": row["label"],
-            "note": "also " + listing(also_roles(row, card.role))
-            if also_roles(row, card.role)
-            else "",
+            "note": _note(row, card.role),
             "value": row["activation_score"],
             "chance": row["chance"],
             "threshold": row["threshold"],
@@ -142,6 +140,12 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
         }
         for order, row in enumerate(card.rows)
     ]
+
+
+def _note(row: Mapping[str, object], role: Role) -> str:
+    """What stands beside a head: its other roles, or how far back it looks."""
+    also = also_roles(row, role)
+    return f"also {listing(also)}" if also else str(row.get("note", ""))
 
 
 def shown(row: Mapping[str, object]) -> str:
@@ -197,9 +201,7 @@ def table_rows(card: RoleCard) -> list[list[str]]:
 
 def listed_heads(entry: ModelEntry | None, role_key: str) -> set[Head]:
     """The heads that a role lists; none without an analysis."""
-    if entry is None or role_key not in entry.categories:
-        return set()
-    return {Head(top.layer, top.head) for top in entry.categories[role_key].top_heads}
+    return set() if entry is None else set(entry.listed(role_key))
 
 
 def pattern_sentences(

@@ -11,7 +11,7 @@ from transformer_lens.head_detector import detect_head
 from headroles.analysis import load_bridge
 from headroles.detector import detect
 from headroles.models import load_model
-from headroles.roles import Pattern, patterns, prompts_of_ids
+from headroles.roles import ROLES, patterns, prompts_of_ids
 from headroles.texts import pack
 from headroles.types import Head
 
@@ -37,7 +37,7 @@ def both(request, model_folders):
 def test_a_list_of_prompts(both, measure: str, bos: bool, current: bool) -> None:
     bridge, loaded, prompts = both
     flags = {"exclude_bos": bos, "exclude_current_token": current}
-    found = detect(loaded, prompts, [Pattern("detect_head", name) for name in NAMES], **flags)
+    found = detect(loaded, prompts, [ROLES[name] for name in NAMES], **flags)
     for place, name in enumerate(NAMES):
         theirs = detect_head(bridge, TEXTS, name, error_measure=measure, **flags).float()
         assert not theirs.isnan().any()

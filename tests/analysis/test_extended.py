@@ -10,20 +10,21 @@ import torch
 
 from headroles.analysis import (
     analyze,
-    extended_roles,
+    direct_effect_roles,
     faults,
     ioi,
     load_bridge,
     make_texts,
     sequences,
+    setting,
     why_stale,
 )
 from headroles.analysis.direct import Direct, HeadsInseparableError
 from headroles.models import load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.reference import AnalysisSettings, reselect
-from headroles.roles import EXTENDED_ROLES
-from headroles.scoring import write_effects
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES
+from headroles.scoring import calibrate, largest_is, select_heads, write_effects
 from headroles.store import categories
 from scripts import analyze_heads
 from tests.families import byte_level_tokenizer, save_family
@@ -46,9 +47,9 @@ def prompts(tokenizer):
     return ioi.ioi_prompts(tokenizer, 16, rng=np.random.default_rng(0))
 
 
-def setting_of(bridge, tokenizer, n: int = 8) -> extended_roles.Setting:
+def setting_of(bridge, tokenizer, n: int = 8) -> setting.Setting:
     probe = make_texts(tokenizer, n=n, seed=3)
-    return extended_roles.Setting(bridge, tokenizer, probe, 3, lambda phase, count: None)
+    return setting.Setting(bridge, tokenizer, probe, 3, lambda phase, count: None)
 
 
 # ------------------------------------------------------------------ texts
@@ -140,10 +141,10 @@ def test_values_from_the_weights_equal_those_of_the_run(family, tmp_path) -> Non
     save_family(family, tmp_path)
     bridge = load_bridge(str(tmp_path))
     ids = torch.tensor([[0, 7], [0, 9]])
-    before, after = extended_roles.effective_embeddings(bridge, ids)
+    before, after = direct_effect_roles.effective_embeddings(bridge, ids)
     _, cache = bridge.run_with_cache(ids)
     for layer, residual in enumerate((before, after)):
-        values = extended_roles.layer_values(bridge, layer, residual)
+        values = direct_effect_roles.layer_values(bridge, layer, residual)
         torch.testing.assert_close(
             values, cache[f"blocks.{layer}.attn.hook_v"][:, 1].detach(), atol=1e-4, rtol=1e-4
         )
@@ -159,9 +160,9 @@ def test_a_family_whose_heads_do_not_add_up_is_refused_not_approximated(tmp_path
 def test_ioi_scores_equal_one_prompt_at_a_time(tokenizer, prompts) -> None:
     """By hand: attention, times value through W_O, the final norm and the unembedding."""
     bridge = load_bridge("demo")
-    setting, direct = setting_of(bridge, tokenizer), Direct(bridge)
-    found = extended_roles._ioi_pass(
-        setting, direct, prompts, prompts.prompts, written=prompts.subject
+    direct = Direct(bridge)
+    found = direct_effect_roles._ioi_pass(
+        setting_of(bridge, tokenizer), direct, prompts, prompts.prompts, written=prompts.subject
     )
     row, layer, head = 3, 2, 5
     length = int(prompts.prompts.lengths[row])
@@ -175,7 +176,7 @@ def test_ioi_scores_equal_one_prompt_at_a_time(tokenizer, prompts) -> None:
         logits = (seen * bridge.ln_final.weight) @ bridge.W_U
         names = prompts.names[prompts.names != prompts.subject[row]]
         effect = share * (logits[prompts.subject[row]] - logits[names].mean())
-    torch.testing.assert_close(found.at_s2[row, layer, head], effect, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(found.effects["S2"][row, layer, head], effect, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(found.attention["S2"][row, layer, head], share, atol=1e-5, rtol=0)
 
 
@@ -185,22 +186,21 @@ def test_ioi_scores_equal_one_prompt_at_a_time(tokenizer, prompts) -> None:
 def test_an_induction_head_whose_output_is_turned_round_suppresses(tokenizer) -> None:
     """The bundled model's L1H4 looks where it did, but writes the opposite."""
     bridge = load_bridge("demo")
-    before = extended_roles.measure_copies(setting_of(bridge, tokenizer), Direct(bridge))
+    before = direct_effect_roles.measure_copies(setting_of(bridge, tokenizer), Direct(bridge))
     weight = bridge.blocks[1].attn.o.weight  # [model, heads x width]
     with torch.no_grad():
         weight[:, 4 * 16 : 5 * 16] *= -1
-    setting = setting_of(bridge, tokenizer)
-    after = extended_roles.measure_copies(setting, Direct(bridge))
+    after = direct_effect_roles.measure_copies(setting_of(bridge, tokenizer), Direct(bridge))
     key = "attention on induction targets"
-    assert after.details[key][1, 4] == pytest.approx(float(before.details[key][1, 4]), abs=1e-5)
-    assert after.details[key][1, 4] > 0.9
-    assert before.scores[:, 1, 4].mean() > 0.1
-    assert after.scores[:, 1, 4].mean() < -0.1
-    role = extended_roles._measured(setting, "copy_suppression", after, 8)
-    assert (role.top_heads[0].layer, role.top_heads[0].head) == (1, 4)
-    assert role.top_heads[0].score < 0
+    assert after.factors[key][1, 4] == pytest.approx(float(before.factors[key][1, 4]), abs=1e-5)
+    assert after.factors[key][1, 4] > 0.9
+    assert before.mean[1, 4] > 0.1
+    assert after.mean[1, 4] < -0.1
+    best, *_ = select_heads(after, calibrate(after).value, cap=8)
+    assert best.head == (1, 4)
+    assert best.score < 0
     # Without the repetition there is nothing to suppress.
-    assert abs(role.top_heads[0].control) < 0.1 * abs(role.top_heads[0].score)
+    assert abs(after.control[1, 4]) < 0.1 * abs(best.score)
 
 
 def test_a_planted_successor_head_is_found(tokenizer) -> None:
@@ -209,24 +209,24 @@ def test_a_planted_successor_head_is_found(tokenizer) -> None:
     direct = Direct(bridge)
     days = next(one for one in sequences.ordered_classes(tokenizer) if one.name == "days")
     start = torch.zeros(7, dtype=torch.long)
-    before, _ = extended_roles.effective_embeddings(bridge, torch.stack([start, days.ids], 1))
-    values = extended_roles.layer_values(bridge, 0, before)[:, 0]  # [day width]
+    before, _ = direct_effect_roles.effective_embeddings(bridge, torch.stack([start, days.ids], 1))
+    values = direct_effect_roles.layer_values(bridge, 0, before)[:, 0]  # [day width]
     target = direct.unembed.T[days.ids[days.wanted]] * direct.final.gain.reciprocal()
     planted = torch.linalg.pinv(values) @ (target - target.mean(-1, keepdim=True))
     direct.outputs[0] = direct.outputs[0].clone()
     direct.outputs[0][0] = planted
-    logits = extended_roles._ov_logits(setting_of(bridge, tokenizer), direct, days)
-    assert extended_roles.largest_is(logits, days.wanted)[0, 0].mean() == 1
-    assert extended_roles.largest_is(logits, days.asked)[0, 0].mean() == 0
+    logits = direct_effect_roles._ov_logits(setting_of(bridge, tokenizer), direct, days)
+    assert largest_is(logits, days.wanted)[0, 0].mean() == 1
+    assert largest_is(logits, days.asked)[0, 0].mean() == 0
 
 
 def test_the_bundled_models_fixed_offset_heads_are_positional(entry) -> None:
-    role = entry.extended.roles["fixed_offset"]
-    assert role.top_heads, "the bundled model has heads two tokens back"
-    for top in role.top_heads:
-        assert not role.profiles.previous[top.layer][top.head]
-        distance = role.profiles.peaks[top.layer][top.head]
-        assert role.profiles.scores[distance - 1][top.layer][top.head] == pytest.approx(top.score)
+    role = entry.role("fixed_offset")
+    assert role.listed, "the bundled model has heads two tokens back"
+    for top in role.category.top_heads:
+        assert not role.profile.previous[top.layer][top.head]
+        distance = role.distance(top.place)
+        assert role.profile.scores[distance - 1][top.layer][top.head] == pytest.approx(top.score)
         assert top.control > 0.75 * top.score
 
 
@@ -234,14 +234,16 @@ def test_the_bundled_models_fixed_offset_heads_are_positional(entry) -> None:
 
 
 def test_every_role_is_there_with_its_error_control_and_n(entry) -> None:
-    assert list(entry.extended.roles) == list(EXTENDED_ROLES)
-    for key, role in entry.extended.roles.items():
-        assert role.is_measured, f"{key}: {role.reason}"
-        assert role.n >= 8
-        assert role.seed == 3
-        assert role.texts
-        assert len(role.scores) == len(role.control_errors) == entry.num_layers
-        assert role.threshold_reason.startswith("Set by")
+    assert list(entry.extended) == list(EXTENDED_ROLES)
+    for key, stored in entry.extended.items():
+        category = stored.category
+        assert stored.is_measured, f"{key}: {category.not_measured}"
+        assert category.n >= 8
+        assert category.measured_on
+        assert category.measured_by == EXTENDED_ROLES[key].measured_by
+        assert category.sign == EXTENDED_ROLES[key].sign
+        assert len(stored.scores) == len(stored.control.standard_errors) == entry.num_layers
+        assert category.threshold_reason.startswith("Set by")
 
 
 def test_the_section_comes_back_from_the_file_as_it_was(entry, tmp_path) -> None:
@@ -258,14 +260,15 @@ def test_moving_thresholds_keeps_the_section_untouched(entry) -> None:
 
 def test_the_five_basic_roles_do_not_depend_on_the_section(entry) -> None:
     bare = analyze("demo", AnalysisSettings(sequences=8, seed=3, extended=False))
-    assert bare.extended is None
-    assert bare.all_scores == entry.all_scores
-    assert bare.categories == entry.categories
+    assert bare.extended == {}
+    for key in bare.categories:
+        assert bare.role(key) == entry.role(key)
 
 
 def test_an_entry_without_the_section_is_out_of_date_unless_it_was_not_asked_for(entry) -> None:
     settings = AnalysisSettings(sequences=8, seed=3)
-    bare = entry.model_copy(update={"extended": None})
+    basic = {key: entry.categories[key] for key in BASIC_ROLES}
+    bare = entry.model_copy(update={"categories": basic})
     assert "extended" in why_stale(bare, "demo", settings)
     assert why_stale(bare, "demo", AnalysisSettings(sequences=8, seed=3, extended=False)) == ""
     assert why_stale(entry, "demo", settings) == ""
@@ -285,7 +288,7 @@ def test_the_command_line_leaves_them_out_on_request_and_tells_their_progress(
     path = tmp_path / "out.json"
     common = ["--sequences", "8", "--out", str(path), "--format", "json-lines"]
     assert analyze_heads.main([*common, "--no-extended"]) == 0
-    assert categories.read_entry("demo", path).extended is None
+    assert categories.read_entry("demo", path).extended == {}
     capsys.readouterr()
     assert analyze_heads.main(common) == 0  # not up to date: the section is missing
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -21,7 +21,7 @@ from headroles.errors import (
 from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.reference import AnalysisSettings
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES, Prompts
 from headroles.scoring import role_activation
 from headroles.store import categories
 from headroles.texts import SENTENCES
@@ -100,7 +100,7 @@ def test_chance_is_the_score_of_an_even_spread(probe, measured):
 
 def test_random_cells_keep_the_count_and_avoid_the_real_ones(probe):
     for role in (ROLES["induction"], ROLES["previous_token"], ROLES["positional"]):
-        targets = role.targets(probe.repeats.token_ids)
+        targets = role.cells(Prompts(probe.repeats))
         drawn = random_cells(role, targets, torch.Generator().manual_seed(0))
         assert not (drawn & targets).any()
         assert not drawn.triu(1).any()

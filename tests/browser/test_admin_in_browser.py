@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from headroles.roles import ROLES
+from headroles.roles import BASIC_ROLES
 from headroles.store import categories
 from tests.browser.visit import Visit, opened
 
@@ -127,7 +127,7 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
 
 
 def look_at_every_role(page: InstructorVisit) -> None:
-    for role in ROLES.values():
+    for role in BASIC_ROLES.values():
         page.page.locator(".st-key-admin-look_role").get_by_text(role.name, exact=True).click()
         page.settle()
         cells = page.page.locator(".st-key-admin-candidate svg.marks .mark-rect path")

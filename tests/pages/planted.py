@@ -29,7 +29,7 @@ def planted_attention(token_ids, layers: int, heads: int):
     """[layer head query key]: each planted head looks only where its role says, else at 0."""
     import torch
 
-    from headroles.roles.registry import ROLES
+    from headroles.roles import ROLES, Prompts
 
     length = len(token_ids)
     attention = torch.eye(length).expand(layers, heads, length, length).clone()
@@ -37,10 +37,10 @@ def planted_attention(token_ids, layers: int, heads: int):
     rest[:, 0] = 1
     for key, head in PLANTED.items():
         role = ROLES[key]
-        if role.targets is None:
+        if role.cells is None:
             pattern = torch.ones(length, length).tril()
         else:
-            cells = role.targets(torch.tensor(token_ids)).float()
+            cells = role.cells(Prompts.of_ids(token_ids))[0].float()
             pattern = torch.where(cells.sum(-1, keepdim=True) > 0, cells, rest)
         attention[head] = pattern / pattern.sum(-1, keepdim=True)
     return attention
@@ -54,12 +54,12 @@ def unplanted(layers: int, heads: int) -> list[Head]:
 
 def planted_entry(layers: int, heads: int, *, model: str = "demo"):
     """The analysis that fits the planted heads; the induction head is listed twice."""
-    from headroles.roles.registry import DEFINITIONS_VERSION, ROLES
+    from headroles.roles import BASIC_ROLES, DEFINITIONS_VERSION
     from headroles.store import categories as store_categories
 
     zeros = [[0.0] * heads for _ in range(layers)]
     scores, categories = {}, {}
-    for role in ROLES.values():
+    for role in BASIC_ROLES.values():
         listed = [PLANTED[role.key]] if role.key in PLANTED else unplanted(layers, heads)
         if role.is_scored:
             scores[role.key] = [list(row) for row in zeros]

@@ -1,9 +1,12 @@
-"""An extended section whose heads are known, for the planted entry of the pages."""
+"""Extended roles whose heads are known, for the planted entry of the pages.
+
+They are written as schema version 1 wrote them, in a section of their own.
+"""
 
 from __future__ import annotations
 
-from headroles.roles import EXTENDED_ROLES, EXTENDED_VERSION
-from headroles.store import ExtendedScores, ExtendedSection, ExtendedTopHead, OffsetProfiles
+from headroles.roles import EXTENDED_ROLES
+from headroles.store import ModelEntry
 from headroles.types import Head
 
 HEADS: dict[str, tuple[Head, float]] = {
@@ -30,63 +33,68 @@ def matrix(layers: int, heads: int, key: str, value: float) -> list[list[float]]
     return found
 
 
-def planted_section(layers: int, heads: int) -> ExtendedSection:
-    """Every role measured but ``successor``."""
-    return ExtendedSection(
-        definitions_version=EXTENDED_VERSION,
-        roles={key: _scores(key, layers, heads) for key in EXTENDED_ROLES},
-    )
+def with_extended(entry: ModelEntry) -> ModelEntry:
+    """The entry with every extended role measured but ``successor``."""
+    plain = entry.model_dump(mode="json")
+    section = planted_section(entry.num_layers, entry.num_heads)
+    return ModelEntry.model_validate({**plain, "schema_version": 1, "extended": section})
 
 
-def _scores(key: str, layers: int, heads: int) -> ExtendedScores:
+def planted_section(layers: int, heads: int) -> dict:
+    """The section of version 1."""
+    return {
+        "definitions_version": 1,
+        "roles": {key: _scores(key, layers, heads) for key in EXTENDED_ROLES},
+    }
+
+
+def _scores(key: str, layers: int, heads: int) -> dict:
     if key == "successor":
-        return ExtendedScores(reason="Too few days are single tokens.", seed=0)
+        return {"reason": "Too few days are single tokens.", "seed": 0}
     role, (head, score) = EXTENDED_ROLES[key], HEADS.get(key, (Head(0, 0), 0.0))
     zeros = matrix(layers, heads, "", 0)
-    return ExtendedScores(
-        seed=0,
-        n=16,
-        texts="planted texts",
-        chance=None if role.is_signed else 0.1,
-        threshold=0.4,
-        threshold_reason="Set by hand.",
-        scores=matrix(layers, heads, key, score),
-        standard_errors=matrix(layers, heads, key, 0.01),
-        control=matrix(layers, heads, key, score if key == "fixed_offset" else score / 10),
-        control_errors=zeros,
-        details={"attention": zeros},
-        profiles=_profiles(layers, heads) if key == "fixed_offset" else None,
-        top_heads=[
-            ExtendedTopHead(
-                layer=head.layer,
-                head=head.head,
-                score=score,
-                standard_error=0.01,
-                control=score if key == "fixed_offset" else score / 10,
-            )
-        ]
-        if score
-        else [],
-    )
+    control = score if key == "fixed_offset" else score / 10
+    top = {
+        "layer": head.layer,
+        "head": head.head,
+        "score": score,
+        "standard_error": 0.01,
+        "control": control,
+    }
+    return {
+        "seed": 0,
+        "n": 16,
+        "texts": "planted texts",
+        "chance": None if role.is_signed else 0.1,
+        "threshold": 0.4,
+        "threshold_reason": "Set by hand.",
+        "scores": matrix(layers, heads, key, score),
+        "standard_errors": matrix(layers, heads, key, 0.01),
+        "control": matrix(layers, heads, key, control),
+        "control_errors": zeros,
+        "details": {"attention": zeros},
+        "profiles": _profiles(layers, heads) if key == "fixed_offset" else None,
+        "top_heads": [top] if score else [],
+    }
 
 
-def _profiles(layers: int, heads: int) -> OffsetProfiles:
+def _profiles(layers: int, heads: int) -> dict:
     zeros = matrix(layers, heads, "", 0)
     score = HEADS["fixed_offset"][1]
     shares = [
         matrix(layers, heads, "fixed_offset", score if distance == OFFSET else 0.01)
         for distance in range(1, 17)
     ]
-    return OffsetProfiles(
-        distances=list(range(1, 17)),
-        chance=[0.05] * 16,
-        scores=shares,
-        standard_errors=[zeros] * 16,
-        control=shares,
-        control_errors=[zeros] * 16,
-        peaks=[[OFFSET] * heads for _ in range(layers)],
-        previous=[[0] * heads for _ in range(layers)],
-    )
+    return {
+        "distances": list(range(1, 17)),
+        "chance": [0.05] * 16,
+        "scores": shares,
+        "standard_errors": [zeros] * 16,
+        "control": shares,
+        "control_errors": [zeros] * 16,
+        "peaks": [[OFFSET] * heads for _ in range(layers)],
+        "previous": [[0] * heads for _ in range(layers)],
+    }
 
 
 def planted_extended_attention(attention, tokens):

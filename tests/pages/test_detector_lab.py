@@ -8,7 +8,7 @@ import pytest
 
 from headroles.detector import detection as detector_detection
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import BUILT_IN, Pattern
+from headroles.roles import BUILT_IN, ROLES, Role, of_expression
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.detector_lab import state
@@ -51,7 +51,7 @@ def told(elements) -> str:
     return "\n".join(one.value for one in elements).replace("\\", "")
 
 
-def choose(app, *patterns: Pattern):
+def choose(app, *patterns: Role):
     app.session_state[state.OWN] = tuple(one for one in patterns if one not in BUILT_IN)
     app.run()  # only then are they among the pills
     app.session_state[state.CHOSEN] = list(patterns)
@@ -77,7 +77,7 @@ def test_it_answers_as_it_opens(app) -> None:
 
 
 def test_every_pattern_gets_a_map_on_one_scale(app) -> None:
-    choose(app, Pattern("role", "induction"), Pattern("delimiters"), Pattern("current_word"))
+    choose(app, ROLES["induction"], ROLES["delimiter"], ROLES["current_word"])
     charts = app.get("vega_lite_chart")
     assert len(charts) == 4
     for chart in charts[1:]:
@@ -115,7 +115,7 @@ def test_a_bad_expression_is_explained(app) -> None:
 
 
 def test_an_expression_that_gives_no_share_is_explained(app) -> None:
-    choose(app, Pattern("expression", "q + 1"))
+    choose(app, of_expression("q + 1"))
     assert "the expression gives 2" in told(app.error)
 
 
@@ -140,7 +140,7 @@ def test_generated_prompts_are_seeded(app) -> None:
 
 def test_ones_everywhere_are_seen_through(app) -> None:
     app.session_state[state.MEASURE] = "mul"
-    choose(app, Pattern("expression", "1"))
+    choose(app, of_expression("1"))
     assert "predicts nearly everything is always right" in warnings(app)
     app.session_state[state.MEASURE] = "abs"
     app.run()
@@ -219,7 +219,7 @@ def test_odd_prompts_do_no_harm(app) -> None:
 def test_no_pattern_and_no_prompt_are_said(app) -> None:
     choose(app)
     assert "Choose at least one pattern." in told(app.info)
-    choose(app, Pattern("role", "induction"))
+    choose(app, ROLES["induction"])
     app.session_state[session.PROMPT] = " "
     app.run()
     assert "The prompt is empty." in told(app.error)

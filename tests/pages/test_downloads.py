@@ -136,7 +136,7 @@ def test_the_code_is_python_and_a_notebook(answered) -> None:
 
 
 def test_both_prompts_in_one_table(answered) -> None:
-    from headroles.verdicts.prompt import summarize
+    from headroles.verdicts import summarize
     from headroles.view import role_cards
     from headroles.view.two_prompts import role_pairs
 

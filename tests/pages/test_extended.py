@@ -17,7 +17,7 @@ from tests.pages.planted_extended import (
     HEADS,
     OFFSET,
     planted_extended_attention,
-    planted_section,
+    with_extended,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -36,9 +36,7 @@ def entry():
         "previous_token": Control(name="random tokens", scores=same, standard_errors=zeros),
         "positional": Control(name="random tokens", scores=zeros, standard_errors=zeros),
     }
-    return planted_entry(4, 8).model_copy(
-        update={"extended": planted_section(4, 8), "controls": controls}
-    )
+    return with_extended(planted_entry(4, 8).model_copy(update={"controls": controls}))
 
 
 @pytest.fixture
@@ -173,12 +171,9 @@ def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatc
 def test_a_signed_map_says_how_many_heads_do_the_opposite(written, entry) -> None:
     from headroles.store import categories
 
-    role = entry.extended.roles["copy_suppression"]
-    scores = [list(row) for row in role.scores]
-    scores[2][3] = 0.9
-    roles = {**entry.extended.roles, "copy_suppression": role.model_copy(update={"scores": scores})}
-    section = entry.extended.model_copy(update={"roles": roles})
-    categories.write_entry(entry.model_copy(update={"extended": section}), written)
+    scores = {key: [list(row) for row in rows] for key, rows in entry.all_scores.items()}
+    scores["copy_suppression"][2][3] = 0.9
+    categories.write_entry(entry.model_copy(update={"all_scores": scores}), written)
     html = page_html(open_page(session.MAP))
     assert "1 head writes for the token: they copy it (most L2H3, +0.90 logits)." in html
 
@@ -272,7 +267,8 @@ def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) 
     app = open_page()
     app.text_area(key=session.BOX).set_value(NO_MARKS)
     app.button(key="app-run").click().run()
-    assert charts(app, "Delimiter: 0 of 1 head active. L0H1: nothing to do here.")
+    (delimiter,) = charts(app, "Delimiter: 0 of 1 head active.")
+    assert delimiter[HEADS["delimiter"][0].label]["state"] == "not_applicable"
 
 
 def test_a_prompt_of_two_tokens_is_no_error(written) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from headroles.charts import detector
+from headroles.charts import detector, heads
 from headroles.detector import Detection
-from headroles.roles import Pattern
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view import detection as view_detection
 from headroles.view import tables
@@ -18,7 +18,7 @@ def detection() -> Detection:
     """Two prompts, one layer of three heads: one scored, one undefined, one not asked."""
     scores = torch.tensor([[[[0.8, NAN, 0.9]], [[0.6, NAN, 0.9]]]])  # [pattern prompt layer head]
     return Detection(
-        patterns=(Pattern("delimiters"),),
+        patterns=(ROLES["delimiter"],),
         scores={"activation": scores, "mul": scores, "abs": scores - 2},
         even={name: torch.tensor([[0.1, 0.3]]) for name in ("activation", "mul", "abs")},
         kept=torch.tensor([[[1.0, 0.0, 1.0]], [[0.5, 0.0, 1.0]]]),
@@ -36,11 +36,11 @@ def detection() -> Detection:
 
 def test_not_asked_and_undefined_are_told_apart() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    assert [record["mark"] for record in card.records] == [".70", "?", "–"]
+    assert [record["number"] for record in card.records] == [".70", "?", "–"]
     shown = [record["shown"] for record in card.records]
     assert shown == ["0.700 ± 0.100", "undefined", "not asked"]
     assert [record["value"] for record in card.records] == [0.7, None, None]
-    assert [record["top"] for record in card.records] == [True, False, False]
+    assert [record["active"] for record in card.records] == [True, False, False]
 
 
 def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
@@ -65,7 +65,7 @@ def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:
 
 def test_a_map_draws_every_head_and_a_picture_every_causal_cell() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    drawn = detector.score_map(card.records, domain=(0, 1)).to_dict()
+    drawn = heads.head_map(card.records, "score").to_dict()
     (rows,) = drawn["datasets"].values()
     assert len(rows) == 3
     assert [row["value"] for row in rows] == [0.7, None, None]

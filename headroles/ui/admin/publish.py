@@ -62,7 +62,7 @@ def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
             "Students lose the proof by knock-out that stands in the heads' passports: this "
             "analysis was made without it."
         )
-    if live is not None and live.extended is not None and entry.extended is None:
+    if live is not None and live.extended and not entry.extended:
         found.append(
             "Students lose the extended roles of this model: this analysis was made without them."
         )

@@ -9,7 +9,7 @@ import streamlit as st
 from headroles import reference, store
 from headroles.errors import CategoriesBrokenError
 from headroles.formatting import listing
-from headroles.roles import EXTENDED_ROLES, ROLES, named_heads
+from headroles.roles import ROLES, named_heads
 from headroles.ui.admin import publish, review_diff, review_role, state
 from headroles.ui.app import elements, extended_maps
 from headroles.view import candidate as view_candidate
@@ -56,7 +56,7 @@ def draw(desk: AdminSession) -> None:
 def _extended(entry: ModelEntry) -> None:
     """The extended roles of the candidate: their lists, and the map of one where it is wanted."""
     st.subheader("Extended roles", anchor=False)
-    if entry.extended is None:
+    if not entry.extended:
         st.caption("This analysis left them out.")
         return
     elements.html(table(["Role", "Listed", "From", "n"], extended_rows(entry)))
@@ -64,18 +64,16 @@ def _extended(entry: ModelEntry) -> None:
         return
     key = st.segmented_control(
         "Extended role",
-        list(entry.extended.roles),
-        default=next(iter(entry.extended.roles)),
-        format_func=lambda name: EXTENDED_ROLES[name].name,
+        list(entry.extended),
+        default=next(iter(entry.extended)),
+        format_func=lambda name: ROLES[name].name,
         key=state.LOOK_EXTENDED,
         required=True,
         label_visibility="collapsed",
     )
     with st.container(border=True, key="admin-look_extended"):
         elements.html(extended_maps.LEGEND)
-        extended_maps.card(
-            EXTENDED_ROLES[key], entry.extended.roles[key], place="admin-look", clickable=False
-        )
+        extended_maps.card(entry.extended[key], place="admin-look", clickable=False)
 
 
 def _choose(desk: AdminSession) -> Job | None:

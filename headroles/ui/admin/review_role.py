@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, reference
-from headroles.roles import ROLES, Role
+from headroles.roles import BASIC_ROLES, ROLES, Role
 from headroles.ui.admin import state
 from headroles.ui.app import elements
 from headroles.view import candidate as view_candidate
@@ -46,7 +46,7 @@ def selected(job_id: str, candidate: ModelEntry) -> ModelEntry:
 
 def choose_role(entry: ModelEntry, key: str, *, first: str | None = None) -> str:
     """Draw the list of an entry's roles; the chosen one, at first ``first`` if that is given."""
-    keys = [role for role in ROLES if role in entry.categories]
+    keys = [role for role in BASIC_ROLES if role in entry.categories]
     if st.session_state.get(key) not in keys:
         st.session_state[key] = first if first in keys else keys[0]
     return st.segmented_control(
@@ -65,7 +65,7 @@ def draw(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> Non
     role, category = ROLES[key], entry.categories[key]
     elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
     _controls(job_id, candidate, entry, key)
-    records = view_candidate.head_records(entry, key)
+    records = list(view_candidate.role_map(entry, key).records)
     sentence = view_candidate.map_sentence(entry, key)
     elements.html(f'<p class="hr-line"><b>{escape(sentence)}</b></p>')
     left, right = st.columns([3, 2], gap="medium")
@@ -153,9 +153,9 @@ def _move_cap(job_id: str) -> None:
 
 def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
 
-    title = None if role.is_scored else "largest score of any role"
+    title = charts.share_title(role) if role.is_scored else "largest score of any role"
     elements.chart(
-        charts.heads.head_map(records, role, clickable=False, title=title),
+        charts.heads.head_map(records, title, clickable=False),
         key="admin-candidate_map",
         alt_text=sentence,
     )

@@ -78,12 +78,7 @@ def _live(desk: AdminSession, versions: list[Version]) -> None:
 
 def _model_row(entry: ModelEntry) -> list[str]:
 
-    listed = {
-        (top.layer, top.head)
-        for key, category in entry.categories.items()
-        if roles.ROLES[key].is_scored
-        for top in category.top_heads
-    }
+    listed = {head for role in roles.SCORED_ROLES for head in entry.listed(role.key)}
     return [
         jobs.model_name(entry.model_name),
         entry.analysis_date,

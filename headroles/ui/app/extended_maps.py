@@ -1,4 +1,4 @@
-"""The extended roles on the head map: one map a role, signed ones in two colours and in words."""
+"""The extended roles on the head map: one map per role, signed ones in two colours and in words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts
-from headroles.roles import EXTENDED_ROLES, RATE, ExtendedRole
-from headroles.types import Head
+from headroles.roles import EXTENDED_ROLES, Role
 from headroles.ui.app import elements, session
-from headroles.view import extended_roles
+from headroles.view import extended_roles, head_maps, head_records
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from headroles.store import ExtendedScores, ModelEntry
+    from headroles.store import ModelEntry, StoredRole
     from headroles.types import PromptRun
+    from headroles.view import RoleMap
 
 LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ writes for the token'
@@ -36,7 +34,7 @@ PAPERS = '<span><i class="hr-key hr-key-named"></i>named for the role by papers<
 
 
 def draw(entry: ModelEntry, run: PromptRun | None = None) -> None:
-    """Draw the legend, then a card a role: as measured beforehand, or on a prompt."""
+    """Draw the legend, then a card per role: as measured beforehand, or on a prompt."""
     if run is None:
         _stored(entry)
     else:
@@ -47,9 +45,9 @@ def _stored(entry: ModelEntry) -> None:
     st.subheader("Extended roles", anchor=False)
     elements.html(LEGEND.format(papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
-        for key, scores in entry.extended.roles.items():
+        for key, stored in entry.extended.items():
             with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
-                card(EXTENDED_ROLES[key], scores, place="app-map", model=entry.model_name)
+                card(stored, place="app-map", model=entry.model_name)
 
 
 def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
@@ -57,48 +55,39 @@ def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
     st.subheader("Extended roles on this prompt", anchor=False)
     elements.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
-        for key, scores in entry.extended.roles.items():
+        for key, stored in entry.extended.items():
             with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
-                _card_on_prompt(EXTENDED_ROLES[key], scores, run)
+                _card_on_prompt(stored, run)
 
 
 def _any_named(entry: ModelEntry) -> bool:
-    named = (
-        extended_roles.by_papers(entry.model_name, EXTENDED_ROLES[key]) for key in EXTENDED_ROLES
-    )
+    named = (extended_roles.by_papers(entry.model_name, role) for role in EXTENDED_ROLES.values())
     return any(named)
 
 
-def _card_on_prompt(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) -> None:
-
+def _card_on_prompt(stored: StoredRole, run: PromptRun) -> None:
+    role = stored.role
     _heading(role)
-    if not scores.is_measured:
-        _not_measured(scores)
+    if not stored.is_measured:
+        _not_measured(stored)
         return
     if not role.from_attention:
         elements.html(f'<p class="hr-asleep">{escape(extended_roles.NOT_ON_A_PROMPT)}</p>')
         where_to_test()
         return
     named = extended_roles.by_papers(run.model_name, role)
-    found = extended_roles.on_prompt(role, scores, run, papers=named)
-    elements.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
-    key = f"app-prompt_map_{role.key}"
-    elements.chart(
-        charts.heads.head_map(
-            found.records, role, small=True, opened=st.session_state[session.HEAD]
-        ),
-        key=session.chart_key(key),
-        alt_text=f"{role.name}: {found.sentence}",
-        on_select=session.on_click(key, None),
-    )
+    found = extended_roles.on_prompt(stored, run, papers=named)
+    said = found.why_nobody or found.sentence
+    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
+    _chart(found, key=f"app-prompt_map_{role.key}", alt_text=f"{role.name}: {said}")
     far = ""
     if found.unjudged:
         far = f" For {count(found.unjudged, 'head')} that look far back it is too short to tell."
-    own = " (of the heads' own distances, on average)" if scores.profiles else ""
+    own = " (of the heads' own distances, on average)" if stored.profile else ""
+    even = "" if found.chance is None else f"an even spread {found.chance:.0%}{own}, "
     elements.html(
-        f'<div class="hr-small">Attention on {escape(role.looks_at)}: an even spread '
-        f"{found.chance:.0%}{own}, threshold {scores.threshold:.0%}. A head is active clearly "
-        f"over both.{far}</div>"
+        f'<div class="hr-small">Attention on {escape(role.looks_at)}: {even}threshold '
+        f"{found.threshold:.0%}. A head is active clearly over both.{far}</div>"
     )
 
 
@@ -126,106 +115,74 @@ def of_papers(model: str) -> None:
     elements.html(table(["Role", "Head"], rows, notes=True))
 
 
-def _heading(role: ExtendedRole) -> None:
+def _heading(role: Role) -> None:
     elements.html(f'<div class="hr-cardhead"><h3>{escape(role.name)}</h3></div>')
     elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
 
 
-def _not_measured(scores: ExtendedScores) -> None:
-    said = f"Not measured for this model: {scores.reason}"
+def _not_measured(stored: StoredRole) -> None:
+    said = f"Not measured for this model: {stored.category.not_measured}"
     elements.html(f'<p class="hr-asleep">{escape(said)}</p>')
 
 
-def card(
-    role: ExtendedRole,
-    scores: ExtendedScores,
-    *,
-    place: str,
-    model: str = "",
-    clickable: bool = True,
-) -> None:
+def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = True) -> None:
     """One role: what it is, its map, what its numbers are out of; or why there is none."""
+    role = stored.role
     _heading(role)
-    if not scores.is_measured:
-        _not_measured(scores)
+    if not stored.is_measured:
+        _not_measured(stored)
         return
-    said = extended_roles.sentence(role, scores)
-    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
     named = extended_roles.by_papers(model, role)
-    chart(role, scores, key=f"{place}_{role.key}", alt_text=f"{role.name}: {said}",
-          papers=named, clickable=clickable)  # fmt: skip
-    out_of = escape(extended_roles.out_of(role, scores))
+    found = head_maps.stored_map(stored, papers=named)
+    elements.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
+    alt_text = f"{role.name}: {found.sentence}"
+    _chart(found, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
+    out_of = escape(extended_roles.out_of(stored))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
         st.markdown(
-            f"**Formula**: {role.formula}\n\n**Control**: {role.control_name}\n\n"
-            f"**Threshold**: {scores.threshold_reason}\n\n**Source**: {role.source}"
+            f"**Formula**: {role.formula}\n\n**Control**: {role.control}\n\n"
+            f"**Threshold**: {stored.category.threshold_reason}\n\n**Source**: {role.source}"
         )
-        _table(role, scores)
+        _table(stored)
         for head, source in named.items():
-            st.caption(f"{head.label} is {extended_roles.PAPERS}: {plain(source)}")
+            st.caption(f"{head.label} is {head_records.PAPERS}: {plain(source)}")
 
 
-def chart(
-    role: ExtendedRole,
-    scores: ExtendedScores,
-    *,
-    key: str,
-    alt_text: str,
-    papers: Collection[Head] = (),
-    clickable: bool = True,
-) -> None:
+def _chart(found: RoleMap, *, key: str, alt_text: str, clickable: bool = True) -> None:
     """The map of one role; a click leads to the head's close-up."""
-
-    found = extended_roles.records(role, scores, papers=papers)
-    shared = {
-        "opened": st.session_state[session.HEAD] if clickable else None,
-        "clickable": clickable,
-    }
-    if role.is_signed:
-        limit = max(0.1, *(abs(float(one["value"])) for one in found))
-        drawing = charts.signed.signed_map(found, limit=limit, title="direct effect", **shared)
-    else:
-        title = "share of the words" if role.unit == RATE else f"attention on {role.looks_at}"
-        drawing = charts.heads.head_map(found, role, small=True, title=title, **shared)
     elements.chart(
-        drawing,
+        charts.heads.head_map(
+            found.records,
+            charts.share_title(found.role),
+            opened=st.session_state[session.HEAD] if clickable else None,
+            clickable=clickable,
+            small=True,
+        ),
         key=session.chart_key(key),
         alt_text=alt_text,
         on_select=session.on_click(key, None) if clickable else None,
     )
 
 
-def _table(role: ExtendedRole, scores: ExtendedScores) -> None:
+def _table(stored: StoredRole) -> None:
     """The table twin: the listed heads, or the furthest ones where none is listed."""
-    sign = role.sign or 1
-    every = [
-        Head(layer, place) for layer, row in enumerate(scores.scores) for place in range(len(row))
-    ]
-    every.sort(key=lambda head: -sign * scores.scores[head.layer][head.head])
-    shown = every[: max(8, len(scores.top_heads))]
+    role = stored.role
+    ranked = sorted(stored.heads, key=lambda head: -(role.sign or 1) * stored.score(head))
     rows = [
         [
             head.label,
-            extended_roles.plain(
-                role,
-                scores.scores[head.layer][head.head],
-                scores.standard_errors[head.layer][head.head],
-            ),
-            extended_roles.plain(
-                role,
-                scores.control[head.layer][head.head],
-                scores.control_errors[head.layer][head.head],
-            ),
-            "listed" if head in extended_roles.listed(scores) else "–",
-            *extended_roles.offset_words(scores, head)[:1],
+            head_records.plain(role, stored.score(head), stored.error(head)),
+            head_records.plain(role, stored.control_score(head), stored.control_error(head)),
+            "listed" if head in stored.listed else "–",
+            *head_maps.offset_words(stored, head)[:1],
             *(
-                extended_roles.plain(role, matrix[head.layer][head.head])
-                for matrix in scores.details.values()
+                head_records.plain(role, matrix[head.layer][head.head])
+                for matrix in stored.factors.values()
             ),
         ]
-        for head in shown
+        for head in ranked[: max(8, len(stored.listed))]
     ]
-    peaks = ["Peak"] if scores.profiles else []
-    details = [name.capitalize() for name in scores.details]
-    elements.html(table(["Head", "Score", "Control", "Listed", *peaks, *details], rows))
+    peaks = ["Peak"] if stored.profile else []
+    factors = [name.capitalize() for name in stored.factors]
+    elements.html(table(["Head", "Score", "Control", "Listed", *peaks, *factors], rows))

@@ -29,7 +29,7 @@ def draw(entry: ModelEntry | None, *, model: str = "") -> bool:
         help="Six more roles for when you know the first five: delimiter, fixed offset, "
         "successor, S-inhibition, name mover and copy suppression.",
     )
-    if on and (entry is None or entry.extended is None):
+    if on and (entry is None or not entry.extended):
         st.caption(NOT_MEASURED)
         extended_maps.of_papers(model)
         return False

@@ -10,7 +10,7 @@ from headroles import circuits, models
 from headroles.circuits import CircuitSettings
 from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
-from headroles.roles import ROLES
+from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
 from headroles.ui.circuits import state
@@ -91,12 +91,11 @@ def role_words(loaded: LoadedModel) -> dict[str, str]:
         entry = caches.stored(st.session_state[session.MODEL]).entry
     except HeadrolesError:
         return {}
-    found: dict[str, list[str]] = {}
-    for key, category in entry.categories.items():
-        if key != "other":
-            for one in category.top_heads:
-                found.setdefault(Head(one.layer, one.head).label, []).append(ROLES[key].name)
-    return {label: ", ".join(names) for label, names in found.items()}
+    words: dict[str, list[str]] = {}
+    for role in SCORED_ROLES:
+        for head in entry.listed(role.key):
+            words.setdefault(head.label, []).append(role.name)
+    return {label: ", ".join(names) for label, names in words.items()}
 
 
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headroles.detector import Detection
     from headroles.detector.detection import BatchScores
     from headroles.models import LoadedModel
-    from headroles.roles import Pattern, Prompts
+    from headroles.roles import Prompts, Role
     from headroles.types import Head
 
 
@@ -27,7 +27,7 @@ class Request(NamedTuple):
     """Texts that were typed; empty where prompts are generated."""
     generated: tuple[str, int, int]
     """Kind, number and seed; ("", 0, 0) where prompts were typed."""
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[Role, ...]
     """The patterns."""
     exclude_bos: bool
     exclude_current_token: bool
@@ -85,8 +85,8 @@ def _read(request: Request, loaded: LoadedModel) -> tuple[Prompts, int]:
         ids, cut = texts.probe_texts.generated(
             kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
         )
-        return roles.patterns.prompts_of_ids(loaded.tokenizer, ids), cut
-    prompts, encodings = roles.patterns.read_prompts(
+        return roles.prompts_of_ids(loaded.tokenizer, ids), cut
+    prompts, encodings = roles.read_prompts(
         loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
     )
     return prompts, sum(encoding.truncated for encoding in encodings)

@@ -13,7 +13,7 @@ from headroles.ui.detector_lab import state
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from headroles.roles import Pattern
+    from headroles.roles import Role
     from headroles.ui.detector_lab.detection import Result
 
 MOST_PAINTED = 24
@@ -54,7 +54,7 @@ def draw() -> None:
         _custom_patterns(mine)
 
 
-def _custom_patterns(mine: tuple[Pattern, ...]) -> None:
+def _custom_patterns(mine: tuple[Role, ...]) -> None:
     """The patterns made so far, each with a way out, and the way back of the last one."""
     for place, pattern in enumerate(mine):
         st.button(
@@ -183,7 +183,7 @@ def _by_paint(result: Result) -> None:
     )
 
 
-def _drawn(pattern: Pattern, result: Result) -> list[list[float]]:
+def _drawn(pattern: Role, result: Result) -> list[list[float]]:
     """A pattern on the first prompt."""
     return pattern.draw(result.prompts.only(0))[0].tolist()
 

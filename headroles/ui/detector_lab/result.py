@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, detector, formatting, view
+from headroles.roles import BASIC_ROLES
 from headroles.ui.app import copy_link, elements, session
 from headroles.ui.detector_lab import files, session_roles, state
 from headroles.ui.detector_lab.measures import NAMES
 from headroles.view import detection, html
 
 if TYPE_CHECKING:
-    from headroles.roles import Pattern
+    from headroles.roles import Role
     from headroles.ui.detector_lab.detection import Request, Result
 
 TABLE = "detector_lab-table"
@@ -50,7 +51,7 @@ def picture(result: Result) -> int:
     return place
 
 
-def _which(patterns: tuple[Pattern, ...]) -> int:
+def _which(patterns: tuple[Role, ...]) -> int:
     if st.session_state.get(state.RANKED) not in patterns:
         st.session_state[state.RANKED] = patterns[0]
     if len(patterns) == 1:
@@ -102,12 +103,10 @@ def _card(result: Result, place: int, measure: str) -> None:
         f'<p class="hr-small">{escape(card.basis)}</p>'
     )
     key = f"detector_lab-chart_{place}"
-    role = card.pattern.value if card.pattern.kind == "role" else None
+    role = card.pattern.key if card.pattern.key in BASIC_ROLES else None
     elements.chart(
-        charts.detector.score_map(
-            card.records,
-            domain=detection.DOMAINS[measure],
-            opened=st.session_state[session.HEAD],
+        charts.heads.head_map(
+            card.records, "score", opened=st.session_state[session.HEAD], small=True
         ),
         key=session.chart_key(key),
         alt_text=f"{card.pattern.name}, {NAMES[measure]}: {card.sentence} {card.basis}",
@@ -128,7 +127,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
         "you left out. Choose a row to look at its head more closely."
     )
     frame = view.tables.ranking(result.found, place, measure)
-    role = pattern.value if pattern.kind == "role" else None
+    role = pattern.key if pattern.key in BASIC_ROLES else None
     number = st.column_config.NumberColumn
     st.dataframe(
         frame,

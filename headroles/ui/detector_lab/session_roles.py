@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import streamlit as st
 
 from headroles import charts, formatting, roles, scoring, verdicts
 from headroles.errors import HeadrolesError, PatternError
-from headroles.roles import Role
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.ui.detector_lab import state
@@ -76,23 +74,23 @@ def _best(result: Result, place: int) -> tuple[tuple[Head, float], ...]:
     return tuple(over or ranking[:FEWEST_HEADS])
 
 
-def draw(found: Answer) -> None:
+def draw(answer: Answer) -> None:
     """The cards of this session's roles on a prompt; nothing where there are none."""
-    mine = [one for one in state.saved() if one.model == found.run.model_name]
-    if not mine:
+    shown = [saved for saved in state.saved() if saved.model == answer.run.model_name]
+    if not shown:
         return
     st.markdown("**Roles of this session**, saved in the detector lab")
     with st.container(key="detector_lab-session_cards"):
-        for place, one in enumerate(mine):
+        for place, saved in enumerate(shown):
             with st.container(border=True, key=f"detector_lab-session_card_{place}"):
-                _card(one, found, place)
+                _card(saved, answer, place)
 
 
-def _card(one: SavedRole, found: Answer, place: int) -> None:
+def _card(saved: SavedRole, answer: Answer, place: int) -> None:
     try:
-        card = card_of(one, found)
+        card = card_of(saved, answer)
     except HeadrolesError as error:
-        elements.html(f'<div class="hr-cardhead"><h3>{escape(one.pattern.name)}</h3></div>')
+        elements.html(f'<div class="hr-cardhead"><h3>{escape(saved.pattern.name)}</h3></div>')
         elements.show_error(error, kind=st.info)
     else:
         elements.heading(awake=card.awake, name=card.role.name, headline=card.headline)
@@ -114,7 +112,7 @@ def _card(one: SavedRole, found: Answer, place: int) -> None:
         icon=":material/delete:",
         key=f"detector_lab-session_remove_{place}",
         on_click=state.forget,
-        args=(one,),
+        args=(saved,),
         type="tertiary",
     )
 
@@ -130,59 +128,35 @@ def _bars(card: role_cards.RoleCard, place: int) -> None:
     )
 
 
-def card_of(one: SavedRole, found: Answer) -> role_cards.RoleCard:
+def card_of(saved: SavedRole, answer: Answer) -> role_cards.RoleCard:
     """A saved role judged on a prompt, head by head, as the roles of the analysis are.
 
     Raises:
         PatternError: if the pattern does not fit the prompt.
     """
-    prompts = roles.prompts_of_run(found.run)
-    if not bool(one.pattern.fits(prompts).all()):
+    role, scores = saved.pattern, answer.scores
+    prompts = roles.prompts_of_run(answer.run)
+    if not bool(role.fits(prompts).all()):
         raise PatternError(
-            f"It was painted for {one.pattern.length} tokens, and this prompt has "
-            f"{len(found.run.token_ids)} (the start token included).",
+            f"It was painted for {role.length} tokens, and this prompt has "
+            f"{len(answer.run.token_ids)} (the start token included).",
             hint="Type a prompt of that length, or save an expression: it fits any prompt.",
         )
-    laid = scoring.cell_weights(one.pattern.draw(prompts)[0] > 0)
-    rows = int(laid.rows)
-    value = (found.run.attention * laid.weights).sum((-1, -2))
-    role = role_of(one)
-    activation = scoring.RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
-    scores = replace(found.scores, activations={**found.scores.activations, role.key: activation})
+    activations = scoring.role_activation(answer.run.attention, prompts, role)
     layers, heads = scores.resting.shape
-    return role_cards.RoleCard(
-        role,
-        tuple(
-            {
-                "layer": head.layer,
-                "head": head.head,
-                "label": head.label,
-                "score": measured,
-                "standard_error": None,
-                "roles": [],
-                **verdicts.verdict_row(verdicts.judge_as(role, head, scores, THRESHOLD)),
-            }
-            for head, measured in one.heads
-            if head.layer < layers and head.head < heads
-        ),
-    )
-
-
-def role_of(one: SavedRole) -> Role:
-    """A pattern in the form of a role, as cards and verdicts take it."""
-    return Role(
-        key="session",
-        name=one.pattern.name,
-        icon="bookmark",
-        explanation=f"Your own role: it looks at {one.pattern.looks_at}.",
-        looks_at=one.pattern.looks_at,
-        formula=one.pattern.spec,
-        targets=lambda ids: ids,  # it has cells; they were drawn already
-        measured_on="the lab",
-        control="",
-        min_rows=2,
-        min_tokens=6,
-        requires_repetition=True,  # without a cell there is nothing to do, as for those roles
-        asleep="The pattern predicts nothing on this prompt.",
-        hints=(),
-    )
+    rows = []
+    for head, measured in saved.heads:
+        if head.layer < layers and head.head < heads:
+            verdict = verdicts.judge_as(role, head, activations.of(*head), scores, THRESHOLD)
+            rows.append(
+                {
+                    "layer": head.layer,
+                    "head": head.head,
+                    "label": head.label,
+                    "score": measured,
+                    "standard_error": None,
+                    "roles": [],
+                    **verdicts.verdict_row(verdict),
+                }
+            )
+    return role_cards.RoleCard(role, tuple(rows))

@@ -12,7 +12,7 @@ from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
 
 if TYPE_CHECKING:
-    from headroles.roles import Pattern
+    from headroles.roles import Role
     from headroles.types import Head
 
 PAGE = "pages/detector_lab.py"
@@ -30,10 +30,10 @@ FIRST_MANY = (
 """What stands in the box for several prompts at first."""
 
 
-def _first_pattern() -> list[Pattern]:
+def _first_pattern() -> list[Role]:
     """The role of a link, or of the head that was looked at, if it has cells; else induction."""
-    role = roles.ROLES.get(st.session_state[session.ROLE] or "")
-    return [roles.Pattern("role", role.key if role and role.has_cells else "induction")]
+    role = roles.BASIC_ROLES.get(st.session_state[session.ROLE] or "")
+    return [role if role and role.has_cells else roles.ROLES["induction"]]
 
 
 key = Keys(__name__)
@@ -85,7 +85,7 @@ begin = key.begin
 class SavedRole(NamedTuple):
     """A pattern that is a role of this session."""
 
-    pattern: Pattern
+    pattern: Role
     """The pattern."""
     model: str
     """The model whose heads were ranked."""
@@ -93,7 +93,7 @@ class SavedRole(NamedTuple):
     """The best heads with their activation in the lab."""
 
 
-def add(pattern: Pattern) -> None:
+def add(pattern: Role) -> None:
     """Keep a pattern of one's own, tick it, and show its picture."""
     session = st.session_state
     if pattern not in session[OWN]:
@@ -105,17 +105,17 @@ def add(pattern: Pattern) -> None:
     session[FAULT], session[TITLE] = None, ""
 
 
-def _named_apart(pattern: Pattern) -> Pattern:
+def _named_apart(pattern: Role) -> Role:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
 
     taken = {one.name for one in (*roles.BUILT_IN, *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1
-    return pattern if name == pattern.name else replace(pattern, title=name)
+    return pattern if name == pattern.name else replace(pattern, name=name)
 
 
-def remove(pattern: Pattern) -> None:
+def remove(pattern: Role) -> None:
     """Take a pattern of one's own away; the way back is kept."""
     session = st.session_state
     session[REMOVED] = pattern

@@ -52,14 +52,14 @@ def profile(entry: ModelEntry, head: Head) -> None:
     found = extended_roles.profile_records(entry, head)
     if not found:
         return
-    scores = entry.extended.roles["fixed_offset"]
+    category = entry.categories["fixed_offset"]
     elements.html(
         '<p class="hr-explain"><b>How far back it looks, measured beforehand</b> on '
-        f"{scores.n} {escape(scores.texts)} and on as many rows of random tokens</p>"
+        f"{category.n} {escape(category.measured_on)} and on as many rows of random tokens</p>"
     )
     best = max(found[:16], key=lambda one: one["share"] - one["chance"])
     elements.chart(
-        charts.signed.reference_profile(found),
+        charts.profiles.reference_profile(found),
         key="head_closeup-reference_profile",
         alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
         f"{best['distance']} back, {best['shown']}.",

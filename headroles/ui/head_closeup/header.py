@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts
-from headroles.roles import ROLES
+from headroles.roles import BASIC_ROLES, ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.ui.head_closeup import state
@@ -41,7 +41,7 @@ def _controls(subject: Subject) -> None:
     _step("Next", beside.next, icon=":material/arrow_forward:", key="head_closeup-next_head")
     st.selectbox(
         "Seen as",
-        list(ROLES),
+        list(BASIC_ROLES),
         format_func=lambda key: (
             ROLES[key].name if ROLES[key].has_cells else f"{ROLES[key].name} (no cells)"
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.ui.app import elements, extended_state
-from headroles.view import extended_roles
+from headroles.view import two_texts
 from headroles.view.html import table
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> None:
     """The same for one head: every role that was measured on both kinds of text."""
-    found = extended_roles.two_texts(entry, thresholds, extended=extended_state.shown())
+    found = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
     if not found:
         return
     elements.html('<p class="hr-explain"><b>Place or content?</b></p>')
     rows = [
         [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in found.values()
     ]
-    elements.html(f'<div class="hr-one-line">{table(extended_roles.TWO_TEXTS_HEADERS, rows)}</div>')
+    elements.html(f'<div class="hr-one-line">{table(two_texts.HEADERS, rows)}</div>')
     with st.expander("The rule behind it", type="compact", key="head_closeup-place_rule"):
-        st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")
+        st.caption(f"Scores of 1 ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts, view
-from headroles.roles import ROLES, SCORED_ROLES, Role, named_heads
+from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES, Role, named_heads
 from headroles.types import Head
 from headroles.ui.app import literature, session
 from headroles.ui.head_closeup import state
@@ -59,6 +59,7 @@ def choose(answer: Answer, reference: Reference) -> Subject:
 
     layers, heads = answer.scores.resting.shape
     head, role = st.session_state[session.HEAD], st.session_state[session.ROLE]
+    role = role if role in BASIC_ROLES else None
     if head is None or not (head.layer < layers and head.head < heads):
         role = role or "induction"
         head = first_head(answer, reference, role)
@@ -80,8 +81,7 @@ def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:
     """
     role_key = role_key if ROLES[role_key].is_scored else "induction"
     values = answer.scores.activations[role_key].value
-    category = reference.entry.categories.get(role_key) if reference.entry else None
-    listed = [Head(top.layer, top.head) for top in category.top_heads] if category else []
+    listed = reference.entry.listed(role_key) if reference.entry else []
     if reference.entry is None:
         listed = list(literature.heads(answer).get(role_key, ()))
     if listed:

@@ -102,4 +102,4 @@ def _map_table(model: str, prompt: str | None, reference: Reference, *, extended
 
 def _map_chart(one: RoleMap) -> alt.LayerChart:
 
-    return charts.heads.head_map(one.records, one.role, clickable=False)
+    return charts.heads.head_map(one.records, charts.share_title(one.role), clickable=False)

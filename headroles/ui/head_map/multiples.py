@@ -59,7 +59,7 @@ def chart(one: RoleMap, *, key: str, small: bool = False, model: str | None = No
 
     here = st.session_state[session.HEAD] if model is None else None
     elements.chart(
-        charts.heads.head_map(one.records, one.role, opened=here, small=small),
+        charts.heads.head_map(one.records, charts.share_title(one.role), opened=here, small=small),
         key=session.chart_key(key),
         alt_text=f"{one.role.name}: {one.sentence}",
         on_select=session.on_click(key, one.role.key, model=model),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts
-from headroles.roles import EXTENDED_ROLES, ROLES
+from headroles.roles import BASIC_ROLES, ROLES
 from headroles.ui.app import elements, extended_state, session
 from headroles.ui.head_map import state
-from headroles.view import extended_roles
+from headroles.view import two_texts
 from headroles.view.html import table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
     """Draw the picker and the three maps of the head map page, and their table."""
-    found = extended_roles.two_texts(entry, thresholds, extended=extended_state.shown())
+    found = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
     if not found:
         return
     st.subheader("Place or content?", anchor=False)
@@ -44,7 +44,7 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
     )
     texts = found[key]
     elements.html(
-        f'<p class="hr-line"><b>{escape(extended_roles.two_texts_sentence(texts))}</b></p>'
+        f'<p class="hr-line"><b>{escape(two_texts.two_texts_sentence(texts))}</b></p>'
         '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>reaches the threshold, '
         f"{texts.threshold:.0%}</span>"
         '<span><i class="hr-key hr-key-active"></i>+ more on sentences</span>'
@@ -57,33 +57,29 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
     _table(texts)
 
 
-def _map(texts: extended_roles.TwoTexts, which: str) -> None:
+def _map(texts: two_texts.TwoTexts, which: str) -> None:
 
-    found = extended_roles.two_texts_records(texts, which)
-    here = st.session_state[session.HEAD]
+    records = two_texts.two_texts_records(texts, which)
     if which == "difference":
         st.markdown("**Difference**: sentences minus random tokens")
-        drawing = charts.signed.signed_map(
-            found, limit=1.0, title="both", percent=True, opened=here
-        )
-        most = max(found, key=lambda one: abs(float(one["value"])))
+        title = "both"
+        most = max(records, key=lambda record: abs(record["value"]))
         alt_text = f"Difference: largest for {most['label']}, {most['shown']}"
     else:
         st.markdown(f"**{which.capitalize()}**")
-        role = ROLES.get(texts.key) or EXTENDED_ROLES[texts.key]
-        drawing = charts.heads.head_map(found, role, opened=here, small=True)
-        best = max(found, key=lambda one: float(one["value"]))
-        alt_text = f"{texts.name} on {which}: highest {best['label']}, {float(best['value']):.0%}"
+        title = charts.share_title(ROLES[texts.key])
+        best = max(records, key=lambda record: record["value"])
+        alt_text = f"{texts.name} on {which}: highest {best['label']}, {best['value']:.0%}"
     chart = f"head_map-place_{texts.key}_{which.replace(' ', '_')}"
     elements.chart(
-        drawing,
+        charts.heads.head_map(records, title, opened=st.session_state[session.HEAD], small=True),
         key=session.chart_key(chart),
         alt_text=alt_text,
-        on_select=session.on_click(chart, texts.key if texts.key in ROLES else None),
+        on_select=session.on_click(chart, texts.key if texts.key in BASIC_ROLES else None),
     )
 
 
-def _table(texts: extended_roles.TwoTexts) -> None:
+def _table(texts: two_texts.TwoTexts) -> None:
     with st.expander("As a table, with the rule", type="compact", key="head_map-place_table"):
         rows = [
             [head.label, *texts.pair(head), texts.verdict(head).sentence]
@@ -91,5 +87,5 @@ def _table(texts: extended_roles.TwoTexts) -> None:
             if texts.verdict(head).kind != "neither"
         ]
         if rows:
-            elements.html(table(["Head", *extended_roles.TWO_TEXTS_HEADERS[1:]], rows))
-        st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")
+            elements.html(table(["Head", *two_texts.HEADERS[1:]], rows))
+        st.caption(f"Scores of 1 ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import view
-from headroles.roles import EXTENDED_ROLES, LOGITS, RATE, ROLES, SHARE, ExtendedRole
+from headroles.roles import LOGITS, RATE, ROLES, SHARE, Role
 from headroles.ui.app import session
 from headroles.ui.head_map import state
 from headroles.view import causal, html, in_a_line
@@ -95,11 +95,11 @@ def _columns(model: ModelMap) -> dict[str, object]:
             **shape,
         )
     for key in model.extended:
-        columns[key] = _extended_column(EXTENDED_ROLES[key], shape)
+        columns[key] = _extended_column(ROLES[key], shape)
     return columns
 
 
-def _extended_column(role: ExtendedRole, shape: dict[str, str]) -> object:
+def _extended_column(role: Role, shape: dict[str, str]) -> object:
     """Of a signed role in logits with the sign, of the others as the basic roles are shown."""
     if role.is_signed:
         shape = {"format": "%+.3f"}

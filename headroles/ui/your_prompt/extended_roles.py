@@ -7,125 +7,83 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, verdicts
-from headroles.formatting import percent
-from headroles.roles import EXTENDED_ROLES, ExtendedRole
-from headroles.types import Head
+from headroles import charts
 from headroles.ui.app import elements, extended_maps, session
-from headroles.view import extended_roles
+from headroles.view import extended_roles, head_maps, head_records, role_cards
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
-    from headroles.store import ExtendedScores, ModelEntry
+    from headroles.roles import Role
+    from headroles.store import ModelEntry, StoredRole
     from headroles.ui.app.caches import Answer
 
 
-def draw(entry: ModelEntry, found: Answer) -> None:
-    """Draw a card a role."""
+def draw(entry: ModelEntry, answer: Answer) -> None:
+    """Draw a card per role."""
     st.subheader("Extended roles", anchor=False)
     with st.container(key="your_prompt-extended_cards"):
-        for key, scores in entry.extended.roles.items():
-            role = EXTENDED_ROLES[key]
+        for key, stored in entry.extended.items():
             with st.container(border=True, key=f"your_prompt-card_{key}", height="stretch"):
-                if not scores.is_measured:
-                    _heading(role, "not measured")
-                    elements.html(f'<p class="hr-asleep">{escape(scores.reason)}</p>')
-                elif role.from_attention:
-                    _on_prompt(role, scores, found)
+                if not stored.is_measured:
+                    _heading(stored.role, "not measured")
+                    _asleep(stored.category.not_measured)
+                elif stored.role.from_attention:
+                    _on_prompt(stored, answer)
                 else:
-                    _from_reference(role, scores)
+                    _from_reference(stored)
 
 
-def _heading(role: ExtendedRole, headline: str, *, awake: bool | None = None) -> None:
-    circle = {True: "●", False: "○", None: "◌"}[awake]
-    meaning = {True: "awake", False: "asleep", None: "cannot be told from one prompt"}[awake]
-    elements.html(
-        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
-        f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'
-        f'<h3>{escape(role.name)}</h3><span class="hr-count">{escape(headline)}</span></div>'
-        f'<p class="hr-explain">{escape(role.explanation)}</p>'
-    )
+def _heading(role: Role, headline: str, *, awake: bool | None = None) -> None:
+    elements.heading(awake=awake, name=role.name, headline=headline)
+    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
 
 
-def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> None:
+def _asleep(said: str) -> None:
+    elements.html(f'<p class="hr-asleep">{escape(said)}</p>')
+
+
+def _on_prompt(stored: StoredRole, answer: Answer) -> None:
     """Bars of the listed heads on this prompt, with chance and threshold."""
-
-    peaks = scores.profiles.peaks if scores.profiles else None
-    every = verdicts.judge_heads(found.run.attention, found.run.tokens, scores)
-    width = len(scores.scores[0])
-    judged = [every[top.layer * width + top.head] for top in scores.top_heads]
-    active = sum(one.state == "active" for one in judged)
-    if not judged:
-        _heading(role, "no head of this model", awake=False)
-        best = max(extended_roles.records(role, scores), key=lambda one: float(one["value"]))
-        elements.html(
-            f'<p class="hr-asleep">The analysis lists no head. The nearest is {best["label"]} with '
-            f"{percent(float(best['value']))} of its attention; it takes "
-            f"{percent(scores.threshold)}.</p>"
-        )
+    role = stored.role
+    card = extended_roles.card(stored, answer.run, answer.scores)
+    _heading(role, card.headline, awake=card.awake)
+    if not card.rows:
+        _asleep(extended_roles.nearest(stored))
         return
-    _heading(role, f"{active} of {count(len(judged), 'head')} active", awake=active > 0)
-    records = [
-        {
-            "order": order,
-            "layer": top.layer,
-            "head": top.head,
-            "label": Head(top.layer, top.head).label,
-            "note": f"{peaks[top.layer][top.head]} back" if peaks else "",
-            "value": one.value,
-            "chance": one.chance,
-            "threshold": scores.threshold,
-            "state": one.state,
-            "applies": one.rows > 0,
-            "shown": one.shown,
-            "reason": one.reason,
-        }
-        for order, (top, one) in enumerate(zip(scores.top_heads, judged, strict=True))
-    ]
     chart = f"your_prompt-bars_{role.key}"
     elements.chart(
-        charts.heads.head_bars(records, role),
+        charts.heads.head_bars(role_cards.bar_records(card), role),
         key=session.chart_key(chart),
-        alt_text=f"{role.name}: {active} of {count(len(judged), 'head')} active. "
-        + " ".join(f"{one['label']}: {one['shown']}." for one in records),
+        alt_text=role_cards.bars_alt(card),
         on_select=session.on_click(chart, None),
     )
+    if not card.awake:
+        _asleep(card.why_asleep)
     with st.expander(
-        f"All numbers ({count(len(judged), 'head')})", key=f"your_prompt-numbers_{role.key}"
+        f"All numbers ({count(len(card.rows), 'head')})", key=f"your_prompt-numbers_{role.key}"
     ):
-        rows = [
-            [
-                str(one["label"]),
-                str(one["shown"]),
-                percent(float(one["chance"])),
-                percent(float(one["threshold"])),
-                str(one["reason"]),
-            ]
-            for one in records
-        ]
-        elements.html(
-            table(["Head", "On this prompt", "Chance", "Threshold", ""], rows, notes=True)
-        )
+        headers = ["Head", "On this prompt", "Chance", "Threshold", "Measured"]
+        elements.html(table(headers, role_cards.table_rows(card), notes=True))
 
 
-def _from_reference(role: ExtendedRole, scores: ExtendedScores) -> None:
+def _from_reference(stored: StoredRole) -> None:
     """The listed heads with their reference scores: one prompt's attention cannot tell."""
-    heads = len(scores.top_heads)
-    _heading(role, f"{count(heads, 'head')} listed" if heads else "no head of this model")
-    if heads:
+    role, tops = stored.role, stored.category.top_heads
+    _heading(role, f"{count(len(tops), 'head')} listed" if tops else "no head of this model")
+    if tops:
         rows = [
             [
-                Head(top.layer, top.head).label,
-                extended_roles.plain(role, top.score, top.standard_error),
-                extended_roles.number(role, top.score),
+                top.place.label,
+                head_records.plain(role, top.score, top.standard_error),
+                head_records.number(role, top.score),
             ]
-            for top in scores.top_heads
+            for top in tops
         ]
         elements.html(table(["Head", "Measured", "In words"], rows))
     else:
-        elements.html(f'<p class="hr-asleep">{escape(extended_roles.sentence(role, scores))}</p>')
+        _asleep(head_maps.stored_map(stored).sentence)
     elements.html(
         f'<p class="hr-small">{escape(extended_roles.NOT_ON_A_PROMPT)} '
-        f"{escape(extended_roles.out_of(role, scores))}</p>"
+        f"{escape(extended_roles.out_of(stored))}</p>"
     )
     extended_maps.where_to_test()

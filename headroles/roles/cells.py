@@ -1,0 +1,182 @@
+"""Where roles look: for every prompt the set S(q) of key columns, row by row.
+
+With ``t`` the token ids:
+
+=====================  =====================================  ====================================
+cells                  S(q)                                   source
+=====================  =====================================  ====================================
+previous               {q-1}, q >= 2                          Elhage et al. 2021; Voita et al. 2019
+after_earlier_copies   {k+1 : k < q, t[k] = t[q], k+1 < q}    Elhage et al. 2021; Olsson et al. 2022
+copies                 {k < q : t[k] = t[q]}                  Wang et al. 2022 (arXiv 2211.00593)
+first                  {0}, q >= 1                            Xiao et al. 2023 (attention sinks)
+delimiters             . , ; : ! ? and line breaks up to q    Clark et al. 2019
+offset                 {q-n}, not the start token             Voita et al. 2019
+current_word           earlier tokens of the word of q
+as_detect_head_draws   the three of TransformerLens           Nanda & Bloom 2022
+where                  an expression over q, k and t
+painted                a matrix, for prompts of one length
+=====================  =====================================  ====================================
+
+Position 0 always holds the BOS token or its stand-in, and is never a copy of anything. Row 1 is
+left out of ``previous`` because its predecessor is position 0, where idle heads rest: a head that
+only ever rests must score 0. No heavy library is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from headroles import roles, texts
+from headroles.errors import PatternError
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
+
+    from headroles.roles.pattern_matrix import Matrix
+    from headroles.roles.prompts import Prompts
+
+
+def within(prompts: Prompts) -> Bool[Tensor, "batch pos"]:
+    """[batch pos] True on text, False on padding."""
+    ids, lengths = prompts.sequences.token_ids, prompts.sequences.lengths
+    return ids.new_ones(ids.shape[-1]).cumsum(-1) <= lengths.unsqueeze(-1)
+
+
+def earlier_copies(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
+    """True at [q, k] where k < q holds the same token as q; position 0 is never a copy."""
+    found = _equal(token_ids).tril(-1)
+    found[..., 0] = False
+    return found
+
+
+def _equal(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
+    return token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)  # [*batch query key]
+
+
+def copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """Earlier copies of the same token."""
+    return earlier_copies(prompts.sequences.token_ids)
+
+
+def after_earlier_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """What followed each earlier copy."""
+    found = copies(prompts)
+    followers = found.new_zeros(found.shape)
+    followers[..., 1:] = found[..., :-1]  # the target is one column right of the copy
+    return followers.tril(-1)  # the query itself is never a target
+
+
+def previous(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The token just before."""
+    same = _equal(prompts.sequences.token_ids)
+    below_diagonal = same.new_ones(same.shape).tril(-1).triu(-1)
+    below_diagonal[..., :2, :] = False
+    return below_diagonal
+
+
+def first(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The first token."""
+    same = _equal(prompts.sequences.token_ids)
+    column = same.new_zeros(same.shape)
+    column[..., 1:, 0] = True
+    return column
+
+
+def offset(prompts: Prompts, places: int) -> Bool[Tensor, "batch pos pos"]:
+    """The token so many places back; never the start token, where idle heads rest."""
+    same = _equal(prompts.sequences.token_ids)
+    cells = same.new_ones(same.shape).tril(-places).triu(-places)
+    cells[..., 0] = False
+    return cells
+
+
+def delimiters(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The delimiters up to and with each token; the start token is never one."""
+    ids = prompts.sequences.token_ids
+    marks = ids.new_zeros(ids.shape).bool()
+    for row, tokens in enumerate(_texts(prompts)):
+        flags = [texts.is_delimiter(token) for token in tokens[1:]]
+        marks[row, 1 : len(tokens)] = marks.new_tensor(flags)
+    return marks.unsqueeze(-2).expand(-1, ids.shape[-1], -1).tril()
+
+
+def _texts(prompts: Prompts) -> tuple[tuple[str, ...], ...]:
+    if not prompts.tokens:
+        raise PatternError(
+            "This role needs the text of the tokens, and only their ids are known.",
+            hint="Give the prompt as a run (headroles.roles.prompts_of_run).",
+        )
+    return prompts.tokens
+
+
+def current_word(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The earlier tokens of the word that each token belongs to."""
+    ids = prompts.sequences.token_ids
+    begins = ids.new_ones(ids.shape)
+    for row, tokens in enumerate(_texts(prompts)):
+        begins[row, : len(tokens)] = ids.new_tensor(word_begins(tokens))
+    return _equal(begins.cumsum(-1)).tril(-1)
+
+
+def word_begins(tokens: Sequence[str]) -> list[bool]:
+    """[pos] whether a word begins there; the start token and each punctuation mark are their own.
+
+    >>> word_begins(["<s>", "The", " lo", "qu", "acious", "."])
+    [True, True, True, False, False, True]
+    """
+    begins = [True] * len(tokens)
+    for place in range(2, len(tokens)):
+        token, before = tokens[place], tokens[place - 1]
+        joined = token[:1].strip() and before[-1:].strip()
+        wordly = any(map(str.isalnum, token)) and any(map(str.isalnum, before))
+        begins[place] = not (joined and wordly)
+    return begins
+
+
+def as_detect_head_draws(prompts: Prompts, name: str) -> Bool[Tensor, "batch pos pos"]:
+    """One of the three patterns of TransformerLens: position 0 and row 1 take part there.
+
+    Args:
+        prompts: the prompts.
+        name: ``previous_token_head``, ``duplicate_token_head`` or ``induction_head``.
+    """
+    found = _equal(prompts.sequences.token_ids).tril(-1)  # [batch query key]
+    if name == "previous_token_head":
+        return found.new_ones(found.shape).tril(-1).triu(-1)
+    if name == "duplicate_token_head":
+        return found
+    shifted = found.new_zeros(found.shape)
+    shifted[..., 1:] = found[..., :-1]
+    return shifted.tril()
+
+
+def where(prompts: Prompts, expression: str) -> Float[Tensor, "batch pos pos"]:
+    """The cells where an expression holds (:mod:`headroles.roles.expression`).
+
+    Raises:
+        PatternError: if it cannot be read, or gives no number from 0 to 1 somewhere.
+    """
+    sequences = prompts.sequences
+    parsed = roles.expression.parse(expression)
+    return parsed.evaluate(sequences.token_ids, lengths=sequences.lengths)
+
+
+def painted(prompts: Prompts, matrix: str) -> Float[Tensor, "batch pos pos"]:
+    """A matrix as CSV, on the prompts of its length."""
+    lengths = prompts.sequences.lengths
+    ids = prompts.sequences.token_ids.float()
+    cells = ids.new_tensor(read(matrix))
+    drawn = ids.new_zeros(*ids.shape, ids.shape[-1])
+    fits = lengths == len(cells)
+    if bool(fits.any()):
+        drawn[fits, : len(cells), : len(cells)] = cells
+    return drawn
+
+
+@lru_cache(maxsize=32)
+def read(matrix: str) -> Matrix:
+    """The numbers of a matrix as CSV."""
+    return roles.read_matrix(matrix)

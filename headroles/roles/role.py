@@ -1,0 +1,152 @@
+"""What a role is: one record for all that a head may be said to do.
+
+A role says where a head *looks* (``cells``: the set of key columns S(q) for every query row q) or
+what it *writes*, how it is measured, and what people read. The roles of the registry, the patterns
+of the detector lab and the roles that a student saves are all of this one type. No heavy library is
+imported here: tensors are only touched through their own methods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from headroles.roles import cells as role_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+    from headroles.roles.prompts import Prompts
+
+    Cells = Callable[[Prompts], Bool[Tensor, "batch pos pos"] | Float[Tensor, "batch pos pos"]]
+
+Level = Literal["basic", "extended", "lab"]
+MeasuredBy = Literal["attention", "direct_effect", "weights"]
+Unit = Literal["share of attention", "share of tokens", "logits"]
+
+SHARE: Unit = "share of attention"
+RATE: Unit = "share of tokens"
+LOGITS: Unit = "logits"
+_UNITS: dict[MeasuredBy, Unit] = {"attention": SHARE, "weights": RATE, "direct_effect": LOGITS}
+
+LEAST_LOGITS = 0.1
+"""A direct effect below this changes the odds of a token by less than a tenth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """One role: what it is called, what it predicts, how it is measured and how to wake it.
+
+    Two roles are equal if all but their functions is: ``key`` says everything about the cells.
+    """
+
+    key: str
+    """The name in code, JSON, URLs and on the command line: ``induction``, ``offset:2``."""
+    name: str
+    """The name people read."""
+    explanation: str
+    """One or two sentences for a first-year student."""
+    looks_at: str = ""
+    """Completes "It looks at ..." where the role is judged from attention; else empty."""
+    formula: str
+    """S(q), or the score, in a line."""
+    icon: str = "bookmark"
+    """A Material Symbols name."""
+    source: str = ""
+    """Who defined it."""
+    level: Level = "lab"
+    """``basic``: for everybody; ``extended``: behind a switch; ``lab``: a pattern to compare."""
+
+    measured_by: MeasuredBy = "attention"
+    """What its score is read from."""
+    cells: Cells | None = field(default=None, compare=False)
+    """prompts -> [batch query key] where S(q) is (or 0..1); None where the role has no cells."""
+    at_distance: Callable[[int], Role] | None = field(default=None, compare=False)
+    """For a role whose heads each have a distance of their own: the role at one distance."""
+    length: int | None = None
+    """Tokens of the only prompts that its cells fit, the start token included; None for any."""
+    sign: Literal[-1, 0, 1] = 0
+    """-1: the role is a score below zero; +1: above; 0: scores have no sign."""
+    measured_on: str = ""
+    """Offline texts: ``sentences``, ``repeats`` or others; empty where heads get no number."""
+    control: str = ""
+    """Offline texts without the role's cue; empty for a role that has no control."""
+    caution: str = ""
+    """What the number does not say."""
+
+    bounds: tuple[float, float] | None = None
+    """The least and largest threshold; None: set by chance, or in logits by LEAST_LOGITS."""
+    selection: Literal["diverse", "steady"] = "steady"
+    """Who is listed beside the heads over the threshold, or not though they are: ``diverse`` lets
+    the best head of another layer in, ``steady`` wants a score that is clear of its error."""
+    default_threshold: float = 0.4
+    """Used where nobody has calibrated one, and always said to be provisional."""
+    min_rows: int = 2
+    """Fewer applying rows than this are too few to judge a head by."""
+    min_tokens: int = 6
+    """Prompts shorter than this (BOS included) are too short to judge a head by."""
+    requires_repetition: bool = False
+    """Whether the role needs a repeated token in the prompt."""
+    always_applies: bool = False
+    """Whether every prompt that is long enough has a place for it."""
+    asleep: str = "The pattern predicts nothing on this prompt."
+    """Why the role does not apply to a prompt without its pattern."""
+    hints: tuple[str, ...] = ()
+    """Prompts that wake it; each is tested on the bundled model."""
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether it is a share of attention on cells (``diffuse`` and ``other`` are not)."""
+        return self.cells is not None or self.at_distance is not None
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether heads get a number for it (all but ``other``)."""
+        return self.measured_on != ""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether scores lie on both sides of zero."""
+        return self.sign != 0
+
+    @property
+    def from_attention(self) -> bool:
+        """Whether one prompt's attention can show it."""
+        return self.measured_by == "attention"
+
+    @property
+    def unit(self) -> Unit:
+        """What a score is a number of."""
+        return _UNITS[self.measured_by]
+
+    @property
+    def kind(self) -> str:
+        """``role`` for a basic role, else what stands before the colon of the key."""
+        return "role" if self.level == "basic" else self.key.partition(":")[0]
+
+    @property
+    def value(self) -> str:
+        """The key of a basic role, else what stands behind the colon of the key."""
+        return self.key if self.level == "basic" else self.key.partition(":")[2]
+
+    @property
+    def spec(self) -> str:
+        """The key, but of a painted pattern its size alone."""
+        return f"matrix of {self.length} tokens" if self.length else self.key
+
+    def fits(self, prompts: Prompts) -> Bool[Tensor, " batch"]:
+        """[batch] which prompts it can be drawn on."""
+        lengths = prompts.sequences.lengths
+        return lengths == self.length if self.length else lengths > 0
+
+    def draw(self, prompts: Prompts) -> Float[Tensor, "batch pos pos"]:
+        """[batch query key] the cells on every prompt; 0 on padding and where it does not fit.
+
+        Raises:
+            PatternError: if an expression gives no number from 0 to 1 somewhere.
+        """
+        drawn = self.cells(prompts).float()
+        return drawn * role_cells.within(prompts).unsqueeze(-1)

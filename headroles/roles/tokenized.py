@@ -1,0 +1,41 @@
+"""Prompts from texts or ids, with the text of every token; the tokenizer's library is needed here.
+
+>>> prompts, encodings = read_prompts(tokenizer, ["The cat sat."], max_tokens=64)  # doctest: +SKIP
+>>> len(prompts)  # doctest: +SKIP
+1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from headroles.errors import EmptyPromptError
+from headroles.roles.prompts import Prompts, check_count
+from headroles.texts import encode, pack, token_texts
+from headroles.types import Encoding, Sequences
+
+
+def read_prompts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_tokens: int
+) -> tuple[Prompts, tuple[Encoding, ...]]:
+    """Tokenise prompts under the project's policy.
+
+    Raises:
+        EmptyPromptError, PromptTooLargeError: if there is none, or one cannot be read.
+        DetectionError: if there are more than :data:`MOST_PROMPTS`.
+    """
+    if not texts:
+        raise EmptyPromptError
+    check_count(len(texts))
+    encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens) for text in texts)
+    sequences = pack([encoding.token_ids for encoding in encodings])
+    return Prompts(sequences, tuple(encoding.tokens for encoding in encodings)), encodings
+
+
+def prompts_of_ids(tokenizer: PreTrainedTokenizerBase, sequences: Sequences) -> Prompts:
+    """Sequences that are ids already, e.g. random ones, with the text of every token."""
+    check_count(len(sequences))
+    rows = zip(sequences.token_ids.tolist(), sequences.lengths.tolist(), strict=True)
+    return Prompts(sequences, tuple(token_texts(tokenizer, ids[:length]) for ids, length in rows))

@@ -1,0 +1,117 @@
+"""What a head is doing on a prompt, in one sentence.
+
+>>> describe(Head(1, 1), scores, attention=A, ...)  # doctest: +SKIP
+'On this prompt L1H1 mostly looks at the token just before (93% of its attention ...).'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from headroles.formatting import listing, percent
+from headroles.roles import SCORED_ROLES, get_role
+from headroles.scoring import offset_profile, row_sizes
+from headroles.types import Head, Verdict
+from headroles.verdicts.head import kappa
+from headroles.verdicts.prompt import PromptScores, judge
+
+
+def describe(
+    head: Head,
+    scores: PromptScores,
+    *,
+    attention: Float[Tensor, "query key"],
+    token_ids: Sequence[int],
+    labels: Sequence[str],
+    thresholds: Mapping[str, float],
+) -> str:
+    """What a head is doing on this prompt, in one sentence (plain text).
+
+    Every active role is named with its numbers, the clearest first and resting last. Where none is
+    active, the sentence names what the head prefers most: a distance, the first token or a token
+    of the text, by how far its share lies above that of an even spread.
+
+    Args:
+        head: the head.
+        scores: the prompt's scores.
+        attention: [query key] the head's pattern.
+        token_ids: [pos] the prompt's ids.
+        labels: [pos] the tokens as people read them.
+        thresholds: {role key: threshold}.
+    """
+    verdicts = [judge(head, one.key, scores, thresholds.get(one.key)) for one in SCORED_ROLES]
+    judged = [one for one in verdicts if one.state in ("active", "quiet")]
+    if not judged:
+        least = min(role.min_tokens for role in SCORED_ROLES)
+        return (
+            f"Too little to tell what {head.label} does: this prompt has {scores.num_tokens} "
+            f"token{'s' if scores.num_tokens > 1 else ''} with the start token, and it takes "
+            f"{least}."
+        )
+    active = [one for one in judged if one.is_active]
+    if active:
+        active.sort(key=lambda one: (one.role == "positional", -_prompt_lift(one)))
+        return f"On this prompt {head.label} {listing([_activity(one) for one in active])}."
+    told = "" if len(judged) == len(verdicts) else " that can be told on this prompt"
+    return (
+        f"On this prompt {head.label} has none of the {len(judged)} roles{told}; its attention "
+        f"goes most clearly to {_preference(attention, token_ids, labels)}."
+    )
+
+
+def _prompt_lift(verdict: Verdict) -> float:
+    activation = verdict.activation
+    return kappa(get_role(verdict.role), activation.value, activation.chance)
+
+
+def _activity(verdict: Verdict) -> str:
+    """An active role with its numbers, without the head's name."""
+    role, activation = get_role(verdict.role), verdict.activation
+    if not role.has_cells:
+        evenness = percent(activation.value)
+        return f"spreads its attention over many tokens ({evenness} as even as can be)"
+    if role.key == "positional":
+        return (
+            f"rests: {percent(activation.value)} of its attention is on the first token (an even "
+            f"spread would give {percent(activation.chance)})"
+        )
+    mostly = "mostly " if activation.value > 0.5 else ""
+    return (
+        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention at the "
+        f"{activation.rows} places where that can show; an even spread would give "
+        f"{percent(activation.chance)})"
+    )
+
+
+def _preference(
+    attention: Float[Tensor, "query key"], token_ids: Sequence[int], labels: Sequence[str]
+) -> str:
+    """Of all distances and tokens the one whose share lies furthest above an even spread's."""
+    profile = offset_profile(attention, longest=len(token_ids))
+    rows = profile.rows
+    # Shares of the whole prompt: a distance that few rows have must not win on these few.
+    found = [("the first token", profile.first.share, profile.first.chance)]
+    found += [
+        (_back(distance), one.share * one.rows / rows, one.chance * one.rows / rows)
+        for distance, one in enumerate(profile.near)
+    ]
+    ids, keys = torch.as_tensor(token_ids, dtype=torch.long), row_sizes(len(token_ids))
+    for token_id in dict.fromkeys(token_ids[1:]):
+        columns = ids == token_id
+        columns[0] = False  # the start token is never a copy
+        share = attention[1:, columns].sum(-1).mean()
+        chance = (columns.cumsum(0)[1:] / keys[1:]).mean()
+        label = labels[int(columns.nonzero()[0])]
+        found.append((f"the token “{label}”", float(share), float(chance)))
+    name, share, chance = max(found, key=lambda one: one[1] - one[2])
+    return f"{name} ({percent(share)} of it; an even spread would give {percent(chance)})"
+
+
+def _back(distance: int) -> str:
+    if not distance:
+        return "the token itself"
+    return f"the token {distance} back" if distance > 1 else "the token just before"

@@ -1,0 +1,94 @@
+"""One record per head, as every map of a model's heads draws it, and how numbers are written. Pure.
+
+>>> head_record(Head(1, 2), 0.5, number="50")["label"]
+'L1H2'
+"""
+
+from __future__ import annotations
+
+from headroles.roles import LOGITS, RATE, Role
+from headroles.types import Head
+
+FINE = 0.5
+"""A map whose largest size is below this shows two decimals."""
+PAPERS = "named for it by papers"
+
+
+def head_record(
+    head: Head,
+    value: float | None,
+    *,
+    shade: float | None = None,
+    number: str = "",
+    shown: str = "",
+    against: bool = False,
+    active: bool = False,
+    mark: str = "",
+    papers: bool = False,
+) -> dict[str, object]:
+    """What a map draws of one head.
+
+    Args:
+        head: the head.
+        value: its number; None where it has none.
+        shade: 0..1 from lightest to darkest; the value, where none is given.
+        number: what stands in the cell.
+        shown: the number and what it means, in words.
+        against: whether it is drawn in the other colour: the number is below zero.
+        active: whether a ring goes round it.
+        mark: why a square marks it, e.g. ``listed``; empty for no square.
+        papers: whether papers name it for the role.
+    """
+    words = [shown, mark, PAPERS * papers]
+    return {
+        "layer": head.layer,
+        "head": head.head,
+        "label": head.label,
+        "value": None if value is None else round(value, 4),
+        "shade": None if value is None else min(max(value if shade is None else shade, 0.0), 1.0),
+        "number": number,
+        "against": against,
+        "active": active,
+        "listed": bool(mark),
+        "papers": papers,
+        "shown": ", ".join(word for word in words if word),
+    }
+
+
+def percent_number(value: float) -> str:
+    """A share in a cell: whole percent without the sign.
+
+    >>> percent_number(0.256)
+    '26'
+    """
+    return f"{value * 100:.0f}"
+
+
+def signed_number(value: float, digits: int) -> str:
+    """A number with its sign; what rounds to nothing has none.
+
+    >>> signed_number(-0.26, 1), signed_number(0.01, 1), signed_number(-26.0, 0)
+    ('−0.3', '0', '−26')
+    """
+    text = f"{value:+.{digits}f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")
+
+
+def number(role: Role, value: float) -> str:
+    """A score as people read it, with its unit and its sign in words.
+
+    >>> number(ROLES["name_mover"], -0.5), number(ROLES["delimiter"], 0.25)  # doctest: +SKIP
+    ('−0.50 logits, against the token', '25% of its attention')
+    """
+    if role.unit == LOGITS:
+        if round(value, 2) == 0:
+            return "0.00 logits, neither for nor against"
+        text = f"{value:+.2f}".replace("-", "−")
+        return f"{text} logits, {'for' if value > 0 else 'against'} the token"
+    return f"{value:.0%} {'of the words' if role.unit == RATE else 'of its attention'}"
+
+
+def plain(role: Role, value: float, error: float | None = None) -> str:
+    """A score with its error, short, for a table."""
+    text = (f"{value:+.3f}" if role.is_signed else f"{value:.3f}").replace("-", "−")
+    return text if error is None else f"{text} ± {error:.3f}"

@@ -1,0 +1,150 @@
+"""Place or content: what the pages say of the random-token control. Pure: no Streamlit.
+
+>>> two_texts_sentence(two_texts(entry, thresholds, extended=False)["positional"])  # doctest: +SKIP
+'12 of 32 heads reach the threshold of First token (resting) on sentences: 11 do it on ...'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headroles import scoring
+from headroles.types import Head
+from headroles.view.head_records import head_record, percent_number, signed_number
+from headroles.view.html import count
+
+if TYPE_CHECKING:
+    from headroles.scoring import PlaceOrContent
+    from headroles.store import ModelEntry
+
+HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
+"""The columns of a table of heads or roles on both kinds of text."""
+PLACE_OR_CONTENT_RULE = (
+    "The rule: of what a head scores over chance on sentences, three quarters or more is left on "
+    "random tokens: positional (also where two standard errors cannot tell the two numbers "
+    "apart). A quarter or less: content-driven. In between: partly."
+)
+
+
+@dataclass(frozen=True)
+class TwoTexts:
+    """A role's scores on sentences and on random tokens."""
+
+    key: str
+    """The role's key, basic or extended."""
+    name: str
+    """What people read."""
+    threshold: float
+    """0..1."""
+    zero: float
+    """0..1, what no head does more than by chance; 0 where chance is no zero."""
+    sentences: Sequence[Sequence[float]]
+    """[layer][head]."""
+    random: Sequence[Sequence[float]]
+    """[layer][head]."""
+    errors: tuple[Sequence[Sequence[float]] | None, Sequence[Sequence[float]] | None]
+    """Standard errors of both; None where an older file has none."""
+
+    def verdict(self, head: Head) -> PlaceOrContent:
+        """Whether a head goes by place or by content."""
+
+        layer, place = head
+        known = [0.0 if one is None else one[layer][place] for one in self.errors]
+        return scoring.place_or_content(
+            self.sentences[layer][place],
+            self.random[layer][place],
+            threshold=self.threshold,
+            zero=self.zero,
+            errors=known,
+        )
+
+    def pair(self, head: Head) -> tuple[str, str]:
+        """Both numbers with their errors."""
+        layer, place = head
+        values = (self.sentences[layer][place], self.random[layer][place])
+        return tuple(
+            f"{value:.3f}" + ("" if error is None else f" ± {error[layer][place]:.3f}")
+            for value, error in zip(values, self.errors, strict=True)
+        )
+
+    @property
+    def heads(self) -> list[Head]:
+        """Every head, layer by layer."""
+        return [
+            Head(layer, place)
+            for layer, row in enumerate(self.sentences)
+            for place in range(len(row))
+        ]
+
+
+def two_texts(
+    entry: ModelEntry, thresholds: Mapping[str, float], *, extended: bool
+) -> dict[str, TwoTexts]:
+    """Every role that was measured on sentences and on random tokens, by key.
+
+    Args:
+        entry: the stored analysis.
+        thresholds: {role key: threshold} of the basic roles.
+        extended: whether the extended roles that attention shows are among them.
+    """
+    found = {}
+    for key, category in entry.categories.items():
+        stored = entry.role(key)
+        role, control = stored.role, stored.control
+        wanted = role.level == "basic" or (extended and role.from_attention)
+        if control is None or not wanted:
+            continue
+        found[key] = TwoTexts(
+            key,
+            role.name,
+            thresholds.get(key, category.threshold),
+            (category.chance or 0.0) if role.has_cells else 0.0,
+            stored.scores,
+            control.scores,
+            (stored.errors, control.standard_errors),
+        )
+    return found
+
+
+def two_texts_sentence(texts: TwoTexts) -> str:
+    """How many heads of a role go by place, and how many by content."""
+    kinds = [texts.verdict(head).kind for head in texts.heads]
+    over = len(kinds) - kinds.count("neither")
+    if not over:
+        return f"No head reaches the threshold of {texts.name} on sentences."
+    return (
+        f"{over} of {count(len(kinds), 'head')} reach the threshold of {texts.name} on sentences: "
+        f"{kinds.count('positional')} do it on random tokens too (positional), "
+        f"{kinds.count('content')} only on real text (content-driven), "
+        f"{kinds.count('partly')} in between."
+    )
+
+
+def two_texts_records(texts: TwoTexts, which: str) -> list[dict[str, object]]:
+    """One record per head: the score on ``sentences``, ``random tokens``, or the ``difference``."""
+    records = []
+    for head in texts.heads:
+        layer, place = head
+        on_text, on_random = texts.sentences[layer][place], texts.random[layer][place]
+        first, second = texts.pair(head)
+        words = f"{first} on sentences, {second} on random tokens"
+        if which == "difference":
+            value = on_text - on_random
+            more = "more on sentences" if value > 0 else "more on random tokens"
+            drawn = {
+                "shade": abs(value),
+                "against": value < 0,
+                "number": signed_number(100 * value, 0),
+                "shown": f"{words}: {more}",
+            }
+        else:
+            value = on_text if which == "sentences" else on_random
+            drawn = {
+                "active": value >= texts.threshold,
+                "number": percent_number(value),
+                "shown": words,
+            }
+        records.append(head_record(head, value, **drawn))
+    return records
