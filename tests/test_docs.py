@@ -17,7 +17,11 @@ from headroles.paths import ROOT
 from headroles.roles import ROLES
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
-SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.stem != "__init__")
+SCRIPTS = {
+    path.parent.name if path.stem == "__main__" else path.stem: path
+    for path in sorted([*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")])
+    if path.stem != "__init__"
+}
 RUN_COMMAND = "pip install -r requirements.txt && streamlit run streamlit_app.py"
 TEST_COMMAND = "pip install -r requirements-dev.txt && pytest"
 
@@ -87,14 +91,14 @@ def test_options_are_found_where_there_are_some() -> None:
     assert "--seed" in options_of(ROOT / "scripts" / "analyze_heads.py")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_every_script_and_its_options_are_documented(script: Path) -> None:
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_and_its_options_are_documented(name: str) -> None:
     documents = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    call = f"python -m scripts.{script.stem}"
+    call = f"python -m scripts.{name}"
     assert call in documents, f"no document shows how to call {call}"
     missing = [
         option
-        for option in options_of(script)
+        for option in options_of(SCRIPTS[name])
         if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", documents)
     ]
     assert not missing, f"no document explains {missing} of {call}"
