@@ -25,14 +25,14 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    found = circuits.qk_ov.summarise(
+    found = circuits.summarise(
         loaded,
         head,
         settings,
         frequencies.probabilities,
         factors=factors_of(loaded, head, settings),
     )
-    table = circuits.qk_ov.positional_table(loaded, head, settings, frequencies.probabilities)
+    table = circuits.positional_table(loaded, head, settings, frequencies.probabilities)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
@@ -127,7 +127,7 @@ def all_heads(
     def make(tell) -> list[HeadSummary]:
         made = []
         for place, head in enumerate(heads, start=1):
-            made.append(circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
+            made.append(circuits.summarise(loaded, head, settings, frequencies.probabilities))
             tell(place, len(heads))
         return made
 
