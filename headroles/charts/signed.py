@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from headroles import formatting
 from headroles.charts.heads import (
     ACTIVE,
     INK,
@@ -90,8 +91,8 @@ def _number(value: float, digits: int) -> str:
     >>> _number(-0.26, 1), _number(0.01, 1), _number(0.01, 2), _number(-26.0, 0)
     ('−0.3', '0', '+0.01', '−26')
     """
-    text = f"{value:+.{digits}f}"
-    return "0" if float(text) == 0 else text.replace("-", "−")
+    text = formatting.signed(value, digits=digits)
+    return text if text[0] in "+−" else "0"
 
 
 def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from html import escape
 
 import headroles
-from headroles.ablation import Moved, PromptTable, Row, ordinal
+from headroles.ablation import Moved, PromptTable, Row
 from headroles.export.tables import heads_csv
-from headroles.formatting import in_one_line, percent, visible
+from headroles.formatting import in_one_line, ordinal, percent, signed, visible
 from headroles.types import Encoding
 
 _STYLE = """
@@ -162,16 +162,7 @@ def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else signed(value)
-
-
-def signed(value: float) -> str:
-    """A change with its sign, three places; nothing is neither up nor down.
-
-    >>> signed(0.0126), signed(-0.0001)
-    ('+0.013', '0.000')
-    """
-    return f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
+    return "–" if value is None else signed(value, digits=3)
 
 
 def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headroles import scoring, verdicts
-from headroles.formatting import ordinal
+from headroles.formatting import decimal, ordinal, signed
 from headroles.roles import (
     EXTENDED_ROLES,
     LOGITS,
@@ -43,17 +43,16 @@ def number(role: ExtendedRole, value: float) -> str:
     ('−0.50 logits, against the token', '25% of its attention')
     """
     if role.unit == LOGITS:
-        text = f"{value:+.2f}".replace("-", "−")
         if round(value, 2) == 0:
             return "0.00 logits, neither for nor against"
-        return f"{text} logits, {'for' if value > 0 else 'against'} the token"
+        return f"{signed(value)} logits, {'for' if value > 0 else 'against'} the token"
     what = "of the words" if role.unit == RATE else "of its attention"
     return f"{value:.0%} {what}"
 
 
 def plain(role: ExtendedRole, value: float, error: float | None = None) -> str:
     """A score with its error, short, for a table."""
-    text = (f"{value:+.3f}" if role.is_signed else f"{value:.3f}").replace("-", "−")
+    text = (signed if role.is_signed else decimal)(value, digits=3)
     return text if error is None else f"{text} ± {error:.3f}"
 
 
@@ -224,7 +223,7 @@ def out_of(role: ExtendedRole, scores: ExtendedScores) -> str:
         level = f"±{scores.threshold:.2f} logits takes it into the list"
         if role.sign:
             side = "above" if role.sign > 0 else "below"
-            level = f"listed: {side} {role.sign * scores.threshold:+.2f} logits".replace("-", "−")
+            level = f"listed: {side} {signed(role.sign * scores.threshold)} logits"
         zero = "0 writes neither for nor against"
     else:
         level, zero = f"listed: from {scores.threshold:.0%}", f"chance {scores.chance:.0%}"
@@ -271,7 +270,7 @@ def _passport_row(role: ExtendedRole, scores: ExtendedScores, head: Head) -> lis
         role.name,
         f"{'●' if in_list else '○'} {plain(role, value, scores.standard_errors[layer][place])}",
         "0" if role.is_signed else f"{scores.chance:.2f}",
-        f"{threshold:+.2f}".replace("-", "−") if role.is_signed else f"{threshold:.2f}",
+        (signed if role.is_signed else decimal)(threshold),
         plain(role, scores.control[layer][place], scores.control_errors[layer][place]),
         f"{ordinal(better + 1)} of {sum(len(row) for row in scores.scores)}",
         "listed" if in_list else "–",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.errors import HeadrolesError
-from headroles.formatting import percent
+from headroles.formatting import percent, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -227,7 +227,7 @@ def effect_rows(asked: Asked, split: Split, found: Sequence[list[Removed]]) -> l
     """The whole head, then every component: weight, spread, and both effects."""
 
     def numbers(one: Removed) -> list[str]:
-        return [signed(one.comparison.loss_change or 0.0), f"{one.comparison.kl:.4f}"]
+        return [signed(one.comparison.loss_change or 0.0, digits=4), f"{one.comparison.kl:.4f}"]
 
     rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(found[0][0]), "–", "–"]]
     shares, effective = split.components.shares, split.spread.effective_heads
@@ -243,15 +243,6 @@ def effect_rows(asked: Asked, split: Split, found: Sequence[list[Removed]]) -> l
             ]
         )
     return rows
-
-
-def signed(value: float) -> str:
-    """``+0.0123``, with a real minus sign.
-
-    >>> signed(-0.5)
-    '−0.5000'
-    """
-    return f"{value:+.4f}".replace("-", "−")
 
 
 def effect_sentence(asked: Asked, found: Sequence[list[Removed]]) -> str:
@@ -323,16 +314,16 @@ def offset_sentence(asked: Asked, found: OffsetScores) -> str:
     part = max(range(len(named)), key=named.__getitem__)
     where = "the token itself" if best == 0 else f"{count(best, 'token')} back"
     return (
-        f"{asked.head.label}'s scores are highest for {where}: {float(found.total[best]):+.2f} "
-        f"above the row's mean; component {part + 1} adds {named[part]:+.2f} of it."
-    ).replace("-", "−")
+        f"{asked.head.label}'s scores are highest for {where}: {signed(float(found.total[best]))} "
+        f"above the row's mean; component {part + 1} adds {signed(named[part])} of it."
+    )
 
 
 def offset_table(found: OffsetScores, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """The table twin of the chart."""
     rows = [
-        [str(offset), f"{pairs:,}", signed(float(found.total[offset])),
-         *(signed(float(part)) for part in found.parts[:, offset])]
+        [str(offset), f"{pairs:,}", signed(float(found.total[offset]), digits=4),
+         *(signed(float(part), digits=4) for part in found.parts[:, offset])]
         for offset, pairs in enumerate(found.pairs)
         if pairs
     ]  # fmt: skip

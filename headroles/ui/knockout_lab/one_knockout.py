@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import export
 from headroles.errors import HeadrolesError
-from headroles.formatting import listing, percent, visible
+from headroles.formatting import listing, percent, signed, visible
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, random_heads, state
@@ -111,7 +111,11 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     if one.loss_change is not None:
         count = len(result.encoding.tokens) - 1
         tiles.append(
-            ("Loss on the prompt", export.signed(one.loss_change), f"nats a token, mean of {count}")
+            (
+                "Loss on the prompt",
+                signed(one.loss_change, digits=3),
+                f"nats a token, mean of {count}",
+            )
         )
     if one.repeat_loss_change is None:
         tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
@@ -119,7 +123,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
         tiles.append(
             (
                 "Loss on repeats",
-                export.signed(one.repeat_loss_change),
+                signed(one.repeat_loss_change, digits=3),
                 f"nats a token, mean of {result.repeated}",
             )
         )
