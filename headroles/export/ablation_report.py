@@ -15,6 +15,7 @@ from html import escape
 
 import headroles
 from headroles.ablation import Moved, PromptTable, Row
+from headroles.export.provenance import origin
 from headroles.export.tables import heads_csv
 from headroles.formatting import in_one_line, ordinal, percent, signed, visible
 from headroles.types import Encoding
@@ -209,10 +210,4 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
 
 def provenance(model: str, *, revision: str, **settings: object) -> dict[str, object]:
     """Where a table comes from: model, revision, version, date, and the settings of the run."""
-    return {
-        "headroles_version": headroles.__version__,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": model,
-        "revision": revision,
-        **settings,
-    }
+    return {**origin(model), "revision": revision, **settings}
