@@ -192,16 +192,12 @@ def run_git(*arguments: str) -> str:
 
 # ------------------------------------------------------------------ a house with rooms
 
-_MODULES = sorted(
-    [
-        ROOT / "streamlit_app.py",
-        *(
-            path
-            for room in ("headroles", "scripts", "pages")
-            for path in ROOT.glob(f"{room}/**/*.py")
-        ),
-    ]
-)
+_MODULES = [
+    ROOT / "streamlit_app.py",
+    *sorted(
+        path for room in ("headroles", "scripts", "pages") for path in (ROOT / room).rglob("*.py")
+    ),
+]
 _LONGEST_FILE, _LONGEST_FUNCTION, _MODULES_IN_THE_ROOT = 450, 50, 8
 
 _LONGER_FILES = {

@@ -36,7 +36,6 @@ class Composition:
     spread: float
     """Its standard deviation over the draws."""
     draws: int
-    """How many draws."""
     heads: tuple[Head, ...]
     """The heads in the order of both axes."""
 

@@ -74,7 +74,7 @@ class Rotation:
     first: Int[Tensor, " pair"]
     """[pair] the first feature of each pair that turns together."""
     second: Int[Tensor, " pair"]
-    """[pair] the second one."""
+    """[pair] the second feature of each pair."""
     angles: Float[Tensor, " pair"]
     """[pair] radians that one position turns the pair by."""
 

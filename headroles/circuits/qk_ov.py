@@ -192,7 +192,6 @@ class TokenValue:
     """A token and a number about it."""
 
     token_id: int
-    """The token."""
     value: float
     """The number, in the unit of its list."""
 

@@ -37,7 +37,6 @@ class HeadSummary:
     """One head's circuits in four numbers."""
 
     head: Head
-    """The head."""
     copying: float
     """-1..1, sum of OV's eigenvalues over the sum of their sizes: 1 for a head that copies."""
     copies: float

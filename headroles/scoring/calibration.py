@@ -52,7 +52,6 @@ class Candidate:
     """A head that a role lists."""
 
     head: Head
-    """The head."""
     score: float
     """0..1, its mean activation."""
     entered_by: str

@@ -23,7 +23,6 @@ class Measured:
     what: str
     """What the ratio divides by what."""
     aim: str
-    """What it should be."""
     first: list[float]
     """[repeat] the numerator: seconds, or megabytes."""
     second: list[float]

@@ -37,7 +37,6 @@ class Served(NamedTuple):
     address: str
     """``http://127.0.0.1:<port>``."""
     pid: int
-    """Its process."""
 
 
 def chromium_path() -> str | None:
