@@ -15,6 +15,8 @@ import errno
 import math
 from collections.abc import Iterable
 
+from headroles.formatting import size
+
 
 class HeadrolesError(Exception):
     """Anything that the project can explain to a user.
@@ -314,8 +316,8 @@ class TooLargeError(HeadrolesError):
 
     def __init__(self, name: str, *, what: str, needs: int, available: int) -> None:
         super().__init__(
-            f"The analysis of '{name}' needs about {gigabytes(needs)} of {what}; "
-            f"{gigabytes(available)} are free.",
+            f"The analysis of '{name}' needs about {size(needs)} of {what}; "
+            f"{size(available)} are free.",
             hint="Choose a smaller model"
             + (" or fewer sequences" if what == "memory" else "")
             + f", or run python -m scripts.analyze_heads --model {name} on a larger machine.",
@@ -329,8 +331,8 @@ class NoRoomError(HeadrolesError):
     def __init__(self, name: str, *, needs: int, available: int, shortened: bool) -> None:
         even = ", even in 16-bit numbers" if shortened else ""
         super().__init__(
-            f"The model '{name}' needs about {gigabytes(needs)} of memory{even}; "
-            f"{gigabytes(available)} are free.",
+            f"The model '{name}' needs about {size(needs)} of memory{even}; "
+            f"{size(available)} are free.",
             hint="Choose a smaller model, try again when fewer people use other models, or run the "
             "app on a larger machine.",
             value=needs,
@@ -347,15 +349,6 @@ class SettingError(HeadrolesError):
             hint=f"Set it to one of {', '.join(known)} and start the app again.",
             value=value,
         )
-
-
-def gigabytes(number: float) -> str:
-    """Bytes as people say them.
-
-    >>> gigabytes(2_345_000_000), gigabytes(46_000_000)
-    ('2.3 GB', '46 MB')
-    """
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{math.ceil(number / 1e6)} MB"
 
 
 class UnknownPositionError(HeadrolesError):

@@ -275,7 +275,6 @@ def run(
     model: str, options: argparse.Namespace, report: TextReport | JsonLinesReport
 ) -> dict[str, object]:
     """Analyse, write, and return what there is to say about it; what is up to date is skipped."""
-
     began = time.monotonic()
     settings = reference.AnalysisSettings(
         sequences=options.sequences,
@@ -285,9 +284,8 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
-    known = store.read_all(options.out).get(
-        catalogue_key(model)
-    )  # a broken file is told before the work
+    # A broken file is told before the work.
+    known = store.read_all(options.out).get(catalogue_key(model))
     if (
         known
         and not (options.force or options.compare)
@@ -298,10 +296,17 @@ def run(
 
     entry = analysis.analyze(model, settings, progress=report.progress)
     store.write_entry(entry, options.out)
-    summary = {
-        "model": entry.model_name,
-        "out": str(options.out),
-        "seconds": time.monotonic() - began,
+    seconds = time.monotonic() - began
+    summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}
+    summary |= lists_of(entry)
+    if options.compare:
+        summary["detect_head_difference"] = compare(model)
+    return summary
+
+
+def lists_of(entry: store.ModelEntry) -> dict[str, object]:
+    """The thresholds, heads and verdicts of an entry, role by role."""
+    return {
         "categories": {
             key: {
                 "threshold": category.threshold,
@@ -326,9 +331,6 @@ def run(
             for key, evidence in entry.causal.items()
         },
     }
-    if options.compare:
-        summary["detect_head_difference"] = compare(model)
-    return summary
 
 
 def compare(model: str) -> dict[str, float]:

@@ -115,7 +115,7 @@ def summary(loaded, settings, frequencies) -> bytes:
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
-        one = circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
+        one = circuits.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {
                 "head": head.label,

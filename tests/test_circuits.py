@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch.testing import assert_close
 
-from headroles.circuits import composition, qk_ov, weights
+from headroles.circuits import composition, qk_ov, summary, weights
 from headroles.circuits.qk_ov import CircuitError, CircuitSettings, Factors
 from headroles.models import load_model
 from headroles.paths import ATTN_ONLY_1L, DEMO_MODEL
@@ -147,33 +147,33 @@ def test_numbers_of_the_thin_matrices_are_those_of_the_whole_ones(seed: int) -> 
     found = random_factors(seed)
     qk, ov = (found.query @ found.key.T).double(), (found.value @ found.out).double()
     every = torch.linalg.eigvals(ov)
-    assert qk_ov.copying_score(found) == pytest.approx(
+    assert summary.copying_score(found) == pytest.approx(
         float(every.real.sum() / every.abs().sum()), abs=1e-4
     )
     expected = (qk.diagonal().mean() - qk.mean()) / qk.std(correction=0)
-    assert qk_ov.self_match(found) == pytest.approx(float(expected), abs=1e-5)
+    assert summary.self_match(found) == pytest.approx(float(expected), abs=1e-5)
     hits = (ov.argmax(1) == torch.arange(40)).double().mean()
-    assert qk_ov.copied_share(found, range(40)) == pytest.approx(float(hits))
+    assert summary.copied_share(found, range(40)) == pytest.approx(float(hits))
 
 
 def test_copying_by_hand() -> None:
     eye, none = torch.eye(3), torch.zeros(3, 3)
     copies = Factors(none, none, eye, eye)
-    assert qk_ov.copying_score(copies) == pytest.approx(1)
-    assert qk_ov.copied_share(copies, range(3)) == 1
+    assert summary.copying_score(copies) == pytest.approx(1)
+    assert summary.copied_share(copies, range(3)) == 1
     against = Factors(none, none, eye, -eye)
-    assert qk_ov.copying_score(against) == pytest.approx(-1)
-    assert qk_ov.copied_share(against, range(3)) == 0
+    assert summary.copying_score(against) == pytest.approx(-1)
+    assert summary.copied_share(against, range(3)) == 0
     turn = torch.tensor([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # i, -i and 1
-    assert qk_ov.copying_score(Factors(none, none, eye, turn)) == pytest.approx(1 / 3)
-    assert qk_ov.copying_score(Factors(none, none, none, none)) == 0
-    assert qk_ov.self_match(Factors(none, none, none, none)) == 0
+    assert summary.copying_score(Factors(none, none, eye, turn)) == pytest.approx(1 / 3)
+    assert summary.copying_score(Factors(none, none, none, none)) == 0
+    assert summary.self_match(Factors(none, none, none, none)) == 0
 
 
 def test_self_match_by_hand() -> None:
     # QK is the identity of size 4: mean 1/4, spread sqrt(3)/4, so (1 - 1/4) / (sqrt(3)/4) = sqrt(3)
     eye = torch.eye(4)
-    assert qk_ov.self_match(Factors(eye, eye, eye, eye)) == pytest.approx(3**0.5)
+    assert summary.self_match(Factors(eye, eye, eye, eye)) == pytest.approx(3**0.5)
 
 
 @settings(max_examples=20)
@@ -239,8 +239,8 @@ def test_positions_tell_the_previous_token_head_of_the_bundled_model(demo) -> No
     even = qk_ov.uniform(2816)
     shares = {}
     for number in range(8):
-        table = qk_ov.positional_table(demo, Head(0, number), CircuitSettings(), even)
-        shares[number], chance = qk_ov.previous_affinity(table)
+        table = summary.positional_table(demo, Head(0, number), CircuitSettings(), even)
+        shares[number], chance = summary.previous_affinity(table)
     assert table.by_offset
     assert table.kind == "rotary"
     assert chance == pytest.approx(sum(1 / (n + 1) for n in range(2, 64)) / 62)
@@ -252,7 +252,7 @@ def test_positions_tell_the_previous_token_head_of_the_bundled_model(demo) -> No
 def test_positional_tables_of_other_kinds(load_family, family: str, kind: str) -> None:
     loaded = load_family(family)
     even = qk_ov.uniform(weights.embedding(loaded).shape[0])
-    table = qk_ov.positional_table(loaded, Head(1, 0), CircuitSettings(), even, count=16)
+    table = summary.positional_table(loaded, Head(1, 0), CircuitSettings(), even, count=16)
     assert (table.kind, table.by_offset) == (kind, kind != "learned")
     if kind == "bias":  # ALiBi's first slope of four heads is 1/4
         steps = table.offsets[:-1] - table.offsets[1:]

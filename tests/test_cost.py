@@ -43,7 +43,6 @@ def test_the_time_of_an_analysis_by_hand() -> None:
     found = estimate(FACTS, sequences=10, causal=False, speed=1e9)
     assert found.seconds == pytest.approx(39.704)
     assert (found.low, found.high) == pytest.approx((19.852, 79.408))
-    assert found.time_range == "20 s to 79 s"
 
 
 def test_the_time_of_the_extended_roles_by_hand() -> None:
@@ -125,7 +124,7 @@ def test_a_download_that_the_disk_cannot_hold_is_refused() -> None:
     room = admin_estimate.free_disk()
     assert 0 < room < 10**18
     admin_estimate.refuse_what_cannot_fit(facts(download_bytes=1), needs, 10**12)
-    with pytest.raises(TooLargeError, match=r"1000000000\.0 GB of disk space"):
+    with pytest.raises(TooLargeError, match=r"1\.0 EB of disk space"):
         admin_estimate.refuse_what_cannot_fit(facts(download_bytes=10**18), needs, 10**12)
 
 

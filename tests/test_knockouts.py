@@ -10,7 +10,6 @@ from headroles.ablation import Comparison, Condition, HeadOutput, ablate
 from headroles.ablation.tables import (
     PromptTable,
     find_answer,
-    ordinal,
     ready_ranks,
     short_list,
     standard_conditions,
@@ -19,6 +18,7 @@ from headroles.ablation.tables import (
     verdict,
 )
 from headroles.errors import HeadrolesError
+from headroles.formatting import ordinal
 from headroles.models import load_model
 from headroles.texts import KINDS, READY, encode
 from headroles.types import Head

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from headroles.circuits import weights
+from headroles.circuits.parts import norm_heads
 from headroles.circuits.tracing import same, trace_model
 from headroles.errors import UnsupportedModelError
 from headroles.models import load_model
@@ -165,8 +166,8 @@ def test_queries_and_keys_are_the_models_own_at_position_0(load_any, family, lay
     normed = weights.attention_norm(loaded, layer).apply(stream)
     query = torch.einsum("bm,hmd->bhd", normed, own.W_Q) + own.b_Q
     key = torch.einsum("bm,hmd->bhd", normed, own.W_K) + own.b_K
-    query = weights.norm_heads(own.q_norm, query)
-    key = weights.norm_heads(own.k_norm, key)[:, list(own.kv_of)]
+    query = norm_heads(own.q_norm, query)
+    key = norm_heads(own.k_norm, key)[:, list(own.kv_of)]
     theirs = seen.query[:, :, 0] @ seen.key[:, :, 0].transpose(1, 2)  # scaled first in OPT
     times = own.scale if "opt" in family else 1.0
     assert_close(times * query @ key.transpose(1, 2), theirs, atol=1e-4, rtol=1e-5)
@@ -245,7 +246,7 @@ def test_turned_queries_and_keys_give_the_pattern_of_a_whole_prompt(load_any, fa
     normed = weights.attention_norm(loaded, 1).apply(seen["stream"])
     query = torch.einsum("pm,hmd->phd", normed, own.W_Q) + own.b_Q
     key = torch.einsum("pm,hmd->phd", normed, own.W_K) + own.b_K
-    query, key = weights.norm_heads(own.q_norm, query), weights.norm_heads(own.k_norm, key)
+    query, key = norm_heads(own.q_norm, query), norm_heads(own.k_norm, key)
     query = torch.stack([turn.apply(row, place) for place, row in enumerate(query)])
     key = torch.stack([turn.apply(row, place) for place, row in enumerate(key)])
     length, cap = len(normed), weights.layout(loaded).score_cap

@@ -34,7 +34,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PromptTable",
             "Row",
             "Summary",
-            "ordinal",
             "ready_ranks",
             "short_list",
             "standard_conditions",

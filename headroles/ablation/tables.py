@@ -18,7 +18,7 @@ from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
 from headroles.errors import HeadrolesError
-from headroles.formatting import in_one_line, listing, percent
+from headroles.formatting import in_one_line, listing, ordinal, percent
 from headroles.models import LoadedModel
 from headroles.texts import ReadyPrompt, encode, token_texts
 from headroles.types import Encoding, Head
@@ -227,16 +227,6 @@ def verdict(comparison: Comparison, *, answer: str, says: str) -> str:
 
 def _place(rank: int) -> str:
     return "first" if rank == 1 else ordinal(rank)
-
-
-def ordinal(number: int) -> str:
-    """A place in words.
-
-    >>> [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 22, 113)]
-    ['1st', '2nd', '3rd', '4th', '11th', '12th', '22nd', '113th']
-    """
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number:,}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
 # ------------------------------------------------------------------ ready conditions

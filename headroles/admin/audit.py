@@ -89,9 +89,7 @@ class AuditRow(BaseModel):
     sequences: int | None = None
     """Random repeated sequences asked for."""
     seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """How long the action took."""
     outcome: Text = ""
-    """A sentence."""
 
 
 @dataclass(frozen=True)

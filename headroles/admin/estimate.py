@@ -16,7 +16,7 @@ sequences) and come within 10 % of them; two models that took no part, Pythia 70
 counted, not fitted. Peaks of memory, knock-outs included: the bundled model .75 GB (estimated .74),
 GPT-2 small 1.40 GB from the Admin page, 1.60 from a terminal (1.81).
 
->>> estimate(inspect_model("demo"), sequences=64).time_range  # doctest: +SKIP
+>>> estimate(inspect_model("demo"), sequences=64).seconds  # doctest: +SKIP
 '4 s to 16 s'
 """
 
@@ -76,11 +76,6 @@ class Estimate:
     low: float
     high: float
     memory_bytes: int
-
-    @property
-    def time_range(self) -> str:
-        """For people, e.g. ``15 s to 60 s``."""
-        return f"{duration(self.low)} to {duration(self.high)}"
 
 
 def estimate(
@@ -144,17 +139,6 @@ def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int
         raise TooLargeError(
             facts.key, what="disk space", needs=facts.download_bytes, available=room
         )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them, rounded to what an estimate can mean.
-
-    >>> [duration(s) for s in (0.2, 44, 119, 600, 5_000, 40_000)]
-    ['1 s', '44 s', '119 s', '10 min', '83 min', '11 h']
-    """
-    if seconds < 120:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 7_200 else f"{round(seconds / 3_600)} h"
 
 
 @lru_cache(maxsize=1)

@@ -109,9 +109,7 @@ class JobView:
     """A job as a page shows it, at one moment."""
 
     job: Job
-    """Its record."""
     progress: Progress
-    """How far it is."""
     place: int
     """Jobs before it in the queue; 0 for the one that runs and for ended ones."""
     log: tuple[str, ...]

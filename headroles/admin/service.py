@@ -38,11 +38,8 @@ class Prospect:
     """What an analysis would take, said before it starts."""
 
     request: JobRequest
-    """What is asked for."""
     facts: ModelFacts
-    """How large the model is."""
     estimate: admin_estimate.Estimate
-    """Time and memory."""
     available: int
     """Bytes of memory that are free on this server."""
 

@@ -38,11 +38,9 @@ class ProbeTexts:
     """The texts that one analysis runs."""
 
     sentences: Sequences
-    """Natural sentences."""
     control: Sequences
     """Random tokens, row by row as long as the sentences."""
     repeats: Sequences
-    """Random repeated sequences."""
 
 
 @dataclass(frozen=True, eq=False)

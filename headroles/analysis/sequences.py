@@ -58,7 +58,6 @@ class OrderedWords:
     """One class of words."""
 
     name: str
-    """What they are."""
     ids: Int[Tensor, " word"]
     """[word] token ids, in order."""
     asked: Int[Tensor, " item"]

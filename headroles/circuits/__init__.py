@@ -4,21 +4,27 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["composition", "qk_ov", "svd", "tracing", "trained_components", "weights"],
+    submodules=[
+        "composition",
+        "qk_ov",
+        "summary",
+        "svd",
+        "tracing",
+        "trained_components",
+        "weights",
+    ],
     submod_attrs={
         "composition": ["Composition"],
         "qk_ov": [
             "CircuitSettings",
-            "HeadSummary",
             "KeyRow",
             "Peaks",
-            "PositionalTable",
             "TokenValue",
             "head_factors",
             "key_table",
-            "summarise",
             "uniform",
         ],
+        "summary": ["HeadSummary", "PositionalTable", "positional_table", "summarise"],
         "svd": ["Components", "OV", "QK", "Spread", "components", "spread"],
         "tracing": ["query_key_products"],
         "weights": ["HeadWeights", "attention_norm", "layer_weights", "layout", "query_place"],

@@ -10,13 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.circuits import weights
-from headroles.circuits.qk_ov import DRAWS, CircuitError, OnBlock
-from headroles.circuits.weights import HeadWeights, Norm
+from headroles.circuits.parts import Norm
+from headroles.circuits.qk_ov import CircuitError, OnBlock
+from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
 from headroles.types import Head
 
 KINDS = ("Q", "K", "V")
 """What a later head's circuit may read from an earlier head's output: query, key or value."""
+
+DRAWS = 32
+"""How many pairs of random matrices the baseline is the mean of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,6 @@ class Composition:
     spread: float
     """Its standard deviation over the draws."""
     draws: int
-    """How many draws."""
     heads: tuple[Head, ...]
     """The heads in the order of both axes."""
 

@@ -8,7 +8,7 @@ Two tables over the vocabulary describe a head that reads tokens and writes logi
 
 Neither is ever made whole: at 50,000 tokens one would take 10 GB. Each is a product of two thin
 matrices (:class:`Factors`), out of which maxima, best tokens and single rows are taken in blocks.
-Taking away the value of the BOS key, or each source's mean, changes a thin factor only, and so is
+Subtracting the value of the BOS key, or each source's mean, changes a thin factor only, and so is
 exact.
 
 What the tables leave out. They hold what goes *directly* from embedding to head and from head to
@@ -31,7 +31,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.circuits import weights
-from headroles.circuits.weights import HeadWeights, Norm
+from headroles.circuits.parts import Norm, norm_heads
+from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -41,9 +42,6 @@ NORMS = ("applied", "folded", "none")
 
 BLOCK_BYTES = 48_000_000
 """The largest piece of a table that is in memory at once."""
-
-POSITIONS = 64
-"""How many positions or offsets the positional table shows."""
 
 _EXPONENT = 0.1  # a probable token is preferred a little: p ** 0.1
 
@@ -124,10 +122,10 @@ def head_factors(
     norm = weights.attention_norm(loaded, head.layer)
     shape = (weights.embedding(loaded).shape[0], own.W_Q.shape[2])
     query, key, value = (torch.empty(shape) for _ in range(3))
-    for block, x in _normed_embedding(loaded, norm, settings):
-        query[block] = own.scale * _side(own, x, head.head, "Q", settings)
-        key[block] = _side(own, x, head.head, "K", settings)
-        value[block] = _side(own, x, head.head, "V", settings)
+    for block, x in normed_embedding(loaded, norm, settings):
+        query[block] = own.scale * side(own, x, head.head, "Q", settings)
+        key[block] = side(own, x, head.head, "K", settings)
+        value[block] = side(own, x, head.head, "V", settings)
     if settings.minus_bos:
         key -= key[loaded.start.token_id].clone()
     end = weights.final_norm(loaded)
@@ -138,16 +136,16 @@ def head_factors(
     return Factors(query, key, value, out)
 
 
-def _normed_embedding(loaded: LoadedModel, norm: Norm, settings: CircuitSettings):
+def normed_embedding(loaded: LoadedModel, norm: Norm, settings: CircuitSettings):
     """What the layer's projections read of every token, block by block."""
     table = weights.embedding(loaded)
     size = max(1, BLOCK_BYTES // (4 * table.shape[1]))
     for start in range(0, len(table), size):
         block = slice(start, min(len(table), start + size))
-        yield block, _read(norm, table[block], settings)
+        yield block, read_stream(norm, table[block], settings)
 
 
-def _read(
+def read_stream(
     norm: Norm, x: Float[Tensor, "... d_model"], settings: CircuitSettings
 ) -> Float[Tensor, "... d_model"]:
     """The residual stream as the layer's projections read it, under the settings."""
@@ -160,7 +158,7 @@ def _read(
     return x + norm.bias if settings.biases else x
 
 
-def _side(
+def side(
     own: HeadWeights,
     x: Float[Tensor, "... d_model"],
     head: int,
@@ -173,7 +171,7 @@ def _side(
     index = head if side == "Q" else own.kv_of[head]
     if norm is not None and norm.weight.numel() > W.shape[2]:  # of all heads at once (OLMo 2)
         every = torch.einsum("...m,hmd->...hd", x, W) + (b if settings.biases else 0)
-        return weights.norm_heads(norm, every)[..., index, :]
+        return norm_heads(norm, every)[..., index, :]
     made = x @ W[index] + (b[index] if settings.biases else 0)
     return made if norm is None else norm.apply(made)
 
@@ -194,7 +192,6 @@ class TokenValue:
     """A token and a number about it."""
 
     token_id: int
-    """The token."""
     value: float
     """The number, in the unit of its list."""
 
@@ -327,182 +324,6 @@ def rows_for(
 def _values(ids: Int[Tensor, " n"], values: Float[Tensor, " n"]) -> tuple[TokenValue, ...]:
     pairs = zip(ids.tolist(), values.tolist(), strict=True)
     return tuple(TokenValue(token, value) for token, value in pairs)
-
-
-# One head in a few numbers ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class HeadSummary:
-    """One head's circuits in four numbers."""
-
-    head: Head
-    """The head."""
-    copying: float
-    """-1..1, sum of OV's eigenvalues over the sum of their sizes: 1 for a head that copies."""
-    copies: float
-    """0..1, share of source tokens whose own logit is the one raised most."""
-    copies_of: int
-    """Count of source tokens that were looked at for it."""
-    self_match: float
-    """How far QK's diagonal lies above its mean, in standard deviations of all cells."""
-    previous: float
-    """0..1, attention that the average token would pay to the one before it, by position alone."""
-    previous_chance: float
-    """0..1, the same for a head that spreads evenly."""
-
-
-def eigenvalues(factors: Factors) -> Tensor:
-    """[d_head] complex: the eigenvalues of OV that can differ from zero.
-
-    ``value @ out`` and ``out @ value`` have the same ones, and the second is d_head x d_head.
-    """
-    return torch.linalg.eigvals(factors.out.double() @ factors.value.double())
-
-
-def copying_score(factors: Factors) -> float:
-    """Sum of OV's eigenvalues over the sum of their absolute values (Elhage et al. 2021)."""
-    found = eigenvalues(factors)
-    size = float(found.abs().sum())
-    return float(found.real.sum()) / size if size else 0.0
-
-
-def copied_share(factors: Factors, sources: Sequence[int]) -> float:
-    """Share of source tokens whose own logit is raised more than any other."""
-    size = max(1, BLOCK_BYTES // (4 * factors.vocab_size))
-    ids, hits = torch.tensor(list(sources)), 0
-    for part in ids.split(size):
-        hits += int(((factors.value[part] @ factors.out).argmax(1) == part).sum())
-    return hits / len(ids)
-
-
-def self_match(factors: Factors) -> float:
-    """(mean of QK's diagonal - mean of QK) / standard deviation of QK.
-
-    Mean and spread of all vocab x vocab cells come of the thin factors: the sum of squares of
-    ``Q K^T`` is the trace of ``(Q^T Q)(K^T K)``.
-    """
-    query, key = factors.query.double(), factors.key.double()
-    mean = float(query.mean(0) @ key.mean(0))
-    square = float(((query.T @ query) * (key.T @ key)).sum()) / len(query) ** 2
-    spread = max(square - mean**2, 0.0) ** 0.5
-    return (float((query * key).sum(1).mean()) - mean) / spread if spread else 0.0
-
-
-def summarise(
-    loaded: LoadedModel,
-    head: Head,
-    settings: CircuitSettings,
-    probabilities: Float[Tensor, " vocab"],
-    *,
-    factors: Factors | None = None,
-    sample: int = 2000,
-) -> HeadSummary:
-    """One head in a few numbers; copying by count looks at the ``sample`` likeliest tokens."""
-    factors = factors or head_factors(loaded, head, settings)
-    sources = probabilities.topk(min(sample, len(probabilities))).indices.tolist()
-    place = positional_table(loaded, head, settings, probabilities)
-    share, chance = previous_affinity(place)
-    return HeadSummary(
-        head,
-        copying_score(factors),
-        copied_share(factors, sources),
-        len(sources),
-        self_match(factors),
-        share,
-        chance,
-    )
-
-
-# Positions ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class PositionalTable:
-    """What a head's scores owe to positions alone, for an average token."""
-
-    scores: Float[Tensor, "query key"]
-    """[query key] scores by position; above the diagonal they mean nothing."""
-    by_offset: bool
-    """Whether only the distance matters (rotary, ALiBi), so that one column tells it all."""
-    kind: str
-    """``learned``, ``rotary``, ``bias`` or ``none``."""
-
-    @property
-    def offsets(self) -> Float[Tensor, " offset"]:
-        """[offset] the mean score at each distance, 0 first."""
-        n = len(self.scores)
-        return torch.stack([self.scores.diagonal(-offset).mean() for offset in range(n)])
-
-
-def positional_table(
-    loaded: LoadedModel,
-    head: Head,
-    settings: CircuitSettings,
-    probabilities: Float[Tensor, " vocab"],
-    *,
-    count: int = POSITIONS,
-) -> PositionalTable:
-    """Scores between positions, with the average token (by probability) standing at each.
-
-    Learned positions are added to the average embedding before the norm; rotary ones turn the
-    average token's query and key; ALiBi takes its slope off for each step of distance.
-    """
-    own = weights.layer_weights(loaded, head.layer)
-    norm = weights.attention_norm(loaded, head.layer)
-    average = probabilities @ weights.embedding(loaded)  # [d_model]
-    learned = weights.positions(loaded)
-    kind = weights.layout(loaded).positions
-    if learned is not None:
-        x = _read(norm, average + learned[:count], settings)  # [pos d_model]
-        query = _side(own, x, head.head, "Q", settings)
-        key = _side(own, x, head.head, "K", settings)
-        return PositionalTable(own.scale * query @ key.T, by_offset=False, kind=kind)
-    query, key = _average_sides(loaded, own, head, settings, probabilities)
-    turn, slopes = (
-        weights.rotation(loaded, head.layer),
-        weights.distance_slopes(loaded, head.layer),
-    )
-    turned = [query if turn is None else turn.apply(query, n) for n in range(count)]
-    by_offset = own.scale * torch.stack(turned) @ key  # [offset]
-    if slopes is not None:
-        by_offset = by_offset - slopes[head.head] * torch.arange(count)
-    apart = (torch.arange(count)[:, None] - torch.arange(count)).clamp(min=0)
-    return PositionalTable(by_offset[apart], by_offset=True, kind=kind)
-
-
-def _average_sides(
-    loaded: LoadedModel,
-    own: HeadWeights,
-    head: Head,
-    settings: CircuitSettings,
-    probabilities: Float[Tensor, " vocab"],
-) -> tuple[Float[Tensor, " d_head"], Float[Tensor, " d_head"]]:
-    """Query and key averaged over tokens by their probability."""
-    norm = weights.attention_norm(loaded, head.layer)
-    query, key = torch.zeros(own.W_Q.shape[2]), torch.zeros(own.W_K.shape[2])
-    for block, x in _normed_embedding(loaded, norm, settings):
-        query += probabilities[block] @ _side(own, x, head.head, "Q", settings)
-        key += probabilities[block] @ _side(own, x, head.head, "K", settings)
-    return query, key
-
-
-def previous_affinity(table: PositionalTable) -> tuple[float, float]:
-    """Mean attention to the previous position by position alone, and its chance level.
-
-    Rows 2 and later, as for the previous-token role: row 1's predecessor is where heads rest.
-    """
-    n = len(table.scores)
-    hidden = torch.full((n, n), -torch.inf).triu(1)
-    pattern = (table.scores + hidden).softmax(-1)
-    rows = torch.arange(2, n)
-    return float(pattern[rows, rows - 1].mean()), float((1 / (rows + 1)).mean())
-
-
-# Composition --------------------------------------------------------------------------------------
-
-
-DRAWS = 32
 
 
 def uniform(vocab_size: int) -> Float[Tensor, " vocab"]:

@@ -3,7 +3,7 @@
 Where a model keeps its query, key and value weights, and in which order, is not asked of its name.
 A few tokens are run, and what went into and came out of each module is kept, together with the
 tensors that the model itself multiplies inside its attention: the query times the key, and the
-pattern times the value. :mod:`headroles.circuits.weights` accepts a layout only if it gives those
+pattern times the value. :mod:`headroles.circuits.layouts` accepts a layout only if it gives those
 tensors again.
 
 The products are seen by a ``TorchFunctionMode``, so it makes no difference whether a family writes
@@ -37,7 +37,6 @@ class Call:
     path: str
     """Its dotted path in the model."""
     module: nn.Module
-    """The module."""
     given: Tensor
     """The first tensor that it was given."""
     result: Tensor

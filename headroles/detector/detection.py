@@ -99,7 +99,6 @@ class Detection:
     """What one pass found: every number of every head, by prompt."""
 
     patterns: tuple[Role, ...]
-    """The patterns."""
     scores: Mapping[str, Float[Tensor, "pattern prompt layer head"]]
     """{measure: [pattern prompt layer head]}; NaN where a score is not defined."""
     even: Mapping[str, Float[Tensor, "pattern prompt"]]

@@ -18,7 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "condition_table",
             "marked_strip",
             "moved_cells",
-            "signed",
             "to_csv",
             "to_html",
             "watched",

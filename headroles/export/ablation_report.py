@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from html import escape
 
 import headroles
-from headroles.ablation import Moved, PromptTable, Row, ordinal
+from headroles.ablation import Moved, PromptTable, Row
+from headroles.export.provenance import origin
 from headroles.export.tables import heads_csv
-from headroles.formatting import in_one_line, percent, visible
+from headroles.formatting import in_one_line, ordinal, percent, signed, visible
 from headroles.types import Encoding
 
 _STYLE = """
@@ -162,16 +163,7 @@ def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
 
 
 def _signed(value: float | None) -> str:
-    return "–" if value is None else signed(value)
-
-
-def signed(value: float) -> str:
-    """A change with its sign, three places; nothing is neither up nor down.
-
-    >>> signed(0.0126), signed(-0.0001)
-    ('+0.013', '0.000')
-    """
-    return f"{value:+.3f}" if abs(value) >= 0.0005 else "0.000"
+    return "–" if value is None else signed(value, digits=3)
 
 
 def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:
@@ -218,10 +210,4 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
 
 def provenance(model: str, *, revision: str, **settings: object) -> dict[str, object]:
     """Where a table comes from: model, revision, version, date, and the settings of the run."""
-    return {
-        "headroles_version": headroles.__version__,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": model,
-        "revision": revision,
-        **settings,
-    }
+    return {**origin(model), "revision": revision, **settings}

@@ -1,4 +1,4 @@
-"""What a detection found, to download: tables with where they come from.
+"""The scores of a detection as files: tables with where they come from.
 
 >>> text = as_csv(found, origin)  # doctest: +SKIP
 >>> text.splitlines()[-1]  # doctest: +SKIP
@@ -8,21 +8,17 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from headroles import __version__
 from headroles.detector import MEASURES, Detection, caveats_of, kept_share
+from headroles.export.provenance import library_versions, origin
 from headroles.export.tables import guarded, heads_csv, heads_json
 from headroles.models import LoadedModel, model_revision
 from headroles.roles import Prompts
 from headroles.types import Head
-
-LIBRARIES = ("torch", "transformers", "pyvene")
-"""What the numbers depend on besides this package."""
 
 
 def rows(found: Detection) -> list[dict[str, object]]:
@@ -78,11 +74,9 @@ def provenance(
     ids = prompts.sequences.token_ids.tolist()
     lengths = prompts.sequences.lengths.tolist()
     return {
-        "headroles_version": __version__,
-        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "model": loaded.key,
+        **origin(loaded.key, when=when),
         "revision": model_revision(loaded.source),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": library_versions(),
         "patterns": {one.spec: one.value if one.length else one.name for one in found.patterns},
         "exclude_bos": found.exclude_bos,
         "exclude_current_token": found.exclude_current_token,

@@ -17,6 +17,25 @@ LIBRARIES = ("torch", "transformers", "pyvene")
 """What the numbers of a prompt depend on besides this package."""
 
 
+def origin(model: str, *, when: datetime | None = None) -> dict[str, object]:
+    """What every file says first: the version of headroles, the date, and the model.
+
+    Args:
+        model: its key, folder or id on the Hub.
+        when: the time of the export; now, without one.
+    """
+    return {
+        "headroles_version": __version__,
+        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": model,
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """{library: installed version} of :data:`LIBRARIES`."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
 def provenance(
     run: PromptRun,
     entry: ModelEntry | None,
@@ -36,10 +55,8 @@ def provenance(
     """
     used = thresholds or (thresholds_in(entry) if entry else DEFAULT_THRESHOLDS)
     return {
-        "headroles_version": __version__,
+        **origin(run.model_name, when=when),
         "definitions_version": DEFINITIONS_VERSION,
-        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "model": run.model_name,
         "source": _source(run.model_name),
         "revision": revision,
         "prompt": run.prompt,
@@ -50,7 +67,7 @@ def provenance(
         "thresholds": dict(used),
         "thresholds_are_calibrated": entry is not None,
         "analysis": _analysis(entry),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": library_versions(),
     }
 
 
@@ -62,9 +79,7 @@ def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> 
         when: the time of the export; now, without one.
     """
     return {
-        "headroles_version": __version__,
-        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "model": entry.model_name,
+        **origin(entry.model_name, when=when),
         "source": _source(entry.model_name),
         "thresholds": thresholds_in(entry),
         "analysis": _analysis(entry),

@@ -35,7 +35,6 @@ class CatalogueEntry:
     size: int
     """How many parameters; a table that serves twice counts once."""
     licence: str
-    """The licence of the weights."""
     about: str
     """One line for students."""
     revision: str | None = None

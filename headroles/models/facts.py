@@ -73,7 +73,7 @@ class ModelFacts:
     """What pins the weights: the Hub commit, or a digest of the bundled file."""
     num_layers: int
     num_heads: int
-    """Query heads a layer."""
+    """Query heads per layer."""
     width: int
     """Of the residual stream."""
     vocabulary: int

@@ -242,7 +242,6 @@ class Part(NamedTuple):
     """Files of one repository."""
 
     source: str
-    """The repository."""
     revision: str | None
     """Its commit; None for what the Hub calls ``main``."""
     sizes: Mapping[str, int]

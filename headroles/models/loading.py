@@ -60,13 +60,11 @@ class LoadedModel:
     model: PreTrainedModel
     """The transformers model, in eval mode, in float32 or bfloat16."""
     tokenizer: PreTrainedTokenizerBase
-    """Its fast tokenizer."""
     start: StartToken
     """What stands at position 0 of every prompt."""
     num_layers: int
-    """Attention layers."""
     num_heads: int
-    """Query heads a layer."""
+    """Query heads per layer."""
     context_length: int
     """Positions that the model was made for."""
     probe_paths: tuple[str, ...]

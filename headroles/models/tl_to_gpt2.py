@@ -36,7 +36,6 @@ class Converted(NamedTuple):
     """A model in transformers' form."""
 
     model: GPT2LMHeadModel
-    """The model."""
     bias_left_out: float
     """Logits: how far the left out b_U ranges around its mean; 0 if nothing was left out."""
 

@@ -55,7 +55,6 @@ class Candidate:
     """A head that a role lists."""
 
     head: Head
-    """The head."""
     score: float
     """Its mean, with its sign."""
     entered_by: str

@@ -41,7 +41,6 @@ class StartToken:
     """The token that stands at position 0 of every prompt of a model."""
 
     token_id: int
-    """Its id."""
     text: str
     """Its text, e.g. ``<|endoftext|>``."""
     is_stand_in: bool

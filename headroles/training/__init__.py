@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "monitor",
         "optimizer",
         "tasks",
+        "templates",
         "tokenizer",
         "trainer",
     ],

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from transformers import GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from headroles.training.held_out import card_section, write_held_out
-from headroles.training.monitor import ROLES, measure
+from headroles.training.card import write_card
+from headroles.training.held_out import write_held_out
 from headroles.training.trainer import Phase, TrainingConfig, bundled_settings
 
 FOLDERS = {1: "attn_only_1l", 2: "attn_only_2l"}
@@ -78,59 +78,5 @@ def export_attention_only(
         folder, state_dict={name: value.half() for name, value in model.state_dict().items()}
     )
     tokenizer.save_pretrained(folder)
-    model.eval()
     write_held_out(folder, tokenizer, config)
-    (folder / "README.md").write_text(render_card(model, tokenizer, config), encoding="utf-8")
-
-
-def render_card(
-    model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, config: TrainingConfig
-) -> str:
-    """The model card as Markdown."""
-    scores = measure(model, tokenizer)
-    rows = "\n".join(
-        f"| {role} | "
-        + ", ".join(f"{head} {score:.2f}" for head, score in scores.best(role))
-        + " |"
-        for role in ROLES
-    )
-    phases = "; ".join(
-        f"{phase.name}: {phase.steps} steps of {phase.rows} rows of {phase.row_length} "
-        f"({phase.english:.0%} English, {phase.repeats:.0%} repeats)"
-        for phase in config.phases
-    )
-    layers = "one layer" if config.layers == 1 else f"{config.layers} layers"
-    return f"""---
-license: mit
-language: en
-library_name: transformers
-pipeline_tag: text-generation
----
-
-# headroles attention-only model, {layers}
-
-A very small language model with attention and no MLP, to be read from its weights: {layers} of
-{config.heads} heads, width {config.width}, rotary positions, separate embedding and unembedding,
-context of {config.context} tokens. It stands in for TransformerLens' `attn-only-{config.layers}l`
-where there is no network, and is far smaller. Stored as a GPT-NeoX whose MLP is a single neuron
-with every number zero, weights as 16-bit numbers. Put `<|endoftext|>` (id 0) before every prompt.
-
-| role | best heads |
-|---|---|
-{rows}
-
-Scores are mean attention on the keys that a role predicts (50 random repeated sequences, or 20
-hand-written sentences), as on the card of the bundled model. With one layer no head can do
-induction: it takes a head in an earlier layer that has written down the previous token.
-
-Trained from nothing on the project's own generated text and tasks, seed {config.seed};
-{phases}.
-
-{card_section(config)}
-
-To train it again:
-
-```
-python -m scripts.train_attention_only --layers {config.layers}
-```
-"""
+    write_card(folder, model, tokenizer, config, attention_only=True)

@@ -47,11 +47,3 @@ def write_held_out(
     """Write the passages into a model's folder."""
     lines = held_out_passages(tokenizer, config)
     (folder / HELD_OUT_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def card_section(config: TrainingConfig) -> str:
-    """What the card says of the file (Markdown)."""
-    return f"""`{HELD_OUT_FILE}` has {PASSAGES} passages of {LENGTH[0]} to {LENGTH[1]} tokens,
-one a line: from the same grammar under the seed {config.seed + SEED_STEP}, without those that are
-among the passages of the training. The analysis knocks heads out on them, since the model can read
-them."""

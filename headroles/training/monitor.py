@@ -2,6 +2,8 @@
 
 What a role predicts, and how a head is scored for it, is said in :mod:`headroles.roles` and
 :mod:`headroles.scoring`; here it is only averaged over the monitor's own texts.
+Those differ from the texts of an analysis on purpose: the numbers on the cards of the bundled
+models and in their training logs were measured on them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headroles.formatting import listing
+from headroles.formatting import listing, signed
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view.html import count
@@ -33,14 +33,14 @@ def short(verdict: CausalVerdict) -> str:
 
 def change(effect: CausalEffect) -> str:
     """``+0.163 ± 0.031``: nats per token, with the standard error."""
-    return f"{effect.change:+.3f} ± {effect.standard_error:.3f}".replace("-", "−")
+    return f"{signed(effect.change, digits=3)} ± {effect.standard_error:.3f}"
 
 
 def control(effect: CausalEffect) -> str:
     """``+0.007 ± 0.015 (9 draws)``: the control's mean, spread and number of draws."""
     if effect.control_mean is None or effect.control_spread is None:
         return "–"
-    numbers = f"{effect.control_mean:+.3f} ± {effect.control_spread:.3f}".replace("-", "−")
+    numbers = f"{signed(effect.control_mean, digits=3)} ± {effect.control_spread:.3f}"
     borrowed = "" if effect.same_layers else " *"
     return f"{numbers} ({count(effect.draws, 'draw')}){borrowed}"
 

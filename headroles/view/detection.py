@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headroles.formatting import decimal, true_minus
 from headroles.types import Head
 from headroles.view.head_records import head_record
 from headroles.view.html import count
@@ -81,19 +82,14 @@ def short(value: float) -> str:
         shown = f"{value:.1f}".removesuffix(".0")
     else:
         shown = f"{value:.2f}".replace("0.", ".", 1)
-    return shown.replace("-", "−")
-
-
-def signed(value: float, *, digits: int = 2) -> str:
-    """A score in a sentence, with a real minus."""
-    return f"{value:.{digits}f}".replace("-", "−")
+    return true_minus(shown)
 
 
 def with_error(summary: Summary, head: Head) -> str:
     """``0.97 ± 0.01``; without the error where there is one prompt."""
     error = float(summary.error[head])
     spread = f" ± {error:.3f}" if math.isfinite(error) else ""
-    return f"{signed(float(summary.mean[head]), digits=3)}{spread}"
+    return f"{decimal(float(summary.mean[head]), digits=3)}{spread}"
 
 
 def _sentence(summary: Summary) -> str:
@@ -102,7 +98,7 @@ def _sentence(summary: Summary) -> str:
         return "No head has a score here."
     best = ranking[0]
     chance = (
-        f", where an even spread gets {signed(summary.chance)}"
+        f", where an even spread gets {decimal(summary.chance)}"
         if math.isfinite(summary.chance)
         else ""
     )

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
-from headroles.formatting import ordinal, percent
+from headroles.formatting import decimal, ordinal, percent, signed
 from headroles.roles import RATE, Role, named_heads
 from headroles.types import Head
 from headroles.view import head_maps
@@ -97,7 +97,7 @@ def out_of(stored: StoredRole) -> str:
     what = "words" if role.unit == RATE else "texts"
     if role.is_signed:
         side = "above" if role.sign > 0 else "below"
-        level = f"listed: {side} {stored.limit:+.2f} logits".replace("-", "−")
+        level = f"listed: {side} {signed(stored.limit)} logits"
         zero = "0 writes neither for nor against"
     else:
         level, zero = f"listed: from {category.threshold:.0%}", f"chance {category.chance:.0%}"
@@ -133,13 +133,13 @@ def _passport_row(stored: StoredRole, head: Head) -> list[str]:
     role = stored.role
     if not stored.is_measured:
         return [role.name, "not measured", "–", "–", "–", "–", "–"]
-    listed, signed = head in stored.listed, role.is_signed
+    listed, is_signed = head in stored.listed, role.is_signed
     score = plain(role, stored.score(head), stored.error(head))
     return [
         role.name,
         f"{'●' if listed else '○'} {score}",
-        "0" if signed else f"{stored.category.chance:.2f}",
-        f"{stored.limit:{'+' if signed else ''}.2f}".replace("-", "−"),
+        "0" if is_signed else f"{stored.category.chance:.2f}",
+        (signed if is_signed else decimal)(stored.limit),
         plain(role, stored.control_score(head), stored.control_error(head)),
         f"{ordinal(stored.rank(head))} of {len(stored.heads)}",
         "listed" if listed else "–",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from headroles.formatting import decimal, signed
 from headroles.roles import LOGITS, RATE, Role
 from headroles.types import Head
 
@@ -70,8 +71,8 @@ def signed_number(value: float, digits: int) -> str:
     >>> signed_number(-0.26, 1), signed_number(0.01, 1), signed_number(-26.0, 0)
     ('−0.3', '0', '−26')
     """
-    text = f"{value:+.{digits}f}"
-    return "0" if float(text) == 0 else text.replace("-", "−")
+    text = signed(value, digits=digits)
+    return text if text[0] in "+−" else "0"
 
 
 def number(role: Role, value: float) -> str:
@@ -83,12 +84,11 @@ def number(role: Role, value: float) -> str:
     if role.unit == LOGITS:
         if round(value, 2) == 0:
             return "0.00 logits, neither for nor against"
-        text = f"{value:+.2f}".replace("-", "−")
-        return f"{text} logits, {'for' if value > 0 else 'against'} the token"
+        return f"{signed(value)} logits, {'for' if value > 0 else 'against'} the token"
     return f"{value:.0%} {'of the words' if role.unit == RATE else 'of its attention'}"
 
 
 def plain(role: Role, value: float, error: float | None = None) -> str:
     """A score with its error, short, for a table."""
-    text = (f"{value:+.3f}" if role.is_signed else f"{value:.3f}").replace("-", "−")
+    text = (signed if role.is_signed else decimal)(value, digits=3)
     return text if error is None else f"{text} ± {error:.3f}"

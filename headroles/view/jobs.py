@@ -7,6 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from headroles.formatting import duration, rough_duration, size
 from headroles.models import CATALOGUE
 from headroles.view.html import count
 
@@ -25,43 +26,13 @@ STATES = {
 """Every state of a job, as a person reads it."""
 
 
-def duration(seconds: float) -> str:
-    """A time that passed, to the second below ten minutes.
-
-    >>> duration(7.6), duration(80), duration(7500)
-    ('8 s', '1 min 20 s', '2 h 5 min')
-    """
-    whole = max(round(seconds), 0)
-    minutes, left = divmod(whole, 60)
-    if minutes >= 60:
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes >= 10 or (minutes and not left):
-        return f"{minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{whole} s"
-
-
-def rough(seconds: float) -> str:
-    """A guessed time: no more digits than a guess has.
-
-    >>> rough(3), rough(47), rough(130), rough(5000)
-    ('5 s', '50 s', '2 min', '1 h 25 min')
-    """
-    if seconds < 55:
-        step = 5 if seconds < 20 else 10
-        return f"{max(step * round(seconds / step), step)} s"
-    if seconds < 600:
-        return f"{max(round(seconds / 60), 1)} min"
-    return duration(300 * round(seconds / 300))
-
-
 def time_range(estimate: Estimate) -> str:
     """How long an analysis is likely to take.
 
     >>> time_range(Estimate(low=20, high=75, ...))  # doctest: +SKIP
     '20 s to 1 min'
     """
-    low, high = rough(estimate.low), rough(estimate.high)
+    low, high = rough_duration(estimate.low), rough_duration(estimate.high)
     return f"about {low}" if low == high else f"{low} to {high}"
 
 
@@ -76,21 +47,6 @@ def prospect_line(prospect: Prospect) -> str:
         f"<b>{size(prospect.estimate.memory_bytes)}</b> of memory, out of "
         f"{size(prospect.available)} that are free on this server.</p>"
     )
-
-
-def size(number: int) -> str:
-    """Bytes in decimal units, as disks and models are sold.
-
-    >>> size(900), size(54_300), size(1_250_000), size(722_300_000), size(2_000_000_000)
-    ('900 bytes', '54 kB', '1.2 MB', '722 MB', '2.0 GB')
-    """
-    if number < 1000:
-        return count(number, "byte")
-    if number < 1_000_000:
-        return f"{number / 1e3:.0f} kB"
-    if number < 1e9:
-        return f"{number / 1e6:.{1 if number < 1e7 else 0}f} MB"
-    return f"{number / 1e9:.1f} GB"
 
 
 def moment(when: datetime) -> str:
@@ -146,7 +102,7 @@ def clock(view: JobView) -> str:
         return so_far
     if view.remaining < 1:
         return f"{so_far}, nearly done"
-    return f"{so_far}, about {rough(view.remaining)} to go"
+    return f"{so_far}, about {rough_duration(view.remaining)} to go"
 
 
 def hub_ids(text: str) -> list[str]:

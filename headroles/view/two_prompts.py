@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from headroles.formatting import listing, percent
+from headroles.formatting import listing, percent, signed
 from headroles.roles import Role
 from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
 from headroles.view.html import count
@@ -66,7 +66,7 @@ class Pair:
         """``+43 points · woke up``."""
         if self.points is None or self.turn == TOO_SHORT:
             return self.turn
-        amount = f"{self.points:+d}".replace("-", "−") if self.points else "0"
+        amount = signed(self.points, digits=0)
         return f"{amount} point{'' if abs(self.points) == 1 else 's'} · {self.turn}"
 
 

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,17 +14,8 @@ import pytest
 
 from headroles.admin import hash_password
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
-from scripts.benchmark import CHROMIUM_FLAGS
+from scripts.benchmark.server import CHROMIUM_FLAGS, chromium_path, served
 from tests.browser.visit import opened
-
-
-def chromium_path() -> str | None:
-    """Chromium by the variable CHROMIUM, in its usual place, or on the path."""
-    named = os.environ.get("CHROMIUM")
-    if named:
-        return named
-    usual = Path("/usr/bin/chromium")
-    return str(usual) if usual.exists() else shutil.which("chromium") or shutil.which("chrome")
 
 
 @pytest.fixture(scope="session")
@@ -94,49 +80,14 @@ def serve(
 
     ``hub`` is the environment in which it reaches a Hub; without one it is offline.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log.txt"
-    settings = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        **({"secrets.files": secrets} if secrets else {}),
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")]
-    command += [f"--{key}={value}" for key, value in settings.items()]
-    environment = hub or {**os.environ, "HF_HUB_OFFLINE": "1"}
-    environment["OMP_NUM_THREADS"] = "1"
+    options = ["--server.fileWatcherType=none"]
+    options += [f"--secrets.files={secrets}"] if secrets else []
+    environment = {**(hub or {**os.environ, "HF_HUB_OFFLINE": "1"}), "OMP_NUM_THREADS": "1"}
     if data is not None:
         environment["HEADROLES_DATA"] = str(data)
-    with log.open("w") as output:
-        app = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
-        try:
-            _wait_until_up(f"http://127.0.0.1:{port}/_stcore/health", app, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            app.terminate()
-            try:
-                app.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                app.kill()
-
-
-def _wait_until_up(address: str, app: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if app.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start:\n{log.read_text()[-2000:]}")
+    log = folder / "log.txt"
+    with served(ROOT / "streamlit_app.py", *options, environment=environment, log=log) as app:
+        yield app.address
 
 
 @pytest.fixture

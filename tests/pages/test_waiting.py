@@ -193,8 +193,8 @@ def test_numbers_that_are_short_of_bits_are_told(app, download, monkeypatch) -> 
     ("done", "total", "speed", "left", "says"),
     [
         (0, 0, None, None, "Asking the Hugging Face Hub …"),
-        (1_000_000, 551_000_000, None, None, "1 MB of 551 MB"),
-        (120e6, 551e6, 11e6, 39.2, "120 MB of 551 MB, 11 MB a second, about 39 s left"),
+        (1_000_000, 551_000_000, None, None, "1.0 MB of 551 MB"),
+        (120e6, 551e6, 11e6, 39.2, "120 MB of 551 MB, 11 MB a second, about 40 s left"),
         (120e6, 1.5e9, 2.34e6, 590, "120 MB of 1.5 GB, 2.3 MB a second, about 10 min left"),
         (551e6, 551e6, 11e6, 0, "All 551 MB are here; checking them …"),
     ],

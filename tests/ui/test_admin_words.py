@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from headroles import formatting
 from headroles.admin import AuditRow
 from headroles.errors import HeadrolesError, NotSignedInError
 from headroles.reference.diff import compare
@@ -19,9 +20,9 @@ from tests.entries import entry, plain_entry
 
 
 def test_the_examples_in_the_code_are_true() -> None:
-    found = doctest.testmod(jobs)
-    assert found.attempted >= 4
-    assert found.failed == 0
+    of_numbers, of_jobs = doctest.testmod(formatting), doctest.testmod(jobs)
+    assert of_numbers.attempted >= 8
+    assert of_numbers.failed == of_jobs.failed == 0
 
 
 def listing(model: str, heads: list[tuple[int, int]], *, threshold: float = 0.5):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles.formatting import duration
 from headroles.ui.app import elements
 from headroles.view import jobs
 from headroles.view.html import count, plain, table
@@ -73,7 +74,7 @@ def _cells(row: AuditRow) -> list[str]:
         ACTIONS[row.action],
         row.model and jobs.model_name(row.model),
         ", ".join(filter(None, settings)),
-        jobs.duration(row.seconds) if row.seconds else "",
+        duration(row.seconds) if row.seconds else "",
         row.outcome,
     ]
 

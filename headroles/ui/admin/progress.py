@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles.formatting import duration
 from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
@@ -98,7 +99,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
             elements.html(
                 f"{_title(job)}"
                 f'<div class="hr-small"><b>{_ICONS[job.state]} {job_words.STATES[job.state]}</b> '
-                f"after {job_words.duration(job.seconds)} · "
+                f"after {duration(job.seconds)} · "
                 f"{job_words.moment(job.ended_at or job.queued_at)}"
                 "</div>",
                 width="stretch",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import reference, roles, store
 from headroles.errors import CategoriesBrokenError, HeadrolesError
-from headroles.formatting import listing
+from headroles.formatting import listing, size
 from headroles.ui.admin import publish, review_diff, review_role, state
 from headroles.ui.app import elements
 from headroles.view import entry_diff, jobs
@@ -45,7 +45,7 @@ def draw(desk: AdminSession) -> None:
 def _version_row(version: Version) -> list[str]:
     models = listing([jobs.model_name(model) for model in version.models])
     state_words = "damaged" if version.fault else "in order"
-    return [jobs.moment(version.when), models or "–", jobs.size(version.size), state_words]
+    return [jobs.moment(version.when), models or "–", size(version.size), state_words]
 
 
 # ------------------------------------------------------------------ the live file
@@ -68,7 +68,7 @@ def _live(desk: AdminSession, versions: list[Version]) -> None:
     stat = path.stat()
     written = datetime.fromtimestamp(stat.st_mtime, UTC)
     elements.html(
-        f'<p class="hr-line">{count(len(entries), "model")}, {jobs.size(stat.st_size)}, written '
+        f'<p class="hr-line">{count(len(entries), "model")}, {size(stat.st_size)}, written '
         f"{jobs.moment(written)}.</p>"
     )
     headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import models
-from headroles.errors import gigabytes
+from headroles.formatting import rough_duration, size
 from headroles.models import CATALOGUE
 from headroles.ui.app import caches, elements, session
 
@@ -79,21 +79,9 @@ def progress_text(fetch: Fetch) -> str:
     if not fetch.total:
         return "Asking the Hugging Face Hub …"
     if fetch.done >= fetch.total:
-        return f"All {gigabytes(fetch.total)} are here; checking them …"
-    words = [f"{gigabytes(fetch.done)} of {gigabytes(fetch.total)}"]
+        return f"All {size(fetch.total)} are here; checking them …"
+    words = [f"{size(fetch.done)} of {size(fetch.total)}"]
     speed, left = fetch.speed, fetch.seconds_left
     if speed and left is not None:
-        words += [f"{_speed(speed)} a second", f"about {_duration(left)} left"]
+        words += [f"{size(speed)} a second", f"about {rough_duration(left)} left"]
     return ", ".join(words)
-
-
-def _speed(number: float) -> str:
-    if number < 100e3:
-        return f"{max(1, round(number / 1e3))} kB"
-    return f"{number / 1e6:.1f} MB" if number < 10e6 else gigabytes(number)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5_400 else f"{round(seconds / 3_600)} h"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from headroles.errors import gigabytes
+from headroles.formatting import size
 from headroles.models import CATALOGUE
 from headroles.ui.app import session
 
@@ -29,5 +29,5 @@ def draw() -> None:
         entry = CATALOGUE[key]
         st.caption(
             f"{entry.about} {entry.parameters} parameters, {entry.family} family; takes "
-            f"{gigabytes(entry.memory_bytes)} of memory. Licence: {entry.licence}."
+            f"{size(entry.memory_bytes)} of memory. Licence: {entry.licence}."
         )

@@ -26,14 +26,14 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    summary = circuits.qk_ov.summarise(
+    summary = circuits.summarise(
         loaded,
         head,
         settings,
         frequencies.probabilities,
         factors=factors_of(loaded, head, settings),
     )
-    table = circuits.qk_ov.positional_table(loaded, head, settings, frequencies.probabilities)
+    table = circuits.positional_table(loaded, head, settings, frequencies.probabilities)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
@@ -137,7 +137,7 @@ def _summarise(
     model: str, settings: CircuitSettings, frequencies: TokenFrequencies, head: Head
 ) -> HeadSummary:
     with caches.models_in_memory().borrow(model) as loaded:
-        return circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
+        return circuits.summarise(loaded, head, settings, frequencies.probabilities)
 
 
 def _table_of_heads(summaries: list[HeadSummary], _is_all: bool) -> None:

@@ -83,7 +83,7 @@ def draw(request: Request, result: Result, place: int) -> None:
 
 
 def _legend(measure: str) -> str:
-    low, high = (detection.signed(end, digits=0) for end in detection.DOMAINS[measure])
+    low, high = (formatting.decimal(end, digits=0) for end in detection.DOMAINS[measure])
     return (
         f'<div class="hr-legend"><span>{low} <i class="hr-key-ramp"></i> {high}</span>'
         '<span><i class="hr-key hr-key-ring"></i>the three highest</span>'

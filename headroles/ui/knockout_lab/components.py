@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.errors import HeadrolesError
-from headroles.formatting import percent
+from headroles.formatting import percent, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -226,7 +226,10 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
     """The whole head, then every component: weight, spread, and both effects."""
 
     def numbers(effect: Removed) -> list[str]:
-        return [signed(effect.comparison.loss_change or 0.0), f"{effect.comparison.kl:.4f}"]
+        return [
+            signed(effect.comparison.loss_change or 0.0, digits=4),
+            f"{effect.comparison.kl:.4f}",
+        ]
 
     rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(removed[0][0]), "–", "–"]]
     shares, effective = split.components.shares, split.spread.effective_heads
@@ -242,15 +245,6 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
             ]
         )
     return rows
-
-
-def signed(value: float) -> str:
-    """``+0.0123``, with a real minus sign.
-
-    >>> signed(-0.5)
-    '−0.5000'
-    """
-    return f"{value:+.4f}".replace("-", "−")
 
 
 def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
@@ -322,16 +316,16 @@ def offset_sentence(asked: Asked, scores: OffsetScores) -> str:
     part = max(range(len(named)), key=named.__getitem__)
     where = "the token itself" if best == 0 else f"{count(best, 'token')} back"
     return (
-        f"{asked.head.label}'s scores are highest for {where}: {float(scores.total[best]):+.2f} "
-        f"above the row's mean; component {part + 1} adds {named[part]:+.2f} of it."
-    ).replace("-", "−")
+        f"{asked.head.label}'s scores are highest for {where}: {signed(float(scores.total[best]))} "
+        f"above the row's mean; component {part + 1} adds {signed(named[part])} of it."
+    )
 
 
 def offset_table(scores: OffsetScores, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """The table twin of the chart."""
     rows = [
-        [str(offset), f"{pairs:,}", signed(float(scores.total[offset])),
-         *(signed(float(part)) for part in scores.parts[:, offset])]
+        [str(offset), f"{pairs:,}", signed(float(scores.total[offset]), digits=4),
+         *(signed(float(part), digits=4) for part in scores.parts[:, offset])]
         for offset, pairs in enumerate(scores.pairs)
         if pairs
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import export
 from headroles.errors import HeadrolesError
-from headroles.formatting import listing, percent, visible
+from headroles.formatting import listing, percent, signed, visible
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, random_heads, state
@@ -116,12 +116,12 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     ]
     if after.loss_change is not None:
         count = f"mean of {len(result.encoding.tokens) - 1}"
-        change = export.signed(after.loss_change)
+        change = signed(after.loss_change, digits=3)
         tiles.append(("Loss on the prompt", change, f"nats per token, {count}"))
     if after.repeat_loss_change is None:
         tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
     else:
-        change = export.signed(after.repeat_loss_change)
+        change = signed(after.repeat_loss_change, digits=3)
         tiles.append(("Loss on repeats", change, f"nats per token, mean of {result.repeated}"))
     return tiles
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import ablation, charts
+from headroles.formatting import signed
 from headroles.ui.app import elements, long_work, session
 from headroles.ui.knockout_lab import caches, state
 from headroles.view.causal import BESIDE_CHANCE
@@ -127,6 +128,6 @@ def sentence(judgement: Judgement, effect: Effect) -> str:
     count = f"all {draws}" if smaller == draws else f"{smaller} of {draws}"
     lead = BESIDE_CHANCE[judgement.verdict].capitalize()
     return (
-        f"{lead}: {judgement.effect:+.2f} nats{times}; {count} random draws "
-        f"had a smaller effect ({judgement.mean:+.2f} ± {judgement.spread:.2f})."
-    ).replace("-", "−")
+        f"{lead}: {signed(judgement.effect)} nats{times}; {count} random draws "
+        f"had a smaller effect ({signed(judgement.mean)} ± {judgement.spread:.2f})."
+    )

@@ -1,0 +1,63 @@
+"""The command line of the benchmark, and the table that it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from tqdm import tqdm
+
+from scripts.benchmark import browser, memory, pages, timing
+from scripts.benchmark.measured import Figure
+
+FIGURES: dict[str, Figure] = {
+    **timing.FIGURES,
+    **pages.FIGURES,
+    **browser.FIGURES,
+    **memory.FIGURES,
+}
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.benchmark",
+        description="Speed and memory as ratios of two things measured in one run, in turn.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--repeats", type=int, default=9, help="about how often each is measured")
+    parser.add_argument(
+        "--only", action="append", choices=list(FIGURES), help="measure only this; repeatable"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print."""
+    options = parse_arguments(argv)
+    names = options.only or list(FIGURES)
+    results = {}
+    if not options.json:
+        print("| figure | ratio | min–max | n | aim | what | medians |")
+        print("|---|--:|---|--:|---|---|---|", flush=True)
+    for name in tqdm(names, disable=None):
+        results[name] = FIGURES[name](options.repeats).summary()
+        if not options.json:
+            print(table_row(name, results[name]), flush=True)
+    if options.json:
+        print(json.dumps(results, indent=1))
+    return 0
+
+
+def table_row(name: str, row: dict[str, object]) -> str:
+    """One figure as a row of a Markdown table."""
+    return (
+        f"| {name} | {row['ratio']:.2f} | {row['min']:.2f}–{row['max']:.2f} | {row['n']} | "
+        f"{row['aim']} | {row['what']} | "
+        f"{row['first_median']:.3g} / {row['second_median']:.3g} {row['unit']} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A Streamlit server on the loopback, and how a Chromium is started to look at it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from headroles.paths import ROOT
+
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+START_SECONDS = 60
+"""A server that does not answer by then has failed."""
+
+
+class Served(NamedTuple):
+    """A Streamlit server that runs."""
+
+    address: str
+    """``http://127.0.0.1:<port>``."""
+    pid: int
+
+
+def chromium_path() -> str | None:
+    """Chromium by the variable CHROMIUM, in its usual place, or on the path."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return named
+    usual = Path("/usr/bin/chromium")
+    return str(usual) if usual.exists() else shutil.which("chromium") or shutil.which("chrome")
+
+
+@contextlib.contextmanager
+def served(
+    script: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    log: Path = Path(os.devnull),
+) -> Iterator[Served]:
+    """Run a Streamlit script on a free loopback port, and stop it by its process id.
+
+    Args:
+        script: what ``streamlit run`` is given.
+        options: more options of Streamlit.
+        environment: the whole environment of the process; this one's where it is None.
+        log: the file that takes what the server says.
+
+    Raises:
+        RuntimeError: with the end of the server's log, if it does not come up.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    command += ["--browser.gatherUsageStats=false", *options]
+    address = f"http://127.0.0.1:{port}"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            if not _answers(f"{address}/_stcore/health", process):
+                raise RuntimeError(f"the app did not start:\n{log.read_text()[-2000:]}")
+            yield Served(address, process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _answers(address: str, process: subprocess.Popen) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address, timeout=2).close()
+            return True
+        time.sleep(0.1)
+    return False
