@@ -98,7 +98,7 @@ def entries(page) -> int:
 def back(page, name: str) -> None:
     """Press Back once, and be on the page of that name."""
     page.page.go_back()
-    page.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=30_000)
+    page.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=60_000)
     page.settle()
 
 
@@ -116,7 +116,8 @@ def test_back_leads_one_page_back_after_every_way_to_a_page(visit) -> None:
         assert page.heading() == "Head close-up"
         back(page, "Your Prompt")
         back(page, "Head map")
-        assert page.page.get_by_role("radio", name="This prompt").is_checked()
+        chosen = page.page.get_by_role("radio", name="This prompt", checked=True)
+        chosen.wait_for(state="attached", timeout=30_000)
         back(page, "Your Prompt")
         page.page.go_forward()
         page.page.get_by_role("heading", name="Head map", exact=True).wait_for(timeout=30_000)
