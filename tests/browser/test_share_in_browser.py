@@ -78,16 +78,32 @@ def test_a_bad_link_shows_sentences_and_the_page_works(clean, server) -> None:
     assert not page.complaints
 
 
+def wait_for_prompt(page, prompt: str) -> None:
+    """Wait until the box says a prompt, and the page has answered it."""
+    page.page.wait_for_function(
+        "prompt => document.querySelector('textarea').value === prompt", arg=prompt, timeout=60_000
+    )
+    page.settle()
+
+
+def run(page, prompt: str) -> None:
+    """Run a prompt, and wait until the address says so."""
+    page.run(prompt)
+    page.page.wait_for_function(
+        "prompt => new URLSearchParams(location.search).get('prompt') === prompt",
+        arg=prompt,
+        timeout=60_000,
+    )
+
+
 def test_going_back_brings_the_prompt_before_back(visit) -> None:
     with visit() as page:
-        page.run("The first one.")
-        page.run("The second one.")
+        run(page, "The first one.")
+        run(page, "The second one.")
         page.page.go_back()
-        page.settle()
-        assert page.page.get_by_label("Your sentence").input_value() == "The first one."
+        wait_for_prompt(page, "The first one.")
         page.page.go_forward()
-        page.settle()
-        assert page.page.get_by_label("Your sentence").input_value() == "The second one."
+        wait_for_prompt(page, "The second one.")
 
 
 def entries(page) -> int:
@@ -128,13 +144,10 @@ def test_a_prompt_that_was_run_is_one_step_back(visit) -> None:
         page.go("Head close-up")
         before = entries(page)
         page.go("Your Prompt")
-        page.run("A dog. A dog.")
+        run(page, "A dog. A dog.")
         assert entries(page) == before + 2
         page.page.go_back()
-        page.page.wait_for_function(
-            "prompt => document.querySelector('textarea').value === prompt", arg=DEFAULT_PROMPT
-        )
-        page.settle()
+        wait_for_prompt(page, DEFAULT_PROMPT)
         back(page, "Head close-up")
 
 
