@@ -78,16 +78,32 @@ def test_a_bad_link_shows_sentences_and_the_page_works(clean, server) -> None:
     assert not page.complaints
 
 
+def wait_for_prompt(page, prompt: str) -> None:
+    """Wait until the box says a prompt, and the page has answered it."""
+    page.page.wait_for_function(
+        "prompt => document.querySelector('textarea').value === prompt", arg=prompt, timeout=60_000
+    )
+    page.settle()
+
+
+def run(page, prompt: str) -> None:
+    """Run a prompt, and wait until the address says so."""
+    page.run(prompt)
+    page.page.wait_for_function(
+        "prompt => new URLSearchParams(location.search).get('prompt') === prompt",
+        arg=prompt,
+        timeout=60_000,
+    )
+
+
 def test_going_back_brings_the_prompt_before_back(visit) -> None:
     with visit() as page:
-        page.run("The first one.")
-        page.run("The second one.")
+        run(page, "The first one.")
+        run(page, "The second one.")
         page.page.go_back()
-        page.settle()
-        assert page.page.get_by_label("Your sentence").input_value() == "The first one."
+        wait_for_prompt(page, "The first one.")
         page.page.go_forward()
-        page.settle()
-        assert page.page.get_by_label("Your sentence").input_value() == "The second one."
+        wait_for_prompt(page, "The second one.")
 
 
 def entries(page) -> int:
@@ -98,7 +114,7 @@ def entries(page) -> int:
 def back(page, name: str) -> None:
     """Press Back once, and be on the page of that name."""
     page.page.go_back()
-    page.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=30_000)
+    page.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=60_000)
     page.settle()
 
 
@@ -116,7 +132,8 @@ def test_back_leads_one_page_back_after_every_way_to_a_page(visit) -> None:
         assert page.heading() == "Head close-up"
         back(page, "Your Prompt")
         back(page, "Head map")
-        assert page.page.get_by_role("radio", name="This prompt").is_checked()
+        chosen = page.page.get_by_role("radio", name="This prompt", checked=True)
+        chosen.wait_for(state="attached", timeout=30_000)
         back(page, "Your Prompt")
         page.page.go_forward()
         page.page.get_by_role("heading", name="Head map", exact=True).wait_for(timeout=30_000)
@@ -127,13 +144,10 @@ def test_a_prompt_that_was_run_is_one_step_back(visit) -> None:
         page.go("Head close-up")
         before = entries(page)
         page.go("Your Prompt")
-        page.run("A dog. A dog.")
+        run(page, "A dog. A dog.")
         assert entries(page) == before + 2
         page.page.go_back()
-        page.page.wait_for_function(
-            "prompt => document.querySelector('textarea').value === prompt", arg=DEFAULT_PROMPT
-        )
-        page.settle()
+        wait_for_prompt(page, DEFAULT_PROMPT)
         back(page, "Head close-up")
 
 

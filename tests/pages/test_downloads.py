@@ -88,13 +88,16 @@ def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: 
 
 
 def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
-    from headroles.export import tables
+    from headroles.export import notebook, pictures, provenance, tables
 
     def never(*args: object, **settings: object) -> None:
         raise AssertionError("made too early")
 
-    for name in ("provenance", "heads_csv", "attention_csv", "script", "chart_image"):
-        monkeypatch.setattr(tables, name, never)
+    monkeypatch.setattr(provenance, "provenance", never)
+    monkeypatch.setattr(tables, "heads_csv", never)
+    monkeypatch.setattr(tables, "attention_csv", never)
+    monkeypatch.setattr(notebook, "script", never)
+    monkeypatch.setattr(pictures, "chart_image", never)
     for page in (session.YOUR_PROMPT, session.CLOSEUP, session.MAP):
         open_page(page)
 
