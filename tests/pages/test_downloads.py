@@ -17,7 +17,7 @@ from headroles.ui.head_closeup import files as head_closeup_files
 from headroles.ui.head_map import files as head_map_files
 from headroles.ui.your_prompt import files as your_prompt_files
 from tests.pages.planted import PLANTED
-from tests.pages.planted_extended import planted_section
+from tests.pages.planted_extended import with_extended
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -88,13 +88,19 @@ def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: 
 
 
 def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
-    from headroles.export import tables
+    from headroles.export import notebook, pictures, provenance, tables
 
     def never(*args: object, **settings: object) -> None:
         raise AssertionError("made too early")
 
-    for name in ("provenance", "heads_csv", "attention_csv", "script", "chart_image"):
-        monkeypatch.setattr(tables, name, never)
+    for module, name in (
+        (provenance, "provenance"),
+        (tables, "heads_csv"),
+        (tables, "attention_csv"),
+        (notebook, "script"),
+        (pictures, "chart_image"),
+    ):
+        monkeypatch.setattr(module, name, never)
     for page in (session.YOUR_PROMPT, session.CLOSEUP, session.MAP):
         open_page(page)
 
@@ -136,7 +142,7 @@ def test_the_code_is_python_and_a_notebook(answered) -> None:
 
 
 def test_both_prompts_in_one_table(answered) -> None:
-    from headroles.verdicts.prompt import summarize
+    from headroles.verdicts import summarize
     from headroles.view import role_cards
     from headroles.view.two_prompts import role_pairs
 
@@ -213,7 +219,7 @@ def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None
 
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
 def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered, prompt) -> None:
-    entry = answered[1].entry.model_copy(update={"extended": planted_section(4, 8)})
+    entry = with_extended(answered[1].entry)
     offer = head_map_files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
     _, rows = read_csv(made(offer, "Table as CSV"))
     assert len(rows) == 10 * 32  # five and five; one was not measured

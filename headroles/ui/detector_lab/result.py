@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, detector, formatting
+from headroles import charts, detector, formatting, view
 from headroles.roles import BASIC_ROLES
 from headroles.ui.app import copy_link, elements, session
 from headroles.ui.detector_lab import files, session_roles, state
@@ -126,7 +126,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
         "spreads its attention evenly; “left” is the share of its attention that counts after what "
         "you left out. Choose a row to look at its head more closely."
     )
-    frame = detection.table(result.found, place, measure)
+    frame = view.tables.ranking(result.found, place, measure)
     role = pattern.key if pattern.key in BASIC_ROLES else None
     number = st.column_config.NumberColumn
     st.dataframe(
@@ -145,7 +145,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
             "abs": number("abs", format="%.3f"),
             "left": number("Left", format="percent"),
         },
-        on_select=session.on_row(TABLE, detection.heads_of(frame), role),
+        on_select=session.on_row(TABLE, view.tables.heads_of(frame), role),
         selection_mode="single-row",
         placeholder="–",
         height=min(36 * (len(frame) + 1) + 2, 400),
