@@ -15,6 +15,7 @@ from headroles.admin.job_records import Job, JobRequest, Owner
 from headroles.errors import NotSignedInError
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.reference.diff import compare
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES
 from headroles.store import categories
 from headroles.ui.admin import publish, state
 from headroles.ui.admin import server as admin_server
@@ -233,7 +234,8 @@ def test_parts_that_are_switched_off_are_left_out_and_said(folder, password_hash
 
 def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
     live = categories.read_entry("demo")
-    bare = live.model_copy(update={"causal": {}, "extended": None})
+    basic = {key: live.categories[key] for key in BASIC_ROLES}
+    bare = live.model_copy(update={"causal": {}, "categories": basic})
     assert publish.warnings(live, live) == publish.warnings(bare, None) == ()
     without, with_it = compare(live, bare), compare(bare, live)
     assert (with_it.proof, with_it.extended) == ("new", "new")
@@ -580,12 +582,12 @@ def test_the_audit_list_tells_who_did_what(looking, folder, done) -> None:
 
 
 def test_the_extended_roles_of_a_candidate_are_listed_and_mapped(looking, folder, done) -> None:
-    section = candidate_of(folder, done).extended
-    assert section is not None
-    assert f"L{section.roles['name_mover'].top_heads[0].layer}H" in texts(looking)
+    extended = candidate_of(folder, done).extended
+    assert list(extended) == list(EXTENDED_ROLES)
+    assert extended["name_mover"].listed[0].label in texts(looking)
     looking.toggle(key="admin-look_maps").set_value(True).run()
-    for name in section.roles:
+    for name, stored in extended.items():
         looking.segmented_control(key="admin-look_extended_role").set_value(name).run()
         assert not looking.exception
-        assert section.roles[name].threshold_reason in texts(looking)
+        assert stored.category.threshold_reason in texts(looking)
     assert "writes against it" in texts(looking)

@@ -172,7 +172,7 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     app.switch_page(session.YOUR_PROMPT).run()
     assert not app.exception
     shown = html(app)
-    assert "Your own role: it looks at the token that followed the earlier copy." in shown
+    assert ROLES["induction"].explanation in shown
     assert "1 of 1 head active" in shown
     assert "provisional" in told(app.caption)
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")

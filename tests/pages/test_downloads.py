@@ -17,7 +17,7 @@ from headroles.ui.head_closeup import files as head_closeup_files
 from headroles.ui.head_map import files as head_map_files
 from headroles.ui.your_prompt import files as your_prompt_files
 from tests.pages.planted import PLANTED
-from tests.pages.planted_extended import planted_section
+from tests.pages.planted_extended import with_extended
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -216,7 +216,7 @@ def test_the_table_of_the_map_is_that_of_its_source(answered, prompt: str | None
 
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
 def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered, prompt) -> None:
-    entry = answered[1].entry.model_copy(update={"extended": planted_section(4, 8)})
+    entry = with_extended(answered[1].entry)
     offer = head_map_files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
     _, rows = read_csv(made(offer, "Table as CSV"))
     assert len(rows) == 10 * 32  # five and five; one was not measured
