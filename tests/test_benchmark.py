@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark, and that the promised figures are there; nothing is timed."""
+"""The arithmetic of the benchmark; nothing is timed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,3 @@ def test_json_is_one_object_by_name(monkeypatch, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["one"]["ratio"] == 2.0
     assert found["one"]["n"] == 5
-
-
-def test_the_promised_figures_are_there():
-    assert {
-        "analysis_vs_detect_head_bundled",
-        "analysis_vs_detect_head_gpt2_small",
-        "analysis_vs_forward",
-        "detector_vs_detect_head_bundled",
-        "detector_vs_detect_head_gpt2_small",
-        "detector_vs_forward",
-        "prompt_vs_forward",
-        "first_paint_vs_empty_app",
-        "resident_memory",
-    } <= benchmark.BENCHMARKS.keys()

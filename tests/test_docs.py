@@ -43,11 +43,6 @@ def test_the_readme_gives_the_two_commands(readme: str, marker: str, command: st
     assert marked_block(readme, marker) == command
 
 
-def test_the_files_of_the_two_commands_exist() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "streamlit_app.py"):
-        assert (ROOT / name).is_file()
-
-
 def test_ci_runs_exactly_the_readmes_test_command(readme: str) -> None:
     ci = ROOT / ".ci" / "run"
     assert os.access(ci, os.X_OK), ".ci/run is not executable"
@@ -122,8 +117,3 @@ def test_one_version_everywhere() -> None:
     assert changelog.is_file(), "CHANGELOG.md is missing"
     heading = rf"^## \[?{re.escape(project['version'])}\b"
     assert re.search(heading, changelog.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def test_the_documents_of_a_public_project_are_there() -> None:
-    expected = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"]
-    assert not [name for name in expected if not (ROOT / name).is_file()]

@@ -12,8 +12,6 @@ from headroles.roles import ROLES
 from headroles.store import categories
 from tests.browser.visit import Visit, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
 
 class InstructorVisit(Visit):
     """A visit to the instructor's page, by way of the navigation as a person comes to it."""

@@ -6,8 +6,6 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.browser
-
 LONG = "The cat sat on the mat. The dog lay by the fire. Tom has a red ball and a blue hat. " * 8
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.browser
-
 
 def switch_on(page) -> None:
     page.page.get_by_text("Extended roles", exact=True).first.click()

@@ -8,8 +8,6 @@ import pytest
 
 from tests.browser.visit import Visit
 
-pytestmark = pytest.mark.browser
-
 VERDICT = ".hr-verdict"
 
 

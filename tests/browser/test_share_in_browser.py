@@ -8,8 +8,6 @@ import pytest
 
 from tests.browser.visit import Visit
 
-pytestmark = pytest.mark.browser
-
 PROMPT = "A dog & a cat, a dog & a cat. =1+1 #5 ?x=y"
 """Holds what an address has to escape."""
 

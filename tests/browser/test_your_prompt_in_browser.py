@@ -8,8 +8,6 @@ import pytest
 
 from headroles.texts import DEFAULT_PROMPT
 
-pytestmark = pytest.mark.browser
-
 NO_REPEATS = "The old man walked slowly to the river with his dog."
 
 

@@ -1,4 +1,4 @@
-"""Files to take away: which ones a page offers, and what is in them."""
+"""What the download buttons offer: which files a page has, and what is in them."""
 
 from __future__ import annotations
 
