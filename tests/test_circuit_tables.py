@@ -119,6 +119,7 @@ def run(*options: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_a_table() -> None:
     result = run("--head", "L1H2", "--keys", "2", "--each", "3")
     assert result.returncode == 0

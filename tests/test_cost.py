@@ -92,6 +92,7 @@ def test_the_speed_of_the_machine_is_measured_once() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_real_analysis_is_told_beforehand(tmp_path: Path) -> None:
     """The child process that the page starts, on the bundled model."""
     command = [sys.executable, "-m", "scripts.analyze_heads", "--sequences", "8"]

@@ -364,6 +364,7 @@ def test_the_notebook_is_of_the_format(exported) -> None:
     assert {cell["cell_type"] for cell in document["cells"]} == {"markdown", "code"}
 
 
+@pytest.mark.slow
 @given(st.text())
 @example('"""\nimport os\n"""')
 @example("'); print('x")

@@ -411,6 +411,7 @@ def test_naming_roles_and_models_loads_no_heavy_library() -> None:
     assert not loaded & {"torch", "transformers", "pydantic", "pyvene", "numpy", "streamlit"}
 
 
+@pytest.mark.slow
 def test_the_three_functions_load_torch_and_nothing_of_the_other_half(path: Path) -> None:
     loaded = _modules_after(f"""
 import headroles, torch

@@ -108,6 +108,7 @@ def test_the_modules_with_shapes_are_instrumented(module) -> None:
 # ------------------------------------------------------------------ no silent skip in CI
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("required", "says"), [("1", "1 failed, 1 skipped, 1 error"), ("", "3 skipped")]
 )

@@ -12,6 +12,7 @@ from headroles.roles import BUILT_IN, Pattern
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.detector_lab import detection, state
+from tests.facts import says
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -67,7 +68,7 @@ def ranking(app):
 
 
 def test_it_answers_as_it_opens(app) -> None:
-    assert "L1H1 matches best: 1.000 of 1, where an even spread gets 0.08." in html(app)
+    assert says(html(app), "L1H1", "1.000 of 1", "0.08")
     charts = app.get("vega_lite_chart")
     assert len(charts) == 2  # the picture of the pattern, and the map
     assert "9 cells on this prompt" in html(app)
@@ -124,11 +125,11 @@ def test_an_expression_that_gives_no_share_is_explained(app) -> None:
 def test_several_prompts_give_an_error_of_the_mean(app) -> None:
     app.session_state[state.SOURCE] = state.SEVERAL
     app.run()
-    assert "Mean ± standard error over 3 prompts of 3." in html(app)
+    assert says(html(app), "standard error", "3", "3")
     assert ranking(app)["n"][0] == 3
     app.text_area(key=state.MANY).set_value("   \n")
     app.run()
-    assert "Type at least one prompt." in told(app.info)
+    assert says(told(app.info), "at least one prompt")
 
 
 def test_generated_prompts_are_seeded(app) -> None:
@@ -143,7 +144,7 @@ def test_generated_prompts_are_seeded(app) -> None:
 def test_ones_everywhere_are_seen_through(app) -> None:
     app.session_state[state.MEASURE] = "mul"
     choose(app, Pattern("expression", "1"))
-    assert "predicts nearly everything is always right" in warnings(app)
+    assert says(warnings(app), "nearly everything")
     app.session_state[state.MEASURE] = "abs"
     app.run()
     assert "**Below −1.**" in warnings(app)
@@ -170,16 +171,16 @@ def test_heads_that_were_not_asked_have_no_row(app) -> None:
 
 def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     app.button(key="lab_save").click().run()
-    assert "is a role of this session with L1H1" in told(app.success)
+    assert says(told(app.success), "role", "L1H1")
     app.switch_page(session.YOUR_PROMPT).run()
     assert not app.exception
     shown = html(app)
-    assert "Your own role: it looks at the token that followed the earlier copy." in shown
+    assert says(shown, "Your own role", "earlier copy")
     assert "1 of 1 head active" in shown
     assert "provisional" in told(app.caption)
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
     app.button(key="run").click().run()
-    assert "The pattern predicts nothing on this prompt." in html(app)
+    assert says(html(app), "pattern", "nothing")
     app.button(key="session_remove_0").click().run()
     assert "Your own role" not in html(app)
 
@@ -197,9 +198,9 @@ def test_a_painted_role_says_which_length_it_needs(app) -> None:
     app.text_area(key=session.BOX).set_value("The old man walked.")
     app.button(key="run").click().run()
     assert not app.exception
-    assert "It was painted for 17 tokens" in told(app.info)
+    assert says(told(app.info), "painted", "17 tokens")
     app.switch_page(state.PAGE).run()
-    assert "is made for a prompt of 17 tokens" in told(app.error)
+    assert says(told(app.error), "17 tokens")
 
 
 @pytest.mark.parametrize("way", state.WAYS)
@@ -208,7 +209,7 @@ def test_every_way_to_make_a_pattern_opens(app, way: str) -> None:
     app.run()
     assert not app.exception
     if way == state.BY_PAINT:
-        assert "fits only prompts of 17 tokens" in told(app.caption)
+        assert says(told(app.caption), "only", "17 tokens")
 
 
 def test_odd_prompts_do_no_harm(app) -> None:
@@ -220,7 +221,7 @@ def test_odd_prompts_do_no_harm(app) -> None:
 
 def test_no_pattern_and_no_prompt_are_said(app) -> None:
     choose(app)
-    assert "Choose at least one pattern." in told(app.info)
+    assert says(told(app.info), "at least one pattern")
     choose(app, Pattern("role", "induction"))
     app.session_state[session.PROMPT] = " "
     app.run()
@@ -234,7 +235,7 @@ def test_a_stopped_detection_waits(app) -> None:
     request = detection.Request("demo", (), ("repeats", 5, 0), (induction,), False, False, ())
     app.session_state[long_work.STOPPED] = {state.WORK: request}
     app.run()
-    assert "The detection was stopped." in told(app.caption)
+    assert says(told(app.caption), "stopped")
     app.button(key=f"go_on_{state.WORK}").click().run()
     assert "over 5 prompts of 5." in html(app)
 

@@ -16,6 +16,7 @@ from headroles.ui.app import caches, files, session
 from headroles.ui.head_closeup import files as head_closeup_files
 from headroles.ui.head_map import files as head_map_files
 from headroles.ui.your_prompt import files as your_prompt_files
+from tests.facts import says
 from tests.pages.planted import PLANTED
 from tests.pages.planted_extended import planted_section
 
@@ -248,7 +249,7 @@ def test_the_map_of_a_role_as_a_picture(answered) -> None:
         "headroles_demo_map-induction.png",
         "headroles_demo_map-induction.svg",
     ]
-    assert "Induction in Headroles demo" in made(offer, "Chart as SVG").decode()
+    assert says(made(offer, "Chart as SVG").decode(), "Induction", "Headroles demo")
 
 
 def test_names_of_files_are_taken_by_every_system() -> None:

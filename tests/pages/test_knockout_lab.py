@@ -9,6 +9,7 @@ import pytest
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui.app import session, stepped_work
 from headroles.ui.knockout_lab import offset_test, state
+from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -71,7 +72,7 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
 
 def test_zero_everywhere_and_at_one_position(app) -> None:
     app.selectbox(key=state.LAB_HOW).set_value(state.TO_ZERO).run()
-    assert verdict(app) == "“ sat” is still first (72% → 12%)."
+    assert says(verdict(app), "“ sat”", "72% → 12%")
     app.multiselect(key=f"{state.LAB_WHERE}_17").set_value([3]).run()
     assert not app.exception
     html = page_html(app)
@@ -145,7 +146,7 @@ def test_many_at_once() -> None:
     app = open_page("Many at once")
     html = page_html(app)
     assert html.count('hr-conditions"') == 4  # a table a prompt
-    assert "L1H1, L1H4 and L1H6 to mean" in html
+    assert says(html, "L1H1", "L1H4", "L1H6")
     assert re.search(r"stays first in \d of the 4 prompts", said(app, "stays first in"))
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])

@@ -14,6 +14,7 @@ from headroles.ui.app import address, session
 from headroles.ui.app.link import LONGEST
 from headroles.ui.circuits import state
 from headroles.ui.knockout_lab import state as knockout_lab_state
+from tests.facts import says
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -219,7 +220,7 @@ def test_a_head_that_the_model_does_not_have() -> None:
     app = open_link(CLOSEUP, h="L9H9")
     (warning,) = warnings(app)
     assert "There is no head 'L9H9'." in warning
-    assert "layers 0 to 3 and heads 0 to 7" in warning
+    assert says(warning, "0", "3", "0", "7")
     assert app.session_state[session.HEAD] == Head(1, 1)  # the planted induction head
 
 
