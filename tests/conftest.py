@@ -29,6 +29,12 @@ settings.register_profile(
 settings.load_profile("headroles")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-wording", action="store_true", help="write tests/pages/wording/*.txt anew"
+    )
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process per core for whole folders; none for a few files: starting takes longer."""
     return 0 if all("::" in path or path.endswith(".py") for path in config.args) else cores()
