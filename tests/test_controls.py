@@ -6,6 +6,7 @@ import pytest
 
 from headroles.ablation import Condition, HeadOutput, Pattern, Values, judge, random_others
 from headroles.types import Head
+from tests.facts import says
 
 
 def _zero(*heads: tuple[int, int]) -> Condition:
@@ -24,7 +25,7 @@ def test_as_many_others_of_the_same_layers() -> None:
     for one in control.conditions:
         assert sorted(head.layer for head in one.heads) == [0, 0, 2]
         assert not set(one.heads) & set(own.heads)
-    assert "20 random choices of 3 other heads of the same layers (0 and 2)" in control.note
+    assert says(control.note, "20 random", "3 other", "0 and 2")
 
 
 def test_the_seed_fixes_the_draws() -> None:
@@ -38,7 +39,7 @@ def test_where_few_are_possible_all_are_taken() -> None:
     assert {one.heads for one in control.conditions} == {
         (Head(1, head),) for head in range(8) if head != 4
     }
-    assert control.note == "All 7 possible choices of one other head of layer 1."
+    assert says(control.note, "all 7", "layer 1")
 
 
 def test_the_change_stays_the_same() -> None:
@@ -51,7 +52,7 @@ def test_the_change_stays_the_same() -> None:
 def test_a_layer_with_too_few_others_is_said_and_filled_from_other_layers() -> None:
     own = _zero(*((1, head) for head in range(7)))
     control = _draw(own)
-    assert "Layer 1 has too few other heads" in control.note
+    assert says(control.note, "layer 1", "too few")
     for one in control.conditions:
         assert Head(1, 7) in one.heads
         assert len(set(one.heads)) == 7

