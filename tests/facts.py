@@ -25,5 +25,10 @@ def says(text: str | Iterable[str], *facts: str) -> bool:
     if not facts:
         raise ValueError("without a fact this is always true")
     whole = text if isinstance(text, str) else "\n".join(map(str, text))
-    wanted = APART.join(rf"(?<![\d.]){re.escape(fact)}(?!\d)" for fact in facts)
+    wanted = APART.join(map(_whole, facts))
     return re.search(wanted, whole, re.IGNORECASE) is not None
+
+
+def _whole(fact: str) -> str:
+    before, after = r"(?<![\d.])" * fact[0].isdigit(), r"(?!\d)" * fact[-1].isdigit()
+    return before + re.escape(fact) + after

@@ -89,13 +89,16 @@ def test_without_the_library_for_pictures_a_sentence_says_so(monkeypatch, page: 
 
 
 def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
-    from headroles.export import tables
+    from headroles.export import notebook, pictures, provenance, tables
 
     def never(*args: object, **settings: object) -> None:
         raise AssertionError("made too early")
 
-    for name in ("provenance", "heads_csv", "attention_csv", "script", "chart_image"):
-        monkeypatch.setattr(tables, name, never)
+    for module, name in (
+        *((tables, name) for name in ("heads_csv", "heads_json", "attention_csv")),
+        *((provenance, "provenance"), (notebook, "script"), (pictures, "chart_image")),
+    ):
+        monkeypatch.setattr(module, name, never)
     for page in (session.YOUR_PROMPT, session.CLOSEUP, session.MAP):
         open_page(page)
 

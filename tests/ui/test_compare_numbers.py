@@ -116,7 +116,7 @@ def test_the_table_says_what_the_bars_say() -> None:
 def test_a_shared_reason_is_said_once() -> None:
     assert two_prompts.reasons(pair(IDLE, IDLE)) == ["No token appears twice."]
     (reason,) = two_prompts.reasons(pair(row(0.8, active=True), IDLE))
-    assert says(reason, "second prompt", IDLE.reason)
+    assert says(reason, "second prompt", IDLE["reason"])
     assert two_prompts.reasons(pair(row(0.8, active=True), row(0.8, active=True))) == []
 
 
