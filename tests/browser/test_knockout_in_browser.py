@@ -35,7 +35,7 @@ def lab(browser, server):
 
 def test_the_sentence_and_its_control_come_by_themselves(lab) -> None:
     with lab() as visit:
-        assert re.match(r"“ sat” falls from 1st to \d", visit.page.locator(VERDICT).inner_text())
+        assert re.match(r"“ sat” .*\d", visit.page.locator(VERDICT).inner_text())
         visit.page.get_by_text("This is special").wait_for(timeout=30_000)
         visit.page.locator("svg.marks").first.wait_for()
         assert visit.page.locator(".st-key-stop_control").count() == 0  # it is done
@@ -77,11 +77,12 @@ def test_a_section_draws_and_fits_a_phone(lab, section: str, result: str, number
         assert visit.overflow() <= 0
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-def test_nothing_sticks_out(lab, width: int) -> None:
-    with lab(width=width, scheme="dark") as visit:
+def test_nothing_sticks_out(lab) -> None:
+    with lab(width=390, scheme="dark") as visit:
         assert visit.overflow() <= 0
         visit.page.get_by_text("Many at once", exact=True).click()
-        visit.page.get_by_text("stays first in").wait_for(timeout=60_000)
+        visit.page.get_by_role("button", name="Report (HTML)").wait_for(timeout=60_000)
         visit.settle()
-        assert visit.overflow() <= 0
+        for width in (390, 1400):
+            visit.resize(width)
+            assert visit.overflow() <= 0, width

@@ -25,7 +25,7 @@ def _nothing_kept():
 def open_page():
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=90).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=90)
     app.switch_page("pages/circuits.py").run()
     assert not app.exception
     return app

@@ -34,7 +34,7 @@ def app(planted, monkeypatch):
 
     monkeypatch.setattr(detector_detection, "each_layer", each_layer)
     long_work.kept.clear()
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page(state.PAGE).run()
     assert not app.exception
     yield app

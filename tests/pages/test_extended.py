@@ -65,9 +65,10 @@ def written(monkeypatch, tmp_path, entry):
 def open_page(page: str | None = None, *, on: bool = True):
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     if page:
-        app.switch_page(page).run()
+        app.switch_page(page)
+    app.run()
     if on:
         app.toggle(key=extended_state.SHOWN).set_value(True).run()
     assert not app.exception

@@ -27,7 +27,7 @@ def open_page():
     """The close-up, opened from the navigation."""
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page("pages/head_closeup.py").run()
     assert not app.exception
     return app

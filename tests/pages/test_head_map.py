@@ -23,7 +23,7 @@ NO_REPEATS = "The old man walked slowly to the river with his dog."
 def open_page():
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page("pages/head_map.py").run()
     assert not app.exception
     return app
