@@ -1,4 +1,4 @@
-"""The app's entry: page settings, the model picker and the navigation; nothing else.
+"""The app's entry: page settings, the pages with their links, the model picker.
 
 streamlit run streamlit_app.py
 """
@@ -9,6 +9,21 @@ import streamlit as st
 
 from headroles.ui.admin import server
 from headroles.ui.app import address, link_warnings, model_picker, session
+from headroles.ui.circuits import link as circuits
+from headroles.ui.detector_lab import link as detector_lab
+from headroles.ui.head_closeup import link as head_closeup
+from headroles.ui.head_map import link as head_map
+from headroles.ui.knockout_lab import link as knockout_lab
+from headroles.ui.your_prompt import link as your_prompt
+
+LINKS = {
+    "pages/your_prompt.py": your_prompt.ROWS,
+    "pages/head_closeup.py": head_closeup.ROWS,
+    "pages/head_map.py": head_map.ROWS,
+    "pages/detector_lab.py": detector_lab.ROWS,
+    "pages/knockout_lab.py": knockout_lab.ROWS,
+    "pages/circuits.py": circuits.ROWS,
+}
 
 st.set_page_config(page_title="headroles", page_icon=str(model_picker.ICON), layout="wide")
 page = st.navigation(
@@ -25,11 +40,13 @@ page = st.navigation(
     ]
 )
 server.print_sign_in_token()
+address.register(LINKS)
+address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)
 model_picker.draw()
 if destination := session.pop_navigation():
-    st.switch_page(destination, query_params=address.query(destination))
+    address.lead(destination)
 link_warnings.draw()
 page.run()
 address.write(place)

@@ -26,7 +26,8 @@ from headroles.ui.app import elements
 def page() -> None:
     """Draw the form to sign in, or the chosen part of the page."""
     elements.begin()
-    with st.container(horizontal=True, vertical_alignment="center", key="admin_title"):
+    state.begin()
+    with st.container(horizontal=True, vertical_alignment="center", key="admin-title"):
         st.title("Admin", anchor=False, width="stretch")
         place = st.container(width="content")
     elements.html(
@@ -42,7 +43,7 @@ def page() -> None:
         st.button(
             "Sign out",
             icon=":material/logout:",
-            key="sign_out",
+            key="admin-sign_out",
             on_click=leave,
             args=(desk,),
             help=f"You are {who} in the audit list.",

@@ -22,12 +22,12 @@ def page() -> None:
     )
     caches.import_libraries()
     state.begin()
-    with st.container(key="lab_desk"):
-        with st.container(key="lab_controls"):
+    with st.container(key="detector_lab-desk"):
+        with st.container(key="detector_lab-controls"):
             typed = prompts.draw()
             own_patterns.draw()
             asked = measures.draw()
-        with st.container(border=True, key="lab_picture"):
+        with st.container(border=True, key="detector_lab-picture"):
             picture = st.container()
     request = run.request(typed, asked)
     found = run.result(request) if request else None

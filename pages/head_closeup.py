@@ -11,7 +11,6 @@ from headroles.ui.app import (
     address,
     caches,
     copy_link,
-    download_button,
     elements,
     prompt_form,
     run_prompt,
@@ -19,10 +18,12 @@ from headroles.ui.app import (
 )
 from headroles.ui.head_closeup import (
     extended_roles,
+    files,
     header,
     passport,
     pattern,
     profile,
+    state,
     subject,
     tokens,
 )
@@ -31,8 +32,9 @@ from headroles.ui.head_closeup import (
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
+    state.begin()
     st.title("Head close-up", anchor=False)
-    prompt_form.folded(key="closeup_prompt")
+    prompt_form.folded(key="head_closeup-prompt")
     found = run_prompt.run()
     if found is not None:
         closeup(found)
@@ -54,7 +56,7 @@ def closeup(found: caches.Answer) -> None:
     )
     drawn = pattern.shown(one, rest_hidden=rest_hidden)
     with st.container(horizontal=True, vertical_alignment="center"):
-        download_button.of_closeup(one, drawn)
+        files.draw(one, drawn)
         copy_link.draw()
     pattern.draw(one, drawn)
     tokens.draw(drawn)

@@ -11,7 +11,6 @@ from headroles.errors import HeadrolesError
 from headroles.ui.app import (
     caches,
     copy_link,
-    download_button,
     elements,
     extended_maps,
     extended_state,
@@ -21,7 +20,7 @@ from headroles.ui.app import (
     run_prompt,
     session,
 )
-from headroles.ui.head_map import multiples, pair, place_or_content, table
+from headroles.ui.head_map import files, multiples, pair, place_or_content, state, table
 from headroles.view import columns, head_maps
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
+    state.begin()
     st.title("Head map", anchor=False)
     elements.html(
         '<p class="hr-lead">The whole model, layer by layer: no head is left out. A head that does '
@@ -51,7 +51,7 @@ def page() -> None:
         entry = own_entry(reference, answer)
         found = replace(found, extended=columns(entry, answer.run if answer else None))
     with st.container(horizontal=True, vertical_alignment="center"):
-        download_button.of_map(found, on_prompt=on_prompt, reference=reference)
+        files.draw(found, on_prompt=on_prompt, reference=reference)
         copy_link.draw()
     multiples.draw(found)
     if found.by_papers:
@@ -104,7 +104,7 @@ def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
 
 def on_the_prompt() -> caches.Answer | None:
     """What the model says to the present prompt, which can be changed here."""
-    prompt_form.folded(key="map_prompt")
+    prompt_form.folded(key="head_map-prompt")
     found = run_prompt.run()
     if found is not None:
         elements.cut_off(found.run.encoding)

@@ -11,7 +11,6 @@ from headroles import verdicts
 from headroles.ui.app import (
     caches,
     copy_link,
-    download_button,
     elements,
     extended_switch,
     literature,
@@ -20,7 +19,14 @@ from headroles.ui.app import (
     session,
 )
 from headroles.ui.detector_lab import session_roles
-from headroles.ui.your_prompt import extended_roles, pair_cards, second_prompt, tokens_and_guesses
+from headroles.ui.your_prompt import (
+    extended_roles,
+    files,
+    pair_cards,
+    second_prompt,
+    state,
+    tokens_and_guesses,
+)
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
 from headroles.view import role_cards as view_role_cards
 from headroles.view import two_prompts
@@ -29,6 +35,7 @@ from headroles.view import two_prompts
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
+    state.begin()
     st.title("Your Prompt", anchor=False)
     elements.html(
         '<p class="hr-lead">Type a sentence. The attention heads that know what to do with it '
@@ -37,7 +44,7 @@ def page() -> None:
     prompts()
     found = run_prompt.run()
     second = (
-        run_prompt.run(st.session_state[session.SECOND])
+        run_prompt.run(st.session_state[state.SECOND])
         if found and second_prompt.is_open()
         else None
     )
@@ -51,13 +58,13 @@ def page() -> None:
 
 def prompts() -> None:
     """The box of the prompt, and beside it that of the second one where there is one."""
-    with st.container(key="prompts"):
-        with st.container(key="first_prompt"):
+    with st.container(key="your_prompt-prompts"):
+        with st.container(key="your_prompt-first_prompt"):
             prompt_form.draw()
             if not second_prompt.is_open():
                 second_prompt.offer()
         if second_prompt.is_open():
-            with st.container(key="second_prompt_place"):
+            with st.container(key="your_prompt-second_prompt_place"):
                 second_prompt.draw()
 
 
@@ -71,12 +78,12 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
             "All heads on this prompt",
             icon=":material/grid_view:",
             on_click=session.show_all_heads,
-            key="all_heads",
+            key="your_prompt-all_heads",
             help="The head map: also heads that no list names",
         )
         if reference.entry is not None:
             elements.how_to_read()
-        download_button.of_prompts(found, reference, second=second, pairs=pairs)
+        files.draw(found, reference, second=second, pairs=pairs)
         copy_link.draw()
     if pairs:
         st.markdown(

@@ -1,12 +1,12 @@
-"""Take heads away on prompts, and write what happens as HTML and CSV.
+"""Knock heads out on prompts, and write what happens as HTML and CSV.
 
     python -m scripts.ablate_heads --role induction --prompt "The cat sat. The cat" --answer sat
     python -m scripts.ablate_heads --heads L1H4,L1H1 --ready Repetition --html knockouts.html
     python -m scripts.ablate_heads --heads L0H6 --offsets 6
 
 Every prompt is run untouched and under about twenty conditions in one batch. With ``--control``,
-random other heads of the same layers are taken away as well; with ``--offsets``, the previous-token
-test is made instead.
+random other heads of the same layers are knocked out as well; with ``--offsets``, the
+previous-token test is made instead.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from headroles.roles import SCORED_ROLES
 from headroles.store import read_entry
 from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
+from headroles.view.causal import BESIDE_CHANCE
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,7 +57,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--answer", default="", help="what should come next after each --prompt")
     parser.add_argument("--ready", choices=[*KINDS, "all"], help="ready prompts of a group")
     parser.add_argument("--position", type=int, default=-1, help="position t; -1 is the last token")
-    parser.add_argument("--top", type=int, default=5, help="tokens a direction, up to 20")
+    parser.add_argument("--top", type=int, default=5, help="tokens per direction, up to 20")
     parser.add_argument("--control", type=int, default=0, help="draws of random other heads")
     parser.add_argument("--seed", type=int, default=0, help="fixes the draws")
     parser.add_argument("--html", type=Path, help="write a self-contained report here")
@@ -84,11 +85,11 @@ def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
     """The prompts that were typed and the ready ones; without either, the repetitions."""
     own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
     kind = options.ready or (None if own else "Repetition")
-    return own + [one for one in READY if kind in (one.kind, "all")]
+    return own + [ready for ready in READY if kind in (ready.kind, "all")]
 
 
 def print_table(table: PromptTable) -> None:
-    """One line a condition."""
+    """One line per condition."""
     print(f"\n{table.kind}: {table.prompt!r}")
     for row in table.rows:
         print(f"  {row.name:<44} {row.verdict}")
@@ -108,19 +109,20 @@ def print_control(
         seed=options.seed,
     )
     clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
-    lost = [compare(clean, one, answer=table.answer.token_id).surprise for one in (own, *others)]
+    answer = table.answer.token_id
+    lost = [compare(clean, other, answer=answer).surprise for other in (own, *others)]
     found = judge(lost[0], lost[1:])
-    word = {None: "too few draws to tell", True: "special", False: "not special"}[found.special]
     print(
         f"  control: {control.note} The answer loses {found.effect:+.2f} nats, others "
-        f"{found.mean:+.2f} ± {found.spread:.2f}; less in {found.beaten} of {found.draws}: {word}."
+        f"{found.mean:+.2f} ± {found.spread:.2f}; {found.smaller} of {found.draws} have a smaller "
+        f"effect: {BESIDE_CHANCE[found.verdict]}."
     )
 
 
 def previous_token_test(
     loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
-    """The profile of each head, a line an offset."""
+    """The profile of each head, a line per offset."""
     samples = draw_samples(
         loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
     )
@@ -148,15 +150,15 @@ def previous_token_test(
 def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace) -> None:
     """All prompts under all conditions, on the screen and in the files."""
     tables = []
-    for one in tqdm(chosen_prompts(options), unit="prompt", disable=None):
+    for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
         table = tabulate(
             loaded,
-            one.prompt,
+            ready.prompt,
             partial(standard_conditions, heads, position=options.position),
-            answer=one.answer,
+            answer=ready.answer,
             top=options.top,
             position=options.position,
-            kind=one.kind,
+            kind=ready.kind,
         )
         tables.append(table)
         print_table(table)

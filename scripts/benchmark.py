@@ -691,7 +691,7 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
         page.get_by_role("button", name="Start").wait_for()
         settle()
         if model != "demo":  # which is chosen from the start
-            box = page.locator(".st-key-models_to_analyse").get_by_role("combobox")
+            box = page.locator(".st-key-admin-models").get_by_role("combobox")
             box.press("Backspace")
             box.type(name)
             box.press("Enter")

@@ -71,9 +71,10 @@ def test_means_and_errors_by_hand():
     assert one.others == pytest.approx(0.75)
     assert one.others_spread == pytest.approx(0.0707, abs=1e-4)  # draws .7 and .8
     assert one.is_after
-    assert induction_circuit.depends(one)
+    assert one.verdict == "holds_up"  # .5 - .05 = .45 > 2 sqrt(.0707^2 + .1^2) = .245
     (late,) = summarise([text(0.9, 0.9, [0.9])], [Head(1, 1)])
     assert not late.is_after
+    assert late.verdict == "not_tested"  # one draw is no control
     assert late.drop_error is None
     assert "nothing can be handed on" in induction_circuit.sentence([late])
 
@@ -88,5 +89,24 @@ def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
     assert fall.before > 0.9
     assert fall.after < 0.2
     assert fall.others > 0.8
-    assert induction_circuit.depends(fall)
+    assert fall.verdict == "holds_up"
     assert says(induction_circuit.sentence([fall]), "1 of 1 induction head")
+
+
+@pytest.mark.parametrize(
+    ("after", "others", "verdict"),
+    [
+        (0.3, [0.8, 0.6], "holds_up"),  # drop .6, control .2 ± .141: .4 > .283
+        (0.5, [0.8, 0.6], "not_special"),  # .4 - .2 = .2 < .283
+        (0.89, [0.9, 0.88], "no_effect"),  # .01 is no drop
+        (0.95, [0.9, 0.9], "reversed"),  # it looks there more
+    ],
+)
+def test_on_one_text_the_spread_of_the_draws_alone_decides(after, others, verdict):
+    text = Measured(
+        (Head(1, 0),), torch.tensor([0.9]), torch.tensor([after]),
+        torch.tensor(others)[:, None], chance=0.1, rows=5,
+    )  # fmt: skip
+    (drop,) = summarise([text], [Head(0, 0)])
+    assert drop.drop_error is None
+    assert drop.verdict == verdict

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from headroles.ablation import Condition, HeadOutput, Pattern, Values, judge, random_others
+from headroles.scoring import draw_control
 from headroles.types import Head
+from headroles.ui.knockout_lab import random_heads
 from tests.facts import says
 
 
@@ -52,11 +55,25 @@ def test_the_change_stays_the_same() -> None:
 def test_a_layer_with_too_few_others_is_said_and_filled_from_other_layers() -> None:
     own = _zero(*((1, head) for head in range(7)))
     control = _draw(own)
-    assert says(control.note, "layer 1", "too few")
+    assert "too few in layer 1" in control.note
+    assert control.conditions
     for one in control.conditions:
-        assert Head(1, 7) in one.heads
         assert len(set(one.heads)) == 7
         assert not set(one.heads) & set(own.heads)
+        assert {head.layer for head in one.heads} <= {1, 2}  # of two as near, the later one
+
+
+def test_the_lab_draws_what_the_analysis_draws() -> None:
+    own = _zero((1, 4), (1, 6))
+    drawn = draw_control(own.heads, own.heads, shape=(3, 8), rng=np.random.default_rng(7))
+    assert [frozenset(one.heads) for one in _draw(own, seed=7).conditions] == list(drawn.conditions)
+
+
+def test_a_head_with_a_role_is_borrowed_last() -> None:
+    own, listed = _zero(*((1, head) for head in range(6))), [Head(2, head) for head in range(3)]
+    control = _draw(own, listed=listed)
+    assert control.conditions
+    assert not any(set(one.heads) & set(listed) for one in control.conditions)
 
 
 def test_every_head_of_a_model_has_no_control() -> None:
@@ -75,24 +92,43 @@ def test_value_vectors_are_compared_with_other_positions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("effect", "others", "special"),
+    ("effect", "others", "verdict"),
     [
-        (1.0, [0.5] * 20, True),
-        (1.0, [0.5] * 19 + [2.0], True),  # 95% did less
-        (1.0, [0.5] * 18 + [2.0] * 2, False),
-        (-0.1, [-0.5] * 20, False),  # removing it helped: nothing it does is missed
-        (1.0, [0.5] * 7, True),
-        (1.0, [0.5] * 6 + [2.0], False),
-        (1.0, [0.5] * 4, None),
-        (1.0, [], None),
+        (1.0, [0.5] * 20, "holds_up"),
+        # mean .575, spread 1.5 / sqrt 20 = .335: .425 above the mean is within two spreads
+        (1.0, [0.5] * 19 + [2.0], "not_special"),
+        (1.25, [0.5] * 19 + [2.0], "holds_up"),  # .675 > .671, though one draw did more
+        (1.0, [0.0, 0.4], "holds_up"),  # .8 > 2 * .283
+        (0.7, [0.0, 0.4], "not_special"),  # .5 < .566
+        (0.4, [0.5] * 20, "not_special"),  # less than others
+        (-0.6, [-0.5] * 20, "reversed"),
+        (-0.4, [-0.5] * 20, "not_special"),
+        (0.0019, [0.0] * 20, "no_effect"),
+        (1.0, [0.5], "not_tested"),
+        (1.0, [], "not_tested"),
     ],
 )
-def test_what_is_special(effect: float, others: list[float], special: bool | None) -> None:
-    assert judge(effect, others).special is special
+def test_the_rule_on_one_prompt_by_hand(effect: float, others: list[float], verdict: str) -> None:
+    assert judge(effect, others).verdict == verdict
 
 
 def test_a_judgement_by_hand() -> None:
     found = judge(0.2, [0.1, 0.3, 0.2, 0.1, 0.3])
-    assert (found.draws, found.beaten) == (5, 2)  # as large is not less
+    assert (found.draws, found.smaller) == (5, 2)  # as large is not less
     assert found.mean == pytest.approx(0.2)
     assert found.spread == pytest.approx(0.1)  # sqrt(4 * .01 / 4)
+
+
+@pytest.mark.parametrize(
+    ("judgement", "lead", "count"),
+    [
+        (judge(2.0, [0.4, 0.6] * 10), "Larger than chance: +2.00 nats", "all 20 random draws"),
+        (judge(0.5, [0.4, 0.6] * 10), "No larger than chance: +0.50 nats", "10 of 20 random"),
+        (judge(-2.0, [0.4, 0.6] * 10), "Opposite effect: −2.00 nats", "0 of 20 random draws"),
+    ],
+)
+def test_the_sentence_gives_the_verdict_and_what_it_is_out_of(judgement, lead, count) -> None:
+    said = random_heads.sentence(judgement, random_heads.EFFECTS[1])
+    assert said.startswith(lead)
+    assert count in said
+    assert "(+0.50 ± 0.10)" in said

@@ -19,11 +19,11 @@ def pinned_torch() -> Version:
 
 
 def test_the_wheel_of_the_recipe_is_the_pinned_one_for_the_python_it_names() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    line = Requirement(marked_block(readme, "cpu wheel"))
+    recipe = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    line = Requirement(marked_block(recipe, "cpu wheel"))
     assert line.name == "torch"
     name, version, _, tags = parse_wheel_filename(line.url.rpartition("/")[2].replace("%2B", "+"))
     assert (name, version.public, version.local) == ("torch", str(pinned_torch()), "cpu")
     (python,) = {tag.interpreter for tag in tags}
-    assert f"| Python (*Advanced settings*) | {python[2]}.{python[3:]}:" in readme
-    assert "`torch==2.13.0`" in readme  # the line that it replaces
+    assert f"| Python (*Advanced settings*) | {python[2]}.{python[3:]}:" in recipe
+    assert "`torch==2.13.0`" in recipe  # the line that it replaces

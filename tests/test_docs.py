@@ -1,4 +1,4 @@
-"""The documents say what the code does: commands, options, roles, links and versions."""
+"""The documents say what the code does: commands, options, roles, packages, files and versions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,19 @@ import headroles
 from headroles.paths import ROOT
 from headroles.roles import ROLES
 
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
-SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.stem != "__init__")
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+CARDS = sorted(ROOT.glob("data/*/README.md"))
+FOLDERS = ("headroles", "scripts", "pages", "tests", "docs", "data", ".ci", ".streamlit")
+MADE_LATER = {"data/jobs", ".streamlit/secrets.toml", "data/audit.jsonl", "data/history"}
+"""Named in documents, and made by the app or an instructor."""
+SCRIPTS = {
+    path.parent.name if path.stem == "__main__" else path.stem: path
+    for path in sorted([*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")])
+    if path.stem != "__init__"
+}
+LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+    "importlinter"
+]["contracts"][0]["layers"]
 RUN_COMMAND = "pip install -r requirements.txt && streamlit run streamlit_app.py"
 TEST_COMMAND = "pip install -r requirements-dev.txt && pytest"
 
@@ -29,11 +41,16 @@ def readme() -> str:
     return path.read_text(encoding="utf-8")
 
 
+def shown(document: Path) -> str:
+    """A document's name in the list of tests."""
+    return document.relative_to(ROOT).as_posix()
+
+
 def marked_block(text: str, marker: str) -> str:
     """The first fenced block after ``<!-- marker -->``."""
-    found = re.search(rf"<!-- {marker} -->\s*```\w*\n(.*?)\n```", text, re.DOTALL)
-    assert found, f"README.md has no fenced block right after <!-- {marker} -->"
-    return found[1]
+    block = re.search(rf"<!-- {marker} -->\s*```\w*\n(.*?)\n```", text, re.DOTALL)
+    assert block, f"there is no fenced block right after <!-- {marker} -->"
+    return block[1]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +58,10 @@ def marked_block(text: str, marker: str) -> str:
 )
 def test_the_readme_gives_the_two_commands(readme: str, marker: str, command: str) -> None:
     assert marked_block(readme, marker) == command
+
+
+def test_the_readme_is_short(readme: str) -> None:
+    assert len(readme.splitlines()) <= 120, "what is not for a newcomer belongs in docs/"
 
 
 def test_ci_runs_exactly_the_readmes_test_command(readme: str) -> None:
@@ -82,17 +103,18 @@ def test_options_are_found_where_there_are_some() -> None:
     assert "--seed" in options_of(ROOT / "scripts" / "analyze_heads.py")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_every_script_and_its_options_are_documented(script: Path) -> None:
-    documents = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    call = f"python -m scripts.{script.stem}"
-    assert call in documents, f"no document shows how to call {call}"
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_and_its_options_are_documented(name: str) -> None:
+    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    call = f"python -m scripts.{name}"
+    about = "".join(part for part in re.split(r"^(?=## )", commands, flags=re.M) if call in part)
+    assert about, f"docs/commands.md does not show how to call {call}"
     missing = [
         option
-        for option in options_of(script)
-        if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", documents)
+        for option in options_of(SCRIPTS[name])
+        if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", about)
     ]
-    assert not missing, f"no document explains {missing} of {call}"
+    assert not missing, f"docs/commands.md does not explain {missing} of {call}"
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "pages").glob("*.py")), ids=lambda page: page.stem)
@@ -102,12 +124,47 @@ def test_the_readme_names_every_page(readme: str, page: Path) -> None:
     assert name in said, f"README.md does not describe the page “{name.title()}”"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CARDS], ids=shown)
 def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
-    local = [link.partition("#")[0] for link in links if "://" not in link]
-    dead = [link for link in local if link and not (document.parent / link).exists()]
-    assert not dead
+    for link in (link for link in links if "://" not in link):
+        name, _, heading = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), f"{link} leads nowhere"
+        assert not heading or heading in headings(target), f"{link}: no such heading"
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings, made as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *CARDS], ids=shown)
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    starts = "|".join(map(re.escape, FOLDERS))
+    paths = re.findall(rf"(?<![\w./-])(?:{starts})/[\w./-]*", text)
+    asked = {path.rstrip("./") for path in paths} - MADE_LATER
+    assert not [path for path in sorted(asked) if not (ROOT / path).exists()]
+    bare = set(re.findall(r"`([\w-]+\.(?:py|toml|txt|json|md))`", text))
+    assert not bare - files()
+
+
+@cache
+def files() -> set[str]:
+    """The names of the project's files."""
+    places = [ROOT.glob("*"), *((ROOT / folder).rglob("*") for folder in FOLDERS)]
+    return {path.name for place in places for path in place if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("layer", "package"),
+    [(i, name) for i, row in enumerate(LAYERS, 1) for name in row.split(" | ")],
+)
+def test_architecture_gives_every_package_its_layer(layer: int, package: str) -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert f"\n| {layer} | `{package}` | " in table
 
 
 def test_one_version_everywhere() -> None:

@@ -1,108 +1,157 @@
-"""A link says what a page shows, and can say nothing that a student could not type."""
+"""An address says what a page shows, and can say nothing that a student could not type."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
+import streamlit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.errors import HeadrolesError, LinkError
+from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
 from headroles.roles import ROLES
 from headroles.texts import MAX_CHARACTERS
 from headroles.types import Head
-from headroles.ui.app import link as app_link
+from headroles.ui.app import session
 from headroles.ui.app.link import (
-    HOWS,
+    ABSENT,
+    KEEP,
+    LAYER,
     LONGEST,
     MOST_HEADS,
-    NORMS,
-    SECTIONS,
-    SWITCHES,
+    MOST_UNKNOWN,
     VIEWS,
-    Link,
-    address,
-    check_head,
-    from_query,
+    Row,
+    encode,
     to_query,
     too_long_to_share,
+    unknown_names,
 )
+from headroles.ui.circuits.link import NORMS, SWITCHES
+from headroles.ui.knockout_lab.link import ABLATIONS, SECTIONS
 from tests.facts import says
 
-MINE = Link(prompt="The cat sat.")
-"""What a page shows without a link."""
+PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+TABLES = {page: import_module(f"headroles.ui.{page}.link").ROWS for page in PAGES}
+EVERY: dict[str, Row] = {row.name: row for table in TABLES.values() for row in table}
+EVERY["role"] = EVERY["role"]._replace(read=TABLES["head_closeup"][2].read)
+ROWS = (*EVERY.values(), LAYER)
 
-EVERYTHING = Link(
-    model="gpt2",
-    prompt="A & B",
-    role="diffuse",
-    head=Head(5, 1),
-    view="all",
-    layer=5,
-    without_rest=True,
-    other_prompt="A & C",
-    other_model="distilgpt2",
-    norm="folded",
-    switched_off=("biases", "mean"),
-    section="many",
-    heads=(Head(5, 1), Head(0, 3)),
-    how="zero",
-)
+EVERYTHING = {
+    "model": "gpt2",
+    "prompt": "A & B",
+    "second_prompt": "A & C",
+    "role": "diffuse",
+    "hide_resting": True,
+    "head": Head(5, 1),
+    "view": "all",
+    "second_model": "distilgpt2",
+    "section": "many",
+    "heads": (Head(5, 1), Head(0, 3)),
+    "ablation": "zero",
+    "norm": "folded",
+    "without": ("biases", "mean"),
+}
+OLD = {
+    "model": "m", "prompt": "p", "role": "r", "head": "h", "view": "v", "layer": "l",
+    "hide_resting": "x", "second_prompt": "p2", "second_model": "m2", "norm": "n", "without": "o",
+    "section": "s", "heads": "hs", "ablation": "w",
+}  # fmt: skip
+"""{name: the one in links of before}. These links were sent around: nothing here may change."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _session():
+    """A plain dict in place of Streamlit's session, with the bundled model chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamlit, "session_state", {})
+        session.begin()
+        yield
+
+
+def written(values: dict[str, object]) -> dict[str, str]:
+    return to_query([row._replace(written=True) for row in ROWS], values)
+
+
+def read(query: dict[str, str | list[str]]) -> dict[str, object]:
+    values = {row.name: row.value_in(query) for row in ROWS}
+    return {name: value for name, value in values.items() if value is not ABSENT}
 
 
 def refused(**query: str | list[str]) -> HeadrolesError:
-    """The one error of a query whose default then takes the place of what is wrong with it."""
-    link, errors = from_query(query, defaults=MINE)
-    assert link == MINE
-    (error,) = errors
-    assert isinstance(error, LinkError)
-    assert error.hint
-    return error
+    """The error about the one name of a query."""
+    (name,) = query
+    row = next(row for row in ROWS if name in (row.name, row.old))
+    with pytest.raises(LinkError) as caught:
+        row.value_in(query)
+    assert caught.value.hint.startswith("The page shows what it would without it. ")
+    return caught.value
+
+
+# ------------------------------------------------------------------ the tables of the pages
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_table_names_each_thing_once(page: str) -> None:
+    names = [name for row in TABLES[page] for name in (row.name, row.old)]
+    assert len(set(names)) == len(names)
+    assert {"model", "prompt"} <= set(names)
+
+
+def test_a_name_means_the_same_on_every_page() -> None:
+    for table in TABLES.values():
+        for row in table:
+            same = EVERY[row.name]
+            assert (row.old, row.what, row.write) == (same.old, same.what, same.write)
+
+
+def test_the_names_of_before_are_understood_for_ever() -> None:
+    assert {row.name: row.old for row in ROWS} == OLD
+    new = written(EVERYTHING | {"layer": 5})
+    old = {OLD[name]: value for name, value in new.items()}
+    assert read(old) == read(new) == EVERYTHING | {"layer": 5}
+
+
+def test_a_value_that_stands_under_both_names_is_given_twice() -> None:
+    assert says(refused(head=["L1H1", "L1H1"]).message, "2")
+    with pytest.raises(LinkError, match="2 times"):
+        EVERY["head"].value_in({"head": "L1H1", "h": "L1H1"})
 
 
 # ------------------------------------------------------------------ there and back
 
 
 def test_an_address_by_hand() -> None:
-    assert to_query(EVERYTHING) == {
-        "m": "gpt2",
-        "p": "A & B",
-        "r": "diffuse",
-        "h": "L5H1",
-        "v": "all",
-        "l": "5",
-        "x": "1",
-        "p2": "A & C",
-        "m2": "distilgpt2",
-        "n": "folded",
-        "o": "biases,mean",
-        "s": "many",
-        "hs": "L5H1,L0H3",
-        "w": "zero",
+    assert written(EVERYTHING) == {
+        "model": "gpt2",
+        "prompt": "A & B",
+        "second_prompt": "A & C",
+        "role": "diffuse",
+        "hide_resting": "1",
+        "head": "L5H1",
+        "view": "all",
+        "second_model": "distilgpt2",
+        "section": "many",
+        "heads": "L5H1,L0H3",
+        "ablation": "zero",
+        "norm": "folded",
+        "without": "biases,mean",
     }
-    assert list(to_query(EVERYTHING)) == [one.key for one in app_link._FIELDS.values()]
-    assert from_query(to_query(EVERYTHING)) == (EVERYTHING, [])
-
-
-def test_every_field_has_its_place_and_a_name_of_its_own() -> None:
-    assert list(app_link._FIELDS) == [one.name for one in fields(Link)]
-    names = [one.key for one in app_link._FIELDS.values()]
-    assert len(set(names)) == len(names)
+    assert read(written(EVERYTHING)) == EVERYTHING
 
 
 def test_what_the_page_shows_anyway_is_left_out() -> None:
-    assert to_query(Link()) == {}
-    assert to_query(MINE, defaults=MINE) == {}
-    assert to_query(Link(prompt="Another one."), defaults=MINE) == {"p": "Another one."}
-    assert from_query({}, defaults=MINE) == (MINE, [])
-    hidden = Link(without_rest=True)
-    assert to_query(Link(), defaults=hidden) == {"x": "0"}
-    assert from_query({"x": "0"}, defaults=hidden) == (Link(), [])
+    plain = {row.name: row.first for row in ROWS if row.first is not KEEP}
+    assert written(plain) == {}
+    assert read({}) == {}
+    closeup = TABLES["head_closeup"]
+    assert to_query(closeup, {"hide_resting": False, "head": None}) == {}
+    assert to_query(closeup, {"hide_resting": True, "view": "all"}) == {"hide_resting": "1"}
 
 
 _text = st.text(
@@ -111,76 +160,87 @@ _text = st.text(
     max_size=60,
 ).filter(str.strip)
 _heads = st.builds(Head, st.integers(0, 999), st.integers(0, 999))
-_links = st.builds(
-    Link,
-    model=st.sampled_from(list(CATALOGUE)),
-    prompt=st.none() | _text,
-    role=st.sampled_from(list(ROLES)),
-    head=st.none() | _heads,
-    view=st.sampled_from(VIEWS),
-    layer=st.none() | st.integers(0, 999),
-    without_rest=st.booleans(),
-    other_prompt=st.none() | _text,
-    other_model=st.none() | st.sampled_from(list(CATALOGUE)),
-    norm=st.sampled_from(NORMS),
-    switched_off=st.sets(st.sampled_from(SWITCHES)).map(
-        lambda some: tuple(name for name in SWITCHES if name in some)
-    ),
-    section=st.sampled_from(SECTIONS),
-    heads=st.none() | st.lists(_heads, min_size=1, max_size=MOST_HEADS, unique=True).map(tuple),
-    how=st.sampled_from(HOWS),
+_addresses = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(list(CATALOGUE)),
+        "prompt": _text,
+        "second_prompt": _text,
+        "role": st.sampled_from(list(ROLES)),
+        "head": _heads,
+        "view": st.sampled_from(VIEWS),
+        "layer": st.integers(0, 999),
+        "hide_resting": st.booleans(),
+        "second_model": st.sampled_from([key for key in CATALOGUE if key != "demo"]),
+        "norm": st.sampled_from(NORMS),
+        "without": st.sets(st.sampled_from(list(SWITCHES))).map(
+            lambda some: tuple(name for name in SWITCHES if name in some)
+        ),
+        "section": st.sampled_from(list(SECTIONS)),
+        "heads": st.lists(_heads, min_size=1, max_size=MOST_HEADS, unique=True).map(tuple),
+        "ablation": st.sampled_from(list(ABLATIONS)),
+    },
 )
 
 
-@given(_links)
-@example(Link(prompt="👩‍🚀 flies &=#%+?"))
-@example(Link(prompt="שלום עולם שלום"))
-@example(Link(prompt="one\ntwo\r\n\tthree"))
-@example(Link(prompt="100%25 + a=b&m=evil#p"))
-@example(Link(prompt="  spaces stay  "))
-def test_a_link_comes_back_as_it_was(link: Link) -> None:
-    assert from_query(to_query(link)) == (link, [])
+def differing(values: dict[str, object]) -> dict[str, object]:
+    first = {row.name: row.first for row in ROWS}
+    return {name: value for name, value in values.items() if value != first[name]}
 
 
-@given(_links)
-def test_a_link_comes_back_through_a_real_address(link: Link) -> None:
-    text = address(link, "https://example.org/your_prompt")
+@given(_addresses)
+@example({"prompt": "👩‍🚀 flies &=#%+?"})
+@example({"prompt": "שלום עולם שלום"})
+@example({"prompt": "one\ntwo\r\n\tthree"})
+@example({"prompt": "100%25 + a=b&m=evil#p"})
+@example({"prompt": "  spaces stay  "})
+def test_a_link_comes_back_as_it_was(values: dict[str, object]) -> None:
+    assert read(written(values)) == differing(values)
+
+
+@given(_addresses)
+def test_a_link_comes_back_through_a_real_address(values: dict[str, object]) -> None:
+    text = encode(written(values))
     assert text.isascii()
     assert "+" not in text  # a space is %20: some programs do not read a plus as one
-    query = parse_qs(urlsplit(text).query, keep_blank_values=True)  # every value in a list
-    assert from_query(query) == (link, [])
+    assert read(parse_qs(text, keep_blank_values=True)) == differing(values)
 
 
-@given(st.dictionaries(st.sampled_from([one.key for one in app_link._FIELDS.values()]), st.text()))
-def test_no_address_breaks_the_page(query: dict[str, str]) -> None:
-    link, errors = from_query(query, defaults=MINE)
-    assert len(errors) <= len(query)
-    assert all(error.message.endswith((".", "?")) for error in errors)
-    assert from_query(to_query(link, defaults=MINE), defaults=MINE) == (link, [])
+@given(st.sampled_from([*OLD, *OLD.values()]), st.text())
+def test_no_value_breaks_the_page(name: str, text: str) -> None:
+    row = next(row for row in ROWS if name in (row.name, row.old))
+    value, said = None, "."
+    try:
+        value = row.value_in({name: text})
+    except LinkError as error:
+        said = error.message
+    assert said.endswith((".", "?"))
+    assert value is None or row.value_in({row.name: row.write(value)}) == value
 
 
-def test_an_address_without_a_state_is_the_page() -> None:
-    assert address(Link(), "/head_map") == "/head_map"
-    assert address(Link(role="diffuse"), "/head_map") == "/head_map?r=diffuse"
-    assert address(Link(prompt="a b")) == "?p=a%20b"
-    assert address(Link(prompt="half \ud83d")) == "?p=half%20%3F"  # no such text can be sent
+def test_an_address_as_it_is_sent() -> None:
+    assert encode({}) == ""
+    assert encode({"role": "diffuse"}) == "role=diffuse"
+    assert encode({"prompt": "a b"}) == "prompt=a%20b"
+    assert encode({"prompt": "half \ud83d"}) == "prompt=half%20%3F"  # no such text can be sent
 
 
 # ------------------------------------------------------------------ what is refused
 
 
 def test_an_unknown_model_gets_a_near_match() -> None:
-    error = refused(m="gtp2")
-    assert says(error.message, "“gtp2”", "'gpt2'")
+    error = refused(model="gtp2")
+    assert "model “gtp2”" in error.message
+    assert "'gpt2'" in error.message
     assert "gpt2, gpt2-medium" in error.hint
-    assert says(refused(m2="gtp2").message, "second model", "“gtp2”")
+    assert "second model “gtp2”" in refused(second_model="gtp2").message
 
 
 @pytest.mark.parametrize(
     "model", ["someone/new-model", "/etc", ".", "..", "data/demo_model", str(DEMO_MODEL), "GPT2"]
 )
 def test_a_link_loads_nothing_that_is_not_in_the_catalogue(model: str) -> None:
-    assert "does not offer" in refused(m=model).message
+    assert "does not offer" in refused(model=model).message
 
 
 def test_no_file_is_looked_at_for_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,68 +249,75 @@ def test_no_file_is_looked_at_for_a_link(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for name in ("exists", "is_dir", "is_file", "resolve"):
         monkeypatch.setattr(Path, name, touched)
-    assert "does not offer" in refused(m="/etc").message
+    assert "does not offer" in refused(model="/etc").message
 
 
 def test_the_hub_id_of_an_offered_model_is_that_model() -> None:
-    link, errors = from_query({"m": "openai-community/gpt2"})
-    assert (link.model, errors) == ("gpt2", [])
+    assert read({"model": "openai-community/gpt2"}) == {"model": "gpt2"}
+
+
+def test_a_model_is_not_compared_with_itself() -> None:
+    assert "“demo”" in refused(second_model="demo").message
+
+
+def test_a_role_without_numbers_has_no_map() -> None:
+    (role,) = (row for row in TABLES["head_map"] if row.name == "role")
+    with pytest.raises(LinkError, match="“other”"):
+        role.value_in({"role": "other"})
+    assert read({"role": "other"}) == {"role": "other"}  # a head may well be seen as one
 
 
 def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
-    assert says(refused(r="inductoin").message, "'induction'")
-    assert "previous_token, induction" in refused(r="x").hint
-    assert says(refused(h="112").message, "head", "“112”")
-    assert "L1H3" in refused(h="5").hint
-    assert "Did you mean 'listed'?" in refused(v="list").message
+    assert "'induction'" in refused(role="inductoin").message
+    assert "previous_token, induction" in refused(role="x").hint
+    assert "head “112”" in refused(head="112").message
+    assert "L1H3" in refused(head="5").hint
+    assert "'listed'" in refused(view="list").message
     for layer in ("-1", "1.5", "1000", "three", "²"):
-        assert refused(l=layer).message == f"The link names a layer “{layer}”, which is no layer."
-    assert "neither 0 nor 1" in refused(x="yes").message
+        assert f"layer “{layer}”" in refused(layer=layer).message
+    assert "0 nor 1" in refused(hide_resting="yes").message
 
 
 def test_an_unknown_norm_section_way_or_list_is_named() -> None:
-    assert "Did you mean 'folded'?" in refused(n="foldd").message
-    assert "applied, folded, none" in refused(n="x").hint
-    assert "switch “biases,x”" in refused(o="biases,x").message
-    assert "switch" in refused(o="").message
-    assert "Did you mean 'offsets'?" in refused(s="offset").message
-    assert says(refused(hs="L1H1,<b>").message, "not all", "heads")
-    assert says(refused(hs="L1H1,").message, "not all", "heads")
+    assert "'folded'" in refused(norm="foldd").message
+    assert "applied, folded, none" in refused(norm="x").hint
+    assert "switch “biases,x”" in refused(without="biases,x").message
+    assert "switch" in refused(without="").message
+    assert "'offsets'" in refused(section="offset").message
+    assert "“L1H1,<b>”" in refused(heads="L1H1,<b>").message
+    assert "“L1H1,”" in refused(heads="L1H1,").message
     many = ",".join(f"L0H{head}" for head in range(MOST_HEADS + 1))
-    assert f"more than {MOST_HEADS} heads" in refused(hs=many).message
-    assert "mean, zero, first, even" in refused(w="x").hint
+    assert f"more than {MOST_HEADS} heads" in refused(heads=many).message
+    assert "mean, zero, first, even" in refused(ablation="x").hint
 
 
 def test_a_list_of_heads_names_each_once() -> None:
-    assert from_query({"hs": "L1H1,l1-h1, L0H2"})[0].heads == (Head(1, 1), Head(0, 2))
-    assert from_query({"o": "mean,biases,mean"})[0].switched_off == ("biases", "mean")
+    assert read({"heads": "L1H1,l1-h1, L0H2"}) == {"heads": (Head(1, 1), Head(0, 2))}
+    assert read({"without": "mean,biases,mean"}) == {"without": ("biases", "mean")}
 
 
-def test_the_names_are_those_that_the_pages_and_the_circuits_use() -> None:
-    from headroles.ui.circuits import controls, state
-    from headroles.ui.knockout_lab import state as knockout_lab_state
+def test_the_norms_are_those_of_the_page() -> None:
+    from headroles.ui.circuits import controls
 
     assert tuple(controls.NORM_WORDS) == NORMS
-    assert len(state.SWITCHES) == len(SWITCHES)
-    assert len(knockout_lab_state.SECTION_NAMES) == len(SECTIONS)
-    assert len(knockout_lab_state.HOWS) == len(HOWS)
 
 
 def test_a_head_may_be_written_in_any_way_that_people_type() -> None:
     for text in ("L5H1", "l5-h1", "5.1", " L5H1 "):
-        assert from_query({"h": text})[0].head == Head(5, 1)
+        assert read({"head": text}) == {"head": Head(5, 1)}
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
 def test_an_empty_prompt_is_named(prompt: str) -> None:
-    assert says(refused(p=prompt).message, "prompt", "empty")
+    assert "prompt, which is empty" in refused(prompt=prompt).message
 
 
 def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
     longest = "a" * MAX_CHARACTERS
-    assert from_query({"p": longest})[0].prompt == longest
-    error = refused(p=longest + "a")
-    assert says(error.message, "200,001", "200,000")
+    assert read({"prompt": longest}) == {"prompt": longest}
+    error = refused(prompt=longest + "a")
+    assert "200,001" in error.message
+    assert "200,000" in error.message
     assert len(error.message) < 200  # and the sentence does not repeat them all
 
 
@@ -266,70 +333,61 @@ def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
 )
 def test_control_characters_are_refused_and_not_shown(prompt: str, code: str) -> None:
     prompt = f"word {prompt}"
-    error = refused(p=prompt)
-    assert says(error.message, "control character", code)
+    error = refused(prompt=prompt)
+    assert code in error.message
     assert error.message.isprintable()
     assert error.value == prompt
 
 
 def test_a_message_shows_no_direction_marks_of_the_value() -> None:
-    assert "\u202e" not in refused(m="\u202eevil").message
+    assert "\u202e" not in refused(model="\u202eevil").message
 
 
 def test_a_value_that_is_given_twice_is_not_guessed() -> None:
-    error = refused(h=["L1H1", "L1H2"])
-    assert says(error.message, "head", "2 times")
+    error = refused(head=["L1H1", "L1H2"])
     assert error.value == ["L1H1", "L1H2"]
-    assert from_query({"h": ["L1H1"]})[0].head == Head(1, 1)
-    assert from_query({"h": []}, defaults=MINE) == (MINE, [])
+    assert read({"head": ["L1H1"]}) == {"head": Head(1, 1)}
+    assert read({"head": []}) == {}
 
 
-def test_one_bad_value_leaves_the_good_ones() -> None:
-    link, errors = from_query({"m": "gtp2", "r": "diffuse", "h": "x", "p": "Hello."})
-    assert link == Link(model=DEFAULT_MODEL, role="diffuse", prompt="Hello.")
-    assert [error.value for error in errors] == ["gtp2", "x"]
+# ------------------------------------------------------------------ names that no page knows
 
 
-def test_names_that_are_not_ours_are_passed_over() -> None:
-    assert from_query({"utm_source": "mail", "embed": "true", "P": "x"}) == (Link(), [])
+def test_a_mistyped_name_is_said_with_the_one_that_was_meant() -> None:
+    (error,) = unknown_names({"hed": "L1H1", "model": "demo", "hs": "L1H1"}, ROWS)
+    assert "“hed”" in error.message
+    assert error.message.endswith("Did you mean 'head'?")
+    assert error.value == "hed"
+    assert [error.value for error in unknown_names(["Prompt", "zzz"], ROWS)] == ["Prompt", "zzz"]
+    assert "'prompt'" in unknown_names(["Prompt"], ROWS)[0].message
 
 
-# ------------------------------------------------------------------ the shape of the model
+def test_names_of_trackers_and_frames_are_passed_over() -> None:
+    names = ["utm_source", "utm_campaign", "fbclid", "gclid", "msclkid", "mc_eid", "embed",
+             "embed_options", "_ga", "ref", "UTM_Source"]  # fmt: skip
+    assert unknown_names(names, ROWS) == []
 
 
-def test_a_head_is_checked_against_the_model_once_that_is_known() -> None:
-    link = Link(head=Head(1, 2), layer=1)
-    assert check_head(link, layers=2, heads=3) == (link, [])
-    for head in (Head(2, 0), Head(0, 3)):
-        checked, (error,) = check_head(Link(head=head), layers=2, heads=3)
-        assert checked == Link()
-        assert isinstance(error, UnknownHeadError)
-        assert says(error.hint, "0 to 1", "0 to 2")
-    checked, (error,) = check_head(Link(layer=2, role="diffuse"), layers=2, heads=3)
-    assert checked == Link(role="diffuse")
-    assert says(error.message, "layer 2")
-    both, errors = check_head(
-        Link(head=Head(9, 0), layer=9), layers=2, heads=3, defaults=Link(head=Head(0, 1), layer=0)
-    )
-    assert (both.head, both.layer, len(errors)) == (Head(0, 1), 0, 2)
+def test_a_hundred_unknown_names_are_not_a_hundred_sentences() -> None:
+    errors = unknown_names([f"zz{number}" for number in range(100)], ROWS)
+    assert len(errors) == MOST_UNKNOWN + 1
+    assert f"{100 - MOST_UNKNOWN} more" in errors[-1].message
+    assert "\u202e" not in unknown_names(["\u202eevil"], ROWS)[0].message
 
 
 # ------------------------------------------------------------------ length
 
 
 def test_a_link_that_programs_cut_off_is_not_passed_off_as_one() -> None:
-    start = len(address(Link(prompt="a"), "https://example.org/")) - 1
-    fits = address(Link(prompt="a" * (LONGEST - start)), "https://example.org/")
+    fits = "https://example.org/?" + encode({"prompt": "a" * (LONGEST - 28)})
     assert len(fits) == LONGEST
     assert too_long_to_share(fits) is None
     error = too_long_to_share(fits + "a")
     assert error is not None
-    assert "2,001 characters" in error.message
+    assert "2,001" in error.message
     assert error.hint
 
 
 def test_letters_of_other_scripts_count_as_they_are_sent() -> None:
     # Each is two bytes of UTF-8, and each byte three characters of the address.
-    assert len(address(Link(prompt="ש" * 100))) == len("?p=") + 600
-    assert too_long_to_share(address(Link(prompt="ש" * 333))) is not None
-    assert too_long_to_share(address(Link(prompt="ש" * 332))) is None
+    assert len(encode({"prompt": "ש" * 100})) == len("prompt=") + 600

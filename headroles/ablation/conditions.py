@@ -107,16 +107,16 @@ class Condition:
     @property
     def heads(self) -> tuple[Head, ...]:
         """Every head that it names, once, in order."""
-        named = (head for one in self.changes for head in getattr(one, "heads", ()))
+        named = (head for change in self.changes for head in getattr(change, "heads", ()))
         return tuple(dict.fromkeys(named))
 
     def with_heads(self, others: Mapping[Head, Head], *, name: str) -> Condition:
         """The same changes at other heads."""
         changed = tuple(
-            replace(one, heads=tuple(others[head] for head in one.heads))
-            if hasattr(one, "heads")
-            else one
-            for one in self.changes
+            replace(change, heads=tuple(others[head] for head in change.heads))
+            if hasattr(change, "heads")
+            else change
+            for change in self.changes
         )
         return Condition(name, changed)
 
@@ -268,9 +268,3 @@ def _named_positions(change: Change) -> tuple[int, ...]:
     if isinstance(change, Values):
         return (*change.positions, *(change.queries or ()))
     return change.positions or ()
-
-
-# ------------------------------------------------------------------ reference means
-
-
-# ------------------------------------------------------------------ what changed

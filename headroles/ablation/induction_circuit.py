@@ -12,9 +12,13 @@ C are knocked out (set to their mean over reference text, after position 0),
     drop(h) = a(h | nothing) - a(h | previous-token heads)
     control = a(h | nothing) - mean over draws of a(h | random others)
 
-Means and standard errors are over texts; both drops are paired, text by text.
+Means and standard errors are over texts; both drops are paired, text by text. Whether a drop is
+clear is what :mod:`headroles.scoring.causal_verdict` says, as for every other knock-out: with e its
+standard error (0 with one text), c the control's drop and s its spread over draws,
 
->>> row = measure(loaded, repeated_rows(loaded, n=1)[0], feeders, readers)  # doctest: +SKIP
+    drop > 2 e  and  drop > 0.01  and  drop - c > 2 sqrt(s^2 + e^2)
+
+>>> row = measure(loaded, repeated_rows(loaded, n=1)[0], previous, induction)  # doctest: +SKIP
 >>> summarise([row])[0].before  # doctest: +SKIP
 0.97
 """
@@ -35,16 +39,16 @@ from headroles.ablation.controls import random_others
 from headroles.ablation.run import reference_means
 from headroles.capture import run_edited
 from headroles.models import LoadedModel
-from headroles.scoring import role_activation
+from headroles.scoring import DRAWS, Effect, judge, role_activation
 from headroles.texts import start_token
-from headroles.types import Head
+from headroles.types import CausalVerdict, Head
 
 SEGMENT = (12, 24)
 """Shortest and longest repeated segment, in tokens."""
 TEXTS = 16
 """Repeated sequences of the lesson."""
-DRAWS = 20
-"""Random choices of other heads."""
+LEAST_DROP = 0.01
+"""Of an activation, 0..1: less counts as no drop."""
 _MOST_CELLS = 4_000_000
 """Attention cells of a layer in one pass."""
 
@@ -98,6 +102,19 @@ class Drop:
     is_after: bool
     """Whether the head lies in a later layer than some knocked-out head: else nothing can reach."""
 
+    @property
+    def verdict(self) -> CausalVerdict:
+        """``holds_up``: the head clearly needs them; ``not_tested`` without a control."""
+        has_control = self.others is not None and self.others_spread is not None
+        effect = Effect(
+            self.drop,
+            self.drop_error or 0.0,
+            self.before - self.others if has_control else None,
+            self.others_spread if has_control else None,
+            LEAST_DROP,
+        )
+        return judge(effect)
+
 
 def repeated_rows(loaded: LoadedModel, *, n: int = TEXTS, seed: int = 0) -> list[tuple[int, ...]]:
     """[n] the start token, a segment of random ordinary tokens, and the segment again."""
@@ -122,13 +139,13 @@ def measure(
     *,
     draws: int = DRAWS,
 ) -> Measured:
-    """Run one text untouched, without the feeders, and without random others instead.
+    """Run one text untouched, without the previous-token heads, and without random others.
 
     Args:
         loaded: a model.
         token_ids: [pos] the text, position 0 being the start token.
-        feeders: the previous-token heads.
-        readers: the induction heads.
+        previous_token_heads: what is knocked out.
+        induction_heads: whose activation is measured.
         draws: random choices of as many other heads of the same layers; the same for every text.
 
     Raises:
@@ -142,13 +159,19 @@ def measure(
         num_heads=loaded.num_heads,
         length=len(token_ids),
         draws=draws,
+        listed=induction_heads,
     )
-    found = _activations(
+    activations = _activations(
         loaded, token_ids, [UNTOUCHED, without, *control.conditions], induction_heads
     )
-    one = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
+    even = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
     return Measured(
-        tuple(induction_heads), found[0], found[1], found[2:], chance=one.chance, rows=one.rows
+        tuple(induction_heads),
+        before=activations[0],
+        after=activations[1],
+        others=activations[2:],
+        chance=even.chance,
+        rows=even.rows,
     )
 
 
@@ -159,7 +182,8 @@ def _activations(
     induction_heads: Sequence[Head],
 ) -> Float[Tensor, "condition head"]:
     """[condition head] induction activations, in as few passes as memory allows."""
-    length, found = len(token_ids), torch.zeros(len(conditions), len(induction_heads))
+    length = len(token_ids)
+    activations = torch.zeros(len(conditions), len(induction_heads))
     step = max(1, _MOST_CELLS // (loaded.num_heads * length**2))
     ids = torch.tensor(token_ids)
     for start in range(0, len(conditions), step):
@@ -181,25 +205,25 @@ def _activations(
         for place, head in enumerate(induction_heads):
             attention = run.patterns[head.layer][:, head.head]  # [condition query key]
             value = role_activation(attention, ids, "induction").value
-            found[start : start + len(chunk), place] = value
-    return found
+            activations[start : start + len(chunk), place] = value
+    return activations
 
 
 def summarise(measured: Sequence[Measured], previous_token_heads: Sequence[Head]) -> list[Drop]:
-    """Means and errors over texts, one record an induction head, in the order given."""
+    """Means and errors over texts, one record per induction head, in the order given."""
     earliest = min(head.layer for head in previous_token_heads)
     return [
-        _fall(head, place, measured, is_after=head.layer > earliest)
+        _drop(head, place, measured, is_after=head.layer > earliest)
         for place, head in enumerate(measured[0].heads)
     ]
 
 
-def _fall(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Drop:
-    before = [float(one.before[place]) for one in measured]
-    after = [float(one.after[place]) for one in measured]
-    others = [float(one.others[:, place].mean()) for one in measured if len(one.others)]
+def _drop(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Drop:
+    before = [float(text.before[place]) for text in measured]
+    after = [float(text.after[place]) for text in measured]
+    others = [float(text.others[:, place].mean()) for text in measured if len(text.others)]
     drops = [first - second for first, second in zip(before, after, strict=True)]
-    by_draw = torch.stack([one.others[:, place] for one in measured]).mean(0)  # [draw]
+    by_draw = torch.stack([text.others[:, place] for text in measured]).mean(0)  # [draw]
     return Drop(
         head=head,
         before=statistics.fmean(before),
@@ -211,7 +235,7 @@ def _fall(head: Head, place: int, measured: Sequence[Measured], *, is_after: boo
         others_spread=float(by_draw.std()) if len(by_draw) > 1 else None,
         drop=statistics.fmean(drops),
         drop_error=_error(drops),
-        chance=statistics.fmean(one.chance for one in measured),
+        chance=statistics.fmean(text.chance for text in measured),
         texts=len(measured),
         is_after=is_after,
     )

@@ -18,7 +18,7 @@ switched off. Errors: standard error of the mean over samples; jackknife for the
 Stein 1981).
 
 >>> samples = draw_samples(loaded, SENTENCES, n=50, offsets=8)  # doctest: +SKIP
->>> measured = [measure(loaded, one, Head(0, 6), offsets=8) for one in samples]  # doctest: +SKIP
+>>> measured = [measure(loaded, samples[0], Head(0, 6), offsets=8)]  # doctest: +SKIP
 >>> profile(measured).peak  # doctest: +SKIP
 1
 """
@@ -29,6 +29,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,6 +38,7 @@ from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Valu
 from headroles.ablation.run import Outcome, run_conditions
 from headroles.errors import AnalysisError
 from headroles.models import LoadedModel
+from headroles.scoring import draw_sets
 from headroles.texts import encode
 from headroles.types import Head
 
@@ -133,8 +135,10 @@ def draw_samples(
 
 def other_heads(head: Head, *, num_heads: int, most: int, seed: int = 0) -> tuple[Head, ...]:
     """Random other heads of the same layer, the control."""
-    others = [Head(head.layer, other) for other in range(num_heads) if other != head.head]
-    return tuple(sorted(random.Random(seed).sample(others, min(most, len(others)))))
+    layer = [Head(head.layer, other) for other in range(num_heads) if other != head.head]
+    rng, needed = np.random.default_rng(seed), {head.layer: min(most, len(layer))}
+    (others,) = draw_sets({head.layer: layer}, needed, rng=rng, draws=1)
+    return tuple(sorted(others))
 
 
 def measure(
@@ -153,7 +157,7 @@ def measure(
     for off in (None, head, *others):
         before = () if off is None else (HeadOutput((off,), positions=(-1,)),)
         conditions.append(Condition("", before) if before else UNTOUCHED)
-        conditions += [Condition("", (*before, one)) for one in hidden]
+        conditions += [Condition("", (*before, values)) for values in hidden]
     rows = [sample.token_ids] * len(conditions)
     outcomes = list(run_conditions(loaded, rows, conditions, losses=False))
     moved = torch.stack(
@@ -165,7 +169,7 @@ def measure(
 
 def _moved(outcomes: Sequence[Outcome]) -> Float[Tensor, " offset"]:
     """[offset] KL(first || each of the others) of the next-token distributions, in nats."""
-    logs = torch.stack([one.logits for one in outcomes]).double().log_softmax(-1)
+    logs = torch.stack([outcome.logits for outcome in outcomes]).double().log_softmax(-1)
     return (logs[0].exp() * (logs[0] - logs[1:])).sum(-1).clamp_min(0)
 
 
@@ -177,9 +181,9 @@ def profile(measured: Sequence[Measured]) -> Profile:
     """
     if not measured:
         raise AnalysisError("No sample was measured.", hint="Let the test run a moment.", value=0)
-    with_head = torch.stack([one.with_head for one in measured])  # [n offset]
-    without = torch.stack([one.without_head for one in measured])  # [n offset]
-    others = torch.stack([one.without_other for one in measured])  # [n other offset]
+    with_head = torch.stack([sample.with_head for sample in measured])  # [n offset]
+    without = torch.stack([sample.without_head for sample in measured])  # [n offset]
+    others = torch.stack([sample.without_other for sample in measured])  # [n other offset]
     has_others = others.shape[1] > 0
     carried = with_head - without
     carried_by_others = with_head - others.mean(1) if has_others else None

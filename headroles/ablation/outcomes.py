@@ -96,13 +96,13 @@ def repeated_positions(token_ids: Sequence[int]) -> tuple[int, ...]:
     (5, 6)
     """
     seen: set[tuple[int, int]] = set()
-    found = []
+    positions = []
     for position in range(2, len(token_ids)):
         pair = (token_ids[position - 1], token_ids[position])
         if pair in seen:
-            found.append(position)
+            positions.append(position)
         seen.add(pair)
-    return tuple(found)
+    return tuple(positions)
 
 
 def logit_changes(

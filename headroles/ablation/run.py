@@ -76,7 +76,7 @@ def run_conditions(
         token_ids: [row] the ids of each row's prompt; lengths may differ.
         conditions: [row] its condition.
         losses: whether each token's loss is wanted; without, the last logits alone are computed.
-        rows_at_once: rows a pass; by default as many as fit into a bounded memory.
+        rows_at_once: rows per pass; by default as many as fit into a bounded memory.
 
     Raises:
         UnknownHeadError, UnknownPositionError: before the first pass.
@@ -84,7 +84,7 @@ def run_conditions(
     for ids, condition in zip(token_ids, conditions, strict=True):
         check(condition, loaded, len(ids))
     means = None
-    if any(getattr(one, "to", "") == MEAN for cond in conditions for one in cond.changes):
+    if any(getattr(change, "to", "") == MEAN for cond in conditions for change in cond.changes):
         means = reference_means(loaded)
     step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
     for start in range(0, len(conditions), step):

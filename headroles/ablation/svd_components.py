@@ -77,9 +77,6 @@ _ROW_BUDGET = 24_000_000
 """Most logits in one pass."""
 
 
-# ------------------------------------------------------------------ spread over heads
-
-
 # ------------------------------------------------------------------ ablation
 
 
@@ -126,16 +123,16 @@ def ov_edit(
 ) -> Callable[[Tensor], Tensor]:
     """[row] removals as an edit of a layer's head outputs z ``[row query head d_head]``."""
     prepared = [
-        None if one is None else writing_weights(weights.W_O, split.V[list(one.components)])
-        for one in removals
+        None if removal is None else writing_weights(weights.W_O, split.V[list(removal.components)])
+        for removal in removals
     ]
 
     def edit(z: Tensor) -> Tensor:
-        for row, (one, made) in enumerate(zip(removals, prepared, strict=True)):
-            if one is None or made is None:
+        for row, (removal, made) in enumerate(zip(removals, prepared, strict=True)):
+            if removal is None or made is None:
                 continue
             w, reads = made
-            for place in range(weights.num_heads) if one.everywhere else (head,):
+            for place in range(weights.num_heads) if removal.everywhere else (head,):
                 own = z[row, :, place]  # [query d_head]
                 z[row, :, place] = own - (own.float() @ reads[place] @ w[place]).to(z.dtype)
         return z
@@ -160,11 +157,11 @@ def queries_without(
     def hook(_module: object, given: tuple, result: Tensor) -> Tensor:
         x = given[0].reshape(len(removals), -1, given[0].shape[-1])  # OPT folds rows and positions
         changed = result.clone().reshape(len(removals), x.shape[1], -1)
-        for row, one in enumerate(removals):
-            if one is None:
+        for row, removal in enumerate(removals):
+            if removal is None:
                 continue
-            directions = split.U[list(one.components)].to(x.dtype)  # [component d_model]
-            for place in range(weights.num_heads) if one.everywhere else (head.head,):
+            directions = split.U[list(removal.components)].to(x.dtype)  # [component d_model]
+            for place in range(weights.num_heads) if removal.everywhere else (head.head,):
                 part = x[row] @ directions.T @ (directions @ weights.W_Q[place])  # [pos d_head]
                 changed[row, :, features[place]] -= part
         return changed.reshape(result.shape)
@@ -196,10 +193,10 @@ def remove(
         DecompositionError: for a component that is not there.
     """
     most = len(split.S)
-    for one in removals:
-        if not all(0 <= number < most for number in one.components):
+    for removal in removals:
+        if not all(0 <= number < most for number in removal.components):
             raise DecompositionError(
-                f"There is no component {max(one.components) + 1}.",
+                f"There is no component {max(removal.components) + 1}.",
                 hint=f"The map of this head has {most}.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
@@ -208,10 +205,10 @@ def remove(
     patterns, outputs = edits(conditions, [len(ids)] * 2, num_layers=loaded.num_layers)
     reference = run_edited(loaded, ids.expand(2, -1), patterns=patterns, outputs=outputs).logits
     clean = _outcome(reference[0], ids)
-    found = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
+    outcomes = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
-        Removed(one, compare(clean, other, answer=clean.guess, token_ids=token_ids))
-        for one, other in zip([None, *removals], found, strict=True)
+        Removed(removal, compare(clean, other, answer=clean.guess, token_ids=token_ids))
+        for removal, other in zip([None, *removals], outcomes, strict=True)
     ]
 
 
@@ -306,15 +303,21 @@ def offset_scores(
         with loaded.lock, torch.no_grad(), queries_without(loaded, head, split, removals):
             query, key = query_key_products(loaded, head.layer, ids)
         scores = scale * (query[:, head.head] @ key[:, head.head].mT).double()  # [row query key]
-        scores = _centred(scores)
-        for offset in range(min(longest + 1, len(text) - 1)):
-            diagonal = scores.diagonal(-offset, 1, 2)[:, 1:]  # k >= 1
-            sums[:, offset] += diagonal.sum(1)
-            counts[offset] += diagonal.shape[1]
+        _add_by_offset(_centred(scores), sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()
     named = means[0] - means[1:]  # [top offset]
     rest = means[0] - named.sum(0)
     return OffsetScores(torch.cat([named, rest[None]]), means[0], tuple(counts), len(texts))
+
+
+def _add_by_offset(
+    scores: Float[Tensor, "row query key"], sums: Float[Tensor, "row offset"], counts: list[int]
+) -> None:
+    """Add one text's scores to the sums and counts of their distances, in place."""
+    for offset in range(min(len(counts), scores.shape[-1] - 1)):
+        diagonal = scores.diagonal(-offset, 1, 2)[:, 1:]  # k >= 1
+        sums[:, offset] += diagonal.sum(1)
+        counts[offset] += diagonal.shape[1]
 
 
 def _centred(scores: Float[Tensor, "row query key"]) -> Float[Tensor, "row query key"]:

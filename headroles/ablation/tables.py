@@ -24,9 +24,9 @@ from headroles.texts import ReadyPrompt, encode, token_texts
 from headroles.types import Encoding, Head
 
 TOP = 5
-"""Tokens a direction, if nothing else is said."""
+"""Tokens per direction, if nothing else is said."""
 MOST = 20
-"""Most tokens a direction."""
+"""Most tokens per direction."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class PromptTable:
     position: int
     """The position that the conditions are about, as far as they are about one."""
     rows: tuple[Row, ...]
-    """One a condition, in order."""
+    """One per condition, in order."""
     vocabulary: int = 0
     """Tokens among which the answer is ranked."""
     repeated: int = 0
@@ -116,7 +116,7 @@ def tabulate(
         prompt: any text.
         conditions: conditions, or what makes them for this prompt's tokens.
         answer: what should come next; empty for the model's own guess.
-        top: tokens a direction.
+        top: tokens per direction.
         position: the position that the conditions are about; shown with the prompt.
         kind: the group of a ready prompt.
 
@@ -135,7 +135,7 @@ def tabulate(
         says=says,
         says_probability=sure,
         position=position % len(encoding.token_ids),
-        rows=tuple(row_of(loaded, clean, one, watched, encoding, top=top) for one in others),
+        rows=tuple(row_of(loaded, clean, other, watched, encoding, top=top) for other in others),
         vocabulary=len(clean.logits),
         repeated=len(repeated_positions(encoding.token_ids)),
         kind=kind,
@@ -156,16 +156,16 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     readings = [answer]
     if not answer[0].isspace() and prompt[-1:].strip():
         readings.append(f" {answer}")
-    found = [
+    tokenised = [
         ids
         for text in readings
         if (ids := loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
     ]
-    if not found:
+    if not tokenised:
         raise HeadrolesError(
             "The expected next token is empty.", hint="Type a word, or leave the box empty."
         )
-    best = max(found, key=lambda ids: float(clean.logits[ids[0]]))
+    best = max(tokenised, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""
     text = token_texts(loaded.tokenizer, best[:1])[0]
     return Answer(best[0], text, named=True, part_of=part_of)
@@ -185,9 +185,9 @@ def row_of(
     says, sure = _first(loaded, other)
     rose, fell = (
         tuple(
-            Moved(text, one.change)
-            for text, one in zip(
-                token_texts(loaded.tokenizer, [one.token_id for one in part]), part, strict=True
+            Moved(text, moved.change)
+            for text, moved in zip(
+                token_texts(loaded.tokenizer, [moved.token_id for moved in part]), part, strict=True
             )
         )
         for part in logit_changes(clean, other, top=min(top, MOST))
@@ -257,10 +257,10 @@ def standard_conditions(
     together = short_list(heads)
     layers = tuple(sorted({head.layer for head in heads}))
     where = f"layer {listing([str(layer) for layer in layers])}"
-    found = [Condition(f"{head.label} to zero", (HeadOutput((head,)),)) for head in heads[:6]]
+    conditions = [Condition(f"{head.label} to zero", (HeadOutput((head,)),)) for head in heads[:6]]
     if len(heads) > 1:
-        found.append(Condition(f"{together} to zero", (HeadOutput(heads),)))
-    found += [
+        conditions.append(Condition(f"{together} to zero", (HeadOutput(heads),)))
+    conditions += [
         Condition(f"{together} to zero at t", (HeadOutput(heads, positions=(t,)),)),
         Condition(f"{together} to mean", (HeadOutput(heads, MEAN),)),
         Condition(f"{together} to mean at t", (HeadOutput(heads, MEAN, (t,)),)),
@@ -273,9 +273,9 @@ def standard_conditions(
         ("all before t", tuple(range(t))),
     ):
         if positions and min(positions) >= 0:
-            found.append(Condition(f"values at {name}, {where}", (Values(positions, layers),)))
-            found.append(Condition(f"values at {name}, all layers", (Values(positions),)))
-    return found
+            conditions.append(Condition(f"values at {name}, {where}", (Values(positions, layers),)))
+            conditions.append(Condition(f"values at {name}, all layers", (Values(positions),)))
+    return conditions
 
 
 def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
@@ -317,28 +317,28 @@ def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
     for table in tables:
         for row in table.rows:
             by_name.setdefault(row.name, []).append(row.comparison)
-    found = []
+    summaries = []
     for name, comparisons in by_name.items():
-        first = [one for one in comparisons if one.rank_before == 1]
-        lost = [one.surprise for one in comparisons]
-        found.append(
+        first = [comparison for comparison in comparisons if comparison.rank_before == 1]
+        lost = [comparison.surprise for comparison in comparisons]
+        summaries.append(
             Summary(
                 name,
-                still_first=sum(one.rank == 1 for one in first),
+                still_first=sum(comparison.rank == 1 for comparison in first),
                 were_first=len(first),
                 lost=statistics.fmean(lost),
                 spread=statistics.stdev(lost) if len(lost) > 1 else None,
                 prompts=len(lost),
             )
         )
-    return found
+    return summaries
 
 
 def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int]:
     """[prompt] the place of each prompt's answer in the untouched model, in few passes."""
-    rows = [encode(loaded.tokenizer, one.prompt).token_ids for one in prompts]
+    rows = [encode(loaded.tokenizer, ready.prompt).token_ids for ready in prompts]
     outcomes = run_conditions(loaded, rows, [UNTOUCHED] * len(rows), losses=False)
     return [
-        rank(outcome.logits, find_answer(loaded, outcome, one.prompt, one.answer).token_id)
-        for one, outcome in zip(prompts, outcomes, strict=True)
+        rank(outcome.logits, find_answer(loaded, outcome, ready.prompt, ready.answer).token_id)
+        for ready, outcome in zip(prompts, outcomes, strict=True)
     ]

@@ -1,8 +1,8 @@
-"""Proof by knock-out: what the model loses without a head, against random other heads.
+"""Evidence by ablation: what the model loses without a head, against random other heads.
 
 A knocked-out head's output ``z`` (the head's attention-weighted values, before W_O) is set to its
 mean over the same texts: the head then says the same whatever the text is. The mean and not zero,
-because zero would also take away the constant part of the output, which later layers count on like
+because zero would also remove the constant part of the output, which later layers count on like
 a bias, and that would look like an effect of the role (Wang et al. 2022, arXiv 2211.00593, use
 means for the same reason). Position 0 is left alone and counts in no mean: there a head can only
 look at itself, so its role cannot show, and the start token's unusual activations are not text.
@@ -17,22 +17,21 @@ The loss is that of the next token, in nats, where the role can matter:
                 every token after position 0 too. The bundled models can read nothing else
 
 Differences from the untouched model are taken text by text, so that e, the standard error of their
-mean, holds the texts' own difficulty out. The control knocks out as many random heads without the
-role, of the same layers, in up to :data:`DRAWS` draws. Where a layer has too few other heads, heads
-of the nearest layers fill up, and the record says so: first those that no role lists at all, since
-a listed one may be part of the very circuit that is tested (induction heads read what the previous
-layer's previous-token head writes). :mod:`headroles.scoring.causal_verdict` has the verdicts.
+mean, holds the texts' own difficulty out. :mod:`headroles.scoring.random_heads` draws the control:
+as many random heads without the role, of the same layers as far as there are enough, up to 20
+times. :mod:`headroles.scoring.causal_verdict` has the verdicts.
 
-Many knock-outs share one pass: the batch holds every text once a condition.
+Many knock-outs share one pass: the batch holds every text once per condition.
 
->>> prove(bridge, probe, {"induction": [Head(1, 4)]}, seed=0)["induction"].n  # doctest: +SKIP
+>>> listed = {"induction": [Head(1, 4)]}
+>>> measure_ablation(bridge, probe, listed, seed=0)["induction"].n  # doctest: +SKIP
 24
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,15 +44,11 @@ from headroles.analysis.bridge import forget_patterns
 from headroles.analysis.measure import ProbeTexts, Progress
 from headroles.reference import CAUSAL_TEXTS, MAX_CELLS
 from headroles.roles import ROLES, earlier_copies
-from headroles.scoring import Effect, judge
+from headroles.scoring import Draws, Effect, draw_control, effect_of, judge
 from headroles.store import CausalEffect, CausalGroup, CausalHead, CausalRole
 from headroles.texts import batches
 from headroles.types import Head, Sequences
 
-DRAWS = 20
-"""Of the control, at most: where fewer different ones exist, all of them are drawn."""
-LEAST_POOL = 4
-"""Other heads that a layer's control is drawn from at least; fewer tell no spread."""
 MAX_LOGITS = 24_000_000
 """Numbers in one pass' logits: about 100 MB."""
 
@@ -66,19 +61,9 @@ class Baseline:
     """The untouched model on some texts."""
 
     loss: Float[Tensor, " n"]
-    """[n] nats a counted token, text by text."""
+    """[n] nats per counted token, text by text."""
     means: Float[Tensor, "layer head d_head"]
     """[layer head d_head] mean output of every head over the positions after 0."""
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What a control is drawn from, once for a group of heads."""
-
-    conditions: tuple[Condition, ...]
-    """Different sets of as many other heads."""
-    same_layers: bool
-    """Whether every drawn head is of the layers that it stands for."""
 
 
 # ------------------------------------------------------------------ which tokens count
@@ -137,7 +122,7 @@ def knocked_out(
     means: Float[Tensor, "layer head d_head"],
     advance: Callable[[int], None] = lambda passes: None,
 ) -> Float[Tensor, "condition n"]:
-    """The loss of every condition on every text, nats a counted token.
+    """The loss of every condition on every text, nats per counted token.
 
     Args:
         bridge: the model.
@@ -153,13 +138,13 @@ def knocked_out(
         together = _conditions_a_pass(bridge, ids)
         for start in range(0, len(conditions), together):
             chunk = conditions[start : start + together]
-            found = _loss(
+            loss = _loss(
                 bridge,
                 ids.repeat(len(chunk), 1),  # [condition * rows pos]
                 counted[rows, : ids.shape[1]].repeat(len(chunk), 1),
                 _set_to_means(chunk, len(rows), means),
             )
-            losses[start : start + len(chunk), rows] = found.view(len(chunk), len(rows))
+            losses[start : start + len(chunk), rows] = loss.view(len(chunk), len(rows))
             advance(len(chunk) * len(rows))
     return losses
 
@@ -202,7 +187,7 @@ def _loss(
 
         return hook
 
-    hooks = [(f"blocks.{n}.attn.hook_z", hook_for(n, one)) for n, one in hooked.items()]
+    hooks = [(f"blocks.{n}.attn.hook_z", hook_for(n, change)) for n, change in hooked.items()]
     with torch.inference_mode():
         logits = bridge.run_with_hooks(
             token_ids,
@@ -235,69 +220,6 @@ def _conditions_a_pass(bridge: TransformerBridge, ids: Int[Tensor, "rows pos"]) 
     return max(1, min(by_logits, 4 * MAX_CELLS // (rows * length**2)))
 
 
-# ------------------------------------------------------------------ the control
-
-
-def draw_control(
-    heads: Sequence[Head],
-    role_heads: Sequence[Head],
-    *,
-    shape: tuple[int, int],
-    rng: np.random.Generator,
-    listed: Collection[Head] = (),
-) -> Draws:
-    """Different random sets of heads to compare with: as many a layer, none of the role's.
-
-    Args:
-        heads: what is knocked out.
-        role_heads: every head that the role lists.
-        shape: layers and heads of the model.
-        rng: the source of randomness.
-        listed: every head that any role lists; another layer lends its other heads first.
-    """
-    role, others = set(role_heads), set(listed)
-    needed = {layer: sum(one.layer == layer for one in heads) for layer in {h.layer for h in heads}}
-    pools = {
-        layer: _pool(layer, role, others, shape=shape, least=max(LEAST_POOL, n + 1))
-        for layer, n in needed.items()
-    }
-    found: dict[Condition, None] = {}
-    for _ in range(10 * DRAWS):  # most are new; where few different ones exist, all turn up
-        taken: set[Head] = set()
-        for layer, count in needed.items():
-            free = [one for one in pools[layer] if one not in taken]
-            if len(free) < count:
-                return Draws((), same_layers=True)
-            taken |= {free[place] for place in rng.choice(len(free), count, replace=False)}
-        found[frozenset(taken)] = None
-        if len(found) == DRAWS:
-            break
-    within = all(one.layer == layer for layer, pool in pools.items() for one in pool)
-    return Draws(tuple(found) if len(found) > 1 else (), same_layers=within)
-
-
-def _pool(
-    layer: int, role: set[Head], listed: set[Head], *, shape: tuple[int, int], least: int
-) -> list[Head]:
-    """The other heads of a layer; while these are too few, those of the nearest layers as well.
-
-    What other layers lend are the heads that no role lists; only where all of these are too few,
-    the heads of other roles, layer by layer too. Of two layers that are as near, the later one:
-    what earlier layers do, others build on, so a knock-out there is the harder comparison.
-    """
-    layers, heads = shape
-    near = sorted(range(layers), key=lambda one: (abs(one - layer), -one))[1:]
-    there = {one: [Head(one, n) for n in range(heads) if Head(one, n) not in role] for one in near}
-    unlisted = [[head for head in there[one] if head not in listed] for one in near]
-    of_other_roles = [[head for head in there[one] if head in listed] for one in near]
-    pool = [Head(layer, n) for n in range(heads) if Head(layer, n) not in role]
-    for lent in (*unlisted, *of_other_roles):
-        if len(pool) >= least:
-            break
-        pool += lent
-    return pool
-
-
 # ------------------------------------------------------------------ putting it together
 
 
@@ -315,24 +237,16 @@ def measure_ablation(
     Args:
         bridge: the model.
         probe: the analysis' own texts; :data:`~headroles.reference.settings.CAUSAL_TEXTS` of each
-        kind are used. held_out: the model's own kind of text, all of it in place of the sentences.
+            kind are used.
         listed: {role key: heads}, from the finished lists.
         seed: draws the controls.
+        held_out: the model's own kind of text, all of it in place of the sentences.
         progress: told after every pass.
 
     Returns:
         {role key: evidence} for every scored role that lists a head.
     """
-    rng = np.random.default_rng(seed)
-    of_any_role = frozenset(head for heads in listed.values() for head in heads)
-    tasks = [
-        _Task(role, tuple(heads), listed=of_any_role, bridge=bridge, rng=rng)
-        for role, heads in listed.items()
-        if heads
-    ]
-    if held_out is not None:
-        for task in tasks:
-            task.kind = "held_out" if task.kind == "sentences" else task.kind
+    tasks = _tasks(bridge, listed, seed=seed, with_held_out=held_out is not None)
     kinds = {"repeats": probe.repeats, "sentences": probe.sentences, "held_out": held_out}
     texts = {kind: _usable(kinds[kind], kind) for kind in dict.fromkeys(t.kind for t in tasks)}
     wanted = {
@@ -348,23 +262,34 @@ def measure_ablation(
         if progress:
             progress("knocking heads out", done, total)
 
-    found: dict[str, CausalRole] = {}
+    evidence: dict[str, CausalRole] = {}
     for kind, sequences in texts.items():
-        counted = counted_positions(sequences, kind)
-        baseline = untouched(bridge, sequences, counted)
-        losses = knocked_out(
-            bridge,
-            sequences,
-            wanted[kind],
-            counted=counted,
-            means=baseline.means,
-            advance=advance,
-        )
-        changes = dict(zip(wanted[kind], losses - baseline.loss, strict=True))
+        changes, baseline_loss = _changes(bridge, sequences, kind, wanted[kind], advance)
         for task in tasks:
             if task.kind == kind:
-                found[task.role] = task.record(changes, float(baseline.loss.mean()))
-    return {role: found[role] for role in listed if role in found}
+                evidence[task.role] = task.record(changes, baseline_loss)
+    return {role: evidence[role] for role in listed if role in evidence}
+
+
+Changes = Mapping[Condition, Float[Tensor, " n"]]
+"""{condition: [n] nats, the loss less that of the untouched model, text by text}."""
+
+
+def _changes(
+    bridge: TransformerBridge,
+    texts: Sequences,
+    kind: str,
+    conditions: Sequence[Condition],
+    advance: Callable[[int], None],
+) -> tuple[Changes, float]:
+    """The changes under every condition, and the untouched model's mean loss in nats."""
+    counted = counted_positions(texts, kind)
+    baseline = untouched(bridge, texts, counted)
+    losses = knocked_out(
+        bridge, texts, conditions, counted=counted, means=baseline.means, advance=advance
+    )
+    changes = dict(zip(conditions, losses - baseline.loss, strict=True))
+    return changes, float(baseline.loss.mean())
 
 
 def _usable(texts: Sequences, kind: str) -> Sequences:
@@ -380,77 +305,103 @@ def _usable(texts: Sequences, kind: str) -> Sequences:
     return Sequences(texts.token_ids[rows, : int(lengths.max())], lengths)
 
 
+# ------------------------------------------------------------------ a role's record
+
+
+@dataclass(frozen=True)
 class _Task:
     """One role: what has to be run for it, and the record of what came out."""
 
-    def __init__(
-        self,
-        role: str,
-        heads: tuple[Head, ...],
-        *,
-        listed: Collection[Head],
-        bridge: TransformerBridge,
-        rng: np.random.Generator,
-    ) -> None:
-        self.role, self.heads, self.kind = role, heads, ROLES[role].measured_on
-        self._even_guess = round(math.log(bridge.cfg.d_vocab), 6)
-        shape = (bridge.cfg.n_layers, bridge.cfg.n_heads)
-        groups = [*((head,) for head in heads), heads]
-        self._draws = {
-            frozenset(group): draw_control(group, heads, shape=shape, rng=rng, listed=listed)
-            for group in groups
-        }
+    role: str
+    """Its key."""
+    heads: tuple[Head, ...]
+    """The heads that it lists."""
+    kind: str
+    """The texts that it is measured on."""
+    even_guess: float
+    """nats, the loss of an even guess over the vocabulary."""
+    draws: Mapping[Condition, Draws]
+    """{each head alone, then all together: its control}."""
 
     @property
     def conditions(self) -> list[Condition]:
-        drawn = [one for draws in self._draws.values() for one in draws.conditions]
-        return [*self._draws, *drawn]
+        drawn = [condition for draws in self.draws.values() for condition in draws.conditions]
+        return [*self.draws, *drawn]
 
-    def record(
-        self, changes: Mapping[Condition, Float[Tensor, " n"]], baseline_loss: float
-    ) -> CausalRole:
-        """The role's evidence; ``changes`` are [n] differences from the untouched model."""
-        together = self._effect(frozenset(self.heads), changes)
-        single = {head: self._effect(frozenset([head]), changes) for head in self.heads}
-        n = len(changes[frozenset(self.heads)])
-        can_read = baseline_loss < self._even_guess
+    def record(self, changes: Changes, baseline_loss: float) -> CausalRole:
+        """The role's evidence."""
+        can_read = baseline_loss < self.even_guess
+        group = frozenset(self.heads)
+        together = _effect(group, self.draws[group], changes)
+        alone = {head: frozenset([head]) for head in self.heads}
+        heads = []
+        for head, condition in alone.items():
+            effect = _effect(condition, self.draws[condition], changes)
+            verdict = judge(effect, together, can_read=can_read)
+            stored = _stored(effect, self.draws[condition], verdict)
+            heads.append(CausalHead(layer=head.layer, head=head.head, **stored))
+        verdict = judge(together, can_read=can_read)
         return CausalRole(
             measured_on=self.kind,
-            n=n,
+            n=len(changes[group]),
             baseline_loss=round(baseline_loss, 6),
-            even_guess_loss=self._even_guess,
-            heads=[
-                CausalHead(
-                    layer=head.layer,
-                    head=head.head,
-                    **self._stored(
-                        frozenset([head]), effect, judge(effect, together, can_read=can_read)
-                    ),
-                )
-                for head, effect in single.items()
-            ],
+            even_guess_loss=self.even_guess,
+            heads=heads,
             group=CausalGroup(
-                heads=list(self.heads),
-                **self._stored(frozenset(self.heads), together, judge(together, can_read=can_read)),
+                heads=list(self.heads), **_stored(together, self.draws[group], verdict)
             ),
         )
 
-    def _effect(
-        self, condition: Condition, changes: Mapping[Condition, Float[Tensor, " n"]]
-    ) -> Effect:
-        change = changes[condition].double()
-        drawn = self._draws[condition].conditions
-        control = torch.stack([changes[one].double().mean() for one in drawn]) if drawn else None
-        return Effect(
-            change=round(float(change.mean()), 6),
-            standard_error=round(float(change.std(unbiased=True)) / len(change) ** 0.5, 6),
-            control_mean=None if control is None else round(float(control.mean()), 6),
-            control_spread=None if control is None else round(float(control.std()), 6),
-        )
 
-    def _stored(self, condition: Condition, effect: Effect, verdict: str) -> dict[str, object]:
-        draws = self._draws[condition]
-        plain = CausalEffect(
+def _tasks(
+    bridge: TransformerBridge,
+    listed: Mapping[str, Sequence[Head]],
+    *,
+    seed: int,
+    with_held_out: bool,
+) -> list[_Task]:
+    """One task per role that lists a head; the controls are drawn in the order of the lists."""
+    rng = np.random.default_rng(seed)
+    of_any_role = frozenset(head for heads in listed.values() for head in heads)
+    shape = (bridge.cfg.n_layers, bridge.cfg.n_heads)
+    tasks = []
+    for role, heads in listed.items():
+        if not heads:
+            continue
+        kind = ROLES[role].measured_on
+        draws = {
+            frozenset(group): draw_control(group, heads, shape=shape, rng=rng, listed=of_any_role)
+            for group in [*((head,) for head in heads), tuple(heads)]
+        }
+        tasks.append(
+            _Task(
+                role,
+                tuple(heads),
+                kind="held_out" if with_held_out and kind == "sentences" else kind,
+                even_guess=round(math.log(bridge.cfg.d_vocab), 6),
+                draws=draws,
+            )
+        )
+    return tasks
+
+
+def _effect(condition: Condition, draws: Draws, changes: Changes) -> Effect:
+    """A condition beside its control, rounded as it is stored, so that the verdict follows."""
+    change = changes[condition].double()
+    drawn = [float(changes[draw].double().mean()) for draw in draws.conditions]
+    exact = effect_of(float(change.mean()), drawn)
+    return Effect(
+        round(exact.change, 6),
+        round(float(change.std(unbiased=True)) / len(change) ** 0.5, 6),
+        None if exact.control_mean is None else round(exact.control_mean, 6),
+        None if exact.control_spread is None else round(exact.control_spread, 6),
+    )
+
+
+def _stored(effect: Effect, draws: Draws, verdict: str) -> dict[str, object]:
+    """The fields of an effect in the file."""
+    return dict(
+        CausalEffect(
             change=effect.change,
             standard_error=effect.standard_error,
             control_mean=effect.control_mean,
@@ -459,4 +410,4 @@ class _Task:
             same_layers=draws.same_layers,
             verdict=verdict,
         )
-        return dict(plain)
+    )

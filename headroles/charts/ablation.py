@@ -22,13 +22,13 @@ def control_strip(
     Args:
         judgement: the effect and what the control amounts to.
         others: (heads, effect) of each draw.
-        name: what was taken away.
+        name: what was knocked out.
         axis: what the effect is, with its unit.
     """
-    frame = pd.DataFrame(
+    draws = pd.DataFrame(
         [{"row": "random others", "heads": heads, "effect": effect} for heads, effect in others]
-        + [{"row": "yours", "heads": name, "effect": judgement.effect}]
     )
+    own = pd.DataFrame([{"row": "yours", "heads": name, "effect": judgement.effect}])
     low, high = judgement.mean - judgement.spread, judgement.mean + judgement.spread
     band = pd.DataFrame([{"row": "random others", "low": low, "high": high, "at": judgement.mean}])
     y = alt.Y(
@@ -38,33 +38,27 @@ def control_strip(
     )
     x = alt.X("effect:Q", axis=_axis(axis))
     tips = [
-        alt.Tooltip("heads:N", title="taken away"),
+        alt.Tooltip("heads:N", title="ablated"),
         alt.Tooltip("effect:Q", title=axis, format="+.3f"),
     ]
-    rings = (
-        alt.Chart(frame)
-        .transform_filter("datum.row == 'random others'")
-        .mark_point(size=70, stroke=QUIET, strokeWidth=2, filled=False, opacity=0.9)
-        .encode(x=x, y=y, tooltip=tips)
+    ring = {"size": 70, "stroke": QUIET, "strokeWidth": 2, "filled": False, "opacity": 0.9}
+    diamond = {"shape": "diamond", "size": 190, "filled": True, "color": ACTIVE, "opacity": 1}
+    middle = [alt.Tooltip("at:Q", title="mean", format="+.3f")]
+    spans, means = alt.Chart(band), alt.Chart(band)
+    return _finish(
+        alt.layer(
+            _zero().encode(x="at:Q"),
+            spans.mark_rule(strokeWidth=9, color=QUIET, opacity=0.28).encode(
+                x="low:Q", x2="high:Q", y=y
+            ),
+            alt.Chart(draws).mark_point(**ring).encode(x=x, y=y, tooltip=tips),
+            means.mark_tick(thickness=3, size=30, color=INK, opacity=1).encode(
+                x="at:Q", y=y, tooltip=middle
+            ),
+            alt.Chart(own).mark_point(**diamond).encode(x=x, y=y, tooltip=tips),
+        ),
+        height=110,
     )
-    own = (
-        alt.Chart(frame)
-        .transform_filter("datum.row == 'yours'")
-        .mark_point(shape="diamond", size=190, filled=True, color=ACTIVE, opacity=1)
-        .encode(x=x, y=y, tooltip=tips)
-    )
-    span = (
-        alt.Chart(band)
-        .mark_rule(strokeWidth=9, color=QUIET, opacity=0.28)
-        .encode(x="low:Q", x2="high:Q", y=y)
-    )
-    mean = (
-        alt.Chart(band)
-        .mark_tick(thickness=3, size=30, color=INK, opacity=1)
-        .encode(x="at:Q", y=y, tooltip=[alt.Tooltip("at:Q", title="mean", format="+.3f")])
-    )
-    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
-    return _finish(alt.layer(zero.encode(x="at:Q"), span, rings, mean, own), height=110)
 
 
 def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
@@ -74,23 +68,8 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
         profile: the test of a head.
         head: how it is written, e.g. ``L0H6``.
     """
-    records = []
-    for point in profile.points:
-        parts = [(head, point.carried, point.carried_error)]
-        if point.other is not None:
-            parts.append(("random others", point.other, point.other_error))
-        records += [
-            {
-                "offset": point.offset,
-                "who": who,
-                "carried": value,
-                "low": value - error,
-                "high": value + error,
-            }
-            for who, value, error in parts
-        ]
     names = [head, "random others"]
-    base = alt.Chart(pd.DataFrame(records)).encode(
+    base = alt.Chart(pd.DataFrame(_profile_records(profile, head=head))).encode(
         x=alt.X(
             "offset:O",
             scale=alt.Scale(paddingInner=0.5, paddingOuter=0.2),
@@ -120,8 +99,33 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
             alt.Tooltip("carried:Q", title="carried (nats)", format="+.3f"),
         ],
     )  # fmt: skip
-    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
-    return _finish(alt.layer(zero.encode(y="at:Q"), bars, marks), height=260)
+    return _finish(alt.layer(_zero().encode(y="at:Q"), bars, marks), height=260)
+
+
+def _profile_records(profile: Profile, *, head: str) -> list[dict[str, object]]:
+    """One record per offset and series."""
+    records = []
+    for point in profile.points:
+        parts = [(head, point.carried, point.carried_error)]
+        if point.other is not None:
+            parts.append(("random others", point.other, point.other_error))
+        records += [
+            {
+                "offset": point.offset,
+                "who": who,
+                "carried": value,
+                "low": value - error,
+                "high": value + error,
+            }
+            for who, value, error in parts
+        ]
+    return records
+
+
+def _zero() -> alt.Chart:
+    """A dashed line at nothing."""
+    frame = pd.DataFrame([{"at": 0}])
+    return alt.Chart(frame).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
 
 
 def _axis(title: str) -> alt.Axis:

@@ -226,17 +226,12 @@ def _sparse_distances(bars: int) -> str:
     return f"{keep} ? datum.label : ''"
 
 
-def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
-    """A bar a distance, from the far left to the token itself, and the first token on its own.
-
-    Args:
-        records: in the order of drawing: label, name, share 0..1, chance 0..1, rows, alone
-            (drawn hollow, because it is no distance).
-    """
+def _distances(records: Sequence[Mapping[str, object]]) -> alt.Chart:
+    """The distances along the x axis, with what a pointer is told of each."""
     frame = pd.DataFrame(records)
     frame[["share", "chance"]] = frame[["share", "chance"]].round(4)
     order = list(frame["label"])
-    base = alt.Chart(frame).encode(
+    return alt.Chart(frame).encode(
         x=alt.X(
             "label:N",
             sort=order,
@@ -259,6 +254,16 @@ def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
             alt.Tooltip("rows:Q", title="tokens behind it"),
         ],
     )
+
+
+def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
+    """A bar per distance, from the far left to the token itself, and the first token on its own.
+
+    Args:
+        records: in the order of drawing: label, name, share 0..1, chance 0..1, rows, alone
+            (drawn hollow, because it is no distance).
+    """
+    base = _distances(records)
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(
         title=None, format="%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, gridOpacity=0.25

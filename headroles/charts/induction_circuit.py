@@ -82,7 +82,7 @@ def _arrow(
 
 
 def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
-    """Three bars a head, 0 to 1, with one standard error each and a mark for chance.
+    """Three bars per head, 0 to 1, with one standard error each and a mark for chance.
 
     Args:
         records: head, who, value, low, high (None without an error), chance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,25 +58,56 @@ def composition(
         loaded: the model.
         kind: one of :data:`KINDS`.
         norm: ``none``, or anything else to fold in the later layer's gain and centring.
-        on_block: told after each pair of layers.
+        on_block: told after each later layer.
+
+    Raises:
+        CircuitError: for another kind.
+    """
+    blocks = []
+    for later in range(1, loaded.num_layers):
+        blocks.append(block_scores(loaded, kind, later, norm=norm))
+        if on_block:
+            on_block(later, loaded.num_layers - 1)
+    return assemble(loaded, kind, blocks)
+
+
+def block_scores(
+    loaded: LoadedModel, kind: str, later: int, *, norm: str = "folded"
+) -> Float[Tensor, "earlier head"]:
+    """[earlier head] scores of every head of one layer with all heads of the layers before it.
+
+    Args:
+        loaded: the model.
+        kind: one of :data:`KINDS`.
+        later: the layer, from 1 on.
+        norm: as for :func:`composition`.
+
+    Raises:
+        CircuitError: for another kind.
     """
     if kind not in KINDS:
         raise CircuitError(f"There is no {kind}-composition.", hint="Choose Q, K or V.", value=kind)
+    heads = range(loaded.num_heads)
+    fold = None if norm == "none" else weights.attention_norm(loaded, later)
+    own = weights.layer_weights(loaded, later)
+    reads = [_reading(own, head, kind, fold) for head in heads]
+    rows = []
+    for earlier in range(later):
+        layer = weights.layer_weights(loaded, earlier)
+        writes = [(layer.value_of(head), layer.W_O[head]) for head in heads]
+        rows += [[composed(write, read) for read in reads] for write in writes]
+    return torch.tensor(rows)
+
+
+def assemble(
+    loaded: LoadedModel, kind: str, blocks: Sequence[Float[Tensor, "_ head"]]
+) -> Composition:
+    """The scores of all pairs, of those of the layers from 1 on, beside random matrices."""
     layers, heads = loaded.num_layers, loaded.num_heads
-    every = [weights.layer_weights(loaded, layer) for layer in range(layers)]
     score = torch.full((layers * heads, layers * heads), torch.nan)
-    for later in range(1, layers):
-        fold = None if norm == "none" else weights.attention_norm(loaded, later)
-        reads = [_reading(every[later], head, kind, fold) for head in range(heads)]
-        for earlier in range(later):
-            for first in range(heads):
-                write = (every[earlier].value_of(first), every[earlier].W_O[first])
-                row = earlier * heads + first
-                ratios = [composed(write, read) for read in reads]
-                score[row, later * heads : (later + 1) * heads] = torch.tensor(ratios)
-        if on_block:
-            on_block(later, layers - 1)
-    d_model, d_head = every[0].W_Q.shape[1:]
+    for later, block in enumerate(blocks, start=1):
+        score[: later * heads, later * heads : (later + 1) * heads] = block
+    d_model, d_head = weights.layer_weights(loaded, 0).W_Q.shape[1:]
     mean, spread = random_composition(d_model, d_head)
     names = tuple(Head(layer, head) for layer in range(layers) for head in range(heads))
     return Composition(kind, score, mean, spread, DRAWS, names)

@@ -223,27 +223,44 @@ class KeyRow:
 class Peaks:
     """The largest value of each key's column of QK and of each source's row of OV."""
 
-    qk: Float[Tensor, " vocab"]
-    """[vocab] over all queries."""
-    ov: Float[Tensor, " vocab"]
-    """[vocab] over all outputs."""
+    qk: Float[Tensor, " key"]
+    """[key] over all queries; every key of the vocabulary, or some."""
+    ov: Float[Tensor, " key"]
+    """[key] over all outputs."""
 
 
 def peaks(factors: Factors, *, on_block: OnBlock | None = None) -> Peaks:
-    """Find the maxima of both tables in blocks of at most :data:`BLOCK_BYTES`."""
-    vocab = factors.vocab_size
-    size = min(vocab, max(1, BLOCK_BYTES // (4 * vocab)))
-    best_qk, best_ov = torch.empty(vocab), torch.empty(vocab)
-    room = torch.empty(size, vocab)
-    query, out = factors.query.T, factors.out
-    for start in range(0, vocab, size):
-        block = slice(start, min(vocab, start + size))
-        piece = room[: block.stop - start]
-        best_qk[block] = torch.mm(factors.key[block], query, out=piece).amax(1)
-        best_ov[block] = torch.mm(factors.value[block], out, out=piece).amax(1)
+    """Find the maxima of both tables, block by block (:func:`key_blocks`)."""
+    blocks = key_blocks(factors.vocab_size)
+    room, parts = torch.empty(blocks[0].stop, factors.vocab_size), []
+    for block in blocks:
+        parts.append(block_peaks(factors, block, room=room))
         if on_block:
-            on_block(block.stop, vocab)
-    return Peaks(best_qk, best_ov)
+            on_block(block.stop, factors.vocab_size)
+    return join_peaks(parts)
+
+
+def key_blocks(vocab_size: int) -> list[slice]:
+    """Keys whose rows of a table take at most :data:`BLOCK_BYTES` together."""
+    size = min(vocab_size, max(1, BLOCK_BYTES // (4 * vocab_size)))
+    return [slice(start, min(vocab_size, start + size)) for start in range(0, vocab_size, size)]
+
+
+def block_peaks(
+    factors: Factors, block: slice, *, room: Float[Tensor, "block vocab"] | None = None
+) -> Peaks:
+    """The maxima of some keys; ``room`` is overwritten, so that no block needs memory anew."""
+    count, vocab = block.stop - block.start, factors.vocab_size
+    piece = torch.empty(count, vocab) if room is None else room[:count]
+    return Peaks(
+        torch.mm(factors.key[block], factors.query.T, out=piece).amax(1),
+        torch.mm(factors.value[block], factors.out, out=piece).amax(1),
+    )
+
+
+def join_peaks(parts: Sequence[Peaks]) -> Peaks:
+    """The maxima of all keys, of those of all blocks in order."""
+    return Peaks(torch.cat([part.qk for part in parts]), torch.cat([part.ov for part in parts]))
 
 
 def importance(found: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:

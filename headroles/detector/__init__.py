@@ -7,6 +7,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["caveats", "detection"],
     submod_attrs={
         "caveats": ["caveats_of", "kept_share"],
-        "detection": ["Detection", "MAX_CELLS", "MEASURES", "Progress", "Summary", "detect"],
+        "detection": [
+            "Detection",
+            "MAX_CELLS",
+            "MEASURES",
+            "Progress",
+            "Summary",
+            "detect",
+            "prepare",
+        ],
     },
 )

@@ -214,6 +214,131 @@ def even_spread(length: int) -> Float[Tensor, "1 1 query key"]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class BatchScores:
+    """What one batch of prompts gave."""
+
+    places: Int[Tensor, " batch"]
+    """[batch] which prompts they are."""
+    scores: Mapping[str, Float[Tensor, "pattern batch layer head"]]
+    """{measure: [pattern batch layer head]}."""
+    even: Mapping[str, Float[Tensor, "pattern batch"]]
+    """{measure: [pattern batch]} of a head that spreads evenly."""
+    kept: Float[Tensor, "batch layer head"]
+    """[batch layer head] 0..1, the attention that the exclusions leave."""
+    rows: Int[Tensor, "pattern batch"]
+    """[pattern batch] rows that apply for the activation."""
+    filled: Float[Tensor, "pattern batch"]
+    """[pattern batch] 0..1, the share of rows in which the pattern has a cell."""
+    largest_row: Float[Tensor, " pattern"]
+    """[pattern] the largest sum of a row of the pattern."""
+    binary: Bool[Tensor, " pattern"]
+    """[pattern] whether it holds zeros and ones only."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionPlan:
+    """A detection in steps: :meth:`score` every batch, then :meth:`assemble` what they gave."""
+
+    patterns: tuple[Pattern, ...]
+    """The detection patterns."""
+    prompts: Prompts
+    """The prompts."""
+    fits: Bool[Tensor, "pattern prompt"]
+    """[pattern prompt] which pattern fits which prompt."""
+    asked: Bool[Tensor, "layer head"]
+    """[layer head] the heads that are asked for."""
+    exclude_bos: bool
+    """Whether attention on position 0 is left out of ``mul`` and ``abs``."""
+    exclude_current_token: bool
+    """Whether a token's attention on itself is left out of them."""
+
+    @property
+    def batches(self) -> list[Int[Tensor, " batch"]]:
+        """Prompts that run together."""
+        return batches(self.prompts.sequences, max_cells=MAX_CELLS)
+
+    def score(self, loaded: LoadedModel, places: Int[Tensor, " batch"]) -> BatchScores:
+        """Run some of the prompts, once each.
+
+        Raises:
+            PatternError: if an expression gives no number from 0 to 1 somewhere.
+        """
+        some = self.prompts.some(places)
+        laid = lay(
+            self.patterns,
+            some,
+            exclude_bos=self.exclude_bos,
+            exclude_current_token=self.exclude_current_token,
+        )
+        shape = (len(places), *self.asked.shape)  # batch layer head
+        scores = {name: torch.full((len(self.patterns), *shape), torch.nan) for name in MEASURES}
+        kept = torch.zeros(shape)
+
+        def on_layer(layer: int, attention: Tensor) -> None:
+            by_measure, left = compare(attention, laid)
+            for name, values in by_measure.items():
+                scores[name][:, :, layer] = values
+            kept[:, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
+
+        each_layer(loaded, some.sequences.token_ids, on_layer)
+        spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
+        even = {name: values.squeeze(-1) for name, values in compare(spread, laid)[0].items()}
+        return BatchScores(
+            places,
+            scores,
+            even,
+            kept,
+            rows=laid.rows,
+            filled=(laid.drawn > 0).any(-1).sum(-1) / laid.lengths,
+            largest_row=laid.drawn.sum(-1).flatten(1).amax(-1),
+            binary=laid.binary,
+        )
+
+    def assemble(self, parts: Sequence[BatchScores]) -> Detection:
+        """The detection, of all batches in any order."""
+        order = torch.cat([part.places for part in parts]).argsort()
+
+        def joined(tensors: list[Tensor], dim: int = 1) -> Tensor:
+            return torch.cat(tensors, dim).index_select(dim, order)
+
+        return Detection(
+            patterns=self.patterns,
+            scores={name: joined([part.scores[name] for part in parts]) for name in MEASURES},
+            even={name: joined([part.even[name] for part in parts]) for name in MEASURES},
+            kept=joined([part.kept for part in parts], 0),
+            rows=joined([part.rows for part in parts]),
+            filled=joined([part.filled for part in parts]),
+            largest_row=torch.stack([part.largest_row for part in parts]).amax(0),
+            binary=torch.stack([part.binary for part in parts]).all(0),
+            fits=self.fits,
+            asked=self.asked,
+            lengths=self.prompts.sequences.lengths,
+            exclude_bos=self.exclude_bos,
+            exclude_current_token=self.exclude_current_token,
+        )
+
+
+def prepare(
+    loaded: LoadedModel,
+    prompts: Prompts,
+    patterns: Sequence[Pattern],
+    *,
+    exclude_bos: bool = False,
+    exclude_current_token: bool = False,
+    heads: Collection[Head] | None = None,
+) -> DetectionPlan:
+    """The steps of a detection; the arguments and errors are those of :func:`detect`."""
+    return DetectionPlan(
+        tuple(patterns),
+        prompts,
+        _check(patterns, prompts),
+        _asked(loaded, heads),
+        exclude_bos,
+        exclude_current_token,
+    )
+
+
 def detect(
     loaded: LoadedModel,
     prompts: Prompts,
@@ -240,59 +365,21 @@ def detect(
         PatternError: if an expression gives no number from 0 to 1 somewhere.
         UnknownHeadError: if the model has no such head.
     """
-    fits = _check(patterns, prompts)
-    asked = _asked(loaded, heads)
-    shape = (len(patterns), len(prompts))
-    model = (loaded.num_layers, loaded.num_heads)
-    scores = {name: torch.full((*shape, *model), torch.nan) for name in MEASURES}
-    even = {name: torch.full(shape, torch.nan) for name in MEASURES}
-    kept = torch.zeros(len(prompts), *model)
-    rows, filled = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
-    largest, binary = torch.zeros(len(patterns)), torch.ones(len(patterns), dtype=torch.bool)
-    done = 0
-    for places in batches(prompts.sequences, max_cells=MAX_CELLS):
-        some = prompts.some(places)
-        laid = lay(
-            patterns,
-            some,
-            exclude_bos=exclude_bos,
-            exclude_current_token=exclude_current_token,
-        )
-
-        def on_layer(
-            layer: int, attention: Tensor, places: Tensor = places, laid: CellWeights = laid
-        ) -> None:
-            found, left = compare(attention, laid)
-            for name, values in found.items():
-                scores[name][:, places, layer] = values
-            kept[places, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
-
-        each_layer(loaded, some.sequences.token_ids, on_layer)
-        spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
-        for name, values in compare(spread, laid)[0].items():
-            even[name][:, places] = values.squeeze(-1)
-        rows[:, places] = laid.rows
-        filled[:, places] = (laid.drawn > 0).any(-1).sum(-1) / laid.lengths
-        largest = torch.maximum(largest, laid.drawn.sum(-1).flatten(1).amax(-1))
-        binary &= laid.binary
+    plan = prepare(
+        loaded,
+        prompts,
+        patterns,
+        exclude_bos=exclude_bos,
+        exclude_current_token=exclude_current_token,
+        heads=heads,
+    )
+    parts, done = [], 0
+    for places in plan.batches:
+        parts.append(plan.score(loaded, places))
         done += len(places)
         if progress:
             progress(done, len(prompts))
-    return Detection(
-        patterns=tuple(patterns),
-        scores=scores,
-        even=even,
-        kept=kept,
-        rows=rows,
-        filled=filled,
-        largest_row=largest,
-        binary=binary,
-        fits=fits,
-        asked=asked,
-        lengths=prompts.sequences.lengths,
-        exclude_bos=exclude_bos,
-        exclude_current_token=exclude_current_token,
-    )
+    return plan.assemble(parts)
 
 
 def _check(patterns: Sequence[Pattern], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:

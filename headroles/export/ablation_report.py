@@ -48,7 +48,7 @@ small { display: block; font-weight: 600; }
 
 
 def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str:
-    """One page with a table a prompt; it needs no network and no other file."""
+    """One page with a table per prompt; it needs no network and no other file."""
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, headroles {headroles.__version__}"
     extra = f"<p>{escape(note)}</p>" if note else ""
     return (
@@ -56,10 +56,10 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
-        "Every row is one run of the model with something taken away, against the untouched run. "
-        "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats a token."
-        "</p><p>In a prompt, a solid border marks the position t that one-position conditions act "
-        "on, a dashed one the position before it.</p>"
+        "Every row is one run of the model with something knocked out, against the untouched run. "
+        "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
+        "token.</p><p>In a prompt, a solid border marks the position t that one-position "
+        "conditions act on, a dashed one the position before it.</p>"
         f"{extra}{''.join(map(_section, tables))}</body></html>\n"
     )
 
@@ -119,11 +119,11 @@ def watched(table: PromptTable) -> str:
 
 
 def condition_table(table: PromptTable) -> str:
-    """One row a condition; the tokens that moved one a cell, with arrow, sign and number."""
+    """One row per condition; the tokens that moved one per cell, with arrow, sign and number."""
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
-        ["Taken away", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
+        ["Ablated", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )
@@ -137,13 +137,13 @@ def condition_table(table: PromptTable) -> str:
 
 
 def _line(row: Row, rose: int, fell: int) -> str:
-    one = row.comparison
+    comparison = row.comparison
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
         f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
-        f"<td>{one.kl:.3f}</td>",
-        f"<td>{_signed(one.loss_change)}</td>",
-        f"<td>{_signed(one.repeat_loss_change)}</td>",
+        f"<td>{comparison.kl:.3f}</td>",
+        f"<td>{_signed(comparison.loss_change)}</td>",
+        f"<td>{_signed(comparison.repeat_loss_change)}</td>",
         *moved_cells(row.rose, width=rose),
         *moved_cells(row.fell, width=fell),
     ]
@@ -151,12 +151,12 @@ def _line(row: Row, rose: int, fell: int) -> str:
 
 
 def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
-    """One cell a token, with arrow, sign and number; empty ones up to a width."""
+    """One cell per token, with arrow, sign and number; empty ones up to a width."""
     cells = [
-        f'<td class="hr-{"up" if one.change > 0 else "down"}">'
-        f"<bdi>{escape(visible(one.text))}</bdi>"
-        f"<small>{'▲' if one.change > 0 else '▼'} {one.change:+.2f}</small></td>"
-        for one in moved
+        f'<td class="hr-{"up" if token.change > 0 else "down"}">'
+        f"<bdi>{escape(visible(token.text))}</bdi>"
+        f"<small>{'▲' if token.change > 0 else '▼'} {token.change:+.2f}</small></td>"
+        for token in moved
     ]
     return cells + ["<td></td>"] * (width - len(cells))
 
@@ -175,7 +175,7 @@ def signed(value: float) -> str:
 
 
 def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -> str:
-    """One line a prompt and condition, with the provenance above.
+    """One line per prompt and condition, with the provenance above.
 
     Args:
         tables: the tables.
@@ -190,7 +190,7 @@ def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -
 
 
 def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, object]:
-    one = row.comparison
+    comparison = row.comparison
     flat: dict[str, object] = {
         "kind": table.kind,
         "prompt": table.prompt,
@@ -200,13 +200,13 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
         "condition": row.name,
         "says": row.says,
         "says_probability": row.says_probability,
-        "rank_before": one.rank_before,
-        "rank": one.rank,
-        "probability_before": one.probability_before,
-        "probability": one.probability,
-        "kl_nats": one.kl,
-        "loss_change_nats": one.loss_change,
-        "repeat_loss_change_nats": one.repeat_loss_change,
+        "rank_before": comparison.rank_before,
+        "rank": comparison.rank,
+        "probability_before": comparison.probability_before,
+        "probability": comparison.probability,
+        "kl_nats": comparison.kl,
+        "loss_change_nats": comparison.loss_change,
+        "repeat_loss_change_nats": comparison.repeat_loss_change,
     }
     for way, part, width in (("rose", row.rose, rose), ("fell", row.fell, fell)):
         for place in range(width):

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "causal_verdict",
         "direct_effects",
         "offsets",
+        "random_heads",
         "random_tokens",
     ],
     submod_attrs={
@@ -36,7 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "select_extended",
             "select_heads",
         ],
-        "causal_verdict": ["Effect", "judge"],
+        "causal_verdict": ["Effect", "effect_of", "judge"],
         "direct_effects": [
             "cell_effects",
             "key_value_index",
@@ -52,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "peaks",
             "without_rest",
         ],
+        "random_heads": ["DRAWS", "Draws", "LEAST_POOL", "draw_control", "draw_sets"],
         "random_tokens": ["PlaceOrContent", "place_or_content"],
     },
 )

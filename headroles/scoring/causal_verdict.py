@@ -1,10 +1,14 @@
-"""What knocking a head out proves about its role: the rule that turns numbers into a verdict. Pure.
+"""What knocking heads out says about them: the one rule that turns numbers into a verdict. Pure.
 
 An attention pattern is a correlation. The causal question is what the model loses without the head:
 with L the next-token loss in nats (0 is a sure and right guess), on the same texts,
 
     change  = mean over texts of  L(head knocked out) - L(untouched)
-    control = the same for random other heads, drawn several times: their mean c and spread s
+    control = the same for random other heads (:mod:`headroles.scoring.random_heads`), drawn several
+              times: their mean c and spread s
+
+The analysis, the knock-out lab and the circuit lesson all judge by it; the lab compares what the
+watched token, the whole guess or the loss on repeats loses, the lesson the induction activation.
 
 An effect is *clear against zero* when the first line holds, with e the standard error of
 ``change``, and *clear* when the second one holds too, on the side away from zero:
@@ -13,8 +17,12 @@ An effect is *clear against zero* when the first line holds, with e the standard
     |change - c| > 2 sqrt(s^2 + e^2)
 
 Twice an error is the usual 95 %; the 0.002 nats keep rounding from counting as an effect where a
-model is so small or so sure that nothing moves. What is clear against zero alone, the knock-out of
-any other head does too: it says nothing for the role, and nobody may call it no effect.
+model is so small or so sure that nothing moves (:attr:`Effect.least` where the effect is not in
+nats). A single prompt has no standard error: there e is 0, so that the spread of the draws alone
+stands beside the effect, and the verdict is about this prompt only.
+
+What is clear against zero alone, the knock-out of any other head does too: it says nothing for the
+role, and nobody may call it no effect.
 
 A head that changes nothing alone may still do its role: others stand in for it (the "backup heads"
 of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where nothing is
@@ -30,6 +38,8 @@ these texts at all; then any change is noise of a kind, whatever its size, and n
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroles.types import CausalVerdict
@@ -47,11 +57,31 @@ class Effect:
     change: float
     """nats, mean change of the next-token loss; above 0 the model guesses worse."""
     standard_error: float
-    """nats, of that mean, from the paired differences text by text."""
+    """nats, of that mean, from the paired differences text by text; 0 with a single text."""
     control_mean: float | None = None
     """nats, mean change over the control's draws; None without a control."""
     control_spread: float | None = None
     """nats, standard deviation over the draws."""
+    least: float = LEAST_CHANGE
+    """The smallest change that counts, in the unit of the change."""
+
+
+def effect_of(
+    change: float,
+    draws: Sequence[float],
+    *,
+    standard_error: float = 0.0,
+    least: float = LEAST_CHANGE,
+) -> Effect:
+    """An effect beside those of its control, draw by draw; fewer than two draws are no control.
+
+    >>> effect_of(2.0, [0.4, 0.6]).control_mean
+    0.5
+    """
+    if len(draws) < 2:
+        return Effect(change, standard_error, least=least)
+    mean, spread = statistics.fmean(draws), statistics.stdev(draws)
+    return Effect(change, standard_error, mean, spread, least)
 
 
 def clear_direction(effect: Effect) -> int:
@@ -66,7 +96,7 @@ def clear_direction(effect: Effect) -> int:
 
 def clear_against_zero(effect: Effect) -> bool:
     """Whether anything happens at all, whatever other heads do."""
-    return abs(effect.change) > max(ERRORS * effect.standard_error, LEAST_CHANGE)
+    return abs(effect.change) > max(ERRORS * effect.standard_error, effect.least)
 
 
 def judge(effect: Effect, group: Effect | None = None, *, can_read: bool = True) -> CausalVerdict:

@@ -32,7 +32,7 @@ def short(verdict: CausalVerdict) -> str:
 
 
 def change(effect: CausalEffect) -> str:
-    """``+0.163 ± 0.031``: nats a token, with the standard error."""
+    """``+0.163 ± 0.031``: nats per token, with the standard error."""
     return f"{effect.change:+.3f} ± {effect.standard_error:.3f}".replace("-", "−")
 
 
@@ -45,40 +45,41 @@ def control(effect: CausalEffect) -> str:
     return f"{numbers} ({count(effect.draws, 'draw')}){borrowed}"
 
 
-def rows(role_name: str, proof: AblationEvidence, head: Head) -> list[list[str]]:
+def rows(role_name: str, evidence: AblationEvidence, head: Head) -> list[list[str]]:
     """The table's rows for one role: the head alone, and the role's heads together."""
-    found = []
-    if proof.head is None:
-        found.append([role_name, f"{head.label} alone", short("not_tested"), "–", "–"])
+    lines = []
+    if evidence.head is None:
+        lines.append([role_name, f"{head.label} alone", short("not_tested"), "–", "–"])
     else:
-        found.append(_row(role_name, f"{head.label} alone", proof.head))
-    group = proof.role.group
+        lines.append(_row(role_name, f"{head.label} alone", evidence.head))
+    group = evidence.role.group
     if group is not None and len(group.heads) > 1:
-        found.append(_row("", f"all {len(group.heads)} of the role", group))
-    return found
+        lines.append(_row("", f"all {len(group.heads)} of the role", group))
+    return lines
 
 
 def _row(role_name: str, what: str, effect: CausalEffect) -> list[str]:
     return [role_name, what, short(effect.verdict), change(effect), control(effect)]
 
 
-COLUMNS = ["Role", "Knocked out", "Verdict", "Change of the loss", "Other heads instead"]
+COLUMNS = ["Role", "Knocked out", "Verdict", "Change of the loss", "Random heads (control)"]
 """The head of :func:`rows`."""
 
 
 def meanings(ablations: list[AblationEvidence]) -> list[str]:
     """What the verdicts that occur mean, each in a sentence."""
-    groups = [proof.role.group for proof in ablations]
-    used = [proof.verdict for proof in ablations] + [group.verdict for group in groups if group]
+    groups = [evidence.role.group for evidence in ablations]
+    used = [evidence.verdict for evidence in ablations]
+    used += [group.verdict for group in groups if group]
     return [f"{short(verdict)}: {MEANINGS[verdict]}" for verdict in LABELS if verdict in used]
 
 
 def method(evidence: list[CausalRole]) -> str:
     """How the numbers came about, in plain words."""
-    texts = dict.fromkeys(f"{one.n} {TEXTS[one.measured_on]}" for one in evidence)
+    texts = dict.fromkeys(f"{role.n} {TEXTS[role.measured_on]}" for role in evidence)
     return (
-        "Knocked out means: the head says the same everywhere, its average on these texts. The "
-        "change is that of the next-token loss, in nats a token, ± its standard error over "
+        "Knocked out: the head's output is replaced by its mean over these texts. The change is "
+        "that of the next-token loss, in nats per token, ± its standard error over "
         f"{listing(list(texts))}; above 0 the model guesses worse without it. Beside it stands the "
         "same for as many random other heads of the same layers, ± the spread between draws."
     )
@@ -86,7 +87,7 @@ def method(evidence: list[CausalRole]) -> str:
 
 def unreadable(evidence: list[CausalRole]) -> str:
     """Why nothing can be told where the model cannot read the texts; empty where it can."""
-    worst = next((one for one in evidence if not one.can_read), None)
+    worst = next((role for role in evidence if not role.can_read), None)
     if worst is None:
         return ""
     return (
@@ -97,7 +98,7 @@ def unreadable(evidence: list[CausalRole]) -> str:
 
 def borrowed(evidence: list[CausalRole]) -> str:
     """What the star beside a control means; empty where none stands there."""
-    effects = [effect for one in evidence for effect in (*one.heads, one.group) if effect]
+    effects = [effect for role in evidence for effect in (*role.heads, role.group) if effect]
     if all(effect.same_layers for effect in effects):
         return ""
     return (
@@ -108,30 +109,41 @@ def borrowed(evidence: list[CausalRole]) -> str:
 
 def of_heads(entry: ModelEntry | None) -> dict[Head, str]:
     """{head: its verdicts} for the heads that were knocked out, e.g. ``✓ Induction``."""
-    found: dict[Head, list[str]] = {}
+    verdicts: dict[Head, list[str]] = {}
     for key, evidence in (entry.causal if entry else {}).items():
-        for one in evidence.heads:
-            head = Head(one.layer, one.head)
-            found.setdefault(head, []).append(f"{MARKS[one.verdict]} {ROLES[key].name}")
-    return {head: ", ".join(words) for head, words in found.items()}
+        for knocked_out in evidence.heads:
+            head = Head(knocked_out.layer, knocked_out.head)
+            mark = MARKS[knocked_out.verdict]
+            verdicts.setdefault(head, []).append(f"{mark} {ROLES[key].name}")
+    return {head: ", ".join(words) for head, words in verdicts.items()}
 
 
 def legend(verdicts: list[str]) -> str:
     """The signs that stand in some texts, each with its meaning in a word."""
     used = "".join(verdicts)
-    return ", ".join(short(one) for one in LABELS if MARKS[one] in used)
+    return ", ".join(short(verdict) for verdict in LABELS if MARKS[verdict] in used)
 
 
 LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
     "backed_up": "no effect alone (others back it up)",
-    "reversed": "the other way round",
+    "reversed": "opposite effect",
     "not_special": "no more than other heads",
     "no_effect": "no effect",
     "cannot_tell": "cannot be told here",
     "not_tested": "not tested",
 }
 """The verdicts as people read them."""
+
+
+BESIDE_CHANCE: dict[CausalVerdict, str] = {
+    "holds_up": "larger than chance",
+    "reversed": "opposite effect",
+    "not_special": "no larger than chance",
+    "no_effect": "no effect",
+    "not_tested": "too few draws to tell",
+}
+"""The same verdicts on any knock-out beside random others, where no role is asked about."""
 
 
 MARKS: dict[CausalVerdict, str] = {
@@ -152,7 +164,7 @@ MEANINGS: dict[CausalVerdict, str] = {
     "together the model guesses clearly worse: the others stand in for it.",
     "reversed": "Without it the model guesses clearly better.",
     "not_special": "Without it the model's guesses clearly change, but not clearly more than "
-    "without random other heads: that is no proof of the role.",
+    "without random other heads: that is no evidence for the role.",
     "no_effect": "Without it nothing clear happens, and nothing shows that other heads of the role "
     "stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "

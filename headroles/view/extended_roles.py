@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from headroles.store import ExtendedScores, ModelEntry
     from headroles.types import PromptRun
 
+TWO_TEXTS_HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
+"""The columns of a table of heads or roles on both kinds of text."""
 PLACE_OR_CONTENT_RULE = (
     "The rule: of what a head scores over chance on sentences, three quarters or more is left on "
     "random tokens: positional (also where two standard errors cannot tell the two numbers "

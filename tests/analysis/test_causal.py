@@ -11,15 +11,14 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis import load_bridge
 from headroles.analysis.knockout import (
-    DRAWS,
     counted_positions,
-    draw_control,
     knocked_out,
     measure_ablation,
     untouched,
 )
 from headroles.analysis.measure import ProbeTexts
 from headroles.models import load_model
+from headroles.scoring import DRAWS, draw_control
 from headroles.texts.probe_texts import pack, repeated_sequences
 from headroles.types import Head
 
@@ -81,7 +80,7 @@ def test_a_head_that_carries_the_answer_alone_holds_up(planted):
     assert head.control_mean < 0
 
 
-def test_a_head_that_does_harm_is_the_other_way_round(planted):
+def test_a_head_that_does_harm_has_the_opposite_effect(planted):
     (head,) = planted[0]["duplicate_token"].heads
     assert head.change < 0  # but the carrier is among the five it is compared with
     assert head.verdict == "not_special"

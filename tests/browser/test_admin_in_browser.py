@@ -34,7 +34,7 @@ class InstructorVisit(Visit):
         self.press("Sign in")
 
     def open(self, section: str) -> None:
-        self.page.locator(".st-key-section").get_by_text(section, exact=True).click()
+        self.page.locator(".st-key-admin-section").get_by_text(section, exact=True).click()
         self.settle()
 
     def bar(self) -> str | None:
@@ -90,7 +90,7 @@ def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:
 
 def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
     with visit(Visit) as student, visit(InstructorVisit) as first:
-        heads = student.page.locator(".st-key-card_induction .hr-count")
+        heads = student.page.locator(".st-key-your_prompt-card_induction .hr-count")
         before = heads.inner_text()
         assert "of 1 head" not in before
 
@@ -126,9 +126,9 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
 
 def look_at_every_role(page: InstructorVisit) -> None:
     for role in ROLES.values():
-        page.page.locator(".st-key-look_role").get_by_text(role.name, exact=True).click()
+        page.page.locator(".st-key-admin-look_role").get_by_text(role.name, exact=True).click()
         page.settle()
-        cells = page.page.locator(".st-key-candidate svg.marks .mark-rect path")
+        cells = page.page.locator(".st-key-admin-candidate svg.marks .mark-rect path")
         cells.nth(31).wait_for(state="attached", timeout=20_000)
         assert cells.count() == 32, role.key
         sentence = re.compile(rf"{re.escape(role.name)}: \d+ of 32 heads ")  # the alt text

@@ -58,7 +58,7 @@ def test_a_token_that_is_chosen_tints_what_it_looks_at(closeup) -> None:
     shares = [int(re.search(r"\d+", word)[0]) for place, word in words.items() if place <= 9]
     assert 95 <= sum(shares) <= 102  # a row sums to 100%, but for what is under 1%
     # The choice came back to the server: the table below is that token's.
-    assert "(9)" in closeup.page.locator(".st-key-links summary").inner_text()
+    assert "(9)" in closeup.page.locator(".st-key-head_closeup-links summary").inner_text()
 
 
 def test_direction_is_told_by_a_word_and_by_the_border(closeup) -> None:
@@ -102,16 +102,22 @@ def test_the_chosen_token_stays_on_the_next_head(closeup) -> None:
 def test_the_switch_is_said_in_the_title_of_the_chart(visit) -> None:
     with visit() as page:
         page.click_bar("induction")
-        assert "Resting column hidden" not in page.page.locator(".st-key-pattern").inner_text()
+        assert (
+            "Resting column hidden"
+            not in page.page.locator(".st-key-head_closeup-pattern").inner_text()
+        )
         page.page.get_by_text("Hide the resting column (rows rescaled)").click()
         page.settle()
-        assert "Resting column hidden" in page.page.locator(".st-key-pattern").inner_text()
+        assert (
+            "Resting column hidden"
+            in page.page.locator(".st-key-head_closeup-pattern").inner_text()
+        )
 
 
 def test_a_cell_of_the_map_leads_to_its_head(visit) -> None:
     with visit() as page:
         page.go("Head map")
-        card = page.page.locator(".st-key-map_card_diffuse")
+        card = page.page.locator(".st-key-head_map-map_card_diffuse")
         cell = card.locator("svg.marks .mark-rect path").nth(11)  # 8 heads a layer: L1H3
         cell.scroll_into_view_if_needed()
         cell.click(force=True)

@@ -11,11 +11,11 @@ def switch_on(page) -> None:
 
 def test_they_appear_on_a_click_and_a_cell_leads_to_its_head(visit) -> None:
     with visit() as page:
-        assert page.page.locator(".st-key-extended_cards").count() == 0
+        assert page.page.locator(".st-key-your_prompt-extended_cards").count() == 0
         switch_on(page)
         assert page.card("fixed_offset").locator("svg.marks").count() == 1
         page.go("Head map")
-        drawing = page.page.locator(".st-key-map_card_name_mover svg.marks")
+        drawing = page.page.locator(".st-key-app-map_card_name_mover svg.marks")
         drawing.scroll_into_view_if_needed()
         numbers = drawing.locator("text").all_text_contents()
         assert any(number.startswith("+") for number in numbers)

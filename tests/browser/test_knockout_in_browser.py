@@ -35,22 +35,22 @@ def lab(browser, server):
 
 def test_the_sentence_and_its_control_come_by_themselves(lab) -> None:
     with lab() as visit:
-        assert re.match(r"“ sat” .*\d", visit.page.locator(VERDICT).inner_text())
-        visit.page.get_by_text("This is special").wait_for(timeout=30_000)
+        assert re.match(r"“ sat” falls from 1st to \d", visit.page.locator(VERDICT).inner_text())
+        visit.page.get_by_text("Larger than chance: +").wait_for(timeout=30_000)
         visit.page.locator("svg.marks").first.wait_for()
-        assert visit.page.locator(".st-key-stop_control").count() == 0  # it is done
+        assert visit.page.locator(".st-key-app-stop_control").count() == 0  # it is done
 
 
 def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
     with lab() as visit:
         visit.page.get_by_text("Previous-token test", exact=True).click()
-        stop = visit.page.locator(".st-key-stop_offsets").get_by_role("button")
+        stop = visit.page.locator(".st-key-app-stop_offsets").get_by_role("button")
         stop.wait_for(timeout=30_000)
         stop.click()
         visit.page.get_by_text(re.compile(r"Stopped after \d+ of 48 steps")).wait_for(
             timeout=30_000
         )
-        visit.page.locator(".st-key-go_on_offsets").get_by_role("button").click()
+        visit.page.locator(".st-key-app-go_on_offsets").get_by_role("button").click()
         visit.page.get_by_text("Mean of 48 samples").wait_for(timeout=90_000)
         said = visit.page.get_by_text("L0H6 carries most from one token back")
         assert said.first.is_visible()

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from headroles.texts import DEFAULT_PROMPT
 from tests.browser.visit import Visit
 
 PROMPT = "A dog & a cat, a dog & a cat. =1+1 #5 ?x=y"
@@ -36,7 +37,7 @@ def copy_link(page) -> str:
 
 def alt_of_pattern(page) -> str:
     """What the pattern's alt text says, numbers included."""
-    pattern = page.page.locator(".st-key-pattern [aria-label^='Attention of']").first
+    pattern = page.page.locator(".st-key-head_closeup-pattern [aria-label^='Attention of']").first
     return pattern.get_attribute("aria-label")
 
 
@@ -48,7 +49,7 @@ def test_a_copied_link_reopens_the_same_picture_in_a_clean_browser(visit, clean)
         page.settle()
         role, picture = page.seen_as(), alt_of_pattern(page)
         link = copy_link(page)
-    assert f"h={head}" in link
+    assert f"head={head}" in link
     other = clean(link, ready="Where it looks")
     assert other.heading() == "Head close-up"
     assert other.head() == head
@@ -71,7 +72,7 @@ def test_a_bad_link_shows_sentences_and_the_page_works(clean, server) -> None:
     assert notes.count() == 0
     page.run("The cat sat. The cat sat.")
     assert page.awake("induction")
-    assert "p=The+cat+sat" in page.page.url
+    assert "prompt=The+cat+sat" in page.page.url
     assert not page.complaints
 
 
@@ -85,6 +86,53 @@ def test_going_back_brings_the_prompt_before_back(visit) -> None:
         page.page.go_forward()
         page.settle()
         assert page.page.get_by_label("Your sentence").input_value() == "The second one."
+
+
+def entries(page) -> int:
+    """Entries in the browser's history."""
+    return page.page.evaluate("window.history.length")
+
+
+def back(page, name: str) -> None:
+    """Press Back once, and be on the page of that name."""
+    page.page.go_back()
+    page.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=30_000)
+    page.settle()
+
+
+def test_back_leads_one_page_back_after_every_way_to_a_page(visit) -> None:
+    with visit() as page:
+        opened = entries(page)
+        page.go("Head map")  # by the navigation
+        page.page.get_by_text("This prompt", exact=True).click()
+        page.settle()
+        page.go("Your Prompt")
+        page.click_bar("induction")  # by a click that leads to another page
+        page.page.get_by_text("Hide the resting column").click()
+        page.settle()
+        assert entries(page) == opened + 3
+        assert page.heading() == "Head close-up"
+        back(page, "Your Prompt")
+        back(page, "Head map")
+        assert page.page.get_by_role("radio", name="This prompt").is_checked()
+        back(page, "Your Prompt")
+        page.page.go_forward()
+        page.page.get_by_role("heading", name="Head map", exact=True).wait_for(timeout=30_000)
+
+
+def test_a_prompt_that_was_run_is_one_step_back(visit) -> None:
+    with visit() as page:
+        page.go("Head close-up")
+        before = entries(page)
+        page.go("Your Prompt")
+        page.run("A dog. A dog.")
+        assert entries(page) == before + 2
+        page.page.go_back()
+        page.page.wait_for_function(
+            "prompt => document.querySelector('textarea').value === prompt", arg=DEFAULT_PROMPT
+        )
+        page.settle()
+        back(page, "Head close-up")
 
 
 def test_where_the_clipboard_is_refused_the_link_stands_in_a_box(visit) -> None:
@@ -126,7 +174,7 @@ def test_text_that_was_not_run_stays_when_the_second_box_opens(visit) -> None:
 def test_a_click_on_a_pair_leads_to_its_head(visit) -> None:
     with visit() as page:
         page.press("Compare with a second prompt")
-        drawing = page.page.locator(".st-key-pair_card_induction svg.marks")
+        drawing = page.page.locator(".st-key-your_prompt-pair_card_induction svg.marks")
         drawing.scroll_into_view_if_needed()
         labels = [
             text

@@ -50,13 +50,13 @@ def test_the_way_to_all_heads_keeps_the_prompt(visit) -> None:
         page.page.get_by_role("heading", name="Head map", exact=True).wait_for(timeout=30_000)
         page.settle()
         assert page.page.get_by_role("radio", name="This prompt").is_checked()
-        assert "The old man walked" in page.page.locator(".st-key-map_prompt").inner_text()
+        assert "The old man walked" in page.page.locator(".st-key-head_map-prompt").inner_text()
 
 
 def test_try_this_wakes_the_role_and_leads_back(visit) -> None:
     with visit() as page:
         page.run(NO_REPEATS)
-        page.press(re.compile("^.*Try this"), within=".st-key-card_induction")
+        page.press(re.compile("^.*Try this"), within=".st-key-your_prompt-card_induction")
         assert page.awake("induction")
         page.press(re.compile("Back to my prompt"))
         assert page.page.get_by_label("Your sentence").input_value() == NO_REPEATS

@@ -81,7 +81,7 @@ class Visit:
         self.settle()
 
     def card(self, role: str):
-        return self.page.locator(f".st-key-card_{role}")
+        return self.page.locator(f".st-key-your_prompt-card_{role}")
 
     def awake(self, role: str) -> bool:
         return self.card(role).get_by_label("awake", exact=True).count() == 1

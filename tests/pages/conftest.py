@@ -12,9 +12,21 @@ def _no_leftovers():
     """Streamlit's caches live as long as the process: start and end with empty ones."""
     import streamlit as st
 
+    from headroles.ui.app import long_work
+
     st.cache_data.clear()
+    long_work.kept.clear()
     yield
     st.cache_data.clear()
+    long_work.kept.clear()
+
+
+@pytest.fixture(autouse=True)
+def _all_at_once(monkeypatch):
+    """No browser ticks here, so a run of a page does all of its work."""
+    from headroles.ui.app import long_work
+
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def analysed(tmp_path_factory, password_hash):
         patch.setattr(paths, "CATEGORIES", place / "head_categories.json")
         app = signed_in(password_hash)
         app.number_input(key=state.SEQUENCES).set_value(SEQUENCES).run()
-        app.button(key="start").click().run()
+        app.button(key="admin-start").click().run()
         shown = []
         while not texts(app).count("Look at it"):
             shown += [(bar.proto.value, bar.proto.text) for bar in app.get("progress")]
@@ -91,7 +91,7 @@ def open_page(password_hash: str | None = None, *, page: str = "pages/admin.py")
 
 def enter(app, secret: str):
     app.text_input(key=state.SECRET).set_value(secret)
-    app.button(key="sign_in").click()
+    app.button(key="admin-sign_in").click()
     app.run()
     assert not app.exception
     return app
@@ -110,13 +110,13 @@ def section(app, name: str):
 
 
 def press(app, key: str):
-    app.button(key=key).click().run()
+    app.button(key=f"admin-{key}").click().run()
     assert not app.exception
     return app
 
 
 def buttons(app) -> dict[str, object]:
-    return {button.key: button for button in app.button if button.key}
+    return {button.key.removeprefix("admin-"): button for button in app.button if button.key}
 
 
 def texts(app) -> str:
@@ -584,9 +584,9 @@ def test_the_extended_roles_of_a_candidate_are_listed_and_mapped(looking, folder
     section = candidate_of(folder, done).extended
     assert section is not None
     assert f"L{section.roles['name_mover'].top_heads[0].layer}H" in texts(looking)
-    looking.toggle(key="look_extended_maps").set_value(True).run()
+    looking.toggle(key="admin-look_maps").set_value(True).run()
     for name in section.roles:
-        looking.segmented_control(key="look_extended_role").set_value(name).run()
+        looking.segmented_control(key="admin-look_extended_role").set_value(name).run()
         assert not looking.exception
         assert section.roles[name].threshold_reason in texts(looking)
     assert "writes against it" in texts(looking)

@@ -9,7 +9,7 @@ from headroles.circuits.svd import Components, Spread, entropy_of
 from headroles.paths import ROOT
 from headroles.store import categories
 from headroles.types import Head
-from headroles.ui.app import session, stepped_work
+from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
 from headroles.ui.knockout_lab.component_caches import Split
 from headroles.ui.knockout_lab.components import share_rows
@@ -17,12 +17,6 @@ from headroles.verdicts.head import ablation_evidence
 from headroles.view import causal
 from tests.entries import entry
 from tests.facts import says
-
-
-@pytest.fixture(autouse=True)
-def _all_at_once(monkeypatch) -> None:
-    """No browser ticks here, so a run of the page does all the work."""
-    monkeypatch.setattr(stepped_work, "MOMENT", 300.0)
 
 
 def open_section(section: str, **keys):
@@ -50,7 +44,7 @@ def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
     assert "Knocked out: L0H6, L0H7" in words
     assert says(words, "16 texts", "standard error")
     assert "One text, so no error." in words  # the default prompt repeats itself
-    assert words.count('<th scope="col">Without others</th>') == 2
+    assert words.count('<th scope="col">Random heads (control)</th>') == 2
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_settings_change_the_table_and_reset_brings_it_back() -> None:
     app.number_input(key=state.KEYS).set_value(3).run()
     assert not app.exception
     assert len(app.dataframe[0].value) == 3
-    app.button(key="circuit_reset").click().run()
+    app.button(key="circuits-reset").click().run()
     assert not app.exception
     assert app.dataframe[0].value.equals(before)
 
@@ -88,7 +88,7 @@ def test_a_key_leads_to_the_close_up_on_a_prompt_with_it() -> None:
     app = open_page()
     app.selectbox(key=state.HEAD).set_value("L1H2").run()
     key = app.dataframe[0].value["key"].iloc[0].replace("·", " ")
-    app.button(key="circuit_try").click().run()
+    app.button(key="circuits-try").click().run()
     assert not app.exception
     assert app.title[0].value == "Head close-up"
     assert app.session_state[session.HEAD] == Head(1, 2)
@@ -111,39 +111,15 @@ def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
 
 def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     app = open_page()
-    long_work.kept()  # another head's table was not made yet
-    name = None
-
-    def ask_name(self, asked):
-        nonlocal name
-        if asked[1] == "table":
-            name = asked
-        return real(self, asked)
-
-    real = long_work.Kept.get
-    monkeypatch.setattr(long_work.Kept, "get", ask_name)
-    app.selectbox(key=state.HEAD).set_value("L3H3").run()
-    monkeypatch.setattr(long_work.Kept, "get", lambda self, asked: None)
-    app.session_state[long_work.STOPPED] = {"table": name}
-    app.run()
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
+    app.selectbox(key=state.HEAD).set_value("L3H3").run()  # another head's table
+    app.button(key="app-stop_table").click().run()
     assert not app.exception
-    assert "was stopped" in captions(app)
-    monkeypatch.setattr(long_work.Kept, "get", real)
-    app.button(key="go_on_table").click().run()
-    assert "was stopped" not in captions(app)
+    assert "Stopped after 0 of 1 steps." in captions(app)
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
+    app.button(key="app-go_on_table").click().run()
+    assert "Stopped" not in captions(app)
     assert len(app.dataframe[0].value) == 10
-
-
-def test_results_that_take_too_much_go_the_oldest_first() -> None:
-    kept = long_work.Kept(100)
-    kept.put(("a",), 1, 60)
-    kept.put(("b",), 2, 30)
-    assert kept.get(("a",)) == 1
-    kept.put(("c",), 3, 30)
-    assert kept.get(("b",)) is None
-    assert (kept.get(("a",)), kept.get(("c",))) == (1, 3)
-    kept.put(("d",), 4, 1000)  # too large, but asked for now
-    assert kept.get(("d",)) == 4
 
 
 @pytest.mark.skipif(not (ATTN_ONLY_2L / "config.json").exists(), reason="model not there")
@@ -159,5 +135,5 @@ def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:
     app.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.error[0].value.lower()
-    app.button(key="use_default_model").click().run()
+    app.button(key="app-use_default_model").click().run()
     assert len(app.dataframe[0].value) == 10

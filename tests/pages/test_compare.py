@@ -9,6 +9,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.ui.app import session
+from headroles.ui.your_prompt import state as your_prompt_state
 from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
@@ -29,13 +30,13 @@ def app(planted):
 
 
 def press(app, key: str):
-    app.button(key=key).click().run()
+    app.button(key=f"your_prompt-{key}").click().run()
     assert not app.exception
     return app
 
 
 def run_second(app, prompt: str):
-    app.text_area(key=session.SECOND_BOX).set_value(prompt)
+    app.text_area(key=your_prompt_state.SECOND_BOX).set_value(prompt)
     return press(app, "run_second")
 
 
@@ -53,7 +54,7 @@ def alts(app) -> list[str]:
 
 def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
     assert app.text_area(key=session.BOX).value == DEFAULT_PROMPT
-    assert app.text_area(key=session.SECOND_BOX).value == ONCE
+    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == ONCE
     # Induction and Duplicate token need a repetition; their planted heads rest without one.
     assert says(said(app), "Induction", "Duplicate token", "asleep", "3", "awake")
 
@@ -75,7 +76,7 @@ def test_a_sleeping_side_says_why(app) -> None:
 def test_swapping_wakes_what_fell_asleep(app) -> None:
     press(app, "swap")
     assert app.text_area(key=session.BOX).value == ONCE
-    assert app.text_area(key=session.SECOND_BOX).value == DEFAULT_PROMPT
+    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == DEFAULT_PROMPT
     assert says(said(app), "Induction", "Duplicate token", "wake")
     assert says(page_html(app), "wake", "0 → 1 of 1 head active")
 
@@ -89,7 +90,7 @@ def test_the_same_prompt_twice_changes_nothing(app) -> None:
 def test_stopping_gives_the_single_cards_back(app) -> None:
     press(app, "stop_comparing")
     assert "5 of 5 roles are awake" in said(app)
-    assert app.session_state[session.SECOND] is None
+    assert app.session_state[your_prompt_state.SECOND] is None
     assert not any(alt.startswith("Induction: falls") for alt in alts(app))
 
 
@@ -103,7 +104,7 @@ def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:
     run_second(app, "  ")
     assert "The prompt is empty" in app.error[0].value
     assert "5 of 5 roles are awake" in said(app)
-    assert app.text_area(key=session.SECOND_BOX).value == "  "
+    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "  "
 
 
 def test_html_in_the_second_prompt_stays_text(app) -> None:

@@ -11,7 +11,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import BUILT_IN, Pattern
 from headroles.types import Head
 from headroles.ui.app import long_work, session
-from headroles.ui.detector_lab import detection, state
+from headroles.ui.detector_lab import state
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_attention
 
@@ -33,12 +33,10 @@ def app(planted, monkeypatch):
             on_layer(layer, found[:, layer])
 
     monkeypatch.setattr(detector_detection, "each_layer", each_layer)
-    long_work.kept.clear()
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page(state.PAGE).run()
     assert not app.exception
-    yield app
-    long_work.kept.clear()
+    return app
 
 
 def html(app) -> str:
@@ -91,13 +89,13 @@ def test_every_pattern_gets_a_map_on_one_scale(app) -> None:
 def test_an_expression_becomes_a_pattern_and_goes_again(app) -> None:
     app.text_input(key=state.EXPRESSION).set_value("k == q - 1 and k > 0")
     app.text_input(key=state.TITLE).set_value("One back")
-    app.button(key="lab_add").click().run()
+    app.button(key="detector_lab-add").click().run()
     assert not app.exception
     assert "<h3>One back</h3>" in html(app)
     assert "L0H0 matches best: 1.000" in html(app)
-    app.button(key="lab_remove_0").click().run()
+    app.button(key="detector_lab-remove_0").click().run()
     assert "<h3>One back</h3>" not in html(app)
-    app.button(key="lab_undo_remove").click().run()
+    app.button(key="detector_lab-undo_remove").click().run()
     assert "<h3>One back</h3>" in html(app)
 
 
@@ -105,14 +103,14 @@ def test_two_patterns_never_bear_one_name(app) -> None:
     for text in ("k == q - 1", "k == q - 2"):
         app.text_input(key=state.EXPRESSION).set_value(text)
         app.text_input(key=state.TITLE).set_value("Mine")
-        app.button(key="lab_add").click().run()
+        app.button(key="detector_lab-add").click().run()
     assert [one.name for one in app.session_state[state.OWN]] == ["Mine", "Mine (2)"]
     assert app.session_state[state.RANKED].value == "k == q - 2"  # its picture is shown
 
 
 def test_a_bad_expression_is_explained(app) -> None:
     app.text_input(key=state.EXPRESSION).set_value("__import__('os')")
-    app.button(key="lab_add").click().run()
+    app.button(key="detector_lab-add").click().run()
     assert "not allowed" in told(app.error)
     assert app.session_state[state.OWN] == ()
 
@@ -170,7 +168,7 @@ def test_heads_that_were_not_asked_have_no_row(app) -> None:
 
 
 def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
-    app.button(key="lab_save").click().run()
+    app.button(key="detector_lab-save").click().run()
     assert says(told(app.success), "role", "L1H1")
     app.switch_page(session.YOUR_PROMPT).run()
     assert not app.exception
@@ -179,9 +177,9 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     assert "1 of 1 head active" in shown
     assert "provisional" in told(app.caption)
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert says(html(app), "pattern", "nothing")
-    app.button(key="session_remove_0").click().run()
+    app.button(key="detector_lab-session_remove_0").click().run()
     assert "Your own role" not in html(app)
 
 
@@ -192,11 +190,11 @@ def test_a_painted_role_says_which_length_it_needs(app) -> None:
     cells = [[float(k == q - 1 and k > 0) for k in range(size)] for q in range(size)]
     choose(app, of_matrix(cells, title="Mine"))
     assert "L0H0 matches best: 1.000" in html(app)
-    app.button(key="lab_save").click().run()
+    app.button(key="detector_lab-save").click().run()
     app.switch_page(session.YOUR_PROMPT).run()
     assert "1 of 1 head active" in html(app)
     app.text_area(key=session.BOX).set_value("The old man walked.")
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert not app.exception
     assert says(told(app.info), "painted", "17 tokens")
     app.switch_page(state.PAGE).run()
@@ -228,15 +226,16 @@ def test_no_pattern_and_no_prompt_are_said(app) -> None:
     assert "The prompt is empty." in told(app.error)
 
 
-def test_a_stopped_detection_waits(app) -> None:
+def test_a_stopped_detection_waits_and_keeps_what_is_done(app, monkeypatch) -> None:
+    monkeypatch.setattr(detector_detection, "MAX_CELLS", 1)  # one prompt per batch
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app.session_state[state.SOURCE] = state.GENERATED
     app.session_state[state.COUNT] = 5
-    induction = Pattern("role", "induction")
-    request = detection.Request("demo", (), ("repeats", 5, 0), (induction,), False, False, ())
-    app.session_state[long_work.STOPPED] = {state.WORK: request}
     app.run()
-    assert says(told(app.caption), "stopped")
-    app.button(key=f"go_on_{state.WORK}").click().run()
+    app.button(key=f"app-stop_{state.WORK}").click().run()
+    assert says(told(app.caption), "stopped", "0 of 5")
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
+    app.button(key=f"app-go_on_{state.WORK}").click().run()
     assert "over 5 prompts of 5." in html(app)
 
 

@@ -70,7 +70,7 @@ def answered():
 def test_your_prompt_offers_numbers_and_code() -> None:
     app = open_page()
     assert offered(app) == ["Heads as CSV", "Heads as JSON", *CODE]
-    app.button(key="compare").click().run()
+    app.button(key="your_prompt-compare").click().run()
     assert offered(app) == ["Heads as CSV", "Heads as JSON", *CODE, "Both prompts as CSV"]
 
 

@@ -10,6 +10,7 @@ from headroles.store import Control
 from headroles.types import Head
 from headroles.ui.app import extended_state, session
 from headroles.ui.app.extended_switch import NOT_MEASURED
+from headroles.ui.head_map import state as head_map_state
 from headroles.view.extended_roles import NOT_ON_A_PROMPT
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_attention, planted_entry
@@ -146,11 +147,11 @@ def test_the_table_of_every_head_has_them_only_while_the_switch_is_on(written) -
     frame = app.dataframe[-1].value.set_index("head")
     assert frame.loc["L1H1", "copy_suppression"] == -0.75
     assert "Copy suppression" in frame.loc["L1H1", "roles"]
-    app.text_input(key=session.SEARCH).set_value("name mover").run()
+    app.text_input(key=head_map_state.SEARCH).set_value("name mover").run()
     assert list(app.dataframe[-1].value["head"]) == ["L2H0"]
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
     assert "copy_suppression" not in app.dataframe[-1].value if app.dataframe else True
-    app.text_input(key=session.SEARCH).set_value("").run()
+    app.text_input(key=head_map_state.SEARCH).set_value("").run()
     assert "copy_suppression" not in app.dataframe[-1].value
 
 
@@ -191,7 +192,7 @@ def test_sentences_stand_beside_random_tokens_and_their_difference(written) -> N
     assert says(html, "1 of 32", "Previous token", "sentences", "1")
     (difference,) = charts(app, "Difference")
     assert difference[head.label]["value"] == 0
-    app.segmented_control(key=extended_state.PLACE_ROLE).set_value("positional").run()
+    app.segmented_control(key=head_map_state.PLACE_ROLE).set_value("positional").run()
     assert says(page_html(app), "1", "content-driven")
     (difference,) = charts(app, "Difference")
     planted = difference[PLANTED["positional"].label]
@@ -200,12 +201,12 @@ def test_sentences_stand_beside_random_tokens_and_their_difference(written) -> N
 
 def test_extended_roles_by_attention_join_the_comparison_when_they_are_on(written) -> None:
     def names(app) -> list[str]:
-        return app.segmented_control(key=extended_state.PLACE_ROLE).options
+        return app.segmented_control(key=head_map_state.PLACE_ROLE).options
 
     assert names(open_page(session.MAP, on=False)) == ["Previous token", "First token (resting)"]
     app = open_page(session.MAP)
     assert names(app)[2:] == ["Delimiter", "Fixed offset"]
-    app.segmented_control(key=extended_state.PLACE_ROLE).set_value("fixed_offset").run()
+    app.segmented_control(key=head_map_state.PLACE_ROLE).set_value("fixed_offset").run()
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
     assert not app.exception
 
@@ -272,12 +273,12 @@ def test_cards_for_what_attention_can_show_on_a_prompt(written) -> None:
 def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) -> None:
     app = open_page()
     app.text_area(key=session.BOX).set_value(NO_MARKS)
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert charts(app, "Delimiter: 0 of 1 head active")
 
 
 def test_a_prompt_of_two_tokens_is_no_error(written) -> None:
     app = open_page()
     app.text_area(key=session.BOX).set_value("Hi.")
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert not app.exception

@@ -13,6 +13,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session
+from headroles.ui.head_closeup import state as head_closeup_state
 from tests.facts import says
 from tests.pages.planted import PLANTED
 
@@ -43,7 +44,7 @@ def look_at(app, head: Head, role: str | None = None):
 
 def run_prompt(app, prompt: str):
     app.text_area(key=session.BOX).set_value(prompt)
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert not app.exception
     return app
 
@@ -62,8 +63,8 @@ def app(planted):
 
 
 def test_opened_from_the_navigation_it_shows_the_listed_induction_head(app) -> None:
-    assert app.selectbox(key=session.HEAD_BOX).value == PLANTED["induction"].label
-    assert app.selectbox(key=session.ROLE_BOX).value == "induction"
+    assert app.selectbox(key=head_closeup_state.HEAD_BOX).value == PLANTED["induction"].label
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == "induction"
     html = page_html(app)
     assert "<h2>L1H1</h2>" in html
     assert "Its role: induction." in html
@@ -76,7 +77,7 @@ def test_a_planted_head_is_told_by_its_only_role(app, key: str) -> None:
     look_at(app, PLANTED[key])
     name = ROLES[key].name
     assert f"Its role: {name[0].lower()}{name[1:]}." in page_html(app)
-    assert app.selectbox(key=session.ROLE_BOX).value == key  # its main role
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == key  # its main role
 
 
 def test_the_passport_has_every_role_with_rank_and_listing(app) -> None:
@@ -103,35 +104,35 @@ def test_a_head_that_fits_nothing_says_so(app) -> None:
 def test_every_head_as_every_role(app) -> None:
     for key in ROLES:
         look_at(app, Head(3, 7), key)
-        assert app.selectbox(key=session.ROLE_BOX).value == key
+        assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == key
 
 
 def test_previous_and_next_stop_at_the_ends_of_the_model(app) -> None:
     look_at(app, Head(0, 7), "diffuse")
-    app.button(key="next_head").click().run()
+    app.button(key="head_closeup-next_head").click().run()
     assert app.session_state[session.HEAD] == Head(1, 0)
-    assert app.selectbox(key=session.ROLE_BOX).value == "diffuse"
-    app.button(key="previous_head").click().run()
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == "diffuse"
+    app.button(key="head_closeup-previous_head").click().run()
     assert app.session_state[session.HEAD] == Head(0, 7)
     look_at(app, Head(0, 0))
-    assert app.button(key="previous_head").disabled
+    assert app.button(key="head_closeup-previous_head").disabled
     look_at(app, Head(3, 7))
-    assert app.button(key="next_head").disabled
+    assert app.button(key="head_closeup-next_head").disabled
 
 
 def test_another_head_of_the_role(app) -> None:
     look_at(app, PLANTED["duplicate_token"], "duplicate_token")  # it lists L2H2 and L1H1
-    app.button(key="another_head").click().run()
+    app.button(key="head_closeup-another_head").click().run()
     assert app.session_state[session.HEAD] == PLANTED["induction"]
-    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == "duplicate_token"
     look_at(app, PLANTED["diffuse"], "diffuse")
-    assert app.button(key="another_head").disabled
+    assert app.button(key="head_closeup-another_head").disabled
 
 
 def test_head_and_role_can_be_chosen_from_the_lists(app) -> None:
-    app.selectbox(key=session.HEAD_BOX).set_value("L2H2").run()
+    app.selectbox(key=head_closeup_state.HEAD_BOX).set_value("L2H2").run()
     assert app.session_state[session.HEAD] == Head(2, 2)
-    app.selectbox(key=session.ROLE_BOX).set_value("duplicate_token").run()
+    app.selectbox(key=head_closeup_state.ROLE_BOX).set_value("duplicate_token").run()
     assert app.session_state[session.ROLE] == "duplicate_token"
     assert says(page_html(app), "100%", "earlier copies")
 
@@ -162,19 +163,19 @@ def test_a_resting_head_has_nothing_left_without_its_rest(app) -> None:
 def test_a_chosen_token_has_its_links_in_a_table(app) -> None:
     # In "start The cat sat on the mat . The cat sat ...", position 9 is the second " cat":
     # the planted induction head looks at what followed the first one, " sat" at 3, alone.
-    app.session_state[session.TOKEN] = 9
+    app.session_state[head_closeup_state.TOKEN] = 9
     app.run()
     assert says(page_html(app), "“·cat”", "9", "“·sat”", "3", "100%")
     # It followed the second " The" (8), so the third one (15) looks at it, and no other does.
     assert says(page_html(app), "“·The”", "15", "100%")
-    app.session_state[session.TOKEN] = 3
+    app.session_state[head_closeup_state.TOKEN] = 3
     app.run()
     # Both later copies look at it: 9 with all its attention, 16 with half (the other at 10).
     assert says(page_html(app), "“·cat”", "9", "100%", "“·cat”", "16", "50%")
 
 
 def test_a_chosen_token_that_the_next_prompt_lacks_is_forgotten(app) -> None:
-    app.session_state[session.TOKEN] = 16
+    app.session_state[head_closeup_state.TOKEN] = 16
     run_prompt(app, "one two one two one two")
     assert "(16)" not in page_html(app)
 
@@ -205,9 +206,11 @@ def test_grouped_heads_lead_to_their_partners(tmp_path, model_folders, monkeypat
     st.cache_resource.clear()
     try:
         app = look_at(open_page(), Head(0, 3))
-        partners = [b.key for b in app.button if b.key and b.key.startswith("partner_")]
-        assert partners == ["partner_L0H2"]
-        app.button(key="partner_L0H2").click().run()
+        partners = [
+            b.key for b in app.button if b.key and b.key.startswith("head_closeup-partner_")
+        ]
+        assert partners == ["head_closeup-partner_L0H2"]
+        app.button(key="head_closeup-partner_L0H2").click().run()
         assert app.session_state[session.HEAD] == Head(0, 2)
     finally:
         st.cache_resource.clear()
@@ -219,7 +222,7 @@ def test_an_empty_prompt_is_a_sentence(app, prompt: str) -> None:
     assert "The prompt is empty" in app.error[0].value
     assert not app.get("vega_lite_chart")
     run_prompt(app, NO_REPEATS)
-    assert app.selectbox(key=session.HEAD_BOX).value == "L1H1"
+    assert app.selectbox(key=head_closeup_state.HEAD_BOX).value == "L1H1"
 
 
 def test_one_token_is_too_little_to_tell(app) -> None:
@@ -264,26 +267,26 @@ def test_without_a_file_a_head_can_still_be_looked_at(planted) -> None:
     assert says(html, "no analysis")
     assert "Provisional threshold" in html
     # The planted induction head has the highest activation of all.
-    assert app.selectbox(key=session.HEAD_BOX).value == "L1H1"
-    assert app.selectbox(key=session.ROLE_BOX).value == "induction"
+    assert app.selectbox(key=head_closeup_state.HEAD_BOX).value == "L1H1"
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == "induction"
 
 
 @pytest.mark.parametrize("key", PLANTED)
 def test_without_a_file_a_head_is_seen_as_what_it_does_here(planted, key: str) -> None:
     planted.unlink()
     app = look_at(open_page(), PLANTED[key])
-    assert app.selectbox(key=session.ROLE_BOX).value == key
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == key
 
 
 def test_a_model_that_cannot_be_reached_leads_back(app) -> None:
     look_at(app, Head(2, 2))
     app.sidebar.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert "gpt2" in app.error[0].value
-    app.button(key="use_default_model").click().run()
+    app.button(key="app-use_default_model").click().run()
     assert not app.error
-    assert app.selectbox(key=session.ROLE_BOX).value == "duplicate_token"  # the role is kept
+    assert app.selectbox(key=head_closeup_state.ROLE_BOX).value == "duplicate_token"
     # The head was another model's; the most active listed one of the role takes its place.
-    assert app.selectbox(key=session.HEAD_BOX).value == "L2H2"
+    assert app.selectbox(key=head_closeup_state.HEAD_BOX).value == "L2H2"
 
 
 def test_a_head_that_the_model_lacks_is_replaced(app) -> None:

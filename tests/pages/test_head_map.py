@@ -10,6 +10,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
+from headroles.ui.head_map import state as head_map_state
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
@@ -67,7 +68,7 @@ def test_the_switch_shows_the_prompt(app) -> None:
     html = page_html(app)
     assert says(html, "1 of 32", "active", "Induction", "1 of these 1")
     app.text_area(key=session.BOX).set_value(NO_REPEATS)
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert ROLES["induction"].asleep in page_html(app)
 
 
@@ -101,7 +102,7 @@ def test_the_table_on_the_prompt_has_the_activations(app) -> None:
     ],
 )
 def test_the_table_can_be_searched(app, wanted: str, heads: list[str]) -> None:
-    app.text_input(key=session.SEARCH).set_value(wanted).run()
+    app.text_input(key=head_map_state.SEARCH).set_value(wanted).run()
     shown = [list(table.value["head"]) for table in app.dataframe]
     assert shown == ([heads] if heads else [])
     assert any(f"{len(heads)} of 32 heads." in caption.value for caption in app.caption)
@@ -121,7 +122,7 @@ def test_two_models_on_one_role(app, planted) -> None:
     from headroles.store import categories
 
     categories.write_entry(planted_entry(12, 12, model="gpt2"), planted)
-    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=head_map_state.PAIR_MODEL).set_value("gpt2").run()
     app.selectbox(key=session.PAIR_ROLE).set_value("diffuse").run()
     assert not app.exception
     assert not app.warning
@@ -133,7 +134,7 @@ def test_two_models_on_one_role(app, planted) -> None:
 
 
 def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
-    app.selectbox(key=session.PAIR_MODEL).set_value("distilgpt2").run()
+    app.selectbox(key=head_map_state.PAIR_MODEL).set_value("distilgpt2").run()
     assert not app.exception
     assert says(app.warning[0].value.replace("\\", ""), "'distilgpt2'")
     assert len(app.get("vega_lite_chart")) == 6  # the first model's map still stands there
@@ -141,7 +142,7 @@ def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
 
 def test_a_second_model_that_cannot_be_reached_gets_its_sentence(app) -> None:
     on_this_prompt(app)
-    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=head_map_state.PAIR_MODEL).set_value("gpt2").run()
     assert not app.exception
     assert "gpt2" in app.warning[0].value
 
@@ -150,10 +151,10 @@ def test_the_second_model_is_never_the_first(app, planted) -> None:
     from headroles.store import categories
 
     categories.write_entry(planted_entry(12, 12, model="gpt2"), planted)
-    app.selectbox(key=session.PAIR_MODEL).set_value("gpt2").run()
+    app.selectbox(key=head_map_state.PAIR_MODEL).set_value("gpt2").run()
     app.sidebar.selectbox(key=session.MODEL).set_value("gpt2").run()
     assert not app.exception
-    assert app.session_state[session.PAIR_MODEL] is None
+    assert app.session_state[head_map_state.PAIR_MODEL] is None
 
 
 def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
@@ -170,7 +171,7 @@ def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
 def test_an_empty_prompt_is_a_sentence(app) -> None:
     on_this_prompt(app)
     app.text_area(key=session.BOX).set_value(" ")
-    app.button(key="run").click().run()
+    app.button(key="app-run").click().run()
     assert "The prompt is empty" in app.error[0].value
 
 

@@ -8,19 +8,13 @@ import re
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.ui.app import session, stepped_work
+from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import offset_test, state
 from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
 )
-
-
-@pytest.fixture(autouse=True)
-def _all_at_once(monkeypatch) -> None:
-    """No browser ticks here, so a run of the page does all the work."""
-    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
 
 
 @pytest.fixture
@@ -55,18 +49,18 @@ def said(app, words: str) -> str:
     return next(one for one in every if words in one)
 
 
-def special(app) -> str:
-    return said(app, "draws (mean")
+def beside_chance(app) -> str:
+    return said(app, "random draws had")
 
 
 def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
     assert says(verdict(app), "“ sat”", "1st")
-    assert special(app).startswith("**This is special")
+    assert beside_chance(app).startswith("**Larger than chance")
     html = page_html(app)
     vocabulary = json.loads((DEMO_MODEL / "config.json").read_text())["vocab_size"]
     assert f"of {vocabulary:,} tokens" in html
-    assert "nats a token, mean of 7" in html  # the repeated tokens of the default prompt
+    assert says(html, "nats", "mean of 7")  # the repeated tokens of the default prompt
     assert html.count("▲ +") == html.count("▼ -") == 8
     assert says((one.value for one in app.caption), "positions", "sentences")
 
@@ -83,10 +77,10 @@ def test_zero_everywhere_and_at_one_position(app) -> None:
 
 
 def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
-    app.button(key="lab_role_induction").click().run()
+    app.button(key="knockout_lab-role_induction").click().run()
     assert len(app.multiselect(key=state.LAB_HEADS).value) == 7
-    assert said(app, "too few other heads")
-    app.button(key="lab_undo").click().run()
+    assert said(app, "too few in layer 1")
+    app.button(key="knockout_lab-undo").click().run()
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
 
 
@@ -118,7 +112,7 @@ def test_value_vectors_are_compared_with_other_positions(app) -> None:
     assert page_html(app).count("<sup>value zero</sup>") == 16
     assert any("no control" in one.value for one in app.caption)  # no other position is left
     app.selectbox(key=state.LAB_VALUES).set_value(state.BACK_ONE).run()
-    assert "draws (mean" in special(app)
+    assert "random draws had" in beside_chance(app)
 
 
 @pytest.mark.parametrize(
@@ -131,34 +125,37 @@ def test_odd_prompts_run(prompt: str) -> None:
 
 
 def test_stop_keeps_what_there_is(monkeypatch) -> None:
-    monkeypatch.setattr(stepped_work, "MOMENT", 0.0)  # no step is done by itself
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)  # no step is done by itself
     app = open_page()
-    assert any(one.key == "stop_control" for one in app.button)
-    app.button(key="stop_control").click().run()
+    assert any(one.key == "app-stop_control" for one in app.button)
+    app.button(key="app-stop_control").click().run()
     assert not app.exception
     assert says((one.value for one in app.caption), "stopped", "0 of 2")
-    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)
-    app.button(key="go_on_control").click().run()
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
+    app.button(key="app-go_on_control").click().run()
     assert not app.exception
-    assert special(app).startswith("**This is special")
+    assert beside_chance(app).startswith("**Larger than chance")
 
 
 def test_many_at_once() -> None:
     app = open_page("Many at once")
     html = page_html(app)
-    assert html.count('hr-conditions"') == 4  # a table a prompt
+    assert html.count('hr-conditions"') == 4  # a table per prompt
     assert says(html, "L1H1", "L1H4", "L1H6")
     assert re.search(r"\d of the 4 ", said(app, "of the 4 "))
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])
-    assert {one.key for one in app.get("download_button")} >= {"many_html", "many_csv"}
+    assert {one.key for one in app.get("download_button")} >= {
+        "knockout_lab-many_html",
+        "knockout_lab-many_csv",
+    }
 
 
 def test_own_prompts_join_the_table() -> None:
     app = open_page("Many at once")
     app.multiselect(key=state.MANY_PROMPTS).set_value([])
     app.text_area(key=state.MANY_OWN).set_value("The dog ran. The dog => ran")
-    app.button(key="many_run").click().run()
+    app.button(key="knockout_lab-many_run").click().run()
     assert not app.exception
     assert page_html(app).count('hr-conditions"') == 1
     assert any("Own" in one.label for one in app.expander)

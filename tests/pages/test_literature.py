@@ -47,7 +47,7 @@ def test_the_map_marks_the_named_heads_and_cites_them(app) -> None:
 
 def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
     opened(app, session.MAP)
-    pills = next(group for group in app.button_group if group.key == "head_of_papers")
+    pills = next(group for group in app.button_group if group.key == "app-head_of_papers")
     assert list(pills.options) == ["L1H1 · Induction", "L3H6 · Induction"]
     pills.set_value("L3H6 · Induction").run()
     assert not app.exception
@@ -55,7 +55,7 @@ def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
     assert "<h2>L3H6</h2>" in text
     assert says(text, "literature", "not measured", "Induction", "Name mover")
     assert "Somebody else 2025" in text
-    others = next(group for group in app.button_group if group.key == "head_of_papers")
+    others = next(group for group in app.button_group if group.key == "app-head_of_papers")
     assert list(others.options) == ["L1H1 · Induction"]
 
 

@@ -12,6 +12,7 @@ from headroles.errors import ModelUnavailableError
 from headroles.models import CATALOGUE, Fetches
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui.app import caches, download_progress, session
+from headroles.ui.head_map import state as head_map_state
 from headroles.ui.knockout_lab import state
 from headroles.ui.knockout_lab.sections import SECTIONS
 
@@ -96,7 +97,7 @@ def test_others_and_oneself_go_on_with_the_bundled_model_meanwhile(app, download
     choose(app)
     other = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     assert html(other).count("1 of 1 head active") == 4
-    app.button(key=f"meanwhile_{MODEL}").click().run()
+    app.button(key=f"app-meanwhile_{MODEL}").click().run()
     assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
     assert html(app).count("1 of 1 head active") == 4
     assert not caches.fetches().of(MODEL).wait(0)  # it goes on
@@ -114,7 +115,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(app, download) -> Non
     app.run()
     assert download.started == 1  # a rerun does not start it anew
     download.error = None
-    app.button(key="try_again").click().run()
+    app.button(key="app-try_again").click().run()
     assert caches.fetches().of(MODEL).wait(10)
     app.run()
     assert download.started == 2
@@ -148,7 +149,7 @@ def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, s
     app.switch_page("pages/knockout_lab.py").run()
     assert not app.exception
     assert len(bars(app)) == 1
-    assert f"meanwhile_{MODEL}" in [button.key for button in app.button]
+    assert f"app-meanwhile_{MODEL}" in [button.key for button in app.button]
     assert caches.models_in_memory().names() == before
 
 
@@ -163,13 +164,13 @@ def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) 
     app.switch_page(page).run()
     assert not app.exception
     assert "the download was cut off" in app.error[0].value
-    assert {"use_default_model", "try_again"} <= {button.key for button in app.button}
+    assert {"app-use_default_model", "app-try_again"} <= {button.key for button in app.button}
 
 
 def test_the_second_model_of_the_map_is_waited_for_in_its_place(app, download) -> None:
     app.switch_page("pages/head_map.py").run()
     app.radio(key=session.MAP_SOURCE).set_value(session.PROMPTED).run()
-    app.selectbox(key=session.PAIR_MODEL).set_value(MODEL).run()
+    app.selectbox(key=head_map_state.PAIR_MODEL).set_value(MODEL).run()
     assert not app.exception
     assert download.counted.wait(10)
     app.run()

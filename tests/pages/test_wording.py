@@ -19,7 +19,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.types import Head
 from headroles.ui.admin import server
 from headroles.ui.admin import state as admin_state
-from headroles.ui.app import session, stepped_work
+from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
 
@@ -117,7 +117,7 @@ def test_every_page_is_held() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_words_of_a_page(page: str, planted, monkeypatch, request) -> None:
-    monkeypatch.setattr(stepped_work, "MOMENT", 120.0)  # no browser ticks here
+    monkeypatch.setattr(long_work, "MOMENT", 120.0)  # no browser ticks here
     words = "\n".join(dict.fromkeys(line for app in PAGES[page]() for line in lines_of(app))) + "\n"
     held = FOLDER / f"{page}.txt"
     if request.config.getoption("--update-wording"):

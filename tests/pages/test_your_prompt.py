@@ -33,7 +33,7 @@ def open_page():
 
 def run_prompt(app, prompt: str):
     app.text_area(key=session.BOX).set_value(prompt)
-    app.button(key="run").click()
+    app.button(key="app-run").click()
     app.run()
     assert not app.exception
     return app
@@ -99,36 +99,40 @@ def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
     html = page_html(app)
     assert html.count("No token appears twice.") >= 2  # in the card and in the box
     assert ROLES["induction"].asleep in html
-    assert {"try_card_induction", "try_box_induction", "try_box_duplicate_token"} <= buttons(app)
-    assert "try_box_previous_token" not in buttons(app)
+    assert {
+        "your_prompt-try_card_induction",
+        "your_prompt-try_box_induction",
+        "your_prompt-try_box_duplicate_token",
+    } <= buttons(app)
+    assert "your_prompt-try_box_previous_token" not in buttons(app)
 
 
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="try_card_induction").click().run()
+    app.button(key="your_prompt-try_card_induction").click().run()
     assert app.text_area(key=session.BOX).value == ROLES["induction"].hints[0]
-    assert "try_card_induction" not in buttons(app)
+    assert "your_prompt-try_card_induction" not in buttons(app)
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
 
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
-    assert "undo" not in buttons(app)
-    assert "try_card_induction" in buttons(app)
+    assert "app-undo" not in buttons(app)
+    assert "your_prompt-try_card_induction" in buttons(app)
 
 
 def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
     app.text_area(key=session.BOX).set_value("not run yet")
-    app.button(key="example_1").click().run()
+    app.button(key="app-example_1").click().run()
     assert app.text_area(key=session.BOX).value == EXAMPLES[1].prompt
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == "not run yet"
 
 
 def test_one_way_back_through_several_examples(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="example_2").click().run()
-    app.button(key="example_3").click().run()
-    app.button(key="undo").click().run()
+    app.button(key="app-example_2").click().run()
+    app.button(key="app-example_3").click().run()
+    app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
 
 
@@ -138,7 +142,7 @@ def test_an_empty_prompt_is_a_sentence_and_loses_nothing(app, prompt: str) -> No
     assert "The prompt is empty" in app.error[0].value
     assert app.text_area(key=session.BOX).value == prompt
     assert not app.get("vega_lite_chart")
-    assert "example_0" in buttons(app)
+    assert "app-example_0" in buttons(app)
 
 
 def test_one_token_is_too_short_to_tell(app) -> None:
@@ -199,7 +203,7 @@ def test_without_a_file_the_tokens_and_the_way_to_all_heads_remain(planted) -> N
     html = page_html(app)
     assert "hr-strip" in html
     assert "provisional thresholds" in captions(app)
-    assert "all_heads" in buttons(app)
+    assert "your_prompt-all_heads" in buttons(app)
     assert len(app.get("vega_lite_chart")) == 1  # the guesses
 
 
@@ -209,7 +213,7 @@ def test_a_broken_file_is_said_and_the_way_to_all_heads_remains(planted, content
     app = open_page()
     assert "cannot be read" in app.warning[0].value
     assert "provisional thresholds" in captions(app)
-    assert "all_heads" in buttons(app)
+    assert "your_prompt-all_heads" in buttons(app)
 
 
 def captions(app) -> str:
@@ -222,7 +226,7 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
     os.utime(planted, (1_769_860_800, 1_769_860_800))  # 31 January 2026, 12:00 UTC
     app.run()
     planted.write_text(planted.read_text()[:400])  # half a file
-    app.button(key="example_1").click().run()
+    app.button(key="app-example_1").click().run()
 
     assert not app.exception
     assert not app.warning
@@ -233,7 +237,7 @@ def test_a_file_that_goes_bad_while_somebody_works_changes_nothing_but_a_note(ap
     assert says(captions(app), "31 January 2026, 12:00 UTC")
 
     planted.write_bytes(good)  # mended: the note goes on the next interaction
-    app.button(key="undo").click().run()
+    app.button(key="app-undo").click().run()
     assert "damaged" not in captions(app)
 
 
@@ -307,7 +311,7 @@ def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> No
     assert not app.exception
     assert "gpt2" in app.error[0].value
     assert app.text_area(key=session.BOX).value == NO_REPEATS
-    app.button(key="use_default_model").click().run()
+    app.button(key="app-use_default_model").click().run()
     assert not app.error
     assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
     assert app.text_area(key=session.BOX).value == NO_REPEATS
@@ -315,7 +319,7 @@ def test_a_model_that_cannot_be_reached_leads_back_to_the_bundled_one(app) -> No
 
 def test_the_way_to_all_heads_keeps_the_prompt(app) -> None:
     run_prompt(app, NO_REPEATS)
-    app.button(key="all_heads").click().run()
+    app.button(key="your_prompt-all_heads").click().run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Head map"]
     assert app.radio(key=session.MAP_SOURCE).value == session.PROMPTED

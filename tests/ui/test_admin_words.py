@@ -14,7 +14,6 @@ from headroles.errors import HeadrolesError, NotSignedInError
 from headroles.reference.diff import compare
 from headroles.roles import ROLES
 from headroles.ui.admin import audit_log, desk, state
-from headroles.ui.app import session as app_session
 from headroles.view import candidate, entry_diff, jobs
 from tests.entries import entry, plain_entry
 from tests.facts import says
@@ -149,8 +148,8 @@ def test_the_csv_holds_every_field_and_no_formula() -> None:
 @pytest.fixture
 def session(monkeypatch):
     store: dict[str, object] = {}
-    monkeypatch.setattr(app_session.st, "session_state", store)
-    app_session.begin()
+    monkeypatch.setattr(state.st, "session_state", store)
+    state.begin()
     return store
 
 

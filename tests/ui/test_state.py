@@ -36,8 +36,8 @@ def test_a_click_leads_to_the_close_up_with_head_and_role(session) -> None:
     click(session, "bars_induction", (1, 2), role="induction")
     assert (session[app_session.HEAD], session[app_session.ROLE]) == (Head(1, 2), "induction")
     assert (session[app_session.MODEL], session[app_session.PROMPT]) == ("demo", "mine")
-    assert app_session.destination() == app_session.CLOSEUP
-    assert app_session.destination() is None  # only once: the next run stays where it is
+    assert app_session.pop_navigation() == app_session.CLOSEUP
+    assert app_session.pop_navigation() is None  # only once: the next run stays where it is
 
 
 def test_the_same_bar_can_be_clicked_again(session) -> None:
@@ -49,7 +49,7 @@ def test_the_same_bar_can_be_clicked_again(session) -> None:
 def test_a_click_beside_the_bars_leads_nowhere(session) -> None:
     click(session, "bars_induction", None, role="induction")
     assert session[app_session.HEAD] is None
-    assert app_session.destination() is None
+    assert app_session.pop_navigation() is None
 
 
 def test_a_click_on_another_model_takes_that_model_along(session) -> None:
@@ -63,7 +63,7 @@ def test_a_row_leads_to_its_head_and_lets_its_main_role_decide(session) -> None:
     session[app_session.chart_key("table")] = {"selection": {"rows": [2]}}
     app_session.on_row("table", [Head(3, 0), Head(1, 1), Head(0, 7)])()
     assert (session[app_session.HEAD], session[app_session.ROLE]) == (Head(0, 7), None)
-    assert app_session.destination() == app_session.CLOSEUP
+    assert app_session.pop_navigation() == app_session.CLOSEUP
 
 
 @pytest.mark.parametrize(
@@ -93,24 +93,24 @@ def test_the_way_to_all_heads_shows_them_on_the_prompt(session) -> None:
     assert session[app_session.MAP_SOURCE] == app_session.STORED
     app_session.show_all_heads()
     assert session[app_session.MAP_SOURCE] == app_session.PROMPTED
-    assert app_session.destination() == app_session.MAP
+    assert app_session.pop_navigation() == app_session.MAP
 
 
 def test_examples_and_the_way_back(session) -> None:
     session[app_session.BOX] = "typed, not run"
-    app_session.take("first")
-    app_session.take("second")
+    app_session.use_example("first")
+    app_session.use_example("second")
     assert session[app_session.PROMPT] == session[app_session.BOX] == "second"
     app_session.undo()
     assert session[app_session.PROMPT] == session[app_session.BOX] == "typed, not run"
-    assert session[app_session.BEFORE] is None
+    assert session[app_session.PREVIOUS_PROMPT] is None
 
 
 def test_running_one_s_own_text_forgets_the_way_back(session) -> None:
-    app_session.take("example")
+    app_session.use_example("example")
     session[app_session.BOX] = "my own"
     app_session.run_box()
-    assert session[app_session.BEFORE] is None
+    assert session[app_session.PREVIOUS_PROMPT] is None
     assert session[app_session.PROMPT] == "my own"
 
 

@@ -55,7 +55,7 @@ def draw(desk: AdminSession) -> None:
         file_name="headroles_audit.csv",
         mime="text/csv",
         icon=":material/download:",
-        key="download_audit",
+        key="admin-download_audit",
         on_click="ignore",
     )
     elements.html(table(HEADERS, [_cells(row) for row in rows]))

@@ -41,12 +41,12 @@ def _ask(desk: AdminSession, confirm: state.Confirm) -> None:
         st.button(
             label,
             type="primary",
-            key="confirm_yes",
+            key="admin-confirm_yes",
             icon=":material/check:",
             on_click=_answer,
             args=(desk, confirm),
         )
-        st.button("Leave it", key="confirm_no", on_click=state.ask, args=(None,))
+        st.button("Leave it", key="admin-confirm_no", on_click=state.ask, args=(None,))
 
 
 def _answer(desk: AdminSession, confirm: state.Confirm) -> None:

@@ -92,7 +92,7 @@ def notice(desk: AdminSession | None = None) -> None:
     if said is None:
         return
     body = f"**{plain(said.message)}**" + (f"  \n{plain(said.hint)}" if said.hint else "")
-    with st.container(key="notice"):
+    with st.container(key="admin-notice"):
         if said.kind == "failed":
             st.error(body, icon=":material/error:")
         else:
@@ -104,14 +104,14 @@ def notice(desk: AdminSession | None = None) -> None:
                 st.button(
                     "Undo",
                     icon=":material/undo:",
-                    key="undo_write",
+                    key="admin-undo_write",
                     on_click=_take_back,
                     args=(desk, said.undo),
                     help="Bring back what was live before.",
                 )
             st.button(
                 "Close",
-                key="close_notice",
+                key="admin-close_notice",
                 type="tertiary",
                 icon=":material/close:",
                 on_click=state.set_notice,

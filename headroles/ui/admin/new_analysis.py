@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def draw(desk: AdminSession) -> None:
     """Draw the settings, what each model will take, and the button that starts."""
     st.subheader("A new analysis", anchor=False)
-    with st.container(border=True, key="new_analysis"):
+    with st.container(border=True, key="admin-new_analysis"):
         wanted_models = _models()
         settings = _settings()
         if not wanted_models:
@@ -133,7 +133,7 @@ def _parts() -> dict[str, bool]:
 
 
 def _thresholds() -> dict[str, float]:
-    with st.expander("Thresholds: calibrated, or by hand", key="thresholds"):
+    with st.expander("Thresholds: calibrated, or by hand", key="admin-thresholds"):
         chosen = st.multiselect(
             "Set by hand for",
             [role.key for role in SCORED_ROLES],
@@ -180,7 +180,7 @@ def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
         if isinstance(error, ModelUnavailableError):
             st.button(
                 "Ask again",
-                key=f"ask_again_{request.model}",
+                key=f"admin-ask_again_{request.model}",
                 icon=":material/refresh:",
                 on_click=st.session_state[state.PROSPECTS].clear,
             )
@@ -223,7 +223,7 @@ def _start(desk: AdminSession, requests: list[JobRequest], *, left_out: int) -> 
         label,
         type="primary",
         icon=":material/play_arrow:",
-        key="start",
+        key="admin-start",
         disabled=not requests,
         help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
         on_click=start,

@@ -54,7 +54,7 @@ def _open_jobs(desk: AdminSession, still: Sequence[str]) -> None:
     if tuple(sorted(job.id for job in now)) != tuple(still):
         st.rerun()
     for job in now:
-        with st.container(border=True, key=f"open_{job.id}"):
+        with st.container(border=True, key=f"admin-open_{job.id}"):
             _open(desk, desk.office.watch(desk.ticket, job.id))
     st.caption(
         "The analysis belongs to the server: you can close this page and come back. One runs at a "
@@ -68,7 +68,7 @@ def _open(desk: AdminSession, view: JobView) -> None:
         elements.html(_title(job), width="stretch")
         st.button(
             "Cancel",
-            key=f"cancel_{job.id}",
+            key=f"admin-cancel_{job.id}",
             icon=":material/stop_circle:",
             help="Ends it within two seconds and leaves nothing behind.",
             on_click=run_action,
@@ -80,7 +80,7 @@ def _open(desk: AdminSession, view: JobView) -> None:
     st.progress(view.fraction, text=plain(job_words.progress(view)))
     st.caption(job_words.clock(view))
     if view.log:
-        with st.expander("The log's last lines", key=f"log_{job.id}"):
+        with st.expander("The log's last lines", key=f"admin-log_{job.id}"):
             st.code("\n".join(view.log), language=None, wrap_lines=True)
 
 
@@ -93,7 +93,7 @@ def _title(job: Job) -> str:
 
 
 def _ended(desk: AdminSession, job: Job) -> None:
-    with st.container(border=True, key=f"ended_{job.id}"):
+    with st.container(border=True, key=f"admin-ended_{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             elements.html(
                 f"{_title(job)}"
@@ -108,7 +108,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
                     "Look at it",
                     type="primary",
                     icon=":material/visibility:",
-                    key=f"look_{job.id}",
+                    key=f"admin-look_{job.id}",
                     on_click=state.look_at,
                     args=(job.id,),
                 )
@@ -116,7 +116,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
                 st.button(
                     "Start again",
                     icon=":material/replay:",
-                    key=f"again_{job.id}",
+                    key=f"admin-again_{job.id}",
                     on_click=new_analysis.start,
                     args=(desk, [job.request]),
                     help="With the same settings.",
@@ -125,7 +125,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
                 "Forget",
                 type="tertiary",
                 icon=":material/delete:",
-                key=f"forget_{job.id}",
+                key=f"admin-forget_{job.id}",
                 on_click=run_action,
                 args=(lambda: desk.office.discard(desk.ticket, job.id),),
                 help="Take it off this list, its result included. What students see stays.",
@@ -139,5 +139,5 @@ def _why(desk: AdminSession, job: Job) -> None:
     st.error(f"{body}  \n{plain(job.hint)}" if job.hint else body)
     log = desk.office.watch(desk.ticket, job.id).log
     if log:
-        with st.expander("The log's last lines", key=f"log_{job.id}"):
+        with st.expander("The log's last lines", key=f"admin-log_{job.id}"):
             st.code("\n".join(log), language=None, wrap_lines=True)

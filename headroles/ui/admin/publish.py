@@ -39,7 +39,7 @@ def draw(
         "Write …",
         type="primary",
         icon=":material/publish:",
-        key="write",
+        key="admin-write",
         on_click=state.ask,
         args=(confirm,),
         disabled=comparison.nothing,
@@ -111,7 +111,7 @@ def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
 def downloads(desk: AdminSession, entry: ModelEntry) -> None:
     """The candidate and the live file to keep: a server's disk may not last."""
 
-    with st.container(border=True, key="downloads"):
+    with st.container(border=True, key="admin-downloads"):
         st.subheader("Keep it", anchor=False)
         st.markdown(
             "The disk of Community Cloud does not last: after a restart the app has the file of "
@@ -126,7 +126,7 @@ def downloads(desk: AdminSession, entry: ModelEntry) -> None:
                 file_name=f"{entry.model_name.replace('/', '--')}_candidate.json",
                 mime="application/json",
                 icon=":material/download:",
-                key="download_candidate",
+                key="admin-download_candidate",
                 on_click="ignore",
             )
 
@@ -143,7 +143,7 @@ def live_file(desk: AdminSession) -> None:
         file_name="head_categories.json",
         mime="application/json",
         icon=":material/download:",
-        key="download_live",
+        key="admin-download_live",
         on_click="ignore",
         disabled=not content,
     )

@@ -11,7 +11,7 @@ from headroles.errors import CategoriesBrokenError
 from headroles.formatting import listing
 from headroles.roles import EXTENDED_ROLES, ROLES, named_heads
 from headroles.ui.admin import publish, review_diff, review_role, state
-from headroles.ui.app import elements, extended_maps, extended_state
+from headroles.ui.app import elements, extended_maps
 from headroles.view import candidate as view_candidate
 from headroles.view import jobs
 from headroles.view import summary_rows as extended_rows
@@ -39,7 +39,7 @@ def draw(desk: AdminSession) -> None:
     found = _against_live(desk, entry)
     if found is not None:
         live, comparison = found
-        with st.container(border=True, key="changes"):
+        with st.container(border=True, key="admin-changes"):
             st.subheader("What would change for the students", anchor=False)
             review_diff.overview(comparison, entry)
             publish.draw(desk, entry, live=live, comparison=comparison)
@@ -47,7 +47,7 @@ def draw(desk: AdminSession) -> None:
     key = review_role.choose_role(entry, state.LOOK_ROLE)
     review_role.draw(job.id, candidate, entry, key)
     if found is not None and not found[1].is_new:
-        with st.container(border=True, key="role_changes"):
+        with st.container(border=True, key="admin-role_changes"):
             review_diff.role(found[1], key)
     _extended(entry)
     publish.downloads(desk, entry)
@@ -60,21 +60,21 @@ def _extended(entry: ModelEntry) -> None:
         st.caption("This analysis left them out.")
         return
     elements.html(table(["Role", "Listed", "From", "n"], extended_rows(entry)))
-    if not st.toggle("Show their maps", key=extended_state.LOOK_MAPS, persist_state="session"):
+    if not st.toggle("Show their maps", key=state.LOOK_MAPS, persist_state="session"):
         return
     key = st.segmented_control(
         "Extended role",
         list(entry.extended.roles),
         default=next(iter(entry.extended.roles)),
         format_func=lambda name: EXTENDED_ROLES[name].name,
-        key=extended_state.LOOK_ROLE,
+        key=state.LOOK_EXTENDED,
         required=True,
         label_visibility="collapsed",
     )
-    with st.container(border=True, key="look_extended"):
+    with st.container(border=True, key="admin-look_extended"):
         elements.html(extended_maps.LEGEND)
         extended_maps.card(
-            EXTENDED_ROLES[key], entry.extended.roles[key], place="look", clickable=False
+            EXTENDED_ROLES[key], entry.extended.roles[key], place="admin-look", clickable=False
         )
 
 
@@ -129,7 +129,7 @@ def _known_heads(entry: ModelEntry) -> None:
     if not said:
         return
     st.markdown(f"It finds **{listing(said)}**.")
-    with st.expander("Which ones, and who named them", key="known_heads"):
+    with st.expander("Which ones, and who named them", key="admin-known_heads"):
         for basis, heads in found.items():
             if heads:
                 elements.html(f"<b>Named {BASES[basis]}</b>")

@@ -69,7 +69,7 @@ def draw(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -> Non
     sentence = view_candidate.map_sentence(entry, key)
     elements.html(f'<p class="hr-line"><b>{escape(sentence)}</b></p>')
     left, right = st.columns([3, 2], gap="medium")
-    with left, st.container(key="candidate"):
+    with left, st.container(key="admin-candidate"):
         _map(records, role, sentence)
     with right:
         _legend(role, category)
@@ -85,11 +85,11 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
             _threshold(job_id, entry, key)
     with right:
         _cap(job_id, entry)
-    with st.container(horizontal=True, key="choice_buttons"):
+    with st.container(horizontal=True, key="admin-choice_buttons"):
         st.button(
             "Undo",
             icon=":material/undo:",
-            key="undo_choice",
+            key="admin-undo_choice",
             on_click=state.undo_choice,
             args=(job_id,),
             disabled=not state.can_undo(job_id),
@@ -99,7 +99,7 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
         st.button(
             "Calibrated",
             icon=":material/restart_alt:",
-            key="calibrated",
+            key="admin-calibrated",
             on_click=state.choose,
             args=(job_id, calibrated),
             disabled=state.chosen(job_id, calibrated) == calibrated,
@@ -156,7 +156,7 @@ def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
     title = None if role.is_scored else "largest score of any role"
     elements.chart(
         charts.heads.head_map(records, role, clickable=False, title=title),
-        key="candidate_map",
+        key="admin-candidate_map",
         alt_text=sentence,
     )
     st.caption(
@@ -174,7 +174,7 @@ def _distribution(
     chance = category.chance if role.has_cells else None
     elements.chart(
         charts.heads.score_distribution(records, role, threshold=category.threshold, chance=chance),
-        key="candidate_scores",
+        key="admin-candidate_scores",
         alt_text=sentence
         if chance is None
         else f"{sentence} Chance, what an even spread would score, is {chance:.2f}.",
@@ -216,14 +216,14 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         elements.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
         control = ["Control"] if key in entry.controls else []
-        proof = ["Knocked out", "Change of the loss", "Other heads instead"]
+        proof = ["Knocked out", "Change of the loss", "Random heads (control)"]
         columns = ["Head", "Score", "Error", *control, "Entered by"]
         columns += proof if key in entry.causal else []
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
     else:
         elements.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')
-    with st.expander("All heads as a table", key="all_heads"):
+    with st.expander("All heads as a table", key="admin-all_heads"):
         elements.html(
             table(["Head", "Score"], [[str(row["label"]), str(row["shown"])] for row in records])
         )

@@ -40,7 +40,7 @@ def draw(office: AdminService) -> None:
             "Sign in",
             type="primary",
             icon=":material/login:",
-            key="sign_in",
+            key="admin-sign_in",
             disabled=wait > 0,
             on_click=_try,
             args=(office,),

@@ -2,70 +2,55 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import NamedTuple
 
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-
-TICKET = "ticket"
-"""What an instructor's session shows at every action; None outside a sign-in."""
-
-
-VISITOR = "visitor"
-"""A random name that tells this session from others where attempts to sign in are counted."""
-
-
-SECRET = "secret_box"
-"""The password or token, while it is typed (a widget's key)."""
-
-
-NOTICE = "notice"
-"""What the instructor's page says about the last action: a :class:`Notice`, or None."""
-
-
-SECTION = "section"
-"""The part of the instructor's page that is shown: one of :data:`SECTIONS` (a widget's key)."""
-
-
-CONFIRM = "confirm"
-"""What an instructor is asked to confirm: a :class:`Confirm`, or None."""
-
-
-MODELS, HUB_IDS = "models_to_analyse", "hub_ids"
-
-
-SEQUENCES, SEED, CAP, BY_HAND = "sequences", "seed", "cap", "by_hand"
-
-
-CAUSAL, EXTENDED_TOO = "knock_heads_out_too", "extended_roles_too"
-"""The settings of a new analysis (widgets' keys)."""
-
-
-PROSPECTS = "prospects"
-"""{model: what its analysis would take, or why it cannot be} as asked so far."""
-
-
-JOB = "job"
-"""The finished analysis that is looked at (a widget's key)."""
-
-
-LOOK_ROLE = "look_role"
-"""The role of it that is shown (a widget's key)."""
-
-
-CHOICES = "choices"
-"""{job: [the :class:`Choice` at first, ..., the present one]}."""
-
-
-VERSION, VERSION_MODEL, VERSION_ROLE = "version", "version_model", "version_role"
-"""The earlier version that is looked at, and its model and role (widgets' keys)."""
-
+from headroles.ui.app.keys import Keys
 
 ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit"
-
-
 SECTIONS = (ANALYSE, LOOK, VERSIONS, AUDIT)
+
+key = Keys(__name__)
+TICKET = key("ticket", None)
+"""What an instructor's session shows at every action; None outside a sign-in."""
+VISITOR = key("visitor", lambda: secrets.token_urlsafe(16))
+"""A random name that tells this session from others where attempts to sign in are counted."""
+NOTICE = key("notice", None)
+"""What the page says about the last action: a :class:`Notice`, or None."""
+CONFIRM = key("confirm", None)
+"""What an instructor is asked to confirm: a :class:`Confirm`, or None."""
+PROSPECTS = key("prospects", dict)
+"""{model: what its analysis would take, or why it cannot be} as asked so far."""
+CHOICES = key("choices", dict)
+"""{job: [the :class:`Choice` at first, ..., the present one]}."""
+
+# widget keys
+SECRET = key("secret")
+"""The password or token, while it is typed."""
+SECTION = key("section", ANALYSE)
+"""The part of the page that is shown: one of :data:`SECTIONS`."""
+MODELS, HUB_IDS = key("models"), key("hub_ids")
+"""What a new analysis is of."""
+SEQUENCES, SEED, CAP, BY_HAND = key("sequences"), key("seed"), key("new_cap"), key("by_hand")
+CAUSAL, EXTENDED_TOO = key("causal"), key("extended_too")
+"""Its settings."""
+JOB = key("job")
+"""The finished analysis that is looked at."""
+LOOK_ROLE = key("look_role")
+"""The role of it that is shown."""
+LOOK_MAPS, LOOK_EXTENDED = key("look_maps"), key("look_extended_role")
+"""Whether maps of its extended roles are shown, and of which one."""
+THRESHOLD, LOOK_CAP = key("threshold"), key("cap")
+"""What may be changed about it, a slider per analysis."""
+VERSION, VERSION_MODEL, VERSION_ROLE = (
+    key("version"), key("version_model"), key("version_role"),
+)  # fmt: skip
+"""The earlier version that is looked at, and its model and role."""
+
+begin = key.begin
 
 
 class Notice(NamedTuple):
@@ -142,12 +127,12 @@ def by_hand_key(role: str) -> str:
 
 def threshold_key(job_id: str, role: str) -> str:
     """The key of the slider that moves a role's threshold of a finished analysis."""
-    return f"threshold_{job_id}_{role}"
+    return f"{THRESHOLD}_{job_id}_{role}"
 
 
 def cap_key(job_id: str) -> str:
     """The key of the slider that moves the cap of a finished analysis."""
-    return f"cap_{job_id}"
+    return f"{LOOK_CAP}_{job_id}"
 
 
 def look_at(job_id: str) -> None:

@@ -112,14 +112,14 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
                 "Restore the newest good version …",
                 type="primary",
                 icon=":material/settings_backup_restore:",
-                key="restore_newest",
+                key="admin-restore_newest",
                 on_click=state.ask,
                 args=(_restore_newest(desk, newest, digest),),
             )
         st.button(
             "Set the damaged file aside …",
             icon=":material/move_to_inbox:",
-            key="set_aside",
+            key="admin-set_aside",
             on_click=state.ask,
             args=(_set_aside(digest),),
             help="When there is no good version, or none that you want back.",
@@ -188,7 +188,7 @@ def _look(desk: AdminSession, versions: list[Version]) -> None:
         format_func=good.__getitem__,
         key=state.VERSION,
     )
-    with st.container(border=True, key="version_view"):
+    with st.container(border=True, key="admin-version_view"):
         _one_version(desk, name)
 
 
@@ -258,7 +258,7 @@ def _restore_buttons(
             "Restore this one …",
             type="primary",
             icon=":material/settings_backup_restore:",
-            key="restore_file",
+            key="admin-restore_file",
             on_click=state.ask,
             args=(whole,),
             disabled=is_same,
@@ -267,7 +267,7 @@ def _restore_buttons(
         if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(
                 f"Only {jobs.model_name(model)} …",
-                key="restore_model",
+                key="admin-restore_model",
                 on_click=state.ask,
                 args=(one,),
                 disabled=live.get(model) == older[model],

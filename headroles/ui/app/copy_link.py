@@ -29,7 +29,7 @@ def draw() -> None:
     """Draw the button; the page calls it once it knows which head and role it shows."""
     query, error = address.shared()
     _copy(
-        key="copy_link",
+        key="app-copy_link",
         data={"query": query, "problem": f"{error.message} {error.hint}" if error else ""},
         width="content",
     )

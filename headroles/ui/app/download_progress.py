@@ -51,7 +51,7 @@ def try_again(model: str) -> None:
 
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
-    with st.container(border=True, key=f"downloading_{model}"):
+    with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
             f"<b>Downloading {escape(CATALOGUE[model].name)}</b>"
             '<div class="hr-small">It is needed once, and then stays on this server for everybody. '
@@ -63,7 +63,7 @@ def _draw(fetch: Fetch) -> None:
                 "Use the bundled model meanwhile",
                 icon=":material/home:",
                 on_click=session.use_default_model,
-                key=f"meanwhile_{model}",
+                key=f"app-meanwhile_{model}",
             )
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import session
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from headroles.errors import HeadrolesError
 from headroles.view.html import plain, truncation_sentence
 
 if TYPE_CHECKING:

@@ -46,19 +46,19 @@ def draw(entry: ModelEntry, run: PromptRun | None = None) -> None:
 def _stored(entry: ModelEntry) -> None:
     st.subheader("Extended roles", anchor=False)
     elements.html(LEGEND.format(papers=PAPERS * _any_named(entry)))
-    with st.container(key="extended_maps"):
+    with st.container(key="app-extended_maps"):
         for key, scores in entry.extended.roles.items():
-            with st.container(border=True, key=f"map_card_{key}", height="stretch"):
-                card(EXTENDED_ROLES[key], scores, place="map", model=entry.model_name)
+            with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
+                card(EXTENDED_ROLES[key], scores, place="app-map", model=entry.model_name)
 
 
 def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
     """Maps of the roles that attention can show; the others say why not."""
     st.subheader("Extended roles on this prompt", anchor=False)
     elements.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
-    with st.container(key="extended_maps"):
+    with st.container(key="app-extended_maps"):
         for key, scores in entry.extended.roles.items():
-            with st.container(border=True, key=f"map_card_{key}", height="stretch"):
+            with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
                 _card_on_prompt(EXTENDED_ROLES[key], scores, run)
 
 
@@ -82,7 +82,7 @@ def _card_on_prompt(role: ExtendedRole, scores: ExtendedScores, run: PromptRun) 
     named = extended_roles.by_papers(run.model_name, role)
     found = extended_roles.on_prompt(role, scores, run, papers=named)
     elements.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
-    key = f"prompt_map_{role.key}"
+    key = f"app-prompt_map_{role.key}"
     elements.chart(
         charts.heads.head_map(
             found.records, role, small=True, opened=st.session_state[session.HEAD]
@@ -156,7 +156,7 @@ def card(
           papers=named, clickable=clickable)  # fmt: skip
     out_of = escape(extended_roles.out_of(role, scores))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
-    with st.expander("How it is measured", type="compact", key=f"how_{place}_{role.key}"):
+    with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
         st.markdown(
             f"**Formula**: {role.formula}\n\n**Control**: {role.control_name}\n\n"
             f"**Threshold**: {scores.threshold_reason}\n\n**Source**: {role.source}"

@@ -1,4 +1,4 @@
-"""Which files a page offers, their names, and how each is made. No Streamlit is drawn here.
+"""A file that a page offers: its name, and how it is made. What each page offers is said there.
 
 A file is made when its button is pressed, on another thread than the page's: what it needs is
 bound beforehand, and nothing of the session is read then.
@@ -40,7 +40,7 @@ class File(NamedTuple):
     @property
     def key(self) -> str:
         """The button's key."""
-        return f"download_{re.sub(r'[^a-z]+', '_', self.label.lower()).strip('_')}"
+        return f"app-download_{re.sub(r'[^a-z]+', '_', self.label.lower()).strip('_')}"
 
 
 def file_name(model: str, what: str, ending: str) -> str:
@@ -58,15 +58,12 @@ def can_draw() -> bool:
     return find_spec("vl_convert") is not None
 
 
-# ------------------------------------------------------------------ Your Prompt
-
-
-def _provenance(found: Answer, reference: Reference) -> dict[str, object]:
-
+def provenance(answer: Answer, reference: Reference) -> dict[str, object]:
+    """Where the numbers of a prompt come from."""
     return export.provenance.provenance(
-        found.run,
+        answer.run,
         reference.entry,
-        revision=_revision(found.run.model_name),
+        revision=_revision(answer.run.model_name),
         thresholds=reference.thresholds,
     )
 
@@ -76,28 +73,23 @@ def _revision(model: str) -> str:
     return models.model_revision(models.resolve_source(model))
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """A text as it is written into a file."""
     # Half a character, which no text can hold, may come from a token.
     return text.encode("utf-8", "replace")
-
-
-# ------------------------------------------------------------------ Head close-up
 
 
 # ------------------------------------------------------------------ Head map
 
 
-def _table_csv(make: Callable[[], Table]) -> bytes:
-
+def table_csv(make: Callable[[], Table]) -> bytes:
+    """A table with its origin as CSV."""
     return export.tables.csv_bytes(export.tables.heads_csv(*make()))
 
 
-def _table_json(make: Callable[[], Table]) -> bytes:
-
-    return _utf8(export.tables.heads_json(*make()))
-
-
-# ------------------------------------------------------------------ pictures
+def table_json(make: Callable[[], Table]) -> bytes:
+    """A table with its origin as JSON."""
+    return utf8(export.tables.heads_json(*make()))
 
 
 def pictures(

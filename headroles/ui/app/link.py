@@ -1,15 +1,15 @@
-"""The state that a link carries: which model, prompt, role, head and view a page shows.
+"""What an address can say, name by name: how a value is read, written, and kept in the session.
 
-A link says only what differs from what a page shows anyway, under names of a letter or two, so
-that it stays short enough to be sent. Whatever comes *from* a link was written by anybody: it is
+Each page has a table of :class:`Row` in its ``link.py``; :mod:`headroles.ui.app.address` goes
+through it in one loop. An address says only what differs from what a page shows anyway, so that it
+stays short enough to be sent. Whatever comes *from* an address was written by anybody: it is
 checked like typed input, and nothing in it is ever taken for a path or loaded from the network.
-What cannot be used is named in a sentence, and the default takes its place.
+What cannot be used is named in a sentence.
 
->>> to_query(Link(prompt="The cat sat.", head=Head(1, 3)))
-{'p': 'The cat sat.', 'h': 'L1H3'}
->>> link, errors = from_query({"m": "demo", "h": "L1H3"})
->>> link.head, errors
-(Head(layer=1, head=3), [])
+>>> to_query((PROMPT, HEAD), {"prompt": "The cat sat.", "head": Head(1, 3)})
+{'prompt': 'The cat sat.', 'head': 'L1H3'}
+>>> HEAD.value_in({"head": "L1H3"}), HEAD.value_in({"h": "L1H3"})  # old links say "h"
+(Head(layer=1, head=3), Head(layer=1, head=3))
 """
 
 from __future__ import annotations
@@ -17,294 +17,286 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from headroles.errors import HeadrolesError, LinkError, UnknownHeadError, near_match
-from headroles.models import CATALOGUE, DEFAULT_MODEL
+import streamlit as st
+
+from headroles.errors import LinkError, UnknownHeadError, near_match
+from headroles.models import CATALOGUE
 from headroles.roles import ROLES
-from headroles.texts import MAX_CHARACTERS
+from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
 from headroles.types import Head
+from headroles.ui.app import session
 
 LONGEST = 2_000
 """Characters of an address that every browser, mail program and chat takes."""
-
-VIEWS = ("listed", "all", "reference")
-"""Listed heads, all heads on this prompt, all heads in the reference scores."""
-
-NORMS = ("applied", "folded", "none")
-"""What the circuits do with the layer norm (:class:`headroles.circuits.qk_ov.CircuitSettings`)."""
-SWITCHES = ("biases", "bos", "mean")
-"""What the circuits do unless it is switched off: biases added, BOS and the mean taken away."""
-SECTIONS = ("one", "many", "offsets", "circuit", "components")
-"""The parts of the knock-out lab."""
-HOWS = ("mean", "zero", "first", "even")
-"""How the knock-out lab takes a head away."""
 MOST_HEADS = 64
 """Heads that a link names together."""
+MOST_UNKNOWN = 5
+"""Unknown names that are said one by one."""
+VIEWS = ("listed", "all", "reference")
+"""Listed heads, all heads on this prompt, all heads in the reference scores."""
+FOREIGN = re.compile(
+    r"utm_.*|mtm_.*|pk_.*|hsa_.*|_hs.*|mc_[ce]id|[a-z]*clk?id|gclsrc|igshid?|_g[al]|ref|embed(_options)?"
+)
+"""Names that trackers, mail programs and Streamlit's own frames put into any address."""
+
+KEEP = object()
+"""The first value of a row whose place in the session stays as it is unless a link says more."""
+ABSENT = object()
+"""What an address says of a name that it does not hold."""
 
 _TYPED = "\n\r\t"
 """The control characters that a text box gives."""
 _LAYER = re.compile("[0-9]{1,3}")
 
-
-@dataclass(frozen=True)
-class Link:
-    """What a link can say. ``None`` is what a link does not say."""
-
-    model: str = DEFAULT_MODEL
-    """A key of the catalogue."""
-    prompt: str | None = None
-    """The text that is run."""
-    role: str = "induction"
-    """A role's key."""
-    head: Head | None = None
-    """The head that is looked at."""
-    view: str = VIEWS[0]
-    """One of :data:`VIEWS`."""
-    layer: int | None = None
-    """The layer that is looked at."""
-    without_rest: bool = False
-    """Whether the resting column is hidden."""
-    other_prompt: str | None = None
-    """A second prompt to compare with."""
-    other_model: str | None = None
-    """The key of a second model to compare with."""
-    norm: str = NORMS[0]
-    """One of :data:`NORMS`."""
-    switched_off: tuple[str, ...] = ()
-    """Some of :data:`SWITCHES`."""
-    section: str = SECTIONS[0]
-    """One of :data:`SECTIONS`."""
-    heads: tuple[Head, ...] | None = None
-    """The heads that are taken away."""
-    how: str = HOWS[0]
-    """One of :data:`HOWS`."""
+Query = Mapping[str, "str | Sequence[str]"]
+"""{name: value, or all values of a name that is repeated}."""
 
 
-class _Field(NamedTuple):
-    """How one value is written into an address and read back."""
-
-    key: str
-    what: str
-    read: Callable[[str], object]
-    write: Callable[[object], str] = str
-
-
-# ------------------------------------------------------------------ reading one value
-
-
-class _Unusable(Exception):  # noqa: N818 - never leaves this module
+class Unusable(Exception):  # noqa: N818 - :meth:`Row.value_in` turns it into a LinkError
     """Why a value cannot be used, as the rest of a sentence, and what could be."""
 
     def __init__(self, why: str, hint: str) -> None:
         self.why, self.hint = why, hint
 
 
-def _model(text: str) -> str:
+class Row(NamedTuple):
+    """One name of a page's address, and its place in the session."""
+
+    name: str
+    """The name in the address."""
+    key: str | None
+    """The session key; None for a name that is only understood."""
+    what: str
+    """What it is called in a sentence."""
+    read: Callable[[str], object]
+    """Text to value; raises :class:`Unusable`."""
+    write: Callable[[object], str] = str
+    """Value to text."""
+    first: object = None
+    """What the page shows when the address does not say; such a value is left out of it."""
+    old: str = ""
+    """The name in links of before."""
+    put: Callable[[object], None] | None = None
+    """Puts a value into the session, where that changes more than the key."""
+    get: Callable[[], object] | None = None
+    """Takes it from there, where the key alone does not say; None is not written."""
+    leads_to: str | None = None
+    """The page to which a link to the app itself leads that says this."""
+    written: bool = True
+    """Whether the page's address says it; otherwise it is only understood."""
+
+    def value_in(self, query: Query) -> object:
+        """What an address says; :data:`ABSENT` if it does not hold the name, or nothing new.
+
+        Raises:
+            LinkError: if that cannot be used.
+        """
+        values = [value for name in (self.name, self.old) for value in _all(query.get(name, ()))]
+        if not values:
+            return ABSENT
+        try:
+            if len(values) != 1:
+                raise Unusable(f"{len(values)} times.", "A link can name it once.")
+            return self.read(values[0])
+        except Unusable as fault:
+            raise self._error(values, fault) from None
+
+    def _error(self, values: Sequence[str], fault: Unusable) -> LinkError:
+        named = f" “{_printable(values[0])}”," if len(values) == 1 and values[0].strip() else ""
+        comma = "," if len(values) == 1 and not named else ""
+        return LinkError(
+            f"The link names a {self.what}{comma}{named} {fault.why}",
+            hint=f"The page shows what it would without it. {fault.hint}",
+            value=values[0] if len(values) == 1 else list(values),
+        )
+
+    def take(self, value: object) -> None:
+        """Put a value into the session."""
+        if self.put is not None:
+            self.put(value)
+        elif self.key is not None:
+            st.session_state[self.key] = value
+
+    def value(self) -> object:
+        """What the session says."""
+        return self.get() if self.get else st.session_state.get(self.key, self.first)
+
+
+def _all(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+# ------------------------------------------------------------------ reading one value
+
+
+def read_model(text: str) -> str:
+    """A key of the catalogue; the Hub id of an offered model stands for it."""
     if text in CATALOGUE:
         return text
     for entry in CATALOGUE.values():
         if text == entry.source and not entry.is_bundled:
             return entry.key
     # No folder is looked up and no Hub id tried: a link must not make the server load anything.
-    raise _Unusable(
+    raise Unusable(
         f"which this app does not offer.{near_match(text, CATALOGUE)}",
-        f"A link can name {_listing(CATALOGUE)}.",
+        f"A link can name {', '.join(CATALOGUE)}.",
     )
 
 
-def _prompt(text: str) -> str:
+def read_prompt(text: str) -> str:
+    """Text that a reader could have typed."""
     if not text.strip():
-        raise _Unusable("which is empty.", "Type a sentence, or take one of the examples.")
+        raise Unusable("which is empty.", "Type a sentence, or take one of the examples.")
     if len(text) > MAX_CHARACTERS:
-        raise _Unusable(
+        raise Unusable(
             f"which has {len(text):,} characters; this app reads at most {MAX_CHARACTERS:,}.",
             "Shorten it.",
         )
     for character in text:
         # Cc: control characters; Cs: halves of a character that no text can hold.
         if unicodedata.category(character) in ("Cc", "Cs") and character not in _TYPED:
-            raise _Unusable(
+            raise Unusable(
                 f"which holds the control character U+{ord(character):04X}.",
                 "Type the sentence anew.",
             )
     return text
 
 
-def _role(text: str) -> str:
-    if text in ROLES:
-        return text
-    raise _Unusable(
-        f"which there is not.{near_match(text, ROLES)}", f"The roles are {_listing(ROLES)}."
-    )
-
-
-def _head(text: str) -> Head:
+def read_head(text: str) -> Head:
+    """A head in any way that people write one."""
     try:
         return Head.parse(text)
     except UnknownHeadError:
-        raise _Unusable(
+        raise Unusable(
             "which is no head.", "A head is written as layer and head, for example L1H3."
         ) from None
 
 
-def _one_of(names: Sequence[str], them: str) -> Callable[[str], str]:
+def one_of(names: Iterable[str], them: str) -> Callable[[str], str]:
     """Reads one of some names; ``them`` is what they are, for the sentence."""
+    names = tuple(names)
 
     def read(text: str) -> str:
         if text in names:
             return text
-        raise _Unusable(
-            f"which there is not.{near_match(text, names)}", f"The {them} are {_listing(names)}."
+        raise Unusable(
+            f"which there is not.{near_match(text, names)}", f"The {them} are {', '.join(names)}."
         )
 
     return read
 
 
-def _switches(text: str) -> tuple[str, ...]:
-    read = _one_of(SWITCHES, "switches")
-    found = {read(one) for one in text.split(",")}
-    return tuple(name for name in SWITCHES if name in found)
+def some_of(names: Sequence[str], them: str) -> Callable[[str], tuple[str, ...]]:
+    """Reads some names with commas between them; they come in their own order, each once."""
+    read = one_of(names, them)
+
+    def read_some(text: str) -> tuple[str, ...]:
+        given = {read(name) for name in text.split(",")}
+        return tuple(name for name in names if name in given)
+
+    return read_some
 
 
-def _heads(text: str) -> tuple[Head, ...]:
+def read_heads(text: str) -> tuple[Head, ...]:
+    """Heads with commas between them, each once."""
     labels = text.split(",")
     if len(labels) > MOST_HEADS:
-        raise _Unusable(f"which has more than {MOST_HEADS} heads.", "Name fewer heads.")
+        raise Unusable(f"which has more than {MOST_HEADS} heads.", "Name fewer heads.")
     try:
         return tuple(dict.fromkeys(Head.parse(label) for label in labels))
     except UnknownHeadError:
-        raise _Unusable(
+        raise Unusable(
             "not all of which are heads.", "Heads are written with commas, for example L1H3,L2H0."
         ) from None
 
 
-def _layer(text: str) -> int:
+def _read_layer(text: str) -> int:
     if not _LAYER.fullmatch(text):
-        raise _Unusable("which is no layer.", "A layer is a number from 0 up, for example 3.")
+        raise Unusable("which is no layer.", "A layer is a number from 0 up, for example 3.")
     return int(text)
 
 
-def _flag(text: str) -> bool:
+def _read_flag(text: str) -> bool:
     if text not in ("0", "1"):
-        raise _Unusable("which is neither 0 nor 1.", "1 hides the resting column, 0 shows it.")
+        raise Unusable("which is neither 0 nor 1.", "1 hides the resting column, 0 shows it.")
     return text == "1"
 
 
-_FIELDS: dict[str, _Field] = {
-    "model": _Field("m", "model", _model),
-    "prompt": _Field("p", "prompt", _prompt),
-    "role": _Field("r", "role", _role),
-    "head": _Field("h", "head", _head, lambda head: head.label),
-    "view": _Field("v", "view", _one_of(VIEWS, "views")),
-    "layer": _Field("l", "layer", _layer),
-    "without_rest": _Field("x", "switch", _flag, lambda on: str(int(on))),
-    "other_prompt": _Field("p2", "second prompt", _prompt),
-    "other_model": _Field("m2", "second model", _model),
-    "norm": _Field("n", "way with the layer norm", _one_of(NORMS, "ways")),
-    "switched_off": _Field("o", "switch", _switches, ",".join),
-    "section": _Field("s", "section", _one_of(SECTIONS, "sections")),
-    "heads": _Field("hs", "list of heads", _heads, lambda heads: ",".join(h.label for h in heads)),
-    "how": _Field("w", "way to take heads away", _one_of(HOWS, "ways")),
-}
-"""Every field of :class:`Link` in the order in which an address names them."""
+# ------------------------------------------------------------------ rows of several pages
 
 
-# ------------------------------------------------------------------ whole links
+def _prompt_that_runs() -> str | None:
+    prompt = st.session_state[session.PROMPT]
+    return prompt if prompt.strip() else None
 
 
-def to_query(link: Link, *, defaults: Link | None = None) -> dict[str, str]:
-    """What stands behind the question mark, in a fixed order; only what differs from the defaults.
+# The model always stands in the address, so that none says nothing at all.
+MODEL = Row("model", session.MODEL, "model", read_model, first=KEEP, old="m", put=session.use_model)
+PROMPT = Row(
+    "prompt", session.PROMPT, "prompt", read_prompt, first=DEFAULT_PROMPT, old="p",
+    put=session.run, get=_prompt_that_runs,
+)  # fmt: skip
+HEAD = Row("head", session.HEAD, "head", read_head, lambda head: head.label, old="h")
+ROLE = Row("role", session.ROLE, "role", one_of(ROLES, "roles"), old="r")
+VIEW = Row(
+    "view", session.MAP_SOURCE, "view", one_of(VIEWS, "views"), first="reference", old="v",
+    put=session.show_view, get=session.view,
+)  # fmt: skip
+HIDE_RESTING = Row(
+    "hide_resting", session.HIDE_REST, "switch", _read_flag, lambda on: str(int(on)),
+    first=False, old="x",
+)  # fmt: skip
+LAYER = Row("layer", None, "layer", _read_layer, old="l")
+"""No page shows a layer any more; links of before may name one."""
 
-    A ``None`` is not written: where the defaults have a value, that value takes its place.
+
+# ------------------------------------------------------------------ whole addresses
+
+
+def to_query(rows: Iterable[Row], values: Mapping[str, object]) -> dict[str, str]:
+    """What stands behind the question mark, in the order of the rows.
 
     Args:
-        link: the state of a page.
-        defaults: what the page shows without a link, e.g. with its own first prompt.
+        rows: the page's table.
+        values: {name: value}; what is None, or what the page shows anyway, is left out.
     """
-    plain = defaults or Link()
     return {
-        field.key: field.write(value)
-        for name, field in _FIELDS.items()
-        if (value := getattr(link, name)) is not None and value != getattr(plain, name)
+        row.name: row.write(value)
+        for row in rows
+        if row.written and (value := values.get(row.name)) is not None and value != row.first
     }
 
 
-def from_query(
-    query: Mapping[str, str | Sequence[str]], *, defaults: Link | None = None
-) -> tuple[Link, list[HeadrolesError]]:
-    """The state that an address asks for, and a sentence for every value that cannot be used.
-
-    Args:
-        query: {name: value, or all values of a name that is repeated}. Names that are not ours
-            (trackers and hosts add some) are passed over.
-        defaults: what the page shows without a link; it takes the place of what cannot be used.
-
-    Returns:
-        The link, and the errors in the order of the fields.
-    """
-    found: dict[str, object] = {}
-    errors: list[HeadrolesError] = []
-    for name, field in _FIELDS.items():
-        given = query.get(field.key, ())
-        values = [given] if isinstance(given, str) else list(given)
-        if not values:
-            continue
-        try:
-            if len(values) != 1:
-                raise _Unusable(f"{len(values)} times.", "A link can name it once.")
-            found[name] = field.read(values[0])
-        except _Unusable as fault:
-            errors.append(_error(field.what, values, fault))
-    return replace(defaults or Link(), **found), errors
-
-
-def _error(what: str, values: Sequence[str], fault: _Unusable) -> LinkError:
-    named = f" “{_printable(values[0])}”," if len(values) == 1 and values[0].strip() else ""
-    comma = "," if len(values) == 1 and not named else ""
-    return LinkError(
-        f"The link names a {what}{comma}{named} {fault.why}",
-        hint=f"The page shows what it would without it. {fault.hint}",
-        value=values[0] if len(values) == 1 else list(values),
-    )
-
-
-def check_head(
-    link: Link, *, layers: int, heads: int, defaults: Link | None = None
-) -> tuple[Link, list[HeadrolesError]]:
-    """Check head and layer against the shape of the model, once that is known.
-
-    Returns:
-        The link with the default in place of what the model does not have, and the errors.
-    """
-    plain, errors = defaults or Link(), []
-    if link.head is not None and not (link.head.layer < layers and link.head.head < heads):
-        errors.append(UnknownHeadError(link.head.label, layers=layers, heads=heads))
-        link = replace(link, head=plain.head)
-    if link.layer is not None and not link.layer < layers:
-        errors.append(
-            LinkError(
-                f"The link names the layer {link.layer}, which this model does not have.",
-                hint=f"This model has layers 0 to {layers - 1}.",
-                value=link.layer,
-            )
+def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
+    """A sentence for every name that no page knows; those of trackers are passed over."""
+    rows = list(rows)
+    known = {name for row in rows for name in (row.name, row.old) if name}
+    unknown = [name for name in query if name not in known and not FOREIGN.fullmatch(name.lower())]
+    errors = [
+        LinkError(
+            f"The link says “{_printable(name)}”, which no page knows."
+            f"{near_match(name.lower(), [row.name for row in rows])}",
+            hint="The page shows what it would without it.",
+            value=name,
         )
-        link = replace(link, layer=plain.layer)
-    return link, errors
+        for name in unknown[:MOST_UNKNOWN]
+    ]
+    if more := unknown[MOST_UNKNOWN:]:
+        said = f"The link says {len(more):,} more that no page knows."
+        errors.append(LinkError(said, hint="The page does without.", value=more))
+    return errors
 
 
-def address(link: Link, page: str = "", *, defaults: Link | None = None) -> str:
-    """The address that reopens a state.
+def encode(query: Mapping[str, str]) -> str:
+    """What stands behind the question mark, as it is sent.
 
-    Args:
-        link: the state.
-        page: the address of the page, without a question mark.
-        defaults: what the page shows without a link.
+    >>> encode({"model": "demo", "prompt": "A & B"})
+    'model=demo&prompt=A%20%26%20B'
     """
-    query = urlencode(to_query(link, defaults=defaults), quote_via=quote, errors="replace")
-    return f"{page}?{query}" if query else page
+    return urlencode(query, quote_via=quote, errors="replace")
 
 
 def too_long_to_share(address: str) -> LinkError | None:
@@ -321,9 +313,5 @@ def too_long_to_share(address: str) -> LinkError | None:
 
 def _printable(text: str, *, limit: int = 40) -> str:
     """What can be shown of any text: no control or direction marks, and not much of it."""
-    clean = "".join(one if one.isprintable() else "�" for one in text[:limit])
+    clean = "".join(letter if letter.isprintable() else "�" for letter in text[:limit])
     return clean + "…" if len(text) > limit else clean
-
-
-def _listing(names: Iterable[str]) -> str:
-    return ", ".join(names)

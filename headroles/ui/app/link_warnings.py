@@ -13,12 +13,12 @@ def draw() -> None:
     errors = st.session_state[session.LINK_ERRORS]
     if not errors:
         return
-    with place.container(key="link_notes"):
+    with place.container(key="app-link_notes"):
         for error in errors:
             elements.show_error(error, kind=st.warning)
         st.button(
             "Dismiss" if len(errors) == 1 else f"Dismiss these {len(errors)} notes",
             icon=":material/close:",
-            key="dismiss_link_errors",
+            key="app-dismiss_link_errors",
             on_click=session.dismiss_link_errors,
         )

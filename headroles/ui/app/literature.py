@@ -11,12 +11,13 @@ from headroles.errors import UnknownHeadError
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
+from headroles.ui.app.keys import Keys
 from headroles.view import html, role_cards
 
 if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer
 
-_CHOSEN = "head_of_papers"
+_CHOSEN = Keys(__name__)("head_of_papers")
 """The key of the chips."""
 
 

@@ -1,7 +1,12 @@
-"""Work that takes longer than a moment: a bar, a Stop button, and results that are kept.
+"""Work that takes longer than a moment: a bar, Stop and Go on, and results that are kept.
 
-Two kinds share the row with the bar. :func:`ask` makes one result that is of use only when it is
-whole; the steps of :mod:`headroles.ui.app.stepped_work` are shown as they come.
+The work is a list of steps. The page's own run does steps for a moment; if that is not enough, the
+rest goes on in a part of the page that a timer in the browser runs again and again, so that a click
+takes effect between two steps and what is done by then stays. Finished results are kept by name for
+all sessions, as many as a bound on their bytes allows.
+
+A step borrows what it needs (a model) when it runs: the steps of a reader who stopped and never
+came back must not hold a model in memory.
 """
 
 from __future__ import annotations
@@ -9,18 +14,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
+from headroles.errors import HeadrolesError
+from headroles.ui.app import elements
+from headroles.ui.app.keys import Keys
 
-T = TypeVar("T")
-
-STOPPED = "stopped_work"
-"""{part of a page: the name of its work that the reader stopped}."""
+WORKS = Keys(__name__)("works")
+"""{part of a page: its :class:`Work`}."""
+MOMENT = 0.7
+"""Seconds of work per run; a step is never cut."""
+TICK = 0.1
+"""Seconds between two runs of the part with the bar."""
 MOST_BYTES = 200_000_000
 """What the kept results may take; one head of a 50,000-token model takes 50 MB."""
 SMALL = 10_000
@@ -34,7 +43,7 @@ class Kept:
         self._most, self._lock = most, threading.Lock()
         self._here: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
 
-    def get(self, name: Hashable) -> object | None:
+    def get(self, name: Hashable) -> Any:
         """A result, or None if it is not kept."""
         with self._lock:
             if name not in self._here:
@@ -56,102 +65,173 @@ def kept() -> Kept:
     return Kept()
 
 
-def ask(
+class Plan(NamedTuple):
+    """What has to be done."""
+
+    steps: Sequence[Callable[[], Any]]
+    """The steps, in order."""
+    finish: Callable[[list], Any] = list
+    """Makes the result of what the steps gave."""
+
+
+@dataclass
+class Work:
+    """The work behind one part of a page, in a session."""
+
+    name: Hashable
+    """What it is about; another name is other work."""
+    plan: Plan | None = None
+    """None until it is made."""
+    done: list[Any] = field(default_factory=list)
+    """[step] what the steps gave so far."""
+    stopped: bool = False
+    """Whether the reader stopped it."""
+    error: HeadrolesError | None = None
+    """Why it could not go on; the page's next run tries again."""
+
+    @property
+    def total(self) -> int:
+        """Steps; 0 before the plan is made."""
+        return len(self.plan.steps) if self.plan else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every step is done."""
+        return self.plan is not None and len(self.done) == self.total
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on by itself."""
+        return not (self.stopped or self.error or self.is_finished)
+
+
+def run(
     part: str,
     name: Hashable,
-    make: Callable[[Callable[[int, int], None]], T],
+    plan: Callable[[], Plan],
     *,
-    title: str,
-    size: Callable[[T], int] = lambda _: SMALL,
-    patience: float = 0.0,
-) -> T | None:
-    """A kept result, or one that is made now under a bar; None if the reader stopped it.
+    doing: str,
+    show: Callable[[Any, bool], None] | None = None,
+    show_error: Callable[[HeadrolesError], None] = elements.show_error,
+    size: Callable[[Any], int] = lambda _: SMALL,
+) -> Any:
+    """The result, if it is there after a moment; else None, and the page goes on working.
 
-    Pressing Stop runs the page anew, which ends this run at the bar's next step.
+    The page's run that follows the last step returns the result.
 
     Args:
-        part: the part of the page; one work of each can be stopped.
-        name: what tells the result from all others.
-        make: makes it; is given what to call with (done, of how many).
-        title: what the bar says.
+        part: the part of the page, which is part of widget keys; it has one work at a time.
+        name: what tells the result from all others of the part.
+        plan: says what has to be done, and how the result is made of it.
+        doing: what is being done, for the bar.
+        show: draws (what the steps gave so far, False), and at last (the result, True); None where
+            a part of the steps makes no sense.
+        show_error: says why it cannot go on, and what to do.
         size: bytes of the result.
-        patience: seconds before the bar is drawn.
-
-    Raises:
-        HeadrolesError: whatever ``make`` raises; the bar is gone then.
     """
-    found = kept().get(name)
-    if found is not None:
-        return found
-    if st.session_state.get(STOPPED, {}).get(part) == name:
-        stopped_row(part, f"{title} was stopped.", on_click=go_on)
-        return None
-    place = st.empty()
-    try:
-        result = make(_progress(place, part, name, title=title, patience=patience))
-    finally:
-        place.empty()
-    kept().put(name, result, size(result))
+    if (result := kept().get((part, name))) is None:
+        work = _work(part, name)
+        work.error = None
+        if work.is_open:
+            with st.spinner(f"{doing} …"):
+                _go_on(work, plan=plan)
+        if not work.is_finished:
+            _unfinished(part, work, doing, show, show_error)
+            return None
+        result = work.plan.finish(work.done)
+        kept().put((part, name), result, size(result))
+        del st.session_state[WORKS][part]
+    if show is not None:
+        show(result, True)
     return result
 
 
-def _progress(
-    place: DeltaGenerator, part: str, name: Hashable, *, title: str, patience: float
-) -> Callable[[int, int], None]:
-    """What tells the bar how far it is; it is drawn when the patience is over."""
-    began, drawn = time.monotonic(), []
-
-    def draw() -> None:
-        with place.container(key=f"busy_{part}"):
-            drawn.append(bar_row(part, (0.0, f"{title} …"), on_click=stop, args=(name,)))
-
-    def tell(done: int, total: int) -> None:
-        if not drawn and done < total and time.monotonic() - began >= patience:
-            draw()
-        if drawn:
-            drawn[0].progress(done / total, text=f"{title} … {done:,} of {total:,}")
-
-    if not patience:
-        draw()
-    return tell
+def begun(part: str, name: Hashable) -> bool:
+    """Whether this work was begun in this session, or its result is kept."""
+    work = st.session_state.get(WORKS, {}).get(part)
+    return kept().get((part, name)) is not None or (work is not None and work.name == name)
 
 
-def bar_row(
-    part: str, said: tuple[float, str], *, on_click: Callable[..., None], args: tuple = ()
-) -> DeltaGenerator:
-    """A bar with Stop beside it; ``on_click`` gets the part, then ``args``."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(*said)
-        st.button(
-            "Stop",
-            icon=":material/stop_circle:",
-            on_click=on_click,
-            args=(part, *args),
-            key=f"stop_{part}",
-        )
-    return bar
+def _work(part: str, name: Hashable) -> Work:
+    works = st.session_state.setdefault(WORKS, {})
+    if part not in works or works[part].name != name:
+        works[part] = Work(name)
+    return works[part]
 
 
-def stopped_row(part: str, said: str, *, on_click: Callable[[str], None]) -> None:
-    """That it was stopped, and the way on; ``on_click`` gets the part."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(said)
-        st.button(
-            "Go on",
-            icon=":material/play_arrow:",
-            on_click=on_click,
-            args=(part,),
-            key=f"go_on_{part}",
-        )
+def _go_on(
+    work: Work,
+    *,
+    plan: Callable[[], Plan] | None = None,
+    on_step: Callable[[], object] = lambda: None,
+) -> None:
+    """Do steps for a moment, of this plan if there is none yet; ``on_step`` comes after each."""
+    until = time.monotonic() + MOMENT
+    try:
+        if work.plan is None and plan is not None:
+            work.plan = plan()
+        while work.is_open and time.monotonic() < until:
+            work.done.append(work.plan.steps[len(work.done)]())
+            on_step()
+    except HeadrolesError as error:
+        work.error = error
 
 
-def stop(part: str, name: Hashable) -> None:
-    """Stop a work, and do not start it again by itself."""
-    st.session_state[STOPPED] = {**st.session_state.get(STOPPED, {}), part: name}
+def _unfinished(
+    part: str,
+    work: Work,
+    doing: str,
+    show: Callable[[Any, bool], None] | None,
+    show_error: Callable[[HeadrolesError], None],
+) -> None:
+    """The bar of work that goes on, or why it does not, and what there is so far."""
+    if work.is_open:
+        st.fragment(_busy, run_every=TICK)(part, work, doing, show)
+        return
+    if work.error is not None:
+        show_error(work.error)
+    if work.stopped:
+        with st.container(key=f"app-stopped_{part}", horizontal=True, vertical_alignment="center"):
+            st.caption(f"Stopped after {len(work.done)} of {work.total} steps.")
+            st.button(
+                "Go on",
+                icon=":material/play_arrow:",
+                on_click=_set_stopped,
+                args=(work, False),
+                key=f"app-go_on_{part}",
+            )
+    if show is not None and work.done:
+        show(list(work.done), False)
 
 
-def go_on(part: str) -> None:
-    """Run what was stopped after all."""
-    st.session_state[STOPPED] = {
-        one: name for one, name in st.session_state.get(STOPPED, {}).items() if one != part
-    }
+def _busy(
+    part: str,
+    work: Work,
+    doing: str,
+    show: Callable[[Any, bool], None] | None,
+) -> None:
+    """The part of the page that the timer runs."""
+    if work.is_open:
+        with st.container(key=f"app-busy_{part}", horizontal=True, vertical_alignment="center"):
+            bar = st.progress(*_said(work, doing))
+            st.button(
+                "Stop",
+                icon=":material/stop_circle:",
+                on_click=_set_stopped,
+                args=(work, True),
+                key=f"app-stop_{part}",
+            )
+        _go_on(work, on_step=lambda: bar.progress(*_said(work, doing)))
+    if not work.is_open:
+        st.rerun()  # the page draws the rest, without a timer
+    if show is not None and work.done:
+        show(list(work.done), False)
+
+
+def _said(work: Work, doing: str) -> tuple[float, str]:
+    return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
+
+
+def _set_stopped(work: Work, stopped: bool) -> None:
+    """Stop after the step that is being done, or go on where it was stopped."""
+    work.stopped = stopped

@@ -16,14 +16,14 @@ def draw() -> None:
     with st.form("prompt_form", border=True):
         box("Your sentence", "Type a sentence, or take one of the examples below.", key=session.BOX)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            run_button("Run", on_click=session.run_box, key="run")
+            run_button("Run", on_click=session.run_box, key="app-run")
             st.html('<span class="hr-small">or try</span>', width="content")
             for number, example in enumerate(EXAMPLES):
                 st.form_submit_button(
                     example.label,
                     on_click=session.use_example,
                     args=(example.prompt,),
-                    key=f"example_{number}",
+                    key=f"app-example_{number}",
                     help=example.prompt,
                 )
     _way_back()
@@ -62,6 +62,6 @@ def _way_back() -> None:
         "Back to my prompt",
         icon=":material/undo:",
         on_click=session.undo,
-        key="undo",
+        key="app-undo",
         help=f"`{shorten(own.replace('`', ''), limit=80)}`" if own.strip() else None,
     )

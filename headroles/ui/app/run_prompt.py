@@ -58,14 +58,14 @@ def _ways_out(model: str) -> None:
             "Use the bundled model",
             icon=":material/home:",
             on_click=session.use_default_model,
-            key="use_default_model",
+            key="app-use_default_model",
         )
         st.button(
             "Try again",
             icon=":material/refresh:",
             on_click=download_progress.try_again,
             args=(model,),
-            key="try_again",
+            key="app-try_again",
         )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts, circuits, view
-from headroles.ui.app import elements, long_work
+from headroles.ui.app import caches, elements, long_work
 from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from headroles.circuits import Composition
     from headroles.models import LoadedModel
 
@@ -27,7 +30,6 @@ WORDS = {
 
 def draw(loaded: LoadedModel, *, norm: str) -> None:
     """Draw the choice of kind, the map, and its table twin."""
-
     st.subheader("Which heads work together", anchor=False)
     if loaded.num_layers < 2:
         st.caption("This model has one layer: no head can read what another has written.")
@@ -42,27 +44,46 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
             label_visibility="collapsed",
         )
         subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
-    found = long_work.ask(
+    result: Composition | None = long_work.run(
         "composition",
-        (loaded.source, "composition", kind, norm),
-        lambda tell: circuits.composition.composition(loaded, kind, norm=norm, on_block=tell),
-        title="Comparing heads across layers",
-        size=lambda made: 4 * made.score.numel(),
+        (loaded.source, kind, norm),
+        partial(_plan, loaded.key, loaded.num_layers, kind, norm),
+        doing="Comparing heads across layers",
+        size=lambda composition: 4 * composition.score.numel(),
     )
-    if found is None:
-        return
-    pairs = ranked(found)
+    if result is not None:
+        _draw_result(loaded, result, subtract=subtract)
+
+
+def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
+    """A step per later layer."""
+
+    def scores(later: int) -> Tensor:
+        with caches.models_in_memory().borrow(model) as loaded:
+            return circuits.composition.block_scores(loaded, kind, later, norm=norm)
+
+    def finish(blocks: list[Tensor]) -> Composition:
+        with caches.models_in_memory().borrow(model) as loaded:
+            return circuits.composition.assemble(loaded, kind, blocks)
+
+    return long_work.Plan([partial(scores, later) for later in range(1, layers)], finish)
+
+
+def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) -> None:
+    """The map with its sentence, and its table twin."""
+    pairs = ranked(result)
     shown = _in_view(loaded, pairs)
     if not shown:
         return
-    away = found.baseline if subtract else 0.0
+    away = result.baseline if subtract else 0.0
     unit = "above random" if subtract else "score"
     best = pairs[0]
-    over = (best[2] - found.baseline) / found.spread if found.spread else 0.0
+    over = (best[2] - result.baseline) / result.spread if result.spread else 0.0
     said = (
-        f"Strongest {kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} reads, "
-        f"{best[2]:.3f} of 1 against {found.baseline:.3f} ± {found.spread:.3f} between random "
-        f"matrices of this shape ({found.draws} draws), {over:.0f} standard deviations above."
+        f"Strongest {result.kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} "
+        f"reads, {best[2]:.3f} of 1 against {result.baseline:.3f} ± {result.spread:.3f} between "
+        f"random matrices of this shape ({result.draws} draws), {over:.0f} standard deviations "
+        "above."
     )
     st.caption(
         f"{said} Framed: the {TOP} strongest pairs, with their number in hundredths"
@@ -70,12 +91,12 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
     )
     elements.chart(
         charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
-        key="circuit_composition",
+        key="circuits-composition",
         alt_text=said,
     )
     with st.expander("The numbers"):
         st.dataframe(
-            view.tables.pairs(pairs, found),
+            view.tables.pairs(pairs, result),
             hide_index=True,
             height=320,
             column_config={
@@ -90,13 +111,13 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
     )
 
 
-def ranked(found: Composition) -> list[tuple[str, str, float]]:
+def ranked(result: Composition) -> list[tuple[str, str, float]]:
     """(earlier, later, score) of every pair, strongest first."""
-    values = found.score.tolist()
+    values = result.score.tolist()
     pairs = [
         (first.label, second.label, values[i][j])
-        for i, first in enumerate(found.heads)
-        for j, second in enumerate(found.heads)
+        for i, first in enumerate(result.heads)
+        for j, second in enumerate(result.heads)
         if second.layer > first.layer
     ]
     return sorted(pairs, key=lambda pair: -pair[2])

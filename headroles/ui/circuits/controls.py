@@ -73,7 +73,9 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
                 "probability.",
             ),
         )
-        st.button("Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuit_reset")
+        st.button(
+            "Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuits-reset"
+        )
         copy_link.draw()
     _ = keys
     return Head.parse(label), settings
@@ -100,7 +102,7 @@ def role_words(loaded: LoadedModel) -> dict[str, str]:
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     """What the tables leave out for this head, in plain sentences."""
 
-    found = circuits.layout(loaded)
+    traits = circuits.layout(loaded)
     lines = []
     if head.layer:
         lines.append(
@@ -118,12 +120,14 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
         "bias": "Scores also fall with distance (ALiBi); the token table leaves that out.",
         "none": "This model has no positions of its own.",
     }
-    lines.append(f"**Position:** {where[found.positions]}")
-    if found.qk_normed and settings.norm != "none":
+    lines.append(f"**Position:** {where[traits.positions]}")
+    if traits.qk_normed and settings.norm != "none":
         lines.append("**Queries and keys** are normed once more in this model; that is applied.")
-    if found.score_cap:
-        lines.append(f"**Scores** are squashed to ±{found.score_cap:g} afterwards; not shown here.")
-    if found.output_normed or found.order == "post-norm":
+    if traits.score_cap:
+        lines.append(
+            f"**Scores** are squashed to ±{traits.score_cap:g} afterwards; not shown here."
+        )
+    if traits.output_normed or traits.order == "post-norm":
         lines.append(
             "**After the head** this model norms again before the result is added; that division "
             "depends on the prompt and is left out of OV."

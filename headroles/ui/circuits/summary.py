@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts, circuits, formatting, view
 from headroles.types import Head
-from headroles.ui.app import elements, long_work
+from headroles.ui.app import caches, elements, long_work
 from headroles.ui.circuits.table import factors_of
 from headroles.view import html
 
@@ -25,7 +26,7 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    found = circuits.qk_ov.summarise(
+    summary = circuits.qk_ov.summarise(
         loaded,
         head,
         settings,
@@ -36,7 +37,7 @@ def draw(
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
-        elements.html(html.table(HEADERS, lines(found), notes=False))
+        elements.html(html.table(HEADERS, lines(summary), notes=False))
         if head.layer:
             st.caption(
                 "Of the direct path from embedding to head only. A head that copies what earlier "
@@ -44,40 +45,40 @@ def draw(
             )
     with right:
         st.subheader("What position alone does", anchor=False)
-        positions(table, found)
+        positions(table, summary)
 
 
-def lines(found: HeadSummary) -> list[list[str]]:
+def lines(summary: HeadSummary) -> list[list[str]]:
     """The summary's numbers with their ranges and what they mean."""
     return [
         [
             "Copying (eigenvalues of OV)",
-            f"{found.copying:+.2f}",
+            f"{summary.copying:+.2f}",
             "−1 to +1",
             "near +1: a token attended to raises itself; near −1: it lowers itself",
         ],
         [
             "Copying (by count)",
-            formatting.percent(found.copies),
-            f"{found.copies_of:,} tokens",
+            formatting.percent(summary.copies),
+            f"{summary.copies_of:,} tokens",
             "share of tokens that raise themselves more than any other token",
         ],
         [
             "Self-match of QK",
-            f"{found.self_match:+.2f}",
+            f"{summary.self_match:+.2f}",
             "standard deviations; 0 is chance",
             "how much more than others a token wants its own copy",
         ],
         [
             "Previous token by position",
-            formatting.percent(found.previous),
-            f"chance {formatting.percent(found.previous_chance)}",
+            formatting.percent(summary.previous),
+            f"chance {formatting.percent(summary.previous_chance)}",
             "attention an average token would pay to the one before it, by position alone",
         ],
     ]
 
 
-def positions(table: PositionalTable, found: HeadSummary) -> None:
+def positions(table: PositionalTable, summary: HeadSummary) -> None:
     """The positional scores as a strip by offset, or a triangle by position."""
 
     if table.kind == "none":
@@ -88,15 +89,15 @@ def positions(table: PositionalTable, found: HeadSummary) -> None:
     back = "the token itself" if best == 0 else f"{html.count(best, 'token')} back"
     said = (
         f"By position alone an average token scores highest {back}; the token before it would "
-        f"get {formatting.percent(found.previous)} of the attention (chance "
-        f"{formatting.percent(found.previous_chance)})."
+        f"get {formatting.percent(summary.previous)} of the attention (chance "
+        f"{formatting.percent(summary.previous_chance)})."
     )
     drawing = (
         charts.circuits.offset_scores(offsets[:32].tolist())
         if table.by_offset
         else charts.circuits.position_scores(table.scores[:32, :32].tolist())
     )
-    elements.chart(drawing, key="circuit_positions", alt_text=said)
+    elements.chart(drawing, key="circuits-positions", alt_text=said)
     how = {
         "rotary": "Rotary positions turn query and key, so only the distance matters.",
         "bias": "ALiBi takes a fixed amount off for each token of distance.",
@@ -114,36 +115,43 @@ def all_heads(
     loaded: LoadedModel, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """The same numbers of every head; computed on demand where that takes long."""
-
     st.subheader("All heads", anchor=False)
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
-    name = (loaded.source, "all_heads", settings)
-    if large and long_work.kept().get(name) is None:
+    name = (loaded.source, settings)
+    if large and not long_work.begun("all_heads", name):
         st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
-        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuit_all"):
+        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuits-all"):
             return
+    read = partial(_summarise, loaded.key, settings, frequencies)
+    long_work.run(
+        "all_heads",
+        name,
+        lambda: long_work.Plan([partial(read, head) for head in heads]),
+        doing="Reading all heads",
+        show=_table_of_heads,
+    )
 
-    def make(tell) -> list[HeadSummary]:
-        made = []
-        for place, head in enumerate(heads, start=1):
-            made.append(circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities))
-            tell(place, len(heads))
-        return made
 
-    found = long_work.ask("all_heads", name, make, title=f"Reading {len(heads)} heads")
-    if found is None:
-        return
+def _summarise(
+    model: str, settings: CircuitSettings, frequencies: TokenFrequencies, head: Head
+) -> HeadSummary:
+    with caches.models_in_memory().borrow(model) as loaded:
+        return circuits.qk_ov.summarise(loaded, head, settings, frequencies.probabilities)
+
+
+def _table_of_heads(summaries: list[HeadSummary], _is_all: bool) -> None:
+    chance = formatting.percent(summaries[0].previous_chance)
     st.dataframe(
-        view.tables.circuit_summaries(found),
+        view.tables.circuit_summaries(summaries),
         hide_index=True,
-        height=min(36 * (len(found) + 1) + 2, 400),
+        height=min(36 * (len(summaries) + 1) + 2, 400),
         column_config={
             "copying": st.column_config.NumberColumn(format="%.2f", help="−1 to +1"),
             "copies itself": st.column_config.NumberColumn(format="percent"),
             "self-match": st.column_config.NumberColumn(format="%.2f", help="standard deviations"),
             "previous by position": st.column_config.NumberColumn(
-                format="percent", help=f"chance {formatting.percent(found[0].previous_chance)}"
+                format="percent", help=f"chance {chance}"
             ),
         },
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import circuits, export, view
-from headroles.ui.app import elements, long_work, session
+from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.app.files import file_name
 from headroles.ui.circuits import state
 from headroles.view import html
@@ -19,25 +19,23 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
     from headroles.types import Head
 
-TABLE = "circuit_table"
+TABLE = "circuits-table"
 
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
-
     store, name = long_work.kept(), (loaded.source, "factors", head, settings)
-    found = store.get(name)
-    if found is None:
-        found = circuits.head_factors(loaded, head, settings)
-        store.put(name, found, 16 * found.query.numel())
-    return found
+    factors = store.get(name)
+    if factors is None:
+        factors = circuits.head_factors(loaded, head, settings)
+        store.put(name, factors, 16 * factors.query.numel())
+    return factors
 
 
 def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
-
     factors = factors_of(loaded, head, settings)
     st.subheader("What it looks for, and what it then says", anchor=False)
     st.caption(
@@ -45,17 +43,17 @@ def draw(
         "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
         "with that key."
     )
-    found: Peaks | None = long_work.ask(
+    peaks: Peaks | None = long_work.run(
         "table",
-        (loaded.source, "table", head, settings),
-        lambda tell: circuits.qk_ov.peaks(factors, on_block=tell),
-        title=f"Looking through {factors.vocab_size:,} key tokens",
-        size=lambda made: 8 * made.qk.numel(),
+        (loaded.source, head, settings),
+        partial(_plan, loaded.key, head, settings, factors.vocab_size),
+        doing=f"Looking through {factors.vocab_size:,} key tokens",
+        size=lambda peaks: 8 * peaks.qk.numel(),
     )
-    if found is None:
+    if peaks is None:
         return
     rows = circuits.qk_ov.key_table(
-        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=found
+        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=peaks
     )
     names = export.circuits.labels(loaded, rows)
     st.dataframe(
@@ -69,6 +67,17 @@ def draw(
     )
     _downloads(loaded, head, settings, frequencies, rows, names)
     _whole_lists(loaded, head, factors, frequencies, rows)
+
+
+def _plan(model: str, head: Head, settings: CircuitSettings, vocab_size: int) -> long_work.Plan:
+    """A step per block of keys."""
+
+    def of_block(block: slice) -> Peaks:
+        with caches.models_in_memory().borrow(model) as loaded:
+            return circuits.qk_ov.block_peaks(factors_of(loaded, head, settings), block)
+
+    blocks = circuits.qk_ov.key_blocks(vocab_size)
+    return long_work.Plan([partial(of_block, block) for block in blocks], circuits.qk_ov.join_peaks)
 
 
 def _columns() -> dict[str, object]:
@@ -120,7 +129,7 @@ def _downloads(
             file_name(loaded.key, f"{head.label} circuits", "csv"),
             "text/csv",
             on_click="ignore",
-            key="circuit_csv",
+            key="circuits-csv",
         )
         st.download_button(
             "Table (Markdown)",
@@ -128,7 +137,7 @@ def _downloads(
             file_name(loaded.key, f"{head.label} circuits", "md"),
             "text/markdown",
             on_click="ignore",
-            key="circuit_md",
+            key="circuits-md",
         )
         st.caption("All 20 tokens of every list, and what was done to the weights.")
 
@@ -163,7 +172,18 @@ def _whole_lists(
             st.info("This model has no token for that.")
         else:
             (row,) = circuits.qk_ov.rows_for(factors, frequencies.probabilities, [token])
-    names = export.circuits.labels(loaded, [row])
+    _lists_of(row, export.circuits.labels(loaded, [row]))
+    st.button(
+        f"See {head.label} on a prompt with this key",
+        icon=":material/zoom_in:",
+        on_click=_try_out,
+        args=(loaded, head, row),
+        key="circuits-try",
+    )
+
+
+def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
+    """A key's numbers and its three lists."""
     elements.html(
         f'<div class="hr-small">Key <b>{html.escape(names[row.token_id])}</b> (id {row.token_id}): '
         f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"
@@ -179,13 +199,6 @@ def _whole_lists(
     ):
         lines = [[names[item.token_id], f"{item.value:.2f}"] for item in values]
         place.html(html.table([title, "QK" if "Quer" in title else "OV"], lines))
-    st.button(
-        f"See {head.label} on a prompt with this key",
-        icon=":material/zoom_in:",
-        on_click=_try_out,
-        args=(loaded, head, row),
-        key="circuit_try",
-    )
 
 
 def first_token(loaded: LoadedModel, typed: str) -> int | None:

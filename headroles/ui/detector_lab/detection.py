@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import detector, roles, texts
-from headroles.ui.app import caches
+from headroles.ui.app import caches, long_work
 
 if TYPE_CHECKING:
-    from headroles.detector import Detection, Progress
+    from torch import Tensor
+
+    from headroles.detector import Detection
+    from headroles.detector.detection import BatchScores
+    from headroles.models import LoadedModel
     from headroles.roles import Pattern, Prompts
     from headroles.types import Head
 
@@ -41,37 +46,47 @@ class Result(NamedTuple):
 
 def size_of(result: Result) -> int:
     """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
-    scores = sum(one.nbytes for one in result.found.scores.values())
+    scores = sum(values.nbytes for values in result.found.scores.values())
     return scores + result.found.kept.nbytes + result.prompts.sequences.token_ids.nbytes
 
 
-def run(request: Request, *, progress: Progress | None = None) -> Result:
-    """Run a detection.
+def plan(request: Request) -> long_work.Plan:
+    """Read the prompts; a step per batch of them.
 
     Raises:
         HeadrolesError: if the model, a prompt or a pattern cannot be used.
     """
     caches.import_libraries()
-
     with caches.models_in_memory().borrow(request.model) as loaded:
-        kind, n, seed = request.generated
-        if kind:
-            ids, cut = texts.probe_texts.generated(
-                kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
-            )
-            prompts = roles.patterns.prompts_of_ids(loaded.tokenizer, ids)
-        else:
-            prompts, encodings = roles.patterns.read_prompts(
-                loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
-            )
-            cut = sum(one.truncated for one in encodings)
-        found = detector.detect(
+        prompts, cut = _read(request, loaded)
+        detection = detector.prepare(
             loaded,
             prompts,
             request.patterns,
             exclude_bos=request.exclude_bos,
             exclude_current_token=request.exclude_current_token,
             heads=request.heads,
-            progress=progress,
         )
-    return Result(found, prompts, cut)
+
+    def score(places: Tensor) -> BatchScores:
+        with caches.models_in_memory().borrow(request.model) as loaded:
+            return detection.score(loaded, places)
+
+    return long_work.Plan(
+        [partial(score, places) for places in detection.batches],
+        lambda parts: Result(detection.assemble(parts), prompts, cut),
+    )
+
+
+def _read(request: Request, loaded: LoadedModel) -> tuple[Prompts, int]:
+    """The prompts, and how many of them were cut."""
+    kind, n, seed = request.generated
+    if kind:
+        ids, cut = texts.probe_texts.generated(
+            kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
+        )
+        return roles.patterns.prompts_of_ids(loaded.tokenizer, ids), cut
+    prompts, encodings = roles.patterns.read_prompts(
+        loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
+    )
+    return prompts, sum(encoding.truncated for encoding in encodings)

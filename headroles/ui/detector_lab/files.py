@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def draw(request: Request, result: Result) -> None:
     """Draw the button with the files behind it."""
-    with st.popover("Download", icon=":material/download:", key="lab_download"):
+    with st.popover("Download", icon=":material/download:", key="detector_lab-download"):
         for label, ending, mime in (("CSV", "csv", CSV), ("JSON", "json", JSON)):
             st.download_button(
                 f"All heads as {label}",
                 data=partial(make, request, result, ending),
                 file_name=file_name(request.model, "detection", ending),
                 mime=mime,
-                key=f"lab_download_{ending}",
+                key=f"detector_lab-download_{ending}",
                 on_click="ignore",
                 width="stretch",
             )

@@ -46,7 +46,7 @@ def draw() -> Asked:
     )
     measure = st.session_state[state.MEASURE]
     elements.html(f'<p class="hr-explain">{ABOUT[measure]}</p>')
-    with st.expander("Leave attention out, or ask only some heads", key="lab_more"):
+    with st.expander("Leave attention out, or ask only some heads", key="detector_lab-more"):
         bos = st.toggle(
             "Leave out attention on the first token",
             key=state.NO_BOS,

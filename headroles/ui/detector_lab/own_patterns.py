@@ -36,7 +36,7 @@ def draw() -> None:
     )
     if fault := st.session_state[state.FAULT]:
         elements.show_error(fault)
-    with st.expander("Make your own pattern", icon=":material/edit:", key="lab_own_box"):
+    with st.expander("Make your own pattern", icon=":material/edit:", key="detector_lab-own_box"):
         way = st.segmented_control(
             "How",
             state.WAYS,
@@ -50,7 +50,7 @@ def draw() -> None:
         elif way == state.BY_OFFSET:
             _by_offset()
         else:
-            st.session_state["lab_later"] = st.container()
+            st.session_state["detector_lab-later"] = st.container()
         _custom_patterns(mine)
 
 
@@ -60,7 +60,7 @@ def _custom_patterns(mine: tuple[Pattern, ...]) -> None:
         st.button(
             f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
             icon=":material/delete:",
-            key=f"lab_remove_{place}",
+            key=f"detector_lab-remove_{place}",
             on_click=state.remove,
             args=(pattern,),
             type="tertiary",
@@ -69,7 +69,7 @@ def _custom_patterns(mine: tuple[Pattern, ...]) -> None:
         st.button(
             f"Put “{html.plain(html.shorten(removed.name, limit=40))}” back",
             icon=":material/undo:",
-            key="lab_undo_remove",
+            key="detector_lab-undo_remove",
             on_click=state.undo_remove,
         )
 
@@ -89,7 +89,9 @@ def _by_expression() -> None:
         + "."
     )
     _title()
-    st.button("Add this pattern", icon=":material/add:", on_click=_add_typed, key="lab_add")
+    st.button(
+        "Add this pattern", icon=":material/add:", on_click=_add_typed, key="detector_lab-add"
+    )
 
 
 def _title() -> None:
@@ -124,13 +126,13 @@ def _by_offset() -> None:
         "Add this pattern",
         icon=":material/add:",
         on_click=lambda: _try(lambda: roles.offset(int(st.session_state[state.OFFSET]))),
-        key="lab_add",
+        key="detector_lab-add",
     )
 
 
 def paint_on(result: Result) -> None:
     """Fill the part of the box that needs the tokens of the prompt."""
-    place = st.session_state.pop("lab_later", None)
+    place = st.session_state.pop("detector_lab-later", None)
     if place is None:
         return
     with place:
@@ -176,7 +178,7 @@ def _by_paint(result: Result) -> None:
         "Add this pattern",
         icon=":material/add:",
         on_click=lambda: _try(lambda: roles.of_matrix(cells, title=title)),
-        key="lab_add",
+        key="detector_lab-add",
         disabled=bool(ahead) or not any(map(any, cells)),
     )
 
@@ -205,7 +207,7 @@ def _by_file(result: Result) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-        key="lab_template",
+        key="detector_lab-template",
     )
     file = st.file_uploader("Your matrix", type=["csv"], key=state.UPLOAD)
     if file is None:
@@ -220,5 +222,5 @@ def _by_file(result: Result) -> None:
         f"Add the pattern of {html.plain(file.name)}",
         icon=":material/add:",
         on_click=lambda: _try(lambda: roles.of_matrix(matrix, title=title)),
-        key="lab_add",
+        key="detector_lab-add",
     )

@@ -33,7 +33,7 @@ def draw() -> Typed:
         return _several()
     if source == state.GENERATED:
         return _generated()
-    prompt_form.folded(key="lab_prompt")
+    prompt_form.folded(key="detector_lab-prompt")
     return Typed((st.session_state[session.PROMPT],))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headroles.roles import Pattern
     from headroles.ui.detector_lab.detection import Request, Result
 
-TABLE = "lab_table"
+TABLE = "detector_lab-table"
 
 
 def picture(result: Result) -> int:
@@ -40,7 +40,7 @@ def picture(result: Result) -> int:
     elements.html(f'<p class="hr-explain">{escape(words)}</p>')
     elements.chart(
         charts.detector.pattern_picture(cells, labels),
-        key="lab_pattern",
+        key="detector_lab-pattern",
         alt_text=words,
         width="content",
     )
@@ -74,9 +74,9 @@ def draw(request: Request, result: Result, place: int) -> None:
         files.draw(request, result)
         copy_link.draw()
     elements.html(_legend(measure))
-    with st.container(key="lab_maps"):
+    with st.container(key="detector_lab-maps"):
         for at in range(len(result.found.patterns)):
-            with st.container(border=True, key=f"lab_map_{at}"):
+            with st.container(border=True, key=f"detector_lab-map_{at}"):
                 _card(result, at, measure)
     _ranking(request, result, place, measure)
 
@@ -101,7 +101,7 @@ def _card(result: Result, place: int, measure: str) -> None:
         f'<p class="hr-explain">{escape(card.sentence)}</p>'
         f'<p class="hr-small">{escape(card.basis)}</p>'
     )
-    key = f"lab_chart_{place}"
+    key = f"detector_lab-chart_{place}"
     role = card.pattern.value if card.pattern.kind == "role" else None
     elements.chart(
         charts.detector.score_map(

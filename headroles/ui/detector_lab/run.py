@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import long_work, run_prompt, session
 from headroles.ui.detector_lab import detection, state
@@ -15,9 +15,6 @@ from headroles.view import html
 if TYPE_CHECKING:
     from headroles.ui.detector_lab.measures import Asked
     from headroles.ui.detector_lab.prompts import Typed
-
-PATIENCE = 0.8
-"""Seconds after which a bar is drawn."""
 
 
 def request(typed: Typed, asked: Asked) -> detection.Request | None:
@@ -41,27 +38,22 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
 
 
 def result(wanted: detection.Request) -> detection.Result | None:
-    """Run it; None, with the reason said, if it cannot be run or was stopped."""
+    """Its result; None, with the reason said, while it runs, if it cannot, or was stopped."""
     if not run_prompt.model_is_local():
         return None
-    try:
-        with st.spinner("Loading the model and reading your prompts."):
-            found = long_work.ask(
-                state.WORK,
-                wanted,
-                lambda tell: detection.run(wanted, progress=tell),
-                title="The detection",
-                size=detection.size_of,
-                patience=PATIENCE,
-            )
-    except HeadrolesError as error:
-        run_prompt.show_model_error(error)
-        return None
-    if found is not None and found.left_out:
+    answer: detection.Result | None = long_work.run(
+        state.WORK,
+        wanted,
+        partial(detection.plan, wanted),
+        doing="Running your prompts",
+        size=detection.size_of,
+        show_error=run_prompt.show_model_error,
+    )
+    if answer is not None and answer.left_out:
         st.warning(
-            f"{html.count(found.left_out, 'prompt')} of {len(found.prompts):,} longer than the "
-            f"{int(found.prompts.sequences.lengths.max()):,} tokens that the model reads: cut at "
+            f"{html.count(answer.left_out, 'prompt')} of {len(answer.prompts):,} longer than the "
+            f"{int(answer.prompts.sequences.lengths.max()):,} tokens that the model reads: cut at "
             "the end.",
             icon=":material/content_cut:",
         )
-    return found
+    return answer

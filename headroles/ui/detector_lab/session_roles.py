@@ -48,7 +48,7 @@ def offer(request: Request, result: Result, place: int) -> None:
                 icon=":material/undo:",
                 on_click=state.forget,
                 args=(present[0],),
-                key="lab_forget",
+                key="detector_lab-forget",
             )
             st.page_link(session.YOUR_PROMPT, label="Your Prompt", icon=":material/edit_note:")
         return
@@ -57,7 +57,7 @@ def offer(request: Request, result: Result, place: int) -> None:
         icon=":material/bookmark_add:",
         on_click=state.save,
         args=(role,),
-        key="lab_save",
+        key="detector_lab-save",
         disabled=not role.heads,
     )
     st.caption(
@@ -82,9 +82,9 @@ def draw(found: Answer) -> None:
     if not mine:
         return
     st.markdown("**Roles of this session**, saved in the detector lab")
-    with st.container(key="session_cards"):
+    with st.container(key="detector_lab-session_cards"):
         for place, one in enumerate(mine):
-            with st.container(border=True, key=f"session_card_{place}"):
+            with st.container(border=True, key=f"detector_lab-session_card_{place}"):
                 _card(one, found, place)
 
 
@@ -112,7 +112,7 @@ def _card(one: SavedRole, found: Answer, place: int) -> None:
     st.button(
         "Remove",
         icon=":material/delete:",
-        key=f"session_remove_{place}",
+        key=f"detector_lab-session_remove_{place}",
         on_click=state.forget,
         args=(one,),
         type="tertiary",
@@ -121,7 +121,7 @@ def _card(one: SavedRole, found: Answer, place: int) -> None:
 
 def _bars(card: role_cards.RoleCard, place: int) -> None:
 
-    key = f"session_bars_{place}"
+    key = f"detector_lab-session_bars_{place}"
     elements.chart(
         charts.heads.head_bars(role_cards.bar_records(card), card.role),
         key=session.chart_key(key),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from headroles import roles
 from headroles.ui.app import session
+from headroles.ui.app.keys import Keys
 
 if TYPE_CHECKING:
     from headroles.roles import Pattern
@@ -16,39 +17,6 @@ if TYPE_CHECKING:
 
 PAGE = "pages/detector_lab.py"
 """The page's path."""
-SOURCE = "lab_source"
-"""Where the prompts come from: one of :data:`SOURCES` (a widget's key)."""
-MANY = "lab_many"
-"""Several prompts, a line each (a widget's key)."""
-FILE = "lab_file"
-"""A file of prompts (a widget's key)."""
-KIND, COUNT, SEED = "lab_kind", "lab_count", "lab_seed"
-"""What is generated, how much of it, and the seed (widgets' keys)."""
-CHOSEN = "lab_chosen"
-"""The patterns that are ticked (a widget's key)."""
-OWN = "lab_own"
-"""The patterns that the student made, oldest first."""
-REMOVED = "lab_removed"
-"""The pattern of the student's own that was taken away last, and its place; else None."""
-WAY = "lab_way"
-"""How a pattern is being made: one of :data:`WAYS` (a widget's key)."""
-EXPRESSION, OFFSET, TITLE = "lab_expression", "lab_offset", "lab_title"
-"""What stands in the boxes for a pattern of one's own (widgets' keys)."""
-START, CELLS = "lab_paint_start", "lab_cells"
-"""What the grid begins with, and the grid itself (widgets' keys)."""
-UPLOAD = "lab_upload"
-"""A CSV file with a pattern (a widget's key)."""
-MEASURE, NO_BOS, NO_SELF, HEADS = "lab_measure", "lab_no_bos", "lab_no_self", "lab_heads"
-"""The measure, the two exclusions and the heads that are asked for (widgets' keys)."""
-RANKED = "lab_ranked"
-"""The pattern whose picture and ranking are shown (a widget's key)."""
-SAVED = "lab_saved"
-"""The patterns that are roles of this session: a tuple of :class:`SavedRole`."""
-WORK = "detection"
-"""The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
-FAULT = "lab_fault"
-"""What is wrong with the pattern that was just to be added: a HeadrolesError, or None."""
-
 ONE, SEVERAL, GENERATED = "This prompt", "Several prompts", "Generated prompts"
 SOURCES = (ONE, SEVERAL, GENERATED)
 BY_EXPRESSION, BY_OFFSET, BY_PAINT, BY_FILE = "Expression", "Same offset", "Paint", "CSV file"
@@ -62,6 +30,58 @@ FIRST_MANY = (
 """What stands in the box for several prompts at first."""
 
 
+def _first_pattern() -> list[Pattern]:
+    """The role of a link, or of the head that was looked at, if it has cells; else induction."""
+    role = roles.ROLES.get(st.session_state[session.ROLE] or "")
+    return [roles.Pattern("role", role.key if role and role.has_cells else "induction")]
+
+
+key = Keys(__name__)
+SOURCE = key("source", ONE)
+"""Where the prompts come from: one of :data:`SOURCES`."""
+MANY = key("many", FIRST_MANY)
+"""Several prompts, a line each."""
+FILE = key("file")
+"""A file of prompts."""
+KIND, COUNT, SEED = key("kind", "repeats"), key("count", 32), key("seed", 0)
+"""What is generated, how much of it, and the seed."""
+CHOSEN = key("chosen", _first_pattern)
+"""The patterns that are ticked."""
+OWN = key("own", ())
+"""The patterns that the student made, oldest first."""
+REMOVED = key("removed", None)
+"""The pattern of the student's own that was removed last; else None."""
+WAY = key("way", BY_EXPRESSION)
+"""How a pattern is being made: one of :data:`WAYS`."""
+EXPRESSION, OFFSET, TITLE = (
+    key("expression", "t[k-1] == t[q] and k < q"),
+    key("offset", 2),
+    key("title", ""),
+)
+"""What stands in the boxes for a pattern of one's own."""
+START, CELLS = key("paint_start"), key("cells")
+"""What the grid begins with, and the grid itself."""
+UPLOAD = key("upload")
+"""A CSV file with a pattern."""
+MEASURE, NO_BOS, NO_SELF, HEADS = (
+    key("measure", "activation"),
+    key("no_bos", False),
+    key("no_self", False),
+    key("heads", list),
+)
+"""The measure, the two exclusions and the heads that are asked for."""
+RANKED = key("ranked")
+"""The pattern whose picture and ranking are shown."""
+SAVED = key("saved", ())
+"""The patterns that are roles of this session: a tuple of :class:`SavedRole`."""
+WORK = "detection"
+"""The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
+FAULT = key("fault", None)
+"""What is wrong with the pattern that was just to be added: a HeadrolesError, or None."""
+
+begin = key.begin
+
+
 class SavedRole(NamedTuple):
     """A pattern that is a role of this session."""
 
@@ -71,36 +91,6 @@ class SavedRole(NamedTuple):
     """The model whose heads were ranked."""
     heads: tuple[tuple[Head, float], ...]
     """The best heads with their activation in the lab."""
-
-
-def begin() -> None:
-    """Give every key its first value: the session's role, else induction, on the present prompt."""
-
-    role = roles.ROLES.get(
-        st.session_state[session.ROLE] or ""
-    )  # of a link, or of the head looked at
-    first = {
-        SOURCE: ONE,
-        MANY: FIRST_MANY,
-        KIND: "repeats",
-        COUNT: 32,
-        SEED: 0,
-        CHOSEN: [roles.Pattern("role", role.key if role and role.has_cells else "induction")],
-        OWN: (),
-        REMOVED: None,
-        WAY: BY_EXPRESSION,
-        EXPRESSION: "t[k-1] == t[q] and k < q",
-        OFFSET: 2,
-        TITLE: "",
-        MEASURE: "activation",
-        NO_BOS: False,
-        NO_SELF: False,
-        HEADS: [],
-        SAVED: (),
-        FAULT: None,
-    }
-    for key, value in first.items():
-        st.session_state.setdefault(key, value)
 
 
 def add(pattern: Pattern) -> None:

@@ -60,7 +60,7 @@ def profile(entry: ModelEntry, head: Head) -> None:
     best = max(found[:16], key=lambda one: one["share"] - one["chance"])
     elements.chart(
         charts.signed.reference_profile(found),
-        key="reference_profile",
+        key="head_closeup-reference_profile",
         alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
         f"{best['distance']} back, {best['shown']}.",
     )
@@ -69,7 +69,7 @@ def profile(entry: ModelEntry, head: Head) -> None:
         'error</span><span><i class="hr-key hr-key-diamond"></i>random tokens</span>'
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
-    with st.expander("As a table", type="compact", key="reference_profile_table"):
+    with st.expander("As a table", type="compact", key="head_closeup-reference_profile_table"):
         half = len(found) // 2
         pairs = zip(found[:half], found[half:], strict=True)
         elements.html(

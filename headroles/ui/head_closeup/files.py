@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from headroles import charts, export
 from headroles.models import CATALOGUE
+from headroles.ui.app import download_button, extended_state
 from headroles.ui.app.files import (
     CSV,
     JSON,
     File,
     Table,
-    _provenance,
-    _table_csv,
-    _table_json,
     file_name,
     pictures,
+    provenance,
+    table_csv,
+    table_json,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
     from headroles.ui.head_closeup.pattern import Shown
     from headroles.ui.head_closeup.subject import Subject
+
+
+def draw(subject: Subject, drawn: Shown) -> None:
+    """The button with the attention pattern that the page shows."""
+    with download_button.popover():
+        download_button.buttons(of_closeup(subject, drawn, extended=extended_state.shown()))
+        download_button.about(
+            "The attention is of the whole prompt, whatever part the picture is zoomed to. “Roles” "
+            "are the head's numbers in every role."
+        )
 
 
 def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
@@ -44,8 +55,8 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
     name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
         numbers,
-        File("Roles as CSV", name_of("csv"), CSV, partial(_table_csv, roles)),
-        File("Roles as JSON", name_of("json"), JSON, partial(_table_json, roles)),
+        File("Roles as CSV", name_of("csv"), CSV, partial(table_csv, roles)),
+        File("Roles as JSON", name_of("json"), JSON, partial(table_json, roles)),
         *pictures(
             partial(_pattern_chart, drawn),
             name=(model, f"{what} attention"),
@@ -63,7 +74,7 @@ def _head_table(subject: Subject, *, extended: bool) -> Table:
     )
     if extended and reference.entry is not None:
         rows += export.tables.extended_rows(reference.entry, found.run, head=head)
-    return rows, _provenance(found, reference) | {"head": head.label}
+    return rows, provenance(found, reference) | {"head": head.label}
 
 
 def _pattern_pixels(drawn: Shown) -> int:
@@ -79,7 +90,7 @@ def _one_line(prompt: str, limit: int = 160) -> str:
 
 def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
 
-    origin = _provenance(subject.answer, subject.reference) | {
+    origin = provenance(subject.answer, subject.reference) | {
         "head": subject.head.label,
         "role": subject.role.key,
         "resting_column_hidden": drawn.rest_hidden,

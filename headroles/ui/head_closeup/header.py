@@ -11,6 +11,7 @@ from headroles import verdicts
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
+from headroles.ui.head_closeup import state
 
 if TYPE_CHECKING:
     from headroles.ui.head_closeup.subject import Subject
@@ -23,7 +24,7 @@ def draw(subject: Subject) -> None:
         f'<div class="hr-head"><h2>{subject.head.label}</h2>'
         f'<p class="hr-headline">{escape(passport.headline)}</p></div>'
     )
-    with st.container(horizontal=True, vertical_alignment="bottom", key="closeup_controls"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="head_closeup-controls"):
         _controls(subject)
     elements.html(f'<p class="hr-sentence"><b>{escape(_in_words(subject))}</b></p>')
 
@@ -33,17 +34,19 @@ def _controls(subject: Subject) -> None:
     layers, heads = subject.answer.scores.resting.shape
     labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
     beside = verdicts.neighbours(subject.head, layers=layers, heads=heads)
-    _step("Previous", beside.previous, icon=":material/arrow_back:", key="previous_head")
-    st.selectbox("Head", labels, key=session.HEAD_BOX, on_change=session.choose_head, width=120)
-    _step("Next", beside.next, icon=":material/arrow_forward:", key="next_head")
+    _step(
+        "Previous", beside.previous, icon=":material/arrow_back:", key="head_closeup-previous_head"
+    )
+    st.selectbox("Head", labels, key=state.HEAD_BOX, on_change=state.choose_head, width=120)
+    _step("Next", beside.next, icon=":material/arrow_forward:", key="head_closeup-next_head")
     st.selectbox(
         "Seen as",
         list(ROLES),
         format_func=lambda key: (
             ROLES[key].name if ROLES[key].has_cells else f"{ROLES[key].name} (no cells)"
         ),
-        key=session.ROLE_BOX,
-        on_change=session.choose_role,
+        key=state.ROLE_BOX,
+        on_change=state.choose_role,
         width=250,
     )
     _another(subject)
@@ -72,7 +75,7 @@ def _another(subject: Subject) -> None:
     st.button(
         f"Another of this role: {head.label}" if head else "No other head of this role",
         icon=":material/switch_access_shortcut:",
-        key="another_head",
+        key="head_closeup-another_head",
         disabled=head is None,
         on_click=session.move_to,
         args=(head,),

@@ -144,13 +144,18 @@ def _partners(subject: Subject) -> None:
         f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
         "text is the same, what they ask for is their own.</p>"
     )
-    with st.container(horizontal=True, key="partners"):
+    with st.container(horizontal=True, key="head_closeup-partners"):
         for head in partners:
             _partner(head)
 
 
 def _partner(head: Head) -> None:
-    st.button(head.label, key=f"partner_{head.label}", on_click=session.move_to, args=(head,))
+    st.button(
+        head.label,
+        key=f"head_closeup-partner_{head.label}",
+        on_click=session.move_to,
+        args=(head,),
+    )
 
 
 def papers_html(passport: Passport, model: str) -> str:

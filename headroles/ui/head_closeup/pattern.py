@@ -12,7 +12,8 @@ import streamlit as st
 from headroles import charts, formatting, scoring
 from headroles.roles import Role
 from headroles.types import Evidence
-from headroles.ui.app import elements, session
+from headroles.ui.app import elements
+from headroles.ui.head_closeup import state
 from headroles.view import html, role_cards
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ def _heatmap(drawn: Shown) -> None:
     length = len(drawn.labels)
     window = _window(length)
     cells = charts.attention.pattern_cells(drawn.attention, drawn.targets, window=window)
-    with st.container(width=charts.attention.pattern_width(cells, drawn.labels), key="pattern"):
+    with st.container(
+        width=charts.attention.pattern_width(cells, drawn.labels), key="head_closeup-pattern"
+    ):
         elements.chart(
             charts.attention.attention_pattern(
                 cells, drawn.labels, drawn.role, rest_hidden=drawn.rest_hidden
             ),
-            key="pattern_chart",
+            key="head_closeup-pattern_chart",
             alt_text=drawn.alt_text,
         )
     for sentence in _about_window(drawn, window, block=cells.block):
@@ -103,7 +106,7 @@ def _window(length: int) -> tuple[int, int]:
         0,
         length - 1,
         (0, length - 1),
-        key=session.window_key(length),
+        key=state.window_key(length),
         persist_state="session",
         help="Drag either end, or choose it and press the arrow keys.",
     )

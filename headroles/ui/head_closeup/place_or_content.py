@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles.ui.app import elements, extended_state
-from headroles.ui.head_map.place_or_content import HEADERS
 from headroles.view import extended_roles
 from headroles.view.html import table
 
@@ -27,6 +26,6 @@ def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> 
     rows = [
         [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in found.values()
     ]
-    elements.html(f'<div class="hr-one-line">{table(HEADERS, rows)}</div>')
-    with st.expander("The rule behind it", type="compact", key="place_rule"):
+    elements.html(f'<div class="hr-one-line">{table(extended_roles.TWO_TEXTS_HEADERS, rows)}</div>')
+    with st.expander("The rule behind it", type="compact", key="head_closeup-place_rule"):
         st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")

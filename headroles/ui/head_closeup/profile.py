@@ -29,7 +29,7 @@ def draw(subject: Subject) -> None:
     elements.html(f'<p class="hr-explain">{escape(sentence)}</p>')
     elements.chart(
         charts.attention.offset_bars(found),
-        key="offsets",
+        key="head_closeup-offsets",
         alt_text=f"Mean attention of {subject.head.label} by distance. {sentence}",
     )
     elements.html(
@@ -37,7 +37,7 @@ def draw(subject: Subject) -> None:
         '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token</span>'
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
-    with st.expander("As a table", type="compact", key="offsets_table"):
+    with st.expander("As a table", type="compact", key="head_closeup-offsets_table"):
         elements.html(
             html.table(
                 ["Distance", "Mean attention", "Even spread", "Tokens"],

@@ -11,6 +11,7 @@ from headroles import verdicts, view
 from headroles.roles import ROLES, SCORED_ROLES, Role, named_heads
 from headroles.types import Head
 from headroles.ui.app import literature, session
+from headroles.ui.head_closeup import state
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -66,7 +67,7 @@ def choose(answer: Answer, reference: Reference) -> Subject:
         reference.entry, head, known=named_heads(model), thresholds=reference.thresholds
     )
     role = role or found.main_role or _clearest_role(answer, head)
-    session.show(head, role)
+    state.show(head, role)
     labels = tuple(view.token_labels(answer.run.encoding))
     return Subject(answer, reference, found, ROLES[role], labels)
 

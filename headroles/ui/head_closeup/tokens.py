@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import formatting, verdicts
-from headroles.ui.app import elements, session
+from headroles.ui.app import elements
+from headroles.ui.head_closeup import state
 from headroles.view import html
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw(drawn: Shown) -> None:
         )
     chosen = _chosen(drawn)
     _strip(
-        key="token_strip",
+        key="head_closeup-token_strip",
         data={
             "tokens": list(drawn.labels),
             "rows": rows(drawn),
@@ -66,7 +67,9 @@ def draw(drawn: Shown) -> None:
         on_token_change=_choose,
     )
     links = verdicts.token_links(drawn.attention, chosen)
-    with st.expander(f"As a table: “{html.plain(drawn.labels[chosen])}” ({chosen})", key="links"):
+    with st.expander(
+        f"As a table: “{html.plain(drawn.labels[chosen])}” ({chosen})", key="head_closeup-links"
+    ):
         elements.html(f"<p>{escape(sentence(links, drawn.labels, chosen))}</p>")
         left, right = st.columns(2, gap="medium")
         with left:
@@ -78,14 +81,14 @@ def draw(drawn: Shown) -> None:
 
 
 def _choose() -> None:
-    position = st.session_state["token_strip"].token
+    position = st.session_state["head_closeup-token_strip"].token
     if isinstance(position, int):
-        st.session_state[session.TOKEN] = position
+        st.session_state[state.TOKEN] = position
 
 
 def _chosen(drawn: Shown) -> int:
     """The chosen token if this prompt has it; else one that shows the role, else the last."""
-    position = st.session_state[session.TOKEN]
+    position = st.session_state[state.TOKEN]
     if position is not None and 0 <= position < len(drawn.labels):
         return position
     return drawn.targets[0].query if drawn.targets else len(drawn.labels) - 1

@@ -5,26 +5,56 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from headroles import charts, export
 from headroles.models import CATALOGUE
-from headroles.ui.app import caches
+from headroles.ui.app import caches, download_button, extended_state, session
 from headroles.ui.app.files import (
     CSV,
     JSON,
     File,
     Table,
-    _provenance,
-    _table_csv,
-    _table_json,
+    can_draw,
     file_name,
     pictures,
+    provenance,
+    table_csv,
+    table_json,
 )
+from headroles.ui.head_map import state
 
 if TYPE_CHECKING:
     import altair as alt
 
     from headroles.ui.app.caches import Reference
-    from headroles.view import RoleMap
+    from headroles.view import ModelMap, RoleMap
+
+
+def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
+    """The button with the table of all heads, and the map of a role as a picture."""
+    name = st.session_state[session.MODEL]
+    prompt = st.session_state[session.PROMPT] if on_prompt else None
+    extended = extended_state.shown()
+    with download_button.popover():
+        download_button.buttons(of_map(name, prompt, reference, extended=extended))
+        more = "" if extended else " With “Extended roles” switched on, those, too."
+        download_button.about(f"Every head in every role.{more}")
+        if can_draw():
+            where = "on one prompt" if on_prompt else "measured beforehand"
+            _role_picture(name, model, where=where)
+
+
+@st.fragment
+def _role_picture(name: str, model: ModelMap, *, where: str) -> None:
+    """Which role's map is saved; only this part runs again on a choice."""
+    role = st.selectbox(
+        "The map of",
+        list(model.roles),
+        format_func=lambda key: model.roles[key].role.name,
+        key=state.PICTURE,
+    )
+    download_button.buttons(of_role_map(name, model.roles[role], where=where))
 
 
 def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> list[File]:
@@ -39,8 +69,8 @@ def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bo
     what = "all heads on a prompt" if prompt is not None else "reference scores"
     made = partial(_map_table, model, prompt, reference, extended=extended)
     return [
-        File("Table as CSV", file_name(model, what, "csv"), CSV, partial(_table_csv, made)),
-        File("Table as JSON", file_name(model, what, "json"), JSON, partial(_table_json, made)),
+        File("Table as CSV", file_name(model, what, "csv"), CSV, partial(table_csv, made)),
+        File("Table as JSON", file_name(model, what, "json"), JSON, partial(table_json, made)),
     ]
 
 
@@ -67,7 +97,7 @@ def _map_table(model: str, prompt: str | None, reference: Reference, *, extended
     rows = export.tables.prompt_rows(found.scores, thresholds=reference.thresholds, entry=entry)
     if extended and entry is not None:
         rows += export.tables.extended_rows(entry, found.run)
-    return rows, _provenance(found, reference)
+    return rows, provenance(found, reference)
 
 
 def _map_chart(one: RoleMap) -> alt.LayerChart:

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 def draw(model: ModelMap) -> None:
     """Draw the common legend, then a card a role."""
     elements.html(legend(model))
-    with st.container(key="head_maps"):
+    with st.container(key="head_map-head_maps"):
         for one in model.roles.values():
-            with st.container(border=True, key=f"map_card_{one.role.key}", height="stretch"):
+            with st.container(
+                border=True, key=f"head_map-map_card_{one.role.key}", height="stretch"
+            ):
                 _card(one, model)
-        with st.container(border=True, key="map_card_other", height="stretch"):
+        with st.container(border=True, key="head_map-map_card_other", height="stretch"):
             _other(model)
 
 
@@ -48,7 +50,7 @@ def _card(one: RoleMap, model: ModelMap) -> None:
         f'<div class="hr-cardhead"><h3>{escape(one.role.name)}</h3></div>'
         f'<p class="hr-explain">{escape(one.sentence)} {escape(one.why_nobody)}</p>'
     )
-    chart(one, key=f"map_{one.role.key}", small=True)
+    chart(one, key=f"head_map-map_{one.role.key}", small=True)
     elements.html(scale(one, model))
 
 

@@ -10,7 +10,7 @@ from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui.app import caches, download_progress, elements, session
-from headroles.ui.head_map import multiples
+from headroles.ui.head_map import multiples, state
 from headroles.view import head_maps
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ def draw(model: ModelMap) -> None:
     st.subheader("Two models on one role", anchor=False)
     present = st.session_state[session.MODEL]
     others = [key for key in CATALOGUE if key != present]
-    if st.session_state[session.PAIR_MODEL] not in others:
-        st.session_state[session.PAIR_MODEL] = None
-    with st.container(horizontal=True, vertical_alignment="bottom", key="pair_controls"):
+    if st.session_state[state.PAIR_MODEL] not in others:
+        st.session_state[state.PAIR_MODEL] = None
+    with st.container(horizontal=True, vertical_alignment="bottom", key="head_map-pair_controls"):
         second = st.selectbox(
             "Second model",
             others,
             index=None,
             format_func=lambda key: CATALOGUE[key].name,
             placeholder="Choose a second model",
-            key=session.PAIR_MODEL,
+            key=state.PAIR_MODEL,
             persist_state="session",
             width=280,
         )
@@ -59,7 +59,7 @@ def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False)
     one = model.roles[role_key]
     st.markdown(f"**{CATALOGUE[name].name}**")
     elements.html(f'<p class="hr-explain">{one.sentence} {one.why_nobody}</p>')
-    multiples.chart(one, key=f"pair_{name}", small=True, model=name if elsewhere else None)
+    multiples.chart(one, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None)
     elements.html(multiples.scale(one, model))
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import EXTENDED_ROLES, ROLES
 from headroles.ui.app import elements, extended_state, session
+from headroles.ui.head_map import state
 from headroles.view import extended_roles
 from headroles.view.html import table
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headroles.store import ModelEntry
-
-HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
 
 
 def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
@@ -32,13 +31,13 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
         "them what it does on sentences goes by place; one that does it only on sentences goes by "
         "what the words are.</p>"
     )
-    if st.session_state.get(extended_state.PLACE_ROLE) not in found:
-        st.session_state[extended_state.PLACE_ROLE] = next(iter(found))
+    if st.session_state.get(state.PLACE_ROLE) not in found:
+        st.session_state[state.PLACE_ROLE] = next(iter(found))
     key = st.segmented_control(
         "Role",
         list(found),
         format_func=lambda one: found[one].name,
-        key=extended_state.PLACE_ROLE,
+        key=state.PLACE_ROLE,
         required=True,
         persist_state="session",
         label_visibility="collapsed",
@@ -51,9 +50,9 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
         '<span><i class="hr-key hr-key-active"></i>+ more on sentences</span>'
         '<span><i class="hr-key hr-key-against"></i>− more on random tokens</span></div>'
     )
-    with st.container(key="place_maps"):
+    with st.container(key="head_map-place_maps"):
         for which in ("sentences", "random tokens", "difference"):
-            with st.container(key=f"place_{which.replace(' ', '_')}"):
+            with st.container(key=f"head_map-place_{which.replace(' ', '_')}"):
                 _map(texts, which)
     _table(texts)
 
@@ -75,7 +74,7 @@ def _map(texts: extended_roles.TwoTexts, which: str) -> None:
         drawing = charts.heads.head_map(found, role, opened=here, small=True)
         best = max(found, key=lambda one: float(one["value"]))
         alt_text = f"{texts.name} on {which}: highest {best['label']}, {float(best['value']):.0%}"
-    chart = f"place_{texts.key}_{which.replace(' ', '_')}"
+    chart = f"head_map-place_{texts.key}_{which.replace(' ', '_')}"
     elements.chart(
         drawing,
         key=session.chart_key(chart),
@@ -85,12 +84,12 @@ def _map(texts: extended_roles.TwoTexts, which: str) -> None:
 
 
 def _table(texts: extended_roles.TwoTexts) -> None:
-    with st.expander("As a table, with the rule", type="compact", key="place_table"):
+    with st.expander("As a table, with the rule", type="compact", key="head_map-place_table"):
         rows = [
             [head.label, *texts.pair(head), texts.verdict(head).sentence]
             for head in texts.heads
             if texts.verdict(head).kind != "neither"
         ]
         if rows:
-            elements.html(table(["Head", *HEADERS[1:]], rows))
+            elements.html(table(["Head", *extended_roles.TWO_TEXTS_HEADERS[1:]], rows))
         st.caption(f"Scores of 1 ± standard error. {extended_roles.PLACE_OR_CONTENT_RULE}")

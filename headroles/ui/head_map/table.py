@@ -9,12 +9,13 @@ import streamlit as st
 from headroles import view
 from headroles.roles import EXTENDED_ROLES, LOGITS, RATE, ROLES, SHARE, ExtendedRole
 from headroles.ui.app import session
+from headroles.ui.head_map import state
 from headroles.view import causal, html, in_a_line
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap
 
-TABLE = "all_heads_table"
+TABLE = "head_map-all_heads_table"
 
 
 def draw(model: ModelMap) -> None:
@@ -22,7 +23,7 @@ def draw(model: ModelMap) -> None:
     st.subheader("Every head", anchor=False)
     wanted = st.text_input(
         "Search",
-        key=session.SEARCH,
+        key=state.SEARCH,
         placeholder="L1H1, layer 2, induction, other …",
         persist_state="session",
         icon=":material/search:",

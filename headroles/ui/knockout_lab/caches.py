@@ -38,7 +38,7 @@ def knock_out(
         name: the catalogue key of the model.
         prompt: the text.
         answer: what should come next; empty for the model's own guess.
-        top: tokens a direction.
+        top: tokens per direction.
         position: the position that the condition is about.
         key: says what the condition is.
         _condition: the condition.
@@ -65,7 +65,6 @@ def mean_note(name: str) -> str:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
 def ready_ranks(name: str, start: int, count: int) -> list[int]:
     """[prompt] the place of the answer in some of the ready prompts; 1 where the model is right.
 
@@ -84,7 +83,7 @@ def ready_ranks(name: str, start: int, count: int) -> list[int]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def shape(name: str) -> tuple[int, int]:
-    """Layers and heads a layer.
+    """Layers and heads per layer.
 
     Raises:
         HeadrolesError: if the model cannot be loaded.

@@ -1,4 +1,4 @@
-"""What is taken away on the student's prompt: the boxes, and the condition that they say."""
+"""What is knocked out on the student's prompt: the boxes, and the condition that they say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from headroles import ablation
 from headroles.formatting import visible
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
+from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
 
 FIRST = 3
-"""Heads of the induction list that are taken away when the page opens."""
+"""Heads of the induction list that are knocked out when the page opens."""
 
 
 class Chosen(NamedTuple):
@@ -39,12 +40,12 @@ def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
     """{role key: labels of its listed heads}, roles without any left out."""
     if entry is None:
         return {}
-    found = {}
+    by_role = {}
     for role in SCORED_ROLES:
         category = entry.categories.get(role.key)
         if category is not None and category.top_heads:
-            found[role.key] = [Head(top.layer, top.head).label for top in category.top_heads]
-    return found
+            by_role[role.key] = [Head(top.layer, top.head).label for top in category.top_heads]
+    return by_role
 
 
 def first_heads(entry: ModelEntry | None) -> list[str]:
@@ -54,13 +55,13 @@ def first_heads(entry: ModelEntry | None) -> list[str]:
     return labels[:FIRST]
 
 
-def draw(found: Answer, reference: Reference) -> Chosen | None:
+def draw(answer: Answer, reference: Reference) -> Chosen | None:
     """The boxes; None, with the reason said, while nothing is chosen."""
-    layers, heads = found.scores.resting.shape
+    layers, heads = answer.scores.resting.shape
     named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
-    state.begin(st.session_state["model"], named or first_heads(reference.entry))
+    state.begin(st.session_state[session.MODEL], named or first_heads(reference.entry))
     what = st.segmented_control(
-        "What is taken away",
+        "What is knocked out",
         state.WHATS,
         default=state.HEADS,
         key=state.LAB_WHAT,
@@ -68,16 +69,16 @@ def draw(found: Answer, reference: Reference) -> Chosen | None:
         help="A head, one single look of a head, or the value vectors that all heads read.",
     )
     if what == state.VALUES:
-        return _values(found)
-    heads = _heads(found, reference)
+        return _values(answer)
+    heads = _heads(answer, reference)
     if not heads:
         st.info("Choose at least one head, or press one of the roles.")
         return None
-    return _edge(found, heads) if what == state.EDGE else _outputs(found, heads)
+    return _edge(answer, heads) if what == state.EDGE else _outputs(answer, heads)
 
 
-def _heads(found: Answer, reference: Reference) -> tuple[Head, ...]:
-    layers, heads = found.scores.resting.shape
+def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
+    layers, heads = answer.scores.resting.shape
     every = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
     labels = st.multiselect(
         "Heads",
@@ -93,20 +94,20 @@ def _heads(found: Answer, reference: Reference) -> tuple[Head, ...]:
             if role.key in roles:
                 st.button(
                     f"{role.name} ({len(roles[role.key])})",
-                    key=f"lab_role_{role.key}",
+                    key=f"knockout_lab-role_{role.key}",
                     on_click=state.take_heads,
                     args=(roles[role.key],),
                     help=", ".join(roles[role.key]),
                 )
         if st.session_state[state.LAB_BEFORE] is not None:
             st.button(
-                "Back to my heads", icon=":material/undo:", key="lab_undo",
+                "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
                 on_click=state.heads_back,
             )  # fmt: skip
     return tuple(sorted(Head.parse(label) for label in labels))
 
 
-def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
+def _outputs(answer: Answer, heads: Sequence[Head]) -> Chosen:
 
     left, right = st.columns(2, gap="medium")
     with left:
@@ -114,7 +115,7 @@ def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
             "How", state.HOWS, key=state.LAB_HOW, persist_state="session", help=_HOW_HELP
         )
     with right:
-        where = _positions(found, "At which positions", "all positions", key=state.LAB_WHERE)
+        where = _positions(answer, "At which positions", "all positions", key=state.LAB_WHERE)
     positions = tuple(where) or None
     make = {
         state.TO_ZERO: lambda: ablation.HeadOutput(tuple(heads), positions=positions),
@@ -123,7 +124,7 @@ def _outputs(found: Answer, heads: Sequence[Head]) -> Chosen:
         state.TO_EVEN: lambda: ablation.Pattern(tuple(heads), "uniform", positions),
     }
     name = f"{ablation.short_list(heads)}: {how.lower()}"
-    last = len(found.run.tokens) - 1
+    last = len(answer.run.tokens) - 1
     position = where[-1] if where else last
     return Chosen(ablation.Condition(name, (make[how](),)), tuple(where), "off here", position)
 
@@ -135,9 +136,9 @@ _HOW_HELP = (
 )
 
 
-def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
+def _edge(answer: Answer, heads: Sequence[Head]) -> Chosen:
 
-    labels = labels_of(found)
+    labels = labels_of(answer)
     last = len(labels) - 1
     left, right = st.columns(2, gap="medium")
     with left:
@@ -145,7 +146,7 @@ def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
             "The token that looks", range(last + 1), index=last, format_func=labels.__getitem__,
             key=f"{state.LAB_QUERY}_{last}", persist_state="session",
         )  # fmt: skip
-    pattern = found.run.attention[heads[0].layer, heads[0].head, query]
+    pattern = answer.run.attention[heads[0].layer, heads[0].head, query]
     with right:
         key = st.selectbox(
             "The token that it looks at",
@@ -167,9 +168,9 @@ def _edge(found: Answer, heads: Sequence[Head]) -> Chosen:
     return Chosen(ablation.Condition(name, (change,)), (query, key), "cut look", query)
 
 
-def _values(found: Answer) -> Chosen | None:
+def _values(answer: Answer) -> Chosen | None:
 
-    labels = labels_of(found)
+    labels = labels_of(answer)
     last = len(labels) - 1
     left, middle, right = st.columns(3, gap="medium")
     with left:
@@ -182,14 +183,16 @@ def _values(found: Answer) -> Chosen | None:
             "Value vectors at", state.BACKS, key=state.LAB_VALUES, persist_state="session",
             help="A value vector is what a token hands to the heads that look at it.",
         )  # fmt: skip
-    layers = found.scores.resting.shape[0]
+    layers = answer.scores.resting.shape[0]
     with right:
         layer = st.selectbox(
             "In", [None, *range(layers)], key=state.LAB_LAYER,
-            format_func=lambda one: "all layers" if one is None else f"layer {one}",
+            format_func=lambda layer: "all layers" if layer is None else f"layer {layer}",
         )  # fmt: skip
     if back == state.CHOSEN:
-        positions = tuple(_positions(found, "Positions", "choose positions", key="lab_places"))
+        positions = tuple(
+            _positions(answer, "Positions", "choose positions", key="knockout_lab-places")
+        )
     else:
         first = {state.BACK_ONE: t - 1, state.BACK_TWO: max(0, t - 2), state.BACK_ALL: 0}[back]
         positions = tuple(range(first, t))
@@ -204,8 +207,8 @@ def _values(found: Answer) -> Chosen | None:
     )
 
 
-def _positions(found: Answer, label: str, placeholder: str, *, key: str) -> list[int]:
-    labels = labels_of(found)
+def _positions(answer: Answer, label: str, placeholder: str, *, key: str) -> list[int]:
+    labels = labels_of(answer)
     chosen = st.multiselect(
         label,
         range(len(labels)),
@@ -216,7 +219,7 @@ def _positions(found: Answer, label: str, placeholder: str, *, key: str) -> list
     return sorted(chosen)
 
 
-def labels_of(found: Answer) -> list[str]:
+def labels_of(answer: Answer) -> list[str]:
     """[pos] how a position is written in a box: its number and its token."""
-    tokens = ["start", *(visible(token) for token in found.run.tokens[1:])]
+    tokens = ["start", *(visible(token) for token in answer.run.tokens[1:])]
     return [f"{place} {token}" for place, token in enumerate(tokens)]

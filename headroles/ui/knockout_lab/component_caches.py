@@ -69,8 +69,8 @@ def split(model: str, head: Head, kind: str) -> Split:
 
     with caches.model(model) as loaded:
         weights = circuits.layer_weights(loaded, head.layer)
-        found = circuits.components(weights, head.head, kind=kind)
-        return Split(found, circuits.spread(weights, found), ablation.remarks(loaded, head))
+        parts = circuits.components(weights, head.head, kind=kind)
+        return Split(parts, circuits.spread(weights, parts), ablation.remarks(loaded, head))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -85,14 +85,14 @@ def removed(
         HeadrolesError: if it cannot be run.
     """
 
-    found = split(model, head, kind).components
+    parts = split(model, head, kind).components
     both = (
         []
         if number is None
         else [ablation.Removal((number,)), ablation.Removal((number,), everywhere=True)]
     )
     with caches.model(model) as loaded:
-        return ablation.remove(loaded, token_ids, head, found, both)
+        return ablation.remove(loaded, token_ids, head, parts, both)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -103,7 +103,7 @@ def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
         HeadrolesError: if the model's queries cannot be split.
     """
 
-    found = split(model, head, circuits.QK).components
+    parts = split(model, head, circuits.QK).components
     with caches.model(model) as loaded:
         ids = [encode(loaded.tokenizer, text).token_ids for text in SENTENCES[:texts]]
-        return ablation.offset_scores(loaded, head, found, ids, top=top)
+        return ablation.offset_scores(loaded, head, parts, ids, top=top)

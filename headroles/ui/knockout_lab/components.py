@@ -12,7 +12,7 @@ from headroles import charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Head
-from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, component_caches, state
 from headroles.view.html import count, plain, table
@@ -47,7 +47,7 @@ def draw() -> None:
     st.markdown(
         "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
         "can be split into *components*, one direction that is read and one that is written each, "
-        "ranked by how much of the map's weight they carry. Take one away, and see whether the "
+        "ranked by how much of the map's weight they carry. Leave one out, and see whether the "
         "head still works: is it one big part, or many small ones?"
     )
     asked = _choose()
@@ -65,7 +65,9 @@ def draw() -> None:
     if asked.kind == "QK":
         st.subheader("What they add to the scores, by distance", anchor=False)
         _offsets(shown)
-    with st.expander("What these components are, and what they are not", key="about_components"):
+    with st.expander(
+        "What these components are, and what they are not", key="knockout_lab-about_components"
+    ):
         _about(split)
 
 
@@ -116,11 +118,11 @@ def _shares(asked: Asked, split: Split) -> None:
     st.markdown(f"**{plain(said)}**")
     elements.chart(
         charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
-        key="component_shares",
+        key="knockout_lab-component_shares",
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
         f"map. {said}",
     )
-    with st.expander("The numbers", key="component_share_numbers"):
+    with st.expander("The numbers", key="knockout_lab-component_share_numbers"):
         elements.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
 
 
@@ -174,32 +176,29 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
 
 
 def _effects(asked: Asked, split: Split) -> None:
-    prompt_form.folded(key="components_prompt")
-    found = run_prompt.run()
-    if found is None:
+    prompt_form.folded(key="knockout_lab-components_prompt")
+    answer = run_prompt.run()
+    if answer is None:
         return
-    elements.cut_off(found.run.encoding)
-    if len(found.run.token_ids) < 2:
+    elements.cut_off(answer.run.encoding)
+    if len(answer.run.token_ids) < 2:
         st.info("Type a prompt: without a word there is nothing to guess.")
         return
-    ids = found.run.token_ids
-    steps: list[int | None] = [None, *range(asked.top)]
-    stepped_work.draw(
+    ids = answer.run.token_ids
+    removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
+    long_work.run(
         "components",
-        [
-            partial(component_caches.removed, asked.model, ids, asked.head, asked.kind, n)
-            for n in steps
-        ],
-        identity=repr((asked, ids)),
+        (asked, ids),
+        lambda: long_work.Plan([partial(removed, n) for n in (None, *range(asked.top))]),
+        doing="Knocking components out",
         show=partial(_show, asked, split),
-        doing="Knock-outs",
     )
 
 
-def _show(asked: Asked, split: Split, found: Sequence[list[Removed]], is_all: bool) -> None:
-    whole = found[0][0]
-    st.markdown(f"**{plain(effect_sentence(asked, found))}**" + ("" if is_all else " (so far)"))
-    body = table(COLUMNS, effect_rows(asked, split, found))
+def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: bool) -> None:
+    whole = removed[0][0]
+    st.markdown(f"**{plain(effect_sentence(asked, removed))}**" + ("" if is_all else " (so far)"))
+    body = table(COLUMNS, effect_rows(asked, split, removed))
     elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
     how = (
         "its output is zero"
@@ -207,7 +206,7 @@ def _show(asked: Asked, split: Split, found: Sequence[list[Removed]], is_all: bo
         else "it looks evenly at all tokens, as a head that asks for nothing"
     )
     st.caption(
-        "Change of the loss: nats a token over this prompt, above 0 the model guesses worse. KL: "
+        "Change of the loss: nats per token over this prompt, above 0 the model guesses worse. KL: "
         "how far the guess of the next token moves, in nats. One prompt, so there is no error: "
         f"read small differences as nothing. The whole head off means: {how}. Spread: over how "
         f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
@@ -223,15 +222,15 @@ COLUMNS = [
 """The head of :func:`effect_rows`."""
 
 
-def effect_rows(asked: Asked, split: Split, found: Sequence[list[Removed]]) -> list[list[str]]:
+def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) -> list[list[str]]:
     """The whole head, then every component: weight, spread, and both effects."""
 
-    def numbers(one: Removed) -> list[str]:
-        return [signed(one.comparison.loss_change or 0.0), f"{one.comparison.kl:.4f}"]
+    def numbers(effect: Removed) -> list[str]:
+        return [signed(effect.comparison.loss_change or 0.0), f"{effect.comparison.kl:.4f}"]
 
-    rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(found[0][0]), "–", "–"]]
+    rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(removed[0][0]), "–", "–"]]
     shares, effective = split.components.shares, split.spread.effective_heads
-    for number, (_, alone, everywhere) in enumerate(found[1:]):
+    for number, (_, alone, everywhere) in enumerate(removed[1:]):
         strongest = int(split.spread.shares[number].argmax())
         rows.append(
             [
@@ -254,15 +253,15 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
-def effect_sentence(asked: Asked, found: Sequence[list[Removed]]) -> str:
+def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     """The component that matters most beside the whole head (plain text)."""
-    whole = found[0][0].comparison
+    whole = removed[0][0].comparison
     head = f"Without all of {asked.head.label} the next guess moves by {whole.kl:.3f} nats (KL)"
-    if len(found) < 2:
+    if len(removed) < 2:
         return f"{head}."
-    moved = [one[1].comparison.kl for one in found[1:]]
+    moved = [effects[1].comparison.kl for effects in removed[1:]]
     best = max(range(len(moved)), key=moved.__getitem__)
-    everywhere = found[1 + best][2].comparison.kl
+    everywhere = removed[1 + best][2].comparison.kl
     return (
         f"{head}; without its component {best + 1} alone by {moved[best]:.3f}, the most of "
         f"{count(len(moved), 'component')}; without that direction in all heads of layer "
@@ -278,25 +277,25 @@ def _offsets(asked: Asked) -> None:
     lines = min(LINES, asked.top)
     try:
         with st.spinner(f"Running {count(TEXTS, 'sentence')}."):
-            found = component_caches.offsets(asked.model, asked.head, lines, TEXTS)
+            scores = component_caches.offsets(asked.model, asked.head, lines, TEXTS)
     except HeadrolesError as error:
         elements.show_error(error)
         return
     names = offset_names(asked, lines)
-    said = offset_sentence(asked, found)
+    said = offset_sentence(asked, scores)
     st.markdown(f"**{plain(said)}**")
     elements.chart(
-        charts.offsets(offset_records(found, names), names=names),
-        key="component_offsets",
+        charts.offsets(offset_records(scores, names), names=names),
+        key="knockout_lab-component_offsets",
         alt_text=f"Contribution to the attention score by distance. {said}",
     )
     st.caption(
-        f"Mean over the pairs of tokens at that distance in {found.texts} reference sentences; "
+        f"Mean over the pairs of tokens at that distance in {scores.texts} reference sentences; "
         "only differences within a row matter to attention, so each row's mean is taken off. The "
         "lines of the components and of the rest sum to the head's."
     )
-    with st.expander("The numbers", key="component_offset_numbers"):
-        elements.html(f'<div class="hr-one-line">{table(*offset_table(found, names))}</div>')
+    with st.expander("The numbers", key="knockout_lab-component_offset_numbers"):
+        elements.html(f'<div class="hr-one-line">{table(*offset_table(scores, names))}</div>')
 
 
 def offset_names(asked: Asked, lines: int) -> list[str]:
@@ -304,36 +303,36 @@ def offset_names(asked: Asked, lines: int) -> list[str]:
     return [f"all of {asked.head.label}", *(f"component {n + 1}" for n in range(lines)), "the rest"]
 
 
-def offset_records(found: OffsetScores, names: Sequence[str]) -> list[dict[str, object]]:
-    """One record a line and distance; distances that no sentence reaches are left out."""
-    values = [found.total, *found.parts]
+def offset_records(scores: OffsetScores, names: Sequence[str]) -> list[dict[str, object]]:
+    """One record per line and distance; distances that no sentence reaches are left out."""
+    values = [scores.total, *scores.parts]
     return [
         {"who": name, "offset": offset, "value": float(line[offset])}
         for name, line in zip(names, values, strict=True)
-        for offset, pairs in enumerate(found.pairs)
+        for offset, pairs in enumerate(scores.pairs)
         if pairs
     ]
 
 
-def offset_sentence(asked: Asked, found: OffsetScores) -> str:
+def offset_sentence(asked: Asked, scores: OffsetScores) -> str:
     """Where the scores are highest, and which part puts them there (plain text)."""
-    reached = [offset for offset, pairs in enumerate(found.pairs) if pairs]
-    best = max(reached, key=lambda offset: float(found.total[offset]))
-    named = found.parts[:-1, best].tolist()
+    reached = [offset for offset, pairs in enumerate(scores.pairs) if pairs]
+    best = max(reached, key=lambda offset: float(scores.total[offset]))
+    named = scores.parts[:-1, best].tolist()
     part = max(range(len(named)), key=named.__getitem__)
     where = "the token itself" if best == 0 else f"{count(best, 'token')} back"
     return (
-        f"{asked.head.label}'s scores are highest for {where}: {float(found.total[best]):+.2f} "
+        f"{asked.head.label}'s scores are highest for {where}: {float(scores.total[best]):+.2f} "
         f"above the row's mean; component {part + 1} adds {named[part]:+.2f} of it."
     ).replace("-", "−")
 
 
-def offset_table(found: OffsetScores, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def offset_table(scores: OffsetScores, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """The table twin of the chart."""
     rows = [
-        [str(offset), f"{pairs:,}", signed(float(found.total[offset])),
-         *(signed(float(part)) for part in found.parts[:, offset])]
-        for offset, pairs in enumerate(found.pairs)
+        [str(offset), f"{pairs:,}", signed(float(scores.total[offset])),
+         *(signed(float(part)) for part in scores.parts[:, offset])]
+        for offset, pairs in enumerate(scores.pairs)
         if pairs
     ]  # fmt: skip
     return ["Tokens back", "Pairs", *names], rows

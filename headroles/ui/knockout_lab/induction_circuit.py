@@ -12,7 +12,7 @@ from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing
 from headroles.types import Head
-from headroles.ui.app import caches, elements, prompt_form, run_prompt, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import component_caches
 from headroles.view.html import count, plain, table
@@ -20,14 +20,20 @@ from headroles.view.html import count, plain, table
 if TYPE_CHECKING:
     from headroles.ablation.induction_circuit import Drop, Measured
     from headroles.store import ModelEntry
+    from headroles.types import CausalVerdict
 
-CLEAR = 2.0
-"""Standard errors."""
-
-UNTOUCHED, WITHOUT, OTHERS = "untouched", "without the previous-token heads", "without other heads"
+UNTOUCHED, WITHOUT, OTHERS = "untouched", "without the previous-token heads", "without random heads"
 NAMES = (UNTOUCHED, WITHOUT, OTHERS)
 
 
+NEEDS: dict[CausalVerdict, str] = {
+    "holds_up": "needs them",
+    "reversed": "opposite effect",
+    "not_special": "no more than others",
+    "no_effect": "no clear need",
+    "not_tested": "nothing to compare with",
+}
+"""The verdicts on a drop, as people read them."""
 STEP_COLUMNS = ["Step", "Head", "Where", "Looks at", "What it hands on"]
 STEPS = [
     ["1, solid line", "previous-token head, earlier layer", "first B", "the A just before it",
@@ -54,15 +60,17 @@ def draw() -> None:
 
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        elements.chart(charts.circuit(), key="circuit_picture", alt_text=charts.CIRCUIT_ALT)
-        with st.expander("The picture as a table", key="circuit_picture_table"):
+        elements.chart(
+            charts.circuit(), key="knockout_lab-circuit_picture", alt_text=charts.CIRCUIT_ALT
+        )
+        with st.expander("The picture as a table", key="knockout_lab-circuit_picture_table"):
             elements.html(table(STEP_COLUMNS, STEPS))
     with right:
         st.markdown(
             "To continue **A B … A** with **B**, one head is not enough. An *induction head* at "
             "the second A has to find the token that came **after** the first A. But B does not "
             "say what stood before it, unless an earlier *previous-token head* has noted that "
-            "there. So take the previous-token heads away: if the story is true, the induction "
+            "there. So knock the previous-token heads out: if the story is true, the induction "
             "heads should no longer find B, although nobody touched them."
         )
     circuit = _circuit()
@@ -113,12 +121,12 @@ def _on_repeats(circuit: Circuit) -> None:
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    stepped_work.draw(
+    long_work.run(
         "lesson",
-        [partial(_measure, circuit, row) for row in rows],
-        identity=repr(circuit),
+        circuit,
+        lambda: long_work.Plan([partial(_measure, circuit, row) for row in rows]),
+        doing="Running repeated sequences",
         show=partial(_show, circuit, key="repeats"),
-        doing="Repeated sequences",
     )
 
 
@@ -134,16 +142,16 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 
 
 def _on_prompt(circuit: Circuit) -> None:
-    prompt_form.folded(key="lesson_prompt")
-    found = run_prompt.run()
-    if found is None:
+    prompt_form.folded(key="knockout_lab-lesson_prompt")
+    answer = run_prompt.run()
+    if answer is None:
         return
-    elements.cut_off(found.run.encoding)
+    elements.cut_off(answer.run.encoding)
     try:
         with st.spinner("Running your prompt without them."):
             measured = component_caches.on_prompt(
                 circuit.model,
-                found.run.token_ids,
+                answer.run.token_ids,
                 circuit.previous_token_heads,
                 circuit.induction_heads,
             )
@@ -163,56 +171,55 @@ def _on_prompt(circuit: Circuit) -> None:
 
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
-
-    found = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
-    said = sentence(found)
+    drops = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
+    said = sentence(drops)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
-        charts.falls(records(found), names=NAMES),
-        key=f"falls_{key}",
+        charts.falls(records(drops), names=NAMES),
+        key=f"knockout_lab-falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
         f"heads, and without other heads. {said}",
     )
-    st.caption(note(found, draws=len(measured[0].others)))
-    with st.expander("The numbers", key=f"falls_numbers_{key}"):
-        elements.html(f'<div class="hr-one-line">{table(*numbers(found))}</div>')
+    st.caption(note(drops, draws=len(measured[0].others)))
+    with st.expander("The numbers", key=f"knockout_lab-falls_numbers_{key}"):
+        elements.html(f'<div class="hr-one-line">{table(*numbers(drops))}</div>')
 
 
-def records(found: Sequence[Drop]) -> list[dict[str, object]]:
-    """Three bars a head for the chart."""
+def records(drops: Sequence[Drop]) -> list[dict[str, object]]:
+    """Three bars per head for the chart."""
     rows = []
-    for one in found:
+    for drop in drops:
         for who, value, error in (
-            (UNTOUCHED, one.before, one.before_error),
-            (WITHOUT, one.after, one.after_error),
-            (OTHERS, one.others, one.others_error),
+            (UNTOUCHED, drop.before, drop.before_error),
+            (WITHOUT, drop.after, drop.after_error),
+            (OTHERS, drop.others, drop.others_error),
         ):
             if value is not None:
                 rows.append(
                     {
-                        "head": one.head.label,
+                        "head": drop.head.label,
                         "who": who,
                         "value": value,
                         "low": value - (error or 0),
                         "high": value + (error or 0),
-                        "chance": one.chance,
+                        "chance": drop.chance,
                     }
                 )
     return rows
 
 
-def sentence(found: Sequence[Drop]) -> str:
+def sentence(drops: Sequence[Drop]) -> str:
     """What it shows, in a sentence (plain text)."""
-    reachable = [one for one in found if one.is_after]
+    reachable = [drop for drop in drops if drop.is_after]
     if not reachable:
         return (
             "None of the induction heads lies after a previous-token head, so nothing can be "
             "handed on to them here."
         )
-    before = sum(one.before for one in reachable) / len(reachable)
-    after = sum(one.after for one in reachable) / len(reachable)
-    fallen = [one for one in reachable if depends(one)]
-    controls = [one.others for one in reachable if one.others is not None]
+    before = sum(drop.before for drop in reachable) / len(reachable)
+    after = sum(drop.after for drop in reachable) / len(reachable)
+    needing = [drop for drop in reachable if drop.verdict == "holds_up"]
+    controls = [drop.others for drop in reachable if drop.others is not None]
     beside = ""
     if controls:
         beside = f"; with as many other heads off it is {sum(controls) / len(controls):.2f}"
@@ -220,31 +227,21 @@ def sentence(found: Sequence[Drop]) -> str:
         f"On average the activation goes from {before:.2f} to {after:.2f} without the "
         f"previous-token heads{beside}."
     )
-    return f"{len(fallen)} of {count(len(reachable), 'induction head')} clearly need them. {what}"
+    return f"{len(needing)} of {count(len(reachable), 'induction head')} clearly need them. {what}"
 
 
-def depends(one: Drop) -> bool:
-    """Whether the fall is clear: beyond twice its error, and beyond the control's and its spread.
-
-    On a single prompt there is no error; the spread of the control alone stands beside the fall.
-    """
-    margin = CLEAR * (one.drop_error or 0.0)
-    control = 0.0 if one.others is None else one.before - one.others
-    spread = CLEAR * (one.others_spread or 0.0)
-    return one.drop > max(margin, 0.01) and one.drop - control > max(margin, spread)
-
-
-def note(found: Sequence[Drop], *, draws: int) -> str:
+def note(drops: Sequence[Drop], *, draws: int) -> str:
     """What bars, whiskers and marks are."""
-    texts = found[0].texts
+    texts = drops[0].texts
     where = f"Mean over {count(texts, 'text')}" if texts > 1 else "One text, so no error"
     whiskers = "; whiskers: one standard error" if texts > 1 else ""
     others = (
-        f"Other heads: as many of the same layers, {count(draws, 'random choice')}."
+        f"Random heads: as many, of the same layers where there are enough, "
+        f"{count(draws, 'random choice')}."
         if draws
         else "There are no other heads in these layers to compare with."
     )
-    late = [one.head.label for one in found if not one.is_after]
+    late = [drop.head.label for drop in drops if not drop.is_after]
     unreachable = (
         f" {listing(late)}: in no later layer than any of them, so nothing can reach it."
         if late
@@ -252,12 +249,13 @@ def note(found: Sequence[Drop], *, draws: int) -> str:
     )
     return (
         f"{where}{whiskers}. Bars from the top: in the legend's order. The upright mark "
-        "is chance, an evenly spread head. Knocked out: the "
-        f"output is set to its mean over reference text. {others}{unreachable}"
+        "is chance, an evenly spread head. Knocked out: the output is replaced by its mean over "
+        "reference text. Needs them: the drop is above twice its error, and further above that "
+        f"of random heads than 2 √(spread² + error²). {others}{unreachable}"
     )
 
 
-def numbers(found: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
+def numbers(drops: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
     """The table twin of the chart: headers and rows."""
 
     def number(value: float | None, error: float | None) -> str:
@@ -265,17 +263,19 @@ def numbers(found: Sequence[Drop]) -> tuple[list[str], list[list[str]]]:
             return "–"
         return f"{value:.3f}" + ("" if error is None else f" ± {error:.3f}")
 
-    headers = ["Head", "Untouched", "Without them", "Drop", "Without others", "Chance", "Verdict"]
+    headers = [
+        "Head", "Untouched", "Without them", "Drop", "Random heads (control)", "Chance", "Verdict",
+    ]  # fmt: skip
     rows = [
         [
-            one.head.label,
-            number(one.before, one.before_error),
-            number(one.after, one.after_error),
-            number(one.drop, one.drop_error),
-            number(one.others, one.others_error),
-            f"{one.chance:.3f}",
-            "needs them" if depends(one) else "no clear need" if one.is_after else "not reachable",
+            drop.head.label,
+            number(drop.before, drop.before_error),
+            number(drop.after, drop.after_error),
+            number(drop.drop, drop.drop_error),
+            number(drop.others, drop.others_error),
+            f"{drop.chance:.3f}",
+            NEEDS[drop.verdict] if drop.is_after else "not reachable",
         ]
-        for one in found
+        for drop in drops
     ]
     return headers, rows

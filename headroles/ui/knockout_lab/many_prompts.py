@@ -1,4 +1,4 @@
-"""Many conditions on many prompts at once: a table a prompt, a summary, and files to keep."""
+"""Many conditions on many prompts at once: a table per prompt, a summary, and files to keep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headroles.formatting import visible
 from headroles.models import CATALOGUE
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
-from headroles.ui.app import caches, elements, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.app.files import CSV, file_name
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST = 4
 """Prompts in the table when the section opens."""
+READY_AT_ONCE = 9
+"""Ready prompts per step."""
 OWN = "Own"
 
 
@@ -44,7 +46,7 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "About twenty ways to take your heads away, on as many prompts as you like: each head "
+        "About twenty ways to knock your heads out, on as many prompts as you like: each head "
         "alone, all together, only at the last token *t*, and the value vectors just before it."
     )
     model = st.session_state[session.MODEL]
@@ -54,37 +56,37 @@ def draw() -> None:
     asked = _form(model, ranks)
     if asked is None:
         return
-    stepped_work.draw(
+    long_work.run(
         "many",
-        [partial(_tabulate, asked, prompt) for prompt in asked.prompts],
-        identity=repr(asked),
+        asked,
+        lambda: long_work.Plan([partial(_tabulate, asked, prompt) for prompt in asked.prompts]),
+        doing="Running the prompts",
         show=partial(_show, asked),
-        doing="Prompts",
+        size=lambda tables: 100_000 * len(tables),
     )
 
 
 def _ranks(model: str) -> list[int] | None:
-    """[ready prompt] the place of its answer; a bar while they are run for the first time."""
-    found: list[int] = []
-    step = 9
-    place = st.empty()
-    try:
-        for start in range(0, len(READY), step):
-            found += knockout_lab_caches.ready_ranks(model, start, step)
-            place.progress(len(found) / len(READY), text="Which prompts the model gets right")
-    except HeadrolesError as error:
-        elements.show_error(error)
-        return None
-    finally:
-        place.empty()
-    return found
+    """[ready prompt] the place of its answer; None while they are run for the first time."""
+    starts = range(0, len(READY), READY_AT_ONCE)
+    ranks = partial(knockout_lab_caches.ready_ranks, model, count=READY_AT_ONCE)
+    return long_work.run(
+        "ready",
+        model,
+        lambda: long_work.Plan([partial(ranks, start) for start in starts], _flat),
+        doing="Finding the prompts that the model gets right",
+    )
+
+
+def _flat(parts: list[list[int]]) -> list[int]:
+    return [rank for part in parts for rank in part]
 
 
 def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     """The boxes; what stands in them when the button is pressed is asked."""
     layers, heads = knockout_lab_caches.shape(model)
-    order = sorted(range(len(READY)), key=lambda one: (ranks[one] > 1, one))
-    right = [one for one in order if ranks[one] == 1]
+    order = sorted(range(len(READY)), key=lambda place: (ranks[place] > 1, place))
+    right = [place for place in order if ranks[place] == 1]
     _begin(model, right or order)
     with st.form("many_form"):
         st.multiselect(
@@ -95,14 +97,14 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
         st.multiselect(
             f"Ready prompts (✓ marks the {len(right)} of {len(READY)} that the model gets right)",
             order,
-            format_func=lambda one: _label(READY[one], ranks[one]),
+            format_func=lambda place: _label(READY[place], ranks[place]),
             key=state.MANY_PROMPTS,
         )
         st.checkbox(
             f"All {len(right)} that the model gets right", key=state.MANY_ALL, disabled=not right
         )
         st.text_area(
-            "Own prompts, one a line",
+            "Own prompts, one per line",
             key=state.MANY_OWN,
             placeholder="The dog ran home. The dog ran => home",
             help="After => the token that should come next; without it, the model's own guess is "
@@ -111,7 +113,11 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
         )
         st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
         st.form_submit_button(
-            "Make the table", type="primary", key="many_run", on_click=_ask, args=(model, right)
+            "Make the table",
+            type="primary",
+            key="knockout_lab-many_run",
+            on_click=_ask,
+            args=(model, right),
         )
     if st.session_state.get(state.MANY_ASKED) is None:
         _ask(model, right)
@@ -127,7 +133,7 @@ def _ask(model: str, right: Sequence[int]) -> None:
     now = st.session_state
     every = right if now[state.MANY_ALL] else []
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
-    prompts = (*(READY[one] for one in chosen), *own_prompts(now[state.MANY_OWN] or ""))
+    prompts = (*(READY[place] for place in chosen), *own_prompts(now[state.MANY_OWN] or ""))
     heads = tuple(sorted(map(Head.parse, now[state.MANY_HEADS])))
     now[state.MANY_ASKED] = Asked(model, heads, prompts, now[state.MANY_TOP])
 
@@ -145,8 +151,8 @@ def _begin(model: str, order: Sequence[int]) -> None:
         entry = None
     st.session_state[state.MANY_HEADS] = named or choose_heads.first_heads(entry)
     kinds: dict[str, int] = {}
-    for one in order:
-        kinds.setdefault(READY[one].kind, one)
+    for place in order:
+        kinds.setdefault(READY[place].kind, place)
     st.session_state[state.MANY_PROMPTS] = list(kinds.values())[-FIRST:]
     st.session_state[state.MANY_ASKED] = None
 
@@ -158,30 +164,30 @@ def _label(ready: ReadyPrompt, rank: int) -> str:
 
 
 def own_prompts(text: str) -> list[ReadyPrompt]:
-    """Prompts that were typed, one a line, with their answers.
+    """Prompts that were typed, one per line, with their answers.
 
     >>> own_prompts("one two => three\\n\\nThe cat")
     [ReadyPrompt(kind='Own', prompt='one two', answer='three'), \
 ReadyPrompt(kind='Own', prompt='The cat', answer='')]
     """
-    found = []
+    prompts = []
     for line in text.splitlines():
         prompt, _, answer = line.partition("=>")
         if prompt.strip():
-            found.append(ReadyPrompt(OWN, prompt.strip(), answer.strip()))
-    return found
+            prompts.append(ReadyPrompt(OWN, prompt.strip(), answer.strip()))
+    return prompts
 
 
-def _tabulate(asked: Asked, one: ReadyPrompt) -> PromptTable:
+def _tabulate(asked: Asked, ready: ReadyPrompt) -> PromptTable:
 
     with knockout_lab_caches.model(asked.model) as loaded:
         return ablation.tabulate(
             loaded,
-            one.prompt,
+            ready.prompt,
             partial(ablation.standard_conditions, asked.heads),
-            answer=one.answer,
+            answer=ready.answer,
             top=asked.top,
-            kind=one.kind,
+            kind=ready.kind,
         )
 
 
@@ -194,10 +200,10 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         _files(asked, tables)
     elements.html(
         table(
-            ["Taken away", "Still first", "Answer loses, mean ± spread"],
+            ["Ablated", "Still first", "Answer loses, mean ± spread"],
             [
-                (one.name, f"{one.still_first} of {one.were_first}", _loss(one.lost, one.spread))
-                for one in rows
+                (row.name, f"{row.still_first} of {row.were_first}", _loss(row.lost, row.spread))
+                for row in rows
             ],
         )
     )
@@ -205,12 +211,12 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         "“Still first” counts the prompts where the answer was first before. What it loses is "
         "log-probability in nats: 0.69 is half as likely. “–”: too few prompts for a spread."
     )
-    for place, one in enumerate(tables):
-        label = f"{one.kind}: “{shorten(' '.join(one.prompt.split()), limit=70)}”"
+    for place, prompt in enumerate(tables):
+        label = f"{prompt.kind}: “{shorten(' '.join(prompt.prompt.split()), limit=70)}”"
         with st.expander(plain(label), expanded=place == 0):
-            elements.html(export.marked_strip(one.encoding, {one.position}, word="t"))
-            st.caption(plain(export.watched(one)))
-            elements.html(export.condition_table(one))
+            elements.html(export.marked_strip(prompt.encoding, {prompt.position}, word="t"))
+            st.caption(plain(export.watched(prompt)))
+            elements.html(export.condition_table(prompt))
 
 
 def _loss(lost: float, spread: float | None) -> str:
@@ -219,8 +225,8 @@ def _loss(lost: float, spread: float | None) -> str:
 
 def headline(rows: Sequence[Summary]) -> str:
     """What your heads at their mean do, and what costs most, in two sentences (plain text)."""
-    own = next((one for one in rows if one.name.endswith("to mean")), rows[0])
-    worst = max(rows, key=lambda one: one.lost)
+    own = next((row for row in rows if row.name.endswith("to mean")), rows[0])
+    worst = max(rows, key=lambda row: row.lost)
     return (
         f"With {own.name}, the answer stays first in {own.still_first} of the {own.were_first} "
         f"prompts where it was first. Costs most: {worst.name}."
@@ -238,7 +244,7 @@ def _files(asked: Asked, tables: Sequence[PromptTable]) -> None:
                 data=partial(make, asked, tuple(tables)),
                 file_name=file_name(asked.model, "knock-outs", ending),
                 mime=mime,
-                key=f"many_{ending}",
+                key=f"knockout_lab-many_{ending}",
                 icon=":material/download:",
                 on_click="ignore",
             )

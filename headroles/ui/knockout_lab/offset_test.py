@@ -11,7 +11,7 @@ import streamlit as st
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui.app import caches, elements, session, stepped_work
+from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
 from headroles.view.html import plain, table
@@ -86,13 +86,13 @@ def _test(asked: Asked) -> None:
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    layers_heads = knockout_lab_caches.shape(asked.model)
-    stepped_work.draw(
+    heads = knockout_lab_caches.shape(asked.model)[1]
+    long_work.run(
         "offsets",
-        [partial(_measure, asked, sample, layers_heads[1]) for sample in samples],
-        identity=repr(asked),
+        asked,
+        lambda: long_work.Plan([partial(_measure, asked, sample, heads) for sample in samples]),
+        doing="Measuring samples",
         show=partial(_show, asked),
-        doing="Samples",
     )
 
 
@@ -107,19 +107,19 @@ def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
 
 def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
 
-    found = ablation.profile(measured)
-    said = sentence(found, asked.head.label)
+    profile = ablation.profile(measured)
+    said = sentence(profile, asked.head.label)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     elements.chart(
-        charts.offset_profile(found, head=asked.head.label),
-        key="offset_profile",
+        charts.offset_profile(profile, head=asked.head.label),
+        key="knockout_lab-offset_profile",
         alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
     )
     st.caption(
-        f"Mean of {found.n} samples from 32 sentences; bars: one standard error. Carried: how many "
-        "nats less the next guess shifts (KL divergence) once the head is off. Random others: the "
-        f"same with {OTHERS} other heads of layer {asked.head.layer} switched off one at a time, "
-        "on average."
+        f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Carried: how "
+        "many nats less the next guess shifts (KL divergence) once the head is off. Random others: "
+        f"the same with {OTHERS} other heads of layer {asked.head.layer} switched off one at a "
+        "time, on average."
     )
     with st.expander("The numbers, and the formula"):
         st.markdown(
@@ -127,28 +127,30 @@ def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
             "same, *head on*), sums over samples. 1: without the head it no longer matters; 0: the "
             "head has no part in it; below 0: it matters more without the head."
         )
-        elements.html(table(*numbers(found)))
+        elements.html(table(*numbers(profile)))
 
 
-def sentence(found: Profile, label: str) -> str:
+def sentence(profile: Profile, label: str) -> str:
     """What the test says, with its control (plain text)."""
-    peak = found.points[found.peak - 1]
+    peak = profile.points[profile.peak - 1]
     clear = peak.carried > 2 * peak.carried_error and peak.carried > 0
-    others = found.other_redundancy
+    others = profile.other_redundancy
     control = "" if others is None else f" (random others: {others:.0%})"
     if not clear:
         return (
             f"{label} carries nothing clear from any offset: at most {peak.carried:+.3f} nats, "
             f"with an error of {peak.carried_error:.3f}."
         )
-    where = "one token back" if found.peak == 1 else f"{found.peak} tokens back"
+    where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"
     verdict = f"{label} carries most from {where}: {peak.carried:.2f} nats."
-    if found.peak == 1:
-        verdict += f" Without it, {found.redundancy:.0%} of what that token does is gone{control}."
+    if profile.peak == 1:
+        verdict += (
+            f" Without it, {profile.redundancy:.0%} of what that token does is gone{control}."
+        )
     return verdict
 
 
-def numbers(found: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
+def numbers(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
     """The table twin of the chart: headers and rows."""
     headers = ["Tokens back", "Shift, head on", "Shift, head off", "Carried", "Random others"]
     rows = [
@@ -159,15 +161,15 @@ def numbers(found: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
             f"{point.carried:+.4f} ± {point.carried_error:.4f}",
             "–" if point.other is None else f"{point.other:+.4f} ± {point.other_error:.4f}",
         )
-        for point in found.points
+        for point in profile.points
     ]
-    other = "–" if found.other_redundancy is None else f"{found.other_redundancy:+.2f}"
+    other = "–" if profile.other_redundancy is None else f"{profile.other_redundancy:+.2f}"
     rows.append(
         (
             "Redundancy at 1",
             "",
             "",
-            f"{found.redundancy:+.2f} ± {found.redundancy_error:.2f}",
+            f"{profile.redundancy:+.2f} ± {profile.redundancy_error:.2f}",
             other,
         )
     )

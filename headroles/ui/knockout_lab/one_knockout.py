@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 def draw() -> None:
     """Draw the section."""
-    prompt_form.folded(key="knockout_prompt")
-    found = run_prompt.run()
-    if found is None:
+    prompt_form.folded(key="knockout_lab-prompt")
+    answer = run_prompt.run()
+    if answer is None:
         return
-    elements.cut_off(found.run.encoding)
-    with st.container(border=True, key="lab_choice"):
-        chosen = choose_heads.draw(found, run_prompt.reference_or_provisional(found))
-        answer = _answer()
+    elements.cut_off(answer.run.encoding)
+    with st.container(border=True, key="knockout_lab-choice"):
+        chosen = choose_heads.draw(answer, run_prompt.reference_or_provisional(answer))
+        expected = _expected_token()
     if chosen is not None:
-        result = knock_out(found, chosen, answer)
+        result = knock_out(answer, chosen, expected)
         if result is not None:
             show(result, chosen)
-            random_heads.draw(chosen, result, shape=tuple(found.scores.resting.shape))
+            random_heads.draw(chosen, result, shape=tuple(answer.scores.resting.shape))
 
 
-def _answer() -> str:
+def _expected_token() -> str:
     left, right = st.columns(2, gap="medium")
     with left:
-        answer = st.text_input(
+        expected = st.text_input(
             "What should come next?",
             key=state.LAB_ANSWER,
             placeholder="empty: what the model says by itself",
@@ -48,17 +48,19 @@ def _answer() -> str:
         )
     with right:
         st.slider("Tokens in the lists", 1, 20, 8, key=state.LAB_TOP, persist_state="session")
-    return answer if answer.strip() else ""
+    return expected if expected.strip() else ""
 
 
-def knock_out(found: caches.Answer, chosen: choose_heads.Chosen, answer: str) -> PromptTable | None:
+def knock_out(
+    answer: caches.Answer, chosen: choose_heads.Chosen, expected: str
+) -> PromptTable | None:
     """The prompt under the condition; None, with the reason said, if it cannot be run."""
     try:
         with st.spinner("Running the prompt without it."):
             return knockout_lab_caches.knock_out(
                 st.session_state[session.MODEL],
-                found.run.prompt,
-                answer,
+                answer.run.prompt,
+                expected,
                 top=st.session_state[state.LAB_TOP],
                 position=chosen.position,
                 key=repr(chosen.condition),
@@ -93,36 +95,34 @@ def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
 def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
     """The tiles: (name, number, what it is out of)."""
 
-    one = result.rows[0].comparison
+    after = result.rows[0].comparison
     vocabulary = f"{result.vocabulary:,} tokens"
     tiles = [
-        ("Rank of the watched token", f"{one.rank_before:,} → {one.rank:,}", f"of {vocabulary}"),
+        (
+            "Rank of the watched token",
+            f"{after.rank_before:,} → {after.rank:,}",
+            f"of {vocabulary}",
+        ),
         (
             "Its probability",
-            f"{percent(one.probability_before)} → {percent(one.probability)}",
+            f"{percent(after.probability_before)} → {percent(after.probability)}",
             "of 100%",
         ),
         (
             "Shift of the whole guess",
-            f"{one.kl:.3f} nats",
+            f"{after.kl:.3f} nats",
             "KL divergence; 0: nothing changed",
         ),
     ]
-    if one.loss_change is not None:
-        count = len(result.encoding.tokens) - 1
-        tiles.append(
-            ("Loss on the prompt", export.signed(one.loss_change), f"nats a token, mean of {count}")
-        )
-    if one.repeat_loss_change is None:
+    if after.loss_change is not None:
+        count = f"mean of {len(result.encoding.tokens) - 1}"
+        change = export.signed(after.loss_change)
+        tiles.append(("Loss on the prompt", change, f"nats per token, {count}"))
+    if after.repeat_loss_change is None:
         tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
     else:
-        tiles.append(
-            (
-                "Loss on repeats",
-                export.signed(one.repeat_loss_change),
-                f"nats a token, mean of {result.repeated}",
-            )
-        )
+        change = export.signed(after.repeat_loss_change)
+        tiles.append(("Loss on repeats", change, f"nats per token, mean of {result.repeated}"))
     return tiles
 
 
@@ -133,7 +133,7 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
         drawn = export.marked_strip(result.encoding, {result.position}, word="t")
         elements.html(drawn)
         st.caption(
-            "Taken away at every position. The next token is read off at the last one, t (solid); "
+            "Knocked out at every position. The next token is read off at the last one, t (solid); "
             "dashed: the token just before it."
         )
         return
@@ -145,7 +145,9 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     )
     places = listing([str(place) for place in chosen.marked[:12]])
     if before:
-        words = f"Taken away at {places} (solid, struck through); dashed: the token just before it."
+        words = (
+            f"Knocked out at {places} (solid, struck through); dashed: the token just before it."
+        )
     elif edge:
         words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
     else:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import ablation, charts
-from headroles.ui.app import elements, session, stepped_work
+from headroles.ui.app import elements, long_work, session
 from headroles.ui.knockout_lab import caches, state
+from headroles.view.causal import BESIDE_CHANCE
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
-    from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
+    from headroles.ablation import Comparison, Condition, Judgement, PromptTable
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 AT_ONCE = 5
@@ -35,13 +36,12 @@ class Effect(NamedTuple):
 EFFECTS = (
     Effect("The watched token gets less likely", "surprise", "log-probability lost (nats)"),
     Effect("The whole guess shifts", "kl", "KL divergence (nats)"),
-    Effect("The loss on repeats rises", "repeat_loss_change", "loss on repeats (nats a token)"),
+    Effect("The loss on repeats rises", "repeat_loss_change", "loss on repeats (nats per token)"),
 )
 
 
 def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None:
-    """The draws as they come, the chart, and whether the effect is special."""
-
+    """The draws as they come, the chart, and whether the effect is larger than chance."""
     what = "heads" if chosen.condition.heads else "positions"
     st.subheader(f"Would any {what} do?", anchor=False)
     layers, heads = shape
@@ -52,74 +52,81 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
         length=len(result.encoding.tokens),
     )
     st.caption(
-        "Taking anything away disturbs a model. The same was done to others, as many at a time: "
-        + compared.note[0].lower() + compared.note[1:]
-    )  # fmt: skip
+        "Any knock-out disturbs a model, so the same was done to others, as many at a time. "
+        + compared.note
+    )
     if not compared.conditions:
         return
-    usable = [one for one in EFFECTS if getattr(result.rows[0].comparison, one.field) is not None]
+    own = result.rows[0].comparison
+    usable = [effect for effect in EFFECTS if getattr(own, effect.field) is not None]
     effect = st.selectbox(
-        "Compare by", usable, format_func=lambda one: one.name, key=state.LAB_EFFECT
+        "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
     )
     model = st.session_state[session.MODEL]
     parts = [
         compared.conditions[start : start + AT_ONCE]
         for start in range(0, len(compared.conditions), AT_ONCE)
     ]
-    stepped_work.draw(
+    long_work.run(
         "control",
-        [partial(_compare, model, result, part) for part in parts],
-        identity=repr((model, result.prompt, result.answer, chosen.condition)),
-        show=partial(_show, result, compared, effect),
-        doing="Taking others away",
+        (model, result.prompt, result.answer, chosen.condition),
+        lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
+        doing="Knocking others out",
+        show=partial(_show, result, effect),
     )
 
 
 def _compare(
     model: str, result: PromptTable, part: tuple[Condition, ...]
 ) -> list[tuple[str, Comparison]]:
-
     with caches.model(model) as loaded:
         clean, *others = ablation.ablate(loaded, result.encoding, part)
     ids, answer = result.encoding.token_ids, result.answer.token_id
     return [
-        (one.condition.name, ablation.compare(clean, one, answer=answer, token_ids=ids))
-        for one in others
+        (other.condition.name, ablation.compare(clean, other, answer=answer, token_ids=ids))
+        for other in others
     ]
 
 
-def _show(
-    result: PromptTable, compared: Control, effect: Effect, results: list, is_all: bool
-) -> None:
-
-    draws = [(name, getattr(one, effect.field)) for part in results for name, one in part]
+def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> None:
+    draws = [
+        (name, getattr(comparison, effect.field)) for part in results for name, comparison in part
+    ]
     own = getattr(result.rows[0].comparison, effect.field)
     judgement = ablation.judge(own, [value for _, value in draws])
     said = sentence(judgement, effect)
     st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
     drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
-    elements.chart(drawing, key="control_strip", alt_text=f"{effect.axis}. {said}")
+    elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {said}")
+    st.caption(RULE)
     with st.expander("The draws as a table"):
         rows = [("yours", f"{own:+.3f}"), *((name, f"{value:+.3f}") for name, value in draws)]
-        elements.html(table(["Taken away", effect.axis], rows))
+        elements.html(table(["Ablated", effect.axis], rows))
+
+
+RULE = (
+    "Larger than chance: above 0.002 nats, and further above the draws' mean than twice their "
+    "spread (standard deviation). One prompt has no standard error, so this is about this prompt "
+    "only."
+)
 
 
 def sentence(judgement: Judgement, effect: Effect) -> str:
-    """Whether the effect is special, with what it is out of.
+    """Whether the effect is larger than chance, with what it is out of (plain text).
 
     >>> from headroles.ablation.controls import judge
-    >>> sentence(judge(2.0, [0.5] * 20), EFFECTS[1])
-    'This is special: +2.00 nats, and less in 20 of 20 draws (mean +0.50, spread 0.00).'
+    >>> sentence(judge(2.0, [0.4, 0.6] * 10), EFFECTS[1])
+    'Larger than chance: +2.00 nats; all 20 random draws had a smaller effect (+0.50 ± 0.10).'
     """
-    if judgement.draws == 0:
-        return "There is nothing to compare with."
+    if judgement.verdict == "not_tested":
+        return "There are too few draws to compare with."
     times = ""
     if effect.field == "surprise" and judgement.effect > 0.05:
         times = f" ({exp(judgement.effect):.1f} times less likely)"
-    numbers = (
-        f"{judgement.effect:+.2f} nats{times}, and less in {judgement.beaten} of "
-        f"{judgement.draws} draws (mean {judgement.mean:+.2f}, spread {judgement.spread:.2f})."
-    )
-    if judgement.special is None:
-        return f"Too few draws to tell: {numbers}"
-    return f"This is special: {numbers}" if judgement.special else f"Nothing special: {numbers}"
+    smaller, draws = judgement.smaller, judgement.draws
+    count = f"all {draws}" if smaller == draws else f"{smaller} of {draws}"
+    lead = BESIDE_CHANCE[judgement.verdict].capitalize()
+    return (
+        f"{lead}: {judgement.effect:+.2f} nats{times}; {count} random draws "
+        f"had a smaller effect ({judgement.mean:+.2f} ± {judgement.spread:.2f})."
+    ).replace("-", "−")

@@ -1,6 +1,7 @@
 """Every session key of the knock-out lab, and what changes more than one of them.
 
 The keys of a section begin with its name, so that two sections never share one by mistake.
+Most are widgets' keys.
 """
 
 from __future__ import annotations
@@ -12,56 +13,56 @@ import streamlit as st
 from headroles.errors import UnknownHeadError
 from headroles.types import Head
 from headroles.ui.app import session
+from headroles.ui.app.keys import Keys
 
+key = Keys(__name__)
 PAGE = "pages/knockout_lab.py"
 """The page's path."""
-SECTION = "knockout_section"
-"""The open section (a widget's key)."""
+SECTION = key("section")
+"""The open section."""
 SECTION_NAMES = (
     "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Components",
 )  # fmt: skip
-"""What the reader sees, in the order of :data:`headroles.ui.app.link.SECTIONS`."""
-LINKED = "knockout_linked"
+"""What the reader sees, in the order of :data:`headroles.ui.knockout_lab.link.SECTIONS`."""
+LINKED = key("linked")
 """(section, heads) of a link, until the section has taken them over; else None."""
-WORKS = "knockout_works"
-"""{name: the :class:`headroles.ui.app.stepped_work.Work` of that part of the page}."""
 
-LAB_MODEL = "lab_model"
+LAB_MODEL = key("model")
 """The model that the choices below are for."""
-LAB_WHAT = "lab_what"
-"""What is taken away: one of :data:`WHATS` (a widget's key)."""
-LAB_HEADS = "lab_heads"
-"""Labels of the chosen heads (a widget's key)."""
-LAB_BEFORE = "lab_heads_before"
+LAB_WHAT = key("what")
+"""What is knocked out: one of :data:`WHATS`."""
+LAB_HEADS = key("heads")
+"""Labels of the chosen heads."""
+LAB_BEFORE = key("heads_before")
 """The heads before a role's button replaced them; None if none did."""
-LAB_HOW = "lab_how"
-"""How heads are taken away: one of :data:`HOWS` (a widget's key)."""
-LAB_WHERE = "lab_where"
-"""Chosen query positions; empty for all (a widget's key, one a prompt length)."""
-LAB_QUERY, LAB_KEY, LAB_SCALE = "lab_query", "lab_key", "lab_scale"
-"""The cut look, and whether the rest of its row is scaled up (widgets' keys)."""
-LAB_VALUES, LAB_T, LAB_LAYER = "lab_values", "lab_t", "lab_layer"
-"""Which value vectors, seen from where, and in which layer (widgets' keys)."""
-LAB_ANSWER = "lab_answer"
-"""The expected next token (a widget's key)."""
-LAB_TOP = "lab_top"
-"""Tokens a direction (a widget's key)."""
-LAB_EFFECT = "lab_effect"
-"""What the control compares: one of the effects (a widget's key)."""
+LAB_HOW = key("how")
+"""How heads are knocked out: one of :data:`HOWS`."""
+LAB_WHERE = key("where")
+"""Chosen query positions; empty for all (one key per prompt length)."""
+LAB_QUERY, LAB_KEY, LAB_SCALE = key("query"), key("key"), key("scale")
+"""The cut look, and whether the rest of its row is scaled up."""
+LAB_VALUES, LAB_T, LAB_LAYER = key("values"), key("t"), key("layer")
+"""Which value vectors, seen from where, and in which layer."""
+LAB_ANSWER = key("answer")
+"""The expected next token."""
+LAB_TOP = key("top")
+"""Tokens per direction."""
+LAB_EFFECT = key("effect")
+"""What the control compares: one of the effects."""
 
-MANY_HEADS, MANY_PROMPTS, MANY_OWN = "many_heads", "many_prompts", "many_own"
-"""Heads, ready prompts and own prompts of the table (widgets' keys)."""
-MANY_ALL = "many_all_right"
-"""Whether all ready prompts that the model gets right are taken (a widget's key)."""
-MANY_MODEL, OFFSET_MODEL = "many_model", "offset_model"
+MANY_HEADS, MANY_PROMPTS, MANY_OWN = key("many_heads"), key("many_prompts"), key("many_own")
+"""Heads, ready prompts and own prompts of the table."""
+MANY_ALL = key("many_all_right")
+"""Whether all ready prompts that the model gets right are taken."""
+MANY_MODEL, OFFSET_MODEL = key("many_model"), key("offset_model")
 """The model that the section's choices are for."""
-MANY_TOP = "many_top"
-"""Tokens a direction (a widget's key)."""
-MANY_ASKED = "many_asked"
+MANY_TOP = key("many_top")
+"""Tokens per direction."""
+MANY_ASKED = key("many_asked")
 """What the table was last asked for; None before the first time."""
 
-OFFSET_HEAD, OFFSET_MOST, OFFSET_N = "offset_head", "offset_most", "offset_n"
-"""The head of the previous-token test, how far back, and samples (widgets' keys)."""
+OFFSET_HEAD, OFFSET_MOST, OFFSET_N = key("offset_head"), key("offset_most"), key("offset_n")
+"""The head of the previous-token test, how far back, and samples."""
 HEADS, EDGE, VALUES = "Heads", "One look", "Value vectors"
 WHATS = (HEADS, EDGE, VALUES)
 
@@ -98,9 +99,13 @@ def heads_back() -> None:
     st.session_state[LAB_BEFORE] = None
 
 
-COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = "component_head", "component_kind", "component_top"
-"""The head whose components are shown, of which map, and how many (widgets' keys)."""
-COMPONENT_MODEL = "component_model"
+COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = (
+    key("component_head"),
+    key("component_kind"),
+    key("component_top"),
+)
+"""The head whose components are shown, of which map, and how many."""
+COMPONENT_MODEL = key("component_model")
 """The model that the head was chosen for."""
 
 _HEADS_OF = {

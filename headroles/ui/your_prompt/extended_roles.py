@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def draw(entry: ModelEntry, found: Answer) -> None:
     """Draw a card a role."""
     st.subheader("Extended roles", anchor=False)
-    with st.container(key="extended_cards"):
+    with st.container(key="your_prompt-extended_cards"):
         for key, scores in entry.extended.roles.items():
             role = EXTENDED_ROLES[key]
-            with st.container(border=True, key=f"card_{key}", height="stretch"):
+            with st.container(border=True, key=f"your_prompt-card_{key}", height="stretch"):
                 if not scores.is_measured:
                     _heading(role, "not measured")
                     elements.html(f'<p class="hr-asleep">{escape(scores.reason)}</p>')
@@ -82,7 +82,7 @@ def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> Non
         }
         for order, (top, one) in enumerate(zip(scores.top_heads, judged, strict=True))
     ]
-    chart = f"bars_{role.key}"
+    chart = f"your_prompt-bars_{role.key}"
     elements.chart(
         charts.heads.head_bars(records, role),
         key=session.chart_key(chart),
@@ -90,7 +90,9 @@ def _on_prompt(role: ExtendedRole, scores: ExtendedScores, found: Answer) -> Non
         + " ".join(f"{one['label']}: {one['shown']}." for one in records),
         on_select=session.on_click(chart, None),
     )
-    with st.expander(f"All numbers ({count(len(judged), 'head')})", key=f"numbers_{role.key}"):
+    with st.expander(
+        f"All numbers ({count(len(judged), 'head')})", key=f"your_prompt-numbers_{role.key}"
+    ):
         rows = [
             [
                 str(one["label"]),

@@ -7,11 +7,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import export, verdicts, view
-from headroles.ui.app.files import CSV, JSON, PYTHON, File, _provenance, _utf8, file_name
+from headroles.ui.app import download_button
+from headroles.ui.app.files import CSV, JSON, PYTHON, File, file_name, provenance, utf8
 
 if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
     from headroles.view import RolePair
+
+
+def draw(
+    answer: Answer, reference: Reference, *, second: Answer | None, pairs: Sequence[RolePair]
+) -> None:
+    """The button with what the page shows, of one prompt or of two."""
+    with download_button.popover():
+        download_button.buttons(of_prompt(answer, reference))
+        if second is not None and pairs:
+            download_button.buttons(of_comparison(answer, second, reference=reference, pairs=pairs))
+        download_button.about(
+            "Script and notebook make these numbers again with the headroles package."
+        )
 
 
 def of_prompt(found: Answer, reference: Reference) -> list[File]:
@@ -50,32 +64,32 @@ def _rows(found: Answer, reference: Reference) -> list[dict[str, object]]:
 def _heads_csv(found: Answer, reference: Reference) -> bytes:
 
     rows = _rows(found, reference)
-    return export.tables.csv_bytes(export.tables.heads_csv(rows, _provenance(found, reference)))
+    return export.tables.csv_bytes(export.tables.heads_csv(rows, provenance(found, reference)))
 
 
 def _heads_json(found: Answer, reference: Reference) -> bytes:
 
-    return _utf8(export.tables.heads_json(_rows(found, reference), _provenance(found, reference)))
+    return utf8(export.tables.heads_json(_rows(found, reference), provenance(found, reference)))
 
 
 def _script(found: Answer, reference: Reference) -> bytes:
 
-    rows, origin = _rows(found, reference), _provenance(found, reference)
-    return _utf8(export.notebook.script(found.run, rows, provenance=origin))
+    rows, origin = _rows(found, reference), provenance(found, reference)
+    return utf8(export.notebook.script(found.run, rows, provenance=origin))
 
 
 def _notebook(found: Answer, reference: Reference) -> bytes:
 
-    rows, origin = _rows(found, reference), _provenance(found, reference)
-    return _utf8(export.notebook.notebook(found.run, rows, provenance=origin))
+    rows, origin = _rows(found, reference), provenance(found, reference)
+    return utf8(export.notebook.notebook(found.run, rows, provenance=origin))
 
 
 def _comparison_csv(
     found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
 ) -> bytes:
 
-    other = _provenance(second, reference)
-    origin = _provenance(found, reference) | {
+    other = provenance(second, reference)
+    origin = provenance(found, reference) | {
         f"second_{name}": other[name] for name in ("prompt", "tokens", "token_ids")
     }
     return export.tables.csv_bytes(export.tables.heads_csv(view.export_rows(pairs), origin))

@@ -27,9 +27,9 @@ _TURNS = {
 
 def strips(first: PromptRun, second: PromptRun) -> None:
     """How the model reads either prompt, side by side where there is room."""
-    with st.container(key="two_strips"):
+    with st.container(key="your_prompt-two_strips"):
         for number, name, run in ((1, "First", first), (2, "Second", second)):
-            with st.container(key=f"strip_{number}"):
+            with st.container(key=f"your_prompt-strip_{number}"):
                 st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
                 elements.cut_off(run.encoding)
                 elements.html(html.token_strip(run.encoding))
@@ -48,9 +48,11 @@ def draw(pairs: Sequence[RolePair]) -> None:
         "<span><b>2</b> the second prompt</span></div>"
     )
     elements.bar_legend()
-    with st.container(key="pair_cards"):
+    with st.container(key="your_prompt-pair_cards"):
         for pair in pairs:
-            with st.container(border=True, key=f"pair_card_{pair.role.key}", height="stretch"):
+            with st.container(
+                border=True, key=f"your_prompt-pair_card_{pair.role.key}", height="stretch"
+            ):
                 _card(pair)
 
 
@@ -67,7 +69,7 @@ def _card(pair: RolePair) -> None:
     for reason in two_prompts.reasons(pair):
         elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
     if pair.heads:
-        with st.expander("As a table", key=f"pair_numbers_{pair.role.key}"):
+        with st.expander("As a table", key=f"your_prompt-pair_numbers_{pair.role.key}"):
             even = "Even" if not pair.role.has_cells else "Chance"
             elements.html(
                 html.table(
@@ -81,7 +83,7 @@ def _card(pair: RolePair) -> None:
 
 def _bars(pair: RolePair) -> None:
 
-    chart = f"pair_bars_{pair.role.key}"
+    chart = f"your_prompt-pair_bars_{pair.role.key}"
     elements.chart(
         charts.two_prompts.paired_bars(two_prompts.bar_records(pair), pair.role),
         key=session.chart_key(chart),

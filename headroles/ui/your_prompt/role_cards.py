@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
     """Draw every card, then the box about the sleeping ones."""
-    with st.container(key="role_cards"):
+    with st.container(key="your_prompt-role_cards"):
         for card in cards:
-            with st.container(border=True, key=f"card_{card.role.key}", height="stretch"):
+            with st.container(
+                border=True, key=f"your_prompt-card_{card.role.key}", height="stretch"
+            ):
                 _card(card)
-        with st.container(border=True, key="card_other", height="stretch"):
+        with st.container(border=True, key="your_prompt-card_other", height="stretch"):
             _other(entry)
     why_gray(cards)
 
@@ -40,13 +42,13 @@ def _card(card: RoleCard) -> None:
         elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
         _try_this(card, place="card")
     if card.rows:
-        with st.expander(_numbers_label(card), key=f"numbers_{card.role.key}"):
+        with st.expander(_numbers_label(card), key=f"your_prompt-numbers_{card.role.key}"):
             _numbers(card)
 
 
 def _bars(card: RoleCard) -> None:
 
-    chart = f"bars_{card.role.key}"
+    chart = f"your_prompt-bars_{card.role.key}"
     elements.chart(
         charts.heads.head_bars(role_cards.bar_records(card), card.role),
         key=session.chart_key(chart),
@@ -84,7 +86,7 @@ def _try_this(card: RoleCard, *, place: str) -> None:
         return
     st.button(
         f"Try this: “{html.shorten(hint, limit=44)}”",
-        key=f"try_{place}_{card.role.key}",
+        key=f"your_prompt-try_{place}_{card.role.key}",
         icon=":material/lightbulb:",
         on_click=session.use_example,
         args=(hint,),
@@ -105,7 +107,7 @@ def _other(entry: ModelEntry) -> None:
 def why_gray(cards: Sequence[RoleCard]) -> None:
     """Which roles are asleep on this prompt, why, and what wakes each."""
     asleep = [card for card in cards if not card.awake]
-    with st.container(border=True, key="why_gray"):
+    with st.container(border=True, key="your_prompt-why_gray"):
         st.subheader("Why are some gray?", anchor=False)
         if not asleep:
             st.markdown(
@@ -120,7 +122,9 @@ def why_gray(cards: Sequence[RoleCard]) -> None:
         )
         for card in asleep:
             with st.container(
-                horizontal=True, vertical_alignment="center", key=f"why_{card.role.key}"
+                horizontal=True,
+                vertical_alignment="center",
+                key=f"your_prompt-why_{card.role.key}",
             ):
                 elements.html(
                     f"<b>○ {escape(card.role.name)}</b><br>{escape(card.why_asleep)}",

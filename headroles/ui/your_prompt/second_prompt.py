@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.app import prompt_form, session
+from headroles.ui.your_prompt import state
 from headroles.view import shorten, suggestion
 
 
 def is_open() -> bool:
     """Whether a second prompt stands beside the first."""
-    return st.session_state[session.SECOND] is not None
+    return st.session_state[state.SECOND] is not None
 
 
 def offer() -> None:
@@ -19,8 +20,8 @@ def offer() -> None:
     st.button(
         "Compare with a second prompt",
         icon=":material/compare_arrows:",
-        key="compare",
-        on_click=session.compare_with,
+        key="your_prompt-compare",
+        on_click=state.compare_with,
         args=(suggested,),
         help=f"`{shorten(suggested.replace('`', ''), limit=120)}`",
     )
@@ -32,22 +33,27 @@ def draw() -> None:
         prompt_form.box(
             "Second sentence, to compare with",
             "Change one thing, and see which heads notice.",
-            key=session.SECOND_BOX,
+            key=state.SECOND_BOX,
         )
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            prompt_form.run_button("Run the second", on_click=session.run_second, key="run_second")
+            prompt_form.run_button(
+                "Run the second", on_click=state.run_second, key="your_prompt-run_second"
+            )
             first = st.session_state[session.PROMPT]
-            _chip("The first, changed", suggestion(first), key="suggest_second")
-            _chip("The first itself", first, key="same_second")
-    with st.container(horizontal=True, key="compare_ways"):
+            _chip("The first, changed", suggestion(first), key="your_prompt-suggest_second")
+            _chip("The first itself", first, key="your_prompt-same_second")
+    with st.container(horizontal=True, key="your_prompt-compare_ways"):
         st.button(
-            "Swap the two", icon=":material/swap_horiz:", key="swap", on_click=session.swap_prompts
+            "Swap the two",
+            icon=":material/swap_horiz:",
+            key="your_prompt-swap",
+            on_click=state.swap_prompts,
         )
         st.button(
             "Stop comparing",
             icon=":material/close:",
-            key="stop_comparing",
-            on_click=session.compare_with,
+            key="your_prompt-stop_comparing",
+            on_click=state.compare_with,
             args=(None,),
         )
 
@@ -56,7 +62,7 @@ def _chip(label: str, prompt: str, *, key: str) -> None:
     st.form_submit_button(
         label,
         key=key,
-        on_click=session.compare_with,
+        on_click=state.compare_with,
         args=(prompt,),
         help=f"`{shorten(prompt.replace('`', ''), limit=120)}`" if prompt.strip() else None,
     )

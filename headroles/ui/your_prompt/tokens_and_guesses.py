@@ -41,7 +41,7 @@ def _guesses(run: PromptRun) -> None:
     labels = [formatting.visible(guess.text) for guess in guesses]
     elements.chart(
         charts.heads.next_tokens(guesses, labels),
-        key="next_tokens",
+        key="your_prompt-next_tokens",
         alt_text=f"The most probable next token is “{labels[0]}” with "
         f"{formatting.percent(guesses[0].probability)}.",
     )

@@ -1,0 +1,46 @@
+"""What the address of the page Circuits says."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.types import Head
+from headroles.ui.app import link, session
+from headroles.ui.app.link import Row
+from headroles.ui.circuits import state
+
+NORMS = ("applied", "folded", "none")
+"""What is done with the layer norm (:class:`headroles.circuits.qk_ov.CircuitSettings`)."""
+SWITCHES = dict(zip(("biases", "bos", "mean"), state.SWITCHES, strict=True))
+"""{what is done unless a link says without it: the key of its switch}."""
+
+
+def _head() -> Head | None:
+    label = st.session_state.get(state.HEAD)
+    return Head.parse(label) if label else st.session_state[session.HEAD]
+
+
+def _take_head(head: Head | None) -> None:
+    st.session_state[session.HEAD] = head
+    st.session_state[state.HEAD] = None  # the session's head, once the model's shape is known
+
+
+def _switched_off() -> tuple[str, ...]:
+    now = st.session_state
+    return tuple(name for name, key in SWITCHES.items() if not now.get(key, True))
+
+
+def _switch_off(names: tuple[str, ...]) -> None:
+    for name, key in SWITCHES.items():
+        st.session_state[key] = name not in names
+
+
+ROWS = (
+    link.MODEL,
+    link.PROMPT,
+    link.HEAD._replace(put=_take_head, get=_head),
+    Row("norm", state.NORM, "way with the layer norm", link.one_of(NORMS, "ways"),
+        first=NORMS[0], old="n"),
+    Row("without", None, "switch", link.some_of(tuple(SWITCHES), "switches"), ",".join,
+        first=(), old="o", put=_switch_off, get=_switched_off),
+)  # fmt: skip

@@ -1,0 +1,25 @@
+"""What the address of the Detector lab says: the first pattern, if it is a role.
+
+Patterns of the reader's own do not travel.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui.app import link
+from headroles.ui.app.link import KEEP
+from headroles.ui.detector_lab import state
+
+
+def _first_role() -> str | None:
+    chosen = st.session_state.get(state.CHOSEN) or []
+    return chosen[0].value if chosen and chosen[0].kind == "role" else None
+
+
+ROWS = (
+    link.MODEL,
+    link.PROMPT,
+    link.ROLE._replace(get=_first_role),
+    link.HEAD._replace(first=KEEP, written=False),
+)

@@ -1,0 +1,7 @@
+"""What the address of the Head close-up says."""
+
+from __future__ import annotations
+
+from headroles.ui.app import link
+
+ROWS = (link.MODEL, link.PROMPT, link.ROLE, link.HEAD, link.HIDE_RESTING)

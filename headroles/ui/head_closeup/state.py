@@ -1,0 +1,39 @@
+"""The session keys of the Head close-up, and what changes more than one of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.types import Head
+from headroles.ui.app import session
+from headroles.ui.app.keys import Keys
+
+key = Keys(__name__)
+TOKEN = key("token", None)
+"""The position whose attention is read; None until one is chosen."""
+HEAD_BOX, ROLE_BOX = key("head_box"), key("role_box")
+"""The head and the role in the boxes (widgets' keys)."""
+_WINDOW = key("window")
+
+begin = key.begin
+
+
+def window_key(length: int) -> str:
+    """The key of the slider that zooms into a pattern; another length needs another range."""
+    return f"{_WINDOW}_{length}"
+
+
+def choose_head() -> None:
+    """Take over the head in the box."""
+    st.session_state[session.HEAD] = Head.parse(st.session_state[HEAD_BOX])
+
+
+def choose_role() -> None:
+    """Take over the role in the box."""
+    st.session_state[session.ROLE] = st.session_state[ROLE_BOX]
+
+
+def show(head: Head, role: str) -> None:
+    """Let the session and the boxes say which head and role are shown."""
+    st.session_state[session.HEAD], st.session_state[session.ROLE] = head, role
+    st.session_state[HEAD_BOX], st.session_state[ROLE_BOX] = head.label, role

@@ -1,0 +1,34 @@
+"""What the address of the Head map says."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.roles import ROLES
+from headroles.ui.app import link, session
+from headroles.ui.app.link import Row, Unusable
+from headroles.ui.head_map import state
+
+
+def _scored_role(text: str) -> str:
+    role = link.ROLE.read(text)
+    if not ROLES[role].is_scored:
+        raise Unusable("which has no number of its own.", "The maps show the roles that have one.")
+    return role
+
+
+def _another_model(text: str) -> str:
+    model = link.read_model(text)
+    if model == st.session_state[session.MODEL]:  # taken over before this one
+        raise Unusable("which is the first one, too.", "Choose another second model.")
+    return model
+
+
+ROWS = (
+    link.MODEL,
+    link.PROMPT,
+    link.ROLE._replace(key=session.PAIR_ROLE, read=_scored_role, first="induction"),
+    link.HEAD,
+    link.VIEW,
+    Row("second_model", state.PAIR_MODEL, "second model", _another_model, old="m2"),
+)

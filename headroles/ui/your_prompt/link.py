@@ -1,0 +1,31 @@
+"""What the address of Your Prompt says. A link to the app itself may lead on from here."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.ui.app import link, session
+from headroles.ui.app.link import KEEP, Row
+from headroles.ui.your_prompt import state
+
+
+def _second() -> str | None:
+    second = st.session_state.get(state.SECOND)
+    return second if second is not None and second.strip() else None
+
+
+def _other_view(text: str) -> object:
+    view = link.VIEW.read(text)
+    return link.ABSENT if view == "listed" else view  # that is what this page shows
+
+
+ROWS = (
+    link.MODEL,
+    link.PROMPT,
+    Row("second_prompt", state.SECOND, "second prompt", link.read_prompt, old="p2",
+        put=state.compare_with, get=_second),
+    link.ROLE._replace(first=KEEP, written=False),
+    link.HIDE_RESTING._replace(first=KEEP, written=False),
+    link.HEAD._replace(first=KEEP, leads_to=session.CLOSEUP, written=False),
+    link.VIEW._replace(read=_other_view, first=KEEP, leads_to=session.MAP, written=False),
+)  # fmt: skip
