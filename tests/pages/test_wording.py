@@ -22,6 +22,7 @@ from headroles.ui.admin import state as admin_state
 from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
+from headroles.ui.your_prompt import state as your_prompt_state
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -83,7 +84,7 @@ def admin() -> Iterator[object]:
     app = opened("admin")
     yield app
     app.text_input(key=admin_state.SECRET).set_value("four random words")
-    app.button(key="sign_in").click().run()
+    app.button(key="admin-sign_in").click().run()
     for section in app.segmented_control(key=admin_state.SECTION).options:
         app.segmented_control(key=admin_state.SECTION).set_value(section).run()
         yield app
@@ -92,7 +93,7 @@ def admin() -> Iterator[object]:
 
 PAGES: dict[str, Callable[[], Iterator[object]]] = {
     "your_prompt": lambda: (
-        opened("your_prompt", **{session.PROMPT: prompt, session.SECOND: second})
+        opened("your_prompt", **{session.PROMPT: prompt, your_prompt_state.SECOND: second})
         for prompt, second in (("The cat sat. The cat sat.", None), (NO_REPEATS, "A cat. A cat."))
     ),
     "head_closeup": lambda: (
