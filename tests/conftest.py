@@ -7,11 +7,17 @@ import os
 # The tests must not depend on a network: a name that is not on this disk is simply not there.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# The matrices here are tiny: handing them to several threads costs more than it saves, in the
+# programs that the tests start as well.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+LANES = {"browser": "browser", "pages": "page"}
+"""{folder of tests: the mark of what lies in it}"""
 
 # Torch warms up on its first call, so a deadline an example would fail at random.
 settings.register_profile(
@@ -23,6 +29,33 @@ settings.register_profile(
 settings.load_profile("headroles")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-wording", action="store_true", help="write tests/pages/wording/*.txt anew"
+    )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process per core for whole folders; none for a few files: starting takes longer."""
+    return 0 if all("::" in path or path.endswith(".py") for path in config.args) else cores()
+
+
+def cores() -> int:
+    """Cores that this process may use, at most eight: each worker loads torch."""
+    usable = getattr(os, "sched_getaffinity", None)  # only Linux has it
+    return min(len(usable(0)) if usable else os.cpu_count() or 1, 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its lane: by its folder, by its own mark, or else the fast one."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in LANES:
+            item.add_marker(LANES[folder])
+        if not any(item.iter_markers(lane) for lane in ("browser", "page", "slow")):
+            item.add_marker("fast")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     """Where a browser is required (CI), a browser test that skips has failed."""
@@ -32,14 +65,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
         report.outcome = "failed"
         report.longrepr = f"skipped though HEADROLES_REQUIRE_BROWSER is set: {call.excinfo.value}"
     return report
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """The matrices here are tiny: handing them to several threads costs more than it saves."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,13 @@ FAMILIES: dict[str, dict[str, object]] = {
 }
 """Settings of each family's tiny model by transformers' ``model_type``."""
 
+LAYOUTS = ("gpt2", "bloom", "llama", "gpt_neo")
+"""A family for each way in which a layer keeps its heads' weights and shows their pattern.
+
+Queries, keys and values in one matrix; the same, interleaved head by head; heads that share keys
+and values; and a pattern that is probed by its dropout.
+"""
+
 
 @cache
 def byte_level_tokenizer() -> PreTrainedTokenizerFast:

@@ -16,14 +16,14 @@ from headroles.errors import UnknownHeadError, UnknownPositionError
 from headroles.models import LoadedModel, load_model
 from headroles.texts import encode
 from headroles.types import Encoding, Head
-from tests.families import FAMILIES, HEADS, LAYERS, PROMPT
+from tests.families import FAMILIES, HEADS, LAYERS, LAYOUTS, PROMPT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=LAYOUTS)
 def loaded(request, load_family) -> LoadedModel:
     return load_family(request.param)
 
@@ -81,6 +81,7 @@ def test_untouched_is_the_models_own(loaded: LoadedModel, encoding: Encoding) ->
     assert clean.losses.mean().item() == pytest.approx(own.item(), abs=1e-5)
 
 
+@pytest.mark.parametrize("loaded", FAMILIES, indirect=True)
 def test_heads_to_zero_equal_a_hand_written_hook(loaded: LoadedModel, encoding: Encoding) -> None:
     """Two heads of two layers, at two positions only."""
     places = [3, len(encoding.token_ids) - 1]

@@ -61,6 +61,7 @@ def test_nothing_repeated_wakes_no_induction_head(loaded):
     assert active(loaded, "The old man walked slowly to his dog.")["induction"] == []
 
 
+@pytest.mark.slow
 def test_the_activity_table_on_standard_output_is_json_and_nothing_else():
     done = subprocess.run(
         [sys.executable, "-m", "scripts.check_activity", "--prompts", "5", "--json"],

@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from headroles.capture.attention import TOP_TOKENS, capture, collect
+from headroles.capture.packing import pack, unpack
 from headroles.errors import EmptyPromptError, PromptTooLargeError
 from headroles.models import LoadedModel, load_model
 from headroles.texts import MAX_CHARACTERS, encode
@@ -115,6 +116,14 @@ def test_attention_is_causal_and_rows_sum_to_one(run: PromptRun) -> None:
     assert run.attention.dtype == torch.float32
     assert run.attention.triu(1).abs().max() == 0
     torch.testing.assert_close(run.attention.sum(-1), torch.ones(LAYERS, HEADS, length))
+
+
+def test_nothing_is_lost_where_only_the_lower_half_is_kept(run: PromptRun) -> None:
+    """Masks, sliding windows and ALiBi included: what is left out is exactly zero."""
+    length = len(run.token_ids)
+    kept = pack(run.attention)
+    assert kept.shape == (LAYERS, HEADS, length * (length + 1) // 2)
+    assert unpack(kept, length).equal(run.attention)
 
 
 def test_heads_and_layers_differ(run: PromptRun) -> None:

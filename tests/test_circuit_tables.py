@@ -21,6 +21,7 @@ from headroles.texts import encode
 from headroles.types import Head
 from scripts import circuits as script
 from scripts import count_tokens
+from tests.facts import says
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_bundled_counts_sum_to_one_and_name_their_source() -> None:
     found = token_frequencies.read_frequencies("demo", 2816)
     assert float(found.probabilities.sum()) == pytest.approx(1, abs=1e-5)
     assert found.counted > 500_000
-    assert "grammar that wrote the model's training text" in found.sentence
+    assert says(found.sentence, "grammar")
     assert float(found.probabilities.min()) > 0
 
 
@@ -95,7 +96,7 @@ def test_a_model_without_counts_gets_equal_ones_and_says_so(tmp_path, monkeypatc
     token_frequencies.write_frequencies("gpt2", {3: 30, 1: 10}, source="a test")
     found = token_frequencies.read_frequencies("gpt2", 10)
     assert found.probabilities[3] == pytest.approx(0.75)
-    assert found.sentence == "Token probabilities: counted in a test (40 tokens)."
+    assert says(found.sentence, "counted in a test", "40 tokens")
     assert token_frequencies.read_frequencies("gpt2", 3).counted == 0  # of another vocabulary
 
 
@@ -119,6 +120,7 @@ def run(*options: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_a_table() -> None:
     result = run("--head", "L1H2", "--keys", "2", "--each", "3")
     assert result.returncode == 0

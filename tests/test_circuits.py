@@ -13,9 +13,11 @@ from headroles.circuits.qk_ov import CircuitError, CircuitSettings, Factors
 from headroles.models import load_model
 from headroles.paths import ATTN_ONLY_1L, DEMO_MODEL
 from headroles.types import Head
+from tests.families import LAYOUTS
 
 BARE = CircuitSettings(norm="none", biases=False, minus_bos=False, minus_mean=False)
-FAMILIES = ["gpt2", "gpt_neox", "llama", "qwen2", "qwen3", "gemma2", "bloom", "gpt_neo", "opt"]
+NORMED_AND_BIASED = ("qwen3", "gemma2", "opt")
+"""What no layout has: norms of queries and keys, norms after the block, a bias everywhere."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def naive(loaded, head: Head, wanted: CircuitSettings) -> tuple[torch.Tensor, to
     return qk, ov
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*LAYOUTS, *NORMED_AND_BIASED])
 @pytest.mark.parametrize("norm", qk_ov.NORMS)
 @pytest.mark.parametrize("rest", [True, False], ids=["all on", "all off"])
 def test_thin_matrices_give_the_whole_tables(load_family, family, norm, rest) -> None:

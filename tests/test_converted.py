@@ -26,6 +26,8 @@ from tests.published_form import (
     published_state,
 )
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = (CATALOGUE[key].source for key in ("attn-only-1l", "attn-only-2l"))
 WEIGHTS = f"{TWO}/model_final.pth"
 IDS = [0, 17, 99, 5, 17]
@@ -125,7 +127,6 @@ def hub(tmp_path: Path, state) -> Iterator[LocalHub]:
         yield server
 
 
-@pytest.mark.slow
 def test_it_is_fetched_converted_once_and_the_same_model(hub, state, tmp_path) -> None:
     environment = hub.environment(home=tmp_path / "home")
     hub.faults[WEIGHTS] = "cut"
@@ -168,7 +169,6 @@ def test_offline_and_unknown_and_gated_are_sentences(hub, tmp_path) -> None:
     assert f"no public model '{ONE}'" in unknown["sentence"]
 
 
-@pytest.mark.slow
 def test_what_cannot_be_read_is_refused_and_leaves_no_folder(hub, tmp_path) -> None:
     names = ["torn", "gone", "evil", "no-names", "mlp", "short", "other-tokens", "few-tokens"]
     environment = hub.environment(home=tmp_path / "home")
@@ -208,7 +208,6 @@ def test_a_configuration_that_a_gpt2_cannot_stand_for_is_refused(said, why: str)
         tl_legacy.config_of("owner/x", said)
 
 
-@pytest.mark.slow
 def test_the_analysis_takes_it_by_its_name(hub, tmp_path) -> None:
     out = tmp_path / "categories.json"
     options = ["--sequences", "4", "--no-extended", "--no-causal", "--out", str(out)]

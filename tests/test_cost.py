@@ -15,6 +15,7 @@ from headroles.admin.estimate import estimate
 from headroles.errors import TooLargeError
 from headroles.models import ModelFacts, container_rooms, inspect_model, memory
 from headroles.paths import ROOT
+from tests.facts import says
 
 FACTS = ModelFacts(
     key="owner/name",
@@ -91,6 +92,7 @@ def test_the_speed_of_the_machine_is_measured_once() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_real_analysis_is_told_beforehand(tmp_path: Path) -> None:
     """The child process that the page starts, on the bundled model."""
     command = [sys.executable, "-m", "scripts.analyze_heads", "--sequences", "8"]
@@ -115,7 +117,7 @@ def test_too_much_memory_is_refused_with_both_numbers_and_the_way_out() -> None:
     with pytest.raises(TooLargeError) as raised:
         admin_estimate.refuse_what_cannot_fit(FACTS, needs, needs.memory_bytes - 1)
     sentence = str(raised.value)
-    assert "'owner/name' needs about 714 MB of memory; 714 MB are free" in sentence
+    assert says(sentence, "'owner/name'", "714 MB", "714 MB")
     assert "python -m scripts.analyze_heads --model owner/name" in sentence
 
 

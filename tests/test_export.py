@@ -48,6 +48,7 @@ from headroles.store import categories
 from headroles.types import Encoding, Head, PromptRun
 from headroles.verdicts import DEFAULT_THRESHOLDS, score_prompt
 from tests.entries import HEADS, LAYERS, entry
+from tests.facts import says
 from tests.test_scoring import even, perfect, repeats, sink
 
 IDS = repeats(2)
@@ -337,7 +338,7 @@ def test_the_script_notices_other_weights_and_other_tokens(exported, tmp_path: P
     run, rows, origin = exported
     other = script(run, rows[:1], provenance={**origin, "revision": "sha256:other"})
     shown = python(other, tmp_path).stdout
-    assert shown.startswith("Note: these are other weights than those of the page.\n")
+    assert says(shown.splitlines()[0], "note", "other weights")
     moved = Encoding((*run.token_ids[:-1], 7), run.tokens, "x", False, len(run.tokens))
     changed = PromptRun("demo", run.prompt, moved, run.attention, ())
     result = python(script(changed, rows[:1], provenance=origin), tmp_path)
@@ -364,6 +365,7 @@ def test_the_notebook_is_of_the_format(exported) -> None:
     assert {cell["cell_type"] for cell in document["cells"]} == {"markdown", "code"}
 
 
+@pytest.mark.slow
 @given(st.text())
 @example('"""\nimport os\n"""')
 @example("'); print('x")

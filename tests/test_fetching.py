@@ -130,6 +130,7 @@ def watch(environment: dict[str, str], name: str) -> dict:
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_slow_hub_is_watched_byte_by_byte_and_a_cut_one_leaves_nothing(tmp_path) -> None:
     with LocalHub({"owner/tiny": DEMO_MODEL, "owner/cut": DEMO_MODEL}) as hub:
         hub.bytes_per_second = 4_000_000

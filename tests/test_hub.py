@@ -14,6 +14,8 @@ import pytest
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
 
+pytestmark = pytest.mark.slow
+
 LOAD = """
 import json, sys, time
 from headroles.errors import HeadrolesError

@@ -236,6 +236,7 @@ def seen(hub: LocalHub, repos: dict[str, Path], tmp_path_factory) -> dict[str, d
     return inspect_at(hub, home, *names)
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_described_without_its_weights(
     hub: LocalHub, seen: dict[str, dict]
 ) -> None:

@@ -369,12 +369,14 @@ def test_a_last_sequence_is_not_yet_the_end():
     assert view(Progress("scoring", 8, 8)).fraction == 0.99
 
 
+@pytest.mark.slow
 class TestTheRealAnalysis:
     """The bundled model in a real child: as the command line, cancelled, and with a dead server."""
 
     def test_it_gives_what_the_command_line_gives(self, tmp_path):
         jobs = Jobs(tmp_path / "jobs")
-        request = JobRequest(model="demo", sequences=8, seed=3, cap=2, thresholds={"diffuse": 0.8})
+        numbers = {"sequences": 8, "seed": 3, "cap": 2, "thresholds": {"diffuse": 0.8}}
+        request = JobRequest(model="demo", causal=False, **numbers)
         job = jobs.submit(request, who="s")
         seen = set()
         while jobs.watch(job.id).job.is_open:
@@ -385,6 +387,7 @@ class TestTheRealAnalysis:
         assert {phase for phase in seen if "scoring" in phase}, seen
         out = tmp_path / "by_hand.json"
         settings = ["--sequences=8", "--seed=3", "--cap=2", "--threshold=diffuse=0.8"]
+        settings.append("--no-causal")
         subprocess.run(
             [sys.executable, "-m", "scripts.analyze_heads", *settings, f"--out={out}"],
             cwd=ROOT,

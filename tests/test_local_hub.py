@@ -18,6 +18,8 @@ from safetensors.torch import load_file, save_file
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import FAULTS, LocalHub
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "/owner/tiny/resolve/main/config.json"
 WEIGHTS = "/owner/tiny/resolve/main/model.safetensors"
 

@@ -315,7 +315,3 @@ def test_the_revision_follows_the_weights(copy_of_gpt2: Path, model_folders) -> 
     assert same == model_revision(str(model_folders("gpt2")))
     _drop_a_layer(copy_of_gpt2)
     assert model_revision(str(copy_of_gpt2)) != same
-
-
-def test_every_family_of_the_tests_is_known_to_transformers() -> None:
-    assert all(AutoConfig.for_model(family).model_type == family for family in FAMILIES)

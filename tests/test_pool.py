@@ -164,6 +164,7 @@ print(json.dumps({"models": models, "seen": seen}))
 """
 
 
+@pytest.mark.slow
 def test_thirty_threads_download_a_cold_model_once_and_see_the_bytes(tmp_path: Path) -> None:
     with LocalHub({"owner/tiny": DEMO_MODEL}) as hub:
         result = subprocess.run(

@@ -16,7 +16,7 @@ from headroles.models import catalogue, loading, memory, precision
 from headroles.models.loading import load_model, stored_numbers
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.verdicts import score_prompt
-from tests.families import FAMILIES, PROMPT
+from tests.families import LAYOUTS, PROMPT
 
 MOST = 0.01
 """By which an activation may differ between 32 and 16 bits."""
@@ -82,7 +82,7 @@ def test_a_model_is_loaded_in_what_fits(monkeypatch, model_folders) -> None:
         load_model(folder)
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "demo"])
+@pytest.mark.parametrize("family", [*LAYOUTS, "demo"])
 def test_scores_stay_within_a_hundredth(monkeypatch, model_folders, load_family, family) -> None:
     source = family if family == "demo" else str(model_folders(family))
     whole = load_model(source) if family == "demo" else load_family(family)

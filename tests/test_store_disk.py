@@ -19,6 +19,7 @@ from headroles.errors import DiskError, FileBusyError
 from headroles.paths import ROOT
 from headroles.store import categories
 from tests.entries import entry
+from tests.facts import says
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ print(json.dumps({"rounds": rounds, "seed": store.read_entry("tiny", path).seed}
     # An entry takes two pages: none for the lock or the folder, one for half a copy, and so on.
     assert len(refused) >= 3
     for one in refused:
-        assert "could not be written: the disk is full. Nothing was changed." in one["outcome"]
+        assert says(one["outcome"], "disk is full", "nothing was changed")
         assert one["unchanged"]
         assert one["seed"] == 0
     assert refused[0]["kept"] == []  # not even room for the copy of the old file
@@ -151,7 +152,7 @@ print(json.dumps({
 """,
     )
     for sentence in found["said"]:
-        assert "the disk is read-only. Nothing was changed." in sentence
+        assert says(sentence, "read-only", "nothing was changed")
     assert (found["seed"], found["kept"], found["same"]) == (1, 0, True)
 
 
@@ -220,7 +221,7 @@ print(json.dumps(result))
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert "the server has no right to write there. Nothing was changed." in found["folder"]
+    assert says(found["folder"], "no right to write", "nothing was changed")
     assert (found["seed"], found["same"]) == (1, True)
     assert "Permission denied" in found["fault"]
     # The refused write had got as far as the copy of the live file, so nothing is older than that.
@@ -302,7 +303,7 @@ def test_a_writer_that_does_not_let_go_is_said(path: Path, monkeypatch: pytest.M
         ):
             error = from_a_thread(call)
             assert isinstance(error, FileBusyError)
-            assert "for over 0.2 seconds. Nothing was changed." in str(error)
+            assert says(str(error), "0.2 seconds", "nothing was changed")
         assert categories.read_entry("tiny", path).seed == 1  # readers wait for nobody
     categories.write_entry(entry(seed=7), path)
     assert categories.read_entry("tiny", path).seed == 7

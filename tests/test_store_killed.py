@@ -27,6 +27,8 @@ from headroles.errors import CategoriesBrokenError, HeadrolesError, StaleWriteEr
 from headroles.store import categories
 from tests.entries import entry, plain_entry
 
+pytestmark = pytest.mark.slow
+
 KILLS = 180
 """A third of them while the writer restores."""
 

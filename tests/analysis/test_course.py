@@ -33,6 +33,7 @@ def events(capsys, kind: str) -> list[dict]:
     return [event for event in lines if event["event"] == kind]
 
 
+@pytest.mark.slow
 def test_a_failing_model_stops_no_other_and_the_next_run_takes_up_the_rest(
     folders, tmp_path, capsys
 ):
@@ -57,6 +58,7 @@ def test_a_failing_model_stops_no_other_and_the_next_run_takes_up_the_rest(
     )
 
 
+@pytest.mark.slow
 def test_the_table_says_how_each_model_ended(folders, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out.json"), "--sequences", "4", "--no-causal"]
     assert analyze_heads.main(["--model", folders[0], *out]) == 0
@@ -67,6 +69,7 @@ def test_the_table_says_how_each_model_ended(folders, tmp_path, capsys):
     assert cut.startswith(f"{folders[1]}    failed: The model 'cut' could not be loaded: ")
 
 
+@pytest.mark.slow
 def test_force_analyses_again_and_gives_the_same(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     arguments = ["demo", *QUICK, "--out", str(tmp_path / "out.json")]

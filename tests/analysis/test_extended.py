@@ -220,6 +220,7 @@ def test_a_planted_successor_head_is_found(tokenizer) -> None:
     assert largest_is(logits, days.asked)[0, 0].mean() == 0
 
 
+@pytest.mark.slow
 def test_the_bundled_models_fixed_offset_heads_are_positional(entry) -> None:
     role = entry.role("fixed_offset")
     assert role.listed, "the bundled model has heads two tokens back"
@@ -258,6 +259,7 @@ def test_moving_thresholds_keeps_the_section_untouched(entry) -> None:
     assert moved.controls == entry.controls
 
 
+@pytest.mark.slow
 def test_the_five_basic_roles_do_not_depend_on_the_section(entry) -> None:
     bare = analyze("demo", AnalysisSettings(sequences=8, seed=3, extended=False))
     assert bare.extended == {}
@@ -282,6 +284,7 @@ def test_the_control_of_a_basic_role_has_its_error(entry) -> None:
         assert (errors > 0).all()
 
 
+@pytest.mark.slow
 def test_the_command_line_leaves_them_out_on_request_and_tells_their_progress(
     tmp_path, capsys
 ) -> None:

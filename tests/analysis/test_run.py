@@ -165,6 +165,7 @@ def test_random_weights_get_no_role_but_an_even_spread(random_gpt_neox_folder):
         assert category.top_heads == [], key
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_file(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     for name in ("a.json", "b.json"):
@@ -175,6 +176,7 @@ def test_the_same_seed_gives_the_same_file(tmp_path, monkeypatch):
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_json_lines_tell_the_progress_and_the_result(tmp_path, capsys):
     out = tmp_path / "out.json"
     arguments = ["--sequences", "4", "--format", "json-lines", "--out", str(out)]

@@ -27,6 +27,7 @@ def browser() -> Iterator[object]:
         pytest.skip("no Chromium: set the variable CHROMIUM to its path")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        chromium.new_context()  # shared by the visits; see tests.browser.visit.opened
         yield chromium
         chromium.close()
 

@@ -14,8 +14,6 @@ from tests.browser.conftest import serve
 from tests.browser.visit import opened
 from tests.local_hub import LocalHub
 
-pytestmark = pytest.mark.browser
-
 MODEL = "pythia-14m"  # not pinned, so that the small Hub may say which commit it has
 SLOW = 15_000
 """Bytes a second at which the model would take six minutes: it must not arrive before the test asks

@@ -8,8 +8,6 @@ import pytest
 
 from headroles.texts import DEFAULT_PROMPT
 
-pytestmark = pytest.mark.browser
-
 NO_REPEATS = "The old man walked slowly to the river with his dog."
 
 
@@ -74,15 +72,10 @@ def test_markup_in_a_prompt_stays_text(visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_everything_without_sideways_scrolling(visit, scheme: str) -> None:
+def test_a_phone_shows_everything_in_its_colours_without_sideways_scrolling(visit, scheme) -> None:
     with visit(width=390, scheme=scheme) as page:
         assert page.overflow() <= 0
         assert page.sticking_out() == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_theme_follows_the_browser(visit, scheme: str) -> None:
-    with visit(scheme=scheme) as page:
         colour = page.page.evaluate(
             "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
         )

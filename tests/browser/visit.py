@@ -16,18 +16,23 @@ def opened(
     width: int = 1400,
     scheme: str = "light",
 ) -> Iterator[Visit]:
-    """A fresh visit; an error on the page, a complaint or a request to the outside is a failure."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-    )
+    """A fresh visit; an error on the page, a complaint or a request to the outside is a failure.
+
+    All visits share the first context of the browser, and so the scripts that it has in its cache;
+    what a visit stores there, the next one forgets.
+    """
+    page = browser.contexts[0].new_page()
     try:
-        found = (kind or Visit)(context.new_page(), address)
+        page.add_init_script("localStorage.clear()")
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = (kind or Visit)(page, address)
         yield found
         assert found.page.get_by_test_id("stException").all_inner_texts() == []
         assert found.complaints == []
         assert found.outside == []
     finally:
-        context.close()
+        page.close()
 
 
 class Visit:
@@ -115,6 +120,10 @@ class Visit:
     def seen_as(self) -> str:
         """The role that the close-up looks at it for."""
         return self.page.get_by_label("Seen as").input_value()
+
+    def resize(self, width: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.settle()
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""

@@ -16,6 +16,7 @@ from headroles.ui.knockout_lab.components import share_rows
 from headroles.verdicts.head import ablation_evidence
 from headroles.view import causal
 from tests.entries import entry
+from tests.facts import says
 
 
 def open_section(section: str, **keys):
@@ -39,9 +40,9 @@ def said(app) -> str:
 @pytest.mark.slow
 def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
     words = said(open_section("Two-step circuit"))
-    assert "7 of 7 induction heads clearly need them." in words
+    assert says(words, "7 of 7", "induction")
     assert "Knocked out: L0H6, L0H7" in words
-    assert "Mean over 16 texts; whiskers: one standard error." in words
+    assert says(words, "16 texts", "standard error")
     assert "One text, so no error." in words  # the default prompt repeats itself
     assert words.count('<th scope="col">Random heads (control)</th>') == 2
 
@@ -49,15 +50,15 @@ def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
 @pytest.mark.slow
 def test_a_prompt_without_a_repeat_says_so_and_how_to_make_one() -> None:
     words = said(open_section("Two-step circuit", **{session.PROMPT: "A dog saw the cat."}))
-    assert "an induction head has nothing to find" in words
+    assert says(words, "induction", "nothing to find")
 
 
 @pytest.mark.slow
 def test_components_show_weight_spread_and_both_effects() -> None:
     app = open_section("Components")
     words = said(app)
-    assert "of the weight of L0H6's OV map" in words
-    assert "Without all of L0H6 the next guess moves by" in words
+    assert says(words, "%", "L0H6's OV")
+    assert says(words, "Without", "L0H6")
     assert words.count("component ") >= 8
     assert "SVD components" in words
     assert "Sum so far" in words
@@ -65,7 +66,7 @@ def test_components_show_weight_spread_and_both_effects() -> None:
     app.run()
     assert not app.exception
     words = said(app)
-    assert "L0H6's scores are highest for 1 token back" in words
+    assert says(words, "L0H6's", "1 token back")
     assert "rotates queries and keys" in words
 
 
@@ -97,7 +98,7 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
         ],
         ["", "all 2 of the role", "✓ holds up", "−0.500 ± 0.010", "–"],
     ]
-    assert "24 repeated random sequences" in causal.method([proof.role])
+    assert says(causal.method([proof.role]), "24", "sequences")
     assert causal.unreadable([proof.role]) == ""
     assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction"}
 
@@ -121,7 +122,7 @@ def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() ->
         "+9.740 ± 0.010",
     ]
     (meaning,) = causal.meanings([proof])
-    assert "not clearly more than without random other heads" in meaning
+    assert says(meaning, "not clearly", "random")
     assert causal.legend(list(causal.of_heads(stored).values())).startswith("≈")
 
 

@@ -10,6 +10,7 @@ from headroles.roles import ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.ui.app import session
 from headroles.ui.your_prompt import state as your_prompt_state
+from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -55,20 +56,17 @@ def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
     assert app.text_area(key=session.BOX).value == DEFAULT_PROMPT
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == ONCE
     # Induction and Duplicate token need a repetition; their planted heads rest without one.
-    assert (
-        "From the first prompt to the second, Induction and Duplicate token fall asleep; of the "
-        "other roles, 3 are awake in both." in said(app)
-    )
+    assert says(said(app), "Induction", "Duplicate token", "asleep", "3", "awake")
 
 
 def test_the_same_heads_stand_in_both_and_each_says_its_change(app) -> None:
     html = page_html(app)
     assert html.count("fell asleep") == 2  # one head of each role, in the tables
-    assert "falls asleep · 1 → 0 of 1 head active" in html  # induction
-    assert "falls asleep · 1 → 0 of 2 heads active" in html  # duplicate token
-    assert html.count("0 points · no clear change") == 3  # the planted heads of the other roles
+    assert says(html, "asleep", "1 → 0 of 1 head active")  # induction
+    assert says(html, "asleep", "1 → 0 of 2 heads active")  # duplicate token
+    assert html.count("0 points") == 3  # the planted heads of the other roles
     induction = next(alt for alt in alts(app) if alt.startswith("Induction"))
-    assert "L1H1: 100% · active on the first prompt, nothing to do here on the second" in induction
+    assert says(induction, "L1H1", "100%", "active", "nothing to do")
 
 
 def test_a_sleeping_side_says_why(app) -> None:
@@ -79,13 +77,13 @@ def test_swapping_wakes_what_fell_asleep(app) -> None:
     press(app, "swap")
     assert app.text_area(key=session.BOX).value == ONCE
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == DEFAULT_PROMPT
-    assert "Induction and Duplicate token wake up" in said(app)
-    assert "wakes up · 0 → 1 of 1 head active" in page_html(app)
+    assert says(said(app), "Induction", "Duplicate token", "wake")
+    assert says(page_html(app), "wake", "0 → 1 of 1 head active")
 
 
 def test_the_same_prompt_twice_changes_nothing(app) -> None:
     press(app, "same_second")
-    assert "No role wakes up or falls asleep" in said(app)
+    assert says(said(app), "No role wakes")
     assert "fell asleep" not in page_html(app)
 
 
@@ -99,7 +97,7 @@ def test_stopping_gives_the_single_cards_back(app) -> None:
 def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
     html = page_html(app)
     assert html.count('class="hr-token hr-start"') == 2
-    assert "None of them is repeated." in html
+    assert says(html, "None", "repeated")
 
 
 def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:

@@ -12,6 +12,7 @@ from headroles.roles import BUILT_IN, ROLES, Role, of_expression
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.detector_lab import state
+from tests.facts import says
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def app(planted, monkeypatch):
             on_layer(layer, found[:, layer])
 
     monkeypatch.setattr(detector_detection, "each_layer", each_layer)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page(state.PAGE).run()
     assert not app.exception
     return app
@@ -65,7 +66,7 @@ def ranking(app):
 
 
 def test_it_answers_as_it_opens(app) -> None:
-    assert "L1H1 matches best: 1.000 of 1, where an even spread gets 0.08." in html(app)
+    assert says(html(app), "L1H1", "1.000 of 1", "0.08")
     charts = app.get("vega_lite_chart")
     assert len(charts) == 2  # the picture of the pattern, and the map
     assert "9 cells on this prompt" in html(app)
@@ -122,11 +123,11 @@ def test_an_expression_that_gives_no_share_is_explained(app) -> None:
 def test_several_prompts_give_an_error_of_the_mean(app) -> None:
     app.session_state[state.SOURCE] = state.SEVERAL
     app.run()
-    assert "Mean ± standard error over 3 prompts of 3." in html(app)
+    assert says(html(app), "standard error", "3", "3")
     assert ranking(app)["n"][0] == 3
     app.text_area(key=state.MANY).set_value("   \n")
     app.run()
-    assert "Type at least one prompt." in told(app.info)
+    assert says(told(app.info), "at least one prompt")
 
 
 def test_generated_prompts_are_seeded(app) -> None:
@@ -141,7 +142,7 @@ def test_generated_prompts_are_seeded(app) -> None:
 def test_ones_everywhere_are_seen_through(app) -> None:
     app.session_state[state.MEASURE] = "mul"
     choose(app, of_expression("1"))
-    assert "predicts nearly everything is always right" in warnings(app)
+    assert says(warnings(app), "nearly everything")
     app.session_state[state.MEASURE] = "abs"
     app.run()
     assert "**Below −1.**" in warnings(app)
@@ -168,7 +169,7 @@ def test_heads_that_were_not_asked_have_no_row(app) -> None:
 
 def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     app.button(key="detector_lab-save").click().run()
-    assert "is a role of this session with L1H1" in told(app.success)
+    assert says(told(app.success), "role", "L1H1")
     app.switch_page(session.YOUR_PROMPT).run()
     assert not app.exception
     shown = html(app)
@@ -177,7 +178,7 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     assert "provisional" in told(app.caption)
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
     app.button(key="app-run").click().run()
-    assert "The pattern predicts nothing on this prompt." in html(app)
+    assert says(html(app), "pattern", "nothing")
     app.button(key="detector_lab-session_remove_0").click().run()
     assert "Your own role" not in html(app)
 
@@ -195,9 +196,9 @@ def test_a_painted_role_says_which_length_it_needs(app) -> None:
     app.text_area(key=session.BOX).set_value("The old man walked.")
     app.button(key="app-run").click().run()
     assert not app.exception
-    assert "It was painted for 17 tokens" in told(app.info)
+    assert says(told(app.info), "painted", "17 tokens")
     app.switch_page(state.PAGE).run()
-    assert "is made for a prompt of 17 tokens" in told(app.error)
+    assert says(told(app.error), "17 tokens")
 
 
 @pytest.mark.parametrize("way", state.WAYS)
@@ -206,7 +207,7 @@ def test_every_way_to_make_a_pattern_opens(app, way: str) -> None:
     app.run()
     assert not app.exception
     if way == state.BY_PAINT:
-        assert "fits only prompts of 17 tokens" in told(app.caption)
+        assert says(told(app.caption), "only", "17 tokens")
 
 
 def test_odd_prompts_do_no_harm(app) -> None:
@@ -218,7 +219,7 @@ def test_odd_prompts_do_no_harm(app) -> None:
 
 def test_no_pattern_and_no_prompt_are_said(app) -> None:
     choose(app)
-    assert "Choose at least one pattern." in told(app.info)
+    assert says(told(app.info), "at least one pattern")
     choose(app, ROLES["induction"])
     app.session_state[session.PROMPT] = " "
     app.run()
@@ -232,7 +233,7 @@ def test_a_stopped_detection_waits_and_keeps_what_is_done(app, monkeypatch) -> N
     app.session_state[state.COUNT] = 5
     app.run()
     app.button(key=f"app-stop_{state.WORK}").click().run()
-    assert "Stopped after 0 of 5 steps." in told(app.caption)
+    assert says(told(app.caption), "stopped", "0 of 5")
     monkeypatch.setattr(long_work, "MOMENT", 300.0)
     app.button(key=f"app-go_on_{state.WORK}").click().run()
     assert "over 5 prompts of 5." in html(app)

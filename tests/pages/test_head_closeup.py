@@ -14,6 +14,7 @@ from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.head_closeup import state as head_closeup_state
+from tests.facts import says
 from tests.pages.planted import PLANTED
 
 pytestmark = pytest.mark.skipif(
@@ -27,7 +28,7 @@ def open_page():
     """The close-up, opened from the navigation."""
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page("pages/head_closeup.py").run()
     assert not app.exception
     return app
@@ -67,7 +68,7 @@ def test_opened_from_the_navigation_it_shows_the_listed_induction_head(app) -> N
     html = page_html(app)
     assert "<h2>L1H1</h2>" in html
     assert "Its role: induction." in html
-    assert "On this prompt L1H1 mostly looks at the token that followed the earlier copy" in html
+    assert says(html, "L1H1", "mostly", "earlier copy")
     assert app.session_state[session.PROMPT] == DEFAULT_PROMPT
 
 
@@ -97,7 +98,7 @@ def test_the_passport_has_every_role_with_rank_and_listing(app) -> None:
 
 def test_a_head_that_fits_nothing_says_so(app) -> None:
     look_at(app, Head(3, 7))
-    assert "It fits none of the five patterns" in page_html(app)
+    assert says(page_html(app), "none of the five")
 
 
 def test_every_head_as_every_role(app) -> None:
@@ -133,7 +134,7 @@ def test_head_and_role_can_be_chosen_from_the_lists(app) -> None:
     assert app.session_state[session.HEAD] == Head(2, 2)
     app.selectbox(key=head_closeup_state.ROLE_BOX).set_value("duplicate_token").run()
     assert app.session_state[session.ROLE] == "duplicate_token"
-    assert "100% of its attention goes to earlier copies of the same token" in page_html(app)
+    assert says(page_html(app), "100%", "earlier copies")
 
 
 def test_the_hidden_rest_is_said_in_the_chart_and_beside_it(app) -> None:
@@ -142,8 +143,8 @@ def test_the_hidden_rest_is_said_in_the_chart_and_beside_it(app) -> None:
     assert sum("Resting column hidden" in spec for spec in specs(app)) == 1
     assert any("resting column is hidden" in alt for alt in alts(app))
     html = page_html(app)
-    assert "The resting column is hidden in the picture" in html
-    assert "rescaled to 100% here too" in html
+    assert says(html, "resting column", "hidden")
+    assert says(html, "rescaled", "100%")
 
 
 def specs(app) -> list[str]:
@@ -155,8 +156,8 @@ def test_a_resting_head_has_nothing_left_without_its_rest(app) -> None:
     app.toggle(key=session.HIDE_REST).set_value(True).run()
     assert not app.exception
     # All 17 rows have everything on the first token.
-    assert "16 rows had nothing beside it and are blank" in page_html(app)
-    assert "looks at nothing that is left" in page_html(app)
+    assert says(page_html(app), "16 rows", "blank")
+    assert says(page_html(app), "nothing", "left")
 
 
 def test_a_chosen_token_has_its_links_in_a_table(app) -> None:
@@ -164,13 +165,13 @@ def test_a_chosen_token_has_its_links_in_a_table(app) -> None:
     # the planted induction head looks at what followed the first one, " sat" at 3, alone.
     app.session_state[head_closeup_state.TOKEN] = 9
     app.run()
-    assert "“·cat” (9) looks at “·sat” (3) 100%." in page_html(app)
+    assert says(page_html(app), "“·cat”", "9", "“·sat”", "3", "100%")
     # It followed the second " The" (8), so the third one (15) looks at it, and no other does.
-    assert "it is looked at by “·The” (15) 100%." in page_html(app)
+    assert says(page_html(app), "“·The”", "15", "100%")
     app.session_state[head_closeup_state.TOKEN] = 3
     app.run()
     # Both later copies look at it: 9 with all its attention, 16 with half (the other at 10).
-    assert "it is looked at by “·cat” (9) 100% and “·cat” (16) 50%." in page_html(app)
+    assert says(page_html(app), "“·cat”", "9", "100%", "“·cat”", "16", "50%")
 
 
 def test_a_chosen_token_that_the_next_prompt_lacks_is_forgotten(app) -> None:
@@ -182,16 +183,16 @@ def test_a_chosen_token_that_the_next_prompt_lacks_is_forgotten(app) -> None:
 def test_the_offset_profile_of_a_previous_token_head(app) -> None:
     look_at(app, PLANTED["previous_token"])
     (alt,) = [alt for alt in alts(app) if "by distance" in alt]
-    assert alt.startswith("Mean attention of L0H0 by distance.")
-    assert "1 token back, 100% on average" in alt
+    assert says(alt, "L0H0", "distance")
+    assert says(alt, "1 token back", "100%")
 
 
 def test_no_paper_names_heads_of_the_bundled_model(app) -> None:
-    assert "No paper we know of names heads of Headroles demo (bundled)." in page_html(app)
+    assert says(page_html(app), "No paper", "Headroles demo (bundled)")
 
 
 def test_a_model_that_shares_nothing_says_so(app) -> None:
-    assert "keys and values of its own" in page_html(app)
+    assert says(page_html(app), "keys and values", "own")
 
 
 def test_grouped_heads_lead_to_their_partners(tmp_path, model_folders, monkeypatch) -> None:
@@ -226,7 +227,7 @@ def test_an_empty_prompt_is_a_sentence(app, prompt: str) -> None:
 
 def test_one_token_is_too_little_to_tell(app) -> None:
     run_prompt(app, "cat")
-    assert "Too little to tell what L1H1 does" in page_html(app)
+    assert says(page_html(app), "Too little", "L1H1")
 
 
 def test_a_long_prompt_is_cut_and_said_and_can_be_zoomed(app) -> None:
@@ -237,7 +238,7 @@ def test_a_long_prompt_is_cut_and_said_and_can_be_zoomed(app) -> None:
     slider.set_range(100, 140).run()
     assert not app.exception
     assert not any("Each square stands for" in caption.value for caption in app.caption)
-    assert any("goes to tokens before position 100" in caption.value for caption in app.caption)
+    assert says((caption.value for caption in app.caption), "before position 100")
 
 
 def test_more_characters_than_are_read(app) -> None:
@@ -263,7 +264,7 @@ def test_without_a_file_a_head_can_still_be_looked_at(planted) -> None:
     app = open_page()
     assert "no reference scores" in app.warning[0].value
     html = page_html(app)
-    assert "There is no analysis of this model that could name its role." in html
+    assert says(html, "no analysis")
     assert "Provisional threshold" in html
     # The planted induction head has the highest activation of all.
     assert app.selectbox(key=head_closeup_state.HEAD_BOX).value == "L1H1"

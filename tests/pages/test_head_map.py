@@ -11,6 +11,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.head_map import state as head_map_state
+from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +24,7 @@ NO_REPEATS = "The old man walked slowly to the river with his dog."
 def open_page():
     from streamlit.testing.v1 import AppTest
 
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.switch_page("pages/head_map.py").run()
     assert not app.exception
     return app
@@ -53,19 +54,19 @@ def test_a_map_for_every_scored_role_on_one_scale(app) -> None:
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
-    assert "1 of 32 heads reach the threshold of Induction, 0.40; the highest is L1H1" in html
+    assert says(html, "1 of 32", "Induction", "0.40", "L1H1")
     assert "threshold 40%" in html
 
 
 def test_other_names_the_heads_that_fit_nothing(app) -> None:
-    assert "27 of 32 heads fit nothing" in page_html(app)
+    assert says(page_html(app), "27 of 32 heads")
     assert "L3H7" in page_html(app)
 
 
 def test_the_switch_shows_the_prompt(app) -> None:
     on_this_prompt(app)
     html = page_html(app)
-    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is listed." in html
+    assert says(html, "1 of 32", "active", "Induction", "1 of these 1")
     app.text_area(key=session.BOX).set_value(NO_REPEATS)
     app.button(key="app-run").click().run()
     assert ROLES["induction"].asleep in page_html(app)
@@ -128,14 +129,14 @@ def test_two_models_on_one_role(app, planted) -> None:
     names = [text.value for text in app.markdown]
     assert "**Headroles demo (bundled)**" in names
     assert "**GPT-2 small**" in names
-    assert "1 of 144 heads reach the threshold of Diffuse" in page_html(app)
+    assert says(page_html(app), "1 of 144", "Diffuse")
     assert len(app.get("vega_lite_chart")) == 7
 
 
 def test_a_second_model_without_analysis_gets_its_sentence(app) -> None:
     app.selectbox(key=head_map_state.PAIR_MODEL).set_value("distilgpt2").run()
     assert not app.exception
-    assert "no reference scores for 'distilgpt2'" in app.warning[0].value.replace("\\", "")
+    assert says(app.warning[0].value.replace("\\", ""), "'distilgpt2'")
     assert len(app.get("vega_lite_chart")) == 6  # the first model's map still stands there
 
 
@@ -162,7 +163,7 @@ def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
     assert "no reference scores" in app.warning[0].value
     html = page_html(app)
     assert "(provisional)" in html
-    assert "1 of 32 heads are active as Induction on this prompt." in html
+    assert says(html, "1 of 32", "active", "Induction")
     assert not app.radio
     assert len(app.dataframe[0].value) == 32
 

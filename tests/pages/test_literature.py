@@ -8,6 +8,7 @@ from headroles.paths import ROOT
 from headroles.roles import known_heads
 from headroles.types import Head
 from headroles.ui.app import session
+from tests.facts import says
 
 NAMED = [
     known_heads.KnownHead(Head(1, 1), "induction", "pattern", "Somebody <b>et al.</b> 2026"),
@@ -39,9 +40,9 @@ def html(app) -> str:
 
 def test_the_map_marks_the_named_heads_and_cites_them(app) -> None:
     text = html(opened(app, session.MAP))
-    assert "named for the role by papers (from the literature)" in text
-    assert "1 of 32 heads are active as Induction on this prompt; 1 of these 1 is named" in text
-    assert "From the literature: Somebody &lt;b&gt;et al.&lt;/b&gt; 2026." in text
+    assert says(text, "papers", "literature")
+    assert says(text, "1 of 32", "Induction", "1 of these 1")
+    assert says(text, "Somebody &lt;b&gt;et al.&lt;/b&gt; 2026")
 
 
 def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
@@ -52,7 +53,7 @@ def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
     assert not app.exception
     text = html(app)
     assert "<h2>L3H6</h2>" in text
-    assert "From the literature, not measured here: Induction and Name mover." in text
+    assert says(text, "literature", "not measured", "Induction", "Name mover")
     assert "Somebody else 2025" in text
     others = next(group for group in app.button_group if group.key == "app-head_of_papers")
     assert list(others.options) == ["L1H1 · Induction"]
@@ -61,7 +62,7 @@ def test_a_chip_leads_to_the_close_up_of_a_named_head(app) -> None:
 def test_the_close_up_opens_with_a_head_that_papers_name(app) -> None:
     text = html(opened(app, session.CLOSEUP))
     assert "<h2>L1H1</h2>" in text
-    assert "From the literature, not measured here: Induction." in text
+    assert says(text, "literature", "not measured", "Induction")
 
 
 @pytest.mark.parametrize("page", [session.YOUR_PROMPT, session.CLOSEUP, session.MAP])

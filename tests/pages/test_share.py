@@ -17,6 +17,7 @@ from headroles.ui.head_closeup import state as head_closeup_state
 from headroles.ui.head_map import state as head_map_state
 from headroles.ui.knockout_lab import state as knockout_lab_state
 from headroles.ui.your_prompt import state as your_prompt_state
+from tests.facts import says
 
 pytestmark = [
     pytest.mark.usefixtures("planted"),
@@ -268,7 +269,7 @@ def test_a_head_that_the_model_does_not_have() -> None:
     app = open_link(CLOSEUP, head="L9H9")
     (warning,) = warnings(app)
     assert "There is no head 'L9H9'." in warning
-    assert "layers 0 to 3 and heads 0 to 7" in warning
+    assert says(warning, "0", "3", "0", "7")
     assert app.session_state[session.HEAD] == Head(1, 1)  # the planted induction head
 
 

@@ -17,6 +17,8 @@ from headroles.training.trainer import Phase, Trainer, TrainingConfig
 from headroles.types import Head
 from scripts.train_attention_only import parse_arguments
 
+pytestmark = pytest.mark.slow
+
 
 def shipped(folder):
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -18,6 +18,8 @@ from headroles.training import StoryGrammar, TrainingConfig
 from headroles.training.held_out import LENGTH, PASSAGES, SEED_STEP, held_out_passages
 from scripts import train_attention_only, train_demo_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tokenizer():
@@ -43,7 +45,6 @@ def test_every_bundled_model_has_them_and_its_card_says_so(folder, tokenizer):
         assert fact in card
 
 
-@pytest.mark.slow
 def test_the_committed_ones_are_what_the_script_makes(tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(DEMO_MODEL / name, tmp_path)

@@ -108,6 +108,7 @@ def test_the_context_is_512_and_long_input_works(model, tokenizer):
     assert logits.isfinite().all()
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_the_one_that_the_script_makes(tokenizer):
     long = [form for form in common_forms(0) if len(tokenizer(form).input_ids) != 1]
     assert long == []

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from headroles.training.lexicon import split_words
 from headroles.training.tokenizer import BOS_ID, END_OF_TEXT, common_forms, train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 COMMON = split_words(
     "the cat sat on mat dog red ball store drink house water when then said went gave was happy "
     "king queen book school mother father day night one two three Monday Tuesday Mary John"

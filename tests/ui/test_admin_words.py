@@ -17,6 +17,7 @@ from headroles.roles import BASIC_ROLES
 from headroles.ui.admin import audit_log, desk, state
 from headroles.view import candidate, entry_diff, jobs
 from tests.entries import entry, plain_entry
+from tests.facts import says
 
 
 def test_the_examples_in_the_code_are_true() -> None:
@@ -41,15 +42,16 @@ AFTER = listing("tiny", [(1, 1), (1, 2), (1, 0)], threshold=0.625)
 
 def test_a_role_s_change_in_a_sentence() -> None:
     change = compare(BEFORE, AFTER).roles["induction"]
-    assert entry_diff.role_sentence("induction", change) == (
-        "Induction: L1H0 enters; L0H2 leaves; L1H1 and L1H2 move; threshold 0.50 → 0.62."
+    assert says(
+        entry_diff.role_sentence("induction", change),
+        *("Induction", "L1H0 enters", "L0H2 leaves", "L1H1", "L1H2 move", "0.50 → 0.62"),
     )
 
 
 def test_many_heads_are_counted_and_not_named() -> None:
     more = listing("tiny", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)])
     change = compare(listing("tiny", []), more).roles["induction"]
-    assert entry_diff.role_sentence("induction", change) == "Induction: 6 heads enter."
+    assert says(entry_diff.role_sentence("induction", change), "Induction", "6 heads enter")
 
 
 def test_thresholds_that_look_alike_show_more_digits() -> None:
@@ -59,14 +61,12 @@ def test_thresholds_that_look_alike_show_more_digits() -> None:
 
 
 def test_all_of_a_model_s_changes_name_what_stays_too() -> None:
-    assert entry_diff.sentences("tiny", compare(BEFORE, AFTER)) == [
-        "Induction: L1H0 enters; L0H2 leaves; L1H1 and L1H2 move; threshold 0.50 → 0.62.",
-        "5 roles: list and threshold stay.",
-    ]
+    changed, rest = entry_diff.sentences("tiny", compare(BEFORE, AFTER))
+    assert says(changed, "Induction", "L1H0", "0.50 → 0.62")
+    assert says(rest, "5 roles", "stay")
     assert entry_diff.sentences("tiny", compare(BEFORE, BEFORE)) == ["tiny: nothing changes."]
-    assert entry_diff.sentences("tiny", compare(None, AFTER)) == [
-        "tiny is new: students have no analysis of it yet."
-    ]
+    (sentence,) = entry_diff.sentences("tiny", compare(None, AFTER))
+    assert says(sentence, "tiny is new")
 
 
 def test_rows_say_enter_leave_and_move_in_words() -> None:
@@ -83,8 +83,9 @@ def test_a_file_that_lacks_a_model_would_lose_it() -> None:
     lines, lost = entry_diff.file_sentences(
         {"tiny": BEFORE, "gpt2": entry("gpt2")}, {"tiny": AFTER}
     )
-    assert lines[0].startswith("tiny · Induction: L1H0 enters")
-    assert lost == ["GPT-2 small would vanish: this version does not hold it."]
+    assert says(lines[0], "tiny", "Induction", "L1H0 enters")
+    assert len(lost) == 1
+    assert says(lost, "GPT-2 small", "vanish")
 
 
 # ------------------------------------------------------------------ numbers
@@ -95,16 +96,16 @@ def test_the_record_of_a_head_holds_score_error_and_state() -> None:
     assert len(records) == 6
     best = records["L1H2"]  # the matrix of tests/entries.py: 1.0 there, also as its error
     assert (best["value"], best["active"], best["listed"]) == (1.0, True, True)
-    assert best["shown"] == "1.000 ± 1.000 of 1, over the threshold, listed"
+    assert says(best["shown"], "1.000 ± 1.000 of 1", "over", "listed")
     assert records["L0H2"]["shown"] == "0.500 ± 0.500 of 1"  # the threshold is .625
 
 
 def test_the_map_in_a_sentence() -> None:
-    said = candidate.map_sentence(AFTER, "induction")
-    assert said.startswith("Induction: 3 of 6 heads")
-    assert "0.62" in said
-    assert "L1H2 with 1.00 of 1" in said
-    assert candidate.map_sentence(AFTER, "other").startswith("Other: 1 of 6 heads")
+    assert says(
+        candidate.map_sentence(AFTER, "induction"),
+        *("Induction", "3 of 6", "0.62", "L1H2", "1.00 of 1"),
+    )
+    assert says(candidate.map_sentence(AFTER, "other"), "Other", "1 of 6")
 
 
 def test_heads_that_papers_name_are_counted_once_a_role_and_by_kind_of_evidence() -> None:

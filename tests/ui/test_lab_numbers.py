@@ -10,6 +10,7 @@ from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view import detection as view_detection
 from headroles.view import tables
+from tests.facts import says
 
 NAN = float("nan")
 
@@ -45,13 +46,9 @@ def test_not_asked_and_undefined_are_told_apart() -> None:
 
 def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    assert card.sentence == (
-        "L0H0 matches best: 0.700 ± 0.100 of 1, where an even spread gets 0.20."
-    )
-    assert card.basis == "Mean ± standard error over 2 prompts of 2."
-    assert view_detection.card_of(detection(), 0, "abs").sentence.startswith(
-        "L0H0 matches best: −1.300"
-    )
+    assert says(card.sentence, "L0H0", "0.700 ± 0.100 of 1", "0.20")
+    assert says(card.basis, "2 prompts", "2")
+    assert says(view_detection.card_of(detection(), 0, "abs").sentence, "L0H0", "−1.300")
 
 
 def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:

@@ -8,6 +8,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import RoleActivation
 from headroles.types import Evidence, Head
 from headroles.view import role_cards
+from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
 
@@ -52,8 +53,8 @@ def test_a_shared_reason_is_the_role_s_reason() -> None:
 
 def test_quiet_heads_name_the_nearest_one_and_what_it_takes() -> None:
     why = card(row(0, 1, activation_score=0.3), row(0, 2), row(0, 3)).why_asleep
-    assert why.startswith("It could show on this prompt, but all 3 heads do something else.")
-    assert "L0H1 with 30%; it takes 40%" in why
+    assert says(why, "could", "all 3 heads", "else")
+    assert says(why, "L0H1", "30%", "40%")
 
 
 def test_what_it_takes_is_clearly_over_chance_where_chance_is_high() -> None:
@@ -90,16 +91,14 @@ def test_a_bar_without_places_has_no_number() -> None:
 def test_alt_text_states_the_take_away() -> None:
     alt = role_cards.bars_alt(card(ACTIVE, row(0, 2)))
     assert "1 of 2 heads active" in alt
-    assert "strongest is L1H1 with 90%" in alt
+    assert says(alt, "L1H1", "90%")
     assert "chance is 5%" in alt
 
 
 def test_a_card_for_every_scored_role_in_order() -> None:
     cards = role_cards.role_cards({})
     assert [c.role.key for c in cards] == [role.key for role in SCORED_ROLES]
-    assert role_cards.overall(cards) == (
-        "0 of 5 roles are awake on this prompt, and 0 of 0 bars are filled."
-    )
+    assert says(role_cards.overall(cards), "0 of 5", "0 of 0")
 
 
 def test_the_heads_that_fit_nothing_are_those_that_the_analysis_lists_so() -> None:
@@ -119,9 +118,9 @@ def test_a_pattern_in_words() -> None:
     first, second = role_cards.pattern_sentences(
         ROLES["induction"], activation, Head(0, 0), [Evidence(3, 2, 0.9)], labels
     )
-    assert first.startswith("At the 4 places where the role could show, 75%")
-    assert "An even spread would give 20%" in first
-    assert "at “a” (position 3) it puts 90% on “b” (position 2)" in second
+    assert says(first, "4 places", "75%")
+    assert says(first, "even", "20%")
+    assert says(second, "“a”", "3", "90%", "“b”", "2")
 
 
 def test_a_pattern_without_places_gives_the_reason() -> None:

@@ -1,4 +1,4 @@
-"""Files to take away: which ones a page offers, and what is in them."""
+"""What the download buttons offer: which files a page has, and what is in them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from headroles.ui.app import caches, files, session
 from headroles.ui.head_closeup import files as head_closeup_files
 from headroles.ui.head_map import files as head_map_files
 from headroles.ui.your_prompt import files as your_prompt_files
+from tests.facts import says
 from tests.pages.planted import PLANTED
 from tests.pages.planted_extended import with_extended
 
@@ -93,11 +94,11 @@ def test_nothing_is_made_before_it_is_asked_for(monkeypatch) -> None:
     def never(*args: object, **settings: object) -> None:
         raise AssertionError("made too early")
 
-    monkeypatch.setattr(provenance, "provenance", never)
-    monkeypatch.setattr(tables, "heads_csv", never)
-    monkeypatch.setattr(tables, "attention_csv", never)
-    monkeypatch.setattr(notebook, "script", never)
-    monkeypatch.setattr(pictures, "chart_image", never)
+    for module, name in (
+        *((tables, name) for name in ("heads_csv", "heads_json", "attention_csv")),
+        *((provenance, "provenance"), (notebook, "script"), (pictures, "chart_image")),
+    ):
+        monkeypatch.setattr(module, name, never)
     for page in (session.YOUR_PROMPT, session.CLOSEUP, session.MAP):
         open_page(page)
 
@@ -251,7 +252,7 @@ def test_the_map_of_a_role_as_a_picture(answered) -> None:
         "headroles_demo_map-induction.png",
         "headroles_demo_map-induction.svg",
     ]
-    assert "Induction in Headroles demo" in made(offer, "Chart as SVG").decode()
+    assert says(made(offer, "Chart as SVG").decode(), "Induction", "Headroles demo")
 
 
 def test_names_of_files_are_taken_by_every_system() -> None:

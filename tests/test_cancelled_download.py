@@ -13,6 +13,8 @@ from headroles.models import sweep_unfinished
 from tests.families import byte_level_tokenizer, save
 from tests.local_hub import LocalHub
 
+pytestmark = pytest.mark.slow
+
 NAME = "owner/tiny"
 
 
