@@ -46,13 +46,14 @@ def cores() -> int:
     return min(len(usable(0)) if usable else os.cpu_count() or 1, 8)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test its lane: by its folder, by its own mark, or else the fast one."""
     for item in items:
         folder = item.path.parent.name
         if folder in LANES:
             item.add_marker(LANES[folder])
-        if not any(item.iter_markers(lane) for lane in ("browser", "page", "slow")):
+        if not any(map(item.get_closest_marker, ("browser", "page", "slow"))):
             item.add_marker("fast")
 
 

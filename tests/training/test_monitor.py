@@ -5,10 +5,17 @@ import math
 import pytest
 import torch
 
-from headroles.roles import ROLES, earlier_copies
+from headroles.roles import cells, earlier_copies
+from headroles.roles.prompts import Prompts
 from headroles.training.monitor import repeated_sequences, sequence_scores
+from headroles.types import Sequences
 
-after_copies = ROLES["induction"].targets
+
+def after_copies(ids: torch.Tensor) -> torch.Tensor:
+    """The cells of induction on one prompt."""
+    prompts = Prompts(Sequences(ids[None], torch.tensor([len(ids)])), ())
+    return cells.after_earlier_copies(prompts)[0]
+
 
 IDS = torch.tensor([0, 5, 6, 5, 6, 5])  # BOS a b a b a
 
