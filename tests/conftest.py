@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.parent.name
         if folder in LANES:
             item.add_marker(LANES[folder])
-        if not any(item.iter_markers(lane) for lane in ("browser", "page", "slow")):
+        if not any(map(item.get_closest_marker, ("browser", "page", "slow"))):
             item.add_marker("fast")
 
 
