@@ -105,7 +105,12 @@ def test_the_modules_with_shapes_are_instrumented(module) -> None:
     assert any(hasattr(value, "__wrapped__") for value in vars(module).values())
 
 
-# ------------------------------------------------------------------ no silent skip in CI
+# ------------------------------------------------------------------ lanes, and no silent skip in CI
+
+
+def test_what_has_no_other_lane_is_fast(request: pytest.FixtureRequest) -> None:
+    marks = {mark.name for mark in request.node.iter_markers()}
+    assert marks & {"browser", "page", "slow", "fast"} == {"fast"}
 
 
 @pytest.mark.slow
