@@ -356,15 +356,23 @@ def score_distribution(
             ],
         )
     )
-    rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
-        stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
-    )
-    tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
+    lines = _level_lines(threshold, chance, x=x, height=height)
+    return _finish(alt.layer(marks, *lines), height=height)
+
+
+def _level_lines(
+    threshold: float | None, chance: float | None, *, x: dict[str, object], height: int
+) -> list[alt.Chart]:
+    """The threshold as a dashed line and chance as a thick tick, where there are any."""
     lines = []
     if threshold is not None:
+        rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
+            stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
+        )
         lines.append(rule.encode(x=alt.X("at:Q", **x)))
     if chance is not None:
+        tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
         lines.append(
             tick.encode(x=alt.X("at:Q", **x), y=alt.value(height - 22), y2=alt.value(height))
         )
-    return _finish(alt.layer(marks, *lines), height=height)
+    return lines
