@@ -5,12 +5,14 @@ import math
 import pytest
 import torch
 
-from headroles.roles import ROLES, earlier_copies
+from headroles.roles import ROLES, Prompts, earlier_copies
 from headroles.training.monitor import repeated_sequences, sequence_scores
 
-after_copies = ROLES["induction"].targets
-
 IDS = torch.tensor([0, 5, 6, 5, 6, 5])  # BOS a b a b a
+
+
+def after_copies(ids: torch.Tensor) -> torch.Tensor:
+    return ROLES["induction"].cells(Prompts.of_ids(ids))[0]
 
 
 def as_heads(pattern: torch.Tensor) -> torch.Tensor:
