@@ -241,13 +241,14 @@ def head_map(
     roomy = has_numbers(records)
     row = (32 if small else 44) if roomy else (16 if small else 20)
     base = _layers_by_heads(frame)
+    longest = max(len(str(record["number"])) for record in records)
+    area = 0.32 if longest <= 2 or not roomy else 0.62  # the ring goes round the number
     rings = base.transform_filter("datum.active").mark_point(
-        shape="circle", size=0.32 * row**2, stroke=INK, strokeWidth=2, filled=False
+        shape="circle", size=area * row**2, stroke=INK, strokeWidth=2, filled=False
     )
     layers = [_map_cells(base, title, clickable=clickable), rings]
     layers += _map_marks(base, row=row, roomy=roomy)
     if roomy:
-        longest = max(len(str(record["number"])) for record in records)
         size = 10 if longest > 3 else 11 if small else 12
         layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
