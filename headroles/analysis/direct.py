@@ -130,6 +130,22 @@ class Direct:
             HeadsInseparableError: if a layer's output is not the sum of its heads'.
         """
         kept: dict[str, Tensor] = {}
+        hooks = self._hooks(kept, on_layer)
+        with torch.inference_mode(), contextlib.suppress(SeenEnough):
+            self.bridge.run_with_hooks(
+                token_ids,
+                return_type=None,
+                fwd_hooks=hooks,
+                output_attentions=False,
+                use_cache=False,
+            )
+        self._checked = True
+        return self.final.scale(kept["final_in"], kept["final_out"]), kept["final_out"]
+
+    def _hooks(
+        self, kept: dict[str, Tensor], on_layer: Callable[[int, Seen], None]
+    ) -> list[tuple[str, Callable[..., None]]]:
+        """Hooks that keep what a layer shows, and hand it on when the layer is over."""
         hooks: list[tuple[str, Callable[..., None]]] = []
 
         def keep(name: str, place: str) -> None:
@@ -159,16 +175,7 @@ class Direct:
             hooks.append((f"{here}.hook_resid_post", done(layer)))
         keep("final_in", "ln_final.hook_in")
         hooks.append(("ln_final.hook_out", end))
-        with torch.inference_mode(), contextlib.suppress(SeenEnough):
-            self.bridge.run_with_hooks(
-                token_ids,
-                return_type=None,
-                fwd_hooks=hooks,
-                output_attentions=False,
-                use_cache=False,
-            )
-        self._checked = True
-        return self.final.scale(kept["final_in"], kept["final_out"]), kept["final_out"]
+        return hooks
 
     def _seen(self, layer: int, kept: dict[str, Tensor]) -> Seen:
         post = self.posts[layer]

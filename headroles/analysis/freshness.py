@@ -15,7 +15,7 @@ from pathlib import Path
 from headroles.models import CATALOGUE, inspect_model, model_revision, resolve_source
 from headroles.paths import ROOT
 from headroles.reference import BY_HAND, AnalysisSettings
-from headroles.roles import DEFINITIONS_VERSION, SCORED_ROLES
+from headroles.roles import DEFINITIONS_VERSION, EXTENDED_ROLES, SCORED_ROLES
 from headroles.store import ModelEntry
 
 LIBRARIES = ("torch", "transformers", "transformer-lens")
@@ -88,8 +88,9 @@ def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
         for name in ("sequences", "seed", "cap")
         if getattr(entry, name) != getattr(settings, name)
     ]
-    if settings.extended and not entry.extended:
-        found.append("its extended roles were not measured")
+    missing = [role.name for key, role in EXTENDED_ROLES.items() if key not in entry.categories]
+    if settings.extended and missing:
+        found.append(f"these extended roles were not measured: {', '.join(missing)}")
     listed = any(
         entry.categories[role.key].top_heads
         for role in SCORED_ROLES

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.bridge import load_bridge
 from headroles.analysis.extended_roles import count_extended, measure_extended
@@ -61,7 +62,6 @@ def analyze(
             progress=bar.knocking_out,
         )
     bar.finish()
-    start = start_token(tokenizer)
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
         model_name=catalogue_key(name_or_folder),
@@ -73,13 +73,18 @@ def analyze(
         seed=settings.seed,
         sequences=settings.sequences,
         cap=settings.cap,
-        tokenization=Tokenization(
-            start_token=start.text, start_token_id=start.token_id, is_stand_in=start.is_stand_in
-        ),
+        tokenization=_tokenization(tokenizer),
         library_versions=library_versions(),
         notes=_notes(settings),
         causal=causal,
         **parts,
+    )
+
+
+def _tokenization(tokenizer: PreTrainedTokenizerBase) -> Tokenization:
+    start = start_token(tokenizer)
+    return Tokenization(
+        start_token=start.text, start_token_id=start.token_id, is_stand_in=start.is_stand_in
     )
 
 

@@ -43,31 +43,7 @@ def pattern_picture(
     )
     frame["looks"] = [shown[q] for q in frame["query"]]
     frame["at"] = [shown[k] for k in frame["key"]]
-    names = alt.param(name="tokens", value=shown)
-    axis = {
-        "labelExpr": "tokens[datum.value]",
-        "labelLimit": 90,
-        "ticks": False,
-        "domain": False,
-        "titleFontWeight": "normal",
-        "labelOverlap": step < 11,
-        "labelFontSize": 11,
-    }
-    above = {"orient": "top", "labelAngle": -60, "labelAlign": "left"}
-    places = alt.Scale(domain=list(range(size)), padding=0.06)
-    base = alt.Chart(frame).encode(
-        x=alt.X(
-            "key:O",
-            scale=places,
-            axis=alt.Axis(title="looks at", **above, **axis),
-        ),
-        y=alt.Y("query:O", scale=places, axis=alt.Axis(title="this token", **axis)),
-        tooltip=[
-            alt.Tooltip("looks:N", title="at the token"),
-            alt.Tooltip("at:N", title="the head may look at"),
-            alt.Tooltip("value:Q", title="expected", format=".2~f"),
-        ],
-    )
+    base = _tokens_by_tokens(frame, size, step)
     empty = base.mark_rect(fill=QUIET, fillOpacity=0.1)
     filled = (
         base.transform_filter("datum.value > 0")
@@ -81,11 +57,39 @@ def pattern_picture(
     side = round(step * size)
     return (
         alt.layer(empty, filled)
-        .add_params(names)
+        .add_params(alt.param(name="tokens", value=shown))
         .properties(
             width=side,
             height=side,
             padding={"left": 4, "right": 4, "top": 4, "bottom": 4},
         )
         .configure_view(strokeWidth=0)
+    )
+
+
+def _tokens_by_tokens(frame: pd.DataFrame, size: int, step: float) -> alt.Chart:
+    """The axes: the token that looks downwards, what it may look at across."""
+    axis = {
+        "labelExpr": "tokens[datum.value]",
+        "labelLimit": 90,
+        "ticks": False,
+        "domain": False,
+        "titleFontWeight": "normal",
+        "labelOverlap": step < 11,
+        "labelFontSize": 11,
+    }
+    above = {"orient": "top", "labelAngle": -60, "labelAlign": "left"}
+    places = alt.Scale(domain=list(range(size)), padding=0.06)
+    return alt.Chart(frame).encode(
+        x=alt.X(
+            "key:O",
+            scale=places,
+            axis=alt.Axis(title="looks at", **above, **axis),
+        ),
+        y=alt.Y("query:O", scale=places, axis=alt.Axis(title="this token", **axis)),
+        tooltip=[
+            alt.Tooltip("looks:N", title="at the token"),
+            alt.Tooltip("at:N", title="the head may look at"),
+            alt.Tooltip("value:Q", title="expected", format=".2~f"),
+        ],
     )

@@ -241,13 +241,14 @@ def head_map(
     roomy = has_numbers(records)
     row = (32 if small else 44) if roomy else (16 if small else 20)
     base = _layers_by_heads(frame)
+    longest = max(len(str(record["number"])) for record in records)
+    area = 0.32 if longest <= 2 or not roomy else 0.62  # the ring goes round the number
     rings = base.transform_filter("datum.active").mark_point(
-        shape="circle", size=0.32 * row**2, stroke=INK, strokeWidth=2, filled=False
+        shape="circle", size=area * row**2, stroke=INK, strokeWidth=2, filled=False
     )
     layers = [_map_cells(base, title, clickable=clickable), rings]
     layers += _map_marks(base, row=row, roomy=roomy)
     if roomy:
-        longest = max(len(str(record["number"])) for record in records)
         size = 10 if longest > 3 else 11 if small else 12
         layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
     return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
@@ -356,15 +357,23 @@ def score_distribution(
             ],
         )
     )
-    rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
-        stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
-    )
-    tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
+    lines = _level_lines(threshold, chance, x=x, height=height)
+    return _finish(alt.layer(marks, *lines), height=height)
+
+
+def _level_lines(
+    threshold: float | None, chance: float | None, *, x: dict[str, object], height: int
+) -> list[alt.Chart]:
+    """The threshold as a dashed line and chance as a thick tick, where there are any."""
     lines = []
     if threshold is not None:
+        rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
+            stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
+        )
         lines.append(rule.encode(x=alt.X("at:Q", **x)))
     if chance is not None:
+        tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
         lines.append(
             tick.encode(x=alt.X("at:Q", **x), y=alt.value(height - 22), y2=alt.value(height))
         )
-    return _finish(alt.layer(marks, *lines), height=height)
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,12 +21,17 @@ from headroles.analysis import (
     why_stale,
 )
 from headroles.analysis.direct import Direct, HeadsInseparableError
-from headroles.models import load_tokenizer
+from headroles.capture import capture
+from headroles.export.tables import extended_rows
+from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.reference import AnalysisSettings, reselect
-from headroles.roles import BASIC_ROLES, EXTENDED_ROLES
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES, ROLES, Role, cells
 from headroles.scoring import calibrate, largest_is, select_heads, write_effects
 from headroles.store import categories
+from headroles.store.schema import to_json, validate
+from headroles.verdicts import judge_heads
+from headroles.view.head_maps import stored_map
 from scripts import analyze_heads
 from tests.families import byte_level_tokenizer, save_family
 
@@ -307,3 +313,40 @@ def test_the_command_line_leaves_them_out_on_request_and_tells_their_progress(
     assert bar[told[-1] + 1]["phase"] == "knocking heads out"
     assert bar[told[-1]]["done"] < bar[told[-1]]["total"]
     assert set(events[-1]["extended"]) == set(EXTENDED_ROLES)
+
+
+def test_a_new_role_is_one_entry_of_the_registry(monkeypatch) -> None:
+    """Measured, listed, stored, judged on a prompt and drawn: nothing else was written."""
+    near = Role(
+        key="near",
+        name="Near",
+        level="extended",
+        explanation="This head looks at one of the three tokens before the current one.",
+        looks_at="the three tokens before",
+        formula="S(q) = {q−3, q−2, q−1}",
+        source="a test",
+        cells=partial(cells.where, expression="1 <= k < q and q - k <= 3"),
+        measured_on="pairs of sentences",
+        control="random tokens",
+    )
+    for registry in (ROLES, EXTENDED_ROLES):
+        monkeypatch.setitem(registry, near.key, near)
+    model = "attn-only-1l-tiny"
+    entry = analyze(model, AnalysisSettings(sequences=4, causal=False))
+    assert validate(to_json({model: entry}), "a file") == {model: entry}
+    stored = entry.role("near")
+    assert stored.is_measured
+    # The profile of the fixed offset has the same three distances one by one, on nearly the rows.
+    profile = entry.role("fixed_offset").profile.scores
+    for head in stored.heads:
+        assert stored.score(head) == pytest.approx(
+            sum(profile[back][head.layer][head.head] for back in range(3)), abs=0.06
+        )
+    run = capture(load_model(model), "The old man walked slowly to the river with his dog.")
+    judged = judge_heads(stored, run)
+    length = len(run.token_ids)
+    for verdict in judged:
+        rows = [run.attention[verdict.head][q, max(q - 3, 1) : q].sum() for q in range(2, length)]
+        assert verdict.activation.value == pytest.approx(float(sum(rows) / len(rows)), abs=1e-5)
+    assert len(stored_map(stored).records) == len(stored.heads)
+    assert "near" in {row["role"] for row in extended_rows(entry, run)}

@@ -178,7 +178,7 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     assert "provisional" in told(app.caption)
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
     app.button(key="app-run").click().run()
-    assert says(html(app), "pattern", "nothing")
+    assert ROLES["induction"].asleep in html(app)
     app.button(key="detector_lab-session_remove_0").click().run()
     assert "Your own role" not in html(app)
 

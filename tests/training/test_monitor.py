@@ -5,19 +5,14 @@ import math
 import pytest
 import torch
 
-from headroles.roles import cells, earlier_copies
-from headroles.roles.prompts import Prompts
+from headroles.roles import ROLES, Prompts, earlier_copies
 from headroles.training.monitor import repeated_sequences, sequence_scores
-from headroles.types import Sequences
+
+IDS = torch.tensor([0, 5, 6, 5, 6, 5])  # BOS a b a b a
 
 
 def after_copies(ids: torch.Tensor) -> torch.Tensor:
-    """The cells of induction on one prompt."""
-    prompts = Prompts(Sequences(ids[None], torch.tensor([len(ids)])), ())
-    return cells.after_earlier_copies(prompts)[0]
-
-
-IDS = torch.tensor([0, 5, 6, 5, 6, 5])  # BOS a b a b a
+    return ROLES["induction"].cells(Prompts.of_ids(ids))[0]
 
 
 def as_heads(pattern: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ writes for the token'
     '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>'
-    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>{papers}</div>'
+    '<span><i class="hr-key hr-key-ring"></i> <i class="hr-key hr-key-dot"></i>'
+    "a listed head of the role</span>{papers}</div>"
     '<div class="hr-small">Percent where a role is a share; logits, with their sign, where it is '
     "what a head writes: +1 makes the token 2.7 times as likely against the others, −1 that much "
     "less likely. Shades are each map's own.</div>"
