@@ -363,7 +363,7 @@ def test_every_head_is_on_the_map_of_a_role(looking, folder, done, key: str) -> 
     if key != "other":
         for row in rows:
             score = entry.all_scores[key][row["layer"]][row["head"]]
-            assert row["value"] == score
+            assert row["value"] == pytest.approx(score, abs=5e-5)  # four digits are drawn
             assert row["active"] == (score >= entry.categories[key].threshold)
     marked = {f"L{row['layer']}H{row['head']}" for row in rows if row["listed"]}
     assert marked == set(listed(looking))

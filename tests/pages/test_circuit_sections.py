@@ -94,7 +94,7 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
             "L1H2 alone",
             "◐ no effect alone (others back it up)",
             "−0.500 ± 0.010",
-            "+0.000 ± 0.100 (5 draws)",
+            "0.000 ± 0.100 (5 draws)",
         ],
         ["", "all 2 of the role", "✓ holds up", "−0.500 ± 0.010", "–"],
     ]
