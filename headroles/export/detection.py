@@ -77,7 +77,10 @@ def provenance(
         **origin(loaded.key, when=when),
         "revision": model_revision(loaded.source),
         "libraries": library_versions(),
-        "patterns": {one.spec: one.value if one.length else one.name for one in found.patterns},
+        "patterns": {
+            role.spec: role.key.partition(":")[2] if role.length else role.name
+            for role in found.patterns
+        },
         "exclude_bos": found.exclude_bos,
         "exclude_current_token": found.exclude_current_token,
         "prompts_made": made or "typed",

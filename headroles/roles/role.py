@@ -123,16 +123,6 @@ class Role:
         return _UNITS[self.measured_by]
 
     @property
-    def kind(self) -> str:
-        """``role`` for a basic role, else what stands before the colon of the key."""
-        return "role" if self.level == "basic" else self.key.partition(":")[0]
-
-    @property
-    def value(self) -> str:
-        """The key of a basic role, else what stands behind the colon of the key."""
-        return self.key if self.level == "basic" else self.key.partition(":")[2]
-
-    @property
     def spec(self) -> str:
         """The key, but of a painted pattern its size alone."""
         return f"matrix of {self.length} tokens" if self.length else self.key

@@ -24,7 +24,7 @@ import streamlit as st
 
 from headroles.errors import LinkError, UnknownHeadError, near_match
 from headroles.models import CATALOGUE
-from headroles.roles import ROLES
+from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
 from headroles.types import Head
 from headroles.ui.app import session
@@ -240,7 +240,7 @@ PROMPT = Row(
     put=session.run, get=_prompt_that_runs,
 )  # fmt: skip
 HEAD = Row("head", session.HEAD, "head", read_head, lambda head: head.label, old="h")
-ROLE = Row("role", session.ROLE, "role", one_of(ROLES, "roles"), old="r")
+ROLE = Row("role", session.ROLE, "role", one_of(BASIC_ROLES, "roles"), old="r")
 VIEW = Row(
     "view", session.MAP_SOURCE, "view", one_of(VIEWS, "views"), first="reference", old="v",
     put=session.show_view, get=session.view,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles.roles import BASIC_ROLES
 from headroles.ui.app import link
 from headroles.ui.app.link import KEEP
 from headroles.ui.detector_lab import state
@@ -14,7 +15,7 @@ from headroles.ui.detector_lab import state
 
 def _first_role() -> str | None:
     chosen = st.session_state.get(state.CHOSEN) or []
-    return chosen[0].value if chosen and chosen[0].kind == "role" else None
+    return chosen[0].key if chosen and chosen[0].key in BASIC_ROLES else None
 
 
 ROWS = (

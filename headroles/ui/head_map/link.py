@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.roles import ROLES
+from headroles.roles import BASIC_ROLES
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row, Unusable
 from headroles.ui.head_map import state
@@ -12,7 +12,7 @@ from headroles.ui.head_map import state
 
 def _scored_role(text: str) -> str:
     role = link.ROLE.read(text)
-    if not ROLES[role].is_scored:
+    if not BASIC_ROLES[role].is_scored:
         raise Unusable("which has no number of its own.", "The maps show the roles that have one.")
     return role
 
