@@ -12,7 +12,7 @@ than the second it is driven by content."""
 
 @dataclass(frozen=True)
 class PlaceOrContent:
-    """Whether a head does on random tokens what it does on text."""
+    """Whether a head does the same on random tokens as on text."""
 
     kind: str
     """``positional``, ``content``, ``partly`` or ``neither`` (it does not have the role)."""
@@ -40,7 +40,7 @@ def place_or_content(
         score: on sentences.
         control: on random tokens.
         threshold: what it takes to have the role.
-        zero: chance, or 0 where chance is no zero (``diffuse``).
+        zero: chance, or 0 where chance cannot be the zero (``diffuse``).
         errors: the standard errors of score and control.
     """
     if score < threshold or score <= zero:
