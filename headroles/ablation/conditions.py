@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -48,7 +49,7 @@ class HeadOutput:
 
     heads: tuple[Head, ...]
     """The heads."""
-    to: str = ZERO
+    to: Literal["zero", "mean"] = ZERO
     """``zero`` or ``mean``."""
     positions: tuple[int, ...] | None = None
     """Query positions; None for all. Negative ones count from the end."""
@@ -60,7 +61,7 @@ class Pattern:
 
     heads: tuple[Head, ...]
     """The heads."""
-    to: str = FIRST_TOKEN
+    to: Literal["first_token", "uniform"] = FIRST_TOKEN
     """``first_token``: all attention on position 0. ``uniform``: evenly over all keys so far."""
     positions: tuple[int, ...] | None = None
     """Query positions; None for all. Negative ones count from the end."""

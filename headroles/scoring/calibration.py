@@ -21,6 +21,7 @@ Every threshold is stored together with the sentence that says which of these bo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -57,8 +58,8 @@ class Candidate:
     head: Head
     score: float
     """Its mean, with its sign."""
-    entered_by: str
-    """``threshold`` or ``layer diversity``."""
+    entered_by: Literal["threshold", "layer diversity"]
+    """Why it is listed."""
 
 
 def otsu(values: Float[Tensor, " n"]) -> float:

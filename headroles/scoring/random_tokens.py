@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 POSITIONAL, CONTENT = 0.75, 0.25
 """With more than the first share of its lift left on random tokens a head is positional, with less
@@ -14,8 +15,8 @@ than the second it is driven by content."""
 class PlaceOrContent:
     """Whether a head does the same on random tokens as on text."""
 
-    kind: str
-    """``positional``, ``content``, ``partly`` or ``neither`` (it does not have the role)."""
+    kind: Literal["positional", "content", "partly", "neither"]
+    """What drives it; ``neither``: it does not have the role."""
     kept: float | None
     """Share of the lift over chance that is left on random tokens; None without a lift."""
     sentence: str
