@@ -40,7 +40,7 @@ def load_head_categories(
 ) -> dict[str, object]:
     """Read one model's entry of ``head_categories.json`` as plain dicts and lists.
 
-    Of a damaged file this is the last good entry, as long as there is one.
+    If the file is damaged, this is the last good entry, as long as there is one.
 
     Args:
         model_name: the model's key in the file.
@@ -57,7 +57,7 @@ def load_head_categories(
     plain = entry.model_dump(exclude_none=True)
     if not extended:
         for part in PARTS_BY_ROLE:
-            plain[part] = {key: one for key, one in plain[part].items() if key in BASIC_ROLES}
+            plain[part] = {key: value for key, value in plain[part].items() if key in BASIC_ROLES}
     return plain
 
 
@@ -109,8 +109,8 @@ def get_active_head_summary(
     Returns:
         ``{role key: [{layer, head, label, score, standard_error, activation_score, chance,
         threshold, rows, is_active, state, reason, resting_share, roles}, ...]}`` in the order of
-        ``top_heads``; ``roles`` lists every role that names the head. Of a model without an
-        entry these are the heads that papers name, if any do: :func:`summarize_literature`.
+        ``top_heads``; ``roles`` lists every role that names the head. For a model without an
+        entry these are the heads that papers name, if there are any: :func:`summarize_literature`.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.

@@ -10,7 +10,7 @@ import torch
 from headroles.capture import attention as capture_attention
 from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
-from headroles.detector.detection import compare, detect, lay
+from headroles.detector.detection import compare, detect, pattern_weights
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
 from headroles.scoring import role_activation
@@ -28,7 +28,9 @@ def four_tokens() -> Prompts:
 
 
 def scores_of(attention: torch.Tensor, pattern: Role, **flags: bool) -> dict[str, float]:
-    found, left = compare(attention.view(1, 1, 4, 4), lay([pattern], four_tokens(), **flags))
+    found, left = compare(
+        attention.view(1, 1, 4, 4), pattern_weights([pattern], four_tokens(), **flags)
+    )
     return {name: float(value) for name, value in found.items()} | {"left": float(left)}
 
 

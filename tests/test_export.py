@@ -338,7 +338,7 @@ def test_the_script_notices_other_weights_and_other_tokens(exported, tmp_path: P
     run, rows, origin = exported
     other = script(run, rows[:1], provenance={**origin, "revision": "sha256:other"})
     shown = python(other, tmp_path).stdout
-    assert says(shown.splitlines()[0], "note", "other weights")
+    assert says(shown.splitlines()[0], "note", "weights", "not")
     moved = Encoding((*run.token_ids[:-1], 7), run.tokens, "x", False, len(run.tokens))
     changed = PromptRun("demo", run.prompt, moved, run.attention, ())
     result = python(script(changed, rows[:1], provenance=origin), tmp_path)
@@ -529,7 +529,7 @@ def test_the_chart_that_was_given_stays_as_it_is() -> None:
 
 
 def test_what_cannot_be_drawn_is_said() -> None:
-    with pytest.raises(ExportError, match=r"no format of pictures 'gif'\. Choose png or svg"):
+    with pytest.raises(ExportError, match=r"no picture format 'gif'\. Choose png or svg"):
         chart_image(bars(), "gif")
     with pytest.raises(ExportError, match="no theme 'pink'"):
         chart_image(bars(), "png", theme="pink")

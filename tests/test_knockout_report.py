@@ -79,7 +79,7 @@ def test_the_strip_tells_three_kinds_apart_in_words(tables: list[PromptTable]) -
     assert strip.count("hr-cut") == strip.count("hr-prev") == 1
     assert strip.count("<span") == len(encoding.tokens)
     assert "<sup>off here</sup>" in strip
-    assert "<sup>one before</sup>" in strip
+    assert "<sup>just before</sup>" in strip
     assert "hr-off" not in strip
     assert marked_strip(encoding, {3}, word="x", struck=True).count("hr-off") == 1
     assert "hr-prev" not in marked_strip(encoding, {3}, word="x", before=False)

@@ -107,7 +107,7 @@ def test_a_role_that_needs_the_text_of_the_tokens_says_so() -> None:
     ("spec", "says"),
     [
         ("inductoin", "Did you mean 'induction"),
-        ("offset:x", "no number"),
+        ("offset:x", "not a whole number"),
         ("offset:-1", "not possible"),
         ("offset:65", "not possible"),
         ("expression:k = q", "cannot be read"),

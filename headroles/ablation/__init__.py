@@ -1,4 +1,4 @@
-"""The model with something taken out: conditions, one batched pass, what changed."""
+"""The model with something ablated: conditions, one batched pass, what changed."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Knock-outs: what a head, an edge or a value is good for, by running the model without it.
+"""Knock-outs: what a head, an edge or a value does, seen by running the model without it.
 
 An attention pattern is a correlation; removing a head asks the causal question. A *condition* is a
 list of changes to one forward pass:
@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -48,7 +49,7 @@ class HeadOutput:
 
     heads: tuple[Head, ...]
     """The heads."""
-    to: str = ZERO
+    to: Literal["zero", "mean"] = ZERO
     """``zero`` or ``mean``."""
     positions: tuple[int, ...] | None = None
     """Query positions; None for all. Negative ones count from the end."""
@@ -60,7 +61,7 @@ class Pattern:
 
     heads: tuple[Head, ...]
     """The heads."""
-    to: str = FIRST_TOKEN
+    to: Literal["first_token", "uniform"] = FIRST_TOKEN
     """``first_token``: all attention on position 0. ``uniform``: evenly over all keys so far."""
     positions: tuple[int, ...] | None = None
     """Query positions; None for all. Negative ones count from the end."""
@@ -68,7 +69,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Edge:
-    """One look that is cut: the attention of one query to one key."""
+    """A cut link: the attention of one query to one key."""
 
     heads: tuple[Head, ...]
     """The heads."""
@@ -100,13 +101,13 @@ class Condition:
     """A named list of changes to one run; without changes, the untouched run."""
 
     name: str
-    """What people call it, e.g. ``L1H4 to zero``."""
+    """Its name on pages, e.g. ``L1H4 to zero``."""
     changes: tuple[Change, ...] = ()
     """Applied in this order."""
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """Every head that it names, once, in order."""
+        """Every head that the changes name, once, in order."""
         named = (head for change in self.changes for head in getattr(change, "heads", ()))
         return tuple(dict.fromkeys(named))
 
@@ -146,7 +147,7 @@ def edits(
     num_layers: int,
     means: HeadMeans | None = None,
 ) -> tuple[dict[int, Edit], dict[int, Edit]]:
-    """What :func:`headroles.capture.interventions.run_edited` takes, one condition a row.
+    """What :func:`headroles.capture.interventions.run_edited` takes, one condition per row.
 
     Args:
         conditions: [row] conditions.
@@ -244,10 +245,10 @@ def _places(positions: Sequence[int] | None, length: int) -> Int[Tensor, " place
 
 
 def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
-    """See that every head and position of a condition is there.
+    """Check that every head and position of a condition exists.
 
     Raises:
-        UnknownHeadError, UnknownPositionError: if one is not.
+        UnknownHeadError, UnknownPositionError: if one does not.
     """
     for head in condition.heads:
         if not (0 <= head.layer < loaded.num_layers and 0 <= head.head < loaded.num_heads):

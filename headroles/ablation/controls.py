@@ -1,9 +1,9 @@
 """The control of a knock-out: the same change at random other heads.
 
-Knocking anything out disturbs a model. An effect tells something about *these* heads only if as
-many other heads, of the same layers, clearly do less. :mod:`headroles.scoring.random_heads` draws
-the others, as for the analysis; conditions that name no head (value vectors) are compared with
-other positions instead.
+Knocking anything out disturbs a model. An effect says something about *these* heads only if
+equally many other heads of the same layers clearly have less effect.
+:mod:`headroles.scoring.random_heads` draws the others, as for the analysis; conditions that name no
+head (value vectors) are compared with other positions instead.
 
 The rule is that of the analysis too (:mod:`headroles.scoring.causal_verdict`). With c and s the
 mean and the spread of the draws, an effect on one prompt is larger than chance if
@@ -115,7 +115,7 @@ def random_others(
         f"{choices} of {what} of {where}."
         if drawn.same_layers
         else f"{choices} of {what}. There are too few in {where}, so heads of the nearest layers "
-        "stand in. This control is weaker, because layers differ."
+        "are used too. This control is weaker, because layers differ."
     )
     return Control(tuple(_swapped(condition, sorted(others)) for others in drawn.conditions), note)
 

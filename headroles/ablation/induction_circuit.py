@@ -48,7 +48,7 @@ SEGMENT = (12, 24)
 TEXTS = 16
 """Repeated sequences of the lesson."""
 LEAST_DROP = 0.01
-"""Of an activation, 0..1: less counts as no drop."""
+"""The least drop of an activation (0..1) that counts as one."""
 _MOST_CELLS = 4_000_000
 """Attention cells of a layer in one pass."""
 
@@ -100,7 +100,8 @@ class Drop:
     texts: int
     """Texts behind the means."""
     is_after: bool
-    """Whether the head lies in a later layer than some knocked-out head: else nothing can reach."""
+    """Whether the head lies in a later layer than some knocked-out head; otherwise it cannot be
+    affected."""
 
     @property
     def verdict(self) -> CausalVerdict:

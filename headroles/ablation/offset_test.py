@@ -1,20 +1,20 @@
-"""The redundancy test: does a head carry what stands k tokens back?
+"""The offset test: does a head carry what is k tokens back?
 
-Take a position t of a text, and hide from it the value vector at t - k in the head's layer (all
-heads of the layer lose that look; no other position does). How far the next-token distribution
-moves is how much the layer reads there::
+Take a position t of a text, and hide from it the value vector at t - k in the head's layer (from
+all heads of the layer, and from no other position). How far the next-token distribution moves is
+how much the layer reads there::
 
     with(k)    = KL(untouched || value at t-k hidden)
     without(k) = KL(head off at t || head off at t and value at t-k hidden)
 
-If the head is what reads offset k, then without it hiding the value changes little: the hiding is
-*redundant*. Over n samples::
+If this head is the one that reads offset k, hiding the value changes little without it: the hiding
+is *redundant*. Over n samples::
 
     carried(k)  = mean(with(k) - without(k))             in nats
     redundancy  = 1 - sum(without(k)) / sum(with(k))     1: all of it, 0: nothing
 
 A previous-token head peaks at k = 1. The control is the same with a random other head of the layer
-switched off. Errors: standard error of the mean over samples; jackknife for the ratio (Efron &
+ablated. Errors: standard error of the mean over samples; jackknife for the ratio (Efron &
 Stein 1981).
 
 >>> samples = draw_samples(loaded, SENTENCES, n=50, offsets=8)  # doctest: +SKIP
@@ -43,9 +43,9 @@ from headroles.texts import encode
 from headroles.types import Head
 
 OFFSETS = 8
-"""How far back is looked, if nothing else is said."""
+"""The largest offset by default."""
 SAMPLES = 48
-"""Positions that are tested, if nothing else is said."""
+"""The number of tested positions by default."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Profile:
     redundancy_error: float
     """Its standard error, by jackknife over samples; NaN with one sample."""
     other_redundancy: float | None
-    """The same for random other heads of the layer, on average; None without any."""
+    """The same for random other heads of the layer, on average; None without others."""
 
     @property
     def peak(self) -> int:
@@ -127,7 +127,7 @@ def draw_samples(
     if not every:
         raise AnalysisError(
             f"No text has {offsets + 1} tokens, so nothing can be tested {offsets} back.",
-            hint="Look less far back.",
+            hint="Choose a smaller offset.",
             value=offsets,
         )
     return random.Random(seed).sample(every, min(n, len(every)))
@@ -174,7 +174,7 @@ def _moved(outcomes: Sequence[Outcome]) -> Float[Tensor, " offset"]:
 
 
 def profile(measured: Sequence[Measured]) -> Profile:
-    """Put the samples together.
+    """Combine the samples of a head.
 
     Raises:
         AnalysisError: without a sample.

@@ -27,9 +27,9 @@ class Comparison:
     kl: float
     """0.. nats, KL(untouched || condition) of the next-token distributions."""
     loss_change: float | None
-    """Nats a token, mean over the prompt; None without losses."""
+    """Nats per token, mean over the prompt; None without losses."""
     repeat_loss_change: float | None
-    """Nats a token, mean over the repeated tokens; None where there are none."""
+    """Nats per token, mean over the repeated tokens; None where there are none."""
 
     @property
     def surprise(self) -> float:
@@ -56,7 +56,7 @@ def compare(
     Args:
         clean: the untouched run's outcome.
         other: the condition's.
-        answer: the token id whose rank and probability are told.
+        answer: the token id whose rank and probability are reported.
         token_ids: [pos] the prompt's ids; needed for the loss on its repeated part.
     """
     before, after = clean.logits.double().log_softmax(-1), other.logits.double().log_softmax(-1)

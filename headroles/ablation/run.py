@@ -1,4 +1,4 @@
-"""Running conditions: every row of a batch holds one, so that many knock-outs are one pass."""
+"""Running conditions: one per row of a batch, so that many knock-outs take one pass."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ def ablate(
     """Run a prompt untouched and under every condition, in as few passes as memory allows.
 
     Returns:
-        The untouched outcome first, then one for every condition, in order.
+        The untouched outcome first, then that of every condition, in order.
 
     Raises:
-        UnknownHeadError, UnknownPositionError: if a condition names what is not there.
+        UnknownHeadError, UnknownPositionError: if a condition names a head or position that does
+            not exist.
     """
     rows = [encoding.token_ids] * (len(conditions) + 1)
     return tuple(run_conditions(loaded, rows, [UNTOUCHED, *conditions], losses=losses))
@@ -131,7 +132,7 @@ def token_losses(
 
 
 def reference_means(loaded: LoadedModel) -> HeadMeans:
-    """Every head's mean output over the project's reference sentences; once a model.
+    """Every head's mean output over the project's reference sentences; computed once per model.
 
     Raises:
         UnsupportedModelError: if the outputs of single heads cannot be had.

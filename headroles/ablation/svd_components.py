@@ -1,4 +1,4 @@
-"""Below the head: the ranked components of its QK and OV maps, and the model without one of them.
+"""Below the head: the ranked components of its QK and OV maps, and the model without some of them.
 
 A head reads and writes through two maps of the residual stream (Elhage et al. 2021); row vectors,
 x after the layer's norm:
@@ -103,7 +103,7 @@ class Removed:
 def writing_weights(
     output: Float[Tensor, "head d_head d_model"], directions: Float[Tensor, "component d_model"]
 ) -> tuple[Float[Tensor, "head component d_head"], Float[Tensor, "head d_head component"]]:
-    """For each head, what z is read with (``W_O v``) and the w that takes the part away.
+    """For each head, what z is read with (``W_O v``) and the w that removes that part.
 
     For several orthogonal directions at once the w are corrected for each other: after
     ``z' = z - (z @ reads) @ w`` the output of a head has no part along any of them.
@@ -197,7 +197,7 @@ def remove(
         if not all(0 <= number < most for number in removal.components):
             raise DecompositionError(
                 f"There is no component {max(removal.components) + 1}.",
-                hint=f"The map of this head has {most}.",
+                hint=f"The map of this head has {most} components.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
     ids = torch.tensor(token_ids)
@@ -235,7 +235,7 @@ def _without(
             edit = ov_edit(weights, split, head.head, part)
             logits = run_edited(loaded, rows, outputs={head.layer: edit}).logits
         else:
-            # Without edits it is a plain pass: PyVene would take the hook on the queries away.
+            # Without edits it is a plain pass: PyVene would remove the hook on the queries.
             with loaded.lock, queries_without(loaded, head, split, part):
                 logits = run_edited(loaded, rows).logits
         yield from (_outcome(own, ids) for own in logits)
@@ -292,7 +292,7 @@ def offset_scores(
     """
     if split.kind != QK:
         raise DecompositionError(
-            "Only QK components add to attention scores.", hint="Take qk_components()."
+            "Only QK components add to attention scores.", hint="Use qk_components()."
         )
     top, scale = min(top, len(split.S)), layer_weights(loaded, head.layer).scale
     # Row 0 is untouched, row 1 + i lacks component i: the difference is what it adds.
@@ -332,18 +332,20 @@ def _centred(scores: Float[Tensor, "row query key"]) -> Float[Tensor, "row query
 
 def remarks(loaded: LoadedModel, head: Head) -> list[str]:
     """What a reader should know about this model's components, each in a sentence."""
-    found, said = layout(loaded), []
-    if found.positions == "rotary":
-        said.append(
+    attention, sentences = layout(loaded), []
+    if attention.positions == "rotary":
+        sentences.append(
             "This model rotates queries and keys by their position. The QK components are those of "
-            "two tokens at the same place; a removed one is removed at every distance."
+            "two tokens at the same position; a removed component is removed at every distance."
         )
-    if found.positions == "bias":
-        said.append("What this model's position bias adds to the scores is no part of them.")
-    if found.score_cap:
-        said.append("Scores are shown before the model's cap squashes them.")
-    if found.output_normed:
-        said.append("This model norms what heads write once more before it is added.")
+    if attention.positions == "bias":
+        sentences.append(
+            "The components leave out what this model's position bias adds to the scores."
+        )
+    if attention.score_cap:
+        sentences.append("Scores are shown before the model's cap squashes them.")
+    if attention.output_normed:
+        sentences.append("This model normalises what heads write once more before adding it.")
     if attention_norm(loaded, head.layer).kind != "none":
-        said.append("What is read is the residual stream after the layer's norm.")
-    return said
+        sentences.append("The head reads the residual stream after the layer's norm.")
+    return sentences

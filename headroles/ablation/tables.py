@@ -1,4 +1,4 @@
-"""A prompt under many knock-outs, put into words: what is still first, and what is said instead.
+"""A prompt under many knock-outs, as sentences: is the answer still first, and what replaces it?
 
 One row of a :class:`PromptTable` is one condition against the untouched run: where the answer
 stands now, what the model says instead, which logits rose and fell.
@@ -24,7 +24,7 @@ from headroles.texts import ReadyPrompt, encode, token_texts
 from headroles.types import Encoding, Head
 
 TOP = 5
-"""Tokens per direction, if nothing else is said."""
+"""Tokens per direction by default."""
 MOST = 20
 """Most tokens per direction."""
 
@@ -88,7 +88,7 @@ class PromptTable:
     says_probability: float
     """0..1, how sure it is."""
     position: int
-    """The position that the conditions are about, as far as they are about one."""
+    """The position that one-position conditions act on."""
     rows: tuple[Row, ...]
     """One per condition, in order."""
     vocabulary: int = 0
@@ -121,7 +121,8 @@ def tabulate(
         kind: the group of a ready prompt.
 
     Raises:
-        HeadrolesError: if the prompt cannot be run, or a condition names what is not there.
+        HeadrolesError: if the prompt cannot be run, or a condition names a head or position that
+            does not exist.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
     made = conditions(encoding) if callable(conditions) else conditions
@@ -143,7 +144,7 @@ def tabulate(
 
 
 def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -> Answer:
-    """The token to watch: the first one of what was named, or the model's own guess.
+    """The token to watch: the first token of the named answer, or the model's own guess.
 
     A word after a word starts with a space in most vocabularies, and nobody types it: of the answer
     with and without one, the model's likelier reading is taken.
@@ -210,7 +211,7 @@ def _first(loaded: LoadedModel, outcome: Outcome) -> tuple[str, float]:
 
 
 def verdict(comparison: Comparison, *, answer: str, says: str) -> str:
-    """Whether the answer is still first; if not, what it falls to and what is said instead.
+    """Whether the answer is still first; if not, what it falls to and what the model says instead.
 
     >>> verdict(Comparison(7, 1, 0.03, 0.72, 1.0, None, None), answer=" sat", says=" ran")
     '“ sat” falls from 1st to 7th (72% → 3%). The model now says “ ran”.'
@@ -269,7 +270,7 @@ def standard_conditions(
 
 
 def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
-    """Heads in words; many of them as a count.
+    """Heads as a list; many of them as a count.
 
     >>> short_list([Head(1, head) for head in range(7)])
     '7 heads (L1H0, L1H1, L1H2, …)'

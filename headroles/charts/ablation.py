@@ -20,7 +20,7 @@ def control_strip(
     """A diamond for the effect, a ring for each draw of the control, its mean and spread.
 
     Args:
-        judgement: the effect and what the control amounts to.
+        judgement: the effect beside the control's.
         others: (heads, effect) of each draw.
         name: what was knocked out.
         axis: what the effect is, with its unit.
@@ -94,7 +94,7 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
         color=colour,
         shape=shape,
         tooltip=[
-            alt.Tooltip("who:N", title="switched off"),
+            alt.Tooltip("who:N", title="ablated"),
             alt.Tooltip("offset:O", title="tokens back"),
             alt.Tooltip("carried:Q", title="carried (nats)", format="+.3f"),
         ],
@@ -123,7 +123,7 @@ def _profile_records(profile: Profile, *, head: str) -> list[dict[str, object]]:
 
 
 def _zero() -> alt.Chart:
-    """A dashed line at nothing."""
+    """A dashed line at zero."""
     frame = pd.DataFrame([{"at": 0}])
     return alt.Chart(frame).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
 

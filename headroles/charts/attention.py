@@ -1,9 +1,9 @@
 """Charts of one head: its attention pattern and its offset profile.
 
-As in :mod:`headroles.charts`, whose colours they share, a chart takes plain numbers and never knows
-the page's theme. A long prompt has more cells than a screen has room for (20,100 at 200 tokens), so
-a pattern over more than :data:`MOST` tokens is drawn in blocks of b x b cells, each shaded by its
-largest weight, and only the blocks are sent.
+As in :mod:`headroles.charts`, whose colours are used here, a chart takes plain numbers and does not
+depend on the page's theme. A long prompt has more cells than a screen has room for (20,100 at 200
+tokens), so a pattern over more than :data:`MOST` tokens is drawn in blocks of b x b cells, each
+shaded by its largest weight, and only the blocks are sent.
 
 >>> cells = pattern_cells(attention, targets)  # doctest: +SKIP
 >>> chart = attention_pattern(cells, labels, ROLES["induction"])  # doctest: +SKIP
@@ -43,7 +43,7 @@ class Cells(NamedTuple):
     """What an attention pattern draws."""
 
     frame: pd.DataFrame
-    """One row a square: query and key (its first positions), weight 0..1, target."""
+    """One row per square: query and key (its first positions), weight 0..1, target."""
     block: int
     """Cells along the side of a square; 1 where every cell is drawn."""
     first: int
@@ -58,12 +58,12 @@ def pattern_cells(
     *,
     window: tuple[int, int] | None = None,
 ) -> Cells:
-    """The causal squares of a pattern, with those marked in which the role predicts a cell.
+    """The causal squares of a pattern, marked where the role predicts a cell.
 
     Args:
         attention: [query key] one head's pattern.
         targets: the cells that the role predicts.
-        window: first and last position to draw; all of them where none is given.
+        window: first and last position to draw; by default all of them.
     """
     weights = np.asarray(attention, dtype=np.float32)
     first, last = window or (0, len(weights) - 1)
@@ -220,14 +220,14 @@ def _title(lines: Sequence[str]) -> alt.TitleParams:
 
 
 def _sparse_distances(bars: int) -> str:
-    """Every label where there is room; else only every third distance, and what is no distance."""
+    """Every label where there is room; else every third distance and all other labels."""
     number = "toNumber(replace(datum.label, '−', ''))"
     keep = f"width / {bars} >= 26 || !isValid({number}) || {number} % 3 == 0"
     return f"{keep} ? datum.label : ''"
 
 
 def _distances(records: Sequence[Mapping[str, object]]) -> alt.Chart:
-    """The distances along the x axis, with what a pointer is told of each."""
+    """The distances along the x axis, each with its tooltip."""
     frame = pd.DataFrame(records)
     frame[["share", "chance"]] = frame[["share", "chance"]].round(4)
     order = list(frame["label"])
@@ -251,7 +251,7 @@ def _distances(records: Sequence[Mapping[str, object]]) -> alt.Chart:
             alt.Tooltip("name:N", title="distance"),
             alt.Tooltip("share:Q", title="mean attention", format=".1%"),
             alt.Tooltip("chance:Q", title="an even spread", format=".1%"),
-            alt.Tooltip("rows:Q", title="tokens behind it"),
+            alt.Tooltip("rows:Q", title="tokens averaged"),
         ],
     )
 
@@ -261,7 +261,7 @@ def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
 
     Args:
         records: in the order of drawing: label, name, share 0..1, chance 0..1, rows, alone
-            (drawn hollow, because it is no distance).
+            (drawn hollow, because it is not a distance).
     """
     base = _distances(records)
     scale = alt.Scale(domain=[0, 1], nice=False)

@@ -1,6 +1,7 @@
 """Charts of the Circuits page: positional scores, and composition between heads.
 
-Colours are those of :mod:`headroles.charts`; a shade is always printed or told in the tooltip too.
+Colours are those of :mod:`headroles.charts`; the number behind a shade is always printed or in the
+tooltip.
 
 >>> chart = offset_scores([0.1, 2.3, 0.4])  # doctest: +SKIP
 """
@@ -71,10 +72,10 @@ def _size(height: int) -> dict[str, object]:
 
 
 def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> alt.LayerChart:
-    """A square a pair of heads; the strongest pairs have a frame and their number.
+    """One square per pair of heads; the strongest pairs have a frame and their number.
 
     Args:
-        records: one a pair: earlier, later (labels), value, hundredths, top (whether
+        records: one per pair: earlier, later (labels), value, hundredths, top (whether
             it is among the strongest).
         unit: what the number is, for the tooltip.
     """

@@ -1,7 +1,7 @@
 """The picture of a detection pattern.
 
-As in :mod:`headroles.charts`, whose colours they share, a chart takes plain records and never knows
-the page's theme.
+As in :mod:`headroles.charts`, whose colours are used here, a chart takes plain records and does not
+depend on the page's theme.
 
 >>> chart = pattern_picture([(2, 1, 1.0)], ["start", "·The", "·cat"])  # doctest: +SKIP
 """

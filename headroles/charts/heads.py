@@ -1,9 +1,9 @@
 """Charts: plain records in, an Altair chart out. The only place that imports altair.
 
-A chart never knows the page's theme. Two mid-tone colours (a blue and an orange that people with
-any colour vision tell apart) keep a contrast of at least 3.6 to 1 on white and on the dark
-background; text and ticks take the page's own text colour; shades are opacities. What a colour
-says, a shape or a word says too.
+A chart does not depend on the page's theme. Two mid-tone colours (a blue and an orange that people
+with any colour vision tell apart) keep a contrast of at least 3.6 to 1 on white and on the dark
+background; text and ticks take the page's own text colour; shades are opacities. A shape or a word
+repeats what each colour says.
 
 >>> chart = head_bars(records, ROLES["induction"])  # doctest: +SKIP
 """
@@ -31,13 +31,13 @@ SELECTION = "head"
 """Name of the selection in every clickable chart."""
 
 ROW = 42
-"""Pixels a bar with its line of text takes."""
+"""Pixels that a bar takes with its line of text."""
 _UPRIGHT = "M0,-1L0,1"
 _BELOW = 9  # pixels from the middle of a row down to its bar
 
 
 def head_of_event(event: object) -> Head | None:
-    """The head that was clicked, from what Streamlit hands back for a chart; None for no head.
+    """The head that was clicked, from a chart's Streamlit event; None for no head.
 
     >>> head_of_event({"selection": {"head": [{"layer": 3, "head": 6}]}})
     Head(layer=3, head=6)
@@ -72,7 +72,7 @@ def _share_axis(title: str | None, *, unit: str = "%", **settings: object) -> al
 
 
 def share_title(role: Role) -> str:
-    """What a number of this role is a number of."""
+    """What a score of this role measures."""
     if role.unit == LOGITS:
         return "direct effect"
     if role.unit == RATE:
@@ -211,7 +211,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
 
 
 def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
-    """Whether a map has room for a number in every cell: up to 16 heads a layer."""
+    """Whether a map has room for a number in every cell: up to 16 heads per layer."""
     return max(int(record["head"]) for record in records) < 16
 
 
@@ -225,12 +225,12 @@ def head_map(
 ) -> alt.LayerChart:
     """Every head of the model, layer by head, shaded by a number.
 
-    Blue is a number above zero, orange one below, and the number in the cell says it too; a cell
-    without a number is empty and has a dashed border.
+    Blue is above zero and orange below; the number in the cell shows the sign too. A cell without
+    a number is empty and has a dashed border.
 
     Args:
         records: one per head: layer, head, label, value (None without one), shade (0..1), number
-            (what stands in the cell), against, active, listed, papers, shown.
+            (the text in the cell), against, active, listed, papers, shown.
         title: names the values.
         opened: the head that is looked at; its cell is framed.
         clickable: whether a click selects a head.

@@ -1,6 +1,6 @@
-"""The charts of the circuit lesson and of components: bars with errors, each named in words.
+"""The charts of the circuit lesson and of components: bars with errors, each labelled.
 
-Colours and marks are those of :mod:`headroles.charts`; what a colour says, a word says too.
+Colours and marks are those of :mod:`headroles.charts`; a word repeats what each colour says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CIRCUIT_ALT = (
     "token back and notes that A stood before it. Step 2: at the later A an induction head looks "
     "for a token that follows an A, finds B by that note, and copies B as its guess."
 )
-"""What :func:`circuit` shows, in words."""
+"""The alternative text of :func:`circuit`."""
 
 
 def circuit() -> alt.LayerChart:
@@ -37,7 +37,7 @@ def circuit() -> alt.LayerChart:
          {"x": 0.5, "y": -2.4, "text": "Step 2 · induction head", "bold": True},
          {"x": 0.5, "y": -3.0, "text": "A looks for “a token after A”, copies it", "bold": False}]
     )  # fmt: skip
-    said = alt.Chart(words).encode(x=place, y=y, text="text:N")
+    captions = alt.Chart(words).encode(x=place, y=y, text="text:N")
     note = alt.Chart(pd.DataFrame([{"x": 2.18, "y": 1.0, "text": "note: after A"}]))
     return _finish(
         alt.layer(
@@ -51,10 +51,12 @@ def circuit() -> alt.LayerChart:
             note.mark_text(fontSize=12, fontStyle="italic", align="left", color=INK).encode(
                 x=place, y=y, text="text:N"
             ),
-            said.transform_filter("datum.bold").mark_text(
+            captions.transform_filter("datum.bold").mark_text(
                 fontSize=14, fontWeight="bold", align="left", color=INK
             ),
-            said.transform_filter("!datum.bold").mark_text(fontSize=13, align="left", color=INK),
+            captions.transform_filter("!datum.bold").mark_text(
+                fontSize=13, align="left", color=INK
+            ),
         ),
         height=250,
     )

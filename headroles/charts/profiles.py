@@ -17,7 +17,7 @@ def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart
     """A head's mean attention by distance on sentences and on random tokens, with errors.
 
     Args:
-        records: one a distance and kind of text: distance, text (``sentences`` or ``random
+        records: one per distance and kind of text: distance, text (``sentences`` or ``random
             tokens``), share, low, high, chance, shown.
     """
     frame = pd.DataFrame(records)

@@ -1,7 +1,7 @@
-"""Two prompts in one chart: two bars a head, the first prompt's above the second's.
+"""Two prompts in one chart: two bars per head, the first prompt's above the second's.
 
-As in :mod:`headroles.charts`, whose colours and marks it shares, colour and fill say the state of a
-head; which prompt a bar belongs to is said by its place and by the number in front of it.
+As in :mod:`headroles.charts`, whose colours and marks it shares, colour and fill show the state of
+a head; its place and the number in front of it show which prompt a bar belongs to.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _UPRIGHT = "M0,-1L0,1"
 
 
 def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
-    """Two bars a head, 0 to 1, each with its own chance mark and the threshold.
+    """Two bars per head, 0 to 1, each with its own chance mark and the threshold.
 
     Args:
-        records: two a head: top, bottom, middle, line, from and to in pixels, side (1 or 2), layer,
-            head, label, value, chance, threshold, state, applies, number, idle, first, second,
-            change, turned.
+        records: two per head: top, bottom, middle, line, from and to in pixels, side (1 or 2),
+            layer, head, label, value, chance, threshold, state, applies, number, idle, first,
+            second, change, turned.
         role: names the axis.
     """
     frame = pd.DataFrame(records)

@@ -1,6 +1,6 @@
-"""Where a detection score misleads: what happened here, and why, in plain words.
+"""Where a detection score misleads: what happened here, and why, in plain English.
 
->>> [trap.kind for trap in traps(found, 0, "mul")]  # doctest: +SKIP
+>>> [caveat.kind for caveat in caveats_of(detection, 0, "mul")]  # doctest: +SKIP
 ['covers_much']
 """
 
@@ -38,43 +38,43 @@ class Caveat(NamedTuple):
     """The heads that it concerns."""
 
 
-def caveats_of(found: Detection, place: int, measure: str) -> list[Caveat]:
-    """Every trap that a pattern falls into by a measure, worst first.
+def caveats_of(detection: Detection, place: int, measure: str) -> list[Caveat]:
+    """Every way in which a pattern's score by a measure misleads, worst first.
 
     Args:
-        found: from :func:`headroles.detector.detection.detect`.
-        place: the pattern's place in ``found.patterns``.
+        detection: from :func:`headroles.detector.detection.detect`.
+        place: the pattern's place in ``detection.patterns``.
         measure: ``activation``, ``mul`` or ``abs``.
     """
-    asked = (_undefined, _excluded, _covers_much, _on_nothing, _below, _numbers, _ceiling, _no_row)
-    return [trap for one in asked if (trap := one(found, place, measure)) is not None]
+    checks = (_undefined, _excluded, _covers_much, _on_nothing, _below, _numbers, _ceiling, _no_row)
+    return [caveat for check in checks if (caveat := check(detection, place, measure)) is not None]
 
 
 def named(heads: Sequence[Head]) -> str:
-    """Some heads by name, the others by their number."""
+    """Some heads by name, the others as a count."""
     labels = [head.label for head in heads[:MOST_NAMED]]
     more = len(heads) - len(labels)
     return listing([*labels, *([f"{more} more"] if more else [])])
 
 
-def _undefined(found: Detection, place: int, measure: str) -> Caveat | None:
-    heads = found.undefined(place, measure) if measure == "mul" else []
+def _undefined(detection: Detection, place: int, measure: str) -> Caveat | None:
+    heads = detection.undefined(place, measure) if measure == "mul" else []
     if not heads:
         return None
     return Caveat(
         "undefined",
         "Undefined scores",
-        f"{named(heads)} put all attention where you exclude it on at least one prompt. mul then "
-        "divides nothing by nothing (0 / 0). Such a prompt is left out of the mean and of n; with "
+        f"{named(heads)} put all attention on cells that you exclude, on at least one prompt. mul "
+        "then divides zero by zero. Such a prompt is left out of the mean and of n; with "
         "no prompt left the cell shows “?”. TransformerLens would return NaN.",
         tuple(heads),
     )
 
 
-def _excluded(found: Detection, place: int, measure: str) -> Caveat | None:
-    if measure == "activation" or not (found.exclude_bos or found.exclude_current_token):
+def _excluded(detection: Detection, place: int, measure: str) -> Caveat | None:
+    if measure == "activation" or not (detection.exclude_bos or detection.exclude_current_token):
         return None
-    if float(found.filled[place].max()) > 0 or int(found.rows[place].max()) == 0:
+    if float(detection.filled[place].max()) > 0 or int(detection.rows[place].max()) == 0:
         return None
     return Caveat(
         "excluded",
@@ -84,26 +84,27 @@ def _excluded(found: Detection, place: int, measure: str) -> Caveat | None:
     )
 
 
-def _covers_much(found: Detection, place: int, measure: str) -> Caveat | None:
-    chance = found.summary(place, "mul").chance
+def _covers_much(detection: Detection, place: int, measure: str) -> Caveat | None:
+    chance = detection.summary(place, "mul").chance
     if measure != "mul" or not chance > COVERS:
         return None
-    mean = found.summary(place, "mul").mean
+    mean = detection.summary(place, "mul").mean
     lowest = float(mean[~mean.isnan()].min()) if bool((~mean.isnan()).any()) else chance
     return Caveat(
         "covers_much",
         "A pattern that predicts nearly everything is always right",
-        f"A head that looks everywhere alike already gets {percent(chance)} under mul, and even "
-        f"the lowest head gets {percent(lowest)}. Under mul a broader guess never scores lower: "
-        "a pattern of ones everywhere gives every head 100%. When a measure becomes a target, it "
-        "stops being a good measure (Goodhart's law). Look at the activation beside its chance.",
+        f"A head that spreads its attention evenly already gets {percent(chance)} under mul, and "
+        f"even the lowest head gets {percent(lowest)}. Under mul a broader guess never scores "
+        "lower: a pattern of ones everywhere gives every head 100%. When a measure becomes a "
+        "target, it stops being a good measure (Goodhart's law). Look at the activation beside "
+        "its chance.",
     )
 
 
-def _on_nothing(found: Detection, place: int, measure: str) -> Caveat | None:
-    if measure == "activation" or not (found.exclude_bos or found.exclude_current_token):
+def _on_nothing(detection: Detection, place: int, measure: str) -> Caveat | None:
+    if measure == "activation" or not (detection.exclude_bos or detection.exclude_current_token):
         return None
-    mean, kept = found.summary(place, measure).mean, kept_share(found, place)
+    mean, kept = detection.summary(place, measure).mean, kept_share(detection, place)
     heads = [Head(*at) for at in ((mean > NOTABLE) & (kept < LITTLE)).nonzero().tolist()]
     if not heads:
         return None
@@ -114,7 +115,7 @@ def _on_nothing(found: Detection, place: int, measure: str) -> Caveat | None:
         if measure == "mul"
         else "abs finds little to disagree with in a row that is all but empty"
     )
-    also = f" So it is with {more} more head{'s' if more > 1 else ''}." if more else ""
+    also = f" The same is true of {more} more head{'s' if more > 1 else ''}." if more else ""
     return Caveat(
         "on_nothing",
         "A high score on next to no attention",
@@ -130,25 +131,25 @@ def _fine(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 
-def _below(found: Detection, place: int, measure: str) -> Caveat | None:
-    mean = found.summary(place, "abs").mean
+def _below(detection: Detection, place: int, measure: str) -> Caveat | None:
+    mean = detection.summary(place, "abs").mean
     if measure != "abs" or not bool((mean < -1).any()):
         return None
     heads = [Head(*at) for at in (mean < -1).nonzero().tolist()]
     return Caveat(
         "below",
         "Below −1",
-        f"{len(heads)} head{'' if len(heads) == 1 else 's'} fall below −1, though abs is said to "
+        f"{len(heads)} head{'' if len(heads) == 1 else 's'} fall below −1, though abs is meant to "
         f"run from −1 to 1; the lowest is at {float(mean.nan_to_num(0).min()):.2f}. The pattern "
-        f"expects up to {float(found.largest_row[place]):.3g} times a row's whole attention in one "
-        "row; a row of attention sums to 1, so every head is far off. Rows of a pattern that sum "
-        "to 1 at most stay within the range.",
+        f"expects up to {float(detection.largest_row[place]):.3g} times a row's whole attention in "
+        "one row; a row of attention sums to 1, so every head is far off. Rows of a pattern that "
+        "sum to 1 at most stay within the range.",
         tuple(heads),
     )
 
 
-def _numbers(found: Detection, place: int, measure: str) -> Caveat | None:
-    if bool(found.binary[place]) or measure == "abs":
+def _numbers(detection: Detection, place: int, measure: str) -> Caveat | None:
+    if bool(detection.binary[place]) or measure == "abs":
         return None
     what = (
         "mul cannot tell whether a head splits its attention 20 : 80 or 80 : 20 as you painted it"
@@ -162,28 +163,28 @@ def _numbers(found: Detection, place: int, measure: str) -> Caveat | None:
     )
 
 
-def _ceiling(found: Detection, place: int, measure: str) -> Caveat | None:
-    if measure != "mul" or found.exclude_bos or found.exclude_current_token:
+def _ceiling(detection: Detection, place: int, measure: str) -> Caveat | None:
+    if measure != "mul" or detection.exclude_bos or detection.exclude_current_token:
         return None
-    best = float(found.filled[place][found.fits[place]].mean())
+    best = float(detection.filled[place][detection.fits[place]].mean())
     if not 0 < best < 0.9:
         return None
     return Caveat(
         "ceiling",
-        "Nobody can reach 1",
+        "No head can reach 1",
         f"Only {percent(best)} of the rows hold a predicted cell, and mul divides by all rows: a "
         f"perfect head would get {best:.2f} here. The activation counts only the rows where the "
         "pattern can show.",
     )
 
 
-def _no_row(found: Detection, place: int, measure: str) -> Caveat | None:
-    rows = found.rows[place][found.fits[place]]
+def _no_row(detection: Detection, place: int, measure: str) -> Caveat | None:
+    rows = detection.rows[place][detection.fits[place]]
     if measure != "activation" or bool((rows > 0).any()):
         return None
-    everything = float(found.filled[place].max()) > 0
+    everything = float(detection.filled[place].max()) > 0
     why = (
-        "it predicts every cell of the rows that it predicts anything in, and a head cannot help "
+        "it predicts every cell of the rows in which it predicts any, and a head cannot help "
         "looking there"
         if everything
         else "it predicts no cell there"
@@ -191,11 +192,11 @@ def _no_row(found: Detection, place: int, measure: str) -> Caveat | None:
     return Caveat(
         "no_row",
         "Nothing to judge by",
-        f"On {'this prompt' if len(rows) == 1 else 'these prompts'} the pattern says nothing: "
+        f"On {'this prompt' if len(rows) == 1 else 'these prompts'} the pattern cannot be judged: "
         f"{why}. So there is no activation (the cells show “?”).",
     )
 
 
-def kept_share(found: Detection, place: int) -> torch.Tensor:
+def kept_share(detection: Detection, place: int) -> torch.Tensor:
     """[layer head] the mean share of attention that the exclusions leave, over the prompts."""
-    return found.kept[found.fits[place]].mean(0)
+    return detection.kept[detection.fits[place]].mean(0)

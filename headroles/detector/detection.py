@@ -2,7 +2,7 @@
 
 Let A[q, k] be a head's attention on a prompt of n tokens, D[q, k] a detection pattern and M the
 cells that are kept: all causal ones, without column 0 (``exclude_bos``) and without the diagonal
-(``exclude_current_token``) where that is asked. Three measures compare A and D:
+(``exclude_current_token``) if requested. Three measures compare A and D:
 
 ==============  =====================================================  =========================
 measure         number                                                 source
@@ -17,11 +17,11 @@ exclusions are theirs alone: an activation always keeps the whole row, so that a
 cannot pass. Each measure has its *chance*: the number of a head that spreads its attention evenly.
 
 All three are linear in A for a pattern of zeros and ones (then |A - D| = A + D - 2AD), so one
-matrix product a layer serves all patterns. A prompt's score is a mean's part; the mean over prompts
-comes with its standard error.
+matrix product per layer serves all patterns. Scores are averaged over prompts, with the standard
+error of the mean.
 
->>> found = detect(load_model("demo"), prompts, BUILT_IN)  # doctest: +SKIP
->>> found.summary(1, "activation").mean.max()  # doctest: +SKIP
+>>> detection = detect(load_model("demo"), prompts, BUILT_IN)  # doctest: +SKIP
+>>> detection.summary(1, "activation").mean.max()  # doctest: +SKIP
 tensor(0.9731)
 """
 
@@ -47,7 +47,7 @@ MEASURES = ("activation", "mul", "abs")
 MOST_PATTERNS = 12
 """Patterns of one detection, at most."""
 MAX_CELLS = 500_000
-"""Prompts x length^2 that run together: about 25 MB of attention a layer for twelve heads."""
+"""Prompts x length^2 that run together: about 25 MB of attention per layer for twelve heads."""
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(prompts done, prompts in all)``."""
@@ -55,7 +55,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class CellWeights:
-    """Patterns laid over a batch of prompts: the D, M and W of the module's docstring."""
+    """Patterns on a batch of prompts: the D, M and W of the module's docstring."""
 
     drawn: Float[Tensor, "pattern batch query key"]
     """[pattern batch query key] D, cut to the kept cells."""
@@ -96,7 +96,7 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What one pass found: every number of every head, by prompt."""
+    """The result of one pass: every number of every head, by prompt."""
 
     patterns: tuple[Role, ...]
     scores: Mapping[str, Float[Tensor, "pattern prompt layer head"]]
@@ -122,7 +122,7 @@ class Detection:
     exclude_bos: bool
     """Whether attention on position 0 was left out of ``mul`` and ``abs``."""
     exclude_current_token: bool
-    """Whether attention of a token on itself was."""
+    """Whether a token's attention on itself was left out of them."""
 
     def summary(self, place: int, measure: str) -> Summary:
         """The pattern at a place of :attr:`patterns`, by a measure, over all prompts."""
@@ -142,7 +142,7 @@ class Detection:
         return [Head(*at) for at in missing.nonzero().tolist()]
 
 
-def lay(
+def pattern_weights(
     patterns: Sequence[Role],
     prompts: Prompts,
     *,
@@ -157,7 +157,7 @@ def lay(
     lengths = prompts.sequences.lengths
     length = prompts.sequences.token_ids.shape[1]
     drawn = torch.stack([pattern.draw(prompts) for pattern in patterns])
-    counted = [cell_weights(one > 0, lengths=lengths) for one in drawn]
+    counted = [cell_weights(cells > 0, lengths=lengths) for cells in drawn]
     within = torch.arange(length) < lengths.unsqueeze(-1)  # [batch query]
     kept = within.unsqueeze(-1).float().expand(-1, -1, length).tril()
     if exclude_bos:
@@ -168,46 +168,46 @@ def lay(
     return CellWeights(
         drawn=drawn * kept,
         kept=kept,
-        weights=torch.stack([one.weights for one in counted]),
-        rows=torch.stack([one.rows for one in counted]),
+        weights=torch.stack([cells.weights for cells in counted]),
+        rows=torch.stack([cells.rows for cells in counted]),
         lengths=lengths,
         binary=((flat == 0) | (flat == 1)).all(-1),
     )
 
 
 def compare(
-    attention: Float[Tensor, "batch head query key"], laid: CellWeights
+    attention: Float[Tensor, "batch head query key"], patterns: CellWeights
 ) -> tuple[dict[str, Float[Tensor, "pattern batch head"]], Float[Tensor, "batch head"]]:
     """One layer's patterns against all detection patterns, from one matrix product.
 
     Args:
         attention: [batch head query key], rows of padding included.
-        laid: from :func:`lay`, over the same batch.
+        patterns: from :func:`pattern_weights`, on the same batch.
 
     Returns:
         {measure: [pattern batch head]}, and [batch head] the attention left by the exclusions.
     """
-    count = len(laid.drawn)
-    cells = torch.cat([laid.drawn, laid.weights, laid.kept.unsqueeze(0)]).flatten(2)
+    count = len(patterns.drawn)
+    cells = torch.cat([patterns.drawn, patterns.weights, patterns.kept.unsqueeze(0)]).flatten(2)
     sums = attention.flatten(-2) @ cells.permute(1, 2, 0)  # [batch head 2 * pattern + 1]
     sums = sums.permute(2, 0, 1)
     hit, activation, left = sums[:count], sums[count:-1], sums[-1]
-    predicted = laid.drawn.sum((-1, -2)).unsqueeze(-1)  # [pattern batch 1]
+    predicted = patterns.drawn.sum((-1, -2)).unsqueeze(-1)  # [pattern batch 1]
     error = left + predicted - 2 * hit  # sum of |A - D| where D is 0 or 1
-    for place in (~laid.binary).nonzero().flatten().tolist():
-        gap = (attention - laid.drawn[place].unsqueeze(1)).abs_()  # [batch head query key]
-        error[place] = (gap * laid.kept.unsqueeze(1)).sum((-1, -2))
+    for place in (~patterns.binary).nonzero().flatten().tolist():
+        gap = (attention - patterns.drawn[place].unsqueeze(1)).abs_()  # [batch head query key]
+        error[place] = (gap * patterns.kept.unsqueeze(1)).sum((-1, -2))
     scores = {
-        "activation": torch.where(laid.rows.unsqueeze(-1) > 0, activation, torch.nan),
+        "activation": torch.where(patterns.rows.unsqueeze(-1) > 0, activation, torch.nan),
         "mul": hit / left,
         # detect_head rounds the error; a tie may fall either way, as float32 sums differ by order.
-        "abs": (1 - (error.double() / laid.lengths.unsqueeze(-1)).round(decimals=3)).float(),
+        "abs": (1 - (error.double() / patterns.lengths.unsqueeze(-1)).round(decimals=3)).float(),
     }
     return scores, left
 
 
 def even_spread(length: int) -> Float[Tensor, "1 1 query key"]:
-    """[1 1 query key] a head that looks at all tokens so far alike."""
+    """[1 1 query key] a head that spreads its attention evenly over all tokens so far."""
     return (torch.ones(length, length).tril() / row_sizes(length).unsqueeze(-1)).view(
         1, 1, length, length
     )
@@ -215,7 +215,7 @@ def even_spread(length: int) -> Float[Tensor, "1 1 query key"]:
 
 @dataclass(frozen=True, eq=False)
 class BatchScores:
-    """What one batch of prompts gave."""
+    """The scores of one batch of prompts."""
 
     places: Int[Tensor, " batch"]
     """[batch] which prompts they are."""
@@ -237,7 +237,7 @@ class BatchScores:
 
 @dataclass(frozen=True, eq=False)
 class DetectionPlan:
-    """A detection in steps: :meth:`score` every batch, then :meth:`assemble` what they gave."""
+    """A detection in steps: :meth:`score` every batch, then :meth:`assemble` the scores."""
 
     patterns: tuple[Role, ...]
     """The detection patterns."""
@@ -264,7 +264,7 @@ class DetectionPlan:
             PatternError: if an expression gives no number from 0 to 1 somewhere.
         """
         some = self.prompts.some(places)
-        laid = lay(
+        patterns = pattern_weights(
             self.patterns,
             some,
             exclude_bos=self.exclude_bos,
@@ -275,23 +275,23 @@ class DetectionPlan:
         kept = torch.zeros(shape)
 
         def on_layer(layer: int, attention: Tensor) -> None:
-            by_measure, left = compare(attention, laid)
+            by_measure, left = compare(attention, patterns)
             for name, values in by_measure.items():
                 scores[name][:, :, layer] = values
-            kept[:, layer] = left / laid.lengths.unsqueeze(-1)  # a prompt's rows sum to n
+            kept[:, layer] = left / patterns.lengths.unsqueeze(-1)  # a prompt's rows sum to n
 
         each_layer(loaded, some.sequences.token_ids, on_layer)
         spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
-        even = {name: values.squeeze(-1) for name, values in compare(spread, laid)[0].items()}
+        even = {name: values.squeeze(-1) for name, values in compare(spread, patterns)[0].items()}
         return BatchScores(
             places,
             scores,
             even,
             kept,
-            rows=laid.rows,
-            filled=(laid.drawn > 0).any(-1).sum(-1) / laid.lengths,
-            largest_row=laid.drawn.sum(-1).flatten(1).amax(-1),
-            binary=laid.binary,
+            rows=patterns.rows,
+            filled=(patterns.drawn > 0).any(-1).sum(-1) / patterns.lengths,
+            largest_row=patterns.drawn.sum(-1).flatten(1).amax(-1),
+            binary=patterns.binary,
         )
 
     def assemble(self, parts: Sequence[BatchScores]) -> Detection:
@@ -356,8 +356,8 @@ def detect(
         patterns: the detection patterns.
         exclude_bos: leave attention on position 0 out of ``mul`` and ``abs``.
         exclude_current_token: leave a token's attention on itself out of them.
-        heads: the heads that are asked for; all of them, without any.
-        progress: told after every batch.
+        heads: the heads that are asked for; by default all of them.
+        progress: called after every batch.
 
     Raises:
         DetectionError: without a pattern, with too many, or if none fits a prompt.
@@ -390,7 +390,7 @@ def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern 
             f"{MOST_PATTERNS}.",
             hint="Choose at least one pattern."
             if not patterns
-            else "Leave some out: each has a map of its own.",
+            else "Leave some out: each gets a map of its own.",
             value=len(patterns),
         )
     fits = torch.stack([pattern.fits(prompts) for pattern in patterns])
@@ -400,9 +400,9 @@ def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern 
             have = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
             raise DetectionError(
                 f"The pattern “{pattern.name}” is made for a prompt of {pattern.length} tokens, "
-                f"and yours {'has' if len(prompts) == 1 else 'have'} {have} (the start token "
+                f"but yours {'has' if len(prompts) == 1 else 'have'} {have} (the start token "
                 "included).",
-                hint="Take it out, or type a prompt of that length. An expression fits any.",
+                hint="Remove it, or type a prompt of that length. An expression fits any length.",
                 value=pattern.length,
             )
     return fits

@@ -1,4 +1,4 @@
-"""Files to download: tables with their provenance, code that makes the numbers again, pictures."""
+"""Files to download: tables with their provenance, code that reproduces the numbers, pictures."""
 
 import lazy_loader
 

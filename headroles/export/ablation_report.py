@@ -1,7 +1,7 @@
 """Knock-out tables as files: a self-contained HTML report, and CSV.
 
-The report holds its style and loads nothing. Whatever was typed or decoded from a vocabulary is
-escaped, in HTML and against formulas in a spreadsheet.
+The report holds its style and loads nothing. Text that was typed or decoded from a vocabulary is
+escaped, for HTML and against formulas in a spreadsheet.
 
 >>> to_html([table], model="demo").startswith("<!doctype html>")  # doctest: +SKIP
 True
@@ -57,7 +57,8 @@ def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
-        "Every row is one run of the model with something knocked out, against the untouched run. "
+        "Every row is one run of the model with something knocked out, compared with the untouched "
+        "run. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
         "token.</p><p>In a prompt, a solid border marks the position t that one-position "
         "conditions act on, a dashed one the position before it.</p>"
@@ -73,14 +74,14 @@ def marked_strip(
     before: bool = True,
     struck: bool = False,
 ) -> str:
-    """A prompt's tokens; marked positions, the ones just before them and the rest look different.
+    """A prompt's tokens; marked positions, those just before them and the rest look different.
 
     Args:
         encoding: the prompt.
         marked: positions: solid border, with a word.
-        word: what is said of them, e.g. ``off here``.
+        word: the note on them, e.g. ``off here``.
         before: whether the token before each is marked as well: dashed border, with a word.
-        struck: whether marked tokens are struck through, because something of them is gone.
+        struck: whether marked tokens are struck through, because part of their effect is removed.
     """
     boxes = []
     for place, token in enumerate(encoding.tokens):
@@ -88,13 +89,13 @@ def marked_strip(
         if place in marked:
             kind, note = f" hr-cut{' hr-off' if struck else ''}", word
         elif before and place + 1 in marked:
-            kind, note = " hr-prev", "one before"
+            kind, note = " hr-prev", "just before"
         else:
             kind, note = "", ""
         sup = f"<sup>{escape(note)}</sup>" if note else ""
-        said = f"position {place}{f' · {note}' if note else ''}"
+        title = f"position {place}{f' · {note}' if note else ''}"
         boxes.append(
-            f'<span class="hr-token{kind}" title="{escape(said)}"><bdi>{text}</bdi>{sup}</span>'
+            f'<span class="hr-token{kind}" title="{escape(title)}"><bdi>{text}</bdi>{sup}</span>'
         )
     return (
         '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'
@@ -109,13 +110,13 @@ def _section(table: PromptTable) -> str:
 
 
 def watched(table: PromptTable) -> str:
-    """What is watched, and what the untouched model says (plain text)."""
+    """The watched token, and what the untouched model says (plain text)."""
     named = "named beforehand" if table.answer.named else "the model's own guess"
     place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
     return (
-        f"Watched: “{in_one_line(table.answer.text)}” ({named}; untouched {place} of "
-        f"{table.vocabulary:,} tokens). Untouched, the model says “{in_one_line(table.says)}” "
-        f"({percent(table.says_probability)})."
+        f"Watched token: “{in_one_line(table.answer.text)}” ({named}; {place} of "
+        f"{table.vocabulary:,} tokens in the untouched model). The untouched model says "
+        f"“{in_one_line(table.says)}” ({percent(table.says_probability)})."
     )
 
 
@@ -124,7 +125,7 @@ def condition_table(table: PromptTable) -> str:
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
-        ["Ablated", "What happens", "Says", "KL", "Loss", "Loss on repeats"]
+        ["Ablated", "What happens", "Model says", "KL", "Loss", "Loss on repeats"]
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )
@@ -171,7 +172,7 @@ def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -
 
     Args:
         tables: the tables.
-        provenance: whatever makes the numbers again, e.g. from :func:`provenance`.
+        provenance: what is needed to reproduce the numbers, e.g. from :func:`provenance`.
     """
     rows = [row for table in tables for row in table.rows]
     rose = max((len(row.rose) for row in rows), default=0)

@@ -60,7 +60,7 @@ def about(head: Head, settings: CircuitSettings) -> dict[str, object]:
 def table_csv(
     rows: Sequence[KeyRow], names: dict[int, str], provenance: dict[str, object]
 ) -> bytes:
-    """The pivot table, one line a cell: key, list (query, promoted, suppressed), rank, token."""
+    """The pivot table, one line per cell: key, list (query, promoted, suppressed), rank, token."""
     lines = [
         {
             "key": names[row.token_id],
@@ -86,7 +86,7 @@ def table_csv(
 def table_markdown(
     rows: Sequence[KeyRow], names: dict[int, str], provenance: dict[str, object]
 ) -> str:
-    """The pivot table as Markdown: a section a key."""
+    """The pivot table as Markdown: one section per key."""
     parts = [f"# {provenance.get('model', '')} {provenance.get('head', '')}".rstrip(), ""]
     parts += [f"- {name}: {value}" for name, value in provenance.items()]
     for row in rows:
@@ -122,8 +122,8 @@ _PATTERNS = (
 def example_prompt(tokenizer: PreTrainedTokenizerBase, row: KeyRow) -> str | None:
     """A prompt in which the key stands before its strongest query that can be typed, or None.
 
-    Tokenised as a whole, a text may fall into other tokens than it was put together from; only one
-    that holds both, the key first, is taken.
+    A text may be tokenised differently from the tokens that it was put together from; only a text
+    that still holds both, the key first, is used.
     """
     (key,) = token_texts(tokenizer, [row.token_id])
     for item in row.queries:

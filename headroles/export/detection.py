@@ -1,6 +1,6 @@
-"""The scores of a detection as files: tables with where they come from.
+"""The scores of a detection as files: tables with their provenance.
 
->>> text = as_csv(found, origin)  # doctest: +SKIP
+>>> text = as_csv(detection, origin)  # doctest: +SKIP
 >>> text.splitlines()[-1]  # doctest: +SKIP
 '"induction",3,7,"L3H7",true,0.01,0.002,...'
 """
@@ -21,23 +21,23 @@ from headroles.roles import Prompts
 from headroles.types import Head
 
 
-def rows(found: Detection) -> list[dict[str, object]]:
-    """One row a pattern and head: every measure with its error, chance and n.
+def rows(detection: Detection) -> list[dict[str, object]]:
+    """One row per pattern and head: every measure with its error, chance and n.
 
     A score that is not defined, or was not asked for, is None.
     """
-    layers, heads = found.asked.shape
+    layers, heads = detection.asked.shape
     table = []
-    for place, pattern in enumerate(found.patterns):
-        by = {measure: found.summary(place, measure) for measure in MEASURES}
-        left = kept_share(found, place)
+    for place, pattern in enumerate(detection.patterns):
+        by = {measure: detection.summary(place, measure) for measure in MEASURES}
+        left = kept_share(detection, place)
         for at in (Head(layer, head) for layer in range(layers) for head in range(heads)):
             row: dict[str, object] = {
                 "pattern": pattern.spec,
                 "layer": at.layer,
                 "head": at.head,
                 "label": at.label,
-                "asked": bool(found.asked[at]),
+                "asked": bool(detection.asked[at]),
             }
             for measure, summary in by.items():
                 row[measure] = _number(summary.mean[at])
@@ -55,21 +55,21 @@ def _number(value: object) -> float | None:
 
 
 def provenance(
-    found: Detection,
+    detection: Detection,
     loaded: LoadedModel,
     prompts: Prompts,
     *,
     made: str = "",
     when: datetime | None = None,
 ) -> dict[str, object]:
-    """Everything that it takes to make the same numbers again.
+    """Everything that it takes to reproduce the numbers.
 
     Args:
-        found: the detection.
+        detection: the detection.
         loaded: the model that ran.
         prompts: what it ran on.
         made: how the prompts were made, where nobody typed them.
-        when: the time of the export; now, without one.
+        when: the time of the export; by default now.
     """
     ids = prompts.sequences.token_ids.tolist()
     lengths = prompts.sequences.lengths.tolist()
@@ -79,31 +79,31 @@ def provenance(
         "libraries": library_versions(),
         "patterns": {
             role.spec: role.key.partition(":")[2] if role.length else role.name
-            for role in found.patterns
+            for role in detection.patterns
         },
-        "exclude_bos": found.exclude_bos,
-        "exclude_current_token": found.exclude_current_token,
+        "exclude_bos": detection.exclude_bos,
+        "exclude_current_token": detection.exclude_current_token,
         "prompts_made": made or "typed",
         "token_ids": [row[:length] for row, length in zip(ids, lengths, strict=True)],
         "traps": {
-            one.spec: [
-                f"{measure}: {trap.title}"
+            pattern.spec: [
+                f"{measure}: {caveat.title}"
                 for measure in MEASURES
-                for trap in caveats_of(found, place, measure)
+                for caveat in caveats_of(detection, place, measure)
             ]
-            for place, one in enumerate(found.patterns)
+            for place, pattern in enumerate(detection.patterns)
         },
     }
 
 
-def as_csv(found: Detection, origin: dict[str, object]) -> str:
+def as_csv(detection: Detection, origin: dict[str, object]) -> str:
     """The table as CSV, its provenance above it."""
-    return heads_csv(rows(found), origin)
+    return heads_csv(rows(detection), origin)
 
 
-def as_json(found: Detection, origin: dict[str, object]) -> str:
+def as_json(detection: Detection, origin: dict[str, object]) -> str:
     """The table as JSON: ``{"provenance": {...}, "heads": [...]}``."""
-    return heads_json(rows(found), origin)
+    return heads_json(rows(detection), origin)
 
 
 def pattern_csv(matrix: Sequence[Sequence[float]], tokens: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A prompt again as code: a script and a notebook that make the numbers and compare them."""
+"""A prompt as code: a script and a notebook that reproduce the numbers and compare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOW_TO = (
 def script(
     run: PromptRun, rows: Sequence[Mapping[str, object]], *, provenance: Mapping[str, object]
 ) -> str:
-    """A Python program that makes the numbers again and prints them beside those of the page.
+    """A Python program that reproduces the numbers and prints them beside those of the page.
 
     Args:
         run: the prompt's run.
@@ -58,7 +58,7 @@ def _made(provenance: Mapping[str, object]) -> str:
 def _steps(
     run: PromptRun, rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]
 ) -> list[tuple[str, str]]:
-    """What the program does, in steps: (words, code). Whatever was typed is a Python literal."""
+    """The program in steps: (explanation, code). Typed text becomes a Python literal."""
     model = run.model_name if run.model_name in CATALOGUE else provenance["source"]
     shown = "".join(
         f"    ({row['role']!r}, {row['layer']}, {row['head']}, {row['activation_score']:.8f}),\n"
@@ -68,7 +68,7 @@ def _steps(
         (
             "What was run, and the numbers that the page showed: role, layer, head, activation.",
             f"MODEL = {model!a}  # a key of the catalogue, an id on the Hub, or a folder\n"
-            f"REVISION = {provenance['revision']!a}  # of the weights that the page ran\n"
+            f"REVISION = {provenance['revision']!a}  # of the weights that the page used\n"
             f"PROMPT = {run.prompt!a}\n"
             f"TOKEN_IDS = {list(run.token_ids)}\n"
             f"SHOWN = [\n{shown}]\n",
@@ -79,7 +79,7 @@ def _steps(
             "from headroles.models import load_model, model_revision\n\n"
             "loaded = load_model(MODEL)\n"
             "if model_revision(loaded.source) != REVISION:\n"
-            "    print('Note: these are other weights than those of the page.')\n"
+            "    print('Note: these weights are not those of the page.')\n"
             "run = capture(loaded, PROMPT)\n"
             "assert list(run.token_ids) == TOKEN_IDS, 'The tokens differ: is it another model?'\n",
         ),

@@ -37,12 +37,12 @@ def chart_image(
         theme: a key of :data:`THEMES`.
         width: pixels, for a chart that has no width of its own.
         scale: pixels of a PNG for each pixel of the chart.
-        title: what the picture is of; a page says it around the chart.
+        title: the picture's own title; on a page the text around the chart says it.
 
     Raises:
         ExportError: for an unknown kind or theme, or a chart that cannot be drawn.
     """
-    _check_choice("format of pictures", kind, ("png", "svg"))
+    _check_choice("picture format", kind, ("png", "svg"))
     _check_choice("theme", theme, THEMES)
     # No data is ever fetched for a picture: a chart brings its own.
     settings = {"vl_spec": _concrete_chart(spec, theme, width, title), "allowed_base_urls": []}
@@ -68,8 +68,8 @@ def _check_choice(what: str, value: str, known: Iterable[str]) -> None:
 def _why(error: Exception) -> str:
     """The line of a converter's message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Error: " in line]
-    return (told or lines or [type(error).__name__])[0].rstrip(".:") + "."
+    errors = [line for line in lines if "Error: " in line]
+    return (errors or lines or [type(error).__name__])[0].rstrip(".:") + "."
 
 
 def _concrete_chart(
@@ -103,18 +103,18 @@ def _concrete(part: object, ink: str, width: int) -> object:
     if isinstance(part, str):
         return part.replace("currentColor", ink)
     if isinstance(part, list):
-        return [_concrete(one, ink, width) for one in part]
+        return [_concrete(item, ink, width) for item in part]
     if not isinstance(part, dict):
         return part
     # A parameter with a name holds data (the tokens), which may well say "currentColor".
     data = {"data", "datasets"} | ({"value"} if "name" in part else set())
-    found = {
+    concrete = {
         key: value if key in data else _concrete(value, ink, width) for key, value in part.items()
     }
     for side in ("width", "height"):
-        if found.get(side) == "container":
-            found[side] = width
-    return found
+        if concrete.get(side) == "container":
+            concrete[side] = width
+    return concrete
 
 
 def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

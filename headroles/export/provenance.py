@@ -18,11 +18,11 @@ LIBRARIES = ("torch", "transformers", "pyvene")
 
 
 def origin(model: str, *, when: datetime | None = None) -> dict[str, object]:
-    """What every file says first: the version of headroles, the date, and the model.
+    """The first lines of every file: the version of headroles, the date, and the model.
 
     Args:
         model: its key, folder or id on the Hub.
-        when: the time of the export; now, without one.
+        when: the time of the export; by default now.
     """
     return {
         "headroles_version": __version__,
@@ -44,14 +44,14 @@ def provenance(
     thresholds: Mapping[str, float] | None = None,
     when: datetime | None = None,
 ) -> dict[str, object]:
-    """Everything that it takes to make the same numbers again.
+    """Everything that it takes to reproduce the numbers.
 
     Args:
         run: the prompt's run.
         entry: the stored analysis beside which it is shown, if there is one.
         revision: of the weights that ran (:func:`headroles.models.loading.model_revision`).
         thresholds: {role key: threshold} as the page used them; else the entry's, else provisional.
-        when: the time of the export; now, without one.
+        when: the time of the export; by default now.
     """
     used = thresholds or (thresholds_in(entry) if entry else DEFAULT_THRESHOLDS)
     return {
@@ -76,7 +76,7 @@ def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> 
 
     Args:
         entry: the stored analysis.
-        when: the time of the export; now, without one.
+        when: the time of the export; by default now.
     """
     return {
         **origin(entry.model_name, when=when),

@@ -1,9 +1,9 @@
 """What a page shows, to download: tables with their provenance.
 
-Every table says where it comes from. A CSV begins with comment lines, ``# name: value`` with the
+Every table carries its provenance. A CSV begins with comment lines, ``# name: value`` with the
 value as JSON; ``pandas.read_csv(..., comment="#")`` passes over them and a spreadsheet shows them
-above the table. A prompt is text that anybody typed, and a spreadsheet computes what begins with
-``=``: such cells get an apostrophe in front (:func:`guarded`); in the comments the sign is escaped.
+above the table. A prompt is free text, and a spreadsheet computes what begins with ``=``: such
+cells get an apostrophe in front (:func:`guarded`); in the comments the sign is escaped.
 
 >>> print(heads_csv([{"role": "induction", "label": "L1H3", "score": 0.5}], {"model": "demo"}))
 # model: "demo"
@@ -33,7 +33,7 @@ DIGITS = 8
 
 _RISKY = re.compile(r"[\t\r\n']|[\s\"]*[=+\-@＝＋－＠]")
 """How a cell begins that a spreadsheet may compute, wide forms included (OWASP: CSV injection);
-some trim a cell before they look. The apostrophe is here so that a guard can be told from text."""
+some trim a cell before they look. An apostrophe counts too, so that a guard differs from text."""
 _AFTER_DELIMITER = re.compile(r"(?<=[,;|])([\s\"']*)([=+\-@＝＋－＠])")
 _LINE_ENDS = {mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
 
@@ -62,13 +62,13 @@ def prompt_rows(
     return [
         _row(
             role,
-            one,
+            other,
             stored=entry.role(role.key) if entry else None,
-            verdict=judge(one, role.key, scores, thresholds.get(role.key)),
+            verdict=judge(other, role.key, scores, thresholds.get(role.key)),
         )
         for role in SCORED_ROLES
-        for one in heads
-        if head in (None, one)
+        for other in heads
+        if head in (None, other)
     ]
 
 
@@ -89,11 +89,11 @@ def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
 def extended_rows(
     entry: ModelEntry, run: PromptRun | None = None, *, head: Head | None = None
 ) -> list[dict[str, object]]:
-    """Every head in every extended role, with its control; on a prompt where that can be told.
+    """Every head in every extended role, with its control; on a prompt where attention shows it.
 
     Args:
-        entry: the stored analysis; without extended roles there are no rows.
-        run: the prompt; without one, the rows have no columns of it.
+        entry: the stored analysis; if it has no extended roles, there are no rows.
+        run: the prompt; without one, the rows hold the stored scores only.
         head: only this head's.
 
     Returns:
@@ -102,12 +102,12 @@ def extended_rows(
     rows = []
     for stored in entry.extended.values():
         role = stored.role
-        told = run is not None and role.from_attention and stored.is_measured
-        verdicts = {one.head: one for one in judge_heads(stored, run)} if told else {}
-        for one in stored.heads:
-            if head in (None, one):
-                row = _row(role, one, stored=stored, verdict=verdicts.get(one))
-                if run is not None and not told:
+        judged = run is not None and role.from_attention and stored.is_measured
+        verdicts = {other.head: other for other in judge_heads(stored, run)} if judged else {}
+        for other in stored.heads:
+            if head in (None, other):
+                row = _row(role, other, stored=stored, verdict=verdicts.get(other))
+                if run is not None and not judged:
                     row["state"] = "not_from_one_prompt"
                 rows.append(row)
     return rows
@@ -187,7 +187,7 @@ def attention_csv(
     provenance: Mapping[str, object],
     targets: Iterable[Evidence] = (),
 ) -> str:
-    """One head's pattern as CSV: a line for each token and each one that it could look at.
+    """One head's pattern as CSV: one line per token and token that it could look at.
 
     Args:
         attention: [query key] the pattern as it is shown.
@@ -235,7 +235,7 @@ def _rounded(value: object) -> object:
 def guarded(text: str) -> str:
     """A text that no spreadsheet computes: an apostrophe stands before what may be a formula.
 
-    It also stands before an apostrophe, so taking one away from the front gives the text back.
+    It also stands before an apostrophe, so removing the first one gives the text back.
     Only NUL, which CSV cannot hold, becomes its picture.
 
     >>> guarded("=1+1"), guarded(" -"), guarded("'tis"), guarded("cat")
@@ -250,4 +250,4 @@ def _comment(value: object) -> str:
     line = json.dumps(value, ensure_ascii=False)
     for mark, escaped in _LINE_ENDS.items():
         line = line.replace(mark, escaped)
-    return _AFTER_DELIMITER.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", line)
+    return _AFTER_DELIMITER.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", line)

@@ -14,7 +14,7 @@ from headroles.store import ModelEntry
 from headroles.types import Head
 
 MAX_CHANGES = 8
-"""Largest score changes that are named a role."""
+"""The number of largest score changes that are listed per role."""
 
 
 class Move(NamedTuple):
@@ -47,7 +47,7 @@ class ScoreChange(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is more than two standard errors: less may be chance of the drawn texts."""
+        """Whether it is more than two standard errors: less may be due to the choice of texts."""
         return abs(self.change) > 2 * self.standard_error
 
 
@@ -78,11 +78,11 @@ class RoleChange:
 
 
 PartChange = Literal["", "new", "other", "gone"]
-"""What becomes of a part of an entry that an analysis may leave out; empty: nothing."""
+"""What happens to a part of an entry that an analysis may leave out; empty: nothing."""
 
 
 def part_change(before: object, after: object) -> PartChange:
-    """From a part that may be empty or None to another.
+    """What happens when one part, which may be empty or None, replaces another.
 
     >>> part_change(None, {"successor": 1})
     'new'
@@ -104,20 +104,20 @@ class Comparison:
     """Whether both have the same layers and heads; otherwise no score can be compared."""
     roles: dict[str, RoleChange]
     """{role key: change}, in the order of the registry."""
-    proof: PartChange = ""
-    """What becomes of the evidence by knock-out."""
+    evidence: PartChange = ""
+    """What happens to the evidence by ablation."""
     extended: PartChange = ""
-    """What becomes of the extended roles."""
+    """What happens to the extended roles."""
 
     @property
     def nothing(self) -> bool:
-        """Whether students would see the same lists, thresholds, scores, proofs and more roles."""
+        """Whether nothing that students see would change."""
         same_roles = all(change.nothing for change in self.roles.values())
-        return same_roles and not (self.is_new or self.proof or self.extended)
+        return same_roles and not (self.is_new or self.evidence or self.extended)
 
 
 def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
-    """Work out what students would see change.
+    """Work out the changes that students would see.
 
     Args:
         live: the model's entry in the file, or None.
@@ -132,7 +132,7 @@ def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
             for key in BASIC_ROLES
             if key in candidate.categories or (live and key in live.categories)
         },
-        proof=part_change(live.causal if live else None, candidate.causal),
+        evidence=part_change(live.causal if live else None, candidate.causal),
         extended=part_change(live.extended if live else None, candidate.extended),
     )
 
@@ -183,8 +183,8 @@ def _score_changes(key: str, live: ModelEntry, candidate: ModelEntry) -> tuple[S
         for layer in range(candidate.num_layers)
         for head in range(candidate.num_heads)
     ]
-    changed = [one for one in changes if one.change]
-    return tuple(sorted(changed, key=lambda one: -abs(one.change))[:MAX_CHANGES])
+    changed = [change for change in changes if change.change]
+    return tuple(sorted(changed, key=lambda change: -abs(change.change))[:MAX_CHANGES])
 
 
 def _joint_error(key: str, live: ModelEntry, candidate: ModelEntry, head: Head) -> float:

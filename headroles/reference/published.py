@@ -5,10 +5,10 @@ For a role, let L be the heads that the analysis lists and P those that papers n
 
     precision = |L and P| / |L|        recall = |L and P| / |P|
 
-A head that no paper names is not therefore wrong, so precision is a lower bound: papers name the
-few that they study. Heads named for their *function*, their effect on the output, have a rank too
-but count in neither number: they need not show the pattern. ``chance_recall`` is the recall that as
-many heads drawn at random would have, |L| over all heads.
+A head that no paper names is not wrong for that, so precision is a lower bound: papers name only
+the few that they study. Heads named for their *function*, their effect on the output, have a rank
+too but count in neither number: they need not show the pattern. ``chance_recall`` is the recall
+that as many heads drawn at random would have, |L| over all heads.
 
 >>> compare(entry, named_heads("gpt2")).agreements["induction"].recall  # doctest: +SKIP
 0.8
@@ -38,7 +38,7 @@ class Agreement:
 
     @property
     def both(self) -> frozenset[Head]:
-        """Listed and named."""
+        """The heads that are listed and named."""
         return self.listed & self.named
 
     @property
@@ -91,34 +91,42 @@ def compare(entry: ModelEntry, known: Sequence[KnownHead]) -> Comparison:
     Raises:
         UnknownHeadError: if a source names a head that the model does not have.
     """
-    scored = [one for one in known if one.role in BASIC_ROLES and one.role in entry.all_scores]
-    for one in scored:
-        if not (one.head.layer < entry.num_layers and one.head.head < entry.num_heads):
-            raise UnknownHeadError(one.head.label, layers=entry.num_layers, heads=entry.num_heads)
+    scored = [
+        named_head
+        for named_head in known
+        if named_head.role in BASIC_ROLES and named_head.role in entry.all_scores
+    ]
+    for named_head in scored:
+        if not (
+            named_head.head.layer < entry.num_layers and named_head.head.head < entry.num_heads
+        ):
+            raise UnknownHeadError(
+                named_head.head.label, layers=entry.num_layers, heads=entry.num_heads
+            )
     total = entry.num_layers * entry.num_heads
     named: dict[str, set[Head]] = {}
-    for one in scored:
-        if one.basis == "pattern":
-            named.setdefault(one.role, set()).add(one.head)
+    for named_head in scored:
+        if named_head.basis == "pattern":
+            named.setdefault(named_head.role, set()).add(named_head.head)
     return Comparison(
         agreements={
             role: Agreement(frozenset(entry.listed(role)), frozenset(heads), total)
             for role, heads in named.items()
         },
-        placed=tuple(_place(entry, one) for one in scored),
+        placed=tuple(_place(entry, named_head) for named_head in scored),
         out_of=total,
     )
 
 
-def _place(entry: ModelEntry, one: KnownHead) -> Placed:
-    scores = entry.all_scores[one.role]
-    score = scores[one.head.layer][one.head.head]
-    category = entry.categories.get(one.role)
+def _place(entry: ModelEntry, known: KnownHead) -> Placed:
+    scores = entry.all_scores[known.role]
+    score = scores[known.head.layer][known.head.head]
+    category = entry.categories.get(known.role)
     threshold = category.threshold if category else None
     return Placed(
-        known=one,
+        known=known,
         score=score,
         rank=1 + sum(other > score for row in scores for other in row),
         is_over=threshold is not None and score >= threshold,
-        is_listed=one.head in entry.listed(one.role),
+        is_listed=known.head in entry.listed(known.role),
     )

@@ -34,7 +34,7 @@ class AnalysisSettings:
     seed: int = 0
     """Fixes the texts, the null and so the whole result."""
     cap: int = 8
-    """Most top heads a role."""
+    """Most top heads per role."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """{role key: threshold} in place of calibrated ones."""
     extended: bool = True
@@ -73,9 +73,9 @@ def categorize(
         scores: {role key: scores}; where a role could not be measured, the reason as a sentence.
         settings: thresholds chosen by hand, and the cap.
     """
-    measured = {key: one for key, one in scores.items() if isinstance(one, RoleScores)}
-    reasons = {key: one for key, one in scores.items() if isinstance(one, str)}
-    thresholds = {key: _threshold(one, settings.thresholds) for key, one in measured.items()}
+    measured = {key: role for key, role in scores.items() if isinstance(role, RoleScores)}
+    reasons = {key: role for key, role in scores.items() if isinstance(role, str)}
+    thresholds = {key: _threshold(role, settings.thresholds) for key, role in measured.items()}
     categories = _categories(measured, thresholds, settings.cap)
     categories |= {
         key: Category(**_described(ROLES[key]), not_measured=reason, top_heads=[])
@@ -83,21 +83,25 @@ def categorize(
     }
     return {
         "categories": {key: categories[key] for key in ROLES if key in categories},
-        "all_scores": {key: _matrix(one.mean, key) for key, one in measured.items()},
-        "standard_errors": {key: _matrix(one.standard_error, key) for key, one in measured.items()},
+        "all_scores": {key: _matrix(role.mean, key) for key, role in measured.items()},
+        "standard_errors": {
+            key: _matrix(role.standard_error, key) for key, role in measured.items()
+        },
         "controls": {
-            key: _control(one) for key, one in measured.items() if one.control is not None
+            key: _control(role) for key, role in measured.items() if role.control is not None
         },
         "null_scores": {
-            key: _matrix(one.null, key) for key, one in measured.items() if one.null is not None
+            key: _matrix(role.null, key) for key, role in measured.items() if role.null is not None
         },
         "factors": {
-            key: {name: _matrix(values, key) for name, values in one.factors.items()}
-            for key, one in measured.items()
-            if one.factors
+            key: {name: _matrix(values, key) for name, values in role.factors.items()}
+            for key, role in measured.items()
+            if role.factors
         },
         "profiles": {
-            key: _profiles(one.offsets) for key, one in measured.items() if one.offsets is not None
+            key: _profiles(role.offsets)
+            for key, role in measured.items()
+            if role.offsets is not None
         },
     }
 
@@ -106,32 +110,32 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
     """The same scores with other thresholds or another cap: new lists, nothing measured again.
 
     The causal evidence of heads that stay is kept. A head that is new on a list has none ("not
-    tested"), and that of a role's heads together goes as soon as the list is another one.
+    tested"), and the evidence of a role's heads together is dropped as soon as the list changes.
 
     Args:
         entry: a finished analysis.
         thresholds: {role key: threshold}; a role that is not named gets its calibrated one.
-        cap: most top heads a role.
+        cap: most top heads per role.
 
     Raises:
-        AnalysisError, UnknownRoleError: for a threshold, cap or role that cannot be.
+        AnalysisError, UnknownRoleError: for an impossible threshold or cap, or an unknown role.
     """
-    AnalysisSettings(cap=cap, thresholds=thresholds)  # refuses what cannot be
+    AnalysisSettings(cap=cap, thresholds=thresholds)  # refuses impossible values
     scores = scores_of(entry)
-    chosen = {key: _threshold(one, thresholds) for key, one in scores.items()}
+    chosen = {key: _threshold(role, thresholds) for key, role in scores.items()}
     categories = {**entry.categories, **_categories(scores, chosen, cap)}
     causal = {
-        key: _still_listed(one, categories[key])
-        for key, one in entry.causal.items()
+        key: _still_listed(evidence, categories[key])
+        for key, evidence in entry.causal.items()
         if key in categories
     }
-    # Checked like a file that is read: what comes out of here may be written.
+    # Checked like a file that is read, because the result may be written.
     return ModelEntry.model_validate(
         {
             **dict(entry),
             "cap": cap,
             "categories": categories,
-            "causal": {key: one for key, one in causal.items() if one.heads},
+            "causal": {key: evidence for key, evidence in causal.items() if evidence.heads},
         }
     )
 
@@ -142,7 +146,7 @@ def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
     group = evidence.group
     return evidence.model_copy(
         update={
-            "heads": [one for one in evidence.heads if (one.layer, one.head) in listed],
+            "heads": [head for head in evidence.heads if (head.layer, head.head) in listed],
             "group": group if group and set(group.heads) == listed else None,
         }
     )
@@ -188,8 +192,8 @@ def _categories(
     scores: Mapping[str, RoleScores], thresholds: Mapping[str, Threshold], cap: int
 ) -> dict[str, Category]:
     """Every measured role's category, and ``other``."""
-    categories = {key: _category(one, thresholds[key], cap) for key, one in scores.items()}
-    basic = {key: one for key, one in scores.items() if key in BASIC_ROLES}
+    categories = {key: _category(role, thresholds[key], cap) for key, role in scores.items()}
+    basic = {key: role for key, role in scores.items() if key in BASIC_ROLES}
     return {**categories, "other": _other(basic, {key: thresholds[key].value for key in basic})}
 
 
@@ -216,22 +220,22 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
         measured_on=scores.texts or ROLES[key].measured_on,
         top_heads=[
             TopHead(
-                layer=one.head.layer,
-                head=one.head.head,
-                score=_rounded(one.score, key),
-                standard_error=_rounded(float(scores.standard_error[one.head]), key),
-                control=None if control is None else _rounded(float(control[one.head]), key),
-                entered_by=one.entered_by,
+                layer=candidate.head.layer,
+                head=candidate.head.head,
+                score=_rounded(candidate.score, key),
+                standard_error=_rounded(float(scores.standard_error[candidate.head]), key),
+                control=None if control is None else _rounded(float(control[candidate.head]), key),
+                entered_by=candidate.entered_by,
             )
-            for one in select_heads(scores, threshold.value, cap=cap)
+            for candidate in select_heads(scores, threshold.value, cap=cap)
         ],
     )
 
 
 def _other(scores: Mapping[str, RoleScores], thresholds: dict[str, float]) -> Category:
     """Every head that fits nothing; its score is the largest it has on any role with cells."""
-    with_cells = [one for key, one in scores.items() if ROLES[key].has_cells]
-    best = torch.stack([one.mean for one in with_cells]).max(0)  # [layer head] values and indices
+    with_cells = [role for key, role in scores.items() if ROLES[key].has_cells]
+    best = torch.stack([role.mean for role in with_cells]).max(0)  # [layer head] values and indices
     heads = fits_nothing(dict(scores), thresholds).nonzero().tolist()
     errors = [with_cells[int(best.indices[layer, head])].standard_error for layer, head in heads]
     return Category(
@@ -260,7 +264,7 @@ def _control(scores: RoleScores) -> Control:
 
 def _profiles(offsets: OffsetMeans) -> OffsetProfiles:
     def matrices(values: torch.Tensor) -> list[list[list[float]]]:
-        return [_matrix(one, "fixed_offset") for one in values]
+        return [_matrix(matrix, "fixed_offset") for matrix in values]
 
     return OffsetProfiles(
         distances=list(range(1, len(offsets.chance) + 1)),

@@ -9,7 +9,7 @@ GROUP_CONDITIONS = 21
 
 
 MAX_CELLS = 500_000
-"""Rows x length^2 of one batch: about 25 MB of attention a layer for twelve heads."""
+"""Rows x length^2 of one batch: about 25 MB of attention per layer for twelve heads."""
 
 
 CAUSAL_TEXTS = 24

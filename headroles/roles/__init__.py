@@ -1,4 +1,4 @@
-"""What a head may be said to do: roles, detection patterns, heads that papers name. No model."""
+"""What a head may do: roles, detection patterns, heads that papers name. No model."""
 
 import lazy_loader
 

@@ -47,9 +47,9 @@ def within(prompts: Prompts) -> Bool[Tensor, "batch pos"]:
 
 def earlier_copies(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
     """True at [q, k] where k < q holds the same token as q; position 0 is never a copy."""
-    found = _equal(token_ids).tril(-1)
-    found[..., 0] = False
-    return found
+    same = _equal(token_ids).tril(-1)
+    same[..., 0] = False
+    return same
 
 
 def _equal(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
@@ -63,9 +63,9 @@ def copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
 
 def after_earlier_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
     """What followed each earlier copy."""
-    found = copies(prompts)
-    followers = found.new_zeros(found.shape)
-    followers[..., 1:] = found[..., :-1]  # the target is one column right of the copy
+    earlier = copies(prompts)
+    followers = earlier.new_zeros(earlier.shape)
+    followers[..., 1:] = earlier[..., :-1]  # the target is one column right of the copy
     return followers.tril(-1)  # the query itself is never a target
 
 
@@ -94,7 +94,7 @@ def offset(prompts: Prompts, places: int) -> Bool[Tensor, "batch pos pos"]:
 
 
 def delimiters(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
-    """The delimiters up to and with each token; the start token is never one."""
+    """The delimiters up to and including each token; the start token is never one."""
     ids = prompts.sequences.token_ids
     marks = ids.new_zeros(ids.shape).bool()
     for row, tokens in enumerate(_texts(prompts)):
@@ -106,7 +106,7 @@ def delimiters(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
 def _texts(prompts: Prompts) -> tuple[tuple[str, ...], ...]:
     if not prompts.tokens:
         raise PatternError(
-            "This role needs the text of the tokens, and only their ids are known.",
+            "This role needs the text of the tokens, but only their ids are known.",
             hint="Give the prompt as a run (headroles.roles.prompts_of_run).",
         )
     return prompts.tokens
@@ -137,19 +137,19 @@ def word_begins(tokens: Sequence[str]) -> list[bool]:
 
 
 def as_detect_head_draws(prompts: Prompts, name: str) -> Bool[Tensor, "batch pos pos"]:
-    """One of the three patterns of TransformerLens: position 0 and row 1 take part there.
+    """One of the three patterns of TransformerLens: there, position 0 and row 1 count too.
 
     Args:
         prompts: the prompts.
         name: ``previous_token_head``, ``duplicate_token_head`` or ``induction_head``.
     """
-    found = _equal(prompts.sequences.token_ids).tril(-1)  # [batch query key]
+    same = _equal(prompts.sequences.token_ids).tril(-1)  # [batch query key]
     if name == "previous_token_head":
-        return found.new_ones(found.shape).tril(-1).triu(-1)
+        return same.new_ones(same.shape).tril(-1).triu(-1)
     if name == "duplicate_token_head":
-        return found
-    shifted = found.new_zeros(found.shape)
-    shifted[..., 1:] = found[..., :-1]
+        return same
+    shifted = same.new_zeros(same.shape)
+    shifted[..., 1:] = same[..., :-1]
     return shifted.tril()
 
 

@@ -1,8 +1,8 @@
 """A safe little language for detection patterns: comparisons and arithmetic over q, k and t.
 
-An expression is asked at every query position ``q`` and every key position ``k <= q``; ``t[i]`` is
-the id of the token at position i. It is never executed as Python: :mod:`ast` reads it, every node
-that is not on a short list is refused, and the rest is computed with tensors.
+An expression is evaluated at every query position ``q`` and every key position ``k <= q``; ``t[i]``
+is the id of the token at position i. It is never executed as Python code: :mod:`ast` reads it,
+every node that is not on a short list is refused, and the rest is computed with tensors.
 
 ============================  =================================================================
 allowed                       meaning
@@ -47,7 +47,7 @@ LARGEST = 1_000_000
 EXAMPLES = ("k == q - 1", "t[k-1] == t[q] and k < q", "1 <= k and q - k <= 3")
 """Expressions that work, shown where one does not."""
 
-_MEND = f"For example: {EXAMPLES[1]}"
+_HINT = f"For example: {EXAMPLES[1]}"
 _TYPED = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "−": "-", "×": "*", "–": "-", "\n": " "})
 _ARITHMETIC: dict[type[ast.operator], Callable] = {
     ast.Add: operator.add,
@@ -70,12 +70,12 @@ _LEAVES = (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression that was read and found in order."""
+    """An expression that was parsed and checked."""
 
     text: str
-    """As it was typed, without the space around it."""
+    """As typed, without surrounding spaces."""
     tree: ast.expr
-    """What was read; it holds allowed nodes only."""
+    """The syntax tree; it holds allowed nodes only."""
 
     def evaluate(
         self, token_ids: Int[Tensor, "batch pos"], *, lengths: Int[Tensor, " batch"] | None = None
@@ -87,7 +87,7 @@ class Expression:
             lengths: [batch] true lengths of rows that are padded on the right.
 
         Raises:
-            PatternError: if a value is no number from 0 to 1; the sentence names the cell.
+            PatternError: if a value is not a number from 0 to 1; the message names the cell.
         """
         batch, length = token_ids.shape
         within = torch.arange(length) < (
@@ -104,15 +104,15 @@ def parse(text: str) -> Expression:
     """Read an expression.
 
     Raises:
-        PatternError: if it is empty, too long, no expression, or holds anything but what is
-            allowed; the sentence names the part.
+        PatternError: if it is empty, too long, not an expression, or holds anything that is not
+            allowed; the message names the part.
     """
     clean = text.translate(_TYPED).strip()
     if not clean:
-        raise PatternError("The expression is empty.", hint=_MEND, value=text)
+        raise PatternError("The expression is empty.", hint=_HINT, value=text)
     if len(clean) > LONGEST:
         raise PatternError(
-            f"The expression has {len(clean):,} characters; at most {LONGEST} are read.",
+            f"The expression has {len(clean):,} characters; at most {LONGEST} are allowed.",
             hint="Shorten it, or paint the cells.",
             value=text,
         )
@@ -136,15 +136,15 @@ def parse(text: str) -> Expression:
 def _unreadable(text: str) -> PatternError:
     signs = {"&&": "and", "||": "or", "!": "not"}
     bare = text.replace("!=", "")
-    found = [f"Write “{word}” for {sign}. " for sign, word in signs.items() if sign in bare]
-    hint = found[0] if found else ""
+    advice = [f"Write “{word}” for {sign}. " for sign, word in signs.items() if sign in bare]
+    hint = advice[0] if advice else ""
     rest = text
     for sign in ("==", "<=", ">=", "!="):
         rest = rest.replace(sign, "")
     if not hint and "=" in rest:
         hint = "Write == to compare. "
     return PatternError(
-        f"“{text}” cannot be read as an expression.", hint=f"{hint}{_MEND}", value=text
+        f"“{text}” cannot be read as an expression.", hint=f"{hint}{_HINT}", value=text
     )
 
 
@@ -178,21 +178,21 @@ def _allow(node: ast.AST, text: str) -> None:
 def _refused(node: ast.AST, text: str) -> PatternError:
     try:
         part = ast.get_source_segment(text, node) or text
-    except (IndexError, ValueError):  # a place that falls within a character
+    except (IndexError, ValueError):  # an offset inside a character
         part = text
     part = part if len(part) <= 40 else f"{part[:39]}…"
     match node:
         case ast.Name(id="t"):
             why = "“t” needs a position in square brackets, for example t[k]."
         case ast.Name():
-            why = f"The name “{part}” is not known: there are q, k and t[…]."
+            why = f"The name “{part}” is not known: use q, k and t[…]."
         case ast.Constant(value=int() | float()):
             why = f"The number “{part}” is too large: at most {LARGEST:,}."
         case ast.BinOp(op=ast.Pow()):
             why = f"Powers are not allowed: “{part}”."
         case _:
             why = f"“{part}” is not allowed here: only comparisons, arithmetic, and, or, not, t[…]."
-    return PatternError(why, hint=_MEND, value=text)
+    return PatternError(why, hint=_HINT, value=text)
 
 
 def _value(node: ast.expr, tokens: Float[Tensor, "batch pos"], length: int) -> Tensor:
@@ -216,11 +216,11 @@ def _value(node: ast.expr, tokens: Float[Tensor, "batch pos"], length: int) -> T
         case ast.BinOp(left=left, op=sign, right=right):
             return _ARITHMETIC[type(sign)](of(left), of(right))
         case ast.BoolOp(op=sign, values=values):
-            found = [_holds(of(value)) for value in values]
+            parts = [_holds(of(value)) for value in values]
             join = torch.logical_and if isinstance(sign, ast.And) else torch.logical_or
-            joined = found[0]
-            for one in found[1:]:
-                joined = join(joined, one)
+            joined = parts[0]
+            for other in parts[1:]:
+                joined = join(joined, other)
             return joined.double()
         case ast.Compare(left=left, ops=signs, comparators=others):
             return _compared([of(left), *map(of, others)], signs)
@@ -235,8 +235,8 @@ def _compared(values: list[Tensor], signs: list[ast.cmpop]) -> Tensor:
     """A chain of comparisons as 0 and 1; none holds with a token that is not there."""
     joined = None
     for left, sign, right in zip(values, signs, values[1:], strict=False):
-        one = _COMPARISONS[type(sign)](left, right) & ~(left.isnan() | right.isnan())
-        joined = one if joined is None else joined & one
+        holds = _COMPARISONS[type(sign)](left, right) & ~(left.isnan() | right.isnan())
+        joined = holds if joined is None else joined & holds
     return joined.double()
 
 
@@ -245,8 +245,8 @@ def _tokens_at(place: Tensor, tokens: Float[Tensor, "batch pos"]) -> Tensor:
     batch, length = tokens.shape
     there = (place >= 0) & (place < length) & (place == place.floor())
     index = place.masked_fill(~there, 0).long().expand(batch, -1, -1)
-    found = tokens.gather(1, index.flatten(1)).view(index.shape)
-    return found.masked_fill(~there, float("nan"))
+    ids = tokens.gather(1, index.flatten(1)).view(index.shape)
+    return ids.masked_fill(~there, float("nan"))
 
 
 def _check(text: str, value: Tensor, asked: Tensor) -> None:
@@ -259,6 +259,6 @@ def _check(text: str, value: Tensor, asked: Tensor) -> None:
     raise PatternError(
         f"At q = {q}, k = {k} the expression gives {what}; a pattern is made of numbers from 0 "
         "to 1.",
-        hint=f"Compare, so that it says yes or no. {_MEND}",
+        hint=f"Use a comparison, so that every cell is 0 or 1. {_HINT}",
         value=text,
     )

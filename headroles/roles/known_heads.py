@@ -1,4 +1,4 @@
-"""What papers say of single heads, from ``data/known_heads.json``, each with its source.
+"""What papers say about single heads, from ``data/known_heads.json``, each with its source.
 
 A list by *pattern* names heads for where they look; a list by *function* names them for their
 effect on the output, and such a head need not show the role's pattern on the texts of the analysis
@@ -40,14 +40,14 @@ def named_heads(
 
     Args:
         model_name: the model's key in the catalogue.
-        role: only this role's.
+        role: only the heads of this role.
         path: another file of the same form.
 
     Raises:
-        KnownHeadsError: if that file is none.
+        KnownHeadsError: if the file is not a valid list.
     """
     named = _read() if path is None else _parsed(path)
-    return [one for one in named.get(model_name, ()) if role in (None, one.role)]
+    return [known for known in named.get(model_name, ()) if role in (None, known.role)]
 
 
 @lru_cache(maxsize=1)

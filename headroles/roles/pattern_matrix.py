@@ -1,8 +1,8 @@
-"""A detection pattern as a matrix in a CSV file: read with a sentence for whatever is off.
+"""A detection pattern as a matrix in a CSV file: read with a message for every fault.
 
 A file has a row for each token that looks and a column for each token that may be looked at, both
-in the order of the prompt, start token first. A first row and column with the tokens may stand
-around the numbers if the corner cell is no number; lines that begin with ``#`` are passed over.
+in the order of the prompt, start token first. A first row and column may hold the
+tokens if the corner cell is not a number; lines that begin with ``#`` are skipped.
 
 >>> read_matrix("0,0\\n1,0", length=2)
 ((0.0, 0.0), (1.0, 0.0))
@@ -25,7 +25,7 @@ MOST_CHARACTERS = 2_000_000
 MOST_ROWS = 512
 """Rows, as many as the longest prompt has tokens."""
 
-_MEND = "Download the present pattern as CSV, change its numbers and upload it again."
+_HINT = "Download the current pattern as CSV, change its numbers and upload it again."
 
 
 def read_matrix(text: str, *, length: int | None = None) -> Matrix:
@@ -36,8 +36,8 @@ def read_matrix(text: str, *, length: int | None = None) -> Matrix:
         length: tokens of the prompt, the start token included; None takes any length.
 
     Raises:
-        PatternError: if it is empty, no table of numbers, not square, not lower-triangular, not of
-            the prompt's length, or holds a number outside 0..1.
+        PatternError: if it is empty, not a table of numbers, not square, not lower-triangular, not
+            of the prompt's length, or holds a number outside 0..1.
     """
     rows = _inner(_cells(text))
     matrix = tuple(tuple(_number(cell, q, k) for k, cell in enumerate(row)) for q, row in rows)
@@ -45,7 +45,7 @@ def read_matrix(text: str, *, length: int | None = None) -> Matrix:
 
 
 def check_matrix(matrix: Sequence[Sequence[float]], *, length: int | None = None) -> Matrix:
-    """The same checks for a matrix that is there already.
+    """The same checks for a matrix that exists already.
 
     Raises:
         PatternError: as :func:`read_matrix`.
@@ -109,7 +109,7 @@ def _inner(rows: list[list[str]]) -> list[tuple[int, list[str]]]:
     """The rows without the names of tokens around them, numbered."""
     if not _is_number(rows[0][0]):
         if len(rows) == 1:
-            raise _off(f"“{_short(rows[0][0])}” is no number, and no other row follows.")
+            raise _off(f"“{_short(rows[0][0])}” is not a number, and no other row follows.")
         rows = [row[1:] for row in rows[1:]]
     return list(enumerate(rows))
 
@@ -126,10 +126,10 @@ def _number(cell: str, q: int, k: int) -> float:
     if not cell:
         return 0.0  # an empty cell is an empty cell
     if not _is_number(cell):
-        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is no number.")
+        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is not a number.")
     value = float(cell)
     if not math.isfinite(value):
-        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is no finite number.")
+        raise _off(f"Row {q}, column {k} holds “{_short(cell)}”, which is not a finite number.")
     return value
 
 
@@ -138,4 +138,4 @@ def _short(cell: str) -> str:
 
 
 def _off(message: str, value: object = None) -> PatternError:
-    return PatternError(message, hint=_MEND, value=value)
+    return PatternError(message, hint=_HINT, value=value)

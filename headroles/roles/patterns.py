@@ -3,7 +3,7 @@
 A detection pattern is a guess, cell by cell, about where a head looks: a value D[q, k] from 0 to 1
 for every query q and key k <= q (Nanda & Bloom 2022, ``transformer_lens.head_detector``). It is a
 :class:`~headroles.roles.role.Role` like those of the registry, so it can be drawn, judged and shown
-on a card as they are.
+on a card like them.
 
 >>> [pattern.name for pattern in BUILT_IN[:2]]
 ['Previous token', 'Induction']
@@ -28,7 +28,7 @@ BUILT_IN: tuple[Role, ...] = tuple(role for role in ROLES.values() if role.cells
 """Every pattern that needs no setting."""
 
 ALIASES = {"delimiters": "delimiter"}
-"""Earlier names of patterns that commands and links may still use."""
+"""Former names of patterns that commands and links may still use."""
 
 
 def offset(places: int) -> Role:
@@ -112,7 +112,9 @@ def parse_pattern(spec: str) -> Role:
             return offset(int(value))
         except ValueError:
             raise PatternError(
-                f"“{value}” is no number of places.", hint="For example: offset:2", value=spec
+                f"“{value}” is not a whole number of places.",
+                hint="For example: offset:2",
+                value=spec,
             ) from None
     known = {pattern.spec: pattern for pattern in BUILT_IN}
     if (key := ALIASES.get(spec, spec)) in known:

@@ -1,4 +1,4 @@
-"""Prompts as roles and detectors see them: ids and the text of every token, in a padded batch."""
+"""Prompts for roles and detectors: ids and the text of every token, in a padded batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Prompts:
     sequences: Sequences
     """Ids padded on the right, with the true lengths."""
     tokens: tuple[tuple[str, ...], ...] = ()
-    """[prompt][pos] the tokens as text, without padding; empty where no role asks for them."""
+    """[prompt][pos] the tokens as text, without padding; empty if no role needs them."""
 
     def __len__(self) -> int:
         return len(self.sequences)

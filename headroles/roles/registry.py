@@ -1,11 +1,11 @@
 """The role registry: the one place where a role of an attention head is defined.
 
-What a head may be said to do, in the order in which pages show it. A role with cells predicts, for
+What a head may do, in the order in which pages show it. A role with cells predicts, for
 every query row q, a set S(q) of key columns (:mod:`headroles.roles.cells`); its score is a share of
-attention. Roles that are told by what a head *writes* have no cells: one prompt's attention cannot
-show them. With ``A[q, k]`` the attention, ``v[k]`` the values and ``W_O`` the output weights of a
-head, and ``<o, t>`` the direct effect of an output o on the logit of token t (final norm frozen,
-then the unembedding; Elhage et al. 2021):
+attention. Roles that are defined by what a head *writes* have no cells: one prompt's attention
+cannot show them. With ``A[q, k]`` the attention, ``v[k]`` the values and ``W_O`` the output weights
+of a head, and ``<o, t>`` the direct effect of an output o on the logit of token t (final norm
+frozen, then the unembedding; Elhage et al. 2021):
 
 ================  =========================================================  ====================
 role              score                                                      source
@@ -41,7 +41,8 @@ DEFINITIONS_VERSION = 1
 """Raised whenever a definition below changes the meaning of a stored number."""
 
 MIN_SEQUENCES = 50
-"""Fewer repeated sequences than this give rough scores, which is said wherever they are chosen."""
+"""Fewer repeated sequences than this give rough scores, as pages say wherever the number is
+chosen."""
 
 LONGEST_OFFSET = 16
 """The largest distance of an offset profile."""
@@ -56,7 +57,7 @@ def _at_distance(places: int) -> Role:
         cells=partial(cells.offset, places=places),
         at_distance=None,
         looks_at=f"the token {places} back",
-        asleep=f"No token has one {places} back.",
+        asleep=f"No token has another {places} places before it.",
     )
 
 
@@ -334,7 +335,7 @@ SCORED_ROLES: tuple[Role, ...] = tuple(role for role in BASIC_ROLES.values() if 
 """The basic roles that give every head a number."""
 
 EXTENDED_ROLES: dict[str, Role] = {role.key: role for role in _ALL if role.level == "extended"}
-"""The roles for readers who want to go on."""
+"""The roles for readers who want to go further."""
 
 
 def get_role(key: str) -> Role:

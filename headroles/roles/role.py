@@ -1,4 +1,4 @@
-"""What a role is: one record for all that a head may be said to do.
+"""What a role is: one record for everything that a head may do.
 
 A role says where a head *looks* (``cells``: the set of key columns S(q) for every query row q) or
 what it *writes*, how it is measured, and what people read. The roles of the registry, the patterns
@@ -40,7 +40,7 @@ LEAST_LOGITS = 0.1
 class Role:
     """One role: what it is called, what it predicts, how it is measured and how to wake it.
 
-    Two roles are equal if all but their functions is: ``key`` says everything about the cells.
+    Two roles are equal if all fields but their functions are: ``key`` identifies the cells.
     """
 
     key: str
@@ -80,10 +80,11 @@ class Role:
     bounds: tuple[float, float] | None = None
     """The least and largest threshold; None: set by chance, or in logits by LEAST_LOGITS."""
     selection: Literal["diverse", "steady"] = "steady"
-    """Who is listed beside the heads over the threshold, or not though they are: ``diverse`` lets
-    the best head of another layer in, ``steady`` wants a score that is clear of its error."""
+    """Which heads are listed besides, or instead of, those over the threshold: ``diverse`` also
+    lists the best head of another layer, ``steady`` only heads whose score is clear of its
+    error."""
     default_threshold: float = 0.4
-    """Used where nobody has calibrated one, and always said to be provisional."""
+    """Used where nobody has calibrated one, and always marked as provisional."""
     min_rows: int = 2
     """Fewer applying rows than this are too few to judge a head by."""
     min_tokens: int = 6
@@ -119,12 +120,12 @@ class Role:
 
     @property
     def unit(self) -> Unit:
-        """What a score is a number of."""
+        """The unit of a score."""
         return _UNITS[self.measured_by]
 
     @property
     def spec(self) -> str:
-        """The key, but of a painted pattern its size alone."""
+        """The key; for a painted pattern only its size."""
         return f"matrix of {self.length} tokens" if self.length else self.key
 
     def fits(self, prompts: Prompts) -> Bool[Tensor, " batch"]:

@@ -1,4 +1,4 @@
-"""Prompts from texts or ids, with the text of every token; the tokenizer's library is needed here.
+"""Prompts from texts or ids, with the text of every token; this needs the tokenizer's library.
 
 >>> prompts, encodings = read_prompts(tokenizer, ["The cat sat."], max_tokens=64)  # doctest: +SKIP
 >>> len(prompts)  # doctest: +SKIP
@@ -23,7 +23,7 @@ def read_prompts(
     """Tokenise prompts under the project's policy.
 
     Raises:
-        EmptyPromptError, PromptTooLargeError: if there is none, or one cannot be read.
+        EmptyPromptError, PromptTooLargeError: if there is no prompt, or one cannot be read.
         DetectionError: if there are more than :data:`MOST_PROMPTS`.
     """
     if not texts:

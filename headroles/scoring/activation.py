@@ -37,7 +37,7 @@ from headroles.types import Activation, Evidence
 
 @dataclass(frozen=True, eq=False)
 class CellWeights:
-    """A role laid over one or more prompts: the W of the module's docstring, with its counts."""
+    """A role on one or more prompts: the W of the module's docstring, with its counts."""
 
     weights: Float[Tensor, "*batch query key"]
     """[*batch query key] 1 / rows on the predicted cells of applying rows, else 0."""
@@ -67,7 +67,7 @@ class RoleActivation:
 
     @cached_property
     def _numbers(self) -> list | float:
-        """``value`` as plain numbers, once: a page asks for hundreds of them."""
+        """``value`` as plain numbers, once: a page reads hundreds of them."""
         return self.value.tolist()
 
 
@@ -107,10 +107,10 @@ def cell_weights(
 
 
 def role_weights(role: Role, prompts: Prompts) -> CellWeights:
-    """Lay a role with cells over tokenised prompts; a cell counts where its value is over 0.
+    """The weights of a role with cells on tokenised prompts; a cell counts where it is above 0.
 
     Raises:
-        PatternError: if the role asks for the text of the tokens and there is none, or its
+        PatternError: if the role needs the text of the tokens and there is none, or its
             expression gives no number from 0 to 1 somewhere.
     """
     assert role.cells is not None, f"{role.key} has no cells"
@@ -160,21 +160,21 @@ def role_activation(
     Args:
         attention: [*heads query key] patterns over the same prompt, e.g. [layer head query key].
         prompt: [pos] the prompt's ids, position 0 being the BOS token or its stand-in; or the
-            prompt with the text of its tokens, as some roles ask for it.
+            prompt with the text of its tokens, which some roles need.
         role: a role that attention can show, or its key.
 
     Raises:
         UnknownRoleError: for a key that the registry does not hold, or a role that attention
             cannot show by itself.
         ShapeError: if the patterns are not square or not of the prompt's length.
-        PatternError: if the role asks for the text of the tokens and there is none.
+        PatternError: if the role needs the text of the tokens and there is none.
     """
     role = _shown_by_attention(role)
     prompts = prompt if isinstance(prompt, Prompts) else Prompts.of_ids(prompt)
     _check_shapes(attention, prompts)
     if role.cells is not None:
-        laid = role_weights(role, prompts)
-        return _role_activation((attention * laid.weights[0]).sum((-1, -2)), laid)
+        cells = role_weights(role, prompts)
+        return _role_activation((attention * cells.weights[0]).sum((-1, -2)), cells)
     heads, rows = attention.shape[:-2], attention.shape[-1] - 1
     if not role.is_scored or rows < 1:
         return RoleActivation(attention.new_zeros(heads), 0.0, 0)
@@ -185,7 +185,9 @@ def role_activation(
 def _shown_by_attention(role: str | Role) -> Role:
     role = get_role(role) if isinstance(role, str) else role
     if not role.from_attention or role.at_distance:
-        known = [key for key, one in ROLES.items() if one.from_attention and not one.at_distance]
+        known = [
+            key for key, other in ROLES.items() if other.from_attention and not other.at_distance
+        ]
         raise UnknownRoleError(role.key, known=known)
     return role
 
@@ -200,12 +202,12 @@ def prompt_activations(
     prompts = Prompts.of_ids(token_ids)
     _check_shapes(attention, prompts)
     with_cells = [role for role in SCORED_ROLES if role.has_cells]
-    laid = [role_weights(role, prompts) for role in with_cells]
-    cells = torch.cat([one.weights for one in laid])  # [role query key]
+    by_role = [role_weights(role, prompts) for role in with_cells]
+    cells = torch.cat([role_cells.weights for role_cells in by_role])  # [role query key]
     values = attention.flatten(-2) @ cells.flatten(-2).T  # [layer head role]
     activations = {
-        role.key: _role_activation(value, one)
-        for role, one, value in zip(with_cells, laid, values.unbind(-1), strict=True)
+        role.key: _role_activation(value, role_cells)
+        for role, role_cells, value in zip(with_cells, by_role, values.unbind(-1), strict=True)
     }
     return {
         role.key: activations.get(role.key) or role_activation(attention, prompts, role)
@@ -213,26 +215,26 @@ def prompt_activations(
     }
 
 
-def _role_activation(value: Float[Tensor, "*heads"], laid: CellWeights) -> RoleActivation:
-    """A role's activation on the one prompt that it was laid over."""
-    rows = int(laid.rows)
-    return RoleActivation(value, float(laid.chance) if rows else 0.0, rows)
+def _role_activation(value: Float[Tensor, "*heads"], cells: CellWeights) -> RoleActivation:
+    """A role's activation on the one prompt that its weights were made for."""
+    rows = int(cells.rows)
+    return RoleActivation(value, float(cells.chance) if rows else 0.0, rows)
 
 
 def batch_activations(
-    attention: Float[Tensor, "batch head query key"], laid: Sequence[CellWeights]
-) -> Float[Tensor, "laid batch head"]:
+    attention: Float[Tensor, "batch head query key"], by_role: Sequence[CellWeights]
+) -> Float[Tensor, "role batch head"]:
     """Score a layer on a batch for several roles at once, in one matrix product.
 
     Args:
         attention: [batch head query key] one layer's patterns.
-        laid: the roles laid over the same batch, by :func:`role_weights`.
+        by_role: each role's weights on the same batch, from :func:`role_weights`.
 
     Returns:
-        [laid batch head] activations; 0 where a sequence has no applying row.
+        [role batch head] activations; 0 where a sequence has no applying row.
     """
-    cells = torch.stack([one.weights for one in laid], dim=1)  # [batch laid query key]
-    scores = attention.flatten(-2) @ cells.flatten(-2).transpose(-1, -2)  # [batch head laid]
+    cells = torch.stack([cells.weights for cells in by_role], dim=1)  # [batch role query key]
+    scores = attention.flatten(-2) @ cells.flatten(-2).transpose(-1, -2)  # [batch head role]
     return scores.permute(2, 0, 1)
 
 
@@ -255,9 +257,9 @@ def evidence(
     if role.cells is None:
         return ()
     cells = role_weights(role, prompts).weights[0].nonzero()  # [cell 2]
-    found = [Evidence(q, k, float(attention[q, k])) for q, k in cells.tolist()]
-    found.sort(key=lambda cell: (-cell.weight, cell.query, cell.key))
-    return tuple(found[:limit])
+    strongest = [Evidence(q, k, float(attention[q, k])) for q, k in cells.tolist()]
+    strongest.sort(key=lambda cell: (-cell.weight, cell.query, cell.key))
+    return tuple(strongest[:limit])
 
 
 def _check_shapes(attention: Tensor, prompts: Prompts) -> None:

@@ -7,13 +7,13 @@ The threshold of a role with cells is
 null     the 99th percentile over heads of their scores on random target cells;
 split    Otsu's threshold (Otsu 1979) of the heads' scores: the cut that separates a low from a high
          group best, i.e. maximises the variance between them;
-floor    chance + 1/4 of the way to a perfect score: with less, a head barely prefers the cells;
+floor    chance + 1/4 of the way to a perfect score: below it, a head barely prefers the cells;
 ceiling  chance + 0.6 of the way: a head that gives most of its attention always has the role.
 
 ``diffuse`` has no cells and no null. Its entropy is e^(H) = n^score "effective tokens" among n, so
 its floor is .7 (8 of 20 tokens) and its ceiling .9 (15 of 20). A score in logits has no perfect
-head and so no ceiling; its floor is :data:`~headroles.roles.role.LEAST_LOGITS`, and what is split
-are the sizes on the role's side of zero.
+head and so no ceiling; its floor is :data:`~headroles.roles.role.LEAST_LOGITS`, and the
+split is over the sizes on the role's side of zero.
 
 Every threshold is stored together with the sentence that says which of these bounds set it.
 """
@@ -21,6 +21,7 @@ Every threshold is stored together with the sentence that says which of these bo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -57,8 +58,8 @@ class Candidate:
     head: Head
     score: float
     """Its mean, with its sign."""
-    entered_by: str
-    """``threshold`` or ``layer diversity``."""
+    entered_by: Literal["threshold", "layer diversity"]
+    """Why it is listed."""
 
 
 def otsu(values: Float[Tensor, " n"]) -> float:
@@ -122,9 +123,9 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
 
     A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
     chance, and none that is further over chance one token back (a previous-token head). A
-    ``diverse`` one adds the best of layers still missing: such a head needs ``DIVERSITY`` of the
-    threshold and at least the floor, and only fills free places, so it never pushes out a higher
-    score.
+    ``diverse`` one adds the best heads of layers that are still missing: such a head needs
+    ``DIVERSITY`` of the threshold and at least the floor, and only fills free places, so it never
+    pushes out a higher score.
     """
     role = get_role(scores.role)
     sizes = _sizes(role, scores)
@@ -160,7 +161,7 @@ def fits_nothing(
 def mean_and_error(
     scores: Float[Tensor, "n *head"],
 ) -> tuple[Float[Tensor, "*head"], Float[Tensor, "*head"]]:
-    """The mean over the first axis and its standard error, what is NaN left out."""
+    """The mean over the first axis and its standard error, without NaNs."""
     known = ~scores.isnan()
     n = known.sum(0)
     mean = scores.nansum(0) / n.clamp_min(1)

@@ -1,4 +1,4 @@
-"""What knocking heads out says about them: the one rule that turns numbers into a verdict. Pure.
+"""What knocking heads out shows about them: the one rule that turns numbers into a verdict. Pure.
 
 An attention pattern is a correlation. The causal question is what the model loses without the head:
 with L the next-token loss in nats (0 is a sure and right guess), on the same texts,
@@ -7,8 +7,8 @@ with L the next-token loss in nats (0 is a sure and right guess), on the same te
     control = the same for random other heads (:mod:`headroles.scoring.random_heads`), drawn several
               times: their mean c and spread s
 
-The analysis, the knock-out lab and the circuit lesson all judge by it; the lab compares what the
-watched token, the whole guess or the loss on repeats loses, the lesson the induction activation.
+The analysis, the knock-out lab and the circuit lesson all use it; the lab compares the change in
+the watched token, the whole guess or the loss on repeats, the lesson the induction activation.
 
 An effect is *clear against zero* when the first line holds, with e the standard error of
 ``change``, and *clear* when the second one holds too, on the side away from zero:
@@ -18,18 +18,18 @@ An effect is *clear against zero* when the first line holds, with e the standard
 
 Twice an error is the usual 95 %; the 0.002 nats keep rounding from counting as an effect where a
 model is so small or so sure that nothing moves (:attr:`Effect.least` where the effect is not in
-nats). A single prompt has no standard error: there e is 0, so that the spread of the draws alone
-stands beside the effect, and the verdict is about this prompt only.
+nats). A single prompt has no standard error: there e is 0, so that the effect is compared with
+the spread of the draws alone, and the verdict is about this prompt only.
 
-What is clear against zero alone, the knock-out of any other head does too: it says nothing for the
-role, and nobody may call it no effect.
+An effect that is clear against zero only is not clearly larger than other heads': it is no
+evidence for the role, but it is not "no effect" either.
 
 A head that changes nothing alone may still do its role: others stand in for it (the "backup heads"
-of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where nothing is
-clear against zero for the head alone, its role's heads *together* decide.
+of Wang et al. 2022, arXiv 2211.00593; McGrath et al. 2023, arXiv 2307.15771). So where the head
+alone has no effect that is clear against zero, the role's heads *together* decide.
 
 Where the untouched model's loss is not below that of an even guess, log(vocabulary), it cannot read
-these texts at all; then any change is noise of a kind, whatever its size, and nothing is concluded.
+these texts at all; then any change is a kind of noise, whatever its size, and nothing is concluded.
 
 >>> judge(Effect(1.5, 0.1, control_mean=0.1, control_spread=0.05))
 'holds_up'
@@ -95,7 +95,7 @@ def clear_direction(effect: Effect) -> int:
 
 
 def clear_against_zero(effect: Effect) -> bool:
-    """Whether anything happens at all, whatever other heads do."""
+    """Whether there is any effect at all, whatever other heads do."""
     return abs(effect.change) > max(ERRORS * effect.standard_error, effect.least)
 
 

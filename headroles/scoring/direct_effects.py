@@ -35,7 +35,7 @@ def key_value_index(num_heads: int, num_kv_heads: int) -> Int[Tensor, " head"]:
     """[head] the key/value head that each query head reads.
 
     Raises:
-        ShapeError: if the query heads cannot be dealt out evenly.
+        ShapeError: if the query heads do not divide evenly.
     """
     if not 0 < num_kv_heads <= num_heads or num_heads % num_kv_heads:
         raise ShapeError(
@@ -48,8 +48,8 @@ def through_norm(
     directions: Float[Tensor, "*token model"], gain: Float[Tensor, " model"], *, centers: bool
 ) -> Float[Tensor, "*token model"]:
     """Directions behind a norm as directions before it, its scale left out: ``P(gain * d)``."""
-    found = directions * gain
-    return found - found.mean(-1, keepdim=True) if centers else found
+    scaled = directions * gain
+    return scaled - scaled.mean(-1, keepdim=True) if centers else scaled
 
 
 def write_effects(
@@ -62,7 +62,7 @@ def write_effects(
     Args:
         values: [*batch kv width] the values at one position, by key/value head.
         output: [head width model] W_O by query head.
-        directions: [*batch model] one direction a position.
+        directions: [*batch model] one direction per position.
     """
     index = key_value_index(output.shape[0], values.shape[-2])
     read = torch.einsum("hwm,...m->...hw", output, directions)  # [*batch head width]
@@ -88,7 +88,7 @@ def cell_effects(
 def largest_is(
     logits: Float[Tensor, "*head item choice"], wanted: Int[Tensor, " item"]
 ) -> Float[Tensor, "*head item"]:
-    """1 where the wanted choice has the largest logit of all, else 0; a tie is no success."""
+    """1 where the wanted choice has the largest logit of all, else 0; a tie does not count."""
     right = logits.gather(-1, wanted.expand(logits.shape[:-1]).unsqueeze(-1))  # [*head item 1]
     return ((logits >= right).sum(-1) == 1).to(logits.dtype)
 

@@ -26,7 +26,7 @@ class WithoutRest:
     attention: Float[Tensor, "query key"]
     """[query key] column 0 is zero; every other row sums to 1, but for the empty ones."""
     empty_rows: tuple[int, ...]
-    """The rows with nothing left, all zero; row 0 is always one."""
+    """The rows with nothing left, all zero; row 0 is always one of them."""
 
 
 def without_rest(attention: Float[Tensor, "query key"]) -> WithoutRest:
@@ -59,7 +59,7 @@ class OffsetShare:
 
 @dataclass(frozen=True)
 class OffsetProfile:
-    """Where a head looks, by distance. Every row's attention is shared out completely:
+    """Where a head looks, by distance. Every row's attention is divided completely:
 
     the sum of ``share * rows`` over ``near``, ``further`` and ``first`` is the number of rows.
     """
@@ -127,10 +127,10 @@ def offset_shares(
     shares, chances = [], []
     for distance in range(1, longest + 1):
         query, key = cells.offset(prompts, distance)[0].nonzero(as_tuple=True)
-        found = attention[..., query, key]  # [batch head row]: a row has one cell, or none
+        weights = attention[..., query, key]  # [batch head row]: a row has one cell, or none
         counted = query < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
-        shares.append((found * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))
+        shares.append((weights * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))
         chances.append((counted / sizes[query]).sum(-1) / count)
     return torch.stack(shares), torch.stack(chances)
 

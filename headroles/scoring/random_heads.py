@@ -1,7 +1,7 @@
 """The one sampler of controls: as many random other heads, of the same layers as far as possible.
 
-Knocking anything out disturbs a model, so an effect says something about *these* heads only beside
-that of others. The knock-out lab, the circuit lesson and the analysis all draw those here (the
+Knocking anything out disturbs a model, so an effect says something about *these* heads only next
+to that of others. The knock-out lab, the circuit lesson and the analysis all draw those here (the
 passes themselves stay independent of each other), and :mod:`headroles.scoring.causal_verdict` has
 the one rule that compares. Pure: the same generator draws the same heads.
 
@@ -26,9 +26,9 @@ import numpy as np
 from headroles.types import Head
 
 DRAWS = 20
-"""Of a control, at most: where fewer different ones exist, all of them are drawn."""
+"""Draws of a control, at most: where fewer different ones exist, all of them are drawn."""
 LEAST_POOL = 4
-"""Others that a control is drawn from at least; fewer tell no spread."""
+"""Others that a control is drawn from at least; fewer give no spread."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Draws:
     conditions: tuple[frozenset[Head], ...]
     """Different sets of as many other heads; none where fewer than two exist."""
     same_layers: bool
-    """Whether every drawn head is of the layers that it stands for."""
+    """Whether every drawn head is from the layer whose head it replaces."""
     possible: int
     """How many different sets there are; an upper bound where two layers borrow the same heads."""
 
@@ -56,7 +56,7 @@ def draw_control(
 
     Args:
         heads: what is knocked out.
-        role_heads: every head that the role lists; where no role is asked about, ``heads`` again.
+        role_heads: every head that the role lists; where no role is involved, ``heads`` again.
         shape: layers and heads of the model.
         rng: the source of randomness.
         listed: every head that any role lists; another layer lends its other heads first.

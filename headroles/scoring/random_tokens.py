@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 POSITIONAL, CONTENT = 0.75, 0.25
 """With more than the first share of its lift left on random tokens a head is positional, with less
@@ -12,10 +13,10 @@ than the second it is driven by content."""
 
 @dataclass(frozen=True)
 class PlaceOrContent:
-    """Whether a head does on random tokens what it does on text."""
+    """Whether a head does the same on random tokens as on text."""
 
-    kind: str
-    """``positional``, ``content``, ``partly`` or ``neither`` (it does not have the role)."""
+    kind: Literal["positional", "content", "partly", "neither"]
+    """What drives it; ``neither``: it does not have the role."""
     kept: float | None
     """Share of the lift over chance that is left on random tokens; None without a lift."""
     sentence: str
@@ -40,7 +41,7 @@ def place_or_content(
         score: on sentences.
         control: on random tokens.
         threshold: what it takes to have the role.
-        zero: chance, or 0 where chance is no zero (``diffuse``).
+        zero: chance, or 0 where chance cannot be the zero (``diffuse``).
         errors: the standard errors of score and control.
     """
     if score < threshold or score <= zero:

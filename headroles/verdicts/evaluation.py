@@ -3,10 +3,11 @@
 For a role and a prompt, the heads that the reference scores put over the role's threshold should
 have higher activations than all other heads. The area under the ROC curve says how often: the
 chance that a head of the role beats a head without it (Mann & Whitney 1947), .5 for a coin, 1 for
-a perfect order. Next to it stands what a student sees: how many heads of the role are called
+a perfect order. Beside it is what a student sees: how many heads of the role are called
 active (hits), and how many others are (false alarms).
 
-The two differ on purpose. A head can do a role on a prompt though no reference score names it.
+The two differ on purpose. A head can play a role on a prompt although its reference scores do not
+show it.
 
 >>> auc([0.9, 0.8], [0.1, 0.85])
 0.75
@@ -72,7 +73,12 @@ def activity_table(entry: ModelEntry, prompts: Iterable[PromptScores]) -> list[A
     """
     prompts = list(prompts)
     return [
-        _row(entry, role, band, [one for one in prompts if band[0] <= one.num_tokens <= band[1]])
+        _row(
+            entry,
+            role,
+            band,
+            [prompt for prompt in prompts if band[0] <= prompt.num_tokens <= band[1]],
+        )
         for role in SCORED_ROLES
         for band in LENGTHS
     ]
@@ -83,11 +89,11 @@ def _row(
 ) -> ActivityRow:
     with_role = heads_with_role(entry, role)
     threshold = entry.categories[role.key].threshold
-    judged = [one for one in prompts if not _too_little(role, one)]
-    values = [one.activations[role.key].value for one in judged]
+    judged = [prompt for prompt in prompts if not _too_little(role, prompt)]
+    values = [prompt.activations[role.key].value for prompt in judged]
     active = [
-        active_heads(role, one.activations[role.key], threshold, num_tokens=one.num_tokens)
-        for one in judged
+        active_heads(role, prompt.activations[role.key], threshold, num_tokens=prompt.num_tokens)
+        for prompt in judged
     ]
 
     def gather(tensors: list[Tensor], chosen: Tensor) -> list[float]:

@@ -1,4 +1,4 @@
-"""Everything that a page says about one head, worked out from its attention and the stored scores.
+"""What the pages report about one head, worked out from its attention and the stored scores.
 
 With ``A[q, k]`` the head's attention on a prompt of n tokens (position 0 is the start token):
 
@@ -8,7 +8,7 @@ With ``A[q, k]`` the head's attention on a prompt of n tokens (position 0 is the
 Row 0 can look only at itself, so it is left out of every mean.
 
 Which of its roles a head mainly has cannot be read off the scores: half of all attention on the
-token before is much, an entropy of a half is nothing. They are compared on one scale
+previous token is a lot, an entropy of a half is nothing. They are compared on one scale
 (:func:`kappa`): 0 is an even spread, 1 a perfect head (Cohen's kappa).
 
 >>> passport(entry, Head(1, 1), known=named_heads("demo")).headline  # doctest: +SKIP
@@ -44,9 +44,9 @@ class TokenLinks:
     """One token's row and column of a pattern, largest weight first."""
 
     looks_at: tuple[Evidence, ...]
-    """One cell a token up to and with itself; the weights sum to 1."""
+    """One cell per token up to and including itself; the weights sum to 1."""
     looked_at_by: tuple[Evidence, ...]
-    """One cell a later token; these weights belong to different rows and sum to anything."""
+    """One cell per later token; these weights belong to different rows and need not sum to 1."""
 
 
 def token_links(attention: Float[Tensor, "query key"], position: int) -> TokenLinks:
@@ -59,7 +59,7 @@ def token_links(attention: Float[Tensor, "query key"], position: int) -> TokenLi
     if not 0 <= position < length:
         raise UnknownPositionError(
             f"This prompt has no position {position}.",
-            hint=f"Its {length:,} tokens stand at the positions 0 to {length - 1}.",
+            hint=f"Its {length:,} tokens have the positions 0 to {length - 1}.",
             value=position,
         )
     row = enumerate(attention[position, : position + 1].tolist())
@@ -79,7 +79,7 @@ def _largest_first(cells: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 @dataclass(frozen=True)
 class AblationEvidence:
-    """What knocking out a head showed of one of its roles, and what the role's heads together."""
+    """What knocking out a head showed about one of its roles, and knocking out all its heads."""
 
     head: CausalHead | None
     """The evidence for the head alone; None where it was not tested."""
@@ -88,7 +88,7 @@ class AblationEvidence:
 
     @property
     def verdict(self) -> CausalVerdict:
-        """Of the head alone."""
+        """The verdict on the head alone."""
         return self.head.verdict if self.head else "not_tested"
 
 
@@ -108,7 +108,7 @@ def ablation_evidence(
 
 @dataclass(frozen=True)
 class RoleRecord:
-    """What the stored analysis says of one head in one role."""
+    """What the stored analysis says about one head in one role."""
 
     role: str
     """The role's key."""
@@ -123,7 +123,7 @@ class RoleRecord:
     control_name: str
     """What the control texts are; empty without any."""
     threshold: float
-    """0..1, what it takes in this model."""
+    """0..1, the score that it takes in this model."""
     rank: int
     """1 is the highest score of all heads; equal scores share a rank."""
     out_of: int
@@ -151,11 +151,11 @@ class Passport:
     head: Head
     """The head."""
     records: tuple[RoleRecord, ...]
-    """One a scored role, in the order of the registry; empty without an analysis."""
+    """One per scored role, in the order of the registry; empty without an analysis."""
     roles: tuple[str, ...]
     """The keys of the roles whose threshold it reaches, the main one first."""
     papers: tuple[KnownHead, ...]
-    """What sources say of this head, roles that are not scored here included."""
+    """What sources say about this head, including roles that are not scored here."""
 
     @property
     def main_role(self) -> str | None:
@@ -171,7 +171,7 @@ class Passport:
     def headline(self) -> str:
         """Its roles in a sentence."""
         if not self.records:
-            named = list(dict.fromkeys(role_title(one.role) for one in self.papers))
+            named = list(dict.fromkeys(role_title(known.role) for known in self.papers))
             if named:
                 return f"From the literature, not measured here: {listing(named)}."
             return "There is no analysis of this model that could name its role."
@@ -192,7 +192,7 @@ def passport(
     known: Sequence[KnownHead] = (),
     thresholds: Mapping[str, float] | None = None,
 ) -> Passport:
-    """Everything that is known of a head apart from a prompt.
+    """Everything that is known about a head apart from a prompt.
 
     A head has every role whose threshold its score reaches. The main one is the one with the
     largest lift (:func:`kappa`), not the largest score: the scores of two roles are measured
@@ -203,22 +203,22 @@ def passport(
     Args:
         entry: the stored analysis; without one, only what papers say.
         head: the head.
-        known: what sources say of the model's heads.
+        known: what sources say about the model's heads.
         thresholds: {role key: threshold}; the entry's own where none are given.
 
     Raises:
         UnknownHeadError: if the analysed model has no such head.
     """
-    papers = tuple(one for one in known if one.head == head)
+    papers = tuple(record for record in known if record.head == head)
     if entry is None:
         return Passport(head, (), (), papers)
     if not (0 <= head.layer < entry.num_layers and 0 <= head.head < entry.num_heads):
         raise UnknownHeadError(head.label, layers=entry.num_layers, heads=entry.num_heads)
     limits = {**thresholds_in(entry), **(thresholds or {})}
     records = tuple(_record(entry, head, role.key, limits[role.key]) for role in SCORED_ROLES)
-    over = [one for one in records if one.is_over]
-    over.sort(key=lambda one: (one.role == "positional", -one.lift))
-    return Passport(head, records, tuple(one.role for one in over), papers)
+    over = [record for record in records if record.is_over]
+    over.sort(key=lambda record: (record.role == "positional", -record.lift))
+    return Passport(head, records, tuple(record.role for record in over), papers)
 
 
 def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRecord:
@@ -245,14 +245,14 @@ def kappa(role: Role, score: float, chance: float) -> float:
     """How far a score lies on the way from an even spread (0) to a perfect head (1).
 
     ``(score - chance) / (1 - chance)``. For ``diffuse`` an even spread *is* the perfect head, so
-    :data:`EVEN_ENTROPY` stands in for chance.
+    :data:`EVEN_ENTROPY` is used instead of chance.
     """
     zero = chance if role.has_cells else EVEN_ENTROPY
     return (score - zero) / (1 - zero) if zero < 1 else 0.0
 
 
 def role_title(key: str) -> str:
-    """A role's name as people read it, also of one that only papers speak of.
+    """A role's name as people read it, also of a role that only papers name.
 
     >>> role_title("induction"), role_title("name_mover")
     ('Induction', 'Name mover')

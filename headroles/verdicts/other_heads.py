@@ -1,4 +1,4 @@
-"""From one head to others: its neighbours, those that share its keys and values, its role's next.
+"""From one head to others: its neighbours, those sharing its keys and values, the next of its role.
 
 >>> neighbours(Head(0, 3), layers=2, heads=4).next.label
 'L1H0'
@@ -23,7 +23,7 @@ def key_value_partners(head: Head, *, num_heads: int, num_kv_heads: int) -> list
 
     Raises:
         UnknownHeadError: if a layer has no such head.
-        ShapeError: if the query heads cannot be dealt out evenly.
+        ShapeError: if the query heads do not divide evenly.
     """
     if not 0 <= head.head < num_heads:
         raise UnknownHeadError(head.label)
@@ -39,7 +39,7 @@ def key_value_partners(head: Head, *, num_heads: int, num_kv_heads: int) -> list
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The heads before and after one, layer by layer."""
+    """The heads before and after a head, layer by layer."""
 
     previous: Head | None
     """None before the model's first head."""
@@ -48,8 +48,8 @@ class Neighbours:
 
 
 def neighbours(head: Head, *, layers: int, heads: int) -> Neighbours:
-    """The previous and the next head. There is none beyond the ends: a reader who goes through the
-    model should notice that it is over, and not begin anew.
+    """The previous and the next head. There is none beyond the ends: a reader who steps through
+    the model should notice the end instead of starting again.
 
     Raises:
         UnknownHeadError: if the model has no such head.
@@ -74,10 +74,10 @@ def same_role(
     """Another head of a role: the one after ``head``, the first one after the last.
 
     Args:
-        source: a stored analysis, whose listed heads are gone through in their order; or a prompt's
-            scores, whose active heads are gone through from the highest activation down.
+        source: a stored analysis, whose listed heads are visited in their order; or a prompt's
+            scores, whose active heads are visited from the highest activation down.
         role_key: the role.
-        head: where the reader is; the first head of the role follows one that is not among them.
+        head: where the reader is; from a head outside the role, the role's first head is next.
         threshold: with a prompt's scores, what it takes to be active.
 
     Returns:

@@ -2,8 +2,8 @@
 
 A head is *active* in a role when its activation reaches the role's calibrated threshold and lies
 clearly above chance on this very prompt: at least :data:`MIN_LIFT` of the way from chance to a
-perfect head. The second condition is what keeps a six-word prompt from lighting everything up. The
-rule is one for all roles that attention can show: those of the registry and a student's own.
+perfect head. The second condition keeps a six-word prompt from lighting everything up. The same
+rule holds for all roles that attention can show: those of the registry and a student's own.
 
 >>> judge(Head(3, 6), "induction", score_prompt(A, ids), 0.4).state  # doctest: +SKIP
 'active'
@@ -30,13 +30,14 @@ MIN_LIFT = 0.25
 """Smallest (activation - chance) / (1 - chance) that counts as clearly above chance."""
 
 MAX_CHANCE = 0.5
-"""Where an even spread already gives more than this, a prompt ("no no no") cannot tell heads."""
+"""Where an even spread already gives more than this, a prompt ("no no no") cannot tell heads
+apart."""
 
 RESTING = 0.5
-"""A quiet head with more of its attention on position 0 than this is said to rest."""
+"""A quiet head with more of its attention on position 0 than this is called resting."""
 
 DEFAULT_THRESHOLDS = {role.key: role.default_threshold for role in SCORED_ROLES}
-"""Used for a model that has no calibrated thresholds yet, and always said to be provisional."""
+"""Used for a model that has no calibrated thresholds yet, and always marked as provisional."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ def active_heads(
 
 
 def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | None) -> Verdict:
-    """One head's state in one basic role on one prompt, with its reason in plain words."""
+    """One head's state in one basic role on one prompt, with the reason as a sentence."""
     role = get_role(role_key)
     activation = scores.activations[role_key].of(*head) if role.is_scored else Activation(0, 0, 0)
     return judge_as(role, head, activation, scores, threshold)
@@ -124,7 +125,7 @@ def judge_as(
         role: a role of the registry, or one made by a student.
         head: the head.
         activation: how much of its attention goes where the role says.
-        scores: of the same prompt; they say what a quiet head does instead.
+        scores: of the same prompt; they show what a quiet head does instead.
         threshold: 0..1; None for the role's provisional one.
     """
     resting = float(scores.resting[head])
@@ -207,7 +208,7 @@ def _reason(
             f"(an even spread would give {activation.chance:.0%})"
         )
     else:
-        number = f"its attention is {activation.value:.0%} as even as can be"
+        number = f"its attention is {activation.value:.0%} as even as possible"
     if state == "active":
         return f"Active: {number}."
     if activation.value >= threshold:
@@ -218,22 +219,23 @@ def _reason(
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
     if num_tokens < role.min_tokens:
         return (
-            f"Too short to tell: {num_tokens} tokens with the start token, and it takes "
-            f"{role.min_tokens} to judge."
+            f"Too short to tell: {num_tokens} tokens including the start token, and "
+            f"judging takes at least {role.min_tokens}."
         )
     if activation.rows < role.min_rows:
         places = "one place" if activation.rows == 1 else f"{activation.rows} places"
         return (
-            f"Too little to tell: only {places} where it could show, and it takes {role.min_rows}."
+            f"Too little to tell: only {places} where it could show, and judging takes at least "
+            f"{role.min_rows}."
         )
     return (
-        f"Too uniform to tell: a head that looks everywhere alike would already score "
+        f"Too uniform to tell: a head that spreads its attention evenly would already score "
         f"{activation.chance:.0%} on this prompt."
     )
 
 
 def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
-    """What a quiet head does on this prompt, as far as the numbers say."""
+    """What a quiet head does on this prompt, as far as the numbers show."""
     if unless != "positional" and scores.resting[head] >= RESTING:
         return f"Resting: {scores.resting[head]:.0%} of its attention is on the first token."
     if scores.self_share[head] >= RESTING:

@@ -43,22 +43,24 @@ def describe(
         labels: [pos] the tokens as people read them.
         thresholds: {role key: threshold}.
     """
-    verdicts = [judge(head, one.key, scores, thresholds.get(one.key)) for one in SCORED_ROLES]
-    judged = [one for one in verdicts if one.state in ("active", "quiet")]
+    verdicts = [
+        judge(head, verdict.key, scores, thresholds.get(verdict.key)) for verdict in SCORED_ROLES
+    ]
+    judged = [verdict for verdict in verdicts if verdict.state in ("active", "quiet")]
     if not judged:
         least = min(role.min_tokens for role in SCORED_ROLES)
         return (
             f"Too little to tell what {head.label} does: this prompt has {scores.num_tokens} "
-            f"token{'s' if scores.num_tokens > 1 else ''} with the start token, and it takes "
-            f"{least}."
+            f"token{'s' if scores.num_tokens > 1 else ''} including the start token, and judging "
+            f"takes at least {least}."
         )
-    active = [one for one in judged if one.is_active]
+    active = [verdict for verdict in judged if verdict.is_active]
     if active:
-        active.sort(key=lambda one: (one.role == "positional", -_prompt_lift(one)))
-        return f"On this prompt {head.label} {listing([_activity(one) for one in active])}."
-    told = "" if len(judged) == len(verdicts) else " that can be told on this prompt"
+        active.sort(key=lambda verdict: (verdict.role == "positional", -_prompt_lift(verdict)))
+        return f"On this prompt {head.label} {listing([_activity(verdict) for verdict in active])}."
+    where = "" if len(judged) == len(verdicts) else " that can be judged on this prompt"
     return (
-        f"On this prompt {head.label} has none of the {len(judged)} roles{told}; its attention "
+        f"On this prompt {head.label} has none of the {len(judged)} roles{where}; its attention "
         f"goes most clearly to {_preference(attention, token_ids, labels)}."
     )
 
@@ -73,7 +75,7 @@ def _activity(verdict: Verdict) -> str:
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
         evenness = percent(activation.value)
-        return f"spreads its attention over many tokens ({evenness} as even as can be)"
+        return f"spreads its attention over many tokens ({evenness} as even as possible)"
     if role.key == "positional":
         return (
             f"rests: {percent(activation.value)} of its attention is on the first token (an even "
@@ -90,14 +92,14 @@ def _activity(verdict: Verdict) -> str:
 def _preference(
     attention: Float[Tensor, "query key"], token_ids: Sequence[int], labels: Sequence[str]
 ) -> str:
-    """Of all distances and tokens the one whose share lies furthest above an even spread's."""
+    """The distance or token whose share lies furthest above an even spread's."""
     profile = offset_profile(attention, longest=len(token_ids))
     rows = profile.rows
     # Shares of the whole prompt: a distance that few rows have must not win on these few.
-    found = [("the first token", profile.first.share, profile.first.chance)]
-    found += [
-        (_back(distance), one.share * one.rows / rows, one.chance * one.rows / rows)
-        for distance, one in enumerate(profile.near)
+    shares = [("the first token", profile.first.share, profile.first.chance)]
+    shares += [
+        (_back(distance), mean.share * mean.rows / rows, mean.chance * mean.rows / rows)
+        for distance, mean in enumerate(profile.near)
     ]
     ids, keys = torch.as_tensor(token_ids, dtype=torch.long), row_sizes(len(token_ids))
     for token_id in dict.fromkeys(token_ids[1:]):
@@ -106,8 +108,8 @@ def _preference(
         share = attention[1:, columns].sum(-1).mean()
         chance = (columns.cumsum(0)[1:] / keys[1:]).mean()
         label = labels[int(columns.nonzero()[0])]
-        found.append((f"the token “{label}”", float(share), float(chance)))
-    name, share, chance = max(found, key=lambda one: one[1] - one[2])
+        shares.append((f"the token “{label}”", float(share), float(chance)))
+    name, share, chance = max(shares, key=lambda mean: mean[1] - mean[2])
     return f"{name} ({percent(share)} of it; an even spread would give {percent(chance)})"
 
 

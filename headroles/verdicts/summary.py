@@ -43,9 +43,9 @@ def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[st
 
 
 def literature_entry(model_name: str) -> dict[str, list[KnownHead]]:
-    """The heads that papers name for a model, by scored role; empty where no paper speaks of it.
+    """The heads that papers name for a model, by scored role; empty if no paper mentions it.
 
-    A head that several sources name for one role stands there once, with all of them.
+    A head that several sources name for one role appears once, with all of them.
     """
     entry: dict[str, list[KnownHead]] = {}
     for role in SCORED_ROLES:

@@ -1,4 +1,4 @@
-"""HTML pieces of the knock-out lab. Pure functions; whatever was typed or decoded is escaped."""
+"""HTML pieces of the knock-out lab. Pure functions; typed and decoded text is escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def logit_table(rose: Sequence[Moved], fell: Sequence[Moved]) -> str:
-    """Two rows of cells, a token a cell: what rose, and what fell, with sign and number."""
+    """Two rows, one token per cell: what rose and what fell, with sign and number."""
     return (
         '<div class="hr-table hr-one-line" tabindex="0"><table class="hr-logits">'
         f"{_cells('▲ rose', rose)}{_cells('▼ fell', fell)}</table></div>"

@@ -30,7 +30,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             return []
         return ["–" if top.control is None else f"{top.control:.3f} of 1"]
 
-    def proof(top: TopHead) -> list[str]:
+    def evidence_cells(top: TopHead) -> list[str]:
         evidence = entry.causal.get(key)
         if evidence is None:
             return []
@@ -46,7 +46,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             f"± {top.standard_error:.3f}",
             *control(top),
             top.entered_by,
-            *proof(top),
+            *evidence_cells(top),
         ]
         for place, top in enumerate(entry.categories[key].top_heads, start=1)
     ]
@@ -70,16 +70,16 @@ class Known(NamedTuple):
 
 def known_in(entry: ModelEntry, basis: str) -> list[Known]:
     """The heads that sources name for this model, for scored roles, by one kind of evidence."""
-    found = []
-    for one in named_heads(entry.model_name):
-        inside = one.head.layer < entry.num_layers and one.head.head < entry.num_heads
-        if one.basis == basis and one.role in BASIC_ROLES and inside:
-            stored = entry.role(one.role)
-            found.append(Known(one, stored.score(one.head), one.head in stored.listed))
-    return found
+    named = []
+    for known in named_heads(entry.model_name):
+        inside = known.head.layer < entry.num_layers and known.head.head < entry.num_heads
+        if known.basis == basis and known.role in BASIC_ROLES and inside:
+            stored = entry.role(known.role)
+            named.append(Known(known, stored.score(known.head), known.head in stored.listed))
+    return named
 
 
-def tally(found: list[Known]) -> tuple[int, int]:
-    """How many are listed, out of how many; a head that two sources name counts once a role."""
-    named = {(one.known.role, one.known.head): one.listed for one in found}
+def tally(heads: list[Known]) -> tuple[int, int]:
+    """How many are listed, out of how many; a head that two sources name counts once per role."""
+    named = {(entry.known.role, entry.known.head): entry.listed for entry in heads}
     return sum(named.values()), len(named)

@@ -1,4 +1,4 @@
-"""What knocking heads out showed, in the words of pages: verdicts, numbers and their meaning. Pure.
+"""What knocking heads out showed, as pages say it: verdicts, numbers and their meaning. Pure.
 
 >>> short("holds_up")
 '✓ holds up'
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TEXTS = {
     "repeats": "repeated random sequences",
-    "sentences": "sentences of this project",
-    "held_out": "passages of the model's own kind of text that it was not trained on",
+    "sentences": "this project's own sentences",
+    "held_out": "held-out passages of the kind of text that the model was trained on",
 }
 """What the loss was measured on."""
 
@@ -75,34 +75,34 @@ def meanings(ablations: list[AblationEvidence]) -> list[str]:
 
 
 def method(evidence: list[CausalRole]) -> str:
-    """How the numbers came about, in plain words."""
+    """How the numbers were measured, in plain words."""
     texts = dict.fromkeys(f"{role.n} {TEXTS[role.measured_on]}" for role in evidence)
     return (
         "Knocked out: the head's output is replaced by its mean over these texts. The change is "
         "that of the next-token loss, in nats per token, ± its standard error over "
-        f"{listing(list(texts))}; above 0 the model guesses worse without it. Beside it stands the "
-        "same for as many random other heads of the same layers, ± the spread between draws."
+        f"{listing(list(texts))}; above 0, the model guesses worse without the head. Next to it is "
+        "the same number for as many random heads of the same layers, ± the spread between draws."
     )
 
 
 def unreadable(evidence: list[CausalRole]) -> str:
-    """Why nothing can be told where the model cannot read the texts; empty where it can."""
+    """Why there is no verdict where the model cannot read the texts; empty where it can."""
     worst = next((role for role in evidence if not role.can_read), None)
     if worst is None:
         return ""
     return (
-        f"On the {TEXTS[worst.measured_on]} this model's own loss is {worst.baseline_loss:.2f} "
-        f"nats; a guess that is spread evenly over its vocabulary has {worst.even_guess_loss:.2f}."
+        f"On the {TEXTS[worst.measured_on]}, this model's own loss is {worst.baseline_loss:.2f} "
+        f"nats; an even guess over its vocabulary would have {worst.even_guess_loss:.2f}."
     )
 
 
 def borrowed(evidence: list[CausalRole]) -> str:
-    """What the star beside a control means; empty where none stands there."""
+    """What the star beside a control means; empty if no control has one."""
     effects = [effect for role in evidence for effect in (*role.heads, role.group) if effect]
     if all(effect.same_layers for effect in effects):
         return ""
     return (
-        "* Too few other heads in the layer; some are of the nearest layers, as far as possible "
+        "* The layer has too few other heads, so some come from the nearest layers, if possible "
         "heads that no role lists."
     )
 
@@ -119,7 +119,7 @@ def of_heads(entry: ModelEntry | None) -> dict[Head, str]:
 
 
 def legend(verdicts: list[str]) -> str:
-    """The signs that stand in some texts, each with its meaning in a word."""
+    """The signs that occur in some texts, each with its label."""
     used = "".join(verdicts)
     return ", ".join(short(verdict) for verdict in LABELS if MARKS[verdict] in used)
 
@@ -130,7 +130,7 @@ LABELS: dict[CausalVerdict, str] = {
     "reversed": "opposite effect",
     "not_special": "no more than other heads",
     "no_effect": "no effect",
-    "cannot_tell": "cannot be told here",
+    "cannot_tell": "cannot be judged here",
     "not_tested": "not tested",
 }
 """The verdicts as people read them."""
@@ -143,7 +143,7 @@ BESIDE_CHANCE: dict[CausalVerdict, str] = {
     "no_effect": "no effect",
     "not_tested": "too few draws to tell",
 }
-"""The same verdicts on any knock-out beside random others, where no role is asked about."""
+"""The same verdicts on any knock-out beside random others, where no role is involved."""
 
 
 MARKS: dict[CausalVerdict, str] = {
@@ -155,20 +155,20 @@ MARKS: dict[CausalVerdict, str] = {
     "cannot_tell": "?",
     "not_tested": "–",
 }
-"""A sign for each, so that no verdict is told by colour."""
+"""A sign for each, so that no verdict relies on colour."""
 
 
 MEANINGS: dict[CausalVerdict, str] = {
-    "holds_up": "Without it the model guesses clearly worse than without random other heads.",
-    "backed_up": "Without it alone nothing clear happens, but without all heads of the role "
+    "holds_up": "Without it, the model guesses clearly worse than without random other heads.",
+    "backed_up": "Removing it alone has no clear effect, but without all heads of the role "
     "together the model guesses clearly worse: the others stand in for it.",
-    "reversed": "Without it the model guesses clearly better.",
-    "not_special": "Without it the model's guesses clearly change, but not clearly more than "
+    "reversed": "Without it, the model guesses clearly better.",
+    "not_special": "Without it, the model's guesses clearly change, but not clearly more than "
     "without random other heads: that is no evidence for the role.",
-    "no_effect": "Without it nothing clear happens, and nothing shows that other heads of the role "
-    "stand in for it.",
+    "no_effect": "Removing it has no clear effect, and nothing suggests that other heads of the "
+    "role stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "
-    "vocabulary, so there is nothing that it could lose.",
-    "not_tested": "It was not knocked out, or there were no other heads to compare it with.",
+    "vocabulary, so it has nothing to lose.",
+    "not_tested": "It was not knocked out, or there were too few other heads to compare it with.",
 }
 """Each verdict in a sentence."""

@@ -1,6 +1,6 @@
-"""What the lab says, worked out from a detection. Pure: no Streamlit, no charts.
+"""The lab's map and sentences, worked out from a detection. Pure: no Streamlit, no charts.
 
->>> card = card_of(found, 0, "activation")  # doctest: +SKIP
+>>> card = card_of(detection, 0, "activation")  # doctest: +SKIP
 >>> card.sentence  # doctest: +SKIP
 'L1H6 matches best: 0.97 of 1, where an even spread gets 0.16.'
 """
@@ -37,25 +37,27 @@ class Card:
     sentence: str
     """The take-away."""
     basis: str
-    """What it is a mean of, and its chance."""
+    """What the numbers are a mean of."""
 
 
-def card_of(found: Detection, place: int, measure: str) -> Card:
+def card_of(detection: Detection, place: int, measure: str) -> Card:
     """The pattern at a place, by a measure."""
-    summary = found.summary(place, measure)
+    summary = detection.summary(place, measure)
     best = set(summary.ranking()[:RINGED])
-    layers, heads = found.asked.shape
+    layers, heads = detection.asked.shape
     records = [
-        _record(head, summary, found, DOMAINS[measure], head in best)
+        _record(head, summary, detection, DOMAINS[measure], head in best)
         for head in (Head(layer, head) for layer in range(layers) for head in range(heads))
     ]
-    return Card(found.patterns[place], tuple(records), _sentence(summary), _basis(found, summary))
+    return Card(
+        detection.patterns[place], tuple(records), _sentence(summary), _basis(detection, summary)
+    )
 
 
 def _record(
-    head: Head, summary: Summary, found: Detection, domain: tuple[float, float], best: bool
+    head: Head, summary: Summary, detection: Detection, domain: tuple[float, float], best: bool
 ) -> dict[str, object]:
-    value, asked = float(summary.mean[head]), bool(found.asked[head])
+    value, asked = float(summary.mean[head]), bool(detection.asked[head])
     if not (asked and math.isfinite(value)):
         words = "undefined" if asked else "not asked"
         return head_record(head, None, number="?" if asked else "–", shown=words)
@@ -105,11 +107,11 @@ def _sentence(summary: Summary) -> str:
     return f"{best.label} matches best: {with_error(summary, best)} of 1{chance}."
 
 
-def _basis(found: Detection, summary: Summary) -> str:
-    total = found.fits.shape[1]
+def _basis(detection: Detection, summary: Summary) -> str:
+    total = detection.fits.shape[1]
     n = int(summary.n.max())
     if total == 1:
-        return "On one prompt, so there is no error."
+        return "From one prompt, so there is no standard error."
     left = total - n
-    rest = f"; on {left} the pattern says nothing or does not fit" if left else ""
+    rest = f"; on {left} the pattern predicts nothing or does not fit" if left else ""
     return f"Mean ± standard error over {count(n, 'prompt')} of {total}{rest}."

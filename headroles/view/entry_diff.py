@@ -1,4 +1,4 @@
-"""A comparison in words and rows: what students would see change. Pure: no Streamlit.
+"""A comparison in sentences and rows: the changes that students would see. Pure: no Streamlit.
 
 >>> role_sentence("induction", change)  # doctest: +SKIP
 'Induction: L2H3 enters; L1H1 leaves; threshold 0.38 to 0.41.'
@@ -43,7 +43,7 @@ def _number(value: float | None) -> str:
 
 
 def overview_rows(comparison: Comparison, after: ModelEntry | None) -> list[list[str]]:
-    """One row a role: what its list holds afterwards, and how much of it changes."""
+    """One row per role: what its list holds afterwards, and how much of it changes."""
     return [
         [
             ROLES[key].name,
@@ -73,19 +73,19 @@ def _clear(key: str, change: RoleChange, comparison: Comparison) -> str:
         return "–"
     if not change.scores:
         return "–"
-    return f"{sum(one.is_clear for one in change.scores)} of the {len(change.scores)} largest"
+    return f"{sum(score.is_clear for score in change.scores)} of the {len(change.scores)} largest"
 
 
 def role_sentence(key: str, change: RoleChange) -> str:
     """One role's change in a line; empty where its list and threshold stay."""
     parts = []
-    for heads, one, many in (
+    for heads, singular, plural in (
         (change.entering, "enters", "enter"),
         (change.leaving, "leaves", "leave"),
         ([move.head for move in change.moving], "moves", "move"),
     ):
         if heads:
-            parts.append(f"{_heads(heads)} {one if len(heads) == 1 else many}")
+            parts.append(f"{_heads(heads)} {singular if len(heads) == 1 else plural}")
     if change.thresholds[0] != change.thresholds[1]:
         parts.append(f"threshold {threshold_change(change)}")
     return f"{ROLES[key].name}: {'; '.join(parts)}." if parts else ""
@@ -98,33 +98,33 @@ def _heads(heads: list[Head] | tuple[Head, ...]) -> str:
 
 
 def sentences(model: str, comparison: Comparison) -> list[str]:
-    """Everything that would change for one model, a line a role."""
+    """Everything that would change for one model, one line per role."""
     name = model_name(model)
     if comparison.is_new:
         return [f"{name} is new: students have no analysis of it yet."]
     if comparison.nothing:
         return [f"{name}: nothing changes."]
-    lines = [] if comparison.comparable else [f"{name} has another number of layers or heads."]
-    lines += filter(None, (role_sentence(key, one) for key, one in comparison.roles.items()))
+    lines = [] if comparison.comparable else [f"{name} has a different number of layers or heads."]
+    lines += filter(None, (role_sentence(key, change) for key, change in comparison.roles.items()))
     lines += part_sentences(comparison)
     if not lines:
-        return [f"{name}: the same lists and thresholds, other scores."]
-    same = sum(not role_sentence(key, one) for key, one in comparison.roles.items())
-    return [*lines, *([f"{count(same, 'role')}: list and threshold stay."] if same else [])]
+        return [f"{name}: same lists and thresholds, different scores."]
+    same = sum(not role_sentence(key, change) for key, change in comparison.roles.items())
+    return [*lines, *([f"{count(same, 'role')}: list and threshold unchanged."] if same else [])]
 
 
 PARTS = {
     "new": "{} new for students.",
-    "other": "{} measured anew, with other numbers.",
-    "gone": "{} gone: this analysis was made without.",
+    "other": "{} measured again, with different numbers.",
+    "gone": "{} gone: not part of this analysis.",
 }
-"""What becomes of a part, after its name and verb."""
+"""What happens to a part, after its name and verb."""
 
 
 def part_sentences(comparison: Comparison) -> list[str]:
-    """What becomes of the proof by knock-out and of the extended roles, where anything does."""
+    """What happens to the evidence by ablation and to the extended roles, if anything does."""
     parts = (
-        ("The proof by knock-out is", comparison.proof),
+        ("The evidence by ablation is", comparison.evidence),
         ("The extended roles are", comparison.extended),
     )
     return [PARTS[change].format(name) for name, change in parts if change]
@@ -151,14 +151,14 @@ def score_rows(change: RoleChange) -> list[list[str]]:
     """The largest score changes of one role: before, after, change, and whether it is clear."""
     return [
         [
-            one.head.label,
-            f"{one.before:.3f}",
-            f"{one.after:.3f}",
-            f"{one.change:+.3f}",
-            f"± {one.standard_error:.3f}",
-            "clear" if one.is_clear else "may be chance",
+            score.head.label,
+            f"{score.before:.3f}",
+            f"{score.after:.3f}",
+            f"{score.change:+.3f}",
+            f"± {score.standard_error:.3f}",
+            "clear" if score.is_clear else "may be chance",
         ]
-        for one in change.scores
+        for score in change.scores
     ]
 
 
@@ -174,5 +174,5 @@ def file_sentences(
             for line in sentences(model, reference.diff.compare(live.get(model), entry))
         ]
     gone = [model_name(model) for model in live if model not in after]
-    lost = [f"{listing(gone)} would vanish: this version does not hold it."] if gone else []
+    lost = [f"{listing(gone)} would disappear: not in this version."] if gone else []
     return lines, lost

@@ -1,4 +1,4 @@
-"""What the pages say of extended roles. Pure: no Streamlit.
+"""What the pages say about extended roles. Pure: no Streamlit.
 
 >>> summary_rows(entry)[0]  # doctest: +SKIP
 ['Delimiter', 'L2H6 0.403 ± 0.012', '0.335', '18']
@@ -29,7 +29,7 @@ NOT_ON_A_PROMPT = (
 
 def by_papers(model: str, role: Role) -> dict[Head, str]:
     """{head: source} the heads of a model that papers name for a role; mostly none."""
-    return {one.head: one.source for one in named_heads(model, role=role.key)}
+    return {known.head: known.source for known in named_heads(model, role=role.key)}
 
 
 def columns(
@@ -41,13 +41,13 @@ def columns(
         entry: the stored analysis; without its section there are no columns.
         run: the prompt; None for the stored scores.
     """
-    found = {}
+    records = {}
     for key, stored in entry.extended.items() if entry else ():
         if stored.is_measured and run is None:
-            found[key] = head_maps.stored_map(stored).records
+            records[key] = head_maps.stored_map(stored).records
         elif stored.is_measured and stored.role.from_attention:
-            found[key] = on_prompt(stored, run).records
-    return found
+            records[key] = on_prompt(stored, run).records
+    return records
 
 
 def on_prompt(
@@ -82,11 +82,11 @@ def card(stored: StoredRole, run: PromptRun, scores: PromptScores) -> RoleCard:
 
 
 def nearest(stored: StoredRole) -> str:
-    """Of a role that lists no head, which head comes nearest."""
+    """For a role that lists no head: the head that comes closest."""
     best = max(stored.heads, key=stored.score)
     return (
-        f"The analysis lists no head. The nearest is {best.label} with "
-        f"{percent(stored.score(best))} of its attention; it takes "
+        f"The analysis lists no head for this role. The closest is {best.label} with "
+        f"{percent(stored.score(best))} of its attention; the threshold is "
         f"{percent(stored.category.threshold)}."
     )
 
@@ -98,7 +98,7 @@ def out_of(stored: StoredRole) -> str:
     if role.is_signed:
         side = "above" if role.sign > 0 else "below"
         level = f"listed: {side} {signed(stored.limit)} logits"
-        zero = "0 writes neither for nor against"
+        zero = "at 0 a head writes neither for nor against"
     else:
         level, zero = f"listed: from {category.threshold:.0%}", f"chance {category.chance:.0%}"
     return f"Measured on {category.n} {what} ({category.measured_on}); {zero}; {level}."
@@ -147,20 +147,20 @@ def _passport_row(stored: StoredRole, head: Head) -> list[str]:
 
 
 def passport_sentences(entry: ModelEntry, head: Head) -> list[str]:
-    """What a head's extended scores say in words: only what is listed, or has the other sign."""
-    said = []
+    """A head's extended roles as sentences: those that list it, or whose opposite it does."""
+    sentences = []
     for stored in entry.extended.values():
         role = stored.role
         if not stored.is_measured:
-            said.append(f"{role.name}: not measured. {stored.category.not_measured}")
+            sentences.append(f"{role.name}: not measured. {stored.category.not_measured}")
             continue
         value = stored.score(head)
         if head in stored.listed:
             words = [number(role, value), *head_maps.offset_words(stored, head)]
-            said.append(f"{role.name}: {', '.join(words)}.")
+            sentences.append(f"{role.name}: {', '.join(words)}.")
         elif role.is_signed and -role.sign * value >= stored.category.threshold:
-            said.append(f"Not {role.name}, but the opposite: {number(role, value)}.")
-    return said
+            sentences.append(f"Not {role.name}, but the opposite: {number(role, value)}.")
+    return sentences
 
 
 def profile_records(entry: ModelEntry, head: Head) -> list[dict[str, object]]:
@@ -168,14 +168,14 @@ def profile_records(entry: ModelEntry, head: Head) -> list[dict[str, object]]:
     profiles, (layer, place) = entry.profiles.get("fixed_offset"), head
     if profiles is None:
         return []
-    found = []
+    records = []
     for text, means, errors in (
         ("sentences", profiles.scores, profiles.standard_errors),
         ("random tokens", profiles.control, profiles.control_errors),
     ):
         for at, distance in enumerate(profiles.distances):
             share, error = means[at][layer][place], errors[at][layer][place]
-            found.append(
+            records.append(
                 {
                     "distance": distance,
                     "text": text,
@@ -186,4 +186,4 @@ def profile_records(entry: ModelEntry, head: Head) -> list[dict[str, object]]:
                     "shown": f"{text}: {share:.1%} ± {error:.1%}, even {profiles.chance[at]:.1%}",
                 }
             )
-    return found
+    return records

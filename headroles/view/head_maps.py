@@ -1,7 +1,7 @@
 """Every head's number in every role, from the reference scores or from a prompt. Pure.
 
->>> found = of_prompt(scores, thresholds, entry)  # doctest: +SKIP
->>> found.roles["induction"].sentence  # doctest: +SKIP
+>>> model = of_prompt(scores, thresholds, entry)  # doctest: +SKIP
+>>> model.roles["induction"].sentence  # doctest: +SKIP
 '3 of 32 heads are active as Induction on this prompt; 3 of these 3 are listed.'
 """
 
@@ -40,7 +40,7 @@ class RoleMap:
     records: tuple[Mapping[str, object], ...]
     """One per head, layer by layer: :func:`headroles.view.head_records.head_record`."""
     threshold: float | None
-    """What it takes; None for ``other``."""
+    """The score that it takes; None for ``other``."""
     chance: float | None
     """0..1, an even spread's number; None where it is not known or the role does not apply. Where
     each head has a distance of its own, the mean over the heads."""
@@ -75,7 +75,7 @@ class ModelMap:
 
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here."""
-        return [key for key, one in self.roles.items() if one.records[place]["active"]]
+        return [key for key, role_map in self.roles.items() if role_map.records[place]["active"]]
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
@@ -86,8 +86,8 @@ class ModelMap:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
         if self.heads[place] not in self.other:
             return None
-        with_cells = [one for one in self.roles.values() if one.role.has_cells]
-        return max(float(one.records[place]["value"]) for one in with_cells)
+        with_cells = [role_map for role_map in self.roles.values() if role_map.role.has_cells]
+        return max(float(role_map.records[place]["value"]) for role_map in with_cells)
 
 
 def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
@@ -126,8 +126,8 @@ def of_prompt(
         roles[role.key] = prompt_map(role, judged, marked=marked, mark=mark)
     busy = {
         heads[place]
-        for one in roles.values()
-        for place, record in enumerate(one.records)
+        for role_map in roles.values()
+        for place, record in enumerate(role_map.records)
         if record["active"]
     }
     other = frozenset(head for head in heads if head not in busy)
@@ -221,11 +221,11 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
         )
     listed = len(stored.listed)
     names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"
-    said = (
-        f"{names} listed as {role.name}; the furthest is {best.label} with "
+    sentence = (
+        f"{names} listed as {role.name}; the strongest is {best.label} with "
         f"{number(role, stored.score(best))}."
     )
-    return f"{said} {opposite(stored)}".strip()
+    return f"{sentence} {opposite(stored)}".strip()
 
 
 def opposite(stored: StoredRole) -> str:
@@ -240,7 +240,7 @@ def opposite(stored: StoredRole) -> str:
     best = max(over, key=lambda head: -role.sign * stored.score(head))
     value = number(role, stored.score(best)).partition(",")[0]
     writes = "writes" if len(over) == 1 else "write"
-    return f"{count(len(over), 'head')} {writes} {way} (most {best.label}, {value})."
+    return f"{count(len(over), 'head')} {writes} {way} (most strongly {best.label}, {value})."
 
 
 def prompt_map(
@@ -278,7 +278,7 @@ def prompt_map(
             )
         )
     applying = [verdict.activation.chance for verdict in judged if verdict.activation.rows]
-    unable = [one for one in judged if one.state in ("not_applicable", "too_short")]
+    unable = [verdict for verdict in judged if verdict.state in ("not_applicable", "too_short")]
     why = judged[0].reason if len(unable) == len(judged) else ""
     if why and role.at_distance:
         why = "This prompt is too short for the heads' distances."

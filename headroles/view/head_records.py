@@ -33,7 +33,7 @@ def head_record(
         head: the head.
         value: its number; None where it has none.
         shade: 0..1 from lightest to darkest; the value, where none is given.
-        number: what stands in the cell.
+        number: the text in the cell.
         shown: the number and what it means, in words.
         against: whether it is drawn in the other colour: the number is below zero.
         active: whether a ring goes round it.

@@ -64,11 +64,11 @@ def token_labels(encoding: Encoding) -> list[str]:
 
 
 def start_sentence(encoding: Encoding) -> str:
-    """What stands at position 0, in a sentence (plain text)."""
+    """What is at position 0, in a sentence (plain text)."""
     if encoding.start_is_stand_in:
         return (
-            f"This model has no start token of its own; its end-of-text token "
-            f"{encoding.start_token} stands in, added by the app in front of every prompt."
+            f"This model has no start token of its own, so the app puts its end-of-text token "
+            f"{encoding.start_token} in front of every prompt instead."
         )
     return f"The start token {encoding.start_token}, added by the app in front of every prompt."
 
@@ -124,25 +124,25 @@ def strip_sentence(encoding: Encoding) -> str:
 
 
 def truncation_sentence(encoding: Encoding) -> str:
-    """Said when the prompt was longer than the model reads."""
+    """Shown when the prompt was longer than the model reads."""
     return (
         f"Only the first {len(encoding.tokens):,} of {encoding.full_length:,} tokens were read "
-        "(the start token included): this is as much as the model takes in here. "
+        "(the start token included): that is as much as the model can take here. "
         "The rest of your text stays in the box."
     )
 
 
 def precision_sentence(name: str) -> str:
-    """Said while a model runs in shorter numbers than the analysis (plain text)."""
+    """Shown while a model runs in shorter numbers than the analysis (plain text)."""
     return (
         f"{name} runs in 16-bit numbers here, because its full 32-bit ones would not fit into this "
-        "server's memory or because the server was told to. Every share shown can be off by up to "
-        "1 percentage point, so do not read anything into smaller differences."
+        "server's memory or because the server is set up that way. Every share shown can be off by "
+        "up to 1 percentage point, so do not read anything into smaller differences."
     )
 
 
 def bias_sentence(name: str, left_out: float) -> str:
-    """Said where next tokens are guessed by a model that lost its logit bias (plain text)."""
+    """Shown where next tokens are guessed by a model that lost its logit bias (plain text)."""
     return (
         f"As published, {name} also adds a fixed number to every token's logit (b_U, up to "
         f"{left_out:.2f} from its mean). It is left out here, so its guesses differ a little from "

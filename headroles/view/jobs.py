@@ -45,7 +45,7 @@ def prospect_line(prospect: Prospect) -> str:
         f'<p class="hr-line"><b>{escape(name)}</b> likely takes '
         f"<b>{time_range(prospect.estimate)}</b>{first}. It needs about "
         f"<b>{size(prospect.estimate.memory_bytes)}</b> of memory, out of "
-        f"{size(prospect.available)} that are free on this server.</p>"
+        f"the {size(prospect.available)} that are free on this server.</p>"
     )
 
 
@@ -106,10 +106,10 @@ def clock(view: JobView) -> str:
 
 
 def hub_ids(text: str) -> list[str]:
-    """The ids that were typed, one a line or parted by commas; every one once.
+    """The ids that were typed, one per line or separated by commas, without duplicates.
 
     >>> hub_ids("a/b, c/d\\n a/b\\n")
     ['a/b', 'c/d']
     """
-    found = (part.strip() for part in re.split(r"[,;\s]+", text))
-    return list(dict.fromkeys(part for part in found if part))
+    ids = (hub_id.strip() for hub_id in re.split(r"[,;\s]+", text))
+    return list(dict.fromkeys(hub_id for hub_id in ids if hub_id))

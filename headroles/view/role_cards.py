@@ -1,4 +1,4 @@
-"""What the page says, worked out from the numbers. Pure: no Streamlit, no charts, no tensors made.
+"""The page's sentences, worked out from the numbers. Pure: no Streamlit, charts or tensors.
 
 >>> card = role_card(ROLES["induction"], summary["induction"])  # doctest: +SKIP
 >>> card.awake, card.headline  # doctest: +SKIP
@@ -86,10 +86,10 @@ class RoleCard:
             return next(iter(reasons))
         best = max(self.rows, key=lambda row: row["activation_score"])
         return (
-            "It could show on this prompt, but "
+            "The role could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
-            + f" something else. The nearest is {best['label']} with "
-            f"{percent(best['activation_score'])}; it takes {percent(_needed(best))}."
+            + f" something else. The closest is {best['label']} with "
+            f"{percent(best['activation_score'])}; it would need {percent(_needed(best))}."
         )
 
     def hint(self, prompt: str) -> str | None:
@@ -122,7 +122,7 @@ def also_roles(row: Mapping[str, object], role: Role) -> list[str]:
 
 
 def bar_records(card: RoleCard) -> list[dict[str, object]]:
-    """What the bar chart of a card draws, one record a head."""
+    """What the bar chart of a card draws, one record per head."""
     return [
         {
             "order": order,
@@ -143,7 +143,7 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
 
 
 def _note(row: Mapping[str, object], role: Role) -> str:
-    """What stands beside a head: its other roles, or how far back it looks."""
+    """The note beside a head: its other roles, or how far back it looks."""
     also = also_roles(row, role)
     return f"also {listing(also)}" if also else str(row.get("note", ""))
 
@@ -220,7 +220,7 @@ def pattern_sentences(
     if not role.has_cells:
         return [
             f"Averaged over {count(activation.rows, 'token')}, its attention is {percent(value)} "
-            "as even as can be (100% is perfectly even, 0% is all on one token)."
+            "as even as possible (100% is perfectly even, 0% is all on one token)."
         ]
     sentences = [
         f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "

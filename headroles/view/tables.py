@@ -37,7 +37,7 @@ def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
     )
 
 
-def pairs(pairs: list[tuple[str, str, float]], found: Composition) -> pd.DataFrame:
+def pairs(pairs: list[tuple[str, str, float]], composition: Composition) -> pd.DataFrame:
     """The pairs as a table, strongest first, at most 500."""
     most = pairs[:500]
     return pd.DataFrame(
@@ -45,7 +45,7 @@ def pairs(pairs: list[tuple[str, str, float]], found: Composition) -> pd.DataFra
             "earlier head": [pair[0] for pair in most],
             "later head": [pair[1] for pair in most],
             "score": [pair[2] for pair in most],
-            "above random": [pair[2] - found.baseline for pair in most],
+            "above random": [pair[2] - composition.baseline for pair in most],
         }
     )
 
@@ -57,15 +57,15 @@ def offset_means(table: PositionalTable) -> pd.DataFrame:
     return pd.DataFrame({"tokens back": range(len(offsets)), "mean score": rounded})
 
 
-def circuit_summaries(found: list[HeadSummary]) -> pd.DataFrame:
-    """A row a head."""
+def circuit_summaries(summaries: list[HeadSummary]) -> pd.DataFrame:
+    """One row per head."""
     return pd.DataFrame(
         {
-            "head": [one.head.label for one in found],
-            "copying": [one.copying for one in found],
-            "copies itself": [one.copies for one in found],
-            "self-match": [one.self_match for one in found],
-            "previous by position": [one.previous for one in found],
+            "head": [summary.head.label for summary in summaries],
+            "copying": [summary.copying for summary in summaries],
+            "copies itself": [summary.copies for summary in summaries],
+            "self-match": [summary.self_match for summary in summaries],
+            "previous by position": [summary.previous for summary in summaries],
         }
     )
 
@@ -80,21 +80,21 @@ def every_head(model: ModelMap, places: list[int]) -> pd.DataFrame:
     }
     if model.ablations:
         columns["proof"] = [model.ablations.get(head) for head in heads]
-    for key, one in model.roles.items():
-        columns[key] = [one.records[place]["value"] for place in places]
+    for key, role_map in model.roles.items():
+        columns[key] = [role_map.records[place]["value"] for place in places]
     for key, records in model.extended.items():
         columns[key] = [records[place]["value"] for place in places]
     columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
     return pd.DataFrame(columns)
 
 
-def ranking(found: Detection, place: int, measure: str) -> pd.DataFrame:
+def ranking(detection: Detection, place: int, measure: str) -> pd.DataFrame:
     """The ranking by a measure: every head that was asked, those without a score last."""
-    by = {name: found.summary(place, name) for name in detector.MEASURES}
+    by = {name: detection.summary(place, name) for name in detector.MEASURES}
     order = by[measure].ranking()
-    asked = [Head(*at) for at in found.asked.nonzero().tolist()]
+    asked = [Head(*at) for at in detection.asked.nonzero().tolist()]
     ranked = [*order, *(head for head in asked if head not in set(order))]
-    left = detector.kept_share(found, place)
+    left = detector.kept_share(detection, place)
     columns: dict[str, object] = {
         "rank": [place + 1 if place < len(order) else None for place in range(len(ranked))],
         "head": [head.label for head in ranked],

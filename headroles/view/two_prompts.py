@@ -19,7 +19,8 @@ from headroles.view.html import count
 from headroles.view.role_cards import STATE_WORDS, RoleCard, shown
 
 CLEAR = 0.05
-"""A change of fewer points than five of a hundred, without another state, is not called one."""
+"""A change of fewer points than five of a hundred, without another state, does not count as a
+change."""
 
 TURNS = ("wakes up", "falls asleep")
 """What a role can do from the first prompt to the second."""
@@ -51,7 +52,7 @@ class Pair:
 
     @property
     def turn(self) -> str:
-        """``woke up``, ``fell asleep``, or that neither happened or can be told."""
+        """``woke up``, ``fell asleep``, or why neither can be said."""
         if "too_short" in (self.first["state"], self.second["state"]):
             return TOO_SHORT
         before, after = bool(self.first["is_active"]), bool(self.second["is_active"])
@@ -134,7 +135,7 @@ def summary(pairs: Sequence[RolePair]) -> str:
             for words in ("awake in both", "asleep in both")
             if (number := sum(turn == words for turn, _ in turns))
         ]
-        + ([f"{unknown} cannot be told (too short)"] if unknown else [])
+        + ([f"{unknown} cannot be judged (too short)"] if unknown else [])
     )
     woken, fallen = ([name for turn, name in turns if turn == word] for word in TURNS)
     parts = []
@@ -149,7 +150,7 @@ def summary(pairs: Sequence[RolePair]) -> str:
 
 
 def bar_records(pair: RolePair) -> list[dict[str, object]]:
-    """What the chart draws: two records a head, with the pixels where each bar lies."""
+    """What the chart draws: two records per head, with the pixels where each bar lies."""
     records = []
     for place, head in enumerate(pair.heads):
         for side, row in enumerate((head.first, head.second), start=1):
@@ -223,7 +224,7 @@ def reasons(pair: RolePair) -> list[str]:
 
 
 def export_rows(pairs: Sequence[RolePair]) -> list[dict[str, object]]:
-    """One flat row a role and head, for a file."""
+    """One flat row per role and head, for a file."""
     rows = []
     for pair in pairs:
         for head in pair.heads:

@@ -1,4 +1,4 @@
-"""Place or content: what the pages say of the random-token control. Pure: no Streamlit.
+"""Place or content: what the pages say about the random-token control. Pure: no Streamlit.
 
 >>> two_texts_sentence(two_texts(entry, thresholds, extended=False)["positional"])  # doctest: +SKIP
 '12 of 32 heads reach the threshold of First token (resting) on sentences: 11 do it on ...'
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from headroles.scoring import PlaceOrContent
     from headroles.store import ModelEntry
 
-HEADERS = ("Role", "On sentences", "On random tokens", "What that says")
+HEADERS = ("Role", "On sentences", "On random tokens", "What this means")
 """The columns of a table of heads or roles on both kinds of text."""
 PLACE_OR_CONTENT_RULE = (
-    "The rule: of what a head scores over chance on sentences, three quarters or more is left on "
-    "random tokens: positional (also where two standard errors cannot tell the two numbers "
-    "apart). A quarter or less: content-driven. In between: partly."
+    "The rule: a head that keeps three quarters or more of its score above chance on random tokens "
+    "is positional (so is one whose two scores differ by no more than two standard errors). A "
+    "quarter or less: content-driven. In between: partly positional."
 )
 
 
@@ -39,7 +39,7 @@ class TwoTexts:
     threshold: float
     """0..1."""
     zero: float
-    """0..1, what no head does more than by chance; 0 where chance is no zero."""
+    """0..1, the chance level; 0 where chance cannot be the zero."""
     sentences: Sequence[Sequence[float]]
     """[layer][head]."""
     random: Sequence[Sequence[float]]
@@ -48,10 +48,10 @@ class TwoTexts:
     """Standard errors of both; None where an older file has none."""
 
     def verdict(self, head: Head) -> PlaceOrContent:
-        """Whether a head goes by place or by content."""
+        """Whether position or content drives a head."""
 
         layer, place = head
-        known = [0.0 if one is None else one[layer][place] for one in self.errors]
+        known = [0.0 if matrix is None else matrix[layer][place] for matrix in self.errors]
         return scoring.place_or_content(
             self.sentences[layer][place],
             self.random[layer][place],
@@ -89,14 +89,14 @@ def two_texts(
         thresholds: {role key: threshold} of the basic roles.
         extended: whether the extended roles that attention shows are among them.
     """
-    found = {}
+    measured = {}
     for key, category in entry.categories.items():
         stored = entry.role(key)
         role, control = stored.role, stored.control
         wanted = role.level == "basic" or (extended and role.from_attention)
         if control is None or not wanted:
             continue
-        found[key] = TwoTexts(
+        measured[key] = TwoTexts(
             key,
             role.name,
             thresholds.get(key, category.threshold),
@@ -105,11 +105,11 @@ def two_texts(
             control.scores,
             (stored.errors, control.standard_errors),
         )
-    return found
+    return measured
 
 
 def two_texts_sentence(texts: TwoTexts) -> str:
-    """How many heads of a role go by place, and how many by content."""
+    """How many heads of a role are positional, and how many are content-driven."""
     kinds = [texts.verdict(head).kind for head in texts.heads]
     over = len(kinds) - kinds.count("neither")
     if not over:

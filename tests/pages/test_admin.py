@@ -239,12 +239,12 @@ def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
     bare = live.model_copy(update={"causal": {}, "categories": basic})
     assert publish.warnings(live, live) == publish.warnings(bare, None) == ()
     without, with_it = compare(live, bare), compare(bare, live)
-    assert (with_it.proof, with_it.extended) == ("new", "new")
-    assert (without.proof, without.extended) == ("gone", "gone")
+    assert (with_it.evidence, with_it.extended) == ("new", "new")
+    assert (without.evidence, without.extended) == ("gone", "gone")
     assert compare(live, live).nothing
     # With the same scores, a proof is something to write.
     assert not with_it.nothing
-    assert says(entry_diff.sentences("demo", with_it), "knock", "new")
+    assert says(entry_diff.sentences("demo", with_it), "evidence", "ablation", "new")
     lost = publish.warnings(bare, live)
     assert [("proof" in line, "extended" in line) for line in lost] == [
         (True, False),

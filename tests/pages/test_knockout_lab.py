@@ -72,7 +72,7 @@ def test_zero_everywhere_and_at_one_position(app) -> None:
     assert not app.exception
     html = page_html(app)
     assert "<sup>off here</sup>" in html
-    assert "<sup>one before</sup>" in html
+    assert "<sup>just before</sup>" in html
     assert says(verdict(app), "“ sat”", "first", "% → ")
 
 

@@ -63,7 +63,7 @@ def test_thresholds_that_look_alike_show_more_digits() -> None:
 def test_all_of_a_model_s_changes_name_what_stays_too() -> None:
     changed, rest = entry_diff.sentences("tiny", compare(BEFORE, AFTER))
     assert says(changed, "Induction", "L1H0", "0.50 → 0.62")
-    assert says(rest, "5 roles", "stay")
+    assert says(rest, "5 roles", "unchanged")
     assert entry_diff.sentences("tiny", compare(BEFORE, BEFORE)) == ["tiny: nothing changes."]
     (sentence,) = entry_diff.sentences("tiny", compare(None, AFTER))
     assert says(sentence, "tiny is new")
@@ -85,7 +85,7 @@ def test_a_file_that_lacks_a_model_would_lose_it() -> None:
     )
     assert says(lines[0], "tiny", "Induction", "L1H0 enters")
     assert len(lost) == 1
-    assert says(lost, "GPT-2 small", "vanish")
+    assert says(lost, "GPT-2 small", "disappear")
 
 
 # ------------------------------------------------------------------ numbers

@@ -76,7 +76,9 @@ def test_the_start_token_is_no_copy_of_anything() -> None:
     assert view_html.repeats([0, 7]) == {}
 
 
-@pytest.mark.parametrize(("stand_in", "words"), [(True, "stands in"), (False, "start token")])
+@pytest.mark.parametrize(
+    ("stand_in", "words"), [(True, "end-of-text token"), (False, "start token")]
+)
 def test_the_start_token_is_called_what_it_is(stand_in: bool, words: str) -> None:
     assert words in view_html.start_sentence(encoding("a", start_is_stand_in=stand_in))
 
