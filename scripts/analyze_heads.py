@@ -146,8 +146,10 @@ class TextReport:
                 f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
             )
             print(f"  without {ROLES[key].name:14} {MARKS[evidence['group']]} all  {verdicts}")
-        if used := {v for one in summary.get("causal", {}).values() for v in one["heads"].values()}:
-            print("  " + ", ".join(f"{MARKS[one]} {LABELS[one]}" for one in LABELS if one in used))
+        evidence = summary.get("causal", {}).values()
+        used = {verdict for role in evidence for verdict in role["heads"].values()}
+        if meanings := [f"{MARKS[key]} {label}" for key, label in LABELS.items() if key in used]:
+            print("  " + ", ".join(meanings))
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -252,8 +254,8 @@ def check(path: Path, models: list[str]) -> int:
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1
-    found = [fault for entry in entries for fault in analysis.faults(entry)]
-    for fault in found:
+    faults = [fault for entry in entries for fault in analysis.faults(entry)]
+    for fault in faults:
         print(fault, file=sys.stderr)
     for entry in entries:
         if not analysis.known_revision(entry):
@@ -262,8 +264,8 @@ def check(path: Path, models: list[str]) -> int:
         print(
             f"{path} holds no model. Make it with: python -m scripts.analyze_heads", file=sys.stderr
         )
-    print(f"{count(len(entries), 'model')} checked, {count(len(found), 'fault')} found.")
-    return int(bool(found) or not entries)
+    print(f"{count(len(entries), 'model')} checked, {count(len(faults), 'fault')} found.")
+    return int(bool(faults) or not entries)
 
 
 def count(number: int, what: str) -> str:
@@ -326,7 +328,7 @@ def lists_of(entry: store.ModelEntry) -> dict[str, object]:
         "causal": {
             key: {
                 "group": evidence.group.verdict if evidence.group else "not_tested",
-                "heads": {f"L{one.layer}H{one.head}": one.verdict for one in evidence.heads},
+                "heads": {f"L{head.layer}H{head.head}": head.verdict for head in evidence.heads},
             }
             for key, evidence in entry.causal.items()
         },

@@ -85,14 +85,14 @@ def made(options: argparse.Namespace) -> bytes:
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
     """One head's pivot table."""
 
-    found = circuits.qk_ov.head_factors(loaded, head, settings)
+    factors = circuits.qk_ov.head_factors(loaded, head, settings)
     if options.token is not None:
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
-        rows = circuits.qk_ov.rows_for(found, frequencies.probabilities, ids, each=options.each)
+        rows = circuits.qk_ov.rows_for(factors, frequencies.probabilities, ids, each=options.each)
     else:
         with bar("keys") as tell:
             rows = circuits.qk_ov.key_table(
-                found,
+                factors,
                 frequencies.probabilities,
                 keys=options.keys,
                 each=options.each,
@@ -115,16 +115,16 @@ def summary(loaded, settings, frequencies) -> bytes:
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
-        one = circuits.summarise(loaded, head, settings, frequencies.probabilities)
+        numbers = circuits.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {
                 "head": head.label,
-                "copying": one.copying,
-                "copies": one.copies,
-                "copies_of": one.copies_of,
-                "self_match": one.self_match,
-                "previous": one.previous,
-                "previous_chance": one.previous_chance,
+                "copying": numbers.copying,
+                "copies": numbers.copies,
+                "copies_of": numbers.copies_of,
+                "self_match": numbers.self_match,
+                "previous": numbers.previous,
+                "previous_chance": numbers.previous_chance,
             }
         )
     origin = {"model": loaded.key, "layer_norm": settings.norm, "biases": settings.biases}
@@ -135,25 +135,25 @@ def composition(loaded, kind: str, *, norm: str) -> bytes:
     """Every pair of heads of different layers, strongest first."""
 
     with bar("layers") as tell:
-        found = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
+        scores = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
     lines = [
         {
             "earlier": first.label,
             "later": second.label,
-            "score": float(found.score[i, j]),
-            "above_random": float(found.score[i, j]) - found.baseline,
+            "score": float(scores.score[i, j]),
+            "above_random": float(scores.score[i, j]) - scores.baseline,
         }
-        for i, first in enumerate(found.heads)
-        for j, second in enumerate(found.heads)
+        for i, first in enumerate(scores.heads)
+        for j, second in enumerate(scores.heads)
         if second.layer > first.layer
     ]
     lines.sort(key=lambda line: -line["score"])
     origin = {
         "model": loaded.key,
         "kind": kind,
-        "random_mean": found.baseline,
-        "random_sd": found.spread,
-        "random_draws": found.draws,
+        "random_mean": scores.baseline,
+        "random_sd": scores.spread,
+        "random_draws": scores.draws,
     }
     return export.csv_bytes(export.heads_csv(lines, origin))
 

@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> None:
     loaded = models.load_model(options.model)
     prompts, made = _prompts(options, loaded)
     with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
-        found = detector.detect(
+        detection = detector.detect(
             loaded,
             prompts,
             patterns,
@@ -88,17 +88,17 @@ def _run(options: argparse.Namespace) -> None:
             progress=lambda done, _: bar.update(done - bar.n),
         )
     for place in range(len(patterns)):
-        print(report(found, place, options.measure, top=options.top))
+        print(report(detection, place, options.measure, top=options.top))
     if options.out:
-        _write(options.out, found, loaded, prompts, made)
+        _write(options.out, detection, loaded, prompts, made)
 
 
 def _patterns(options: argparse.Namespace) -> list[Role]:
 
-    found = [roles.parse_pattern(spec) for spec in options.pattern or []]
+    patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
-        found += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
-    return found or [roles.parse_pattern("induction")]
+        patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
+    return patterns or [roles.parse_pattern("induction")]
 
 
 def _text(path: Path) -> str:
@@ -137,19 +137,19 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         prompts, encodings = roles.read_prompts(
             loaded.tokenizer, typed, max_tokens=loaded.max_tokens
         )
-        cut = sum(one.truncated for one in encodings)
+        cut = sum(encoding.truncated for encoding in encodings)
     if cut:
         longest = f"the {loaded.max_tokens:,} tokens that the model reads"
         print(f"{cut} of {len(prompts):,} prompts cut at the end to {longest}.", file=sys.stderr)
     return prompts, made
 
 
-def report(found: Detection, place: int, measure: str, *, top: int) -> str:
+def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
     """The best heads of a pattern as a table, with chance, errors and the traps."""
 
-    summary = found.summary(place, measure)
-    left = detector.kept_share(found, place)
-    pattern = found.patterns[place]
+    summary = detection.summary(place, measure)
+    left = detector.kept_share(detection, place)
+    pattern = detection.patterns[place]
     lines = [
         "",
         f"{pattern.name} ({pattern.spec}), {measure}: {summary.prompts} prompts, "
@@ -162,7 +162,8 @@ def report(found: Detection, place: int, measure: str, *, top: int) -> str:
         for head in summary.ranking()[:top]
     ]
     lines += [
-        f"! {trap.title}. {trap.sentence}" for trap in detector.caveats_of(found, place, measure)
+        f"! {caveat.title}. {caveat.sentence}"
+        for caveat in detector.caveats_of(detection, place, measure)
     ]
     return "\n".join(lines)
 
@@ -172,13 +173,15 @@ def _number(value: object) -> str:
     return f"{number:.3f}" if math.isfinite(number) else "–"
 
 
-def _write(path: Path, found: Detection, loaded: LoadedModel, prompts: Prompts, made: str) -> None:
+def _write(
+    path: Path, detection: Detection, loaded: LoadedModel, prompts: Prompts, made: str
+) -> None:
 
-    origin = export.detection.provenance(found, loaded, prompts, made=made)
+    origin = export.detection.provenance(detection, loaded, prompts, made=made)
     content = (
-        export.csv_bytes(export.detection.as_csv(found, origin))
+        export.csv_bytes(export.detection.as_csv(detection, origin))
         if path.suffix == ".csv"
-        else export.detection.as_json(found, origin).encode("utf-8")
+        else export.detection.as_json(detection, origin).encode("utf-8")
     )
     try:
         path.write_bytes(content)

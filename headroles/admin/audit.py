@@ -123,9 +123,9 @@ def read(path: Path, *, limit: int = 200) -> AuditList:
         lines = _lines(path)
     except OSError as error:
         return AuditList((), fault=f"The audit list cannot be read: {error.strerror}.")
-    found = [_parsed(line) for line in lines]
-    rows = [row for row in reversed(found) if row is not None]
-    return AuditList(tuple(rows[:limit]), damaged=len(found) - len(rows))
+    parsed = [_parsed(line) for line in lines]
+    rows = [row for row in reversed(parsed) if row is not None]
+    return AuditList(tuple(rows[:limit]), damaged=len(parsed) - len(rows))
 
 
 def _parsed(line: bytes) -> AuditRow | None:

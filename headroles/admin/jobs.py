@@ -184,7 +184,7 @@ class Jobs:
         with self._changed:
             job = self._known(job_id)
             progress = self._progress.get(job_id, Progress())
-            before = [one for one in self._jobs.values() if one.is_open and one.id < job_id]
+            before = [other for other in self._jobs.values() if other.is_open and other.id < job_id]
         return JobView(job, progress, len(before) if job.is_open else 0, self._log_tail(job_id))
 
     def candidate(self, job_id: str) -> schema.ModelEntry:

@@ -56,7 +56,9 @@ def freeze(norm: Callable[[Tensor], Tensor], width: int) -> FrozenNorm:
     unit = torch.ones(width)
     unit[1::2] = -1  # mean 0 and mean square 1
     with torch.inference_mode():
-        there, back, flat = (norm(one.view(1, 1, -1)).flatten() for one in (unit, -unit, unit**2))
+        there, back, flat = (
+            norm(vector.view(1, 1, -1)).flatten() for vector in (unit, -unit, unit**2)
+        )
     gain, bias = (there - back) / 2 * unit, (there + back) / 2
     return FrozenNorm(gain, bias, centers=bool((flat - bias).abs().max() < 1e-3))
 

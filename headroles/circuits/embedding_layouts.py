@@ -94,7 +94,7 @@ def find_end(
         for other in trace.calls
         if same(other.result, given) and same(other.given, last.result)
     ]
-    norm = next((found for found in map(as_norm, norms) if found is not None), None)
+    norm = next((candidate for candidate in map(as_norm, norms) if candidate is not None), None)
     if norm is None:
         if not same(given, last.result):
             raise no_layout(loaded, "final norm")

@@ -61,9 +61,9 @@ def eigenvalues(factors: Factors) -> Tensor:
 
 def copying_score(factors: Factors) -> float:
     """Sum of OV's eigenvalues over the sum of their absolute values (Elhage et al. 2021)."""
-    found = eigenvalues(factors)
-    size = float(found.abs().sum())
-    return float(found.real.sum()) / size if size else 0.0
+    values = eigenvalues(factors)
+    size = float(values.abs().sum())
+    return float(values.real.sum()) / size if size else 0.0
 
 
 def copied_share(factors: Factors, sources: Sequence[int]) -> float:

@@ -238,12 +238,12 @@ def query_key_products(
         for left, right in seen.products.get(path, [])
         if left.ndim > 2 and (left.shape[-2], right.shape[-1]) == (length, length)
     )
-    found = next(products, None)
-    if found is None:
+    product = next(products, None)
+    if product is None:
         raise UnsupportedModelError(
             loaded.key, why="its attention is not one product of queries and keys a layer."
         )
-    query, key = found[0], found[1].transpose(-1, -2)
+    query, key = product[0], product[1].transpose(-1, -2)
 
     def by_head(tensor: Tensor) -> Tensor:
         return tensor.reshape(rows, loaded.num_heads, length, tensor.shape[-1]).float()

@@ -288,7 +288,7 @@ def resolve_source(name_or_folder: str) -> str:
 
 def foreign_tokenizer(source: str) -> str | None:
     """The tokenizer of a catalogue model in TransformerLens' form; None for every other model."""
-    return next((one.tokenizer for one in CATALOGUE.values() if one.source == source), None)
+    return next((entry.tokenizer for entry in CATALOGUE.values() if entry.source == source), None)
 
 
 def offered_sources() -> list[str]:

@@ -123,23 +123,23 @@ def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
         _check_name(name)
     key, source = (entry.key, entry.source) if entry else (name, name)
     if entry and entry.is_bundled:
-        found = _in_folder(key, Path(source), revision=model_revision(source))
+        description = _in_folder(key, Path(source), revision=model_revision(source))
     else:
         trusted = entry is not None
-        found = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
-    config = _checked_config(key, found.config)
+        description = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
+    config = _checked_config(key, description.config)
     return ModelFacts(
         key=key,
         source=source,
-        revision=found.revision,
+        revision=description.revision,
         num_layers=_count(key, config, "num_hidden_layers"),
         num_heads=_count(key, config, "num_attention_heads"),
         width=_count(key, config, "hidden_size"),
         vocabulary=_count(key, config, "vocab_size"),
-        parameters=found.parameters,
-        download_bytes=found.download_bytes,
+        parameters=description.parameters,
+        download_bytes=description.download_bytes,
         is_tied=bool(getattr(config, "tie_word_embeddings", True)),
-        stored_bytes=found.stored_bytes,
+        stored_bytes=description.stored_bytes,
     )
 
 

@@ -169,8 +169,8 @@ class CausalRole(Record):
 
     def of(self, layer: int, head: int) -> CausalHead | None:
         """The evidence for a head; None where it was not tested."""
-        found = (one for one in self.heads if (one.layer, one.head) == (layer, head))
-        return next(found, None)
+        evidence = (effect for effect in self.heads if (effect.layer, effect.head) == (layer, head))
+        return next(evidence, None)
 
 
 class Tokenization(Record):

@@ -193,7 +193,7 @@ class ModelEntry(Record):
         for name, role in self.causal.items():
             if name not in self.categories:
                 raise ValueError(f"causal evidence for the unknown role '{name}'")
-            heads = [(one.layer, one.head) for one in role.heads]
+            heads = [(effect.layer, effect.head) for effect in role.heads]
             for places in (heads, role.group.heads if role.group else []):
                 for layer, head in places:
                     if layer >= self.num_layers or head >= self.num_heads:

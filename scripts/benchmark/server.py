@@ -73,9 +73,9 @@ def served(
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
     command += ["--browser.gatherUsageStats=false", *options]
     address = f"http://127.0.0.1:{port}"
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment
+            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         try:
             if not _answers(f"{address}/_stcore/health", process):
