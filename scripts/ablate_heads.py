@@ -122,7 +122,7 @@ def print_control(
 def previous_token_test(
     loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
-    """The profile of each head, a line per offset."""
+    """The profile of each head, one line per offset."""
     samples = draw_samples(
         loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
     )
@@ -194,7 +194,7 @@ def write(path: Path, text: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Take the heads away and say what happens."""
+    """Knock the heads out and say what happens."""
     options = parse_arguments(argv)
     try:
         loaded = load_model(options.model)

@@ -59,7 +59,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
     )
-    parser.add_argument("--cap", type=int, default=8, help="most top heads a role")
+    parser.add_argument("--cap", type=int, default=8, help="most heads listed per role")
     parser.add_argument(
         "--no-causal",
         action="store_true",
@@ -69,7 +69,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--format",
         choices=["text", "json-lines"],
         default="text",
-        help="json-lines prints one JSON object a line: progress, then the result",
+        help="json-lines prints one JSON object per line: progress, then the result",
     )
     parser.add_argument(
         "--compare",
@@ -160,7 +160,7 @@ class TextReport:
 
 
 class JsonLinesReport:
-    """One JSON object a line, for a program that watches.
+    """One JSON object per line, for a program that watches.
 
     Args:
         model: named in every event; None where there is only one.
@@ -216,7 +216,7 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
     except HeadrolesError as error:
         report.error(error.message, error.hint)
         return f"{FAILED}{error.message}"
-    except Exception as error:  # a surprise in one model must not cost the others their night
+    except Exception as error:  # an unexpected error in one model must not stop the others
         if alone:
             raise
         traceback.print_exc()
@@ -229,7 +229,7 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
 
 
 def print_outcomes(outcomes: dict[str, str]) -> None:
-    """A line for every model: how it ended."""
+    """One line per model: how it ended."""
     width = max(len(model) for model in outcomes)
     print()
     for model, outcome in outcomes.items():
@@ -286,7 +286,7 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
-    # A broken file is told before the work.
+    # A broken file is reported before the work starts.
     known = store.read_all(options.out).get(catalogue_key(model))
     if (
         known

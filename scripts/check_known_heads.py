@@ -1,4 +1,4 @@
-"""Hold the analysis of a real model against the heads that papers name for it.
+"""Compare the analysis of a real model with the heads that papers name for it.
 
     python -m scripts.check_known_heads            # GPT-2 small
     python -m scripts.check_known_heads FOLDER --known FILE
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:
 
-    models.fetch_model(options.model)  # before the libraries: without a network it is said at once
+    models.fetch_model(options.model)  # before the libraries: a missing network shows at once
     settings = reference.AnalysisSettings(sequences=options.sequences, seed=options.seed)
     return compare(analysis.analyze(options.model, settings), known)
 

@@ -25,23 +25,23 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--head", default="L0H0", help="the head whose table is made, e.g. L0H6")
+    what.add_argument("--head", default="L0H0", help="make the table of this head, e.g. L0H6")
     what.add_argument("--summary", action="store_true", help="all heads in a few numbers (CSV)")
     what.add_argument("--composition", choices=("Q", "K", "V"), help="pairs of heads (CSV)")
     parser.add_argument("--keys", type=int, default=10, help="key tokens")
-    parser.add_argument("--each", type=int, default=20, help="queries and outputs a key")
+    parser.add_argument("--each", type=int, default=20, help="queries and outputs per key")
     parser.add_argument("--token", help="one token of your own instead of the chosen keys")
     parser.add_argument(
         "--norm", choices=("applied", "folded", "none"), default="applied", help="the layer norm"
     )
     parser.add_argument("--no-biases", action="store_true", help="leave the biases out")
-    parser.add_argument("--keep-bos", action="store_true", help="do not take QK of the BOS away")
-    parser.add_argument("--keep-mean", action="store_true", help="do not take OV's mean away")
+    parser.add_argument("--keep-bos", action="store_true", help="do not subtract QK of the BOS")
+    parser.add_argument("--keep-mean", action="store_true", help="do not subtract OV's mean")
     parser.add_argument("--format", choices=("markdown", "csv"), default="markdown")
     parser.add_argument("--out", type=Path, help="a file instead of standard output")
     options = parser.parse_args(argv)
     if min(options.keys, options.each) < 1:
-        parser.error("--keys and --each are 1 or more")
+        parser.error("--keys and --each must be 1 or more")
     return options
 
 

@@ -44,14 +44,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--pattern", action="append", metavar="SPEC", help="what to look for; repeatable")
     add("--matrix", action="append", metavar="FILE", help="a pattern as a CSV matrix; repeatable")
     add("--prompt", action="append", metavar="TEXT", help="a prompt; repeatable")
-    add("--prompts", type=Path, metavar="FILE", help="a file with a prompt on every line")
+    add("--prompts", type=Path, metavar="FILE", help="a file with one prompt per line")
     add("--generate", choices=KINDS, help="make the prompts")
-    add("--n", type=int, default=32, help="how many are made (default 32)")
+    add("--n", type=int, default=32, help="how many prompts are made (default 32)")
     add("--seed", type=int, default=0, help="fixes what is made")
     add("--measure", choices=("activation", "mul", "abs"), default="activation")
     add("--exclude-bos", action="store_true", help="leave out attention on the first token")
     add("--exclude-current-token", action="store_true", help="and of a token on itself")
-    add("--head", action="append", metavar="L1H3", help="ask only this head; repeatable")
+    add("--head", action="append", metavar="L1H3", help="only this head; repeatable")
     add("--top", type=int, default=8, help="heads printed for each pattern (default 8)")
     add("--out", type=Path, help="also write all numbers: a file that ends in .csv or .json")
     return parser.parse_args(argv)
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.out and options.out.suffix not in (".csv", ".json"):
         raise HeadrolesError(
-            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: found.csv"
+            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: scores.csv"
         )
     patterns = _patterns(options)
     heads = [Head.parse(label) for label in options.head or []]
@@ -111,14 +111,14 @@ def _text(path: Path) -> str:
 
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
-    """The prompts, and how they were made if nobody typed them."""
+    """The prompts, and how they were made if they were generated."""
 
     typed = list(options.prompt or [])
     if options.prompts:
         typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
-            "Prompts are given and to be made.", hint="Leave out --generate, or the prompts."
+            "Both prompts and --generate were given.", hint="Leave out one of the two."
         )
     if options.generate:
         n = max(1, options.n)
@@ -145,7 +145,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
 
 
 def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
-    """The best heads of a pattern as a table, with chance, errors and the traps."""
+    """The best heads of a pattern as a table, with chance, errors and caveats."""
 
     summary = detection.summary(place, measure)
     left = detector.kept_share(detection, place)

@@ -84,7 +84,7 @@ def _to_log(line: str) -> None:
 
 
 class Gate:
-    """The lock of the instructor's page, one a server; safe to use from every session's thread.
+    """The lock of the instructor's page, one per server; safe to use from every session's thread.
 
     Args:
         password_hash: an argon2 hash as text, or None for one-time tokens.

@@ -1,8 +1,8 @@
 """The audit list: who did what on the instructor's page, when, and how it ended.
 
-One JSON object a line, only ever added to, so that a crash can spoil the last line at most; what
+One JSON object per line, only ever added to, so that a crash can spoil the last line at most; what
 cannot be read is skipped and counted. Past 5,000 rows the oldest go. The list never stands in the
-way: when the disk does not take a row, the action that it tells of goes on.
+way: when the disk does not take a row, the action that it records goes on.
 
 >>> append(AuditRow(who="session 3f2a", action="started", model="gpt2"), path)  # doctest: +SKIP
 True

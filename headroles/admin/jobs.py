@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
-    """The command line that the README describes, with this request's settings."""
+    """The command line of the documents, with this request's settings."""
     chosen = [f"--threshold={role}={value}" for role, value in request.thresholds.items()]
     left_out = [
         *([] if request.extended else ["--no-extended"]),
@@ -224,7 +224,7 @@ class Jobs:
         return min(waiting, key=lambda job: job.id, default=None)
 
     def _run(self, job: Job) -> None:
-        """Start the child, follow what it says, and judge how it ended."""
+        """Start the child, follow its progress, and judge how it ended."""
         said_error: dict[str, str] = {}
         with (self._place(job.id) / "log.txt").open("wb") as log:
             child = subprocess.Popen(

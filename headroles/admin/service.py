@@ -35,7 +35,7 @@ def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estima
 
 @dataclass(frozen=True)
 class Prospect:
-    """What an analysis would take, said before it starts."""
+    """What an analysis will take, estimated before it starts."""
 
     request: JobRequest
     facts: ModelFacts

@@ -30,8 +30,8 @@ TEXTS = "pairs of sentences"
 
 
 def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase, *, longest: int) -> Sequences:
-    """Every two sentences as one text, so that a distance of 16 has rows and a full stop is seen
-    from behind; each sentence is used once, and no text is longer than the model reads.
+    """Every two sentences as one text, so that a distance of 16 has rows and some tokens come
+    after a full stop; each sentence is used once, and no text is longer than the model reads.
     """
     pairs = zip(sentences.SENTENCES[::2], sentences.SENTENCES[1::2], strict=True)
     return probe_texts.pack(

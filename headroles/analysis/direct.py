@@ -185,7 +185,7 @@ class Direct:
         return Seen(kept["pattern"], kept["values"], self.outputs[layer], post, scale)
 
     def _check(self, layer: int, kept: dict[str, Tensor]) -> None:
-        """Once a model: the heads' outputs add up to the layer's."""
+        """Once per model: the heads' outputs add up to the layer's."""
         if self._checked:
             return
         output, values = self.outputs[layer], kept["values"]

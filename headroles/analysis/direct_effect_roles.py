@@ -1,8 +1,8 @@
-"""The extended roles that are told by what a head writes.
+"""The extended roles that are measured by what a head writes.
 
 Two passes over IOI prompts and their control give ``s_inhibition`` and ``name_mover``, two over
 repeats and random tokens ``copy_suppression``; ``successor`` needs one short pass and the weights.
-What cannot be measured on a model is told as a sentence.
+Where a model cannot be measured, a sentence says why.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROMPTS = 64
 MOST_REPEATS = 32
 """Repeated sequences on which copy suppression is measured, at most."""
 DRAWS = 4
-"""Made-up orders a class of ordered words is compared with."""
+"""Made-up orders that each class of ordered words is compared with."""
 
 
 def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]:

@@ -31,7 +31,7 @@ def why_stale(entry: ModelEntry, name_or_folder: str, settings: AnalysisSettings
     """Why a new analysis may give something else, as a part of a sentence; "" if it cannot.
 
     Raises:
-        HeadrolesError: if the model's revision is neither on this disk nor to be had.
+        HeadrolesError: if the model's revision can be read neither from this disk nor from the Hub.
     """
     if reasons := [*_outdated(entry), *_other_settings(entry, settings)]:
         return reasons[0]

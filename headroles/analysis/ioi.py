@@ -129,7 +129,7 @@ def ioi_prompts(
         rows.append((prompt, control, names[io], names[subject], names[third]))
     good = [row for row in rows if _is_clean(*row)]
     if len(good) < max(2, n // 2):
-        return "The names of its prompts fall into other tokens inside a sentence."
+        return "Inside a sentence, this model splits the names into other tokens."
     prompts, controls, ios, subjects, thirds = zip(*good, strict=True)
     return IoiPrompts(
         prompts=pack(prompts),

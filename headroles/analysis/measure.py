@@ -2,7 +2,7 @@
 
 Each text kind serves the roles that are measured on it (:mod:`headroles.roles`): sentences and
 their random-token control for the roles that need no repetition, repeats for those that do. Roles
-with cells, and their null, cost one matrix product a layer
+with cells, and their null, cost one matrix product per layer
 (:func:`headroles.scoring.activation.batch_activations`).
 
 The *null* asks how well a head would do if the role predicted cells at random: for every row, as

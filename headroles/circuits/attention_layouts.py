@@ -190,7 +190,7 @@ def _find_rotation(
 def _score_rule(
     loaded: LoadedModel, attention: Call | None, seen: AttentionTrace
 ) -> tuple[float, Tensor | None, float | None]:
-    """How a score comes of ``q @ k``: scale, whether positions add to it, and its cap.
+    """How a score follows from ``q @ k``: scale, whether positions add to it, and its cap.
 
     Two keys of one row differ in log attention by what their scores differ in, whatever the row's
     sum (or sink). Over the sequences of the pass that is a straight line: its slope is the scale,

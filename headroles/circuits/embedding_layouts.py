@@ -75,7 +75,7 @@ def _learned_positions(trace: Trace, loaded: LoadedModel, rows: Tensor) -> Tenso
 def find_end(
     loaded: LoadedModel, trace: Trace
 ) -> tuple[Norm, nn.Module | None, float, float | None]:
-    """The final norm, a projection after it, and how logits come of the unembedding's product."""
+    """The final norm, a projection after it, and how logits follow from the unembedding."""
     head = loaded.model.get_output_embeddings()
     call = next((call for call in trace.calls if call.module is head), None)
     if call is None or call not in list(linear_calls((call,))):

@@ -1,4 +1,4 @@
-"""What a head wants and what it says, read from its weights: the QK and OV circuits in tokens.
+"""What a head looks for and what it writes, read from its weights: QK and OV circuits in tokens.
 
 Two tables over the vocabulary describe a head that reads tokens and writes logits (Elhage et al.
 2021, "A Mathematical Framework for Transformer Circuits")::
@@ -50,7 +50,7 @@ OnBlock = Callable[[int, int], None]
 
 
 class CircuitError(HeadrolesError):
-    """Something asked of a circuit that it does not have."""
+    """A request that a circuit cannot answer."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class CircuitSettings:
     biases: bool = True
     """Whether b_Q, b_K, b_V and the norm's bias are in."""
     minus_bos: bool = True
-    """QK: take away, for each query, its value for the BOS key, where heads rest by default."""
+    """QK: subtract, for each query, its value for the BOS key, where heads rest by default."""
     minus_mean: bool = True
-    """OV: take away each source token's mean over all outputs."""
+    """OV: subtract each source token's mean over all outputs."""
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
             raise CircuitError(
-                f"There is no way '{self.norm}' to treat the norm.",
+                f"'{self.norm}' is not a way to treat the norm.",
                 hint=f"Choose one of {', '.join(NORMS)}.",
                 value=self.norm,
             )
@@ -198,7 +198,7 @@ class TokenValue:
 
 @dataclass(frozen=True)
 class KeyRow:
-    """One key token with those that want it and what attending to it says."""
+    """One key token: the queries that want it, and what attending to it writes."""
 
     token_id: int
     """The key (source) token."""

@@ -63,7 +63,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What can be known of a model without its weights."""
+    """What can be known about a model without its weights."""
 
     key: str
     """The catalogue key or Hub id; also the name that a job is started with."""
@@ -274,7 +274,7 @@ def _checked_config(key: str, raw: object) -> object:
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise UnsupportedModelError(key, why="it is no model that continues a text.")
+        raise UnsupportedModelError(key, why="it is not a model that continues a text.")
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
         raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
     text = config.get_text_config()

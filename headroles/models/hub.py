@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: asked once, with a time limit, and its errors told as sentences.
+"""The Hugging Face Hub: asked once, with a time limit, its errors turned into sentences.
 
 ``huggingface_hub`` asks again and again when nobody answers, for most of a minute. So every
 question goes through :func:`asked`, and :func:`fetch` downloads a model's files only after the Hub

@@ -1,4 +1,4 @@
-"""The earlier contents of a file, in a folder ``history/`` beside it; what they say is not read.
+"""The earlier contents of a file, in a folder ``history/`` beside it; they are not parsed here.
 
 A version is named after its file and the moment since when it was the live one, in UTC to the
 microsecond: ``history/head_categories.2026-01-31T12-00-00.000000Z.json``. Everything that changes

@@ -46,7 +46,7 @@ def pack(rows: Sequence[Sequence[int]]) -> Sequences:
 
 
 def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Every id of the vocabulary that is no special token."""
+    """Every id of the vocabulary that is not a special token."""
     special = set(tokenizer.all_special_ids)
     return [token_id for token_id in range(len(tokenizer)) if token_id not in special]
 

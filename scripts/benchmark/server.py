@@ -61,7 +61,7 @@ def served(
         script: what ``streamlit run`` is given.
         options: more options of Streamlit.
         environment: the whole environment of the process; this one's where it is None.
-        log: the file that takes what the server says.
+        log: the file for the server's output.
 
     Raises:
         RuntimeError: with the end of the server's log, if it does not come up.
