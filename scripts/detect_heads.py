@@ -118,7 +118,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
-            "Both prompts and --generate were given.", hint="Leave out one of the two."
+            "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."
         )
     if options.generate:
         n = max(1, options.n)
