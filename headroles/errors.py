@@ -269,8 +269,8 @@ class DiskError(HeadrolesError):
         elif name == "EROFS":
             why, hint = "the disk is read-only.", "Mount it for writing, or download the file."
         elif name in ("EACCES", "EPERM"):
-            why = "the server may not write there."
-            hint = "Give the server's user permission, or download the file."
+            why = "the server has no permission to write there."
+            hint = "Give it to the server's user, or download the file."
         else:
             why, hint = f"{error.strerror or error}.", "Check the server's disk and try again."
         super().__init__(
