@@ -22,8 +22,8 @@ class HeadrolesError(Exception):
     """Anything that the project can explain to a user.
 
     Args:
-        problem: One sentence in plain words: what is wrong.
-        mend: One sentence: the way out. May be empty.
+        message: what is wrong, in one plain sentence.
+        hint: what to do about it, in one sentence; may be empty.
         value: The offending value, kept for callers and tests.
     """
 
@@ -177,12 +177,12 @@ class AnalysisError(HeadrolesError):
 
 
 class AccessConfigError(HeadrolesError):
-    """A password hash in the secrets that is none; the value is kept out of the message."""
+    """The password hash in the secrets is not a hash; the message does not show it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The password_hash in the secrets is no argon2 hash, so nobody can sign in.",
-            hint="Make one with: python -m scripts.hash_password, and put its two lines into "
+            "The password_hash in the secrets is not an argon2 hash, so nobody can sign in.",
+            hint="Run python -m scripts.hash_password and put the two lines that it prints into "
             ".streamlit/secrets.toml.",
             value="not shown",  # it may be the password itself
         )
@@ -194,9 +194,9 @@ class WrongSecretError(HeadrolesError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"This is not the {what}.",
-            hint="A token works once; the newest one stands last in the server's log."
+            hint="A token works only once; the newest is the last one in the server's log."
             if what == "token"
-            else "Check the keyboard's layout and capital letters, then try again.",
+            else "Check the keyboard layout and caps lock, then try again.",
             value=what,
         )
 
@@ -208,9 +208,9 @@ class TooManyAttemptsError(HeadrolesError):
         self.wait = wait
         seconds = max(1, math.ceil(wait))
         super().__init__(
-            f"After wrong attempts, the next one is taken in {seconds} "
+            f"After several wrong attempts, you can try again in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            hint="Wait that long, then try again; trying earlier does not count.",
+            hint="An attempt before then is not looked at.",
             value=wait,
         )
 
@@ -232,24 +232,24 @@ class StaleWriteError(HeadrolesError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"Someone else wrote {what} after you looked.",
-            hint="Look at the difference again and write once more.",
+            hint="Look at the difference again, then write once more.",
             value=what,
         )
 
 
 class UnknownVersionError(HeadrolesError):
-    """A version of the file that is not, or no longer, kept."""
+    """A version of the file that is not kept, or no longer."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"There is no version called '{name}'.",
-            hint="Choose one of the list; only the last ones are kept, and older ones go.",
+            hint="Choose one from the list; only the latest versions are kept.",
             value=name,
         )
 
 
 class FileBusyError(HeadrolesError):
-    """Another writer does not let go of the file."""
+    """Another writer holds the file for too long."""
 
     def __init__(self, path: object, *, seconds: float) -> None:
         super().__init__(
@@ -260,7 +260,7 @@ class FileBusyError(HeadrolesError):
 
 
 class DiskError(HeadrolesError):
-    """The disk does not take what is to be written."""
+    """The disk refuses what is to be written."""
 
     def __init__(self, path: object, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "")
@@ -269,10 +269,10 @@ class DiskError(HeadrolesError):
         elif name == "EROFS":
             why, hint = "the disk is read-only.", "Mount it for writing, or download the file."
         elif name in ("EACCES", "EPERM"):
-            why = "the server has no right to write there."
-            hint = "Give the server's user that right, or download the file."
+            why = "the server has no permission to write there."
+            hint = "Give it to the server's user, or download the file."
         else:
-            why, hint = f"{error.strerror or error}.", "Look after the server's disk and try again."
+            why, hint = f"{error.strerror or error}.", "Check the server's disk and try again."
         super().__init__(
             f"The file {path} could not be written: {why}",
             hint=f"Nothing was changed. {hint}",
@@ -281,12 +281,12 @@ class DiskError(HeadrolesError):
 
 
 class UnknownJobError(HeadrolesError):
-    """An analysis that is not, or no longer, there, or not in the state that is asked for."""
+    """An analysis that does not exist, or is not in the state that was asked for."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
             f"There is no finished analysis '{job_id}'.",
-            hint="Choose one of the list; only the last ones are kept.",
+            hint="Choose one from the list; only the latest analyses are kept.",
             value=job_id,
         )
 
@@ -308,7 +308,7 @@ class ModelNameError(HeadrolesError):
 
 
 class HubAnswerError(HeadrolesError):
-    """A model that the Hugging Face Hub does not know, or does not give to this server."""
+    """A model that the Hugging Face Hub does not know, or will not give to this server."""
 
 
 class TooLargeError(HeadrolesError):
@@ -340,7 +340,7 @@ class NoRoomError(HeadrolesError):
 
 
 class SettingError(HeadrolesError):
-    """An environment variable whose value nobody understands."""
+    """An environment variable with an unknown value."""
 
     def __init__(self, variable: str, value: str, *, known: Iterable[str]) -> None:
         known = list(known)
@@ -360,7 +360,7 @@ class LinkError(HeadrolesError):
 
 
 class KnownHeadsError(HeadrolesError):
-    """A file of the heads that papers name which is none."""
+    """A file of the heads that papers name that cannot be used."""
 
 
 class ExportError(HeadrolesError):

@@ -1,4 +1,4 @@
-"""How numbers, times, sizes, lists and tokens are put into words, wherever a sentence is made."""
+"""How numbers, times, sizes, lists and tokens are written in sentences."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Encoding:
     token_ids: tuple[int, ...]
     """[pos] ids; position 0 is the BOS token or its stand-in."""
     tokens: tuple[str, ...]
-    """[pos] the same as text, one string a token; a lone byte appears as ``<0xF0>``."""
+    """[pos] the same as text, one string per token; a lone byte appears as ``<0xF0>``."""
     start_token: str
     """The text of the token at position 0, e.g. ``<|endoftext|>``."""
     start_is_stand_in: bool
@@ -109,7 +109,7 @@ class Activation:
     """How much of its attention a head puts where a role says, on one prompt."""
 
     value: float
-    """0..1, the activation of design: mean over applying rows of the attention mass on S(q)."""
+    """0..1, mean over the rows that apply of the attention mass on S(q)."""
     chance: float
     """0..1, the same number for a head that spreads evenly over its row, on this prompt."""
     rows: int
@@ -134,7 +134,7 @@ class Evidence:
 
 
 State = Literal["active", "quiet", "not_applicable", "too_short"]
-"""What a head does about a role on a prompt."""
+"""Whether a head does a role on a prompt."""
 
 
 @dataclass(frozen=True)

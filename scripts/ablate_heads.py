@@ -111,18 +111,18 @@ def print_control(
     clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
     answer = table.answer.token_id
     lost = [compare(clean, other, answer=answer).surprise for other in (own, *others)]
-    found = judge(lost[0], lost[1:])
+    judgement = judge(lost[0], lost[1:])
     print(
-        f"  control: {control.note} The answer loses {found.effect:+.2f} nats, others "
-        f"{found.mean:+.2f} ± {found.spread:.2f}; {found.smaller} of {found.draws} have a smaller "
-        f"effect: {BESIDE_CHANCE[found.verdict]}."
+        f"  control: {control.note} The answer loses {judgement.effect:+.2f} nats, others "
+        f"{judgement.mean:+.2f} ± {judgement.spread:.2f}; {judgement.smaller} of "
+        f"{judgement.draws} have a smaller effect: {BESIDE_CHANCE[judgement.verdict]}."
     )
 
 
 def previous_token_test(
     loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
-    """The profile of each head, a line per offset."""
+    """The profile of each head, one line per offset."""
     samples = draw_samples(
         loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
     )
@@ -132,18 +132,18 @@ def previous_token_test(
             measure(loaded, sample, head, offsets=options.offsets, others=others)
             for sample in tqdm(samples, unit="sample", disable=None)
         ]
-        found = profile(measured)
-        print(f"\n{head.label}: peak at {found.peak} back, n={found.n}")
-        for point in found.points:
+        summary = profile(measured)
+        print(f"\n{head.label}: peak at {summary.peak} back, n={summary.n}")
+        for point in summary.points:
             other = "" if point.other is None else f"   others {point.other:+.4f} nats"
             print(
                 f"  {point.offset:>2} back: carried {point.carried:+.4f} ± "
                 f"{point.carried_error:.4f} nats{other}"
             )
         others_share = (
-            "" if found.other_redundancy is None else f", others {found.other_redundancy:+.2f}"
+            "" if summary.other_redundancy is None else f", others {summary.other_redundancy:+.2f}"
         )
-        print(f"  redundancy at 1: {found.redundancy:+.2f} ± {found.redundancy_error:.2f}"
+        print(f"  redundancy at 1: {summary.redundancy:+.2f} ± {summary.redundancy_error:.2f}"
               f"{others_share}")  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def write(path: Path, text: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Take the heads away and say what happens."""
+    """Knock the heads out and say what happens."""
     options = parse_arguments(argv)
     try:
         loaded = load_model(options.model)

@@ -59,7 +59,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
     )
-    parser.add_argument("--cap", type=int, default=8, help="most top heads a role")
+    parser.add_argument("--cap", type=int, default=8, help="most heads listed per role")
     parser.add_argument(
         "--no-causal",
         action="store_true",
@@ -69,7 +69,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--format",
         choices=["text", "json-lines"],
         default="text",
-        help="json-lines prints one JSON object a line: progress, then the result",
+        help="json-lines prints one JSON object per line: progress, then the result",
     )
     parser.add_argument(
         "--compare",
@@ -146,8 +146,10 @@ class TextReport:
                 f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
             )
             print(f"  without {ROLES[key].name:14} {MARKS[evidence['group']]} all  {verdicts}")
-        if used := {v for one in summary.get("causal", {}).values() for v in one["heads"].values()}:
-            print("  " + ", ".join(f"{MARKS[one]} {LABELS[one]}" for one in LABELS if one in used))
+        evidence = summary.get("causal", {}).values()
+        used = {verdict for role in evidence for verdict in role["heads"].values()}
+        if meanings := [f"{MARKS[key]} {label}" for key, label in LABELS.items() if key in used]:
+            print("  " + ", ".join(meanings))
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -158,7 +160,7 @@ class TextReport:
 
 
 class JsonLinesReport:
-    """One JSON object a line, for a program that watches.
+    """One JSON object per line, for a program that watches.
 
     Args:
         model: named in every event; None where there is only one.
@@ -214,7 +216,7 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
     except HeadrolesError as error:
         report.error(error.message, error.hint)
         return f"{FAILED}{error.message}"
-    except Exception as error:  # a surprise in one model must not cost the others their night
+    except Exception as error:  # an unexpected error in one model must not stop the others
         if alone:
             raise
         traceback.print_exc()
@@ -227,7 +229,7 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
 
 
 def print_outcomes(outcomes: dict[str, str]) -> None:
-    """A line for every model: how it ended."""
+    """One line per model: how it ended."""
     width = max(len(model) for model in outcomes)
     print()
     for model, outcome in outcomes.items():
@@ -252,8 +254,8 @@ def check(path: Path, models: list[str]) -> int:
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1
-    found = [fault for entry in entries for fault in analysis.faults(entry)]
-    for fault in found:
+    faults = [fault for entry in entries for fault in analysis.faults(entry)]
+    for fault in faults:
         print(fault, file=sys.stderr)
     for entry in entries:
         if not analysis.known_revision(entry):
@@ -262,8 +264,8 @@ def check(path: Path, models: list[str]) -> int:
         print(
             f"{path} holds no model. Make it with: python -m scripts.analyze_heads", file=sys.stderr
         )
-    print(f"{count(len(entries), 'model')} checked, {count(len(found), 'fault')} found.")
-    return int(bool(found) or not entries)
+    print(f"{count(len(entries), 'model')} checked, {count(len(faults), 'fault')} found.")
+    return int(bool(faults) or not entries)
 
 
 def count(number: int, what: str) -> str:
@@ -284,7 +286,7 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
-    # A broken file is told before the work.
+    # A broken file is reported before the work starts.
     known = store.read_all(options.out).get(catalogue_key(model))
     if (
         known
@@ -326,7 +328,7 @@ def lists_of(entry: store.ModelEntry) -> dict[str, object]:
         "causal": {
             key: {
                 "group": evidence.group.verdict if evidence.group else "not_tested",
-                "heads": {f"L{one.layer}H{one.head}": one.verdict for one in evidence.heads},
+                "heads": {f"L{head.layer}H{head.head}": head.verdict for head in evidence.heads},
             }
             for key, evidence in entry.causal.items()
         },

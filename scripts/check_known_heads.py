@@ -1,4 +1,4 @@
-"""Hold the analysis of a real model against the heads that papers name for it.
+"""Compare the analysis of a real model with the heads that papers name for it.
 
     python -m scripts.check_known_heads            # GPT-2 small
     python -m scripts.check_known_heads FOLDER --known FILE
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         if not known:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
             return FAILED
-        found = _analysed(options, known)
+        comparison = _analysed(options, known)
     except ModelUnavailableError as error:
         if Path(options.model).is_dir():
             print(error, file=sys.stderr)
@@ -57,48 +57,50 @@ def main(argv: list[str] | None = None) -> int:
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return FAILED
-    print(json.dumps(as_numbers(found)) if options.json else as_text(found, options.model))
+    print(
+        json.dumps(as_numbers(comparison)) if options.json else as_text(comparison, options.model)
+    )
     return DONE
 
 
 def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:
 
-    models.fetch_model(options.model)  # before the libraries: without a network it is said at once
+    models.fetch_model(options.model)  # before the libraries: a missing network shows at once
     settings = reference.AnalysisSettings(sequences=options.sequences, seed=options.seed)
     return compare(analysis.analyze(options.model, settings), known)
 
 
-def as_numbers(found: Comparison) -> dict[str, object]:
+def as_numbers(comparison: Comparison) -> dict[str, object]:
     """The comparison as plain values."""
     return {
         "roles": {
             role: {
-                "listed": sorted(head.label for head in one.listed),
-                "named": sorted(head.label for head in one.named),
-                "precision": one.precision,
-                "recall": one.recall,
-                "chance_recall": one.chance_recall,
+                "listed": sorted(head.label for head in agreement.listed),
+                "named": sorted(head.label for head in agreement.named),
+                "precision": agreement.precision,
+                "recall": agreement.recall,
+                "chance_recall": agreement.chance_recall,
             }
-            for role, one in found.agreements.items()
+            for role, agreement in comparison.agreements.items()
         },
         "heads": [
             {
-                "head": one.known.head.label,
-                "role": one.known.role,
-                "basis": one.known.basis,
-                "source": one.known.source,
-                "score": one.score,
-                "rank": one.rank,
-                "out_of": found.out_of,
-                "is_over": one.is_over,
-                "is_listed": one.is_listed,
+                "head": placed.known.head.label,
+                "role": placed.known.role,
+                "basis": placed.known.basis,
+                "source": placed.known.source,
+                "score": placed.score,
+                "rank": placed.rank,
+                "out_of": comparison.out_of,
+                "is_over": placed.is_over,
+                "is_listed": placed.is_listed,
             }
-            for one in found.placed
+            for placed in comparison.placed
         ],
     }
 
 
-def as_text(found: Comparison, model: str) -> str:
+def as_text(comparison: Comparison, model: str) -> str:
     """The comparison as two Markdown tables."""
     lines = [
         f"{model}: lists of the analysis beside the heads that papers name for their pattern",
@@ -106,23 +108,26 @@ def as_text(found: Comparison, model: str) -> str:
         "| role | listed | named | both | precision | recall | recall by chance |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for role, one in found.agreements.items():
+    for role, agreement in comparison.agreements.items():
+        counts = map(len, (agreement.listed, agreement.named, agreement.both))
         lines.append(
-            f"| {ROLES[role].name} | {len(one.listed)} | {len(one.named)} | {len(one.both)} | "
-            f"{_share(one.precision)} | {_share(one.recall)} | {one.chance_recall:.2f} |"
+            f"| {ROLES[role].name} | {' | '.join(map(str, counts))} | "
+            f"{_share(agreement.precision)} | {_share(agreement.recall)} | "
+            f"{agreement.chance_recall:.2f} |"
         )
     lines += [
         "",
-        f"Every named head among the {found.out_of} of the model",
+        f"Every named head among the {comparison.out_of} of the model",
         "",
         "| role | head | named for its | score | rank | over threshold | listed | source |",
         "|---|---|---|--:|--:|---|---|---|",
     ]
-    for one in found.placed:
-        head, role, basis, source = one.known
+    for placed in comparison.placed:
+        head, role, basis, source = placed.known
         lines.append(
-            f"| {ROLES[role].name} | {head.label} | {basis} | {one.score:.3f} | {one.rank} | "
-            f"{'yes' if one.is_over else 'no'} | {'yes' if one.is_listed else 'no'} | {source} |"
+            f"| {ROLES[role].name} | {head.label} | {basis} | {placed.score:.3f} | {placed.rank} | "
+            f"{'yes' if placed.is_over else 'no'} | {'yes' if placed.is_listed else 'no'} | "
+            f"{source} |"
         )
     return "\n".join(lines)
 

@@ -25,23 +25,23 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--head", default="L0H0", help="the head whose table is made, e.g. L0H6")
+    what.add_argument("--head", default="L0H0", help="make the table of this head, e.g. L0H6")
     what.add_argument("--summary", action="store_true", help="all heads in a few numbers (CSV)")
     what.add_argument("--composition", choices=("Q", "K", "V"), help="pairs of heads (CSV)")
     parser.add_argument("--keys", type=int, default=10, help="key tokens")
-    parser.add_argument("--each", type=int, default=20, help="queries and outputs a key")
+    parser.add_argument("--each", type=int, default=20, help="queries and outputs per key")
     parser.add_argument("--token", help="one token of your own instead of the chosen keys")
     parser.add_argument(
         "--norm", choices=("applied", "folded", "none"), default="applied", help="the layer norm"
     )
     parser.add_argument("--no-biases", action="store_true", help="leave the biases out")
-    parser.add_argument("--keep-bos", action="store_true", help="do not take QK of the BOS away")
-    parser.add_argument("--keep-mean", action="store_true", help="do not take OV's mean away")
+    parser.add_argument("--keep-bos", action="store_true", help="do not subtract QK of the BOS")
+    parser.add_argument("--keep-mean", action="store_true", help="do not subtract OV's mean")
     parser.add_argument("--format", choices=("markdown", "csv"), default="markdown")
     parser.add_argument("--out", type=Path, help="a file instead of standard output")
     options = parser.parse_args(argv)
     if min(options.keys, options.each) < 1:
-        parser.error("--keys and --each are 1 or more")
+        parser.error("--keys and --each must be 1 or more")
     return options
 
 
@@ -85,14 +85,14 @@ def made(options: argparse.Namespace) -> bytes:
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
     """One head's pivot table."""
 
-    found = circuits.qk_ov.head_factors(loaded, head, settings)
+    factors = circuits.qk_ov.head_factors(loaded, head, settings)
     if options.token is not None:
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
-        rows = circuits.qk_ov.rows_for(found, frequencies.probabilities, ids, each=options.each)
+        rows = circuits.qk_ov.rows_for(factors, frequencies.probabilities, ids, each=options.each)
     else:
         with bar("keys") as tell:
             rows = circuits.qk_ov.key_table(
-                found,
+                factors,
                 frequencies.probabilities,
                 keys=options.keys,
                 each=options.each,
@@ -115,16 +115,16 @@ def summary(loaded, settings, frequencies) -> bytes:
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
-        one = circuits.summarise(loaded, head, settings, frequencies.probabilities)
+        numbers = circuits.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {
                 "head": head.label,
-                "copying": one.copying,
-                "copies": one.copies,
-                "copies_of": one.copies_of,
-                "self_match": one.self_match,
-                "previous": one.previous,
-                "previous_chance": one.previous_chance,
+                "copying": numbers.copying,
+                "copies": numbers.copies,
+                "copies_of": numbers.copies_of,
+                "self_match": numbers.self_match,
+                "previous": numbers.previous,
+                "previous_chance": numbers.previous_chance,
             }
         )
     origin = {"model": loaded.key, "layer_norm": settings.norm, "biases": settings.biases}
@@ -135,25 +135,25 @@ def composition(loaded, kind: str, *, norm: str) -> bytes:
     """Every pair of heads of different layers, strongest first."""
 
     with bar("layers") as tell:
-        found = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
+        scores = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
     lines = [
         {
             "earlier": first.label,
             "later": second.label,
-            "score": float(found.score[i, j]),
-            "above_random": float(found.score[i, j]) - found.baseline,
+            "score": float(scores.score[i, j]),
+            "above_random": float(scores.score[i, j]) - scores.baseline,
         }
-        for i, first in enumerate(found.heads)
-        for j, second in enumerate(found.heads)
+        for i, first in enumerate(scores.heads)
+        for j, second in enumerate(scores.heads)
         if second.layer > first.layer
     ]
     lines.sort(key=lambda line: -line["score"])
     origin = {
         "model": loaded.key,
         "kind": kind,
-        "random_mean": found.baseline,
-        "random_sd": found.spread,
-        "random_draws": found.draws,
+        "random_mean": scores.baseline,
+        "random_sd": scores.spread,
+        "random_draws": scores.draws,
     }
     return export.csv_bytes(export.heads_csv(lines, origin))
 

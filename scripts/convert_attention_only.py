@@ -26,17 +26,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         # weights_only: a pickle could run any code.
-        found = models.convert(torch.load(options.weights, map_location="cpu", weights_only=True))
+        converted = models.convert(
+            torch.load(options.weights, map_location="cpu", weights_only=True)
+        )
         tokenizer = models.load_tokenizer(options.tokenizer)
     except (HeadrolesError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    found.model.save_pretrained(options.out)
+    converted.model.save_pretrained(options.out)
     tokenizer.save_pretrained(options.out)
-    if found.bias_left_out:
+    if converted.bias_left_out:
         print(
-            f"The bias of the logits was left out (up to {found.bias_left_out:.2f}): attention and "
-            "circuits are exact, next-token guesses are not.",
+            f"The bias of the logits was left out (up to {converted.bias_left_out:.2f}): attention "
+            "and circuits are exact, next-token guesses are not.",
             file=sys.stderr,
         )
     return 0

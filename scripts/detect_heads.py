@@ -44,14 +44,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--pattern", action="append", metavar="SPEC", help="what to look for; repeatable")
     add("--matrix", action="append", metavar="FILE", help="a pattern as a CSV matrix; repeatable")
     add("--prompt", action="append", metavar="TEXT", help="a prompt; repeatable")
-    add("--prompts", type=Path, metavar="FILE", help="a file with a prompt on every line")
+    add("--prompts", type=Path, metavar="FILE", help="a file with one prompt per line")
     add("--generate", choices=KINDS, help="make the prompts")
-    add("--n", type=int, default=32, help="how many are made (default 32)")
+    add("--n", type=int, default=32, help="how many prompts are made (default 32)")
     add("--seed", type=int, default=0, help="fixes what is made")
     add("--measure", choices=("activation", "mul", "abs"), default="activation")
     add("--exclude-bos", action="store_true", help="leave out attention on the first token")
     add("--exclude-current-token", action="store_true", help="and of a token on itself")
-    add("--head", action="append", metavar="L1H3", help="ask only this head; repeatable")
+    add("--head", action="append", metavar="L1H3", help="only this head; repeatable")
     add("--top", type=int, default=8, help="heads printed for each pattern (default 8)")
     add("--out", type=Path, help="also write all numbers: a file that ends in .csv or .json")
     return parser.parse_args(argv)
@@ -71,14 +71,14 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     if options.out and options.out.suffix not in (".csv", ".json"):
         raise HeadrolesError(
-            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: found.csv"
+            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: scores.csv"
         )
     patterns = _patterns(options)
     heads = [Head.parse(label) for label in options.head or []]
     loaded = models.load_model(options.model)
     prompts, made = _prompts(options, loaded)
     with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
-        found = detector.detect(
+        detection = detector.detect(
             loaded,
             prompts,
             patterns,
@@ -88,17 +88,17 @@ def _run(options: argparse.Namespace) -> None:
             progress=lambda done, _: bar.update(done - bar.n),
         )
     for place in range(len(patterns)):
-        print(report(found, place, options.measure, top=options.top))
+        print(report(detection, place, options.measure, top=options.top))
     if options.out:
-        _write(options.out, found, loaded, prompts, made)
+        _write(options.out, detection, loaded, prompts, made)
 
 
 def _patterns(options: argparse.Namespace) -> list[Role]:
 
-    found = [roles.parse_pattern(spec) for spec in options.pattern or []]
+    patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
-        found += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
-    return found or [roles.parse_pattern("induction")]
+        patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
+    return patterns or [roles.parse_pattern("induction")]
 
 
 def _text(path: Path) -> str:
@@ -111,14 +111,14 @@ def _text(path: Path) -> str:
 
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
-    """The prompts, and how they were made if nobody typed them."""
+    """The prompts, and how they were made if they were generated."""
 
     typed = list(options.prompt or [])
     if options.prompts:
         typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
-            "Prompts are given and to be made.", hint="Leave out --generate, or the prompts."
+            "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."
         )
     if options.generate:
         n = max(1, options.n)
@@ -137,19 +137,19 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         prompts, encodings = roles.read_prompts(
             loaded.tokenizer, typed, max_tokens=loaded.max_tokens
         )
-        cut = sum(one.truncated for one in encodings)
+        cut = sum(encoding.truncated for encoding in encodings)
     if cut:
         longest = f"the {loaded.max_tokens:,} tokens that the model reads"
         print(f"{cut} of {len(prompts):,} prompts cut at the end to {longest}.", file=sys.stderr)
     return prompts, made
 
 
-def report(found: Detection, place: int, measure: str, *, top: int) -> str:
-    """The best heads of a pattern as a table, with chance, errors and the traps."""
+def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
+    """The best heads of a pattern as a table, with chance, errors and caveats."""
 
-    summary = found.summary(place, measure)
-    left = detector.kept_share(found, place)
-    pattern = found.patterns[place]
+    summary = detection.summary(place, measure)
+    left = detector.kept_share(detection, place)
+    pattern = detection.patterns[place]
     lines = [
         "",
         f"{pattern.name} ({pattern.spec}), {measure}: {summary.prompts} prompts, "
@@ -162,7 +162,8 @@ def report(found: Detection, place: int, measure: str, *, top: int) -> str:
         for head in summary.ranking()[:top]
     ]
     lines += [
-        f"! {trap.title}. {trap.sentence}" for trap in detector.caveats_of(found, place, measure)
+        f"! {caveat.title}. {caveat.sentence}"
+        for caveat in detector.caveats_of(detection, place, measure)
     ]
     return "\n".join(lines)
 
@@ -172,13 +173,15 @@ def _number(value: object) -> str:
     return f"{number:.3f}" if math.isfinite(number) else "–"
 
 
-def _write(path: Path, found: Detection, loaded: LoadedModel, prompts: Prompts, made: str) -> None:
+def _write(
+    path: Path, detection: Detection, loaded: LoadedModel, prompts: Prompts, made: str
+) -> None:
 
-    origin = export.detection.provenance(found, loaded, prompts, made=made)
+    origin = export.detection.provenance(detection, loaded, prompts, made=made)
     content = (
-        export.csv_bytes(export.detection.as_csv(found, origin))
+        export.csv_bytes(export.detection.as_csv(detection, origin))
         if path.suffix == ".csv"
-        else export.detection.as_json(found, origin).encode("utf-8")
+        else export.detection.as_json(detection, origin).encode("utf-8")
     )
     try:
         path.write_bytes(content)

@@ -19,7 +19,7 @@ SHORTEST = 12
 
 
 class BadPasswordError(HeadrolesError):
-    """A password that is not taken."""
+    """A password that is refused."""
 
 
 def ask() -> str:
@@ -31,24 +31,24 @@ def ask() -> str:
     if sys.stdin.isatty():
         password = getpass.getpass("Password for the instructor's page: ")
         if getpass.getpass("Once more: ") != password:
-            raise BadPasswordError("The two are not the same.", hint="Start again.")
+            raise BadPasswordError("The two passwords differ.", hint="Start again.")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if len(password) < SHORTEST:
         raise BadPasswordError(
             f"The password has {len(password)} characters; it needs at least {SHORTEST}.",
-            hint="Four random words make a good one.",
+            hint="Four random words make a good password.",
         )
     if len(password) > LONGEST_SECRET:
         raise BadPasswordError(
             f"The password has {len(password):,} characters; at most {LONGEST_SECRET:,} are read.",
-            hint="Take a shorter one.",
+            hint="Choose a shorter one.",
         )
     return password
 
 
 def main() -> int:
-    """Print the lines; exit code 1 with a sentence for a password that is not taken."""
+    """Print the lines; exit code 1 with a sentence for a password that is refused."""
     try:
         password = ask()
     except HeadrolesError as error:

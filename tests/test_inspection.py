@@ -158,7 +158,7 @@ REFUSED = {
     "mamba": ("it has no attention heads", MambaConfig().to_dict()),
     "t5": ("it is an encoder-decoder model", T5Config().to_dict()),
     "bert": ("its tokens also look at the ones after them", BertConfig().to_dict()),
-    "vision": ("it is no model that continues a text", {"model_type": "vit"}),
+    "vision": ("continues a text", {"model_type": "vit"}),
     "novel": ("knows no architecture 'novel'", {"model_type": "novel"}),
     "nameless": ("knows no architecture 'None'", {}),
     "odd-name": ("knows no architecture '[1]'", {"model_type": [1]}),

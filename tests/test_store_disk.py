@@ -221,7 +221,7 @@ print(json.dumps(result))
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert says(found["folder"], "no right to write", "nothing was changed")
+    assert says(found["folder"], "no permission", "nothing was changed")
     assert (found["seed"], found["same"]) == (1, True)
     assert "Permission denied" in found["fault"]
     # The refused write had got as far as the copy of the live file, so nothing is older than that.

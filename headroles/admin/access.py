@@ -84,7 +84,7 @@ def _to_log(line: str) -> None:
 
 
 class Gate:
-    """The lock of the instructor's page, one a server; safe to use from every session's thread.
+    """The lock of the instructor's page, one per server; safe to use from every session's thread.
 
     Args:
         password_hash: an argon2 hash as text, or None for one-time tokens.
@@ -188,15 +188,15 @@ class Gate:
         key, now = _digest(session).hex(), self._clock()
         with self._state:
             self._wrong.append(now)
-            one = self._attempts.pop(key, _Attempts())
-            if now - one.last_wrong > WINDOW:
-                one.wrong = 0
-            one.wrong, one.last_wrong = one.wrong + 1, now
-            own = own_wait(one.wrong)
-            one.opens = now + max(own, self._crowd_wait(now))
-            self._attempts[key] = one
+            attempts = self._attempts.pop(key, _Attempts())
+            if now - attempts.last_wrong > WINDOW:
+                attempts.wrong = 0
+            attempts.wrong, attempts.last_wrong = attempts.wrong + 1, now
+            own = own_wait(attempts.wrong)
+            attempts.opens = now + max(own, self._crowd_wait(now))
+            self._attempts[key] = attempts
             _forget_oldest(self._attempts)
-            return one.wrong
+            return attempts.wrong
 
     def _crowd_wait(self, now: float) -> float:
         while self._wrong and now - self._wrong[0] > WINDOW:

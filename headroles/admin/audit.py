@@ -1,8 +1,8 @@
 """The audit list: who did what on the instructor's page, when, and how it ended.
 
-One JSON object a line, only ever added to, so that a crash can spoil the last line at most; what
+One JSON object per line, only ever added to, so that a crash can spoil the last line at most; what
 cannot be read is skipped and counted. Past 5,000 rows the oldest go. The list never stands in the
-way: when the disk does not take a row, the action that it tells of goes on.
+way: when the disk does not take a row, the action that it records goes on.
 
 >>> append(AuditRow(who="session 3f2a", action="started", model="gpt2"), path)  # doctest: +SKIP
 True
@@ -123,9 +123,9 @@ def read(path: Path, *, limit: int = 200) -> AuditList:
         lines = _lines(path)
     except OSError as error:
         return AuditList((), fault=f"The audit list cannot be read: {error.strerror}.")
-    found = [_parsed(line) for line in lines]
-    rows = [row for row in reversed(found) if row is not None]
-    return AuditList(tuple(rows[:limit]), damaged=len(found) - len(rows))
+    parsed = [_parsed(line) for line in lines]
+    rows = [row for row in reversed(parsed) if row is not None]
+    return AuditList(tuple(rows[:limit]), damaged=len(parsed) - len(rows))
 
 
 def _parsed(line: bytes) -> AuditRow | None:

@@ -1,4 +1,4 @@
-"""What an analysis would take, said before it starts: time and memory, and whether there is room.
+"""What an analysis will take, estimated before it starts: time, memory, and whether there is room.
 
 :func:`estimate` puts time and memory together from three measured constants each:
 
@@ -93,7 +93,7 @@ def estimate(
         sequences: random repeated sequences.
         extended: whether the extended roles are measured too.
         causal: whether heads are knocked out too.
-        speed: operations a second of one matrix product; measured when not given.
+        speed: operations per second of one matrix product; measured when not given.
     """
     tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
     if extended:
@@ -143,7 +143,7 @@ def refuse_what_cannot_fit(facts: ModelFacts, estimate: Estimate, available: int
 
 @lru_cache(maxsize=1)
 def machine_speed() -> float:
-    """Operations a second of a matrix product as large as a layer's; measured once, in 0.1 s."""
+    """Operations per second of a matrix product as large as a layer's; measured once, in 0.1 s."""
     side = 1_024
     matrix = torch.ones(side, side)
 

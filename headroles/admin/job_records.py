@@ -69,7 +69,7 @@ class Job(_Record):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     expected_seconds: float | None = None
-    """What the estimate said beforehand."""
+    """The estimate made beforehand."""
     message: str = Field("", validation_alias=AliasChoices("message", "problem"))
     """Why it failed or was lost."""
     hint: str = Field("", validation_alias=AliasChoices("hint", "mend"))
@@ -90,7 +90,7 @@ class Job(_Record):
 
 @dataclass(frozen=True)
 class Progress:
-    """The last thing that a running child said of itself."""
+    """The latest progress of a running child."""
 
     phase: str = "starting"
     """In words, e.g. ``scoring repeats``."""

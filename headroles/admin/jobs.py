@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
-    """The command line that the README describes, with this request's settings."""
+    """The command line of the documents, with this request's settings."""
     chosen = [f"--threshold={role}={value}" for role, value in request.thresholds.items()]
     left_out = [
         *([] if request.extended else ["--no-extended"]),
@@ -184,7 +184,7 @@ class Jobs:
         with self._changed:
             job = self._known(job_id)
             progress = self._progress.get(job_id, Progress())
-            before = [one for one in self._jobs.values() if one.is_open and one.id < job_id]
+            before = [other for other in self._jobs.values() if other.is_open and other.id < job_id]
         return JobView(job, progress, len(before) if job.is_open else 0, self._log_tail(job_id))
 
     def candidate(self, job_id: str) -> schema.ModelEntry:
@@ -224,7 +224,7 @@ class Jobs:
         return min(waiting, key=lambda job: job.id, default=None)
 
     def _run(self, job: Job) -> None:
-        """Start the child, follow what it says, and judge how it ended."""
+        """Start the child, follow its progress, and judge how it ended."""
         said_error: dict[str, str] = {}
         with (self._place(job.id) / "log.txt").open("wb") as log:
             child = subprocess.Popen(

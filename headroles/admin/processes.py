@@ -21,7 +21,7 @@ def stop_tree(pid: int) -> None:
             process.terminate()
     _, alive = psutil.wait_procs(family, timeout=GRACE_SECONDS)
     # Whoever did not listen may have started others in the meantime.
-    stubborn = {one for process in alive for one in _family(process.pid)}
+    stubborn = {member for process in alive for member in _family(process.pid)}
     for process in stubborn:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -35,7 +35,7 @@ def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estima
 
 @dataclass(frozen=True)
 class Prospect:
-    """What an analysis would take, said before it starts."""
+    """What an analysis will take, estimated before it starts."""
 
     request: JobRequest
     facts: ModelFacts
@@ -105,12 +105,14 @@ class AdminService:
         """
         who = self.gate.check(ticket)
         prospects = [self.prospect(ticket, request) for request in requests]
-        for one in prospects:
-            admin_estimate.refuse_what_cannot_fit(one.facts, one.estimate, one.available)
+        for prospect in prospects:
+            admin_estimate.refuse_what_cannot_fit(
+                prospect.facts, prospect.estimate, prospect.available
+            )
         started = []
-        for one in prospects:
-            expected = one.estimate.seconds
-            job = self._jobs.submit(one.request, who=who, expected_seconds=expected)
+        for prospect in prospects:
+            expected = prospect.estimate.seconds
+            job = self._jobs.submit(prospect.request, who=who, expected_seconds=expected)
             self._note_job(job, "started", who=who)
             started.append(job)
         return started

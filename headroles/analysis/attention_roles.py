@@ -30,12 +30,15 @@ TEXTS = "pairs of sentences"
 
 
 def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase, *, longest: int) -> Sequences:
-    """Every two sentences as one text, so that a distance of 16 has rows and a full stop is seen
-    from behind; each sentence is used once, and no text is longer than the model reads.
+    """Every two sentences as one text, so that a distance of 16 has rows and some tokens come
+    after a full stop; each sentence is used once, and no text is longer than the model reads.
     """
     pairs = zip(sentences.SENTENCES[::2], sentences.SENTENCES[1::2], strict=True)
     return probe_texts.pack(
-        [encode(tokenizer, f"{one} {other}", max_tokens=longest).token_ids for one, other in pairs]
+        [
+            encode(tokenizer, f"{first} {second}", max_tokens=longest).token_ids
+            for first, second in pairs
+        ]
     )
 
 
@@ -83,12 +86,12 @@ class _Pass:
             setting.advance(f"extended: {phase}", len(rows))
 
     def _run(self, setting: Setting, some: Prompts, rows: Tensor) -> None:
-        laid = [role_weights(role, some) for role in self.roles]
-        for role, cells in zip(self.roles, laid, strict=True):
-            self.chance[role.key][rows] = cells.chance
+        predicted = [role_weights(role, some) for role in self.roles]
+        for role, weights in zip(self.roles, predicted, strict=True):
+            self.chance[role.key][rows] = weights.chance
 
         def on_layer(layer: int, pattern: Tensor) -> None:
-            self._score(layer, pattern.float(), some, rows, laid)
+            self._score(layer, pattern.float(), some, rows, predicted)
 
         each_layer(setting.bridge, some.sequences.token_ids, on_layer)
 
@@ -98,12 +101,12 @@ class _Pass:
         pattern: Float[Tensor, "batch head query key"],
         some: Prompts,
         rows: Tensor,
-        laid: list[CellWeights],
+        predicted: list[CellWeights],
     ) -> None:
-        if laid:
-            activations = batch_activations(pattern, laid)  # [role batch head]
-            for role, cells, values in zip(self.roles, laid, activations, strict=True):
-                empty = (cells.rows == 0).unsqueeze(-1)
+        if predicted:
+            activations = batch_activations(pattern, predicted)  # [role batch head]
+            for role, weights, values in zip(self.roles, predicted, activations, strict=True):
+                empty = (weights.rows == 0).unsqueeze(-1)
                 self.scores[role.key][rows, layer] = values.masked_fill(empty, torch.nan)
         shares, chances = offset_shares(pattern, some.sequences.lengths, longest=LONGEST_OFFSET)
         self.offsets[:, rows, layer], self.offset_chance[:, rows] = shares, chances

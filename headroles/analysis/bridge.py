@@ -1,4 +1,4 @@
-"""TransformerLens runs the probe texts; one hook a layer hands out the attention pattern.
+"""TransformerLens runs the probe texts; one hook per layer hands out the attention pattern.
 
 TransformerLens 4 (Nanda & Bloom 2022) wraps a transformers model in a ``TransformerBridge``. Only
 the pattern of each layer is looked at, and it is given to the caller before the next layer runs, so

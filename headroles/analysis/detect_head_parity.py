@@ -43,11 +43,11 @@ def own_detect_head(
     """``detect_head``'s mean score over prompts: all prompts and roles in one batched pass."""
     # Whatever start token the bridge prepends, detect_head sees the same.
     batch = pack([bridge.to_tokens(prompt)[0].tolist() for prompt in prompts])
-    laid = [_detect_head_weights(role_key, batch) for role_key in DETECTED]
+    weights = [_detect_head_weights(role_key, batch) for role_key in DETECTED]
     scores = torch.zeros(len(DETECTED), bridge.cfg.n_layers, bridge.cfg.n_heads)
 
     def on_layer(layer: int, pattern: Tensor) -> None:
-        scores[:, layer] = batch_activations(pattern.float(), laid).mean(1)
+        scores[:, layer] = batch_activations(pattern.float(), weights).mean(1)
 
     each_layer(bridge, batch.token_ids, on_layer)
     return dict(zip(DETECTED, scores, strict=True))

@@ -56,7 +56,9 @@ def freeze(norm: Callable[[Tensor], Tensor], width: int) -> FrozenNorm:
     unit = torch.ones(width)
     unit[1::2] = -1  # mean 0 and mean square 1
     with torch.inference_mode():
-        there, back, flat = (norm(one.view(1, 1, -1)).flatten() for one in (unit, -unit, unit**2))
+        there, back, flat = (
+            norm(vector.view(1, 1, -1)).flatten() for vector in (unit, -unit, unit**2)
+        )
     gain, bias = (there - back) / 2 * unit, (there + back) / 2
     return FrozenNorm(gain, bias, centers=bool((flat - bias).abs().max() < 1e-3))
 
@@ -183,7 +185,7 @@ class Direct:
         return Seen(kept["pattern"], kept["values"], self.outputs[layer], post, scale)
 
     def _check(self, layer: int, kept: dict[str, Tensor]) -> None:
-        """Once a model: the heads' outputs add up to the layer's."""
+        """Once per model: the heads' outputs add up to the layer's."""
         if self._checked:
             return
         output, values = self.outputs[layer], kept["values"]

@@ -1,8 +1,8 @@
-"""The extended roles that are told by what a head writes.
+"""The extended roles that are measured by what a head writes.
 
 Two passes over IOI prompts and their control give ``s_inhibition`` and ``name_mover``, two over
 repeats and random tokens ``copy_suppression``; ``successor`` needs one short pass and the weights.
-What cannot be measured on a model is told as a sentence.
+Where a model cannot be measured, a sentence says why.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROMPTS = 64
 MOST_REPEATS = 32
 """Repeated sequences on which copy suppression is measured, at most."""
 DRAWS = 4
-"""Made-up orders a class of ordered words is compared with."""
+"""Made-up orders that each class of ordered words is compared with."""
 
 
 def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]:
@@ -157,9 +157,9 @@ def _copies_pass(
     n, reference = len(batch), direct.unembed.mean(1)
     scores, attention = torch.zeros(n, *setting.shape), torch.zeros(n, *setting.shape)
     for rows in probe_texts.batches(batch, max_cells=MAX_CELLS):
-        laid = role_weights(ROLES["induction"], Prompts(like).some(rows))
-        cells = laid.weights.nonzero()  # [cell 3]
-        token_ids = batch.token_ids[rows, : laid.weights.shape[-1]]
+        targets = role_weights(ROLES["induction"], Prompts(like).some(rows))
+        cells = targets.weights.nonzero()  # [cell 3]
+        token_ids = batch.token_ids[rows, : targets.weights.shape[-1]]
         along = direct.directions(token_ids, reference)  # [batch key model]
         wrote = torch.zeros(*setting.shape, len(cells))
 
@@ -167,7 +167,7 @@ def _copies_pass(
             layer: int,
             seen: Seen,
             rows: Tensor = rows,
-            laid: CellWeights = laid,
+            targets: CellWeights = targets,
             cells: Tensor = cells,
             along: Tensor = along,
             wrote: Tensor = wrote,
@@ -175,11 +175,11 @@ def _copies_pass(
             effects = write_effects(seen.values, seen.output, seen.before(along))
             at_cells = cell_effects(seen.pattern, effects, cells)  # [cell head]
             wrote[layer] = (at_cells / _at(seen.post_scale, cells).unsqueeze(-1)).T
-            attention[rows, layer] = batch_activations(seen.pattern, [laid])[0]
+            attention[rows, layer] = batch_activations(seen.pattern, [targets])[0]
 
         # The final norm's scale is known only when the pass is over.
         scale, _ = direct.run(token_ids, on_layer)
-        share = laid.weights[cells.unbind(-1)] / _at(scale, cells)
+        share = targets.weights[cells.unbind(-1)] / _at(scale, cells)
         per_row = torch.zeros(*setting.shape, len(rows))
         per_row.index_add_(-1, cells[:, 0], wrote * share)
         scores[rows] = per_row.permute(2, 0, 1)
@@ -204,7 +204,7 @@ def measure_successor(setting: Setting, direct: Direct) -> RoleScores | str:
     if not classes:
         return "Too few numbers, letters, days or months are single tokens of this model."
     rng = setting.rng()
-    pairs = [(one, _made_up(setting, one, rng)) for one in classes]
+    pairs = [(ordered, _made_up(setting, ordered, rng)) for ordered in classes]
     if any(not drawn for _, drawn in pairs):
         return "Too few ordinary words are single tokens of this model for the control."
     scores, copies, control, chance = [], [], [], []
@@ -214,10 +214,10 @@ def measure_successor(setting: Setting, direct: Direct) -> RoleScores | str:
         copies.append(largest_is(logits, ordered.asked).permute(2, 0, 1))
         chance += [1 / len(ordered.ids)] * len(ordered.asked)
         control += [
-            largest_is(_ov_logits(setting, direct, one), one.wanted).permute(2, 0, 1)
-            for one in made_up
+            largest_is(_ov_logits(setting, direct, order), order.wanted).permute(2, 0, 1)
+            for order in made_up
         ]
-    names = ", ".join(f"{one.name} ({len(one.asked)})" for one in classes)
+    names = ", ".join(f"{words.name} ({len(words.asked)})" for words in classes)
     return scores_over_texts(
         "successor",
         torch.cat(scores),
@@ -234,7 +234,7 @@ def _made_up(
     drawn = [
         sequences.shuffled_class(setting.tokenizer, len(ordered.ids), rng=rng) for _ in range(DRAWS)
     ]
-    return [one for one in drawn if one is not None]
+    return [order for order in drawn if order is not None]
 
 
 def _ov_logits(
@@ -247,7 +247,7 @@ def _ov_logits(
     before, after = effective_embeddings(setting.bridge, token_ids)
     choices = direct.unembed.T[words.ids]
     choices = through_norm(choices, direct.final.gain, centers=direct.final.centers)
-    found = []
+    logits = []
     for layer in range(setting.shape[0]):
         values = layer_values(setting.bridge, layer, before if layer == 0 else after)
         post = direct.posts[layer]
@@ -257,8 +257,8 @@ def _ov_logits(
             direct.outputs[layer],
             along.expand(len(asked), -1, -1),
         )  # [item choice head]
-        found.append(wrote.permute(2, 0, 1))
-    return torch.stack(found)
+        logits.append(wrote.permute(2, 0, 1))
+    return torch.stack(logits)
 
 
 def effective_embeddings(

@@ -31,17 +31,17 @@ def why_stale(entry: ModelEntry, name_or_folder: str, settings: AnalysisSettings
     """Why a new analysis may give something else, as a part of a sentence; "" if it cannot.
 
     Raises:
-        HeadrolesError: if the model's revision is neither on this disk nor to be had.
+        HeadrolesError: if the model's revision can be read neither from this disk nor from the Hub.
     """
-    if found := [*_outdated(entry), *_other_settings(entry, settings)]:
-        return found[0]
+    if reasons := [*_outdated(entry), *_other_settings(entry, settings)]:
+        return reasons[0]
     return _other_revision(entry, revision_now(name_or_folder))
 
 
 def faults(entry: ModelEntry) -> list[str]:
     """What is wrong with a committed entry, each as a sentence, as far as this disk tells."""
-    found = [*_outdated(entry), _other_revision(entry, known_revision(entry))]
-    return [f"{entry.model_name}: {fault}." for fault in found if fault]
+    reasons = [*_outdated(entry), _other_revision(entry, known_revision(entry))]
+    return [f"{entry.model_name}: {reason}." for reason in reasons if reason]
 
 
 def revision_now(name_or_folder: str) -> str:
@@ -63,14 +63,14 @@ def known_revision(entry: ModelEntry) -> str:
         source = str(ROOT / source)
     elif not listed and "/" not in source:  # the name of a folder that is not in the project
         return ""
-    found = model_revision(source)
-    return "" if found == "unknown" else found
+    revision = model_revision(source)
+    return "" if revision == "unknown" else revision
 
 
 def _outdated(entry: ModelEntry) -> list[str]:
-    found = []
+    reasons = []
     if entry.definitions_version != DEFINITIONS_VERSION:
-        found.append(
+        reasons.append(
             f"it was made with version {entry.definitions_version} of the roles' definitions, "
             f"which are at version {DEFINITIONS_VERSION}"
         )
@@ -78,33 +78,33 @@ def _outdated(entry: ModelEntry) -> list[str]:
         then = entry.library_versions.get(name, "no version noted")
         # torch adds +cpu or +cu130 to the same release.
         if then.partition("+")[0] != now.partition("+")[0]:
-            found.append(f"it was made with {name} {then}, and {now} is installed")
-    return found
+            reasons.append(f"it was made with {name} {then}, and {now} is installed")
+    return reasons
 
 
 def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
-    found = [
+    reasons = [
         f"it was made with {name} {getattr(entry, name)}, not {getattr(settings, name)}"
         for name in ("sequences", "seed", "cap")
         if getattr(entry, name) != getattr(settings, name)
     ]
     missing = [role.name for key, role in EXTENDED_ROLES.items() if key not in entry.categories]
     if settings.extended and missing:
-        found.append(f"these extended roles were not measured: {', '.join(missing)}")
+        reasons.append(f"these extended roles were not measured: {', '.join(missing)}")
     listed = any(
         entry.categories[role.key].top_heads
         for role in SCORED_ROLES
         if role.key in entry.categories
     )
     if settings.causal and listed and not entry.causal:
-        found.append("no head was knocked out to see what the model loses without it")
+        reasons.append("no head was knocked out to see what the model loses without it")
     for role in SCORED_ROLES:
         category = entry.categories.get(role.key)
         by_hand = category and category.threshold_reason == BY_HAND
         stored = category.threshold if by_hand else None
         if stored != settings.thresholds.get(role.key):
-            found.append(f"its threshold of {role.key} was chosen in another way")
-    return found
+            reasons.append(f"its threshold of {role.key} was chosen in another way")
+    return reasons
 
 
 def _other_revision(entry: ModelEntry, now: str) -> str:

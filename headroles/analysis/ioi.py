@@ -89,9 +89,11 @@ def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:
 
 def single_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> dict[str, int]:
     """{word: id} of the words that are one token, each id once."""
-    found = {word: word_id(tokenizer, word) for word in words}
-    ids = list(found.values())
-    return {word: one for word, one in found.items() if one is not None and ids.count(one) == 1}
+    id_of = {word: word_id(tokenizer, word) for word in words}
+    ids = list(id_of.values())
+    return {
+        word: token for word, token in id_of.items() if token is not None and ids.count(token) == 1
+    }
 
 
 def ioi_prompts(
@@ -111,7 +113,7 @@ def ioi_prompts(
     start = start_token(tokenizer).token_id
     rows = []
     for place in range(n):
-        io, subject, third = (str(one) for one in rng.choice(list(names), 3, replace=False))
+        io, subject, third = (str(name) for name in rng.choice(list(names), 3, replace=False))
         first, second = (subject, io) if place % 2 else (io, subject)
         words = {
             "first": first,
@@ -127,7 +129,7 @@ def ioi_prompts(
         rows.append((prompt, control, names[io], names[subject], names[third]))
     good = [row for row in rows if _is_clean(*row)]
     if len(good) < max(2, n // 2):
-        return "The names of its prompts fall into other tokens inside a sentence."
+        return "Inside a sentence, this model splits the names into other tokens."
     prompts, controls, ios, subjects, thirds = zip(*good, strict=True)
     return IoiPrompts(
         prompts=pack(prompts),
@@ -136,7 +138,7 @@ def ioi_prompts(
         subject=torch.tensor(subjects),
         third=torch.tensor(thirds),
         io_at=torch.tensor([row.index(io) for row, io in zip(prompts, ios, strict=True)]),
-        s2_at=torch.tensor([row.index(one) for row, one in zip(controls, thirds, strict=True)]),
+        s2_at=torch.tensor([row.index(name) for row, name in zip(controls, thirds, strict=True)]),
         names=torch.tensor(list(names.values())),
     )
 

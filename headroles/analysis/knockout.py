@@ -1,7 +1,7 @@
 """Evidence by ablation: what the model loses without a head, against random other heads.
 
 A knocked-out head's output ``z`` (the head's attention-weighted values, before W_O) is set to its
-mean over the same texts: the head then says the same whatever the text is. The mean and not zero,
+mean over the same texts, so that it no longer depends on the text. The mean and not zero,
 because zero would also remove the constant part of the output, which later layers count on like
 a bias, and that would look like an effect of the role (Wang et al. 2022, arXiv 2211.00593, use
 means for the same reason). Position 0 is left alone and counts in no mean: there a head can only
@@ -17,7 +17,7 @@ The loss is that of the next token, in nats, where the role can matter:
                 every token after position 0 too. The bundled models can read nothing else
 
 Differences from the untouched model are taken text by text, so that e, the standard error of their
-mean, holds the texts' own difficulty out. :mod:`headroles.scoring.random_heads` draws the control:
+mean, is free of the texts' own difficulty. :mod:`headroles.scoring.random_heads` draws the control:
 as many random heads without the role, of the same layers as far as there are enough, up to 20
 times. :mod:`headroles.scoring.causal_verdict` has the verdicts.
 

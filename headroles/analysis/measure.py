@@ -2,7 +2,7 @@
 
 Each text kind serves the roles that are measured on it (:mod:`headroles.roles`): sentences and
 their random-token control for the roles that need no repetition, repeats for those that do. Roles
-with cells, and their null, cost one matrix product a layer
+with cells, and their null, cost one matrix product per layer
 (:func:`headroles.scoring.activation.batch_activations`).
 
 The *null* asks how well a head would do if the role predicted cells at random: for every row, as
@@ -107,9 +107,9 @@ def measure_roles(
     natural = run("sentences", probe.sentences, by_text["sentences"])
     control = run("random tokens", probe.control, by_text["sentences"])
     repeats = run("repeats", probe.repeats, by_text["repeats"])
-    found = {"sentences": natural, "repeats": repeats}
+    by_kind = {"sentences": natural, "repeats": repeats}
     return {
-        role.key: _role_scores(role, found[role.measured_on], control if role.control else None)
+        role.key: _role_scores(role, by_kind[role.measured_on], control if role.control else None)
         for role in SCORED_ROLES
     }
 
@@ -132,20 +132,20 @@ def _run(
         token_ids = sequences.token_ids[rows, : int(lengths.max())]
         prompts = Prompts.of_ids(token_ids, lengths=lengths)
         targets = [role.cells(prompts) for role in with_cells]
-        laid = [cell_weights(cells, lengths=lengths) for cells in targets]
+        predicted = [cell_weights(cells, lengths=lengths) for cells in targets]
         at_random = [
             cell_weights(random_cells(role, cells, generator), lengths=lengths)
             for role, cells in zip(with_cells, targets, strict=True)
         ]
-        for role, one in zip(with_cells, laid, strict=True):
-            chance[role.key][rows] = one.chance
+        for role, weights in zip(with_cells, predicted, strict=True):
+            chance[role.key][rows] = weights.chance
 
         def on_layer(
             layer: int,
             pattern: Tensor,
             rows: Tensor = rows,
             lengths: Tensor = lengths,
-            both: Sequence[CellWeights] = (*laid, *at_random),
+            both: Sequence[CellWeights] = (*predicted, *at_random),
         ) -> None:
             both_scores = batch_activations(pattern.float(), both)  # [2 * roles batch head]
             for place, role in enumerate(with_cells):
@@ -177,11 +177,11 @@ def random_cells(
     return (rank < targets.sum(-1, keepdim=True)) & open_cells
 
 
-def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) -> RoleScores:
+def _role_scores(role: Role, scored: _PerSequence, control: _PerSequence | None) -> RoleScores:
     """Means over the sequences to which the role applies, with the standard error."""
-    chance = found.chance[role.key]
+    chance = scored.chance[role.key]
     counted = ~chance.isnan()  # a sequence without an applying row says nothing
-    scores = found.scores[role.key][counted]  # [n layer head]
+    scores = scored.scores[role.key][counted]  # [n layer head]
     n = scores.shape[0]
     return RoleScores(
         role=role.key,
@@ -189,7 +189,7 @@ def _role_scores(role: Role, found: _PerSequence, control: _PerSequence | None) 
         standard_error=_error(scores),
         chance=float(chance[counted].mean()),
         n=n,
-        null=found.null[role.key][counted].mean(0) if role.has_cells else None,
+        null=scored.null[role.key][counted].mean(0) if role.has_cells else None,
         control=control.scores[role.key].mean(0) if control else None,
         control_name=role.control,
         control_error=_error(control.scores[role.key]) if control else None,

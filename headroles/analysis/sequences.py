@@ -4,7 +4,7 @@ A *class* is a list of token ids with each one's successor in the same list: day
 round, numbers and letters end. The control is a class of ordinary words in a made-up order
 (Gould et al. 2023, arXiv 2312.09230, measure numbers, letters, days and months, too).
 
->>> [one.name for one in ordered_classes(tokenizer)]  # doctest: +SKIP
+>>> [words.name for words in ordered_classes(tokenizer)]  # doctest: +SKIP
 ['numbers', 'letters', 'days', 'months']
 """
 
@@ -68,7 +68,7 @@ class OrderedWords:
 
 def ordered_classes(tokenizer: PreTrainedTokenizerBase) -> list[OrderedWords]:
     """The classes of which enough words are single tokens; a gap is never bridged."""
-    found = []
+    classes = []
     for name, (words, goes_round) in ORDERS.items():
         known = single_tokens(tokenizer, words)
         kept = [word for word in words if word in known]
@@ -77,7 +77,7 @@ def ordered_classes(tokenizer: PreTrainedTokenizerBase) -> list[OrderedWords]:
             del follows[words[-1]]
         pairs = [(word, follows[word]) for word in kept if follows.get(word) in known]
         if len(pairs) >= LEAST:
-            found.append(
+            classes.append(
                 OrderedWords(
                     name,
                     torch.tensor([known[word] for word in kept]),
@@ -85,7 +85,7 @@ def ordered_classes(tokenizer: PreTrainedTokenizerBase) -> list[OrderedWords]:
                     torch.tensor([kept.index(word) for _, word in pairs]),
                 )
             )
-    return found
+    return classes
 
 
 def shuffled_class(

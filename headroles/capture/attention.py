@@ -79,7 +79,7 @@ OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
 
 
 class _HandOver(pyvene.CollectIntervention):
-    """Collects nothing: the pattern is handed to a function at once, and let go."""
+    """Collects nothing: the pattern goes to a function at once and is not kept."""
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings, keep_last_dim=True)  # else PyVene flattens the heads
@@ -124,7 +124,7 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
         for layer, probe in enumerate(probes):
             probe.take = take(layer)
         try:
-            with contextlib.suppress(_SeenEnough):  # PyVene takes its hooks away all the same
+            with contextlib.suppress(_SeenEnough):  # PyVene removes its hooks all the same
                 runner({"input_ids": token_ids}, unit_locations=None, use_cache=False)
         finally:
             for probe in probes:
@@ -148,7 +148,7 @@ def _collector(loaded: LoadedModel) -> pyvene.IntervenableModel:
 def _runner(
     loaded: LoadedModel, name: str, intervention: type[pyvene.CollectIntervention]
 ) -> pyvene.IntervenableModel:
-    """A PyVene model with one intervention on the probe of every layer; made once a model."""
+    """A PyVene model with one intervention on the probe of every layer; made once per model."""
     if name not in loaded.tools:
         config = pyvene.IntervenableConfig(
             [

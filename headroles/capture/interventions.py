@@ -38,7 +38,7 @@ with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional back
     import pyvene
 
 Edit = Callable[[Tensor], Tensor]
-"""Takes a layer's tensor and gives the one to use instead; it may change its argument."""
+"""Takes a layer's tensor and returns the one to use instead; it may change its argument."""
 
 _PROJECTIONS = "output_projections"
 

@@ -143,10 +143,10 @@ def _explains(
         # Query heads share a key in order: try the likely one first.
         likely = head * result.shape[1] // heads
         options = sorted(range(result.shape[1]), key=lambda option: option != likely)
-        found = [n for n in options if same(result[:, n, where], seen[:, head, where])]
-        if not found:
+        matches = [n for n in options if same(result[:, n, where], seen[:, head, where])]
+        if not matches:
             return ()
-        of.append(found[0])
+        of.append(matches[0])
     return tuple(of)
 
 
@@ -181,16 +181,16 @@ def _find_rotation(
         for first, second in ((half, half + size // 2), (2 * half, 2 * half + 1)):
             old = torch.complex(before[:, :, 1][..., first], before[:, :, 1][..., second])
             new = torch.complex(seen[:, :, 1][..., first], seen[:, :, 1][..., second])
-            found = Rotation(first, second, (new * old.conj()).sum((0, 1)).angle())
-            if all(same(found.apply(before[:, :, p], p), seen[:, :, p]) for p in range(LENGTH)):
-                return found
+            rotation = Rotation(first, second, (new * old.conj()).sum((0, 1)).angle())
+            if all(same(rotation.apply(before[:, :, p], p), seen[:, :, p]) for p in range(LENGTH)):
+                return rotation
     raise no_layout(loaded, "rotary positions")
 
 
 def _score_rule(
     loaded: LoadedModel, attention: Call | None, seen: AttentionTrace
 ) -> tuple[float, Tensor | None, float | None]:
-    """How a score comes of ``q @ k``: scale, whether positions add to it, and its cap.
+    """How a score follows from ``q @ k``: scale, whether positions add to it, and its cap.
 
     Two keys of one row differ in log attention by what their scores differ in, whatever the row's
     sum (or sink). Over the sequences of the pass that is a straight line: its slope is the scale,

@@ -75,7 +75,7 @@ def _learned_positions(trace: Trace, loaded: LoadedModel, rows: Tensor) -> Tenso
 def find_end(
     loaded: LoadedModel, trace: Trace
 ) -> tuple[Norm, nn.Module | None, float, float | None]:
-    """The final norm, a projection after it, and how logits come of the unembedding's product."""
+    """The final norm, a projection after it, and how logits follow from the unembedding."""
     head = loaded.model.get_output_embeddings()
     call = next((call for call in trace.calls if call.module is head), None)
     if call is None or call not in list(linear_calls((call,))):
@@ -94,7 +94,7 @@ def find_end(
         for other in trace.calls
         if same(other.result, given) and same(other.given, last.result)
     ]
-    norm = next((found for found in map(as_norm, norms) if found is not None), None)
+    norm = next((candidate for candidate in map(as_norm, norms) if candidate is not None), None)
     if norm is None:
         if not same(given, last.result):
             raise no_layout(loaded, "final norm")

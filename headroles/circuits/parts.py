@@ -49,7 +49,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Layout:
-    """What was found out about how a model is put together."""
+    """How a model is put together, as the pass showed."""
 
     positions: str
     """How a head learns where tokens are: ``learned``, ``rotary``, ``bias`` (ALiBi) or ``none``."""
@@ -149,7 +149,7 @@ class Parts:
 
 
 def no_layout(loaded: LoadedModel, what: str) -> UnsupportedModelError:
-    """The refusal of a model of which no layout gives this."""
+    """The error for a model that no layout explains."""
     return UnsupportedModelError(
         loaded.key, why=f"no known layout of its weights gives its own {what}."
     )

@@ -1,4 +1,4 @@
-"""What a head wants and what it says, read from its weights: the QK and OV circuits in tokens.
+"""What a head looks for and what it writes, read from its weights: QK and OV circuits in tokens.
 
 Two tables over the vocabulary describe a head that reads tokens and writes logits (Elhage et al.
 2021, "A Mathematical Framework for Transformer Circuits")::
@@ -50,7 +50,7 @@ OnBlock = Callable[[int, int], None]
 
 
 class CircuitError(HeadrolesError):
-    """Something asked of a circuit that it does not have."""
+    """A request that a circuit cannot answer."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class CircuitSettings:
     biases: bool = True
     """Whether b_Q, b_K, b_V and the norm's bias are in."""
     minus_bos: bool = True
-    """QK: take away, for each query, its value for the BOS key, where heads rest by default."""
+    """QK: subtract, for each query, its value for the BOS key, where heads rest by default."""
     minus_mean: bool = True
-    """OV: take away each source token's mean over all outputs."""
+    """OV: subtract each source token's mean over all outputs."""
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
             raise CircuitError(
-                f"There is no way '{self.norm}' to treat the norm.",
+                f"'{self.norm}' is not a way to treat the norm.",
                 hint=f"Choose one of {', '.join(NORMS)}.",
                 value=self.norm,
             )
@@ -198,7 +198,7 @@ class TokenValue:
 
 @dataclass(frozen=True)
 class KeyRow:
-    """One key token with those that want it and what attending to it says."""
+    """One key token: the queries that want it, and what attending to it writes."""
 
     token_id: int
     """The key (source) token."""
@@ -260,9 +260,9 @@ def join_peaks(parts: Sequence[Peaks]) -> Peaks:
     return Peaks(torch.cat([part.qk for part in parts]), torch.cat([part.ov for part in parts]))
 
 
-def importance(found: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
+def importance(maxima: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
     """[vocab] how telling each key is: max QK x max OV x p^0.1."""
-    return found.qk * found.ov * probabilities**_EXPONENT
+    return maxima.qk * maxima.ov * probabilities**_EXPONENT
 
 
 def key_table(
@@ -271,7 +271,7 @@ def key_table(
     *,
     keys: int = 10,
     each: int = 20,
-    found: Peaks | None = None,
+    maxima: Peaks | None = None,
     on_block: OnBlock | None = None,
 ) -> tuple[KeyRow, ...]:
     """The pivot table: the most telling keys, each with its queries and outputs.
@@ -280,13 +280,13 @@ def key_table(
         factors: one head's thin matrices.
         probabilities: [vocab] how often each token occurs; uniform if unknown.
         keys: how many key tokens.
-        each: how many queries, promoted and suppressed outputs a key.
-        found: what :func:`peaks` gave, if the caller has it.
+        each: how many queries, promoted and suppressed outputs per key.
+        maxima: what :func:`peaks` gave, if the caller has it.
         on_block: told how far the search for the keys is.
     """
-    found = found or peaks(factors, on_block=on_block)
-    best = importance(found, probabilities).topk(min(keys, factors.vocab_size)).indices
-    return rows_for(factors, probabilities, best.tolist(), each=each, found=found)
+    maxima = maxima or peaks(factors, on_block=on_block)
+    best = importance(maxima, probabilities).topk(min(keys, factors.vocab_size)).indices
+    return rows_for(factors, probabilities, best.tolist(), each=each)
 
 
 def rows_for(
@@ -295,7 +295,6 @@ def rows_for(
     token_ids: Sequence[int],
     *,
     each: int = 20,
-    found: Peaks | None = None,
 ) -> tuple[KeyRow, ...]:
     """The pivot table's rows of given key tokens."""
     weight = probabilities**_EXPONENT

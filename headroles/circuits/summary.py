@@ -61,9 +61,9 @@ def eigenvalues(factors: Factors) -> Tensor:
 
 def copying_score(factors: Factors) -> float:
     """Sum of OV's eigenvalues over the sum of their absolute values (Elhage et al. 2021)."""
-    found = eigenvalues(factors)
-    size = float(found.abs().sum())
-    return float(found.real.sum()) / size if size else 0.0
+    values = eigenvalues(factors)
+    size = float(values.abs().sum())
+    return float(values.real.sum()) / size if size else 0.0
 
 
 def copied_share(factors: Factors, sources: Sequence[int]) -> float:
@@ -78,7 +78,7 @@ def copied_share(factors: Factors, sources: Sequence[int]) -> float:
 def self_match(factors: Factors) -> float:
     """(mean of QK's diagonal - mean of QK) / standard deviation of QK.
 
-    Mean and spread of all vocab x vocab cells come of the thin factors: the sum of squares of
+    Mean and spread of all vocab x vocab cells follow from the thin factors: the sum of squares of
     ``Q K^T`` is the trace of ``(Q^T Q)(K^T K)``.
     """
     query, key = factors.query.double(), factors.key.double()
@@ -142,7 +142,7 @@ def positional_table(
     """Scores between positions, with the average token (by probability) standing at each.
 
     Learned positions are added to the average embedding before the norm; rotary ones turn the
-    average token's query and key; ALiBi takes its slope off for each step of distance.
+    average token's query and key; ALiBi subtracts its slope for each step of distance.
     """
     own = weights.layer_weights(loaded, head.layer)
     norm = weights.attention_norm(loaded, head.layer)

@@ -74,8 +74,8 @@ def qk_components(weights: HeadWeights, head: int) -> Components:
     _check_head(weights, head)
     if weights.q_norm is not None or weights.k_norm is not None:
         raise DecompositionError(
-            "This model norms its queries and keys after the projection, so a score is no sum of "
-            "components.",
+            "This model norms its queries and keys after the projection, so a score is not a sum "
+            "of components.",
             hint="Look at the OV components, or choose a model without such a norm.",
         )
     return Components(QK, *thin_svd(weights.W_Q[head], weights.key_of(head)))

@@ -1,6 +1,6 @@
 """One forward pass over a few tokens in which every module and every attention product is seen.
 
-Where a model keeps its query, key and value weights, and in which order, is not asked of its name.
+The model's name is not used to tell where its query, key and value weights are, or in which order.
 A few tokens are run, and what went into and came out of each module is kept, together with the
 tensors that the model itself multiplies inside its attention: the query times the key, and the
 pattern times the value. :mod:`headroles.circuits.layouts` accepts a layout only if it gives those
@@ -54,9 +54,9 @@ class AttentionTrace:
     query: Float[Tensor, "batch head pos d_head"]
     """[batch head pos d_head] the left side of the score, rotated where the model rotates."""
     key: Float[Tensor, "batch head pos d_head"]
-    """[batch head pos d_head] the right side, one a query head even where heads share it."""
+    """[batch head pos d_head] the right side, one per query head even where heads share it."""
     value: Float[Tensor, "batch head pos d_head"]
-    """[batch head pos d_head] what the pattern weighs, one a query head."""
+    """[batch head pos d_head] what the pattern weighs, one per query head."""
     pattern: Float[Tensor, "batch head pos pos"]
     """[batch head query key] attention after the softmax."""
 
@@ -72,7 +72,7 @@ class Trace:
     layers: tuple[AttentionTrace, ...]
     """[layer] the attention layers."""
     logits: Float[Tensor, "batch pos vocab"]
-    """[batch pos vocab] what the model said in the end."""
+    """[batch pos vocab] the logits that the model gave."""
 
     def within(self, path: str) -> tuple[Call, ...]:
         """The calls of the modules below a path."""
@@ -180,7 +180,7 @@ def _attention_trace(
     mixed = [(left, right) for left, right in products if left.shape[-2:] == square]
     if len(scores) != 1 or len(mixed) != 1:
         raise UnsupportedModelError(
-            loaded.key, why="its attention is not one product of queries and keys a layer."
+            loaded.key, why="its attention is not one product of queries and keys per layer."
         )
 
     def by_head(tensor: Tensor) -> Tensor:
@@ -238,12 +238,12 @@ def query_key_products(
         for left, right in seen.products.get(path, [])
         if left.ndim > 2 and (left.shape[-2], right.shape[-1]) == (length, length)
     )
-    found = next(products, None)
-    if found is None:
+    product = next(products, None)
+    if product is None:
         raise UnsupportedModelError(
-            loaded.key, why="its attention is not one product of queries and keys a layer."
+            loaded.key, why="its attention is not one product of queries and keys per layer."
         )
-    query, key = found[0], found[1].transpose(-1, -2)
+    query, key = product[0], product[1].transpose(-1, -2)
 
     def by_head(tensor: Tensor) -> Tensor:
         return tensor.reshape(rows, loaded.num_heads, length, tensor.shape[-1]).float()

@@ -95,9 +95,9 @@ def relative_error(factors: Factors, matrix: Float[Tensor, "d_in d_out"]) -> flo
 def save_factors(path: str | Path, factors: Mapping[Place, Factors]) -> None:
     """Write a file of components."""
     tensors = {}
-    for (layer, name), one in factors.items():
-        tensors[f"layers.{layer}.{name}.U"] = one.U.contiguous().clone()
-        tensors[f"layers.{layer}.{name}.V"] = one.V.contiguous().clone()
+    for (layer, name), pair in factors.items():
+        tensors[f"layers.{layer}.{name}.U"] = pair.U.contiguous().clone()
+        tensors[f"layers.{layer}.{name}.V"] = pair.V.contiguous().clone()
     save_file(tensors, str(path), metadata={"format": FORMAT, "version": VERSION})
 
 
@@ -124,15 +124,15 @@ def load_factors(
         ) from error
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise _wrong(path, f"its metadata is not format {FORMAT}, version {VERSION}")
-    found: dict[Place, dict[str, Tensor]] = {}
+    pairs: dict[Place, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         match = _NAME.fullmatch(name)
         if match is None:
             raise _wrong(path, f"“{name}” is no name of a component")
-        found.setdefault((int(match[1]), match[2]), {})[match[3]] = tensor
-    if not found:
+        pairs.setdefault((int(match[1]), match[2]), {})[match[3]] = tensor
+    if not pairs:
         raise _wrong(path, "it holds no component")
-    return {place: _checked(path, place, pair, shapes) for place, pair in found.items()}
+    return {place: _checked(path, place, pair, shapes) for place, pair in pairs.items()}
 
 
 def _checked(

@@ -80,20 +80,20 @@ def layer_weights(loaded: LoadedModel, layer: int) -> HeadWeights:
     Raises:
         UnsupportedModelError: if no known layout gives the queries, keys and values of the model.
     """
-    found = parts_of(loaded).layers[layer]
-    W_Q, b_Q = columns_of(found.query)
-    W_K, b_K = columns_of(found.key)
-    W_V, b_V = columns_of(found.value)
-    W_out, b_O = matrix_of(found.output)
+    layer_parts = parts_of(loaded).layers[layer]
+    W_Q, b_Q = columns_of(layer_parts.query)
+    W_K, b_K = columns_of(layer_parts.key)
+    W_V, b_V = columns_of(layer_parts.value)
+    W_out, b_O = matrix_of(layer_parts.output)
     heads, d_head = W_Q.shape[0], W_V.shape[2]
     return HeadWeights(
         W_Q, b_Q, W_K, b_K, W_V, b_V,
         W_O=W_out.reshape(heads, d_head, -1),
         b_O=torch.zeros(W_out.shape[1]) if b_O is None else b_O,
-        kv_of=found.kv_of,
-        scale=found.scale,
-        q_norm=found.q_norm,
-        k_norm=found.k_norm,
+        kv_of=layer_parts.kv_of,
+        scale=layer_parts.scale,
+        q_norm=layer_parts.q_norm,
+        k_norm=layer_parts.k_norm,
     )  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor,
 
     For hooks that change single heads' queries before they are rotated or scaled.
     """
-    found = parts_of(loaded).layers[layer].query
-    return found.module, found.features
+    query = parts_of(loaded).layers[layer].query
+    return query.module, query.features
 
 
 def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:
@@ -115,8 +115,8 @@ def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:
     Raises:
         UnsupportedModelError: if the first layer finds something else.
     """
-    found = parts_of(loaded).embedding
-    return found.apply(loaded.model.get_input_embeddings().weight.detach())
+    table = parts_of(loaded).embedding
+    return table.apply(loaded.model.get_input_embeddings().weight.detach())
 
 
 def positions(loaded: LoadedModel) -> Float[Tensor, "pos d_model"] | None:
@@ -128,11 +128,11 @@ def unembedding(
     loaded: LoadedModel,
 ) -> tuple[Float[Tensor, "d_model vocab"], Float[Tensor, " vocab"] | None]:
     """From the residual stream after the final norm to the logits: the matrix and its bias."""
-    found = parts_of(loaded)
+    parts = parts_of(loaded)
     W_U, b_U = matrix_of(loaded.model.get_output_embeddings())
-    if found.project_out is not None:
-        W_U = matrix_of(found.project_out)[0] @ W_U
-    return (W_U, b_U) if found.logit_scale == 1 else (W_U * found.logit_scale, b_U)
+    if parts.project_out is not None:
+        W_U = matrix_of(parts.project_out)[0] @ W_U
+    return (W_U, b_U) if parts.logit_scale == 1 else (W_U * parts.logit_scale, b_U)
 
 
 def attention_norm(loaded: LoadedModel, layer: int) -> Norm:

@@ -135,7 +135,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "GPT-NeoX",
             14_067_712,
             _APACHE,
-            "The smallest Pythia, with four heads a layer; most of its numbers are its vocabulary.",
+            "The smallest Pythia: four heads per layer; most of its weights are its vocabulary.",
         ),
         CatalogueEntry(
             "pythia-70m",
@@ -222,7 +222,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "BLOOM",
             559_214_592,
             "BigScience RAIL 1.0",
-            "A model of 46 human languages; nearly half of its numbers are its vocabulary.",
+            "A model of 46 human languages; nearly half of its weights are its vocabulary.",
         ),
         CatalogueEntry(
             "attn-only-1l",
@@ -288,7 +288,7 @@ def resolve_source(name_or_folder: str) -> str:
 
 def foreign_tokenizer(source: str) -> str | None:
     """The tokenizer of a catalogue model in TransformerLens' form; None for every other model."""
-    return next((one.tokenizer for one in CATALOGUE.values() if one.source == source), None)
+    return next((entry.tokenizer for entry in CATALOGUE.values() if entry.source == source), None)
 
 
 def offered_sources() -> list[str]:

@@ -1,4 +1,4 @@
-"""Downloads of models that belong to the server: one a model, however many sessions wait for it.
+"""Downloads of models that belong to the server: one per model, however many sessions wait for it.
 
 A download runs in a thread of its own, so a student who goes on with another model, or closes the
 page, neither stops nor repeats it, and everybody who waits sees the same bytes. How it ended is
@@ -54,7 +54,7 @@ class Fetch:
 
     @property
     def speed(self) -> float | None:
-        """Bytes a second so far; None while it is too early to tell."""
+        """Bytes per second so far; None while it is too early to tell."""
         took = time.monotonic() - (self._first_byte_at or time.monotonic())
         return self.done / took if took >= STEADY_SECONDS and self.done else None
 

@@ -63,7 +63,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What can be known of a model without its weights."""
+    """What can be known about a model without its weights."""
 
     key: str
     """The catalogue key or Hub id; also the name that a job is started with."""
@@ -123,23 +123,23 @@ def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
         _check_name(name)
     key, source = (entry.key, entry.source) if entry else (name, name)
     if entry and entry.is_bundled:
-        found = _in_folder(key, Path(source), revision=model_revision(source))
+        description = _in_folder(key, Path(source), revision=model_revision(source))
     else:
         trusted = entry is not None
-        found = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
-    config = _checked_config(key, found.config)
+        description = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
+    config = _checked_config(key, description.config)
     return ModelFacts(
         key=key,
         source=source,
-        revision=found.revision,
+        revision=description.revision,
         num_layers=_count(key, config, "num_hidden_layers"),
         num_heads=_count(key, config, "num_attention_heads"),
         width=_count(key, config, "hidden_size"),
         vocabulary=_count(key, config, "vocab_size"),
-        parameters=found.parameters,
-        download_bytes=found.download_bytes,
+        parameters=description.parameters,
+        download_bytes=description.download_bytes,
         is_tied=bool(getattr(config, "tie_word_embeddings", True)),
-        stored_bytes=found.stored_bytes,
+        stored_bytes=description.stored_bytes,
     )
 
 
@@ -274,7 +274,7 @@ def _checked_config(key: str, raw: object) -> object:
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise UnsupportedModelError(key, why="it is no model that continues a text.")
+        raise UnsupportedModelError(key, why="it is not a model that continues a text.")
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
         raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
     text = config.get_text_config()

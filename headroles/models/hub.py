@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: asked once, with a time limit, and its errors told as sentences.
+"""The Hugging Face Hub: asked once, with a time limit, its errors turned into sentences.
 
 ``huggingface_hub`` asks again and again when nobody answers, for most of a minute. So every
 question goes through :func:`asked`, and :func:`fetch` downloads a model's files only after the Hub
@@ -194,8 +194,8 @@ def cached(source: str, revision: str | None = None) -> Path | None:
 
 def snapshot(source: str, name: str, revision: str | None = None) -> Path | None:
     """The folder of the Hub's cache that holds a file of that name, if there is one."""
-    found = try_to_load_from_cache(source, name, revision=revision)
-    return Path(found).parent if isinstance(found, str) else None
+    file = try_to_load_from_cache(source, name, revision=revision)
+    return Path(file).parent if isinstance(file, str) else None
 
 
 def whole(source: str, revision: str | None = None) -> Path | None:

@@ -1,4 +1,4 @@
-"""The catalogue of models, and how one is loaded ready for capture.
+"""How a model is loaded, ready for capture.
 
 Attention is captured through *probes*: modules inside every attention layer whose output is the
 attention pattern ``[batch head query key]``. Most families of transformers 5 hand their attention
@@ -9,7 +9,7 @@ probe changes the pattern, be it in place, the output is computed anew from the 
 Families older than that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which
 does nothing at inference.
 
-Which modules these are is asked of the model itself, by one forward pass over two tokens.
+One forward pass over two tokens shows which modules these are.
 
 >>> loaded = load_model("demo")  # doctest: +SKIP
 >>> loaded.num_layers, loaded.num_heads  # doctest: +SKIP
@@ -72,7 +72,7 @@ class LoadedModel:
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held around every run: a PyVene run hooks the shared model."""
     tools: dict[str, object] = field(default_factory=dict)
-    """What other modules build once a model (the PyVene collector); it goes when the model goes."""
+    """What other modules build once per model (the PyVene collector); it goes with the model."""
 
     @property
     def max_tokens(self) -> int:
@@ -86,7 +86,7 @@ class LoadedModel:
 
     @property
     def num_kv_heads(self) -> int:
-        """Key/value heads a layer; fewer than ``num_heads`` where query heads share them."""
+        """Key/value heads per layer; fewer than ``num_heads`` where query heads share them."""
         config = self.model.config.get_text_config()
         return getattr(config, "num_key_value_heads", None) or self.num_heads
 

@@ -87,13 +87,13 @@ class ModelPool:
             return [loaded.key for loaded in self._here.values()]
 
     def _get(self, key: str, name: str, progress: hub.Progress | None) -> LoadedModel:
-        if found := self._look(key):
-            return found
+        if ready := self._look(key):
+            return ready
         with self._changed:
             door = self._doors.setdefault(key, threading.Lock())
         with door:
-            if found := self._look(key):  # somebody else has loaded it meanwhile
-                return found
+            if ready := self._look(key):  # somebody else has loaded it meanwhile
+                return ready
             self._fetch(name, progress=progress)
             with self._building:
                 self._make_room(name)

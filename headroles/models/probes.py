@@ -105,21 +105,21 @@ def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], i
     """
     names = {module: path for path, module in model.named_modules()}
     dropouts = [module for module in names if names[module].rpartition(".")[2] in _DROPOUTS]
-    found = _run_two_tokens(model, dropouts)
-    by_function = [module for module, _ in found if module not in dropouts]
+    patterns = _run_two_tokens(model, dropouts)
+    by_function = [module for module, _ in patterns if module not in dropouts]
     # A family may own dropout modules and still compute its attention past them (Falcon).
-    if not by_function and (not dropouts or len(found) != len(dropouts)):
+    if not by_function and (not dropouts or len(patterns) != len(dropouts)):
         raise UnsupportedModelError(
             key, why="its attention can be reached neither by a function nor by a module."
         )
-    if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in found):
+    if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in patterns):
         raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
     if not by_function:
-        paths = tuple(names[module] for module, _ in found)
+        paths = tuple(names[module] for module, _ in patterns)
         return paths, model.config.get_text_config().num_attention_heads
     for module in by_function:
         module.add_module(PROBE, nn.Identity())
-    return tuple(f"{names[module]}.{PROBE}" for module in by_function), found[0][1].shape[1]
+    return tuple(f"{names[module]}.{PROBE}" for module in by_function), patterns[0][1].shape[1]
 
 
 def _run_two_tokens(

@@ -72,8 +72,8 @@ def bring(
         UnsupportedModelError: if it is no attention-only model that a GPT-2 can stand for.
         DiskError: if the disk does not take the files.
     """
-    if found := here(source, revision):
-        return found
+    if ready := here(source, revision):
+        return ready
     if not (_weights(source, revision) and hub.snapshot(tokenizer, TOKENS)):
         _fetch(source, tokenizer, revision, progress, timeout)
     weights = _weights(source, revision)
@@ -204,25 +204,25 @@ def _appearing(folder: Path) -> Iterator[Path]:
 
 def _read_config(source: str, path: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        config = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise _unreadable(source, f"its {CONFIG} cannot be read.") from error
-    return found if isinstance(found, dict) else {}
+    return config if isinstance(config, dict) else {}
 
 
 def _read(source: str, path: Path) -> dict[str, Tensor]:
     """The state dict: numbers only, whatever else the pickle asks for."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         why = (
             f"{path.name} is damaged, or holds more than numbers, which are all that is read. "
             f"Delete it to have it fetched anew: {path}."
         )
         raise _unreadable(source, why) from error
-    if not isinstance(found, Mapping):
+    if not isinstance(state, Mapping):
         raise _unreadable(source, f"{path.name} holds no weights by name.")
-    return {str(name): part for name, part in found.items() if isinstance(part, torch.Tensor)}
+    return {str(name): part for name, part in state.items() if isinstance(part, torch.Tensor)}
 
 
 def _tokenizer(source: str, tokenizer: str) -> object:

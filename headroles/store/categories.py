@@ -80,7 +80,7 @@ class Version:
 
 
 class Good(NamedTuple):
-    """The best that there is to show to a reader who cannot mend anything."""
+    """The best entries to show to a reader who cannot repair the file."""
 
     entries: dict[str, ModelEntry]
     """By model."""
@@ -279,7 +279,7 @@ def restore(
 def set_aside(path: Path | None = None) -> None:
     """Move a damaged file into the history, so that a new one can be written.
 
-    A file that is in order stays where it is: somebody else has mended it.
+    A file that is in order stays where it is: somebody else has repaired it.
 
     Raises:
         DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.

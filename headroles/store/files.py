@@ -134,6 +134,6 @@ def sweep(folder: Path, name: str) -> None:
     """
     leftover = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}\.tmp")  # as mkstemp names them
     with contextlib.suppress(OSError):  # a leftover that stays harms nobody
-        for found in list(folder.iterdir()):
-            if leftover.fullmatch(found.name):
-                found.unlink()
+        for file in list(folder.iterdir()):
+            if leftover.fullmatch(file.name):
+                file.unlink()

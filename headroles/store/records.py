@@ -147,7 +147,7 @@ class CausalGroup(CausalEffect):
 
 
 class CausalRole(Record):
-    """What knocking out the heads of one role proves (:mod:`headroles.scoring.causal_verdict`)."""
+    """What knocking out the heads of one role shows (:mod:`headroles.scoring.causal_verdict`)."""
 
     ablation: Literal["mean"] = "mean"
     """A head's output is set to its mean over the same texts, after position 0."""
@@ -156,21 +156,21 @@ class CausalRole(Record):
     n: int = Field(ge=2)
     """Texts behind each mean."""
     baseline_loss: Spread
-    """Nats a token, of the untouched model."""
+    """Nats per token, of the untouched model."""
     even_guess_loss: Spread
-    """Nats a token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
+    """Nats per token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
     heads: list[CausalHead]
     group: CausalGroup | None = None
 
     @property
     def can_read(self) -> bool:
-        """Whether the untouched model guesses better than evenly: else nothing can be told."""
+        """Whether the untouched model guesses better than evenly; if not, no verdict is given."""
         return self.baseline_loss < self.even_guess_loss
 
     def of(self, layer: int, head: int) -> CausalHead | None:
         """The evidence for a head; None where it was not tested."""
-        found = (one for one in self.heads if (one.layer, one.head) == (layer, head))
-        return next(found, None)
+        evidence = (effect for effect in self.heads if (effect.layer, effect.head) == (layer, head))
+        return next(evidence, None)
 
 
 class Tokenization(Record):

@@ -74,7 +74,7 @@ class ModelEntry(Record):
     """{role key: profiles} of roles whose heads each have a distance of their own."""
     notes: list[str] = Field(default_factory=list)
     causal: dict[str, CausalRole] = Field(default_factory=dict)
-    """{role key: evidence by knock-out}; empty in a file that was made without."""
+    """{role key: evidence by ablation}; empty in a file that was made without."""
 
     @property
     def heads(self) -> list[Head]:
@@ -193,7 +193,7 @@ class ModelEntry(Record):
         for name, role in self.causal.items():
             if name not in self.categories:
                 raise ValueError(f"causal evidence for the unknown role '{name}'")
-            heads = [(one.layer, one.head) for one in role.heads]
+            heads = [(effect.layer, effect.head) for effect in role.heads]
             for places in (heads, role.group.heads if role.group else []):
                 for layer, head in places:
                     if layer >= self.num_layers or head >= self.num_heads:
@@ -236,7 +236,7 @@ def digest(entry: ModelEntry | None) -> str:
 
 
 def to_json(entries: dict[str, ModelEntry]) -> str:
-    """The file's text: sorted by model, one row of a matrix a line, so that changes read well."""
+    """The file's text: sorted by model, one matrix row per line, so that changes read well."""
     plain = {
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }

@@ -56,11 +56,11 @@ def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
     own = paths.DATA / name
     path = own if own.is_file() else paths.ROOT / "data" / name  # what ships with the code
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         counts = torch.zeros(vocab_size, dtype=torch.float64)
-        for token, number in found["counts"].items():
+        for token, number in stored["counts"].items():
             counts[int(token)] = number
-        source = str(found["source"])
+        source = str(stored["source"])
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return TokenFrequencies(torch.full((vocab_size,), 1 / vocab_size), "", 0)
     total = int(counts.sum())

@@ -1,4 +1,4 @@
-"""The earlier contents of a file, in a folder ``history/`` beside it; what they say is not read.
+"""The earlier contents of a file, in a folder ``history/`` beside it; they are not parsed here.
 
 A version is named after its file and the moment since when it was the live one, in UTC to the
 microsecond: ``history/head_categories.2026-01-31T12-00-00.000000Z.json``. Everything that changes
@@ -33,14 +33,14 @@ def folder(path: Path) -> Path:
 def kept(path: Path) -> list[tuple[str, datetime]]:
     """(file name, since when it was live) of every version, newest first."""
     pattern = re.compile(_names(path))
-    found = []
+    versions = []
     with contextlib.suppress(OSError):  # no folder, no history
         for file in folder(path).iterdir():
             if match := pattern.fullmatch(file.name):
                 with contextlib.suppress(ValueError):  # a month 13 is nobody's version
                     when = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
-                    found.append((file.name, when))
-    return sorted(found, reverse=True)
+                    versions.append((file.name, when))
+    return sorted(versions, reverse=True)
 
 
 def _names(path: Path) -> str:

@@ -46,7 +46,7 @@ def pack(rows: Sequence[Sequence[int]]) -> Sequences:
 
 
 def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Every id of the vocabulary that is no special token."""
+    """Every id of the vocabulary that is not a special token."""
     special = set(tokenizer.all_special_ids)
     return [token_id for token_id in range(len(tokenizer)) if token_id not in special]
 
@@ -152,14 +152,14 @@ def generated(
     ids = ordinary_ids(tokenizer)
     if kind == "repeats":
         start = int(sentences.token_ids[0, 0])
-        found = repeated_sequences(ids, n, start_id=start, rng=rng)
+        prompts = repeated_sequences(ids, n, start_id=start, rng=rng)
     elif kind == "random":
         rows = torch.arange(n) % len(sentences)
         same = Sequences(sentences.token_ids[rows], sentences.lengths[rows])
-        found = random_like(same, ids, rng=rng)
+        prompts = random_like(same, ids, rng=rng)
     else:
         order = torch.from_numpy(rng.permutation(len(sentences)))[:n]
-        found = Sequences(sentences.token_ids[order], sentences.lengths[order])
-    lengths = found.lengths.clamp_max(max_tokens)
-    cut = int((found.lengths > max_tokens).sum())
-    return Sequences(found.token_ids[:, : int(lengths.max())], lengths), cut
+        prompts = Sequences(sentences.token_ids[order], sentences.lengths[order])
+    lengths = prompts.lengths.clamp_max(max_tokens)
+    cut = int((prompts.lengths > max_tokens).sum())
+    return Sequences(prompts.token_ids[:, : int(lengths.max())], lengths), cut

@@ -43,6 +43,6 @@ SENTENCES = (
 """Varied sentences written for this project; none of them is training text of the bundled model."""
 
 HELD_OUT_FILE = "held_out.txt"
-"""In a model's folder: passages that it can read and was not trained on, one a line, UTF-8."""
+"""In a model's folder: passages that it can read and was not trained on, one per line, UTF-8."""
 HELD_OUT_TEXTS, HELD_OUT_TOKENS = 60, 48
-"""Lines that are used of it at most, and tokens of each, the start token included."""
+"""The most lines of it that are used, and the most tokens of each, the start token included."""

@@ -91,7 +91,7 @@ def encode(
 
 
 def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> tuple[str, ...]:
-    """One readable string a token: its text with its spaces, or ``<0xF0>`` for a lone byte.
+    """One readable string per token: its text with its spaces, or ``<0xF0>`` for a lone byte.
 
     A character outside the vocabulary (an emoji, say) is several tokens in a byte-level tokenizer,
     and none of them is text on its own.

@@ -2,7 +2,7 @@
 
 What a model loses without a head shows only on text that it can read, and the bundled models read
 no English but that of their grammar. So each of their folders holds such passages in
-``held_out.txt``, one a line: drawn from :class:`~headroles.training.english.StoryGrammar` under
+``held_out.txt``, one per line: drawn from :class:`~headroles.training.english.StoryGrammar` under
 another seed, and none of them among the passages of the training.
 
     python -m scripts.train_demo_model --held-out-only

@@ -68,8 +68,8 @@ def sequence_scores(attention: Tensor, ids: Tensor) -> dict[str, Tensor]:
 
     ``attention`` is [layer, head, query, key], ``ids`` is [n] with the BOS first.
     """
-    found = prompt_activations(attention, ids.tolist())
-    return {role: activation.value for role, activation in found.items() if activation.rows}
+    activations = prompt_activations(attention, ids.tolist())
+    return {role: activation.value for role, activation in activations.items() if activation.rows}
 
 
 def repeated_sequences(count: int, vocab_size: int, seed: int) -> list[list[int]]:
@@ -95,11 +95,11 @@ def mean_scores(
     model: GPTNeoXForCausalLM, sequences: Sequence[Sequence[int]]
 ) -> dict[str, np.ndarray]:
     """Role -> [layer, head], the mean over the sequences where the role applies."""
-    found: dict[str, list[Tensor]] = {role: [] for role in ROLES}
+    scores: dict[str, list[Tensor]] = {role: [] for role in ROLES}
     for ids in sequences:
         for role, score in sequence_scores(attention_of(model, ids), torch.tensor(ids)).items():
-            found[role].append(score)
-    return {role: torch.stack(all_).mean(0).numpy() for role, all_ in found.items() if all_}
+            scores[role].append(score)
+    return {role: torch.stack(all_).mean(0).numpy() for role, all_ in scores.items() if all_}
 
 
 def measure(

@@ -47,15 +47,15 @@ class Tokens:
 
     def stretch(self, rng: np.random.Generator) -> list[int]:
         """4 to 32 different ids that follow one another in the English."""
-        found: list[int] = []
-        while len(found) < 4:
+        ids: list[int] = []
+        while len(ids) < 4:
             passage = self.passages[int(rng.integers(len(self.passages)))]
-            found = []
+            ids = []
             for token in passage[int(rng.integers(len(passage))) :]:
-                if token in found or len(found) == 32:
+                if token in ids or len(ids) == 32:
                     break
-                found.append(token)
-        return found
+                ids.append(token)
+        return ids
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def served(
         script: what ``streamlit run`` is given.
         options: more options of Streamlit.
         environment: the whole environment of the process; this one's where it is None.
-        log: the file that takes what the server says.
+        log: the file for the server's output.
 
     Raises:
         RuntimeError: with the end of the server's log, if it does not come up.
@@ -73,9 +73,9 @@ def served(
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
     command += ["--browser.gatherUsageStats=false", *options]
     address = f"http://127.0.0.1:{port}"
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=environment
+            command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         try:
             if not _answers(f"{address}/_stcore/health", process):

@@ -199,7 +199,7 @@ def extended_vs_basic(subject: Subject, repeats: int) -> Measured:
 def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
     """Twenty knock-outs on the default prompt: one after the other, and as rows of one batch.
 
-    One alone is two rows, because it is told against the untouched run; twenty together share it.
+    A single one takes two rows, because it is compared with the untouched run; twenty share it.
     """
     loaded = models.load_model("demo")
     encoding = texts.encode(loaded.tokenizer, DEFAULT_PROMPT)

@@ -53,7 +53,7 @@ def draw(
     if peaks is None:
         return
     rows = circuits.qk_ov.key_table(
-        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], found=peaks
+        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], maxima=peaks
     )
     names = export.circuits.labels(loaded, rows)
     st.dataframe(
