@@ -201,12 +201,12 @@ def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
                 raise
             except HeadrolesError as error:
                 known[request.model] = error
-    found = known[request.model]
-    if isinstance(found, HeadrolesError):
-        raise found
-    estimate = admin.estimate_of(request, found.facts)
+    prospect = known[request.model]
+    if isinstance(prospect, HeadrolesError):
+        raise prospect
+    estimate = admin.estimate_of(request, prospect.facts)
     fresh = replace(
-        found, request=request, estimate=estimate, available=models.memory.available_memory()
+        prospect, request=request, estimate=estimate, available=models.memory.available_memory()
     )
     admin.estimate.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
     return fresh

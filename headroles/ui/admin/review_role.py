@@ -216,9 +216,9 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         elements.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
         control = ["Control"] if key in entry.controls else []
-        proof = ["Knocked out", "Change of the loss", "Random heads (control)"]
+        causal_columns = ["Knocked out", "Change of the loss", "Random heads (control)"]
         columns = ["Head", "Score", "Error", *control, "Entered by"]
-        columns += proof if key in entry.causal else []
+        columns += causal_columns if key in entry.causal else []
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
     else:
@@ -230,14 +230,14 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
 
 
 def _about_the_table(entry: ModelEntry, key: str) -> str:
-    said = "Error: the standard error over sequences."
+    note = "Error: the standard error over sequences."
     control = entry.controls.get(key)
     if control:
-        said += f" Control: the same head's score on {control.name}."
-    return said + _about_the_proof(entry, key)
+        note += f" Control: the same head's score on {control.name}."
+    return note + _about_the_evidence(entry, key)
 
 
-def _about_the_proof(entry: ModelEntry, key: str) -> str:
+def _about_the_evidence(entry: ModelEntry, key: str) -> str:
     evidence = entry.causal.get(key)
     if evidence is None:
         return ""
@@ -248,6 +248,6 @@ def _about_the_proof(entry: ModelEntry, key: str) -> str:
         if group
         else "The list is another one than was knocked out together."
     )
-    said = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
-    said.append(causal.method([evidence]))
-    return "  \n" + "  \n".join(plain(one) for one in said if one)
+    sentences = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
+    sentences.append(causal.method([evidence]))
+    return "  \n" + "  \n".join(plain(sentence) for sentence in sentences if sentence)

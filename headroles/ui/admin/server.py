@@ -65,8 +65,8 @@ def admin_service() -> admin.AdminService:
 def close() -> None:
     """Cancel every open analysis and forget what is known; for tests."""
     with _making:
-        for one in _offices.values():
-            one.close()
+        for office in _offices.values():
+            office.close()
         _offices.clear()
         _gates.clear()
 

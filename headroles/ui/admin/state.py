@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -56,8 +56,8 @@ begin = key.begin
 class Notice(NamedTuple):
     """The outcome of an action, said on the page that follows it."""
 
-    kind: str
-    """``done`` or ``failed``."""
+    kind: Literal["done", "failed"]
+    """How it ended."""
     message: str
     """What happened, or what is wrong."""
     hint: str = ""
@@ -80,10 +80,10 @@ class Undo(NamedTuple):
 class Confirm(NamedTuple):
     """An action that waits for a yes. It holds what was looked at, not what is there now."""
 
-    kind: str
-    """``write`` or ``restore`` or ``set_aside``."""
-    title: str
+    kind: Literal["write", "restore", "set_aside"]
     """What is going to be done."""
+    title: str
+    """The question."""
     lines: tuple[str, ...]
     """What will change, in words."""
     warnings: tuple[str, ...]

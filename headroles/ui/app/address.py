@@ -75,10 +75,10 @@ def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
             value = link.ABSENT
         if row.name not in own:
             continue
-        said = value is not link.ABSENT
-        if said or row.first is not link.KEEP:
-            row.take(value if said else row.first)
-        if leads and said and row.leads_to:
+        is_given = value is not link.ABSENT
+        if is_given or row.first is not link.KEEP:
+            row.take(value if is_given else row.first)
+        if leads and is_given and row.leads_to:
             st.session_state[session.NAVIGATE_TO] = row.leads_to
     return errors
 
@@ -126,8 +126,8 @@ def write(page: str) -> None:
         name: [value] for name, value in wanted.items()
     }:
         return
-    others = {name: values for name, values in present.items() if name not in ours}
-    st.query_params.from_dict({**others, **wanted})
+    foreign = {name: values for name, values in present.items() if name not in ours}
+    st.query_params.from_dict({**foreign, **wanted})
 
 
 def lead(page: str) -> None:
@@ -140,6 +140,6 @@ def shared() -> tuple[str, HeadrolesError | None]:
     """What stands behind the question mark of the link to what is shown, and why it is too long to
     be shared, if it is.
     """
-    whole = link.encode(_query(st.session_state[session.PAGE]))
+    query = link.encode(_query(st.session_state[session.PAGE]))
     here = (st.context.url or "").partition("?")[0]
-    return whole, link.too_long_to_share(f"{here}?{whole}")
+    return query, link.too_long_to_share(f"{here}?{query}")

@@ -163,15 +163,15 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
     """
 
-    found = stored(model)
-    entry = found.entry
+    analysis = stored(model)
+    entry = analysis.entry
     if (entry.num_layers, entry.num_heads) != shape:
         raise CategoriesBrokenError(
             paths.CATEGORIES.name,
             why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
             f"{entry.num_layers} of {entry.num_heads}.",
         )
-    return found
+    return analysis
 
 
 def stored(model: str) -> Reference:

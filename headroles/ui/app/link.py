@@ -285,8 +285,8 @@ def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
         for name in unknown[:MOST_UNKNOWN]
     ]
     if more := unknown[MOST_UNKNOWN:]:
-        said = f"The link says {len(more):,} more that no page knows."
-        errors.append(LinkError(said, hint="The page does without.", value=more))
+        message = f"The link says {len(more):,} more that no page knows."
+        errors.append(LinkError(message, hint="The page does without.", value=more))
     return errors
 
 

@@ -213,7 +213,7 @@ def _busy(
     """The part of the page that the timer runs."""
     if work.is_open:
         with st.container(key=f"app-busy_{part}", horizontal=True, vertical_alignment="center"):
-            bar = st.progress(*_said(work, doing))
+            bar = st.progress(*_progress(work, doing))
             st.button(
                 "Stop",
                 icon=":material/stop_circle:",
@@ -221,14 +221,14 @@ def _busy(
                 args=(work, True),
                 key=f"app-stop_{part}",
             )
-        _go_on(work, on_step=lambda: bar.progress(*_said(work, doing)))
+        _go_on(work, on_step=lambda: bar.progress(*_progress(work, doing)))
     if not work.is_open:
         st.rerun()  # the page draws the rest, without a timer
     if show is not None and work.done:
         show(list(work.done), False)
 
 
-def _said(work: Work, doing: str) -> tuple[float, str]:
+def _progress(work: Work, doing: str) -> tuple[float, str]:
     return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
 
 

@@ -25,13 +25,13 @@ def run(prompt: str | None = None) -> caches.Answer | None:
             st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
             st.skeleton(height=420),
         ):
-            found = caches.answer(model, prompt)
+            answer = caches.answer(model, prompt)
     except HeadrolesError as error:
         show_model_error(error)
         return None
-    if found.precision != "float32" and not is_second:
+    if answer.precision != "float32" and not is_second:
         st.caption(html.precision_sentence(name))
-    return found
+    return answer
 
 
 def model_is_local() -> bool:
@@ -69,9 +69,9 @@ def _ways_out(model: str) -> None:
         )
 
 
-def reference_or_provisional(found: caches.Answer) -> caches.Reference:
+def reference_or_provisional(answer: caches.Answer) -> caches.Reference:
     """The stored analysis; without one, the reason is said and provisional thresholds serve."""
-    layers, heads = found.scores.resting.shape
+    layers, heads = answer.scores.resting.shape
     try:
         reference = caches.reference(st.session_state[session.MODEL], (layers, heads))
     except HeadrolesError as error:

@@ -40,11 +40,11 @@ def make(request: Request, result: Result, ending: str) -> bytes:
     kind, n, seed = request.generated
     with caches.models_in_memory().borrow(request.model) as loaded:
         origin = export.detection.provenance(
-            result.found,
+            result.detection,
             loaded,
             result.prompts,
             made=f"generated: {kind}, n={n}, seed={seed}" if kind else "",
         )
     if ending == "csv":
-        return export.csv_bytes(export.detection.as_csv(result.found, origin))
-    return export.detection.as_json(result.found, origin).encode("utf-8")
+        return export.csv_bytes(export.detection.as_csv(result.detection, origin))
+    return export.detection.as_json(result.detection, origin).encode("utf-8")

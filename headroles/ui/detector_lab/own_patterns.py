@@ -23,10 +23,10 @@ MOST_PAINTED = 24
 def draw() -> None:
     """Draw the pills of all patterns, and the box for one's own."""
 
-    mine = st.session_state[state.OWN]
+    own = st.session_state[state.OWN]
     st.pills(
         "Patterns to look for",
-        [*roles.BUILT_IN, *mine],
+        [*roles.BUILT_IN, *own],
         selection_mode="multi",
         format_func=lambda pattern: html.shorten(pattern.name, limit=36),
         key=state.CHOSEN,
@@ -51,12 +51,12 @@ def draw() -> None:
             _by_offset()
         else:
             st.session_state["detector_lab-later"] = st.container()
-        _custom_patterns(mine)
+        _custom_patterns(own)
 
 
-def _custom_patterns(mine: tuple[Role, ...]) -> None:
+def _custom_patterns(patterns: tuple[Role, ...]) -> None:
     """The patterns made so far, each with a way out, and the way back of the last one."""
-    for place, pattern in enumerate(mine):
+    for place, pattern in enumerate(patterns):
         st.button(
             f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
             icon=":material/delete:",
@@ -151,7 +151,9 @@ def _by_paint(result: Result) -> None:
             "shorter prompt, write an expression, or upload a CSV file."
         )
         return
-    starts = {"An empty grid": None} | {one.name: one for one in result.found.patterns}
+    starts = {"An empty grid": None} | {
+        pattern.name: pattern for pattern in result.detection.patterns
+    }
     start = st.selectbox("Begin with", list(starts), key=state.START)
     grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
     names = [f"{k} {formatting.visible(token)}" for k, token in enumerate(["start", *tokens[1:]])]
@@ -197,7 +199,7 @@ def _by_file(result: Result) -> None:
         "the first prompt (the start token included), nothing above the diagonal. The template "
         "holds the pattern in the picture."
     )
-    shown = st.session_state.get(state.RANKED) or result.found.patterns[0]
+    shown = st.session_state.get(state.RANKED) or result.detection.patterns[0]
     st.download_button(
         "Template as CSV",
         data=lambda: export.pattern_csv(_drawn(shown, result), ("start", *tokens[1:])).encode(

@@ -29,9 +29,11 @@ FEWEST_HEADS = 3
 
 def offer(request: Request, result: Result, place: int) -> None:
     """The button that saves the pattern that is shown, or takes it back."""
-    role = SavedRole(result.found.patterns[place], request.model, _best(result, place))
+    role = SavedRole(result.detection.patterns[place], request.model, _best(result, place))
     present = [
-        one for one in state.saved() if (one.pattern, one.model) == (role.pattern, role.model)
+        saved
+        for saved in state.saved()
+        if (saved.pattern, saved.model) == (role.pattern, role.model)
     ]
     if present:
         st.success(
@@ -68,9 +70,9 @@ def offer(request: Request, result: Result, place: int) -> None:
 
 def _best(result: Result, place: int) -> tuple[tuple[Head, float], ...]:
     """The heads over the threshold; the best few, where there is none."""
-    summary = result.found.summary(place, "activation")
+    summary = result.detection.summary(place, "activation")
     ranking = [(head, float(summary.mean[head])) for head in summary.ranking()]
-    over = [one for one in ranking if one[1] >= THRESHOLD][:MOST_HEADS]
+    over = [ranked for ranked in ranking if ranked[1] >= THRESHOLD][:MOST_HEADS]
     return tuple(over or ranking[:FEWEST_HEADS])
 
 

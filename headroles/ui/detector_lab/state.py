@@ -108,7 +108,7 @@ def add(pattern: Role) -> None:
 def _named_apart(pattern: Role) -> Role:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
 
-    taken = {one.name for one in (*roles.BUILT_IN, *st.session_state[OWN])}
+    taken = {role.name for role in (*roles.BUILT_IN, *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1
@@ -119,8 +119,8 @@ def remove(pattern: Role) -> None:
     """Take a pattern of one's own away; the way back is kept."""
     session = st.session_state
     session[REMOVED] = pattern
-    session[OWN] = tuple(one for one in session[OWN] if one != pattern)
-    session[CHOSEN] = [one for one in session[CHOSEN] if one != pattern]
+    session[OWN] = tuple(role for role in session[OWN] if role != pattern)
+    session[CHOSEN] = [role for role in session[CHOSEN] if role != pattern]
 
 
 def undo_remove() -> None:
@@ -142,7 +142,11 @@ def forget(role: SavedRole) -> None:
 
 
 def _others(role: SavedRole) -> tuple[SavedRole, ...]:
-    return tuple(one for one in saved() if (one.pattern, one.model) != (role.pattern, role.model))
+    return tuple(
+        saved_role
+        for saved_role in saved()
+        if (saved_role.pattern, saved_role.model) != (role.pattern, role.model)
+    )
 
 
 def saved() -> tuple[SavedRole, ...]:

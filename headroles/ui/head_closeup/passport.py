@@ -51,10 +51,10 @@ def _roles(subject: Subject) -> None:
                 [
                     [
                         ROLES[key].name,
-                        role_cards.shown_verdict(one),
-                        formatting.percent(one.threshold),
+                        role_cards.shown_verdict(verdict),
+                        formatting.percent(verdict.threshold),
                     ]
-                    for key, one in judged.items()
+                    for key, verdict in judged.items()
                 ],
             )
         )
@@ -73,35 +73,37 @@ def _roles(subject: Subject) -> None:
         f"{_controls(passport)}. An evenly spread head gets “Chance”."
     )
 
-    _proofs(passport)
+    _ablation_evidence(passport)
 
 
-def _proofs(passport: Passport) -> None:
+def _ablation_evidence(passport: Passport) -> None:
     """What knocking the head out showed, for each role that lists it."""
-    found = [record for record in passport.records if record.proof]
-    if not found:
+    measured = [record for record in passport.records if record.proof]
+    if not measured:
         return
-    ablations = [record.proof for record in found]
-    evidence = [proof.role for proof in ablations]
+    ablations = [record.proof for record in measured]
+    evidence = [ablation.role for ablation in ablations]
     elements.html("<b>Does the model need it? The head was knocked out to see</b>")
     rows = [
         row
-        for record in found
+        for record in measured
         for row in causal.rows(ROLES[record.role].name, record.proof, passport.head)
     ]
     body = html.table(causal.COLUMNS, rows)
     elements.html(f'<div class="hr-one-line">{body}</div>')
-    said = [
+    sentences = [
         *causal.meanings(ablations),
         causal.unreadable(evidence),
         causal.borrowed(evidence),
         causal.method(evidence),
     ]
-    st.caption("  \n".join(html.plain(one) for one in said if one))
+    st.caption("  \n".join(html.plain(sentence) for sentence in sentences if sentence))
 
 
 def _controls(passport: Passport) -> str:
-    names = list(dict.fromkeys(one.control_name for one in passport.records if one.control_name))
+    names = list(
+        dict.fromkeys(record.control_name for record in passport.records if record.control_name)
+    )
     return formatting.listing(names) if names else "not measured for this model"
 
 
@@ -162,7 +164,7 @@ def papers_html(passport: Passport, model: str) -> str:
     """What sources say of the head, or that none is known (HTML)."""
 
     if passport.papers:
-        return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
+        return f'<ul class="hr-papers">{"".join(_paper(paper) for paper in passport.papers)}</ul>'
     name = CATALOGUE[model].name if model in CATALOGUE else model
     if roles.named_heads(model):
         return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
@@ -172,9 +174,9 @@ def papers_html(passport: Passport, model: str) -> str:
     )
 
 
-def _paper(one: KnownHead) -> str:
+def _paper(known: KnownHead) -> str:
 
     return (
-        f"<li><b>{escape(verdicts.role_title(one.role))}</b>, named "
-        f"{BASES.get(one.basis, one.basis)}: {escape(one.source)}</li>"
+        f"<li><b>{escape(verdicts.role_title(known.role))}</b>, named "
+        f"{BASES.get(known.basis, known.basis)}: {escape(known.source)}</li>"
     )

@@ -64,13 +64,13 @@ def choose(answer: Answer, reference: Reference) -> Subject:
         role = role or "induction"
         head = first_head(answer, reference, role)
     model = st.session_state[session.MODEL]
-    found = verdicts.passport(
+    passport = verdicts.passport(
         reference.entry, head, known=named_heads(model), thresholds=reference.thresholds
     )
-    role = role or found.main_role or _clearest_role(answer, head)
+    role = role or passport.main_role or _clearest_role(answer, head)
     state.show(head, role)
     labels = tuple(view.token_labels(answer.run.encoding))
-    return Subject(answer, reference, found, ROLES[role], labels)
+    return Subject(answer, reference, passport, ROLES[role], labels)
 
 
 def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:

@@ -88,10 +88,10 @@ def _columns(model: ModelMap) -> dict[str, object]:
             **shape,
         ),
     }
-    for key, one in model.roles.items():
+    for key, role_map in model.roles.items():
         columns[key] = st.column_config.NumberColumn(
-            one.role.name,
-            help=f"From 0 to 1; threshold {one.threshold:.2f}",
+            role_map.role.name,
+            help=f"From 0 to 1; threshold {role_map.threshold:.2f}",
             **shape,
         )
     for key in model.extended:

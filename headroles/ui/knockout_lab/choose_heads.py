@@ -200,10 +200,10 @@ def _values(answer: Answer) -> Chosen | None:
         st.info("Choose at least one position.")
         return None
     where = "all layers" if layer is None else f"layer {layer}"
-    said = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
+    place = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
     change = ablation.Values(positions, None if layer is None else (layer,))
     return Chosen(
-        ablation.Condition(f"values {said}, {where}", (change,)), positions, "value zero", t
+        ablation.Condition(f"values {place}, {where}", (change,)), positions, "value zero", t
     )
 
 

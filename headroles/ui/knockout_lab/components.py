@@ -114,13 +114,13 @@ def _choose() -> Asked | None:
 def _shares(asked: Asked, split: Split) -> None:
 
     values = split.components.shares.tolist()
-    said = share_sentence(asked, values)
-    st.markdown(f"**{plain(said)}**")
+    sentence = share_sentence(asked, values)
+    st.markdown(f"**{plain(sentence)}**")
     elements.chart(
         charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
         key="knockout_lab-component_shares",
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
-        f"map. {said}",
+        f"map. {sentence}",
     )
     with st.expander("The numbers", key="knockout_lab-component_share_numbers"):
         elements.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
@@ -196,7 +196,7 @@ def _effects(asked: Asked, split: Split) -> None:
 
 
 def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: bool) -> None:
-    whole = removed[0][0]
+    whole_head = removed[0][0]
     st.markdown(f"**{plain(effect_sentence(asked, removed))}**" + ("" if is_all else " (so far)"))
     body = table(COLUMNS, effect_rows(asked, split, removed))
     elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
@@ -211,7 +211,7 @@ def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: 
         f"read small differences as nothing. The whole head off means: {how}. Spread: over how "
         f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
         "(e to the entropy); 1 is this or another head alone. The model's own "
-        f"first guess had {percent(whole.comparison.probability_before)} of its trust."
+        f"first guess had {percent(whole_head.comparison.probability_before)} of its trust."
     )
 
 
@@ -249,8 +249,10 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
 
 def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     """The component that matters most beside the whole head (plain text)."""
-    whole = removed[0][0].comparison
-    head = f"Without all of {asked.head.label} the next guess moves by {whole.kl:.3f} nats (KL)"
+    whole_head = removed[0][0].comparison
+    head = (
+        f"Without all of {asked.head.label} the next guess moves by {whole_head.kl:.3f} nats (KL)"
+    )
     if len(removed) < 2:
         return f"{head}."
     moved = [effects[1].comparison.kl for effects in removed[1:]]
@@ -276,12 +278,12 @@ def _offsets(asked: Asked) -> None:
         elements.show_error(error)
         return
     names = offset_names(asked, lines)
-    said = offset_sentence(asked, scores)
-    st.markdown(f"**{plain(said)}**")
+    sentence = offset_sentence(asked, scores)
+    st.markdown(f"**{plain(sentence)}**")
     elements.chart(
         charts.offsets(offset_records(scores, names), names=names),
         key="knockout_lab-component_offsets",
-        alt_text=f"Contribution to the attention score by distance. {said}",
+        alt_text=f"Contribution to the attention score by distance. {sentence}",
     )
     st.caption(
         f"Mean over the pairs of tokens at that distance in {scores.texts} reference sentences; "

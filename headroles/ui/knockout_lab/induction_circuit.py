@@ -172,13 +172,13 @@ def _on_prompt(circuit: Circuit) -> None:
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
     drops = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
-    said = sentence(drops)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(drops)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(drops), names=NAMES),
         key=f"knockout_lab-falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
-        f"heads, and without other heads. {said}",
+        f"heads, and without other heads. {summary}",
     )
     st.caption(note(drops, draws=len(measured[0].others)))
     with st.expander("The numbers", key=f"knockout_lab-falls_numbers_{key}"):

@@ -108,12 +108,12 @@ def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
 def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
 
     profile = ablation.profile(measured)
-    said = sentence(profile, asked.head.label)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(profile, asked.head.label)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.offset_profile(profile, head=asked.head.label),
         key="knockout_lab-offset_profile",
-        alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
+        alt_text=f"What {asked.head.label} carries by offset, in nats. {summary}",
     )
     st.caption(
         f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Carried: how "

@@ -95,10 +95,10 @@ def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> N
     ]
     own = getattr(result.rows[0].comparison, effect.field)
     judgement = ablation.judge(own, [value for _, value in draws])
-    said = sentence(judgement, effect)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(judgement, effect)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
-    elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {said}")
+    elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {summary}")
     st.caption(RULE)
     with st.expander("The draws as a table"):
         rows = [("yours", f"{own:+.3f}"), *((name, f"{value:+.3f}") for name, value in draws)]

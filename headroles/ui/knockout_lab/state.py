@@ -121,7 +121,7 @@ def heads_of(section: str, *, model: str) -> list[str]:
     """Labels of the heads that a section shows; none before it was opened for this model."""
     name, waiting = st.session_state.get(LINKED) or (None, ())
     if name == section:
-        return [one.label for one in waiting]
+        return [head.label for head in waiting]
     keys = _HEADS_OF.get(section)
     if keys is None or st.session_state.get(keys[0]) != model:
         return []
@@ -141,13 +141,13 @@ def linked(section: str, *, layers: int, heads: int) -> list[str]:
     name, wanted = st.session_state.get(LINKED) or (None, ())
     if name != section:
         return []
-    there = tuple(one for one in wanted if one.layer < layers and one.head < heads)
-    if there != wanted:
-        st.session_state[LINKED] = (section, there)
+    present = tuple(head for head in wanted if head.layer < layers and head.head < heads)
+    if present != wanted:
+        st.session_state[LINKED] = (section, present)
         session.link_errors(
-            [UnknownHeadError(one.label, layers=layers, heads=heads) for one in wanted
-             if one not in there]
+            [UnknownHeadError(head.label, layers=layers, heads=heads) for head in wanted
+             if head not in present]
         )  # fmt: skip
         st.rerun()  # the sentence stands above the page
     st.session_state[LINKED] = None
-    return [one.label for one in there]
+    return [head.label for head in present]
