@@ -33,8 +33,8 @@ def page() -> None:
     state.begin()
     st.title("Head map", anchor=False)
     elements.html(
-        '<p class="hr-lead">The whole model, layer by layer: no head is left out. A head that does '
-        "a role's work here though no list names it can be found on “This prompt”.</p>"
+        '<p class="hr-lead">The whole model, layer by layer: no head is left out. Choose “This '
+        "prompt” to find heads that do a role's work although no list names them.</p>"
     )
     try:
         reference = caches.stored(st.session_state[session.MODEL])
@@ -103,7 +103,7 @@ def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
 
 
 def on_the_prompt() -> caches.Answer | None:
-    """What the model says to the present prompt, which can be changed here."""
+    """The model's answer to the present prompt, which can be changed here."""
     prompt_form.folded(key="head_map-prompt")
     answer = run_prompt.run()
     if answer is not None:
@@ -117,7 +117,7 @@ def of_prompt(answer: caches.Answer) -> head_maps.ModelMap:
         reference = caches.reference(
             st.session_state[session.MODEL], tuple(answer.scores.resting.shape)
         )
-    except HeadrolesError:  # said above, or the file is of another shape than the model
+    except HeadrolesError:  # shown above, or the file has another shape than the model
         reference = caches.provisional()
     return head_maps.of_prompt(
         answer.scores, reference.thresholds, reference.entry, papers=literature.heads(answer)

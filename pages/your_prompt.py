@@ -100,7 +100,7 @@ def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
 
 
 def one_prompt(answer: caches.Answer, reference: caches.Reference) -> None:
-    """A card a role, and the box about the sleeping ones."""
+    """One card per role, and the box about the sleeping ones."""
 
     role_cards = view_role_cards.role_cards(verdicts.summarize(reference.entry, answer.scores))
     st.markdown(

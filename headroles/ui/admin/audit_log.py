@@ -90,7 +90,7 @@ def as_csv(rows: Iterable[AuditRow]) -> str:
 
 
 def _as_text(row: dict[str, object]) -> dict[str, object]:
-    """A spreadsheet takes a text that begins with one of these for a formula."""
+    """Quote text that a spreadsheet would take for a formula."""
     return {
         key: f"'{value}" if str(value).startswith(("=", "+", "-", "@")) else value
         for key, value in row.items()

@@ -28,7 +28,7 @@ class AdminSession:
     ticket: Ticket | None
 
     def who(self) -> str | None:
-        """The session's name in the audit list; None, with the reason said, when not signed in."""
+        """The session's name in the audit list; None, with the reason shown, when not signed in."""
         try:
             return self.office.gate.check(self.ticket)
         except NotSignedInError as error:
@@ -38,7 +38,7 @@ class AdminSession:
 
 
 def run_action(action: Callable[[], object]) -> bool:
-    """Do something on the server; what goes wrong is said on the page, whatever it is.
+    """Run an action on the server; any error is shown on the page.
 
     Returns:
         Whether it was done.
@@ -59,12 +59,12 @@ def run_action(action: Callable[[], object]) -> bool:
 def _disk_message(error: OSError) -> tuple[str, str]:
     return (
         f"The server's disk or network failed: {error.strerror or type(error).__name__}.",
-        "Try again; if it stays, look at the server's log.",
+        "Try again; if the problem persists, look at the server's log.",
     )
 
 
 def shows_errors(draw: Callable[P, None]) -> Callable[P, None]:
-    """A part of the page that says what went wrong instead of drawing on.
+    """Let a part of the page show what went wrong instead of the rest of it.
 
     A sign-in that has ended leads back to the form; fragments need this too, because they run
     without the page around them.
@@ -87,7 +87,7 @@ def shows_errors(draw: Callable[P, None]) -> Callable[P, None]:
 
 
 def notice(desk: AdminSession | None = None) -> None:
-    """Say how the last action ended; for who is signed in, with the way back where there is one."""
+    """Show how the last action ended; an instructor who is signed in may also get an undo."""
     outcome = st.session_state[state.NOTICE]
     if outcome is None:
         return

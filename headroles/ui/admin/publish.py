@@ -50,7 +50,7 @@ def draw(
 
 
 def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
-    """What speaks against writing an entry, or is lost with the one that students see."""
+    """Warnings before writing an entry: what is weak about it, and what students would lose."""
     sentences = []
     if entry.sequences < MIN_SEQUENCES:
         sentences.append(
@@ -59,8 +59,8 @@ def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
         )
     if live is not None and live.causal and not entry.causal:
         sentences.append(
-            "Students lose the proof by knock-out that stands in the heads' passports: this "
-            "analysis was made without it."
+            "Students lose the evidence by ablation in the heads' passports: this analysis was "
+            "made without it."
         )
     if live is not None and live.extended and not entry.extended:
         sentences.append(
@@ -109,7 +109,7 @@ def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
 
 
 def downloads(desk: AdminSession, entry: ModelEntry) -> None:
-    """The candidate and the live file to keep: a server's disk may not last."""
+    """The candidate and the live file as downloads: a server's disk may not last."""
 
     with st.container(border=True, key="admin-downloads"):
         st.subheader("Keep it", anchor=False)

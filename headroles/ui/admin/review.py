@@ -1,4 +1,4 @@
-"""A finished analysis before it is live: what it found, what would change, and the way to write."""
+"""A finished analysis before it is live: its results, what would change, and how to write it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _choose(desk: AdminSession) -> Job | None:
 def _against_live(
     desk: AdminSession, entry: ModelEntry
 ) -> tuple[ModelEntry | None, Comparison] | None:
-    """The live entry and the comparison with it; None, with the reason said, without a file."""
+    """The live entry and the comparison with it; None, with the reason shown, without one."""
 
     try:
         good = store.categories.read_good(desk.office.categories)
@@ -115,7 +115,7 @@ def _against_live(
 
 
 def _known_heads(entry: ModelEntry) -> None:
-    """How many of the heads that papers name for this model are found, by kind of evidence."""
+    """How many of the heads that papers name for this model are listed, by kind of evidence."""
     if not named_heads(entry.model_name):
         return
     known = {basis: view_candidate.known_in(entry, basis) for basis in BASES}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_ROWS = 32
-"""More heads than this are named instead of tabled: the heads that fit no role may be hundreds."""
+"""More heads than this are listed without a table: hundreds of heads may fit no role."""
 
 
 def first_choice(candidate: ModelEntry) -> state.Choice:
@@ -93,7 +93,7 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
             on_click=state.undo_choice,
             args=(job_id,),
             disabled=not state.can_undo(job_id),
-            help="Take the last change of a threshold or of the cap back.",
+            help="Takes back the last change of a threshold or of the cap.",
         )
         calibrated = state.Choice((), candidate.cap)
         st.button(
@@ -179,7 +179,7 @@ def _distribution(
         if chance is None
         else f"{sentence} Chance, what an even spread would score, is {chance:.2f}.",
     )
-    st.caption("One mark a head. Point at a mark to see which one it is.")
+    st.caption("One mark per head. Point at a mark to see which one it is.")
 
 
 def _legend(role: Role, category: Category) -> None:
@@ -246,7 +246,7 @@ def _about_the_evidence(entry: ModelEntry, key: str) -> str:
         f"All {len(group.heads)} together: {causal.short(group.verdict)}, "
         f"{causal.change(group)}; as many others {causal.control(group)}."
         if group
-        else "The list is another one than was knocked out together."
+        else "The list differs from the heads that were knocked out together."
     )
     sentences = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
     sentences.append(causal.method([evidence]))

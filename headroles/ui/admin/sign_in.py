@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from headroles.admin import AdminService
 
 _WHERE = (
-    "No password is set on this server, so it takes a **one-time token**. The newest one stands "
-    "last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
+    "No password is set on this server, so it takes a **one-time token**. The newest one is "
+    "the last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
     "under *Manage app*, at the lower right of the app. A token works once."
 )
 

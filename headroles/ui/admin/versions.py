@@ -1,4 +1,4 @@
-"""The live file, its last versions, and the way back to one of them."""
+"""The live file, its last versions, and restoring one of them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draw(desk: AdminSession) -> None:
     st.subheader("Earlier versions", anchor=False)
     if not versions:
         st.info(
-            "There is none yet. Whatever a write replaces is kept here, the last "
-            f"{store.versions.HISTORY} times."
+            "There are none yet. The last "
+            f"{store.versions.HISTORY} files that were replaced by a write are kept here."
         )
         return
     elements.html(
@@ -99,7 +99,7 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
     digest = store.categories.file_digest(desk.office.categories)
     good = students_see(desk)
     since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
-    hint = since or "Students see no listed heads until it is mended."
+    hint = since or "Students see no listed heads until it is repaired."
     elements.show_error(
         HeadrolesError(fault.message, hint=f"{hint} Restore a version, or set the file aside.")
     )
@@ -125,7 +125,7 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
 
 
 def students_see(desk: AdminSession) -> Good | None:
-    """What students' pages go by; None where a damaged file has no good content behind it."""
+    """The content that students' pages use; None where a damaged file has no good version."""
 
     try:
         return store.categories.read_good(desk.office.categories)
@@ -260,7 +260,7 @@ def _restore_buttons(
             on_click=state.ask,
             args=(restore_file,),
             disabled=is_same,
-            help="The live file already says exactly this." if is_same else "The whole file.",
+            help="The live file is already identical." if is_same else "The whole file.",
         )
         if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(

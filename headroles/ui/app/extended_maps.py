@@ -23,9 +23,9 @@ LEGEND = (
     '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>'
     '<span><i class="hr-key hr-key-ring"></i> <i class="hr-key hr-key-dot"></i>'
     "a listed head of the role</span>{papers}</div>"
-    '<div class="hr-small">Percent where a role is a share; logits, with their sign, where it is '
-    "what a head writes: +1 makes the token 2.7 times as likely against the others, −1 that much "
-    "less likely. Shades are each map's own.</div>"
+    '<div class="hr-small">Roles that are shares are in percent; roles about what a head writes '
+    "are in logits, with their sign: +1 makes the token 2.7 times as likely relative to the "
+    "others, −1 that much less likely. Each map has its own shading.</div>"
 )
 ON_PROMPT = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
@@ -52,7 +52,7 @@ def _stored(entry: ModelEntry) -> None:
 
 
 def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
-    """Maps of the roles that attention can show; the others say why not."""
+    """Maps of the roles that attention can show; the others explain why not."""
     st.subheader("Extended roles on this prompt", anchor=False)
     elements.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
@@ -83,18 +83,20 @@ def _card_on_prompt(stored: StoredRole, run: PromptRun) -> None:
     _chart(role_map, key=f"app-prompt_map_{role.key}", alt_text=f"{role.name}: {sentence}")
     far = ""
     if role_map.unjudged:
-        far = f" For {count(role_map.unjudged, 'head')} that look far back it is too short to tell."
+        far = (
+            f" For {count(role_map.unjudged, 'head')} that look far back, it is too short to tell."
+        )
     own = " (of the heads' own distances, on average)" if stored.profile else ""
     even = "" if role_map.chance is None else f"an even spread {role_map.chance:.0%}{own}, "
     elements.html(
         f'<div class="hr-small">Attention on {escape(role.looks_at)}: {even}threshold '
-        f"{role_map.threshold:.0%}. A head is active clearly over both.{far}</div>"
+        f"{role_map.threshold:.0%}. A head is active when it is clearly above both.{far}</div>"
     )
 
 
 def where_to_test() -> None:
     """The way to a test of what a head writes on the present prompt."""
-    advice = "To test it on this prompt, switch the head off and look at what changes"
+    advice = "To test it on this prompt, knock the head out and see what changes,"
     elements.html(f'<p class="hr-small">{advice} in the Knock-out lab.</p>')
 
 
@@ -107,7 +109,9 @@ def of_papers(model: str) -> None:
     }
     if not named:
         return
-    elements.html('<p class="hr-explain">Papers name these heads of the model for them:</p>')
+    elements.html(
+        '<p class="hr-explain">Papers name these heads of this model for the extended roles:</p>'
+    )
     rows = [
         [name, head.label, f"From the literature, not measured here: {source}."]
         for name, (_, heads) in named.items()

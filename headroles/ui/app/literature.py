@@ -1,4 +1,4 @@
-"""What papers say of a model that was not analysed here, held against the prompt."""
+"""What papers say about a model that was not analysed here, compared with the prompt."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def heads(answer: Answer) -> dict[str, frozenset[Head]]:
 
 
 def draw(answer: Answer) -> None:
-    """The heads that papers name, each with its source; nothing where no paper speaks of them."""
+    """The heads that papers name, each with its source; nothing where no paper names any."""
     named = summary(answer)
     if not named:
         return
     st.markdown("**Heads from the literature**")
     st.caption(
-        "Papers name these heads of this model. Nobody has measured them here: “active” goes by "
-        "provisional thresholds, and a head that a paper names for its effect on the output need "
-        "not show the role's pattern."
+        "Papers name these heads of this model. They have not been measured here: “active” goes "
+        "by provisional thresholds, and a head that a paper names for its effect on the output "
+        "need not show the role's pattern."
     )
     chips(named)
     rows = [

@@ -106,7 +106,7 @@ def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) ->
         )
     st.caption(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
-        "norms; Elhage et al. 2021)? It says what a head *can* read, not that it does so on a "
+        "norms; Elhage et al. 2021)? It shows what a head *can* read, not that it does so on a "
         "prompt; the layer norm's division and the MLPs between are left out."
     )
 

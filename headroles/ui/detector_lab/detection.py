@@ -1,4 +1,4 @@
-"""A detection of the lab: all that it depends on, and running it."""
+"""A detection of the lab: everything it depends on, and running it."""
 
 from __future__ import annotations
 

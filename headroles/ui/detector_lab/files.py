@@ -1,4 +1,4 @@
-"""What the lab gives to take away."""
+"""The downloads of the Detector lab."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draw(request: Request, result: Result) -> None:
                 width="stretch",
             )
         st.caption(
-            "Every head by every measure, with errors, chance and n. Both files say which model, "
-            "patterns and tokens they are of, and which traps were met."
+            "Every head by every measure, with errors, chance and n. Both files state their "
+            "model, patterns and tokens, and which pitfalls apply."
         )
 
 

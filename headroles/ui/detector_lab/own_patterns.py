@@ -1,4 +1,4 @@
-"""Which patterns are compared, and patterns of one's own: typed, painted or uploaded."""
+"""Which patterns are compared, and the student's own: typed, painted or uploaded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from headroles.ui.detector_lab.detection import Result
 
 MOST_PAINTED = 24
-"""Tokens of a prompt that can be painted on, at most: more would be no grid but a carpet."""
+"""The longest prompt, in tokens, that can be painted on: a larger grid would be unreadable."""
 
 
 def draw() -> None:
-    """Draw the pills of all patterns, and the box for one's own."""
+    """Draw the pills of all patterns, and the box for the student's own."""
 
     own = st.session_state[state.OWN]
     st.pills(
@@ -31,7 +31,7 @@ def draw() -> None:
         format_func=lambda pattern: html.shorten(pattern.name, limit=36),
         key=state.CHOSEN,
         persist_state="session",
-        help="Choose one or more: each gets a map of its own. “detect_head” are the patterns as "
+        help="Choose one or more: each gets a map of its own. “detect_head” marks the patterns as "
         "TransformerLens draws them; they also count the first token as a copy.",
     )
     if fault := st.session_state[state.FAULT]:
@@ -55,7 +55,7 @@ def draw() -> None:
 
 
 def _custom_patterns(patterns: tuple[Role, ...]) -> None:
-    """The patterns made so far, each with a way out, and the way back of the last one."""
+    """The patterns made so far, each with a button to remove it, and an undo."""
     for place, pattern in enumerate(patterns):
         st.button(
             f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
@@ -105,7 +105,7 @@ def _add_typed() -> None:
 
 
 def _try(make) -> None:
-    """Add what was made, or keep what is wrong with it for the page to say."""
+    """Add the pattern, or keep the error for the page to show."""
     try:
         state.add(make())
     except HeadrolesError as error:

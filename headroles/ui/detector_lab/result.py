@@ -1,4 +1,4 @@
-"""What a detection found: the pattern's picture, a map a pattern, traps, and the ranking."""
+"""The result of a detection: the pattern's picture, a map per pattern, caveats, the ranking."""
 
 from __future__ import annotations
 

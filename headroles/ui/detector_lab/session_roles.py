@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headroles.ui.detector_lab.detection import Request, Result
 
 THRESHOLD = 0.4
-"""Provisional: nobody measured what heads of a student's own role reach."""
+"""Provisional: what heads of a student's own role reach has not been measured."""
 MOST_HEADS = 8
 """Heads that a saved role lists, as for the roles of the analysis."""
 FEWEST_HEADS = 3
@@ -28,7 +28,7 @@ FEWEST_HEADS = 3
 
 
 def offer(request: Request, result: Result, place: int) -> None:
-    """The button that saves the pattern that is shown, or takes it back."""
+    """The button that saves the pattern that is shown, or removes it."""
     role = SavedRole(result.detection.patterns[place], request.model, _best(result, place))
     present = [
         saved
@@ -63,8 +63,8 @@ def offer(request: Request, result: Result, place: int) -> None:
     st.caption(
         f"Your Prompt then shows a card with its heads: the best by activation, up to "
         f"{MOST_HEADS}. A head counts as active over {formatting.percent(THRESHOLD)} and clearly "
-        "over chance; that threshold is provisional, as nobody measured one. It lasts until "
-        "you close the page."
+        "over chance; that threshold is provisional, as none was measured. The role lasts "
+        "until you close the page."
     )
 
 

@@ -41,8 +41,8 @@ def rows(entry: ModelEntry, head: Head) -> None:
     st.caption(
         "Delimiter and Fixed offset are shares of attention, Successor a share of words; the other "
         "three are logits with a sign: + writes for the token, − against it. ● is listed. Each is "
-        "± the standard error; “Control” is the score where the role's cue is missing. How each "
-        "is measured stands on the head map."
+        "± the standard error; “Control” is the score where the role's cue is missing. The head "
+        "map explains how each is measured."
     )
 
 

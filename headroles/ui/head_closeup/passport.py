@@ -32,7 +32,7 @@ def draw(subject: Subject) -> None:
 
 
 def background(subject: Subject) -> None:
-    """Draw what papers say of the head, and which heads share its keys and values."""
+    """Draw what papers say about the head, and which heads share its keys and values."""
     st.subheader("What papers say", anchor=False)
     elements.html(papers_html(subject.passport, st.session_state[session.MODEL]))
     if subject.reference.entry is None:
@@ -70,20 +70,20 @@ def _roles(subject: Subject) -> None:
     st.caption(
         "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
-        f"{_controls(passport)}. An evenly spread head gets “Chance”."
+        f"{_controls(passport)}. An evenly spread head would score “Chance”."
     )
 
     _ablation_evidence(passport)
 
 
 def _ablation_evidence(passport: Passport) -> None:
-    """What knocking the head out showed, for each role that lists it."""
+    """Evidence by ablation, for each role that lists the head."""
     measured = [record for record in passport.records if record.proof]
     if not measured:
         return
     ablations = [record.proof for record in measured]
     evidence = [ablation.role for ablation in ablations]
-    elements.html("<b>Does the model need it? The head was knocked out to see</b>")
+    elements.html("<b>Evidence by ablation: does the model need this head?</b>")
     rows = [
         row
         for record in measured
@@ -143,8 +143,8 @@ def _partners(subject: Subject) -> None:
     partners = verdicts.key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
     names = formatting.listing([head.label for head in partners])
     elements.html(
-        f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
-        "text is the same, what they ask for is their own.</p>"
+        f"<p>It shares its keys and values with {escape(names)}: these heads can find the same "
+        "things in the text, but each asks for its own.</p>"
     )
     with st.container(horizontal=True, key="head_closeup-partners"):
         for head in partners:
@@ -161,7 +161,7 @@ def _partner(head: Head) -> None:
 
 
 def papers_html(passport: Passport, model: str) -> str:
-    """What sources say of the head, or that none is known (HTML)."""
+    """What papers say about the head, or that none is known (HTML)."""
 
     if passport.papers:
         return f'<ul class="hr-papers">{"".join(_paper(paper) for paper in passport.papers)}</ul>'

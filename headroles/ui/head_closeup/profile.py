@@ -52,11 +52,11 @@ def draw(subject: Subject) -> None:
                 ],
             )
         )
-        st.caption("“Tokens” is how many tokens have one at that distance.")
+        st.caption("“Tokens”: how many tokens have another token at that distance.")
 
 
 def records(profile: OffsetProfile) -> list[dict[str, object]]:
-    """What the bars draw, as the text runs: the first token, the far, the near, the token itself.
+    """What the bars draw, as the text runs: the first token, far ones, near ones, the token itself.
 
     Distances that the prompt does not reach are left out.
     """

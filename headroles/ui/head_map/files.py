@@ -38,7 +38,7 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     extended = extended_state.shown()
     with download_button.popover():
         download_button.buttons(of_map(name, prompt, reference, extended=extended))
-        more = "" if extended else " With “Extended roles” switched on, those, too."
+        more = "" if extended else " Switch “Extended roles” on to include those."
         download_button.about(f"Every head in every role.{more}")
         if can_draw():
             where = "on one prompt" if on_prompt else "measured beforehand"
@@ -64,7 +64,7 @@ def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bo
         model: the catalogue key.
         prompt: the prompt, or None for the stored scores.
         reference: the stored analysis.
-        extended: whether the extended roles are in it, too.
+        extended: whether to include the extended roles.
     """
     what = "all heads on a prompt" if prompt is not None else "reference scores"
     made = partial(_map_table, model, prompt, reference, extended=extended)

@@ -1,4 +1,4 @@
-"""One map of layers and heads a role, all on one scale."""
+"""One map of layers and heads per role, all on one scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def draw(model: ModelMap) -> None:
-    """Draw the common legend, then a card a role."""
+    """Draw the common legend, then a card per role."""
     elements.html(legend(model))
     with st.container(key="head_map-head_maps"):
         for role_map in model.roles.values():
@@ -81,8 +81,8 @@ def legend(model: ModelMap) -> str:
         '<span><i class="hr-key hr-key-threshold"></i>threshold'
         f"{'' if model.calibrated else ' (provisional)'}</span>"
         f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
-        '<div class="hr-small">The numbers in the cells are percent, and shaded alike in all maps. '
-        "Click a cell to look at that head more closely.</div>"
+        '<div class="hr-small">The numbers in the cells are percentages; the maps share one '
+        "shading. Click a cell to look at that head more closely.</div>"
     )
 
 

@@ -66,7 +66,7 @@ def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False)
 
 
 def _second(name: str, *, unit: str) -> ModelMap | None:
-    """The second model's numbers from the same source; None, with the reason said, without any."""
+    """The second model's numbers from the same source; None, with the reason shown, without any."""
     try:
         reference = _reference(name, needed=unit == "score")
         if unit == "score":

@@ -79,7 +79,7 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "proof": st.column_config.TextColumn(
             "Knocked out",
             help="Whether the model needs the head for a role that lists it: "
-            f"{causal.legend(list(model.ablations.values()))}. The numbers stand in its "
+            f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
             "close-up",
         ),
         "other": st.column_config.NumberColumn(

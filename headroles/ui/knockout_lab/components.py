@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
 
@@ -30,25 +30,25 @@ LINES = 4
 
 
 class Asked(NamedTuple):
-    """What is taken apart."""
+    """The head and the map that are split."""
 
     model: str
     """The catalogue key."""
     head: Head
     """The head."""
-    kind: str
-    """``OV`` or ``QK``."""
+    kind: Literal["OV", "QK"]
+    """Which of its two maps."""
     top: int
-    """Components that are looked at."""
+    """How many components are shown."""
 
 
 def draw() -> None:
     """Draw the section."""
     st.markdown(
         "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
-        "can be split into *components*, one direction that is read and one that is written each, "
-        "ranked by how much of the map's weight they carry. Leave one out, and see whether the "
-        "head still works: is it one big part, or many small ones?"
+        "can be split into *components*, each with a direction that is read and one that is "
+        "written, ranked by how much of the map's weight they carry. Leave one out, and see "
+        "whether the head still works: is it one big part, or many small ones?"
     )
     asked = _choose()
     if asked is None:
@@ -167,8 +167,8 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
             break
     return (
         f"The largest component carries {percent(values[0])} of the weight of "
-        f"{asked.head.label}'s {asked.kind} map; {needed} of {len(values)} carry 90%. Were they "
-        f"all alike, each would carry {percent(1 / len(values))}."
+        f"{asked.head.label}'s {asked.kind} map; {needed} of {len(values)} carry 90%. If they "
+        f"were all alike, each would carry {percent(1 / len(values))}."
     )
 
 
@@ -203,15 +203,16 @@ def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: 
     how = (
         "its output is zero"
         if asked.kind == "OV"
-        else "it looks evenly at all tokens, as a head that asks for nothing"
+        else "it looks evenly at all tokens, like a head that asks for nothing"
     )
     st.caption(
         "Change of the loss: nats per token over this prompt, above 0 the model guesses worse. KL: "
         "how far the guess of the next token moves, in nats. One prompt, so there is no error: "
-        f"read small differences as nothing. The whole head off means: {how}. Spread: over how "
+        f"ignore small differences. With the whole head off, {how}. Spread: over how "
         f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
-        "(e to the entropy); 1 is this or another head alone. The model's own "
-        f"first guess had {percent(whole_head.comparison.probability_before)} of its trust."
+        "(e to the entropy); 1 means a single head, this one or another. The "
+        "probability of the model's own first guess was "
+        f"{percent(whole_head.comparison.probability_before)}."
     )
 
 
@@ -287,7 +288,7 @@ def _offsets(asked: Asked) -> None:
     )
     st.caption(
         f"Mean over the pairs of tokens at that distance in {scores.texts} reference sentences; "
-        "only differences within a row matter to attention, so each row's mean is taken off. The "
+        "only differences within a row matter to attention, so each row's mean is subtracted. The "
         "lines of the components and of the rest sum to the head's."
     )
     with st.expander("The numbers", key="knockout_lab-component_offset_numbers"):

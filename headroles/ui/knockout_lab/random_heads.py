@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 AT_ONCE = 5
-"""Draws a step."""
+"""Draws per step."""
 
 
 class Effect(NamedTuple):
-    """One way to say how much a knock-out does."""
+    """One measure of how much a knock-out does."""
 
     name: str
-    """What the box says."""
+    """Its label in the box."""
     field: str
-    """Its name in a comparison."""
+    """Its field in a comparison."""
     axis: str
-    """With its unit."""
+    """The label of the axis, with its unit."""
 
 
 EFFECTS = (
@@ -53,7 +53,7 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
         length=len(result.encoding.tokens),
     )
     st.caption(
-        "Any knock-out disturbs a model, so the same was done to others, as many at a time. "
+        "Any knock-out disturbs a model, so the same was done to random others, as many at a time. "
         + compared.note
     )
     if not compared.conditions:

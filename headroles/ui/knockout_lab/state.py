@@ -1,7 +1,6 @@
-"""Every session key of the knock-out lab, and what changes more than one of them.
+"""Every session key of the knock-out lab, and the functions that change more than one of them.
 
 The keys of a section begin with its name, so that two sections never share one by mistake.
-Most are widgets' keys.
 """
 
 from __future__ import annotations
@@ -88,13 +87,13 @@ def begin(model: str, heads: Sequence[str]) -> None:
 
 
 def take_heads(labels: Sequence[str]) -> None:
-    """Choose all heads of a role; the choice before it is kept for the way back."""
+    """Choose all heads of a role; the choice before it can be put back."""
     st.session_state[LAB_BEFORE] = list(st.session_state[LAB_HEADS])
     st.session_state[LAB_HEADS] = list(labels)
 
 
 def heads_back() -> None:
-    """The heads before a role's button replaced them."""
+    """Put back the heads that a role's button replaced."""
     st.session_state[LAB_HEADS] = st.session_state[LAB_BEFORE]
     st.session_state[LAB_BEFORE] = None
 
@@ -137,7 +136,7 @@ def link_to(section: str, heads: Sequence[Head]) -> None:
 
 
 def linked(section: str, *, layers: int, heads: int) -> list[str]:
-    """Labels of a link's heads for a section, once; what the model does not have is said above."""
+    """Labels of a link's heads for a section, once; heads the model lacks are reported above."""
     name, wanted = st.session_state.get(LINKED) or (None, ())
     if name != section:
         return []
@@ -148,6 +147,6 @@ def linked(section: str, *, layers: int, heads: int) -> list[str]:
             [UnknownHeadError(head.label, layers=layers, heads=heads) for head in wanted
              if head not in present]
         )  # fmt: skip
-        st.rerun()  # the sentence stands above the page
+        st.rerun()  # the warning is drawn above the page
     st.session_state[LINKED] = None
     return [head.label for head in present]

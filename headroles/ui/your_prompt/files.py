@@ -24,7 +24,7 @@ def draw(
         if second is not None and pairs:
             download_button.buttons(of_comparison(answer, second, reference=reference, pairs=pairs))
         download_button.about(
-            "Script and notebook make these numbers again with the headroles package."
+            "The script and the notebook reproduce these numbers with the headroles package."
         )
 
 
