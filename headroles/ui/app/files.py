@@ -29,7 +29,7 @@ class File(NamedTuple):
     """One file that a page offers."""
 
     label: str
-    """What the button says."""
+    """The label of its button."""
     name: str
     """The file's name: project, model, and what it is."""
     mime: str

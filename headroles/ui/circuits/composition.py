@@ -22,7 +22,7 @@ MOST_HEADS = 48
 """Heads that one map shows; of a larger model a pair of layers is shown."""
 
 WORDS = {
-    "K": "K-composition: its keys say what the earlier head found there",
+    "K": "K-composition: its keys carry what the earlier head found there",
     "Q": "Q-composition: its queries ask for what the earlier head found",
     "V": "V-composition: what it moves on is what the earlier head wrote",
 }

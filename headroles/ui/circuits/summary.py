@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headroles.models import LoadedModel
     from headroles.store import TokenFrequencies
 
-HEADERS = ["Number", "Value", "Out of", "What it says"]
+HEADERS = ["Number", "Value", "Out of", "What it means"]
 
 
 def draw(

@@ -86,6 +86,6 @@ def _labels() -> list[str]:
         return []
     try:
         layers, heads = caches.shape(model)
-    except HeadrolesError:  # running the model says what is wrong
+    except HeadrolesError:  # running the model shows what is wrong
         return []
     return [Head(layer, head).label for layer in range(layers) for head in range(heads)]

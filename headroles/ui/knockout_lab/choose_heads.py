@@ -99,7 +99,7 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
                     args=(roles[role.key],),
                     help=", ".join(roles[role.key]),
                 )
-        if st.session_state[state.LAB_BEFORE] is not None:
+        if st.session_state[state.LAB_PREVIOUS_HEADS] is not None:
             st.button(
                 "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
                 on_click=state.heads_back,

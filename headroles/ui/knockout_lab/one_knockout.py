@@ -42,7 +42,7 @@ def _expected_token() -> str:
         expected = st.text_input(
             "What should come next?",
             key=state.LAB_ANSWER,
-            placeholder="empty: what the model says by itself",
+            placeholder="empty: what the model predicts by itself",
             max_chars=80,
             persist_state="session",
         )

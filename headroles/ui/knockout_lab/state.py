@@ -32,7 +32,7 @@ LAB_WHAT = key("what")
 """What is knocked out: one of :data:`WHATS`."""
 LAB_HEADS = key("heads")
 """Labels of the chosen heads."""
-LAB_BEFORE = key("heads_before")
+LAB_PREVIOUS_HEADS = key("heads_before")
 """The heads before a role's button replaced them; None if none did."""
 LAB_HOW = key("how")
 """How heads are knocked out: one of :data:`HOWS`."""
@@ -83,19 +83,19 @@ def begin(model: str, heads: Sequence[str]) -> None:
     if st.session_state.get(LAB_MODEL) != model:
         st.session_state[LAB_MODEL] = model
         st.session_state[LAB_HEADS] = list(heads)
-        st.session_state[LAB_BEFORE] = None
+        st.session_state[LAB_PREVIOUS_HEADS] = None
 
 
 def take_heads(labels: Sequence[str]) -> None:
     """Choose all heads of a role; the choice before it can be put back."""
-    st.session_state[LAB_BEFORE] = list(st.session_state[LAB_HEADS])
+    st.session_state[LAB_PREVIOUS_HEADS] = list(st.session_state[LAB_HEADS])
     st.session_state[LAB_HEADS] = list(labels)
 
 
 def heads_back() -> None:
     """Put back the heads that a role's button replaced."""
-    st.session_state[LAB_HEADS] = st.session_state[LAB_BEFORE]
-    st.session_state[LAB_BEFORE] = None
+    st.session_state[LAB_HEADS] = st.session_state[LAB_PREVIOUS_HEADS]
+    st.session_state[LAB_PREVIOUS_HEADS] = None
 
 
 COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = (
