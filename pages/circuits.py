@@ -1,4 +1,4 @@
-"""Circuits: what a head wants and what it says, read from its weights alone."""
+"""Circuits: which tokens a head looks for and what it writes, read from its weights alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def page() -> None:
     state.begin()
     st.title("Circuits", anchor=False)
     elements.html(
-        '<p class="hr-lead">No prompt needed: a head’s weights say which tokens it looks for (QK) '
+        '<p class="hr-lead">No prompt needed: a head’s weights show which tokens it looks for (QK) '
         "and what it writes into the prediction once it has found one (OV).</p>"
     )
     model = st.session_state[session.MODEL]

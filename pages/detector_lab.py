@@ -30,12 +30,12 @@ def page() -> None:
         with st.container(border=True, key="detector_lab-picture"):
             picture = st.container()
     request = run.request(typed, asked)
-    found = run.result(request) if request else None
-    if found is not None:
+    detection = run.result(request) if request else None
+    if detection is not None:
         with picture:
-            place = result.picture(found)
-        own_patterns.paint_on(found)
-        result.draw(request, found, place)
+            place = result.picture(detection)
+        own_patterns.paint_on(detection)
+        result.draw(request, detection, place)
 
 
 page()

@@ -35,17 +35,17 @@ def page() -> None:
     state.begin()
     st.title("Head close-up", anchor=False)
     prompt_form.folded(key="head_closeup-prompt")
-    found = run_prompt.run()
-    if found is not None:
-        closeup(found)
+    answer = run_prompt.run()
+    if answer is not None:
+        closeup(answer)
 
 
-def closeup(found: caches.Answer) -> None:
+def closeup(answer: caches.Answer) -> None:
     """The head, and everything about it."""
-    address.check(*found.scores.resting.shape)
-    one = subject.choose(found, run_prompt.reference_or_provisional(found))
-    header.draw(one)
-    elements.cut_off(found.run.encoding)
+    address.check(*answer.scores.resting.shape)
+    chosen = subject.choose(answer, run_prompt.reference_or_provisional(answer))
+    header.draw(chosen)
+    elements.cut_off(answer.run.encoding)
     st.subheader("Where it looks", anchor=False)
     rest_hidden = st.toggle(
         "Hide the resting column (rows rescaled)",
@@ -54,19 +54,19 @@ def closeup(found: caches.Answer) -> None:
         help="Leaves out the attention on the first token, where heads rest, and rescales what is "
         "left of every row to 100%.",
     )
-    drawn = pattern.shown(one, rest_hidden=rest_hidden)
+    drawn = pattern.shown(chosen, rest_hidden=rest_hidden)
     with st.container(horizontal=True, vertical_alignment="center"):
-        files.draw(one, drawn)
+        files.draw(chosen, drawn)
         copy_link.draw()
-    pattern.draw(one, drawn)
+    pattern.draw(chosen, drawn)
     tokens.draw(drawn)
-    passport.draw(one)
-    extended_roles.draw(one)
+    passport.draw(chosen)
+    extended_roles.draw(chosen)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        profile.draw(one)
+        profile.draw(chosen)
     with right:
-        passport.background(one)
+        passport.background(chosen)
 
 
 page()

@@ -33,8 +33,8 @@ def page() -> None:
     state.begin()
     st.title("Head map", anchor=False)
     elements.html(
-        '<p class="hr-lead">The whole model, layer by layer: no head is left out. A head that does '
-        "a role's work here though no list names it can be found on “This prompt”.</p>"
+        '<p class="hr-lead">The whole model, layer by layer: no head is left out. Choose “This '
+        "prompt” to find heads that do a role's work although no list names them.</p>"
     )
     try:
         reference = caches.stored(st.session_state[session.MODEL])
@@ -46,19 +46,19 @@ def page() -> None:
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:
         return
-    found = of_prompt(answer) if answer else of_entry(reference)
+    model_map = of_prompt(answer) if answer else of_entry(reference)
     if extended_state.shown():
         entry = own_entry(reference, answer)
-        found = replace(found, extended=columns(entry, answer.run if answer else None))
+        model_map = replace(model_map, extended=columns(entry, answer.run if answer else None))
     with st.container(horizontal=True, vertical_alignment="center"):
-        files.draw(found, on_prompt=on_prompt, reference=reference)
+        files.draw(model_map, on_prompt=on_prompt, reference=reference)
         copy_link.draw()
-    multiples.draw(found)
-    if found.by_papers:
+    multiples.draw(model_map)
+    if model_map.by_papers:
         literature.draw(answer)
     further(reference, answer)
-    table.draw(found)
-    pair.draw(found)
+    table.draw(model_map)
+    pair.draw(model_map)
 
 
 def further(reference: caches.Reference, answer: caches.Answer | None) -> None:
@@ -103,24 +103,24 @@ def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
 
 
 def on_the_prompt() -> caches.Answer | None:
-    """What the model says to the present prompt, which can be changed here."""
+    """The model's answer to the present prompt, which can be changed here."""
     prompt_form.folded(key="head_map-prompt")
-    found = run_prompt.run()
-    if found is not None:
-        elements.cut_off(found.run.encoding)
-    return found
+    answer = run_prompt.run()
+    if answer is not None:
+        elements.cut_off(answer.run.encoding)
+    return answer
 
 
-def of_prompt(found: caches.Answer) -> head_maps.ModelMap:
+def of_prompt(answer: caches.Answer) -> head_maps.ModelMap:
     """The numbers of the prompt."""
     try:
         reference = caches.reference(
-            st.session_state[session.MODEL], tuple(found.scores.resting.shape)
+            st.session_state[session.MODEL], tuple(answer.scores.resting.shape)
         )
-    except HeadrolesError:  # said above, or the file is of another shape than the model
+    except HeadrolesError:  # shown above, or the file has another shape than the model
         reference = caches.provisional()
     return head_maps.of_prompt(
-        found.scores, reference.thresholds, reference.entry, papers=literature.heads(found)
+        answer.scores, reference.thresholds, reference.entry, papers=literature.heads(answer)
     )
 
 

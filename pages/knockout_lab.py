@@ -1,4 +1,4 @@
-"""Knock-out lab: take heads away, and see whether the model can do without them."""
+"""Knock-out lab: knock heads out, and see whether the model can do without them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def page() -> None:
     st.title("Knock-out lab", anchor=False)
     elements.html(
         '<p class="hr-lead">A pattern shows where a head looks, not whether the model needs it. '
-        "Take the head away and see what the model says then.</p>"
+        "Knock the head out and see what the model predicts then.</p>"
     )
     sections.draw()
 

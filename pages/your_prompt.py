@@ -42,18 +42,18 @@ def page() -> None:
         "light up; the others stay gray and say why.</p>"
     )
     prompts()
-    found = run_prompt.run()
+    answer = run_prompt.run()
     second = (
         run_prompt.run(st.session_state[state.SECOND])
-        if found and second_prompt.is_open()
+        if answer and second_prompt.is_open()
         else None
     )
-    if found is not None:
+    if answer is not None:
         if second is None:
-            tokens_and_guesses.draw(found.run)
+            tokens_and_guesses.draw(answer.run)
         else:
-            pair_cards.strips(found.run, second.run)
-        roles(found, second)
+            pair_cards.strips(answer.run, second.run)
+        roles(answer, second)
 
 
 def prompts() -> None:
@@ -68,11 +68,11 @@ def prompts() -> None:
                 second_prompt.draw()
 
 
-def roles(found: caches.Answer, second: caches.Answer | None) -> None:
+def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
     """The listed heads in cards, and the way to all the others."""
     st.subheader("What the heads are doing", anchor=False)
-    reference = run_prompt.reference_or_provisional(found)
-    pairs = paired(found, second, reference)
+    reference = run_prompt.reference_or_provisional(answer)
+    pairs = paired(answer, second, reference)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "All heads on this prompt",
@@ -83,7 +83,7 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
         )
         if reference.entry is not None:
             elements.how_to_read()
-        files.draw(found, reference, second=second, pairs=pairs)
+        files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
     if pairs:
         st.markdown(
@@ -92,36 +92,36 @@ def roles(found: caches.Answer, second: caches.Answer | None) -> None:
         )
         pair_cards.draw(pairs)
     elif reference.entry is not None:
-        one_prompt(found, reference)
+        one_prompt(answer, reference)
     else:
-        literature.draw(found)
+        literature.draw(answer)
     if second is None:
-        session_roles.draw(found)
+        session_roles.draw(answer)
 
 
-def one_prompt(found: caches.Answer, reference: caches.Reference) -> None:
-    """A card a role, and the box about the sleeping ones."""
+def one_prompt(answer: caches.Answer, reference: caches.Reference) -> None:
+    """One card per role, and the box about the sleeping ones."""
 
-    role_cards = view_role_cards.role_cards(verdicts.summarize(reference.entry, found.scores))
+    role_cards = view_role_cards.role_cards(verdicts.summarize(reference.entry, answer.scores))
     st.markdown(
         f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
     )
     elements.bar_legend()
     your_prompt_role_cards.draw(role_cards, reference.entry)
-    if extended_switch.draw(reference.entry, model=found.run.model_name):
-        extended_roles.draw(reference.entry, found)
+    if extended_switch.draw(reference.entry, model=answer.run.model_name):
+        extended_roles.draw(reference.entry, answer)
 
 
 def paired(
-    found: caches.Answer, second: caches.Answer | None, reference: caches.Reference
+    answer: caches.Answer, second: caches.Answer | None, reference: caches.Reference
 ) -> list[two_prompts.RolePair]:
     """The same heads on both prompts; none without a second prompt or without an analysis."""
 
     if second is None or reference.entry is None:
         return []
     first_cards, second_cards = (
-        view_role_cards.role_cards(verdicts.summarize(reference.entry, answer.scores))
-        for answer in (found, second)
+        view_role_cards.role_cards(verdicts.summarize(reference.entry, shown.scores))
+        for shown in (answer, second)
     )
     return two_prompts.role_pairs(first_cards, second_cards)
 

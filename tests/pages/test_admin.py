@@ -246,7 +246,7 @@ def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
     assert not with_it.nothing
     assert says(entry_diff.sentences("demo", with_it), "evidence", "ablation", "new")
     lost = publish.warnings(bare, live)
-    assert [("proof" in line, "extended" in line) for line in lost] == [
+    assert [("ablation" in line, "extended" in line) for line in lost] == [
         (True, False),
         (False, True),
     ]

@@ -105,7 +105,7 @@ def test_two_patterns_never_bear_one_name(app) -> None:
         app.text_input(key=state.TITLE).set_value("Mine")
         app.button(key="detector_lab-add").click().run()
     assert [one.name for one in app.session_state[state.OWN]] == ["Mine", "Mine (2)"]
-    assert app.session_state[state.RANKED].key.endswith("k == q - 2")  # its picture is shown
+    assert app.session_state[state.RANKED].key == "expression:k == q - 2"  # its picture is shown
 
 
 def test_a_bad_expression_is_explained(app) -> None:

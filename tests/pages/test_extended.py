@@ -262,7 +262,7 @@ def test_cards_for_what_attention_can_show_on_a_prompt(written) -> None:
     assert delimiter[HEADS["delimiter"][0].label]["value"] == 1
     assert says(html, "cannot show")
     assert says(html, "+1.50 logits", "for")
-    assert "switch the head off" in html
+    assert "Knock-out lab" in html
 
 
 def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) -> None:

@@ -233,7 +233,7 @@ BAD = {
     "a control character": ({"prompt": "a\x07b"}, "control character U+0007"),
     "two prompts": ({"prompt": ["one", "two"]}, "names a prompt 2 times"),
     "no such role": ({"role": "inducton"}, "Did you mean 'induction'?"),
-    "no head": ({"head": "<b>x</b>"}, "“<b>x</b>”, which is no head"),
+    "no head": ({"head": "<b>x</b>"}, "names a head “<b>x</b>”"),
     "no view": ({"view": "everything"}, "names a view “everything”"),
     "no switch": ({"hide_resting": "yes"}, "neither 0 nor 1"),
     "no layer": ({"layer": "-1"}, "names a layer “-1”"),

@@ -38,12 +38,12 @@ HEADERS = ["When (UTC)", "Who", "What", "Model", "Settings", "Took", "Outcome"]
 def draw(desk: AdminSession) -> None:
     """Draw the list, newest first, and its download."""
     st.subheader("Audit list", anchor=False)
-    found = desk.office.history(desk.ticket)
-    rows = found.rows
-    if found.fault or found.damaged:
-        damaged = f"{count(found.damaged, 'line')} of the list cannot be read and are left out."
-        st.warning(plain(found.fault or damaged), icon=":material/warning:")
-    if not rows and not found.fault:
+    history = desk.office.history(desk.ticket)
+    rows = history.rows
+    if history.fault or history.damaged:
+        damaged = f"{count(history.damaged, 'line')} of the list cannot be read and are left out."
+        st.warning(plain(history.fault or damaged), icon=":material/warning:")
+    if not rows and not history.fault:
         st.info("Nothing has happened yet.")
         return
     st.caption(
@@ -90,7 +90,7 @@ def as_csv(rows: Iterable[AuditRow]) -> str:
 
 
 def _as_text(row: dict[str, object]) -> dict[str, object]:
-    """A spreadsheet takes a text that begins with one of these for a formula."""
+    """Quote text that a spreadsheet would take for a formula."""
     return {
         key: f"'{value}" if str(value).startswith(("=", "+", "-", "@")) else value
         for key, value in row.items()

@@ -15,11 +15,11 @@ _YES: dict[str, tuple[str, Callable[[AdminSession, state.Confirm], None]]] = {
     "restore": ("Restore it", versions.perform_restore),
     "set_aside": ("Set it aside", versions.perform_set_aside),
 }
-"""The word on the button, and what it does."""
+"""{kind: the label of its button, and what the button does}."""
 
 
 def draw(desk: AdminSession) -> None:
-    """Ask, if something waits for a yes."""
+    """Ask, if an action waits for confirmation."""
     confirm = st.session_state[state.CONFIRM]
     if confirm is not None:
         st.dialog(confirm.title, on_dismiss=_dismissed)(_ask)(desk, confirm)

@@ -28,7 +28,7 @@ class AdminSession:
     ticket: Ticket | None
 
     def who(self) -> str | None:
-        """The session's name in the audit list; None, with the reason said, when not signed in."""
+        """The session's name in the audit list; None, with the reason shown, when not signed in."""
         try:
             return self.office.gate.check(self.ticket)
         except NotSignedInError as error:
@@ -38,7 +38,7 @@ class AdminSession:
 
 
 def run_action(action: Callable[[], object]) -> bool:
-    """Do something on the server; what goes wrong is said on the page, whatever it is.
+    """Run an action on the server; any error is shown on the page.
 
     Returns:
         Whether it was done.
@@ -50,21 +50,21 @@ def run_action(action: Callable[[], object]) -> bool:
     except HeadrolesError as error:
         state.set_notice(state.Notice("failed", error.message, error.hint))
     except OSError as error:
-        state.set_notice(state.Notice("failed", *_of_the_disk(error)))
+        state.set_notice(state.Notice("failed", *_disk_message(error)))
     else:
         return True
     return False
 
 
-def _of_the_disk(error: OSError) -> tuple[str, str]:
+def _disk_message(error: OSError) -> tuple[str, str]:
     return (
         f"The server's disk or network failed: {error.strerror or type(error).__name__}.",
-        "Try again; if it stays, look at the server's log.",
+        "Try again; if the problem persists, look at the server's log.",
     )
 
 
 def shows_errors(draw: Callable[P, None]) -> Callable[P, None]:
-    """A part of the page that says what went wrong instead of drawing on.
+    """Let a part of the page show what went wrong instead of the rest of it.
 
     A sign-in that has ended leads back to the form; fragments need this too, because they run
     without the page around them.
@@ -80,33 +80,33 @@ def shows_errors(draw: Callable[P, None]) -> Callable[P, None]:
         except HeadrolesError as error:
             elements.show_error(error)
         except OSError as error:
-            message, hint = _of_the_disk(error)
+            message, hint = _disk_message(error)
             elements.show_error(HeadrolesError(message, hint=hint))
 
     return draw_or_show_error
 
 
 def notice(desk: AdminSession | None = None) -> None:
-    """Say how the last action ended; for who is signed in, with the way back where there is one."""
-    said = st.session_state[state.NOTICE]
-    if said is None:
+    """Show how the last action ended; an instructor who is signed in may also get an undo."""
+    outcome = st.session_state[state.NOTICE]
+    if outcome is None:
         return
-    body = f"**{plain(said.message)}**" + (f"  \n{plain(said.hint)}" if said.hint else "")
+    body = f"**{plain(outcome.message)}**" + (f"  \n{plain(outcome.hint)}" if outcome.hint else "")
     with st.container(key="admin-notice"):
-        if said.kind == "failed":
+        if outcome.kind == "failed":
             st.error(body, icon=":material/error:")
         else:
             st.success(body, icon=":material/check_circle:")
         if desk is None:
             return
         with st.container(horizontal=True):
-            if said.undo:
+            if outcome.undo:
                 st.button(
                     "Undo",
                     icon=":material/undo:",
                     key="admin-undo_write",
-                    on_click=_take_back,
-                    args=(desk, said.undo),
+                    on_click=_undo_write,
+                    args=(desk, outcome.undo),
                     help="Bring back what was live before.",
                 )
             st.button(
@@ -119,7 +119,7 @@ def notice(desk: AdminSession | None = None) -> None:
             )
 
 
-def _take_back(desk: AdminSession, undo: state.Undo) -> None:
+def _undo_write(desk: AdminSession, undo: state.Undo) -> None:
     def restore() -> None:
         desk.office.restore(desk.ticket, undo.version, model=undo.model, expecting=undo.expecting)
         state.set_notice(

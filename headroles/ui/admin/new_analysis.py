@@ -58,8 +58,9 @@ def _models() -> list[str]:
             persist_state="session",
             height=68,
             placeholder="EleutherAI/pythia-160m",
-            help="Ids as in the model's address, one a line or parted by commas. Only safetensors "
-            "weights are read, and no code of the model is run. No folders of the server.",
+            help="Ids as in the model's address, one per line or separated by commas. Only "
+            "safetensors weights are read, and no code from the model is run. Folders of the "
+            "server are not accepted.",
         )
     return list(dict.fromkeys([*listed, *jobs.hub_ids(typed)]))
 
@@ -116,9 +117,9 @@ def _parts() -> dict[str, bool]:
             value=True,
             key=state.CAUSAL,
             persist_state="session",
-            help="Takes every listed head away, and each role's heads together, and measures what "
-            "the model loses: the proof in a head's passport. The longest part of an analysis. "
-            "Without it no list says whether it holds up.",
+            help="Knocks out every listed head, and each role's heads together, and measures what "
+            "the model loses: the evidence by ablation in a head's passport. The longest part of "
+            "an analysis. Without it, no list shows whether it holds up.",
         )
     with right:
         extended = st.toggle(
@@ -127,7 +128,7 @@ def _parts() -> dict[str, bool]:
             key=state.EXTENDED_TOO,
             persist_state="session",
             help="Six more roles, from delimiters to copy suppression, and how far back every "
-            "head looks. Without them students do not find the switch for this model.",
+            "head looks. Without them, students cannot see these roles for this model.",
         )
     return {"causal": causal, "extended": extended}
 
@@ -168,7 +169,7 @@ def _what_is_scored(key: str) -> str:
 
 
 def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
-    """Say what an analysis will take; whether it can be started."""
+    """Show what an analysis will take; returns whether it can be started."""
     try:
         elements.html(jobs.prospect_line(_prospect(desk, request)))
     except NotSignedInError:
@@ -189,7 +190,7 @@ def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
 
 
 def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
-    """The Hub is asked once for a model, because it may be slow; the free memory every time."""
+    """Ask the Hub once per model, because it may be slow; check the free memory every time."""
 
     known = st.session_state[state.PROSPECTS]
     if request.model not in known:
@@ -201,12 +202,12 @@ def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
                 raise
             except HeadrolesError as error:
                 known[request.model] = error
-    found = known[request.model]
-    if isinstance(found, HeadrolesError):
-        raise found
-    estimate = admin.estimate_of(request, found.facts)
+    prospect = known[request.model]
+    if isinstance(prospect, HeadrolesError):
+        raise prospect
+    estimate = admin.estimate_of(request, prospect.facts)
     fresh = replace(
-        found, request=request, estimate=estimate, available=models.memory.available_memory()
+        prospect, request=request, estimate=estimate, available=models.memory.available_memory()
     )
     admin.estimate.refuse_what_cannot_fit(fresh.facts, fresh.estimate, fresh.available)
     return fresh
@@ -232,6 +233,6 @@ def _start(desk: AdminSession, requests: list[JobRequest], *, left_out: int) -> 
 
 
 def start(desk: AdminSession, requests: Sequence[JobRequest]) -> None:
-    """Queue analyses; what is in the way is said on the page."""
+    """Queue analyses; errors are shown on the page."""
     if run_action(lambda: desk.office.start(desk.ticket, requests)):
         state.set_notice(None)

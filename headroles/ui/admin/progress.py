@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headroles.admin import Job, JobView
 
 SHOWN = 5
-"""Ended analyses that stand on the page; older ones are folded away."""
+"""Ended analyses that are shown on the page; older ones are folded away."""
 SECOND = 1.0
 """Between two looks at a running analysis."""
 
@@ -32,8 +32,8 @@ def draw(desk: AdminSession) -> None:
     jobs = desk.office.jobs(desk.ticket)
     if not jobs:
         st.info(
-            "Nothing was analysed on this server yet. Choose a model above and press Start; the "
-            "bundled one takes less than a minute. Students see nothing of it before you write it."
+            "Nothing has been analysed on this server yet. Choose a model above and press Start; "
+            "the bundled one takes less than a minute. Students see nothing before you write it."
         )
         return
     still = tuple(sorted(job.id for job in jobs if job.is_open))
@@ -76,7 +76,7 @@ def _open(desk: AdminSession, view: JobView) -> None:
             args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
     if job.state == "queued":
-        st.caption(f"Waiting: {count(view.place, 'other')} before it.")
+        st.caption(f"Waiting: {count(view.place, 'other')} ahead of it.")
         return
     st.progress(view.fraction, text=plain(job_words.progress(view)))
     st.caption(job_words.clock(view))
@@ -129,7 +129,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
                 key=f"admin-forget_{job.id}",
                 on_click=run_action,
                 args=(lambda: desk.office.discard(desk.ticket, job.id),),
-                help="Take it off this list, its result included. What students see stays.",
+                help="Removes it from this list, with its result. What students see stays.",
             )
         if job.message:
             _why(desk, job)

@@ -50,23 +50,23 @@ def draw(
 
 
 def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
-    """What speaks against writing an entry, or is lost with the one that students see."""
-    found = []
+    """Warnings before writing an entry: what is weak about it, and what students would lose."""
+    sentences = []
     if entry.sequences < MIN_SEQUENCES:
-        found.append(
+        sentences.append(
             f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
             f"take {MIN_SEQUENCES} or more for a class."
         )
     if live is not None and live.causal and not entry.causal:
-        found.append(
-            "Students lose the proof by knock-out that stands in the heads' passports: this "
-            "analysis was made without it."
+        sentences.append(
+            "Students lose the evidence by ablation in the heads' passports: this analysis was "
+            "made without it."
         )
     if live is not None and live.extended and not entry.extended:
-        found.append(
+        sentences.append(
             "Students lose the extended roles of this model: this analysis was made without them."
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def perform(desk: AdminSession, confirm: state.Confirm) -> None:
@@ -74,7 +74,7 @@ def perform(desk: AdminSession, confirm: state.Confirm) -> None:
 
     Raises:
         NotSignedInError, StaleWriteError, CategoriesBrokenError, DiskError, FileBusyError: as
-            :meth:`Administration.write`.
+            :meth:`AdminService.write`.
     """
     entry = confirm.subject
     desk.office.write(desk.ticket, entry, expecting=confirm.expecting)
@@ -109,7 +109,7 @@ def _way_back(path: Path, model: str, before: str) -> state.Undo | None:
 
 
 def downloads(desk: AdminSession, entry: ModelEntry) -> None:
-    """The candidate and the live file to keep: a server's disk may not last."""
+    """The candidate and the live file as downloads: a server's disk may not last."""
 
     with st.container(border=True, key="admin-downloads"):
         st.subheader("Keep it", anchor=False)

@@ -1,4 +1,4 @@
-"""A finished analysis before it is live: what it found, what would change, and the way to write."""
+"""A finished analysis before it is live: its results, what would change, and how to write it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def draw(desk: AdminSession) -> None:
     entry = review_role.selected(job.id, candidate)
     elements.html(f'<p class="hr-explain">{jobs.headline(entry)}</p>')
     _known_heads(entry)
-    found = _against_live(desk, entry)
-    if found is not None:
-        live, comparison = found
+    against_live = _against_live(desk, entry)
+    if against_live is not None:
+        live, comparison = against_live
         with st.container(border=True, key="admin-changes"):
             st.subheader("What would change for the students", anchor=False)
             review_diff.overview(comparison, entry)
@@ -46,9 +46,9 @@ def draw(desk: AdminSession) -> None:
     st.subheader("Role by role", anchor=False)
     key = review_role.choose_role(entry, state.LOOK_ROLE)
     review_role.draw(job.id, candidate, entry, key)
-    if found is not None and not found[1].is_new:
+    if against_live is not None and not against_live[1].is_new:
         with st.container(border=True, key="admin-role_changes"):
-            review_diff.role(found[1], key)
+            review_diff.role(against_live[1], key)
     _extended(entry)
     publish.downloads(desk, entry)
 
@@ -99,7 +99,7 @@ def _choose(desk: AdminSession) -> Job | None:
 def _against_live(
     desk: AdminSession, entry: ModelEntry
 ) -> tuple[ModelEntry | None, Comparison] | None:
-    """The live entry and the comparison with it; None, with the reason said, without a file."""
+    """The live entry and the comparison with it; None, with the reason shown, without one."""
 
     try:
         good = store.categories.read_good(desk.office.categories)
@@ -115,20 +115,20 @@ def _against_live(
 
 
 def _known_heads(entry: ModelEntry) -> None:
-    """How many of the heads that papers name for this model are found, by kind of evidence."""
+    """How many of the heads that papers name for this model are listed, by kind of evidence."""
     if not named_heads(entry.model_name):
         return
-    found = {basis: view_candidate.known_in(entry, basis) for basis in BASES}
-    said = []
-    for basis, heads in found.items():
+    known = {basis: view_candidate.known_in(entry, basis) for basis in BASES}
+    parts = []
+    for basis, heads in known.items():
         listed, total = view_candidate.tally(heads)
         if total:
-            said.append(f"{listed} of {count(total, 'head')} that papers name {BASES[basis]}")
-    if not said:
+            parts.append(f"{listed} of {count(total, 'head')} that papers name {BASES[basis]}")
+    if not parts:
         return
-    st.markdown(f"It finds **{listing(said)}**.")
+    st.markdown(f"It finds **{listing(parts)}**.")
     with st.expander("Which ones, and who named them", key="admin-known_heads"):
-        for basis, heads in found.items():
+        for basis, heads in known.items():
             if heads:
                 elements.html(f"<b>Named {BASES[basis]}</b>")
                 elements.html(
@@ -143,11 +143,11 @@ def _known_heads(entry: ModelEntry) -> None:
 def _known_rows(heads: list[view_candidate.Known]) -> list[list[str]]:
     return [
         [
-            one.known.head.label,
-            ROLES[one.known.role].name,
-            "✓ listed" if one.listed else "not listed",
-            f"{one.score:.2f} of 1",
-            one.known.source,
+            head.known.head.label,
+            ROLES[head.known.role].name,
+            "✓ listed" if head.listed else "not listed",
+            f"{head.score:.2f} of 1",
+            head.known.source,
         ]
-        for one in heads
+        for head in heads
     ]

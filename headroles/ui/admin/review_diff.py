@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def overview(comparison: Comparison, after: ModelEntry) -> None:
-    """One row a role."""
-    said = ""
+    """One row per role."""
+    summary = ""
     if comparison.is_new:
-        said = "Students have <b>no analysis of this model yet</b>: all of it is new."
+        summary = "Students have <b>no analysis of this model yet</b>: all of it is new."
     elif comparison.nothing:
-        said = "<b>Nothing</b>: the same lists, thresholds and scores as live."
+        summary = "<b>Nothing</b>: the same lists, thresholds and scores as live."
     elif not comparison.comparable:
-        said = (
-            "The live entry has <b>another number of layers or heads</b>, so no score of it can "
+        summary = (
+            "The live entry has <b>a different number of layers or heads</b>, so its scores cannot "
             "be compared."
         )
-    for line in filter(None, [said, *entry_diff.part_sentences(comparison)]):
+    for line in filter(None, [summary, *entry_diff.part_sentences(comparison)]):
         elements.html(f'<p class="hr-line">{line}</p>')
     elements.html(table(entry_diff.OVERVIEW, entry_diff.overview_rows(comparison, after)))
 
@@ -68,5 +68,5 @@ def _why_no_scores(comparison: Comparison, key: str) -> str:
     if not ROLES[key].is_scored:
         return "This role has no score of its own."
     if not comparison.comparable:
-        return "The two have another number of layers or heads."
+        return "The two differ in their number of layers or heads."
     return "None: every head keeps its score."

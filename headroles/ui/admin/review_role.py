@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_ROWS = 32
-"""More heads than this are named instead of tabled: the heads that fit no role may be hundreds."""
+"""More heads than this are listed without a table: hundreds of heads may fit no role."""
 
 
 def first_choice(candidate: ModelEntry) -> state.Choice:
@@ -93,7 +93,7 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
             on_click=state.undo_choice,
             args=(job_id,),
             disabled=not state.can_undo(job_id),
-            help="Take the last change of a threshold or of the cap back.",
+            help="Takes back the last change of a threshold or of the cap.",
         )
         calibrated = state.Choice((), candidate.cap)
         st.button(
@@ -179,7 +179,7 @@ def _distribution(
         if chance is None
         else f"{sentence} Chance, what an even spread would score, is {chance:.2f}.",
     )
-    st.caption("One mark a head. Point at a mark to see which one it is.")
+    st.caption("One mark per head. Point at a mark to see which one it is.")
 
 
 def _legend(role: Role, category: Category) -> None:
@@ -216,9 +216,9 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         elements.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
         control = ["Control"] if key in entry.controls else []
-        proof = ["Knocked out", "Change of the loss", "Random heads (control)"]
+        causal_columns = ["Knocked out", "Change of the loss", "Random heads (control)"]
         columns = ["Head", "Score", "Error", *control, "Entered by"]
-        columns += proof if key in entry.causal else []
+        columns += causal_columns if key in entry.causal else []
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
     else:
@@ -230,14 +230,14 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
 
 
 def _about_the_table(entry: ModelEntry, key: str) -> str:
-    said = "Error: the standard error over sequences."
+    note = "Error: the standard error over sequences."
     control = entry.controls.get(key)
     if control:
-        said += f" Control: the same head's score on {control.name}."
-    return said + _about_the_proof(entry, key)
+        note += f" Control: the same head's score on {control.name}."
+    return note + _about_the_evidence(entry, key)
 
 
-def _about_the_proof(entry: ModelEntry, key: str) -> str:
+def _about_the_evidence(entry: ModelEntry, key: str) -> str:
     evidence = entry.causal.get(key)
     if evidence is None:
         return ""
@@ -246,8 +246,8 @@ def _about_the_proof(entry: ModelEntry, key: str) -> str:
         f"All {len(group.heads)} together: {causal.short(group.verdict)}, "
         f"{causal.change(group)}; as many others {causal.control(group)}."
         if group
-        else "The list is another one than was knocked out together."
+        else "The list differs from the heads that were knocked out together."
     )
-    said = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
-    said.append(causal.method([evidence]))
-    return "  \n" + "  \n".join(plain(one) for one in said if one)
+    sentences = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
+    sentences.append(causal.method([evidence]))
+    return "  \n" + "  \n".join(plain(sentence) for sentence in sentences if sentence)

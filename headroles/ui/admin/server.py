@@ -1,4 +1,4 @@
-"""The one administration of this server.
+"""The one admin service of this server.
 
 It is kept by the module and not by ``st.cache_resource``: "Clear cache" in the app's menu must not
 make a second one, with a second queue and a second lock, while an analysis runs.
@@ -30,7 +30,7 @@ def gate() -> Gate:
     """The lock of the page. The first call writes the token into the log where there is no hash.
 
     Raises:
-        HeadrolesError: if the hash in the secrets is none, or the secrets cannot be read.
+        HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
     """
     key = (_folder(), _password_hash())
     with _making:
@@ -40,8 +40,8 @@ def gate() -> Gate:
 
 
 def print_sign_in_token() -> None:
-    """Let the token, where there is one, stand in the server's log from the first page on."""
-    with contextlib.suppress(HeadrolesError):  # the instructor's page says it; students go on
+    """Write the token, where there is one, into the server's log when the first page is opened."""
+    with contextlib.suppress(HeadrolesError):  # the instructor's page shows it; students go on
         gate()
 
 
@@ -49,7 +49,7 @@ def admin_service() -> admin.AdminService:
     """The instructor's actions on this server's data folder.
 
     Raises:
-        HeadrolesError: if the hash in the secrets is none, or the secrets cannot be read.
+        HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
         OSError: if the records of earlier jobs are in the way.
     """
 
@@ -58,15 +58,15 @@ def admin_service() -> admin.AdminService:
         folder = _folder()
         if folder not in _offices:
             _offices[folder] = admin.AdminService(lock, folder=folder)
-        _offices[folder].gate = lock  # another one after the password was changed
+        _offices[folder].gate = lock  # a new one after the password was changed
         return _offices[folder]
 
 
 def close() -> None:
     """Cancel every open analysis and forget what is known; for tests."""
     with _making:
-        for one in _offices.values():
-            one.close()
+        for office in _offices.values():
+            office.close()
         _offices.clear()
         _gates.clear()
 
@@ -85,7 +85,7 @@ def _password_hash() -> str | None:
         # There is a file, so somebody may have set a password: a token must not replace it.
         raise HeadrolesError(
             "The secrets file cannot be read, so nobody can sign in.",
-            hint="Mend .streamlit/secrets.toml: it must be valid TOML.",
+            hint="Fix .streamlit/secrets.toml: it must be valid TOML.",
         ) from error
     if not isinstance(section, Mapping) or "password_hash" not in section:
         return None

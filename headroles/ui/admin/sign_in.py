@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from headroles.admin import AdminService
 
 _WHERE = (
-    "No password is set on this server, so it takes a **one-time token**. The newest one stands "
-    "last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
+    "No password is set on this server, so it takes a **one-time token**. The newest one is "
+    "the last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
     "under *Manage app*, at the lower right of the app. A token works once."
 )
 
@@ -23,18 +23,18 @@ _WHERE = (
 def draw(office: AdminService) -> None:
     """Draw the form; a right secret puts a ticket into the session and starts the page anew."""
     desk.notice()
-    what = office.gate.needs
+    needs = office.gate.needs
     st.markdown(
-        _WHERE if what == "token" else "This page changes what all students see, so it is locked."
+        _WHERE if needs == "token" else "This page changes what all students see, so it is locked."
     )
     session = st.session_state[state.VISITOR]
     wait = office.gate.wait(session)
     with st.form("sign_in_form", border=True, width=460, clear_on_submit=True):
         st.text_input(
-            what.capitalize(),
+            needs.capitalize(),
             type="password",
             key=state.SECRET,
-            autocomplete="current-password" if what == "password" else "off",
+            autocomplete="current-password" if needs == "password" else "off",
         )
         st.form_submit_button(
             "Sign in",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -15,11 +15,11 @@ SECTIONS = (ANALYSE, LOOK, VERSIONS, AUDIT)
 
 key = Keys(__name__)
 TICKET = key("ticket", None)
-"""What an instructor's session shows at every action; None outside a sign-in."""
+"""What a session presents with every action; None when not signed in."""
 VISITOR = key("visitor", lambda: secrets.token_urlsafe(16))
 """A random name that tells this session from others where attempts to sign in are counted."""
 NOTICE = key("notice", None)
-"""What the page says about the last action: a :class:`Notice`, or None."""
+"""The outcome of the last action: a :class:`Notice`, or None."""
 CONFIRM = key("confirm", None)
 """What an instructor is asked to confirm: a :class:`Confirm`, or None."""
 PROSPECTS = key("prospects", dict)
@@ -44,7 +44,7 @@ LOOK_ROLE = key("look_role")
 LOOK_MAPS, LOOK_EXTENDED = key("look_maps"), key("look_extended_role")
 """Whether maps of its extended roles are shown, and of which one."""
 THRESHOLD, LOOK_CAP = key("threshold"), key("cap")
-"""What may be changed about it, a slider per analysis."""
+"""Its threshold and its cap, one slider per analysis."""
 VERSION, VERSION_MODEL, VERSION_ROLE = (
     key("version"), key("version_model"), key("version_role"),
 )  # fmt: skip
@@ -54,20 +54,20 @@ begin = key.begin
 
 
 class Notice(NamedTuple):
-    """The outcome of an action, said on the page that follows it."""
+    """The outcome of an action, shown on the page that follows it."""
 
-    kind: str
-    """``done`` or ``failed``."""
+    kind: Literal["done", "failed"]
+    """How it ended."""
     message: str
     """What happened, or what is wrong."""
     hint: str = ""
     """What to do about it, or what follows from it."""
     undo: Undo | None = None
-    """How to take it back, where that is possible."""
+    """How to undo it, where that is possible."""
 
 
 class Undo(NamedTuple):
-    """The way back from a write."""
+    """How to undo a write."""
 
     version: str
     """What was live before."""
@@ -78,16 +78,16 @@ class Undo(NamedTuple):
 
 
 class Confirm(NamedTuple):
-    """An action that waits for a yes. It holds what was looked at, not what is there now."""
+    """An action that waits for confirmation. It holds what was looked at, not what is live now."""
 
-    kind: str
-    """``write`` or ``restore`` or ``set_aside``."""
-    title: str
+    kind: Literal["write", "restore", "set_aside"]
     """What is going to be done."""
+    title: str
+    """The question."""
     lines: tuple[str, ...]
     """What will change, in words."""
     warnings: tuple[str, ...]
-    """What speaks against it."""
+    """Warnings about it."""
     subject: object
     """What the action takes: an entry, or (version, model)."""
     expecting: str
@@ -100,23 +100,23 @@ class Choice(NamedTuple):
     thresholds: tuple[tuple[str, float], ...]
     """(role key, threshold) of every role that is set by hand."""
     cap: int
-    """Most top heads a role."""
+    """Most top heads per role."""
 
 
 def sign_out(*, why: HeadrolesError | None = None) -> None:
-    """Forget the ticket and whatever waits for a yes; ``why`` is said above the form."""
+    """Forget the ticket and any action that waits; ``why`` is shown above the form."""
     st.session_state[TICKET] = None
     st.session_state[CONFIRM] = None
     st.session_state[NOTICE] = Notice("failed", why.message, why.hint) if why else None
 
 
 def set_notice(notice: Notice | None) -> None:
-    """Put the outcome of an action above the page, or take it away."""
+    """Show the outcome of an action above the page, or clear it."""
     st.session_state[NOTICE] = notice
 
 
 def ask(confirm: Confirm | None) -> None:
-    """Wait for a yes, or no longer."""
+    """Ask for confirmation, or stop asking."""
     st.session_state[CONFIRM] = confirm
 
 
@@ -136,25 +136,25 @@ def cap_key(job_id: str) -> str:
 
 
 def look_at(job_id: str) -> None:
-    """Show what a finished analysis found."""
+    """Show a finished analysis."""
     st.session_state[SECTION] = LOOK
     st.session_state[JOB] = job_id
 
 
 def chosen(job_id: str, first: Choice) -> Choice:
-    """What stands for a finished analysis; ``first`` where nothing was changed yet."""
+    """The present choice for a finished analysis; ``first`` where nothing was changed yet."""
     return st.session_state[CHOICES].setdefault(job_id, [first])[-1]
 
 
 def choose(job_id: str, choice: Choice) -> None:
-    """Change a threshold or the cap; the way back is kept."""
+    """Change a threshold or the cap; the change can be undone."""
     steps = st.session_state[CHOICES][job_id]
     if choice != steps[-1]:
         steps.append(choice)
 
 
 def undo_choice(job_id: str) -> None:
-    """Take the last change of a threshold or of the cap back."""
+    """Undo the last change of a threshold or of the cap."""
     steps = st.session_state[CHOICES][job_id]
     if len(steps) > 1:
         steps.pop()

@@ -1,4 +1,4 @@
-"""The live file, its last versions, and the way back to one of them."""
+"""The live file, its last versions, and restoring one of them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ def draw(desk: AdminSession) -> None:
     st.subheader("Earlier versions", anchor=False)
     if not versions:
         st.info(
-            "There is none yet. Whatever a write replaces is kept here, the last "
-            f"{store.versions.HISTORY} times."
+            "There are none yet. The last "
+            f"{store.versions.HISTORY} files that were replaced by a write are kept here."
         )
         return
     elements.html(
         table(
             ["Version", "Live since", "Models", "Size", "State"],
-            [[str(number), *_version_row(one)] for number, one in enumerate(versions, start=1)],
+            [
+                [str(number), *_version_row(version)]
+                for number, version in enumerate(versions, start=1)
+            ],
         )
     )
     _look(desk, versions)
@@ -96,11 +99,11 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
     digest = store.categories.file_digest(desk.office.categories)
     good = students_see(desk)
     since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
-    hint = since or "Students see no listed heads until it is mended."
+    hint = since or "Students see no listed heads until it is repaired."
     elements.show_error(
         HeadrolesError(fault.message, hint=f"{hint} Restore a version, or set the file aside.")
     )
-    newest = next((one for one in versions if not one.fault), None)
+    newest = next((version for version in versions if not version.fault), None)
     with st.container(horizontal=True):
         if newest:
             st.button(
@@ -122,7 +125,7 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
 
 
 def students_see(desk: AdminSession) -> Good | None:
-    """What students' pages go by; None where a damaged file has no good content behind it."""
+    """The content that students' pages use; None where a damaged file has no good version."""
 
     try:
         return store.categories.read_good(desk.office.categories)
@@ -169,9 +172,9 @@ def _set_aside(digest: str) -> state.Confirm:
 
 def _look(desk: AdminSession, versions: list[Version]) -> None:
     good = {
-        one.name: f"{number}: live since {jobs.moment(one.when)}"
-        for number, one in enumerate(versions, start=1)
-        if not one.fault
+        version.name: f"{number}: live since {jobs.moment(version.when)}"
+        for number, version in enumerate(versions, start=1)
+        if not version.fault
     }
     if not good:
         return
@@ -202,7 +205,7 @@ def _one_version(desk: AdminSession, name: str) -> None:
     st.markdown(f"**What restoring it would change for {jobs.model_name(model)}**")
     review_diff.overview(comparison, older[model])
     if not comparison.is_new and not comparison.nothing:
-        changed = next((key for key, one in comparison.roles.items() if not one.nothing), None)
+        changed = next((key for key, role in comparison.roles.items() if not role.nothing), None)
         key = review_role.choose_role(older[model], state.VERSION_ROLE, first=changed)
         review_diff.role(comparison, key)
     _restore_buttons(desk, name, model, live=live, older=older, digest=digest)
@@ -235,11 +238,11 @@ def _restore_buttons(
 ) -> None:
 
     lines, lost = entry_diff.file_sentences(live, older)
-    whole = state.Confirm(
+    restore_file = state.Confirm(
         "restore", "Restore the whole file?", tuple(lines), tuple(lost), (name, None), digest
     )
     alone, _ = entry_diff.file_sentences(live, {model: older[model]})
-    one = state.Confirm(
+    restore_model = state.Confirm(
         "restore",
         f"Restore {jobs.model_name(model)} alone?",
         (*alone, "Every other model stays as it is."),
@@ -255,16 +258,16 @@ def _restore_buttons(
             icon=":material/settings_backup_restore:",
             key="admin-restore_file",
             on_click=state.ask,
-            args=(whole,),
+            args=(restore_file,),
             disabled=is_same,
-            help="The live file already says exactly this." if is_same else "The whole file.",
+            help="The live file is already identical." if is_same else "The whole file.",
         )
         if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(
                 f"Only {jobs.model_name(model)} …",
                 key="admin-restore_model",
                 on_click=state.ask,
-                args=(one,),
+                args=(restore_model,),
                 disabled=live.get(model) == older[model],
                 help="The other models stay as they are.",
             )
@@ -278,15 +281,15 @@ def perform_restore(desk: AdminSession, confirm: state.Confirm) -> None:
 
     Raises:
         NotSignedInError, UnknownVersionError, StaleWriteError, DiskError, FileBusyError: as
-            :meth:`Administration.restore`.
+            :meth:`AdminService.restore`.
     """
     name, model = confirm.subject
     desk.office.restore(desk.ticket, name, model=model, expecting=confirm.expecting)
-    what = jobs.model_name(model) if model else "The file"
+    restored = jobs.model_name(model) if model else "The file"
     state.set_notice(
         state.Notice(
             "done",
-            f"{what} is as it was in that version.",
+            f"{restored} is as it was in that version.",
             "Students see it from their next click on. What it replaced is kept in the list.",
         )
     )
@@ -296,7 +299,7 @@ def perform_set_aside(desk: AdminSession, confirm: state.Confirm) -> None:
     """Move the damaged file into the history.
 
     Raises:
-        NotSignedInError, DiskError, FileBusyError: as :meth:`Administration.set_aside`.
+        NotSignedInError, DiskError, FileBusyError: as :meth:`AdminService.set_aside`.
     """
     desk.office.set_aside(desk.ticket)
     state.set_notice(

@@ -1,7 +1,7 @@
 // Streamlit pushes an entry into the browser's history whenever an address changes behind its
-// question mark. Going to a page then leaves two entries, and Back has to be pressed twice. Here
-// such a change completes the entry of the page, except that another prompt is one of its own: Back
-// brings the prompt before back.
+// question mark. Opening a page then leaves two entries, and Back has to be pressed twice. Here
+// such a change completes the page's entry, except that another prompt gets an entry of its own:
+// Back returns to the previous prompt.
 if (!window.headrolesHistory) {
   window.headrolesHistory = true;
   const push = window.history.pushState.bind(window.history);

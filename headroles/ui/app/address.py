@@ -4,8 +4,8 @@ A page's state is written into its address whenever the script has run. It is re
 session starts, and when the reader goes back or forward in the browser: in any other run the
 address that the browser sends along may be older than what was just clicked, and would undo it.
 
-Which names a page's address has is said in that page's ``link.py``; the entry script hands these
-tables over, so that the shell knows no page.
+The names in a page's address are listed in that page's ``link.py``; the entry script registers
+these tables, so that the shell knows no page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
 
 LONGEST_ADDRESS = 6_000
-"""Characters that stand in the browser's address at most: servers refuse a request line from about
+"""Most characters in the browser's address: servers refuse a request line from about
 8,000 on, and reloading the page must not fail."""
 
 _ONE_ENTRY = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ _tables: dict[str, tuple[Row, ...]] = {}
 
 
 def register(tables: Mapping[str, tuple[Row, ...]]) -> None:
-    """Take {path of a page: the table of its address}; a page without one is opened by no link."""
+    """Register {path of a page: the table of its address}; no link opens a page without one."""
     _tables.update(tables)
 
 
@@ -48,7 +48,7 @@ def draw() -> None:
 
 
 def read(page: str) -> None:
-    """Take over what the address of a page says, where this is a moment to read it."""
+    """Put a page's address into the session: when a session starts, or the reader goes back."""
     session.begin()
     now = st.session_state
     now[session.PAGE] = page
@@ -64,7 +64,7 @@ def read(page: str) -> None:
 
 
 def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
-    """Put every value into its place; what the page does not show is checked all the same."""
+    """Put every value in its place; values that the page does not show are checked too."""
     table, errors = _tables[page], []
     own = {row.name for row in table}
     for row in (*table, *(row for row in _vocabulary() if row.name not in own)):
@@ -75,10 +75,10 @@ def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
             value = link.ABSENT
         if row.name not in own:
             continue
-        said = value is not link.ABSENT
-        if said or row.first is not link.KEEP:
-            row.take(value if said else row.first)
-        if leads and said and row.leads_to:
+        is_given = value is not link.ABSENT
+        if is_given or row.first is not link.KEEP:
+            row.take(value if is_given else row.first)
+        if leads and is_given and row.leads_to:
             st.session_state[session.NAVIGATE_TO] = row.leads_to
     return errors
 
@@ -89,12 +89,12 @@ def _went_back() -> bool:
 
 
 def check(layers: int, heads: int) -> None:
-    """Say so if the session's head is none of the model's, now that its shape is known."""
+    """Warn if the model does not have the session's head, now that its shape is known."""
     head = st.session_state[session.HEAD]
     if head is not None and not (head.layer < layers and head.head < heads):
         session.forget_head()
         session.link_errors([UnknownHeadError(head.label, layers=layers, heads=heads)])
-        st.rerun()  # the sentence stands above the page
+        st.rerun()  # the warning is drawn above the page
 
 
 # ------------------------------------------------------------------ into the address
@@ -106,7 +106,7 @@ def _query(page: str) -> dict[str, str]:
 
 
 def query(page: str) -> dict[str, str]:
-    """What the address of a page says of the session; nothing on pages that no link opens.
+    """A page's address, from the session; empty for pages that no link opens.
 
     Prompts that make it longer than :data:`LONGEST_ADDRESS` are left out.
     """
@@ -118,7 +118,7 @@ def query(page: str) -> dict[str, str]:
 
 
 def write(page: str) -> None:
-    """Let the address of a page say what it shows. This starts no run."""
+    """Write what a page shows into its address. This starts no run."""
     ours = {name for row in _vocabulary() for name in (row.name, row.old)}
     wanted = query(page)
     present = {name: st.query_params.get_all(name) for name in st.query_params}
@@ -126,8 +126,8 @@ def write(page: str) -> None:
         name: [value] for name, value in wanted.items()
     }:
         return
-    others = {name: values for name, values in present.items() if name not in ours}
-    st.query_params.from_dict({**others, **wanted})
+    foreign = {name: values for name, values in present.items() if name not in ours}
+    st.query_params.from_dict({**foreign, **wanted})
 
 
 def lead(page: str) -> None:
@@ -137,9 +137,7 @@ def lead(page: str) -> None:
 
 
 def shared() -> tuple[str, HeadrolesError | None]:
-    """What stands behind the question mark of the link to what is shown, and why it is too long to
-    be shared, if it is.
-    """
-    whole = link.encode(_query(st.session_state[session.PAGE]))
+    """The query of the link to what is shown, and an error if it is too long to share."""
+    query = link.encode(_query(st.session_state[session.PAGE]))
     here = (st.context.url or "").partition("?")[0]
-    return whole, link.too_long_to_share(f"{here}?{whole}")
+    return query, link.too_long_to_share(f"{here}?{query}")

@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What the model says to one prompt, and every head's numbers on it."""
+    """One prompt run through the model, with every head's numbers on it."""
 
     run: PromptRun
     scores: PromptScores
     num_kv_heads: int
-    """Key/value heads a layer of the model."""
+    """Key/value heads per layer of the model."""
     precision: str = "float32"
-    """The numbers that the model ran in: ``float32`` or ``bfloat16``."""
+    """The precision that the model ran in: ``float32`` or ``bfloat16``."""
 
 
 class Reference(NamedTuple):
-    """What is known of a model's heads beforehand."""
+    """What is known about a model's heads beforehand."""
 
     entry: ModelEntry | None
     """The stored analysis, or None where there is none to use."""
     thresholds: dict[str, float]
     """The threshold of every scored role: calibrated, or provisional without an entry."""
     backup_since: datetime | None = None
-    """UTC: since when the version was live that stands in for a damaged file; None if none does."""
+    """UTC: when the version that replaces a damaged file went live; None if the file is fine."""
 
 
 MOST_MODELS = 2
-"""Models that are in memory together: each may take half a gigabyte and more."""
+"""Most models in memory together: each may take half a gigabyte or more."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -73,7 +73,7 @@ def _download(model: str, *, progress: Callable[[int, int], None]) -> None:
 
 
 class _Kept(NamedTuple):
-    """An answer as it is kept: its attention takes half the room."""
+    """An answer as it is kept: its attention takes half the space."""
 
     encoding: Encoding
     next_tokens: tuple[NextToken, ...]
@@ -104,7 +104,7 @@ def answer(model: str, prompt: str) -> Answer:
 
 @st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
 def _cached_run(model: str, prompt: str) -> _Kept:
-    """The pass itself; a long prompt alone may take 80 MB on a model of GPT-2 small's size."""
+    """Run the model once; cached. A long prompt may take 80 MB on a model of GPT-2 small's size."""
     import_libraries()
 
     with models_in_memory().borrow(model) as loaded:
@@ -121,8 +121,8 @@ _importing = threading.Lock()
 def import_libraries() -> None:
     """Import transformers, one session at a time.
 
-    Its package replaces itself while it is imported, so a second thread that asks for a name of it
-    at that moment gets an ImportError.
+    Its package replaces itself while it is imported, so a second thread that looks up a name in
+    it at that moment gets an ImportError.
     """
     _yield_before_import()
     with _importing:
@@ -163,19 +163,19 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
     """
 
-    found = stored(model)
-    entry = found.entry
+    analysis = stored(model)
+    entry = analysis.entry
     if (entry.num_layers, entry.num_heads) != shape:
         raise CategoriesBrokenError(
             paths.CATEGORIES.name,
             why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
             f"{entry.num_layers} of {entry.num_heads}.",
         )
-    return found
+    return analysis
 
 
 def stored(model: str) -> Reference:
-    """The same, whatever the model's shape is: for pages that do not run it.
+    """The stored analysis whatever the model's shape, for pages that do not run the model.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
@@ -188,6 +188,6 @@ def stored(model: str) -> Reference:
 
 
 def provisional() -> Reference:
-    """What is used where there is no analysis: no listed heads, thresholds that nobody measured."""
+    """What is used without an analysis: no listed heads, and thresholds that were not measured."""
 
     return Reference(None, dict(verdicts.DEFAULT_THRESHOLDS))

@@ -34,7 +34,7 @@ export default function ({ data, parentElement }) {
   const box = parentElement.querySelector("input");
   const link = whole(data.query);
   if (box.value !== link) {
-    // Another state: what was said is about the link before.
+    // The state has changed: the message is about the previous link.
     box.value = link;
     box.hidden = true;
     said.textContent = "";

@@ -1,7 +1,7 @@
 """The button that copies the link to what is shown.
 
 Only the browser may write to the clipboard, and only on a click, so the button is a small component
-of its own. Where the browser refuses, the link stands in a box, chosen and ready to be copied.
+of its own. Where the browser refuses, the link appears in a box, selected and ready to copy.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def buttons(offered: Iterable[File]) -> None:
 
 
 def about(words: str) -> None:
-    """What the files are, and what every one of them says of itself."""
-    origin = "CSV and JSON say which model, revision, prompt and tokens they are of."
+    """What the files are, and the origin that each of them states."""
+    origin = "CSV and JSON files state their model, revision, prompt and tokens."
     st.caption(f"{words} {origin}")
     if not files.can_draw():
         st.caption(_NO_PICTURES)

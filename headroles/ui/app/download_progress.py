@@ -1,4 +1,4 @@
-"""While a model's files are on their way: how many bytes are here, and what to do meanwhile."""
+"""The progress of a model's download, and what to do meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headroles.models import Fetch
 
 GRACE = 0.4
-"""Seconds in which a small download, or a quick no, ends without a bar."""
+"""Seconds in which a small download, or a quick failure, ends without a bar."""
 BEAT = 0.5
 """Seconds between two looks at a download."""
 
@@ -54,7 +54,7 @@ def _draw(fetch: Fetch) -> None:
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
             f"<b>Downloading {escape(CATALOGUE[model].name)}</b>"
-            '<div class="hr-small">It is needed once, and then stays on this server for everybody. '
+            '<div class="hr-small">It is downloaded once, then stays on this server for everybody. '
             "The download goes on while you look at something else.</div>"
         )
         st.fragment(_bar, run_every=BEAT)(fetch)

@@ -90,7 +90,7 @@ def how_to_read() -> None:
     with st.popover("How to read a bar", icon=":material/help:"):
         bar_legend()
         st.markdown(
-            "**The bar** says how much of its attention a head puts where its role predicts, "
+            "**The bar** shows how much of its attention a head puts where its role predicts, "
             "averaged over the tokens where the role can show: from 0% to 100%.\n\n"
             "**The thick tick** is *chance*: what a head would get on this very prompt if it "
             "spread its attention evenly over all tokens so far.\n\n"

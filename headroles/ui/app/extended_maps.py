@@ -23,9 +23,9 @@ LEGEND = (
     '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>'
     '<span><i class="hr-key hr-key-ring"></i> <i class="hr-key hr-key-dot"></i>'
     "a listed head of the role</span>{papers}</div>"
-    '<div class="hr-small">Percent where a role is a share; logits, with their sign, where it is '
-    "what a head writes: +1 makes the token 2.7 times as likely against the others, −1 that much "
-    "less likely. Shades are each map's own.</div>"
+    '<div class="hr-small">Roles that are shares are in percent; roles about what a head writes '
+    "are in logits, with their sign: +1 makes the token 2.7 times as likely relative to the "
+    "others, −1 that much less likely. Each map has its own shading.</div>"
 )
 ON_PROMPT = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
@@ -52,7 +52,7 @@ def _stored(entry: ModelEntry) -> None:
 
 
 def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
-    """Maps of the roles that attention can show; the others say why not."""
+    """Maps of the roles that attention can show; the others explain why not."""
     st.subheader("Extended roles on this prompt", anchor=False)
     elements.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
@@ -77,41 +77,45 @@ def _card_on_prompt(stored: StoredRole, run: PromptRun) -> None:
         where_to_test()
         return
     named = extended_roles.by_papers(run.model_name, role)
-    found = extended_roles.on_prompt(stored, run, papers=named)
-    said = found.why_nobody or found.sentence
-    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
-    _chart(found, key=f"app-prompt_map_{role.key}", alt_text=f"{role.name}: {said}")
+    role_map = extended_roles.on_prompt(stored, run, papers=named)
+    sentence = role_map.why_nobody or role_map.sentence
+    elements.html(f'<p class="hr-explain"><b>{escape(sentence)}</b></p>')
+    _chart(role_map, key=f"app-prompt_map_{role.key}", alt_text=f"{role.name}: {sentence}")
     far = ""
-    if found.unjudged:
-        far = f" For {count(found.unjudged, 'head')} that look far back it is too short to tell."
+    if role_map.unjudged:
+        far = (
+            f" For {count(role_map.unjudged, 'head')} that look far back, it is too short to tell."
+        )
     own = " (of the heads' own distances, on average)" if stored.profile else ""
-    even = "" if found.chance is None else f"an even spread {found.chance:.0%}{own}, "
+    even = "" if role_map.chance is None else f"an even spread {role_map.chance:.0%}{own}, "
     elements.html(
         f'<div class="hr-small">Attention on {escape(role.looks_at)}: {even}threshold '
-        f"{found.threshold:.0%}. A head is active clearly over both.{far}</div>"
+        f"{role_map.threshold:.0%}. A head is active when it is clearly above both.{far}</div>"
     )
 
 
 def where_to_test() -> None:
     """The way to a test of what a head writes on the present prompt."""
-    said = "To test it on this prompt, switch the head off and look at what changes"
-    elements.html(f'<p class="hr-small">{said} in the Knock-out lab.</p>')
+    advice = "To test it on this prompt, knock the head out and see what changes,"
+    elements.html(f'<p class="hr-small">{advice} in the Knock-out lab.</p>')
 
 
 def of_papers(model: str) -> None:
     """Without an analysis: the heads that papers name for the extended roles, if any do."""
     named = {
-        role.name: (role, found)
+        role.name: (role, heads)
         for role in EXTENDED_ROLES.values()
-        if (found := extended_roles.by_papers(model, role))
+        if (heads := extended_roles.by_papers(model, role))
     }
     if not named:
         return
-    elements.html('<p class="hr-explain">Papers name these heads of the model for them:</p>')
+    elements.html(
+        '<p class="hr-explain">Papers name these heads of this model for the extended roles:</p>'
+    )
     rows = [
         [name, head.label, f"From the literature, not measured here: {source}."]
-        for name, (_, found) in named.items()
-        for head, source in found.items()
+        for name, (_, heads) in named.items()
+        for head, source in heads.items()
     ]
     elements.html(table(["Role", "Head"], rows, notes=True))
 
@@ -122,8 +126,8 @@ def _heading(role: Role) -> None:
 
 
 def _not_measured(stored: StoredRole) -> None:
-    said = f"Not measured for this model: {stored.category.not_measured}"
-    elements.html(f'<p class="hr-asleep">{escape(said)}</p>')
+    reason = f"Not measured for this model: {stored.category.not_measured}"
+    elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
 
 
 def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = True) -> None:
@@ -134,10 +138,10 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
         _not_measured(stored)
         return
     named = extended_roles.by_papers(model, role)
-    found = head_maps.stored_map(stored, papers=named)
-    elements.html(f'<p class="hr-explain"><b>{escape(found.sentence)}</b></p>')
-    alt_text = f"{role.name}: {found.sentence}"
-    _chart(found, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
+    role_map = head_maps.stored_map(stored, papers=named)
+    elements.html(f'<p class="hr-explain"><b>{escape(role_map.sentence)}</b></p>')
+    alt_text = f"{role.name}: {role_map.sentence}"
+    _chart(role_map, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
     out_of = escape(extended_roles.out_of(stored))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
@@ -150,12 +154,12 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
             st.caption(f"{head.label} is {head_records.PAPERS}: {plain(source)}")
 
 
-def _chart(found: RoleMap, *, key: str, alt_text: str, clickable: bool = True) -> None:
+def _chart(role_map: RoleMap, *, key: str, alt_text: str, clickable: bool = True) -> None:
     """The map of one role; a click leads to the head's close-up."""
     elements.chart(
         charts.heads.head_map(
-            found.records,
-            charts.share_title(found.role),
+            role_map.records,
+            charts.share_title(role_map.role),
             opened=st.session_state[session.HEAD] if clickable else None,
             clickable=clickable,
             small=True,

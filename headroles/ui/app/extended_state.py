@@ -7,8 +7,9 @@ import streamlit as st
 from headroles.ui.app.keys import Keys
 
 key = Keys(__name__)
+# widget keys
 SHOWN = key("extended_roles")
-"""Whether the extended roles are shown (a widget's key)."""
+"""Whether the extended roles are shown."""
 
 
 def shown() -> bool:

@@ -1,7 +1,7 @@
-"""A file that a page offers: its name, and how it is made. What each page offers is said there.
+"""A file that a page offers: its name, and how it is made. Each page lists its own files.
 
 A file is made when its button is pressed, on another thread than the page's: what it needs is
-bound beforehand, and nothing of the session is read then.
+bound beforehand, and nothing is read from the session then.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class File(NamedTuple):
     """One file that a page offers."""
 
     label: str
-    """What the button says."""
+    """The label of its button."""
     name: str
     """The file's name: project, model, and what it is."""
     mime: str
-    """Its type."""
+    """Its media type."""
     make: Callable[[], bytes]
     """Makes its content."""
 
@@ -44,7 +44,7 @@ class File(NamedTuple):
 
 
 def file_name(model: str, what: str, ending: str) -> str:
-    """A name that every system takes.
+    """A file name that every system accepts.
 
     >>> file_name("org/Model 1", "L1H3 induction", "csv")
     'headroles_org-Model-1_L1H3-induction.csv'
@@ -74,12 +74,12 @@ def _revision(model: str) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """A text as it is written into a file."""
-    # Half a character, which no text can hold, may come from a token.
+    """A text as bytes for a file."""
+    # A token may hold half a character, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace")
 
 
-# ------------------------------------------------------------------ Head map
+# ------------------------------------------------------------------ tables and pictures
 
 
 def table_csv(make: Callable[[], Table]) -> bytes:

@@ -1,9 +1,9 @@
-"""What an address can say, name by name: how a value is read, written, and kept in the session.
+"""The names of an address: how each value is read, written, and kept in the session.
 
 Each page has a table of :class:`Row` in its ``link.py``; :mod:`headroles.ui.app.address` goes
-through it in one loop. An address says only what differs from what a page shows anyway, so that it
-stays short enough to be sent. Whatever comes *from* an address was written by anybody: it is
-checked like typed input, and nothing in it is ever taken for a path or loaded from the network.
+through it in one loop. An address holds only what differs from what a page shows anyway, so that it
+stays short enough to be sent. Anybody may have written an address: its values are checked
+like typed input, and none of them is ever taken for a path or loaded from the network.
 What cannot be used is named in a sentence.
 
 >>> to_query((PROMPT, HEAD), {"prompt": "The cat sat.", "head": Head(1, 3)})
@@ -30,11 +30,11 @@ from headroles.types import Head
 from headroles.ui.app import session
 
 LONGEST = 2_000
-"""Characters of an address that every browser, mail program and chat takes."""
+"""The longest address, in characters, that every browser, mail program and chat accepts."""
 MOST_HEADS = 64
-"""Heads that a link names together."""
+"""Most heads in one link."""
 MOST_UNKNOWN = 5
-"""Unknown names that are said one by one."""
+"""Most unknown names that get a warning each."""
 VIEWS = ("listed", "all", "reference")
 """Listed heads, all heads on this prompt, all heads in the reference scores."""
 FOREIGN = re.compile(
@@ -43,12 +43,12 @@ FOREIGN = re.compile(
 """Names that trackers, mail programs and Streamlit's own frames put into any address."""
 
 KEEP = object()
-"""The first value of a row whose place in the session stays as it is unless a link says more."""
+"""The first value of a row whose session key stays as it is unless a link sets it."""
 ABSENT = object()
-"""What an address says of a name that it does not hold."""
+"""The value of a name that is not in the address."""
 
 _TYPED = "\n\r\t"
-"""The control characters that a text box gives."""
+"""The control characters that a text box can produce."""
 _LAYER = re.compile("[0-9]{1,3}")
 
 Query = Mapping[str, "str | Sequence[str]"]
@@ -68,7 +68,7 @@ class Row(NamedTuple):
     name: str
     """The name in the address."""
     key: str | None
-    """The session key; None for a name that is only understood."""
+    """The session key; None for a name that is only read."""
     what: str
     """What it is called in a sentence."""
     read: Callable[[str], object]
@@ -76,23 +76,23 @@ class Row(NamedTuple):
     write: Callable[[object], str] = str
     """Value to text."""
     first: object = None
-    """What the page shows when the address does not say; such a value is left out of it."""
+    """What the page shows without the name; such a value is left out of the address."""
     old: str = ""
-    """The name in links of before."""
+    """The name in older links."""
     put: Callable[[object], None] | None = None
     """Puts a value into the session, where that changes more than the key."""
     get: Callable[[], object] | None = None
-    """Takes it from there, where the key alone does not say; None is not written."""
+    """Reads the value, where the key alone is not enough; None is not written."""
     leads_to: str | None = None
-    """The page to which a link to the app itself leads that says this."""
+    """The page that a link to the app itself opens when it has this name."""
     written: bool = True
-    """Whether the page's address says it; otherwise it is only understood."""
+    """Whether it is written into the page's address; otherwise it is only read."""
 
     def value_in(self, query: Query) -> object:
-        """What an address says; :data:`ABSENT` if it does not hold the name, or nothing new.
+        """The value in an address; :data:`ABSENT` if the name is missing, or has nothing new.
 
         Raises:
-            LinkError: if that cannot be used.
+            LinkError: if the value cannot be used.
         """
         values = [value for name in (self.name, self.old) for value in _all(query.get(name, ()))]
         if not values:
@@ -109,7 +109,7 @@ class Row(NamedTuple):
         comma = "," if len(values) == 1 and not named else ""
         return LinkError(
             f"The link names a {self.what}{comma}{named} {fault.why}",
-            hint=f"The page shows what it would without it. {fault.hint}",
+            hint=f"The page ignores it. {fault.hint}",
             value=values[0] if len(values) == 1 else list(values),
         )
 
@@ -121,7 +121,7 @@ class Row(NamedTuple):
             st.session_state[self.key] = value
 
     def value(self) -> object:
-        """What the session says."""
+        """The value in the session."""
         return self.get() if self.get else st.session_state.get(self.key, self.first)
 
 
@@ -160,18 +160,18 @@ def read_prompt(text: str) -> str:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in _TYPED:
             raise Unusable(
                 f"which holds the control character U+{ord(character):04X}.",
-                "Type the sentence anew.",
+                "Type the sentence again.",
             )
     return text
 
 
 def read_head(text: str) -> Head:
-    """A head in any way that people write one."""
+    """A head, in any of the ways that people write it."""
     try:
         return Head.parse(text)
     except UnknownHeadError:
         raise Unusable(
-            "which is no head.", "A head is written as layer and head, for example L1H3."
+            "which is not a head.", "A head is written as layer and head, for example L1H3."
         ) from None
 
 
@@ -183,7 +183,7 @@ def one_of(names: Iterable[str], them: str) -> Callable[[str], str]:
         if text in names:
             return text
         raise Unusable(
-            f"which there is not.{near_match(text, names)}", f"The {them} are {', '.join(names)}."
+            f"which does not exist.{near_match(text, names)}", f"The {them} are {', '.join(names)}."
         )
 
     return read
@@ -215,7 +215,7 @@ def read_heads(text: str) -> tuple[Head, ...]:
 
 def _read_layer(text: str) -> int:
     if not _LAYER.fullmatch(text):
-        raise Unusable("which is no layer.", "A layer is a number from 0 up, for example 3.")
+        raise Unusable("which is not a layer.", "A layer is a number from 0 up, for example 3.")
     return int(text)
 
 
@@ -233,7 +233,7 @@ def _prompt_that_runs() -> str | None:
     return prompt if prompt.strip() else None
 
 
-# The model always stands in the address, so that none says nothing at all.
+# The model is always in the address, so that no address is empty.
 MODEL = Row("model", session.MODEL, "model", read_model, first=KEEP, old="m", put=session.use_model)
 PROMPT = Row(
     "prompt", session.PROMPT, "prompt", read_prompt, first=DEFAULT_PROMPT, old="p",
@@ -250,14 +250,14 @@ HIDE_RESTING = Row(
     first=False, old="x",
 )  # fmt: skip
 LAYER = Row("layer", None, "layer", _read_layer, old="l")
-"""No page shows a layer any more; links of before may name one."""
+"""No page shows a layer any more; older links may name one."""
 
 
 # ------------------------------------------------------------------ whole addresses
 
 
 def to_query(rows: Iterable[Row], values: Mapping[str, object]) -> dict[str, str]:
-    """What stands behind the question mark, in the order of the rows.
+    """The query of an address, in the order of the rows.
 
     Args:
         rows: the page's table.
@@ -271,27 +271,27 @@ def to_query(rows: Iterable[Row], values: Mapping[str, object]) -> dict[str, str
 
 
 def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
-    """A sentence for every name that no page knows; those of trackers are passed over."""
+    """An error for every name that no page knows; names of trackers are ignored."""
     rows = list(rows)
     known = {name for row in rows for name in (row.name, row.old) if name}
     unknown = [name for name in query if name not in known and not FOREIGN.fullmatch(name.lower())]
     errors = [
         LinkError(
-            f"The link says “{_printable(name)}”, which no page knows."
+            f"The link contains “{_printable(name)}”, which no page knows."
             f"{near_match(name.lower(), [row.name for row in rows])}",
-            hint="The page shows what it would without it.",
+            hint="The page ignores it.",
             value=name,
         )
         for name in unknown[:MOST_UNKNOWN]
     ]
     if more := unknown[MOST_UNKNOWN:]:
-        said = f"The link says {len(more):,} more that no page knows."
-        errors.append(LinkError(said, hint="The page does without.", value=more))
+        message = f"The link contains {len(more):,} more names that no page knows."
+        errors.append(LinkError(message, hint="The page ignores them.", value=more))
     return errors
 
 
 def encode(query: Mapping[str, str]) -> str:
-    """What stands behind the question mark, as it is sent.
+    """A query as it is sent.
 
     >>> encode({"model": "demo", "prompt": "A & B"})
     'model=demo&prompt=A%20%26%20B'
@@ -300,7 +300,7 @@ def encode(query: Mapping[str, str]) -> str:
 
 
 def too_long_to_share(address: str) -> LinkError | None:
-    """A sentence about an address that some programs would cut off; None if it is short enough."""
+    """An error about an address that some programs would cut off; None if it is short enough."""
     if len(address) <= LONGEST:
         return None
     return LinkError(

@@ -1,4 +1,4 @@
-"""What could not be used of a link, above the page, until it is dismissed."""
+"""Warnings about a link, above the page, until they are dismissed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from headroles.ui.app import elements, session
 
 
 def draw() -> None:
-    """Draw a note for every such value; its place is always there, so that nothing below moves."""
+    """Draw a warning per value; their place is always there, so that nothing below moves."""
     place = st.empty()
     errors = st.session_state[session.LINK_ERRORS]
     if not errors:

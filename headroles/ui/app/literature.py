@@ -1,4 +1,4 @@
-"""What papers say of a model that was not analysed here, held against the prompt."""
+"""What papers say about a model that was not analysed here, compared with the prompt."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ _CHOSEN = Keys(__name__)("head_of_papers")
 """The key of the chips."""
 
 
-def summary(found: Answer) -> dict[str, list[dict[str, object]]]:
+def summary(answer: Answer) -> dict[str, list[dict[str, object]]]:
     """The named heads by scored role, judged on the prompt; empty where no paper names any."""
 
     try:
         return verdicts.summarize_literature(
-            verdicts.literature_entry(found.run.model_name), found.scores
+            verdicts.literature_entry(answer.run.model_name), answer.scores
         )
     except UnknownHeadError:  # another model under the same name
         return {}
 
 
-def heads(found: Answer) -> dict[str, frozenset[Head]]:
+def heads(answer: Answer) -> dict[str, frozenset[Head]]:
     """The named heads by scored role."""
     return {
         key: frozenset(Head(int(row["layer"]), int(row["head"])) for row in rows)
-        for key, rows in summary(found).items()
+        for key, rows in summary(answer).items()
     }
 
 
-def draw(found: Answer) -> None:
-    """The heads that papers name, each with its source; nothing where no paper speaks of them."""
-    named = summary(found)
+def draw(answer: Answer) -> None:
+    """The heads that papers name, each with its source; nothing where no paper names any."""
+    named = summary(answer)
     if not named:
         return
     st.markdown("**Heads from the literature**")
     st.caption(
-        "Papers name these heads of this model. Nobody has measured them here: “active” goes by "
-        "provisional thresholds, and a head that a paper names for its effect on the output need "
-        "not show the role's pattern."
+        "Papers name these heads of this model. They have not been measured here: “active” goes "
+        "by provisional thresholds, and a head that a paper names for its effect on the output "
+        "need not show the role's pattern."
     )
     chips(named)
     rows = [
@@ -67,11 +67,11 @@ def draw(found: Answer) -> None:
     elements.html(html.table(headers, rows, notes=True))
 
 
-def draw_others(found: Answer, head: Head) -> None:
+def draw_others(answer: Answer, head: Head) -> None:
     """On the close-up of a head: the way to the other heads that papers name."""
     named = {
         key: [row for row in rows if row["label"] != head.label]
-        for key, rows in summary(found).items()
+        for key, rows in summary(answer).items()
     }
     if any(named.values()):
         elements.html('<p class="hr-explain">Others that papers name in this model:</p>')

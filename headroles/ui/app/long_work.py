@@ -33,11 +33,11 @@ TICK = 0.1
 MOST_BYTES = 200_000_000
 """What the kept results may take; one head of a 50,000-token model takes 50 MB."""
 SMALL = 10_000
-"""Bytes that a result counts for where nobody says."""
+"""Bytes that a result counts for where no size is given."""
 
 
 class Kept:
-    """Results by name; the ones that were not asked for the longest go first."""
+    """Results by name; the least recently used are dropped first."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most, self._lock = most, threading.Lock()
@@ -66,12 +66,12 @@ def kept() -> Kept:
 
 
 class Plan(NamedTuple):
-    """What has to be done."""
+    """The steps of a piece of work."""
 
     steps: Sequence[Callable[[], Any]]
     """The steps, in order."""
     finish: Callable[[list], Any] = list
-    """Makes the result of what the steps gave."""
+    """Makes the result from the results of the steps."""
 
 
 @dataclass
@@ -79,11 +79,11 @@ class Work:
     """The work behind one part of a page, in a session."""
 
     name: Hashable
-    """What it is about; another name is other work."""
+    """What the work is about; another name means different work."""
     plan: Plan | None = None
     """None until it is made."""
     done: list[Any] = field(default_factory=list)
-    """[step] what the steps gave so far."""
+    """[step] the results of the steps so far."""
     stopped: bool = False
     """Whether the reader stopped it."""
     error: HeadrolesError | None = None
@@ -122,11 +122,11 @@ def run(
     Args:
         part: the part of the page, which is part of widget keys; it has one work at a time.
         name: what tells the result from all others of the part.
-        plan: says what has to be done, and how the result is made of it.
+        plan: makes the steps, and the function that makes the result.
         doing: what is being done, for the bar.
-        show: draws (what the steps gave so far, False), and at last (the result, True); None where
+        show: draws (results of the steps so far, False), and at last (the result, True); None where
             a part of the steps makes no sense.
-        show_error: says why it cannot go on, and what to do.
+        show_error: shows why it cannot go on, and what to do.
         size: bytes of the result.
     """
     if (result := kept().get((part, name))) is None:
@@ -184,7 +184,7 @@ def _unfinished(
     show: Callable[[Any, bool], None] | None,
     show_error: Callable[[HeadrolesError], None],
 ) -> None:
-    """The bar of work that goes on, or why it does not, and what there is so far."""
+    """The bar of work in progress, or why it stopped, and the results so far."""
     if work.is_open:
         st.fragment(_busy, run_every=TICK)(part, work, doing, show)
         return
@@ -213,7 +213,7 @@ def _busy(
     """The part of the page that the timer runs."""
     if work.is_open:
         with st.container(key=f"app-busy_{part}", horizontal=True, vertical_alignment="center"):
-            bar = st.progress(*_said(work, doing))
+            bar = st.progress(*_progress(work, doing))
             st.button(
                 "Stop",
                 icon=":material/stop_circle:",
@@ -221,14 +221,14 @@ def _busy(
                 args=(work, True),
                 key=f"app-stop_{part}",
             )
-        _go_on(work, on_step=lambda: bar.progress(*_said(work, doing)))
+        _go_on(work, on_step=lambda: bar.progress(*_progress(work, doing)))
     if not work.is_open:
         st.rerun()  # the page draws the rest, without a timer
     if show is not None and work.done:
         show(list(work.done), False)
 
 
-def _said(work: Work, doing: str) -> tuple[float, str]:
+def _progress(work: Work, doing: str) -> tuple[float, str]:
     return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
 
 

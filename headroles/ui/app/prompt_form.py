@@ -12,7 +12,7 @@ from headroles.view.html import plain, shorten
 
 
 def draw() -> None:
-    """Draw the form. The chips are submit buttons of it, so they see text that was not run yet."""
+    """Draw the form. The chips are submit buttons, so they see text that has not been run yet."""
     with st.form("prompt_form", border=True):
         box("Your sentence", "Type a sentence, or take one of the examples below.", key=session.BOX)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -30,7 +30,7 @@ def draw() -> None:
 
 
 def folded(*, key: str) -> None:
-    """The same form behind a line that says which prompt is run, for pages about its heads."""
+    """The same form, folded behind a line with the prompt, for pages about its heads."""
     prompt = " ".join(st.session_state[session.PROMPT].split())
     label = f"On the prompt “{plain(shorten(prompt, limit=70))}”"
     with st.expander(label, icon=":material/edit_note:", key=key):
@@ -38,12 +38,12 @@ def folded(*, key: str) -> None:
 
 
 def box(label: str, placeholder: str, *, key: str) -> None:
-    """A box for a sentence; what was typed outlives a visit to another page."""
+    """A box for a sentence; typed text outlives a visit to another page."""
     st.text_area(label, key=key, height=96, placeholder=placeholder, persist_state="session")
 
 
 def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:
-    """The button that runs what stands in the box of its form."""
+    """The button that runs the text in the box of its form."""
     st.form_submit_button(
         label,
         type="primary",

@@ -1,4 +1,4 @@
-"""Asking the model, and the file: what cannot be had is said on the page, with the way out."""
+"""Running the model and reading its analysis; errors are shown on the page, with a way out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from headroles.view import html
 
 
 def run(prompt: str | None = None) -> caches.Answer | None:
-    """Run the prompt, or a second one; None, with the reason said, if it cannot be run.
+    """Run the prompt, or a second one; None, with the reason shown, if it cannot be run.
 
-    The reason may be that the model is still on its way: then its download is shown.
+    While the model is being downloaded, its progress is shown.
     """
     model, is_second = st.session_state[session.MODEL], prompt is not None
     prompt = st.session_state[session.PROMPT] if prompt is None else prompt
@@ -25,13 +25,13 @@ def run(prompt: str | None = None) -> caches.Answer | None:
             st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
             st.skeleton(height=420),
         ):
-            found = caches.answer(model, prompt)
+            answer = caches.answer(model, prompt)
     except HeadrolesError as error:
         show_model_error(error)
         return None
-    if found.precision != "float32" and not is_second:
+    if answer.precision != "float32" and not is_second:
         st.caption(html.precision_sentence(name))
-    return found
+    return answer
 
 
 def model_is_local() -> bool:
@@ -44,13 +44,13 @@ def model_is_local() -> bool:
 
 
 def show_model_error(error: HeadrolesError) -> None:
-    """Say why the model cannot be asked, with the ways out."""
+    """Show why the model cannot be run, with the ways out."""
     elements.show_error(error)
     _ways_out(st.session_state[session.MODEL])
 
 
 def _ways_out(model: str) -> None:
-    """What can be done where a model other than the bundled one cannot be had."""
+    """What to do where a model other than the bundled one is not available."""
     if CATALOGUE[model].is_bundled:
         return
     with st.container(horizontal=True):
@@ -69,9 +69,9 @@ def _ways_out(model: str) -> None:
         )
 
 
-def reference_or_provisional(found: caches.Answer) -> caches.Reference:
-    """The stored analysis; without one, the reason is said and provisional thresholds serve."""
-    layers, heads = found.scores.resting.shape
+def reference_or_provisional(answer: caches.Answer) -> caches.Reference:
+    """The stored analysis; without one, the reason is shown and provisional thresholds are used."""
+    layers, heads = answer.scores.resting.shape
     try:
         reference = caches.reference(st.session_state[session.MODEL], (layers, heads))
     except HeadrolesError as error:
@@ -81,11 +81,11 @@ def reference_or_provisional(found: caches.Answer) -> caches.Reference:
 
 
 def without_reference(error: HeadrolesError) -> caches.Reference:
-    """Say why there is no analysis, and what stands in for it."""
+    """Show why there is no analysis, and what is used instead."""
     elements.show_error(error, kind=st.warning)
     st.caption(
-        "Until then nobody knows which heads have which role. Every head can still be looked at on "
-        "this prompt, judged by provisional thresholds."
+        "Until it has been analysed, its heads have no known roles. You can still look at every "
+        "head on this prompt, judged by provisional thresholds."
     )
     st.page_link(
         session.ADMIN,
@@ -96,7 +96,7 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
 
 
 def warn_about_backup(reference: caches.Reference) -> None:
-    """Say so if an earlier version of the file stands in for a damaged one."""
+    """Warn if an earlier version of the file replaces a damaged one."""
     if since := reference.backup_since:
         st.caption(
             "The file of reference scores is damaged. These are from the version of "

@@ -1,8 +1,8 @@
 """The session that all pages share, and the only functions that change more than one key of it.
 
 The prompt that is *run* (``PROMPT``) is not the text in the box (``BOX``): the box may hold
-something that was not run yet. ``PREVIOUS_PROMPT`` keeps what the box held before a button
-replaced it. What only one page uses stands in that page's ``state.py``.
+text that has not been run yet. ``PREVIOUS_PROMPT`` keeps what the box held before a button
+replaced it. Keys that only one page uses are in that page's ``state.py``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STORED, PROMPTED = "Reference scores (measured beforehand)", "This prompt"
 SOURCES = (STORED, PROMPTED)
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
-"""The pages among which a click leads."""
+"""The pages that a click can open."""
 ADMIN = "pages/admin.py"
 """The page for instructors."""
 
@@ -44,27 +44,27 @@ OTHER_HEAD = key("other_head")
 
 # what the pages show
 PROMPT = key("prompt", DEFAULT_PROMPT)
-"""The prompt that the page answers; the default one counts as run."""
+"""The prompt that was run; the default one counts as run."""
 PREVIOUS_PROMPT = key("previous_prompt", None)
 """The student's own text, while an example stands in the box; else None."""
 HEAD = key("head", None)
 """The head that the close-up shows; None until one is chosen."""
 ROLE = key("role", None)
-"""The role that it is looked at for; None lets the head's own main role decide."""
+"""The role under which it is viewed; None for the head's own main role."""
 
 # between two runs
 NAVIGATE_TO = key("navigate_to", None)
-"""The page that a click leads to, a path; None in every other run."""
+"""The path of the page that a click opens; None in every other run."""
 LINK_READ = key("link_read", False)
 """True once the link that opened the session was read."""
 LINK_ERRORS = key("link_errors", ())
-"""What could not be used of it: :class:`HeadrolesError` one by one, until they are dismissed."""
+"""Errors about that link, each a :class:`HeadrolesError`, until they are dismissed."""
 PAGE = key("page")
 """The path of the page that is shown."""
 ENTERED = key("entered")
 """True between the entry script and the page that it runs."""
 _MOUNTS = key("chart_mounts", dict)
-"""How often each chart was mounted anew, which is how its selection is cleared."""
+"""How often each chart was remounted, which is how its selection is cleared."""
 
 begin = key.begin
 
@@ -96,7 +96,7 @@ def undo() -> None:
 
 
 def link_errors(errors: Sequence[HeadrolesError]) -> None:
-    """Keep what could not be used of a link, to be said above the page; nothing twice."""
+    """Keep errors about a link, to be shown above the page; none of them twice."""
     kept = list(st.session_state[LINK_ERRORS])
     known = {error.message for error in kept}
     st.session_state[LINK_ERRORS] = (
@@ -106,7 +106,7 @@ def link_errors(errors: Sequence[HeadrolesError]) -> None:
 
 
 def dismiss_link_errors() -> None:
-    """The reader has seen what could not be used of a link."""
+    """Clear the errors about a link, which the reader has seen."""
     st.session_state[LINK_ERRORS] = ()
 
 
@@ -133,7 +133,7 @@ def open_closeup(head: Head, role: str | None = None, *, model: str | None = Non
 
     Args:
         head: the head.
-        role: the role that it was clicked for; None lets its main role decide.
+        role: the role that it was clicked for; None for the head's main role.
         model: the head's model, where it is not the present one.
     """
     if model is not None:
@@ -156,7 +156,7 @@ def show_all_heads(role: str | None = None) -> None:
 
 
 def show_view(view: str) -> None:
-    """Let the head map show what a link calls ``all``, the heads on this prompt, or else not."""
+    """Show the heads on this prompt on the head map (a link's ``all``), or the reference scores."""
     st.session_state[MAP_SOURCE] = PROMPTED if view == "all" else STORED
 
 
@@ -191,7 +191,7 @@ def on_click(chart: str, role: str | None, *, model: str | None = None) -> Calla
 
 
 def on_row(table: str, heads: Sequence[Head], role: str | None = None) -> Callable[[], None]:
-    """The callback of a table with a head a row: lead to the head of the chosen row."""
+    """The callback of a table with one head per row: lead to the head of the chosen row."""
 
     def chosen() -> None:
         head = head_of_row(st.session_state.get(chart_key(table)), heads)
@@ -218,6 +218,6 @@ def head_of_row(event: object, heads: Sequence[Head]) -> Head | None:
 
 
 def forget_selection(chart: str) -> None:
-    """Mount a chart or table anew, so that the same head can be clicked again."""
+    """Remount a chart or table, so that the same head can be clicked again."""
     mounts = st.session_state[_MOUNTS]
     st.session_state[_MOUNTS] = {**mounts, chart: mounts.get(chart, 0) + 1}

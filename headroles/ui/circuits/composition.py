@@ -22,7 +22,7 @@ MOST_HEADS = 48
 """Heads that one map shows; of a larger model a pair of layers is shown."""
 
 WORDS = {
-    "K": "K-composition: its keys say what the earlier head found there",
+    "K": "K-composition: its keys carry what the earlier head found there",
     "Q": "Q-composition: its queries ask for what the earlier head found",
     "V": "V-composition: what it moves on is what the earlier head wrote",
 }
@@ -79,20 +79,20 @@ def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) ->
     unit = "above random" if subtract else "score"
     best = pairs[0]
     over = (best[2] - result.baseline) / result.spread if result.spread else 0.0
-    said = (
+    sentence = (
         f"Strongest {result.kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} "
         f"reads, {best[2]:.3f} of 1 against {result.baseline:.3f} ± {result.spread:.3f} between "
         f"random matrices of this shape ({result.draws} draws), {over:.0f} standard deviations "
         "above."
     )
     st.caption(
-        f"{said} Framed: the {TOP} strongest pairs, with their number in hundredths"
+        f"{sentence} Framed: the {TOP} strongest pairs, with their number in hundredths"
         f"{' above the baseline' if subtract else ''}."
     )
     elements.chart(
         charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
         key="circuits-composition",
-        alt_text=said,
+        alt_text=sentence,
     )
     with st.expander("The numbers"):
         st.dataframe(
@@ -106,7 +106,7 @@ def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) ->
         )
     st.caption(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
-        "norms; Elhage et al. 2021)? It says what a head *can* read, not that it does so on a "
+        "norms; Elhage et al. 2021)? It shows what a head *can* read, not that it does so on a "
         "prompt; the layer norm's division and the MLPs between are left out."
     )
 

@@ -63,13 +63,13 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
             minus_bos=_toggle(
                 "QK minus BOS",
                 state.MINUS_BOS,
-                "Take away, for each query, its value for the start token, where heads rest when "
-                "nothing else is wanted. 0 then means: wanted as little as resting.",
+                "Subtract, for each query, its value for the start token, where heads rest when "
+                "nothing else is wanted. 0 then means: no more wanted than resting.",
             ),
             minus_mean=_toggle(
                 "OV minus mean",
                 state.MINUS_MEAN,
-                "Take away what a source token adds to every output alike: it changes no "
+                "Subtract what a source token adds to every output alike: it changes no "
                 "probability.",
             ),
         )
@@ -106,7 +106,7 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     if head.layer:
         lines.append(
             f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also "
-            "reads what earlier layers have written, which these tables do not know. Read "
+            "reads what earlier layers have written, which these tables leave out. Read "
             "them as a hint."
         )
     else:

@@ -1,4 +1,4 @@
-"""What the address of the page Circuits says."""
+"""The names in the address of the page Circuits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headroles.ui.circuits import state
 NORMS = ("applied", "folded", "none")
 """What is done with the layer norm (:class:`headroles.circuits.qk_ov.CircuitSettings`)."""
 SWITCHES = dict(zip(("biases", "bos", "mean"), state.SWITCHES, strict=True))
-"""{what is done unless a link says without it: the key of its switch}."""
+"""{name of what a link can switch off: the key of its switch}."""
 
 
 def _head() -> Head | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headroles.models import LoadedModel
     from headroles.store import TokenFrequencies
 
-HEADERS = ["Number", "Value", "Out of", "What it says"]
+HEADERS = ["Number", "Value", "Out of", "What it means"]
 
 
 def draw(
@@ -87,7 +87,7 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     offsets = table.offsets
     best = int(offsets.argmax())
     back = "the token itself" if best == 0 else f"{html.count(best, 'token')} back"
-    said = (
+    sentence = (
         f"By position alone an average token scores highest {back}; the token before it would "
         f"get {formatting.percent(summary.previous)} of the attention (chance "
         f"{formatting.percent(summary.previous_chance)})."
@@ -97,14 +97,14 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         if table.by_offset
         else charts.circuits.position_scores(table.scores[:32, :32].tolist())
     )
-    elements.chart(drawing, key="circuits-positions", alt_text=said)
+    elements.chart(drawing, key="circuits-positions", alt_text=sentence)
     how = {
         "rotary": "Rotary positions turn query and key, so only the distance matters.",
         "bias": "ALiBi takes a fixed amount off for each token of distance.",
         "learned": "Learned positions: each position has a vector of its own.",
     }[table.kind]
     st.caption(
-        f"{said} {how} A fuller shade is higher; scores run from {float(offsets.min()):.2f} to "
+        f"{sentence} {how} A fuller shade is higher; scores run from {float(offsets.min()):.2f} to "
         f"{float(offsets.max()):.2f} over distances."
     )
     with st.expander("The numbers"):

@@ -1,4 +1,4 @@
-"""The pivot table: key tokens with what wants them and what they say; a row leads to a prompt."""
+"""The pivot table: key tokens, queries that want them, outputs they promote, and a prompt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def draw(
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
     factors = factors_of(loaded, head, settings)
-    st.subheader("What it looks for, and what it then says", anchor=False)
+    st.subheader("What it looks for, and what it then writes", anchor=False)
     st.caption(
         f"Keys with the largest max QK × max OV × p^0.1. {frequencies.sentence} A dot · is a "
         "space. Click a column's name to sort; choose a row to see the head at work on a prompt "

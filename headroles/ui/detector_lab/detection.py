@@ -1,4 +1,4 @@
-"""A detection of the lab: all that it depends on, and running it."""
+"""A detection of the lab: everything it depends on, and running it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Request(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of it."""
+    """The outcome of a detection."""
 
-    found: Detection
+    detection: Detection
     prompts: Prompts
     left_out: int
     """Prompts that were longer than the model reads, and were cut."""
@@ -46,8 +46,8 @@ class Result(NamedTuple):
 
 def size_of(result: Result) -> int:
     """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
-    scores = sum(values.nbytes for values in result.found.scores.values())
-    return scores + result.found.kept.nbytes + result.prompts.sequences.token_ids.nbytes
+    scores = sum(values.nbytes for values in result.detection.scores.values())
+    return scores + result.detection.kept.nbytes + result.prompts.sequences.token_ids.nbytes
 
 
 def plan(request: Request) -> long_work.Plan:

@@ -1,4 +1,4 @@
-"""What the lab gives to take away."""
+"""The downloads of the Detector lab."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draw(request: Request, result: Result) -> None:
                 width="stretch",
             )
         st.caption(
-            "Every head by every measure, with errors, chance and n. Both files say which model, "
-            "patterns and tokens they are of, and which traps were met."
+            "Every head by every measure, with errors, chance and n. Both files state their "
+            "model, patterns and tokens, and which pitfalls apply."
         )
 
 
@@ -40,11 +40,11 @@ def make(request: Request, result: Result, ending: str) -> bytes:
     kind, n, seed = request.generated
     with caches.models_in_memory().borrow(request.model) as loaded:
         origin = export.detection.provenance(
-            result.found,
+            result.detection,
             loaded,
             result.prompts,
             made=f"generated: {kind}, n={n}, seed={seed}" if kind else "",
         )
     if ending == "csv":
-        return export.csv_bytes(export.detection.as_csv(result.found, origin))
-    return export.detection.as_json(result.found, origin).encode("utf-8")
+        return export.csv_bytes(export.detection.as_csv(result.detection, origin))
+    return export.detection.as_json(result.detection, origin).encode("utf-8")

@@ -1,6 +1,6 @@
-"""What the address of the Detector lab says: the first pattern, if it is a role.
+"""The names in the address of the Detector lab; the first pattern, if it is a role.
 
-Patterns of the reader's own do not travel.
+The reader's own patterns are not part of a link.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ ABOUT = {
 
 
 class Asked(NamedTuple):
-    """What is asked of the heads."""
+    """How the heads are compared."""
 
     exclude_bos: bool
     exclude_current_token: bool
@@ -60,7 +60,7 @@ def draw() -> Asked:
             help="exclude_current_token of TransformerLens; for mul and abs",
         )
         st.caption(
-            "These two hold for mul and abs. The activation always keeps the whole row, so that a "
+            "These two apply to mul and abs. The activation always keeps the whole row, so that a "
             "head that rests on the first token cannot pass for a busy one."
         )
         labels = _labels()
@@ -86,6 +86,6 @@ def _labels() -> list[str]:
         return []
     try:
         layers, heads = caches.shape(model)
-    except HeadrolesError:  # running the model says what is wrong
+    except HeadrolesError:  # running the model shows what is wrong
         return []
     return [Head(layer, head).label for layer in range(layers) for head in range(heads)]

@@ -1,4 +1,4 @@
-"""Which patterns are compared, and patterns of one's own: typed, painted or uploaded."""
+"""Which patterns are compared, and the student's own: typed, painted or uploaded."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from headroles.ui.detector_lab.detection import Result
 
 MOST_PAINTED = 24
-"""Tokens of a prompt that can be painted on, at most: more would be no grid but a carpet."""
+"""The longest prompt, in tokens, that can be painted on: a larger grid would be unreadable."""
 
 
 def draw() -> None:
-    """Draw the pills of all patterns, and the box for one's own."""
+    """Draw the pills of all patterns, and the box for the student's own."""
 
-    mine = st.session_state[state.OWN]
+    own = st.session_state[state.OWN]
     st.pills(
         "Patterns to look for",
-        [*roles.BUILT_IN, *mine],
+        [*roles.BUILT_IN, *own],
         selection_mode="multi",
         format_func=lambda pattern: html.shorten(pattern.name, limit=36),
         key=state.CHOSEN,
         persist_state="session",
-        help="Choose one or more: each gets a map of its own. “detect_head” are the patterns as "
+        help="Choose one or more: each gets a map of its own. “detect_head” marks the patterns as "
         "TransformerLens draws them; they also count the first token as a copy.",
     )
     if fault := st.session_state[state.FAULT]:
@@ -51,12 +51,12 @@ def draw() -> None:
             _by_offset()
         else:
             st.session_state["detector_lab-later"] = st.container()
-        _custom_patterns(mine)
+        _custom_patterns(own)
 
 
-def _custom_patterns(mine: tuple[Role, ...]) -> None:
-    """The patterns made so far, each with a way out, and the way back of the last one."""
-    for place, pattern in enumerate(mine):
+def _custom_patterns(patterns: tuple[Role, ...]) -> None:
+    """The patterns made so far, each with a button to remove it, and an undo."""
+    for place, pattern in enumerate(patterns):
         st.button(
             f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
             icon=":material/delete:",
@@ -105,7 +105,7 @@ def _add_typed() -> None:
 
 
 def _try(make) -> None:
-    """Add what was made, or keep what is wrong with it for the page to say."""
+    """Add the pattern, or keep the error for the page to show."""
     try:
         state.add(make())
     except HeadrolesError as error:
@@ -151,7 +151,9 @@ def _by_paint(result: Result) -> None:
             "shorter prompt, write an expression, or upload a CSV file."
         )
         return
-    starts = {"An empty grid": None} | {one.name: one for one in result.found.patterns}
+    starts = {"An empty grid": None} | {
+        pattern.name: pattern for pattern in result.detection.patterns
+    }
     start = st.selectbox("Begin with", list(starts), key=state.START)
     grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
     names = [f"{k} {formatting.visible(token)}" for k, token in enumerate(["start", *tokens[1:]])]
@@ -197,7 +199,7 @@ def _by_file(result: Result) -> None:
         "the first prompt (the start token included), nothing above the diagonal. The template "
         "holds the pattern in the picture."
     )
-    shown = st.session_state.get(state.RANKED) or result.found.patterns[0]
+    shown = st.session_state.get(state.RANKED) or result.detection.patterns[0]
     st.download_button(
         "Template as CSV",
         data=lambda: export.pattern_csv(_drawn(shown, result), ("start", *tokens[1:])).encode(

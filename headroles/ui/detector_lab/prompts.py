@@ -39,7 +39,7 @@ def draw() -> Typed:
 
 def _several() -> Typed:
     st.text_area(
-        "One prompt a line",
+        "One prompt per line",
         key=state.MANY,
         height=110,
         persist_state="session",
@@ -52,7 +52,7 @@ def _several() -> Typed:
     text = st.session_state[state.MANY]
     if file is not None:
         text = file.getvalue().decode("utf-8-sig", "replace")
-        st.caption(f"The file {file.name} is used, not the box. Take it out to use the box.")
+        st.caption(f"The file {file.name} is used, not the box. Remove it to use the box.")
     lines = tuple(line for line in text.splitlines() if line.strip())
     st.caption(f"{len(lines):,} prompts; the scores are means over them.")
     return Typed(lines)

@@ -1,4 +1,4 @@
-"""What a detection found: the pattern's picture, a map a pattern, traps, and the ranking."""
+"""The result of a detection: the pattern's picture, a map per pattern, caveats, the ranking."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TABLE = "detector_lab-table"
 
 def picture(result: Result) -> int:
     """Draw a pattern on the first prompt that it fits; the place of the pattern that is shown."""
-    found = result.found
-    place = _which(found.patterns)
-    pattern = found.patterns[place]
-    row = int(found.fits[place].nonzero()[0])
+    patterns = result.detection.patterns
+    place = _which(patterns)
+    pattern = patterns[place]
+    row = int(result.detection.fits[place].nonzero()[0])
     tokens = result.prompts.tokens[row]
     drawn = pattern.draw(result.prompts.only(row))[0]
     cells = [(q, k, float(drawn[q, k])) for q, k in drawn.nonzero().tolist()]
@@ -76,9 +76,9 @@ def draw(request: Request, result: Result, place: int) -> None:
         copy_link.draw()
     elements.html(_legend(measure))
     with st.container(key="detector_lab-maps"):
-        for at in range(len(result.found.patterns)):
-            with st.container(border=True, key=f"detector_lab-map_{at}"):
-                _card(result, at, measure)
+        for number in range(len(result.detection.patterns)):
+            with st.container(border=True, key=f"detector_lab-map_{number}"):
+                _card(result, number, measure)
     _ranking(request, result, place, measure)
 
 
@@ -95,7 +95,7 @@ def _legend(measure: str) -> str:
 
 def _card(result: Result, place: int, measure: str) -> None:
 
-    card = detection.card_of(result.found, place, measure)
+    card = detection.card_of(result.detection, place, measure)
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(card.pattern.name)}</h3>'
         f'<span class="hr-count">{NAMES[measure]}</span></div>'
@@ -112,21 +112,22 @@ def _card(result: Result, place: int, measure: str) -> None:
         alt_text=f"{card.pattern.name}, {NAMES[measure]}: {card.sentence} {card.basis}",
         on_select=session.on_click(key, role),
     )
-    for trap in detector.caveats_of(result.found, place, measure):
+    for caveat in detector.caveats_of(result.detection, place, measure):
         st.warning(
-            f"**{html.plain(trap.title)}.** {html.plain(trap.sentence)}", icon=":material/warning:"
+            f"**{html.plain(caveat.title)}.** {html.plain(caveat.sentence)}",
+            icon=":material/warning:",
         )
 
 
 def _ranking(request: Request, result: Result, place: int, measure: str) -> None:
-    pattern = result.found.patterns[place]
+    pattern = result.detection.patterns[place]
     st.subheader("Ranking", anchor=False)
     st.caption(
         f"{html.plain(pattern.name)} by {NAMES[measure]}. “Chance” is what a head gets that "
         "spreads its attention evenly; “left” is the share of its attention that counts after what "
         "you left out. Choose a row to look at its head more closely."
     )
-    frame = view.tables.ranking(result.found, place, measure)
+    frame = view.tables.ranking(result.detection, place, measure)
     role = pattern.key if pattern.key in BASIC_ROLES else None
     number = st.column_config.NumberColumn
     st.dataframe(

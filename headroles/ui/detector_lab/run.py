@@ -1,4 +1,4 @@
-"""Running a detection for the page: a bar and a way out while it takes, errors as sentences."""
+"""Running a detection for the page: a bar and a Stop button while it runs, errors as sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def request(typed: Typed, asked: Asked) -> detection.Request | None:
-    """What is asked for; None, with the reason said, if something is missing."""
+    """The chosen detection; None, with the reason shown, if something is missing."""
     patterns = tuple(st.session_state[state.CHOSEN])
     if not typed.prompts and not typed.generated[0]:
         st.info("Type at least one prompt.", icon=":material/edit_note:")
@@ -38,7 +38,7 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
 
 
 def result(wanted: detection.Request) -> detection.Result | None:
-    """Its result; None, with the reason said, while it runs, if it cannot, or was stopped."""
+    """Its result; None, with the reason shown, while it runs, if it fails, or if it was stopped."""
     if not run_prompt.model_is_local():
         return None
     answer: detection.Result | None = long_work.run(

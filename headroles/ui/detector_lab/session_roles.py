@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headroles.ui.detector_lab.detection import Request, Result
 
 THRESHOLD = 0.4
-"""Provisional: nobody measured what heads of a student's own role reach."""
+"""Provisional: what heads of a student's own role reach has not been measured."""
 MOST_HEADS = 8
 """Heads that a saved role lists, as for the roles of the analysis."""
 FEWEST_HEADS = 3
@@ -28,10 +28,12 @@ FEWEST_HEADS = 3
 
 
 def offer(request: Request, result: Result, place: int) -> None:
-    """The button that saves the pattern that is shown, or takes it back."""
-    role = SavedRole(result.found.patterns[place], request.model, _best(result, place))
+    """The button that saves the pattern that is shown, or removes it."""
+    role = SavedRole(result.detection.patterns[place], request.model, _best(result, place))
     present = [
-        one for one in state.saved() if (one.pattern, one.model) == (role.pattern, role.model)
+        saved
+        for saved in state.saved()
+        if (saved.pattern, saved.model) == (role.pattern, role.model)
     ]
     if present:
         st.success(
@@ -61,16 +63,16 @@ def offer(request: Request, result: Result, place: int) -> None:
     st.caption(
         f"Your Prompt then shows a card with its heads: the best by activation, up to "
         f"{MOST_HEADS}. A head counts as active over {formatting.percent(THRESHOLD)} and clearly "
-        "over chance; that threshold is provisional, as nobody measured one. It lasts until "
-        "you close the page."
+        "over chance; that threshold is provisional, as none was measured. The role lasts "
+        "until you close the page."
     )
 
 
 def _best(result: Result, place: int) -> tuple[tuple[Head, float], ...]:
     """The heads over the threshold; the best few, where there is none."""
-    summary = result.found.summary(place, "activation")
+    summary = result.detection.summary(place, "activation")
     ranking = [(head, float(summary.mean[head])) for head in summary.ranking()]
-    over = [one for one in ranking if one[1] >= THRESHOLD][:MOST_HEADS]
+    over = [ranked for ranked in ranking if ranked[1] >= THRESHOLD][:MOST_HEADS]
     return tuple(over or ranking[:FEWEST_HEADS])
 
 

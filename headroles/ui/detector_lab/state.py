@@ -27,11 +27,11 @@ FIRST_MANY = (
     "The cat sat on the mat. The cat sat on the mat. The cat\n"
     "Tom has a red ball and a blue hat. Tom has a red ball and a blue"
 )
-"""What stands in the box for several prompts at first."""
+"""The first text in the box for several prompts."""
 
 
 def _first_pattern() -> list[Role]:
-    """The role of a link, or of the head that was looked at, if it has cells; else induction."""
+    """The role of a link, or of the head that was viewed, if it has cells; else induction."""
     role = roles.BASIC_ROLES.get(st.session_state[session.ROLE] or "")
     return [role if role and role.has_cells else roles.ROLES["induction"]]
 
@@ -40,7 +40,7 @@ key = Keys(__name__)
 SOURCE = key("source", ONE)
 """Where the prompts come from: one of :data:`SOURCES`."""
 MANY = key("many", FIRST_MANY)
-"""Several prompts, a line each."""
+"""Several prompts, one per line."""
 FILE = key("file")
 """A file of prompts."""
 KIND, COUNT, SEED = key("kind", "repeats"), key("count", 32), key("seed", 0)
@@ -58,7 +58,7 @@ EXPRESSION, OFFSET, TITLE = (
     key("offset", 2),
     key("title", ""),
 )
-"""What stands in the boxes for a pattern of one's own."""
+"""The contents of the boxes for a new pattern."""
 START, CELLS = key("paint_start"), key("cells")
 """What the grid begins with, and the grid itself."""
 UPLOAD = key("upload")
@@ -77,7 +77,7 @@ SAVED = key("saved", ())
 WORK = "detection"
 """The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
 FAULT = key("fault", None)
-"""What is wrong with the pattern that was just to be added: a HeadrolesError, or None."""
+"""The error of the last pattern that could not be added: a HeadrolesError, or None."""
 
 begin = key.begin
 
@@ -94,7 +94,7 @@ class SavedRole(NamedTuple):
 
 
 def add(pattern: Role) -> None:
-    """Keep a pattern of one's own, tick it, and show its picture."""
+    """Keep a student's pattern, tick it, and show its picture."""
     session = st.session_state
     if pattern not in session[OWN]:
         pattern = _named_apart(pattern)
@@ -108,7 +108,7 @@ def add(pattern: Role) -> None:
 def _named_apart(pattern: Role) -> Role:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
 
-    taken = {one.name for one in (*roles.BUILT_IN, *st.session_state[OWN])}
+    taken = {role.name for role in (*roles.BUILT_IN, *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1
@@ -116,15 +116,15 @@ def _named_apart(pattern: Role) -> Role:
 
 
 def remove(pattern: Role) -> None:
-    """Take a pattern of one's own away; the way back is kept."""
+    """Remove a student's pattern; it can be put back."""
     session = st.session_state
     session[REMOVED] = pattern
-    session[OWN] = tuple(one for one in session[OWN] if one != pattern)
-    session[CHOSEN] = [one for one in session[CHOSEN] if one != pattern]
+    session[OWN] = tuple(role for role in session[OWN] if role != pattern)
+    session[CHOSEN] = [role for role in session[CHOSEN] if role != pattern]
 
 
 def undo_remove() -> None:
-    """Put the pattern that was taken away last back, ticked."""
+    """Put back the pattern that was removed last, ticked."""
     pattern = st.session_state[REMOVED]
     st.session_state[REMOVED] = None
     if pattern is not None:
@@ -132,17 +132,21 @@ def undo_remove() -> None:
 
 
 def save(role: SavedRole) -> None:
-    """Let a pattern be a role of this session; its newer ranking takes the older one's place."""
+    """Save a pattern as a role of this session; a newer ranking replaces the older one."""
     st.session_state[SAVED] = (*_others(role), role)
 
 
 def forget(role: SavedRole) -> None:
-    """Let it be no role any more."""
+    """Remove a role from this session."""
     st.session_state[SAVED] = _others(role)
 
 
 def _others(role: SavedRole) -> tuple[SavedRole, ...]:
-    return tuple(one for one in saved() if (one.pattern, one.model) != (role.pattern, role.model))
+    return tuple(
+        saved_role
+        for saved_role in saved()
+        if (saved_role.pattern, saved_role.model) != (role.pattern, role.model)
+    )
 
 
 def saved() -> tuple[SavedRole, ...]:

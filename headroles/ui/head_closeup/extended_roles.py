@@ -31,35 +31,38 @@ def draw(subject: Subject) -> None:
 
 def rows(entry: ModelEntry, head: Head) -> None:
     """Every extended role with its numbers, and what they say in words."""
-    found = table(extended_roles.HEADERS, extended_roles.passport_rows(entry, head))
-    elements.html(f'<div class="hr-one-line">{found}</div>')
-    said = extended_roles.passport_sentences(entry, head)
+    rows_html = table(extended_roles.HEADERS, extended_roles.passport_rows(entry, head))
+    elements.html(f'<div class="hr-one-line">{rows_html}</div>')
+    sentences = extended_roles.passport_sentences(entry, head)
     elements.html(
-        "".join(f'<p class="hr-explain">{escape(one)}</p>' for one in said)
+        "".join(f'<p class="hr-explain">{escape(sentence)}</p>' for sentence in sentences)
         or f'<p class="hr-explain">{head.label} is listed for none of them.</p>'
     )
     st.caption(
         "Delimiter and Fixed offset are shares of attention, Successor a share of words; the other "
         "three are logits with a sign: + writes for the token, − against it. ● is listed. Each is "
-        "± the standard error; “Control” is the score where the role's cue is missing. How each "
-        "is measured stands on the head map."
+        "± the standard error; “Control” is the score where the role's cue is missing. The head "
+        "map explains how each is measured."
     )
 
 
 def profile(entry: ModelEntry, head: Head) -> None:
     """The head's mean attention by distance, on sentences and on random tokens."""
 
-    found = extended_roles.profile_records(entry, head)
-    if not found:
+    records = extended_roles.profile_records(entry, head)
+    if not records:
         return
     category = entry.categories["fixed_offset"]
     elements.html(
         '<p class="hr-explain"><b>How far back it looks, measured beforehand</b> on '
         f"{category.n} {escape(category.measured_on)} and on as many rows of random tokens</p>"
     )
-    best = max(found[:16], key=lambda one: one["share"] - one["chance"])
+    best = max(
+        records[:16],
+        key=lambda record: record["share"] - record["chance"],
+    )
     elements.chart(
-        charts.profiles.reference_profile(found),
+        charts.profiles.reference_profile(records),
         key="head_closeup-reference_profile",
         alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
         f"{best['distance']} back, {best['shown']}.",
@@ -70,18 +73,23 @@ def profile(entry: ModelEntry, head: Head) -> None:
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
     with st.expander("As a table", type="compact", key="head_closeup-reference_profile_table"):
-        half = len(found) // 2
-        pairs = zip(found[:half], found[half:], strict=True)
+        half = len(records) // 2
+        pairs = zip(records[:half], records[half:], strict=True)
         elements.html(
             table(
                 ["Tokens back", "On sentences", "On random tokens", "Even spread"],
                 [
-                    [str(one["distance"]), _share(one), _share(other), f"{one['chance']:.1%}"]
-                    for one, other in pairs
+                    [
+                        str(sentence_record["distance"]),
+                        _share(sentence_record),
+                        _share(random_record),
+                        f"{sentence_record['chance']:.1%}",
+                    ]
+                    for sentence_record, random_record in pairs
                 ],
             )
         )
 
 
-def _share(one: dict[str, object]) -> str:
-    return f"{one['share']:.1%} ± {one['high'] - one['share']:.1%}"
+def _share(record: dict[str, object]) -> str:
+    return f"{record['share']:.1%} ± {record['high'] - record['share']:.1%}"

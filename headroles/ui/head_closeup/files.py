@@ -32,18 +32,18 @@ def draw(subject: Subject, drawn: Shown) -> None:
     with download_button.popover():
         download_button.buttons(of_closeup(subject, drawn, extended=extended_state.shown()))
         download_button.about(
-            "The attention is of the whole prompt, whatever part the picture is zoomed to. “Roles” "
-            "are the head's numbers in every role."
+            "The attention file covers the whole prompt, whatever part the picture is zoomed to. "
+            "“Roles” has the head's numbers in every role."
         )
 
 
 def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
     """The attention pattern as it is drawn, as numbers and as a picture; the head's roles."""
     model = subject.answer.run.model_name
-    what = f"{subject.head.label} {subject.role.key}"
+    subject_name = f"{subject.head.label} {subject.role.key}"
     numbers = File(
         "Attention as CSV",
-        file_name(model, f"{what} attention", "csv"),
+        file_name(model, f"{subject_name} attention", "csv"),
         CSV,
         partial(_attention_csv, subject, drawn),
     )
@@ -59,7 +59,7 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         File("Roles as JSON", name_of("json"), JSON, partial(table_json, roles)),
         *pictures(
             partial(_pattern_chart, drawn),
-            name=(model, f"{what} attention"),
+            name=(model, f"{subject_name} attention"),
             title=f"{title}. {prompt}",
             width=_pattern_pixels(drawn),
         ),
@@ -68,13 +68,13 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
 
 def _head_table(subject: Subject, *, extended: bool) -> Table:
 
-    found, reference, head = subject.answer, subject.reference, subject.head
+    answer, reference, head = subject.answer, subject.reference, subject.head
     rows = export.tables.prompt_rows(
-        found.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
+        answer.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
     )
     if extended and reference.entry is not None:
-        rows += export.tables.extended_rows(reference.entry, found.run, head=head)
-    return rows, provenance(found, reference) | {"head": head.label}
+        rows += export.tables.extended_rows(reference.entry, answer.run, head=head)
+    return rows, provenance(answer, reference) | {"head": head.label}
 
 
 def _pattern_pixels(drawn: Shown) -> int:

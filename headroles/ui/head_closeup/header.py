@@ -1,4 +1,4 @@
-"""Which head it is, what is known of it, and the ways to other heads."""
+"""Which head it is, what is known about it, and the ways to other heads."""
 
 from __future__ import annotations
 

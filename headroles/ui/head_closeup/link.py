@@ -1,4 +1,4 @@
-"""What the address of the Head close-up says."""
+"""The names in the address of the Head close-up."""
 
 from __future__ import annotations
 

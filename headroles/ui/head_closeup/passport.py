@@ -32,7 +32,7 @@ def draw(subject: Subject) -> None:
 
 
 def background(subject: Subject) -> None:
-    """Draw what papers say of the head, and which heads share its keys and values."""
+    """Draw what papers say about the head, and which heads share its keys and values."""
     st.subheader("What papers say", anchor=False)
     elements.html(papers_html(subject.passport, st.session_state[session.MODEL]))
     if subject.reference.entry is None:
@@ -51,10 +51,10 @@ def _roles(subject: Subject) -> None:
                 [
                     [
                         ROLES[key].name,
-                        role_cards.shown_verdict(one),
-                        formatting.percent(one.threshold),
+                        role_cards.shown_verdict(verdict),
+                        formatting.percent(verdict.threshold),
                     ]
-                    for key, one in judged.items()
+                    for key, verdict in judged.items()
                 ],
             )
         )
@@ -70,38 +70,40 @@ def _roles(subject: Subject) -> None:
     st.caption(
         "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
-        f"{_controls(passport)}. An evenly spread head gets “Chance”."
+        f"{_controls(passport)}. An evenly spread head would score “Chance”."
     )
 
-    _proofs(passport)
+    _ablation_evidence(passport)
 
 
-def _proofs(passport: Passport) -> None:
-    """What knocking the head out showed, for each role that lists it."""
-    found = [record for record in passport.records if record.proof]
-    if not found:
+def _ablation_evidence(passport: Passport) -> None:
+    """Evidence by ablation, for each role that lists the head."""
+    measured = [record for record in passport.records if record.proof]
+    if not measured:
         return
-    ablations = [record.proof for record in found]
-    evidence = [proof.role for proof in ablations]
-    elements.html("<b>Does the model need it? The head was knocked out to see</b>")
+    ablations = [record.proof for record in measured]
+    evidence = [ablation.role for ablation in ablations]
+    elements.html("<b>Evidence by ablation: does the model need this head?</b>")
     rows = [
         row
-        for record in found
+        for record in measured
         for row in causal.rows(ROLES[record.role].name, record.proof, passport.head)
     ]
     body = html.table(causal.COLUMNS, rows)
     elements.html(f'<div class="hr-one-line">{body}</div>')
-    said = [
+    sentences = [
         *causal.meanings(ablations),
         causal.unreadable(evidence),
         causal.borrowed(evidence),
         causal.method(evidence),
     ]
-    st.caption("  \n".join(html.plain(one) for one in said if one))
+    st.caption("  \n".join(html.plain(sentence) for sentence in sentences if sentence))
 
 
 def _controls(passport: Passport) -> str:
-    names = list(dict.fromkeys(one.control_name for one in passport.records if one.control_name))
+    names = list(
+        dict.fromkeys(record.control_name for record in passport.records if record.control_name)
+    )
     return formatting.listing(names) if names else "not measured for this model"
 
 
@@ -141,8 +143,8 @@ def _partners(subject: Subject) -> None:
     partners = verdicts.key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
     names = formatting.listing([head.label for head in partners])
     elements.html(
-        f"<p>It shares its keys and values with {escape(names)}: what these heads can find in the "
-        "text is the same, what they ask for is their own.</p>"
+        f"<p>It shares its keys and values with {escape(names)}: these heads can find the same "
+        "things in the text, but each asks for its own.</p>"
     )
     with st.container(horizontal=True, key="head_closeup-partners"):
         for head in partners:
@@ -159,10 +161,10 @@ def _partner(head: Head) -> None:
 
 
 def papers_html(passport: Passport, model: str) -> str:
-    """What sources say of the head, or that none is known (HTML)."""
+    """What papers say about the head, or that none is known (HTML)."""
 
     if passport.papers:
-        return f'<ul class="hr-papers">{"".join(_paper(one) for one in passport.papers)}</ul>'
+        return f'<ul class="hr-papers">{"".join(_paper(paper) for paper in passport.papers)}</ul>'
     name = CATALOGUE[model].name if model in CATALOGUE else model
     if roles.named_heads(model):
         return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
@@ -172,9 +174,9 @@ def papers_html(passport: Passport, model: str) -> str:
     )
 
 
-def _paper(one: KnownHead) -> str:
+def _paper(known: KnownHead) -> str:
 
     return (
-        f"<li><b>{escape(verdicts.role_title(one.role))}</b>, named "
-        f"{BASES.get(one.basis, one.basis)}: {escape(one.source)}</li>"
+        f"<li><b>{escape(verdicts.role_title(known.role))}</b>, named "
+        f"{BASES.get(known.basis, known.basis)}: {escape(known.source)}</li>"
     )

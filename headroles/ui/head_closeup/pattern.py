@@ -52,14 +52,14 @@ def shown(subject: Subject, *, rest_hidden: bool) -> Shown:
     attention = subject.attention
     verdict = subject.verdict(subject.role.key)
     targets = scoring.evidence(attention, subject.answer.run.token_ids, subject.role.key)
-    said = _sentences(subject, targets) or [verdict.reason]
+    sentences = _sentences(subject, targets) or [verdict.reason]
     hidden = "The resting column is hidden and every row rescaled to 100%. " if rest_hidden else ""
     return Shown(
         attention=scoring.without_rest(attention).attention if rest_hidden else attention.clone(),
         targets=targets,
         labels=subject.labels,
         role=subject.role,
-        alt_text=f"Attention of {subject.head.label}. {hidden}{' '.join(said)}",
+        alt_text=f"Attention of {subject.head.label}. {hidden}{' '.join(sentences)}",
         rest_hidden=rest_hidden,
     )
 
@@ -117,19 +117,19 @@ def _window(length: int) -> tuple[int, int]:
 def _about_window(drawn: Shown, window: tuple[int, int], *, block: int) -> list[str]:
     """What the picture leaves out, in plain words."""
     first, last = window
-    said = []
+    parts = []
     if block > 1:
-        said.append(
+        parts.append(
             f"Each square stands for {block} × {block} cells and is shaded by the largest of them. "
             "Zoom in to see single cells."
         )
     if first > 0:
         outside = float(drawn.attention[first : last + 1, :first].sum(-1).mean())
-        said.append(
+        parts.append(
             f"On average {formatting.percent(outside)} of these tokens' attention goes to tokens "
             f"before position {first}, which this window leaves out."
         )
-    return said
+    return parts
 
 
 def _sentences(subject: Subject, targets: tuple[Evidence, ...]) -> list[str]:

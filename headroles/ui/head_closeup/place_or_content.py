@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> None:
     """The same for one head: every role that was measured on both kinds of text."""
-    found = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
-    if not found:
+    by_role = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
+    if not by_role:
         return
     elements.html('<p class="hr-explain"><b>Place or content?</b></p>')
     rows = [
-        [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in found.values()
+        [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in by_role.values()
     ]
     elements.html(f'<div class="hr-one-line">{table(two_texts.HEADERS, rows)}</div>')
     with st.expander("The rule behind it", type="compact", key="head_closeup-place_rule"):

@@ -21,14 +21,14 @@ def draw(subject: Subject) -> None:
 
     st.subheader("How far back it looks", anchor=False)
     profile = scoring.offset_profile(subject.attention)
-    found = records(profile)
+    bars = records(profile)
     if not profile.rows:
         st.caption("There is nothing but the start token.")
         return
-    sentence = take_away(found)
+    sentence = standout_sentence(bars)
     elements.html(f'<p class="hr-explain">{escape(sentence)}</p>')
     elements.chart(
-        charts.attention.offset_bars(found),
+        charts.attention.offset_bars(bars),
         key="head_closeup-offsets",
         alt_text=f"Mean attention of {subject.head.label} by distance. {sentence}",
     )
@@ -42,29 +42,34 @@ def draw(subject: Subject) -> None:
             html.table(
                 ["Distance", "Mean attention", "Even spread", "Tokens"],
                 [
-                    [one["name"], f"{one['share']:.1%}", f"{one['chance']:.1%}", str(one["rows"])]
-                    for one in reversed(found)
+                    [
+                        record["name"],
+                        f"{record['share']:.1%}",
+                        f"{record['chance']:.1%}",
+                        str(record["rows"]),
+                    ]
+                    for record in reversed(bars)
                 ],
             )
         )
-        st.caption("“Tokens” is how many tokens have one at that distance.")
+        st.caption("“Tokens”: how many tokens have another token at that distance.")
 
 
 def records(profile: OffsetProfile) -> list[dict[str, object]]:
-    """What the bars draw, as the text runs: the first token, the far, the near, the token itself.
+    """What the bars draw, as the text runs: the first token, far ones, near ones, the token itself.
 
     Distances that the prompt does not reach are left out.
     """
     longest = len(profile.near) - 1
-    found = [_record("1st", "the first token", profile.first, alone=True)]
+    bars = [_record("1st", "the first token", profile.first, alone=True)]
     if profile.further.rows:
         name = f"more than {longest} tokens back"
-        found.append(_record("far", name, profile.further))
+        bars.append(_record("far", name, profile.further))
     for distance, share in reversed(list(enumerate(profile.near))):
         if share.rows:
             label = f"−{distance}" if distance else "0"
-            found.append(_record(label, _distance(distance), share))
-    return found
+            bars.append(_record(label, _distance(distance), share))
+    return bars
 
 
 def _record(label: str, name: str, share: OffsetShare, *, alone: bool = False) -> dict[str, object]:
@@ -84,9 +89,9 @@ def _distance(distance: int) -> str:
     return f"{html.count(distance, 'token')} back"
 
 
-def take_away(found: list[dict[str, object]]) -> str:
+def standout_sentence(bars: list[dict[str, object]]) -> str:
     """The bar that stands out most over an even spread, in a sentence."""
-    best = max(found, key=lambda one: one["share"] - one["chance"])
+    best = max(bars, key=lambda record: record["share"] - record["chance"])
     share, chance = formatting.percent(best["share"]), formatting.percent(best["chance"])
     if best["share"] - best["chance"] < 0.01:
         return "No distance stands out from an even spread."

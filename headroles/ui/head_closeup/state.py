@@ -1,4 +1,4 @@
-"""The session keys of the Head close-up, and what changes more than one of them."""
+"""The session keys of the Head close-up, and the functions that change more than one of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from headroles.ui.app.keys import Keys
 key = Keys(__name__)
 TOKEN = key("token", None)
 """The position whose attention is read; None until one is chosen."""
+# widget keys
 HEAD_BOX, ROLE_BOX = key("head_box"), key("role_box")
-"""The head and the role in the boxes (widgets' keys)."""
+"""The head and the role in the boxes."""
 _WINDOW = key("window")
 
 begin = key.begin
@@ -34,6 +35,6 @@ def choose_role() -> None:
 
 
 def show(head: Head, role: str) -> None:
-    """Let the session and the boxes say which head and role are shown."""
+    """Put the head and the role that are shown into the session and the boxes."""
     st.session_state[session.HEAD], st.session_state[session.ROLE] = head, role
     st.session_state[HEAD_BOX], st.session_state[ROLE_BOX] = head.label, role

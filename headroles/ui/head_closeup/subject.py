@@ -31,9 +31,9 @@ class Subject:
     reference: Reference
     """The stored analysis, or provisional thresholds."""
     passport: Passport
-    """What is known of the head apart from the prompt."""
+    """What is known about the head apart from the prompt."""
     role: Role
-    """The role that it is looked at for."""
+    """The role under which it is viewed."""
     labels: tuple[str, ...]
     """[pos] the tokens as short text."""
 
@@ -55,7 +55,7 @@ class Subject:
 
 
 def choose(answer: Answer, reference: Reference) -> Subject:
-    """The head and role of the session, or sensible ones; the session then says which."""
+    """The head and role of the session, or sensible defaults, which the session then keeps."""
 
     layers, heads = answer.scores.resting.shape
     head, role = st.session_state[session.HEAD], st.session_state[session.ROLE]
@@ -64,13 +64,13 @@ def choose(answer: Answer, reference: Reference) -> Subject:
         role = role or "induction"
         head = first_head(answer, reference, role)
     model = st.session_state[session.MODEL]
-    found = verdicts.passport(
+    passport = verdicts.passport(
         reference.entry, head, known=named_heads(model), thresholds=reference.thresholds
     )
-    role = role or found.main_role or _clearest_role(answer, head)
+    role = role or passport.main_role or _clearest_role(answer, head)
     state.show(head, role)
     labels = tuple(view.token_labels(answer.run.encoding))
-    return Subject(answer, reference, found, ROLES[role], labels)
+    return Subject(answer, reference, passport, ROLES[role], labels)
 
 
 def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:

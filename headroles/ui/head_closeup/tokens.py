@@ -100,9 +100,9 @@ def rows(drawn: Shown) -> list[list[int]]:
     >>> rows(drawn)[2]  # doctest: +SKIP
     [0, 250, 1, 750]
     """
-    found = []
+    queries = []
     for query, weights in enumerate(drawn.attention.tolist()):
-        found.append(
+        queries.append(
             [
                 number
                 for key, weight in enumerate(weights[: query + 1])
@@ -110,7 +110,7 @@ def rows(drawn: Shown) -> list[list[int]]:
                 for number in (key, round(weight * 1000))
             ]
         )
-    return found
+    return queries
 
 
 def sentence(links: TokenLinks, labels: tuple[str, ...], chosen: int) -> str:

@@ -38,7 +38,7 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     extended = extended_state.shown()
     with download_button.popover():
         download_button.buttons(of_map(name, prompt, reference, extended=extended))
-        more = "" if extended else " With “Extended roles” switched on, those, too."
+        more = "" if extended else " Switch “Extended roles” on to include those."
         download_button.about(f"Every head in every role.{more}")
         if can_draw():
             where = "on one prompt" if on_prompt else "measured beforehand"
@@ -64,7 +64,7 @@ def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bo
         model: the catalogue key.
         prompt: the prompt, or None for the stored scores.
         reference: the stored analysis.
-        extended: whether the extended roles are in it, too.
+        extended: whether to include the extended roles.
     """
     what = "all heads on a prompt" if prompt is not None else "reference scores"
     made = partial(_map_table, model, prompt, reference, extended=extended)
@@ -74,13 +74,13 @@ def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bo
     ]
 
 
-def of_role_map(model: str, one: RoleMap, *, where: str) -> list[File]:
+def of_role_map(model: str, role_map: RoleMap, *, where: str) -> list[File]:
     """The map of one role as a picture."""
     name = CATALOGUE[model].name if model in CATALOGUE else model
     return pictures(
-        partial(_map_chart, one),
-        name=(model, f"map {one.role.key}"),
-        title=f"{one.role.name} in {name}, {where}. {one.sentence}",
+        partial(_map_chart, role_map),
+        name=(model, f"map {role_map.role.key}"),
+        title=f"{role_map.role.name} in {name}, {where}. {role_map.sentence}",
     )
 
 
@@ -93,13 +93,15 @@ def _map_table(model: str, prompt: str | None, reference: Reference, *, extended
             export.provenance.reference_provenance(entry),
         )
         return rows + (export.tables.extended_rows(entry) if extended else []), origin
-    found = caches.answer(model, prompt)
-    rows = export.tables.prompt_rows(found.scores, thresholds=reference.thresholds, entry=entry)
+    answer = caches.answer(model, prompt)
+    rows = export.tables.prompt_rows(answer.scores, thresholds=reference.thresholds, entry=entry)
     if extended and entry is not None:
-        rows += export.tables.extended_rows(entry, found.run)
-    return rows, provenance(found, reference)
+        rows += export.tables.extended_rows(entry, answer.run)
+    return rows, provenance(answer, reference)
 
 
-def _map_chart(one: RoleMap) -> alt.LayerChart:
+def _map_chart(role_map: RoleMap) -> alt.LayerChart:
 
-    return charts.heads.head_map(one.records, charts.share_title(one.role), clickable=False)
+    return charts.heads.head_map(
+        role_map.records, charts.share_title(role_map.role), clickable=False
+    )

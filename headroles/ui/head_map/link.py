@@ -1,4 +1,4 @@
-"""What the address of the Head map says."""
+"""The names in the address of the Head map."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _scored_role(text: str) -> str:
 def _another_model(text: str) -> str:
     model = link.read_model(text)
     if model == st.session_state[session.MODEL]:  # taken over before this one
-        raise Unusable("which is the first one, too.", "Choose another second model.")
+        raise Unusable("which is also the first one.", "Choose another second model.")
     return model
 
 

@@ -1,4 +1,4 @@
-"""One map of layers and heads a role, all on one scale."""
+"""One map of layers and heads per role, all on one scale."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def draw(model: ModelMap) -> None:
-    """Draw the common legend, then a card a role."""
+    """Draw the common legend, then a card per role."""
     elements.html(legend(model))
     with st.container(key="head_map-head_maps"):
-        for one in model.roles.values():
+        for role_map in model.roles.values():
             with st.container(
-                border=True, key=f"head_map-map_card_{one.role.key}", height="stretch"
+                border=True, key=f"head_map-map_card_{role_map.role.key}", height="stretch"
             ):
-                _card(one, model)
+                _card(role_map, model)
         with st.container(border=True, key="head_map-map_card_other", height="stretch"):
             _other(model)
 
@@ -45,24 +45,26 @@ def _other(model: ModelMap) -> None:
     elements.chips(heads)
 
 
-def _card(one: RoleMap, model: ModelMap) -> None:
+def _card(role_map: RoleMap, model: ModelMap) -> None:
     elements.html(
-        f'<div class="hr-cardhead"><h3>{escape(one.role.name)}</h3></div>'
-        f'<p class="hr-explain">{escape(one.sentence)} {escape(one.why_nobody)}</p>'
+        f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
+        f'<p class="hr-explain">{escape(role_map.sentence)} {escape(role_map.why_nobody)}</p>'
     )
-    chart(one, key=f"head_map-map_{one.role.key}", small=True)
-    elements.html(scale(one, model))
+    chart(role_map, key=f"head_map-map_{role_map.role.key}", small=True)
+    elements.html(scale(role_map, model))
 
 
-def chart(one: RoleMap, *, key: str, small: bool = False, model: str | None = None) -> None:
+def chart(role_map: RoleMap, *, key: str, small: bool = False, model: str | None = None) -> None:
     """The clickable map of one role; ``model`` is named where it is not the present one."""
 
     here = st.session_state[session.HEAD] if model is None else None
     elements.chart(
-        charts.heads.head_map(one.records, charts.share_title(one.role), opened=here, small=small),
+        charts.heads.head_map(
+            role_map.records, charts.share_title(role_map.role), opened=here, small=small
+        ),
         key=session.chart_key(key),
-        alt_text=f"{one.role.name}: {one.sentence}",
-        on_select=session.on_click(key, one.role.key, model=model),
+        alt_text=f"{role_map.role.name}: {role_map.sentence}",
+        on_select=session.on_click(key, role_map.role.key, model=model),
     )
 
 
@@ -79,23 +81,24 @@ def legend(model: ModelMap) -> str:
         '<span><i class="hr-key hr-key-threshold"></i>threshold'
         f"{'' if model.calibrated else ' (provisional)'}</span>"
         f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
-        '<div class="hr-small">The numbers in the cells are percent, and shaded alike in all maps. '
-        "Click a cell to look at that head more closely.</div>"
+        '<div class="hr-small">The numbers in the cells are percentages; the maps share one '
+        "shading. Click a cell to look at that head more closely.</div>"
     )
 
 
-def scale(one: RoleMap, model: ModelMap) -> str:
+def scale(role_map: RoleMap, model: ModelMap) -> str:
     """A role's scale from 0 to 100% with its chance and its threshold (HTML)."""
 
-    even = "chance" if one.role.has_cells else "perfectly even"
-    words = [f"threshold {one.threshold:.0%}{'' if model.calibrated else ' (provisional)'}"]
-    ticks = f'<b class="hr-threshold" style="left:{one.threshold:.1%}"></b>'
-    if one.chance is not None:
-        words.insert(0, f"{even} {one.chance:.0%}")
-        ticks += f'<b class="hr-chance" style="left:calc({one.chance:.1%} - 1px)"></b>'
-    said = ", ".join(words)
+    even = "chance" if role_map.role.has_cells else "perfectly even"
+    words = [f"threshold {role_map.threshold:.0%}{'' if model.calibrated else ' (provisional)'}"]
+    ticks = f'<b class="hr-threshold" style="left:{role_map.threshold:.1%}"></b>'
+    if role_map.chance is not None:
+        words.insert(0, f"{even} {role_map.chance:.0%}")
+        ticks += f'<b class="hr-chance" style="left:calc({role_map.chance:.1%} - 1px)"></b>'
+    marks = ", ".join(words)
+    title = charts.share_title(role_map.role).capitalize()
     return (
-        f'<div class="hr-scale hr-scale-low" role="img" aria-label="0% to 100%: {said}">'
+        f'<div class="hr-scale hr-scale-low" role="img" aria-label="0% to 100%: {marks}">'
         f'<div class="hr-scale-bar"></div>{ticks}</div>'
-        f'<div class="hr-small">{escape(charts.share_title(one.role).capitalize())}: {said}</div>'
+        f'<div class="hr-small">{escape(title)}: {marks}</div>'
     )

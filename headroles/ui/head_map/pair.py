@@ -50,21 +50,23 @@ def draw(model: ModelMap) -> None:
     with left:
         _side(model, role_key, name=present)
     with right:
-        other = _second(second, unit=model.unit)
-        if other is not None:
-            _side(other, role_key, name=second, elsewhere=True)
+        second_map = _second(second, unit=model.unit)
+        if second_map is not None:
+            _side(second_map, role_key, name=second, elsewhere=True)
 
 
 def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
-    one = model.roles[role_key]
+    role_map = model.roles[role_key]
     st.markdown(f"**{CATALOGUE[name].name}**")
-    elements.html(f'<p class="hr-explain">{one.sentence} {one.why_nobody}</p>')
-    multiples.chart(one, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None)
-    elements.html(multiples.scale(one, model))
+    elements.html(f'<p class="hr-explain">{role_map.sentence} {role_map.why_nobody}</p>')
+    multiples.chart(
+        role_map, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None
+    )
+    elements.html(multiples.scale(role_map, model))
 
 
 def _second(name: str, *, unit: str) -> ModelMap | None:
-    """The second model's numbers from the same source; None, with the reason said, without any."""
+    """The second model's numbers from the same source; None, with the reason shown, without any."""
     try:
         reference = _reference(name, needed=unit == "score")
         if unit == "score":
@@ -72,8 +74,8 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
         if not download_progress.is_here(name):
             return None
         with st.spinner(f"Loading {CATALOGUE[name].name} and reading your prompt."):
-            found = caches.answer(name, st.session_state[session.PROMPT])
-        return head_maps.of_prompt(found.scores, reference.thresholds, reference.entry)
+            answer = caches.answer(name, st.session_state[session.PROMPT])
+        return head_maps.of_prompt(answer.scores, reference.thresholds, reference.entry)
     except HeadrolesError as error:
         st.markdown(f"**{CATALOGUE[name].name}**")
         elements.show_error(error, kind=st.warning)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
     """Draw the picker and the three maps of the head map page, and their table."""
-    found = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
-    if not found:
+    by_role = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())
+    if not by_role:
         return
     st.subheader("Place or content?", anchor=False)
     elements.html(
@@ -31,18 +31,18 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
         "them what it does on sentences goes by place; one that does it only on sentences goes by "
         "what the words are.</p>"
     )
-    if st.session_state.get(state.PLACE_ROLE) not in found:
-        st.session_state[state.PLACE_ROLE] = next(iter(found))
+    if st.session_state.get(state.PLACE_ROLE) not in by_role:
+        st.session_state[state.PLACE_ROLE] = next(iter(by_role))
     key = st.segmented_control(
         "Role",
-        list(found),
-        format_func=lambda one: found[one].name,
+        list(by_role),
+        format_func=lambda role: by_role[role].name,
         key=state.PLACE_ROLE,
         required=True,
         persist_state="session",
         label_visibility="collapsed",
     )
-    texts = found[key]
+    texts = by_role[key]
     elements.html(
         f'<p class="hr-line"><b>{escape(two_texts.two_texts_sentence(texts))}</b></p>'
         '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>reaches the threshold, '

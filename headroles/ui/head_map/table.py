@@ -79,7 +79,7 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "proof": st.column_config.TextColumn(
             "Knocked out",
             help="Whether the model needs the head for a role that lists it: "
-            f"{causal.legend(list(model.ablations.values()))}. The numbers stand in its "
+            f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
             "close-up",
         ),
         "other": st.column_config.NumberColumn(
@@ -88,10 +88,10 @@ def _columns(model: ModelMap) -> dict[str, object]:
             **shape,
         ),
     }
-    for key, one in model.roles.items():
+    for key, role_map in model.roles.items():
         columns[key] = st.column_config.NumberColumn(
-            one.role.name,
-            help=f"From 0 to 1; threshold {one.threshold:.2f}",
+            role_map.role.name,
+            help=f"From 0 to 1; threshold {role_map.threshold:.2f}",
             **shape,
         )
     for key in model.extended:

@@ -1,1 +1,1 @@
-"""The Knock-out lab: a section per module."""
+"""The Knock-out lab: one module per section."""

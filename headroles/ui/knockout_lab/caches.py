@@ -1,4 +1,4 @@
-"""What the knock-out lab keeps between reruns, and its way to the model."""
+"""Cached results of the Knock-out lab, and access to its model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def knock_out(
         answer: what should come next; empty for the model's own guess.
         top: tokens per direction.
         position: the position that the condition is about.
-        key: says what the condition is.
+        key: identifies the condition in the cache.
         _condition: the condition.
 
     Raises:
@@ -55,7 +55,7 @@ def knock_out(
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def mean_note(name: str) -> str:
-    """What the mean of a head is over, in a sentence."""
+    """What a head's mean is taken over, in a sentence."""
 
     with model(name) as loaded:
         means = ablation.reference_means(loaded)

@@ -1,4 +1,4 @@
-"""What is knocked out on the student's prompt: the boxes, and the condition that they say."""
+"""What is knocked out on the student's prompt: the boxes, and the condition that they describe."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
 
 FIRST = 3
-"""Heads of the induction list that are knocked out when the page opens."""
+"""How many heads of the induction list are knocked out when the page opens."""
 
 
 class Chosen(NamedTuple):
-    """What the boxes say."""
+    """The condition that the boxes describe."""
 
     condition: Condition
     """The condition."""
     marked: tuple[int, ...]
-    """Positions to mark in the prompt; none where it acts everywhere."""
+    """Positions to mark in the prompt; none where the condition acts everywhere."""
     word: str
-    """What is said of a marked position."""
+    """The label of a marked position."""
     position: int
-    """The position t that it is about; the last one where it acts everywhere."""
+    """The position t that is watched; the last one where the condition acts everywhere."""
 
 
 def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
@@ -56,7 +56,7 @@ def first_heads(entry: ModelEntry | None) -> list[str]:
 
 
 def draw(answer: Answer, reference: Reference) -> Chosen | None:
-    """The boxes; None, with the reason said, while nothing is chosen."""
+    """The boxes; None, with the reason shown, while nothing is chosen."""
     layers, heads = answer.scores.resting.shape
     named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
     state.begin(st.session_state[session.MODEL], named or first_heads(reference.entry))
@@ -66,7 +66,7 @@ def draw(answer: Answer, reference: Reference) -> Chosen | None:
         default=state.HEADS,
         key=state.LAB_WHAT,
         persist_state="session",
-        help="A head, one single look of a head, or the value vectors that all heads read.",
+        help="Whole heads, a single look of a head, or the value vectors that all heads read.",
     )
     if what == state.VALUES:
         return _values(answer)
@@ -99,7 +99,7 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
                     args=(roles[role.key],),
                     help=", ".join(roles[role.key]),
                 )
-        if st.session_state[state.LAB_BEFORE] is not None:
+        if st.session_state[state.LAB_PREVIOUS_HEADS] is not None:
             st.button(
                 "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
                 on_click=state.heads_back,
@@ -154,14 +154,14 @@ def _edge(answer: Answer, heads: Sequence[Head]) -> Chosen:
             index=int(pattern.argmax()),
             format_func=lambda place: f"{labels[place]} ({heads[0].label}: {pattern[place]:.0%})",
             key=f"{state.LAB_KEY}_{query}_{heads[0].label}",
-            help="At first the token that the first of your heads looks at most.",
+            help="Initially the token that the first of your heads looks at most.",
         )
     scale = st.toggle(
         "Scale the rest of the row up to 100%",
         key=state.LAB_SCALE,
         persist_state="session",
-        help="Off: what was read there is missing, and nothing else is read more. On: the head "
-        "looks at the other tokens instead.",
+        help="Off: what was read there is missing, and nothing else gets more attention. On: "
+        "the head looks at the other tokens more instead.",
     )
     name = f"{ablation.short_list(heads)} not looking from {labels[query]} to {labels[key]}"
     change = ablation.Edge(tuple(heads), query, key, renormalise=scale)
@@ -200,10 +200,10 @@ def _values(answer: Answer) -> Chosen | None:
         st.info("Choose at least one position.")
         return None
     where = "all layers" if layer is None else f"layer {layer}"
-    said = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
+    place = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
     change = ablation.Values(positions, None if layer is None else (layer,))
     return Chosen(
-        ablation.Condition(f"values {said}, {where}", (change,)), positions, "value zero", t
+        ablation.Condition(f"values {place}, {where}", (change,)), positions, "value zero", t
     )
 
 
@@ -220,6 +220,6 @@ def _positions(answer: Answer, label: str, placeholder: str, *, key: str) -> lis
 
 
 def labels_of(answer: Answer) -> list[str]:
-    """[pos] how a position is written in a box: its number and its token."""
+    """[pos] the label of a position in a box: its number and its token."""
     tokens = ["start", *(visible(token) for token in answer.run.tokens[1:])]
     return [f"{place} {token}" for place, token in enumerate(tokens)]

@@ -1,4 +1,4 @@
-"""What the circuit lesson and the components keep between reruns."""
+"""Cached results of the circuit lesson and of the components."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def repeated_rows(model: str) -> list[tuple[int, ...]]:
-    """The repeated random sequences of the lesson.
+    """The repeated random sequences of the circuit lesson.
 
     Raises:
         HeadrolesError: if the model cannot be loaded.
@@ -79,7 +79,7 @@ def removed(
 ) -> list[Removed]:
     """A prompt without one component, in the head alone and in all heads of its layer.
 
-    The whole head comes first; it is alone where ``number`` is None.
+    The whole head comes first; it is the only one where ``number`` is None.
 
     Raises:
         HeadrolesError: if it cannot be run.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
 
@@ -30,25 +30,25 @@ LINES = 4
 
 
 class Asked(NamedTuple):
-    """What is taken apart."""
+    """The head and the map that are split."""
 
     model: str
     """The catalogue key."""
     head: Head
     """The head."""
-    kind: str
-    """``OV`` or ``QK``."""
+    kind: Literal["OV", "QK"]
+    """Which of its two maps."""
     top: int
-    """Components that are looked at."""
+    """How many components are shown."""
 
 
 def draw() -> None:
     """Draw the section."""
     st.markdown(
         "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
-        "can be split into *components*, one direction that is read and one that is written each, "
-        "ranked by how much of the map's weight they carry. Leave one out, and see whether the "
-        "head still works: is it one big part, or many small ones?"
+        "can be split into *components*, each with a direction that is read and one that is "
+        "written, ranked by how much of the map's weight they carry. Leave one out, and see "
+        "whether the head still works: is it one big part, or many small ones?"
     )
     asked = _choose()
     if asked is None:
@@ -114,13 +114,13 @@ def _choose() -> Asked | None:
 def _shares(asked: Asked, split: Split) -> None:
 
     values = split.components.shares.tolist()
-    said = share_sentence(asked, values)
-    st.markdown(f"**{plain(said)}**")
+    sentence = share_sentence(asked, values)
+    st.markdown(f"**{plain(sentence)}**")
     elements.chart(
         charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
         key="knockout_lab-component_shares",
         alt_text=f"Share of the weight of every component of {asked.head.label}'s {asked.kind} "
-        f"map. {said}",
+        f"map. {sentence}",
     )
     with st.expander("The numbers", key="knockout_lab-component_share_numbers"):
         elements.html(f'<div class="hr-one-line">{table(SHARE_COLUMNS, share_rows(split))}</div>')
@@ -167,8 +167,8 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
             break
     return (
         f"The largest component carries {percent(values[0])} of the weight of "
-        f"{asked.head.label}'s {asked.kind} map; {needed} of {len(values)} carry 90%. Were they "
-        f"all alike, each would carry {percent(1 / len(values))}."
+        f"{asked.head.label}'s {asked.kind} map; {needed} of {len(values)} carry 90%. If they "
+        f"were all alike, each would carry {percent(1 / len(values))}."
     )
 
 
@@ -196,22 +196,23 @@ def _effects(asked: Asked, split: Split) -> None:
 
 
 def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: bool) -> None:
-    whole = removed[0][0]
+    whole_head = removed[0][0]
     st.markdown(f"**{plain(effect_sentence(asked, removed))}**" + ("" if is_all else " (so far)"))
     body = table(COLUMNS, effect_rows(asked, split, removed))
     elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
     how = (
         "its output is zero"
         if asked.kind == "OV"
-        else "it looks evenly at all tokens, as a head that asks for nothing"
+        else "it looks evenly at all tokens, like a head that asks for nothing"
     )
     st.caption(
         "Change of the loss: nats per token over this prompt, above 0 the model guesses worse. KL: "
         "how far the guess of the next token moves, in nats. One prompt, so there is no error: "
-        f"read small differences as nothing. The whole head off means: {how}. Spread: over how "
+        f"ignore small differences. With the whole head off, {how}. Spread: over how "
         f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
-        "(e to the entropy); 1 is this or another head alone. The model's own "
-        f"first guess had {percent(whole.comparison.probability_before)} of its trust."
+        "(e to the entropy); 1 means a single head, this one or another. The "
+        "probability of the model's own first guess was "
+        f"{percent(whole_head.comparison.probability_before)}."
     )
 
 
@@ -249,8 +250,10 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
 
 def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     """The component that matters most beside the whole head (plain text)."""
-    whole = removed[0][0].comparison
-    head = f"Without all of {asked.head.label} the next guess moves by {whole.kl:.3f} nats (KL)"
+    whole_head = removed[0][0].comparison
+    head = (
+        f"Without all of {asked.head.label} the next guess moves by {whole_head.kl:.3f} nats (KL)"
+    )
     if len(removed) < 2:
         return f"{head}."
     moved = [effects[1].comparison.kl for effects in removed[1:]]
@@ -276,16 +279,16 @@ def _offsets(asked: Asked) -> None:
         elements.show_error(error)
         return
     names = offset_names(asked, lines)
-    said = offset_sentence(asked, scores)
-    st.markdown(f"**{plain(said)}**")
+    sentence = offset_sentence(asked, scores)
+    st.markdown(f"**{plain(sentence)}**")
     elements.chart(
         charts.offsets(offset_records(scores, names), names=names),
         key="knockout_lab-component_offsets",
-        alt_text=f"Contribution to the attention score by distance. {said}",
+        alt_text=f"Contribution to the attention score by distance. {sentence}",
     )
     st.caption(
         f"Mean over the pairs of tokens at that distance in {scores.texts} reference sentences; "
-        "only differences within a row matter to attention, so each row's mean is taken off. The "
+        "only differences within a row matter to attention, so each row's mean is subtracted. The "
         "lines of the components and of the rest sum to the head's."
     )
     with st.expander("The numbers", key="knockout_lab-component_offset_numbers"):

@@ -33,7 +33,7 @@ NEEDS: dict[CausalVerdict, str] = {
     "no_effect": "no clear need",
     "not_tested": "nothing to compare with",
 }
-"""The verdicts on a drop, as people read them."""
+"""The verdicts on a drop, in words."""
 STEP_COLUMNS = ["Step", "Head", "Where", "Looks at", "What it hands on"]
 STEPS = [
     ["1, solid line", "previous-token head, earlier layer", "first B", "the A just before it",
@@ -99,7 +99,7 @@ def _circuit() -> Circuit | None:
         missing = "previous-token" if not previous_token_heads else "induction"
         st.info(
             f"The analysis lists no {missing} head for this model, so there is no such circuit to "
-            "take apart. Choose another model beside the page."
+            "take apart. Choose another model in the sidebar."
         )
         return None
     return Circuit(model, previous_token_heads, induction_heads)
@@ -172,13 +172,13 @@ def _on_prompt(circuit: Circuit) -> None:
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
     drops = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
-    said = sentence(drops)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(drops)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(drops), names=NAMES),
         key=f"knockout_lab-falls_{key}",
         alt_text=f"Induction activation of each head, untouched, without the previous-token "
-        f"heads, and without other heads. {said}",
+        f"heads, and without random heads. {summary}",
     )
     st.caption(note(drops, draws=len(measured[0].others)))
     with st.expander("The numbers", key=f"knockout_lab-falls_numbers_{key}"):
@@ -222,7 +222,9 @@ def sentence(drops: Sequence[Drop]) -> str:
     controls = [drop.others for drop in reachable if drop.others is not None]
     beside = ""
     if controls:
-        beside = f"; with as many other heads off it is {sum(controls) / len(controls):.2f}"
+        beside = (
+            f"; with as many random heads knocked out it is {sum(controls) / len(controls):.2f}"
+        )
     what = (
         f"On average the activation goes from {before:.2f} to {after:.2f} without the "
         f"previous-token heads{beside}."
@@ -231,27 +233,27 @@ def sentence(drops: Sequence[Drop]) -> str:
 
 
 def note(drops: Sequence[Drop], *, draws: int) -> str:
-    """What bars, whiskers and marks are."""
+    """What the bars, whiskers and marks mean."""
     texts = drops[0].texts
     where = f"Mean over {count(texts, 'text')}" if texts > 1 else "One text, so no error"
     whiskers = "; whiskers: one standard error" if texts > 1 else ""
     others = (
-        f"Random heads: as many, of the same layers where there are enough, "
+        f"Random heads: the same number, from the same layers where there are enough, "
         f"{count(draws, 'random choice')}."
         if draws
         else "There are no other heads in these layers to compare with."
     )
     late = [drop.head.label for drop in drops if not drop.is_after]
     unreachable = (
-        f" {listing(late)}: in no later layer than any of them, so nothing can reach it."
+        f" {listing(late)}: no previous-token head lies in an earlier layer, so none can reach it."
         if late
         else ""
     )
     return (
-        f"{where}{whiskers}. Bars from the top: in the legend's order. The upright mark "
-        "is chance, an evenly spread head. Knocked out: the output is replaced by its mean over "
-        "reference text. Needs them: the drop is above twice its error, and further above that "
-        f"of random heads than 2 √(spread² + error²). {others}{unreachable}"
+        f"{where}{whiskers}. Bars from the top: in the legend's order. The vertical "
+        "mark is chance: an evenly spread head. Knocked out: the output is replaced by its mean "
+        "over reference text. “Needs them”: the drop is more than twice its error, and exceeds "
+        f"that of random heads by more than 2 √(spread² + error²). {others}{unreachable}"
     )
 
 

@@ -1,6 +1,6 @@
-"""What the address of the Knock-out lab says: the section with its heads.
+"""The names in the address of the Knock-out lab: the section with its heads.
 
-Positions, single looks and the reader's own prompts do not travel.
+Positions, single looks and the reader's own prompts are not part of a link.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _ablation() -> str | None:
     return next((name for name, how in ABLATIONS.items() if how == shown), None)
 
 
-# The section comes before its heads: they are put where it says.
+# The section comes before its heads, because it decides where they are put.
 ROWS = (
     link.MODEL,
     link.PROMPT,

@@ -1,4 +1,4 @@
-"""Many conditions on many prompts at once: a table per prompt, a summary, and files to keep."""
+"""Many conditions on many prompts at once: a table per prompt, a summary, and downloads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OWN = "Own"
 
 
 class Asked(NamedTuple):
-    """What a table is of."""
+    """The choices behind a table."""
 
     model: str
     """The catalogue key."""
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     prompts: tuple[ReadyPrompt, ...]
     """The prompts."""
     top: int
-    """Tokens a direction."""
+    """Tokens per direction."""
 
 
 def draw() -> None:
@@ -67,7 +67,7 @@ def draw() -> None:
 
 
 def _ranks(model: str) -> list[int] | None:
-    """[ready prompt] the place of its answer; None while they are run for the first time."""
+    """[ready prompt] the rank of its answer; None while they are run for the first time."""
     starts = range(0, len(READY), READY_AT_ONCE)
     ranks = partial(knockout_lab_caches.ready_ranks, model, count=READY_AT_ONCE)
     return long_work.run(
@@ -83,7 +83,7 @@ def _flat(parts: list[list[int]]) -> list[int]:
 
 
 def _form(model: str, ranks: Sequence[int]) -> Asked | None:
-    """The boxes; what stands in them when the button is pressed is asked."""
+    """The boxes; the table is made of what they hold when the button is pressed."""
     layers, heads = knockout_lab_caches.shape(model)
     order = sorted(range(len(READY)), key=lambda place: (ranks[place] > 1, place))
     right = [place for place in order if ranks[place] == 1]
@@ -129,7 +129,7 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
 
 
 def _ask(model: str, right: Sequence[int]) -> None:
-    """Take over what stands in the boxes."""
+    """Take over the choices in the boxes."""
     now = st.session_state
     every = right if now[state.MANY_ALL] else []
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
@@ -224,7 +224,7 @@ def _loss(lost: float, spread: float | None) -> str:
 
 
 def headline(rows: Sequence[Summary]) -> str:
-    """What your heads at their mean do, and what costs most, in two sentences (plain text)."""
+    """The effect of setting your heads to their mean, and the costliest condition (plain text)."""
     own = next((row for row in rows if row.name.endswith("to mean")), rows[0])
     worst = max(rows, key=lambda row: row.lost)
     return (

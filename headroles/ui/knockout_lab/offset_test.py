@@ -25,7 +25,7 @@ ROLE = "previous_token"
 
 
 class Asked(NamedTuple):
-    """What is tested."""
+    """The head and the settings of a test."""
 
     model: str
     """The catalogue key."""
@@ -108,12 +108,12 @@ def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
 def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
 
     profile = ablation.profile(measured)
-    said = sentence(profile, asked.head.label)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(profile, asked.head.label)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.offset_profile(profile, head=asked.head.label),
         key="knockout_lab-offset_profile",
-        alt_text=f"What {asked.head.label} carries by offset, in nats. {said}",
+        alt_text=f"What {asked.head.label} carries by offset, in nats. {summary}",
     )
     st.caption(
         f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Carried: how "
@@ -124,14 +124,14 @@ def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
     with st.expander("The numbers, and the formula"):
         st.markdown(
             "**Redundancy** = 1 − (shift when the value one back is hidden, *head off*) ÷ (the "
-            "same, *head on*), sums over samples. 1: without the head it no longer matters; 0: the "
-            "head has no part in it; below 0: it matters more without the head."
+            "same, *head on*), summed over samples. 1: without the head it no longer matters; 0: "
+            "the head has no part in it; below 0: it matters more without the head."
         )
         elements.html(table(*numbers(profile)))
 
 
 def sentence(profile: Profile, label: str) -> str:
-    """What the test says, with its control (plain text)."""
+    """The result of the test, with its control (plain text)."""
     peak = profile.points[profile.peak - 1]
     clear = peak.carried > 2 * peak.carried_error and peak.carried > 0
     others = profile.other_redundancy
@@ -152,7 +152,13 @@ def sentence(profile: Profile, label: str) -> str:
 
 def numbers(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
     """The table twin of the chart: headers and rows."""
-    headers = ["Tokens back", "Shift, head on", "Shift, head off", "Carried", "Random others"]
+    headers = [
+        "Tokens back",
+        "Shift, head on",
+        "Shift, head off",
+        "Carried",
+        "Random heads (control)",
+    ]
     rows = [
         (
             str(point.offset),

@@ -42,7 +42,7 @@ def _expected_token() -> str:
         expected = st.text_input(
             "What should come next?",
             key=state.LAB_ANSWER,
-            placeholder="empty: what the model says by itself",
+            placeholder="empty: what the model predicts by itself",
             max_chars=80,
             persist_state="session",
         )
@@ -54,7 +54,7 @@ def _expected_token() -> str:
 def knock_out(
     answer: caches.Answer, chosen: choose_heads.Chosen, expected: str
 ) -> PromptTable | None:
-    """The prompt under the condition; None, with the reason said, if it cannot be run."""
+    """The prompt under the condition; None, with the reason shown, if it cannot be run."""
     try:
         with st.spinner("Running the prompt without it."):
             return knockout_lab_caches.knock_out(
@@ -119,7 +119,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
         change = signed(after.loss_change, digits=3)
         tiles.append(("Loss on the prompt", change, f"nats per token, {count}"))
     if after.repeat_loss_change is None:
-        tiles.append(("Loss on repeats", "–", "no pair of tokens comes twice here"))
+        tiles.append(("Loss on repeats", "–", "no pair of tokens repeats here"))
     else:
         change = signed(after.repeat_loss_change, digits=3)
         tiles.append(("Loss on repeats", change, f"nats per token, mean of {result.repeated}"))
@@ -127,7 +127,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
 
 
 def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
-    """The prompt with the positions marked, and what the marks say."""
+    """The prompt with the positions marked, and what the marks mean."""
 
     if not chosen.marked:
         drawn = export.marked_strip(result.encoding, {result.position}, word="t")

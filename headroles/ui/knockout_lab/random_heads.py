@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 AT_ONCE = 5
-"""Draws a step."""
+"""Draws per step."""
 
 
 class Effect(NamedTuple):
-    """One way to say how much a knock-out does."""
+    """One measure of how much a knock-out does."""
 
     name: str
-    """What the box says."""
+    """Its label in the box."""
     field: str
-    """Its name in a comparison."""
+    """Its field in a comparison."""
     axis: str
-    """With its unit."""
+    """The label of the axis, with its unit."""
 
 
 EFFECTS = (
@@ -53,7 +53,7 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
         length=len(result.encoding.tokens),
     )
     st.caption(
-        "Any knock-out disturbs a model, so the same was done to others, as many at a time. "
+        "Any knock-out disturbs a model, so the same was done to random others, as many at a time. "
         + compared.note
     )
     if not compared.conditions:
@@ -95,10 +95,10 @@ def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> N
     ]
     own = getattr(result.rows[0].comparison, effect.field)
     judgement = ablation.judge(own, [value for _, value in draws])
-    said = sentence(judgement, effect)
-    st.markdown(f"**{plain(said)}**" + ("" if is_all else " (so far)"))
+    summary = sentence(judgement, effect)
+    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
-    elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {said}")
+    elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {summary}")
     st.caption(RULE)
     with st.expander("The draws as a table"):
         rows = [("yours", f"{own:+.3f}"), *((name, f"{value:+.3f}") for name, value in draws)]

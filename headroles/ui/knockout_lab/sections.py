@@ -1,7 +1,7 @@
 """The sections of the knock-out lab; only the open one is imported and drawn.
 
-A section is a line here and a module with ``draw()``: it asks for what it needs (the model, a
-prompt) itself, and says so if that is not to be had.
+A section is a line here and a module with ``draw()``: it gets what it needs (the model, a
+prompt) itself, and shows an error if that is not available.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def draw() -> None:
 
 
 def _what_is_left_out() -> None:
-    """Said of a model whose guesses are not quite the published one's."""
+    """A caption for a model whose guesses differ slightly from the published one's."""
     model = CATALOGUE[st.session_state[session.MODEL]]
     if model.tokenizer is None:
         return
-    with contextlib.suppress(HeadrolesError):  # the section has said it
+    with contextlib.suppress(HeadrolesError):  # the section has shown it
         if lost := caches.bias_left_out(model.key):
             st.caption(html.bias_sentence(model.name, lost))

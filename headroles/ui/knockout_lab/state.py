@@ -1,7 +1,6 @@
-"""Every session key of the knock-out lab, and what changes more than one of them.
+"""Every session key of the knock-out lab, and the functions that change more than one of them.
 
 The keys of a section begin with its name, so that two sections never share one by mistake.
-Most are widgets' keys.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ LAB_WHAT = key("what")
 """What is knocked out: one of :data:`WHATS`."""
 LAB_HEADS = key("heads")
 """Labels of the chosen heads."""
-LAB_BEFORE = key("heads_before")
+LAB_PREVIOUS_HEADS = key("heads_before")
 """The heads before a role's button replaced them; None if none did."""
 LAB_HOW = key("how")
 """How heads are knocked out: one of :data:`HOWS`."""
@@ -84,19 +83,19 @@ def begin(model: str, heads: Sequence[str]) -> None:
     if st.session_state.get(LAB_MODEL) != model:
         st.session_state[LAB_MODEL] = model
         st.session_state[LAB_HEADS] = list(heads)
-        st.session_state[LAB_BEFORE] = None
+        st.session_state[LAB_PREVIOUS_HEADS] = None
 
 
 def take_heads(labels: Sequence[str]) -> None:
-    """Choose all heads of a role; the choice before it is kept for the way back."""
-    st.session_state[LAB_BEFORE] = list(st.session_state[LAB_HEADS])
+    """Choose all heads of a role; the choice before it can be put back."""
+    st.session_state[LAB_PREVIOUS_HEADS] = list(st.session_state[LAB_HEADS])
     st.session_state[LAB_HEADS] = list(labels)
 
 
 def heads_back() -> None:
-    """The heads before a role's button replaced them."""
-    st.session_state[LAB_HEADS] = st.session_state[LAB_BEFORE]
-    st.session_state[LAB_BEFORE] = None
+    """Put back the heads that a role's button replaced."""
+    st.session_state[LAB_HEADS] = st.session_state[LAB_PREVIOUS_HEADS]
+    st.session_state[LAB_PREVIOUS_HEADS] = None
 
 
 COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = (
@@ -121,7 +120,7 @@ def heads_of(section: str, *, model: str) -> list[str]:
     """Labels of the heads that a section shows; none before it was opened for this model."""
     name, waiting = st.session_state.get(LINKED) or (None, ())
     if name == section:
-        return [one.label for one in waiting]
+        return [head.label for head in waiting]
     keys = _HEADS_OF.get(section)
     if keys is None or st.session_state.get(keys[0]) != model:
         return []
@@ -137,17 +136,17 @@ def link_to(section: str, heads: Sequence[Head]) -> None:
 
 
 def linked(section: str, *, layers: int, heads: int) -> list[str]:
-    """Labels of a link's heads for a section, once; what the model does not have is said above."""
+    """Labels of a link's heads for a section, once; heads the model lacks are reported above."""
     name, wanted = st.session_state.get(LINKED) or (None, ())
     if name != section:
         return []
-    there = tuple(one for one in wanted if one.layer < layers and one.head < heads)
-    if there != wanted:
-        st.session_state[LINKED] = (section, there)
+    present = tuple(head for head in wanted if head.layer < layers and head.head < heads)
+    if present != wanted:
+        st.session_state[LINKED] = (section, present)
         session.link_errors(
-            [UnknownHeadError(one.label, layers=layers, heads=heads) for one in wanted
-             if one not in there]
+            [UnknownHeadError(head.label, layers=layers, heads=heads) for head in wanted
+             if head not in present]
         )  # fmt: skip
-        st.rerun()  # the sentence stands above the page
+        st.rerun()  # the warning is drawn above the page
     st.session_state[LINKED] = None
-    return [one.label for one in there]
+    return [head.label for head in present]

@@ -38,8 +38,8 @@ def _heading(role: Role, headline: str, *, awake: bool | None = None) -> None:
     elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
 
 
-def _asleep(said: str) -> None:
-    elements.html(f'<p class="hr-asleep">{escape(said)}</p>')
+def _asleep(reason: str) -> None:
+    elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
 
 
 def _on_prompt(stored: StoredRole, answer: Answer) -> None:

@@ -24,72 +24,72 @@ def draw(
         if second is not None and pairs:
             download_button.buttons(of_comparison(answer, second, reference=reference, pairs=pairs))
         download_button.about(
-            "Script and notebook make these numbers again with the headroles package."
+            "The script and the notebook reproduce these numbers with the headroles package."
         )
 
 
-def of_prompt(found: Answer, reference: Reference) -> list[File]:
+def of_prompt(answer: Answer, reference: Reference) -> list[File]:
     """The listed heads on the prompt (all heads, without an analysis), and code for them."""
-    model = found.run.model_name
+    model = answer.run.model_name
     what = "listed heads" if reference.entry else "all heads"
 
     def named(label: str, ending: str, mime: str, make: Callable[..., bytes]) -> File:
-        return File(label, file_name(model, what, ending), mime, partial(make, found, reference))
+        return File(label, file_name(model, what, ending), mime, partial(make, answer, reference))
 
     code = file_name(model, "again", "py"), file_name(model, "again", "ipynb")
     return [
         named("Heads as CSV", "csv", CSV, _heads_csv),
         named("Heads as JSON", "json", JSON, _heads_json),
-        File("Python script", code[0], PYTHON, partial(_script, found, reference)),
-        File("Jupyter notebook", code[1], JSON, partial(_notebook, found, reference)),
+        File("Python script", code[0], PYTHON, partial(_script, answer, reference)),
+        File("Jupyter notebook", code[1], JSON, partial(_notebook, answer, reference)),
     ]
 
 
 def of_comparison(
-    found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
+    answer: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
 ) -> list[File]:
     """The listed heads on both prompts with the change."""
-    name = file_name(found.run.model_name, "two prompts", "csv")
-    make = partial(_comparison_csv, found, second, reference=reference, pairs=tuple(pairs))
+    name = file_name(answer.run.model_name, "two prompts", "csv")
+    make = partial(_comparison_csv, answer, second, reference=reference, pairs=tuple(pairs))
     return [File("Both prompts as CSV", name, CSV, make)]
 
 
-def _rows(found: Answer, reference: Reference) -> list[dict[str, object]]:
+def _rows(answer: Answer, reference: Reference) -> list[dict[str, object]]:
 
     if reference.entry is None:
-        return export.tables.prompt_rows(found.scores, thresholds=reference.thresholds)
-    return export.tables.summary_rows(verdicts.summarize(reference.entry, found.scores))
+        return export.tables.prompt_rows(answer.scores, thresholds=reference.thresholds)
+    return export.tables.summary_rows(verdicts.summarize(reference.entry, answer.scores))
 
 
-def _heads_csv(found: Answer, reference: Reference) -> bytes:
+def _heads_csv(answer: Answer, reference: Reference) -> bytes:
 
-    rows = _rows(found, reference)
-    return export.tables.csv_bytes(export.tables.heads_csv(rows, provenance(found, reference)))
-
-
-def _heads_json(found: Answer, reference: Reference) -> bytes:
-
-    return utf8(export.tables.heads_json(_rows(found, reference), provenance(found, reference)))
+    rows = _rows(answer, reference)
+    return export.tables.csv_bytes(export.tables.heads_csv(rows, provenance(answer, reference)))
 
 
-def _script(found: Answer, reference: Reference) -> bytes:
+def _heads_json(answer: Answer, reference: Reference) -> bytes:
 
-    rows, origin = _rows(found, reference), provenance(found, reference)
-    return utf8(export.notebook.script(found.run, rows, provenance=origin))
+    return utf8(export.tables.heads_json(_rows(answer, reference), provenance(answer, reference)))
 
 
-def _notebook(found: Answer, reference: Reference) -> bytes:
+def _script(answer: Answer, reference: Reference) -> bytes:
 
-    rows, origin = _rows(found, reference), provenance(found, reference)
-    return utf8(export.notebook.notebook(found.run, rows, provenance=origin))
+    rows, origin = _rows(answer, reference), provenance(answer, reference)
+    return utf8(export.notebook.script(answer.run, rows, provenance=origin))
+
+
+def _notebook(answer: Answer, reference: Reference) -> bytes:
+
+    rows, origin = _rows(answer, reference), provenance(answer, reference)
+    return utf8(export.notebook.notebook(answer.run, rows, provenance=origin))
 
 
 def _comparison_csv(
-    found: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
+    answer: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
 ) -> bytes:
 
-    other = provenance(second, reference)
-    origin = provenance(found, reference) | {
-        f"second_{name}": other[name] for name in ("prompt", "tokens", "token_ids")
+    second_origin = provenance(second, reference)
+    origin = provenance(answer, reference) | {
+        f"second_{name}": second_origin[name] for name in ("prompt", "tokens", "token_ids")
     }
     return export.tables.csv_bytes(export.tables.heads_csv(view.export_rows(pairs), origin))

@@ -1,4 +1,4 @@
-"""What the address of Your Prompt says. A link to the app itself may lead on from here."""
+"""The names in the address of Your Prompt. A link to the app itself may lead on from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A card a role with two bars a head: the same heads on the first prompt and on the second."""
+"""One card per role with two bars per head: the first prompt and the second."""
 
 from __future__ import annotations
 

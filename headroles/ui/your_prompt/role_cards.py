@@ -1,4 +1,4 @@
-"""A card per role, and the box that says which roles are asleep and why."""
+"""A card per role, and the box that explains which roles are asleep and why."""
 
 from __future__ import annotations
 

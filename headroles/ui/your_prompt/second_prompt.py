@@ -1,4 +1,4 @@
-"""The box of the second prompt, the way to open it, and the way back."""
+"""The box of the second prompt, and the buttons that open and close it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session keys of Your Prompt, and what changes more than one of them."""
+"""The session keys of Your Prompt, and the functions that change more than one of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from headroles.ui.app.keys import Keys
 key = Keys(__name__)
 SECOND = key("second_prompt", None)
 """The second prompt, with which the first is compared; None while there is none."""
+# widget keys
 SECOND_BOX = key("second_box")
-"""The text in its box (a widget's key)."""
+"""The text in its box."""
 
 begin = key.begin
 
@@ -24,12 +25,12 @@ def compare_with(second: str | None) -> None:
 
 
 def run_second() -> None:
-    """Run what stands in the second box."""
+    """Run the text in the second box."""
     st.session_state[SECOND] = st.session_state[SECOND_BOX]
 
 
 def swap_prompts() -> None:
-    """Let the second prompt be the first, and the first the second."""
+    """Swap the first and the second prompt."""
     first, second = st.session_state[session.PROMPT], st.session_state[SECOND]
     session.run(second)
     compare_with(first)
