@@ -130,7 +130,7 @@ class RoleRecord:
     """Heads of the model."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
-    proof: AblationEvidence | None = None
+    ablation: AblationEvidence | None = None
     """What knocking it out showed; None where the analysis knocked nothing out for this role."""
 
     @property
@@ -237,7 +237,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         rank=1 + sum(other > score for row in scores for other in row),
         out_of=entry.num_layers * entry.num_heads,
         listed=head in entry.listed(key),
-        proof=ablation_evidence(entry, head, key),
+        ablation=ablation_evidence(entry, head, key),
     )
 
 

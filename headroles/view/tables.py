@@ -79,7 +79,7 @@ def every_head(model: ModelMap, places: list[int]) -> pd.DataFrame:
         "roles": [_named(model, place) for place in places],
     }
     if model.ablations:
-        columns["proof"] = [model.ablations.get(head) for head in heads]
+        columns["ablation"] = [model.ablations.get(head) for head in heads]
     for key, role_map in model.roles.items():
         columns[key] = [role_map.records[place]["value"] for place in places]
     for key, records in model.extended.items():

@@ -59,7 +59,9 @@ def lines_of(app) -> Iterator[str]:
     for node in app.main:
         words = 2 if node.type == "html" else 1
         for text in said(node):
-            bare = html.unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]+>", "\n", text, flags=re.S))
+            bare = html.unescape(
+                re.sub(r"<(style|svg|script).*?</\1>|<[^>]+>", "\n", text, flags=re.S)
+            )
             for mask, instead in MASKS.items():
                 bare = re.sub(mask, instead, bare)
             for line in map(str.strip, bare.splitlines()):

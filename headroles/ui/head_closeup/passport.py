@@ -78,16 +78,16 @@ def _roles(subject: Subject) -> None:
 
 def _ablation_evidence(passport: Passport) -> None:
     """Evidence by ablation, for each role that lists the head."""
-    measured = [record for record in passport.records if record.proof]
+    measured = [record for record in passport.records if record.ablation]
     if not measured:
         return
-    ablations = [record.proof for record in measured]
+    ablations = [record.ablation for record in measured]
     evidence = [ablation.role for ablation in ablations]
     elements.html("<b>Evidence by ablation: does the model need this head?</b>")
     rows = [
         row
         for record in measured
-        for row in causal.rows(ROLES[record.role].name, record.proof, passport.head)
+        for row in causal.rows(ROLES[record.role].name, record.ablation, passport.head)
     ]
     body = html.table(causal.COLUMNS, rows)
     elements.html(f'<div class="hr-one-line">{body}</div>')

@@ -76,7 +76,7 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "head": st.column_config.TextColumn("Head", pinned=True, width=70),
         "layer": st.column_config.NumberColumn("Layer", width=60),
         "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
-        "proof": st.column_config.TextColumn(
+        "ablation": st.column_config.TextColumn(
             "Knocked out",
             help="Whether the model needs the head for a role that lists it: "
             f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
