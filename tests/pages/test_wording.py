@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 FOLDER = Path(__file__).parent / "wording"
 NO_REPEATS = "The old man walked slowly to the river with his dog."
+MARKUP = r"<(style|svg|script).*?</\1>|<[^>]+>"
 MASKS = {
     r"\\": "",  # Markdown's escapes
     r"“[^”]*”": "“…”",
