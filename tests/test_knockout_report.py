@@ -68,7 +68,7 @@ def test_a_cell_says_its_direction_in_sign_and_arrow() -> None:
     assert "·a&lt;b" in up
     assert "▲ +1.25" in up
     assert "hr-up" in up
-    assert "▼ -0.50" in down
+    assert "▼ −0.50" in down
     assert "hr-down" in down
     assert empty == "<td></td>"
 

@@ -157,7 +157,7 @@ def moved_cells(moved: Sequence[Moved], *, width: int = 0) -> list[str]:
     cells = [
         f'<td class="hr-{"up" if token.change > 0 else "down"}">'
         f"<bdi>{escape(visible(token.text))}</bdi>"
-        f"<small>{'▲' if token.change > 0 else '▼'} {token.change:+.2f}</small></td>"
+        f"<small>{'▲' if token.change > 0 else '▼'} {signed(token.change)}</small></td>"
         for token in moved
     ]
     return cells + ["<td></td>"] * (width - len(cells))

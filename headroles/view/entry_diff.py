@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headroles import reference
-from headroles.formatting import listing
+from headroles.formatting import listing, signed
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view.html import count
@@ -154,7 +154,7 @@ def score_rows(change: RoleChange) -> list[list[str]]:
             score.head.label,
             f"{score.before:.3f}",
             f"{score.after:.3f}",
-            f"{score.change:+.3f}",
+            signed(score.change, digits=3),
             f"± {score.standard_error:.3f}",
             "clear" if score.is_clear else "may be chance",
         ]

@@ -216,8 +216,9 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
         return (
-            f"{over} of {total} reach the threshold of {role.name}, {threshold:.2f}; the highest "
-            f"is {best.label} with {stored.score(best):.2f} of 1."
+            f"{over} of {total} {'reaches' if over == 1 else 'reach'} the threshold of "
+            f"{role.name}, {threshold:.2f}; the highest is {best.label} "
+            f"with {stored.score(best):.2f} of 1."
         )
     listed = len(stored.listed)
     names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"
@@ -296,10 +297,13 @@ def prompt_map(
 def _prompt_sentence(role: Role, records: list[dict[str, object]], *, mark: str) -> str:
     active = [record for record in records if record["active"]]
     total = count(len(records), "head")
-    sentence = f"{len(active)} of {total} are active as {role.name} on this prompt"
+    verb = "is" if len(active) == 1 else "are"
+    sentence = f"{len(active)} of {total} {verb} active as {role.name} on this prompt"
     if not mark or not active:
         return f"{sentence}."
     listed = sum(bool(record["listed"]) for record in active)
+    if len(active) == 1:
+        return f"{sentence}; it is {'' if listed else 'not '}{mark}."
     return f"{sentence}; {listed} of these {len(active)} {'is' if listed == 1 else 'are'} {mark}."
 
 

@@ -115,7 +115,8 @@ def two_texts_sentence(texts: TwoTexts) -> str:
     if not over:
         return f"No head reaches the threshold of {texts.name} on sentences."
     return (
-        f"{over} of {count(len(kinds), 'head')} reach the threshold of {texts.name} on sentences: "
+        f"{over} of {count(len(kinds), 'head')} {'reaches' if over == 1 else 'reach'} the "
+        f"threshold of {texts.name} on sentences: "
         f"{kinds.count('positional')} do it on random tokens too (positional), "
         f"{kinds.count('content')} only on real text (content-driven), "
         f"{kinds.count('partly')} in between."

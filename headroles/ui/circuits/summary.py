@@ -53,7 +53,7 @@ def lines(summary: HeadSummary) -> list[list[str]]:
     return [
         [
             "Copying (eigenvalues of OV)",
-            f"{summary.copying:+.2f}",
+            formatting.signed(summary.copying),
             "−1 to +1",
             "near +1: a token attended to raises itself; near −1: it lowers itself",
         ],
@@ -65,7 +65,7 @@ def lines(summary: HeadSummary) -> list[list[str]]:
         ],
         [
             "Self-match of QK",
-            f"{summary.self_match:+.2f}",
+            formatting.signed(summary.self_match),
             "standard deviations; 0 is chance",
             "how much more than others a token wants its own copy",
         ],
@@ -86,7 +86,7 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         return
     offsets = table.offsets
     best = int(offsets.argmax())
-    back = "the token itself" if best == 0 else f"{html.count(best, 'token')} back"
+    back = "at the token itself" if best == 0 else f"{html.count(best, 'token')} back"
     sentence = (
         f"By position alone an average token scores highest {back}; the token before it would "
         f"get {formatting.percent(summary.previous)} of the attention (chance "

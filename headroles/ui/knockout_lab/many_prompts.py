@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import ablation, export, models
 from headroles.errors import HeadrolesError
-from headroles.formatting import visible
+from headroles.formatting import signed, visible
 from headroles.models import CATALOGUE
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
@@ -46,7 +46,7 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "About twenty ways to knock your heads out, on as many prompts as you like: each head "
+        "Up to twenty ways to knock your heads out, on as many prompts as you like: each head "
         "alone, all together, only at the last token *t*, and the value vectors just before it."
     )
     model = st.session_state[session.MODEL]
@@ -220,7 +220,7 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
 
 
 def _loss(lost: float, spread: float | None) -> str:
-    return f"{lost:+.2f} ± {'–' if spread is None else f'{spread:.2f}'}"
+    return f"{signed(lost)} ± {'–' if spread is None else f'{spread:.2f}'}"
 
 
 def headline(rows: Sequence[Summary]) -> str:

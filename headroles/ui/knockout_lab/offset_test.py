@@ -10,6 +10,7 @@ import streamlit as st
 
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
+from headroles.formatting import signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -138,8 +139,8 @@ def sentence(profile: Profile, label: str) -> str:
     control = "" if others is None else f" (random others: {others:.0%})"
     if not clear:
         return (
-            f"{label} carries nothing clear from any offset: at most {peak.carried:+.3f} nats, "
-            f"with an error of {peak.carried_error:.3f}."
+            f"{label} carries nothing clear from any offset: at most "
+            f"{signed(peak.carried, digits=3)} nats, with an error of {peak.carried_error:.3f}."
         )
     where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"
     verdict = f"{label} carries most from {where}: {peak.carried:.2f} nats."
@@ -164,18 +165,20 @@ def numbers(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
             str(point.offset),
             f"{point.with_head:.4f}",
             f"{point.without_head:.4f}",
-            f"{point.carried:+.4f} ± {point.carried_error:.4f}",
-            "–" if point.other is None else f"{point.other:+.4f} ± {point.other_error:.4f}",
+            f"{signed(point.carried, digits=4)} ± {point.carried_error:.4f}",
+            "–"
+            if point.other is None
+            else f"{signed(point.other, digits=4)} ± {point.other_error:.4f}",
         )
         for point in profile.points
     ]
-    other = "–" if profile.other_redundancy is None else f"{profile.other_redundancy:+.2f}"
+    other = "–" if profile.other_redundancy is None else signed(profile.other_redundancy)
     rows.append(
         (
             "Redundancy at 1",
             "",
             "",
-            f"{profile.redundancy:+.2f} ± {profile.redundancy_error:.2f}",
+            f"{signed(profile.redundancy)} ± {profile.redundancy_error:.2f}",
             other,
         )
     )

@@ -76,7 +76,7 @@ def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     row = result.rows[0]
     named = "the token you named" if result.answer.named else "its own first guess"
     elements.html(
-        f'<p class="hr-small">Without {escape(row.name)}. Watched: {named}.</p>'
+        f'<p class="hr-small">Changed: {escape(row.name)}. Watched: {named}.</p>'
         f'<p class="hr-verdict">{escape(row.verdict)}</p>'
     )
     if result.answer.part_of:

@@ -101,7 +101,10 @@ def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> N
     elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {summary}")
     st.caption(RULE)
     with st.expander("The draws as a table"):
-        rows = [("yours", f"{own:+.3f}"), *((name, f"{value:+.3f}") for name, value in draws)]
+        rows = [
+            ("yours", signed(own, digits=3)),
+            *((name, signed(value, digits=3)) for name, value in draws),
+        ]
         elements.html(table(["Ablated", effect.axis], rows))
 
 
