@@ -66,7 +66,7 @@ def test_other_names_the_heads_that_fit_nothing(app) -> None:
 def test_the_switch_shows_the_prompt(app) -> None:
     on_this_prompt(app)
     html = page_html(app)
-    assert says(html, "1 of 32", "active", "Induction", "1 of these 1")
+    assert says(html, "1 of 32", "active", "Induction", "it is listed")
     app.text_area(key=session.BOX).set_value(NO_REPEATS)
     app.button(key="app-run").click().run()
     assert ROLES["induction"].asleep in page_html(app)

@@ -61,7 +61,7 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     vocabulary = json.loads((DEMO_MODEL / "config.json").read_text())["vocab_size"]
     assert f"of {vocabulary:,} tokens" in html
     assert says(html, "nats", "mean of 7")  # the repeated tokens of the default prompt
-    assert html.count("▲ +") == html.count("▼ -") == 8
+    assert html.count("▲ +") == html.count("▼ −") == 8
     assert says((one.value for one in app.caption), "positions", "sentences")
 
 

@@ -41,7 +41,7 @@ def html(app) -> str:
 def test_the_map_marks_the_named_heads_and_cites_them(app) -> None:
     text = html(opened(app, session.MAP))
     assert says(text, "papers", "literature")
-    assert says(text, "1 of 32", "Induction", "1 of these 1")
+    assert says(text, "1 of 32", "Induction", "it is")
     assert says(text, "Somebody &lt;b&gt;et al.&lt;/b&gt; 2026")
 
 
