@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headroles.charts import attention
-from headroles.charts.heads import TARGET
+from headroles.charts.base import TARGET
 from headroles.roles import ROLES
 from headroles.types import Evidence
 from tests.facts import says

@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 
 from headroles.ablation import Judgement, Profile
-from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width
 
 
 def control_strip(
@@ -45,7 +45,7 @@ def control_strip(
     diamond = {"shape": "diamond", "size": 190, "filled": True, "color": ACTIVE, "opacity": 1}
     middle = [alt.Tooltip("at:Q", title="mean", format="+.3f")]
     spans, means = alt.Chart(band), alt.Chart(band)
-    return _finish(
+    return full_width(
         alt.layer(
             _zero().encode(x="at:Q"),
             spans.mark_rule(strokeWidth=9, color=QUIET, opacity=0.28).encode(
@@ -99,7 +99,7 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
             alt.Tooltip("carried:Q", title="carried (nats)", format="+.3f"),
         ],
     )  # fmt: skip
-    return _finish(alt.layer(_zero().encode(y="at:Q"), bars, marks), height=260)
+    return full_width(alt.layer(_zero().encode(y="at:Q"), bars, marks), height=260)
 
 
 def _profile_records(profile: Profile, *, head: str) -> list[dict[str, object]]:
@@ -133,7 +133,3 @@ def _axis(title: str) -> alt.Axis:
         title=title, grid=True, gridOpacity=0.25, domain=False, tickCount=5,
         titleFontWeight="normal",
     )  # fmt: skip
-
-
-def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
-    return chart.properties(width="container", height=height).configure_view(strokeWidth=0)

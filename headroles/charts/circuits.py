@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET
 
 
 def offset_scores(values: Sequence[float]) -> alt.Chart:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import QUIET, TARGET
+from headroles.charts.base import QUIET, TARGET
 
 MOST = 40
 """Most tokens of a pattern's picture; a longer prompt shows its first ones."""

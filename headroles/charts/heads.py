@@ -15,17 +15,9 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, share_axis
 from headroles.roles import LOGITS, RATE, Role
 from headroles.types import Head, NextToken
-
-ACTIVE = "#2e7fd0"
-"""Blue: attention, and a head that is active."""
-QUIET = "#7d8590"
-"""Gray: a head that is not."""
-TARGET = "#cc6a14"
-"""Orange: the cells that a role predicts."""
-INK = "currentColor"
-"""The text colour of the page."""
 
 SELECTION = "head"
 """Name of the selection in every clickable chart."""
@@ -55,22 +47,6 @@ def _clickable() -> alt.Parameter:
     return alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click")
 
 
-def _share_axis(title: str | None, *, unit: str = "%", **settings: object) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        format=unit,
-        values=[0, 0.5, 1],
-        grid=False,
-        domain=False,
-        labelFlush=True,
-        titleFontWeight="normal",
-        titleFontSize=11,
-        labelFontSize=11,
-        titlePadding=4,
-        **settings,
-    )
-
-
 def share_title(role: Role) -> str:
     """What a score of this role measures."""
     if role.unit == LOGITS:
@@ -78,16 +54,6 @@ def share_title(role: Role) -> str:
     if role.unit == RATE:
         return "share of the words"
     return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
-
-
-def _finish(chart: alt.LayerChart, *, height: int) -> alt.LayerChart:
-    """As wide as its place, exactly ``height`` pixels of rows; axes come on top of that."""
-    return chart.properties(
-        width="container",
-        height=height,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        padding={"left": 4, "right": 4, "top": 2, "bottom": 2},
-    ).configure_view(strokeWidth=0)
 
 
 def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
@@ -103,7 +69,7 @@ def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerC
     x = alt.X(
         "value:Q",
         scale=alt.Scale(domain=[0, 1], nice=False),
-        axis=_share_axis(share_title(role)),
+        axis=share_axis(share_title(role)),
     )
     base = alt.Chart(frame).encode(y=y)
     track = base.mark_bar(
@@ -131,7 +97,7 @@ def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerC
         shape=_UPRIGHT, size=169, yOffset=_BELOW, stroke=INK, strokeWidth=3
     ).encode(x="chance:Q")
     layers = alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base))
-    return _finish(layers, height=ROW * len(frame))
+    return finish(layers, height=ROW * len(frame))
 
 
 def _row_texts(base: alt.Chart) -> list[alt.Chart]:
@@ -207,7 +173,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
     )
     bars = base.mark_bar(color=ACTIVE, height=12, cornerRadius=3).encode(x2=alt.datum(0))
     words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="shown:N")
-    return _finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
+    return finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
 
 
 def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
@@ -251,7 +217,7 @@ def head_map(
     if roomy:
         size = 10 if longest > 3 else 11 if small else 12
         layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
-    return _finish(alt.layer(*layers), height=row * frame["layer"].nunique())
+    return finish(alt.layer(*layers), height=row * frame["layer"].nunique())
 
 
 def _map_cells(base: alt.Chart, title: str, *, clickable: bool) -> alt.Chart:
@@ -349,7 +315,7 @@ def score_distribution(
             opacity=1,
         )
         .encode(
-            x=alt.X("value:Q", axis=_share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
+            x=alt.X("value:Q", axis=share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
             y=y,
             tooltip=[
                 alt.Tooltip("label:N", title="head"),
@@ -358,7 +324,7 @@ def score_distribution(
         )
     )
     lines = _level_lines(threshold, chance, x=x, height=height)
-    return _finish(alt.layer(marks, *lines), height=height)
+    return finish(alt.layer(marks, *lines), height=height)
 
 
 def _level_lines(

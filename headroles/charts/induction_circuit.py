@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width
 
 CIRCUIT_ALT = (
     "The tokens A, B and later A again. Step 1: a previous-token head at the first B looks one "
@@ -39,7 +39,7 @@ def circuit() -> alt.LayerChart:
     )  # fmt: skip
     captions = alt.Chart(words).encode(x=place, y=y, text="text:N")
     note = alt.Chart(pd.DataFrame([{"x": 2.18, "y": 1.0, "text": "note: after A"}]))
-    return _finish(
+    return full_width(
         alt.layer(
             boxes.encode(x=place, y=y),
             letters.mark_text(fontSize=17, fontWeight="bold", color=INK).encode(
@@ -130,7 +130,7 @@ def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> a
     )
     errors = base.mark_rule(strokeWidth=1.6, color=INK).encode(x="low:Q", x2="high:Q")
     chance = base.mark_tick(thickness=2, color=INK, opacity=0.8).encode(x="chance:Q")
-    return _finish(alt.layer(bars, errors, chance), height=54 * len(heads) + 10)
+    return full_width(alt.layer(bars, errors, chance), height=54 * len(heads) + 10)
 
 
 def shares(records: Sequence[Mapping[str, object]]) -> alt.Chart:
@@ -139,7 +139,7 @@ def shares(records: Sequence[Mapping[str, object]]) -> alt.Chart:
     Args:
         records: component (1 the largest), share 0..1.
     """
-    return _finish(
+    return full_width(
         alt.Chart(pd.DataFrame(records))
         .mark_bar(color=ACTIVE)
         .encode(
@@ -177,8 +177,4 @@ def offsets(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) ->
     )  # fmt: skip
     lines, marks = base.mark_line(strokeWidth=1.6), base.mark_point(filled=True, size=60, opacity=1)
     zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
-    return _finish(alt.layer(zero.encode(y="at:Q"), lines, marks), height=280)
-
-
-def _finish(chart: alt.Chart | alt.LayerChart, *, height: int) -> alt.Chart | alt.LayerChart:
-    return chart.properties(width="container", height=height).configure_view(strokeWidth=0)
+    return full_width(alt.layer(zero.encode(y="at:Q"), lines, marks), height=280)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import ACTIVE, INK, QUIET, TARGET, _finish, _share_axis
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, share_axis
 
 
 def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
@@ -38,7 +38,7 @@ def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart
         )
     )
     scale = alt.Scale(domain=[0, min(top, 1.0)], nice=False)
-    axis = _share_axis("mean attention")
+    axis = share_axis("mean attention")
     axis.values = alt.Undefined
     axis.tickCount = 4
     sentences = base.transform_filter("datum.text == 'sentences'")
@@ -52,4 +52,4 @@ def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart
         shape="diamond", size=55, stroke=TARGET, strokeWidth=2, filled=False, opacity=1
     ).encode(y="share:Q", tooltip=[alt.Tooltip("shown:N", title="random tokens")])
     even = sentences.mark_tick(color=QUIET, thickness=3, opacity=1).encode(y="chance:Q")
-    return _finish(alt.layer(bars, even, spread, control), height=170)
+    return finish(alt.layer(bars, even, spread, control), height=170)

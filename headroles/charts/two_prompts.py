@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from headroles.charts.heads import ACTIVE, INK, QUIET, SELECTION, share_title
+from headroles.charts.base import ACTIVE, INK, QUIET
+from headroles.charts.heads import SELECTION, share_title
 from headroles.roles import Role
 
 _LEFT, _RIGHT = -0.075, 1.16
