@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.admin import server
-from headroles.ui.app import address, link_warnings, model_picker, session
+from headroles.ui.app import address, housekeeping, link_warnings, model_picker, session, turns
 from headroles.ui.circuits import link as circuits
 from headroles.ui.detector_lab import link as detector_lab
 from headroles.ui.head_closeup import link as head_closeup
@@ -40,6 +40,7 @@ page = st.navigation(
     ]
 )
 server.print_sign_in_token()
+housekeeping.start()
 address.register(LINKS)
 address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
@@ -48,5 +49,7 @@ model_picker.draw()
 if destination := session.pop_navigation():
     address.lead(destination)
 link_warnings.draw()
-page.run()
+with turns.page():
+    session.enter()
+    page.run()
 address.write(place)

@@ -21,8 +21,20 @@ import psutil
 
 def give_back() -> None:
     """Hand memory that nothing uses any more back to the machine."""
-    gc.collect()  # a model and what PyVene puts around it point at each other
+    gc.unfreeze()
+    settle()  # a model and what PyVene puts around it point at each other
     trim()
+
+
+def settle() -> None:
+    """Let go of what nothing uses, and keep the rest out of the garbage collector's later rounds.
+
+    Libraries and models are half a million objects that stay. Looking through them takes a quarter
+    of a second, in which no other thread does anything. What is here now and dies later in a cycle
+    is found by :func:`give_back`.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def trim() -> None:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui.app import elements
+from headroles.ui.app import elements, turns
 from headroles.ui.app.keys import Keys
 
 WORKS = Keys(__name__)("works")
@@ -133,10 +133,11 @@ def run(
         work = _work(part, name)
         work.error = None
         if work.is_open:
-            with st.spinner(f"{doing} …"):
-                _go_on(work, plan=plan)
+            with st.spinner(f"{doing} …"), turns.steps() as has_place:
+                if has_place:
+                    _go_on(work, plan=plan)
         if not work.is_finished:
-            _unfinished(part, work, doing, show, show_error)
+            _unfinished(part, work, plan, doing, show, show_error)
             return None
         result = work.plan.finish(work.done)
         kept().put((part, name), result, size(result))
@@ -162,13 +163,13 @@ def _work(part: str, name: Hashable) -> Work:
 def _go_on(
     work: Work,
     *,
-    plan: Callable[[], Plan] | None = None,
+    plan: Callable[[], Plan],
     on_step: Callable[[], object] = lambda: None,
 ) -> None:
     """Do steps for a moment, of this plan if there is none yet; ``on_step`` comes after each."""
     until = time.monotonic() + MOMENT
     try:
-        if work.plan is None and plan is not None:
+        if work.plan is None:
             work.plan = plan()
         while work.is_open and time.monotonic() < until:
             work.done.append(work.plan.steps[len(work.done)]())
@@ -180,19 +181,24 @@ def _go_on(
 def _unfinished(
     part: str,
     work: Work,
+    plan: Callable[[], Plan],
     doing: str,
     show: Callable[[Any, bool], None] | None,
     show_error: Callable[[HeadrolesError], None],
 ) -> None:
     """The bar of work in progress, or why it stopped, and the results so far."""
     if work.is_open:
-        st.fragment(_busy, run_every=TICK)(part, work, doing, show)
+        st.fragment(_busy, run_every=TICK)(part, work, plan, doing, show)
         return
     if work.error is not None:
         show_error(work.error)
     if work.stopped:
         with st.container(key=f"app-stopped_{part}", horizontal=True, vertical_alignment="center"):
-            st.caption(f"Stopped after {len(work.done)} of {work.total} steps.")
+            st.caption(
+                f"Stopped after {len(work.done)} of {work.total} steps."
+                if work.plan
+                else "Stopped before it began."
+            )
             st.button(
                 "Go on",
                 icon=":material/play_arrow:",
@@ -207,6 +213,7 @@ def _unfinished(
 def _busy(
     part: str,
     work: Work,
+    plan: Callable[[], Plan],
     doing: str,
     show: Callable[[Any, bool], None] | None,
 ) -> None:
@@ -221,7 +228,13 @@ def _busy(
                 args=(work, True),
                 key=f"app-stop_{part}",
             )
-        _go_on(work, on_step=lambda: bar.progress(*_progress(work, doing)))
+
+        def wait(before: int) -> None:
+            share, words = _progress(work, doing)
+            bar.progress(share, f"{words}. {turns.before_you(before)}")
+
+        with turns.steps(wait):
+            _go_on(work, plan=plan, on_step=lambda: bar.progress(*_progress(work, doing)))
     if not work.is_open:
         st.rerun()  # the page draws the rest, without a timer
     if show is not None and work.done:
@@ -229,6 +242,8 @@ def _busy(
 
 
 def _progress(work: Work, doing: str) -> tuple[float, str]:
+    if work.plan is None:
+        return 0.0, f"{doing}: waiting for its turn"
     return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
 
 
