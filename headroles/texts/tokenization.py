@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
 from headroles.types import Encoding
@@ -90,17 +91,22 @@ def encode(
     )
 
 
+_texts: WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, str]] = WeakKeyDictionary()
+"""{tokenizer: {id: text}}: a text takes longer to make than the pass over a short prompt."""
+
+
 def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> tuple[str, ...]:
     """One readable string per token: its text with its spaces, or ``<0xF0>`` for a lone byte.
 
     A character outside the vocabulary (an emoji, say) is several tokens in a byte-level tokenizer,
     and none of them is text on its own.
     """
-    pieces = tokenizer.convert_ids_to_tokens(list(token_ids))
-    return tuple(
-        _as_text(tokenizer, token_id, piece)
-        for token_id, piece in zip(token_ids, pieces, strict=True)
-    )
+    known = _texts.setdefault(tokenizer, {})
+    new = [token_id for token_id in dict.fromkeys(token_ids) if token_id not in known]
+    pieces = tokenizer.convert_ids_to_tokens(new)
+    for token_id, piece in zip(new, pieces, strict=True):
+        known[token_id] = _as_text(tokenizer, token_id, piece)
+    return tuple(known[token_id] for token_id in token_ids)
 
 
 def is_delimiter(text: str) -> bool:
