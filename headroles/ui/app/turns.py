@@ -91,6 +91,11 @@ def page() -> Iterator[None]:
         yield
 
 
+def page_part() -> contextlib.AbstractContextManager[bool]:
+    """The turn of a part of a page that is redrawn alone."""
+    return line.place(SHORT)
+
+
 @contextlib.contextmanager
 def steps(on_wait: Callable[[int], None] | None = None) -> Iterator[bool]:
     """The turn of some steps of long work.

@@ -9,6 +9,7 @@ import streamlit as st
 from headroles import view
 from headroles.roles import LOGITS, RATE, ROLES, SHARE, Role
 from headroles.ui.app import session
+from headroles.ui.app.part import part
 from headroles.ui.head_map import state
 from headroles.view import causal, html, in_a_line
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TABLE = "head_map-all_heads_table"
 
 
+@part
 def draw(model: ModelMap) -> None:
     """Draw the search box and the table of the heads that match."""
     st.subheader("Every head", anchor=False)
