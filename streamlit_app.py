@@ -25,7 +25,7 @@ LINKS = {
     "pages/circuits.py": circuits.ROWS,
 }
 
-st.set_page_config(page_title="headroles", page_icon=str(model_picker.ICON), layout="wide")
+st.set_page_config(page_title="headroles", layout="wide")
 page = st.navigation(
     [
         st.Page(
@@ -39,8 +39,6 @@ page = st.navigation(
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )
-server.print_sign_in_token()
-housekeeping.start()
 address.register(LINKS)
 address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
@@ -53,3 +51,7 @@ with turns.page():
     session.enter()
     page.run()
 address.write(place)
+# Not needed for the first paint, and slow to import what it takes (numpy, argon2).
+st.set_page_config(page_icon=str(model_picker.ICON))
+server.print_sign_in_token()
+housekeeping.start()

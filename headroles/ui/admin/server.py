@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import admin, paths
-from headroles.admin import Gate
 from headroles.errors import HeadrolesError
 
 if TYPE_CHECKING:
-    from headroles.admin import AdminService
+    from headroles.admin import AdminService, Gate
 
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
@@ -35,7 +34,7 @@ def gate() -> Gate:
     key = (_folder(), _password_hash())
     with _making:
         if key not in _gates:
-            _gates[key] = Gate(key[1])
+            _gates[key] = admin.Gate(key[1])
         return _gates[key]
 
 
