@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Settings = ParamSpec("Settings")
 Data = Sequence[Mapping[str, object]] | Mapping[str, np.ndarray]
-"""Records, or columns of one length."""
+"""Records that all have the same names, or columns of one length."""
 ZERO = [{"at": 0}]
 """The data of a line at zero."""
 SHAPES = 32
@@ -105,7 +105,7 @@ def _is_place(part: object) -> bool:
 
 
 def _columns(data: Data) -> dict[str, Sequence[object]]:
-    """{name: values}, as the first record names them."""
+    """{name: values}."""
     if isinstance(data, Mapping):
         return dict(data)
     return {name: [record[name] for record in data] for name in (data[0] if data else ())}
