@@ -16,8 +16,7 @@ from headroles.ui.app import session
 from headroles.view.html import plain, truncation_sentence
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from headroles.charts.drawing import Drawing
     from headroles.types import Encoding
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -60,7 +59,7 @@ def cut_off(encoding: Encoding) -> None:
 
 
 def chart(
-    drawing: alt.Chart | alt.LayerChart,
+    drawing: Drawing,
     *,
     key: str,
     alt_text: str,
@@ -69,7 +68,7 @@ def chart(
 ) -> None:
     """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
     clickable = {"on_select": on_select} if on_select else {}
-    st.altair_chart(drawing, key=key, alt=alt_text, width=width, **clickable)
+    st.vega_lite_chart(spec=drawing.for_page(), key=key, alt=alt_text, width=width, **clickable)
 
 
 def bar_legend() -> None:
