@@ -1,4 +1,4 @@
-"""Everything that the app keeps between reruns, with its bounds. All ``st.cache_*`` live here."""
+"""Models, downloads, answers and reference scores: the server's, for all sessions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import streamlit as st
-
 from headroles import capture, models, paths, store, verdicts
 from headroles.errors import CategoriesBrokenError
 from headroles.types import PromptRun
+from headroles.ui.app import keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +49,23 @@ MOST_MODELS = 2
 """Most models in memory together: each may take half a gigabyte or more."""
 
 
-@st.cache_resource(show_spinner=False)
+@keeper.once
 def models_in_memory() -> models.ModelPool:
     """The models of the whole server."""
 
     return models.ModelPool(MOST_MODELS)
 
 
-@st.cache_resource(show_spinner=False)
+@keeper.once
 def fetches() -> models.Fetches:
     """The downloads of the whole server."""
 
     return models.Fetches(bring=_download)
+
+
+def clear() -> None:
+    """Drop the results of the whole server; models and downloads stay."""
+    keeper.results().clear()
 
 
 def _download(model: str, *, progress: Callable[[int, int], None]) -> None:
@@ -102,9 +106,9 @@ def answer(model: str, prompt: str) -> Answer:
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 
 
-@st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
+@keeper.keep
 def _cached_run(model: str, prompt: str) -> _Kept:
-    """Run the model once; cached. A long prompt may take 80 MB on a model of GPT-2 small's size."""
+    """Run the model once; kept."""
     import_libraries()
 
     with models_in_memory().borrow(model) as loaded:
@@ -137,7 +141,7 @@ def _yield_before_import() -> None:
         time.sleep(0.15)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@keeper.keep
 def shape(model: str) -> tuple[int, int]:
     """Layers and heads of a model whose files are here, read without its weights.
 

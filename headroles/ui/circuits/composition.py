@@ -49,7 +49,6 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
         (loaded.source, kind, norm),
         partial(_plan, loaded.key, loaded.num_layers, kind, norm),
         doing="Comparing heads across layers",
-        size=lambda composition: 4 * composition.score.numel(),
     )
     if result is not None:
         _draw_result(loaded, result, subtract=subtract)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import circuits, export, view
-from headroles.ui.app import caches, elements, long_work, session
+from headroles.ui.app import caches, elements, keeper, long_work, session
 from headroles.ui.app.files import file_name
 from headroles.ui.circuits import state
 from headroles.view import html
@@ -24,12 +24,10 @@ TABLE = "circuits-table"
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
-    store, name = long_work.kept(), (loaded.source, "factors", head, settings)
-    factors = store.get(name)
-    if factors is None:
-        factors = circuits.head_factors(loaded, head, settings)
-        store.put(name, factors, 16 * factors.query.numel())
-    return factors
+    return keeper.results().make(
+        ("factors", loaded.source, head, settings),
+        lambda: circuits.head_factors(loaded, head, settings),
+    )
 
 
 def draw(
@@ -48,7 +46,6 @@ def draw(
         (loaded.source, head, settings),
         partial(_plan, loaded.key, head, settings, factors.vocab_size),
         doing=f"Looking through {factors.vocab_size:,} key tokens",
-        size=lambda peaks: 8 * peaks.qk.numel(),
     )
     if peaks is None:
         return

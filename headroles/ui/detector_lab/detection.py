@@ -44,12 +44,6 @@ class Result(NamedTuple):
     """Prompts that were longer than the model reads, and were cut."""
 
 
-def size_of(result: Result) -> int:
-    """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
-    scores = sum(values.nbytes for values in result.detection.scores.values())
-    return scores + result.detection.kept.nbytes + result.prompts.sequences.token_ids.nbytes
-
-
 def plan(request: Request) -> long_work.Plan:
     """Read the prompts; a step per batch of them.
 

@@ -62,7 +62,6 @@ def draw() -> None:
         lambda: long_work.Plan([partial(_tabulate, asked, prompt) for prompt in asked.prompts]),
         doing="Running the prompts",
         show=partial(_show, asked),
-        size=lambda tables: 100_000 * len(tables),
     )
 
 
