@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import capture, models, paths, store, verdicts
+from headroles import capture, limits, models, paths, store, verdicts
 from headroles.errors import CategoriesBrokenError
 from headroles.types import PromptRun
 from headroles.ui.app import keeper
@@ -98,6 +98,7 @@ def answer(model: str, prompt: str) -> Answer:
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
+    limits.PROMPT.check(len(prompt))
     kept = _cached_run(model, prompt)
 
     models.memory.trim()  # what the pass, and the page before, used and let go

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import circuits, export, view
+from headroles import circuits, export, limits, view
 from headroles.ui.app import caches, elements, keeper, long_work, session
 from headroles.ui.app.files import file_name
 from headroles.ui.circuits import state
@@ -157,6 +157,7 @@ def _whole_lists(
     own = right.text_input(
         "Or look up a token of your own",
         key=state.LOOKUP,
+        max_chars=limits.TOKEN.most,
         placeholder="a word, with a space before it or not",
         persist_state="session",
         help="The first token of what you type is looked up. Most words in a sentence are tokens "
@@ -200,6 +201,6 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
 
 def first_token(loaded: LoadedModel, typed: str) -> int | None:
     """The first token of what was typed, spaces kept; None if there is none."""
-    clean = typed.encode("utf-8", "replace").decode("utf-8")[:200]
+    clean = typed.encode("utf-8", "replace").decode("utf-8")[: limits.TOKEN.most]
     ids = loaded.tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]
     return ids[0] if ids else None
