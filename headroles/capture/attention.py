@@ -41,7 +41,7 @@ def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> Promp
 
     Raises:
         EmptyPromptError: if the prompt is empty or blank.
-        PromptTooLargeError: if it is too large even to be tokenised.
+        LimitError: if it is too long even to be tokenised.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
     attention, logits = collect(loaded, encoding)

@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
+from headroles import limits
+from headroles.errors import EmptyPromptError, UnsupportedModelError
 from headroles.types import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerBase
-
-MAX_CHARACTERS = 200_000
-"""Longer texts are not even tokenised."""
 
 MAX_TOKENS = 512
 """Longest prompt that is run, BOS included: attention grows with its square (288 MB on GPT-2 at
@@ -71,12 +69,11 @@ def encode(
 
     Raises:
         EmptyPromptError: if the text is empty or blank.
-        PromptTooLargeError: if it has more than ``MAX_CHARACTERS`` characters.
+        LimitError: if it has more characters than :data:`headroles.limits.PROMPT`.
     """
+    limits.PROMPT.check(len(text))
     if not text.strip():
         raise EmptyPromptError
-    if len(text) > MAX_CHARACTERS:
-        raise PromptTooLargeError(len(text), limit=MAX_CHARACTERS)
     start = start_token(tokenizer)
     clean = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
     # The tokenizer's own length warning is about running the whole text, which is not done.

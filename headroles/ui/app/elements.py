@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.elements import exception
 from streamlit.runtime.pages_manager import PagesManager
 
 from headroles.errors import HeadrolesError
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from headroles.types import Encoding
 
 _STYLE = Path(__file__).with_name("style.css")
+
+# What a page says about a fault of the program; what it was stands in the server's log.
+exception._GENERIC_UNCAUGHT_EXCEPTION_TEXT = (
+    "Something in this app is broken, and you did nothing wrong. Reload the page; if it happens "
+    "again, try another prompt or model, and tell your instructor when it was: the server's log "
+    "says what happened."
+)
 
 
 def begin() -> None:

@@ -3,7 +3,7 @@
 The work is a list of steps. The page's own run does steps for a moment; if that is not enough, the
 rest goes on in a part of the page that a timer in the browser runs again and again, so that a click
 takes effect between two steps and what is done by then stays. Finished results are kept by name for
-all sessions, as many as a bound on their bytes allows.
+all sessions (:mod:`headroles.ui.app.keeper`).
 
 A step borrows what it needs (a model) when it runs: the steps of a reader who stopped and never
 came back must not hold a model in memory.
@@ -11,9 +11,7 @@ came back must not hold a model in memory.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,7 +19,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui.app import elements, turns
+from headroles.ui.app import elements, keeper, turns
 from headroles.ui.app.keys import Keys
 
 WORKS = Keys(__name__)("works")
@@ -30,39 +28,6 @@ MOMENT = 0.7
 """Seconds of work per run; a step is never cut."""
 TICK = 0.1
 """Seconds between two runs of the part with the bar."""
-MOST_BYTES = 200_000_000
-"""What the kept results may take; one head of a 50,000-token model takes 50 MB."""
-SMALL = 10_000
-"""Bytes that a result counts for where no size is given."""
-
-
-class Kept:
-    """Results by name; the least recently used are dropped first."""
-
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self._most, self._lock = most, threading.Lock()
-        self._here: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-
-    def get(self, name: Hashable) -> Any:
-        """A result, or None if it is not kept."""
-        with self._lock:
-            if name not in self._here:
-                return None
-            self._here.move_to_end(name)
-            return self._here[name][0]
-
-    def put(self, name: Hashable, result: object, size: int = SMALL) -> None:
-        """Keep a result of so many bytes."""
-        with self._lock:
-            self._here[name] = (result, size)
-            while len(self._here) > 1 and sum(size for _, size in self._here.values()) > self._most:
-                self._here.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def kept() -> Kept:
-    """The results of the whole server."""
-    return Kept()
 
 
 class Plan(NamedTuple):
@@ -113,7 +78,6 @@ def run(
     doing: str,
     show: Callable[[Any, bool], None] | None = None,
     show_error: Callable[[HeadrolesError], None] = elements.show_error,
-    size: Callable[[Any], int] = lambda _: SMALL,
 ) -> Any:
     """The result, if it is there after a moment; else None, and the page goes on working.
 
@@ -127,9 +91,8 @@ def run(
         show: draws (results of the steps so far, False), and at last (the result, True); None where
             a part of the steps makes no sense.
         show_error: shows why it cannot go on, and what to do.
-        size: bytes of the result.
     """
-    if (result := kept().get((part, name))) is None:
+    if (result := keeper.results().get((part, name))) is None:
         work = _work(part, name)
         work.error = None
         if work.is_open:
@@ -140,7 +103,7 @@ def run(
             _unfinished(part, work, plan, doing, show, show_error)
             return None
         result = work.plan.finish(work.done)
-        kept().put((part, name), result, size(result))
+        keeper.results().put((part, name), result)
         del st.session_state[WORKS][part]
     if show is not None:
         show(result, True)
@@ -150,7 +113,9 @@ def run(
 def begun(part: str, name: Hashable) -> bool:
     """Whether this work was begun in this session, or its result is kept."""
     work = st.session_state.get(WORKS, {}).get(part)
-    return kept().get((part, name)) is not None or (work is not None and work.name == name)
+    return keeper.results().get((part, name)) is not None or (
+        work is not None and work.name == name
+    )
 
 
 def _work(part: str, name: Hashable) -> Work:

@@ -55,7 +55,6 @@ def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None
         (source, kind, norm),
         partial(_plan, model, shape[0], kind, norm),
         doing="Comparing heads across layers",
-        size=lambda composition: 4 * composition.score.numel(),
     )
     if result is not None:
         _draw_result(shape, result, subtract=subtract)
@@ -65,11 +64,11 @@ def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
     """A step per later layer."""
 
     def scores(later: int) -> Tensor:
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             return circuits.composition.block_scores(loaded, kind, later, norm=norm)
 
     def finish(blocks: list[Tensor]) -> Composition:
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             return circuits.composition.assemble(loaded, kind, blocks)
 
     return long_work.Plan([partial(scores, later) for later in range(1, layers)], finish)

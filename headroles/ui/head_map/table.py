@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import view
+from headroles import limits, view
 from headroles.roles import LOGITS, RATE, ROLES, SHARE, Role
 from headroles.ui.app import session
 from headroles.ui.app.part import part
@@ -26,6 +26,7 @@ def draw(model: ModelMap) -> None:
     wanted = st.text_input(
         "Search",
         key=state.SEARCH,
+        max_chars=limits.TOKEN.most,
         placeholder="L1H1, layer 2, induction, other …",
         persist_state="session",
         icon=":material/search:",
