@@ -22,6 +22,7 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ from headroles.texts import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+SMALL = 10_000_000
+"""A model of fewer parameters than this runs on one core."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,19 @@ class LoadedModel:
     def precision(self) -> str:
         """The numbers that it runs in: ``float32`` or ``bfloat16``."""
         return str(self.model.dtype).removeprefix("torch.")
+
+    def use_cores(self, count: int) -> None:
+        """Let the passes of this thread use so many cores; those of a small model use one.
+
+        Torch splits an operation among threads that wait for each other. Where one of them has no
+        core to itself, a pass of milliseconds takes a second; and an operation of a small model is
+        over before a second thread has begun.
+        """
+        torch.set_num_threads(1 if self._num_parameters < SMALL else max(1, count))
+
+    @cached_property
+    def _num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
     @property
     def num_kv_heads(self) -> int:

@@ -38,11 +38,11 @@ assert not app.exception, app.exception
 print(json.dumps(sorted(after - before)))
 """
 
-LIBRARIES = {"humanize", "lazy_loader"}
-"""Beyond Streamlit; either takes a millisecond."""
+LIBRARIES = {"cachetools", "humanize", "lazy_loader"}
+"""Beyond Streamlit; each takes a millisecond."""
 
 OWN = {
-    "errors", "formatting", "models.catalogue", "paths", "roles.cells", "roles.known_heads",
+    "errors", "formatting", "limits", "models.catalogue", "paths", "roles.cells", "roles.known_heads",
     "roles.registry", "roles.role", "texts.examples", "texts.tokenization", "types", "view.causal",
     "view.extended_roles", "view.head_maps", "view.head_records", "view.html", "view.role_cards",
     "view.detection", "view.two_prompts", "view.two_texts",

@@ -69,6 +69,7 @@ def borrow(model: str) -> Iterator[LoadedModel]:
     with contextlib.ExitStack() as until_the_end:
         with contextlib.nullcontext() if model in pool.names() else turns.aside():
             loaded = until_the_end.enter_context(pool.borrow(model))
+        loaded.use_cores(turns.share_of_cores())
         yield loaded
 
 

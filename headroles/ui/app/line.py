@@ -76,6 +76,11 @@ class Line:
         return len(self._waiting)
 
     @property
+    def busy(self) -> int:
+        """How many work or wait."""
+        return len(self._working) + len(self._waiting)
+
+    @property
     def expected_wait(self) -> float:
         """Seconds that somebody with short work who came now would wait: those before them, each
         as long as the last ones took on average.

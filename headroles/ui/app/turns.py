@@ -112,6 +112,11 @@ def steps(on_wait: Callable[[int], None] | None = None) -> Iterator[bool]:
             yield has_place
 
 
+def share_of_cores() -> int:
+    """How many cores a session may use now: all of them where nobody else works or waits."""
+    return max(1, cores() // max(1, line.busy))
+
+
 def aside() -> contextlib.AbstractContextManager[None]:
     """Let others work while this session waits for something else than the processor."""
     return line.aside()
