@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import charts, circuits, formatting, view
 from headroles.types import Head
-from headroles.ui.app import caches, elements, long_work
+from headroles.ui.app import caches, elements, keeper, long_work
 from headroles.ui.circuits.table import factors_of
 from headroles.view import html
 
@@ -26,14 +26,7 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    summary = circuits.summarise(
-        loaded,
-        head,
-        settings,
-        frequencies.probabilities,
-        factors=factors_of(loaded, head, settings),
-    )
-    table = circuits.positional_table(loaded, head, settings, frequencies.probabilities)
+    summary, table = _numbers(loaded.source, head, settings, loaded, frequencies)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
@@ -46,6 +39,26 @@ def draw(
     with right:
         st.subheader("What position alone does", anchor=False)
         positions(table, summary)
+
+
+@keeper.keep
+def _numbers(
+    source: str,
+    head: Head,
+    settings: CircuitSettings,
+    _loaded: LoadedModel,
+    _frequencies: TokenFrequencies,
+) -> tuple[HeadSummary, PositionalTable]:
+    """A head's numbers and its scores by position, kept by the model's source."""
+    summary = circuits.summarise(
+        _loaded,
+        head,
+        settings,
+        _frequencies.probabilities,
+        factors=factors_of(_loaded, head, settings),
+    )
+    table = circuits.positional_table(_loaded, head, settings, _frequencies.probabilities)
+    return summary, table
 
 
 def lines(summary: HeadSummary) -> list[list[str]]:
