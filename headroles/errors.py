@@ -164,6 +164,7 @@ class CategoriesBrokenError(HeadrolesError):
     """The categories file exists, but is not what the schema says."""
 
     def __init__(self, path: object, *, why: str) -> None:
+        self.why = why
         super().__init__(
             f"The head categories in {path} cannot be read: {why}",
             hint="On the Admin page an instructor can restore an earlier version, or set the file "
