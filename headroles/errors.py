@@ -292,6 +292,17 @@ class UnknownJobError(HeadrolesError):
         )
 
 
+class JobNotEndedError(HeadrolesError):
+    """An analysis that was to be cancelled and still runs."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            "This analysis has not ended yet: the server process that runs it does not answer.",
+            hint="It ends as soon as that process looks for such wishes, or is restarted.",
+            value=job_id,
+        )
+
+
 class ModelNameError(HeadrolesError):
     """A name from a browser that is neither of the catalogue nor a Hub id."""
 

@@ -51,6 +51,7 @@ class AdminService:
         gate: who may enter.
         folder: the data folder; jobs and the audit list live in it.
         command: the command line of an analysis.
+        may_run: False where another server process runs the analyses of this folder.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class AdminService:
         *,
         folder: Path,
         command: Callable[[JobRequest, Path], list[str]] = analysis_command,
+        may_run: bool = True,
     ) -> None:
         self.gate = gate
         self.categories = folder / "head_categories.json"
         self._audit_file = folder / "audit.jsonl"
-        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command)
+        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command, may_run=may_run)
 
     def sign_in(self, secret: str, *, session: str) -> Ticket:
         """Open the page for a session.
@@ -123,6 +125,7 @@ class AdminService:
         Raises:
             NotSignedInError: without a valid ticket.
             UnknownJobError: if there is no such job.
+            JobNotEndedError: if the server process that runs it does not answer.
         """
         self.gate.check(ticket)
         self._jobs.cancel(job_id)
@@ -146,6 +149,15 @@ class AdminService:
         self.gate.check(ticket)
         return self._jobs.all()
 
+    def unreadable_jobs(self, ticket: Ticket | None) -> list[str]:
+        """The ids of jobs whose records cannot be read; they are left alone.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+        """
+        self.gate.check(ticket)
+        return self._jobs.unreadable()
+
     def watch(self, ticket: Ticket | None, job_id: str) -> JobView:
         """A job with its progress and the tail of its log.
 
@@ -162,6 +174,7 @@ class AdminService:
         Raises:
             NotSignedInError: without a valid ticket.
             UnknownJobError: if there is no such job, or it is not done.
+            HeadrolesError: if its file was damaged or removed since.
         """
         self.gate.check(ticket)
         return self._jobs.candidate(job_id)
@@ -230,7 +243,7 @@ class AdminService:
         return audit.read(self._audit_file)
 
     def close(self) -> None:
-        """Cancel every open analysis; for tests and for a server that shuts down."""
+        """End the analysis that runs here; for tests and for a server that shuts down."""
         self._jobs.close()
 
     def _job_ended(self, job: Job) -> None:

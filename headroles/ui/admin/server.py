@@ -7,7 +7,9 @@ make a second one, with a second queue and a second lock, while an analysis runs
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +23,15 @@ from headroles.errors import HeadrolesError
 if TYPE_CHECKING:
     from headroles.admin import AdminService
 
+RUN_ANALYSES = "HEADROLES_RUN_ANALYSES"
+"""The environment variable that is 0 for a process that only asks for analyses."""
+LOOK_SECONDS = 10.0
+"""Between two looks for analyses that wait, while nobody has opened the page here."""
+
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
 _offices: dict[Path, AdminService] = {}
+_watching: list[threading.Thread] = []
 
 
 def gate() -> Gate:
@@ -40,9 +48,35 @@ def gate() -> Gate:
 
 
 def print_sign_in_token() -> None:
-    """Write the token, where there is one, into the server's log when the first page is opened."""
+    """Write the token, where there is one, into the server's log when the first page is opened.
+
+    From then on, this process also takes up analyses that were asked for in another one.
+    """
     with contextlib.suppress(HeadrolesError):  # the instructor's page shows it; students go on
         gate()
+    with _making:
+        if _may_run() and not _watching:
+            _watching.append(threading.Thread(target=_watch_for_analyses, daemon=True))
+            _watching[0].start()
+
+
+def _watch_for_analyses() -> None:
+    """Wait for a job; who runs jobs needs libraries that a student's first page does without."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        folder = _folder()
+        with _making:
+            locks = [lock for (place, _), lock in _gates.items() if place == folder]
+            if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
+                _make(folder, locks[-1])
+
+
+def _may_run() -> bool:
+    return os.environ.get(RUN_ANALYSES, "1").strip() != "0"
+
+
+def _make(folder: Path, lock: Gate) -> None:
+    _offices[folder] = admin.AdminService(lock, folder=folder, may_run=_may_run())
 
 
 def admin_service() -> admin.AdminService:
@@ -57,7 +91,7 @@ def admin_service() -> admin.AdminService:
     with _making:
         folder = _folder()
         if folder not in _offices:
-            _offices[folder] = admin.AdminService(lock, folder=folder)
+            _make(folder, lock)
         _offices[folder].gate = lock  # a new one after the password was changed
         return _offices[folder]
 
