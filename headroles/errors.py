@@ -209,9 +209,9 @@ class TooManyAttemptsError(HeadrolesError):
         self.wait = wait
         seconds = max(1, math.ceil(wait))
         super().__init__(
-            f"After several wrong attempts, you can try again in {seconds} "
+            f"After several wrong attempts on this server, you can try again in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            hint="An attempt before then is not looked at.",
+            hint="An attempt before then is not looked at. Keep the page open: it keeps your place.",
             value=wait,
         )
 
