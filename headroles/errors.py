@@ -211,7 +211,7 @@ class TooManyAttemptsError(HeadrolesError):
         super().__init__(
             f"After several wrong attempts on this server, you can try again in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            hint="An attempt before then is not looked at. Keep the page open: it keeps your place.",
+            hint="An attempt before then is not looked at. Keep the page open to keep your place.",
             value=wait,
         )
 

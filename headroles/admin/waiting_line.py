@@ -6,9 +6,9 @@ they came. Who comes gets the last place in the line; nothing that others do mov
 moves up when those before it have had their turn or are gone. At the head, a visitor gets a *turn*:
 one look within :data:`TURN_SECONDS`, so that a slow typist holds up nobody.
 
-A page that shows the wait asks every second, and who has not asked for :data:`HEARD_SECONDS` is
-gone; who never asked again after coming, for :data:`NEW_SECONDS`. So a flood of visits that come and
-go leaves the line soon, and holding somebody up takes as many visits that stay: a visitor waits
+A page that shows the wait asks every second. Who has not asked for :data:`HEARD_SECONDS` is gone;
+who never asked again after coming, for :data:`NEW_SECONDS`. So a flood of visits that come and go
+leaves the line soon, and holding somebody up takes visits that stay: a visitor waits
 :data:`LOOK_SECONDS` for each of them that came before it.
 
 >>> line = WaitingLine()
