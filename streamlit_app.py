@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.admin import server
-from headroles.ui.app import address, link_warnings, model_picker, session
+from headroles.ui.app import address, housekeeping, link_warnings, model_picker, session, turns
 from headroles.ui.circuits import link as circuits
 from headroles.ui.detector_lab import link as detector_lab
 from headroles.ui.head_closeup import link as head_closeup
@@ -25,7 +25,7 @@ LINKS = {
     "pages/circuits.py": circuits.ROWS,
 }
 
-st.set_page_config(page_title="headroles", page_icon=str(model_picker.ICON), layout="wide")
+st.set_page_config(page_title="headroles", layout="wide")
 page = st.navigation(
     [
         st.Page(
@@ -39,7 +39,6 @@ page = st.navigation(
         st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
     ]
 )
-server.print_sign_in_token()
 address.register(LINKS)
 address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
@@ -48,5 +47,11 @@ model_picker.draw()
 if destination := session.pop_navigation():
     address.lead(destination)
 link_warnings.draw()
-page.run()
+with turns.page():
+    session.enter()
+    page.run()
 address.write(place)
+# Not needed for the first paint, and slow to import what it takes (numpy, argon2).
+st.set_page_config(page_icon=str(model_picker.ICON))
+server.print_sign_in_token()
+housekeeping.start()

@@ -49,15 +49,11 @@ class EmptyPromptError(HeadrolesError):
         )
 
 
-class PromptTooLargeError(HeadrolesError):
-    """The prompt is so large that it is not even tokenised."""
+class LimitError(HeadrolesError):
+    """More than :mod:`headroles.limits` allows; it was not even looked at."""
 
-    def __init__(self, characters: int, *, limit: int) -> None:
-        super().__init__(
-            f"The prompt has {characters:,} characters; this app reads at most {limit:,}.",
-            hint="Shorten it: the model reads only the first few hundred tokens anyway.",
-            value=characters,
-        )
+    def __init__(self, sentence: str, *, size: int, most: int, hint: str) -> None:
+        super().__init__(f"{sentence}; at most {most:,} are allowed.", hint=hint, value=size)
 
 
 class UnknownRoleError(HeadrolesError):

@@ -26,7 +26,7 @@ def page() -> None:
     try:
         with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
             caches.import_libraries()
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             draw(loaded)
     except HeadrolesError as error:
         run_prompt.show_model_error(error)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from headroles import limits
 from headroles.ablation import (
     Condition,
     HeadOutput,
@@ -83,6 +84,8 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
 
 def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
     """The prompts that were typed and the ready ones; without either, the repetitions."""
+    limits.OWN_PROMPTS.check(len(options.prompt))
+    limits.ANSWER.check(len(options.answer))
     own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
     kind = options.ready or (None if own else "Repetition")
     return own + [ready for ready in READY if kind in (ready.kind, "all")]

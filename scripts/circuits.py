@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from headroles import circuits, export, models, store
+from headroles import circuits, export, limits, models, store
 from headroles.errors import HeadrolesError, UnknownHeadError
 from headroles.types import Head
 
@@ -87,6 +87,7 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
 
     factors = circuits.qk_ov.head_factors(loaded, head, settings)
     if options.token is not None:
+        limits.TOKEN.check(len(options.token))
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
         rows = circuits.qk_ov.rows_for(factors, frequencies.probabilities, ids, each=options.each)
     else:

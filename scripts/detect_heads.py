@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from headroles import detector, export, models, roles, texts
+from headroles import detector, export, limits, models, roles, texts
 from headroles.errors import DiskError
 from headroles.types import Head
 
@@ -103,6 +103,7 @@ def _patterns(options: argparse.Namespace) -> list[Role]:
 
 def _text(path: Path) -> str:
     try:
+        limits.UPLOAD.check(path.stat().st_size)
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise PatternError(
@@ -122,7 +123,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         )
     if options.generate:
         n = max(1, options.n)
-        roles.check_count(n)
+        limits.PROMPTS.check(n)
         ids, cut = texts.generated(
             options.generate,
             n,

@@ -14,11 +14,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from headroles import limits
 from headroles.capture.attention import TOP_TOKENS, capture, collect
 from headroles.capture.packing import pack, unpack
-from headroles.errors import EmptyPromptError, PromptTooLargeError
+from headroles.errors import EmptyPromptError, LimitError
 from headroles.models import LoadedModel, load_model
-from headroles.texts import MAX_CHARACTERS, encode
+from headroles.texts import encode
 from headroles.types import PromptRun
 from tests.families import (
     FAMILIES,
@@ -248,8 +249,8 @@ def test_what_cannot_be_run_is_refused_before_the_model(load_family) -> None:
     loaded = load_family("gpt2")
     with pytest.raises(EmptyPromptError):
         capture(loaded, "  \n")
-    with pytest.raises(PromptTooLargeError):
-        capture(loaded, "a" * (MAX_CHARACTERS + 1))
+    with pytest.raises(LimitError):
+        capture(loaded, "a" * (limits.PROMPT.most + 1))
 
 
 def test_the_run_holds_what_was_run(load_family) -> None:

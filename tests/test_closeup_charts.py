@@ -14,7 +14,8 @@ PATTERN = [[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.125, 0.375]]
 
 
 def drawn(cells: attention.Cells) -> dict[tuple[int, int], tuple[float, bool]]:
-    return {(c.query, c.key): (c.weight, c.target) for c in cells.frame.itertuples()}
+    columns = (cells.columns[name].tolist() for name in ("query", "key", "weight", "target"))
+    return {(q, k): (weight, target) for q, k, weight, target in zip(*columns, strict=True)}
 
 
 def even(length: int) -> list[list[float]]:
@@ -68,8 +69,9 @@ def test_a_long_pattern_is_drawn_in_blocks_of_the_largest_weight(monkeypatch) ->
 )
 def test_no_prompt_sends_more_squares_than_a_screen_shows(length, block, squares) -> None:
     cells = attention.pattern_cells(even(length))
-    assert (cells.block, len(cells.frame)) == (block, squares)
-    assert cells.frame.memory_usage(index=False).sum() == squares * 9  # 2 + 2 + 4 + 1 bytes
+    assert (cells.block, len(cells.columns["query"])) == (block, squares)
+    size = sum(column.nbytes for column in cells.columns.values())
+    assert size == squares * 9  # 2 + 2 + 4 + 1 bytes
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 40, 200, 512])

@@ -148,6 +148,7 @@ def test_the_limit_of_a_container_counts_at_every_level(tmp_path: Path) -> None:
     )
     write(tmp_path / "kubepods" / "pod7", memory__max="800\n", memory__current="100\n")
     assert container_rooms(tmp_path, membership) == [1_000 - 700 + 50, 800 - 100]
+    assert memory.total_memory(tmp_path, membership) == 800
 
 
 def test_a_container_that_sees_only_its_own_limit(tmp_path: Path) -> None:
@@ -177,4 +178,5 @@ def test_the_older_kind_of_limit_counts_too(tmp_path: Path) -> None:
 
 def test_without_containers_there_is_the_machine(tmp_path: Path) -> None:
     assert container_rooms(tmp_path, tmp_path / "nothing") == []
+    assert memory.total_memory(tmp_path, tmp_path / "nothing") > 1e8  # the machine's
     assert 0 < memory.available_memory() <= psutil.virtual_memory().total

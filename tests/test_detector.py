@@ -11,7 +11,7 @@ from headroles.capture import attention as capture_attention
 from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
 from headroles.detector.detection import compare, detect, pattern_weights
-from headroles.errors import DetectionError, UnknownHeadError
+from headroles.errors import DetectionError, LimitError, UnknownHeadError
 from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
 from headroles.scoring import role_activation
 from headroles.types import Head, Sequences
@@ -180,7 +180,7 @@ def test_a_painted_pattern_counts_the_prompts_that_it_fits(planted, prompts) -> 
 def test_no_pattern_and_too_many_are_refused(planted, prompts) -> None:
     with pytest.raises(DetectionError, match="No patterns"):
         detect(planted, prompts, [])
-    with pytest.raises(DetectionError, match="13 patterns"):
+    with pytest.raises(LimitError, match="13 patterns"):
         detect(planted, prompts, [patterns.offset(n) for n in range(13)])
 
 

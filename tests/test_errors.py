@@ -11,7 +11,7 @@ from headroles.errors import HeadrolesError, near_match
 
 EXAMPLES = [
     errors.EmptyPromptError(),
-    errors.PromptTooLargeError(300_000, limit=200_000),
+    errors.LimitError("The prompt has 3 characters", size=3, most=2, hint="Shorten it."),
     errors.UnknownRoleError("inductoin", known=["induction", "diffuse"]),
     errors.UnknownHeadError("L9H9", layers=4, heads=8),
     errors.ShapeError("Attention", expected="[3, 3]", got=[4, 4]),
@@ -53,7 +53,8 @@ def test_an_error_says_what_and_what_to_do(error: HeadrolesError) -> None:
 
 
 def test_the_offending_value_is_kept_and_shown() -> None:
-    assert "300,000" in str(errors.PromptTooLargeError(300_000, limit=200_000))
+    limit = errors.LimitError("The prompt has 300,000 characters", size=3, most=50_000, hint="Cut.")
+    assert "300,000 characters; at most 50,000 are allowed. Cut." in str(limit)
     assert "layers 0 to 3 and heads 0 to 7" in str(errors.UnknownHeadError("x", layers=4, heads=8))
     assert "--model someone/x" in str(errors.CategoriesMissingError("None.", model="someone/x"))
 

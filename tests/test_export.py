@@ -512,6 +512,14 @@ def test_markup_in_a_token_stays_text() -> None:
     assert {"<b>&", "שלום"} <= set(texts(root))
 
 
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_token_that_svg_cannot_hold_does_not_end_the_process(kind: str) -> None:
+    odd = ["start", "bell \x07", "half \ud83d", "end \x17\ufffe", "👩‍🚀"]
+    raw = chart_image(pattern_chart(odd), kind, title="half \ud83d")
+    if kind == "svg":
+        assert {"bell \ufffd", "half \ufffd", "end \ufffd\ufffd", "👩‍🚀"} <= set(texts(parse(raw)))
+
+
 def test_a_title_says_what_the_picture_is_of() -> None:
     title = "Induction on “The cat sat on the mat. The cat”, Headroles demo, " * 3
     root = parse(chart_image(bars(), "svg", title=title))

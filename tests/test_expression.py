@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroles.errors import HeadrolesError, PatternError
-from headroles.roles.expression import EXAMPLES, LARGEST, LONGEST, MOST_PARTS, parse
+from headroles.errors import HeadrolesError, LimitError, PatternError
+from headroles.limits import EXPRESSION, EXPRESSION_PARTS
+from headroles.roles.expression import EXAMPLES, LARGEST, parse
 
 IDS = [9, 5, 7, 5, 7, 5]
 
@@ -88,15 +89,15 @@ def test_padding_is_no_token() -> None:
         (f"k < {LARGEST + 1}", "too large"),
         ("k < " + "9" * 200, "too large"),
         ("(" * 120 + "q" + ")" * 120, ""),
-        ("k" * (LONGEST + 1), "at most 300"),
-        ("+".join(["q"] * (MOST_PARTS + 1)), "at most 80"),
+        ("k" * (EXPRESSION.most + 1), "at most 300"),
+        ("+".join(["q"] * (EXPRESSION_PARTS.most + 1)), "at most 80"),
     ],
 )
 def test_everything_else_is_refused_in_a_sentence(text: str, says: str) -> None:
     if not says:  # many brackets around a name are in order
         assert parse(text).evaluate(torch.tensor([[1, 2]])).shape == (1, 2, 2)
         return
-    with pytest.raises(PatternError) as caught:
+    with pytest.raises((PatternError, LimitError)) as caught:
         parse(text)
     assert says in f"{caught.value.message} {caught.value.hint}"
     assert caught.value.hint

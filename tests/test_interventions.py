@@ -95,6 +95,20 @@ def test_nothing_is_left_behind(loaded: LoadedModel, ids: torch.Tensor) -> None:
     assert not any(getattr(module, "edited", False) for module in loaded.model.modules())
 
 
+def test_hooks_of_others_stay_and_own_ones_go(load_family) -> None:
+    """PyVene by itself removes every forward hook of the model, whoever set it."""
+    loaded, seen = load_family("gpt2"), []
+    module = loaded.model.get_submodule(loaded.probe_paths[0])
+    with module.register_forward_hook(lambda *_: seen.append("hook")):
+        capture(loaded, PROMPT)
+        run_edited(loaded, torch.tensor([[0, 5]]), patterns={0: torch.zeros_like})
+        with pytest.raises(ZeroDivisionError):
+            run_edited(loaded, torch.tensor([[0, 5]]), patterns={1: lambda _: 1 / 0})
+        capture(loaded, PROMPT)
+    assert seen == ["hook"] * 4
+    assert not any(module._forward_hooks for module in loaded.model.modules())
+
+
 def test_an_edit_that_fails_leaves_the_model_as_it_was(load_family) -> None:
     loaded = load_family("gpt2")
     before = capture(loaded, PROMPT).next_tokens

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headroles.errors import HeadrolesError, LinkError
+from headroles.limits import PROMPT as PROMPT_LIMIT
 from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
 from headroles.roles import BASIC_ROLES
-from headroles.texts import MAX_CHARACTERS
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.app.link import (
@@ -313,11 +313,11 @@ def test_an_empty_prompt_is_named(prompt: str) -> None:
 
 
 def test_a_prompt_at_the_limit_is_taken_and_one_over_it_is_not() -> None:
-    longest = "a" * MAX_CHARACTERS
+    longest = "a" * PROMPT_LIMIT.most
     assert read({"prompt": longest}) == {"prompt": longest}
     error = refused(prompt=longest + "a")
-    assert "200,001" in error.message
-    assert "200,000" in error.message
+    assert "50,001" in error.message
+    assert "50,000" in error.message
     assert len(error.message) < 200  # and the sentence does not repeat them all
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroles.errors import HeadrolesError, PatternError
-from headroles.roles.pattern_matrix import MOST_CHARACTERS, read_matrix, write_matrix
+from headroles.errors import HeadrolesError, LimitError, PatternError
+from headroles.limits import MATRIX
+from headroles.roles.pattern_matrix import read_matrix, write_matrix
 
 THREE = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.2, 0.8, 0.0))
 
@@ -50,12 +51,12 @@ def test_what_is_written_is_read_back() -> None:
         ("0,0,0\n1e999,0,0\n0,0,0", "not a finite number"),
         ("a", "“a” is not a number"),
         ("a,b,c", "“a” is not a number"),
-        ("0\n" * 600, "a prompt has at most 512"),
-        ("0," * MOST_CHARACTERS, "at most 2,000,000"),
+        ("0\n" * 600, "600 rows; at most 512"),
+        ("0," * MATRIX.most, "at most 2,000,000"),
     ],
 )
 def test_a_sentence_says_what_is_off(text: str, says: str) -> None:
-    with pytest.raises(PatternError) as caught:
+    with pytest.raises((PatternError, LimitError)) as caught:
         read_matrix(text, length=3)
     assert says in caught.value.message
     assert caught.value.hint

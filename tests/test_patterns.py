@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.errors import DetectionError, EmptyPromptError, PatternError
+from headroles.errors import EmptyPromptError, LimitError, PatternError
 from headroles.roles import BUILT_IN, ROLES, Prompts, Role, parse_pattern, patterns, read_prompts
 from headroles.types import Sequences
 
@@ -126,5 +126,5 @@ def test_prompts_are_padded_and_counted(tokenizer) -> None:
     assert encodings[1].tokens == batch.tokens[1]
     with pytest.raises(EmptyPromptError):
         read_prompts(tokenizer, [], max_tokens=64)
-    with pytest.raises(DetectionError, match="at most 1,000"):
+    with pytest.raises(LimitError, match="at most 1,000"):
         read_prompts(tokenizer, ["a"] * 1001, max_tokens=64)

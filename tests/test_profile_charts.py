@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from headroles.charts.profiles import reference_profile
 
 
@@ -21,6 +19,6 @@ def test_a_profile_draws_both_texts_by_shape_and_colour() -> None:
         for text in ("sentences", "random tokens")
         for distance in (1, 2)
     ]
-    layers = json.loads(reference_profile(found).to_json())["layer"]
+    layers = reference_profile(found).to_dict()["layer"]
     marks = {layer["mark"]["type"] for layer in layers}
     assert {"bar", "point", "rule", "tick"} <= marks

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
-from headroles.texts import MAX_CHARACTERS, encode, is_delimiter, start_token, token_texts
+from headroles.errors import EmptyPromptError, LimitError, UnsupportedModelError
+from headroles.limits import PROMPT
+from headroles.texts import encode, is_delimiter, start_token, token_texts
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6
@@ -85,13 +86,13 @@ def test_a_blank_prompt_is_refused(tokenizer, text: str) -> None:
 
 
 def test_the_limit_of_characters_is_the_last_one_allowed(tokenizer) -> None:
-    longest = "a" * MAX_CHARACTERS
+    longest = "a" * PROMPT.most
     encoding = encode(tokenizer, longest, max_tokens=8)
     assert len(encoding.token_ids) == 8
     assert encoding.full_length > 8
-    with pytest.raises(PromptTooLargeError, match=r"200,001 characters.*at most 200,000") as raised:
+    with pytest.raises(LimitError, match=r"50,001 characters.*at most 50,000") as raised:
         encode(tokenizer, longest + "a")
-    assert raised.value.value == MAX_CHARACTERS + 1
+    assert raised.value.value == PROMPT.most + 1
 
 
 def test_truncation_cuts_the_end_and_counts_all(tokenizer) -> None:

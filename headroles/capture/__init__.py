@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["attention", "interventions", "packing"],
+    submodules=["attention", "interventions", "packing", "runner"],
     submod_attrs={
         "attention": ["capture", "collect", "each_layer"],
         "interventions": ["Edit", "run_edited"],

@@ -1,11 +1,8 @@
-"""One PyVene forward pass over a prompt: the only place that imports pyvene.
+"""One PyVene forward pass over a prompt, with the attention of every head.
 
 A ``CollectIntervention`` sits on the probe of every layer (:mod:`headroles.models`), so a single
 pass gives the attention of the whole model together with the next-token guesses, exactly as
 transformers' eager attention computes them.
-
-PyVene (Wu et al. 2024, arXiv 2403.07809) hooks the shared model while it runs and removes *every*
-forward hook afterwards, so each run holds the model's lock.
 
 Many prompts at once go through :func:`each_layer`, which hands out one layer's patterns at a time.
 
@@ -17,23 +14,21 @@ torch.Size([4, 8, 8, 8])
 from __future__ import annotations
 
 import contextlib
-import inspect
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.models import LoadedModel
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
-with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
-    import pyvene
-
 TOP_TOKENS = 10
 """How many next-token guesses are kept."""
+_RUNNER = "hand_over"
 
 
 def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> PromptRun:
@@ -46,7 +41,7 @@ def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> Promp
 
     Raises:
         EmptyPromptError: if the prompt is empty or blank.
-        PromptTooLargeError: if it is too large even to be tokenised.
+        LimitError: if it is too long even to be tokenised.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
     attention, logits = collect(loaded, encoding)
@@ -64,15 +59,16 @@ def collect(
 ) -> tuple[Float[Tensor, "layer head pos pos"], Float[Tensor, " vocab"]]:
     """The attention of every head on a tokenised prompt, and the logits after its last token."""
     ids = torch.tensor([encoding.token_ids])  # [1 pos]
-    with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
-        # Without `output_original_output` PyVene makes a single pass; a collecting intervention
-        # changes nothing, so the "intervened" output is the model's own.
-        inputs = {"input_ids": ids, **_last_logits_only(loaded)}
-        (_, patterns), output = _collector(loaded)(inputs, unit_locations=None, use_cache=False)
-        logits = output.logits[0, -1].float().clone()
     length = ids.shape[1]
-    stacked = torch.stack([pattern.reshape(-1, length, length) for pattern in patterns])
-    return stacked.float(), logits
+    attention = torch.empty(loaded.num_layers, loaded.num_heads, length, length)
+
+    def keep(layer: int, pattern: Tensor) -> None:
+        attention[layer] = pattern.reshape(-1, length, length)
+
+    with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
+        output = _hand_over(loaded, inputs(loaded, ids, last_only=True), keep)
+        logits = output.logits[0, -1].float().clone()
+    return attention, logits
 
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
@@ -110,58 +106,31 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
     """
     batch, length = token_ids.shape
 
-    def take(layer: int) -> Callable[[Tensor], None]:
-        def hand(pattern: Tensor) -> None:
-            on_layer(layer, pattern.reshape(batch, -1, length, length).float())
-            if layer == loaded.num_layers - 1:
-                raise _SeenEnough
+    def take(layer: int, pattern: Tensor) -> None:
+        on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+        if layer == loaded.num_layers - 1:
+            raise _SeenEnough
 
-        return hand
-
-    with loaded.lock, torch.inference_mode():
-        runner = _runner(loaded, "hand_over", _HandOver)
-        probes = list(runner.interventions.values())  # in the order of the probes' paths
-        for layer, probe in enumerate(probes):
-            probe.take = take(layer)
-        try:
-            with contextlib.suppress(_SeenEnough):  # PyVene removes its hooks all the same
-                runner({"input_ids": token_ids}, unit_locations=None, use_cache=False)
-        finally:
-            for probe in probes:
-                probe.take = None
+    with loaded.lock, torch.inference_mode(), contextlib.suppress(_SeenEnough):
+        _hand_over(loaded, inputs(loaded, token_ids), take)
 
 
-def _last_logits_only(loaded: LoadedModel) -> dict[str, int]:
-    """Ask for the logits of the last token alone, where the model can be asked.
-
-    A third of GPT-2's work goes into logits that nobody looks at.
-    """
-    takes = inspect.signature(loaded.model.forward).parameters
-    return {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
-
-
-def _collector(loaded: LoadedModel) -> pyvene.IntervenableModel:
-    """The PyVene model that collects every probe."""
-    return _runner(loaded, "collector", pyvene.CollectIntervention)
-
-
-def _runner(
-    loaded: LoadedModel, name: str, intervention: type[pyvene.CollectIntervention]
-) -> pyvene.IntervenableModel:
-    """A PyVene model with one intervention on the probe of every layer; made once per model."""
-    if name not in loaded.tools:
-        config = pyvene.IntervenableConfig(
-            [
-                pyvene.RepresentationConfig(
-                    component=f"{path}.output",
-                    unit="t",  # the whole tensor: gathering single heads returns wrong splits
-                    intervention=intervention(),
-                )
-                for path in loaded.probe_paths
-            ]
-        )
-        loaded.tools[name] = pyvene.IntervenableModel(config, model=loaded.model)
-    return loaded.tools[name]
+def _hand_over(
+    loaded: LoadedModel, given: Mapping[str, object], take: Callable[[int, Tensor], None]
+) -> object:
+    """One pass that hands each layer's pattern to ``take``; the model's output."""
+    if _RUNNER not in loaded.tools:
+        probes = [_HandOver() for _ in loaded.probe_paths]
+        places = (f"{path}.output" for path in loaded.probe_paths)
+        loaded.tools[_RUNNER] = Runner(loaded.model, dict(zip(places, probes, strict=True))), probes
+    runner, probes = loaded.tools[_RUNNER]
+    for layer, probe in enumerate(probes):
+        probe.take = partial(take, layer)
+    try:
+        return runner.run(given)
+    finally:
+        for probe in probes:
+            probe.take = None
 
 
 def _best_tokens(

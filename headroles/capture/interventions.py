@@ -10,9 +10,6 @@ Rows are independent: each may be another prompt or another condition on the sam
 why a table of twenty knock-outs is one pass. Shorter rows are padded on the right; attention is
 causal, so padding changes nothing before it.
 
-PyVene (Wu et al. 2024, arXiv 2403.07809) hooks the shared model and removes *every* forward hook
-afterwards, so a run holds the model's lock.
-
 >>> loaded = load_model("demo")  # doctest: +SKIP
 >>> run_edited(loaded, torch.tensor([[0, 5, 6]])).logits.shape  # doctest: +SKIP
 torch.Size([1, 3, 2048])
@@ -20,9 +17,6 @@ torch.Size([1, 3, 2048])
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -31,11 +25,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel
-
-with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
-    import pyvene
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a layer's tensor and returns the one to use instead; it may change its argument."""
@@ -126,23 +118,8 @@ class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationInt
 def _run(
     loaded: LoadedModel, token_ids: Tensor, places: Mapping[str, nn.Module], *, last_only: bool
 ) -> Tensor:
-    inputs = {"input_ids": token_ids}
-    takes = inspect.signature(loaded.model.forward).parameters
-    if last_only and "logits_to_keep" in takes:
-        inputs["logits_to_keep"] = 1
-    if not places:
-        output = loaded.model(**inputs, use_cache=False)
-    else:
-        config = pyvene.IntervenableConfig(
-            [
-                pyvene.RepresentationConfig(component=path, unit="t", intervention=place)
-                for path, place in places.items()
-            ]
-        )
-        # Without `output_original_output` PyVene makes a single pass.
-        _, output = pyvene.IntervenableModel(config, model=loaded.model)(
-            inputs, unit_locations=None, use_cache=False
-        )
+    given = inputs(loaded, token_ids, last_only=last_only)
+    output = Runner(loaded.model, places).run(given) if places else loaded.model(**given)
     return (output.logits[:, -1:] if last_only else output.logits).float()
 
 

@@ -1,4 +1,4 @@
-"""Altair charts: plain records in, a chart out. The only imports of altair."""
+"""Charts: plain records in, a drawing out. The only imports of altair, once per shape of chart."""
 
 import lazy_loader
 
@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "base",
         "circuits",
         "detector",
+        "drawing",
         "heads",
         "induction_circuit",
         "profiles",

@@ -1,6 +1,6 @@
 """The charts of the knock-out lab: an effect beside its control, and a profile by offset.
 
-Colours and marks are those of :mod:`headroles.charts`; shape tells apart what colour does.
+Colours and marks are those of :mod:`headroles.charts.base`; shape tells apart what colour does.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import altair as alt
-import pandas as pd
 
 from headroles.ablation import Judgement, Profile
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width, rows, zero
+from headroles.charts.drawing import ZERO, Drawing, template
 
 
 def control_strip(
     judgement: Judgement, others: Sequence[tuple[str, float]], *, name: str, axis: str
-) -> alt.LayerChart:
+) -> Drawing:
     """A diamond for the effect, a ring for each draw of the control, its mean and spread.
 
     Args:
@@ -25,51 +25,64 @@ def control_strip(
         name: what was knocked out.
         axis: what the effect is, with its unit.
     """
-    draws = pd.DataFrame(
-        [{"row": "random others", "heads": heads, "effect": effect} for heads, effect in others]
-    )
-    own = pd.DataFrame([{"row": "yours", "heads": name, "effect": judgement.effect}])
     low, high = judgement.mean - judgement.spread, judgement.mean + judgement.spread
-    band = pd.DataFrame([{"row": "random others", "low": low, "high": high, "at": judgement.mean}])
+    data = {
+        "zero": ZERO,
+        "draws": [
+            {"row": "random others", "heads": heads, "effect": effect} for heads, effect in others
+        ],
+        "own": [{"row": "yours", "heads": name, "effect": judgement.effect}],
+        "band": [{"row": "random others", "low": low, "high": high, "at": judgement.mean}],
+    }
+    return Drawing(_strip_template(), data, 110, {"axis": axis})
+
+
+@template
+def _strip_template() -> alt.LayerChart:
     y = alt.Y(
         "row:N",
         sort=["yours", "random others"],
         axis=alt.Axis(title=None, domain=False, ticks=False, labelFontSize=12),
     )
-    x = alt.X("effect:Q", axis=_axis(axis))
+    x = alt.X("effect:Q", axis=_axis("@axis"))
     tips = [
         alt.Tooltip("heads:N", title="ablated"),
-        alt.Tooltip("effect:Q", title=axis, format="+.3f"),
+        alt.Tooltip("effect:Q", title="@axis", format="+.3f"),
     ]
     ring = {"size": 70, "stroke": QUIET, "strokeWidth": 2, "filled": False, "opacity": 0.9}
     diamond = {"shape": "diamond", "size": 190, "filled": True, "color": ACTIVE, "opacity": 1}
     middle = [alt.Tooltip("at:Q", title="mean", format="+.3f")]
-    spans, means = alt.Chart(band), alt.Chart(band)
+    spans, means = rows("band"), rows("band")
     return full_width(
         alt.layer(
-            _zero().encode(x="at:Q"),
+            zero().encode(x="at:Q"),
             spans.mark_rule(strokeWidth=9, color=QUIET, opacity=0.28).encode(
                 x="low:Q", x2="high:Q", y=y
             ),
-            alt.Chart(draws).mark_point(**ring).encode(x=x, y=y, tooltip=tips),
+            rows("draws").mark_point(**ring).encode(x=x, y=y, tooltip=tips),
             means.mark_tick(thickness=3, size=30, color=INK, opacity=1).encode(
                 x="at:Q", y=y, tooltip=middle
             ),
-            alt.Chart(own).mark_point(**diamond).encode(x=x, y=y, tooltip=tips),
-        ),
-        height=110,
+            rows("own").mark_point(**diamond).encode(x=x, y=y, tooltip=tips),
+        )
     )
 
 
-def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
+def offset_profile(profile: Profile, *, head: str) -> Drawing:
     """What a head carries from k tokens back, with standard errors, and random others of its layer.
 
     Args:
         profile: the test of a head.
         head: how it is written, e.g. ``L0H6``.
     """
-    names = [head, "random others"]
-    base = alt.Chart(pd.DataFrame(_profile_records(profile, head=head))).encode(
+    data = {"zero": ZERO, "points": _profile_records(profile, head=head)}
+    return Drawing(_profile_template(), data, 260, {"head": head})
+
+
+@template
+def _profile_template() -> alt.LayerChart:
+    names = ["@head", "random others"]
+    base = rows("points").encode(
         x=alt.X(
             "offset:O",
             scale=alt.Scale(paddingInner=0.5, paddingOuter=0.2),
@@ -99,7 +112,7 @@ def offset_profile(profile: Profile, *, head: str) -> alt.LayerChart:
             alt.Tooltip("carried:Q", title="carried (nats)", format="+.3f"),
         ],
     )  # fmt: skip
-    return full_width(alt.layer(_zero().encode(y="at:Q"), bars, marks), height=260)
+    return full_width(alt.layer(zero().encode(y="at:Q"), bars, marks))
 
 
 def _profile_records(profile: Profile, *, head: str) -> list[dict[str, object]]:
@@ -120,12 +133,6 @@ def _profile_records(profile: Profile, *, head: str) -> list[dict[str, object]]:
             for who, value, error in parts
         ]
     return records
-
-
-def _zero() -> alt.Chart:
-    """A dashed line at zero."""
-    frame = pd.DataFrame([{"at": 0}])
-    return alt.Chart(frame).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
 
 
 def _axis(title: str) -> alt.Axis:

@@ -1,12 +1,12 @@
 """Charts of one head: its attention pattern and its offset profile.
 
-As in :mod:`headroles.charts`, whose colours are used here, a chart takes plain numbers and does not
-depend on the page's theme. A long prompt has more cells than a screen has room for (20,100 at 200
+As in :mod:`headroles.charts.heads`, a chart takes plain numbers and does not depend on the page's
+theme. A long prompt has more cells than a screen has room for (20,100 at 200
 tokens), so a pattern over more than :data:`MOST` tokens is drawn in blocks of b x b cells, each
 shaded by its largest weight, and only the blocks are sent.
 
 >>> cells = pattern_cells(attention, targets)  # doctest: +SKIP
->>> chart = attention_pattern(cells, labels, ROLES["induction"])  # doctest: +SKIP
+>>> drawing = attention_pattern(cells, labels, ROLES["induction"])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, rows
+from headroles.charts.drawing import Drawing, template
 from headroles.roles import Role
 from headroles.types import Evidence
 
@@ -42,14 +42,19 @@ def shade(weight: float) -> float:
 class Cells(NamedTuple):
     """What an attention pattern draws."""
 
-    frame: pd.DataFrame
-    """One row per square: query and key (its first positions), weight 0..1, target."""
+    columns: dict[str, np.ndarray]
+    """A value per square: query and key (its first positions), weight 0..1, target."""
     block: int
     """Cells along the side of a square; 1 where every cell is drawn."""
     first: int
     """The first position that is drawn."""
     last: int
     """The last position that is drawn."""
+
+    @property
+    def starts(self) -> list[int]:
+        """The first position of every row of squares."""
+        return list(range(self.first, self.last + 1, self.block))
 
 
 def pattern_cells(
@@ -75,15 +80,13 @@ def pattern_cells(
         if first <= cell.key and cell.query <= last:
             predicted[cell.query - first, cell.key - first] = True
     query, key = np.tril_indices(-(-length // block))
-    frame = pd.DataFrame(
-        {
-            "query": (query * block + first).astype(np.uint16),
-            "key": (key * block + first).astype(np.uint16),
-            "weight": _largest(weights, block)[query, key].round(4),
-            "target": _largest(predicted, block)[query, key],
-        }
-    )
-    return Cells(frame, block, first, last)
+    columns = {
+        "query": (query * block + first).astype(np.uint16),
+        "key": (key * block + first).astype(np.uint16),
+        "weight": _largest(weights, block)[query, key].round(4),
+        "target": _largest(predicted, block)[query, key],
+    }
+    return Cells(columns, block, first, last)
 
 
 def _largest(values: np.ndarray, block: int) -> np.ndarray:
@@ -102,13 +105,13 @@ def cell_step(squares: int) -> float:
 def pattern_width(cells: Cells, labels: Sequence[str]) -> int:
     """Pixels that make the squares of a pattern square, the labels beside them included."""
     longest = max(len(label) for label in labels[cells.first : cells.last + 1])
-    squares = cells.frame["query"].nunique()
+    squares = len(cells.starts)
     return round(cell_step(squares) * squares + 7 * min(longest + 4, 13) + 40)
 
 
 def attention_pattern(
     cells: Cells, labels: Sequence[str], role: Role, *, rest_hidden: bool = False
-) -> alt.LayerChart:
+) -> Drawing:
     """One head's attention: rows look, columns are looked at; the role's cells are outlined.
 
     Args:
@@ -117,13 +120,37 @@ def attention_pattern(
         role: names the outline in the tooltip.
         rest_hidden: whether the resting column was hidden; the chart's title says so.
     """
-    starts = list(range(cells.first, cells.last + 1, cells.block))
-    step = cell_step(len(starts))
-    tokens = alt.param(name="tokens", value=list(labels[cells.first : cells.last + 1]))
-    domain = alt.Scale(domain=starts, padding=0)
-    across = _token_axis(cells, "looks at", pixels=f"(width / {len(starts)})")
-    down = _token_axis(cells, "this token", pixels=f"{step:.2f}")
-    base = _squares(cells, role).encode(
+    step = cell_step(len(cells.starts))
+    shape = _pattern_template(
+        blocks=cells.block > 1,
+        # Crowded outlines must not hide the cells.
+        outline=2 if step > 10 else 0.8,
+        numbers=step >= 26,
+        rest_hidden=rest_hidden,
+    )
+    values = {
+        "tokens": list(labels[cells.first : cells.last + 1]),
+        "starts": cells.starts,
+        "outlined": f"outlined ({role.name})",
+        "first": cells.first,
+        "last": cells.last,
+        "block": cells.block,
+        "squares": len(cells.starts),
+        "pixels": round(step, 2),
+    }
+    height = round(step * len(cells.starts))
+    return Drawing(shape, {"cells": cells.columns}, height, values)
+
+
+@template
+def _pattern_template(
+    *, blocks: bool, outline: float, numbers: bool, rest_hidden: bool
+) -> alt.LayerChart:
+    """The squares as cells or as blocks, their outlines so many pixels wide."""
+    domain = alt.Scale(domain=["@starts"], padding=0)
+    across = _token_axis("looks at", pixels="(width / squares)", blocks=blocks)
+    down = _token_axis("this token", pixels="pixels", blocks=blocks)
+    base = _squares(blocks=blocks).encode(
         x=alt.X("key:O", scale=domain, axis=alt.Axis(orient="top", labelAngle=-60, **across)),
         y=alt.Y("query:O", scale=domain, axis=alt.Axis(**down)),
     )
@@ -132,21 +159,17 @@ def attention_pattern(
             "weight:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1]), legend=None
         )
     )
-    outline = base.transform_filter("datum.target").mark_rect(
-        fillOpacity=0,
-        stroke=TARGET,
-        # Crowded outlines must not hide the cells.
-        strokeWidth=2 if step > 10 else 0.8,
-        strokeOpacity=1 if cells.block == 1 else 0.75,
+    targets = base.transform_filter("datum.target").mark_rect(
+        fillOpacity=0, stroke=TARGET, strokeWidth=outline, strokeOpacity=0.75 if blocks else 1
     )
-    layers = [fill, outline, *([_numbers(base, len(starts))] if step >= 26 else [])]
+    layers = [fill, targets, *([_numbers(base)] if numbers else [])]
     title = {"title": _title(HIDDEN_TITLE)} if rest_hidden else {}
+    names = ("tokens", "first", "last", "block", "squares", "pixels")
     return (
         alt.layer(*layers)
-        .add_params(tokens)
+        .add_params(*(alt.param(name=name, value=f"@{name}") for name in names))
         .properties(
             width="container",
-            height=round(step * len(starts)),
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
             padding={"left": 2, "right": 2, "top": 2, "bottom": 2},
             **title,
@@ -155,21 +178,21 @@ def attention_pattern(
     )
 
 
-def _token_axis(cells: Cells, title: str, *, pixels: str) -> dict[str, object]:
+def _token_axis(title: str, *, pixels: str, blocks: bool) -> dict[str, object]:
     """The settings of an axis of tokens. A label needs :data:`LABEL` pixels, so where squares are
     narrower only every few are labelled, and their position says which ones they are.
 
     Args:
-        cells: what is drawn.
         title: what the axis stands for.
         pixels: pixels of a square, as a Vega expression: a phone has fewer than a desk.
+        blocks: whether squares are blocks of cells.
     """
     every = f"ceil({LABEL} / {pixels})"
-    token = f"tokens[datum.value - {cells.first}]"
-    named = token if cells.block == 1 else f"datum.value + ' ' + {token}"
+    token = "tokens[datum.value - first]"
+    named = f"datum.value + ' ' + {token}" if blocks else token
     return {
         "title": title,
-        "labelExpr": f"((datum.value - {cells.first}) / {cells.block}) % {every} ? '' : "
+        "labelExpr": f"((datum.value - first) / block) % {every} ? '' : "
         f"{every} > 1 ? datum.value + ' ' + {token} : {named}",
         "labelFontSize": 12,
         "labelLimit": 90,
@@ -180,35 +203,34 @@ def _token_axis(cells: Cells, title: str, *, pixels: str) -> dict[str, object]:
     }
 
 
-def _squares(cells: Cells, role: Role) -> alt.Chart:
+def _squares(*, blocks: bool) -> alt.Chart:
     """The squares with their tooltip: a single cell by its tokens, a block by its positions."""
-    if cells.block == 1:
-        tokens, weight = f"tokens[datum.{{0}} - {cells.first}] + ' (' + datum.{{0}} + ')'", ""
-        names = {"looks": tokens.format("query"), "at": tokens.format("key")}
+    if blocks:
+        name = "'positions ' + datum.{0} + ' to ' + min(datum.{0} + block - 1, last)"
     else:
-        last = f"min(datum.{{0}} + {cells.block - 1}, {cells.last})"
-        span, weight = "'positions ' + datum.{0} + ' to ' + " + last, "largest "
-        names = {"looks": span.format("query"), "at": span.format("key")}
+        name = "tokens[datum.{0} - first] + ' (' + datum.{0} + ')'"
+    names = {"looks": name.format("query"), "at": name.format("key")}
+    weight = "largest attention" if blocks else "attention"
     return (
-        alt.Chart(cells.frame)
+        rows("cells")
         .transform_calculate(predicted="datum.target ? 'yes' : 'no'", **names)
         .encode(
             tooltip=[
                 alt.Tooltip("looks:N", title="token"),
                 alt.Tooltip("at:N", title="looks at"),
-                alt.Tooltip("weight:Q", title=f"{weight}attention", format=".1%"),
-                alt.Tooltip("predicted:N", title=f"outlined ({role.name})"),
+                alt.Tooltip("weight:Q", title=weight, format=".1%"),
+                alt.Tooltip("predicted:N", title="@outlined"),
             ]
         )
     )
 
 
-def _numbers(base: alt.Chart, squares: int) -> alt.Chart:
+def _numbers(base: alt.Chart) -> alt.Chart:
     """Whole percents in the cells, on a screen where these are wide enough to hold them."""
     return (
         base.transform_filter("datum.weight >= 0.005")
         .transform_calculate(number="format(datum.weight * 100, '.0f')")
-        .mark_text(color=INK, fontSize=11, opacity={"expr": f"width / {squares} >= 22 ? 0.9 : 0"})
+        .mark_text(color=INK, fontSize=11, opacity={"expr": "width / squares >= 22 ? 0.9 : 0"})
         .encode(text="number:N")
     )
 
@@ -219,26 +241,23 @@ def _title(lines: Sequence[str]) -> alt.TitleParams:
     )
 
 
-def _sparse_distances(bars: int) -> str:
+def _sparse_distances() -> str:
     """Every label where there is room; else every third distance and all other labels."""
     number = "toNumber(replace(datum.label, '−', ''))"
-    keep = f"width / {bars} >= 26 || !isValid({number}) || {number} % 3 == 0"
+    keep = f"width / bars >= 26 || !isValid({number}) || {number} % 3 == 0"
     return f"{keep} ? datum.label : ''"
 
 
-def _distances(records: Sequence[Mapping[str, object]]) -> alt.Chart:
+def _distances() -> alt.Chart:
     """The distances along the x axis, each with its tooltip."""
-    frame = pd.DataFrame(records)
-    frame[["share", "chance"]] = frame[["share", "chance"]].round(4)
-    order = list(frame["label"])
-    return alt.Chart(frame).encode(
+    return rows("distances").encode(
         x=alt.X(
             "label:N",
-            sort=order,
+            sort=["@order"],
             scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1),
             axis=alt.Axis(
                 title="tokens back (0 is the token itself)",
-                labelExpr=_sparse_distances(len(frame)),
+                labelExpr=_sparse_distances(),
                 labelAngle=0,
                 labelFontSize=11,
                 labelOverlap=False,
@@ -256,14 +275,24 @@ def _distances(records: Sequence[Mapping[str, object]]) -> alt.Chart:
     )
 
 
-def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
+def offset_bars(records: Sequence[Mapping[str, object]]) -> Drawing:
     """A bar per distance, from the far left to the token itself, and the first token on its own.
 
     Args:
         records: in the order of drawing: label, name, share 0..1, chance 0..1, rows, alone
             (drawn hollow, because it is not a distance).
     """
-    base = _distances(records)
+    bars = [
+        {**r, "share": round(float(r["share"]), 4), "chance": round(float(r["chance"]), 4)}
+        for r in records
+    ]
+    values = {"order": [record["label"] for record in records], "bars": len(records)}
+    return Drawing(_offsets_template(), {"distances": bars}, 220, values)
+
+
+@template
+def _offsets_template() -> alt.LayerChart:
+    base = _distances()
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(
         title=None, format="%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, gridOpacity=0.25
@@ -288,9 +317,9 @@ def offset_bars(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
     )
     return (
         alt.layer(bars, ticks, numbers)
+        .add_params(alt.param(name="bars", value="@bars"))
         .properties(
             width="container",
-            height=220,
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
             padding={"left": 2, "right": 4, "top": 12, "bottom": 2},
         )

@@ -1,9 +1,9 @@
 """Charts of the Circuits page: positional scores, and composition between heads.
 
-Colours are those of :mod:`headroles.charts`; the number behind a shade is always printed or in the
-tooltip.
+Colours are those of :mod:`headroles.charts.base`; the number behind a shade is always printed or in
+the tooltip.
 
->>> chart = offset_scores([0.1, 2.3, 0.4])  # doctest: +SKIP
+>>> drawing = offset_scores([0.1, 2.3, 0.4])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -11,67 +11,70 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows
+from headroles.charts.drawing import Drawing, template
 
 
-def offset_scores(values: Sequence[float]) -> alt.Chart:
+def offset_scores(values: Sequence[float]) -> Drawing:
     """One strip of squares: the score that distance alone gives, from 0 to len - 1 tokens back."""
-    frame = pd.DataFrame({"offset": range(len(values)), "score": [round(v, 3) for v in values]})
-    return _strip(frame, alt.X("offset:O", axis=_axis("tokens back (0 is the token itself)")), 46)
+    records = [{"offset": n, "score": round(value, 3)} for n, value in enumerate(values)]
+    return Drawing(_strip_template(), {"scores": _shaded(records)}, 46)
 
 
-def position_scores(scores: Sequence[Sequence[float]]) -> alt.Chart:
+def position_scores(scores: Sequence[Sequence[float]]) -> Drawing:
     """A triangle of squares: the score of each query position for each earlier key position."""
-    frame = pd.DataFrame(
-        [
-            {"query": query, "key": key, "score": round(row[key], 3)}
-            for query, row in enumerate(scores)
-            for key in range(query + 1)
-        ]
-    )
-    chart = _strip(frame, alt.X("key:O", axis=_axis("key position")), 340)
-    return chart.encode(y=alt.Y("query:O", axis=_axis("query position")))
+    records = [
+        {"query": query, "key": key, "score": round(float(row[key]), 3)}
+        for query, row in enumerate(scores)
+        for key in range(query + 1)
+    ]
+    return Drawing(_triangle_template(), {"scores": _shaded(records)}, 340)
+
+
+def _shaded(records: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The same with a shade from 0, the lowest score, to 1, the highest."""
+    scores = [record["score"] for record in records]
+    low, span = min(scores), (max(scores) - min(scores)) or 1.0
+    return [{**record, "shade": ((record["score"] - low) / span) ** 2} for record in records]
+
+
+@template
+def _strip_template() -> alt.Chart:
+    x = alt.X("offset:O", axis=_axis("tokens back (0 is the token itself)"))
+    return _squares("offset").encode(x=x)
+
+
+@template
+def _triangle_template() -> alt.Chart:
+    x = alt.X("key:O", axis=_axis("key position"))
+    y = alt.Y("query:O", axis=_axis("query position"))
+    return _squares("query", "key").encode(x=x, y=y)
 
 
 def _axis(title: str) -> alt.Axis:
     return alt.Axis(title=title, labelAngle=0, labelOverlap=True, ticks=False, domain=False)
 
 
-def _strip(frame: pd.DataFrame, x: alt.X, height: int) -> alt.Chart:
-    low, high = float(frame["score"].min()), float(frame["score"].max())
-    span = (high - low) or 1.0
-    return (
-        alt.Chart(frame)
-        .transform_calculate(shade=f"pow((datum.score - ({low})) / {span}, 2)")
+def _squares(*places: str) -> alt.Chart:
+    """A square per score; ``places`` are the fields that say where it stands."""
+    chart = (
+        rows("scores")
         .mark_rect(fill=ACTIVE, stroke=QUIET, strokeOpacity=0.25, strokeWidth=0.5)
         .encode(
-            x=x,
             fillOpacity=alt.FillOpacity(
                 "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.02, 1]), legend=None
             ),
             tooltip=[
-                *[alt.Tooltip(f"{name}:O") for name in ("offset", "query", "key") if name in frame],
+                *[alt.Tooltip(f"{name}:O") for name in places],
                 alt.Tooltip("score:Q", format=".2f"),
             ],
         )
-        .properties(**_size(height))
-        .configure_view(strokeWidth=0)
     )
+    return finish(chart)
 
 
-def _size(height: int) -> dict[str, object]:
-    """As wide as its place, exactly ``height`` pixels of squares; axes come on top of that."""
-    return {
-        "width": "container",
-        "height": height,
-        "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
-        "padding": {"left": 4, "right": 4, "top": 2, "bottom": 2},
-    }
-
-
-def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> alt.LayerChart:
+def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> Drawing:
     """One square per pair of heads; the strongest pairs have a frame and their number.
 
     Args:
@@ -79,18 +82,28 @@ def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> al
             it is among the strongest).
         unit: what the number is, for the tooltip.
     """
-    frame = pd.DataFrame(records)
-    order = list(dict.fromkeys(frame["earlier"])), list(dict.fromkeys(frame["later"]))
-    high = max(float(frame["value"].max()), 1e-6)
-    low = max(float(frame["value"].min()), 0.0)
-    side = max(16, min(26, 560 // max(len(order[0]), 1)))
-    base = alt.Chart(frame).encode(
-        x=alt.X("later:N", sort=order[1], axis=_side("later head: reads", -90)),
-        y=alt.Y("earlier:N", sort=order[0], axis=_side("earlier head: writes", 0)),
+    earlier = list(dict.fromkeys(record["earlier"] for record in records))
+    numbers = [float(record["value"]) for record in records]
+    values = {
+        "unit": unit,
+        "earlier": earlier,
+        "later": list(dict.fromkeys(record["later"] for record in records)),
+        "low": max(min(numbers), 0.0),
+        "high": max(*numbers, 1e-6),
+    }
+    side = max(16, min(26, 560 // max(len(earlier), 1)))
+    return Drawing(_composition_template(), {"pairs": records}, side * len(earlier), values)
+
+
+@template
+def _composition_template() -> alt.LayerChart:
+    base = rows("pairs").encode(
+        x=alt.X("later:N", sort=["@later"], axis=_side("later head: reads", -90)),
+        y=alt.Y("earlier:N", sort=["@earlier"], axis=_side("earlier head: writes", 0)),
         tooltip=[
             alt.Tooltip("earlier:N", title="writes"),
             alt.Tooltip("later:N", title="reads"),
-            alt.Tooltip("value:Q", title=unit, format=".3f"),
+            alt.Tooltip("value:Q", title="@unit", format=".3f"),
         ],
     )
     squares = base.mark_rect(
@@ -100,7 +113,7 @@ def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> al
     ).encode(
         fillOpacity=alt.FillOpacity(
             "value:Q",
-            scale=alt.Scale(domain=[low, high], range=[0.02, 1], clamp=True),
+            scale=alt.Scale(domain=["@low", "@high"], range=[0.02, 1], clamp=True),
             legend=None,
         )
     )
@@ -109,11 +122,7 @@ def composition_map(records: Sequence[Mapping[str, object]], *, unit: str) -> al
         .mark_text(fontSize=9, fontWeight=700, color=INK)
         .encode(text=alt.Text("hundredths:Q", format=".0f"))
     )
-    return (
-        alt.layer(squares, numbers)
-        .properties(**_size(side * len(order[0])))
-        .configure_view(strokeWidth=0)
-    )
+    return finish(alt.layer(squares, numbers))
 
 
 def _side(title: str, angle: int) -> alt.Axis:

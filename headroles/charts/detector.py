@@ -1,9 +1,9 @@
 """The picture of a detection pattern.
 
-As in :mod:`headroles.charts`, whose colours are used here, a chart takes plain records and does not
-depend on the page's theme.
+As in :mod:`headroles.charts.heads`, a chart takes plain records and does not depend on the page's
+theme.
 
->>> chart = pattern_picture([(2, 1, 1.0)], ["start", "·The", "·cat"])  # doctest: +SKIP
+>>> drawing = pattern_picture([(2, 1, 1.0)], ["start", "·The", "·cat"])  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import QUIET, TARGET
+from headroles.charts.base import QUIET, TARGET, rows
+from headroles.charts.drawing import Drawing, template
 
 MOST = 40
 """Most tokens of a pattern's picture; a longer prompt shows its first ones."""
@@ -21,9 +21,7 @@ SIZE = 400
 """Pixels of its side, at most."""
 
 
-def pattern_picture(
-    cells: Iterable[tuple[int, int, float]], labels: Sequence[str]
-) -> alt.LayerChart:
+def pattern_picture(cells: Iterable[tuple[int, int, float]], labels: Sequence[str]) -> Drawing:
     """The cells that a pattern predicts, over the tokens of a prompt.
 
     Args:
@@ -34,16 +32,27 @@ def pattern_picture(
     size = len(shown)
     step = min(30.0, SIZE / size)
     wanted = {(query, key): value for query, key, value in cells if query < size}
-    frame = pd.DataFrame(
-        [
-            {"query": q, "key": k, "value": wanted.get((q, k), 0.0)}
-            for q in range(size)
-            for k in range(q + 1)
-        ]
+    records = [
+        {
+            "query": q,
+            "key": k,
+            "value": wanted.get((q, k), 0.0),
+            "looks": shown[q],
+            "at": shown[k],
+        }
+        for q in range(size)
+        for k in range(q + 1)
+    ]
+    side = round(step * size)
+    values = {"tokens": shown, "places": list(range(size))}
+    return Drawing(
+        _template(crowded=step < 11), {"cells": records}, side, values=values, width=side
     )
-    frame["looks"] = [shown[q] for q in frame["query"]]
-    frame["at"] = [shown[k] for k in frame["key"]]
-    base = _tokens_by_tokens(frame, size, step)
+
+
+@template
+def _template(*, crowded: bool) -> alt.LayerChart:
+    base = _tokens_by_tokens(crowded=crowded)
     empty = base.mark_rect(fill=QUIET, fillOpacity=0.1)
     filled = (
         base.transform_filter("datum.value > 0")
@@ -54,20 +63,15 @@ def pattern_picture(
             )
         )
     )
-    side = round(step * size)
     return (
         alt.layer(empty, filled)
-        .add_params(alt.param(name="tokens", value=shown))
-        .properties(
-            width=side,
-            height=side,
-            padding={"left": 4, "right": 4, "top": 4, "bottom": 4},
-        )
+        .add_params(alt.param(name="tokens", value="@tokens"))
+        .properties(padding={"left": 4, "right": 4, "top": 4, "bottom": 4})
         .configure_view(strokeWidth=0)
     )
 
 
-def _tokens_by_tokens(frame: pd.DataFrame, size: int, step: float) -> alt.Chart:
+def _tokens_by_tokens(*, crowded: bool) -> alt.Chart:
     """The axes: the token that looks downwards, what it may look at across."""
     axis = {
         "labelExpr": "tokens[datum.value]",
@@ -75,12 +79,12 @@ def _tokens_by_tokens(frame: pd.DataFrame, size: int, step: float) -> alt.Chart:
         "ticks": False,
         "domain": False,
         "titleFontWeight": "normal",
-        "labelOverlap": step < 11,
+        "labelOverlap": crowded,
         "labelFontSize": 11,
     }
     above = {"orient": "top", "labelAngle": -60, "labelAlign": "left"}
-    places = alt.Scale(domain=list(range(size)), padding=0.06)
-    return alt.Chart(frame).encode(
+    places = alt.Scale(domain=["@places"], padding=0.06)
+    return rows("cells").encode(
         x=alt.X(
             "key:O",
             scale=places,

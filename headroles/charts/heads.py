@@ -1,4 +1,4 @@
-"""Charts: plain records in, an Altair chart out. The only place that imports altair.
+"""Charts of heads and of guesses: plain records in, a drawing out.
 
 A chart does not depend on the page's theme. Two mid-tone colours (a blue and an orange that people
 with any colour vision tell apart) keep a contrast of at least 3.6 to 1 on white and on the dark
@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, share_axis
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows, share_axis
+from headroles.charts.drawing import Drawing, template
 from headroles.roles import LOGITS, RATE, Role
 from headroles.types import Head, NextToken
 
@@ -56,7 +56,7 @@ def share_title(role: Role) -> str:
     return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
 
 
-def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
+def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:
     """One bar per head, 0 to 1, with the chance mark and the threshold on every bar.
 
     Args:
@@ -64,14 +64,16 @@ def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerC
             applies, shown, reason.
         role: names the axis.
     """
-    frame = pd.DataFrame(records)
-    y = alt.Y("order:O", axis=None, scale=alt.Scale(padding=0))
-    x = alt.X(
-        "value:Q",
-        scale=alt.Scale(domain=[0, 1], nice=False),
-        axis=share_axis(share_title(role)),
+    return Drawing(
+        _bars_template(), {"heads": records}, ROW * len(records), {"title": share_title(role)}
     )
-    base = alt.Chart(frame).encode(y=y)
+
+
+@template
+def _bars_template() -> alt.LayerChart:
+    y = alt.Y("order:O", axis=None, scale=alt.Scale(padding=0))
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=share_axis("@title"))
+    base = rows("heads").encode(y=y)
     track = base.mark_bar(
         height=10, yOffset=_BELOW, fill=QUIET, fillOpacity=0.14, cornerRadius=3
     ).encode(x=alt.XDatum(0, scale=alt.Scale(domain=[0, 1])), x2=alt.datum(1))
@@ -96,8 +98,7 @@ def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerC
     chance = marks.mark_point(
         shape=_UPRIGHT, size=169, yOffset=_BELOW, stroke=INK, strokeWidth=3
     ).encode(x="chance:Q")
-    layers = alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base))
-    return finish(layers, height=ROW * len(frame))
+    return finish(alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base)))
 
 
 def _row_texts(base: alt.Chart) -> list[alt.Chart]:
@@ -135,22 +136,25 @@ def _row_hits(base: alt.Chart) -> alt.Chart:
     )
 
 
-def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.LayerChart:
+def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> Drawing:
     """The model's guesses for the next token, best first, as shares of 1."""
-    frame = pd.DataFrame(
+    records = [
         {
-            "rank": range(len(guesses)),
-            "token": list(labels),
-            "probability": [guess.probability for guess in guesses],
-            "id": [guess.token_id for guess in guesses],
-            "shown": [
-                "<1%" if guess.probability < 0.005 else f"{guess.probability:.0%}"
-                for guess in guesses
-            ],
+            "rank": rank,
+            "token": label,
+            "probability": guess.probability,
+            "id": guess.token_id,
+            "shown": "<1%" if guess.probability < 0.005 else f"{guess.probability:.0%}",
         }
-    )
-    names = alt.param(name="names", value=list(labels))
-    base = alt.Chart(frame).encode(
+        for rank, (guess, label) in enumerate(zip(guesses, labels, strict=True))
+    ]
+    values = {"names": list(labels)}
+    return Drawing(_guesses_template(), {"guesses": records}, 24 * len(records), values)
+
+
+@template
+def _guesses_template() -> alt.LayerChart:
+    base = rows("guesses").encode(
         y=alt.Y(
             "rank:O",
             axis=alt.Axis(
@@ -173,7 +177,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> alt.Laye
     )
     bars = base.mark_bar(color=ACTIVE, height=12, cornerRadius=3).encode(x2=alt.datum(0))
     words = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="shown:N")
-    return finish(alt.layer(bars, words).add_params(names), height=24 * len(frame))
+    return finish(alt.layer(bars, words).add_params(alt.param(name="names", value="@names")))
 
 
 def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
@@ -188,7 +192,7 @@ def head_map(
     opened: Head | None = None,
     clickable: bool = True,
     small: bool = False,
-) -> alt.LayerChart:
+) -> Drawing:
     """Every head of the model, layer by head, shaded by a number.
 
     Blue is above zero and orange below; the number in the cell shows the sign too. A cell without
@@ -202,25 +206,40 @@ def head_map(
         clickable: whether a click selects a head.
         small: whether it is one of several side by side.
     """
-    frame = pd.DataFrame(records)
-    frame["open"] = [opened == Head(r["layer"], r["head"]) for r in records]
     roomy = has_numbers(records)
     row = (32 if small else 44) if roomy else (16 if small else 20)
-    base = _layers_by_heads(frame)
     longest = max(len(str(record["number"])) for record in records)
-    area = 0.32 if longest <= 2 or not roomy else 0.62  # the ring goes round the number
+    shape = _map_template(
+        row,
+        small=small,
+        digits=min(max(longest, 2), 4) if roomy else None,
+        papers=any(record["papers"] for record in records),
+        clickable=clickable,
+    )
+    heads = [{**r, "open": opened == Head(r["layer"], r["head"])} for r in records]
+    layers = {record["layer"] for record in records}
+    return Drawing(shape, {"heads": heads}, row * len(layers), {"title": title})
+
+
+@template
+def _map_template(
+    row: int, *, small: bool, digits: int | None, papers: bool, clickable: bool
+) -> alt.LayerChart:
+    """The map with rows of so many pixels, and numbers of so many digits (None: without any)."""
+    base = _layers_by_heads()
+    area = 0.32 if digits in (2, None) else 0.62  # the ring goes round the number
     rings = base.transform_filter("datum.active").mark_point(
         shape="circle", size=area * row**2, stroke=INK, strokeWidth=2, filled=False
     )
-    layers = [_map_cells(base, title, clickable=clickable), rings]
-    layers += _map_marks(base, row=row, roomy=roomy)
-    if roomy:
-        size = 10 if longest > 3 else 11 if small else 12
+    layers = [_map_cells(base, clickable=clickable), rings]
+    layers += _map_marks(base, offset=0 if digits is None else 0.39 * row, papers=papers)
+    if digits is not None:
+        size = 10 if digits > 3 else 11 if small else 12
         layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
-    return finish(alt.layer(*layers), height=row * frame["layer"].nunique())
+    return finish(alt.layer(*layers))
 
 
-def _map_cells(base: alt.Chart, title: str, *, clickable: bool) -> alt.Chart:
+def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
     colour = f"datum.against ? '{TARGET}' : isValid(datum.value) ? '{ACTIVE}' : 'transparent'"
     cells = base.mark_rect(
         fill={"expr": colour},
@@ -233,30 +252,29 @@ def _map_cells(base: alt.Chart, title: str, *, clickable: bool) -> alt.Chart:
         fillOpacity=alt.FillOpacity(
             "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
         ),
-        tooltip=[alt.Tooltip("label:N", title="head"), alt.Tooltip("shown:N", title=title)],
+        tooltip=[alt.Tooltip("label:N", title="head"), alt.Tooltip("shown:N", title="@title")],
     )
     return cells.add_params(_clickable()) if clickable else cells
 
 
-def _layers_by_heads(frame: pd.DataFrame) -> alt.Chart:
+def _layers_by_heads() -> alt.Chart:
     """The axes that every map of a model's heads has: layers down, heads across."""
     ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
-    return alt.Chart(frame).encode(
+    return rows("heads").encode(
         x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
         y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
     )
 
 
-def _map_marks(base: alt.Chart, *, row: int, roomy: bool) -> list[alt.Chart]:
+def _map_marks(base: alt.Chart, *, offset: float, papers: bool) -> list[alt.Chart]:
     """The marks in a cell: a square for a listed head, a diamond for one that papers name."""
-    offset = 0.39 * row if roomy else 0
     dots = base.transform_filter("datum.listed").mark_point(
         shape="square", size=26, filled=True, color=INK, opacity=1, yOffset=offset
     )
     diamonds = base.transform_filter("datum.papers").mark_point(
         shape="diamond", size=40, filled=False, stroke=INK, strokeWidth=2, yOffset=-offset
     )
-    return [dots, diamonds] if base.data["papers"].any() else [dots]
+    return [dots, diamonds] if papers else [dots]
 
 
 MARK = 0.025
@@ -285,7 +303,7 @@ def score_distribution(
     *,
     threshold: float | None,
     chance: float | None,
-) -> alt.LayerChart:
+) -> Drawing:
     """One mark per head at its score from 0 to 1, near ones stacked, with threshold and chance.
 
     Args:
@@ -294,20 +312,30 @@ def score_distribution(
         threshold: 0..1, the dashed line; None draws none.
         chance: 0..1, the thick tick; None draws none.
     """
-    frame = pd.DataFrame(records)
-    frame["place"] = stacked(list(frame["value"]))
-    highest = int(frame["place"].max()) + 1
-    height = min(max(9 * highest, 70), 200)
-    x = {"scale": alt.Scale(domain=[0, 1], nice=False)}
-    y = alt.Y(
-        "place:Q", axis=None, scale=alt.Scale(domain=[-0.6, max(highest, 5) + 0.2], nice=False)
+    places = stacked([record["value"] for record in records])
+    highest = max(places) + 1
+    heads = [{**record, "place": place} for record, place in zip(records, places, strict=True)]
+    levels = {"threshold": threshold, "chance": chance}
+    data = {name: [{"at": level}] for name, level in levels.items() if level is not None}
+    return Drawing(
+        _distribution_template(tuple(data), crowded=highest > 16),
+        {"heads": heads, **data},
+        min(max(9 * highest, 70), 200),
+        {"title": f"score: {share_title(role)}", "top": max(highest, 5) + 0.2},
     )
+
+
+@template
+def _distribution_template(levels: tuple[str, ...], *, crowded: bool) -> alt.LayerChart:
+    """The marks, and a line for each level: ``threshold``, ``chance``."""
+    x = {"scale": alt.Scale(domain=[0, 1], nice=False)}
+    y = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[-0.6, "@top"], nice=False))
     colour = {"expr": f"datum.active ? '{ACTIVE}' : '{QUIET}'"}
     marks = (
-        alt.Chart(frame)
+        rows("heads")
         .mark_point(
             shape={"expr": "datum.listed ? 'square' : 'circle'"},
-            size=36 if highest <= 16 else 16,
+            size=16 if crowded else 36,
             fill=colour,
             fillOpacity={"expr": "datum.active ? 1 : 0.15"},
             stroke=colour,
@@ -315,7 +343,7 @@ def score_distribution(
             opacity=1,
         )
         .encode(
-            x=alt.X("value:Q", axis=share_axis(f"score: {share_title(role)}", unit=".1~f"), **x),
+            x=alt.X("value:Q", axis=share_axis("@title", unit=".1~f"), **x),
             y=y,
             tooltip=[
                 alt.Tooltip("label:N", title="head"),
@@ -323,23 +351,12 @@ def score_distribution(
             ],
         )
     )
-    lines = _level_lines(threshold, chance, x=x, height=height)
-    return finish(alt.layer(marks, *lines), height=height)
-
-
-def _level_lines(
-    threshold: float | None, chance: float | None, *, x: dict[str, object], height: int
-) -> list[alt.Chart]:
-    """The threshold as a dashed line and chance as a thick tick, where there are any."""
-    lines = []
-    if threshold is not None:
-        rule = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(
-            stroke=INK, strokeWidth=1.6, strokeDash=[5, 3]
-        )
-        lines.append(rule.encode(x=alt.X("at:Q", **x)))
-    if chance is not None:
-        tick = alt.Chart(pd.DataFrame({"at": [chance]})).mark_rule(stroke=INK, strokeWidth=3.5)
-        lines.append(
-            tick.encode(x=alt.X("at:Q", **x), y=alt.value(height - 22), y2=alt.value(height))
-        )
-    return lines
+    # The threshold is a dashed line over the whole height, chance a thick tick on the axis.
+    rule = rows("threshold").mark_rule(stroke=INK, strokeWidth=1.6, strokeDash=[5, 3])
+    tick = rows("chance").mark_rule(stroke=INK, strokeWidth=3.5)
+    low = {"y": alt.value({"expr": "height - 22"}), "y2": alt.value("height")}
+    lines = {
+        "threshold": rule.encode(x=alt.X("at:Q", **x)),
+        "chance": tick.encode(x=alt.X("at:Q", **x), **low),
+    }
+    return finish(alt.layer(marks, *(lines[level] for level in levels)))

@@ -1,6 +1,6 @@
 """The charts of the circuit lesson and of components: bars with errors, each labelled.
 
-Colours and marks are those of :mod:`headroles.charts`; a word repeats what each colour says.
+Colours and marks are those of :mod:`headroles.charts.base`; a word repeats what each colour says.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, full_width, rows, zero
+from headroles.charts.drawing import ZERO, Drawing, template
 
 CIRCUIT_ALT = (
     "The tokens A, B and later A again. Step 1: a previous-token head at the first B looks one "
@@ -20,25 +20,28 @@ CIRCUIT_ALT = (
 """The alternative text of :func:`circuit`."""
 
 
-def circuit() -> alt.LayerChart:
+def circuit() -> Drawing:
     """The two-step circuit as a picture: solid is step 1, dashed is step 2."""
-    tokens = pd.DataFrame(
-        [{"x": 1, "text": "A"}, {"x": 2, "text": "B"}, {"x": 3, "text": "…"},
-         {"x": 4, "text": "A"}, {"x": 5, "text": "B?"}]
-    )  # fmt: skip
+    return Drawing(_circuit_template(), {}, 250)
+
+
+@template
+def _circuit_template() -> alt.LayerChart:
+    tokens = [{"x": 1, "text": "A"}, {"x": 2, "text": "B"}, {"x": 3, "text": "…"},
+              {"x": 4, "text": "A"}, {"x": 5, "text": "B?"}]  # fmt: skip
     place = alt.X("x:Q", scale=alt.Scale(domain=[0.4, 5.6]), axis=None)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[-3.3, 3.3]), axis=None)
-    boxed = alt.Chart(tokens[tokens.text != "…"]).transform_calculate(y="0")
+    boxed = _given(*(token for token in tokens if token["text"] != "…")).transform_calculate(y="0")
     boxes = boxed.mark_point(shape="square", size=1500, stroke=INK, strokeWidth=1.5, filled=False)
-    letters = alt.Chart(tokens).transform_calculate(y="0")
-    words = pd.DataFrame(
-        [{"x": 0.5, "y": 2.95, "text": "Step 1 · previous-token head", "bold": True},
-         {"x": 0.5, "y": 2.35, "text": "B looks one back, notes: “A was before me”", "bold": False},
-         {"x": 0.5, "y": -2.4, "text": "Step 2 · induction head", "bold": True},
-         {"x": 0.5, "y": -3.0, "text": "A looks for “a token after A”, copies it", "bold": False}]
-    )  # fmt: skip
-    captions = alt.Chart(words).encode(x=place, y=y, text="text:N")
-    note = alt.Chart(pd.DataFrame([{"x": 2.18, "y": 1.0, "text": "note: after A"}]))
+    letters = _given(*tokens).transform_calculate(y="0")
+    words = [
+        {"x": 0.5, "y": 2.95, "text": "Step 1 · previous-token head", "bold": True},
+        {"x": 0.5, "y": 2.35, "text": "B looks one back, notes: “A was before me”", "bold": False},
+        {"x": 0.5, "y": -2.4, "text": "Step 2 · induction head", "bold": True},
+        {"x": 0.5, "y": -3.0, "text": "A looks for “a token after A”, copies it", "bold": False},
+    ]
+    captions = _given(*words).encode(x=place, y=y, text="text:N")
+    note = _given({"x": 2.18, "y": 1.0, "text": "note: after A"})
     return full_width(
         alt.layer(
             boxes.encode(x=place, y=y),
@@ -57,9 +60,13 @@ def circuit() -> alt.LayerChart:
             captions.transform_filter("!datum.bold").mark_text(
                 fontSize=13, align="left", color=INK
             ),
-        ),
-        height=250,
+        )
     )
+
+
+def _given(*records: dict[str, object]) -> alt.Chart:
+    """A chart that always draws the same."""
+    return alt.Chart(alt.InlineData(values=list(records)))
 
 
 def _arrow(
@@ -70,36 +77,41 @@ def _arrow(
     dash: Sequence[int],
 ) -> list[alt.Chart]:
     """A smooth line through points, and its head at the last one."""
-    frame = pd.DataFrame(points, columns=["x", "y"]).assign(order=range(len(points)))
+    along = [{"x": x, "y": y, "order": order} for order, (x, y) in enumerate(points)]
     (x0, y0), (x1, y1) = points[-2:]
     upright = abs(x1 - x0) < 0.3
     angle = (0 if y1 > y0 else 180) if upright else (90 if x1 > x0 else 270)
-    line = alt.Chart(frame).mark_line(
+    line = _given(*along).mark_line(
         interpolate="basis", strokeWidth=2.5, color=colour, strokeDash=list(dash)
     )
-    head = alt.Chart(frame.tail(1)).mark_point(
+    head = _given(along[-1]).mark_point(
         shape="triangle-up", size=110, filled=True, color=colour, opacity=1, angle=angle
     )
     return [line.encode(x=x, y=y, order="order:Q"), head.encode(x=x, y=y)]
 
 
-def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
+def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> Drawing:
     """Three bars per head, 0 to 1, with one standard error each and a mark for chance.
 
     Args:
         records: head, who, value, low, high (None without an error), chance.
         names: the values of ``who`` in order: untouched, without the heads, without others.
     """
-    frame = pd.DataFrame(records)
-    heads = list(dict.fromkeys(frame["head"]))
-    base = alt.Chart(frame).encode(
+    heads = list(dict.fromkeys(record["head"] for record in records))
+    values = {"heads": heads, "names": list(names)}
+    return Drawing(_falls_template(), {"runs": records}, 54 * len(heads) + 10, values)
+
+
+@template
+def _falls_template() -> alt.LayerChart:
+    base = rows("runs").encode(
         y=alt.Y(
             "head:N",
-            sort=heads,
+            sort=["@heads"],
             axis=alt.Axis(title=None, domain=False, ticks=False, labelFontSize=12),
             scale=alt.Scale(paddingInner=0.28),
         ),
-        yOffset=alt.YOffset("who:N", sort=list(names)),
+        yOffset=alt.YOffset("who:N", sort=["@names"]),
         tooltip=[
             alt.Tooltip("head:N", title="head"),
             alt.Tooltip("who:N", title="run"),
@@ -117,7 +129,7 @@ def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> a
         x=x,
         color=alt.Color(
             "who:N",
-            scale=alt.Scale(domain=list(names), range=[ACTIVE, TARGET, QUIET]),
+            scale=alt.Scale(domain=["@names"], range=[ACTIVE, TARGET, QUIET]),
             # Without this the symbols take the stroke of the rules and ticks above the bars.
             legend=alt.Legend(
                 title=None,
@@ -130,17 +142,22 @@ def falls(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> a
     )
     errors = base.mark_rule(strokeWidth=1.6, color=INK).encode(x="low:Q", x2="high:Q")
     chance = base.mark_tick(thickness=2, color=INK, opacity=0.8).encode(x="chance:Q")
-    return full_width(alt.layer(bars, errors, chance), height=54 * len(heads) + 10)
+    return full_width(alt.layer(bars, errors, chance))
 
 
-def shares(records: Sequence[Mapping[str, object]]) -> alt.Chart:
+def shares(records: Sequence[Mapping[str, object]]) -> Drawing:
     """The share of weight of every component, largest first.
 
     Args:
         records: component (1 the largest), share 0..1.
     """
+    return Drawing(_shares_template(), {"components": records}, 180)
+
+
+@template
+def _shares_template() -> alt.Chart:
     return full_width(
-        alt.Chart(pd.DataFrame(records))
+        rows("components")
         .mark_bar(color=ACTIVE)
         .encode(
             x=alt.X("component:O", axis=alt.Axis(title="component, largest first", labelAngle=0)),
@@ -150,25 +167,30 @@ def shares(records: Sequence[Mapping[str, object]]) -> alt.Chart:
                 alt.Tooltip("component:O", title="component"),
                 alt.Tooltip("share:Q", title="share", format=".1%"),
             ],
-        ),
-        height=180,
+        )
     )  # fmt: skip
 
 
-def offsets(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> alt.LayerChart:
+def offsets(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) -> Drawing:
     """What each part adds to the attention scores by how far back it looks.
 
     Args:
         records: offset, who, value.
         names: the values of ``who`` in order; each has a line and a mark of its own.
     """
-    base = alt.Chart(pd.DataFrame(records)).encode(
+    data = {"zero": ZERO, "scores": records}
+    return Drawing(_offsets_template(), data, 280, {"names": list(names)})
+
+
+@template
+def _offsets_template() -> alt.LayerChart:
+    base = rows("scores").encode(
         x=alt.X("offset:Q", axis=alt.Axis(title="tokens back", tickMinStep=1, grid=False)),
         y=alt.Y("value:Q", axis=alt.Axis(title="added to the score", gridOpacity=0.25,
                 titleFontWeight="normal")),
-        color=alt.Color("who:N", sort=list(names),
+        color=alt.Color("who:N", sort=["@names"],
                         legend=alt.Legend(title=None, orient="top", columns=3, symbolSize=90)),
-        shape=alt.Shape("who:N", sort=list(names)),
+        shape=alt.Shape("who:N", sort=["@names"]),
         tooltip=[
             alt.Tooltip("who:N", title="part"),
             alt.Tooltip("offset:Q", title="tokens back"),
@@ -176,5 +198,4 @@ def offsets(records: Sequence[Mapping[str, object]], *, names: Sequence[str]) ->
         ],
     )  # fmt: skip
     lines, marks = base.mark_line(strokeWidth=1.6), base.mark_point(filled=True, size=60, opacity=1)
-    zero = alt.Chart(pd.DataFrame([{"at": 0}])).mark_rule(strokeDash=[3, 3], color=INK, opacity=0.5)
-    return full_width(alt.layer(zero.encode(y="at:Q"), lines, marks), height=280)
+    return full_width(alt.layer(zero().encode(y="at:Q"), lines, marks))

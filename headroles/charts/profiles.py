@@ -1,6 +1,6 @@
 """The reference offset profile of a head: how far back it looks, measured beforehand.
 
->>> chart = reference_profile(records)  # doctest: +SKIP
+>>> drawing = reference_profile(records)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -8,21 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, share_axis
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows, share_axis
+from headroles.charts.drawing import Drawing, template
 
 
-def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart:
+def reference_profile(records: Sequence[Mapping[str, object]]) -> Drawing:
     """A head's mean attention by distance on sentences and on random tokens, with errors.
 
     Args:
         records: one per distance and kind of text: distance, text (``sentences`` or ``random
             tokens``), share, low, high, chance, shown.
     """
-    frame = pd.DataFrame(records)
-    top = max(float(frame["high"].max()), float(frame["chance"].max()), 0.05) * 1.05
-    base = alt.Chart(frame).encode(
+    top = 1.05 * max(
+        0.05, *(record[name] for record in records for name in ("high", "chance") if record[name])
+    )
+    return Drawing(_template(), {"distances": records}, 170, {"top": min(top, 1.0)})
+
+
+@template
+def _template() -> alt.LayerChart:
+    base = rows("distances").encode(
         x=alt.X(
             "distance:O",
             sort="descending",
@@ -37,7 +43,7 @@ def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart
             ),
         )
     )
-    scale = alt.Scale(domain=[0, min(top, 1.0)], nice=False)
+    scale = alt.Scale(domain=[0, "@top"], nice=False)
     axis = share_axis("mean attention")
     axis.values = alt.Undefined
     axis.tickCount = 4
@@ -52,4 +58,4 @@ def reference_profile(records: Sequence[Mapping[str, object]]) -> alt.LayerChart
         shape="diamond", size=55, stroke=TARGET, strokeWidth=2, filled=False, opacity=1
     ).encode(y="share:Q", tooltip=[alt.Tooltip("shown:N", title="random tokens")])
     even = sentences.mark_tick(color=QUIET, thickness=3, opacity=1).encode(y="chance:Q")
-    return finish(alt.layer(bars, even, spread, control), height=170)
+    return finish(alt.layer(bars, even, spread, control))

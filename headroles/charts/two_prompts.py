@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import altair as alt
-import pandas as pd
 
-from headroles.charts.base import ACTIVE, INK, QUIET
+from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows
+from headroles.charts.drawing import Drawing, template
 from headroles.charts.heads import SELECTION, share_title
 from headroles.roles import Role
 
@@ -20,7 +20,7 @@ _LEFT, _RIGHT = -0.075, 1.16
 _UPRIGHT = "M0,-1L0,1"
 
 
-def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.LayerChart:
+def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:
     """Two bars per head, 0 to 1, each with its own chance mark and the threshold.
 
     Args:
@@ -29,26 +29,21 @@ def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> alt.Laye
             second, change, turned.
         role: names the axis.
     """
-    frame = pd.DataFrame(records)
-    height = int(frame["to"].max())
-    base = alt.Chart(frame)
-    layers = [*_bars(base, role, height), *_marks(base), *_texts(base), _hits(base)]
-    return (
-        alt.layer(*layers)
-        .properties(
-            width="container",
-            height=height,
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding={"left": 4, "right": 4, "top": 2, "bottom": 2},
-        )
-        .configure_view(strokeWidth=0)
-    )
+    height = max(record["to"] for record in records)
+    values = {"title": share_title(role), "height": height}
+    return Drawing(_template(), {"bars": records}, height, values)
 
 
-def _bars(base: alt.Chart, role: Role, height: int) -> list[alt.Chart]:
+@template
+def _template() -> alt.LayerChart:
+    base = rows("bars")
+    return finish(alt.layer(*_bars(base), *_marks(base), *_texts(base), _hits(base)))
+
+
+def _bars(base: alt.Chart) -> list[alt.Chart]:
     """The track of every bar, and the bar on it."""
     axis = alt.Axis(
-        title=share_title(role),
+        title="@title",
         format="%",
         values=[0, 0.5, 1],
         grid=False,
@@ -59,16 +54,16 @@ def _bars(base: alt.Chart, role: Role, height: int) -> list[alt.Chart]:
         titlePadding=4,
     )
     x = alt.X("value:Q", scale=alt.Scale(domain=[_LEFT, _RIGHT], nice=False, zero=False), axis=axis)
-    rows = base.encode(
-        y=alt.Y("top:Q", scale=alt.Scale(domain=[height, 0], nice=False, zero=False), axis=None),
+    places = base.encode(
+        y=alt.Y("top:Q", scale=alt.Scale(domain=["@height", 0], nice=False, zero=False), axis=None),
         y2="bottom:Q",
     )
-    track = rows.mark_rect(fill=QUIET, fillOpacity=0.14, cornerRadius=3).encode(
+    track = places.mark_rect(fill=QUIET, fillOpacity=0.14, cornerRadius=3).encode(
         x=alt.datum(0), x2=alt.datum(1)
     )
     colour = {"expr": f"datum.state == 'active' ? '{ACTIVE}' : '{QUIET}'"}
     bars = (
-        rows.transform_filter("datum.applies")
+        places.transform_filter("datum.applies")
         .mark_rect(
             cornerRadius=3,
             fill=colour,

@@ -34,18 +34,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from headroles import limits
 from headroles.capture import each_layer
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.models import LoadedModel
-from headroles.roles import Prompts, Role, check_count
+from headroles.roles import Prompts, Role
 from headroles.scoring import cell_weights, row_sizes
 from headroles.texts import batches
 from headroles.types import Head
 
 MEASURES = ("activation", "mul", "abs")
 """The names of the measures."""
-MOST_PATTERNS = 12
-"""Patterns of one detection, at most."""
 MAX_CELLS = 500_000
 """Prompts x length^2 that run together: about 25 MB of attention per layer for twelve heads."""
 
@@ -383,15 +382,11 @@ def detect(
 
 def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern prompt"]:
     """Which pattern fits which prompt, if there is anything to do."""
-    check_count(len(prompts))
-    if not 0 < len(patterns) <= MOST_PATTERNS:
+    limits.PROMPTS.check(len(prompts))
+    limits.PATTERNS.check(len(patterns))
+    if not patterns:
         raise DetectionError(
-            f"{len(patterns) or 'No'} patterns are chosen; one detection takes 1 to "
-            f"{MOST_PATTERNS}.",
-            hint="Choose at least one pattern."
-            if not patterns
-            else "Leave some out: each gets a map of its own.",
-            value=len(patterns),
+            "No patterns are chosen.", hint="Choose at least one pattern.", value=0
         )
     fits = torch.stack([pattern.fits(prompts) for pattern in patterns])
     for pattern, row in zip(patterns, fits, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +14,8 @@ THEMES = {"light": ("#ffffff", "#1d232b"), "dark": ("#14171c", "#e8ebef")}
 """{theme: (background, ink)}, as ``.streamlit/config.toml`` has them."""
 
 
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no SVG can hold. A token may have them, and the converter ends the process."""
 WIDTH = 720
 """Pixels of a picture whose chart is as wide as its place on the page."""
 
@@ -76,13 +79,24 @@ def _concrete_chart(
     spec: Mapping[str, object], theme: str, width: int, title: str
 ) -> dict[str, object]:
     background, ink = THEMES[theme]
-    chart = _concrete(dict(spec), ink, width)
+    chart = _concrete(_drawable(spec), ink, width)
     chart |= {"background": background, "padding": 16}
     if title:
-        lines = textwrap.wrap(title, max(width // 8, 20))  # about 8 pixels a letter
+        lines = textwrap.wrap(_drawable(title), max(width // 8, 20))  # about 8 pixels a letter
         chart["title"] = {"text": lines, "anchor": "start", "fontSize": 14, "offset": 12}
     chart["config"] = _merged(_config(ink), chart.get("config", {}))
     return chart
+
+
+def _drawable(part: object) -> object:
+    """A copy of a part of a chart, data included, with only characters that SVG can hold."""
+    if isinstance(part, str):
+        return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", part)
+    if isinstance(part, list):
+        return [_drawable(item) for item in part]
+    if isinstance(part, dict):
+        return {key: _drawable(value) for key, value in part.items()}
+    return part
 
 
 def _config(ink: str) -> dict[str, object]:

@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "stored_numbers",
             "sweep_unfinished",
         ],
-        "memory": ["available_memory", "container_rooms"],
+        "memory": ["available_memory", "container_rooms", "total_memory"],
         "pool": ["ModelPool"],
         "tl_to_gpt2": ["convert", "left_out"],
     },

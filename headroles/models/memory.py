@@ -18,11 +18,26 @@ from pathlib import Path
 
 import psutil
 
+CGROUPS, MEMBERSHIPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where Linux says what a process may take."""
+
 
 def give_back() -> None:
     """Hand memory that nothing uses any more back to the machine."""
-    gc.collect()  # a model and what PyVene puts around it point at each other
+    gc.unfreeze()
+    settle()  # a model and what PyVene puts around it point at each other
     trim()
+
+
+def settle() -> None:
+    """Let go of what nothing uses, and keep the rest out of the garbage collector's later rounds.
+
+    Libraries and models are half a million objects that stay. Looking through them takes a quarter
+    of a second, in which no other thread does anything. What is here now and dies later in a cycle
+    is found by :func:`give_back`.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def trim() -> None:
@@ -38,19 +53,30 @@ def available_memory() -> int:
     return max(0, min([room, *container_rooms()]))
 
 
-def container_rooms(
-    mounted: Path = Path("/sys/fs/cgroup"), memberships: Path = Path("/proc/self/cgroup")
-) -> list[int]:
+def total_memory(mounted: Path = CGROUPS, memberships: Path = MEMBERSHIPS) -> int:
+    """Bytes of the machine, or the limit of the container where that is less."""
+    limits = [most for _, most, _ in _limits(mounted, memberships)]
+    return min([psutil.virtual_memory().total, *limits])
+
+
+def container_rooms(mounted: Path = CGROUPS, memberships: Path = MEMBERSHIPS) -> list[int]:
     """Bytes left under each memory limit (cgroup v2 or v1) that this process is under.
 
     A limit may stand at any level above the process. Cached files count as used there, but go when
     memory is wanted, so they are counted as free.
     """
+    return [
+        most - used + _cached_files(folder) for folder, most, used in _limits(mounted, memberships)
+    ]
+
+
+def _limits(mounted: Path, memberships: Path) -> list[tuple[Path, int, int]]:
+    """The folder of each limit, the limit, and what is used of it, in bytes."""
     try:
         lines = memberships.read_text().splitlines()
     except OSError:  # no Linux
         return []
-    rooms = []
+    limits = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
@@ -67,8 +93,8 @@ def container_rooms(
             folder = top.joinpath(*parts[:depth])
             most, used = _number(folder / limit), _number(folder / usage)
             if most is not None and used is not None:
-                rooms.append(most - used + _cached_files(folder))
-    return rooms
+                limits.append((folder, most, used))
+    return limits
 
 
 def _number(path: Path) -> int | None:

@@ -100,6 +100,7 @@ class ModelPool:
                 loaded = self._load(name)
                 with self._changed:
                     self._here[key] = loaded
+                memory.settle()
             return loaded
 
     def _look(self, key: str) -> LoadedModel | None:

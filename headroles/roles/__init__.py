@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "offset",
             "parse_pattern",
         ],
-        "prompts": ["Prompts", "check_count", "prompts_of_run"],
+        "prompts": ["Prompts", "prompts_of_run"],
         "registry": [
             "BASIC_ROLES",
             "DEFINITIONS_VERSION",

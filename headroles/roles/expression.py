@@ -32,16 +32,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from headroles import limits
 from headroles.errors import PatternError
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-LONGEST = 300
-"""Characters of an expression, at most."""
-MOST_PARTS = 80
-"""Names, numbers and signs of an expression, at most: it bounds the time that it takes."""
 LARGEST = 1_000_000
 """The largest number that may be written."""
 EXAMPLES = ("k == q - 1", "t[k-1] == t[q] and k < q", "1 <= k and q - k <= 3")
@@ -104,18 +101,14 @@ def parse(text: str) -> Expression:
     """Read an expression.
 
     Raises:
-        PatternError: if it is empty, too long, not an expression, or holds anything that is not
-            allowed; the message names the part.
+        LimitError: if it is too long, or has too many parts.
+        PatternError: if it is empty, not an expression, or holds anything that is not allowed;
+            the message names the part.
     """
+    limits.EXPRESSION.check(len(text.strip()))
     clean = text.translate(_TYPED).strip()
     if not clean:
         raise PatternError("The expression is empty.", hint=_HINT, value=text)
-    if len(clean) > LONGEST:
-        raise PatternError(
-            f"The expression has {len(clean):,} characters; at most {LONGEST} are allowed.",
-            hint="Shorten it, or paint the cells.",
-            value=text,
-        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python warns of things like 1or 2
@@ -123,12 +116,7 @@ def parse(text: str) -> Expression:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _unreadable(clean) from error
     parts = sum(not isinstance(node, _LEAVES) for node in ast.walk(tree))
-    if parts > MOST_PARTS:
-        raise PatternError(
-            f"The expression has {parts} parts; at most {MOST_PARTS} are allowed.",
-            hint="Shorten it, or paint the cells.",
-            value=text,
-        )
+    limits.EXPRESSION_PARTS.check(parts)
     _allow(tree, clean)
     return Expression(clean, tree)
 

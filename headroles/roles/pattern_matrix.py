@@ -15,15 +15,11 @@ import io
 import math
 from collections.abc import Sequence
 
+from headroles import limits
 from headroles.errors import PatternError
 
 Matrix = tuple[tuple[float, ...], ...]
 """[query key] values from 0 to 1, none above the diagonal."""
-
-MOST_CHARACTERS = 2_000_000
-"""Of a file, at most."""
-MOST_ROWS = 512
-"""Rows, as many as the longest prompt has tokens."""
 
 _HINT = "Download the current pattern as CSV, change its numbers and upload it again."
 
@@ -36,10 +32,12 @@ def read_matrix(text: str, *, length: int | None = None) -> Matrix:
         length: tokens of the prompt, the start token included; None takes any length.
 
     Raises:
+        LimitError: if it is too large.
         PatternError: if it is empty, not a table of numbers, not square, not lower-triangular, not
             of the prompt's length, or holds a number outside 0..1.
     """
     rows = _inner(_cells(text))
+    limits.MATRIX_ROWS.check(len(rows))
     matrix = tuple(tuple(_number(cell, q, k) for k, cell in enumerate(row)) for q, row in rows)
     return check_matrix(matrix, length=length)
 
@@ -87,8 +85,7 @@ def write_matrix(matrix: Sequence[Sequence[float]]) -> str:
 
 
 def _cells(text: str) -> list[list[str]]:
-    if len(text) > MOST_CHARACTERS:
-        raise _off(f"The file has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read.")
+    limits.MATRIX.check(len(text))
     lines = [line for line in text.lstrip("\ufeff").splitlines() if not line.startswith("#")]
     body = "\n".join(lines)
     first = next((line for line in lines if line.strip()), "")
@@ -100,8 +97,6 @@ def _cells(text: str) -> list[list[str]]:
     rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         raise _off("The file is empty.")
-    if len(rows) > MOST_ROWS + 1:
-        raise _off(f"The file has {len(rows):,} rows; a prompt has at most {MOST_ROWS} tokens.")
     return rows
 
 

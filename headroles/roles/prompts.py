@@ -9,11 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from headroles.errors import DetectionError
 from headroles.types import PromptRun, Sequences
-
-MOST_PROMPTS = 1_000
-"""Prompts of one detection, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +53,3 @@ class Prompts:
 def prompts_of_run(run: PromptRun) -> Prompts:
     """The prompt of a run, as a batch of one."""
     return Prompts.of_ids(run.token_ids, tokens=[run.tokens])
-
-
-def check_count(prompts: int) -> None:
-    """Raise DetectionError if there are more prompts than one detection takes."""
-    if prompts > MOST_PROMPTS:
-        raise DetectionError(
-            f"There are {prompts:,} prompts; one detection takes at most {MOST_PROMPTS:,}.",
-            hint="Leave some out: a thousand already make the standard error small.",
-            value=prompts,
-        )

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from headroles import limits
 from headroles.errors import EmptyPromptError
-from headroles.roles.prompts import Prompts, check_count
+from headroles.roles.prompts import Prompts
 from headroles.texts import encode, pack, token_texts
 from headroles.types import Encoding, Sequences
 
@@ -23,12 +24,13 @@ def read_prompts(
     """Tokenise prompts under the project's policy.
 
     Raises:
-        EmptyPromptError, PromptTooLargeError: if there is no prompt, or one cannot be read.
-        DetectionError: if there are more than :data:`MOST_PROMPTS`.
+        EmptyPromptError: if there is no prompt, or an empty one.
+        LimitError: if there are too many, or too long ones.
     """
     if not texts:
         raise EmptyPromptError
-    check_count(len(texts))
+    limits.PROMPTS.check(len(texts))
+    limits.PROMPTS_TEXT.check(sum(map(len, texts)))
     encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens) for text in texts)
     sequences = pack([encoding.token_ids for encoding in encodings])
     return Prompts(sequences, tuple(encoding.tokens for encoding in encodings)), encodings
@@ -36,6 +38,6 @@ def read_prompts(
 
 def prompts_of_ids(tokenizer: PreTrainedTokenizerBase, sequences: Sequences) -> Prompts:
     """Sequences that are ids already, e.g. random ones, with the text of every token."""
-    check_count(len(sequences))
+    limits.PROMPTS.check(len(sequences))
     rows = zip(sequences.token_ids.tolist(), sequences.lengths.tolist(), strict=True)
     return Prompts(sequences, tuple(token_texts(tokenizer, ids[:length]) for ids, length in rows))

@@ -11,7 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
         "tokenization": [
-            "MAX_CHARACTERS",
             "MAX_TOKENS",
             "StartToken",
             "encode",

@@ -13,17 +13,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from headroles.errors import EmptyPromptError, PromptTooLargeError, UnsupportedModelError
+from headroles import limits
+from headroles.errors import EmptyPromptError, UnsupportedModelError
 from headroles.types import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerBase
-
-MAX_CHARACTERS = 200_000
-"""Longer texts are not even tokenised."""
 
 MAX_TOKENS = 512
 """Longest prompt that is run, BOS included: attention grows with its square (288 MB on GPT-2 at
@@ -70,12 +69,11 @@ def encode(
 
     Raises:
         EmptyPromptError: if the text is empty or blank.
-        PromptTooLargeError: if it has more than ``MAX_CHARACTERS`` characters.
+        LimitError: if it has more characters than :data:`headroles.limits.PROMPT`.
     """
+    limits.PROMPT.check(len(text))
     if not text.strip():
         raise EmptyPromptError
-    if len(text) > MAX_CHARACTERS:
-        raise PromptTooLargeError(len(text), limit=MAX_CHARACTERS)
     start = start_token(tokenizer)
     clean = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
     # The tokenizer's own length warning is about running the whole text, which is not done.
@@ -90,17 +88,22 @@ def encode(
     )
 
 
+_texts: WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, str]] = WeakKeyDictionary()
+"""{tokenizer: {id: text}}: a text takes longer to make than the pass over a short prompt."""
+
+
 def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> tuple[str, ...]:
     """One readable string per token: its text with its spaces, or ``<0xF0>`` for a lone byte.
 
     A character outside the vocabulary (an emoji, say) is several tokens in a byte-level tokenizer,
     and none of them is text on its own.
     """
-    pieces = tokenizer.convert_ids_to_tokens(list(token_ids))
-    return tuple(
-        _as_text(tokenizer, token_id, piece)
-        for token_id, piece in zip(token_ids, pieces, strict=True)
-    )
+    known = _texts.setdefault(tokenizer, {})
+    new = [token_id for token_id in dict.fromkeys(token_ids) if token_id not in known]
+    pieces = tokenizer.convert_ids_to_tokens(new)
+    for token_id, piece in zip(new, pieces, strict=True):
+        known[token_id] = _as_text(tokenizer, token_id, piece)
+    return tuple(known[token_id] for token_id in token_ids)
 
 
 def is_delimiter(text: str) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -52,6 +53,23 @@ class PromptScores:
     """[layer head] mean attention of a token on itself, over q >= 1."""
     num_tokens: int
     """Tokens of the prompt, BOS included."""
+
+    def resting_of(self, head: Head) -> float:
+        """0..1, a head's mean attention on position 0."""
+        return self._plain_resting[head.layer][head.head]
+
+    def self_share_of(self, head: Head) -> float:
+        """0..1, a head's mean attention of a token on itself."""
+        return self._plain_self_share[head.layer][head.head]
+
+    # Plain numbers, made once: a page asks hundreds of times, and asking a tensor is slow.
+    @cached_property
+    def _plain_resting(self) -> list[list[float]]:
+        return self.resting.tolist()
+
+    @cached_property
+    def _plain_self_share(self) -> list[list[float]]:
+        return self.self_share.tolist()
 
 
 def score_prompt(
@@ -128,7 +146,7 @@ def judge_as(
         scores: of the same prompt; they show what a quiet head does instead.
         threshold: 0..1; None for the role's provisional one.
     """
-    resting = float(scores.resting[head])
+    resting = scores.resting_of(head)
     if not role.is_scored and not role.has_cells:
         return Verdict(
             head, role.key, activation, 0.0, "quiet", _what_instead(head, scores), resting
@@ -236,10 +254,10 @@ def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
 
 def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
     """What a quiet head does on this prompt, as far as the numbers show."""
-    if unless != "positional" and scores.resting[head] >= RESTING:
-        return f"Resting: {scores.resting[head]:.0%} of its attention is on the first token."
-    if scores.self_share[head] >= RESTING:
-        return f"Each token looks mostly at itself ({scores.self_share[head]:.0%})."
+    if unless != "positional" and scores.resting_of(head) >= RESTING:
+        return f"Resting: {scores.resting_of(head):.0%} of its attention is on the first token."
+    if scores.self_share_of(head) >= RESTING:
+        return f"Each token looks mostly at itself ({scores.self_share_of(head):.0%})."
     for key, role_activation in scores.activations.items():
         own = role_activation.of(*head)
         if key != unless and ROLES[key].has_cells and own.value >= RESTING and own.lift >= MIN_LIFT:

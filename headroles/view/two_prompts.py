@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from headroles import limits
 from headroles.formatting import listing, percent, signed
 from headroles.roles import Role
-from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
+from headroles.texts import DEFAULT_PROMPT
 from headroles.view.html import count
 from headroles.view.role_cards import STATE_WORDS, RoleCard, shown
 
@@ -255,8 +256,22 @@ def suggestion(prompt: str) -> str:
     """
     words = list(re.finditer(r"\S+", prompt))
     texts = [word[0] for word in words]
-    for period in range(1, len(texts)):
-        if all(texts[at] == texts[at - period] for at in range(period, len(texts))):
-            return prompt[: words[period - 1].end()]
+    period = _period(texts)
+    if period < len(texts):
+        return prompt[: words[period - 1].end()]
     twice = f"{prompt.strip()} {prompt.strip()}"
-    return twice if texts and len(twice) <= MAX_CHARACTERS else DEFAULT_PROMPT
+    return twice if texts and len(twice) <= limits.PROMPT.most else DEFAULT_PROMPT
+
+
+def _period(texts: Sequence[str]) -> int:
+    """After how many words they begin again, to the end; their number if they never do.
+
+    In one pass (Knuth, Morris, Pratt): the longest beginning that is also an end, word by word.
+    """
+    longest = [0] * len(texts)
+    for at in range(1, len(texts)):
+        same = longest[at - 1]
+        while same and texts[at] != texts[same]:
+            same = longest[same - 1]
+        longest[at] = same + (texts[at] == texts[same])
+    return len(texts) - (longest[-1] if longest else 0)

@@ -12,12 +12,11 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from headroles.models import catalogue, load_tokenizer
 from headroles.paths import ROOT
-from headroles.ui.app import session
+from headroles.ui.app import caches, session
 from scripts.benchmark.measured import Figure, Measured, gpt2_small, in_turn
 
 LONG, SHORT = 200, 20
@@ -58,8 +57,8 @@ def pages_of_a_large_model(page: str) -> Iterator[Callable[[int], int]]:
                 return sum(proto.ByteSize() for proto in protos if proto is not None)
 
             yield show
-            st.cache_data.clear()
-            st.cache_resource.clear()
+            caches.clear()
+            caches.models_in_memory.clear()
 
 
 def _prompt_of(tokens: int, folder: Path) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
 from headroles.texts import DEFAULT_PROMPT
+from tests.browser.visit import opened
 
 NO_REPEATS = "The old man walked slowly to the river with his dog."
 
@@ -26,6 +28,23 @@ def test_a_typed_prompt_is_run_with_the_keyboard(visit) -> None:
         assert "river" in strip
         assert "cat" not in strip
         assert not page.awake("induction")
+
+
+def drawn(page) -> list[list[str]]:
+    """The words of every chart; the browser changes the data of a chart that stays."""
+    page.page.locator("svg.marks").nth(5).wait_for(timeout=30_000)
+    charts = page.page.locator("svg.marks").all()
+    return [chart.locator("text").all_text_contents() for chart in charts]
+
+
+def test_the_charts_of_a_second_prompt_are_those_of_a_first_one(browser, server) -> None:
+    with opened(browser, server) as page:
+        before = drawn(page)
+        page.run(NO_REPEATS)
+        second = drawn(page)
+        assert page.click_bar("previous_token") == page.head()
+    with opened(browser, f"{server}?prompt={quote(NO_REPEATS)}") as page:
+        assert before != second == drawn(page)
 
 
 def test_a_click_on_a_bar_leads_to_its_head_as_often_as_one_likes(visit) -> None:

@@ -1,4 +1,4 @@
-"""A page whose model has planted attention, and caches that no test leaves behind."""
+"""A page whose model has planted attention, and results that no test leaves behind."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from tests.pages.planted import planted_attention, planted_entry
 
 @pytest.fixture(autouse=True)
 def _no_leftovers():
-    """Streamlit's caches live as long as the process: start and end with empty ones."""
-    import streamlit as st
+    """Kept results live as long as the process: start and end with none."""
+    from headroles.ui.app import caches
 
-    from headroles.ui.app import long_work
-
-    st.cache_data.clear()
-    long_work.kept.clear()
+    caches.clear()
     yield
-    st.cache_data.clear()
-    long_work.kept.clear()
+    caches.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,6 @@ from headroles.ui.circuits import state
 from tests.facts import says
 
 
-@pytest.fixture(autouse=True)
-def _nothing_kept():
-    import streamlit as st
-
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
 def open_page():
     from streamlit.testing.v1 import AppTest
 

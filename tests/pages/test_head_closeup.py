@@ -201,19 +201,11 @@ def test_grouped_heads_lead_to_their_partners(tmp_path, model_folders, monkeypat
     entry = dataclasses.replace(catalogue.CATALOGUE["demo"], source=str(folder))
     monkeypatch.setitem(catalogue.CATALOGUE, "demo", entry)
     monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "none.json")
-    import streamlit as st
-
-    st.cache_resource.clear()
-    try:
-        app = look_at(open_page(), Head(0, 3))
-        partners = [
-            b.key for b in app.button if b.key and b.key.startswith("head_closeup-partner_")
-        ]
-        assert partners == ["head_closeup-partner_L0H2"]
-        app.button(key="head_closeup-partner_L0H2").click().run()
-        assert app.session_state[session.HEAD] == Head(0, 2)
-    finally:
-        st.cache_resource.clear()
+    app = look_at(open_page(), Head(0, 3))
+    partners = [b.key for b in app.button if b.key and b.key.startswith("head_closeup-partner_")]
+    assert partners == ["head_closeup-partner_L0H2"]
+    app.button(key="head_closeup-partner_L0H2").click().run()
+    assert app.session_state[session.HEAD] == Head(0, 2)
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n "])

@@ -92,15 +92,3 @@ def test_an_error_is_shown_with_the_way_out_and_the_next_run_tries_again() -> No
     assert not app.error
     assert texts(app) == ["shown 3 True", "result 3"]
     assert RAN == [0, 1, 2]  # the first step was not done again
-
-
-def test_results_that_take_too_much_go_the_oldest_first() -> None:
-    kept = long_work.Kept(100)
-    kept.put(("a",), 1, 60)
-    kept.put(("b",), 2, 30)
-    assert kept.get(("a",)) == 1
-    kept.put(("c",), 3, 30)
-    assert kept.get(("b",)) is None
-    assert (kept.get(("a",)), kept.get(("c",))) == (1, 3)
-    kept.put(("d",), 4, 1000)  # too large, but asked for now
-    assert kept.get(("d",)) == 4

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from headroles import limits
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import address, session
 from headroles.ui.app.link import LONGEST
@@ -229,7 +230,7 @@ BAD = {
     "no such model": ({"model": "gpt-9"}, "names a model “gpt-9”"),
     "a folder": ({"model": "/etc"}, "names a model “/etc”"),
     "no prompt": ({"prompt": " "}, "names a prompt, which is empty"),
-    "a long prompt": ({"prompt": "a" * (MAX_CHARACTERS + 1)}, "200,001 characters"),
+    "a long prompt": ({"prompt": "a" * (limits.PROMPT.most + 1)}, "50,001 characters"),
     "a control character": ({"prompt": "a\x07b"}, "control character U+0007"),
     "two prompts": ({"prompt": ["one", "two"]}, "names a prompt 2 times"),
     "no such role": ({"role": "inducton"}, "Did you mean 'induction'?"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -348,21 +346,3 @@ def test_the_real_model_with_the_shipped_analysis() -> None:
     assert not app.error
     assert not app.warning
     assert "●" in page_html(app)
-
-
-def test_what_the_page_needs_before_its_first_paint_is_light() -> None:
-    heavy = ("torch", "transformers", "pyvene", "altair", "pandas", "pydantic", "numpy")
-    code = (
-        "import sys; import streamlit; before = set(sys.modules)\n"
-        "from headroles.ui.app import caches, elements, model_picker, prompt_form, run_prompt\n"
-        "from headroles.ui.app import session\n"
-        "from headroles.ui.head_closeup import header, passport, pattern, profile, subject\n"
-        "from headroles.ui.head_closeup import tokens\n"
-        "from headroles.ui.head_map import multiples, pair, table\n"
-        "from headroles.ui.your_prompt import role_cards, tokens_and_guesses\n"
-        f"print([m for m in {heavy!r} if m in sys.modules and m not in before])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -143,11 +143,34 @@ def test_rows_for_a_file_hold_both_prompts() -> None:
         ("one two three one two", "one two three"),
         ("a\nb  a\nb", "a\nb"),  # its own line ends are kept
         ("la la la", "la"),
+        ("a b a c a b a", "a b a c"),
+        ("a a a b", "a a a b a a a b"),
         ("A dog barks.", "A dog barks. A dog barks."),
         ("word", "word word"),
         ("", DEFAULT_PROMPT),
-        ("x" * 150_000, DEFAULT_PROMPT),  # twice would be more than this app reads
+        ("x" * 30_000, DEFAULT_PROMPT),  # twice would be more than this app reads
     ],
 )
 def test_a_second_prompt_to_begin_with(prompt: str, second: str) -> None:
     assert suggestion(prompt) == second
+
+
+def test_looking_for_the_repetition_takes_one_pass() -> None:
+    """A long prompt that repeats almost to its end once took the square of its words."""
+
+    class Word(str):
+        __slots__ = ()
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Word.compared += 1
+            return str.__eq__(self, other)
+
+        def __ne__(self, other: object) -> bool:
+            Word.compared += 1
+            return str.__ne__(self, other)
+
+    words = [*[Word("a")] * 2000, Word("b")]
+    assert two_prompts._period(words) == 2001
+    assert Word.compared <= 4 * len(words)

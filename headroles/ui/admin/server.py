@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit import runtime
 
 from headroles import admin, paths
-from headroles.admin import Gate
 from headroles.errors import HeadrolesError
 
 if TYPE_CHECKING:
-    from headroles.admin import AdminService
+    from headroles.admin import AdminService, Gate
 
 RUN_ANALYSES = "HEADROLES_RUN_ANALYSES"
 """The environment variable that is 0 for a process that only asks for analyses."""
@@ -41,10 +41,11 @@ def gate() -> Gate:
         HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
     """
     key = (_folder(), _password_hash())
-    with _making:
-        if key not in _gates:
-            _gates[key] = Gate(key[1])
-        return _gates[key]
+    if key not in _gates:  # without the lock: a service may be in the making, which takes seconds
+        with _making:
+            if key not in _gates:
+                _gates[key] = admin.Gate(key[1])
+    return _gates[key]
 
 
 def print_sign_in_token() -> None:
@@ -54,10 +55,9 @@ def print_sign_in_token() -> None:
     """
     with contextlib.suppress(HeadrolesError):  # the instructor's page shows it; students go on
         gate()
-    with _making:
-        if _may_run() and not _watching:
-            _watching.append(threading.Thread(target=_watch_for_analyses, daemon=True))
-            _watching[0].start()
+    if not _watching and _may_run() and runtime.exists():  # a page under test has no server
+        _watching.append(threading.Thread(target=_watch_for_analyses, daemon=True))
+        _watching[-1].start()
 
 
 def _watch_for_analyses() -> None:
@@ -66,9 +66,10 @@ def _watch_for_analyses() -> None:
         time.sleep(LOOK_SECONDS)
         folder = _folder()
         with _making:
-            locks = [lock for (place, _), lock in _gates.items() if place == folder]
+            locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
             if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
-                _make(folder, locks[-1])
+                with contextlib.suppress(HeadrolesError, OSError):  # the page will say why
+                    _make(folder, locks[-1])
 
 
 def _may_run() -> bool:

@@ -1,24 +1,25 @@
-"""Everything that the app keeps between reruns, with its bounds. All ``st.cache_*`` live here."""
+"""Models, downloads, answers and reference scores: the server's, for all sessions."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-import streamlit as st
-
-from headroles import capture, models, paths, store, verdicts
+from headroles import capture, limits, models, paths, store, verdicts
 from headroles.errors import CategoriesBrokenError
 from headroles.types import PromptRun
+from headroles.ui.app import keeper, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from torch import Tensor
 
+    from headroles.models import LoadedModel
     from headroles.store import ModelEntry
     from headroles.types import Encoding, NextToken, PromptRun
     from headroles.verdicts import PromptScores
@@ -50,18 +51,37 @@ MOST_MODELS = 2
 """Most models in memory together: each may take half a gigabyte or more."""
 
 
-@st.cache_resource(show_spinner=False)
+@keeper.once
 def models_in_memory() -> models.ModelPool:
     """The models of the whole server."""
 
     return models.ModelPool(MOST_MODELS)
 
 
-@st.cache_resource(show_spinner=False)
+@contextlib.contextmanager
+def borrow(model: str) -> Iterator[LoadedModel]:
+    """A model for as long as it is used; while it is being loaded, other sessions go on.
+
+    Raises:
+        HeadrolesError: if it cannot be loaded.
+    """
+    pool = models_in_memory()
+    with contextlib.ExitStack() as until_the_end:
+        with contextlib.nullcontext() if model in pool.names() else turns.aside():
+            loaded = until_the_end.enter_context(pool.borrow(model))
+        yield loaded
+
+
+@keeper.once
 def fetches() -> models.Fetches:
     """The downloads of the whole server."""
 
     return models.Fetches(bring=_download)
+
+
+def clear() -> None:
+    """Drop the results of the whole server; models and downloads stay."""
+    keeper.results().clear()
 
 
 def _download(model: str, *, progress: Callable[[int, int], None]) -> None:
@@ -94,6 +114,7 @@ def answer(model: str, prompt: str) -> Answer:
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
+    limits.PROMPT.check(len(prompt))
     kept = _cached_run(model, prompt)
 
     models.memory.trim()  # what the pass, and the page before, used and let go
@@ -102,12 +123,12 @@ def answer(model: str, prompt: str) -> Answer:
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 
 
-@st.cache_data(max_entries=32, max_size="160MB", show_spinner=False)
+@keeper.keep
 def _cached_run(model: str, prompt: str) -> _Kept:
-    """Run the model once; cached. A long prompt may take 80 MB on a model of GPT-2 small's size."""
+    """Run the model once; kept."""
     import_libraries()
 
-    with models_in_memory().borrow(model) as loaded:
+    with borrow(model) as loaded:
         run = capture.capture(loaded, prompt)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
     scores = verdicts.score_prompt(run.attention, run.token_ids)
@@ -124,8 +145,10 @@ def import_libraries() -> None:
     Its package replaces itself while it is imported, so a second thread that looks up a name in
     it at that moment gets an ImportError.
     """
+    if "headroles.models.loading" in sys.modules and not _importing.locked():
+        return
     _yield_before_import()
-    with _importing:
+    with turns.aside(), _importing:
         models.loading  # noqa: B018 - the lazy package imports the module now
 
 
@@ -137,7 +160,7 @@ def _yield_before_import() -> None:
         time.sleep(0.15)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@keeper.keep
 def shape(model: str) -> tuple[int, int]:
     """Layers and heads of a model whose files are here, read without its weights.
 

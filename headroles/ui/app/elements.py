@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.elements import exception
 from streamlit.runtime.pages_manager import PagesManager
 
 from headroles.errors import HeadrolesError
@@ -16,11 +17,17 @@ from headroles.ui.app import session
 from headroles.view.html import plain, truncation_sentence
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from headroles.charts.drawing import Drawing
     from headroles.types import Encoding
 
 _STYLE = Path(__file__).with_name("style.css")
+
+# What a page says about a fault of the program; what it was stands in the server's log.
+exception._GENERIC_UNCAUGHT_EXCEPTION_TEXT = (
+    "Something in this app is broken, and you did nothing wrong. Reload the page; if it happens "
+    "again, try another prompt or model, and tell your instructor when it was: the server's log "
+    "says what happened."
+)
 
 
 def begin() -> None:
@@ -60,7 +67,7 @@ def cut_off(encoding: Encoding) -> None:
 
 
 def chart(
-    drawing: alt.Chart | alt.LayerChart,
+    drawing: Drawing,
     *,
     key: str,
     alt_text: str,
@@ -69,7 +76,7 @@ def chart(
 ) -> None:
     """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
     clickable = {"on_select": on_select} if on_select else {}
-    st.altair_chart(drawing, key=key, alt=alt_text, width=width, **clickable)
+    st.vega_lite_chart(spec=drawing.for_page(), key=key, alt=alt_text, width=width, **clickable)
 
 
 def bar_legend() -> None:

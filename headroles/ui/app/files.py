@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from headroles import export, models
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from headroles.charts.drawing import Drawing
     from headroles.ui.app.caches import Answer, Reference
 
 CSV, JSON, PYTHON = "text/csv", "application/json", "text/x-python"
@@ -93,7 +92,7 @@ def table_json(make: Callable[[], Table]) -> bytes:
 
 
 def pictures(
-    chart: Callable[[], alt.LayerChart],
+    chart: Callable[[], Drawing],
     *,
     name: tuple[str, str],
     title: str,
@@ -120,9 +119,7 @@ def pictures(
     ]
 
 
-def _picture(
-    chart: Callable[[], alt.LayerChart], kind: str, *, title: str, width: int | None
-) -> bytes:
+def _picture(chart: Callable[[], Drawing], kind: str, *, title: str, width: int | None) -> bytes:
 
     spec: Mapping[str, object] = chart().to_dict()
     return export.pictures.chart_image(

@@ -22,10 +22,11 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
+from headroles import limits
 from headroles.errors import LinkError, UnknownHeadError, near_match
 from headroles.models import CATALOGUE
 from headroles.roles import BASIC_ROLES
-from headroles.texts import DEFAULT_PROMPT, MAX_CHARACTERS
+from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import session
 
@@ -148,13 +149,13 @@ def read_model(text: str) -> str:
 
 def read_prompt(text: str) -> str:
     """Text that a reader could have typed."""
+    if len(text) > limits.PROMPT.most:
+        raise Unusable(
+            f"which has {len(text):,} characters; at most {limits.PROMPT.most:,} are allowed.",
+            limits.PROMPT.hint,
+        )
     if not text.strip():
         raise Unusable("which is empty.", "Type a sentence, or take one of the examples.")
-    if len(text) > MAX_CHARACTERS:
-        raise Unusable(
-            f"which has {len(text):,} characters; this app reads at most {MAX_CHARACTERS:,}.",
-            "Shorten it.",
-        )
     for character in text:
         # Cc: control characters; Cs: halves of a character that no text can hold.
         if unicodedata.category(character) in ("Cc", "Cs") and character not in _TYPED:

@@ -3,7 +3,7 @@
 The work is a list of steps. The page's own run does steps for a moment; if that is not enough, the
 rest goes on in a part of the page that a timer in the browser runs again and again, so that a click
 takes effect between two steps and what is done by then stays. Finished results are kept by name for
-all sessions, as many as a bound on their bytes allows.
+all sessions (:mod:`headroles.ui.app.keeper`).
 
 A step borrows what it needs (a model) when it runs: the steps of a reader who stopped and never
 came back must not hold a model in memory.
@@ -11,9 +11,7 @@ came back must not hold a model in memory.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,7 +19,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.ui.app import elements
+from headroles.ui.app import elements, keeper, turns
 from headroles.ui.app.keys import Keys
 
 WORKS = Keys(__name__)("works")
@@ -30,39 +28,6 @@ MOMENT = 0.7
 """Seconds of work per run; a step is never cut."""
 TICK = 0.1
 """Seconds between two runs of the part with the bar."""
-MOST_BYTES = 200_000_000
-"""What the kept results may take; one head of a 50,000-token model takes 50 MB."""
-SMALL = 10_000
-"""Bytes that a result counts for where no size is given."""
-
-
-class Kept:
-    """Results by name; the least recently used are dropped first."""
-
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self._most, self._lock = most, threading.Lock()
-        self._here: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-
-    def get(self, name: Hashable) -> Any:
-        """A result, or None if it is not kept."""
-        with self._lock:
-            if name not in self._here:
-                return None
-            self._here.move_to_end(name)
-            return self._here[name][0]
-
-    def put(self, name: Hashable, result: object, size: int = SMALL) -> None:
-        """Keep a result of so many bytes."""
-        with self._lock:
-            self._here[name] = (result, size)
-            while len(self._here) > 1 and sum(size for _, size in self._here.values()) > self._most:
-                self._here.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def kept() -> Kept:
-    """The results of the whole server."""
-    return Kept()
 
 
 class Plan(NamedTuple):
@@ -113,7 +78,6 @@ def run(
     doing: str,
     show: Callable[[Any, bool], None] | None = None,
     show_error: Callable[[HeadrolesError], None] = elements.show_error,
-    size: Callable[[Any], int] = lambda _: SMALL,
 ) -> Any:
     """The result, if it is there after a moment; else None, and the page goes on working.
 
@@ -127,19 +91,19 @@ def run(
         show: draws (results of the steps so far, False), and at last (the result, True); None where
             a part of the steps makes no sense.
         show_error: shows why it cannot go on, and what to do.
-        size: bytes of the result.
     """
-    if (result := kept().get((part, name))) is None:
+    if (result := keeper.results().get((part, name))) is None:
         work = _work(part, name)
         work.error = None
         if work.is_open:
-            with st.spinner(f"{doing} …"):
-                _go_on(work, plan=plan)
+            with st.spinner(f"{doing} …"), turns.steps() as has_place:
+                if has_place:
+                    _go_on(work, plan=plan)
         if not work.is_finished:
-            _unfinished(part, work, doing, show, show_error)
+            _unfinished(part, work, plan, doing, show, show_error)
             return None
         result = work.plan.finish(work.done)
-        kept().put((part, name), result, size(result))
+        keeper.results().put((part, name), result)
         del st.session_state[WORKS][part]
     if show is not None:
         show(result, True)
@@ -149,7 +113,9 @@ def run(
 def begun(part: str, name: Hashable) -> bool:
     """Whether this work was begun in this session, or its result is kept."""
     work = st.session_state.get(WORKS, {}).get(part)
-    return kept().get((part, name)) is not None or (work is not None and work.name == name)
+    return keeper.results().get((part, name)) is not None or (
+        work is not None and work.name == name
+    )
 
 
 def _work(part: str, name: Hashable) -> Work:
@@ -162,13 +128,13 @@ def _work(part: str, name: Hashable) -> Work:
 def _go_on(
     work: Work,
     *,
-    plan: Callable[[], Plan] | None = None,
+    plan: Callable[[], Plan],
     on_step: Callable[[], object] = lambda: None,
 ) -> None:
     """Do steps for a moment, of this plan if there is none yet; ``on_step`` comes after each."""
     until = time.monotonic() + MOMENT
     try:
-        if work.plan is None and plan is not None:
+        if work.plan is None:
             work.plan = plan()
         while work.is_open and time.monotonic() < until:
             work.done.append(work.plan.steps[len(work.done)]())
@@ -180,19 +146,24 @@ def _go_on(
 def _unfinished(
     part: str,
     work: Work,
+    plan: Callable[[], Plan],
     doing: str,
     show: Callable[[Any, bool], None] | None,
     show_error: Callable[[HeadrolesError], None],
 ) -> None:
     """The bar of work in progress, or why it stopped, and the results so far."""
     if work.is_open:
-        st.fragment(_busy, run_every=TICK)(part, work, doing, show)
+        st.fragment(_busy, run_every=TICK)(part, work, plan, doing, show)
         return
     if work.error is not None:
         show_error(work.error)
     if work.stopped:
         with st.container(key=f"app-stopped_{part}", horizontal=True, vertical_alignment="center"):
-            st.caption(f"Stopped after {len(work.done)} of {work.total} steps.")
+            st.caption(
+                f"Stopped after {len(work.done)} of {work.total} steps."
+                if work.plan
+                else "Stopped before it began."
+            )
             st.button(
                 "Go on",
                 icon=":material/play_arrow:",
@@ -207,6 +178,7 @@ def _unfinished(
 def _busy(
     part: str,
     work: Work,
+    plan: Callable[[], Plan],
     doing: str,
     show: Callable[[Any, bool], None] | None,
 ) -> None:
@@ -221,7 +193,13 @@ def _busy(
                 args=(work, True),
                 key=f"app-stop_{part}",
             )
-        _go_on(work, on_step=lambda: bar.progress(*_progress(work, doing)))
+
+        def wait(before: int) -> None:
+            share, words = _progress(work, doing)
+            bar.progress(share, f"{words}. {turns.before_you(before)}")
+
+        with turns.steps(wait):
+            _go_on(work, plan=plan, on_step=lambda: bar.progress(*_progress(work, doing)))
     if not work.is_open:
         st.rerun()  # the page draws the rest, without a timer
     if show is not None and work.done:
@@ -229,6 +207,8 @@ def _busy(
 
 
 def _progress(work: Work, doing: str) -> tuple[float, str]:
+    if work.plan is None:
+        return 0.0, f"{doing}: waiting for its turn"
     return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
 
 

@@ -17,7 +17,6 @@ ICON = Path(__file__).with_name("icon.svg")
 def draw() -> None:
     """Draw the picker; the choice is ``state.MODEL``."""
     session.begin()
-    st.session_state[session.ENTERED] = True
     with st.sidebar:
         key = st.selectbox(
             "Model",

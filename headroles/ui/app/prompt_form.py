@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from headroles import limits
 from headroles.texts import EXAMPLES
 from headroles.ui.app import session
 from headroles.view.html import plain, shorten
@@ -39,7 +40,14 @@ def folded(*, key: str) -> None:
 
 def box(label: str, placeholder: str, *, key: str) -> None:
     """A box for a sentence; typed text outlives a visit to another page."""
-    st.text_area(label, key=key, height=96, placeholder=placeholder, persist_state="session")
+    st.text_area(
+        label,
+        key=key,
+        height=96,
+        max_chars=limits.PROMPT.most,
+        placeholder=placeholder,
+        persist_state="session",
+    )
 
 
 def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:

@@ -69,6 +69,11 @@ _MOUNTS = key("chart_mounts", dict)
 begin = key.begin
 
 
+def enter() -> None:
+    """Let the page know that it is run by the entry script, which does this just before."""
+    st.session_state[ENTERED] = True
+
+
 def run(prompt: str) -> None:
     """Put a prompt into the box as the student's own text, and run it."""
     st.session_state[BOX] = st.session_state[PROMPT] = prompt

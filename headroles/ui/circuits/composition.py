@@ -9,6 +9,7 @@ import streamlit as st
 
 from headroles import charts, circuits, view
 from headroles.ui.app import caches, elements, long_work
+from headroles.ui.app.part import part
 from headroles.ui.circuits import state
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ WORDS = {
 def draw(loaded: LoadedModel, *, norm: str) -> None:
     """Draw the choice of kind, the map, and its table twin."""
     st.subheader("Which heads work together", anchor=False)
-    if loaded.num_layers < 2:
+    _draw(loaded.key, loaded.source, (loaded.num_layers, loaded.num_heads), norm=norm)
+
+
+@part
+def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None:
+    if shape[0] < 2:
         st.caption("This model has one layer: no head can read what another has written.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -46,33 +52,32 @@ def draw(loaded: LoadedModel, *, norm: str) -> None:
         subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
     result: Composition | None = long_work.run(
         "composition",
-        (loaded.source, kind, norm),
-        partial(_plan, loaded.key, loaded.num_layers, kind, norm),
+        (source, kind, norm),
+        partial(_plan, model, shape[0], kind, norm),
         doing="Comparing heads across layers",
-        size=lambda composition: 4 * composition.score.numel(),
     )
     if result is not None:
-        _draw_result(loaded, result, subtract=subtract)
+        _draw_result(shape, result, subtract=subtract)
 
 
 def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
     """A step per later layer."""
 
     def scores(later: int) -> Tensor:
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             return circuits.composition.block_scores(loaded, kind, later, norm=norm)
 
     def finish(blocks: list[Tensor]) -> Composition:
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             return circuits.composition.assemble(loaded, kind, blocks)
 
     return long_work.Plan([partial(scores, later) for later in range(1, layers)], finish)
 
 
-def _draw_result(loaded: LoadedModel, result: Composition, *, subtract: bool) -> None:
+def _draw_result(shape: tuple[int, int], result: Composition, *, subtract: bool) -> None:
     """The map with its sentence, and its table twin."""
     pairs = ranked(result)
-    shown = _in_view(loaded, pairs)
+    shown = _in_view(shape, pairs)
     if not shown:
         return
     away = result.baseline if subtract else 0.0
@@ -124,10 +129,10 @@ def ranked(result: Composition) -> list[tuple[str, str, float]]:
 
 
 def _in_view(
-    loaded: LoadedModel, pairs: list[tuple[str, str, float]]
+    shape: tuple[int, int], pairs: list[tuple[str, str, float]]
 ) -> list[tuple[str, str, float]]:
     """All pairs, or of a large model those of two layers that the reader chooses."""
-    if loaded.num_layers * loaded.num_heads <= MOST_HEADS:
+    if shape[0] * shape[1] <= MOST_HEADS:
         return pairs
     by_layers: dict[str, list[tuple[str, str, float]]] = {}
     for pair in pairs:

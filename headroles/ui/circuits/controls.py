@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import circuits, models
-from headroles.circuits import CircuitSettings
 from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
 from headroles.roles import SCORED_ROLES
@@ -17,6 +16,7 @@ from headroles.ui.circuits import state
 from headroles.view import html
 
 if TYPE_CHECKING:
+    from headroles.circuits import CircuitSettings
     from headroles.models import LoadedModel
 
 NORM_WORDS = {
@@ -57,7 +57,7 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
         "Key tokens", 1, 100, key=state.KEYS, persist_state="session", help="Rows of the table."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        settings = CircuitSettings(
+        settings = circuits.CircuitSettings(
             norm=norm,
             biases=_toggle("Biases", state.BIASES, "Add b_Q, b_K and b_V, and the norm's bias."),
             minus_bos=_toggle(

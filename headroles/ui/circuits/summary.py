@@ -136,7 +136,7 @@ def all_heads(
 def _summarise(
     model: str, settings: CircuitSettings, frequencies: TokenFrequencies, head: Head
 ) -> HeadSummary:
-    with caches.models_in_memory().borrow(model) as loaded:
+    with caches.borrow(model) as loaded:
         return circuits.summarise(loaded, head, settings, frequencies.probabilities)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import circuits, export, view
-from headroles.ui.app import caches, elements, long_work, session
+from headroles import circuits, export, limits, view
+from headroles.ui.app import caches, elements, keeper, long_work, session
 from headroles.ui.app.files import file_name
 from headroles.ui.circuits import state
 from headroles.view import html
@@ -24,12 +24,10 @@ TABLE = "circuits-table"
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
-    store, name = long_work.kept(), (loaded.source, "factors", head, settings)
-    factors = store.get(name)
-    if factors is None:
-        factors = circuits.head_factors(loaded, head, settings)
-        store.put(name, factors, 16 * factors.query.numel())
-    return factors
+    return keeper.results().make(
+        ("factors", loaded.source, head, settings),
+        lambda: circuits.head_factors(loaded, head, settings),
+    )
 
 
 def draw(
@@ -48,7 +46,6 @@ def draw(
         (loaded.source, head, settings),
         partial(_plan, loaded.key, head, settings, factors.vocab_size),
         doing=f"Looking through {factors.vocab_size:,} key tokens",
-        size=lambda peaks: 8 * peaks.qk.numel(),
     )
     if peaks is None:
         return
@@ -73,7 +70,7 @@ def _plan(model: str, head: Head, settings: CircuitSettings, vocab_size: int) ->
     """A step per block of keys."""
 
     def of_block(block: slice) -> Peaks:
-        with caches.models_in_memory().borrow(model) as loaded:
+        with caches.borrow(model) as loaded:
             return circuits.qk_ov.block_peaks(factors_of(loaded, head, settings), block)
 
     blocks = circuits.qk_ov.key_blocks(vocab_size)
@@ -160,6 +157,7 @@ def _whole_lists(
     own = right.text_input(
         "Or look up a token of your own",
         key=state.LOOKUP,
+        max_chars=limits.TOKEN.most,
         placeholder="a word, with a space before it or not",
         persist_state="session",
         help="The first token of what you type is looked up. Most words in a sentence are tokens "
@@ -203,6 +201,6 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
 
 def first_token(loaded: LoadedModel, typed: str) -> int | None:
     """The first token of what was typed, spaces kept; None if there is none."""
-    clean = typed.encode("utf-8", "replace").decode("utf-8")[:200]
+    clean = typed.encode("utf-8", "replace").decode("utf-8")[: limits.TOKEN.most]
     ids = loaded.tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]
     return ids[0] if ids else None

@@ -44,12 +44,6 @@ class Result(NamedTuple):
     """Prompts that were longer than the model reads, and were cut."""
 
 
-def size_of(result: Result) -> int:
-    """Bytes that a result takes, about: every head's score by pattern, prompt and measure."""
-    scores = sum(values.nbytes for values in result.detection.scores.values())
-    return scores + result.detection.kept.nbytes + result.prompts.sequences.token_ids.nbytes
-
-
 def plan(request: Request) -> long_work.Plan:
     """Read the prompts; a step per batch of them.
 
@@ -57,7 +51,7 @@ def plan(request: Request) -> long_work.Plan:
         HeadrolesError: if the model, a prompt or a pattern cannot be used.
     """
     caches.import_libraries()
-    with caches.models_in_memory().borrow(request.model) as loaded:
+    with caches.borrow(request.model) as loaded:
         prompts, cut = _read(request, loaded)
         detection = detector.prepare(
             loaded,
@@ -69,7 +63,7 @@ def plan(request: Request) -> long_work.Plan:
         )
 
     def score(places: Tensor) -> BatchScores:
-        with caches.models_in_memory().borrow(request.model) as loaded:
+        with caches.borrow(request.model) as loaded:
             return detection.score(loaded, places)
 
     return long_work.Plan(

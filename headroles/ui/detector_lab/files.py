@@ -38,7 +38,7 @@ def make(request: Request, result: Result, ending: str) -> bytes:
     """The file's content, made when its button is pressed."""
 
     kind, n, seed = request.generated
-    with caches.models_in_memory().borrow(request.model) as loaded:
+    with caches.borrow(request.model) as loaded:
         origin = export.detection.provenance(
             result.detection,
             loaded,

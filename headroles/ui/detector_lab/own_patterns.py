@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import export, formatting, roles, view
+from headroles import export, formatting, limits, roles, view
 from headroles.errors import HeadrolesError
-from headroles.ui.app import elements
+from headroles.ui.app import elements, keeper
 from headroles.ui.detector_lab import state
 from headroles.view import html
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from headroles.roles import Role
     from headroles.ui.detector_lab.detection import Result
 
@@ -80,7 +82,7 @@ def _by_expression() -> None:
         "Cells where this holds",
         key=state.EXPRESSION,
         persist_state="session",
-        max_chars=300,
+        max_chars=limits.EXPRESSION.most,
     )
     st.caption(
         "`q` is the position of the token that looks, `k` of the one it looks at, `t[…]` the token "
@@ -95,7 +97,12 @@ def _by_expression() -> None:
 
 
 def _title() -> None:
-    st.text_input("Its name (optional)", key=state.TITLE, max_chars=40, persist_state="session")
+    st.text_input(
+        "Its name (optional)",
+        key=state.TITLE,
+        max_chars=limits.NAME.most,
+        persist_state="session",
+    )
 
 
 def _add_typed() -> None:
@@ -190,6 +197,13 @@ def _drawn(pattern: Role, result: Result) -> list[list[float]]:
     return pattern.draw(result.prompts.only(0))[0].tolist()
 
 
+@keeper.keep
+def _matrix(file_id: str, length: int, _file: UploadedFile) -> roles.pattern_matrix.Matrix:
+    """A file's matrix, read once. Streamlit gives every upload an id that nobody can guess."""
+    text = _file.getvalue().decode("utf-8-sig", "replace")
+    return roles.read_matrix(text, length=length)
+
+
 def _by_file(result: Result) -> None:
 
     tokens = result.prompts.tokens[0]
@@ -215,13 +229,14 @@ def _by_file(result: Result) -> None:
     if file is None:
         return
     try:
-        matrix = roles.read_matrix(file.getvalue().decode("utf-8-sig", "replace"), length=size)
+        limits.UPLOAD.check(file.size)
+        matrix = _matrix(file.file_id, size, file)
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    title = file.name.removesuffix(".csv")[:40]
+    title = html.shorten(file.name.removesuffix(".csv"), limit=limits.NAME.most)
     st.button(
-        f"Add the pattern of {html.plain(file.name)}",
+        f"Add the pattern of {html.plain(title)}",
         icon=":material/add:",
         on_click=lambda: _try(lambda: roles.of_matrix(matrix, title=title)),
         key="detector_lab-add",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import texts
-from headroles.ui.app import prompt_form, session
+from headroles import limits, texts
+from headroles.errors import HeadrolesError
+from headroles.ui.app import elements, prompt_form, session
 from headroles.ui.detector_lab import state
+from headroles.view.html import plain, shorten
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 class Typed(NamedTuple):
@@ -42,6 +47,7 @@ def _several() -> Typed:
         "One prompt per line",
         key=state.MANY,
         height=110,
+        max_chars=limits.PROMPTS_TEXT.most,
         persist_state="session",
         help="Press Ctrl+Enter to run them",
     )
@@ -49,13 +55,34 @@ def _several() -> Typed:
         file = st.file_uploader(
             "A text file with a prompt on every line", type=["txt"], key=state.FILE
         )
-    text = st.session_state[state.MANY]
+    try:
+        lines = _lines(st.session_state[state.MANY] if file is None else _text(file))
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return Typed(())
     if file is not None:
-        text = file.getvalue().decode("utf-8-sig", "replace")
-        st.caption(f"The file {file.name} is used, not the box. Remove it to use the box.")
-    lines = tuple(line for line in text.splitlines() if line.strip())
+        name = plain(shorten(file.name, limit=limits.NAME.most))
+        st.caption(f"The file {name} is used, not the box. Remove it to use the box.")
     st.caption(f"{len(lines):,} prompts; the scores are means over them.")
     return Typed(lines)
+
+
+def _text(file: UploadedFile) -> str:
+    limits.UPLOAD.check(file.size)
+    return file.getvalue().decode("utf-8-sig", "replace")
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    """The prompts of a text.
+
+    Raises:
+        LimitError: if there are too many, or too long ones.
+    """
+    limits.PROMPTS_TEXT.check(len(text))
+    lines = tuple(line for line in text.splitlines() if line.strip())
+    limits.PROMPTS.check(len(lines))
+    limits.PROMPT.check(max(map(len, lines), default=0))
+    return lines
 
 
 def _generated() -> Typed:

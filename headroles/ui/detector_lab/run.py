@@ -46,7 +46,6 @@ def result(wanted: detection.Request) -> detection.Result | None:
         wanted,
         partial(detection.plan, wanted),
         doing="Running your prompts",
-        size=detection.size_of,
         show_error=run_prompt.show_model_error,
     )
     if answer is not None and answer.left_out:

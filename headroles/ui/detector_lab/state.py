@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import roles
+from headroles import limits, roles
+from headroles.errors import LimitError
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
 
@@ -77,7 +78,7 @@ SAVED = key("saved", ())
 WORK = "detection"
 """The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
 FAULT = key("fault", None)
-"""The error of the last pattern that could not be added: a HeadrolesError, or None."""
+"""The error of the last pattern that could not be added or saved: a HeadrolesError, or None."""
 
 begin = key.begin
 
@@ -94,9 +95,14 @@ class SavedRole(NamedTuple):
 
 
 def add(pattern: Role) -> None:
-    """Keep a student's pattern, tick it, and show its picture."""
+    """Keep a student's pattern, tick it, and show its picture.
+
+    Raises:
+        LimitError: if there are as many already as a session may have.
+    """
     session = st.session_state
     if pattern not in session[OWN]:
+        limits.OWN_PATTERNS.check(len(session[OWN]) + 1)
         pattern = _named_apart(pattern)
         session[OWN] = (*session[OWN], pattern)
     if pattern not in session[CHOSEN]:
@@ -126,14 +132,25 @@ def remove(pattern: Role) -> None:
 def undo_remove() -> None:
     """Put back the pattern that was removed last, ticked."""
     pattern = st.session_state[REMOVED]
-    st.session_state[REMOVED] = None
-    if pattern is not None:
+    if pattern is None:
+        return
+    try:
         add(pattern)
+    except LimitError as error:
+        st.session_state[FAULT] = error
+    else:
+        st.session_state[REMOVED] = None
 
 
 def save(role: SavedRole) -> None:
     """Save a pattern as a role of this session; a newer ranking replaces the older one."""
-    st.session_state[SAVED] = (*_others(role), role)
+    others = _others(role)
+    try:
+        limits.SESSION_ROLES.check(len(others) + 1)
+    except LimitError as error:
+        st.session_state[FAULT] = error
+    else:
+        st.session_state[SAVED], st.session_state[FAULT] = (*others, role), None
 
 
 def forget(role: SavedRole) -> None:

@@ -21,8 +21,7 @@ from headroles.ui.app.files import (
 )
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from headroles.charts.drawing import Drawing
     from headroles.ui.head_closeup.pattern import Shown
     from headroles.ui.head_closeup.subject import Subject
 
@@ -103,7 +102,7 @@ def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
     )
 
 
-def _pattern_chart(drawn: Shown) -> alt.LayerChart:
+def _pattern_chart(drawn: Shown) -> Drawing:
 
     cells = charts.attention.pattern_cells(drawn.attention, drawn.targets)
     return charts.attention.attention_pattern(

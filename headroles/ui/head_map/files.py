@@ -25,8 +25,7 @@ from headroles.ui.app.files import (
 from headroles.ui.head_map import state
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from headroles.charts.drawing import Drawing
     from headroles.ui.app.caches import Reference
     from headroles.view import ModelMap, RoleMap
 
@@ -100,7 +99,7 @@ def _map_table(model: str, prompt: str | None, reference: Reference, *, extended
     return rows, provenance(answer, reference)
 
 
-def _map_chart(role_map: RoleMap) -> alt.LayerChart:
+def _map_chart(role_map: RoleMap) -> Drawing:
 
     return charts.heads.head_map(
         role_map.records, charts.share_title(role_map.role), clickable=False

@@ -10,6 +10,7 @@ from headroles.errors import HeadrolesError
 from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui.app import caches, download_progress, elements, session
+from headroles.ui.app.part import part
 from headroles.ui.head_map import multiples, state
 from headroles.view import head_maps
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from headroles.view import ModelMap
 
 
+@part
 def draw(model: ModelMap) -> None:
     """Draw the two pickers, and the two maps once a second model is chosen."""
     st.subheader("Two models on one role", anchor=False)

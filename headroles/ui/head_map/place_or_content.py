@@ -10,6 +10,7 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import BASIC_ROLES, ROLES
 from headroles.ui.app import elements, extended_state, session
+from headroles.ui.app.part import part
 from headroles.ui.head_map import state
 from headroles.view import two_texts
 from headroles.view.html import table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headroles.store import ModelEntry
 
 
+@part
 def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
     """Draw the picker and the three maps of the head map page, and their table."""
     by_role = two_texts.two_texts(entry, thresholds, extended=extended_state.shown())

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import view
+from headroles import limits, view
 from headroles.roles import LOGITS, RATE, ROLES, SHARE, Role
 from headroles.ui.app import session
+from headroles.ui.app.part import part
 from headroles.ui.head_map import state
 from headroles.view import causal, html, in_a_line
 
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 TABLE = "head_map-all_heads_table"
 
 
+@part
 def draw(model: ModelMap) -> None:
     """Draw the search box and the table of the heads that match."""
     st.subheader("Every head", anchor=False)
     wanted = st.text_input(
         "Search",
         key=state.SEARCH,
+        max_chars=limits.TOKEN.most,
         placeholder="L1H1, layer 2, induction, other …",
         persist_state="session",
         icon=":material/search:",

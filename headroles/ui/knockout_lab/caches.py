@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from headroles import ablation, models, texts
-from headroles.ui.app import caches
+from headroles.ui.app import caches, keeper
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition, PromptTable, Sample
@@ -24,11 +22,11 @@ def model(name: str) -> Iterator[LoadedModel]:
         HeadrolesError: if it cannot be loaded.
     """
     caches.import_libraries()
-    with caches.models_in_memory().borrow(name) as loaded:
+    with caches.borrow(name) as loaded:
         yield loaded
 
 
-@st.cache_data(max_entries=64, max_size="64MB", show_spinner=False)
+@keeper.keep
 def knock_out(
     name: str, prompt: str, answer: str, *, top: int, position: int, key: str, _condition: Condition
 ) -> PromptTable:
@@ -53,7 +51,7 @@ def knock_out(
         )
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@keeper.keep
 def mean_note(name: str) -> str:
     """What a head's mean is taken over, in a sentence."""
 
@@ -81,7 +79,7 @@ def ready_ranks(name: str, start: int, count: int) -> list[int]:
         return ablation.ready_ranks(loaded, texts.READY[start : start + count])
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@keeper.keep
 def shape(name: str) -> tuple[int, int]:
     """Layers and heads per layer.
 
@@ -92,7 +90,7 @@ def shape(name: str) -> tuple[int, int]:
         return loaded.num_layers, loaded.num_heads
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@keeper.keep
 def bias_left_out(name: str) -> float:
     """Logits: what a model lost when it was converted
     (:data:`headroles.models.tl_to_gpt2.LEFT_OUT`).
@@ -105,7 +103,7 @@ def bias_left_out(name: str) -> float:
         return models.left_out(loaded.model.config)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@keeper.keep
 def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
     """Random positions of the reference sentences, for the previous-token test.
 

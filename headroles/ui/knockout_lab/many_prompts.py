@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import ablation, export, models
+from headroles import ablation, export, limits, models
 from headroles.errors import HeadrolesError
 from headroles.formatting import signed, visible
 from headroles.models import CATALOGUE
@@ -62,7 +62,6 @@ def draw() -> None:
         lambda: long_work.Plan([partial(_tabulate, asked, prompt) for prompt in asked.prompts]),
         doing="Running the prompts",
         show=partial(_show, asked),
-        size=lambda tables: 100_000 * len(tables),
     )
 
 
@@ -110,6 +109,7 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
             help="After => the token that should come next; without it, the model's own guess is "
             "watched.",
             height=80,
+            max_chars=limits.PROMPTS_TEXT.most,
         )
         st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
         st.form_submit_button(
@@ -122,6 +122,9 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     if st.session_state.get(state.MANY_ASKED) is None:
         _ask(model, right)
     asked = st.session_state[state.MANY_ASKED]
+    if isinstance(asked, HeadrolesError):
+        elements.show_error(asked)
+        return None
     if not asked.heads or not asked.prompts:
         st.info("Choose at least one head and one prompt.")
         return None
@@ -129,11 +132,16 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
 
 
 def _ask(model: str, right: Sequence[int]) -> None:
-    """Take over the choices in the boxes."""
+    """Take over the choices in the boxes, or keep what is wrong with them."""
     now = st.session_state
+    try:
+        own = own_prompts(now[state.MANY_OWN] or "")
+    except HeadrolesError as error:
+        now[state.MANY_ASKED] = error
+        return
     every = right if now[state.MANY_ALL] else []
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
-    prompts = (*(READY[place] for place in chosen), *own_prompts(now[state.MANY_OWN] or ""))
+    prompts = (*(READY[place] for place in chosen), *own)
     heads = tuple(sorted(map(Head.parse, now[state.MANY_HEADS])))
     now[state.MANY_ASKED] = Asked(model, heads, prompts, now[state.MANY_TOP])
 
@@ -169,13 +177,18 @@ def own_prompts(text: str) -> list[ReadyPrompt]:
     >>> own_prompts("one two => three\\n\\nThe cat")
     [ReadyPrompt(kind='Own', prompt='one two', answer='three'), \
 ReadyPrompt(kind='Own', prompt='The cat', answer='')]
+
+    Raises:
+        LimitError: if there are too many, or if a prompt or an answer is too long.
     """
-    prompts = []
-    for line in text.splitlines():
-        prompt, _, answer = line.partition("=>")
-        if prompt.strip():
-            prompts.append(ReadyPrompt(OWN, prompt.strip(), answer.strip()))
-    return prompts
+    limits.PROMPTS_TEXT.check(len(text))
+    parts = [line.partition("=>") for line in text.splitlines()]
+    pairs = [(left.strip(), right.strip()) for left, _, right in parts if left.strip()]
+    limits.OWN_PROMPTS.check(len(pairs))
+    for prompt, answer in pairs:
+        limits.PROMPT.check(len(prompt))
+        limits.ANSWER.check(len(answer))
+    return [ReadyPrompt(OWN, prompt, answer) for prompt, answer in pairs]
 
 
 def _tabulate(asked: Asked, ready: ReadyPrompt) -> PromptTable:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import export
+from headroles import export, limits
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing, percent, signed, visible
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
@@ -43,7 +43,7 @@ def _expected_token() -> str:
             "What should come next?",
             key=state.LAB_ANSWER,
             placeholder="empty: what the model predicts by itself",
-            max_chars=80,
+            max_chars=limits.ANSWER.most,
             persist_state="session",
         )
     with right:

@@ -1,0 +1,92 @@
+"""How large and how many: the limits of what people type, upload and collect, in one table.
+
+Pages and command lines ask the same table, before anything is read, decoded or tokenised: what is
+too large then costs nothing. Boxes also tell the browser (``max_chars``), which takes no more.
+
+>>> PROMPT.check(60_000)
+Traceback (most recent call last):
+headroles.errors.LimitError: The prompt has 60,000 characters; at most 50,000 are allowed. ...
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from headroles.errors import LimitError
+
+
+class Limit(NamedTuple):
+    """The most of something."""
+
+    most: int
+    """Characters, bytes, or things."""
+    sentence: str
+    """How many there are, with the number as ``{:,}``."""
+    hint: str
+    """The way out."""
+
+    def check(self, size: int) -> None:
+        """Refuse what is larger.
+
+        Raises:
+            LimitError: with the size, the limit and the way out.
+        """
+        if size > self.most:
+            raise LimitError(self.sentence.format(size), size=size, most=self.most, hint=self.hint)
+
+
+PROMPT = Limit(
+    50_000,
+    "The prompt has {:,} characters",
+    "Shorten it: a model reads only the first few hundred tokens anyway.",
+)
+"""Characters of one prompt; the tokeniser takes about 25 ms for as many."""
+PROMPTS = Limit(
+    1_000,
+    "There are {:,} prompts",
+    "Leave some out: a thousand already make the standard error small.",
+)
+"""Prompts of one detection."""
+PROMPTS_TEXT = Limit(
+    500_000,
+    "The prompts have {:,} characters together",
+    "Leave some out, or shorten them.",
+)
+"""Characters of a box or file with a prompt on every line."""
+OWN_PROMPTS = Limit(
+    100,
+    "There are {:,} prompts of your own",
+    "Leave some out, and make another table of them.",
+)
+"""Typed prompts of one table of the Knock-out lab."""
+ANSWER = Limit(80, "What should come next has {:,} characters", "One token is watched: shorten it.")
+"""Characters of what should come next."""
+TOKEN = Limit(200, "The text has {:,} characters", "Only its first token is looked up: shorten it.")
+"""Characters of a token to look up, and of a search."""
+
+UPLOAD = Limit(2 * 1024 * 1024, "The file has {:,} bytes", "Leave out what is not needed.")
+"""Bytes of a file; ``server.maxUploadSize`` of ``.streamlit/config.toml`` says the same in MB."""
+MATRIX = Limit(
+    2_000_000, "The file has {:,} characters", "Write the numbers with fewer digits: 0.25, 1, 0."
+)
+"""Characters of a matrix in a CSV file."""
+MATRIX_ROWS = Limit(
+    512, "The file has {:,} rows", "A prompt has no more tokens than that: leave out the others."
+)
+"""Rows of a matrix, as many as the longest prompt has tokens."""
+EXPRESSION = Limit(300, "The expression has {:,} characters", "Shorten it, or paint the cells.")
+"""Characters of an expression."""
+EXPRESSION_PARTS = Limit(80, "The expression has {:,} parts", "Shorten it, or paint the cells.")
+"""Names, numbers and signs of an expression, which bounds the time that it takes."""
+NAME = Limit(40, "The name has {:,} characters", "Choose a shorter one.")
+"""Characters of a pattern's name."""
+PATTERNS = Limit(12, "There are {:,} patterns", "Leave some out: each gets a map of its own.")
+"""Patterns of one detection."""
+OWN_PATTERNS = Limit(
+    12, "With this one you have made {:,} patterns", "Remove one that you no longer need."
+)
+"""Patterns that a session keeps."""
+SESSION_ROLES = Limit(
+    12, "With this one there are {:,} roles of this session", "Remove one that you no longer need."
+)
+"""Patterns that are saved as roles of a session."""

@@ -1,0 +1,79 @@
+"""What is imported before a page shows its title: each import is waited for by whoever opens it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from headroles.paths import ROOT
+
+EMPTY = """
+import streamlit as st
+st.set_page_config(layout="wide")
+st.navigation([st.Page(lambda: st.title("empty"), title="Empty")]).run()
+"""
+
+PROGRAM = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+import streamlit as st
+
+empty, entry, *others = sys.argv[1:]
+AppTest.from_file(empty).run()
+before, after, title = set(sys.modules), set(), st.title
+
+def stop_at_title(*args, **settings):
+    after.update(sys.modules)
+    st.stop()
+
+st.title = stop_at_title
+app = AppTest.from_file(entry, default_timeout=120).run()
+for page in others:
+    app.switch_page(page).run()
+assert not app.exception, app.exception
+print(json.dumps(sorted(after - before)))
+"""
+
+LIBRARIES = {"humanize", "lazy_loader"}
+"""Beyond Streamlit; either takes a millisecond."""
+
+OWN = {
+    "errors", "formatting", "models.catalogue", "paths", "roles.cells", "roles.known_heads",
+    "roles.registry", "roles.role", "texts.examples", "texts.tokenization", "types", "view.causal",
+    "view.extended_roles", "view.head_maps", "view.head_records", "view.html", "view.role_cards",
+    "view.detection", "view.two_prompts", "view.two_texts",
+}  # fmt: skip
+"""Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
+does the title, the picker or the prompt box need it?"""
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        ("pages/head_closeup.py", "pages/head_map.py"),
+        ("pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"),
+    ],
+)
+def test_little_is_imported_before_the_title(others: tuple[str, ...], tmp_path) -> None:
+    empty = tmp_path / "empty.py"
+    empty.write_text(EMPTY)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(empty), str(ROOT / "streamlit_app.py"), *others],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    modules = json.loads(done.stdout.splitlines()[-1])
+    packages = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    assert packages - {"streamlit", "headroles"} <= LIBRARIES
+    own = {name.partition(".")[2] for name in modules if name.startswith("headroles.")}
+    faces = {place.parent.name for place in (ROOT / "headroles").glob("*/__init__.py")}
+    assert {name for name in own if not name.startswith("ui.")} - faces <= OWN

@@ -1,0 +1,58 @@
+"""What one visitor can do to all the others: nothing."""
+
+from __future__ import annotations
+
+from unittest.mock import MagicMock
+
+import pytest
+from streamlit.runtime.app_session import AppSession
+from streamlit.testing.v1 import AppTest
+
+from headroles.capture import attention
+from headroles.paths import ROOT
+from headroles.ui.app import caches, keeper
+
+
+@pytest.fixture
+def passes(planted, monkeypatch) -> list[str]:
+    """The forward passes, as they are made."""
+    made, collect = [], attention.collect
+    monkeypatch.setattr(
+        attention, "collect", lambda *given: (made.append("pass"), collect(*given))[1]
+    )
+    return made
+
+
+def visit() -> AppTest:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def test_a_browser_that_clears_the_caches_takes_nothing_from_anybody(passes) -> None:
+    first = visit()
+    pool, fetches, kept = caches.models_in_memory(), caches.fetches(), keeper.results().size
+    AppSession._handle_clear_cache_request(MagicMock())
+    assert caches.models_in_memory() is pool
+    assert caches.fetches() is fetches
+    assert keeper.results().size == kept > 0
+    first.run()
+    visit()
+    assert passes == ["pass"]
+
+
+def test_a_fault_of_the_program_shows_no_path_and_a_way_out(
+    planted, monkeypatch, capfd, caplog
+) -> None:
+    def fail(*_given: object) -> None:
+        raise RuntimeError("/srv/secret/place is broken")
+
+    monkeypatch.setattr(attention, "collect", fail)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    (shown,) = app.exception
+    assert "Reload the page" in shown.message
+    assert "/srv/secret" not in str(shown.proto)
+    assert not shown.stack_trace
+    logged = capfd.readouterr().out + caplog.text
+    assert "RuntimeError" in logged
+    assert "test_server.py" in logged

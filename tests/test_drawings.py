@@ -1,0 +1,258 @@
+"""Every chart: its shape is built once and holds to the schema, and its data reach the page."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import altair as alt
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from headroles.ablation import judge
+from headroles.ablation.offset_test import Measured, profile
+from headroles.charts import (
+    ablation,
+    attention,
+    circuits,
+    detector,
+    heads,
+    induction_circuit,
+    profiles,
+    two_prompts,
+)
+from headroles.charts.drawing import Drawing, template
+from headroles.roles import ROLES
+from headroles.types import Evidence, Head, NextToken
+from headroles.view.head_records import head_record
+
+ROLE = ROLES["induction"]
+
+
+def tokens(n: int, count: int = 5) -> list[str]:
+    return [f"token {n} {place}" for place in range(count)]
+
+
+def bars(n: int) -> Drawing:
+    record = {"order": 0, "layer": n, "head": 2, "label": f"L{n}H2", "note": "", "value": n / 10}
+    more = {"chance": 0.1, "threshold": None, "state": "active", "applies": True, "shown": "10%"}
+    return heads.head_bars([record | more | {"reason": "Active."}], ROLE)
+
+
+def guesses(n: int) -> Drawing:
+    return heads.next_tokens([NextToken(" a", n, n / 10)], [f"·{n}"])
+
+
+def head_map(n: int, *, heads_a_layer: int = 3, number: str = "5", **settings: object) -> Drawing:
+    records = [
+        head_record(Head(0, head), n / 10 if head else None, number=number, papers=head == n)
+        for head in range(heads_a_layer)
+    ]
+    return heads.head_map(records, f"share {n}", opened=Head(0, n), **settings)
+
+
+def distribution(n: int, *, threshold: float | None = 0.4, chance: float | None = 0.1) -> Drawing:
+    records = [head_record(Head(0, head), n / (head + 9)) for head in range(4)]
+    return heads.score_distribution(records, ROLE, threshold=threshold, chance=chance)
+
+
+def pattern(n: int, *, length: int = 5, rest_hidden: bool = False) -> Drawing:
+    weights = np.tril(np.full((length, length), n / 10))
+    cells = attention.pattern_cells(weights, [Evidence(2, 1, 0.1)])
+    return attention.attention_pattern(cells, tokens(n, length), ROLE, rest_hidden=rest_hidden)
+
+
+def offset_bars(n: int) -> Drawing:
+    bar = {"name": "back", "share": n / 10, "chance": 0.2, "rows": n}
+    first, other = {"label": "1st", "alone": True}, {"label": f"−{n}", "alone": False}
+    return attention.offset_bars([first | bar, other | bar])
+
+
+def reference_profile(n: int) -> Drawing:
+    kinds = ("sentences", "random tokens")
+    numbers = {"share": 0.1, "low": 0.05, "high": n / 10, "chance": 0.1, "shown": "10%"}
+    return profiles.reference_profile([{"distance": n, "text": kind} | numbers for kind in kinds])
+
+
+def paired_bars(n: int) -> Drawing:
+    places = {"top": 1, "bottom": 9, "middle": 5, "line": 9, "from": 0, "to": 40 + n}
+    record = {"layer": n, "head": 1, "label": "L1H1", "value": 0.5, "chance": 0.1, "state": "quiet"}
+    words = {"number": "50%", "idle": "", "first": "50%", "second": "–", "change": "+1"}
+    flags = {"threshold": None, "applies": False, "turned": True}
+    return two_prompts.paired_bars(
+        [places | record | words | flags | {"side": side} for side in (1, 2)], ROLE
+    )
+
+
+def composition(n: int) -> Drawing:
+    pair = {"earlier": f"L0H{n}", "later": "L1H1", "value": n / 9, "hundredths": n, "top": True}
+    return circuits.composition_map([pair], unit=f"K-composition {n}")
+
+
+def control_strip(n: int) -> Drawing:
+    draws = [("L0H1", 0.1), ("L0H2", 0.3)]
+    return ablation.control_strip(judge(0.9, [0.1, 0.3]), draws, name=f"L0H{n}", axis=f"nats {n}")
+
+
+def offset_profile(n: int) -> Drawing:
+    one = Measured(torch.tensor([1.0, n]), torch.tensor([0.2, 0.5]), torch.tensor([[0.9, 0.5]]))
+    return ablation.offset_profile(profile([one, one]), head=f"L0H{n}")
+
+
+def falls(n: int) -> Drawing:
+    run = {"head": f"L1H{n}", "value": n / 10, "low": None, "high": None, "chance": 0.1}
+    names = ["untouched", f"without {n}", "others"]
+    return induction_circuit.falls([run | {"who": who} for who in names], names=names)
+
+
+def offsets(n: int) -> Drawing:
+    records = [{"offset": offset, "who": f"L0H{n}", "value": n / 10} for offset in range(3)]
+    return induction_circuit.offsets(records, names=[f"L0H{n}"])
+
+
+CHARTS = {
+    "bars": bars,
+    "guesses": guesses,
+    "map": head_map,
+    "map, many heads": partial(head_map, heads_a_layer=17),
+    "map, small": partial(head_map, small=True),
+    "map, long numbers": partial(head_map, number="−0.25"),
+    "map, not clickable": partial(head_map, clickable=False),
+    "distribution": distribution,
+    "distribution without lines": partial(distribution, threshold=None, chance=None),
+    "pattern": pattern,
+    "pattern of 30": partial(pattern, length=30),
+    "pattern in blocks": partial(pattern, length=attention.MOST + 1),
+    "pattern without rest": partial(pattern, rest_hidden=True),
+    "offset bars": offset_bars,
+    "reference profile": reference_profile,
+    "two prompts": paired_bars,
+    "detection pattern": lambda n: detector.pattern_picture([(n, 1, 1.0)], tokens(n)),
+    "detection pattern of 40": lambda n: detector.pattern_picture([(n, 1, 1.0)], tokens(n, 40)),
+    "offset scores": lambda n: circuits.offset_scores([0.1, n]),
+    "position scores": lambda n: circuits.position_scores([[0.1, 0.2], [0.3, n]]),
+    "composition": composition,
+    "control strip": control_strip,
+    "offset profile": offset_profile,
+    "circuit": lambda n: induction_circuit.circuit(),
+    "falls": falls,
+    "shares": lambda n: induction_circuit.shares([{"component": 1, "share": n / 10}]),
+    "offsets": offsets,
+}
+every_chart = pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+
+
+@every_chart
+def test_a_chart_holds_to_the_schema_with_every_place_filled(chart) -> None:
+    spec = chart(1).to_dict()
+    alt.Chart.from_dict(spec, validate=True)
+    shape = {name: part for name, part in spec.items() if name != "datasets"}
+    assert '"@' not in json.dumps(shape, allow_nan=False)
+    named = json.dumps(shape).count('"data": {"name": "')
+    assert named >= len(spec["datasets"]) > 0
+
+
+def test_the_schema_refuses_a_chart_that_is_none() -> None:
+    with pytest.raises(Exception, match="no such mark"):
+        alt.Chart.from_dict({**bars(1).to_dict(), "mark": "no such mark"}, validate=True)
+
+
+@every_chart
+def test_other_data_of_the_same_shape_need_no_altair(chart, monkeypatch) -> None:
+    first = chart(1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("Altair was used again")
+
+    for kind in (alt.Chart, alt.LayerChart):
+        monkeypatch.setattr(kind, "__init__", refuse)
+        monkeypatch.setattr(kind, "to_dict", refuse)
+    second = chart(2)
+    assert second.template is first.template
+    if chart is not CHARTS["circuit"]:  # which always draws the same
+        assert second.to_dict() != first.to_dict()
+
+
+@every_chart
+def test_the_page_gets_the_records_that_a_picture_gets(chart) -> None:
+    spec, sent = chart(1).to_dict(), chart(1).for_page()
+    assert {name: part for name, part in sent.items() if name != "datasets"} == {
+        name: part for name, part in spec.items() if name != "datasets"
+    }
+    for name, records in spec["datasets"].items():
+        assert pa.ipc.open_stream(sent["datasets"][name]).read_all().to_pylist() == records
+
+
+# ------------------------------------------------------------------ what may stand in data
+
+
+def drawn(records: list[dict[str, object]]) -> tuple[list[dict], list[dict]]:
+    """The records in a picture and on a page."""
+    drawing = Drawing({"mark": "bar", "data": {"name": "rows"}}, {"rows": records}, height=1)
+    sent = drawing.for_page()["datasets"]["rows"]
+    return drawing.to_dict()["datasets"]["rows"], pa.ipc.open_stream(sent).read_all().to_pylist()
+
+
+def test_numbers_of_numpy_and_numbers_that_are_none_reach_both() -> None:
+    records = [
+        {"a": np.float64(0.5), "b": np.int64(3), "c": np.bool_(True), "d": None, "e": None},
+        {"a": math.nan, "b": 4, "c": False, "d": None, "e": 1},
+    ]
+    plain = [
+        {"a": 0.5, "b": 3, "c": True, "d": None, "e": None},
+        {"a": None, "b": 4, "c": False, "d": None, "e": 1},
+    ]
+    assert drawn(records) == (plain, plain)
+
+
+def test_a_token_with_half_a_character_reaches_the_page() -> None:
+    _, sent = drawn([{"token": "half \ud83d"}, {"token": "whole 👩‍🚀"}, {"token": None}])
+    assert sent == [{"token": "half ?"}, {"token": "whole 👩‍🚀"}, {"token": None}]
+    json.dumps(guesses(1).for_page() | {"datasets": None}).encode()
+
+
+def test_no_records_are_an_empty_table() -> None:
+    assert drawn([]) == ([], [])
+
+
+# ------------------------------------------------------------------ places and shapes
+
+
+def test_a_place_takes_a_value_or_a_whole_list() -> None:
+    shape = {"title": "@title", "sort": ["@order"], "domain": [0, "@top"], "dash": [[1], [2]]}
+    values = {"title": "@title", "order": ["b", "a"], "top": 0.5}
+    spec = Drawing(shape, {}, height=1, values=values).to_dict()
+    assert spec["title"] == "@title"  # a value is never read as a place
+    assert (spec["sort"], spec["domain"], spec["dash"]) == (["b", "a"], [0, 0.5], [[1], [2]])
+    with pytest.raises(KeyError):
+        Drawing(shape, {}, height=1).to_dict()
+
+
+def test_nothing_that_is_done_to_a_chart_changes_its_template() -> None:
+    drawing = falls(1)
+    before = copy.deepcopy(drawing.template)
+    spec = drawing.for_page()
+    spec["layer"][0]["encoding"].clear()
+    spec["config"].clear()
+    assert drawing.template == before
+
+
+def test_visitors_who_come_at_once_get_the_same_shape() -> None:
+    built = []
+
+    @template
+    def shape(width: int) -> alt.Chart:
+        built.append(width)
+        return alt.Chart(alt.NamedData("rows")).mark_bar(width=width)
+
+    with ThreadPoolExecutor(8) as pool:
+        specs = list(pool.map(shape, [1, 2] * 20))
+    assert all(spec == shape(1 + place % 2) for place, spec in enumerate(specs))
+    count = len(built)
+    assert [shape(1)["mark"]["width"], shape(2)["mark"]["width"]] == [1, 2]
+    assert len(built) == count  # kept
