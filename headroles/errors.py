@@ -160,6 +160,7 @@ class CategoriesBrokenError(HeadrolesError):
     """The categories file exists, but is not what the schema says."""
 
     def __init__(self, path: object, *, why: str) -> None:
+        self.why = why
         super().__init__(
             f"The head categories in {path} cannot be read: {why}",
             hint="On the Admin page an instructor can restore an earlier version, or set the file "
@@ -204,9 +205,9 @@ class TooManyAttemptsError(HeadrolesError):
         self.wait = wait
         seconds = max(1, math.ceil(wait))
         super().__init__(
-            f"After several wrong attempts, you can try again in {seconds} "
+            f"After several wrong attempts on this server, you can try again in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            hint="An attempt before then is not looked at.",
+            hint="An attempt before then is not looked at. Keep the page open to keep your place.",
             value=wait,
         )
 
@@ -283,6 +284,17 @@ class UnknownJobError(HeadrolesError):
         super().__init__(
             f"There is no finished analysis '{job_id}'.",
             hint="Choose one from the list; only the latest analyses are kept.",
+            value=job_id,
+        )
+
+
+class JobNotEndedError(HeadrolesError):
+    """An analysis that was to be cancelled and still runs."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            "This analysis has not ended yet: the server process that runs it does not answer.",
+            hint="It ends as soon as that process looks for such wishes, or is restarted.",
             value=job_id,
         )
 

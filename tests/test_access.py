@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
 
-from headroles.admin import access
+from headroles.admin import access, waiting_line
 from headroles.admin.access import Gate, Ticket, hash_password, session_name
 from headroles.errors import (
     AccessConfigError,
@@ -290,72 +291,184 @@ def test_attempts_at_the_same_moment_do_not_race_past_the_wait(gate: Gate) -> No
 # ------------------------------------------------------------------ slowing everybody
 
 
+def flood(gate: Gate, clock: Clock, *, seconds: int, visits: int, stay: int = 0) -> int:
+    """Fresh visits that each guess once; how many guesses were looked at.
+
+    Args:
+        gate: the lock.
+        clock: its clock.
+        seconds: for how long they come.
+        visits: how many come in a second.
+        stay: seconds for which each goes on asking and guessing.
+    """
+    looked_at = 0
+    for second in range(seconds):
+        clock.now += 1
+        for age in range(min(stay, second) + 1):
+            for number in range(visits):
+                try:
+                    gate.enter("guess", session=f"{id(clock)} {second - age} {number}")
+                except WrongSecretError:
+                    looked_at += 1
+                except TooManyAttemptsError:
+                    pass
+    return looked_at
+
+
+def seconds_until_in(gate: Gate, clock: Clock, *, visits: int, most: int) -> int:
+    """How long an instructor waits whose page asks every second, while fresh visits come."""
+    for second in range(most):
+        if gate.wait("instructor") == 0:
+            gate.check(gate.enter(PASSWORD, session="instructor"))
+            return second
+        flood(gate, clock, seconds=1, visits=visits)
+    raise AssertionError("the instructor never comes in")
+
+
 def test_up_to_ten_wrong_attempts_slow_nobody_else(gate: Gate, clock: Clock) -> None:
     crowd(gate, clock, 10)
     assert gate.wait("instructor") == 0
 
 
-@pytest.mark.parametrize(("attempts", "wait"), [(11, 1), (15, 5), (20, 10), (40, 10)])
-def test_beyond_ten_everybody_waits_a_second_more_for_each(
-    gate: Gate, clock: Clock, attempts: int, wait: float
-) -> None:
-    crowd(gate, clock, attempts)
-    assert gate.wait("instructor") == wait
-
-
-def test_the_instructor_comes_in_after_ten_seconds_while_the_attack_goes_on(
-    gate: Gate, clock: Clock
-) -> None:
-    crowd(gate, clock, 40)
+def test_after_ten_wrong_attempts_all_wait_in_one_line(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    assert [gate.wait(visitor) for visitor in "abcd"] == [0, 2, 4, 6]
+    clock.now += 0.5
+    assert [gate.wait(visitor) for visitor in "dcb"] == [5.5, 3.5, 1.5]  # nobody is moved back
+    wrong(gate, session="a")
     with pytest.raises(TooManyAttemptsError) as raised:
-        gate.enter(PASSWORD, session="instructor")
-    assert raised.value.wait == 10
-    for second in range(10):  # strangers keep the gate busy meanwhile
+        gate.enter("guess", session="a")
+    assert raised.value.wait == 7.5  # behind the others
+    clock.now += 1.5
+    wrong(gate, session="b")
+
+
+@pytest.mark.parametrize(("visits", "stay"), [(1, 0), (10, 30), (120, 0), (500, 0), (20, 15)])
+def test_however_many_visits_there_are_a_look_is_taken_every_two_seconds(
+    gate: Gate, clock: Clock, visits: int, stay: int
+) -> None:
+    looked_at = flood(gate, clock, seconds=60, visits=visits, stay=stay)
+    assert looked_at <= 10 + 60 / 2 + 1
+
+
+@pytest.mark.parametrize("visits", [1, 10, 120])
+def test_the_instructor_comes_in_soon_while_visits_come_and_go(
+    gate: Gate, clock: Clock, visits: int
+) -> None:
+    """None of them asks again, so each is gone after ten seconds."""
+    flood(gate, clock, seconds=30, visits=visits)
+    assert seconds_until_in(gate, clock, visits=visits, most=100) <= 15
+
+
+def test_of_visits_that_stay_each_one_before_costs_two_seconds(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    strangers = [f"stays {number}" for number in range(100)]
+    for stranger in strangers:
+        gate.wait(stranger)
+    first = gate.wait("instructor")
+    assert first <= 200
+    waited, waits = 0, [first]
+    while waits[-1] > 0:
         clock.now += 1
-        with pytest.raises(TooManyAttemptsError):
-            gate.enter("guess", session=f"another {second}")
+        waited += 1
+        for stranger in strangers:  # each guesses as soon as it may, and comes again
+            with pytest.raises((WrongSecretError, TooManyAttemptsError)):
+                gate.enter("guess", session=stranger)
+        waits.append(gate.wait("instructor"))
+    assert waited <= 201
+    assert waits == sorted(waits, reverse=True), "a wait never grows"
     gate.enter(PASSWORD, session="instructor")
 
 
-def test_fresh_sessions_do_not_help_an_attacker(gate: Gate, clock: Clock) -> None:
-    """Each of them waits before its very first guess."""
-    crowd(gate, clock, 20)
-    looked_at = 0
-    for number in range(500):
-        try:
-            gate.enter("guess", session=f"fresh {number}")
-        except WrongSecretError:
-            looked_at += 1
-        except TooManyAttemptsError:
-            pass
-    assert looked_at == 0
+def test_a_turn_waits_for_a_slow_typist_and_holds_up_nobody(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    assert gate.wait("slow") == 0
+    assert gate.wait("next") == 2
+    clock.now += 2
+    assert gate.wait("next") == 0
+    clock.now += 100
+    gate.enter(PASSWORD, session="slow")
+    clock.now += 30
+    assert gate.wait("third") == 0
+    assert gate.wait("next") > 0  # its turn is over
 
 
-def test_a_session_does_not_guess_on_after_its_first_wait(gate: Gate, clock: Clock) -> None:
-    crowd(gate, clock, 20)
-    clock.now += gate.wait("patient")
-    wrong(gate, session="patient")
-    assert gate.wait("patient") == 10
+def test_turns_cannot_be_collected(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    for _ in range(600):
+        clock.now += 1
+        for number in range(40):
+            gate.wait(f"collector {number}")
+    assert len(gate._line._turns) <= 120 / 2 + 1
+
+
+def test_a_full_line_is_said_and_a_free_place_is_taken(gate: Gate, clock: Clock) -> None:
+    crowd(gate, clock, 10)
+    for number in range(waiting_line.PLACES + 50):
+        gate.wait(f"{number}")
+    assert gate.wait("instructor") == waiting_line.PLACES * waiting_line.LOOK_SECONDS
+    clock.now += 11  # nobody has asked again
+    assert gate.wait("instructor") == 0
 
 
 def test_an_attack_that_stopped_is_over_after_five_minutes(gate: Gate, clock: Clock) -> None:
     crowd(gate, clock, 40)
+    assert [gate.wait(visitor) for visitor in "ab"] != [0, 0]
     clock.now += 300.5
-    assert gate.wait("instructor") == 0
+    assert [gate.wait(visitor) for visitor in "cdef"] == [0] * 4
+
+
+def test_attempts_of_many_at_the_same_moment_are_looked_at_one_at_a_time_and_few(clock) -> None:
+    """Five hundred threads with a hash that costs something: none waits for more than ten."""
+    gate, at_once, most = Gate(QUICK_HASH, clock=clock), 0, 0
+
+    def slow(secret: str) -> bool:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)
+        at_once -= 1
+        return False
+
+    gate._is_right = slow
+    began = time.monotonic()
+
+    def guess(number: int) -> str:
+        try:
+            gate.enter("guess", session=f"{number}")
+        except (WrongSecretError, TooManyAttemptsError) as error:
+            return type(error).__name__
+        return "entered"
+
+    with ThreadPoolExecutor(100) as pool:
+        seen = Counter(pool.map(guess, range(500)))
+    assert most == 1
+    assert seen["WrongSecretError"] <= 11  # ten, and the first of the line
+    assert seen["TooManyAttemptsError"] >= 489
+    assert time.monotonic() - began < 20
+
+
+def test_a_look_at_a_password_does_not_stop_other_threads() -> None:
+    gate = Gate(hash_password(PASSWORD))
+    thread = threading.Thread(target=wrong, args=(gate,))
+    thread.start()
+    ticks = 0
+    while thread.is_alive():
+        ticks += 1
+        time.sleep(0.001)
+    assert ticks > 3  # with the interpreter locked, there would be one
 
 
 def test_a_hundred_thousand_sessions_leave_little_behind(clock: Clock) -> None:
     gate = Gate(clock=clock, announce=lambda line: None)  # a token is compared faster than a hash
     for number in range(100_000):
-        try:
+        clock.now += 0.002
+        with pytest.raises((WrongSecretError, TooManyAttemptsError)):
             gate.enter("guess", session=f"{number}" * 20)
-        except TooManyAttemptsError:
-            clock.now += 1
-        except WrongSecretError:
-            pass
     kept = {name: len(value) for name, value in vars(gate).items() if hasattr(value, "__len__")}
     assert max(kept.values()) <= 1_000
-    assert len(gate._attempts) == 1_000  # they were noted, and the oldest forgotten
+    assert len(gate._line._line) <= waiting_line.PLACES
+    assert len(gate._line._turns) <= 61
 
 
 def test_many_sign_ins_leave_little_behind(gate: Gate) -> None:

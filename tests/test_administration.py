@@ -77,6 +77,7 @@ ARGUMENTS = {
     "cancel": ("1",),
     "discard": ("1",),
     "jobs": (),
+    "unreadable_jobs": (),
     "watch": ("1",),
     "candidate": ("1",),
     "write": (entry("demo"),),

@@ -87,6 +87,8 @@ def make(tmp_path, source):
 
     yield jobs
     for one in made:
+        for job in one.all():
+            one.cancel(job.id)
         one.close()
 
 
@@ -265,29 +267,40 @@ def test_a_result_can_be_discarded_and_a_running_job_cannot(make, tmp_path):
         jobs.discard(running.id)
 
 
-def test_a_done_job_outlives_the_server_and_an_open_one_is_lost(make, tmp_path):
+def plant(tmp_path: Path, job: Job, **changes: object) -> Job:
+    """A record that another server left, with a whole candidate."""
+    left_behind = job.changed(id=f"20260101T000000-{changes['state']}", **changes)
+    place = tmp_path / "jobs" / left_behind.id
+    place.mkdir()
+    (place / "job.json").write_text(left_behind.model_dump_json())
+    (place / "candidate.json").write_text(categories.to_json({"good": entry("good")}))
+    return left_behind
+
+
+def test_a_done_job_outlives_the_server_and_a_running_one_is_lost(make, tmp_path):
     first = make()
     done = run(first, "good")
+    first.close()
     gone = Owner(pid=os.getpid(), started=1.0)  # this number, another process long ago
-    for state in ("running", "queued"):
-        job = done.model_copy(
-            update={"id": f"20260101T000000-{state}", "state": state, "owner": gone}
-        )
-        place = tmp_path / "jobs" / job.id
-        place.mkdir()
-        (place / "job.json").write_text(job.model_dump_json())
-        (place / "candidate.json").write_text(categories.to_json({"good": entry("good")}))
+    running = plant(tmp_path, done, state="running", owner=gone)
     told = []
     second = make(on_end=told.append)
     assert second.candidate(done.id) == entry("good")
-    lost = [job for job in second.all() if job.state == "lost"]
-    assert len(lost) == 2
-    assert sorted(job.id for job in told) == sorted(job.id for job in lost)
-    assert all("server restarted" in job.message for job in lost)
-    for job in lost:  # even a whole candidate is not taken for a result
-        assert left(tmp_path, job) == {"job.json"}
-        with pytest.raises(UnknownJobError):
-            second.candidate(job.id)
+    (lost,) = [job for job in second.all() if job.state == "lost"]
+    assert [job.id for job in told] == [lost.id] == [running.id]
+    assert "server restarted" in lost.message
+    assert left(tmp_path, lost) == {"job.json"}  # even a whole candidate is no result
+    with pytest.raises(UnknownJobError):
+        second.candidate(lost.id)
+
+
+def test_a_job_that_waited_when_the_server_ended_is_run_by_the_next_one(make, tmp_path):
+    first = make()
+    done = run(first, "good")
+    first.close()
+    request = JobRequest(model="nothing")  # it writes no result, and finds an old one
+    waiting = plant(tmp_path, done, state="queued", request=request)
+    assert ended(make(), waiting).state == "failed"
 
 
 def test_an_open_job_of_a_living_server_is_left_alone(make):
@@ -339,7 +352,7 @@ def view(progress: Progress, **changes: object) -> JobView:
 
     started = datetime.now(UTC) - timedelta(seconds=10)
     job = Job(
-        id="1",
+        id="20260101T000000-0001",
         request=JobRequest(model="demo"),
         who="s",
         owner=Owner(pid=1, started=1.0),
@@ -405,7 +418,7 @@ class TestTheRealAnalysis:
         jobs = Jobs(tmp_path / "jobs")
         job = jobs.submit(JobRequest(model="demo", sequences=2000), who="s")
         wait_for(lambda: jobs.watch(job.id).progress.done > 0)
-        child = psutil.Process(jobs._child[1].pid)
+        child = psutil.Process(jobs._runner.child.pid)
         jobs.cancel(job.id)
         assert not child.is_running()
         assert jobs.watch(job.id).job.state == "cancelled"
@@ -420,7 +433,7 @@ class TestTheRealAnalysis:
             "jobs = Jobs(Path(sys.argv[1]))\n"
             "job = jobs.submit(JobRequest(model='demo', sequences=2000), who='s')\n"
             "while not jobs.watch(job.id).progress.done: time.sleep(0.05)\n"
-            "print(jobs._child[1].pid, flush=True)\n"
+            "print(jobs._runner.child.pid, flush=True)\n"
             "time.sleep(600)\n"
         )
         process = subprocess.Popen(

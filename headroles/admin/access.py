@@ -5,10 +5,13 @@ Without one, a random token is written to the server's log, as Jupyter does; it 
 next one follows at once. Either gives a *ticket*, which every protected action checks again.
 
 Wrong attempts are slowed in two ways. A session waits 1, 2, 4 ... 60 seconds after its second,
-third, fourth ... wrong attempt. And when more than ten attempts were wrong within five minutes,
-whoever made them, every session waits before each attempt, a second for each wrong one over ten, at
-most ten: fresh sessions do not help an attacker, and an instructor is never held up for longer than
-that. Nothing here sleeps: an early attempt is refused unseen, and :meth:`Gate.wait` says how long.
+third, fourth ... wrong attempt. And after ten wrong ones within five minutes, whoever made them,
+all sessions wait in one line (:mod:`headroles.admin.waiting_line`): the server looks at one secret
+every two seconds, so fresh sessions do not help an attacker, and an instructor who waits gets a
+turn, two seconds for each one before in the line. Nothing here sleeps: an early attempt is refused
+unseen, and :meth:`Gate.wait` says how long. Secrets are looked at one at a time.
+
+Several server processes count each for itself.
 
 >>> gate = Gate(announce=lambda line: None)
 >>> gate.needs
@@ -33,6 +36,7 @@ from typing import Literal
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from headroles.admin.waiting_line import WaitingLine
 from headroles.errors import (
     AccessConfigError,
     NotSignedInError,
@@ -54,9 +58,11 @@ LONGEST_WAIT = 60.0
 WINDOW = 300.0
 """Seconds for which a wrong attempt counts, a session's own ones since its last."""
 CROWD = 10
-"""Wrong attempts of all sessions in the window from which on everybody waits."""
-LONGEST_CROWD_WAIT = 10
-"""Seconds that a session without wrong attempts waits at most."""
+"""Wrong attempts of all sessions in the window after which there is a line."""
+AT_THE_DOOR = 10
+"""Attempts that wait together for the one that is looked at; another one is refused."""
+DOOR_SECONDS = 5.0
+"""How long one that was refused for this should wait: for ten looks of a third of a second each."""
 
 _KEPT = 1_000
 """Sessions and tickets that are remembered; beyond that, the oldest is forgotten."""
@@ -113,7 +119,9 @@ class Gate:
         self._state = threading.Lock()
         self._tickets: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
-        self._wrong: deque[float] = deque(maxlen=CROWD + LONGEST_CROWD_WAIT)  # more says no more
+        self._wrong: deque[float] = deque(maxlen=CROWD)  # more says no more
+        self._line = WaitingLine()
+        self._door = threading.BoundedSemaphore(AT_THE_DOOR)
         self._token = ""
         self.needs = "token" if self._hash is None else "password"
         if self._hash is None:
@@ -130,11 +138,24 @@ class Gate:
             TooManyAttemptsError: if it came too early (``.wait`` seconds); it was not looked at.
             WrongSecretError: if it is wrong; the next attempt may have to wait.
         """
+        wait = self.wait(session)
+        if wait > 0:
+            raise TooManyAttemptsError(wait)
+        if not self._door.acquire(blocking=False):
+            raise TooManyAttemptsError(DOOR_SECONDS)
+        try:
+            return self._enter(secret, session)
+        finally:
+            self._door.release()
+
+    def _enter(self, secret: str, session: str) -> Ticket:
         name = session_name(session)
         with self._entering:
-            wait = self.wait(session)
+            wait = self.wait(session)  # others may have been looked at meanwhile
             if wait > 0:
                 raise TooManyAttemptsError(wait)
+            with self._state:
+                self._line.use(_digest(session).hex())
             if len(secret) > LONGEST_SECRET or not self._is_right(secret):
                 count = self._note_wrong(session)
                 self._log.warning("wrong %s from %s, attempt %d", self.needs, name, count)
@@ -171,17 +192,15 @@ class Gate:
     def wait(self, session: str) -> float:
         """Seconds until this session's next attempt is taken; 0 when it is taken now.
 
-        While everybody waits, a session's time runs from its first question, so a page that asks
-        when it is drawn has most of the wait behind it when the password is typed.
+        While there is a line, a session joins it with its first question, so a page that asks when
+        it is drawn has most of the wait behind it when the password is typed. It should go on
+        asking, about every second: who is not heard of loses the place.
         """
         key, now = _digest(session).hex(), self._clock()
         with self._state:
-            known = self._attempts.get(key)
-            crowd = self._crowd_wait(now)
-            if known is None and crowd > 0:
-                known = self._attempts[key] = _Attempts(opens=now + crowd)
-                _forget_oldest(self._attempts)
-            return max(0.0, known.opens - now) if known else 0.0
+            own = self._attempts[key].opens - now if key in self._attempts else 0.0
+            line = self._line.wait(key, now=now) if self._is_crowded(now) else 0.0
+            return max(0.0, own, line)
 
     def _note_wrong(self, session: str) -> int:
         """Count a wrong attempt and set the time of the next; how many the session has made."""
@@ -192,16 +211,15 @@ class Gate:
             if now - attempts.last_wrong > WINDOW:
                 attempts.wrong = 0
             attempts.wrong, attempts.last_wrong = attempts.wrong + 1, now
-            own = own_wait(attempts.wrong)
-            attempts.opens = now + max(own, self._crowd_wait(now))
+            attempts.opens = now + own_wait(attempts.wrong)
             self._attempts[key] = attempts
             _forget_oldest(self._attempts)
             return attempts.wrong
 
-    def _crowd_wait(self, now: float) -> float:
+    def _is_crowded(self, now: float) -> bool:
         while self._wrong and now - self._wrong[0] > WINDOW:
             self._wrong.popleft()
-        return float(max(0, len(self._wrong) - CROWD))
+        return len(self._wrong) == CROWD
 
     def _is_right(self, secret: str) -> bool:
         if self._hash is None:

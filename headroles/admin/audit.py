@@ -16,17 +16,12 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from headroles import disk
+from headroles.admin.fields import Count, Moment, Seconds, Text
 from headroles.errors import HeadrolesError
 from headroles.store import replace_file, writing
 
@@ -36,8 +31,8 @@ KEPT_ROWS = 4_000
 """So many of the newest stay then."""
 LOCK_SECONDS = 5
 """How long a row waits for another one to be written."""
-LONGEST_TEXT = 500
-"""Characters of one field; the rest is cut off, so that the file stays small."""
+LARGEST_LIST = 64 << 20
+"""Bytes; as many rows as are kept take less, whatever they hold."""
 
 _log = logging.getLogger("headroles.admin.audit")
 
@@ -57,16 +52,6 @@ Action = Literal[
 during an analysis; ``set_aside``: a broken file was moved out of the way."""
 
 
-def _tidy(text: object) -> object:
-    """A lone surrogate is no Unicode text, and a long text is cut."""
-    if not isinstance(text, str):
-        return text
-    return text.encode("utf-8", "replace").decode("utf-8")[:LONGEST_TEXT]
-
-
-Text = Annotated[str, BeforeValidator(_tidy)]
-
-
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 
@@ -76,7 +61,7 @@ class AuditRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
-    when: AwareDatetime = Field(default_factory=_now)
+    when: Moment = Field(default_factory=_now)
     """The moment, in UTC."""
     who: Text
     """The short public name of the session."""
@@ -85,10 +70,10 @@ class AuditRow(BaseModel):
     """The catalogue key or Hub id."""
     revision: Text = ""
     """What pins the model's weights."""
-    seed: int | None = None
-    sequences: int | None = None
+    seed: Count | None = None
+    sequences: Count | None = None
     """Random repeated sequences asked for."""
-    seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    seconds: Seconds | None = None
     outcome: Text = ""
 
 
@@ -130,14 +115,14 @@ def read(path: Path, *, limit: int = 200) -> AuditList:
 
 def _parsed(line: bytes) -> AuditRow | None:
     try:
-        return AuditRow.model_validate_json(line)
+        return AuditRow.model_validate_json(line, strict=True)
     except ValidationError:
         return None
 
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        content = path.read_bytes()
+        content, _ = disk.read(path, most=LARGEST_LIST)
     except FileNotFoundError:
         return []
     return [line for line in content.split(b"\n") if line.strip()]
@@ -159,6 +144,8 @@ def _end_of(path: Path) -> _End:
 
 
 def _add_line(path: Path, line: bytes) -> None:
+    if path.exists() and not path.is_file():  # opening a pipe would block
+        raise OSError("it is no file")
     end = _end_of(path) if path.exists() else _End(0, is_torn=False)
     try:
         with path.open("ab", buffering=0) as file:

@@ -6,29 +6,39 @@ The records are plain data; :mod:`headroles.admin.jobs` keeps them, on the disk 
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import psutil
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from headroles.admin.fields import Count, Moment, Seconds, Text
+
+JOB_ID = re.compile(r"\d{8}T\d{6,12}-[a-z0-9]{1,16}")
+"""A job's id, which is its folder's name."""
+SECONDS_TO_BE_TAKEN = 10
+"""A job that is next and still waits after so many is waiting for a process that may run it."""
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class JobRequest(_Record):
     """What an instructor asks for."""
 
-    model: str = Field(min_length=1)
-    sequences: int = Field(default=64, ge=2)
-    seed: int = Field(default=0, ge=0)
-    thresholds: dict[str, float] = {}
-    cap: int = Field(default=8, ge=1)
+    model: str = Field(min_length=1, max_length=200)
+    sequences: int = Field(default=64, ge=2, le=1_000_000)
+    seed: Count = 0
+    thresholds: dict[Text, float] = Field(default={}, max_length=100)
+    cap: int = Field(default=8, ge=1, le=100_000)
     extended: bool = True
     """Whether the extended roles are measured too."""
     causal: bool = True
@@ -36,43 +46,36 @@ class JobRequest(_Record):
 
 
 class Owner(_Record):
-    """The server process that a job belongs to; the start time tells apart a reused number."""
+    """A server process; the start time tells apart a reused number."""
 
-    pid: int
-    started: float
+    pid: int = Field(gt=0, le=2**31)
+    started: Seconds
 
     @classmethod
     def this_process(cls) -> Owner:
         """The process that runs this."""
         return cls(pid=os.getpid(), started=psutil.Process().create_time())
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether that very process still runs."""
-        try:
-            return psutil.Process(self.pid).create_time() == self.started
-        except psutil.Error:
-            return False
-
 
 class Job(_Record):
     """One analysis, from the queue to its end."""
 
-    id: str
+    id: str = Field(pattern=f"^{JOB_ID.pattern}$")
     """Sorts by the time of asking."""
     request: JobRequest
-    who: str
+    who: Text
     """The session that asked."""
     owner: Owner
+    """The process that runs it, or ran it last; of one that waits, the process that was asked."""
     state: State = "queued"
-    queued_at: datetime
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    expected_seconds: float | None = None
+    queued_at: Moment
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
+    expected_seconds: Seconds | None = None
     """The estimate made beforehand."""
-    message: str = Field("", validation_alias=AliasChoices("message", "problem"))
+    message: Text = Field("", validation_alias=AliasChoices("message", "problem"))
     """Why it failed or was lost."""
-    hint: str = Field("", validation_alias=AliasChoices("hint", "mend"))
+    hint: Text = Field("", validation_alias=AliasChoices("hint", "mend"))
     """What to do about it. (Records of earlier versions say ``problem`` and ``mend``.)"""
 
     @property
@@ -85,23 +88,60 @@ class Job(_Record):
         """How long it ran, or has run so far."""
         if self.started_at is None:
             return 0.0
-        return ((self.ended_at or datetime.now(UTC)) - self.started_at).total_seconds()
+        so_far = (self.ended_at or datetime.now(UTC)) - self.started_at
+        return max(so_far.total_seconds(), 0.0)  # the clock may have been set back
+
+    def changed(self, **changes: object) -> Job:
+        """The same job with other fields, checked like a new one."""
+        return Job.model_validate({**self.model_dump(), **changes})
 
 
 @dataclass(frozen=True)
 class Progress:
     """The latest progress of a running child."""
 
-    phase: str = "starting"
+    phase: Text = "starting"
     """In words, e.g. ``scoring repeats``."""
-    done: int = 0
+    done: Count = 0
     """Sequences scored."""
-    total: int = 0
+    total: Count = 0
     """Sequences in all; 0 while that is not known."""
-    at: float = 0.0
-    """``time.monotonic`` of this event."""
-    first: tuple[float, int] | None = None
+    at: Seconds = 0.0
+    """``time.monotonic`` of this event: one clock for all processes of a machine."""
+    first: tuple[Seconds, Count] | None = None
     """``at`` and ``done`` of the first event that counted sequences: the pace runs from there."""
+
+
+PROGRESS: TypeAdapter[Progress] = TypeAdapter(Progress)
+"""Reads and writes the file of a running job's progress."""
+
+
+class ProgressEvent(BaseModel):
+    """A child's line that says how far it is."""
+
+    event: Literal["progress"]
+    phase: Text
+    done: Count
+    total: Count
+
+
+class ErrorEvent(BaseModel):
+    """A child's line that says why it fails."""
+
+    event: Literal["error"]
+    message: Text = Field(min_length=1)
+    hint: Text = ""
+
+
+_EVENT = TypeAdapter(Annotated[ProgressEvent | ErrorEvent, Field(discriminator="event")])
+
+
+def event_in(line: bytes) -> ProgressEvent | ErrorEvent | None:
+    """What a line of a child's output says; None for anything that is no event."""
+    try:
+        return _EVENT.validate_json(line, strict=True)
+    except ValidationError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -114,6 +154,12 @@ class JobView:
     """Jobs before it in the queue; 0 for the one that runs and for ended ones."""
     log: tuple[str, ...]
     """The last lines of its log."""
+
+    @property
+    def waits_for_a_process(self) -> bool:
+        """Whether it is next, and no server process that may run it has taken it up."""
+        age = (datetime.now(UTC) - self.job.queued_at).total_seconds()
+        return self.job.state == "queued" and not self.place and age > SECONDS_TO_BE_TAKEN
 
     @property
     def fraction(self) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import signal
+from pathlib import Path
 
 import psutil
 
@@ -43,3 +46,18 @@ def give_way(pid: int, *, niceness: int) -> None:
         psutil.Process(pid).nice(niceness)
     except (psutil.Error, OSError, ValueError):  # it ended already, or this system has no niceness
         _log.debug("the priority of %s could not be lowered", pid)
+
+
+def stop_group(pid: int) -> None:
+    """Kill what is left of the process group that a process led; it may be gone itself."""
+    if hasattr(os, "killpg"):  # Windows has no groups
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def stop_started_with(path: Path) -> None:
+    """End the Python processes that have a path, or an option with it, on their command line."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or [""]
+        if "python" in words[0] and any(word in (str(path), f"--out={path}") for word in words):
+            stop_tree(process.pid)

@@ -11,6 +11,10 @@ time, and leaves a line in the audit list.
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +28,13 @@ from headroles.admin.jobs import Jobs, analysis_command
 from headroles.errors import WrongSecretError
 from headroles.models import ModelFacts, inspect_model, memory
 from headroles.store import ModelEntry, categories
+
+REFUSED_ROWS, REFUSED_WINDOW = 10, 300.0
+"""Rows of refused attempts in so many seconds, after which not each gets a row of its own."""
+REFUSED_PAUSE = 60.0
+"""Seconds between two rows from then on."""
+
+_log = logging.getLogger(__name__)
 
 
 def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estimate:
@@ -51,6 +62,7 @@ class AdminService:
         gate: who may enter.
         folder: the data folder; jobs and the audit list live in it.
         command: the command line of an analysis.
+        may_run: False where another server process runs the analyses of this folder.
     """
 
     def __init__(
@@ -59,11 +71,15 @@ class AdminService:
         *,
         folder: Path,
         command: Callable[[JobRequest, Path], list[str]] = analysis_command,
+        may_run: bool = True,
     ) -> None:
         self.gate = gate
         self.categories = folder / "head_categories.json"
         self._audit_file = folder / "audit.jsonl"
-        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command)
+        self._noting = threading.Lock()
+        self._refused: deque[float] = deque(maxlen=REFUSED_ROWS + 1)
+        self._unnoted, self._noted_refused = 0, float("-inf")
+        self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command, may_run=may_run)
 
     def sign_in(self, secret: str, *, session: str) -> Ticket:
         """Open the page for a session.
@@ -73,8 +89,8 @@ class AdminService:
         """
         try:
             ticket = self.gate.enter(secret, session=session)
-        except WrongSecretError as error:  # not every early one: a flood would push out the list
-            self._note(session_name(session), "refused", outcome=error.message)
+        except WrongSecretError as error:
+            self._note_refused(session_name(session), error.message)
             raise
         self._note(session_name(session), "signed_in")
         return ticket
@@ -123,6 +139,7 @@ class AdminService:
         Raises:
             NotSignedInError: without a valid ticket.
             UnknownJobError: if there is no such job.
+            JobNotEndedError: if the server process that runs it does not answer.
         """
         self.gate.check(ticket)
         self._jobs.cancel(job_id)
@@ -146,6 +163,15 @@ class AdminService:
         self.gate.check(ticket)
         return self._jobs.all()
 
+    def unreadable_jobs(self, ticket: Ticket | None) -> list[str]:
+        """The ids of jobs whose records cannot be read; they are left alone.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+        """
+        self.gate.check(ticket)
+        return self._jobs.unreadable()
+
     def watch(self, ticket: Ticket | None, job_id: str) -> JobView:
         """A job with its progress and the tail of its log.
 
@@ -162,6 +188,7 @@ class AdminService:
         Raises:
             NotSignedInError: without a valid ticket.
             UnknownJobError: if there is no such job, or it is not done.
+            HeadrolesError: if its file was damaged or removed since.
         """
         self.gate.check(ticket)
         return self._jobs.candidate(job_id)
@@ -230,7 +257,7 @@ class AdminService:
         return audit.read(self._audit_file)
 
     def close(self) -> None:
-        """Cancel every open analysis; for tests and for a server that shuts down."""
+        """End the analysis that runs here; for tests and for a server that shuts down."""
         self._jobs.close()
 
     def _job_ended(self, job: Job) -> None:
@@ -244,11 +271,26 @@ class AdminService:
             outcome=job.message or ("candidate ready" if is_done else ""),
         )
 
+    def _note_refused(self, who: str, message: str) -> None:
+        """A flood must not push everything else out of the list, so its rows stand for many."""
+        now = time.monotonic()
+        with self._noting:
+            self._refused.append(now)
+            times = [when for when in self._refused if now - when < REFUSED_WINDOW]
+            self._unnoted += 1
+            if len(times) > REFUSED_ROWS and now - self._noted_refused < REFUSED_PAUSE:
+                return
+            many, self._unnoted, self._noted_refused = self._unnoted, 0, now
+        self._note(who, "refused", outcome=message if many == 1 else f"{message} ({many} attempts)")
+
     def _note_job(self, job: Job, action: str, *, who: str, **more: object) -> None:
         request = job.request
         settings = {"model": request.model, "seed": request.seed, "sequences": request.sequences}
         self._note(who, action, **settings, **more)
 
     def _note(self, who: str, action: str, **more: object) -> None:
+        if categories.folder_is_gone(self.categories):
+            _log.warning("the data folder is gone; not in the audit list: %s %s", who, action)
+            return
         row = audit.AuditRow(when=datetime.now(UTC), who=who, action=action, **more)
         audit.append(row, self._audit_file)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from headroles import paths
+from headroles import disk, paths
 from headroles.errors import KnownHeadsError
 from headroles.types import Head
 
@@ -57,7 +57,7 @@ def _read() -> dict[str, list[KnownHead]]:
 
 def _parsed(path: Path) -> dict[str, list[KnownHead]]:
     try:
-        models = json.loads(path.read_text(encoding="utf-8"))
+        models = json.loads(disk.read(path)[0])
         return {
             model: [
                 KnownHead(Head.parse(label), role, entry["basis"], entry["source"])
@@ -68,7 +68,7 @@ def _parsed(path: Path) -> dict[str, list[KnownHead]]:
             for model, roles in models.items()
             if isinstance(roles, dict)
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KnownHeadsError(
             f"The named heads in {path} cannot be read: {error}.",
             hint="Write them as data/known_heads.json is: model, role, and a list of heads with "

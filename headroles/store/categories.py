@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from headroles import paths
+from headroles import disk, paths
 from headroles.errors import (
     CategoriesBrokenError,
     CategoriesMissingError,
@@ -47,6 +48,7 @@ __all__ = [
     "entry_digest",
     "fault",
     "file_digest",
+    "folder_is_gone",
     "good_entry",
     "read_all",
     "read_entry",
@@ -111,15 +113,37 @@ def read_all(path: Path | None = None) -> dict[str, ModelEntry]:
 def _look(path: Path) -> files.Content | None:
     """The file as it is now, or None where there is none."""
     try:
-        return files.read(path)
+        content = files.read(path)
     except OSError as error:
         raise CategoriesBrokenError(path, why=f"{error.strerror}.") from error
+    if content is None and folder_is_gone(path):
+        raise CategoriesBrokenError(path, why="the data folder is gone.")
+    return content
+
+
+def folder_is_gone(path: Path) -> bool:
+    """Whether a data folder that this process has read from is no longer there.
+
+    A disk that comes back would be hidden behind a new folder, so nobody should make one meanwhile.
+    """
+    return path in _last_good and not path.parent.is_dir()
+
+
+def _parsed(raw: bytes, path: Path) -> dict[str, ModelEntry]:
+    """Kept by content: dates, sizes and inodes may all return within a tick of the clock."""
+    parsed = _entries_or_fault(raw, path)
+    if isinstance(parsed, str):
+        raise CategoriesBrokenError(path, why=parsed)
+    return parsed
 
 
 @lru_cache(maxsize=HISTORY + 6)
-def _parsed(raw: bytes, path: Path) -> dict[str, ModelEntry]:
-    """Kept by content: dates, sizes and inodes may all return within a tick of the clock."""
-    return validate(raw, path)
+def _entries_or_fault(raw: bytes, path: Path) -> dict[str, ModelEntry] | str:
+    """The entries, or what is wrong with them: a damaged file is not parsed for every click."""
+    try:
+        return validate(raw, path)
+    except CategoriesBrokenError as error:
+        return error.why
 
 
 def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
@@ -220,6 +244,14 @@ def good_entry(model_name: str, path: Path | None = None) -> tuple[ModelEntry, G
 # ------------------------------------------------------------------ writing
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    if folder_is_gone(path):
+        raise CategoriesBrokenError(path, why="the data folder is gone.")
+    with files.writing(path, wait=LOCK_SECONDS):
+        yield
+
+
 def write_entry(
     entry: ModelEntry, path: Path | None = None, *, expecting: str | None = None
 ) -> None:
@@ -238,7 +270,7 @@ def write_entry(
         DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
     """
     path = path or paths.CATEGORIES
-    with files.writing(path, wait=LOCK_SECONDS):
+    with _writing(path):
         entries = read_all(path)
         if expecting is not None and digest(entries.get(entry.model_name)) != expecting:
             raise StaleWriteError(f"'{entry.model_name}'")
@@ -267,7 +299,7 @@ def restore(
         DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
     """
     path = path or paths.CATEGORIES
-    with files.writing(path, wait=LOCK_SECONDS):
+    with _writing(path):
         if expecting is not None and file_digest(path) != expecting:
             raise StaleWriteError("the file")
         older, raw = _version_content(name, path)
@@ -285,7 +317,7 @@ def set_aside(path: Path | None = None) -> None:
         DiskError, FileBusyError: if the disk or another writer is in the way; nothing changes.
     """
     path = path or paths.CATEGORIES
-    with files.writing(path, wait=LOCK_SECONDS):
+    with _writing(path):
         if fault(path):
             store_versions.move_in(path)
             _prune(path)
@@ -296,6 +328,8 @@ def _put(path: Path, raw: bytes) -> None:
     store_versions.sweep(path)
     if files.bytes_of(path) == raw:  # a version equal to its successor would only push others out
         return
+    if len(raw) > disk.LARGEST:
+        raise CategoriesBrokenError(path, why="it would be too large to be read again.")
     store_versions.keep(path)
     files.replace_file(path, raw)
     _prune(path)

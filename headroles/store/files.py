@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from headroles import disk
 from headroles.errors import DiskError, FileBusyError
 
 
@@ -37,26 +38,29 @@ def read(path: Path) -> Content | None:
     """A file as it is now, or None where there is none.
 
     Raises:
-        OSError: if there is one, and it cannot be read.
+        OSError: if there is one, and it cannot be read; see :func:`headroles.disk.read`.
     """
     try:
-        with path.open("rb") as file:  # bytes and date of one file, though another replace it
-            return Content(file.read(), _date(os.fstat(file.fileno())))
+        raw, status = disk.read(path)
     except FileNotFoundError:
         return None
+    return Content(raw, _date(status))
 
 
 def bytes_of(path: Path) -> bytes | None:
     """A file's bytes, or None where they cannot be had."""
     try:
-        return path.read_bytes()
+        return disk.read(path)[0]
     except OSError:
         return None
 
 
 def date_of(path: Path) -> datetime:
     """UTC: when the file was written; it need not be readable."""
-    return _date(path.stat())
+    try:
+        return _date(path.stat())
+    except OSError:  # a link that leads nowhere
+        return _date(path.lstat())
 
 
 def _date(stat: os.stat_result) -> datetime:

@@ -13,15 +13,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from headroles import paths
+from headroles import disk, paths
 from headroles.store import files
 
 _UNSEEN = 1e-10
+_MOST = 2**53
+"""Of one token; above it, a float is no whole number any more."""
+
+
+class _Stored(BaseModel):
+    """The file, which may be anybody's."""
+
+    source: str
+    counts: dict[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0, le=_MOST)]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +66,16 @@ def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
     name = f"token_frequencies/{model.replace('/', '--')}.json"
     own = paths.DATA / name
     path = own if own.is_file() else paths.ROOT / "data" / name  # what ships with the code
+    counts = torch.zeros(vocab_size, dtype=torch.float64)
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        counts = torch.zeros(vocab_size, dtype=torch.float64)
-        for token, number in stored["counts"].items():
-            counts[int(token)] = number
-        source = str(stored["source"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        stored = _Stored.model_validate_json(disk.read(path)[0])
+        for token, number in stored.counts.items():
+            counts[token] = number
+    except (OSError, ValueError, IndexError):
         return TokenFrequencies(torch.full((vocab_size,), 1 / vocab_size), "", 0)
     total = int(counts.sum())
     probabilities = counts / max(total, 1) + _UNSEEN
-    return TokenFrequencies((probabilities / probabilities.sum()).float(), source, total)
+    return TokenFrequencies((probabilities / probabilities.sum()).float(), stored.source, total)
 
 
 def write_frequencies(model: str, counts: Mapping[int, int], *, source: str) -> str:

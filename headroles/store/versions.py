@@ -57,8 +57,11 @@ def keep(path: Path) -> None:
     """
     try:
         live = files.read(path)
-    except OSError:  # it cannot be copied, but it can have a second name
-        os.link(path, _new(path, files.date_of(path)))
+    except OSError:
+        if not path.is_file():  # a pipe, a device or a folder: out of the way
+            move_in(path)
+        else:  # it cannot be copied, but it can have a second name
+            os.link(path, _new(path, files.date_of(path)))
         return
     versions = kept(path)
     if live is None or (versions and files.bytes_of(folder(path) / versions[0][0]) == live.raw):

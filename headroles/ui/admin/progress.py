@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.formatting import duration
+from headroles.formatting import duration, listing
 from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
@@ -30,6 +30,15 @@ def draw(desk: AdminSession) -> None:
     """Draw every analysis; while one is open, its part is drawn anew every second."""
     st.subheader("Analyses", anchor=False)
     jobs = desk.office.jobs(desk.ticket)
+    unreadable = desk.office.unreadable_jobs(desk.ticket)
+    if unreadable:
+        names = plain(listing(unreadable[:SHOWN]))
+        st.warning(
+            f"{count(len(unreadable), 'record')} of an analysis cannot be read and "
+            f"{'is' if len(unreadable) == 1 else 'are'} left out, among them: {names}. "
+            "They lie in the folder `jobs` of the data folder.",
+            icon=":material/warning:",
+        )
     if not jobs:
         st.info(
             "Nothing has been analysed on this server yet. Choose a model above and press Start; "
@@ -71,12 +80,18 @@ def _open(desk: AdminSession, view: JobView) -> None:
             "Cancel",
             key=f"admin-cancel_{job.id}",
             icon=":material/stop_circle:",
-            help="Ends it within two seconds and leaves nothing behind.",
+            help="Ends it within three seconds and leaves nothing behind.",
             on_click=run_action,
             args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
     if job.state == "queued":
-        st.caption(f"Waiting: {count(view.place, 'other')} ahead of it.")
+        if view.waits_for_a_process:
+            st.caption(
+                "Waiting for a server process that runs analyses; none has taken it up yet. Where "
+                "`HEADROLES_RUN_ANALYSES` is 0, a process only asks."
+            )
+        else:
+            st.caption(f"Waiting: {count(view.place, 'other')} ahead of it.")
         return
     st.progress(view.fraction, text=plain(job_words.progress(view)))
     st.caption(job_words.clock(view))

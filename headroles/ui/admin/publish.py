@@ -133,10 +133,7 @@ def downloads(desk: AdminSession, entry: ModelEntry) -> None:
 
 def live_file(desk: AdminSession) -> None:
     """The button that downloads the live file, as it lies on the disk."""
-    try:
-        content = desk.office.categories.read_bytes()
-    except OSError:
-        content = b""
+    content = store.files.bytes_of(desk.office.categories) or b""
     st.download_button(
         "The live file",
         content,

@@ -7,12 +7,15 @@ make a second one, with a second queue and a second lock, while an analysis runs
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit import runtime
 
 from headroles import admin, paths
 from headroles.errors import HeadrolesError
@@ -20,9 +23,15 @@ from headroles.errors import HeadrolesError
 if TYPE_CHECKING:
     from headroles.admin import AdminService, Gate
 
+RUN_ANALYSES = "HEADROLES_RUN_ANALYSES"
+"""The environment variable that is 0 for a process that only asks for analyses."""
+LOOK_SECONDS = 10.0
+"""Between two looks for analyses that wait, while nobody has opened the page here."""
+
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
 _offices: dict[Path, AdminService] = {}
+_watching: list[threading.Thread] = []
 
 
 def gate() -> Gate:
@@ -32,16 +41,43 @@ def gate() -> Gate:
         HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
     """
     key = (_folder(), _password_hash())
-    with _making:
-        if key not in _gates:
-            _gates[key] = admin.Gate(key[1])
-        return _gates[key]
+    if key not in _gates:  # without the lock: a service may be in the making, which takes seconds
+        with _making:
+            if key not in _gates:
+                _gates[key] = admin.Gate(key[1])
+    return _gates[key]
 
 
 def print_sign_in_token() -> None:
-    """Write the token, where there is one, into the server's log when the first page is opened."""
+    """Write the token, where there is one, into the server's log when the first page is opened.
+
+    From then on, this process also takes up analyses that were asked for in another one.
+    """
     with contextlib.suppress(HeadrolesError):  # the instructor's page shows it; students go on
         gate()
+    if not _watching and _may_run() and runtime.exists():  # a page under test has no server
+        _watching.append(threading.Thread(target=_watch_for_analyses, daemon=True))
+        _watching[-1].start()
+
+
+def _watch_for_analyses() -> None:
+    """Wait for a job; who runs jobs needs libraries that a student's first page does without."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        folder = _folder()
+        with _making:
+            locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
+            if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
+                with contextlib.suppress(HeadrolesError, OSError):  # the page will say why
+                    _make(folder, locks[-1])
+
+
+def _may_run() -> bool:
+    return os.environ.get(RUN_ANALYSES, "1").strip() != "0"
+
+
+def _make(folder: Path, lock: Gate) -> None:
+    _offices[folder] = admin.AdminService(lock, folder=folder, may_run=_may_run())
 
 
 def admin_service() -> admin.AdminService:
@@ -56,7 +92,7 @@ def admin_service() -> admin.AdminService:
     with _making:
         folder = _folder()
         if folder not in _offices:
-            _offices[folder] = admin.AdminService(lock, folder=folder)
+            _make(folder, lock)
         _offices[folder].gate = lock  # a new one after the password was changed
         return _offices[folder]
 

@@ -66,5 +66,6 @@ def _count_down(office: AdminService, session: str) -> None:
         st.rerun()
     seconds = math.ceil(wait)
     elements.html(
-        f'<p class="hr-asleep" role="status">The next attempt is taken in <b>{seconds} s</b>.</p>'
+        f'<p class="hr-asleep" role="status">The next attempt is taken in <b>{seconds} s</b>. '
+        "Keep this page open: it keeps your place.</p>"
     )

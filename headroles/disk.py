@@ -1,0 +1,54 @@
+"""Reading a file that somebody else may have replaced by something that is no file.
+
+A pipe blocks whoever opens it and a device never ends, so only regular files up to a size are read.
+
+>>> read(Path("data/head_categories.json"))[0][:1]  # doctest: +SKIP
+b'{'
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 32 << 20
+"""Bytes of the largest file that is read; a categories file holds about .1 MB per small model."""
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read(path: Path, *, most: int = LARGEST) -> tuple[bytes, os.stat_result]:
+    """A regular file's bytes, and what the system says of that very file.
+
+    Args:
+        path: the file; a link to one is followed.
+        most: bytes.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        OSError: if it is no regular file, is larger than ``most``, or cannot be read.
+    """
+    _check(os.stat(path), path, most=most)  # some devices do something when they are opened
+    handle = os.open(path, _FLAGS)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        _check(status, path, most=most)  # it may have been replaced since
+        content = file.read(most + 1)
+    if len(content) > most:  # it grew, or has no size, as the files in /proc
+        raise _too_large(path, most)
+    return content, status
+
+
+def _check(status: os.stat_result, path: Path, *, most: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "It is a pipe or a device and not a file", str(path))
+    if status.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"It is larger than {most >> 20 or 1} MB", str(path))
