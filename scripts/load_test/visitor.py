@@ -78,6 +78,8 @@ class Visitor:
         """What the proxy, or Streamlit, wants back with every request."""
         self.pages: dict[str, str] = {}
         """{the page's name in the address: its hash}"""
+        self.served_by = ""
+        """Which of several servers sent the last file, where the proxy says so."""
         self._shown: dict[tuple[int, ...], object] = {}
         self._drawn: set[tuple[int, ...]] = set()
         self._widgets: dict[str, WidgetState] = {}
@@ -95,7 +97,7 @@ class Visitor:
             VisitError: if the server refuses or does not finish in time.
         """
         began = time.monotonic()
-        index = await self._get("")
+        index = await self.get("")
         if files:
             await self._fetch([path.decode() for path in _ASSET.findall(index)])
         await self.connect()
@@ -329,16 +331,20 @@ class Visitor:
 
         async def fetch() -> None:
             for path in waiting:
-                await self._get(path)
+                await self.get(path)
 
         await asyncio.gather(*(fetch() for _ in range(AT_ONCE)))
 
-    async def _get(self, path: str) -> bytes:
-        """The body of a file, as it travels; cookies that come with it are kept."""
+    async def get(self, path: str) -> bytes:
+        """The body of a file, as it travels; cookies that come with it are kept.
+
+        Raises:
+            VisitError: if the server does not send it.
+        """
         server = urlsplit(self.address)
-        lines = [f"GET /{path} HTTP/1.0", f"Host: {server.netloc}", "Accept-Encoding: gzip"]
-        if path == "":
-            lines[-1] = "Accept: text/html"
+        lines = [f"GET /{path} HTTP/1.0", f"Host: {server.netloc}"]
+        if path.startswith("static/"):  # what is read here comes as it is
+            lines.append("Accept-Encoding: gzip")
         lines += [f"{name}: {value}" for name, value in self._cookie_header().items()]
         try:
             async with asyncio.timeout(self.timeout):
@@ -354,7 +360,9 @@ class Visitor:
             raise VisitError(f"/{path}: {status}")
         for header in headers:
             name, _, value = header.partition(":")
-            if name.lower() == "set-cookie":
+            if name.lower() == "x-served-by":
+                self.served_by = value.strip()
+            elif name.lower() == "set-cookie":
                 cookie, _, content = value.split(";")[0].strip().partition("=")
                 self.cookies[cookie] = content
         return body
