@@ -6,8 +6,6 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -17,7 +15,7 @@ from scripts.load_test import __main__ as load_test
 from scripts.load_test import servers, table
 from scripts.load_test.activities import MIXED, Question, prompt_of
 from scripts.load_test.answers import Checker
-from scripts.load_test.visitors import Class, Outcome, Report, visit
+from scripts.load_test.visitors import Class, Outcome, Report
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +29,16 @@ def checker() -> Checker:
     return Checker("demo")
 
 
-def attend(plan: Class) -> Report:
+def visited(plan: Class) -> Report:
     """The class in a process of its own, as the command has it."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(visit, plan).result()
+    with load_test.class_room() as attend:
+        return attend(plan)
 
 
 @pytest.mark.slow
 def test_ten_visitors_get_the_answers_to_their_own_prompts(running, checker):
     plan = Class(running.address, 10, "prompt", 300, think=0.5, arrive=2, prompts=2, timeout=240)
-    report = attend(plan)
+    report = visited(plan)
     assert [o.error or o.refused for o in report.outcomes if o.error or o.refused] == []
     answers = [outcome for outcome in report.outcomes if outcome.question]
     assert len(answers) == 20
@@ -51,7 +49,7 @@ def test_ten_visitors_get_the_answers_to_their_own_prompts(running, checker):
 @pytest.mark.slow
 @pytest.mark.parametrize("activity", ["prompt", *sorted({*MIXED} - {"prompt"})])
 def test_an_answer_to_another_prompt_is_noticed(running, checker, activity):
-    report = attend(
+    report = visited(
         Class(running.address, 2, activity, 300, think=0, arrive=0, prompts=1, timeout=240)
     )
     first, second = (outcome for outcome in report.outcomes if outcome.question)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,7 @@ async def _walk(running: servers.Running) -> None:
     await ACTIVITIES["prompt"].ask(visitor, question)
     assert checker.fault(question, visitor.page()) == ""
 
+    assert await asyncio.to_thread(_upload, visitor) == 204
     for _ in range(6):  # by chance alone it would be the same one time in 64
         await visitor.get("_stcore/health")
         assert visitor.served_by == home
@@ -73,6 +76,27 @@ async def _walk(running: servers.Running) -> None:
     await visitor.rerun()
     assert checker.fault(question, visitor.page()) == "", "the address restores the page"
     await visitor.close()
+
+
+def _upload(visitor: Visitor) -> int:
+    """The status of a file sent to the visit; a server that does not know it refuses."""
+    mark = "end-of-part"
+    body = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="a.txt"; filename="a.txt"\r\n\r\n'
+        f"one two\r\n--{mark}--\r\n"
+    )
+    request = urllib.request.Request(
+        f"{visitor.address}/_stcore/upload_file/{visitor.session}/{uuid.uuid4()}",
+        data=body.encode(),
+        method="PUT",
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={mark}",
+            "Cookie": "; ".join(f"{name}={value}" for name, value in visitor.cookies.items()),
+            "X-Xsrftoken": visitor.cookies["_streamlit_xsrf"],
+        },
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status
 
 
 def _hosts(running: servers.Running) -> list[str]:

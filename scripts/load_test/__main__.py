@@ -7,16 +7,17 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from scripts.load_test import servers, table
 from scripts.load_test.activities import ACTIVITIES
 from scripts.load_test.answers import Checker
-from scripts.load_test.visitors import Class, Outcome, visit
+from scripts.load_test.visitors import Class, Outcome, Report, visit
 
 SIZES = (1, 10, 50, 150)
 """Visitors of the usual run."""
@@ -103,16 +104,12 @@ def measure(
         running = stack.enter_context(servers.running(folder, servers=count))
         if analysis:
             stack.enter_context(servers.analysis(folder, plan.model))
-        # The visitors' own processor time must not be taken from this process, nor the reverse.
-        pool = stack.enter_context(
-            ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        )
-        pool.submit(os.getpid).result()  # started before anything is measured
+        attend = stack.enter_context(class_room())
         for address in running.addresses:
             warm_up = Class(address, 1, "prompt", 30, think=0, arrive=0, prompts=1, seed=-1)
-            pool.submit(visit, warm_up).result()
+            attend(warm_up)
         with servers.Watch(running) as watch:
-            report = pool.submit(visit, plan_at(plan, running.address)).result()
+            report = attend(replace(plan, address=running.address))
     faults = [fault for outcome in report.outcomes if (fault := fault_of(checker, outcome))]
     beside = [f"{plan.long} x long work"] * bool(plan.long) + ["analysis"] * analysis
     return table.figures(
@@ -120,9 +117,15 @@ def measure(
     )
 
 
-def plan_at(plan: Class, address: str) -> Class:
-    """The same class at an address."""
-    return Class(**{**vars(plan), "address": address})
+@contextlib.contextmanager
+def class_room() -> Iterator[Callable[[Class], Report]]:
+    """Lets a class visit from a process of its own, which ends with the block.
+
+    Neither this process nor the servers share an interpreter with the visitors.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield lambda plan: pool.apply(visit, (plan,))
 
 
 def fault_of(checker: Checker, outcome: Outcome) -> str:
@@ -133,4 +136,8 @@ def fault_of(checker: Checker, outcome: Outcome) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end in either case
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

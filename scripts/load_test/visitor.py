@@ -78,6 +78,8 @@ class Visitor:
         """What the proxy, or Streamlit, wants back with every request."""
         self.pages: dict[str, str] = {}
         """{the page's name in the address: its hash}"""
+        self.session = ""
+        """The server's name for this visit."""
         self.served_by = ""
         """Which of several servers sent the last file, where the proxy says so."""
         self._shown: dict[tuple[int, ...], object] = {}
@@ -100,6 +102,8 @@ class Visitor:
         index = await self.get("")
         if files:
             await self._fetch([path.decode() for path in _ASSET.findall(index)])
+        for path in ("_stcore/health", "_stcore/host-config"):  # as the page's script does
+            await self.get(path)
         await self.connect()
         await self._rerun()
         return self._finished_at - began
@@ -271,6 +275,7 @@ class Visitor:
         elif kind == "new_session":
             self._begin(is_fragment=bool(message.metadata.run.fragment_ids))
             self._place = message.new_session.page_script_hash
+            self.session = message.new_session.initialize.session_id
         elif kind == "navigation":
             pages = message.navigation.app_pages
             self.pages = {page.url_pathname: page.page_script_hash for page in pages}
