@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 
 LANES = {"browser": "browser", "pages": "page"}
 """{folder of tests: the mark of what lies in it}"""
+REQUIRED = {"browser": "HEADROLES_REQUIRE_BROWSER", "caddy": "HEADROLES_REQUIRE_CADDY"}
+"""{mark of tests that need a program: the variable that forbids to skip them}"""
 
 # Torch warms up on its first call, so a deadline an example would fail at random.
 settings.register_profile(
@@ -59,12 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
-    """Where a browser is required (CI), a browser test that skips has failed."""
+    """Where a program is required (CI), a test that skips for want of it has failed."""
     report = yield
-    required = os.environ.get("HEADROLES_REQUIRE_BROWSER") == "1"
-    if report.skipped and required and item.get_closest_marker("browser"):
-        report.outcome = "failed"
-        report.longrepr = f"skipped though HEADROLES_REQUIRE_BROWSER is set: {call.excinfo.value}"
+    for mark, variable in REQUIRED.items():
+        if report.skipped and os.environ.get(variable) == "1" and item.get_closest_marker(mark):
+            report.outcome = "failed"
+            report.longrepr = f"skipped though {variable} is set: {call.excinfo.value}"
     return report
 
 

@@ -19,7 +19,7 @@ from headroles.roles import BASIC_ROLES
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 CARDS = sorted(ROOT.glob("data/*/README.md"))
-FOLDERS = ("headroles", "scripts", "pages", "tests", "docs", "data", ".ci", ".streamlit")
+FOLDERS = ("headroles", "scripts", "pages", "tests", "docs", "data", "deploy", ".ci", ".streamlit")
 MADE_LATER = {"data/jobs", ".streamlit/secrets.toml", "data/audit.jsonl", "data/history"}
 """Named in documents, and made by the app or an instructor."""
 SCRIPTS = {

@@ -66,9 +66,7 @@ def served(
     Raises:
         RuntimeError: with the end of the server's log, if it does not come up.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
     command += ["--browser.gatherUsageStats=false", *options]
@@ -78,18 +76,32 @@ def served(
             command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
         try:
-            if not _answers(f"{address}/_stcore/health", process):
+            if not wait_for(f"{address}/_stcore/health", process):
                 raise RuntimeError(f"the app did not start:\n{log.read_text()[-2000:]}")
             yield Served(address, process.pid)
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            stop(process)
 
 
-def _answers(address: str, process: subprocess.Popen) -> bool:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process that was started here: asked first, killed if it does not listen."""
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for(address: str, process: subprocess.Popen) -> bool:
+    """Whether the address answers while the process lives, within :data:`START_SECONDS`."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):

@@ -1,0 +1,143 @@
+"""The command line of the load test."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from scripts.load_test import servers, table
+from scripts.load_test.activities import ACTIVITIES
+from scripts.load_test.answers import Checker
+from scripts.load_test.visitors import Class, Outcome, Report, visit
+
+SIZES = (1, 10, 50, 150)
+"""Visitors of the usual run."""
+MOST_VISITORS, MOST_SERVERS, MOST_SECONDS = 400, 8, 600
+"""Bounds of what may be asked for."""
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.load_test",
+        description="A class of visitors on a server of its own, on the loopback.",
+    )
+    add = parser.add_argument
+    add("--visitors", type=_whole(MOST_VISITORS), nargs="+", default=list(SIZES),
+        help="how many at once; several numbers are run one after the other")  # fmt: skip
+    add("--activity", choices=["opening", *ACTIVITIES, "mixed"], default="prompt",
+        help="what they do; mixed is what a class does")  # fmt: skip
+    add("--think", type=float, default=20, help="seconds between two prompts of a visitor")
+    add("--arrive", type=float, default=20, help="seconds within which they come")
+    add("--seconds", type=_whole(MOST_SECONDS), default=75, help="how long they go on asking")
+    add("--timeout", type=_whole(MOST_SECONDS), default=60, help="seconds until a run has failed")
+    add("--long", type=int, default=0, help="visitors more, who do long work in the detector lab")
+    add("--analysis", action="store_true", help="an analysis of the model runs beside them")
+    add("--servers", type=_whole(MOST_SERVERS), default=1,
+        help="server processes; several stand behind Caddy, as in deploy/")  # fmt: skip
+    add("--model", default="demo", help="catalogue key of a model that is on this machine")
+    add("--seed", type=int, default=0, help="fixes the prompts")
+    add("--quick", action="store_true", help="ten visitors, a prompt every 4 s, for 15 s")
+    add("--json", action="store_true", help="print one JSON object per run instead of the table")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.visitors, options.think, options.arrive, options.seconds = [10], 4, 3, 15
+    return options
+
+
+def _whole(most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not 1 <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not from 1 to {most}")
+        return value
+
+    return number
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one class after the other, and print; 1 if an answer was wrong."""
+    options = parse_arguments(argv)
+    checker = Checker(options.model)
+    wrong = 0
+    if not options.json:
+        print(table.HEAD, flush=True)
+    for visitors in options.visitors:
+        plan = Class(
+            "", visitors, options.activity, options.seconds, options.think, options.arrive,
+            long=options.long, model=options.model, timeout=options.timeout, seed=options.seed,
+        )  # fmt: skip
+        result = measure(plan, checker, count=options.servers, analysis=options.analysis)
+        wrong += result.wrong
+        if options.json:
+            print(json.dumps(result._asdict()), flush=True)
+        else:
+            print(table.row(result), flush=True)
+            if result.first_fault:
+                print(f"  first fault: {result.first_fault}"[:300], file=sys.stderr, flush=True)
+    return int(wrong > 0)
+
+
+def measure(
+    plan: Class, checker: Checker, *, count: int = 1, analysis: bool = False
+) -> table.Figures:
+    """Start fresh servers, let a class visit them, and check every answer afterwards.
+
+    Args:
+        plan: who comes; its address is filled in.
+        checker: knows the right answers.
+        count: server processes.
+        analysis: whether an analysis runs beside them.
+    """
+    load = os.getloadavg()[0]
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = stack.enter_context(servers.running(folder, servers=count))
+        if analysis:
+            stack.enter_context(servers.analysis(folder, plan.model))
+        attend = stack.enter_context(class_room())
+        for address in running.addresses:
+            warm_up = Class(address, 1, "prompt", 30, think=0, arrive=0, prompts=1, seed=-1)
+            attend(warm_up)
+        with servers.Watch(running) as watch:
+            report = attend(replace(plan, address=running.address))
+    faults = [fault for outcome in report.outcomes if (fault := fault_of(checker, outcome))]
+    beside = [f"{plan.long} x long work"] * bool(plan.long) + ["analysis"] * analysis
+    return table.figures(
+        plan, report, faults, watch.samples, beside=" + ".join(beside), servers=count, load=load
+    )
+
+
+@contextlib.contextmanager
+def class_room() -> Iterator[Callable[[Class], Report]]:
+    """Lets a class visit from a process of its own, which ends with the block.
+
+    Neither this process nor the servers share an interpreter with the visitors.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield lambda plan: pool.apply(visit, (plan,))
+
+
+def fault_of(checker: Checker, outcome: Outcome) -> str:
+    """What is wrong with an answer; empty for a right one, and where there is none."""
+    if outcome.question is None or outcome.page is None:
+        return ""
+    return checker.fault(outcome.question, outcome.page)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end in either case
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
