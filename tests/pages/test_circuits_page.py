@@ -86,6 +86,17 @@ def test_a_key_leads_to_the_close_up_on_a_prompt_with_it() -> None:
     assert key in app.session_state[session.PROMPT]
 
 
+def test_the_numbers_of_composition_are_drawn_when_their_box_is_open() -> None:
+    app = open_page()
+    columns = [list(table.value.columns) for table in app.dataframe]
+    assert not any("earlier head" in names for names in columns)
+    app.session_state["circuits-composition_numbers"] = True
+    app.run()
+    (table,) = [t.value for t in app.dataframe if "earlier head" in t.value.columns]
+    assert (table["score"].diff().dropna() <= 0).all()  # strongest first
+    assert 0 < table["score"].iloc[0] <= 1
+
+
 def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
     app = open_page()
     app.selectbox(key=state.KIND).set_value("V").run()

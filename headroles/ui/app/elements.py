@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,17 @@ def chart(
     """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
     clickable = {"on_select": on_select} if on_select else {}
     st.vega_lite_chart(spec=drawing.for_page(), key=key, alt=alt_text, width=width, **clickable)
+
+
+@contextlib.contextmanager
+def opened(label: str, *, key: str) -> Iterator[bool]:
+    """A box that is closed at first; the block is told whether it is open, and else draws nothing.
+
+    For what takes more than a moment to make; the rest stands in a plain ``st.expander``.
+    """
+    box = st.expander(label, key=key, on_change="rerun")
+    with box:
+        yield bool(box.open)
 
 
 def bar_legend() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, circuits, view
-from headroles.ui.app import caches, elements, long_work
+from headroles.ui.app import caches, elements, keeper, long_work
 from headroles.ui.app.part import part
 from headroles.ui.circuits import state
 
@@ -57,7 +57,8 @@ def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None
         doing="Comparing heads across layers",
     )
     if result is not None:
-        _draw_result(shape, result, subtract=subtract)
+        pairs = _ranked(source, kind, norm, result)
+        _draw_result(shape, result, pairs, subtract=subtract)
 
 
 def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
@@ -74,9 +75,22 @@ def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
     return long_work.Plan([partial(scores, later) for later in range(1, layers)], finish)
 
 
-def _draw_result(shape: tuple[int, int], result: Composition, *, subtract: bool) -> None:
+@keeper.keep
+def _ranked(
+    source: str, kind: str, norm: str, _result: Composition
+) -> list[tuple[str, str, float]]:
+    """The pairs, kept: a model of 270 heads has 35,000 of them."""
+    return ranked(_result)
+
+
+def _draw_result(
+    shape: tuple[int, int],
+    result: Composition,
+    pairs: list[tuple[str, str, float]],
+    *,
+    subtract: bool,
+) -> None:
     """The map with its sentence, and its table twin."""
-    pairs = ranked(result)
     shown = _in_view(shape, pairs)
     if not shown:
         return
@@ -99,16 +113,17 @@ def _draw_result(shape: tuple[int, int], result: Composition, *, subtract: bool)
         key="circuits-composition",
         alt_text=sentence,
     )
-    with st.expander("The numbers"):
-        st.dataframe(
-            view.tables.pairs(pairs, result),
-            hide_index=True,
-            height=320,
-            column_config={
-                name: st.column_config.NumberColumn(format="%.3f")
-                for name in ("score", "above random")
-            },
-        )
+    with elements.opened("The numbers", key="circuits-composition_numbers") as is_open:
+        if is_open:
+            st.dataframe(
+                view.tables.pairs(pairs, result),
+                hide_index=True,
+                height=320,
+                column_config={
+                    name: st.column_config.NumberColumn(format="%.3f")
+                    for name in ("score", "above random")
+                },
+            )
     st.caption(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
         "norms; Elhage et al. 2021)? It shows what a head *can* read, not that it does so on a "

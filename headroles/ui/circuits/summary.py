@@ -120,8 +120,9 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         f"{sentence} {how} A fuller shade is higher; scores run from {float(offsets.min()):.2f} to "
         f"{float(offsets.max()):.2f} over distances."
     )
-    with st.expander("The numbers"):
-        st.dataframe(view.tables.offset_means(table), hide_index=True, height=240)
+    with elements.opened("The numbers", key="circuits-position_numbers") as is_open:
+        if is_open:
+            st.dataframe(view.tables.offset_means(table), hide_index=True, height=240)
 
 
 def all_heads(
