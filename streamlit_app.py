@@ -47,7 +47,7 @@ model_picker.draw()
 if destination := session.pop_navigation():
     address.lead(destination)
 link_warnings.draw()
-with turns.page():
+with turns.page(may_be_full=place != session.ADMIN):
     session.enter()
     page.run()
 address.write(place)

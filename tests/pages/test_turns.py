@@ -93,6 +93,14 @@ def test_a_new_visitor_waits_in_the_room_and_then_comes_in(planted, monkeypatch)
     assert app.title[0].value == "Your Prompt"
 
 
+def test_an_instructor_need_not_wait_in_the_room(planted, monkeypatch):
+    monkeypatch.setattr(turns, "room", Room(lambda: True))
+    app = open_app()
+    assert says(app, "headroles is full")
+    app.switch_page("pages/admin.py").run()
+    assert app.title[0].value == "Admin"
+
+
 def test_the_room_keeps_the_order_and_forgets_who_left():
     full, now = True, [0.0]
     room = Room(lambda: full, clock=lambda: now[0])

@@ -80,11 +80,16 @@ room = Room(lambda: line.expected_wait > FULL)
 
 
 @contextlib.contextmanager
-def page() -> Iterator[None]:
-    """A page's turn; what is drawn in the block waits for it."""
+def page(*, may_be_full: bool = True) -> Iterator[None]:
+    """A page's turn; what is drawn in the block waits for it.
+
+    Args:
+        may_be_full: whether new visitors wait in the room when there is too much; not those who
+            have to see to it.
+    """
     key.begin()
     place = st.empty()  # in every run, so that what follows keeps its position
-    if not st.session_state[IS_IN]:
+    if may_be_full and not st.session_state[IS_IN]:
         _come_in(place)
     with line.place(SHORT, on_wait=lambda before: _say(place, before)):
         place.empty()
