@@ -4,7 +4,19 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["access", "audit", "estimate", "job_records", "jobs", "processes", "service"],
+    submodules=[
+        "access",
+        "audit",
+        "estimate",
+        "fields",
+        "job_folder",
+        "job_records",
+        "jobs",
+        "processes",
+        "runner",
+        "service",
+        "waiting_line",
+    ],
     submod_attrs={
         "access": ["Gate", "LONGEST_SECRET", "Ticket", "hash_password"],
         "audit": ["AuditRow"],

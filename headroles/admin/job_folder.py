@@ -63,8 +63,12 @@ class JobFolder:
         return {job_id: job for job_id, job in read.items() if job}
 
     def unreadable(self) -> list[str]:
-        """The ids of the records that are not as they should be."""
-        return [job_id for job_id in self._names() if self.job(job_id) is None]
+        """The ids of the records that are not as they should be; one that is not there is none."""
+        return [
+            job_id
+            for job_id in self._names()
+            if self.job(job_id) is None and os.path.lexists(self.place(job_id) / "job.json")
+        ]
 
     def _names(self) -> list[str]:
         names: set[str] = set(self._unsaved)

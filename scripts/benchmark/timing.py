@@ -224,7 +224,7 @@ def prompt_during_analysis(repeats: int) -> Measured:
         get_active_head_summary(capture.capture(loaded, CAT_AND_DOG * 4), "demo")
 
     with gpt2_small() as folder, tempfile.TemporaryDirectory() as name:
-        jobs = admin.Jobs(Path(name))
+        jobs = admin.Jobs(Path(name) / "jobs")
         job = jobs.submit(admin.JobRequest(model=str(folder), sequences=20_000), who="benchmark")
         try:
             while not jobs.watch(job.id).progress.done:

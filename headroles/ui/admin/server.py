@@ -61,15 +61,19 @@ def print_sign_in_token() -> None:
 
 
 def _watch_for_analyses() -> None:
-    """Wait for a job; who runs jobs needs libraries that a student's first page does without."""
     while True:
         time.sleep(LOOK_SECONDS)
-        folder = _folder()
-        with _making:
-            locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
-            if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
-                with contextlib.suppress(HeadrolesError, OSError):  # the page will say why
-                    _make(folder, locks[-1])
+        with contextlib.suppress(HeadrolesError, OSError):  # the instructor's page says why
+            take_up_analyses()
+
+
+def take_up_analyses() -> None:
+    """Make the service where there are jobs; without any, nobody needs the libraries it brings."""
+    folder = _folder()
+    with _making:
+        locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
+        if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
+            _make(folder, locks[-1])
 
 
 def _may_run() -> bool:
