@@ -8,7 +8,15 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.admin import server
-from headroles.ui.app import address, housekeeping, link_warnings, model_picker, session, turns
+from headroles.ui.app import (
+    address,
+    housekeeping,
+    link_warnings,
+    model_picker,
+    page_settings,
+    session,
+    turns,
+)
 from headroles.ui.circuits import link as circuits
 from headroles.ui.detector_lab import link as detector_lab
 from headroles.ui.head_closeup import link as head_closeup
@@ -25,7 +33,7 @@ LINKS = {
     "pages/circuits.py": circuits.ROWS,
 }
 
-st.set_page_config(page_title="headroles", layout="wide")
+page_settings.draw()
 page = st.navigation(
     [
         st.Page(
@@ -51,7 +59,6 @@ with turns.page(may_be_full=place != session.ADMIN):
     session.enter()
     page.run()
 address.write(place)
-# Not needed for the first paint, and slow to import what it takes (numpy, argon2).
-st.set_page_config(page_icon=str(model_picker.ICON))
+# After the first paint, for which nothing of it is needed.
 server.print_sign_in_token()
 housekeeping.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import time
@@ -15,6 +16,7 @@ from scripts.load_test import __main__ as load_test
 from scripts.load_test import servers, table
 from scripts.load_test.activities import MIXED, Question, prompt_of
 from scripts.load_test.answers import Checker
+from scripts.load_test.visitor import Visitor
 from scripts.load_test.visitors import Class, Outcome, Report
 
 
@@ -58,6 +60,28 @@ def test_an_answer_to_another_prompt_is_noticed(running, checker, activity):
     assert load_test.fault_of(checker, second) == ""
     swapped = first._replace(page=second.page)
     assert load_test.fault_of(checker, swapped) != ""
+
+
+@pytest.mark.slow
+def test_a_control_of_one_part_redraws_that_part_alone(running):
+    """The search box of the head map: the table is another one, the maps are not sent again."""
+
+    async def search() -> tuple[dict, set, Visitor]:
+        visitor = Visitor(running.address, query="")
+        await visitor.open(files=False)
+        await visitor.turn_to("head_map")
+        before = dict(visitor._shown)
+        await visitor.change("head_map-search", string_value="L1H1")
+        changed = {place for place in before if visitor._shown.get(place) is not before[place]}
+        await visitor.close()
+        return before, changed, visitor
+
+    before, changed, visitor = asyncio.run(search())
+    kinds = {before[place].WhichOneof("type") for place in changed}
+    assert "dataframe" in kinds
+    assert "vega_lite_chart" not in kinds
+    assert len(visitor.page().charts) >= 5
+    assert any("1 of 32 heads" in text for text in visitor.page().texts)
 
 
 def test_prompts_differ_between_visitors():

@@ -84,6 +84,7 @@ class Visitor:
         """Which of several servers sent the last file, where the proxy says so."""
         self._shown: dict[tuple[int, ...], object] = {}
         self._drawn: set[tuple[int, ...]] = set()
+        self._fragments: dict[str, str] = {}
         self._widgets: dict[str, WidgetState] = {}
         self._messages: dict[str, tuple[ForwardMsg, int]] = {}
         self._timers: dict[str, asyncio.Task] = {}
@@ -167,9 +168,7 @@ class Visitor:
             VisitError: if there is none.
         """
         for element in self._shown.values():
-            kind = element.WhichOneof("type")
-            name = getattr(getattr(element, kind), "id", "") if kind else ""
-            if isinstance(name, str) and name.endswith(f"-{key}"):
+            if (name := _widget_id(element)).endswith(f"-{key}"):
                 return name
         raise VisitError(f"the page has no widget '{key}'")
 
@@ -190,6 +189,15 @@ class Visitor:
             VisitError: if there is no such button, or the server does not finish in time.
         """
         return await self._rerun(WidgetState(id=self.widget(key), trigger_value=True))
+
+    async def change(self, key: str, **value: object) -> float:
+        """Set a widget and let the page, or the part of it that the widget is in, run; seconds.
+
+        Raises:
+            VisitError: if there is no such widget, or the server does not finish in time.
+        """
+        self.fill(key, **value)
+        return await self._rerun(fragment=self._fragments.get(self.widget(key), ""))
 
     async def rerun(self) -> float:
         """Run the page with what is filled in; seconds.
@@ -215,24 +223,26 @@ class Visitor:
         """Whether that page is shown."""
         return self._place == self.pages.get(page)
 
-    async def _rerun(self, *pressed: WidgetState) -> float:
+    async def _rerun(self, *pressed: WidgetState, fragment: str = "") -> float:
         began = time.monotonic()
         self._finished.clear()
         try:
             async with asyncio.timeout(self.timeout):
-                await self._send([*self._widgets.values(), *pressed])
+                await self._send([*self._widgets.values(), *pressed], fragment=fragment)
                 await self._settle()
         except TimeoutError:
             raise VisitError(f"not finished after {self.timeout:.0f} s") from None
         return self._finished_at - began
 
-    async def _send(self, widgets: list[WidgetState], *, fragment: str = "") -> None:
+    async def _send(
+        self, widgets: list[WidgetState], *, fragment: str = "", by_timer: bool = False
+    ) -> None:
         message = BackMsg()
         request = message.rerun_script
         request.query_string, request.page_script_hash = self.query, self._place
         request.widget_states.widgets.extend(widgets)
         request.cached_message_hashes.extend(self._messages)
-        request.fragment_id, request.is_auto_rerun = fragment, bool(fragment)
+        request.fragment_id, request.is_auto_rerun = fragment, by_timer
         request.context_info.url = f"{self.address}/"
         request.context_info.timezone, request.context_info.locale = "UTC", "en"
         try:
@@ -295,6 +305,8 @@ class Visitor:
         if kind in ("new_element", "add_block"):
             self._shown[place] = getattr(delta, kind)
             self._drawn.add(place)
+            if name := _widget_id(self._shown[place]):
+                self._fragments[name] = delta.fragment_id
 
     def _begin(self, *, is_fragment: bool) -> None:
         self._runs += 1
@@ -321,7 +333,8 @@ class Visitor:
             with contextlib.suppress(VisitError):
                 while True:
                     await asyncio.sleep(interval)
-                    await self._send(list(self._widgets.values()), fragment=fragment)
+                    widgets = list(self._widgets.values())
+                    await self._send(widgets, fragment=fragment, by_timer=True)
 
         self._stop_timers(fragment)
         self._timers[fragment] = asyncio.create_task(repeat())
@@ -375,3 +388,10 @@ class Visitor:
     def _cookie_header(self) -> dict[str, str]:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return {"Cookie": cookies} if cookies else {}
+
+
+def _widget_id(element: object) -> str:
+    """The id of an element or a block; empty where it has none."""
+    kind = element.WhichOneof("type")
+    name = getattr(getattr(element, kind), "id", "") if kind else ""
+    return name if isinstance(name, str) else ""

@@ -42,7 +42,7 @@ LIBRARIES = {"cachetools", "humanize", "lazy_loader"}
 """Beyond Streamlit; each takes a millisecond."""
 
 OWN = {
-    "errors", "formatting", "limits", "models.catalogue", "paths", "roles.cells",
+    "disk", "errors", "formatting", "limits", "models.catalogue", "paths", "roles.cells",
     "roles.known_heads", "roles.registry", "roles.role", "texts.examples", "texts.tokenization",
     "types", "view.causal", "view.detection", "view.extended_roles", "view.head_maps",
     "view.head_records", "view.html", "view.role_cards", "view.two_prompts", "view.two_texts",

@@ -11,7 +11,7 @@ from headroles.errors import CategoriesBrokenError
 from headroles.formatting import listing
 from headroles.roles import ROLES, named_heads
 from headroles.ui.admin import publish, review_diff, review_role, state
-from headroles.ui.app import elements, extended_maps
+from headroles.ui.app import caches, elements, extended_maps
 from headroles.view import candidate as view_candidate
 from headroles.view import jobs
 from headroles.view import summary_rows as extended_rows
@@ -29,6 +29,7 @@ BASES = {"pattern": "by their pattern", "function": "by their effect on the outp
 
 def draw(desk: AdminSession) -> None:
     """Draw the chosen analysis from its headline to its details."""
+    caches.import_libraries()
     job = _choose(desk)
     if job is None:
         return

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import capture, limits, models, paths, store, verdicts
+from headroles import capture, charts, limits, models, paths, store, verdicts, view
 from headroles.errors import CategoriesBrokenError
 from headroles.types import PromptRun
 from headroles.ui.app import keeper, turns
@@ -138,19 +138,24 @@ def _cached_run(model: str, prompt: str) -> _Kept:
 
 
 _importing = threading.Lock()
+_imported: list[object] = []
 
 
 def import_libraries() -> None:
-    """Import transformers, one session at a time.
+    """Import what answers are made with and drawn by, one session at a time.
 
-    Its package replaces itself while it is imported, so a second thread that looks up a name in
-    it at that moment gets an ImportError.
+    A library that is being imported by one thread is half there for the others: transformers
+    replaces itself meanwhile, and Altair asks whatever there is of pandas for its types. So nothing
+    of them is used before all of them are imported.
     """
-    if "headroles.models.loading" in sys.modules and not _importing.locked():
+    if _imported:
         return
     _yield_before_import()
     with turns.aside(), _importing:
-        models.loading  # noqa: B018 - the lazy package imports the module now
+        # The lazy packages import their modules now.
+        _imported.extend(
+            (models.loading, capture.attention, charts.drawing, view.tables, store.categories)
+        )
 
 
 def _yield_before_import() -> None:
@@ -205,6 +210,7 @@ def stored(model: str) -> Reference:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
     """
 
+    import_libraries()
     entry, good = store.categories.good_entry(model)
     return Reference(
         entry, verdicts.prompt.thresholds_in(entry), good.since if good.fault else None

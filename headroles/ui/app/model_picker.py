@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from headroles.formatting import size
 from headroles.models import CATALOGUE
 from headroles.ui.app import session
-
-ICON = Path(__file__).with_name("icon.svg")
-"""The page icon: an active head and a quiet one. A local file, so that no page needs a network."""
 
 
 def draw() -> None:
