@@ -137,7 +137,7 @@ def test_the_command_fails_where_an_answer_is_wrong(monkeypatch, capsys):
         return table.figures(plan, report, faults, [servers.Sample(1, 1, 1, 0.1)])
 
     monkeypatch.setattr(load_test, "measure", measure)
-    monkeypatch.setattr(load_test, "Checker", lambda model: model)
+    monkeypatch.setattr(load_test, "Checker", lambda model, **_: model)
     assert load_test.main(["--visitors", "1", "2", "--json", "--servers", "3"]) == 1
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["wrong"] for row in shown] == [0, 1]

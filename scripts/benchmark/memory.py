@@ -16,11 +16,10 @@ from pathlib import Path
 import psutil
 
 from headroles.admin import hash_password
-from headroles.models import CATALOGUE
 from headroles.paths import ROOT
 from scripts.benchmark.browser import browse
 from scripts.benchmark.measured import BUNDLED, SMALL, Figure, Measured, Subject, gpt2_small
-from scripts.benchmark.server import served
+from scripts.benchmark.server import in_place_of_the_hub, served
 
 _RESIDENT = """
 import streamlit
@@ -96,12 +95,7 @@ def app_memory(subject: Subject, key: str, aim: str, _repeats: int) -> Measured:
     """
     with tempfile.TemporaryDirectory() as name, subject.folder() as folder:
         home = Path(name)
-        entry = CATALOGUE[key]
-        if not entry.is_bundled:
-            cache = home / "hub" / f"models--{entry.source.replace('/', '--')}" / "snapshots"
-            cache.mkdir(parents=True)
-            (cache / str(entry.revision)).symlink_to(folder, target_is_directory=True)
-        seen, end = _an_hour(key, home)
+        seen, end = _an_hour(key, home, hub=in_place_of_the_hub(key, folder, home))
     together, child = max(seen["together"]), max(seen["children"])
     what = (
         f"MB of the server after ten prompts on {key} and an analysis in between / with the "
@@ -111,7 +105,7 @@ def app_memory(subject: Subject, key: str, aim: str, _repeats: int) -> Measured:
     return Measured(what, aim, [end], [together], unit="MB")
 
 
-def _an_hour(key: str, home: Path) -> tuple[dict[str, list[float]], float]:
+def _an_hour(key: str, home: Path, *, hub: dict[str, str]) -> tuple[dict[str, list[float]], float]:
     """Megabytes of a server in use whose files lie in ``home``: all of them, and at the end."""
     data = home / "data"
     data.mkdir()
@@ -119,13 +113,7 @@ def _an_hour(key: str, home: Path) -> tuple[dict[str, list[float]], float]:
     password = "only for this measurement"
     secrets = home / "secrets.toml"
     secrets.write_text(f'[admin]\npassword_hash = "{hash_password(password)}"\n')
-    environment = {
-        **os.environ,
-        "HEADROLES_DATA": str(data),
-        "HF_HOME": str(home),
-        "HF_HUB_CACHE": str(home / "hub"),
-        "HF_HUB_OFFLINE": "1",
-    }
+    environment = {**os.environ, **hub, "HEADROLES_DATA": str(data)}
     prompts = [f"Story number {n}: the cat sat on the mat. " * (3 * n + 1) for n in range(10)]
     script, option = ROOT / "streamlit_app.py", f"--secrets.files={secrets}"
     with served(script, option, environment=environment) as app, watched(app.pid) as seen:

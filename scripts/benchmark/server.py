@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from headroles.models import CATALOGUE
 from headroles.paths import ROOT
 
 CHROMIUM_FLAGS = [
@@ -81,6 +82,22 @@ def served(
             yield Served(address, process.pid)
         finally:
             stop(process)
+
+
+def in_place_of_the_hub(model: str, folder: Path, home: Path) -> dict[str, str]:
+    """The environment in which a folder counts as the downloaded files of a catalogue model.
+
+    Args:
+        model: its key.
+        folder: in Hugging Face format.
+        home: where the link is kept.
+    """
+    entry = CATALOGUE[model]
+    if not entry.is_bundled:
+        cache = home / "hub" / f"models--{entry.source.replace('/', '--')}" / "snapshots"
+        cache.mkdir(parents=True)
+        (cache / str(entry.revision)).symlink_to(folder.resolve(), target_is_directory=True)
+    return {"HF_HOME": str(home), "HF_HUB_CACHE": str(home / "hub"), "HF_HUB_OFFLINE": "1"}
 
 
 def free_port() -> int:

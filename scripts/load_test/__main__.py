@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from headroles.paths import CATEGORIES
+from scripts.benchmark.server import in_place_of_the_hub
 from scripts.load_test import servers, table
 from scripts.load_test.activities import ACTIVITIES
 from scripts.load_test.answers import Checker
@@ -44,7 +46,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--analysis", action="store_true", help="an analysis of the model runs beside them")
     add("--servers", type=_whole(MOST_SERVERS), default=1,
         help="server processes; several stand behind Caddy, as in deploy/")  # fmt: skip
-    add("--model", default="demo", help="catalogue key of a model that is on this machine")
+    add("--model", default="demo", help="catalogue key of the model")
+    add("--folder", type=Path, help="its files, where the Hub's copy is not on the machine")
+    add("--categories", type=Path, default=CATEGORIES,
+        help="the analyses that the servers know, instead of the shipped ones")  # fmt: skip
     add("--seed", type=int, default=0, help="fixes the prompts")
     add("--quick", action="store_true", help="ten visitors, a prompt every 4 s, for 15 s")
     add("--json", action="store_true", help="print one JSON object per run instead of the table")
@@ -67,7 +72,7 @@ def _whole(most: int) -> Callable[[str], int]:
 def main(argv: list[str] | None = None) -> int:
     """Run one class after the other, and print; 1 if an answer was wrong."""
     options = parse_arguments(argv)
-    checker = Checker(options.model)
+    checker = Checker(options.model, folder=options.folder, categories=options.categories)
     wrong = 0
     if not options.json:
         print(table.HEAD, flush=True)
@@ -76,7 +81,14 @@ def main(argv: list[str] | None = None) -> int:
             "", visitors, options.activity, options.seconds, options.think, options.arrive,
             long=options.long, model=options.model, timeout=options.timeout, seed=options.seed,
         )  # fmt: skip
-        result = measure(plan, checker, count=options.servers, analysis=options.analysis)
+        result = measure(
+            plan,
+            checker,
+            count=options.servers,
+            analysis=options.analysis,
+            folder=options.folder,
+            categories=options.categories,
+        )
         wrong += result.wrong
         if options.json:
             print(json.dumps(result._asdict()), flush=True)
@@ -88,7 +100,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(
-    plan: Class, checker: Checker, *, count: int = 1, analysis: bool = False
+    plan: Class,
+    checker: Checker,
+    *,
+    count: int = 1,
+    analysis: bool = False,
+    folder: Path | None = None,
+    categories: Path = CATEGORIES,
 ) -> table.Figures:
     """Start fresh servers, let a class visit them, and check every answer afterwards.
 
@@ -97,17 +115,22 @@ def measure(
         checker: knows the right answers.
         count: server processes.
         analysis: whether an analysis runs beside them.
+        folder: the model's files, in place of the Hub's copy.
+        categories: the analyses that the servers know.
     """
     load = os.getloadavg()[0]
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = stack.enter_context(servers.running(folder, servers=count))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        hub = in_place_of_the_hub(plan.model, folder, home) if folder else None
+        running = stack.enter_context(
+            servers.running(home, servers=count, categories=categories, hub=hub)
+        )
         if analysis:
-            stack.enter_context(servers.analysis(folder, plan.model))
+            stack.enter_context(servers.analysis(home, str(folder or plan.model)))
         attend = stack.enter_context(class_room())
         for address in running.addresses:
-            warm_up = Class(address, 1, "prompt", 30, think=0, arrive=0, prompts=1, seed=-1)
-            attend(warm_up)
+            first = replace(plan, address=address, visitors=1, activity="prompt", long=0, seed=-1)
+            attend(replace(first, think=0, arrive=0, prompts=1, timeout=300))
         with servers.Watch(running) as watch:
             report = attend(replace(plan, address=running.address))
     faults = [fault for outcome in report.outcomes if (fault := fault_of(checker, outcome))]

@@ -78,7 +78,7 @@ async def _long(visitor: Visitor, question: Question) -> float:
 
 
 ACTIVITIES = {
-    "prompt": Activity("", _type, "your_prompt-bars_"),
+    "prompt": Activity("", _type, 'class="hr-strip'),
     "closeup": Activity("head_closeup", _type, "hr-head"),
     "map": Activity("head_map", _on_map, "head_map-map_"),
     "detector": Activity("detector_lab", _type, "detector_lab-chart_0"),

@@ -5,14 +5,17 @@ All of it happens after the measurement, in another process than the visitors'.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 import pyarrow as pa
 import torch
 
 from headroles import ablation, capture, detector, models, roles, texts, verdicts
+from headroles.paths import CATEGORIES
 from headroles.types import Head, PromptRun
 from headroles.verdicts import PromptScores
 from scripts.load_test.activities import LONG, Question
@@ -32,10 +35,15 @@ class Checker:
 
     Args:
         model: its key in the catalogue.
+        folder: with its files, where they are not the bundled or the downloaded ones.
+        categories: the analyses that the servers know.
     """
 
-    def __init__(self, model: str) -> None:
-        self._model = models.load_model(model)
+    def __init__(
+        self, model: str, *, folder: Path | None = None, categories: Path = CATEGORIES
+    ) -> None:
+        self._model = models.load_model(str(folder or model))
+        self._is_analysed = model in json.loads(categories.read_text(encoding="utf-8"))
         self._run = lru_cache(maxsize=None)(self._run_and_score)
         self._checks = {
             "prompt": self._prompt,
@@ -64,7 +72,8 @@ class Checker:
         right = [guess.probability for guess in run.next_tokens[: len(guesses)]]
         if not guesses or not _close(sorted(guesses, reverse=True), right):
             yield f"the guesses of another prompt: {guesses}, not {right}"
-        yield from _roles(page, scores)
+        if self._is_analysed:
+            yield from _roles(page, scores)
 
     def _map(self, question: Question, page: Page) -> Iterator[str]:
         _, scores = self._run(question.prompt)

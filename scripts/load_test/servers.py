@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import psutil
 import streamlit
 
 from headroles.admin import processes
-from headroles.paths import ROOT
+from headroles.paths import CATEGORIES, ROOT
 from scripts.benchmark.server import Served, free_port, served, stop, wait_for
 
 CADDYFILE = ROOT / "deploy" / "Caddyfile"
@@ -42,30 +42,37 @@ class Running(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, servers: int = 1, options: Sequence[str] = ()) -> Iterator[Running]:
+def running(
+    folder: Path,
+    *,
+    servers: int = 1,
+    categories: Path = CATEGORIES,
+    hub: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     """So many processes of the app with one copy of the data; behind Caddy where they are several.
 
     Args:
         folder: for the data and the logs.
         servers: how many processes.
-        options: more options of Streamlit.
+        categories: the analyses that the copy begins with.
+        hub: the environment in which models are found; by default the bundled ones alone.
 
     Raises:
         RuntimeError: if one does not come up, or Caddy is needed and missing.
     """
     data = folder / "data"
     data.mkdir()
-    shutil.copy(ROOT / "data" / "head_categories.json", data)
+    shutil.copy(categories, data / CATEGORIES.name)
+    hub = {"HF_HUB_OFFLINE": "1"} if hub is None else hub
     with contextlib.ExitStack() as stack:
         started = []
         for number in range(servers):
-            environment = {**os.environ, "HEADROLES_DATA": str(data), "HF_HUB_OFFLINE": "1"}
+            environment = {**os.environ, **hub, "HEADROLES_DATA": str(data)}
             if number:
                 environment["HEADROLES_RUN_ANALYSES"] = "0"
             server = served(
                 ROOT / "streamlit_app.py",
                 "--server.fileWatcherType=none",
-                *options,
                 environment=environment,
                 log=folder / f"server{number}.log",
             )
@@ -116,7 +123,12 @@ def proxied(servers: Sequence[str], folder: Path) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def analysis(folder: Path, model: str) -> Iterator[None]:
-    """Analyse a model again and again, with the priority that the Admin page gives an analysis."""
+    """Analyse a model again and again, with the priority that the Admin page gives an analysis.
+
+    Args:
+        folder: for the result.
+        model: a catalogue key or a folder.
+    """
     over = threading.Event()
     command = [sys.executable, "-m", "scripts.analyze_heads", model, "--force"]
     command += ["--end-with-input", "--out", str(folder / "candidate.json")]

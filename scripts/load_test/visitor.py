@@ -31,6 +31,9 @@ SETTLED = 0.03
 REMEMBERED = 2
 """Whole runs of the script for which a browser remembers a large message."""
 
+SIDEBAR = 1
+"""Where the sidebar begins in the tree of elements."""
+
 _EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 _ASSET = re.compile(rb'(?:src|href)="\./(static/[^"]+)"')
 
@@ -216,8 +219,14 @@ class Visitor:
         if page not in self.pages:
             raise VisitError(f"there is no page '{page}'")
         self._place = self.pages[page]
-        self._widgets.clear()
+        self._widgets = self._sidebar()
         return await self._rerun()
+
+    def _sidebar(self) -> dict[str, WidgetState]:
+        """What is chosen beside the page, which a browser brings along to another page."""
+        parts = (part for place, part in self._shown.items() if place[0] == SIDEBAR)
+        boxes = {part.selectbox.id for part in parts if part.WhichOneof("type") == "selectbox"}
+        return {name: state for name, state in self._widgets.items() if name in boxes}
 
     def is_on(self, page: str) -> bool:
         """Whether that page is shown."""
@@ -255,7 +264,8 @@ class Visitor:
         while True:
             await self._finished.wait()
             if self._reader.done():
-                raise VisitError("the server closed the connection")
+                self._reader.result()  # raises where a message could not be read
+                raise VisitError(f"the server closed the connection ({self._socket.close_code})")
             runs = self._runs
             await asyncio.sleep(SETTLED)
             if runs == self._runs and self._finished.is_set() and not self._timers:
@@ -303,10 +313,13 @@ class Visitor:
         place, delta = tuple(path), message.delta
         kind = delta.WhichOneof("type")
         if kind in ("new_element", "add_block"):
-            self._shown[place] = getattr(delta, kind)
+            part = self._shown[place] = getattr(delta, kind)
             self._drawn.add(place)
-            if name := _widget_id(self._shown[place]):
+            if name := _widget_id(part):
                 self._fragments[name] = delta.fragment_id
+            if part.WhichOneof("type") == "selectbox" and part.selectbox.set_value:
+                box = part.selectbox  # the server chose
+                self._widgets[box.id] = WidgetState(id=box.id, string_value=box.raw_value)
 
     def _begin(self, *, is_fragment: bool) -> None:
         self._runs += 1
