@@ -131,6 +131,7 @@ def import_libraries() -> None:
     """
     _yield_before_import()
     with _importing:
+        models.memory.return_large_pieces()
         models.loading  # noqa: B018 - the lazy package imports the module now
 
 
