@@ -13,7 +13,7 @@ import sys
 from headroles.paths import ROOT
 from scripts.benchmark.measured import Figure, Measured
 
-VISITS, FIRST = 60, 20
+VISITS, FIRST = 40, 15
 """Visits in all, and those after which memory is compared with the end."""
 
 _VISITS = """
