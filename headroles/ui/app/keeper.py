@@ -28,8 +28,8 @@ from headroles import models
 SHARE, LEAST, MOST = 1 / 8, 64_000_000, 128_000_000
 """The bound on all results: this share of the memory, within these bytes.
 
-With the bundled model, the libraries and the model take 0.62 GB and what runs at the moment about
-0.1 GB, so 128 MB of results leave 0.15 GB below 1 GB for the visits themselves. The longest prompt
+With the bundled model, the libraries and the model take 0.64 GB and what runs at the moment about
+0.1 GB, so 128 MB of results leave 0.13 GB below 1 GB for the visits themselves. The longest prompt
 takes 17 MB there and 75 MB in a model of GPT-2 small's size. A container of 512 MB still keeps
 64 MB, so that a click does not run the prompt again."""
 
