@@ -47,8 +47,8 @@ class Untouched:
 
 def test_twenty_megabytes_are_refused_before_anything_reads_them(monkeypatch) -> None:
     monkeypatch.setattr(caches, "_cached_run", Untouched())
-    monkeypatch.setattr(pattern_matrix.csv, "reader", Untouched())
-    monkeypatch.setattr(roles.expression.ast, "parse", Untouched())
+    monkeypatch.setattr(pattern_matrix, "csv", Untouched())
+    monkeypatch.setattr(roles.expression, "ast", Untouched())
     for refuse in (
         lambda: encode(Untouched(), HUGE),
         lambda: caches.answer("demo", HUGE),

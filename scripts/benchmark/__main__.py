@@ -8,7 +8,7 @@ import sys
 
 from tqdm import tqdm
 
-from scripts.benchmark import browser, memory, pages, timing
+from scripts.benchmark import browser, hour, memory, pages, timing
 from scripts.benchmark.measured import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -16,6 +16,7 @@ FIGURES: dict[str, Figure] = {
     **pages.FIGURES,
     **browser.FIGURES,
     **memory.FIGURES,
+    **hour.FIGURES,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from unittest.mock import MagicMock
 
 import pytest
@@ -10,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from headroles.capture import attention
 from headroles.paths import ROOT
-from headroles.ui.app import caches, keeper
+from headroles.ui.app import caches, keeper, session
 
 
 @pytest.fixture
@@ -56,3 +58,36 @@ def test_a_fault_of_the_program_shows_no_path_and_a_way_out(
     logged = capfd.readouterr().out + caplog.text
     assert "RuntimeError" in logged
     assert "test_server.py" in logged
+
+
+PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+
+
+def test_a_visit_that_ends_gives_its_memory_back(planted) -> None:
+    """Nothing of the server holds a session's state, nor what only that session knew."""
+    ended = []
+
+    def visit_all_pages() -> None:
+        app = visit()
+        app.session_state["mine"] = own = {"only mine"}
+        for page in PAGES:
+            app.switch_page(f"pages/{page}.py").run()
+            assert not app.exception
+        ended.extend([weakref.ref(own), weakref.ref(app.session_state)])
+
+    visit_all_pages()
+    gc.collect()
+    assert [reference() for reference in ended] == [None, None]
+
+
+def test_many_prompts_stay_within_the_bound(planted, monkeypatch) -> None:
+    small = keeper.Keeper(150_000)
+    monkeypatch.setattr(keeper, "results", lambda: small)
+    app, sizes = visit(), []
+    for n in range(12):
+        app.session_state[session.PROMPT] = f"Story {n}: the cat sat on the mat. " * 2
+        app.run()
+        assert not app.exception
+        sizes.append(small.size)
+    assert 0 < max(sizes) <= 150_000
+    assert max(sizes[6:]) <= max(sizes[:6]) * 1.05  # it levels off

@@ -169,7 +169,7 @@ def test_what_is_held_twice_counts_once() -> None:
 
 @pytest.mark.parametrize(
     ("memory", "bound"),
-    [(256e6, 64e6), (512e6, 64e6), (1e9, 125e6), (2.7e9, 192e6), (24e9, 192e6)],
+    [(256e6, 64e6), (512e6, 64e6), (1e9, 125e6), (2.7e9, 128e6), (24e9, 128e6)],
 )
 def test_the_bound_is_a_share_of_the_memory(memory: float, bound: float, monkeypatch) -> None:
     monkeypatch.setattr(models, "total_memory", lambda: int(memory))

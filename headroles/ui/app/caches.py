@@ -152,6 +152,7 @@ def import_libraries() -> None:
         return
     _yield_before_import()
     with turns.aside(), _importing:
+        models.memory.return_large_pieces()
         # The lazy packages import their modules now.
         _imported.extend(
             (models.loading, capture.attention, charts.drawing, view.tables, store.categories)

@@ -26,12 +26,13 @@ import cachetools
 from headroles import models
 from headroles.ui.app import turns
 
-SHARE, LEAST, MOST = 1 / 8, 64_000_000, 192_000_000
+SHARE, LEAST, MOST = 1 / 8, 64_000_000, 128_000_000
 """The bound on all results: this share of the memory, within these bytes.
 
-A server of the bundled model takes 0.5 to 0.6 GB with its libraries and up to 0.2 GB for 150
-visitors, so 192 MB keep it under 1 GB. Its longest prompt takes 17 MB, one of GPT-2 small's size
-75 MB. A container of 512 MB still keeps 64 MB, so that a click does not run the prompt again."""
+With the bundled model, the libraries and the model take 0.64 GB and what runs at the moment about
+0.1 GB, so 128 MB of results leave 0.13 GB below 1 GB for the visits themselves. The longest prompt
+takes 17 MB there and 75 MB in a model of GPT-2 small's size. A container of 512 MB still keeps
+64 MB, so that a click does not run the prompt again."""
 
 
 class Keeper:
