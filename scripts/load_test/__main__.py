@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import multiprocessing
@@ -20,6 +21,7 @@ from scripts.load_test import servers, table
 from scripts.load_test.activities import ACTIVITIES
 from scripts.load_test.answers import Checker
 from scripts.load_test.visitors import Class, Outcome, Report, visit
+from scripts.warm_up import warm_up
 
 SIZES = (1, 10, 50, 150)
 """Visitors of the usual run."""
@@ -39,7 +41,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--activity", choices=["opening", *ACTIVITIES, "mixed"], default="prompt",
         help="what they do; mixed is what a class does")  # fmt: skip
     add("--think", type=float, default=20, help="seconds between two prompts of a visitor")
-    add("--arrive", type=float, default=20, help="seconds within which they come")
+    add("--arrive", type=float, default=30, help="seconds within which they come")
     add("--seconds", type=_whole(MOST_SECONDS), default=75, help="how long they go on asking")
     add("--timeout", type=_whole(MOST_SECONDS), default=60, help="seconds until a run has failed")
     add("--long", type=int, default=0, help="visitors more, who do long work in the detector lab")
@@ -129,6 +131,7 @@ def measure(
             stack.enter_context(servers.analysis(home, str(folder or plan.model)))
         attend = stack.enter_context(class_room())
         for address in running.addresses:
+            asyncio.run(warm_up(address))
             first = replace(plan, address=address, visitors=1, activity="prompt", long=0, seed=-1)
             attend(replace(first, think=0, arrive=0, prompts=1, timeout=300))
         with servers.Watch(running) as watch:

@@ -32,7 +32,7 @@ class Class:
     """How long they ask, from the first arrival on; the last answers may come later."""
     think: float = 20
     """Seconds between two prompts of a visitor, half as many to half as many more."""
-    arrive: float = 20
+    arrive: float = 30
     """Seconds within which they come, evenly."""
     prompts: int | None = None
     """Most prompts of a visitor; None for as many as there is time for."""

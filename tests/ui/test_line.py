@@ -200,16 +200,19 @@ def test_long_steps_in_a_page_use_a_place_for_long_work():
         long_one.leave()
 
 
-def test_the_expected_wait_grows_with_those_who_wait():
+def test_the_wait_is_that_of_the_next_with_short_work():
     now = [0.0]
     where = Line(2, clock=lambda: now[0])
-    for _ in range(200):
-        with where.place(SHORT):
-            now[0] += 2.0
-    assert where.expected_wait == 0
+    assert where.wait == 0
     working = [Worker(where), Worker(where)]
     assert all(worker.inside.wait(10) for worker in working)
-    queue = [waiting(where) for _ in range(3)]
-    assert where.expected_wait == pytest.approx(3.0, rel=0.01)  # three, two seconds, two places
-    for worker in working + queue:
+    queue = [waiting(where, LONG)]
+    now[0] = 2.0
+    queue.append(waiting(where))
+    now[0] = 5.0
+    queue.append(waiting(where))
+    now[0] = 9.0
+    assert where.wait == 7.0
+    for worker in [working[0], queue[1], queue[2], working[1], queue[0]]:
         worker.leave()
+    assert where.wait == 0

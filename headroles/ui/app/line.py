@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-SMOOTH = 0.1
-"""The weight of the newest piece of work in the average of how long one takes."""
 LOOK = 0.5
 """Seconds between two looks of somebody who waits: at who is before them, at Stop."""
 
@@ -67,7 +65,6 @@ class Line:
         self._numbers = itertools.count()
         self._waiting: list[Ticket] = []
         self._working: list[Ticket] = []
-        self._seconds = 0.0
         self._mine = threading.local()
 
     @property
@@ -81,13 +78,11 @@ class Line:
         return len(self._working) + len(self._waiting)
 
     @property
-    def expected_wait(self) -> float:
-        """Seconds that somebody with short work who came now would wait: those before them, each
-        as long as the last ones took on average.
-        """
+    def wait(self) -> float:
+        """Seconds that the first of those with short work has waited; 0 where nobody waits."""
         with self._lock:
-            short = sum(ticket.kind is SHORT for ticket in self._waiting)
-            return short * self._seconds / self._places
+            since = [ticket.since for ticket in self._waiting if ticket.kind is SHORT]
+            return self._clock() - since[0] if since else 0.0
 
     @contextlib.contextmanager
     def place(
@@ -157,7 +152,6 @@ class Line:
         with self._lock:
             has_place = ticket in self._working
             if has_place:
-                ticket.since = self._clock()
                 self._mine.ticket = ticket
             else:
                 self._waiting.remove(ticket)
@@ -176,8 +170,6 @@ class Line:
                 self._waiting.remove(held)
             elif held in self._working:
                 self._working.remove(held)
-                if held.kind is SHORT:
-                    self._seconds += (self._clock() - held.since - self._seconds) * SMOOTH
             self._let_in()
 
     def _let_in(self) -> None:

@@ -24,8 +24,8 @@ from headroles.ui.app.line import LONG, SHORT, Line
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-FULL = 10.0
-"""Seconds of expected wait from which new visitors wait in the room."""
+FULL = 5.0
+"""Where the next in the line has waited so many seconds, new visitors wait in the room."""
 AT_ONCE = 10
 """Visitors who may leave the room together."""
 BEAT = 3.0
@@ -75,7 +75,7 @@ class Room:
 
 line = Line(cores())
 """The line of this server."""
-room = Room(lambda: line.expected_wait > FULL)
+room = Room(lambda: line.wait > FULL)
 """The room before it."""
 
 
