@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts import warm_up
+from scripts.benchmark.server import free_port
 from scripts.load_test import __main__ as load_test
 from scripts.load_test import servers, table
 from scripts.load_test.activities import MIXED, Question, prompt_of
@@ -82,6 +84,15 @@ def test_a_control_of_one_part_redraws_that_part_alone(running):
     assert "vega_lite_chart" not in kinds
     assert len(visitor.page().charts) >= 5
     assert any("1 of 32 heads" in text for text in visitor.page().texts)
+
+
+@pytest.mark.slow
+def test_a_server_is_warmed_up_and_one_that_is_not_there_is_named(running, capsys):
+    assert warm_up.main([running.address]) == 0
+    assert f"{running.address} is warm" in capsys.readouterr().out
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert warm_up.main([nobody, "--patience", "0"]) == 1
+    assert nobody in capsys.readouterr().err
 
 
 def test_prompts_differ_between_visitors():

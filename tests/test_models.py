@@ -23,7 +23,14 @@ from transformers import (
 )
 
 from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
-from headroles.models import CATALOGUE, catalogue_key, load_model, model_revision, resolve_source
+from headroles.models import (
+    CATALOGUE,
+    catalogue_key,
+    load_model,
+    loading,
+    model_revision,
+    resolve_source,
+)
 from headroles.paths import BUNDLED, DEMO_MODEL
 from headroles.texts import MAX_TOKENS, encode
 from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, byte_level_tokenizer, save
@@ -315,3 +322,17 @@ def test_the_revision_follows_the_weights(copy_of_gpt2: Path, model_folders) -> 
     assert same == model_revision(str(model_folders("gpt2")))
     _drop_a_layer(copy_of_gpt2)
     assert model_revision(str(copy_of_gpt2)) != same
+
+
+def test_a_small_model_runs_on_one_core_and_others_on_their_share(monkeypatch) -> None:
+    loaded, before = load_model("demo"), torch.get_num_threads()
+    try:
+        loaded.use_cores(8)
+        assert torch.get_num_threads() == 1
+        monkeypatch.setattr(loading, "SMALL", 0)
+        monkeypatch.setattr(loading, "MOST_CORES", 3)
+        for share, used in ((0, 1), (2, 2), (8, 3)):
+            loaded.use_cores(share)
+            assert torch.get_num_threads() == used
+    finally:
+        torch.set_num_threads(before)

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 SMALL = 10_000_000
 """A model of fewer parameters than this runs on one core."""
+MOST_CORES = torch.get_num_threads()
+"""What the machine has, or the environment variable OMP_NUM_THREADS allows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,8 @@ class LoadedModel:
         core to itself, a pass of milliseconds takes a second; and an operation of a small model is
         over before a second thread has begun.
         """
-        torch.set_num_threads(1 if self._num_parameters < SMALL else max(1, count))
+        count = 1 if self._num_parameters < SMALL else max(1, min(count, MOST_CORES))
+        torch.set_num_threads(count)
 
     @cached_property
     def _num_parameters(self) -> int:
