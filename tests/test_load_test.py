@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import time
@@ -20,6 +19,7 @@ from scripts.load_test.activities import MIXED, Question, prompt_of
 from scripts.load_test.answers import Checker
 from scripts.load_test.visitor import Visitor
 from scripts.load_test.visitors import Class, Outcome, Report
+from tests.loops import apart
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_control_of_one_part_redraws_that_part_alone(running):
         await visitor.close()
         return before, changed, visitor
 
-    before, changed, visitor = asyncio.run(search())
+    before, changed, visitor = apart(search)
     kinds = {before[place].WhichOneof("type") for place in changed}
     assert "dataframe" in kinds
     assert "vega_lite_chart" not in kinds
@@ -88,10 +88,10 @@ def test_a_control_of_one_part_redraws_that_part_alone(running):
 
 @pytest.mark.slow
 def test_a_server_is_warmed_up_and_one_that_is_not_there_is_named(running, capsys):
-    assert warm_up.main([running.address]) == 0
+    assert apart(warm_up.main, [running.address]) == 0
     assert f"{running.address} is warm" in capsys.readouterr().out
     nobody = f"http://127.0.0.1:{free_port()}"
-    assert warm_up.main([nobody, "--patience", "0"]) == 1
+    assert apart(warm_up.main, [nobody, "--patience", "0"]) == 1
     assert nobody in capsys.readouterr().err
 
 

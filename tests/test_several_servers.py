@@ -18,6 +18,7 @@ from scripts.load_test import servers
 from scripts.load_test.activities import ACTIVITIES, Question
 from scripts.load_test.answers import Checker
 from scripts.load_test.visitor import VisitError, Visitor
+from tests.loops import apart
 
 DEPLOY = ROOT / "deploy"
 PORTS = ["8501", "8502"]
@@ -40,7 +41,7 @@ def running(tmp_path: Path) -> Iterator[servers.Running]:
 @pytest.mark.caddy
 @pytest.mark.slow
 def test_a_visitor_stays_on_one_server_and_gets_the_next_one_when_it_dies(running):
-    asyncio.run(_walk(running))
+    apart(_walk, running)
 
 
 async def _walk(running: servers.Running) -> None:
@@ -133,7 +134,7 @@ def test_the_proxy_sends_streamlits_files_compressed_without_asking_a_server(run
         assert small[:2] == b"\x1f\x8b", "gzip"
         assert len(small) < len(large) / 2
 
-    asyncio.run(visit())
+    apart(visit)
 
 
 def test_the_files_of_the_recipe_name_the_same_ports_and_variables():
