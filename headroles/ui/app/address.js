@@ -2,21 +2,36 @@
 // question mark. Opening a page then leaves two entries, and Back has to be pressed twice. Here
 // such a change completes the page's entry, except that another prompt gets an entry of its own:
 // Back returns to the previous prompt.
+//
+// What a page writes behind its question mark may arrive before the browser stands on that page; it
+// would spoil the entry of the page before. So it waits a moment, for a change of the path.
 if (!window.headrolesHistory) {
   window.headrolesHistory = true;
+  const MOMENT = 150; // milliseconds
   const push = window.history.pushState.bind(window.history);
   const prompts = (url) => ["prompt", "second_prompt"].map((name) => url.searchParams.get(name));
+  let waiting;
+
+  const write = (state, title, query) => {
+    const here = new URL(window.location.href);
+    const next = new URL(here.pathname + query, here);
+    const written = { ...state, written: true };
+    if (!window.history.state?.written || `${prompts(next)}` === `${prompts(here)}`) {
+      window.history.replaceState(written, title, next);
+    } else {
+      push(written, title, next);
+    }
+  };
 
   window.history.pushState = (state, title, address) => {
     const here = new URL(window.location.href);
     const next = new URL(address ?? here.href, here);
-    const written = { ...state, written: true };
     if (next.pathname !== here.pathname) {
       push(state, title, address);
-    } else if (!window.history.state?.written || `${prompts(next)}` === `${prompts(here)}`) {
-      window.history.replaceState(written, title, address);
     } else {
-      push(written, title, address);
+      clearTimeout(waiting);
+      waiting = setTimeout(() => write(state, title, next.search + next.hash), MOMENT);
     }
   };
+  window.addEventListener("popstate", () => clearTimeout(waiting));
 }
