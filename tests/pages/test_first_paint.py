@@ -114,3 +114,31 @@ def test_the_libraries_are_imported_by_one_session_at_a_time(page: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+AT_ONCE = """
+import sys, threading
+from headroles import formatting
+
+sys.setswitchinterval(1e-5)
+barrier, said = threading.Barrier(8), []
+
+def say():
+    barrier.wait()
+    said.append(formatting.size(722_000_000))
+
+threads = [threading.Thread(target=say) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(said == ["722 MB"] * 8)
+"""
+
+
+def test_the_first_visitors_may_come_at_the_same_moment() -> None:
+    """A module that loads itself when it is first used is half there for a second thread."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "True", done.stderr
