@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import lazy_loader
-
-humanize = lazy_loader.load("humanize")
+import humanize
 
 SPACES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"}
 """How white space is made visible."""

@@ -5,6 +5,7 @@ Most children are small scripts that misbehave on purpose, three are the real an
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -151,6 +152,19 @@ def test_the_log_shows_the_last_state_of_a_progress_bar(make):
     jobs = make()
     assert jobs.watch(run(jobs, "sentence").id).log == ("100%",)
     assert jobs.watch(run(jobs, "crashes").id).log == ("Traceback: something broke",)
+
+
+def test_a_disk_that_fails_while_an_ended_job_is_tidied_does_not_stop_the_next(make, monkeypatch):
+    is_dir = Path.is_dir
+
+    def fail(path: Path, **settings: object) -> bool:
+        if path.parent.parent.name == "jobs":  # in a job's folder
+            raise OSError(errno.EIO, "Input/output error")
+        return is_dir(path, **settings)
+
+    monkeypatch.setattr(Path, "is_dir", fail)
+    jobs = make()
+    assert [run(jobs, "good").state for _ in range(2)] == ["done", "done"]
 
 
 def test_one_runs_and_the_others_wait_in_order(make):

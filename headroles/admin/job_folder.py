@@ -129,10 +129,10 @@ class JobFolder:
         for left in self._files(job.id):
             if left.name in keep:
                 continue
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):  # a leftover that stays harms nobody
+            with contextlib.suppress(OSError):  # a leftover that stays harms nobody
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
                     left.unlink()
 
     def _files(self, job_id: str) -> Iterator[Path]:

@@ -77,3 +77,68 @@ def test_little_is_imported_before_the_title(others: tuple[str, ...], tmp_path) 
     own = {name.partition(".")[2] for name in modules if name.startswith("headroles.")}
     faces = {place.parent.name for place in (ROOT / "headroles").glob("*/__init__.py")}
     assert {name for name in own if not name.startswith("ui.")} - faces <= OWN
+
+
+TOGETHER = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+
+entry, page = sys.argv[1:]
+alone = []
+
+class Watch:
+    def find_spec(self, name, *_):
+        caches = sys.modules.get("headroles.ui.app.caches")
+        if name in ("torch", "transformers", "pyvene", "pandas", "altair"):
+            alone.extend([] if caches and caches._importing.locked() else [name])
+
+sys.meta_path.insert(0, Watch())
+app = AppTest.from_file(entry, default_timeout=120)
+app.switch_page(page).run()
+assert not app.exception, app.exception
+assert {"transformers", "altair"} <= sys.modules.keys()
+print(json.dumps(alone))
+"""
+
+
+@pytest.mark.parametrize("page", ["pages/your_prompt.py", "pages/admin.py"])
+def test_the_libraries_are_imported_by_one_session_at_a_time(page: str) -> None:
+    """Another session would be handed a library that is half there, and show an ImportError."""
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER, str(ROOT / "streamlit_app.py"), page],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+AT_ONCE = """
+import sys, threading
+from headroles import formatting
+
+sys.setswitchinterval(1e-5)
+barrier, said = threading.Barrier(8), []
+
+def say():
+    barrier.wait()
+    said.append(formatting.size(722_000_000))
+
+threads = [threading.Thread(target=say) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(said == ["722 MB"] * 8)
+"""
+
+
+def test_the_first_visitors_may_come_at_the_same_moment() -> None:
+    """A module that loads itself when it is first used is half there for a second thread."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "True", done.stderr

@@ -182,6 +182,35 @@ def test_who_waits_for_something_else_lends_the_place():
         worker.leave()
 
 
+def test_a_page_that_shows_an_error_of_what_it_waited_for_has_its_place_again():
+    where = Line(2)
+    other = Worker(where)
+    assert other.inside.wait(10)
+    with where.place(SHORT):
+        with pytest.raises(ZeroDivisionError), where.aside():
+            raise ZeroDivisionError
+        stranger = waiting(where)  # the two places are taken
+        assert not stranger.inside.is_set()
+    assert stranger.inside.wait(10)
+    for worker in (other, stranger):
+        worker.leave()
+
+
+def test_who_is_stopped_while_waiting_for_something_else_leaves_at_once():
+    where, workers = Line(2), []
+
+    def stopped() -> None:
+        with where.place(SHORT), where.aside():
+            workers.extend([Worker(where), Worker(where)])
+            assert all(worker.inside.wait(10) for worker in workers)
+            raise KeyboardInterrupt  # like Streamlit's own signals, no Exception
+
+    with pytest.raises(KeyboardInterrupt):  # while both places are taken
+        stopped()
+    for worker in workers:
+        worker.leave()
+
+
 def test_long_steps_in_a_page_use_a_place_for_long_work():
     where = Line(2)
     with where.place(SHORT):

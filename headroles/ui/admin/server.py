@@ -19,6 +19,7 @@ from streamlit import runtime
 
 from headroles import admin, paths
 from headroles.errors import HeadrolesError
+from headroles.ui.app import caches
 
 if TYPE_CHECKING:
     from headroles.admin import AdminService, Gate
@@ -70,18 +71,22 @@ def _watch_for_analyses() -> None:
 def take_up_analyses() -> None:
     """Make the service where there are jobs; without any, nobody needs the libraries it brings."""
     folder = _folder()
-    with _making:
-        locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
-        if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
-            _make(folder, locks[-1])
+    locks = [lock for (place, _), lock in list(_gates.items()) if place == folder]
+    if locks and folder not in _offices and any(folder.glob("jobs/*/job.json")):
+        _make(folder, locks[-1])
 
 
 def _may_run() -> bool:
     return os.environ.get(RUN_ANALYSES, "1").strip() != "0"
 
 
-def _make(folder: Path, lock: Gate) -> None:
-    _offices[folder] = admin.AdminService(lock, folder=folder, may_run=_may_run())
+def _make(folder: Path, lock: Gate) -> AdminService:
+    """The service of a folder, made if there is none."""
+    caches.import_libraries()  # those of a service too, and a student's page may be importing them
+    with _making:
+        if folder not in _offices:
+            _offices[folder] = admin.AdminService(lock, folder=folder, may_run=_may_run())
+        return _offices[folder]
 
 
 def admin_service() -> admin.AdminService:
@@ -91,14 +96,10 @@ def admin_service() -> admin.AdminService:
         HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
         OSError: if the records of earlier jobs are in the way.
     """
-
     lock = gate()
-    with _making:
-        folder = _folder()
-        if folder not in _offices:
-            _make(folder, lock)
-        _offices[folder].gate = lock  # a new one after the password was changed
-        return _offices[folder]
+    office = _make(_folder(), lock)
+    office.gate = lock  # a new one after the password was changed
+    return office
 
 
 def close() -> None:

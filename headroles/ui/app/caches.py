@@ -155,7 +155,7 @@ def import_libraries() -> None:
         models.memory.return_large_pieces()
         # The lazy packages import their modules now.
         _imported.extend(
-            (models.loading, capture.attention, charts.drawing, view.tables, store.categories)
+            (models.loading, capture.attention, view.tables, charts.base, store.categories)
         )
 
 

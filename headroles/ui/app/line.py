@@ -117,14 +117,22 @@ class Line:
     def aside(self) -> Iterator[None]:
         """Give this thread's place, if it has one, to others while it waits for something else.
 
-        After an error in the block the place is not taken again: the work is over.
+        The place is taken again after an error too, for a page goes on to show it; not after what
+        is no ``Exception``: then Streamlit ends the run.
         """
         held = getattr(self._mine, "ticket", None)
         if held is None:
             yield
             return
         self._leave(held)
-        yield
+        try:
+            yield
+        except Exception:
+            self._wait_again(held)
+            raise
+        self._wait_again(held)
+
+    def _wait_again(self, held: Ticket) -> None:
         self._wait(self._join(held.kind), lambda before: None, float("inf"))
 
     def _mine_is(self, kind: Kind) -> bool:

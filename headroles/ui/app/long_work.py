@@ -14,13 +14,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui.app import elements, keeper, turns
 from headroles.ui.app.keys import Keys
+from headroles.ui.app.part import alone
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 WORKS = Keys(__name__)("works")
 """{part of a page: its :class:`Work`}."""
@@ -194,16 +198,23 @@ def _busy(
                 key=f"app-stop_{part}",
             )
 
-        def wait(before: int) -> None:
-            share, words = _progress(work, doing)
-            bar.progress(share, f"{words}. {turns.before_you(before)}")
-
-        with turns.steps(wait):
-            _go_on(work, plan=plan, on_step=lambda: bar.progress(*_progress(work, doing)))
+        if alone():  # the page is drawn to its end first, however many have long work
+            _take_turn(work, plan, doing, bar)
     if not work.is_open:
         st.rerun()  # the page draws the rest, without a timer
     if show is not None and work.done:
         show(list(work.done), False)
+
+
+def _take_turn(work: Work, plan: Callable[[], Plan], doing: str, bar: DeltaGenerator) -> None:
+    """Wait for a place, and do steps for a moment; the bar tells of both."""
+
+    def wait(before: int) -> None:
+        share, words = _progress(work, doing)
+        bar.progress(share, f"{words}. {turns.before_you(before)}")
+
+    with turns.steps(wait):
+        _go_on(work, plan=plan, on_step=lambda: bar.progress(*_progress(work, doing)))
 
 
 def _progress(work: Work, doing: str) -> tuple[float, str]:

@@ -25,7 +25,7 @@ def part(draw: Callable[..., None]) -> Callable[..., None]:
     @st.fragment
     @functools.wraps(draw)
     def drawn(*args: object, **settings: object) -> None:
-        if not _alone():
+        if not alone():
             draw(*args, **settings)
             return
         if destination := session.pop_navigation():
@@ -37,7 +37,7 @@ def part(draw: Callable[..., None]) -> Callable[..., None]:
     return drawn
 
 
-def _alone() -> bool:
-    """Whether only a part of the page is run."""
+def alone() -> bool:
+    """Whether only a part of a page is run, and not the page."""
     context = get_script_run_ctx()
     return context is not None and bool(context.fragment_ids_this_run)
