@@ -95,3 +95,22 @@ def test_an_error_is_shown_with_the_way_out_and_the_next_run_tries_again() -> No
     assert not app.error
     assert texts(app) == ["shown 3 True", "result 3"]
     assert RAN == [0, 1, 2]  # the first step was not done again
+
+
+def test_a_step_that_another_session_did_is_not_done_again() -> None:
+    """Thirty who ask for the same at once are one computation, also before it is finished."""
+    from headroles.ui.app import long_work
+
+    made: list[int] = []
+
+    def plan() -> long_work.Plan:
+        return long_work.Plan([lambda n=n: made.append(n) or n for n in range(3)])
+
+    works = [long_work.Work("part", "name") for _ in range(2)]
+    for work in works:
+        long_work._go_on(work, plan=plan)
+    other = long_work.Work("part", "another name")
+    long_work._go_on(other, plan=plan)
+    assert [work.done for work in works] == [[0, 1, 2]] * 2
+    assert made == [0, 1, 2] * 2
+    assert other.done == [0, 1, 2]

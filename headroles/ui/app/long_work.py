@@ -47,6 +47,8 @@ class Plan(NamedTuple):
 class Work:
     """The work behind one part of a page, in a session."""
 
+    part: str
+    """The part of the page."""
     name: Hashable
     """What the work is about; another name means different work."""
     plan: Plan | None = None
@@ -125,7 +127,7 @@ def begun(part: str, name: Hashable) -> bool:
 def _work(part: str, name: Hashable) -> Work:
     works = st.session_state.setdefault(WORKS, {})
     if part not in works or works[part].name != name:
-        works[part] = Work(name)
+        works[part] = Work(part, name)
     return works[part]
 
 
@@ -141,7 +143,12 @@ def _go_on(
         if work.plan is None:
             work.plan = plan()
         while work.is_open and time.monotonic() < until:
-            work.done.append(work.plan.steps[len(work.done)]())
+            place = len(work.done)
+            # Many may ask for the same at once; each step of it is done for all of them.
+            step = keeper.results().make(
+                ("step", work.part, work.name, place), work.plan.steps[place]
+            )
+            work.done.append(step)
             on_step()
     except HeadrolesError as error:
         work.error = error

@@ -30,8 +30,12 @@ AT_ONCE = 10
 """Visitors who may leave the room together."""
 BEAT = 3.0
 """Seconds between two looks of somebody in the room."""
-GONE = 20.0
-"""Seconds without a look after which somebody has left the room."""
+GONE = 90.0
+"""Seconds without a look after which somebody has left the room; a browser lets the timers of a
+page in the background go off once a minute."""
+MOST_PLACES = 4
+"""More than this at once would only wait for each other: Python runs one thread at a time, and not
+all of a page is torch's."""
 
 key = Keys(__name__)
 IS_IN = key("is_in", False)
@@ -39,7 +43,7 @@ IS_IN = key("is_in", False)
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Processor cores that this process may use; a container's share of time is not looked at."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -73,7 +77,7 @@ class Room:
             return place
 
 
-line = Line(cores())
+line = Line(min(cores(), MOST_PLACES))
 """The line of this server."""
 room = Room(lambda: line.wait > FULL)
 """The room before it."""
