@@ -41,6 +41,9 @@ PROMPT = Limit(
     "Shorten it: a model reads only the first few hundred tokens anyway.",
 )
 """Characters of one prompt; the tokeniser takes about 25 ms for as many."""
+BOX = 4 * PROMPT.most
+"""Characters that the box of a prompt takes. The browser drops a longer paste without a word; one
+that is merely too long gets the sentence above, and stays in the box to be shortened."""
 PROMPTS = Limit(
     1_000,
     "There are {:,} prompts",

@@ -429,3 +429,12 @@ def test_the_face_of_the_package_names_what_it_has() -> None:
     assert headroles.load_head_categories is head_detection.load_head_categories
     with pytest.raises(AttributeError, match="load_categories"):
         _ = headroles.load_categories
+
+
+def test_the_reason_of_a_quiet_diffuse_head_is_a_sentence() -> None:
+    from headroles.verdicts import judge, score_prompt
+
+    attention = torch.eye(12)[None, None]  # every token looks at itself
+    verdict = judge(Head(0, 0), "diffuse", score_prompt(attention, range(12)), 0.9)
+    assert verdict.state == "quiet"
+    assert verdict.reason.endswith("Its attention is only 0% as even as possible.")

@@ -231,7 +231,10 @@ def _reason(
         return f"Active: {number}."
     if activation.value >= threshold:
         return f"Not clearly above chance: {number}."
-    return f"{_what_instead(head, scores, unless=role.key)} Only {number}."
+    instead = _what_instead(head, scores, unless=role.key)
+    if not role.has_cells:
+        return f"{instead} Its attention is only {activation.value:.0%} as even as possible."
+    return f"{instead} Only {number}."
 
 
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:

@@ -114,10 +114,11 @@ def two_texts_sentence(texts: TwoTexts) -> str:
     over = len(kinds) - kinds.count("neither")
     if not over:
         return f"No head reaches the threshold of {texts.name} on sentences."
+    everywhere = kinds.count("positional")
     return (
         f"{over} of {count(len(kinds), 'head')} {'reaches' if over == 1 else 'reach'} the "
         f"threshold of {texts.name} on sentences: "
-        f"{kinds.count('positional')} do it on random tokens too (positional), "
+        f"{everywhere} {'does' if everywhere == 1 else 'do'} it on random tokens too (positional), "
         f"{kinds.count('content')} only on real text (content-driven), "
         f"{kinds.count('partly')} in between."
     )

@@ -272,3 +272,22 @@ def test_a_generated_row_beyond_the_context_is_said(app, monkeypatch) -> None:
     assert not app.exception
     assert "longer than the" in told(app.warning)
     assert "prompts of 3" in told(app.warning)
+
+
+class _File:
+    """An uploaded file, as Streamlit hands it over."""
+
+    def __init__(self, content: bytes, name: str = "prompts.txt") -> None:
+        self.name, self.size, self._content = name, len(content), content
+
+    def getvalue(self) -> bytes:
+        return self._content
+
+
+def test_a_file_that_is_no_text_is_refused() -> None:
+    from headroles.errors import DetectionError
+    from headroles.ui.detector_lab import prompts
+
+    assert prompts._text(_File("\ufeffdéjà vu\n".encode())) == "déjà vu\n"
+    with pytest.raises(DetectionError, match=r"noise\.txt is no text"):
+        prompts._text(_File(bytes(range(256)), "noise.txt"))

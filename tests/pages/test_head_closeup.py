@@ -234,7 +234,7 @@ def test_a_long_prompt_is_cut_and_said_and_can_be_zoomed(app) -> None:
 
 
 def test_more_characters_than_are_read(app) -> None:
-    app.session_state[session.PROMPT] = "river " * 40_000  # the box takes no more than 50,000
+    app.session_state[session.PROMPT] = "river " * 40_000  # more than the box takes
     app.run()
     assert "240,000 characters" in app.error[0].value.replace("\\", "")
 

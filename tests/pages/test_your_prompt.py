@@ -160,20 +160,21 @@ def test_a_prompt_longer_than_the_model_reads_is_cut_and_said(app) -> None:
     assert "hr-scroll" in page_html(app)
 
 
-def test_as_many_characters_as_the_box_takes(app) -> None:
-    prompt = "river " * (limits.PROMPT.most // 6)
+def test_as_many_characters_as_a_prompt_may_have(app) -> None:
+    prompt = "river " * (limits.PROMPT.most // 6)  # 49,998 characters
     run_prompt(app, prompt)
     assert "Only the first" in app.warning[0].value
     assert app.text_area(key=session.BOX).value == prompt
 
 
 def test_more_characters_than_are_read_at_all(app) -> None:
-    """The box takes no more; what gets past it, from a link say, is refused in a sentence."""
-    run_prompt(app, "river " * 40_000)
-    assert len(app.text_area(key=session.BOX).value) == limits.PROMPT.most
-    app.session_state[session.PROMPT] = "river " * 40_000
-    app.run()
-    assert says(app.error[0].value.replace("\\", ""), "240,000 characters", "50,000")
+    """They stay in the box, to be shortened."""
+    prompt = "river " * 10_000
+    run_prompt(app, prompt)
+    assert says(app.error[0].value.replace("\\", ""), "60,000 characters", "50,000")
+    assert app.text_area(key=session.BOX).value == prompt
+    run_prompt(app, "river " * 40_000)  # the box itself takes no more than this
+    assert len(app.text_area(key=session.BOX).value) == limits.BOX
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def box(label: str, placeholder: str, *, key: str) -> None:
         label,
         key=key,
         height=96,
-        max_chars=limits.PROMPT.most,
+        max_chars=limits.BOX,
         placeholder=placeholder,
         persist_state="session",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import limits, texts
-from headroles.errors import HeadrolesError
+from headroles.errors import DetectionError, HeadrolesError
 from headroles.ui.app import elements, prompt_form, session
 from headroles.ui.detector_lab import state
 from headroles.view.html import plain, shorten
@@ -68,8 +68,20 @@ def _several() -> Typed:
 
 
 def _text(file: UploadedFile) -> str:
+    """A file's text.
+
+    Raises:
+        LimitError: if it is too large.
+        DetectionError: if it is no text.
+    """
     limits.UPLOAD.check(file.size)
-    return file.getvalue().decode("utf-8-sig", "replace")
+    try:
+        return file.getvalue().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DetectionError(
+            f"The file {shorten(file.name, limit=limits.NAME.most)} is no text in UTF-8.",
+            hint="Save it as plain text (UTF-8), with a prompt on every line.",
+        ) from None
 
 
 def _lines(text: str) -> tuple[str, ...]:
