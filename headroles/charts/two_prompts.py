@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows
+from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows, share_axis
 from headroles.charts.drawing import Drawing, template
 from headroles.charts.heads import SELECTION, share_title
 from headroles.roles import Role
@@ -42,18 +42,11 @@ def _template() -> alt.LayerChart:
 
 def _bars(base: alt.Chart) -> list[alt.Chart]:
     """The track of every bar, and the bar on it."""
-    axis = alt.Axis(
-        title="@title",
-        format="%",
-        values=[0, 0.5, 1],
-        grid=False,
-        domain=False,
-        titleFontWeight="normal",
-        titleFontSize=11,
-        labelFontSize=11,
-        titlePadding=4,
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(domain=[_LEFT, _RIGHT], nice=False, zero=False),
+        axis=share_axis("@title"),
     )
-    x = alt.X("value:Q", scale=alt.Scale(domain=[_LEFT, _RIGHT], nice=False, zero=False), axis=axis)
     places = base.encode(
         y=alt.Y("top:Q", scale=alt.Scale(domain=["@height", 0], nice=False, zero=False), axis=None),
         y2="bottom:Q",

@@ -51,6 +51,20 @@ OWN = {
 does the title, the picker or the prompt box need it?"""
 
 
+def names_from(program: str, *arguments: str) -> list[str]:
+    """What a program in a fresh interpreter prints last: names, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize(
     "others",
     [
@@ -62,16 +76,7 @@ does the title, the picker or the prompt box need it?"""
 def test_little_is_imported_before_the_title(others: tuple[str, ...], tmp_path) -> None:
     empty = tmp_path / "empty.py"
     empty.write_text(EMPTY)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(empty), str(ROOT / "streamlit_app.py"), *others],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    modules = json.loads(done.stdout.splitlines()[-1])
+    modules = names_from(PROGRAM, str(empty), str(ROOT / "streamlit_app.py"), *others)
     packages = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
     assert packages - {"streamlit", "headroles"} <= LIBRARIES
     own = {name.partition(".")[2] for name in modules if name.startswith("headroles.")}
@@ -104,16 +109,7 @@ print(json.dumps(alone))
 @pytest.mark.parametrize("page", ["pages/your_prompt.py", "pages/admin.py"])
 def test_the_libraries_are_imported_by_one_session_at_a_time(page: str) -> None:
     """Another session would be handed a library that is half there, and show an ImportError."""
-    done = subprocess.run(
-        [sys.executable, "-c", TOGETHER, str(ROOT / "streamlit_app.py"), page],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert names_from(TOGETHER, str(ROOT / "streamlit_app.py"), page) == []
 
 
 AT_ONCE = """

@@ -19,7 +19,7 @@ from streamlit import runtime
 
 from headroles import admin, paths
 from headroles.errors import HeadrolesError
-from headroles.ui.app import caches
+from headroles.ui.app import caches, keeper
 
 if TYPE_CHECKING:
     from headroles.admin import AdminService, Gate
@@ -32,7 +32,6 @@ LOOK_SECONDS = 10.0
 _making = threading.Lock()
 _gates: dict[tuple[Path, str | None], Gate] = {}
 _offices: dict[Path, AdminService] = {}
-_watching: list[threading.Thread] = []
 
 
 def gate() -> Gate:
@@ -56,9 +55,15 @@ def print_sign_in_token() -> None:
     """
     with contextlib.suppress(HeadrolesError):  # the instructor's page shows it; students go on
         gate()
-    if not _watching and _may_run() and runtime.exists():  # a page under test has no server
-        _watching.append(threading.Thread(target=_watch_for_analyses, daemon=True))
-        _watching[-1].start()
+    if _may_run() and runtime.exists():  # a page under test has no server
+        _watcher()
+
+
+@keeper.once
+def _watcher() -> threading.Thread:
+    thread = threading.Thread(target=_watch_for_analyses, daemon=True)
+    thread.start()
+    return thread
 
 
 def _watch_for_analyses() -> None:

@@ -152,11 +152,12 @@ def import_libraries() -> None:
         return
     _yield_before_import()
     with turns.aside(), _importing:
-        models.memory.return_large_pieces()
-        # The lazy packages import their modules now.
-        _imported.extend(
-            (models.loading, capture.attention, view.tables, charts.base, store.categories)
-        )
+        if not _imported:  # another session may have been first
+            models.memory.return_large_pieces()
+            # The lazy packages import their modules now.
+            _imported.extend(
+                (models.loading, capture.attention, view.tables, charts.base, store.categories)
+            )
 
 
 def _yield_before_import() -> None:

@@ -15,26 +15,25 @@ import time
 from streamlit import runtime
 
 from headroles import models
+from headroles.ui.app import keeper
 
 EVERY = 15.0
 """Seconds between two collections."""
 WHOLE = 600.0
 """Seconds between two looks at everything in memory."""
 
-_starting = threading.Lock()
-_started: list[threading.Thread] = []
-
 
 def start() -> None:
     """Start the thread of this server; only the first call does. A page under test has none."""
-    if _started or not runtime.exists():
-        return
-    with _starting:
-        if not _started:
-            _started.append(
-                threading.Thread(target=_work, name="headroles-housekeeping", daemon=True)
-            )
-            _started[0].start()
+    if runtime.exists():
+        _thread()
+
+
+@keeper.once
+def _thread() -> threading.Thread:
+    thread = threading.Thread(target=_work, name="headroles-housekeeping", daemon=True)
+    thread.start()
+    return thread
 
 
 def _work() -> None:

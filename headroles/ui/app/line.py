@@ -103,7 +103,7 @@ class Line:
                 wait.
             patience: seconds after which it goes on without a place; the block is told by False.
         """
-        if self._mine_is(kind):
+        if (held := self._held) is not None and held.kind is kind:
             yield True
             return
         with self.aside():
@@ -120,8 +120,7 @@ class Line:
         The place is taken again after an error too, for a page goes on to show it; not after what
         is no ``Exception``: then Streamlit ends the run.
         """
-        held = getattr(self._mine, "ticket", None)
-        if held is None:
+        if (held := self._held) is None:
             yield
             return
         self._leave(held)
@@ -135,9 +134,10 @@ class Line:
     def _wait_again(self, held: Ticket) -> None:
         self._wait(self._join(held.kind), lambda before: None, float("inf"))
 
-    def _mine_is(self, kind: Kind) -> bool:
-        held = getattr(self._mine, "ticket", None)
-        return held is not None and held.kind is kind
+    @property
+    def _held(self) -> Ticket | None:
+        """The place of this thread, if it has one."""
+        return getattr(self._mine, "ticket", None)
 
     def _join(self, kind: Kind) -> Ticket:
         with self._lock:
@@ -171,7 +171,7 @@ class Line:
 
     def _leave(self, ticket: Ticket) -> None:
         """Give back the place of this thread, or the ticket's where it has not been taken yet."""
-        held = getattr(self._mine, "ticket", None) or ticket
+        held = self._held or ticket
         self._mine.ticket = None
         with self._lock:
             if held in self._waiting:

@@ -105,8 +105,9 @@ def page_part() -> contextlib.AbstractContextManager[bool]:
     return line.place(SHORT)
 
 
-@contextlib.contextmanager
-def steps(on_wait: Callable[[int], None] | None = None) -> Iterator[bool]:
+def steps(
+    on_wait: Callable[[int], None] | None = None,
+) -> contextlib.AbstractContextManager[bool]:
     """The turn of some steps of long work.
 
     Args:
@@ -114,11 +115,8 @@ def steps(on_wait: Callable[[int], None] | None = None) -> Iterator[bool]:
             that there is no place now.
     """
     if on_wait is None:
-        with line.place(LONG, patience=0) as has_place:
-            yield has_place
-    else:
-        with line.place(LONG, on_wait=on_wait) as has_place:
-            yield has_place
+        return line.place(LONG, patience=0)
+    return line.place(LONG, on_wait=on_wait)
 
 
 def share_of_cores() -> int:
