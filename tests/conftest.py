@@ -16,9 +16,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-LANES = {"browser": "browser", "pages": "page"}
+LANES = {"browser": "browser", "pages": "page", "real": "real"}
 """{folder of tests: the mark of what lies in it}"""
-REQUIRED = {"browser": "HEADROLES_REQUIRE_BROWSER", "caddy": "HEADROLES_REQUIRE_CADDY"}
+REQUIRED = {
+    "browser": "HEADROLES_REQUIRE_BROWSER",
+    "caddy": "HEADROLES_REQUIRE_CADDY",
+    "real": "HEADROLES_REQUIRE_REAL",
+}
 """{mark of tests that need a program: the variable that forbids to skip them}"""
 
 # Torch warms up on its first call, so a deadline an example would fail at random.
@@ -55,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.parent.name
         if folder in LANES:
             item.add_marker(LANES[folder])
-        if not any(map(item.get_closest_marker, ("browser", "page", "slow"))):
+        if not any(map(item.get_closest_marker, ("browser", "page", "real", "slow"))):
             item.add_marker("fast")
 
 
