@@ -6,6 +6,8 @@ import os
 
 # The tests must not depend on a network: a name that is not on this disk is simply not there.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["PIP_NO_INDEX"] = "1"
+os.environ["PIP_FIND_LINKS"] = ""
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # The matrices here are tiny: handing them to several threads costs more than it saves, in the
 # programs that the tests start as well.

