@@ -66,6 +66,9 @@ class CatalogueEntry:
     :mod:`headroles.models.tl_legacy`); None for all other models."""
     package: PackageFile | None = None
     """Where it comes from the Python Package Index; None for all other models."""
+    stories: bool = False
+    """Whether it was trained on simple stories and knows few other words, so that examples for it
+    are written in these."""
 
     @property
     def is_bundled(self) -> bool:
@@ -103,6 +106,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             1_153_792,
             "MIT",
             "A tiny model trained for this app on simple stories. Works without internet.",
+            stories=True,
         ),
         CatalogueEntry(
             "attn-only-1l-tiny",
@@ -112,6 +116,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             788_097,
             "MIT",
             "One layer of attention and nothing else, to be read from its weights.",
+            stories=True,
         ),
         CatalogueEntry(
             "attn-only-2l-tiny",
@@ -121,6 +126,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             855_042,
             "MIT",
             "Two layers of attention and nothing else: the smallest model with induction heads.",
+            stories=True,
         ),
         CatalogueEntry(
             "smollm2-135m-instruct",
@@ -268,6 +274,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             68_514_048,
             _SEE_PAGE,
             "Four layers, trained only on stories that a small child understands.",
+            stories=True,
         ),
         CatalogueEntry(
             "bloom-560m",

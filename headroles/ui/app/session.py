@@ -13,7 +13,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL
+from headroles.models import CATALOGUE, DEFAULT_MODEL
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app.keys import Keys
@@ -126,6 +126,12 @@ def use_default_model() -> None:
     """Back to the bundled model."""
     st.session_state[MODEL] = DEFAULT_MODEL
     forget_head()
+
+
+def knows_stories_only() -> bool:
+    """Whether the chosen model wants examples in the words of simple stories."""
+    entry = CATALOGUE.get(st.session_state[MODEL])
+    return entry is not None and entry.stories
 
 
 def forget_head() -> None:
