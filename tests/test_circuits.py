@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -206,6 +208,28 @@ def test_composition_of_a_model_with_shared_keys(load_family, kind: str, norm: s
     place = found.heads.index(Head(0, 2)), found.heads.index(Head(1, 3))
     assert float(found.score[place]) == pytest.approx(float(expected), rel=1e-4)
     assert found.score[place[1]].isnan().all()  # nobody comes after the last layer
+
+
+@pytest.mark.parametrize("kind", composition.KINDS)
+def test_composition_centres_what_reads_a_layer_norm(load_family, kind: str) -> None:
+    """All pairs of a model with LayerNorm, by the whole matrices."""
+    loaded = load_family("gpt2")
+    score = composition.composition(loaded, kind).score
+    one, two = (weights.layer_weights(loaded, layer) for layer in (0, 1))
+    gain = weights.attention_norm(loaded, 1).weight
+    centre = (torch.eye(len(gain)) - 1 / len(gain)) * gain
+    for first, second in itertools.product(range(4), range(4)):
+        write = one.value_of(first) @ one.W_O[first]
+        query, key = centre @ two.W_Q[second], centre @ two.key_of(second)
+        value = centre @ two.value_of(second) @ two.W_O[second]
+        read = {"Q": query @ key.T, "K": key @ query.T, "V": value}[kind]
+        expected = (write @ read).norm() / (write.norm() * read.norm())
+        assert float(score[first, 4 + second]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_head_that_writes_nothing_composes_with_nobody() -> None:
+    nothing, something = torch.zeros(12, 3), torch.ones(3, 12)
+    assert composition.composed((nothing, something), (nothing, something)) == 0
 
 
 def test_random_matrices_compose_as_they_should() -> None:
