@@ -12,6 +12,7 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm
 from headroles.circuits.qk_ov import CircuitError, OnBlock
+from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -75,6 +76,7 @@ def composition(
     return assemble(loaded, kind, blocks)
 
 
+@one_core()
 def block_scores(
     loaded: LoadedModel, kind: str, later: int, *, norm: str = "folded"
 ) -> Float[Tensor, "earlier head"]:

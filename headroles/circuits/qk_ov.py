@@ -32,6 +32,7 @@ from torch import Tensor
 
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm, norm_heads
+from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
@@ -111,6 +112,7 @@ class Factors:
         return self.value[list(sources)] @ self.out[:, list(outputs)]
 
 
+@one_core()
 def head_factors(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, *, own: HeadWeights | None = None
 ) -> Factors:
@@ -252,6 +254,7 @@ def key_blocks(ids: Int[Tensor, " key"]) -> tuple[Int[Tensor, " block"], ...]:
     return ids.split(max(1, BLOCK_BYTES // (4 * len(ids))))
 
 
+@one_core()
 def likely_first(factors: Factors, probabilities: Float[Tensor, " vocab"]) -> Int[Tensor, " key"]:
     """[key] all tokens, those first that are likely to be the most telling keys.
 
