@@ -17,7 +17,8 @@ from pathlib import Path
 
 from headroles import training
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE, catalogue_key, load_tokenizer, resolve_source
+from headroles.models import catalogue_key, load_tokenizer, resolve_source
+from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
 
 PASSAGES = 20_000
@@ -34,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if (options.text is None) != (options.source is None):
         parser.error("--text and --source go together: a count without a source is worth nothing")
     key = catalogue_key(options.model)
-    if options.text is None and not (key in CATALOGUE and CATALOGUE[key].is_bundled):
+    if options.text is None and key not in BUNDLED:
         parser.error(
             f"'{options.model}' was not trained here: give a text with --text and --source"
         )

@@ -22,6 +22,8 @@ EXAMPLES = [
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
+    errors.ModelListError("models.toml", why="it is no TOML."),
+    errors.OtherWeightsError("GPT-2", model="gpt2", measured="revision 1", now="revision 2"),
     errors.StaleWriteError("'gpt2'"),
     errors.UnknownVersionError("../secrets.json"),
     errors.FileBusyError("data/head_categories.json", seconds=30),

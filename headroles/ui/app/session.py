@@ -31,6 +31,8 @@ key = Keys(__name__)
 # widget keys
 MODEL = key("model", DEFAULT_MODEL)
 """The catalogue key of the chosen model."""
+MODEL_LABEL = key("model_label", None)
+"""How the picker last named that model."""
 BOX = key("prompt_box", DEFAULT_PROMPT)
 """The text in the prompt box."""
 HIDE_REST = key("hide_rest", False)
@@ -126,6 +128,11 @@ def use_default_model() -> None:
     """Back to the bundled model."""
     st.session_state[MODEL] = DEFAULT_MODEL
     forget_head()
+
+
+def keep_model() -> None:
+    """Set the chosen model once more, so that the browser is told of it."""
+    st.session_state[MODEL] = st.session_state[MODEL]
 
 
 def forget_head() -> None:
