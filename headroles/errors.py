@@ -182,6 +182,17 @@ class ModelListError(HeadrolesError):
         )
 
 
+class ModelNotListedError(HeadrolesError):
+    """A change that the list of models cannot take."""
+
+    def __init__(self, model: str, *, why: str) -> None:
+        super().__init__(
+            f"This cannot stand in the list of models: {why}",
+            hint="Nothing was changed.",
+            value=model,
+        )
+
+
 class OtherWeightsError(HeadrolesError):
     """Reference scores that were measured on other weights than those of this model."""
 

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from headroles.errors import ModelListError, near_match
 from headroles.models.builtin import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
 from headroles.models.listed import FILE, ModelList
+from headroles.paths import ROOT
 
 MOST = 200
 """Most models in a list."""
@@ -149,6 +150,8 @@ def _checked_hub_id(model: ListedModel) -> str:
     hub_id = model.hub or ""
     if not HUB_ID.fullmatch(hub_id) or ".." in hub_id or "--" in hub_id:
         raise _Wrong(f"'{hub_id[:80]}' is no id of the Hugging Face Hub, as owner/name.")
+    if any((base / hub_id).exists() for base in (Path.cwd(), ROOT)):  # it would be loaded instead
+        raise _Wrong(f"there is also a folder '{hub_id[:80]}' on this server.")
     revision = model.revision
     if revision is not None and (
         not REVISION.fullmatch(revision) or ".." in revision or revision.endswith("/")

@@ -38,6 +38,27 @@ def is_here(entry: CatalogueEntry) -> bool:
     return _has_weights(folder) or any(repository.glob("snapshots/*/model.safetensors"))
 
 
+def fault(entry: CatalogueEntry) -> str:
+    """Why the folder or file of a listed model is no model, in a few words; "" where it is one."""
+    place = Path(entry.source)
+    if not entry.is_local or entry.is_bundled:
+        return ""
+    if entry.is_gguf:
+        return "" if _begins_with(place, b"GGUF") else "there is no such GGUF file"
+    if not place.is_dir():
+        return "there is no such folder"
+    is_model = (place / "config.json").is_file() or any(place.glob("*.gguf"))
+    return "" if is_model else "its folder holds no model (no config.json)"
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    try:
+        with file.open("rb") as content:
+            return content.read(len(magic)) == magic
+    except OSError:
+        return False
+
+
 def _has_weights(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir()}
     shards = [match for name in names if (match := _SHARD.fullmatch(name))]

@@ -38,7 +38,7 @@ class Choice(NamedTuple):
         return self.is_here and self.scores == READY
 
 
-def keys(*, hidden: bool = False) -> list[str]:
+def offered(*, hidden: bool = False) -> list[str]:
     """The models that can be chosen, in their order.
 
     Args:
@@ -83,6 +83,13 @@ def mark(choice: Choice) -> str:
     if choice.entry.is_gone:
         return GONE
     return choice.scores if choice.is_here else download_words(choice.entry)
+
+
+def state_words(choice: Choice) -> str:
+    """A model's whole state, for an instructor, e.g. ``93 MB to download, not analysed yet``."""
+    words = on_disk.fault(choice.entry) or mark(choice)
+    scores = "" if choice.scores in (READY, words) else f", {choice.scores}"
+    return f"{words}{scores}"
 
 
 def download_words(entry: CatalogueEntry) -> str:

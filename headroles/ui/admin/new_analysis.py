@@ -42,7 +42,7 @@ def _models() -> list[str]:
     with left:
         listed = st.multiselect(
             "Models",
-            view.offer.keys(hidden=True),
+            view.offer.offered(hidden=True),
             default=[DEFAULT_MODEL],
             format_func=jobs.model_name,
             key=state.MODELS,

@@ -134,7 +134,7 @@ def _all(given: str | Sequence[str]) -> list[str]:
 
 def read_model(text: str) -> str:
     """The key of a model that is offered; its Hub id stands for it."""
-    offered = view.offer.keys()
+    offered = view.offer.offered()
     if text in offered:
         return text
     for key in offered:

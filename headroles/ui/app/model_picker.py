@@ -18,7 +18,7 @@ def draw(*, invites: bool = True) -> None:
         invites: whether the bundled model leads on to a real one.
     """
     session.begin()
-    offered = view.offer.keys()
+    offered = view.offer.offered()
     labels = view.offer.labels(offered)
     if st.session_state[session.MODEL] not in labels:  # it was hidden or removed meanwhile
         session.use_default_model()

@@ -62,7 +62,7 @@ def draw(model: ModelMap) -> None:
 
 def _others(present: str, *, needs_scores: bool) -> list[str]:
     """The models that the first one can be compared with: by scores, or by running the prompt."""
-    offered = view.offer.keys()
+    offered = view.offer.offered()
     return [
         key
         for key in offered
