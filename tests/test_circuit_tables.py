@@ -14,7 +14,7 @@ import torch
 from headroles import paths
 from headroles.circuits import CircuitSettings, KeyRow, TokenValue, qk_ov
 from headroles.export import circuits
-from headroles.models import load_model
+from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import token_frequencies
 from headroles.texts import encode
@@ -113,6 +113,32 @@ def test_a_text_is_counted_with_its_source(tmp_path, monkeypatch) -> None:
         count_tokens.parse_arguments(["--text", str(text)])
     with pytest.raises(SystemExit):
         count_tokens.parse_arguments(["--model", "gpt2"])
+
+
+def test_the_words_of_a_language_are_counted_by_their_frequency(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    assert count_tokens.main(["--model", str(DEMO_MODEL), "--wordfreq", "en"]) == 0
+    stored = json.loads((tmp_path / "token_frequencies" / "demo.json").read_text())
+    assert "wordfreq 3" in stored["source"]
+    tokenizer = load_tokenizer(str(DEMO_MODEL))
+    the, small = (tokenizer.encode(word, add_special_tokens=False) for word in (" the", " small"))
+    assert len(the) == len(small) == 1
+    ratio = stored["counts"][str(the[0])] / stored["counts"][str(small[0])]
+    assert ratio > 50  # wordfreq: 5.4 % of all words against .03 %, more where words are split
+
+
+def test_a_capital_letter_starts_one_word_in_ten_and_binned_numbers_are_no_words() -> None:
+    words = dict(count_tokens._written_words({"cat": 1e-6, "00": 1e-3, "i'm": 1e-7}))
+    assert words == {" cat": 90, " Cat": 10, " i'm": 9, " I'm": 1}
+
+
+def test_an_unknown_language_is_a_sentence(capsys) -> None:
+    assert count_tokens.main(["--model", str(DEMO_MODEL), "--wordfreq", "xx"]) == 1
+    assert "xx" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        count_tokens.parse_arguments(
+            ["--text", "words.txt", "--source", "two lines", "--wordfreq", "en"]
+        )
 
 
 def run(*options: str) -> subprocess.CompletedProcess:

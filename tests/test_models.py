@@ -275,6 +275,7 @@ PUBLISHED_SHAPES = {
         {**_grouped(1024, 3072, 28, 16, 8), "head_dim": 128, "vocab_size": 151936},
     ),
     "smollm2-135m": ("llama", {**_grouped(576, 1536, 30, 9, 3), "vocab_size": 49152}),
+    "smollm2-135m-instruct": ("llama", {**_grouped(576, 1536, 30, 9, 3), "vocab_size": 49152}),
     "tinystories-33m": (
         "gpt_neo",
         {

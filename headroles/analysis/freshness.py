@@ -51,8 +51,8 @@ def revision_now(name_or_folder: str) -> str:
         HeadrolesError: if there is no such model, or the Hub cannot be asked.
     """
     source = resolve_source(name_or_folder)
-    is_folder = Path(source).is_dir()
-    return model_revision(source) if is_folder else inspect_model(name_or_folder).revision
+    is_given = Path(source).exists()  # a folder or a GGUF file
+    return model_revision(source) if is_given else inspect_model(name_or_folder).revision
 
 
 def known_revision(entry: ModelEntry) -> str:

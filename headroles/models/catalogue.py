@@ -147,13 +147,17 @@ def resolve_source(name_or_folder: str) -> str:
             why = f"its {kind} is not on this server any more."
             raise ModelUnavailableError(entry.key, why=why, is_folder=True)
         return entry.source
-    if _is_on_disk(name_or_folder) or is_hub_id(name_or_folder):
-        return name_or_folder
+    given = name_or_folder
+    if _is_on_disk(given) or is_hub_id(given) or package_of(given):
+        return given
     raise UnknownModelError(name_or_folder, known=known)
 
 
 def portable_source(source: str) -> str:
-    """A folder inside the project as a relative path, so that the file does not name a machine."""
+    """A folder inside the project as a relative path, so that the file does not name a machine.
+
+    Of a folder or file elsewhere it is the name.
+    """
     if not _is_on_disk(source):
         return source
     place = Path(source).resolve()

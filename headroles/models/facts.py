@@ -39,7 +39,9 @@ from headroles.models.catalogue import (
     known_models,
     offered_sources,
     pinned_revision,
+    resolve_source,
 )
+from headroles.models.gguf_files import converted, original
 from headroles.models.hub import (
     TIMEOUT,
     WHOLE,
@@ -52,7 +54,7 @@ from headroles.models.hub import (
     small_files,
     weights_among,
 )
-from headroles.models.loading import model_revision
+from headroles.models.loading import local_files, model_revision
 from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
@@ -68,7 +70,7 @@ class ModelFacts:
     key: str
     """The catalogue key or Hub id; also the name that a job is started with."""
     source: str
-    """The folder of the bundled model, or the Hub id."""
+    """The folder of the bundled model, the package, or the Hub id."""
     revision: str
     """What pins the weights: the Hub commit, or a digest of the bundled file."""
     num_layers: int
@@ -122,8 +124,12 @@ def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
     if entry is None:
         _check_name(name)
     key, source = (entry.key, entry.source) if entry else (name, name)
-    if entry and entry.is_local:
-        description = _in_folder(key, Path(source), revision=model_revision(source))
+    if entry and entry.package:
+        description = _packaged(entry)
+    elif entry and entry.is_local:
+        # A listed GGUF file is converted here, which takes seconds, once.
+        folder = Path(local_files(resolve_source(key)))
+        description = _in_folder(key, folder, revision=model_revision(source))
     else:
         trusted = entry is not None
         description = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
@@ -183,6 +189,16 @@ def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None 
         raise no_safetensors(key)
     parameters = sum(sum(head.parameter_count.values()) for head in heads)
     return _Found(config, revision, parameters, stored, download_bytes=0)
+
+
+def _packaged(entry: CatalogueEntry) -> _Found:
+    """A model of the Python Package Index: what the catalogue says until it is here."""
+    package = entry.package
+    revision = model_revision(entry.source)
+    if folder := converted(package.sha256):
+        return _in_folder(entry.key, folder, revision=revision)
+    to_come = 0 if original(package.sha256).is_file() else package.wheel_bytes
+    return _Found(dict(package.config), revision, entry.size, 4 * entry.size, to_come)
 
 
 def _on_disk(source: str, *, trusted: bool) -> _Found | None:

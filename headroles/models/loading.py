@@ -32,7 +32,12 @@ from huggingface_hub.errors import SafetensorsParsingError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from headroles.errors import ModelUnavailableError, UnknownModelError, UnsupportedModelError
+from headroles.errors import (
+    ModelUnavailableError,
+    SourceError,
+    UnknownModelError,
+    UnsupportedModelError,
+)
 from headroles.models import hub, memory, precision, tl_legacy
 from headroles.models.catalogue import (
     catalogue_key,
@@ -40,9 +45,12 @@ from headroles.models.catalogue import (
     is_trusted,
     known_models,
     offered_sources,
+    package_of,
     pinned_revision,
     resolve_source,
 )
+from headroles.models.gguf_files import converted, note_of, revision_of, task_of
+from headroles.models.preparing import prepare, sweep
 from headroles.models.probes import attention_for, install_probes, register_attention
 from headroles.texts import MAX_TOKENS, StartToken, start_token
 
@@ -63,7 +71,7 @@ class LoadedModel:
     key: str
     """The name under which its scores are stored."""
     source: str
-    """The folder or Hub id that it came from."""
+    """The folder, GGUF file, package or Hub id that it came from."""
     model: PreTrainedModel
     """The transformers model, in eval mode, in float32 or bfloat16."""
     tokenizer: PreTrainedTokenizerBase
@@ -78,6 +86,9 @@ class LoadedModel:
     """[layer] dotted path of each layer's probe module."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held around every run: a PyVene run hooks the shared model."""
+    quantization: str | None = None
+    """How the file that it was made from stores its weights, e.g. ``Q4_1``; None where that was no
+    GGUF file."""
     tools: dict[str, object] = field(default_factory=dict)
     """What other modules build once per model (the PyVene collector); it goes with the model."""
 
@@ -116,13 +127,16 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
     """Load a model and its tokenizer, put the probes in and check them.
 
     Args:
-        name_or_folder: a catalogue key, a folder in Hugging Face format, or a Hub id.
-        progress: told the bytes that are here and those that there will be, while it downloads.
+        name_or_folder: a catalogue key, a folder in Hugging Face format, a GGUF file or a folder
+            with one, or a Hub id.
+        progress: told the bytes that are here and those that there will be, while it downloads or
+            converts.
 
     Raises:
         UnknownModelError: if there is no such model.
         HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
         ModelUnavailableError: if its files cannot be read (no network, no such files).
+        SourceError: if its GGUF file or package cannot be had or read.
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
         NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
@@ -144,6 +158,7 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         num_heads=num_heads,
         context_length=getattr(text_config, "max_position_embeddings", None) or MAX_TOKENS,
         probe_paths=paths,
+        quantization=quantization(source),
     )
 
 
@@ -153,10 +168,14 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
     A model without safetensors on its own branch is refused, unless it is of the catalogue: then
     transformers takes the copy that the Hub itself converted, and the source is returned as it is.
 
+    A GGUF file, and a package that holds one, is converted once; this is the folder made of it.
+
     Raises:
-        HubAnswerError, ModelUnavailableError: if it is not here and cannot be had.
+        HubAnswerError, ModelUnavailableError, SourceError: if it is not here and cannot be had.
         UnsupportedModelError: if its weights are pickled.
     """
+    if task := task_of(source):
+        return str(prepare(task, progress=progress))
     if Path(source).is_dir() or _has_converted_copy(source):
         return source
     revision = pinned_revision(source)
@@ -176,7 +195,8 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
 
 def _has_converted_copy(source: str) -> bool:
     """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
-    here = hub.cached(source, pinned_revision(source)) if is_trusted(source) else None
+    is_hubs = is_trusted(source) and package_of(source) is None
+    here = hub.cached(source, pinned_revision(source)) if is_hubs else None
     return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
 
 
@@ -187,13 +207,15 @@ def is_here(name_or_folder: str) -> bool:
         UnknownModelError: if there is no such model.
     """
     source = resolve_source(name_or_folder)
-    if Path(source).is_dir() or _has_converted_copy(source):
-        return True
-    return _on_this_disk(source) is not None
+    return _on_this_disk(source) is not None or _has_converted_copy(source)
 
 
 def _on_this_disk(source: str) -> Path | None:
-    """The folder that a Hub model is loaded from, if it is here with its weights and tokenizer."""
+    """The folder that a model is loaded from, if it is here with its weights and tokenizer."""
+    if task := task_of(source):
+        return converted(task.sha256)
+    if Path(source).is_dir():
+        return Path(source)
     find = tl_legacy.here if foreign_tokenizer(source) else hub.whole
     return find(source, pinned_revision(source))
 
@@ -204,7 +226,7 @@ def stored_numbers(source: str) -> int:
     Read from the headers of its safetensors; for a catalogue model without any on its own branch
     it is the catalogue's size.
     """
-    folder = Path(source) if Path(source).is_dir() else _on_this_disk(source)
+    folder = _on_this_disk(source)
     try:
         names = {path.name for path in folder.iterdir()} if folder else set()
         weights = [folder / name for name in hub.weights_among(names)]
@@ -213,6 +235,15 @@ def stored_numbers(source: str) -> int:
         heads = []
     known = (entry.size for entry in known_models().values() if entry.source == source)
     return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
+
+
+def quantization(source: str) -> str | None:
+    """How the GGUF file that a model is made from stores its weights, e.g. ``Q4_1``.
+
+    None where it is no GGUF file, or one that was not converted yet.
+    """
+    folder = _on_this_disk(source)
+    return note_of(folder).get("quantization") if folder else None
 
 
 def fits_whole(name_or_folder: str) -> bool:
@@ -240,14 +271,16 @@ def sweep_unfinished(name: str) -> int:
     """Remove the parts of a model's files that no process is downloading any more.
 
     Args:
-        name: a catalogue key or Hub id; for a folder there is nothing to do.
+        name: a catalogue key, GGUF file or Hub id; for a folder of weights there is nothing to do.
 
     Returns:
-        How many files were removed.
+        How many files, or folders of them, were removed.
     """
     try:
         source = resolve_source(name)
-    except UnknownModelError:
+        if task := task_of(source):
+            return sweep(task.sha256)
+    except (UnknownModelError, SourceError):
         return 0
     if Path(source).is_dir():
         return 0
@@ -292,7 +325,9 @@ def _unreadable(source: str, place: str, error: Exception) -> Exception:
 
 
 def model_revision(source: str) -> str:
-    """What pins the weights: the Hub commit, or a digest of a folder's weight files."""
+    """What pins the weights: the Hub commit, or a digest of the weight files or the GGUF file."""
+    if task := task_of(source):
+        return revision_of(task.sha256)
     folder = Path(source)
     if folder.is_dir():
         digest = hashlib.sha256()

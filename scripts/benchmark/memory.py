@@ -18,7 +18,16 @@ import psutil
 from headroles.admin import hash_password
 from headroles.paths import ROOT
 from scripts.benchmark.browser import browse
-from scripts.benchmark.measured import BUNDLED, SMALL, Figure, Measured, Subject, gpt2_small
+from scripts.benchmark.measured import (
+    BUNDLED,
+    REAL_MODEL,
+    SMALL,
+    Figure,
+    Measured,
+    Subject,
+    gpt2_small,
+    real_model,
+)
 from scripts.benchmark.server import in_place_of_the_hub, served
 
 _RESIDENT = """
@@ -95,7 +104,7 @@ def app_memory(subject: Subject, key: str, aim: str, _repeats: int) -> Measured:
     """
     with tempfile.TemporaryDirectory() as name, subject.folder() as folder:
         home = Path(name)
-        seen, end = _an_hour(key, home, hub=in_place_of_the_hub(key, folder, home))
+        seen, end = _an_hour(key, home, in_place_of_the_hub(key, folder, home))
     together, child = max(seen["together"]), max(seen["children"])
     what = (
         f"MB of the server after ten prompts on {key} and an analysis in between / with the "
@@ -105,7 +114,24 @@ def app_memory(subject: Subject, key: str, aim: str, _repeats: int) -> Measured:
     return Measured(what, aim, [end], [together], unit="MB")
 
 
-def _an_hour(key: str, home: Path, *, hub: dict[str, str]) -> tuple[dict[str, list[float]], float]:
+def app_memory_by_precision(_repeats: int) -> Measured:
+    """Ten prompts on SmolLM2 in a browser, in 32 bits and in 16."""
+    ends, most = {}, {}
+    for numbers in ("float32", "bfloat16"):
+        with tempfile.TemporaryDirectory() as name, real_model():
+            environment = {"HEADROLES_PRECISION": numbers}
+            seen, end = _an_hour(REAL_MODEL, Path(name), environment, analysed=False)
+        ends[numbers], most[numbers] = [end], max(seen["server"])
+    what = (
+        "MB of the server after ten prompts on SmolLM2-135M in 32 bits / in bfloat16 (at most "
+        f"{most['float32']:.0f} and {most['bfloat16']:.0f} MB)"
+    )
+    return Measured(what, "under 1.5 GB", ends["float32"], ends["bfloat16"], unit="MB")
+
+
+def _an_hour(
+    key: str, home: Path, variables: dict[str, str], *, analysed: bool = True
+) -> tuple[dict[str, list[float]], float]:
     """Megabytes of a server in use whose files lie in ``home``: all of them, and at the end."""
     data = home / "data"
     data.mkdir()
@@ -113,11 +139,11 @@ def _an_hour(key: str, home: Path, *, hub: dict[str, str]) -> tuple[dict[str, li
     password = "only for this measurement"
     secrets = home / "secrets.toml"
     secrets.write_text(f'[admin]\npassword_hash = "{hash_password(password)}"\n')
-    environment = {**os.environ, **hub, "HEADROLES_DATA": str(data)}
+    environment = {**os.environ, **variables, "HEADROLES_DATA": str(data)}
     prompts = [f"Story number {n}: the cat sat on the mat. " * (3 * n + 1) for n in range(10)]
     script, option = ROOT / "streamlit_app.py", f"--secrets.files={secrets}"
     with served(script, option, environment=environment) as app, watched(app.pid) as seen:
-        browse(app.address, key, prompts, password=password)
+        browse(app.address, key, prompts, password=password if analysed else None)
         return seen, seen["server"][-1]
 
 
@@ -154,5 +180,6 @@ FIGURES: dict[str, Figure] = {
     "resident_memory": resident_memory,
     "app_memory_bundled": partial(app_memory, BUNDLED, "demo", "under 1 GB each"),
     "app_memory_gpt2_small": partial(app_memory, SMALL, "gpt2", "under 1.5 GB each"),
+    "app_memory_real": app_memory_by_precision,
     "circuits_peak_memory": circuits_peak_memory,
 }

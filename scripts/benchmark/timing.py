@@ -33,6 +33,7 @@ from headroles.texts.probe_texts import batches, pack
 from headroles.types import Head, Sequences
 from scripts.benchmark.measured import (
     BUNDLED,
+    REAL,
     SMALL,
     Figure,
     Measured,
@@ -271,10 +272,13 @@ FIGURES: dict[str, Figure] = {
     "detector_vs_detect_head_gpt2_small": partial(detector_vs_detect_head, SMALL),
     "detector_vs_forward": partial(detector_vs_forward, SMALL),
     "detector_vs_forward_bundled": partial(detector_vs_forward, BUNDLED),
+    "detector_vs_forward_real": partial(detector_vs_forward, REAL),
     "extended_vs_basic": partial(extended_vs_basic, BUNDLED),
     "extended_vs_basic_gpt2_small": partial(extended_vs_basic, SMALL),
+    "extended_vs_basic_real": partial(extended_vs_basic, REAL),
     "prompt_vs_forward": partial(prompt_vs_forward, BUNDLED),
     "prompt_vs_forward_gpt2_small": partial(prompt_vs_forward, SMALL),
+    "prompt_vs_forward_real": partial(prompt_vs_forward, REAL),
     "prompt_during_analysis": prompt_during_analysis,
     "circuits_table_vs_whole": circuits_table_vs_whole,
 }

