@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import models
 from headroles.formatting import rough_duration, size
-from headroles.models import CATALOGUE
+from headroles.paths import BUNDLED
 from headroles.ui.app import caches, elements, session
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def is_here(model: str) -> bool:
     Raises:
         HeadrolesError: if the download failed.
     """
-    if CATALOGUE[model].is_bundled:
+    if model in BUNDLED:
         return True
-    with st.spinner(f"Looking for {CATALOGUE[model].name} …"):
+    with st.spinner(f"Looking for {models.name_of(model)} …"):
         caches.import_libraries()
     if models.loading.is_here(model):
         return True
@@ -53,12 +53,12 @@ def _draw(fetch: Fetch) -> None:
     model = fetch.name
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
-            f"<b>Downloading {escape(CATALOGUE[model].name)}</b>"
+            f"<b>Downloading {escape(models.name_of(model))}</b>"
             '<div class="hr-small">It is downloaded once, then stays on this server for everybody. '
             "The download goes on while you look at something else.</div>"
         )
         st.fragment(_bar, run_every=BEAT)(fetch)
-        if not CATALOGUE[model].is_bundled:
+        if model not in BUNDLED:
             st.button(
                 "Use the bundled model meanwhile",
                 icon=":material/home:",
