@@ -91,6 +91,8 @@ def _source(model: str) -> str:
     known = CATALOGUE.get(model)
     if known is None:
         return model
+    if known.package:
+        return f"{known.source} (Python Package Index, {known.package.quantization} weights)"
     return "bundled with headroles" if known.is_bundled else known.source
 
 
