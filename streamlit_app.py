@@ -51,7 +51,7 @@ address.register(LINKS)
 address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)
-model_picker.draw()
+model_picker.draw(invites=place != session.ADMIN)
 if destination := session.pop_navigation():
     address.lead(destination)
 link_warnings.draw()

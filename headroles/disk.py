@@ -16,6 +16,9 @@ from pathlib import Path
 LARGEST = 32 << 20
 """Bytes of the largest file that is read; a categories file holds about .1 MB per small model."""
 
+Stamp = tuple[int, int, int, int]
+"""What changes whenever a file does."""
+
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -39,6 +42,15 @@ def read(path: Path, *, most: int = LARGEST) -> tuple[bytes, os.stat_result]:
     if len(content) > most:  # it grew, or has no size, as the files in /proc
         raise _too_large(path, most)
     return content, status
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes whenever a file does; None where there is none, or none can be looked at."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _check(status: os.stat_result, path: Path, *, most: int) -> None:

@@ -180,6 +180,42 @@ class CategoriesBrokenError(HeadrolesError):
         )
 
 
+class ModelListError(HeadrolesError):
+    """The instructor's list of models is not what it should be."""
+
+    def __init__(self, path: object, *, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"The list of models in {path} cannot be used: {why}",
+            hint="Mend the file, or undo its last change on the Admin page or with "
+            "'python -m scripts.models_list undo'.",
+            value=str(path),
+        )
+
+
+class ModelNotListedError(HeadrolesError):
+    """A change that the list of models cannot take."""
+
+    def __init__(self, model: str, *, why: str) -> None:
+        super().__init__(
+            f"This cannot stand in the list of models: {why}",
+            hint="Nothing was changed.",
+            value=model,
+        )
+
+
+class OtherWeightsError(HeadrolesError):
+    """Reference scores that were measured on other weights than those of this model."""
+
+    def __init__(self, name: str, *, model: str, measured: str, now: str) -> None:
+        super().__init__(
+            f"The reference scores under the name of {name} were measured on other weights "
+            f"({measured[:60]}; the model here is {now[:60]}), so they are not shown.",
+            hint=f"Analyse it again: python -m scripts.analyze_heads {model}",
+            value=measured,
+        )
+
+
 class AnalysisError(HeadrolesError):
     """An offline analysis that cannot go on with the settings it was given."""
 

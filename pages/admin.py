@@ -11,6 +11,7 @@ from headroles.ui.admin import (
     audit_log,
     confirm,
     new_analysis,
+    offered,
     progress,
     review,
     server,
@@ -70,6 +71,8 @@ def work(desk: admin_desk.AdminSession) -> None:
     )
     if section == state.LOOK:
         review.draw(desk)
+    elif section == state.OFFERED:
+        offered.draw(desk)
     elif section == state.VERSIONS:
         versions.draw(desk)
     elif section == state.AUDIT:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles import store
+from headroles import models, store
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
 from headroles.ui.app import caches, elements, run_prompt, session
 from headroles.ui.circuits import composition, controls, state, summary, table
 
@@ -24,7 +23,7 @@ def page() -> None:
     if not run_prompt.model_is_local():
         return
     try:
-        with st.spinner(f"Loading {CATALOGUE[model].name}. The first time takes a moment."):
+        with st.spinner(f"Loading {models.name_of(model)}. The first time takes a moment."):
             caches.import_libraries()
         with caches.borrow(model) as loaded:
             draw(loaded)

@@ -36,7 +36,7 @@ from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
 from headroles.export.ablation_report import provenance, to_csv, to_html
 from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
 from headroles.roles import SCORED_ROLES
-from headroles.store import read_entry
+from headroles.store import contents, read_entry
 from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
 from headroles.view.causal import BESIDE_CHANCE
@@ -76,7 +76,9 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
     """
     if options.heads:
         return tuple(map(Head.parse, options.heads.split(",")))
-    category = read_entry(loaded.key).categories.get(options.role)
+    entry = read_entry(loaded.key)
+    contents.check_weights(entry, loaded.source, model_revision(loaded.source))
+    category = entry.categories.get(options.role)
     if category is None or not category.top_heads:
         raise UnknownHeadError(f"of the role {options.role}")
     return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))

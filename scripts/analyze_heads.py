@@ -25,12 +25,15 @@ from tqdm import tqdm
 
 from headroles import analysis, reference, store, texts
 
+# Torch's threads sleep while they wait: on a machine that does other work too, spinning ones keep
+# each other from the cores, and the same passes took three times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Answers with the model in its folder or in the local cache need no telemetry and no chatter.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL, catalogue_key
+from headroles.models import DEFAULT_MODEL, catalogue_key, known_models
 from headroles.paths import CATEGORIES
 from headroles.roles import BASIC_ROLES, ROLES
 from headroles.view import LABELS, MARKS
@@ -132,6 +135,8 @@ class TextReport:
             print(f"{summary['model']}: {reason}")
             return
         print(f"{summary['model']}: {summary['seconds']:.1f} s, written to {summary['out']}")
+        if said := summary.get("listed"):
+            print(f"  {said}")
         for key, category in summary["categories"].items():
             heads = "  ".join(f"{name} {score:.2f}" for name, score in category["heads"].items())
             threshold = category["threshold"]
@@ -300,10 +305,29 @@ def run(
     store.write_entry(entry, options.out)
     seconds = time.monotonic() - began
     summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}
+    if options.out.resolve() == CATEGORIES.resolve():
+        summary["listed"] = put_on_the_list(model, entry.model_name)
     summary |= lists_of(entry)
     if options.compare:
         summary["detect_head_difference"] = compare(model)
     return summary
+
+
+def put_on_the_list(model: str, key: str) -> str:
+    """List a folder or GGUF file whose scores are live now, so that students can choose it.
+
+    Returns:
+        What came of it, as a sentence; "" where there was nothing to do.
+    """
+    place = Path(model)
+    if key in known_models() or not place.exists():
+        return ""
+    try:
+        kind = "gguf" if place.is_file() else "folder"
+        store.model_list.add({"key": key, kind: str(place.resolve())})
+    except HeadrolesError as error:
+        return f"Students cannot choose it: {error}"
+    return f"Students can choose it as '{key}' from their next click on."
 
 
 def lists_of(entry: store.ModelEntry) -> dict[str, object]:

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from headroles.capture import capture
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL, LoadedModel, load_model
+from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
 from headroles.roles import ROLES
-from headroles.store import read_entry
+from headroles.store import contents, read_entry
 from headroles.training import StoryGrammar
 from headroles.verdicts import ActivityRow, activity_table, score_prompt
 
@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         loaded = load_model(options.model)
         entry = read_entry(loaded.key)
+        contents.check_weights(entry, loaded.source, model_revision(loaded.source))
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1

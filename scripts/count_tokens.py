@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from headroles import training
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE, catalogue_key, load_tokenizer, resolve_source
+from headroles.models import catalogue_key, load_tokenizer, resolve_source
+from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--text and --wordfreq are two sources: give one of them")
     key = catalogue_key(options.model)
     own_text = options.text is None and options.wordfreq is None
-    if own_text and not (key in CATALOGUE and CATALOGUE[key].is_bundled):
+    if own_text and key not in BUNDLED:
         parser.error(
             f"'{options.model}' was not trained here: give a text with --text and --source, "
             "or a language with --wordfreq"

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from headroles import models
+from headroles import models, view
 from headroles.errors import HeadrolesError
 
 
@@ -41,7 +41,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Fetch one model after the other; 1 if any could not be had."""
     options = parse_arguments(argv)
-    names = models.catalogue.offered() if options.all else options.models
+    names = view.offer.offered() if options.all else options.models
     failed = [name for name in names if not _fetch(name)]
     if failed and len(names) > 1:
         here = len(names) - len(failed)

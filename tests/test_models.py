@@ -48,7 +48,8 @@ def copy_of_gpt2(model_folders, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_loaded_model_knows_its_own_shape(load_family, family: str) -> None:
     loaded = load_family(family)
-    assert loaded.key == family  # the folder's name
+    assert loaded.key.startswith(family)  # the folder's name, "gpt2" being another model's
+    assert (loaded.key == family) == (family not in CATALOGUE)
     assert (loaded.num_layers, loaded.num_heads) == (LAYERS, HEADS)
     assert loaded.max_tokens == (MAX_TOKENS if family == "bloom" else CONTEXT)  # ALiBi has no end
     assert not loaded.model.training

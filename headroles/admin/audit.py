@@ -47,9 +47,11 @@ Action = Literal[
     "wrote",
     "restored",
     "set_aside",
+    "edited_models",
 ]
 """What can stand in the list. ``refused``: a wrong password; ``lost``: the server went away
-during an analysis; ``set_aside``: a broken file was moved out of the way."""
+during an analysis; ``set_aside``: a broken file was moved out of the way; ``edited_models``: the
+list of models that students can choose was changed."""
 
 
 def _now() -> datetime.datetime:

@@ -26,13 +26,20 @@ from headroles.admin.access import Gate, Ticket, session_name
 from headroles.admin.job_records import Job, JobRequest, JobView
 from headroles.admin.jobs import Jobs, analysis_command
 from headroles.errors import WrongSecretError
-from headroles.models import ModelFacts, inspect_model, memory
-from headroles.store import ModelEntry, categories
+from headroles.models import ModelFacts, inspect_model, listed, memory
+from headroles.store import ModelEntry, categories, model_list
 
 REFUSED_ROWS, REFUSED_WINDOW = 10, 300.0
 """Rows of refused attempts in so many seconds, after which not each gets a row of its own."""
 REFUSED_PAUSE = 60.0
 """Seconds between two rows from then on."""
+
+_MODEL_EDITS = {
+    "remove": model_list.remove,
+    "hide": model_list.hide,
+    "show": model_list.show,
+    "order": model_list.order,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +82,7 @@ class AdminService:
     ) -> None:
         self.gate = gate
         self.categories = folder / "head_categories.json"
+        self._models_file = folder / listed.FILE
         self._audit_file = folder / "audit.jsonl"
         self._noting = threading.Lock()
         self._refused: deque[float] = deque(maxlen=REFUSED_ROWS + 1)
@@ -246,6 +254,45 @@ class AdminService:
         who = self.gate.check(ticket)
         categories.set_aside(self.categories)
         self._note(who, "set_aside", outcome="the damaged file went into the history")
+
+    def add_model(
+        self, ticket: Ticket | None, *, hub: str, revision: str = "", name: str = ""
+    ) -> None:
+        """Let students choose a model of the Hub; a folder is never taken from here.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            ModelNotListedError, ModelListError: if it cannot stand there, or the list is damaged.
+            DiskError, FileBusyError: see the store.
+        """
+        who = self.gate.check(ticket)
+        given = {"hub": hub, "revision": revision, "name": name}
+        model = {field: text for field, text in given.items() if text}
+        key = model_list.add(model, self._models_file)
+        outcome = f"added at revision {revision}" if revision else "added"
+        self._note(who, "edited_models", model=key, outcome=outcome)
+
+    def edit_models(self, ticket: Ticket | None, edit: str, what: str | Sequence[str]) -> None:
+        """Change what students can choose.
+
+        Args:
+            ticket: of the session.
+            edit: ``remove``, ``hide`` or ``show`` a key, ``order`` keys, or ``undo``.
+            what: the key or keys; nothing for ``undo``.
+
+        Raises:
+            NotSignedInError: without a valid ticket.
+            UnknownModelError: if there is no such model.
+            ModelNotListedError, ModelListError: if it cannot be as asked, or is damaged.
+            DiskError, FileBusyError: see the store.
+        """
+        who = self.gate.check(ticket)
+        if edit == "undo":
+            model_list.undo(self._models_file)
+        else:
+            _MODEL_EDITS[edit](what, self._models_file)
+        key = what if isinstance(what, str) else ""
+        self._note(who, "edited_models", model=key, outcome=edit)
 
     def history(self, ticket: Ticket | None) -> audit.AuditList:
         """The audit list, newest first, and what of it could not be read.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
-from headroles.models import CATALOGUE, inspect_model, model_revision, resolve_source
+from headroles.models import inspect_model, known_models, model_revision, resolve_source
 from headroles.paths import ROOT
 from headroles.reference import BY_HAND, AnalysisSettings
 from headroles.roles import DEFINITIONS_VERSION, EXTENDED_ROLES, SCORED_ROLES
@@ -57,7 +57,7 @@ def revision_now(name_or_folder: str) -> str:
 
 def known_revision(entry: ModelEntry) -> str:
     """The revision of an entry's model that this disk or the catalogue knows; "" for none."""
-    listed = CATALOGUE.get(entry.model_name)
+    listed = known_models().get(entry.model_name)
     source = listed.source if listed else entry.source
     if (ROOT / source).is_dir():
         source = str(ROOT / source)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import os
-from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
@@ -20,8 +19,13 @@ from headroles.analysis.freshness import library_versions
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
 from headroles.errors import UnsupportedModelError
-from headroles.models import catalogue_key, load_tokenizer, model_revision, resolve_source
-from headroles.paths import ROOT
+from headroles.models import (
+    catalogue_key,
+    load_tokenizer,
+    model_revision,
+    portable_source,
+    resolve_source,
+)
 from headroles.reference import CAUSAL_TEXTS, AnalysisSettings, categorize, causal_conditions
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.store import ModelEntry, Tokenization
@@ -139,18 +143,6 @@ def _notes(settings: AnalysisSettings) -> list[str]:
         f"Only {settings.sequences} repeated sequences: the scores are rough. "
         f"Use {MIN_SEQUENCES} or more for a file that students see."
     ]
-
-
-def portable_source(source: str) -> str:
-    """A folder inside the project as a relative path, so that the file does not name a machine.
-
-    Of a folder or file elsewhere it is the name.
-    """
-    path = Path(source)
-    if not path.exists():
-        return source
-    resolved = path.resolve()
-    return resolved.relative_to(ROOT).as_posix() if resolved.is_relative_to(ROOT) else resolved.name
 
 
 def analysis_date() -> str:

@@ -6,7 +6,7 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from headroles.models import CATALOGUE
+from headroles.models import known_models
 from headroles.types import PromptRun
 
 _HOW_TO = (
@@ -59,7 +59,7 @@ def _steps(
     run: PromptRun, rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]
 ) -> list[tuple[str, str]]:
     """The program in steps: (explanation, code). Typed text becomes a Python literal."""
-    model = run.model_name if run.model_name in CATALOGUE else provenance["source"]
+    model = run.model_name if run.model_name in known_models() else provenance["source"]
     shown = "".join(
         f"    ({row['role']!r}, {row['layer']}, {row['head']}, {row['activation_score']:.8f}),\n"
         for row in rows

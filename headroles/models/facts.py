@@ -34,11 +34,12 @@ from transformers.models.auto.modeling_auto import (
 from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
 from headroles.models import tl_legacy
 from headroles.models.catalogue import (
-    CATALOGUE,
     CatalogueEntry,
     foreign_tokenizer,
+    known_models,
     offered_sources,
     pinned_revision,
+    resolve_source,
 )
 from headroles.models.gguf_files import converted, original
 from headroles.models.hub import (
@@ -53,7 +54,7 @@ from headroles.models.hub import (
     small_files,
     weights_among,
 )
-from headroles.models.loading import model_revision
+from headroles.models.loading import local_files, model_revision
 from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
@@ -125,8 +126,10 @@ def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
     key, source = (entry.key, entry.source) if entry else (name, name)
     if entry and entry.package:
         description = _packaged(entry)
-    elif entry and entry.is_bundled:
-        description = _in_folder(key, Path(source), revision=model_revision(source))
+    elif entry and entry.is_local:
+        # A listed GGUF file is converted here, which takes seconds, once.
+        folder = Path(local_files(resolve_source(key)))
+        description = _in_folder(key, folder, revision=model_revision(source))
     else:
         trusted = entry is not None
         description = _on_disk(source, trusted=trusted) or _on_hub(source, timeout, trusted=trusted)
@@ -151,22 +154,22 @@ def inspect_model(name: str, *, timeout: float = TIMEOUT) -> ModelFacts:
 
 def _catalogued(name: str) -> CatalogueEntry | None:
     """The catalogue's entry of a key or Hub id; the bundled model's folder is not a name."""
-    for entry in CATALOGUE.values():
-        if name == entry.key or (name == entry.source and not entry.is_bundled):
+    for entry in known_models().values():
+        if name == entry.key or (name == entry.source and not entry.is_local):
             return entry
     return None
 
 
 def _check_name(name: str) -> None:
     if not _HUB_ID.fullmatch(name):
-        raise ModelNameError(name, known=CATALOGUE)
+        raise ModelNameError(name, known=known_models())
     try:
         validate_repo_id(name)
     except HFValidationError:
-        raise ModelNameError(name, known=CATALOGUE) from None
+        raise ModelNameError(name, known=known_models()) from None
     # transformers would load the folder instead, and a browser does not choose folders.
     if any((base / name).exists() for base in (Path.cwd(), ROOT)):
-        raise ModelNameError(name, known=CATALOGUE, is_folder=True)
+        raise ModelNameError(name, known=known_models(), is_folder=True)
 
 
 # ------------------------------------------------------------------ the files

@@ -38,7 +38,7 @@ from headroles.errors import DiskError, SourceError
 from headroles.models.gguf_files import NOTE
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 FAMILIES = frozenset(
     [

@@ -40,10 +40,10 @@ from headroles.errors import (
 )
 from headroles.models import hub, memory, precision, tl_legacy
 from headroles.models.catalogue import (
-    CATALOGUE,
     catalogue_key,
     foreign_tokenizer,
     is_trusted,
+    known_models,
     offered_sources,
     package_of,
     pinned_revision,
@@ -233,7 +233,7 @@ def stored_numbers(source: str) -> int:
         heads = [parse_local_safetensors_file_metadata(path) for path in weights]
     except (OSError, ValueError, SafetensorsParsingError):  # the loading itself says what is wrong
         heads = []
-    known = (entry.size for entry in CATALOGUE.values() if entry.source == source)
+    known = (entry.size for entry in known_models().values() if entry.source == source)
     return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
 
 

@@ -6,7 +6,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "categories",
+        "contents",
         "files",
+        "model_list",
         "records",
         "schema",
         "stored_role",

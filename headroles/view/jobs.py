@@ -7,8 +7,8 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from headroles import models
 from headroles.formatting import duration, rough_duration, size
-from headroles.models import CATALOGUE
 from headroles.view.html import count
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def moment(when: datetime) -> str:
 
 
 def model_name(key: str) -> str:
-    """The name people read: the catalogue's, or the Hub id itself."""
-    return CATALOGUE[key].name if key in CATALOGUE else key
+    """The name people read: that of the model's entry, or the key itself."""
+    return models.name_of(key)
 
 
 def settings(request: JobRequest) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from headroles.models import CATALOGUE
+from headroles.models import entry_of
 from headroles.paths import ROOT
 
 CHROMIUM_FLAGS = [
@@ -92,7 +92,7 @@ def in_place_of_the_hub(model: str, folder: Path, home: Path) -> dict[str, str]:
         folder: in Hugging Face format.
         home: where the link is kept.
     """
-    entry = CATALOGUE[model]
+    entry = entry_of(model)
     if not entry.is_bundled:
         cache = home / "hub" / f"models--{entry.source.replace('/', '--')}" / "snapshots"
         cache.mkdir(parents=True)

@@ -84,6 +84,13 @@ def test_a_head_without_a_role_is_seen_as_its_main_one() -> None:
     assert app.query_params["role"] == "duplicate_token"
 
 
+def test_a_second_model_without_scores_gets_a_sentence_beside_scores() -> None:
+    app = open_link(MAP, second_model="distilgpt2")
+    assert not app.exception
+    assert any("DistilGPT" in info.value for info in app.info)
+    assert app.session_state[head_map_state.PAIR_MODEL] is None
+
+
 def test_a_map_of_the_prompt_beside_a_second_model() -> None:
     app = open_link(MAP, view="all", role="diffuse", second_model="gpt2")
     assert app.radio(key=session.MAP_SOURCE).value == session.PROMPTED

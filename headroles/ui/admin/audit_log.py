@@ -29,6 +29,7 @@ ACTIONS = {
     "wrote": "wrote",
     "restored": "restored",
     "set_aside": "set the file aside",
+    "edited_models": "changed the models",
 }
 """Every action, as a person reads it."""
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import admin, models
+from headroles import admin, models, view
 from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
-from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.models import DEFAULT_MODEL
 from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui.admin import state
 from headroles.ui.admin.desk import AdminSession, run_action
@@ -42,14 +42,14 @@ def _models() -> list[str]:
     with left:
         listed = st.multiselect(
             "Models",
-            list(CATALOGUE),
+            view.offer.offered(hidden=True),
             default=[DEFAULT_MODEL],
             format_func=jobs.model_name,
             key=state.MODELS,
             persist_state="session",
             placeholder="Choose one or more",
-            help="The models that students can choose. Each one is analysed on its own, one after "
-            "the other.",
+            help="The models of this server, hidden ones too. Each one is analysed on its own, one "
+            "after the other.",
         )
     with right:
         typed = st.text_area(

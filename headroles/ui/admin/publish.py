@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import store
+from headroles import store, view
 from headroles.errors import HeadrolesError
 from headroles.roles import MIN_SEQUENCES
 from headroles.ui.admin import state
@@ -86,11 +86,16 @@ def perform(desk: AdminSession, confirm: state.Confirm) -> None:
         state.Notice(
             "done",
             f"{name} is live.",
-            "Students see it from their next click on. The file as it was before is kept under "
-            "“Versions”.",
+            f"{_who_sees(entry.model_name)} The file as it was before is kept under “Versions”.",
             undo,
         )
     )
+
+
+def _who_sees(model: str) -> str:
+    if model in view.offer.offered():
+        return "Students see it from their next click on."
+    return "Students do not see it yet: show or add the model under “Models”."
 
 
 def _way_back(path: Path, model: str, before: str) -> state.Undo | None:

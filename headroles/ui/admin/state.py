@@ -10,8 +10,9 @@ import streamlit as st
 from headroles.errors import HeadrolesError
 from headroles.ui.app.keys import Keys
 
-ANALYSE, LOOK, VERSIONS, AUDIT = "Analyse", "Look and write", "Versions", "Audit"
-SECTIONS = (ANALYSE, LOOK, VERSIONS, AUDIT)
+ANALYSE, LOOK, OFFERED = "Analyse", "Look and write", "Models"
+VERSIONS, AUDIT = "Versions", "Audit"
+SECTIONS = (ANALYSE, LOOK, OFFERED, VERSIONS, AUDIT)
 
 key = Keys(__name__)
 TICKET = key("ticket", None)
@@ -49,6 +50,10 @@ VERSION, VERSION_MODEL, VERSION_ROLE = (
     key("version"), key("version_model"), key("version_role"),
 )  # fmt: skip
 """The earlier version that is looked at, and its model and role."""
+LISTED = key("listed")
+"""The offered model that is moved, hidden or removed."""
+NEW_HUB_ID, NEW_REVISION, NEW_NAME = key("new_hub_id"), key("new_revision"), key("new_name")
+"""What is typed to add one."""
 
 begin = key.begin
 

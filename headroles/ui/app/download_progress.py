@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import models
 from headroles.formatting import rough_duration, size
-from headroles.models import CATALOGUE
+from headroles.paths import BUNDLED
 from headroles.ui.app import caches, elements, session
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def is_here(model: str) -> bool:
     Raises:
         HeadrolesError: if the download failed.
     """
-    if CATALOGUE[model].is_bundled:
+    if model in BUNDLED:
         return True
-    with st.spinner(f"Looking for {CATALOGUE[model].name} …"):
+    with st.spinner(f"Looking for {models.name_of(model)} …"):
         caches.import_libraries()
     if models.loading.is_here(model):
         return True
@@ -51,14 +51,17 @@ def try_again(model: str) -> None:
 
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
+    task = models.gguf_files.task_of(models.resolve_source(model))
+    is_on_disk = task is not None and task.package is None
+    doing, once = ("Preparing", "unpacked") if is_on_disk else ("Downloading", "downloaded")
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
-            f"<b>Downloading {escape(CATALOGUE[model].name)}</b>"
-            '<div class="hr-small">It is downloaded once, then stays on this server for everybody. '
-            "The download goes on while you look at something else.</div>"
+            f"<b>{doing} {escape(models.name_of(model))}</b>"
+            f'<div class="hr-small">It is {once} once, then stays on this server for everybody. '
+            "This goes on while you look at something else.</div>"
         )
         st.fragment(_bar, run_every=BEAT)(fetch)
-        if not CATALOGUE[model].is_bundled:
+        if model not in BUNDLED:
             st.button(
                 "Use the bundled model meanwhile",
                 icon=":material/home:",

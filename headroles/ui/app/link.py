@@ -22,9 +22,8 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from headroles import limits
+from headroles import limits, models, view
 from headroles.errors import LinkError, UnknownHeadError, near_match
-from headroles.models import CATALOGUE
 from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
@@ -134,16 +133,18 @@ def _all(given: str | Sequence[str]) -> list[str]:
 
 
 def read_model(text: str) -> str:
-    """A key of the catalogue; the Hub id of an offered model stands for it."""
-    if text in CATALOGUE:
+    """The key of a model that is offered; its Hub id stands for it."""
+    offered = view.offer.offered()
+    if text in offered:
         return text
-    for entry in CATALOGUE.values():
-        if text == entry.source and not entry.is_bundled:
-            return entry.key
+    for key in offered:
+        entry = models.entry_of(key)
+        if text == entry.source and not entry.is_local:
+            return key
     # No folder is looked up and no Hub id tried: a link must not make the server load anything.
     raise Unusable(
-        f"which this app does not offer.{near_match(text, CATALOGUE)}",
-        f"A link can name {', '.join(CATALOGUE)}.",
+        f"which this app does not offer.{near_match(text, offered)}",
+        "Choose a model in the sidebar.",
     )
 
 

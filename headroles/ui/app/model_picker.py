@@ -1,27 +1,60 @@
-"""The model picker in the sidebar, on every page."""
+"""The model picker in the sidebar, on every page, and the invitation to a real language model."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from headroles import view
 from headroles.formatting import size
-from headroles.models import CATALOGUE
+from headroles.models import DEFAULT_MODEL, INVITED
 from headroles.ui.app import session
+from headroles.view.html import plain
 
 
-def draw() -> None:
-    """Draw the picker; the choice is ``state.MODEL``."""
+def draw(*, invites: bool = True) -> None:
+    """Draw the picker; the choice is ``session.MODEL``.
+
+    Args:
+        invites: whether the bundled model leads on to a real one.
+    """
     session.begin()
+    offered = view.offer.offered()
+    labels = view.offer.labels(offered)
+    if st.session_state[session.MODEL] not in labels:  # it was hidden or removed meanwhile
+        session.use_default_model()
+    _renew(labels[st.session_state[session.MODEL]])
     with st.sidebar:
         key = st.selectbox(
             "Model",
-            list(CATALOGUE),
-            format_func=lambda name: CATALOGUE[name].name,
+            offered,
+            format_func=labels.__getitem__,
             key=session.MODEL,
             on_change=session.forget_head,
         )
-        entry = CATALOGUE[key]
-        st.caption(
-            f"{entry.about} {entry.parameters} parameters, {entry.family} family; takes "
-            f"{size(entry.memory_bytes)} of memory. Licence: {entry.licence}."
-        )
+        st.caption(plain(view.offer.about(view.offer.choice(key))))
+        if view.offer.damage():
+            st.caption("The list of models on this server is damaged; an earlier one is in use.")
+        if invites and key == DEFAULT_MODEL and INVITED in labels:
+            _invite()
+
+
+def _renew(label: str) -> None:
+    """Send the choice to the browser anew when its words have changed: it keeps them, not a key."""
+    if st.session_state[session.MODEL_LABEL] not in (None, label):
+        session.keep_model()
+    st.session_state[session.MODEL_LABEL] = label
+
+
+def _invite() -> None:
+    """One line that leads from the bundled model to a real one."""
+    choice = view.offer.choice(INVITED)
+    name = choice.entry.name.split()[0]
+    once = f"{size(choice.entry.download_bytes)}, once"
+    st.button(
+        f"Try a real language model: {name}, {'ready on this server' if choice.is_here else once}",
+        icon=":material/rocket_launch:",
+        type="tertiary",
+        on_click=session.use_model,
+        args=(INVITED,),
+        key="app-invitation",
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles import models
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
+from headroles.paths import BUNDLED
 from headroles.ui.app import caches, download_progress, elements, session
 from headroles.view import html
 
@@ -17,7 +18,7 @@ def run(prompt: str | None = None) -> caches.Answer | None:
     """
     model, is_second = st.session_state[session.MODEL], prompt is not None
     prompt = st.session_state[session.PROMPT] if prompt is None else prompt
-    name = CATALOGUE[model].name
+    name = models.name_of(model)
     try:
         if not download_progress.is_here(model):
             return None
@@ -51,7 +52,7 @@ def show_model_error(error: HeadrolesError) -> None:
 
 def _ways_out(model: str) -> None:
     """What to do where a model other than the bundled one is not available."""
-    if CATALOGUE[model].is_bundled:
+    if model in BUNDLED:
         return
     with st.container(horizontal=True):
         st.button(

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from headroles import charts
+from headroles import charts, models
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE, DEFAULT_MODEL
+from headroles.models import DEFAULT_MODEL
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app.keys import Keys
@@ -31,6 +31,8 @@ key = Keys(__name__)
 # widget keys
 MODEL = key("model", DEFAULT_MODEL)
 """The catalogue key of the chosen model."""
+MODEL_LABEL = key("model_label", None)
+"""How the picker last named that model."""
 BOX = key("prompt_box", DEFAULT_PROMPT)
 """The text in the prompt box."""
 HIDE_REST = key("hide_rest", False)
@@ -130,8 +132,12 @@ def use_default_model() -> None:
 
 def knows_stories_only() -> bool:
     """Whether the chosen model wants examples in the words of simple stories."""
-    entry = CATALOGUE.get(st.session_state[MODEL])
-    return entry is not None and entry.stories
+    return models.entry_of(st.session_state[MODEL]).stories
+
+
+def keep_model() -> None:
+    """Set the chosen model once more, so that the browser is told of it."""
+    st.session_state[MODEL] = st.session_state[MODEL]
 
 
 def forget_head() -> None:

@@ -8,7 +8,6 @@ import streamlit as st
 
 from headroles import circuits, models
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
@@ -133,8 +132,8 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
         )
     if lost := models.left_out(loaded.model.config):
         lines.append(
-            f"**Published bias:** {html.bias_sentence(CATALOGUE[loaded.key].name, lost)}"
-            if loaded.key in CATALOGUE
+            f"**Published bias:** {html.bias_sentence(models.name_of(loaded.key), lost)}"
+            if loaded.key in models.known_models()
             else f"**Published bias:** b_U, up to {lost:.2f} logits, is left out of the guesses."
         )
     with st.expander("What these tables leave out", icon=":material/info:"):

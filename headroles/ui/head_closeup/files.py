@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export
-from headroles.models import CATALOGUE
+from headroles import charts, export, models
 from headroles.ui.app import download_button, extended_state
 from headroles.ui.app.files import (
     CSV,
@@ -46,7 +45,7 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         CSV,
         partial(_attention_csv, subject, drawn),
     )
-    name = CATALOGUE[model].name if model in CATALOGUE else model
+    name = models.name_of(model)
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
     title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
     prompt = f"Prompt: {_one_line(subject.answer.run.prompt)}"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting, roles, verdicts
+from headroles import formatting, models, roles, verdicts
 from headroles.formatting import ordinal
-from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, literature, session
@@ -165,7 +164,7 @@ def papers_html(passport: Passport, model: str) -> str:
 
     if passport.papers:
         return f'<ul class="hr-papers">{"".join(_paper(paper) for paper in passport.papers)}</ul>'
-    name = CATALOGUE[model].name if model in CATALOGUE else model
+    name = models.name_of(model)
     if roles.named_heads(model):
         return f'<p class="hr-explain">No paper we know of names {passport.head.label}.</p>'
     return (

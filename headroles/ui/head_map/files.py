@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export
-from headroles.models import CATALOGUE
+from headroles import charts, export, models
 from headroles.ui.app import caches, download_button, extended_state, session
 from headroles.ui.app.files import (
     CSV,
@@ -75,7 +74,7 @@ def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bo
 
 def of_role_map(model: str, role_map: RoleMap, *, where: str) -> list[File]:
     """The map of one role as a picture."""
-    name = CATALOGUE[model].name if model in CATALOGUE else model
+    name = models.name_of(model)
     return pictures(
         partial(_map_chart, role_map),
         name=(model, f"map {role_map.role.key}"),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import models, view
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.ui.app import caches, download_progress, elements, session
 from headroles.ui.app.part import part
 from headroles.ui.head_map import multiples, state
 from headroles.view import head_maps
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap
@@ -23,16 +24,18 @@ def draw(model: ModelMap) -> None:
     """Draw the two pickers, and the two maps once a second model is chosen."""
     st.subheader("Two models on one role", anchor=False)
     present = st.session_state[session.MODEL]
-    others = [key for key in CATALOGUE if key != present]
-    if st.session_state[state.PAIR_MODEL] not in others:
+    others = _others(present, needs_scores=model.unit == "score")
+    wanted = st.session_state[state.PAIR_MODEL]
+    if wanted not in others:
         st.session_state[state.PAIR_MODEL] = None
     with st.container(horizontal=True, vertical_alignment="bottom", key="head_map-pair_controls"):
         second = st.selectbox(
             "Second model",
             others,
             index=None,
-            format_func=lambda key: CATALOGUE[key].name,
-            placeholder="Choose a second model",
+            format_func=models.name_of,
+            placeholder="Choose a second model" if others else "No other model has scores yet",
+            disabled=not others,
             key=state.PAIR_MODEL,
             persist_state="session",
             width=280,
@@ -46,7 +49,7 @@ def draw(model: ModelMap) -> None:
             width=240,
         )
     if second is None:
-        st.caption("Do heads of the same role lie in the same layers? Choose a second model.")
+        _why_none(wanted if wanted != present else None, others)
         return
     left, right = st.columns(2, gap="medium")
     with left:
@@ -57,9 +60,36 @@ def draw(model: ModelMap) -> None:
             _side(second_map, role_key, name=second, elsewhere=True)
 
 
+def _others(present: str, *, needs_scores: bool) -> list[str]:
+    """The models that the first one can be compared with: by scores, or by running the prompt."""
+    offered = view.offer.offered()
+    return [
+        key
+        for key in offered
+        if key != present
+        and (not needs_scores or view.offer.choice(key).scores == view.offer.READY)
+    ]
+
+
+def _why_none(wanted: str | None, others: list[str]) -> None:
+    if wanted is not None:
+        st.info(
+            f"{plain(models.name_of(wanted))} has no reference scores on this server, so it is "
+            "compared on your prompt only: choose “This prompt” above.",
+            icon=":material/info:",
+        )
+    elif others:
+        st.caption("Do heads of the same role lie in the same layers? Choose a second model.")
+    else:
+        st.caption(
+            "No other model on this server has reference scores. On your prompt, every model can "
+            "be compared: choose “This prompt” above."
+        )
+
+
 def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
     role_map = model.roles[role_key]
-    st.markdown(f"**{CATALOGUE[name].name}**")
+    st.markdown(f"**{models.name_of(name)}**")
     elements.html(f'<p class="hr-explain">{role_map.sentence} {role_map.why_nobody}</p>')
     multiples.chart(
         role_map, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None
@@ -75,11 +105,11 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
             return head_maps.of_entry(reference.entry, reference.thresholds)
         if not download_progress.is_here(name):
             return None
-        with st.spinner(f"Loading {CATALOGUE[name].name} and reading your prompt."):
+        with st.spinner(f"Loading {models.name_of(name)} and reading your prompt."):
             answer = caches.answer(name, st.session_state[session.PROMPT])
         return head_maps.of_prompt(answer.scores, reference.thresholds, reference.entry)
     except HeadrolesError as error:
-        st.markdown(f"**{CATALOGUE[name].name}**")
+        st.markdown(f"**{models.name_of(name)}**")
         elements.show_error(error, kind=st.warning)
         return None
 

@@ -11,7 +11,6 @@ import streamlit as st
 from headroles import ablation, export, limits, models
 from headroles.errors import HeadrolesError
 from headroles.formatting import signed, visible
-from headroles.models import CATALOGUE
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
@@ -267,7 +266,7 @@ def _html(asked: Asked, tables: Sequence[PromptTable]) -> bytes:
 
     heads = ", ".join(head.label for head in asked.heads)
     return export.to_html(
-        tables, model=CATALOGUE[asked.model].name, note=f"Heads: {heads}."
+        tables, model=models.name_of(asked.model), note=f"Heads: {heads}."
     ).encode()
 
 

@@ -11,8 +11,8 @@ from importlib import import_module
 
 import streamlit as st
 
+from headroles import models
 from headroles.errors import HeadrolesError
-from headroles.models import CATALOGUE
 from headroles.ui.app import copy_link, run_prompt, session
 from headroles.ui.knockout_lab import caches, state
 from headroles.view import html
@@ -47,7 +47,7 @@ def draw() -> None:
 
 def _what_is_left_out() -> None:
     """A caption for a model whose guesses differ slightly from the published one's."""
-    model = CATALOGUE[st.session_state[session.MODEL]]
+    model = models.entry_of(st.session_state[session.MODEL])
     if model.tokenizer is None:
         return
     with contextlib.suppress(HeadrolesError):  # the section has shown it

@@ -1,0 +1,75 @@
+"""Whether a model's files are on this disk, by a glance at their names.
+
+Pickers ask this of every model on every click, before anything of transformers is imported. What
+loads a model asks :func:`headroles.models.loading.is_here`, which looks at each file.
+
+>>> is_here(entry_of("demo"))  # doctest: +SKIP
+True
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from headroles.models.catalogue import CatalogueEntry
+from headroles.models.gguf_files import converted, original
+
+_SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
+
+
+def is_here(entry: CatalogueEntry) -> bool:
+    """Whether a model can be loaded without any network, as far as names of files tell."""
+    if entry.is_local:
+        return not entry.is_gone
+    if package := entry.package:
+        return bool(converted(package.sha256) or original(package.sha256).is_file())
+    repository = hub_cache() / f"models--{entry.source.replace('/', '--')}"
+    commit = entry.revision or "main"
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # a commit has no name of its own
+        commit = (repository / "refs" / commit).read_text().strip()
+    if entry.tokenizer is not None:  # it is converted once
+        return any(repository.glob(f"headroles-*/{commit}"))
+    folder = repository / "snapshots" / commit
+    if not (folder / "config.json").is_file():
+        return False
+    # A model of the catalogue may have its safetensors in another snapshot, which the Hub made.
+    return _has_weights(folder) or any(repository.glob("snapshots/*/model.safetensors"))
+
+
+def fault(entry: CatalogueEntry) -> str:
+    """Why the folder or file of a listed model is no model, in a few words; "" where it is one."""
+    place = Path(entry.source)
+    if not entry.is_local or entry.is_bundled:
+        return ""
+    if entry.is_gguf:
+        return "" if _begins_with(place, b"GGUF") else "there is no such GGUF file"
+    if not place.is_dir():
+        return "there is no such folder"
+    is_model = (place / "config.json").is_file() or any(place.glob("*.gguf"))
+    return "" if is_model else "its folder holds no model (no config.json)"
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    try:
+        with file.open("rb") as content:
+            return content.read(len(magic)) == magic
+    except OSError:
+        return False
+
+
+def _has_weights(folder: Path) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    shards = [match for name in names if (match := _SHARD.fullmatch(name))]
+    return "model.safetensors" in names or bool(shards and len(shards) == int(shards[0][1]))
+
+
+def hub_cache() -> Path:
+    """The folder of the Hub's cache, by the variables that huggingface_hub goes by."""
+    home = os.environ.get("HF_HOME") or Path(
+        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface"
+    )
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return Path(named or Path(home, "hub")).expanduser()

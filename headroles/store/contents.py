@@ -1,0 +1,108 @@
+"""Which models the reference scores hold, and on which weights; nothing is validated here.
+
+Pickers ask this on every click, before anything of pydantic is imported. Scores are only ever read
+by :mod:`headroles.store.categories`.
+
+>>> held()["demo"].source  # doctest: +SKIP
+'data/demo_model'
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from headroles import disk, paths
+from headroles.errors import OtherWeightsError
+from headroles.models import catalogue
+
+if TYPE_CHECKING:
+    from headroles.store.schema import ModelEntry
+
+
+class Held(NamedTuple):
+    """One entry, in short."""
+
+    source: str
+    """What its scores were measured on: a Hub id, package, or name of a folder."""
+    revision: str
+    """What pins those weights."""
+
+
+_readings: dict[Path, tuple[disk.Stamp, dict[str, Held]]] = {}
+
+
+def held(path: Path | None = None) -> dict[str, Held]:
+    """The entries of the file by model; of a damaged file what was last read, or nothing."""
+    path = path or paths.CATEGORIES
+    stamp = disk.stamp(path)
+    if stamp is None:
+        return {}
+    known = _readings.get(path)
+    if known is None or known[0] != stamp:
+        good = _read(path)
+        if good is None:
+            good = known[1] if known else _newest_version(path)
+        known = _readings[path] = (stamp, good)
+    return known[1]
+
+
+class _Measured(Protocol):
+    source: str
+    revision: str
+
+
+def other_weights(scores: _Measured, source: str, revision: str) -> tuple[str, str] | None:
+    """What scores were measured on and what the model is, where these are different weights.
+
+    A name is no identity: a folder may have the name of another one, and a model of the Hub may
+    have changed. Where nothing pins one of the two, nobody knows, and they count as the same.
+
+    Args:
+        scores: an entry of the file.
+        source: of the model.
+        revision: what pins the model's weights; "" where that is not known.
+    """
+    now = catalogue.portable_source(source)
+    if scores.source != now and catalogue.is_hub_id(scores.source) and catalogue.is_hub_id(now):
+        return scores.source, now
+    if scores.revision != revision and _pins(scores.revision) and _pins(revision):
+        return f"revision {scores.revision}", f"revision {revision}"
+    return None
+
+
+def check_weights(entry: ModelEntry, source: str, revision: str) -> None:
+    """Refuse scores that were measured on other weights than those of a model.
+
+    Raises:
+        OtherWeightsError: with both.
+    """
+    if other := other_weights(entry, source, revision):
+        name = catalogue.name_of(entry.model_name)
+        raise OtherWeightsError(name, model=entry.model_name, measured=other[0], now=other[1])
+
+
+def _pins(revision: str) -> bool:
+    digits = revision.removeprefix("sha256:")
+    is_hexadecimal = not set(digits) - set("0123456789abcdef")
+    return is_hexadecimal and (len(digits) == 40 or (digits != revision and len(digits) >= 16))
+
+
+def _newest_version(path: Path) -> dict[str, Held]:
+    versions = sorted((path.parent / "history").glob(f"{path.stem}.*Z{path.suffix}"), reverse=True)
+    return next((good for file in versions if (good := _read(file)) is not None), {})
+
+
+def _read(path: Path) -> dict[str, Held] | None:
+    try:
+        plain = json.loads(disk.read(path)[0])
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(plain, dict):
+        return None
+    return {
+        model: Held(str(entry.get("source", "")), str(entry.get("revision", "")))
+        for model, entry in plain.items()
+        if isinstance(entry, dict)
+    }
