@@ -151,6 +151,11 @@ def test_the_labels_of_a_small_map_are_thinned_until_they_fit(
     assert shown.count("0") == 2  # both axes begin with their first
 
 
+def test_a_map_of_many_heads_keeps_the_text_colour_of_the_page() -> None:
+    spec = model_map(32, 32).for_page()  # a canvas would draw currentColor in black
+    assert spec["usermeta"]["embedOptions"]["renderer"] == "svg"
+
+
 def test_layers_go_across_and_heads_down() -> None:
     drawing = model_map(30, 9)
     encoding = drawing.to_dict()["layer"][0]["encoding"]

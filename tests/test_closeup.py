@@ -246,6 +246,7 @@ def test_a_passport_holds_every_number_of_every_role() -> None:
     assert (first.score, first.standard_error, first.chance) == (0.875, 0.875, 0.2)
     assert (first.control, first.control_name, first.threshold) == (0.7, "random tokens", 0.5)
     assert (first.rank, first.out_of) == (2, 6)  # only L1H2 has more
+    assert first.rank_in_layer == 2
     assert first.is_over
     assert first.listed
     assert first.lift == pytest.approx((0.875 - 0.2) / 0.8)

@@ -226,7 +226,7 @@ def head_map(
     row = map_row(layers, heads, small=small)
     shape = _map_template(
         row,
-        digits=min(max(longest, 2), 4),
+        digits=min(max(longest, 2), 4) if row >= 18 else None,
         papers=any(record["papers"] for record in records),
         clickable=clickable,
     )
@@ -235,8 +235,8 @@ def head_map(
 
 
 @template
-def _map_template(row: int, *, digits: int, papers: bool, clickable: bool) -> alt.LayerChart:
-    """The map with rows of so many pixels, and room for numbers of so many digits.
+def _map_template(row: int, *, digits: int | None, papers: bool, clickable: bool) -> alt.LayerChart:
+    """The map with rows of so many pixels and numbers of so many digits (None: without any).
 
     How wide a column is, only the browser knows: it shows the numbers where they fit.
     """
@@ -252,18 +252,19 @@ def _map_template(row: int, *, digits: int, papers: bool, clickable: bool) -> al
     frame = base.transform_filter("datum.open").mark_rect(
         fillOpacity=0, stroke=INK, strokeWidth={"expr": "cell < 12 ? 2 : 3"}
     )
-    numbers = base.mark_text(
-        color=INK,
-        fontSize={4: 10, 3: 11, 2: 12 if row > 20 else 10}[digits],
-        opacity={"expr": "numbers ? 1 : 0"},
-    ).encode(text="number:N")
-    fits = f"{row} >= 18 && width / layers >= {4 + 7 * digits}"
+    fits = "false" if digits is None else f"width / layers >= {4 + 7 * digits}"
     sizes = {"cell": f"min({row}, width / layers)", "numbers": fits}
     params = [alt.param(name="layers", value="@layers")]
     params += [alt.param(name=name, expr=expr) for name, expr in sizes.items()]
-    cells = _map_cells(base, clickable=clickable)
-    marks = _map_marks(base, row, papers=papers)
-    return finish(alt.layer(cells, frame, rings, *marks, numbers).add_params(*params))
+    layers = [_map_cells(base, clickable=clickable), frame, rings]
+    layers += _map_marks(base, row, papers=papers)
+    if digits is not None:
+        size = {4: 10, 3: 11, 2: 12 if row > 20 else 10}[digits]
+        numbers = base.mark_text(color=INK, fontSize=size, opacity={"expr": "numbers ? 1 : 0"})
+        layers.append(numbers.encode(text="number:N"))
+    chart = finish(alt.layer(*layers).add_params(*params))
+    # From 2,000 marks on Streamlit draws on a canvas, which does not know the page's text colour.
+    return chart.properties(usermeta={"embedOptions": {"renderer": "svg"}})
 
 
 def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:

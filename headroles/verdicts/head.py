@@ -128,6 +128,8 @@ class RoleRecord:
     """1 is the highest score of all heads; equal scores share a rank."""
     out_of: int
     """Heads of the model."""
+    rank_in_layer: int
+    """The same among the heads of its layer."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
     ablation: AblationEvidence | None = None
@@ -236,6 +238,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         threshold=threshold,
         rank=1 + sum(other > score for row in scores for other in row),
         out_of=entry.num_layers * entry.num_heads,
+        rank_in_layer=1 + sum(other > score for other in scores[layer]),
         listed=head in entry.listed(key),
         ablation=ablation_evidence(entry, head, key),
     )

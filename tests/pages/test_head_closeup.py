@@ -88,7 +88,7 @@ def test_the_passport_has_every_role_with_rank_and_listing(app) -> None:
     # Planted: score 1 of 1 for induction, 0 for the rest; duplicate token lists it too.
     cells = passport[passport.index("Induction") :].split("</tr>")[0]
     assert "● 1.000 ± 0.000" in cells
-    assert "1st of 32" in cells
+    assert "1st of 32, 1st in its layer" in cells
     assert cells.endswith("<td>listed</td>")
     cells = passport[passport.index("Duplicate token") :].split("</tr>")[0]
     assert "○ 0.000 ± 0.000" in cells

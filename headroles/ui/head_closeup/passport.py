@@ -123,7 +123,8 @@ def row(record: RoleRecord, verdict: Verdict) -> list[str]:
         number(record.chance),
         number(record.threshold),
         number(record.control),
-        f"{ordinal(record.rank)} of {record.out_of}",
+        f"{ordinal(record.rank)} of {record.out_of:,}, "
+        f"{ordinal(record.rank_in_layer)} in its layer",
         "listed" if record.listed else "–",
     ]
 
