@@ -29,7 +29,7 @@ from transformers.pytorch_utils import Conv1D
 
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel, blocks
+from headroles.models import LoadedModel, blocks, cores
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a layer's tensor and returns the one to use instead; it may change its argument."""
@@ -131,6 +131,7 @@ def _run(
 ) -> Tensor | None:
     """One pass; ``used`` are the layers that something is done to, in order."""
     with contextlib.ExitStack() as around:
+        around.enter_context(cores.for_pass(token_ids.numel()))
         if used:
             token_ids = around.enter_context(blocks.forked(loaded, used[0], token_ids))
         if not with_logits:
@@ -153,7 +154,7 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
         UnsupportedModelError: if a layer has none, or one that fails the test.
     """
     if _PROJECTIONS not in loaded.tools:
-        with loaded.lock, torch.no_grad():
+        with loaded.lock, torch.no_grad(), cores.one_core():
             loaded.tools[_PROJECTIONS] = _find_projections(loaded)
             try:
                 _check_projections(loaded)

@@ -12,9 +12,9 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm
 from headroles.circuits.qk_ov import CircuitError, OnBlock
-from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
+from headroles.models.cores import one_core
 from headroles.types import Head
 
 KINDS = ("Q", "K", "V")

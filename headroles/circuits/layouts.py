@@ -10,8 +10,9 @@ from headroles.circuits.parts import (
     Layout,
     Parts,
 )
-from headroles.circuits.tracing import Trace, one_core, trace_model
+from headroles.circuits.tracing import Trace, trace_model
 from headroles.models import LoadedModel
+from headroles.models.cores import one_core
 
 
 def parts_of(loaded: LoadedModel) -> Parts:

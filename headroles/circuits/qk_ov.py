@@ -32,10 +32,10 @@ from torch import Tensor
 
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm, norm_heads
-from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
+from headroles.models.cores import one_core
 from headroles.types import Head
 
 NORMS = ("applied", "folded", "none")

@@ -16,8 +16,6 @@ torch.Size([4, 8, 3, 16])
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -30,20 +28,6 @@ from headroles.models import LoadedModel, blocks
 
 BATCH, LENGTH = 4, 3
 """Sequences and positions of the pass: no head has a dimension of 3, so a [3, 3] is a pattern."""
-
-
-@contextlib.contextmanager
-def one_core() -> Iterator[None]:
-    """For many short operations: torch would split each among threads that wait for each other.
-
-    Where another process has one of the cores, such a wait takes milliseconds, thousands of times.
-    """
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 @dataclass(frozen=True, eq=False)

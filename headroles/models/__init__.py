@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "blocks",
         "builtin",
         "catalogue",
+        "cores",
         "downloads",
         "facts",
         "gguf_conversion",
