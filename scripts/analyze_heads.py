@@ -6,7 +6,8 @@
 
 The same seed gives the same file. Without a model it analyses the bundled one. Each model is
 written as soon as it is done and one that is up to date is skipped, so a course of models that was
-interrupted goes on where it stopped when the same command is given again.
+interrupted goes on where it stopped when the same command is given again, within a model too: what
+is finished of it is kept in ``unfinished/`` beside the file until the model is done.
 """
 
 from __future__ import annotations
@@ -88,6 +89,13 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="analyse nothing: say whether what is in the file is complete and up to date",
     )
     parser.add_argument(
+        "--unfinished",
+        type=Path,
+        metavar="FOLDER",
+        help="where an analysis that is cut off leaves what it finished, so that the same command "
+        "goes on (default: unfinished/ beside the file)",
+    )
+    parser.add_argument(
         "--end-with-input",
         action="store_true",
         help="end at once when standard input closes: whoever started this is gone",
@@ -127,6 +135,10 @@ class TextReport:
         self._bar.total = max(total, 1)
         self._bar.n = done
         self._bar.refresh()
+
+    def notice(self, sentence: str) -> None:
+        """Print a sentence above the bar."""
+        self._bar.write(sentence, file=sys.stderr)
 
     def result(self, summary: dict[str, object]) -> None:
         """Close the bar and print the table."""
@@ -177,6 +189,11 @@ class JsonLinesReport:
     def progress(self, phase: str, done: int, total: int) -> None:
         """Print a progress event."""
         self._print({"event": "progress", "phase": phase, "done": done, "total": total})
+
+    def notice(self, sentence: str) -> None:
+        """Print a sentence where the log keeps it."""
+        self._print({"event": "notice", "message": sentence})
+        print(sentence, file=sys.stderr)
 
     def result(self, summary: dict[str, object]) -> None:
         """Print the result event."""
@@ -301,7 +318,13 @@ def run(
         reason = "it is up to date. --force analyses it again."
         return {"model": known.model_name, "out": str(options.out), "skipped": reason}
 
-    entry = analysis.analyze(model, settings, progress=report.progress)
+    entry = analysis.analyze(
+        model,
+        settings,
+        progress=report.progress,
+        unfinished=options.unfinished or options.out.parent / "unfinished",
+        notice=report.notice,
+    )
     store.write_entry(entry, options.out)
     seconds = time.monotonic() - began
     summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}

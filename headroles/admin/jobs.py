@@ -59,6 +59,7 @@ def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
         f"--seed={request.seed}",
         f"--cap={request.cap}",
         f"--out={candidate}",
+        f"--unfinished={candidate.parent.with_name('unfinished')}",
         *chosen,
         *left_out,
         *("--format", "json-lines", "--end-with-input"),

@@ -142,7 +142,8 @@ class Runner:
                     job,
                     "lost",
                     message="The server restarted while this analysis was running.",
-                    hint="Start it again; nothing that students see was changed.",
+                    hint="Start it again, and it goes on where it stopped; "
+                    "nothing that students see was changed.",
                 )
         self._cancel_what_waits()
         return [job for job in self._folder.jobs().values() if job.state == "queued"]

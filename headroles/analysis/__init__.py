@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "direct",
         "direct_effect_roles",
         "extended_roles",
+        "finished_parts",
         "freshness",
         "ioi",
         "knockout",

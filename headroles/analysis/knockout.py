@@ -39,6 +39,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from headroles.analysis.finished_parts import FinishedParts
 from headroles.analysis.knockout_passes import (
     Condition,
     counted_positions,
@@ -64,6 +65,7 @@ def measure_ablation(
     seed: int,
     held_out: Sequences | None = None,
     progress: Progress | None = None,
+    parts: FinishedParts | None = None,
 ) -> dict[str, CausalRole]:
     """Knock out every listed head, and every role's heads together, each against its control.
 
@@ -75,10 +77,12 @@ def measure_ablation(
         seed: draws the controls.
         held_out: the model's own kind of text, all of it in place of the sentences.
         progress: told after every pass.
+        parts: what an analysis that was cut off had finished.
 
     Returns:
         {role key: evidence} for every scored role that lists a head.
     """
+    parts = parts or FinishedParts(None, {})
     tasks = _tasks(bridge, listed, seed=seed, with_held_out=held_out is not None)
     kinds = {"repeats": probe.repeats, "sentences": probe.sentences, "held_out": held_out}
     texts = {kind: _usable(kinds[kind], kind) for kind in dict.fromkeys(t.kind for t in tasks)}
@@ -97,7 +101,7 @@ def measure_ablation(
 
     evidence: dict[str, CausalRole] = {}
     for kind, sequences in texts.items():
-        changes, baseline_loss = _changes(bridge, sequences, kind, wanted[kind], advance)
+        changes, baseline_loss = _changes(bridge, sequences, kind, wanted[kind], advance, parts)
         for task in tasks:
             if task.kind == kind:
                 evidence[task.role] = task.record(changes, baseline_loss)
@@ -114,12 +118,19 @@ def _changes(
     kind: str,
     conditions: Sequence[Condition],
     advance: Callable[[int], None],
+    parts: FinishedParts,
 ) -> tuple[Changes, float]:
     """The changes under every condition, and the untouched model's mean loss in nats."""
     counted = counted_positions(texts, kind)
     baseline = untouched(bridge, texts, counted)
     losses = knocked_out(
-        bridge, texts, conditions, counted=counted, means=baseline.means, advance=advance
+        bridge,
+        texts,
+        conditions,
+        counted=counted,
+        means=baseline.means,
+        advance=advance,
+        recall=lambda name, run: parts.recall(f"{kind}, {name}", run),
     )
     changes = dict(zip(conditions, losses - baseline.loss, strict=True))
     return changes, float(baseline.loss.mean())

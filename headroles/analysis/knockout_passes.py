@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,17 +37,21 @@ from headroles.types import Head, Sequences
 
 MAX_LOGITS = 12_000_000
 """Numbers in the logits of one pass: about 50 MB."""
-MAX_HIDDEN = 4_000_000
-"""Numbers in the widest layer of one pass: about 16 MB. Larger passes gain nothing."""
-LONGER = 1.3
+MAX_HIDDEN = 3_000_000
+"""Numbers in the widest layer of one pass: about 12 MB. Larger passes leave the caches."""
+LONGER = 1.15
 """How much longer than the shortest the texts of one pass may be: padding is run for nothing."""
 TOLERANCE = 1e-5
 """How far from a plain pass a loss may be, in nats and as a share of it."""
+
+PASSES = (MAX_LOGITS, MAX_HIDDEN, MAX_CELLS, LONGER)
+"""What the passes are cut by: with the same ones, pass number n is the same pass."""
 
 Condition = frozenset[Head]
 """The heads that are knocked out together."""
 
 Means = Float[Tensor, "layer head d_head"]
+Recall = Callable[[str, Callable[[], Tensor]], Tensor]
 OnOutput = Callable[[Tensor, int], Tensor]
 """``(z [batch pos head d_head], layer) -> z`` that goes on."""
 
@@ -144,6 +148,7 @@ def knocked_out(
     counted: Bool[Tensor, "n pos"],
     means: Means,
     advance: Callable[[int], None] = lambda work: None,
+    recall: Recall = lambda name, run: run(),
 ) -> Float[Tensor, "condition n"]:
     """The loss of every condition on every text, nats per counted token.
 
@@ -154,7 +159,9 @@ def knocked_out(
         counted: [n pos] from :func:`counted_positions`.
         means: [layer head d_head] what the outputs are set to.
         advance: told after every pass how much of :func:`work` it was.
+        recall: gives a pass' losses by its number, or has it run.
     """
+    number = count()
     losses = torch.zeros(len(conditions), len(texts))
     order = sorted(range(len(conditions)), key=lambda place: first_layer(conditions[place]))
     kind = _FromLayer if _is_exact(bridge, texts, conditions, counted, means) else _Plain
@@ -164,7 +171,17 @@ def knocked_out(
         for layer, group in groupby(order, key=lambda place: first_layer(conditions[place])):
             for places in _parts(list(group), passes.conditions_a_pass):
                 chunk = [conditions[place] for place in places]
-                loss = passes.losses(layer, len(chunk), _set_to_means(chunk, len(rows), means))
+
+                def run(
+                    passes: _Plain | _FromLayer = passes,
+                    layer: int = layer,
+                    chunk: Sequence[Condition] = chunk,
+                    rows: Tensor = rows,
+                ) -> Tensor:
+                    hooked = _set_to_means(chunk, len(rows), means)
+                    return passes.losses(layer, len(chunk), hooked)
+
+                loss = recall(f"pass {next(number)}", run)
                 losses[torch.tensor(places)[:, None], rows] = loss.view(len(chunk), len(rows))
                 advance(work(bridge, chunk, texts.lengths[rows]))
     return losses

@@ -8,15 +8,21 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.bridge import load_bridge
 from headroles.analysis.extended_roles import count_extended, measure_extended
+from headroles.analysis.finished_parts import FinishedParts
 from headroles.analysis.freshness import library_versions
 from headroles.analysis.knockout import measure_ablation
+from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
 from headroles.errors import UnsupportedModelError
 from headroles.models import (
@@ -30,12 +36,26 @@ from headroles.reference import CAUSAL_TEXTS, AnalysisSettings, categorize, caus
 from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
 from headroles.store import ModelEntry, Tokenization
 from headroles.texts import held_out_sequences, start_token
+from headroles.types import Sequences
 
 
 def analyze(
-    name_or_folder: str, settings: AnalysisSettings, *, progress: Progress | None = None
+    name_or_folder: str,
+    settings: AnalysisSettings,
+    *,
+    progress: Progress | None = None,
+    unfinished: Path | None = None,
+    notice: Callable[[str], None] = lambda sentence: None,
 ) -> ModelEntry:
-    """Analyse a model with TransformerLens and put its entry together; nothing is written.
+    """Analyse a model with TransformerLens and put its entry together.
+
+    Args:
+        name_or_folder: the model.
+        settings: what an instructor chose.
+        progress: told after every batch.
+        unfinished: the folder that keeps what is finished, for when the analysis is cut off; it is
+            taken up from there. None keeps nothing.
+        notice: told in a sentence if what is kept there is not taken up.
 
     Raises:
         UnknownModelError, ModelUnavailableError, UnsupportedModelError: as for loading a model.
@@ -47,25 +67,42 @@ def analyze(
     bridge = load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
+    held_out = held_out_sequences(tokenizer, source)
+    parts = FinishedParts(
+        unfinished and unfinished / f"{_file_name(catalogue_key(name_or_folder))}.parts",
+        _terms(source, settings, probe, held_out),
+    )
+    if parts.ignored:
+        notice(parts.ignored)
     more = count_extended(probe) if settings.extended else 0
-    bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None)
-    scores = measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring)
+    bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
+    scores = parts.recall(
+        "basic roles",
+        lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
+    )
+    bar.scoring("scoring", bar.basic, bar.basic)
     if settings.extended:
-        scores |= measure_extended(
-            bridge, tokenizer, probe, seed=settings.seed, progress=bar.extending
+        scores |= parts.recall(
+            "extended roles",
+            lambda: measure_extended(
+                bridge, tokenizer, probe, seed=settings.seed, progress=bar.extending
+            ),
         )
-    parts = categorize(scores, settings)
+        bar.extending("scoring", more, more)
+    categories = categorize(scores, settings)
     causal = {}
     if settings.causal:
         causal = measure_ablation(
             bridge,
             probe,
-            {role.key: parts["categories"][role.key].heads for role in SCORED_ROLES},
+            {role.key: categories["categories"][role.key].heads for role in SCORED_ROLES},
             seed=settings.seed,
-            held_out=held_out_sequences(tokenizer, source),
+            held_out=held_out,
             progress=bar.knocking_out,
+            parts=parts,
         )
     bar.finish()
+    parts.remove()
     return ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
         model_name=catalogue_key(name_or_folder),
@@ -81,8 +118,27 @@ def analyze(
         library_versions=library_versions(),
         notes=_notes(settings),
         causal=causal,
-        **parts,
+        **categories,
     )
+
+
+def _terms(
+    source: str, settings: AnalysisSettings, probe: ProbeTexts, held_out: Sequences | None
+) -> dict[str, object]:
+    """What a kept part of an analysis depends on."""
+    texts = hashlib.sha256()
+    for kind in (probe.sentences, probe.control, probe.repeats, held_out):
+        texts.update(b"none" if kind is None else kind.token_ids.numpy().tobytes())
+    return {
+        "weights": f"{portable_source(source)} {model_revision(source)}",
+        "settings": repr(settings),
+        "texts": texts.hexdigest(),
+        "versions": f"{library_versions()} {DEFINITIONS_VERSION} {PASSES}",
+    }
+
+
+def _file_name(key: str) -> str:
+    return re.sub(r"[^\w.-]", "_", key)[:80] + f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def _tokenization(tokenizer: PreTrainedTokenizerBase) -> Tokenization:
@@ -101,22 +157,32 @@ class _Bar:
     """
 
     def __init__(
-        self, progress: Progress | None, basic: int, extended: int, bridge: TransformerBridge | None
+        self,
+        progress: Progress | None,
+        basic: int,
+        extended: int,
+        bridge: TransformerBridge | None,
+        parts: FinishedParts,
     ) -> None:
         self._progress = progress or (lambda phase, done, total: None)
-        self._basic, self._scored, self._room = basic, basic + extended, 0
+        self.basic, self._scored, self._room = basic, basic + extended, 0
+        self._parts, self._done, self._went_on = parts, 0, ""
         if bridge is not None:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
             self._room = CAUSAL_TEXTS * sum(conditions)
 
     def _tell(self, phase: str, done: int) -> None:
-        self._progress(phase, done, self._scored + self._room)
+        total = self._scored + self._room
+        if self._parts.went_on and not self._went_on:
+            self._went_on = f" (went on at {self._done / total:.0%})".replace("%", " %")
+        self._done = done
+        self._progress(phase + self._went_on, done, total)
 
     def scoring(self, phase: str, done: int, total: int) -> None:
         self._tell(phase, done)
 
     def extending(self, phase: str, done: int, total: int) -> None:
-        self._tell(phase, self._basic + done)
+        self._tell(phase, self.basic + done)
 
     def knocking_out(self, phase: str, done: int, total: int) -> None:
         self._tell(phase, self._scored + self._room * done // total)
