@@ -46,7 +46,7 @@ def test_the_listed_roles_are_those_that_this_file_says(entry):
 
 
 @pytest.mark.parametrize(
-    ("role", "hint"), [(role.key, hint) for role in SCORED_ROLES for hint in role.hints]
+    ("role", "hint"), [(role.key, hint) for role in SCORED_ROLES for hint in role.story_hints]
 )
 def test_every_hint_wakes_a_head_of_its_role(loaded, role, hint):
     assert active(loaded, hint)[role], f"“{hint}” wakes no {ROLES[role].name} head"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -121,6 +123,36 @@ def test_the_pivot_table_is_the_one_of_the_whole_matrices(load_family, monkeypat
     assert len(told) > 1 or block > 100
 
 
+@settings(max_examples=20)
+@given(some.integers(0, 10_000))
+def test_a_search_in_likely_order_ends_at_the_same_table(seed: int) -> None:
+    factors = random_factors(seed, vocab=60)
+    p = torch.rand(60, generator=torch.Generator().manual_seed(seed)).softmax(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(qk_ov, "RIVALS", 5)
+        patch.setattr(qk_ov, "BLOCK_BYTES", 4 * 60 * 7)
+        order = qk_ov.likely_first(factors, p)
+        blocks = qk_ov.key_blocks(order)
+    assert sorted(order.tolist()) == list(range(60))
+    assert [len(block) for block in blocks] == [7] * 8 + [4]
+    parts = [qk_ov.block_peaks(factors, block) for block in blocks]
+    everything = qk_ov.join_peaks(parts)
+    assert qk_ov.key_table(factors, p, keys=6, maxima=everything) == qk_ov.key_table(
+        factors, p, keys=6
+    )
+    started = qk_ov.best_keys(parts[0], p, 10)  # of seven keys
+    assert sorted(started) == sorted(blocks[0].tolist())
+
+
+def test_the_likely_order_finds_the_keys_of_the_bundled_model_early(demo) -> None:
+    even = qk_ov.uniform(2816)
+    for head in (Head(0, 6), Head(1, 4), Head(3, 2)):
+        factors = qk_ov.head_factors(demo, head, CircuitSettings())
+        order = qk_ov.likely_first(factors, even).tolist()
+        best = qk_ov.best_keys(qk_ov.peaks(factors), even, 10)
+        assert max(map(order.index, best)) < 300
+
+
 def test_a_stop_while_searching_ends_it(demo) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -156,6 +188,30 @@ def test_numbers_of_the_thin_matrices_are_those_of_the_whole_ones(seed: int) -> 
     assert summary.self_match(found) == pytest.approx(float(expected), abs=1e-5)
     hits = (ov.argmax(1) == torch.arange(40)).double().mean()
     assert summary.copied_share(found, range(40)) == pytest.approx(float(hits))
+
+
+@settings(max_examples=20)
+@given(some.integers(0, 10_000))
+def test_copies_are_counted_the_same_with_few_rivals_first(seed: int) -> None:
+    found = random_factors(seed)
+    copies = Factors(found.query, found.key, found.value, found.value.T)  # many copy themselves
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary, "RIVALS", 3)
+        shares = [summary.copied_share(factors, range(40)) for factors in (found, copies)]
+    for factors, share in zip((found, copies), shares, strict=True):
+        hits = ((factors.value @ factors.out).argmax(1) == torch.arange(40)).double().mean()
+        assert share == pytest.approx(float(hits))
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "bloom", "gpt2"])
+@pytest.mark.parametrize("minus_bos", [True, False])
+def test_positions_are_the_same_from_the_thin_matrices(load_family, family, minus_bos) -> None:
+    loaded, wanted = load_family(family), CircuitSettings(minus_bos=minus_bos)
+    p = torch.rand(weights.embedding(loaded).shape[0]).softmax(0)
+    factors = qk_ov.head_factors(loaded, Head(1, 2), wanted)
+    table = summary.positional_table(loaded, Head(1, 2), wanted, p)
+    again = summary.positional_table(loaded, Head(1, 2), wanted, p, factors=factors)
+    assert_close(again.scores, table.scores, atol=1e-5, rtol=1e-5)
 
 
 def test_copying_by_hand() -> None:
@@ -206,6 +262,28 @@ def test_composition_of_a_model_with_shared_keys(load_family, kind: str, norm: s
     place = found.heads.index(Head(0, 2)), found.heads.index(Head(1, 3))
     assert float(found.score[place]) == pytest.approx(float(expected), rel=1e-4)
     assert found.score[place[1]].isnan().all()  # nobody comes after the last layer
+
+
+@pytest.mark.parametrize("kind", composition.KINDS)
+def test_composition_centres_what_reads_a_layer_norm(load_family, kind: str) -> None:
+    """All pairs of a model with LayerNorm, by the whole matrices."""
+    loaded = load_family("gpt2")
+    score = composition.composition(loaded, kind).score
+    one, two = (weights.layer_weights(loaded, layer) for layer in (0, 1))
+    gain = weights.attention_norm(loaded, 1).weight
+    centre = (torch.eye(len(gain)) - 1 / len(gain)) * gain
+    for first, second in itertools.product(range(4), range(4)):
+        write = one.value_of(first) @ one.W_O[first]
+        query, key = centre @ two.W_Q[second], centre @ two.key_of(second)
+        value = centre @ two.value_of(second) @ two.W_O[second]
+        read = {"Q": query @ key.T, "K": key @ query.T, "V": value}[kind]
+        expected = (write @ read).norm() / (write.norm() * read.norm())
+        assert float(score[first, 4 + second]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_head_that_writes_nothing_composes_with_nobody() -> None:
+    nothing, something = torch.zeros(12, 3), torch.ones(3, 12)
+    assert composition.composed((nothing, something), (nothing, something)) == 0
 
 
 def test_random_matrices_compose_as_they_should() -> None:

@@ -104,7 +104,8 @@ def test_every_role_says_what_students_read(role) -> None:
     assert role.formula
     if role.is_scored:
         assert role.asleep.endswith(".")
-        assert len(role.hints) >= 2
+        assert len(role.story_hints) >= 2
+        assert len(role.text_hints) >= 2
         assert role.min_rows >= 1
     else:
         assert role.cells is None
@@ -112,7 +113,7 @@ def test_every_role_says_what_students_read(role) -> None:
 
 @pytest.mark.parametrize("role", [r for r in SCORED_ROLES if r.requires_repetition])
 def test_hints_of_repetition_really_repeat(role) -> None:
-    for hint in role.hints:
+    for hint in (*role.story_hints, *role.text_hints):
         words = hint.lower().split()
         assert len(set(words)) < len(words)
 

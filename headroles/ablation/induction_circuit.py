@@ -201,7 +201,7 @@ def _activations(
             patterns=patterns,
             outputs=outputs,
             keep_patterns={head.layer for head in induction_heads},
-            last_only=True,
+            with_logits=False,
         )
         for place, head in enumerate(induction_heads):
             attention = run.patterns[head.layer][:, head.head]  # [condition query key]

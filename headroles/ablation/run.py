@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadMeans, check, edits
 from headroles.capture import run_edited
@@ -18,7 +18,8 @@ from headroles.types import Encoding
 _ROW_BUDGET = 24_000_000
 """Most numbers that the logits, or one layer's patterns, of one pass may hold (96 MB)."""
 
-
+_TEXTS_AT_ONCE = 8
+"""Texts of one pass over reference text: the outputs of all their heads are in memory together."""
 _MEANS = "head_means"
 
 
@@ -108,15 +109,13 @@ def _one_pass(
     losses: bool,
 ) -> Iterator[Outcome]:
     lengths = [len(ids) for ids in token_ids]
-    padded = torch.zeros(len(lengths), max(lengths), dtype=torch.long)  # [row pos]
-    for row, ids in enumerate(token_ids):
-        padded[row, : lengths[row]] = torch.tensor(ids)
+    ids = padded(token_ids)
     patterns, outputs = edits(conditions, lengths, num_layers=loaded.num_layers, means=means)
     same = len(set(lengths)) == 1
     logits = run_edited(
-        loaded, padded, patterns=patterns, outputs=outputs, last_only=same and not losses
+        loaded, ids, patterns=patterns, outputs=outputs, last_only=same and not losses
     ).logits
-    each = token_losses(logits, padded) if losses else logits.new_zeros(len(lengths), 0)
+    each = token_losses(logits, ids) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
         last = logits[row, min(length, logits.shape[1]) - 1]
         yield Outcome(condition, last.clone(), each[row, : length - 1].clone())
@@ -128,7 +127,10 @@ def token_losses(
     """[row pos - 1] minus the log-probability of each token after the first one, in nats."""
     logits, targets = logits[:, :-1], token_ids[:, 1:]
     own = logits.gather(-1, targets[..., None]).squeeze(-1)  # [row target]
-    return logits.logsumexp(-1) - own
+    if not len(logits):
+        return own
+    total = torch.stack([row.logsumexp(-1) for row in logits])  # row by row: it takes a row's room
+    return total - own
 
 
 def reference_means(loaded: LoadedModel) -> HeadMeans:
@@ -147,11 +149,23 @@ def head_means(loaded: LoadedModel, texts: Sequence[str]) -> HeadMeans:
 
     Position 0 is left out: every prompt starts with the same token, where heads do nothing typical.
     """
+    rows = sorted(
+        (encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens).token_ids for text in texts),
+        key=len,
+    )
     total, count = 0, 0
-    for text in texts:
-        ids = torch.tensor([encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens).token_ids])
-        run = run_edited(loaded, ids, keep_outputs=range(loaded.num_layers), last_only=True)
-        z = torch.stack([run.outputs[layer][0, 1:] for layer in range(loaded.num_layers)])
-        total = total + z.double().sum(1)  # [layer head dim]
-        count += z.shape[1]
+    for start in range(0, len(rows), _TEXTS_AT_ONCE):
+        part = rows[start : start + _TEXTS_AT_ONCE]
+        run = run_edited(
+            loaded, padded(part), keep_outputs=range(loaded.num_layers), with_logits=False
+        )
+        for row, ids in enumerate(part):
+            z = torch.stack([kept[row, 1 : len(ids)] for kept in run.outputs.values()])
+            total = total + z.double().sum(1)  # [layer head dim]
+            count += z.shape[1]
     return HeadMeans((total / count).float(), len(texts), count)
+
+
+def padded(token_ids: Sequence[Sequence[int]]) -> Int[Tensor, "row pos"]:
+    """[row pos] ids of rows of any length; what follows a shorter one is read by nobody."""
+    return nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in token_ids], batch_first=True)

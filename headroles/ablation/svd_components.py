@@ -65,7 +65,7 @@ from headroles.circuits import (
     query_place,
 )
 from headroles.errors import DecompositionError
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, blocks
 from headroles.scoring import row_sizes
 from headroles.types import Head
 
@@ -236,8 +236,12 @@ def _without(
             logits = run_edited(loaded, rows, outputs={head.layer: edit}).logits
         else:
             # Without edits it is a plain pass: PyVene would remove the hook on the queries.
-            with loaded.lock, queries_without(loaded, head, split, part):
-                logits = run_edited(loaded, rows).logits
+            with (
+                loaded.lock,
+                blocks.forked(loaded, head.layer, rows) as begun,
+                queries_without(loaded, head, split, part),
+            ):
+                logits = run_edited(loaded, begun).logits
         yield from (_outcome(own, ids) for own in logits)
 
 
@@ -300,8 +304,13 @@ def offset_scores(
     sums, counts = torch.zeros(top + 1, longest + 1, dtype=torch.float64), [0] * (longest + 1)
     for text in texts:
         ids = torch.tensor(text).expand(len(removals), -1)
-        with loaded.lock, torch.no_grad(), queries_without(loaded, head, split, removals):
-            query, key = query_key_products(loaded, head.layer, ids)
+        with (
+            loaded.lock,
+            torch.no_grad(),
+            blocks.forked(loaded, head.layer, ids) as begun,
+            queries_without(loaded, head, split, removals),
+        ):
+            query, key = query_key_products(loaded, head.layer, begun)
         scores = scale * (query[:, head.head] @ key[:, head.head].mT).double()  # [row query key]
         _add_by_offset(_centred(scores), sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()

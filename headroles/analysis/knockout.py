@@ -21,7 +21,7 @@ mean, is free of the texts' own difficulty. :mod:`headroles.scoring.random_heads
 as many random heads without the role, of the same layers as far as there are enough, up to 20
 times. :mod:`headroles.scoring.causal_verdict` has the verdicts.
 
-Many knock-outs share one pass: the batch holds every text once per condition.
+:mod:`headroles.analysis.knockout_passes` runs them, many in one pass.
 
 >>> listed = {"induction": [Head(1, 4)]}
 >>> measure_ablation(bridge, probe, listed, seed=0)["induction"].n  # doctest: +SKIP
@@ -35,190 +35,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import forget_patterns
+from headroles.analysis.knockout_passes import (
+    Condition,
+    counted_positions,
+    knocked_out,
+    untouched,
+    work,
+)
 from headroles.analysis.measure import ProbeTexts, Progress
-from headroles.reference import CAUSAL_TEXTS, MAX_CELLS
-from headroles.roles import ROLES, earlier_copies
+from headroles.reference import CAUSAL_TEXTS
+from headroles.roles import ROLES
 from headroles.scoring import Draws, Effect, draw_control, effect_of, judge
 from headroles.store import CausalEffect, CausalGroup, CausalHead, CausalRole
-from headroles.texts import batches
 from headroles.types import Head, Sequences
-
-MAX_LOGITS = 24_000_000
-"""Numbers in one pass' logits: about 100 MB."""
-
-Condition = frozenset[Head]
-"""The heads that are knocked out together."""
-
-
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """The untouched model on some texts."""
-
-    loss: Float[Tensor, " n"]
-    """[n] nats per counted token, text by text."""
-    means: Float[Tensor, "layer head d_head"]
-    """[layer head d_head] mean output of every head over the positions after 0."""
-
-
-# ------------------------------------------------------------------ which tokens count
-
-
-def counted_positions(texts: Sequences, kind: str) -> Bool[Tensor, "n pos"]:
-    """[n pos] True where the guess of the *next* token counts.
-
-    Args:
-        texts: probe texts, position 0 being the start token.
-        kind: ``repeats``: the token has an earlier copy that was followed by the right guess;
-            ``sentences``, ``held_out``: every position after 0 that has a next token.
-    """
-    ids, lengths = texts.token_ids, texts.lengths
-    has_next = torch.arange(ids.shape[1]) + 1 < lengths.unsqueeze(-1)  # [n pos]
-    if kind == "repeats":
-        copies = earlier_copies(ids)  # [n query key]
-        following = torch.zeros_like(copies)
-        following[:, :-1, :-1] = copies[:, 1:, 1:]  # t[k+1] = t[q+1]
-        return (copies & following).any(-1) & has_next
-    counted = has_next.clone()
-    counted[:, 0] = False
-    return counted
-
-
-# ------------------------------------------------------------------ running
-
-
-def untouched(
-    bridge: TransformerBridge, texts: Sequences, counted: Bool[Tensor, "n pos"]
-) -> Baseline:
-    """One pass over the texts without an intervention, which also gives the means."""
-    shape = (bridge.cfg.n_layers, bridge.cfg.n_heads, bridge.cfg.d_head)
-    sums, loss = torch.zeros(shape), torch.zeros(len(texts))
-    for rows in _batches(bridge, texts, conditions=1):
-        ids, lengths = texts.token_ids[rows], texts.lengths[rows]
-        ids = ids[:, : int(lengths.max())]
-        text = torch.arange(ids.shape[1]) < lengths.unsqueeze(-1)
-        text[:, 0] = False
-
-        def add(z: Tensor, layer: int, text: Tensor = text) -> Tensor:
-            sums[layer] += z[text].float().sum(0).reshape(sums.shape[1:])
-            return z
-
-        hooked = dict.fromkeys(range(shape[0]), add)
-        loss[rows] = _loss(bridge, ids, counted[rows, : ids.shape[1]], hooked)
-    return Baseline(loss, sums / int((texts.lengths - 1).sum()))
-
-
-def knocked_out(
-    bridge: TransformerBridge,
-    texts: Sequences,
-    conditions: Sequence[Condition],
-    *,
-    counted: Bool[Tensor, "n pos"],
-    means: Float[Tensor, "layer head d_head"],
-    advance: Callable[[int], None] = lambda passes: None,
-) -> Float[Tensor, "condition n"]:
-    """The loss of every condition on every text, nats per counted token.
-
-    Args:
-        bridge: the model.
-        texts: the texts.
-        conditions: the heads that are knocked out together, condition by condition.
-        counted: [n pos] from :func:`counted_positions`.
-        means: [layer head d_head] what the outputs are set to.
-        advance: told after every pass how many texts x conditions it held.
-    """
-    losses = torch.zeros(len(conditions), len(texts))
-    for rows in _batches(bridge, texts, conditions=len(conditions)):
-        ids = texts.token_ids[rows, : int(texts.lengths[rows].max())]  # [rows pos]
-        together = _conditions_a_pass(bridge, ids)
-        for start in range(0, len(conditions), together):
-            chunk = conditions[start : start + together]
-            loss = _loss(
-                bridge,
-                ids.repeat(len(chunk), 1),  # [condition * rows pos]
-                counted[rows, : ids.shape[1]].repeat(len(chunk), 1),
-                _set_to_means(chunk, len(rows), means),
-            )
-            losses[start : start + len(chunk), rows] = loss.view(len(chunk), len(rows))
-            advance(len(chunk) * len(rows))
-    return losses
-
-
-OnOutput = Callable[[Tensor, int], Tensor]
-"""``(z [batch pos head d_head], layer) -> z`` that goes on."""
-
-
-def _set_to_means(
-    conditions: Sequence[Condition], rows: int, means: Float[Tensor, "layer head d_head"]
-) -> dict[int, OnOutput]:
-    """{layer: what sets its knocked-out heads to their means}, for the layers that have some."""
-    out = torch.zeros(len(conditions), *means.shape[:2], dtype=torch.bool)
-    for place, condition in enumerate(conditions):
-        for layer, head in condition:
-            out[place, layer, head] = True
-
-    def replace(z: Tensor, layer: int) -> Tensor:
-        # [condition * rows 1 head 1]: the batch holds all texts of the first condition, then ...
-        is_out = out[:, layer].repeat_interleave(rows, 0)[:, None, :, None]
-        after_start = (torch.arange(z.shape[1]) > 0)[None, :, None, None]
-        mean = means[layer].to(z.dtype)
-        return torch.where(is_out & after_start, mean, z)
-
-    return dict.fromkeys(out.any(0).any(-1).nonzero().flatten().tolist(), replace)
-
-
-def _loss(
-    bridge: TransformerBridge,
-    token_ids: Int[Tensor, "batch pos"],
-    counted: Bool[Tensor, "batch pos"],
-    hooked: Mapping[int, OnOutput],
-) -> Float[Tensor, " batch"]:
-    """[batch] mean next-token loss over the counted positions, with each layer's z passed on."""
-
-    def hook_for(layer: int, change: OnOutput) -> Callable[..., Tensor]:
-        def hook(z: Tensor, hook: object) -> Tensor:
-            forget_patterns(bridge)
-            return change(z, layer)
-
-        return hook
-
-    hooks = [(f"blocks.{n}.attn.hook_z", hook_for(n, change)) for n, change in hooked.items()]
-    with torch.inference_mode():
-        logits = bridge.run_with_hooks(
-            token_ids,
-            return_type="logits",
-            fwd_hooks=hooks,
-            output_attentions=False,
-            use_cache=False,
-        )
-        forget_patterns(bridge)
-        rows, places = counted.nonzero(as_tuple=True)
-        each = torch.nn.functional.cross_entropy(
-            logits[rows, places].float(), token_ids[rows, places + 1], reduction="none"
-        )
-    total = torch.zeros(len(token_ids)).index_add_(0, rows, each)
-    return total / counted.sum(-1).clamp_min(1)
-
-
-def _batches(
-    bridge: TransformerBridge, texts: Sequences, *, conditions: int
-) -> list[Int[Tensor, " rows"]]:
-    """Rows of like length that run together, whatever number of conditions they run under."""
-    longest = int(texts.lengths.max())
-    most = MAX_LOGITS // bridge.cfg.d_vocab * longest
-    return batches(texts, max_cells=min(MAX_CELLS // 4 if conditions > 1 else MAX_CELLS, most))
-
-
-def _conditions_a_pass(bridge: TransformerBridge, ids: Int[Tensor, "rows pos"]) -> int:
-    rows, length = ids.shape
-    by_logits = MAX_LOGITS // (rows * length * bridge.cfg.d_vocab)
-    return max(1, min(by_logits, 4 * MAX_CELLS // (rows * length**2)))
-
 
 # ------------------------------------------------------------------ putting it together
 
@@ -253,12 +86,12 @@ def measure_ablation(
         kind: list(dict.fromkeys(c for task in tasks if task.kind == kind for c in task.conditions))
         for kind in texts
     }
-    total = sum(len(texts[kind]) * len(wanted[kind]) for kind in texts)
+    total = sum(work(bridge, wanted[kind], texts[kind].lengths) for kind in texts)
     done = 0
 
-    def advance(rows: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
-        done += rows
+        done += more
         if progress:
             progress("knocking heads out", done, total)
 

@@ -8,7 +8,8 @@ layer's output projection stand the heads' outputs ``z`` ``[row query head dim]`
 
 Rows are independent: each may be another prompt or another condition on the same prompt, which is
 why a table of twenty knock-outs is one pass. Shorter rows are padded on the right; attention is
-causal, so padding changes nothing before it.
+causal, so padding changes nothing before it. Rows of one prompt are a single row until the first
+layer that anything is done to (:mod:`headroles.models.blocks`).
 
 >>> loaded = load_model("demo")  # doctest: +SKIP
 >>> run_edited(loaded, torch.tensor([[0, 5, 6]])).logits.shape  # doctest: +SKIP
@@ -17,7 +18,8 @@ torch.Size([1, 3, 2048])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +29,7 @@ from transformers.pytorch_utils import Conv1D
 
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, blocks
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a layer's tensor and returns the one to use instead; it may change its argument."""
@@ -39,8 +41,8 @@ _PROJECTIONS = "output_projections"
 class EditedRun:
     """What one pass gives."""
 
-    logits: Float[Tensor, "row pos vocab"]
-    """[row pos vocab] logits; the last position alone if only that was asked for."""
+    logits: Float[Tensor, "row pos vocab"] | None
+    """[row pos vocab] logits; the last position alone if only that was asked for; None if none."""
     patterns: dict[int, Float[Tensor, "row head query key"]]
     """{layer: [row head query key]} the patterns that were kept, as used: after any change."""
     outputs: dict[int, Float[Tensor, "row query head dim"]]
@@ -56,6 +58,7 @@ def run_edited(
     keep_patterns: Iterable[int] = (),
     keep_outputs: Iterable[int] = (),
     last_only: bool = False,
+    with_logits: bool = True,
 ) -> EditedRun:
     """Run rows of tokens once, with changes.
 
@@ -68,6 +71,7 @@ def run_edited(
         keep_patterns: layers whose patterns are returned.
         keep_outputs: layers whose head outputs are returned.
         last_only: ask for the logits of the last position alone, where the model can be asked.
+        with_logits: without, the pass ends after the last layer of which something is kept.
 
     Raises:
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
@@ -88,8 +92,9 @@ def run_edited(
     if at_projection:
         paths = output_projections(loaded)
         places |= {f"{paths[layer]}.input": place for layer, place in at_projection.items()}
+    used = sorted({*at_probe, *at_projection})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
-        logits = _run(loaded, token_ids, places, last_only=last_only)
+        logits = _run(loaded, token_ids, places, used, last_only=last_only, with_logits=with_logits)
     return EditedRun(
         logits,
         {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
@@ -116,11 +121,25 @@ class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationInt
 
 
 def _run(
-    loaded: LoadedModel, token_ids: Tensor, places: Mapping[str, nn.Module], *, last_only: bool
-) -> Tensor:
-    given = inputs(loaded, token_ids, last_only=last_only)
-    output = Runner(loaded.model, places).run(given) if places else loaded.model(**given)
-    return (output.logits[:, -1:] if last_only else output.logits).float()
+    loaded: LoadedModel,
+    token_ids: Tensor,
+    places: Mapping[str, nn.Module],
+    used: Sequence[int],
+    *,
+    last_only: bool,
+    with_logits: bool,
+) -> Tensor | None:
+    """One pass; ``used`` are the layers that something is done to, in order."""
+    with contextlib.ExitStack() as around:
+        if used:
+            token_ids = around.enter_context(blocks.forked(loaded, used[0], token_ids))
+        if not with_logits:
+            around.enter_context(blocks.until(loaded, used[-1]))
+        given = inputs(loaded, token_ids, last_only=last_only or not with_logits)
+        output = Runner(loaded.model, places).run(given) if places else loaded.model(**given)
+        if with_logits:
+            return (output.logits[:, -1:] if last_only else output.logits).float()
+    return None
 
 
 def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
@@ -135,8 +154,7 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     """
     if _PROJECTIONS not in loaded.tools:
         with loaded.lock, torch.no_grad():
-            paths = tuple(_projection(loaded, layer) for layer in range(loaded.num_layers))
-            loaded.tools[_PROJECTIONS] = paths
+            loaded.tools[_PROJECTIONS] = _find_projections(loaded)
             try:
                 _check_projections(loaded)
             except UnsupportedModelError:
@@ -145,31 +163,42 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     return loaded.tools[_PROJECTIONS]
 
 
-def _projection(loaded: LoadedModel, layer: int) -> str:
-    """The first linear map inside the attention module after the probe, by one pass."""
-    path, _, _ = loaded.probe_paths[layer].rpartition(".")
-    attention = loaded.model.get_submodule(path)
+def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
+    """[layer] the first linear map inside each attention module after its probe, by one pass."""
     order: list[str] = []
 
     def note(name: str) -> Callable[..., None]:
         return lambda *_: order.append(name)
 
-    handles = [
-        module.register_forward_hook(note(name))
-        for name, module in attention.named_modules()
+    attention = [path.rpartition(".")[0] for path in loaded.probe_paths]
+    watched = {
+        f"{path}.{name}"
+        for path in attention
+        for name, module in loaded.model.get_submodule(path).named_modules()
         if isinstance(module, nn.Linear | Conv1D)
+    }
+    handles = [
+        loaded.model.get_submodule(path).register_forward_hook(note(path))
+        for path in (*loaded.probe_paths, *watched)
     ]
-    probe = loaded.model.get_submodule(loaded.probe_paths[layer])
-    handles.append(probe.register_forward_hook(note("")))
     try:
         loaded.model(torch.zeros(1, 2, dtype=torch.long), use_cache=False)
     finally:
         for handle in handles:
             handle.remove()
-    after = order[order.index("") + 1 :] if "" in order else []
-    if not after:
-        raise _no_projection(loaded, f"layer {layer} has no output projection after the pattern.")
-    return f"{path}.{after[0]}"
+    return tuple(
+        _after_probe(loaded, order, path, probe)
+        for path, probe in zip(attention, loaded.probe_paths, strict=True)
+    )
+
+
+def _after_probe(loaded: LoadedModel, order: list[str], attention: str, probe: str) -> str:
+    """The first module of an attention module that ran after its probe."""
+    ran = order[order.index(probe) + 1 :] if probe in order else []
+    projection = next((path for path in ran if path.startswith(f"{attention}.")), None)
+    if projection is None:
+        raise _no_projection(loaded, f"{attention} has no output projection after the pattern.")
+    return projection
 
 
 def _check_projections(loaded: LoadedModel) -> None:
@@ -185,6 +214,7 @@ def _check_projections(loaded: LoadedModel) -> None:
         torch.arange(4)[None],
         patterns=dict.fromkeys(layers, silence),
         keep_outputs=layers,
+        with_logits=False,
     )
     for layer, z in run.outputs.items():
         if z[:, :, 0].any() or (loaded.num_heads > 1 and not z[:, :, 1:].any(-1).all()):

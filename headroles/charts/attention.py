@@ -148,8 +148,8 @@ def _pattern_template(
 ) -> alt.LayerChart:
     """The squares as cells or as blocks, their outlines so many pixels wide."""
     domain = alt.Scale(domain=["@starts"], padding=0)
-    across = _token_axis("looks at", pixels="(width / squares)", blocks=blocks)
-    down = _token_axis("this token", pixels="pixels", blocks=blocks)
+    across = token_axis("looks at", pixels="(width / squares)", blocks=blocks)
+    down = token_axis("this token", pixels="pixels", blocks=blocks)
     base = _squares(blocks=blocks).encode(
         x=alt.X("key:O", scale=domain, axis=alt.Axis(orient="top", labelAngle=-60, **across)),
         y=alt.Y("query:O", scale=domain, axis=alt.Axis(**down)),
@@ -178,9 +178,10 @@ def _pattern_template(
     )
 
 
-def _token_axis(title: str, *, pixels: str, blocks: bool) -> dict[str, object]:
+def token_axis(title: str, *, pixels: str, blocks: bool = False) -> dict[str, object]:
     """The settings of an axis of tokens. A label needs :data:`LABEL` pixels, so where squares are
-    narrower only every few are labelled, and their position says which ones they are.
+    narrower only every few are labelled, and their position says which ones they are. The chart has
+    the parameters ``tokens``, ``first`` (the first position) and ``block`` (cells per square).
 
     Args:
         title: what the axis stands for.

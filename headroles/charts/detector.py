@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import altair as alt
 
-from headroles.charts.base import QUIET, TARGET, rows
+from headroles.charts.attention import token_axis
+from headroles.charts.base import QUIET, TARGET, finish, rows
 from headroles.charts.drawing import Drawing, template
 
 MOST = 40
@@ -30,7 +31,7 @@ def pattern_picture(cells: Iterable[tuple[int, int, float]], labels: Sequence[st
     """
     shown = list(labels[:MOST])
     size = len(shown)
-    step = min(30.0, SIZE / size)
+    step = cell_step(size)
     wanted = {(query, key): value for query, key, value in cells if query < size}
     records = [
         {
@@ -43,16 +44,23 @@ def pattern_picture(cells: Iterable[tuple[int, int, float]], labels: Sequence[st
         for q in range(size)
         for k in range(q + 1)
     ]
-    side = round(step * size)
-    values = {"tokens": shown, "places": list(range(size))}
-    return Drawing(
-        _template(crowded=step < 11), {"cells": records}, side, values=values, width=side
-    )
+    values = {"tokens": shown, "places": list(range(size)), "squares": size, "pixels": step}
+    return Drawing(_template(), {"cells": records}, round(step * size), values)
+
+
+def cell_step(squares: int) -> float:
+    """Pixels of a cell of a picture with so many of them along its side."""
+    return min(30.0, SIZE / squares)
+
+
+def picture_width(squares: int) -> int:
+    """Pixels that make the cells square, with the labels beside them; a phone has fewer."""
+    return round(cell_step(squares) * squares) + 110
 
 
 @template
-def _template(*, crowded: bool) -> alt.LayerChart:
-    base = _tokens_by_tokens(crowded=crowded)
+def _template() -> alt.LayerChart:
+    base = _tokens_by_tokens()
     empty = base.mark_rect(fill=QUIET, fillOpacity=0.1)
     filled = (
         base.transform_filter("datum.value > 0")
@@ -63,34 +71,25 @@ def _template(*, crowded: bool) -> alt.LayerChart:
             )
         )
     )
-    return (
-        alt.layer(empty, filled)
-        .add_params(alt.param(name="tokens", value="@tokens"))
-        .properties(padding={"left": 4, "right": 4, "top": 4, "bottom": 4})
-        .configure_view(strokeWidth=0)
-    )
-
-
-def _tokens_by_tokens(*, crowded: bool) -> alt.Chart:
-    """The axes: the token that looks downwards, what it may look at across."""
-    axis = {
-        "labelExpr": "tokens[datum.value]",
-        "labelLimit": 90,
-        "ticks": False,
-        "domain": False,
-        "titleFontWeight": "normal",
-        "labelOverlap": crowded,
-        "labelFontSize": 11,
+    values = {
+        "tokens": "@tokens",
+        "squares": "@squares",
+        "pixels": "@pixels",
+        "first": 0,
+        "block": 1,
     }
-    above = {"orient": "top", "labelAngle": -60, "labelAlign": "left"}
+    params = [alt.param(name=name, value=value) for name, value in values.items()]
+    return finish(alt.layer(empty, filled).add_params(*params))
+
+
+def _tokens_by_tokens() -> alt.Chart:
+    """The axes: the token that looks downwards, what it may look at across."""
     places = alt.Scale(domain=["@places"], padding=0.06)
+    across = token_axis("looks at", pixels="(width / squares)")
+    down = token_axis("this token", pixels="pixels")
     return rows("cells").encode(
-        x=alt.X(
-            "key:O",
-            scale=places,
-            axis=alt.Axis(title="looks at", **above, **axis),
-        ),
-        y=alt.Y("query:O", scale=places, axis=alt.Axis(title="this token", **axis)),
+        x=alt.X("key:O", scale=places, axis=alt.Axis(orient="top", labelAngle=-60, **across)),
+        y=alt.Y("query:O", scale=places, axis=alt.Axis(**down)),
         tooltip=[
             alt.Tooltip("looks:N", title="at the token"),
             alt.Tooltip("at:N", title="the head may look at"),

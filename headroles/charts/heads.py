@@ -49,6 +49,8 @@ def _clickable() -> alt.Parameter:
 
 def share_title(role: Role) -> str:
     """What a score of this role measures."""
+    if not role.is_scored:
+        return "largest score of any role"
     if role.unit == LOGITS:
         return "direct effect"
     if role.unit == RATE:
@@ -180,9 +182,21 @@ def _guesses_template() -> alt.LayerChart:
     return finish(alt.layer(bars, words).add_params(alt.param(name="names", value="@names")))
 
 
-def has_numbers(records: Sequence[Mapping[str, object]]) -> bool:
-    """Whether a map has room for a number in every cell: up to 16 heads per layer."""
-    return max(int(record["head"]) for record in records) < 16
+TALL, SMALL = 580, 260
+"""Most pixels that the rows of a map take together, alone and as one of several side by side."""
+
+
+def map_row(layers: int, heads: int, *, small: bool = False) -> int:
+    """Pixels of a map's row, so that the map is whole on a screen from 1 x 1 to 32 x 32 heads.
+
+    A row holds one head of every layer. It is lower where there are many heads, and where there are
+    many layers, whose columns are narrow; never under 6 pixels, which can still be pointed at.
+
+    >>> map_row(4, 8), map_row(30, 9, small=True), map_row(32, 32, small=True)
+    (34, 16, 8)
+    """
+    highest, across, down = (24, 480, SMALL) if small else (34, 960, TALL)
+    return max(6, min(highest, across // layers, down // heads))
 
 
 def head_map(
@@ -193,10 +207,10 @@ def head_map(
     clickable: bool = True,
     small: bool = False,
 ) -> Drawing:
-    """Every head of the model, layer by head, shaded by a number.
+    """Every head of the model, shaded by a number: layers from left to right, heads downwards.
 
-    Blue is above zero and orange below; the number in the cell shows the sign too. A cell without
-    a number is empty and has a dashed border.
+    Blue is above zero and orange below; the number in the cell shows the sign too, where cells have
+    room for numbers. A cell without a number is empty and has a dashed border.
 
     Args:
         records: one per head: layer, head, label, value (None without one), shade (0..1), number
@@ -206,37 +220,50 @@ def head_map(
         clickable: whether a click selects a head.
         small: whether it is one of several side by side.
     """
-    roomy = has_numbers(records)
-    row = (32 if small else 44) if roomy else (16 if small else 20)
+    layers = 1 + max(record["layer"] for record in records)
+    heads = 1 + max(record["head"] for record in records)
     longest = max(len(str(record["number"])) for record in records)
+    row = map_row(layers, heads, small=small)
     shape = _map_template(
         row,
-        small=small,
-        digits=min(max(longest, 2), 4) if roomy else None,
+        digits=min(max(longest, 2), 4),
         papers=any(record["papers"] for record in records),
         clickable=clickable,
     )
-    heads = [{**r, "open": opened == Head(r["layer"], r["head"])} for r in records]
-    layers = {record["layer"] for record in records}
-    return Drawing(shape, {"heads": heads}, row * len(layers), {"title": title})
+    cells = [{**r, "open": opened == Head(r["layer"], r["head"])} for r in records]
+    return Drawing(shape, {"heads": cells}, row * heads, {"title": title, "layers": layers})
 
 
 @template
-def _map_template(
-    row: int, *, small: bool, digits: int | None, papers: bool, clickable: bool
-) -> alt.LayerChart:
-    """The map with rows of so many pixels, and numbers of so many digits (None: without any)."""
-    base = _layers_by_heads()
-    area = 0.32 if digits in (2, None) else 0.62  # the ring goes round the number
+def _map_template(row: int, *, digits: int, papers: bool, clickable: bool) -> alt.LayerChart:
+    """The map with rows of so many pixels, and room for numbers of so many digits.
+
+    How wide a column is, only the browser knows: it shows the numbers where they fit.
+    """
+    base = _layers_by_heads(row)
     rings = base.transform_filter("datum.active").mark_point(
-        shape="circle", size=area * row**2, stroke=INK, strokeWidth=2, filled=False
+        shape="circle",
+        size={"expr": "0.6 * cell * cell"},  # an area: a little narrower than the cell
+        stroke=INK,
+        strokeWidth={"expr": "cell < 12 ? 1.2 : 2"},
+        filled=False,
+        opacity=0.85,
     )
-    layers = [_map_cells(base, clickable=clickable), rings]
-    layers += _map_marks(base, offset=0 if digits is None else 0.39 * row, papers=papers)
-    if digits is not None:
-        size = 10 if digits > 3 else 11 if small else 12
-        layers.append(base.mark_text(color=INK, fontSize=size).encode(text="number:N"))
-    return finish(alt.layer(*layers))
+    frame = base.transform_filter("datum.open").mark_rect(
+        fillOpacity=0, stroke=INK, strokeWidth={"expr": "cell < 12 ? 2 : 3"}
+    )
+    numbers = base.mark_text(
+        color=INK,
+        fontSize={4: 10, 3: 11, 2: 12 if row > 20 else 10}[digits],
+        opacity={"expr": "numbers ? 1 : 0"},
+    ).encode(text="number:N")
+    fits = f"{row} >= 18 && width / layers >= {4 + 7 * digits}"
+    sizes = {"cell": f"min({row}, width / layers)", "numbers": fits}
+    params = [alt.param(name="layers", value="@layers")]
+    params += [alt.param(name=name, expr=expr) for name, expr in sizes.items()]
+    cells = _map_cells(base, clickable=clickable)
+    marks = _map_marks(base, row, papers=papers)
+    return finish(alt.layer(cells, frame, rings, *marks, numbers).add_params(*params))
 
 
 def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
@@ -244,35 +271,61 @@ def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
     cells = base.mark_rect(
         fill={"expr": colour},
         stroke=INK,
-        strokeOpacity={"expr": "datum.open ? 1 : isValid(datum.value) ? 0.15 : 0.4"},
-        strokeWidth={"expr": "datum.open ? 3 : 1"},
+        strokeOpacity={"expr": "isValid(datum.value) ? 0.15 : 0.4"},
+        strokeWidth={"expr": "cell < 12 ? 0.5 : 1"},
         strokeDash={"expr": "isValid(datum.value) ? [1, 0] : [3, 3]"},
         cursor="pointer" if clickable else "default",
     ).encode(
         fillOpacity=alt.FillOpacity(
             "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
         ),
-        tooltip=[alt.Tooltip("label:N", title="head"), alt.Tooltip("shown:N", title="@title")],
     )
     return cells.add_params(_clickable()) if clickable else cells
 
 
-def _layers_by_heads() -> alt.Chart:
-    """The axes that every map of a model's heads has: layers down, heads across."""
-    ticks = {"ticks": False, "domain": False, "labelAngle": 0, "titleFontWeight": "normal"}
+def _layers_by_heads(row: int) -> alt.Chart:
+    """What every map of a model's heads has: layers across, heads down, and words for a cell."""
+    axis = {
+        "ticks": False,
+        "domain": False,
+        "labelAngle": 0,
+        "labelOverlap": True,  # leaves labels out where there is no room for all
+        "labelFontSize": 11 if row > 14 else 10,
+        "labelPadding": 5,
+        "titlePadding": 5,
+        "titleFontWeight": "normal",
+    }
     return rows("heads").encode(
-        x=alt.X("head:O", axis=alt.Axis(title="head", orient="top", **ticks)),
-        y=alt.Y("layer:O", axis=alt.Axis(title="layer", **ticks)),
+        x=alt.X("layer:O", axis=alt.Axis(title="layer", orient="top", **axis)),
+        y=alt.Y("head:O", axis=alt.Axis(title="head", **axis)),
+        # On every mark, for in a small cell the marks lie over most of it.
+        tooltip=[alt.Tooltip("label:N", title="head"), alt.Tooltip("shown:N", title="@title")],
     )
 
 
-def _map_marks(base: alt.Chart, *, offset: float, papers: bool) -> list[alt.Chart]:
-    """The marks in a cell: a square for a listed head, a diamond for one that papers name."""
+def _map_marks(base: alt.Chart, row: int, *, papers: bool) -> list[alt.Chart]:
+    """The marks in a cell: a square for a listed head, a diamond for one that papers name.
+
+    They stand in two corners beside a number, else in the middle.
+    """
+    side, up = "numbers ? width / layers / 2 - 5 : 0", f"numbers ? {row / 2 - 5} : 0"
     dots = base.transform_filter("datum.listed").mark_point(
-        shape="square", size=26, filled=True, color=INK, opacity=1, yOffset=offset
+        shape="square",
+        size={"expr": "numbers || cell > 14 ? 32 : 0.1 * cell * cell"},
+        filled=True,
+        color=INK,
+        opacity=1,
+        xOffset={"expr": f"-({side})"},
+        yOffset={"expr": up},
     )
     diamonds = base.transform_filter("datum.papers").mark_point(
-        shape="diamond", size=40, filled=False, stroke=INK, strokeWidth=2, yOffset=-offset
+        shape="diamond",
+        size={"expr": "numbers ? 40 : 0.35 * cell * cell"},
+        filled=False,
+        stroke=INK,
+        strokeWidth=2,
+        xOffset={"expr": side},
+        yOffset={"expr": f"-({up})"},
     )
     return [dots, diamonds] if papers else [dots]
 

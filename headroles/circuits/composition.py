@@ -12,6 +12,7 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm
 from headroles.circuits.qk_ov import CircuitError, OnBlock
+from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -54,8 +55,9 @@ def composition(
 
         Q: |OV1 QK2| / |OV1||QK2|    K: |OV1 QK2^T| / ...    V: |OV1 OV2| / |OV1||OV2|
 
-    all of them d_model x d_model matrices that are never made: ``|A B^T|^2`` is the sum of
-    ``(A^T A) * (B^T B)``.
+    all of them d_model x d_model matrices that are never made. With ``W_V = Q R`` the norm of
+    ``W_V X`` is that of ``R X``, and R is d_head x d_head; the same holds at the other end. What is
+    left is one product of all heads of two layers, d_head x d_model x d_head a pair.
 
     Args:
         loaded: the model.
@@ -74,6 +76,7 @@ def composition(
     return assemble(loaded, kind, blocks)
 
 
+@one_core()
 def block_scores(
     loaded: LoadedModel, kind: str, later: int, *, norm: str = "folded"
 ) -> Float[Tensor, "earlier head"]:
@@ -90,16 +93,19 @@ def block_scores(
     """
     if kind not in KINDS:
         raise CircuitError(f"There is no {kind}-composition.", hint="Choose Q, K or V.", value=kind)
-    heads = range(loaded.num_heads)
     fold = None if norm == "none" else weights.attention_norm(loaded, later)
-    own = weights.layer_weights(loaded, later)
-    reads = [_reading(own, head, kind, fold) for head in heads]
-    rows = []
+    read = _reading(weights.layer_weights(loaded, later), kind, fold)
+    scores = []
     for earlier in range(later):
-        layer = weights.layer_weights(loaded, earlier)
-        writes = [(layer.value_of(head), layer.W_O[head]) for head in heads]
-        rows += [[composed(write, read) for read in reads] for write in writes]
-    return torch.tensor(rows)
+        own = weights.layer_weights(loaded, earlier)
+        writes = root(own.W_V)[list(own.kv_of)] @ own.W_O.float()  # [head d_head d_model]
+        scores.append(_scores(writes, read))
+    return torch.cat(scores)
+
+
+def root(tall: Float[Tensor, "... given d"]) -> Float[Tensor, "... d_or_less d"]:
+    """R of the QR decomposition: a small matrix that makes vectors as long as the tall one does."""
+    return torch.linalg.qr(tall.float(), mode="r").R
 
 
 def assemble(
@@ -116,21 +122,51 @@ def assemble(
     return Composition(kind, score, mean, spread, DRAWS, names)
 
 
-def _reading(own: HeadWeights, head: int, kind: str, fold: Norm | None) -> tuple[Tensor, Tensor]:
-    """What a head does with the stream, as two thin matrices: ``first @ second``."""
-    first, second = {
-        "Q": lambda: (own.W_Q[head], own.key_of(head).T),
-        "K": lambda: (own.key_of(head), own.W_Q[head].T),
-        "V": lambda: (own.value_of(head), own.W_O[head]),
-    }[kind]()
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """What the heads of a layer do with the stream, as ``first[of] @ last.T``."""
+
+    first: Float[Tensor, "some_head d_model d_head"]
+    of: tuple[int, ...]
+    """[head] which ``first`` it is: query heads may share a key or a value."""
+    last: Float[Tensor, "head d_head_or_less d_head"]
+    """The :func:`root` of each head's second thin matrix."""
+
+
+def _reading(own: HeadWeights, kind: str, fold: Norm | None) -> _Reading:
+    every, shared = tuple(range(own.num_heads)), own.kv_of
+    if kind == "Q":
+        return _Reading(_folded(own.W_Q, fold), every, root(_folded(own.W_K, fold))[list(shared)])
+    if kind == "K":
+        return _Reading(_folded(own.W_K, fold), shared, root(_folded(own.W_Q, fold)))
+    return _Reading(_folded(own.W_V, fold), shared, root(own.W_O.mT))
+
+
+def _folded(
+    reads: Float[Tensor, "some_head d_model d_head"], fold: Norm | None
+) -> Float[Tensor, "some_head d_model d_head"]:
+    """What reads the stream, with the norm's gain and centring in it."""
     if fold is None:
-        return first, second
-    folded = [first * fold.weight[:, None]]
-    folded.append(second if kind == "V" else second * fold.weight)
-    if fold.kind == "LayerNorm":  # centring the stream is the same as centring what reads it
-        folded[0] = folded[0] - folded[0].mean(0)
-        folded[1] = folded[1] if kind == "V" else folded[1] - folded[1].mean(1, keepdim=True)
-    return folded[0], folded[1]
+        return reads.float()
+    reads = reads.float() * fold.weight[:, None]
+    # Centring the stream is the same as centring what reads it.
+    return reads - reads.mean(1, keepdim=True) if fold.kind == "LayerNorm" else reads
+
+
+def _scores(
+    writes: Float[Tensor, "head d_head d_model"], read: _Reading
+) -> Float[Tensor, "head later_head"]:
+    """|write read| / |write||read| of each earlier head with each later one.
+
+    Both norms are those of the full matrices, as ``writes`` and ``read.last`` are roots.
+    """
+    heads, d_head, d_model = writes.shape
+    middle = writes.reshape(-1, d_model) @ read.first  # [some_head head*d_head d_head]
+    both = middle[list(read.of)] @ read.last.mT  # [later_head head*d_head d_head]
+    both = both.unflatten(1, (heads, d_head)).flatten(2).norm(dim=2).T  # [head later_head]
+    reads = (read.first[list(read.of)] @ read.last.mT).flatten(1).norm(dim=1)
+    size = writes.flatten(1).norm(dim=1)[:, None] * reads
+    return torch.where(size > 0, both / size, 0.0)
 
 
 def composed(
@@ -138,15 +174,8 @@ def composed(
     read: tuple[Float[Tensor, "b e"], Float[Tensor, "e c"]],
 ) -> float:
     """|write read| / |write||read| for matrices given as products of thin ones."""
-    middle = write[1] @ read[0]  # [d_head d_head]
-    both = _frobenius(write[0] @ middle, read[1])
-    size = _frobenius(*write) * _frobenius(*read)
-    return both / size if size else 0.0
-
-
-def _frobenius(tall: Float[Tensor, "a d"], wide: Float[Tensor, "d b"]) -> float:
-    """The Frobenius norm of ``tall @ wide``."""
-    return float(((tall.T @ tall) * (wide @ wide.T)).sum().clamp(min=0).sqrt())
+    reading = _Reading(read[0][None], (0,), root(read[1].T[None]))
+    return float(_scores((root(write[0]) @ write[1])[None], reading))
 
 
 def random_composition(d_model: int, d_head: int, *, seed: int = 0) -> tuple[float, float]:

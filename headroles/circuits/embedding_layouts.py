@@ -81,11 +81,8 @@ def find_end(
     if call is None or call not in list(linear_calls((call,))):
         raise no_layout(loaded, "logits")
     given, project = call.given, None
-    before = [
-        other
-        for other in linear_calls(trace.calls)
-        if other is not call and same(other.result, given)
-    ]
+    makers = [other for other in trace.calls if other is not call and same(other.result, given)]
+    before = list(linear_calls(tuple(makers)))
     if before:
         given, project = before[0].given, before[0].module
     last = trace.of(trace.layers[-1].block)

@@ -10,15 +10,15 @@ from headroles.circuits.parts import (
     Layout,
     Parts,
 )
-from headroles.circuits.tracing import Trace, trace_model
+from headroles.circuits.tracing import Trace, one_core, trace_model
 from headroles.models import LoadedModel
 
 
 def parts_of(loaded: LoadedModel) -> Parts:
     """Everything about a model, found once; it goes when the model goes."""
     if "weights" not in loaded.tools:
-        trace = trace_model(loaded)
-        with torch.no_grad():
+        with one_core(), torch.no_grad():
+            trace = trace_model(loaded)
             loaded.tools["weights"] = _find_parts(loaded, trace)
     return loaded.tools["weights"]
 

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm, norm_heads
+from headroles.circuits.tracing import one_core
 from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError
 from headroles.models import LoadedModel
@@ -42,6 +43,13 @@ NORMS = ("applied", "folded", "none")
 
 BLOCK_BYTES = 48_000_000
 """The largest piece of a table that is in memory at once."""
+
+_STREAM_BYTES = 4_000_000
+"""The largest piece of the embedding that is normed at once: small enough for a processor's cache.
+"""
+RIVALS = 1024
+"""The longest queries, or outputs, that stand for all of them in a first guess: a maximum is most
+often at one of them."""
 
 _EXPONENT = 0.1  # a probable token is preferred a little: p ** 0.1
 
@@ -104,6 +112,7 @@ class Factors:
         return self.value[list(sources)] @ self.out[:, list(outputs)]
 
 
+@one_core()
 def head_factors(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, *, own: HeadWeights | None = None
 ) -> Factors:
@@ -139,7 +148,7 @@ def head_factors(
 def normed_embedding(loaded: LoadedModel, norm: Norm, settings: CircuitSettings):
     """What the layer's projections read of every token, block by block."""
     table = weights.embedding(loaded)
-    size = max(1, BLOCK_BYTES // (4 * table.shape[1]))
+    size = max(1, _STREAM_BYTES // (4 * table.shape[1]))
     for start in range(0, len(table), size):
         block = slice(start, min(len(table), start + size))
         yield block, read_stream(norm, table[block], settings)
@@ -220,49 +229,93 @@ class KeyRow:
 class Peaks:
     """The largest value of each key's column of QK and of each source's row of OV."""
 
+    ids: Int[Tensor, " key"]
+    """[key] the tokens: every one of the vocabulary, or some."""
     qk: Float[Tensor, " key"]
-    """[key] over all queries; every key of the vocabulary, or some."""
+    """[key] over all queries."""
     ov: Float[Tensor, " key"]
     """[key] over all outputs."""
 
 
 def peaks(factors: Factors, *, on_block: OnBlock | None = None) -> Peaks:
     """Find the maxima of both tables, block by block (:func:`key_blocks`)."""
-    blocks = key_blocks(factors.vocab_size)
-    room, parts = torch.empty(blocks[0].stop, factors.vocab_size), []
-    for block in blocks:
-        parts.append(block_peaks(factors, block, room=room))
+    blocks = key_blocks(torch.arange(factors.vocab_size))
+    room, parts, done = torch.empty(len(blocks[0]), factors.vocab_size), [], 0
+    for ids in blocks:
+        parts.append(block_peaks(factors, ids, room=room))
+        done += len(ids)
         if on_block:
-            on_block(block.stop, factors.vocab_size)
+            on_block(done, factors.vocab_size)
     return join_peaks(parts)
 
 
-def key_blocks(vocab_size: int) -> list[slice]:
-    """Keys whose rows of a table take at most :data:`BLOCK_BYTES` together."""
-    size = min(vocab_size, max(1, BLOCK_BYTES // (4 * vocab_size)))
-    return [slice(start, min(vocab_size, start + size)) for start in range(0, vocab_size, size)]
+def key_blocks(ids: Int[Tensor, " key"]) -> tuple[Int[Tensor, " block"], ...]:
+    """All tokens, in any order, in blocks whose rows of a table take :data:`BLOCK_BYTES`."""
+    return ids.split(max(1, BLOCK_BYTES // (4 * len(ids))))
+
+
+@one_core()
+def likely_first(factors: Factors, probabilities: Float[Tensor, " vocab"]) -> Int[Tensor, " key"]:
+    """[key] all tokens, those first that are likely to be the most telling keys.
+
+    The guess takes the maxima over the :data:`RIVALS` longest queries and outputs. It decides on
+    the order of the search alone, so that a table is useful long before the search is over.
+    """
+    queries = _longest(factors.query)
+    outputs = _longest(factors.out.T)
+    guess = Peaks(
+        torch.arange(factors.vocab_size),
+        _maxima(factors.key, factors.query[queries]),
+        _maxima(factors.value, factors.out[:, outputs].T),
+    )
+    return importance(guess, probabilities).argsort(descending=True)
+
+
+def _longest(vectors: Float[Tensor, "vocab d_head"]) -> Int[Tensor, " some"]:
+    return vectors.norm(dim=1).topk(min(RIVALS, len(vectors))).indices
+
+
+def _maxima(
+    rows: Float[Tensor, "vocab d_head"], rivals: Float[Tensor, "some d_head"]
+) -> Float[Tensor, " vocab"]:
+    """[vocab] each row's largest product with some vectors."""
+    parts = rows.split(max(1, _STREAM_BYTES // (4 * len(rivals))))
+    return torch.cat([(part @ rivals.T).amax(1) for part in parts])
 
 
 def block_peaks(
-    factors: Factors, block: slice, *, room: Float[Tensor, "block vocab"] | None = None
+    factors: Factors,
+    ids: Int[Tensor, " block"],
+    *,
+    room: Float[Tensor, "block vocab"] | None = None,
 ) -> Peaks:
     """The maxima of some keys; ``room`` is overwritten, so that no block needs memory anew."""
-    count, vocab = block.stop - block.start, factors.vocab_size
-    piece = torch.empty(count, vocab) if room is None else room[:count]
+    piece = torch.empty(len(ids), factors.vocab_size) if room is None else room[: len(ids)]
     return Peaks(
-        torch.mm(factors.key[block], factors.query.T, out=piece).amax(1),
-        torch.mm(factors.value[block], factors.out, out=piece).amax(1),
+        ids,
+        torch.mm(factors.key[ids], factors.query.T, out=piece).amax(1),
+        torch.mm(factors.value[ids], factors.out, out=piece).amax(1),
     )
 
 
 def join_peaks(parts: Sequence[Peaks]) -> Peaks:
     """The maxima of all keys, of those of all blocks in order."""
-    return Peaks(torch.cat([part.qk for part in parts]), torch.cat([part.ov for part in parts]))
+    return Peaks(
+        torch.cat([part.ids for part in parts]),
+        torch.cat([part.qk for part in parts]),
+        torch.cat([part.ov for part in parts]),
+    )
 
 
-def importance(maxima: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " vocab"]:
-    """[vocab] how telling each key is: max QK x max OV x p^0.1."""
-    return maxima.qk * maxima.ov * probabilities**_EXPONENT
+def importance(maxima: Peaks, probabilities: Float[Tensor, " vocab"]) -> Float[Tensor, " key"]:
+    """[key] how telling each key is: max QK x max OV x p^0.1."""
+    return maxima.qk * maxima.ov * probabilities[maxima.ids] ** _EXPONENT
+
+
+def best_keys(maxima: Peaks, probabilities: Float[Tensor, " vocab"], count: int) -> list[int]:
+    """The most telling keys, the first one first."""
+    best = importance(maxima, probabilities).topk(min(count, len(maxima.ids))).indices
+    return maxima.ids[best].tolist()
 
 
 def key_table(
@@ -285,8 +338,7 @@ def key_table(
         on_block: told how far the search for the keys is.
     """
     maxima = maxima or peaks(factors, on_block=on_block)
-    best = importance(maxima, probabilities).topk(min(keys, factors.vocab_size)).indices
-    return rows_for(factors, probabilities, best.tolist(), each=each)
+    return rows_for(factors, probabilities, best_keys(maxima, probabilities, keys), each=each)
 
 
 def rows_for(

@@ -17,6 +17,7 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.qk_ov import (
     BLOCK_BYTES,
+    RIVALS,
     CircuitSettings,
     Factors,
     head_factors,
@@ -67,10 +68,19 @@ def copying_score(factors: Factors) -> float:
 
 
 def copied_share(factors: Factors, sources: Sequence[int]) -> float:
-    """Share of source tokens whose own logit is raised more than any other."""
-    size = max(1, BLOCK_BYTES // (4 * factors.vocab_size))
-    ids, hits = torch.tensor(list(sources)), 0
-    for part in ids.split(size):
+    """Share of source tokens whose own logit is raised more than any other.
+
+    Most sources lose against one of the longest outputs already; only the others are compared with
+    all of them.
+    """
+    ids = torch.tensor(list(sources))
+    values = factors.value[ids]
+    own = (values * factors.out[:, ids].T).sum(1)
+    rivals = factors.out.norm(dim=0).topk(min(RIVALS, factors.vocab_size)).indices
+    strongest = (values @ factors.out[:, rivals]).amax(1)
+    slack = 1e-4 * (own.abs() + strongest.abs())  # rounding must not decide here
+    size, hits = max(1, BLOCK_BYTES // (4 * factors.vocab_size)), 0
+    for part in ids[strongest <= own + slack].split(size):
         hits += int(((factors.value[part] @ factors.out).argmax(1) == part).sum())
     return hits / len(ids)
 
@@ -95,12 +105,16 @@ def summarise(
     probabilities: Float[Tensor, " vocab"],
     *,
     factors: Factors | None = None,
+    place: PositionalTable | None = None,
     sample: int = 2000,
 ) -> HeadSummary:
-    """One head in a few numbers; copying by count looks at the ``sample`` likeliest tokens."""
+    """One head in a few numbers; copying by count looks at the ``sample`` likeliest tokens.
+
+    ``factors`` and ``place`` (:func:`positional_table`) are made if the caller has none.
+    """
     factors = factors or head_factors(loaded, head, settings)
     sources = probabilities.topk(min(sample, len(probabilities))).indices.tolist()
-    place = positional_table(loaded, head, settings, probabilities)
+    place = place or positional_table(loaded, head, settings, probabilities, factors=factors)
     share, chance = previous_affinity(place)
     return HeadSummary(
         head,
@@ -137,12 +151,14 @@ def positional_table(
     settings: CircuitSettings,
     probabilities: Float[Tensor, " vocab"],
     *,
+    factors: Factors | None = None,
     count: int = POSITIONS,
 ) -> PositionalTable:
     """Scores between positions, with the average token (by probability) standing at each.
 
     Learned positions are added to the average embedding before the norm; rotary ones turn the
-    average token's query and key; ALiBi subtracts its slope for each step of distance.
+    average token's query and key; ALiBi subtracts its slope for each step of distance. With the
+    head's ``factors`` under the same settings, the averages need not go through all tokens anew.
     """
     own = weights.layer_weights(loaded, head.layer)
     norm = weights.attention_norm(loaded, head.layer)
@@ -154,7 +170,13 @@ def positional_table(
         query = side(own, x, head.head, "Q", settings)
         key = side(own, x, head.head, "K", settings)
         return PositionalTable(own.scale * query @ key.T, by_offset=False, kind=kind)
-    query, key = _average_sides(loaded, own, head, settings, probabilities)
+    if factors is None:
+        query, key = _average_sides(loaded, own, head, settings, probabilities)
+    else:
+        query, key = probabilities @ factors.query / own.scale, probabilities @ factors.key
+        if settings.minus_bos:  # what was subtracted of each key
+            bos = read_stream(norm, weights.embedding(loaded)[loaded.start.token_id], settings)
+            key = key + probabilities.sum() * side(own, bos, head.head, "K", settings)
     turn, slopes = (
         weights.rotation(loaded, head.layer),
         weights.distance_slopes(loaded, head.layer),

@@ -16,6 +16,8 @@ torch.Size([4, 8, 3, 16])
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -24,10 +26,24 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, blocks
 
 BATCH, LENGTH = 4, 3
 """Sequences and positions of the pass: no head has a dimension of 3, so a [3, 3] is a pattern."""
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """For many short operations: torch would split each among threads that wait for each other.
+
+    Where another process has one of the cores, such a wait takes milliseconds, thousands of times.
+    """
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +202,9 @@ def _attention_trace(
     def by_head(tensor: Tensor) -> Tensor:
         return tensor.reshape(BATCH, loaded.num_heads, *tensor.shape[-2:]).float()
 
-    block = path
-    while not block.rpartition(".")[2].isdigit():
-        block = block.rpartition(".")[0]
     return AttentionTrace(
         path=path,
-        block=block,
+        block=blocks.path_of(path),
         query=by_head(scores[0][0]),
         key=by_head(scores[0][1].transpose(-1, -2)),
         value=by_head(mixed[0][1]),
@@ -215,19 +228,20 @@ def _close(first: Tensor, second: Tensor) -> Bool[Tensor, "..."]:
 
 def query_key_products(
     loaded: LoadedModel, layer: int, token_ids: Int[Tensor, "batch pos"]
-) -> tuple[Float[Tensor, "batch head pos d_head"], Float[Tensor, "batch head pos d_head"]]:
+) -> tuple[Float[Tensor, "row head pos d_head"], Float[Tensor, "row head pos d_head"]]:
     """The queries and keys that one layer multiplies on some tokens, rotated where it rotates.
 
-    It runs the model as it stands, hooks of the caller included; the caller holds the lock.
+    It runs the model as it stands, hooks of the caller included (they may make the rows more), up
+    to that layer; the caller holds the lock.
 
     Raises:
         UnsupportedModelError: if the layer's scores are not one product.
     """
     path = loaded.probe_paths[layer].rpartition(".")[0]
-    seen, (rows, length) = _Seen({path}), token_ids.shape
+    seen, length = _Seen({path}), token_ids.shape[1]
     hooks = seen.watch(path, loaded.model.get_submodule(path))
     try:
-        with _Products(seen):
+        with _Products(seen), blocks.until(loaded, layer):
             loaded.model(token_ids, use_cache=False)
     finally:
         for hook in hooks:
@@ -246,6 +260,6 @@ def query_key_products(
     query, key = product[0], product[1].transpose(-1, -2)
 
     def by_head(tensor: Tensor) -> Tensor:
-        return tensor.reshape(rows, loaded.num_heads, length, tensor.shape[-1]).float()
+        return tensor.reshape(-1, loaded.num_heads, length, tensor.shape[-1]).float()
 
     return by_head(query), by_head(key)

@@ -73,6 +73,10 @@ class CatalogueEntry:
     download_bytes: int = 0
     """What is downloaded once, roughly; 0 where that is not known, or nothing is downloaded."""
 
+    stories: bool = False
+    """Whether it was trained on simple stories and knows few other words, so that examples for it
+    are written in these."""
+
     @property
     def is_bundled(self) -> bool:
         """Whether it ships with the project and needs no network."""
@@ -132,6 +136,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             1_153_792,
             "MIT",
             "A tiny model trained for this app on simple stories. Works without internet.",
+            stories=True,
         ),
         CatalogueEntry(
             "attn-only-1l-tiny",
@@ -141,6 +146,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             788_097,
             "MIT",
             "One layer of attention and nothing else, to be read from its weights.",
+            stories=True,
         ),
         CatalogueEntry(
             "attn-only-2l-tiny",
@@ -150,6 +156,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             855_042,
             "MIT",
             "Two layers of attention and nothing else: the smallest model with induction heads.",
+            stories=True,
         ),
         CatalogueEntry(
             "smollm2-135m-instruct",
@@ -305,6 +312,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             68_514_048,
             _SEE_PAGE,
             "Four layers, trained only on stories that a small child understands.",
+            stories=True,
         ),
         CatalogueEntry(
             "bloom-560m",

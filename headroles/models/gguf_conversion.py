@@ -17,6 +17,7 @@ import errno
 import importlib.metadata
 import json
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,12 +32,13 @@ from tokenizers import pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers import modeling_gguf_pytorch_utils as reading
 from transformers.integrations.gguf import read_gguf_metadata
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from headroles.errors import DiskError, SourceError
 from headroles.models.gguf_files import NOTE
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 FAMILIES = frozenset(
     [
@@ -60,6 +62,13 @@ _SINGLE_DIGITS = frozenset(
 )
 """llama.cpp's names for vocabularies in which every digit stands alone and the rest is split as for
 GPT-2; transformers would group the digits."""
+
+_ALSO_SAID = {
+    "attention.key_length": "head_dim",
+    "context_length": "n_positions",
+    "attention.layer_norm_epsilon": "norm_eps",
+}
+"""{what the header says: the setting that transformers leaves at its default}"""
 
 _ROWS_BYTES = 1 << 20
 """Of the file, that are unpacked at once."""
@@ -97,7 +106,7 @@ def convert(
     tensors = _tensors(file)
     try:
         tokenizer = _tokenizer(file, metadata, start_token)
-        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+        config = _config(file, metadata, tensors)
         config.dtype = torch.float32
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
@@ -183,7 +192,7 @@ def _tensors(file: Path) -> list[gguf.ReaderTensor]:
         tensors = gguf.GGUFReader(file).tensors
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
         if "GGMLQuantizationType" in str(error):
-            number = str(error).split()[0]
+            number = re.sub(r"\D", "", str(error).removeprefix("np.uint32"))
             raise _not_read(
                 file, f"its weights are stored in a way (type {number}) that is unknown here"
             ) from error
@@ -216,6 +225,67 @@ def _damaged(file: Path) -> SourceError:
 # ------------------------------------------------------------------ its parts
 
 
+def _config(
+    file: Path, metadata: dict[str, object], tensors: list[gguf.ReaderTensor]
+) -> PretrainedConfig:
+    """The configuration as transformers reads it, and what the header says besides."""
+    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+    family = metadata["general.architecture"]
+    said = {key.removeprefix(f"{family}."): value for key, value in metadata.items()}
+    for key, name in _ALSO_SAID.items():
+        if key in said and hasattr(config, name):
+            setattr(config, name, said[key])
+    if (config.pad_token_id or 0) >= config.vocab_size:  # the default of another vocabulary
+        config.pad_token_id = None
+    _set_positions(file, config, said, {tensor.name: tensor for tensor in tensors})
+    return config
+
+
+def _set_positions(
+    file: Path,
+    config: PretrainedConfig,
+    said: dict[str, object],
+    tensors: dict[str, gguf.ReaderTensor],
+) -> None:
+    """What the header says of rotary positions; those stretched in an unknown way are refused."""
+    rope = getattr(config, "rope_parameters", None)
+    stretch = said.get("rope.scaling.type", "none")
+    if "rope_factors_long.weight" in tensors or stretch not in ("none", "linear"):
+        raise _not_read(file, f"its positions are stretched for long texts ({stretch})")
+    if not rope or "rope_theta" not in rope:  # none, or one for each kind of layer
+        if stretch != "none":
+            raise _not_read(file, "its positions are stretched for long texts")
+        return
+    rope["rope_theta"] = said.get("rope.freq_base", rope["rope_theta"])
+    if "partial_rotary_factor" in rope and "rope.dimension_count" in said:
+        width = getattr(config, "head_dim", None)
+        width = width or config.hidden_size // config.num_attention_heads
+        rope["partial_rotary_factor"] = said["rope.dimension_count"] / width
+    if stretch == "linear":
+        rope |= {"rope_type": "linear", "factor": said.get("rope.scaling.factor", 1.0)}
+    if "rope_freqs.weight" in tensors:
+        _set_llama3_positions(file, config, tensors["rope_freqs.weight"].data)
+
+
+def _set_llama3_positions(file: Path, config: PretrainedConfig, divisors: np.ndarray) -> None:
+    """Llama 3.1's stretched positions, of which the file keeps only what came out.
+
+    Args:
+        divisors: [pair] what each frequency is divided by; the slowest one by the whole factor.
+    """
+    plain = config.rope_parameters["rope_theta"] ** (-np.arange(len(divisors)) / len(divisors))
+    config.rope_parameters |= {
+        "rope_type": "llama3",
+        "factor": float(divisors.max()),
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    frequencies, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+    if not np.allclose(plain / divisors, frequencies.numpy(), rtol=1e-3):
+        raise _not_read(file, "its positions are stretched in another way than Llama 3.1's")
+
+
 def _tokenizer(
     file: Path, metadata: dict[str, object], start_token: str | None
 ) -> PreTrainedTokenizerFast:
@@ -242,7 +312,7 @@ def _converted(
     """(name in transformers, numbers) of one tensor after the other, in the order of the file."""
     config, family = model.config.to_dict(), _metadata(file)["general.architecture"]
     processor = reading.TENSOR_PROCESSORS.get(family, reading.TensorProcessor)(config=config)
-    names = reading.get_gguf_hf_weights_map(model, processor)
+    names = reading.get_gguf_hf_weights_map(model, processor, family)
     total, done = sum(tensor.n_bytes for tensor in tensors), 0
     for tensor in tensors:
         aside: dict[str, torch.Tensor] = {}  # where a family puts what has no name of its own

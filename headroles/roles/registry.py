@@ -72,11 +72,19 @@ def _as_detect_head_draws(key: str, looks_at: str) -> Role:
     )
 
 
-_REPETITION_HINTS = (
-    "one two three four one two three four one two",
-    "The cat sat on the mat. The cat sat on the mat. The cat",
-    "Tom has a red ball and a blue hat. Tom has a red ball and a blue",
-)
+_REPETITION = {
+    "story_hints": (
+        "one two three four one two three four one two",
+        "The cat sat on the mat. The cat sat on the mat. The cat",
+        "Tom has a red ball and a blue hat. Tom has a red ball and a blue",
+    ),
+    "text_hints": (
+        "copper violin garden thunder pencil mirror coffee copper violin garden thunder pencil "
+        "mirror coffee copper violin",
+        "Mrs. Quillen met Dr. Zhao in Lisbon. A year later, Mrs. Quillen met Dr.",
+        "The capital of France is Paris. The capital of Japan is Tokyo. The capital of Italy is",
+    ),
+}
 
 _ALL = (
     Role(
@@ -97,9 +105,13 @@ _ALL = (
         min_rows=4,
         always_applies=True,
         asleep="No token has a predecessor other than the start token.",
-        hints=(
+        story_hints=(
             "The old man walked slowly to the river with his dog.",
             "Anna put the small key in the box under her bed.",
+        ),
+        text_hints=(
+            "Water boils at one hundred degrees Celsius and freezes at",
+            "Scientists have discovered a new species of frog in the rainforest of Ecuador.",
         ),
     ),
     Role(
@@ -118,7 +130,7 @@ _ALL = (
         measured_on="repeats",
         requires_repetition=True,
         asleep="No token is repeated with something in between, so there is nothing to continue.",
-        hints=_REPETITION_HINTS,
+        **_REPETITION,
     ),
     Role(
         level="basic",
@@ -136,7 +148,7 @@ _ALL = (
         measured_on="repeats",
         requires_repetition=True,
         asleep="No token appears twice.",
-        hints=_REPETITION_HINTS,
+        **_REPETITION,
     ),
     Role(
         level="basic",
@@ -157,9 +169,13 @@ _ALL = (
         min_rows=4,
         always_applies=True,
         asleep="There is nothing but the start token.",
-        hints=(
+        story_hints=(
             "The king lived in a big castle on a hill.",
             "Lucy and her brother went to the beach in the morning.",
+        ),
+        text_hints=(
+            "Light travels faster than sound, which is why we see lightning before we hear",
+            "The Eiffel Tower in Paris was built in 1889 by the engineer Gustave",
         ),
     ),
     Role(
@@ -181,9 +197,13 @@ _ALL = (
         min_rows=4,
         always_applies=True,
         asleep="There is nothing but the start token.",
-        hints=(
+        story_hints=(
             "On Monday the farmer went to the market and bought a horse, a cow and a sheep.",
             "The queen gave the little girl a golden ring because she was kind and brave.",
+        ),
+        text_hints=(
+            "The Eiffel Tower in Paris was built in 1889 by the engineer Gustave",
+            "Scientists have discovered a new species of frog in the rainforest of Ecuador.",
         ),
     ),
     Role(

@@ -95,8 +95,10 @@ class Role:
     """Whether every prompt that is long enough has a place for it."""
     asleep: str = "The pattern predicts nothing on this prompt."
     """Why the role does not apply to a prompt without its pattern."""
-    hints: tuple[str, ...] = ()
-    """Prompts that wake it; each is tested on the bundled model."""
+    story_hints: tuple[str, ...] = ()
+    """Prompts that wake it in a model of simple stories; each is tested on the bundled model."""
+    text_hints: tuple[str, ...] = ()
+    """Prompts that wake it in a model that reads any text; each is tested on SmolLM2."""
 
     @property
     def has_cells(self) -> bool:

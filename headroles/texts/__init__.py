@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["examples", "probe_texts", "ready_prompts", "sentences", "tokenization"],
     submod_attrs={
-        "examples": ["DEFAULT_PROMPT", "EXAMPLES"],
+        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
         "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],

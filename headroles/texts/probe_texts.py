@@ -12,6 +12,7 @@ head that always looks a fixed distance back cannot pass for an induction head.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,17 +109,25 @@ def repeated_sequences(
     return pack(rows)
 
 
-def batches(texts: Sequences, *, max_cells: int) -> list[Int[Tensor, " rows"]]:
+def batches(
+    texts: Sequences, *, max_cells: int, longer: float = math.inf
+) -> list[Int[Tensor, " rows"]]:
     """Indices of rows that run together, of like length, with rows x longest^2 bounded.
 
     Attention costs the square of the padded length, so sorting by length saves work and the bound
     keeps memory flat whatever the number of sequences.
+
+    Args:
+        texts: the texts.
+        max_cells: the bound.
+        longer: how many times as long as a batch's shortest text its longest may be.
     """
     order = texts.lengths.argsort(stable=True)
     groups: list[list[int]] = [[]]
     for row in order.tolist():
         longest = int(texts.lengths[row])  # ascending, so this row sets the width
-        if groups[-1] and (len(groups[-1]) + 1) * longest**2 > max_cells:
+        is_full = (len(groups[-1]) + 1) * longest**2 > max_cells
+        if groups[-1] and (is_full or longest > longer * int(texts.lengths[groups[-1][0]])):
             groups.append([])
         groups[-1].append(row)
     return [torch.tensor(group) for group in groups]

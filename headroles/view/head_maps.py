@@ -89,6 +89,30 @@ class ModelMap:
         with_cells = [role_map for role_map in self.roles.values() if role_map.role.has_cells]
         return max(float(role_map.records[place]["value"]) for role_map in with_cells)
 
+    def other_map(self) -> RoleMap:
+        """The heads that fit nothing, each with its largest number; the others are 0."""
+        records = []
+        for place, head in enumerate(self.heads):
+            score = self.other_score(place)
+            words = [f"no role; at most {score:.0%}"] if score is not None else self.names_of(place)
+            records.append(
+                head_record(
+                    head,
+                    score or 0.0,
+                    number="" if score is None else percent_number(score),
+                    mark="" if score is None else "fits nothing",
+                    shown=in_a_line(words),
+                )
+            )
+        total = count(len(self.heads), "head")
+        done = (
+            "do none of the five on this prompt"
+            if self.unit == "prompt"
+            else "fit nothing: they reach no role's threshold"
+        )
+        sentence = f"{len(self.other)} of {total} {done}."
+        return RoleMap(ROLES["other"], tuple(records), None, None, sentence)
+
 
 def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
     """The reference scores of a model."""

@@ -92,11 +92,17 @@ class RoleCard:
             f"{percent(best['activation_score'])}; it would need {percent(_needed(best))}."
         )
 
-    def hint(self, prompt: str) -> str | None:
-        """A prompt that wakes the role, other than the present one."""
+    def hint(self, prompt: str, *, stories: bool) -> str | None:
+        """A prompt that wakes the role, other than the present one.
+
+        Args:
+            prompt: the present one.
+            stories: whether the model knows only the words of simple stories.
+        """
         if not self.rows:
             return None
-        return next((hint for hint in self.role.hints if hint != prompt), None)
+        hints = self.role.story_hints if stories else self.role.text_hints
+        return next((hint for hint in hints if hint != prompt), None)
 
 
 def role_cards(summary: Mapping[str, Sequence[Mapping[str, object]]]) -> list[RoleCard]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis import load_bridge
+from headroles.analysis import knockout_passes, load_bridge
 from headroles.analysis.knockout import (
     counted_positions,
     knocked_out,
@@ -21,6 +21,7 @@ from headroles.models import load_model
 from headroles.scoring import DRAWS, draw_control
 from headroles.texts.probe_texts import pack, repeated_sequences
 from headroles.types import Head
+from tests.families import FAMILIES
 
 LAYERS, HEADS, VOCABULARY = 2, 6, 50
 CARRIER, HARMFUL, TWINS = Head(0, 0), Head(0, 1), (Head(1, 0), Head(1, 1))
@@ -249,3 +250,75 @@ def by_hand(folder, ids, condition, means):
     for handle in handles:
         handle.remove()
     return torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+
+
+# ------------------------------------------------------------------ passes from a layer on
+
+CONDITIONS = [
+    frozenset(heads)
+    for heads in (
+        [Head(1, 0)],
+        [Head(0, 1)],
+        [Head(1, 2), Head(0, 3)],
+        [Head(1, 3)],
+        [Head(1, 3), Head(1, 1)],
+    )
+]
+"""Some begin in the last layer, some in the first, and not in order."""
+
+
+def one_by_one(bridge, texts, counted, means):
+    """[condition n] losses of plain passes, a text and a condition at a time."""
+    losses = torch.zeros(len(CONDITIONS), len(texts))
+    for place, condition in enumerate(CONDITIONS):
+        for row, length in enumerate(texts.lengths.tolist()):
+            ids = texts.token_ids[row, :length]
+
+            def replace(z, hook, condition=condition):
+                layer = int(hook.name.split(".")[1])
+                for head in condition:
+                    if head.layer == layer:
+                        flat = z.view(*z.shape[:2], *means.shape[1:])  # OPT's z is flat
+                        flat[:, 1:, head.head] = means[head]
+                return z
+
+            hooks = [(f"blocks.{layer}.attn.hook_z", replace) for layer in range(2)]
+            with torch.inference_mode():
+                logits = bridge.run_with_hooks(ids[None], fwd_hooks=hooks, use_cache=False)[0]
+            nats = torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+            losses[place, row] = nats[counted[row, : length - 1]].mean()
+    return losses
+
+
+def repeated_texts():
+    generator = torch.Generator().manual_seed(0)
+    halves = [torch.randint(1, 250, (n,), generator=generator).tolist() for n in (3, 4, 4, 7, 11)]
+    return pack([[0, *half, *half] for half in halves])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_skipping_what_a_condition_leaves_as_it_is_changes_no_number(family, model_folders):
+    bridge = load_bridge(str(model_folders(family)))
+    texts = repeated_texts()
+    counted = counted_positions(texts, "repeats")
+    means = untouched(bridge, texts, counted).means
+    expected = one_by_one(bridge, texts, counted, means)
+    assert expected.std(0).min() > 1e-3  # the conditions differ
+    losses = knocked_out(bridge, texts, CONDITIONS, counted=counted, means=means)
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=0)
+    assert knockout_passes._is_exact(bridge, texts, CONDITIONS, counted, means)
+
+
+def test_a_model_whose_layers_share_more_than_the_residual_stream_is_run_whole(model_folders):
+    """Its last layer reads what the first attention wrote, past the residual stream."""
+    bridge = load_bridge(str(model_folders("llama")))
+    written = []
+    bridge.blocks[0].attn.register_forward_hook(lambda *call: written.append(call[-1][0]))
+    bridge.blocks[1].register_forward_hook(lambda *call: call[-1] + written[-1])
+    texts = repeated_texts()
+    counted = counted_positions(texts, "repeats")
+    means = untouched(bridge, texts, counted).means
+    assert not knockout_passes._is_exact(bridge, texts, CONDITIONS, counted, means)
+    losses = knocked_out(bridge, texts, CONDITIONS, counted=counted, means=means)
+    expected = one_by_one(bridge, texts, counted, means)
+    torch.testing.assert_close(losses, expected, atol=1e-5, rtol=0)

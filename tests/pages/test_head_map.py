@@ -11,6 +11,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.head_map import state as head_map_state
+from headroles.view import head_maps
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
@@ -47,7 +48,7 @@ def app(planted):
 
 def test_a_map_for_every_scored_role_on_one_scale(app) -> None:
     charts = app.get("vega_lite_chart")
-    assert len(charts) == len(SCORED_ROLES)
+    assert len(charts) == len(SCORED_ROLES) + 1  # and the heads that fit nothing
     for chart in charts:
         cells = json.loads(chart.proto.spec)["layer"][0]
         assert cells["encoding"]["fillOpacity"]["scale"]["domain"] == [0, 1]
@@ -60,7 +61,33 @@ def test_a_map_for_every_scored_role_on_one_scale(app) -> None:
 
 def test_other_names_the_heads_that_fit_nothing(app) -> None:
     assert says(page_html(app), "27 of 32 heads")
-    assert "L3H7" in page_html(app)
+    others = app.selectbox(key=session.OTHER_HEAD)
+    assert len(others.options) == 27
+    others.set_value("L3H7").run()
+    assert [title.value for title in app.title] == ["Head close-up"]
+    assert app.session_state[session.HEAD] == Head(3, 7)
+
+
+def test_other_on_a_map_has_a_number_for_its_heads_only(app) -> None:
+    spec = json.loads(app.get("vega_lite_chart")[-1].proto.spec)
+    assert spec["layer"][0]["encoding"]["x"]["field"] == "layer"
+    thresholds = {role.key: 0.4 for role in SCORED_ROLES}
+    other = head_maps.of_entry(planted_entry(4, 8), thresholds).other_map()
+    marked = {record["label"] for record in other.records if record["listed"]}
+    assert len(marked) == 27
+    assert all(bool(record["number"]) == (record["label"] in marked) for record in other.records)
+    assert "Induction" in next(r["shown"] for r in other.records if r["label"] == "L1H1")
+
+
+@pytest.mark.parametrize("key", ["induction", "other"])
+def test_one_role_alone_is_larger(app, key: str) -> None:
+    heights = [json.loads(chart.proto.spec)["height"] for chart in app.get("vega_lite_chart")]
+    (pills,) = [group for group in app.get("button_group") if group.key == head_map_state.LARGE]
+    pills.set_value(key).run()
+    assert not app.exception
+    (chart,) = app.get("vega_lite_chart")
+    assert json.loads(chart.proto.spec)["height"] > max(heights)
+    assert f"<h3>{ROLES[key].name}</h3>" in page_html(app)
 
 
 def test_the_switch_shows_the_prompt(app) -> None:
@@ -131,7 +158,7 @@ def test_two_models_on_one_role(app, planted) -> None:
     assert "**Headroles demo (bundled)**" in names
     assert "**GPT-2 small**" in names
     assert says(page_html(app), "1 of 144", "Diffuse")
-    assert len(app.get("vega_lite_chart")) == 7
+    assert len(app.get("vega_lite_chart")) == 8
 
 
 def test_a_second_model_without_scores_is_not_offered_beside_scores(app) -> None:

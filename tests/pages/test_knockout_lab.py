@@ -8,8 +8,9 @@ import re
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
+from headroles.roles import ROLES
 from headroles.ui.app import long_work, session
-from headroles.ui.knockout_lab import offset_test, state
+from headroles.ui.knockout_lab import choose_heads, offset_test, state
 from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
@@ -168,3 +169,34 @@ def test_the_previous_token_test_names_its_offset() -> None:
         c.value for c in app.caption
     )
     assert "Redundancy at 1" in page_html(app)
+
+
+# ------------------------------------------------------------------ the heads to begin with
+
+
+@pytest.mark.parametrize(
+    ("entry", "active", "first"),
+    [
+        ("listed", [], ["L1H1", "L1H2", "L2H0"]),
+        ("listed", ["L3H0", "L2H1", "L2H0"], ["L2H0", "L2H1", "L1H1"]),
+        (None, ["L5H0", "L4H1", "L6H0", "L6H1"], ["L5H0", "L4H1", "L6H0"]),
+        (None, [], ["L0H0"]),
+    ],
+)
+def test_heads_that_work_on_the_prompt_come_first(monkeypatch, entry, active, first) -> None:
+    labels = ["L1H1", "L1H2", "L2H0", "L2H1"]
+    roles = {"induction": labels} if entry else {}
+    monkeypatch.setattr(choose_heads, "listed", lambda _: roles)
+    assert choose_heads.first_heads(entry, active) == first
+
+
+def test_a_prompt_that_needs_the_heads_is_one_press_away(app) -> None:
+    assert not [button for button in app.button if button.key == "knockout_lab-try"]
+    app.text_area(key=session.BOX).set_value("The dog saw a cat. The dog")
+    app.button(key="app-run").click().run()
+    app.button(key="knockout_lab-try").click().run()
+    assert not app.exception
+    assert app.session_state[session.PROMPT] == ROLES["induction"].story_hints[0]
+    assert says(verdict(app), "% → ")
+    app.multiselect(key=state.LAB_HEADS).set_value(["L3H7"]).run()
+    assert not [button for button in app.button if button.key == "knockout_lab-try"]

@@ -9,7 +9,7 @@ import pytest
 from headroles import limits
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from headroles.roles import ROLES, SCORED_ROLES
-from headroles.texts import DEFAULT_PROMPT, EXAMPLES
+from headroles.texts import DEFAULT_PROMPT, STORY_EXAMPLES
 from headroles.types import Head
 from headroles.ui.app import session
 from tests.facts import says
@@ -109,7 +109,7 @@ def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     run_prompt(app, NO_REPEATS)
     app.button(key="your_prompt-try_card_induction").click().run()
-    assert app.text_area(key=session.BOX).value == ROLES["induction"].hints[0]
+    assert app.text_area(key=session.BOX).value == ROLES["induction"].story_hints[0]
     assert "your_prompt-try_card_induction" not in buttons(app)
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
 
@@ -122,7 +122,7 @@ def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
 def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
     app.text_area(key=session.BOX).set_value("not run yet")
     app.button(key="app-example_1").click().run()
-    assert app.text_area(key=session.BOX).value == EXAMPLES[1].prompt
+    assert app.text_area(key=session.BOX).value == STORY_EXAMPLES[1].prompt
     app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == "not run yet"
 

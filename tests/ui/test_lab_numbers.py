@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from headroles.charts import detector, heads
@@ -10,6 +11,7 @@ from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view import detection as view_detection
 from headroles.view import tables
+from tests.drawn import texts
 from tests.facts import says
 
 NAN = float("nan")
@@ -79,3 +81,15 @@ def test_a_long_prompt_shows_its_first_tokens() -> None:
     picture = detector.pattern_picture([(150, 3, 1.0)], labels).to_dict()
     (cells,) = picture["datasets"].values()
     assert max(cell["query"] for cell in cells) == detector.MOST - 1
+
+
+@pytest.mark.parametrize(
+    ("squares", "width", "most"), [(17, 510, 34), (40, 510, 58), (40, 300, 50)]
+)
+def test_the_labels_of_a_picture_have_room(squares: int, width: int, most: int) -> None:
+    tokens = [f"<0x{n:02X}>" for n in range(squares)]
+    drawn = detector.pattern_picture([(2, 1, 1.0)], tokens)
+    labels, _ = texts(drawn, width)
+    assert len([label for label in labels if label.endswith("<0x00>")]) == 2
+    assert len(labels) <= most
+    assert drawn.height <= detector.SIZE

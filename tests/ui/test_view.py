@@ -67,13 +67,14 @@ def test_a_role_without_heads_has_no_hint_and_says_so() -> None:
     nobody = card()
     assert nobody.headline == "no head of this model"
     assert "found no head" in nobody.why_asleep
-    assert nobody.hint("anything") is None
+    assert nobody.hint("anything", stories=True) is None
 
 
 def test_a_hint_is_never_the_present_prompt() -> None:
-    hints = ROLES["induction"].hints
-    assert card(row(0, 1)).hint("another prompt") == hints[0]
-    assert card(row(0, 1)).hint(hints[0]) == hints[1]
+    hints = ROLES["induction"].story_hints
+    assert card(row(0, 1)).hint("another prompt", stories=True) == hints[0]
+    assert card(row(0, 1)).hint(hints[0], stories=True) == hints[1]
+    assert card(row(0, 1)).hint(hints[0], stories=False) == ROLES["induction"].text_hints[0]
 
 
 def test_the_other_role_of_a_head_is_named() -> None:

@@ -153,16 +153,14 @@ def _move_cap(job_id: str) -> None:
 
 def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
 
-    title = charts.share_title(role) if role.is_scored else "largest score of any role"
     elements.chart(
-        charts.heads.head_map(records, title, clickable=False),
+        charts.heads.head_map(records, charts.share_title(role), clickable=False),
         key="admin-candidate_map",
         alt_text=sentence,
     )
     st.caption(
-        "The numbers are hundredths: 75 is a score of 0.75 of 1."
-        if charts.heads.has_numbers(records)
-        else "Point at a cell to see its score."
+        "Point at a cell to see its score. Numbers in cells, where there is room for them, are "
+        "hundredths: 75 is a score of 0.75 of 1."
     )
 
 

@@ -73,7 +73,7 @@ def chart(
     key: str,
     alt_text: str,
     on_select: Callable[[], None] | None = None,
-    width: str = "stretch",
+    width: str | int = "stretch",
 ) -> None:
     """Show a chart with its take-away as alt text; clickable if ``on_select`` is given."""
     clickable = {"on_select": on_select} if on_select else {}
@@ -127,7 +127,7 @@ def how_to_read() -> None:
 
 
 MOST_CHIPS = 24
-"""More heads than this are listed as text instead of chips."""
+"""More heads than this stand in a box to choose from instead of chips."""
 
 
 def heading(*, awake: bool | None, name: str, headline: str) -> None:
@@ -142,18 +142,21 @@ def heading(*, awake: bool | None, name: str, headline: str) -> None:
 
 
 def chips(heads: Sequence[Head]) -> None:
-    """The heads that fit nothing, each a way to its close-up; more than a few only in text."""
+    """The heads that fit nothing, each a way to its close-up."""
     if not heads:
         return
+    labels = [head.label for head in heads]
     if len(heads) > MOST_CHIPS:
-        html(f'<p class="hr-small">{escape(", ".join(h.label for h in heads))}</p>')
+        st.selectbox(
+            f"Open one of these {len(heads)}",
+            labels,
+            index=None,
+            placeholder=f"Choose or type, for example {labels[0]}",
+            key=session.OTHER_HEAD,
+            on_change=_open_other,
+        )
         return
-    st.pills(
-        "Open one of them",
-        [head.label for head in heads],
-        key=session.OTHER_HEAD,
-        on_change=_open_other,
-    )
+    st.pills("Open one of them", labels, key=session.OTHER_HEAD, on_change=_open_other)
 
 
 def _open_other() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from headroles import limits
-from headroles.texts import EXAMPLES
+from headroles.texts.examples import examples
 from headroles.ui.app import session
 from headroles.view.html import plain, shorten
 
@@ -19,7 +19,7 @@ def draw() -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             run_button("Run", on_click=session.run_box, key="app-run")
             st.html('<span class="hr-small">or try</span>', width="content")
-            for number, example in enumerate(EXAMPLES):
+            for number, example in enumerate(examples(stories=session.knows_stories_only())):
                 st.form_submit_button(
                     example.label,
                     on_click=session.use_example,

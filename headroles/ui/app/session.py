@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from headroles import charts
+from headroles import charts, models
 from headroles.errors import HeadrolesError
 from headroles.models import DEFAULT_MODEL
 from headroles.texts import DEFAULT_PROMPT
@@ -128,6 +128,11 @@ def use_default_model() -> None:
     """Back to the bundled model."""
     st.session_state[MODEL] = DEFAULT_MODEL
     forget_head()
+
+
+def knows_stories_only() -> bool:
+    """Whether the chosen model wants examples in the words of simple stories."""
+    return models.entry_of(st.session_state[MODEL]).stories
 
 
 def keep_model() -> None:

@@ -50,14 +50,11 @@ def _numbers(
     _frequencies: TokenFrequencies,
 ) -> tuple[HeadSummary, PositionalTable]:
     """A head's numbers and its scores by position, kept by the model's source."""
+    factors, probabilities = factors_of(_loaded, head, settings), _frequencies.probabilities
+    table = circuits.positional_table(_loaded, head, settings, probabilities, factors=factors)
     summary = circuits.summarise(
-        _loaded,
-        head,
-        settings,
-        _frequencies.probabilities,
-        factors=factors_of(_loaded, head, settings),
+        _loaded, head, settings, probabilities, factors=factors, place=table
     )
-    table = circuits.positional_table(_loaded, head, settings, _frequencies.probabilities)
     return summary, table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -14,6 +14,10 @@ from headroles.ui.circuits import state
 from headroles.view import html
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
     from headroles.circuits.qk_ov import CircuitSettings, Factors, KeyRow, Peaks
     from headroles.models import LoadedModel
     from headroles.store import TokenFrequencies
@@ -34,24 +38,23 @@ def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
-    factors = factors_of(loaded, head, settings)
     st.subheader("What it looks for, and what it then writes", anchor=False)
     st.caption(
         f"Keys with the largest max QK × max OV × p^0.1. {frequencies.sentence} A dot · is a "
         "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
         "with that key."
     )
+    asked = Asked(loaded.key, head, settings, frequencies, st.session_state[state.KEYS])
     peaks: Peaks | None = long_work.run(
         "table",
         (loaded.source, head, settings),
-        partial(_plan, loaded.key, head, settings, factors.vocab_size),
-        doing=f"Looking through {factors.vocab_size:,} key tokens",
+        partial(_plan, asked),
+        doing=f"Looking through {len(frequencies.probabilities):,} key tokens, the likeliest first",
+        show=partial(_so_far, asked),
     )
     if peaks is None:
         return
-    rows = circuits.qk_ov.key_table(
-        factors, frequencies.probabilities, keys=st.session_state[state.KEYS], maxima=peaks
-    )
+    rows = _rows(loaded, asked, peaks)
     names = export.circuits.labels(loaded, rows)
     st.dataframe(
         view.tables.key_rows(rows, names),
@@ -60,21 +63,76 @@ def draw(
         on_select=partial(_chosen, loaded, head, rows),
         selection_mode="single-row",
         column_config=_columns(),
-        height=min(36 * (len(rows) + 1) + 2, 470),
+        height=_height(rows),
     )
     _downloads(loaded, head, settings, frequencies, rows, names)
-    _whole_lists(loaded, head, factors, frequencies, rows)
+    _whole_lists(loaded, head, settings, frequencies, rows)
 
 
-def _plan(model: str, head: Head, settings: CircuitSettings, vocab_size: int) -> long_work.Plan:
-    """A step per block of keys."""
+class Asked(NamedTuple):
+    """What the table is about; a part of the page keeps it, so it does not hold the model."""
 
-    def of_block(block: slice) -> Peaks:
-        with caches.borrow(model) as loaded:
-            return circuits.qk_ov.block_peaks(factors_of(loaded, head, settings), block)
+    model: str
+    """The catalogue key."""
+    head: Head
+    settings: CircuitSettings
+    frequencies: TokenFrequencies
+    keys: int
+    """Rows of the table."""
 
-    blocks = circuits.qk_ov.key_blocks(vocab_size)
-    return long_work.Plan([partial(of_block, block) for block in blocks], circuits.qk_ov.join_peaks)
+
+def _plan(asked: Asked) -> long_work.Plan:
+    """A step per block of keys, those first that are likely to be in the table."""
+    with caches.borrow(asked.model) as loaded:
+        factors = factors_of(loaded, asked.head, asked.settings)
+        order = circuits.qk_ov.likely_first(factors, asked.frequencies.probabilities)
+
+    def of_block(ids: Tensor) -> Peaks:
+        with caches.borrow(asked.model) as loaded:
+            factors = factors_of(loaded, asked.head, asked.settings)
+            return circuits.qk_ov.block_peaks(factors, ids)
+
+    blocks = circuits.qk_ov.key_blocks(order)
+    return long_work.Plan([partial(of_block, ids) for ids in blocks], circuits.qk_ov.join_peaks)
+
+
+def _rows(loaded: LoadedModel, asked: Asked, maxima: Peaks) -> tuple[KeyRow, ...]:
+    """The best of the keys that were looked at; each one's lists are kept."""
+    probabilities = asked.frequencies.probabilities
+
+    def row_of(token: int) -> KeyRow:
+        factors = factors_of(loaded, asked.head, asked.settings)
+        return circuits.qk_ov.rows_for(factors, probabilities, [token])[0]
+
+    about = ("key row", loaded.key, loaded.source, asked.head, asked.settings)
+    return tuple(
+        keeper.results().make((*about, token), partial(row_of, token))
+        for token in circuits.qk_ov.best_keys(maxima, probabilities, asked.keys)
+    )
+
+
+def _so_far(asked: Asked, result: list[Peaks] | Peaks, is_all: bool) -> None:
+    """The table of the keys that were looked at, while the search goes on."""
+    if is_all:
+        return  # the page draws it, with all that can be done with it
+    maxima = circuits.qk_ov.join_peaks(result)
+    with caches.borrow(asked.model) as loaded:
+        rows = _rows(loaded, asked, maxima)
+        names = export.circuits.labels(loaded, rows)
+    st.dataframe(
+        view.tables.key_rows(rows, names),
+        hide_index=True,
+        column_config=_columns(),
+        height=_height(rows),
+    )
+    st.caption(
+        f"So far: the best of the {len(maxima.ids):,} likeliest keys. Others may still come in."
+    )
+
+
+def _height(rows: Sequence[KeyRow]) -> int:
+    """Pixels of the table."""
+    return min(36 * (len(rows) + 1) + 2, 470)
 
 
 def _columns() -> dict[str, object]:
@@ -142,7 +200,7 @@ def _downloads(
 def _whole_lists(
     loaded: LoadedModel,
     head: Head,
-    factors: Factors,
+    settings: CircuitSettings,
     frequencies: TokenFrequencies,
     rows: tuple[KeyRow, ...],
 ) -> None:
@@ -169,6 +227,7 @@ def _whole_lists(
         if token is None:
             st.info("This model has no token for that.")
         else:
+            factors = factors_of(loaded, head, settings)
             (row,) = circuits.qk_ov.rows_for(factors, frequencies.probabilities, [token])
     _lists_of(row, export.circuits.labels(loaded, [row]))
     st.button(

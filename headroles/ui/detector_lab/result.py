@@ -43,7 +43,7 @@ def picture(result: Result) -> int:
         charts.detector.pattern_picture(cells, labels),
         key="detector_lab-pattern",
         alt_text=words,
-        width="content",
+        width=charts.detector.picture_width(size),
     )
     with st.expander("As a list", type="compact"):
         rows = [[f"{q} {labels[q]}", f"{k} {labels[k]}", f"{v:.2g}"] for q, k, v in cells[:300]]

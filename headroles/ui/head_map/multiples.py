@@ -1,4 +1,4 @@
-"""One map of layers and heads per role, all on one scale."""
+"""One map of layers and heads per role, all on one scale; or the map of one role, large."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session
-from headroles.view import html
+from headroles.ui.head_map import state
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap, RoleMap
 
 
 def draw(model: ModelMap) -> None:
-    """Draw the common legend, then a card per role."""
+    """Draw the common legend, then a card per role, or the one that is chosen."""
     elements.html(legend(model))
+    large = st.pills(
+        "One role, large",
+        [*model.roles, "other"],
+        format_func=lambda key: ROLES[key].name,
+        key=state.LARGE,
+        persist_state="session",
+        help="Choose it again for all roles side by side.",
+    )
+    if large is not None:
+        with st.container(border=True, key="head_map-alone"):
+            if large == "other":
+                _other(model, small=False)
+            else:
+                _card(model.roles[large], model, small=False)
+        return
     with st.container(key="head_map-head_maps"):
         for role_map in model.roles.values():
             with st.container(
@@ -29,28 +44,27 @@ def draw(model: ModelMap) -> None:
             _other(model)
 
 
-def _other(model: ModelMap) -> None:
+def _other(model: ModelMap, *, small: bool = True) -> None:
     """The heads of no role, so that none of the model is left out."""
-    heads = sorted(model.other)
-    total = html.count(len(model.heads), "head")
-    done = (
-        f"{len(heads)} of {total} do none of the five on this prompt."
-        if model.unit == "prompt"
-        else f"{len(heads)} of {total} fit nothing: they reach no role's threshold."
-    )
+    role_map = model.other_map()
     elements.html(
-        f'<div class="hr-cardhead"><h3>{escape(ROLES["other"].name)}</h3></div>'
-        f'<p class="hr-explain">{escape(done)}</p>'
+        f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
+        f'<p class="hr-explain">{escape(role_map.sentence)}</p>'
     )
-    elements.chips(heads)
+    chart(role_map, key="head_map-map_other", small=small)
+    elements.html(
+        '<div class="hr-small">Marked: the heads that fit nothing; their number is the largest on '
+        "any role with cells</div>"
+    )
+    elements.chips(sorted(model.other))
 
 
-def _card(role_map: RoleMap, model: ModelMap) -> None:
+def _card(role_map: RoleMap, model: ModelMap, *, small: bool = True) -> None:
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
         f'<p class="hr-explain">{escape(role_map.sentence)} {escape(role_map.why_nobody)}</p>'
     )
-    chart(role_map, key=f"head_map-map_{role_map.role.key}", small=True)
+    chart(role_map, key=f"head_map-map_{role_map.role.key}", small=small)
     elements.html(scale(role_map, model))
 
 
@@ -64,7 +78,9 @@ def chart(role_map: RoleMap, *, key: str, small: bool = False, model: str | None
         ),
         key=session.chart_key(key),
         alt_text=f"{role_map.role.name}: {role_map.sentence}",
-        on_select=session.on_click(key, role_map.role.key, model=model),
+        on_select=session.on_click(
+            key, role_map.role.key if role_map.role.is_scored else None, model=model
+        ),
     )
 
 
@@ -81,8 +97,9 @@ def legend(model: ModelMap) -> str:
         '<span><i class="hr-key hr-key-threshold"></i>threshold'
         f"{'' if model.calibrated else ' (provisional)'}</span>"
         f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
-        '<div class="hr-small">The numbers in the cells are percentages; the maps share one '
-        "shading. Click a cell to look at that head more closely.</div>"
+        '<div class="hr-small">Numbers in cells are percentages, where there is room for them; all '
+        "maps share one shading. Point at a cell to read it; click it to look at that head more "
+        "closely.</div>"
     )
 
 

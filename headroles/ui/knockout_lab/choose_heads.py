@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import ablation
+from headroles import ablation, verdicts
 from headroles.formatting import visible
-from headroles.roles import SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
+from headroles.view.html import shorten
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
 
 FIRST = 3
-"""How many heads of the induction list are knocked out when the page opens."""
+"""How many heads are knocked out when the page opens; more would leave none for the control."""
 
 
 class Chosen(NamedTuple):
@@ -48,18 +49,39 @@ def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
     return by_role
 
 
-def first_heads(entry: ModelEntry | None) -> list[str]:
-    """The heads that the page begins with: the first of the induction list, or the very first."""
+def first_heads(entry: ModelEntry | None, active: Sequence[str] = ()) -> list[str]:
+    """The heads that the page begins with: of the induction list, those at work here first.
+
+    Args:
+        entry: the stored analysis; None where there is none.
+        active: labels of the induction heads that are active on the prompt, strongest first.
+    """
     roles = listed(entry)
-    labels = roles.get("induction") or next(iter(roles.values()), ["L0H0"])
-    return labels[:FIRST]
+    labels = roles.get("induction") or next(iter(roles.values()), [])
+    if not labels:
+        return list(active[:FIRST]) or ["L0H0"]
+    return sorted(labels, key=lambda label: label not in active)[:FIRST]
+
+
+def at_work(answer: Answer, reference: Reference) -> list[str]:
+    """Labels of all heads that are active as induction heads on the prompt, strongest first."""
+    layers, heads = answer.scores.resting.shape
+    every = [Head(layer, head) for layer in range(layers) for head in range(heads)]
+    threshold = reference.thresholds.get("induction")
+    judged = [verdicts.judge(head, "induction", answer.scores, threshold) for head in every]
+    active = [verdict for verdict in judged if verdict.is_active]
+    active.sort(key=lambda verdict: -verdict.activation.value)
+    return [verdict.head.label for verdict in active]
 
 
 def draw(answer: Answer, reference: Reference) -> Chosen | None:
     """The boxes; None, with the reason shown, while nothing is chosen."""
     layers, heads = answer.scores.resting.shape
     named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
-    state.begin(st.session_state[session.MODEL], named or first_heads(reference.entry))
+    model = st.session_state[session.MODEL]
+    if st.session_state.get(state.LAB_MODEL) != model:
+        first = named or first_heads(reference.entry, at_work(answer, reference))
+        state.begin(model, first)
     what = st.segmented_control(
         "What is knocked out",
         state.WHATS,
@@ -74,6 +96,7 @@ def draw(answer: Answer, reference: Reference) -> Chosen | None:
     if not heads:
         st.info("Choose at least one head, or press one of the roles.")
         return None
+    _where_it_matters(heads, reference.entry)
     return _edge(answer, heads) if what == state.EDGE else _outputs(answer, heads)
 
 
@@ -84,7 +107,7 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
         "Heads",
         every,
         key=state.LAB_HEADS,
-        placeholder="Choose heads, for example L1H4",
+        placeholder="Type or choose, for example L1H4",
         persist_state="session",
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -105,6 +128,27 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
                 on_click=state.heads_back,
             )  # fmt: skip
     return tuple(sorted(Head.parse(label) for label in labels))
+
+
+def _where_it_matters(heads: Sequence[Head], entry: ModelEntry | None) -> None:
+    """A prompt that cannot be continued without heads of this kind, where the present one can."""
+    labels = {head.label for head in heads}
+    role = next(
+        (ROLES[key] for key, of_role in listed(entry).items() if labels <= {*of_role}), None
+    )
+    if role is None or not role.requires_repetition:
+        return
+    hints = role.story_hints if session.knows_stories_only() else role.text_hints
+    if st.session_state[session.PROMPT] in hints:
+        return
+    st.button(
+        f"On a prompt that needs them: “{shorten(hints[0], limit=40)}”",
+        key="knockout_lab-try",
+        icon=":material/lightbulb:",
+        on_click=session.use_example,
+        args=(hints[0],),
+        help=hints[0],
+    )
 
 
 def _outputs(answer: Answer, heads: Sequence[Head]) -> Chosen:

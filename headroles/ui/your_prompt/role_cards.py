@@ -81,7 +81,7 @@ def _numbers(card: RoleCard) -> None:
 
 
 def _try_this(card: RoleCard, *, place: str) -> None:
-    hint = card.hint(st.session_state[session.PROMPT])
+    hint = card.hint(st.session_state[session.PROMPT], stories=session.knows_stories_only())
     if hint is None:
         return
     st.button(

@@ -1,0 +1,70 @@
+"""What the pages offer for a model of thirty layers: examples, hints and the first knock-out."""
+
+from __future__ import annotations
+
+import pytest
+
+from headroles import ablation, get_active_head_summary, texts
+from headroles.capture import capture
+from headroles.roles import SCORED_ROLES
+from headroles.store import categories
+from headroles.types import Head
+from headroles.ui.knockout_lab import choose_heads
+
+pytestmark = pytest.mark.real
+
+
+def active(real, prompt: str) -> dict[str, list[str]]:
+    """{role: labels of its listed heads that are active on the prompt}."""
+    summary = get_active_head_summary(capture(real, prompt), real.key)
+    return {
+        key: [head["label"] for head in heads if head["is_active"]]
+        for key, heads in summary.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "hint"), [(role.key, hint) for role in SCORED_ROLES for hint in role.text_hints]
+)
+def test_every_hint_wakes_two_heads_of_its_role(real, role: str, hint: str) -> None:
+    assert len(active(real, hint)[role]) >= 2
+
+
+def test_a_row_of_random_words_wakes_more_induction_heads_than_the_first_prompt(real) -> None:
+    words = next(e.prompt for e in texts.TEXT_EXAMPLES if e.label == "Random words twice")
+    assert len(active(real, words)["induction"]) >= 5
+    assert len(active(real, texts.DEFAULT_PROMPT)["induction"]) >= 3
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [
+        ("Random words twice", " garden"),
+        ("Capitals", " Rome"),
+        ("Who gets the drink?", " Mary"),
+        ("A name again", " Zhao"),
+    ],
+)
+def test_the_model_continues_the_examples(real, label: str, answer: str) -> None:
+    prompt = next(example.prompt for example in texts.TEXT_EXAMPLES if example.label == label)
+    guess = capture(real, prompt).next_tokens[0]
+    assert guess.text == answer
+    assert guess.probability > 0.5
+
+
+def test_the_first_knock_out_ends_a_row_of_random_words(real) -> None:
+    """Three induction heads, where the page begins, against as many heads that rest."""
+    prompt = next(e.prompt for e in texts.TEXT_EXAMPLES if e.label == "Random words twice")
+    entry = categories.read_entry(real.key)
+    working = active(real, prompt)["induction"]
+    resting = [head.label for head in entry.categories["positional"].heads]
+    others = [label for label in resting if label not in working]
+    first = choose_heads.first_heads(entry, working)
+    change = {}
+    for name, labels in {"first": first, "others": others[: len(first)]}.items():
+        heads = tuple(Head.parse(label) for label in labels)
+        condition = ablation.Condition(name, (ablation.HeadOutput(heads, "mean"),))
+        table = ablation.tabulate(real, prompt, [condition], answer="", top=1, position=-1)
+        change[name] = table.rows[0].comparison.repeat_loss_change
+    assert change["first"] > 1
+    assert abs(change["others"]) < 0.5 * change["first"]
