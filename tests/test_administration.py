@@ -83,9 +83,11 @@ ARGUMENTS = {
     "write": (entry("demo"),),
     "restore": ("1",),
     "set_aside": (),
+    "edit_models": ("hide", "gpt2"),
+    "add_model": (),
     "history": (),
 }
-NAMED = {"write": {"expecting": ""}, "restore": {"expecting": ""}}
+NAMED = {"write": {"expecting": ""}, "restore": {"expecting": ""}, "add_model": {"hub": "a/b"}}
 
 
 def test_every_public_action_is_in_the_table_below():

@@ -1,4 +1,4 @@
-"""The only reader and writer of ``data/``: the file of the roles, its schema and its versions."""
+"""The only writer of ``data/``: the file of the roles, its schema and versions, and the list."""
 
 import lazy_loader
 

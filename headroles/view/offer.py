@@ -98,13 +98,16 @@ def download_words(entry: CatalogueEntry) -> str:
 
 
 def labels(keys: Sequence[str]) -> dict[str, str]:
-    """{key: name and state} for a picker; of models with one name, each says its key."""
-    names = Counter(catalogue.name_of(key) for key in keys)
-    return {
-        key: f"{name if names[name] == 1 else f'{name} ({key})'} · {mark(choice(key))}"
-        for key in keys
-        for name in [catalogue.name_of(key)]
-    }
+    """{key: name and state} for a picker, short enough for the sidebar and each another one."""
+    labels = {key: _label(choice(key)) for key in keys}
+    many = Counter(labels.values())
+    return {key: label if many[label] == 1 else f"{label} ({key})" for key, label in labels.items()}
+
+
+def _label(choice: Choice) -> str:
+    name = choice.entry.name.partition(" (")[0]  # what stands in brackets is told below the picker
+    bundled = ", bundled" if choice.entry.is_bundled else ""
+    return f"{name} · {mark(choice)}{bundled}"
 
 
 def about(choice: Choice) -> str:

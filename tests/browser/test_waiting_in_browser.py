@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def far(tmp_path_factory) -> Iterator[tuple[LocalHub, str]]:
 
 def choose(visit, name: str) -> None:
     visit.page.get_by_test_id("stSidebar").get_by_label("Model").click()
-    visit.page.get_by_role("option", name=name, exact=True).click()
+    begins = re.compile(f"^{re.escape(name.partition(' (')[0])} ·")  # then comes its state
+    visit.page.get_by_role("option", name=begins).click()
 
 
 def answered(visit) -> None:

@@ -104,6 +104,59 @@ def signed_in(password_hash: str):
     return app
 
 
+def test_the_list_of_models(folder, password_hash):
+    app = section(signed_in(password_hash), state.OFFERED)
+    fields = {state.NEW_HUB_ID: "EleutherAI/pythia-1b", state.NEW_REVISION: "step512"}
+    for key, text in fields.items():
+        app.text_input(key=key).set_value(text)
+    press(app, "models_add")
+    listed = (folder / "models.toml").read_text()
+    assert 'hub = "EleutherAI/pythia-1b"' in listed
+    assert 'revision = "step512"' in listed
+    assert app.text_input(key=state.NEW_HUB_ID).value == ""
+    assert any("pythia-1b" in option for option in app.sidebar.selectbox[0].options)
+
+    app.selectbox(key=state.LISTED).set_value("gpt2").run()
+    press(app, "models_up")
+    press(app, "models_hide")
+    options = app.sidebar.selectbox[0].options
+    assert not any(option.startswith("GPT-2 small") for option in options)
+    press(app, "models_undo")
+    assert app.sidebar.selectbox[0].options[3].startswith("GPT-2 small")  # one place further up
+
+    app.selectbox(key=state.LISTED).set_value("EleutherAI/pythia-1b").run()
+    press(app, "models_remove")
+    assert "pythia-1b" not in (folder / "models.toml").read_text().split("licence")[-1]
+    app.selectbox(key=state.LISTED).set_value("demo").run()
+    assert app.button(key="admin-models_hide").disabled
+    rows = server(folder).history(app.session_state[state.TICKET]).rows
+    done = [(row.model, row.outcome) for row in rows if row.action == "edited_models"]
+    assert done[::-1] == [
+        ("EleutherAI/pythia-1b", "added at revision step512"),
+        ("", "order"),
+        ("gpt2", "hide"),
+        ("", "undo"),
+        ("EleutherAI/pythia-1b", "remove"),
+    ]
+
+
+@pytest.mark.parametrize("typed", ["/srv/models/ours", "../x", "headroles/models", "a b", ""])
+def test_the_list_takes_no_folder_from_a_browser(folder, password_hash, typed):
+    app = section(signed_in(password_hash), state.OFFERED)
+    app.text_input(key=state.NEW_HUB_ID).set_value(typed)
+    press(app, "models_add")
+    assert "list of models" in app.error[0].value
+    assert not (folder / "models.toml").exists()
+
+
+def test_a_damaged_list_is_explained_to_the_instructor_alone(folder, password_hash):
+    (folder / "models.toml").write_text("hide = ['nobody']")
+    app = section(signed_in(password_hash), state.OFFERED)
+    assert "nobody" in app.error[0].value
+    assert any("an earlier one is in use" in caption.value for caption in app.sidebar.caption)
+    assert len(app.sidebar.selectbox[0].options) > 10
+
+
 def section(app, name: str):
     app.segmented_control(key=state.SECTION).set_value(name).run()
     assert not app.exception

@@ -1,0 +1,110 @@
+"""The picker in the sidebar: what it offers and marks, the invitation, and links to its models."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from headroles import paths
+from headroles.models import DEFAULT_MODEL, INVITED, on_disk
+from headroles.paths import DEMO_MODEL, ROOT
+from headroles.store import model_list
+from headroles.ui.app import session
+from tests.pages.planted import planted_entry
+
+pytestmark = pytest.mark.skipif(
+    not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with the shipped scores and one listed folder, a copy of the bundled model."""
+    shutil.copy(ROOT / "data" / "head_categories.json", tmp_path)
+    shutil.copytree(DEMO_MODEL, tmp_path / "course")
+    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
+    model_list.add({"key": "course", "folder": str(tmp_path / "course"), "name": "Our course"})
+    return tmp_path
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def picker(app: AppTest):
+    return app.sidebar.selectbox(key=session.MODEL)
+
+
+def test_a_listed_folder_is_chosen_by_a_link_and_runs(folder: Path) -> None:
+    app = opened(model="course")
+    assert picker(app).value == "course"
+    assert "Our course · not analysed yet" in picker(app).options
+    assert "no reference scores" in app.warning[0].value
+    app.sidebar.selectbox(key=session.MODEL).set_value("demo").run()
+    assert not app.exception
+    assert picker(app).value == "demo"
+
+
+def test_scores_of_another_folder_of_that_name_are_not_shown(folder: Path) -> None:
+    from headroles.store import categories
+
+    entry = planted_entry(4, 8, model="course")
+    other = entry.model_copy(update={"revision": "sha256:0123456789abcdef"})
+    categories.write_entry(other)
+    app = opened(model="course")
+    assert "other weights" in app.warning[0].value
+
+
+@pytest.mark.parametrize("model", ["curse", "bloom-560m"])
+def test_a_link_to_what_is_not_offered_gets_a_sentence(folder: Path, model: str) -> None:
+    model_list.hide("bloom-560m")
+    app = opened(model=model)
+    assert picker(app).value == DEFAULT_MODEL
+    said = app.warning[0].value.replace("\\", "")
+    assert model in said
+    assert "sidebar" in said
+    assert "attn-only" not in said  # no list of keys
+
+
+def test_a_model_that_is_hidden_meanwhile_gives_way_to_the_bundled_one(folder: Path) -> None:
+    app = opened(model="course")
+    model_list.hide("course")
+    app.run()
+    assert not app.exception
+    assert picker(app).value == DEFAULT_MODEL
+
+
+def test_a_choice_outlives_a_change_of_its_mark(folder: Path) -> None:
+    app = opened(model="course")
+    path = folder / "head_categories.json"
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps({**entries, "course": {**entries["demo"], "model_name": "course"}}))
+    app.run()
+    assert picker(app).value == "course"
+    assert "Our course · ready" in picker(app).options
+
+
+@pytest.mark.parametrize(("is_here", "says"), [(False, "93 MB, once"), (True, "ready on this")])
+def test_the_bundled_model_invites_to_a_real_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_here: bool, says: str
+) -> None:
+    real = on_disk.is_here
+    monkeypatch.setattr(
+        on_disk, "is_here", lambda entry: is_here if entry.key == INVITED else real(entry)
+    )
+    app = opened()
+    assert says in app.sidebar.button(key="app-invitation").label
+    app = opened(model="attn-only-1l-tiny")
+    assert "app-invitation" not in [button.key for button in app.sidebar.button]
+    model_list.hide(INVITED)
+    app = opened()
+    assert "app-invitation" not in [button.key for button in app.sidebar.button]
