@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lazy_loader
+
 from headroles import training
 from headroles.errors import HeadrolesError
 from headroles.models import catalogue_key, load_tokenizer, resolve_source
@@ -27,6 +29,8 @@ from headroles.store import write_frequencies
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+wordfreq = lazy_loader.load("wordfreq")  # one option needs it, and few have it
 
 PASSAGES = 20_000
 WORDS = 100_000_000
@@ -127,10 +131,9 @@ def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Counte
 
 def _word_frequencies(language: str) -> dict[str, float]:
     try:
-        from wordfreq import get_frequency_dict  # needed by this option alone
-    except ImportError as error:
+        return wordfreq.get_frequency_dict(language)
+    except ModuleNotFoundError as error:
         raise ImportError("--wordfreq needs the package: pip install wordfreq") from error
-    return get_frequency_dict(language)
 
 
 def _written_words(frequencies: dict[str, float]) -> Iterator[tuple[str, int]]:
