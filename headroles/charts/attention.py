@@ -171,7 +171,8 @@ def _pattern_template(
         .properties(
             width="container",
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding={"left": 2, "right": 2, "top": 2, "bottom": 2},
+            # On a phone labels become longer than their place was measured for.
+            padding={"left": 2, "right": 2, "top": 16, "bottom": 2},
             **title,
         )
         .configure_view(stroke=QUIET, strokeOpacity=0.35)
