@@ -303,21 +303,32 @@ def offset_scores(
     removals = [None, *(Removal((number,)) for number in range(top))]
     sums, counts = torch.zeros(top + 1, longest + 1, dtype=torch.float64), [0] * (longest + 1)
     for text in texts:
-        ids = torch.tensor(text).expand(len(removals), -1)
-        with (
-            loaded.lock,
-            torch.no_grad(),
-            cores.for_pass(ids.numel()),
-            blocks.forked(loaded, head.layer, ids) as begun,
-            queries_without(loaded, head, split, removals),
-        ):
-            query, key = query_key_products(loaded, head.layer, begun)
-        scores = scale * (query[:, head.head] @ key[:, head.head].mT).double()  # [row query key]
+        scores = scale * _products_without(loaded, head, split, removals, text).double()
         _add_by_offset(_centred(scores), sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()
     named = means[0] - means[1:]  # [top offset]
     rest = means[0] - named.sum(0)
     return OffsetScores(torch.cat([named, rest[None]]), means[0], tuple(counts), len(texts))
+
+
+def _products_without(
+    loaded: LoadedModel,
+    head: Head,
+    split: Components,
+    removals: Sequence[Removal | None],
+    text: Sequence[int],
+) -> Float[Tensor, "row query key"]:
+    """The head's products of queries and keys on a text, one row per removal."""
+    ids = torch.tensor(text).expand(len(removals), -1)
+    with (
+        loaded.lock,
+        torch.no_grad(),
+        cores.for_pass(ids.numel()),
+        blocks.forked(loaded, head.layer, ids) as begun,
+        queries_without(loaded, head, split, removals),
+    ):
+        query, key = query_key_products(loaded, head.layer, begun)
+    return query[:, head.head] @ key[:, head.head].mT
 
 
 def _add_by_offset(

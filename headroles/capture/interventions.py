@@ -80,14 +80,8 @@ def run_edited(
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
     rows, length = token_ids.shape
     square, side_by_side = (rows, -1, length, length), (rows, length, loaded.num_heads, -1)
-    at_probe = {
-        layer: _Place(patterns.get(layer), square, keep=layer in kept_patterns)
-        for layer in sorted({*patterns, *kept_patterns})
-    }
-    at_projection = {
-        layer: _Place(outputs.get(layer), side_by_side, keep=layer in kept_outputs)
-        for layer in sorted({*outputs, *kept_outputs})
-    }
+    at_probe = _places_of(patterns, kept_patterns, square)
+    at_projection = _places_of(outputs, kept_outputs, side_by_side)
     places = {f"{loaded.probe_paths[layer]}.output": place for layer, place in at_probe.items()}
     if at_projection:
         paths = output_projections(loaded)
@@ -118,6 +112,16 @@ class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationInt
         if self.keep:
             self.kept = tensor.float().clone()
         return tensor.reshape(base.shape)
+
+
+def _places_of(
+    edits: Mapping[int, Edit], kept: set[int], shape: tuple[int, ...]
+) -> dict[int, _Place]:
+    """{layer: what stands there} of the layers that are changed or kept."""
+    return {
+        layer: _Place(edits.get(layer), shape, keep=layer in kept)
+        for layer in sorted({*edits, *kept})
+    }
 
 
 def _run(
