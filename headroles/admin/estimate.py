@@ -16,8 +16,9 @@ two cores (the bundled model, and GPT-2 small and medium with random weights, 8,
 sequences) and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in
 16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). The tokens of the extended roles were
 counted, not fitted. The knock-outs' share was fitted to SmolLM2 on two quiet cores (48 of its 312
-knock-outs in 35 s) when they began to start at the first changed layer. Peaks of memory, knock-outs included: the bundled model .75 GB (estimated .74),
-GPT-2 small 1.40 GB from the Admin page, 1.60 from a terminal (1.81).
+knock-outs in 35 s) when they began to start at the first changed layer. Peaks of memory, knock-outs
+included: the bundled model .75 GB (estimated .74), GPT-2 small 1.40 GB from the Admin page, 1.60
+from a terminal (1.81).
 
 >>> estimate(inspect_model("demo"), sequences=64).seconds  # doctest: +SKIP
 '4 s to 16 s'
