@@ -2,9 +2,11 @@
 
 :func:`estimate` puts time and memory together from three measured constants each:
 
-    seconds = start + 4 parameters / reading + sequences * drawing + work / (share * machine)
-    work    = 2 * parameters outside the embeddings * tokens
-            + 2 * parameters with one table * (knock-outs * their texts) tokens
+    seconds = start + 4 parameters / reading + sequences * drawing
+            + scoring / (share * machine) + knocking out / (knock-outs' share * machine)
+    scoring = 2 * parameters outside the embeddings * tokens
+    knocking out = 2 * (later * parameters outside the embeddings + counted * one table)
+                 * (knock-outs * their texts) tokens
     tokens  = sentences + sequences * length + extended roles
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
@@ -13,8 +15,10 @@ constants of the time were fitted by hand to eight runs of ``python -m scripts.a
 two cores (the bundled model, and GPT-2 small and medium with random weights, 8, 64 and 256
 sequences) and come within 10 % of them; two models that took no part, Pythia 70M and Qwen 0.5B in
 16 bits, took 8.6 s and 31 s (estimated 11.5 s and 37 s). The tokens of the extended roles were
-counted, not fitted. Peaks of memory, knock-outs included: the bundled model .75 GB (estimated .74),
-GPT-2 small 1.40 GB from the Admin page, 1.60 from a terminal (1.81).
+counted, not fitted. The knock-outs' share was fitted to SmolLM2 on two quiet cores (48 of its 312
+knock-outs in 35 s) when they began to start at the first changed layer. Peaks of memory, knock-outs
+included: the bundled model .75 GB (estimated .74), GPT-2 small 1.40 GB from the Admin page, 1.60
+from a terminal (1.81).
 
 >>> estimate(inspect_model("demo"), sequences=64).seconds  # doctest: +SKIP
 '4 s to 16 s'
@@ -42,7 +46,9 @@ READING = 1e9
 DRAWING_SECONDS = 0.01
 """A sequence's random cells, whatever the model."""
 SHARE = 0.45
-"""How much of the speed of one large matrix product the analysis as a whole reaches."""
+"""How much of the speed of one large matrix product the scoring reaches."""
+CAUSAL_SHARE = 0.75
+"""How much of it the knock-outs reach: they do little beside matrix products."""
 SENTENCE_TOKENS = 1_350
 """Sentences and their control together, padded."""
 SEQUENCE_TOKENS = 80
@@ -51,8 +57,11 @@ EXTENDED_TOKENS = 4_400
 """Pairs of sentences, IOI prompts and their controls, and single words, padded."""
 EXTENDED_SEQUENCES = 32
 """Of the repeated sequences, run again with a control of the same length."""
-CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 20
+CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 15
 """One of the shortest repeated sequences and sentences, padded."""
+LATER, COUNTED = 0.65, 0.6
+"""Of the layers, those from the first that a knock-out changes on; of the tokens, those whose guess
+counts."""
 CAUSAL_HELD_OUT_TOKENS = 31
 """One of the bundled models' held-out passages, padded; all of these are run."""
 RANGE = (0.5, 2.0)
@@ -98,16 +107,17 @@ def estimate(
     tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
     if extended:
         tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
-    work = 2 * facts.computed_parameters * tokens
+    work = 2 * facts.computed_parameters * tokens / SHARE
     if causal:
         table = facts.vocabulary * facts.width  # the loss needs logits
-        work += 2 * (facts.computed_parameters + table) * _causal_tokens(facts)
+        each = LATER * facts.computed_parameters + COUNTED * table
+        work += 2 * each * _causal_tokens(facts) / CAUSAL_SHARE
     weights = 4 * facts.parameters
     seconds = (
         START_SECONDS
         + weights / READING
         + DRAWING_SECONDS * sequences
-        + work / (SHARE * (speed or machine_speed()))
+        + work / (speed or machine_speed())
     )
     cells = min(MAX_CELLS, SEQUENCE_CELLS * sequences)
     patterns = KEPT_PATTERNS * 4 * facts.num_heads * cells

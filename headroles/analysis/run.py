@@ -148,6 +148,10 @@ def _tokenization(tokenizer: PreTrainedTokenizerBase) -> Tokenization:
     )
 
 
+KNOCK_OUTS_A_TEXT = 4
+"""A text is as much work under so many knock-outs as in the scoring, where texts are longer."""
+
+
 class _Bar:
     """One bar over all parts, which never runs back.
 
@@ -169,7 +173,7 @@ class _Bar:
         self._parts, self._done, self._went_on = parts, 0, ""
         if bridge is not None:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
-            self._room = CAUSAL_TEXTS * sum(conditions)
+            self._room = CAUSAL_TEXTS * sum(conditions) // KNOCK_OUTS_A_TEXT
 
     def _tell(self, phase: str, done: int) -> None:
         total = self._scored + self._room
