@@ -20,7 +20,7 @@ from headroles import analysis, models, reference
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from headroles.errors import HeadrolesError, ModelUnavailableError
+from headroles.errors import HeadrolesError, ModelUnavailableError, SourceError
 from headroles.reference.published import Comparison, compare
 from headroles.roles import ROLES, KnownHead, named_heads
 
@@ -48,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
             return FAILED
         comparison = _analysed(options, known)
-    except ModelUnavailableError as error:
-        if Path(options.model).is_dir():
+    except (ModelUnavailableError, SourceError) as error:
+        if Path(options.model).exists():
             print(error, file=sys.stderr)
             return FAILED
         print(f"SKIPPED, nothing was compared: {error}")

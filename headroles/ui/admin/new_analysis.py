@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import admin, models, view
-from headroles.errors import HeadrolesError, ModelUnavailableError, NotSignedInError
+from headroles.errors import (
+    HeadrolesError,
+    ModelUnavailableError,
+    NotSignedInError,
+    SourceError,
+)
 from headroles.models import DEFAULT_MODEL
 from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui.admin import state
@@ -178,7 +183,7 @@ def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
         name = plain(jobs.model_name(request.model))
         body = f"**{name} is left out.** {plain(error.message)}  \n{plain(error.hint)}"
         st.warning(body, icon=":material/block:")
-        if isinstance(error, ModelUnavailableError):
+        if isinstance(error, ModelUnavailableError | SourceError):
             st.button(
                 "Ask again",
                 key=f"admin-ask_again_{request.model}",
