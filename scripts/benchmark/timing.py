@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import torch
@@ -197,6 +198,40 @@ def extended_vs_basic(subject: Subject, repeats: int) -> Measured:
     return Measured(f"six extended roles / five basic roles, {subject.name}", "", extended, basic)
 
 
+def analysis_knockouts_vs_whole_passes(subject: Subject, repeats: int) -> Measured:
+    """Knock-outs of an analysis from their first changed layer on, against passes of all layers."""
+    with subject.folder() as folder:
+        bridge, tokenizer = analysis.load_bridge(str(folder)), models.load_tokenizer(str(folder))
+        drawn = analysis.make_texts(tokenizer, n=24, seed=0).repeats
+        short = drawn.lengths.argsort()[:8]
+        longest = int(drawn.lengths[short].max())
+        repeated = Sequences(drawn.token_ids[short, :longest], drawn.lengths[short])
+        passes = analysis.knockout_passes
+        counted = passes.counted_positions(repeated, "repeats")
+        means = passes.untouched(bridge, repeated, counted).means
+        layers, heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+        conditions = [
+            frozenset([Head(layer, head)])
+            for layer in range(layers)
+            for head in range(min(heads, 2))
+        ]
+
+        def knock_out() -> torch.Tensor:
+            return passes.knocked_out(bridge, repeated, conditions, counted=counted, means=means)
+
+        def whole() -> torch.Tensor:
+            with mock.patch.object(passes, "_is_exact", return_value=False):
+                return knock_out()
+
+        difference = float((knock_out() - whole()).abs().max())
+        plain, own = in_turn(whole, knock_out, repeats=max(2, subject.repeats(repeats) - 1))
+    what = (
+        f"knock-outs through all layers / from the first changed one, {len(conditions)} conditions "
+        f"x 8 texts, {subject.name} (differ by {difference:.0e})"
+    )
+    return Measured(what, "at least 2", plain, own)
+
+
 def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
     """Twenty knock-outs on the default prompt: one after the other, and as rows of one batch.
 
@@ -267,6 +302,7 @@ FIGURES: dict[str, Figure] = {
     "analysis_vs_detect_head_bundled": partial(analysis_vs_detect_head, BUNDLED),
     "analysis_vs_detect_head_gpt2_small": partial(analysis_vs_detect_head, SMALL),
     "analysis_vs_forward": partial(analysis_vs_forward, SMALL),
+    "analysis_knockouts_real": partial(analysis_knockouts_vs_whole_passes, REAL),
     "knockouts_vs_one_at_a_time": knockouts_vs_one_at_a_time,
     "detector_vs_detect_head_bundled": partial(detector_vs_detect_head, BUNDLED),
     "detector_vs_detect_head_gpt2_small": partial(detector_vs_detect_head, SMALL),
