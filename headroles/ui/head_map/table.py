@@ -78,7 +78,9 @@ def _columns(model: ModelMap) -> dict[str, object]:
     columns = {
         "head": st.column_config.TextColumn("Head", pinned=True, width=70),
         "layer": st.column_config.NumberColumn("Layer", width=60),
-        "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
+        "roles": st.column_config.TextColumn(
+            "Roles", help=f"The roles {roles_help}", width="medium"
+        ),
         "ablation": st.column_config.TextColumn(
             "Knocked out",
             help="Whether the model needs the head for a role that lists it: "
