@@ -41,7 +41,7 @@ def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None
     if shape[0] < 2:
         st.caption("This model has one layer: no head can read what another has written.")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="circuits-kinds"):
         kind = st.selectbox(
             "Kind",
             list(WORDS),
