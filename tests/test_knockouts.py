@@ -87,6 +87,16 @@ def test_the_conditions_of_a_short_prompt_leave_out_what_it_lacks(loaded) -> Non
     assert any(name.startswith("values at t-1,") for name in names)
 
 
+def test_a_condition_names_one_layer_or_several(loaded) -> None:
+    encoding = encode(loaded.tokenizer, PROMPT)
+    one, two = (
+        [condition.name for condition in standard_conditions(heads, encoding)]
+        for heads in ((Head(1, 4), Head(1, 5)), (Head(0, 6), Head(1, 4)))
+    )
+    assert "values at t-1, layer 1" in one
+    assert "values at t-1, layers 0 and 1" in two
+
+
 def test_an_answer_is_found_with_and_without_its_space(loaded) -> None:
     (clean,) = ablate(loaded, encode(loaded.tokenizer, PROMPT), [])
     typed = find_answer(loaded, clean, PROMPT, "sat")

@@ -247,7 +247,7 @@ def standard_conditions(
     heads = tuple(heads)
     together = short_list(heads)
     layers = tuple(sorted({head.layer for head in heads}))
-    where = f"layer {listing([str(layer) for layer in layers])}"
+    where = f"layer{'s' if len(layers) > 1 else ''} {listing([str(layer) for layer in layers])}"
     conditions = [Condition(f"{head.label} to zero", (HeadOutput((head,)),)) for head in heads[:6]]
     if len(heads) > 1:
         conditions.append(Condition(f"{together} to zero", (HeadOutput(heads),)))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from headroles.detector.detection import Detection
-from headroles.formatting import listing, percent
+from headroles.formatting import decimal, listing, percent
 from headroles.types import Head
 
 COVERS = 0.5
@@ -140,10 +140,10 @@ def _below(detection: Detection, place: int, measure: str) -> Caveat | None:
         "below",
         "Below −1",
         f"{len(heads)} head{'' if len(heads) == 1 else 's'} fall below −1, though abs is meant to "
-        f"run from −1 to 1; the lowest is at {float(mean.nan_to_num(0).min()):.2f}. The pattern "
-        f"expects up to {float(detection.largest_row[place]):.3g} times a row's whole attention in "
-        "one row; a row of attention sums to 1, so every head is far off. Rows of a pattern that "
-        "sum to 1 at most stay within the range.",
+        f"run from −1 to 1; the lowest is at {decimal(float(mean.nan_to_num(0).min()))}. The "
+        f"pattern expects up to {float(detection.largest_row[place]):.3g} times a row's whole "
+        "attention in one row; a row of attention sums to 1, so every head is far off. Rows of a "
+        "pattern that sum to 1 at most stay within the range.",
         tuple(heads),
     )
 

@@ -163,6 +163,19 @@ def test_two_hundred_tokens_can_be_zoomed_by_keyboard(visit) -> None:
         assert page.page.get_by_test_id("stException").all_inner_texts() == []
 
 
+def test_the_chosen_token_of_a_long_prompt_is_in_sight(visit) -> None:
+    with visit() as page:
+        page.run(LONG * 2)
+        page.click_bar("induction")
+        choose(page, strip(page).locator(".token").count() - 1)
+        page.go("Head map")
+        page.go("Head close-up")
+        chosen = strip(page).locator(".token").last
+        assert "here" in chosen.get_attribute("class")
+        box, token = strip(page).bounding_box(), chosen.bounding_box()
+        assert box["y"] <= token["y"] <= box["y"] + box["height"] - token["height"]
+
+
 def test_a_phone_shows_both_pages_without_sideways_scrolling(visit) -> None:
     with visit(width=390, scheme="dark") as page:
         page.click_bar("induction")

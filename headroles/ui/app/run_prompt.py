@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles import models
-from headroles.errors import HeadrolesError
+from headroles.errors import EmptyPromptError, HeadrolesError, LimitError
 from headroles.paths import BUNDLED
 from headroles.ui.app import caches, download_progress, elements, session
 from headroles.view import html
@@ -45,9 +45,10 @@ def model_is_local() -> bool:
 
 
 def show_model_error(error: HeadrolesError) -> None:
-    """Show why the model cannot be run, with the ways out."""
+    """Show why the model cannot be run, with the ways out where the prompt is not the reason."""
     elements.show_error(error)
-    _ways_out(st.session_state[session.MODEL])
+    if not isinstance(error, EmptyPromptError | LimitError):
+        _ways_out(st.session_state[session.MODEL])
 
 
 def _ways_out(model: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None
     if shape[0] < 2:
         st.caption("This model has one layer: no head can read what another has written.")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="circuits-kinds"):
         kind = st.selectbox(
             "Kind",
             list(WORDS),
@@ -105,7 +106,7 @@ def _draw_result(
         "above."
     )
     st.caption(
-        f"{sentence} Framed: the {TOP} strongest pairs, with their number in hundredths"
+        f"{sentence} Framed: {_framed(shown, pairs)}, with their number in hundredths"
         f"{' above the baseline' if subtract else ''}."
     )
     elements.chart(
@@ -128,6 +129,18 @@ def _draw_result(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
         "norms; Elhage et al. 2021)? It shows what a head *can* read, not that it does so on a "
         "prompt; the layer norm's division and the MLPs between are left out."
+    )
+
+
+def _framed(shown: Sequence[tuple], pairs: Sequence[tuple]) -> str:
+    """Which pairs have a frame: of a large model a part of the strongest is in view.
+
+    >>> _framed([1, 2], [1, 2]), _framed([1], [1, 2])
+    ('the 10 strongest pairs', 'those of the 10 strongest pairs of the model that lie here')
+    """
+    all_in_view = len(shown) == len(pairs)
+    return f"{'' if all_in_view else 'those of '}the {TOP} strongest pairs" + (
+        "" if all_in_view else " of the model that lie here"
     )
 
 

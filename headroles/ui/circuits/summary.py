@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
 
 HEADERS = ["Number", "Value", "Out of", "What it means"]
+DRAWN = 32
+"""Distances, or positions, that the picture of the positional scores shows."""
 
 
 def draw(
@@ -103,9 +105,9 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         f"{formatting.percent(summary.previous_chance)})."
     )
     drawing = (
-        charts.circuits.offset_scores(offsets[:32].tolist())
+        charts.circuits.offset_scores(offsets[:DRAWN].tolist())
         if table.by_offset
-        else charts.circuits.position_scores(table.scores[:32, :32].tolist())
+        else charts.circuits.position_scores(table.scores[:DRAWN, :DRAWN].tolist())
     )
     elements.chart(drawing, key="circuits-positions", alt_text=sentence)
     how = {
@@ -114,8 +116,10 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         "learned": "Learned positions: each position has a vector of its own.",
     }[table.kind]
     st.caption(
-        f"{sentence} {how} A fuller shade is higher; scores run from {float(offsets.min()):.2f} to "
-        f"{float(offsets.max()):.2f} over distances."
+        f"{sentence} {how} A fuller shade is higher; scores run from "
+        f"{formatting.decimal(float(offsets.min()))} to "
+        f"{formatting.decimal(float(offsets.max()))} over {len(offsets)} distances"
+        f"{f', of which the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
     )
     with elements.opened("The numbers", key="circuits-position_numbers") as is_open:
         if is_open:

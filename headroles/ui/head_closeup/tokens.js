@@ -55,6 +55,13 @@ function show(strip, said, data, place) {
   said.textContent = inWords(data.tokens, place, links);
 }
 
+/** Scroll the strip, not the page, until a token of a long prompt is in the middle of it. */
+function reveal(strip, button) {
+  const [outer, inner] = [strip.getBoundingClientRect(), button.getBoundingClientRect()];
+  if (inner.top >= outer.top && inner.bottom <= outer.bottom) return;
+  strip.scrollTop += inner.top + inner.height / 2 - (outer.top + outer.height / 2);
+}
+
 function makeButton(token, place) {
   const button = document.createElement("button");
   const name = document.createElement("bdi");
@@ -112,4 +119,8 @@ export default function (component) {
   };
   mark();
   show(strip, said, data, chosen);
+  if (strip.dataset.chosen !== `${chosen} ${tokens}`) {
+    strip.dataset.chosen = `${chosen} ${tokens}`;
+    requestAnimationFrame(() => buttons[chosen] && reveal(strip, buttons[chosen])); // once laid out
+  }
 }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from headroles.view import ModelMap
 
 TABLE = "head_map-all_heads_table"
+NAMES = 150
+"""Pixels that the name of a role takes, with a sign before it."""
 
 
 @part
@@ -78,9 +80,10 @@ def _columns(model: ModelMap) -> dict[str, object]:
     columns = {
         "head": st.column_config.TextColumn("Head", pinned=True, width=70),
         "layer": st.column_config.NumberColumn("Layer", width=60),
-        "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}"),
+        "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}", width=NAMES),
         "ablation": st.column_config.TextColumn(
             "Knocked out",
+            width=NAMES,
             help="Whether the model needs the head for a role that lists it: "
             f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
             "close-up",

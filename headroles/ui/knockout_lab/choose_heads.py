@@ -111,8 +111,9 @@ def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
         persist_state="session",
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html('<span class="hr-small">or all heads of</span>', width="content")
         roles = listed(reference.entry)
+        if roles:
+            st.html('<span class="hr-small">or all heads of</span>', width="content")
         for role in SCORED_ROLES:
             if role.key in roles:
                 st.button(

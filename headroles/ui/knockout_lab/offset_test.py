@@ -143,7 +143,7 @@ def sentence(profile: Profile, label: str) -> str:
             f"{signed(peak.carried, digits=3)} nats, with an error of {peak.carried_error:.3f}."
         )
     where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"
-    verdict = f"{label} carries most from {where}: {peak.carried:.2f} nats."
+    verdict = f"{label} carries most from {where}: {peak.carried:.3f} nats."
     if profile.peak == 1:
         verdict += (
             f" Without it, {profile.redundancy:.0%} of what that token does is gone{control}."

@@ -81,7 +81,8 @@ def _compare(
     model: str, result: PromptTable, part: tuple[Condition, ...]
 ) -> list[tuple[str, Comparison]]:
     with caches.model(model) as loaded:
-        clean, *others = ablation.ablate(loaded, result.encoding, part)
+        # The loss is compared on repeats alone; without any, only the last logits are computed.
+        clean, *others = ablation.ablate(loaded, result.encoding, part, losses=result.repeated > 0)
     ids, answer = result.encoding.token_ids, result.answer.token_id
     return [
         (other.condition.name, ablation.compare(clean, other, answer=answer, token_ids=ids))
