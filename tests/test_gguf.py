@@ -331,6 +331,35 @@ def test_what_is_no_model_here_is_told(family, entries, says, tmp_path) -> None:
     assert says in refusal(tmp_path / "other.gguf", tmp_path)
 
 
+def said(key: str, kind: gguf.GGUFValueType, value: object):
+    """A change of the header: it says this of the model."""
+
+    def change(writer: gguf.GGUFWriter) -> None:
+        writer.kv_data[0][key] = gguf.GGUFValue(value=value, type=kind)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value", "says"),
+    [
+        ("llama.context_length", "STRING", "x\ny", "max_position_embeddings"),
+        ("llama.attention.head_count", "UINT32", 0, "zero"),
+        ("llama.attention.head_count", "INT32", -3, "not a multiple"),
+        ("llama.attention.head_count_kv", "UINT32", 2**31, "cannot reshape"),
+        ("llama.block_count", "UINT32", 2**31, "2,147,483,648 layers"),
+        ("llama.block_count", "STRING", "many", "cannot be used"),
+        ("split.count", "STRING", "x", "cannot be used"),
+    ],
+)
+def test_a_header_that_cannot_be_is_told(key, kind, value, says, tmp_path) -> None:
+    change = said(key, gguf.GGUFValueType[kind], value)
+    write_gguf(tiny_model("llama"), "llama", tmp_path / "odd.gguf", change=change)
+    message = refusal(tmp_path / "odd.gguf", tmp_path)
+    assert says in message
+    assert "\n" not in message
+
+
 def test_an_unknown_quantisation_is_told(tmp_path, tiny) -> None:
     name = b"blk.0.attn_q.weight"
     content = bytearray(tiny.read_bytes())
