@@ -10,10 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headroles import paths
+from headroles.errors import UnknownModelError
 from headroles.models import DEFAULT_MODEL, INVITED, on_disk
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import model_list
-from headroles.ui.app import session
+from headroles.ui.app import caches, download_progress, session
 from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -108,3 +109,29 @@ def test_the_bundled_model_invites_to_a_real_one(
     model_list.hide(INVITED)
     app = opened()
     assert "app-invitation" not in [button.key for button in app.sidebar.button]
+
+
+def borrowed(model: str) -> object:
+    with caches.borrow(model) as loaded:
+        return loaded
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model: caches.answer(model, "The cat sat."),
+        caches.shape,
+        caches.stored,
+        borrowed,
+        download_progress.is_here,
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "hub"])
+def test_a_text_that_no_picker_offers_loads_nothing(kind: str, use, tmp_path: Path) -> None:
+    """A browser may send any text as a picker's choice; a part of a page does not check it."""
+    shutil.copytree(DEMO_MODEL, tmp_path / "private")
+    model = {"folder": str(tmp_path / "private"), "hub": "somebody/some-model"}[kind]
+    before = caches.models_in_memory().names()
+    with pytest.raises(UnknownModelError):
+        use(model)
+    assert caches.models_in_memory().names() == before
