@@ -20,6 +20,8 @@ from headroles.models.builtin import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
 from headroles.models.listed import FILE, ModelList
 from headroles.paths import ROOT
 
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the mark that Windows' editors put in front."""
 MOST = 200
 """Most models in a list."""
 LONGEST = 300
@@ -90,7 +92,7 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
         ModelListError: with one sentence, if anything in it is wrong.
     """
     try:
-        file = _File.model_validate(tomllib.loads(raw.decode()))
+        file = _File.model_validate(tomllib.loads(raw.decode(ENCODING)))
         entries: dict[str, CatalogueEntry] = {}
         for number, model in enumerate(file.model, start=1):
             try:
