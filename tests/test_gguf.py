@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 
 import gguf
 import numpy as np
@@ -25,6 +28,7 @@ from headroles.models import (
     is_here,
     load_model,
     model_revision,
+    preparing,
     quantization,
     resolve_source,
     stored_numbers,
@@ -242,6 +246,44 @@ def test_a_file_and_the_folder_around_it_are_models(tiny, cache) -> None:
     note = json.loads((made / "headroles.json").read_text())
     assert (note["file"], note["quantization"]) == ("tiny.gguf", "Q8_0")
     assert {"sha256", "transformers", "gguf"} < note.keys()
+
+
+def test_the_worker_ends_by_itself_without_a_word(tiny, cache, monkeypatch, caplog) -> None:
+    """Python dumps the memory of a process that ends while a thread waits in a buffer."""
+    workers, start = [], subprocess.Popen
+
+    def started(*command, **settings):
+        workers.append(start(*command, **settings))
+        return workers[0]
+
+    monkeypatch.setattr(preparing.subprocess, "Popen", started)
+    with caplog.at_level("INFO", "headroles.models.preparing"):
+        assert preparing.prepare(gguf_files.task_of(str(tiny))).is_dir()
+    assert [worker.returncode for worker in workers] == [0]
+    assert "Fatal Python error" not in caplog.text
+
+
+def test_a_user_without_a_home_has_a_cache_all_the_same() -> None:
+    code = """
+import pwd
+def unknown(user): raise KeyError(user)
+pwd.getpwuid = unknown
+from headroles import paths
+from headroles.models import on_disk
+print(paths.CACHE.name, on_disk.hub_cache().name)
+"""
+    places = ("HOME", "XDG_CACHE_HOME", "HEADROLES_CACHE")
+    environment = {name: text for name, text in os.environ.items() if name not in places}
+    environment = {name: text for name, text in environment.items() if not name.startswith("HF_")}
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=paths.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["headroles", "hub"]
 
 
 def test_another_file_under_the_same_name_is_another_model(tiny, cache) -> None:

@@ -216,8 +216,13 @@ def _check_room(needs: int) -> None:
 
 
 def _end_with_the_reader() -> None:
-    """End this process when the one that started it is gone: its end of the pipe closes."""
-    sys.stdin.buffer.read()
+    """End this process when the one that started it is gone: its end of the pipe closes.
+
+    Not through Python's own buffer: this thread would hold its lock when the process ends by
+    itself, which Python calls a fatal error, and the memory is dumped.
+    """
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
