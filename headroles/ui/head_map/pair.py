@@ -89,7 +89,7 @@ def _why_none(wanted: str | None, others: list[str]) -> None:
 
 def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
     role_map = model.roles[role_key]
-    st.markdown(f"**{plain(models.name_of(name))}**")
+    st.markdown(f"**{models.name_of(name)}**")
     elements.html(f'<p class="hr-explain">{role_map.sentence} {role_map.why_nobody}</p>')
     multiples.chart(
         role_map, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None
@@ -109,7 +109,7 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
             answer = caches.answer(name, st.session_state[session.PROMPT])
         return head_maps.of_prompt(answer.scores, reference.thresholds, reference.entry)
     except HeadrolesError as error:
-        st.markdown(f"**{plain(models.name_of(name))}**")
+        st.markdown(f"**{models.name_of(name)}**")
         elements.show_error(error, kind=st.warning)
         return None
 
