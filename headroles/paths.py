@@ -24,8 +24,10 @@ ATTN_ONLY_2L = ROOT / "data" / "attn_only_2l"
 """The bundled model of two layers and no MLP."""
 
 CACHE = Path(
-    os.environ.get("HEADROLES_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headroles"
+    os.path.expanduser(  # which, unlike Path.home, takes it that there may be no home
+        os.environ.get("HEADROLES_CACHE")
+        or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "headroles")
+    )
 )
 """Models that were taken from a package or converted; the variable HEADROLES_CACHE moves it."""
 

@@ -82,7 +82,9 @@ def described(options: argparse.Namespace) -> dict[str, str]:
         return {"hub": options.model, **model}
     kind = "gguf" if place.is_file() else "folder"
     model = {"key": models.catalogue_key(options.model), kind: str(place.resolve()), **model}
-    entry = models.list_file.entry_of(models.list_file.ListedModel(**model), Path())
+    entry = models.CatalogueEntry(
+        model["key"], model["key"], model[kind], family="", size=0, licence="", about=""
+    )
     if why := models.on_disk.fault(entry):
         raise ModelNotListedError(options.model, why=f"{why}.")
     return model

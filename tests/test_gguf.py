@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 
 import gguf
 import numpy as np
@@ -25,6 +28,7 @@ from headroles.models import (
     is_here,
     load_model,
     model_revision,
+    preparing,
     quantization,
     resolve_source,
     stored_numbers,
@@ -244,6 +248,44 @@ def test_a_file_and_the_folder_around_it_are_models(tiny, cache) -> None:
     assert {"sha256", "transformers", "gguf"} < note.keys()
 
 
+def test_the_worker_ends_by_itself_without_a_word(tiny, cache, monkeypatch, caplog) -> None:
+    """Python dumps the memory of a process that ends while a thread waits in a buffer."""
+    workers, start = [], subprocess.Popen
+
+    def started(*command, **settings):
+        workers.append(start(*command, **settings))
+        return workers[0]
+
+    monkeypatch.setattr(preparing.subprocess, "Popen", started)
+    with caplog.at_level("INFO", "headroles.models.preparing"):
+        assert preparing.prepare(gguf_files.task_of(str(tiny))).is_dir()
+    assert [worker.returncode for worker in workers] == [0]
+    assert "Fatal Python error" not in caplog.text
+
+
+def test_a_user_without_a_home_has_a_cache_all_the_same() -> None:
+    code = """
+import pwd
+def unknown(user): raise KeyError(user)
+pwd.getpwuid = unknown
+from headroles import paths
+from headroles.models import on_disk
+print(paths.CACHE.name, on_disk.hub_cache().name)
+"""
+    places = ("HOME", "XDG_CACHE_HOME", "HEADROLES_CACHE")
+    environment = {name: text for name, text in os.environ.items() if name not in places}
+    environment = {name: text for name, text in environment.items() if not name.startswith("HF_")}
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=paths.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["headroles", "hub"]
+
+
 def test_another_file_under_the_same_name_is_another_model(tiny, cache) -> None:
     before = model_revision(str(tiny))
     write_gguf(tiny_model("qwen2"), "qwen2", tiny)
@@ -329,6 +371,35 @@ def header_only(path, family: str, **entries) -> None:
 def test_what_is_no_model_here_is_told(family, entries, says, tmp_path) -> None:
     header_only(tmp_path / "other.gguf", family, **entries)
     assert says in refusal(tmp_path / "other.gguf", tmp_path)
+
+
+def said(key: str, kind: gguf.GGUFValueType, value: object):
+    """A change of the header: it says this of the model."""
+
+    def change(writer: gguf.GGUFWriter) -> None:
+        writer.kv_data[0][key] = gguf.GGUFValue(value=value, type=kind)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value", "says"),
+    [
+        ("llama.context_length", "STRING", "x\ny", "max_position_embeddings"),
+        ("llama.attention.head_count", "UINT32", 0, "zero"),
+        ("llama.attention.head_count", "INT32", -3, "not a multiple"),
+        ("llama.attention.head_count_kv", "UINT32", 2**31, "cannot reshape"),
+        ("llama.block_count", "UINT32", 2**31, "2,147,483,648 layers"),
+        ("llama.block_count", "STRING", "many", "cannot be used"),
+        ("split.count", "STRING", "x", "cannot be used"),
+    ],
+)
+def test_a_header_that_cannot_be_is_told(key, kind, value, says, tmp_path) -> None:
+    change = said(key, gguf.GGUFValueType[kind], value)
+    write_gguf(tiny_model("llama"), "llama", tmp_path / "odd.gguf", change=change)
+    message = refusal(tmp_path / "odd.gguf", tmp_path)
+    assert says in message
+    assert "\n" not in message
 
 
 def test_an_unknown_quantisation_is_told(tmp_path, tiny) -> None:

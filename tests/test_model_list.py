@@ -286,6 +286,17 @@ def test_a_damaged_file_is_not_written_over_but_undo_mends_it(file: Path) -> Non
     assert "a/b" in listed.read(file).models.entries
 
 
+def test_models_in_one_list_and_a_mark_of_windows_are_taken(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfmodel = [{key = 'ours', folder = 'x'}]\norder = ['ours']\n")
+    model_list.add({"hub": "a/b"}, file)
+    good, fault = listed.read(file)
+    assert fault is None
+    assert list(good.entries) == ["ours", "a/b"]
+    assert good.order == ("ours",)
+    model_list.remove("ours", file)
+    assert list(listed.read(file).models.entries) == ["a/b"]
+
+
 def test_nothing_to_undo_is_said(file: Path) -> None:
     assert not model_list.can_undo(file)
     with pytest.raises(ModelListError, match="no earlier version"):

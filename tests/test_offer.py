@@ -170,7 +170,20 @@ def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     assert key in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["hide", "nobody"], ["hide", "demo"], ["add", "a b"]])
+@pytest.mark.parametrize("more", [[], ["--key", "ours", "--name", ""]])
+def test_the_command_explains_what_a_folder_cannot_be_called(folder: Path, capsys, more) -> None:
+    place = folder / "my model"
+    place.mkdir()
+    (place / "config.json").write_text("{}")
+    assert models_list.main(["add", str(place), *more]) == 1
+    assert ("empty" if more else "letters, digits") in capsys.readouterr().err
+    assert not (folder / "models.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["hide", "nobody"], ["hide", "demo"], ["add", "a b"], ["add", "a/b", "--name", ""]],
+)
 def test_the_command_explains_what_it_cannot_do(folder: Path, capsys, arguments) -> None:
     assert models_list.main(arguments) == 1
     assert capsys.readouterr().err.count("\n") == 1

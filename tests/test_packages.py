@@ -189,6 +189,22 @@ def test_what_a_killed_worker_left_is_swept_unless_another_is_at_work(index, cac
 # ------------------------------------------------------------------ what may go wrong
 
 
+def test_what_a_library_prints_is_never_taken_for_the_worker(cache, tmp_path, monkeypatch) -> None:
+    """A stranger's file may make one print any line, and an error is unpickled."""
+    lines = [f"{word} {'x' * 40}" for word in ("headroles-error", "error", "bytes", "0" * 32)]
+    code = f"import sys; sys.stdin.readline(); print({chr(10).join(lines)!r}, flush=True)"
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        preparing.subprocess,
+        "Popen",
+        lambda command, **settings: start([command[0], "-c", code], **settings),
+    )
+    told = []
+    with pytest.raises(SourceError, match="stopped from outside"):
+        preparing.prepare(Task("0" * 64), progress=lambda *count: told.append(count))
+    assert told == []
+
+
 def refusal(package, cache, kind: type[HeadrolesError] = SourceError) -> HeadrolesError:
     """The error of a fetch in this process, which must leave nothing."""
     with pytest.raises(kind) as caught:

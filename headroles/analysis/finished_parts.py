@@ -80,19 +80,20 @@ class FinishedParts:
                 raise ValueError("its checksum does not fit")
             with torch.serialization.safe_globals([RoleScores, OffsetMeans]):
                 kept = torch.load(io.BytesIO(body), weights_only=True)
+            terms, parts = dict(kept["terms"]), dict(kept["parts"])
         except FileNotFoundError:
             return
         except Exception:  # whatever lies there: the analysis can do without
             self.ignored = "What an earlier analysis had finished cannot be read; it is done again."
             return
-        other = [name for name in self._terms if kept["terms"].get(name) != self._terms[name]]
+        other = [name for name in self._terms if terms.get(name) != self._terms[name]]
         if other:
             self.ignored = (
                 "What an earlier analysis had finished is done again: it was made with other "
                 f"{' and '.join(other)}."
             )
             return
-        self._parts = kept["parts"]
+        self._parts = parts
 
     def _write(self, path: Path) -> None:
         buffer = io.BytesIO()

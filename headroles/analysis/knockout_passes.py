@@ -159,7 +159,7 @@ def knocked_out(
         counted: [n pos] from :func:`counted_positions`.
         means: [layer head d_head] what the outputs are set to.
         advance: told after every pass how much of :func:`work` it was.
-        recall: gives a pass' losses by its number, or has it run.
+        recall: gives a pass' losses by its name, or has it run.
     """
     number = count()
     losses = torch.zeros(len(conditions), len(texts))
@@ -181,7 +181,7 @@ def knocked_out(
                     hooked = _set_to_means(chunk, len(rows), means)
                     return passes.losses(layer, len(chunk), hooked)
 
-                loss = recall(f"pass {next(number)}", run)
+                loss = recall(f"{kind.cut} pass {next(number)}", run)
                 losses[torch.tensor(places)[:, None], rows] = loss.view(len(chunk), len(rows))
                 advance(work(bridge, chunk, texts.lengths[rows]))
     return losses
@@ -259,6 +259,9 @@ def _is_exact(
 
 class _Plain:
     """Passes through the whole model, for every family."""
+
+    cut = "whole"
+    """How the texts are cut into passes, for the passes' names."""
 
     def __init__(self, bridge: TransformerBridge, batch: _Batch, layers: Collection[int]) -> None:
         self._bridge, self._batch = bridge, batch
@@ -338,6 +341,8 @@ class _FromLayer:
         batch: the texts. Their last token is left out, since its guess never counts.
         layers: where conditions begin.
     """
+
+    cut = "later"
 
     def __init__(self, bridge: TransformerBridge, batch: _Batch, layers: Collection[int]) -> None:
         self._bridge, self._batch = bridge, batch

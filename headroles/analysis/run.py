@@ -80,7 +80,7 @@ def analyze(
         "basic roles",
         lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
     )
-    bar.scoring("scoring", bar.basic, bar.basic)
+    bar.reach(count_basic(probe))
     if settings.extended:
         scores |= parts.recall(
             "extended roles",
@@ -88,7 +88,7 @@ def analyze(
                 bridge, tokenizer, probe, seed=settings.seed, progress=bar.extending
             ),
         )
-        bar.extending("scoring", more, more)
+        bar.reach(count_basic(probe) + more)
     categories = categorize(scores, settings)
     causal = {}
     if settings.causal:
@@ -169,7 +169,7 @@ class _Bar:
         parts: FinishedParts,
     ) -> None:
         self._progress = progress or (lambda phase, done, total: None)
-        self.basic, self._scored, self._room = basic, basic + extended, 0
+        self._basic, self._scored, self._room = basic, basic + extended, 0
         self._parts, self._done, self._went_on = parts, 0, ""
         if bridge is not None:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
@@ -182,11 +182,16 @@ class _Bar:
         self._done = done
         self._progress(phase + self._went_on, done, total)
 
+    def reach(self, done: int) -> None:
+        """Go on to where a part ends that was not run, for it was finished before."""
+        if self._done < done:
+            self._tell("scoring", done)
+
     def scoring(self, phase: str, done: int, total: int) -> None:
         self._tell(phase, done)
 
     def extending(self, phase: str, done: int, total: int) -> None:
-        self._tell(phase, self.basic + done)
+        self._tell(phase, self._basic + done)
 
     def knocking_out(self, phase: str, done: int, total: int) -> None:
         self._tell(phase, self._scored + self._room * done // total)

@@ -114,7 +114,7 @@ def _try(loaded: LoadedModel) -> bool:
         try:
             with rows_from(loaded, loaded.num_layers - 1, 3):
                 forked = loaded.model(ids, use_cache=False).logits
-        except (RuntimeError, KeyError, AttributeError):
+        except Exception:  # whatever does not go with a family: all its rows are run
             return False
     # Rounding differs with the number of rows; a bias in the wrong place differs by more.
     tolerance = 1e-2 if plain.dtype == torch.bfloat16 else 1e-4

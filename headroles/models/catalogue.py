@@ -50,7 +50,8 @@ __all__ = [
     "resolve_source",
 ]
 
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_HUB_NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
+_HUB_ID = re.compile(f"{_HUB_NAME}/{_HUB_NAME}")
 
 
 def known_models() -> dict[str, CatalogueEntry]:

@@ -12,7 +12,6 @@ its own sentence: code of its own, weights that are no safetensors, no attention
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from headroles.models import tl_legacy
 from headroles.models.catalogue import (
     CatalogueEntry,
     foreign_tokenizer,
+    is_hub_id,
     known_models,
     offered_sources,
     pinned_revision,
@@ -59,8 +59,6 @@ from headroles.paths import ROOT
 
 LARGEST_CONFIG = 1_000_000
 """Bytes of a ``config.json`` that is read."""
-
-_HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _catalogued(name: str) -> CatalogueEntry | None:
 
 
 def _check_name(name: str) -> None:
-    if not _HUB_ID.fullmatch(name):
+    if not is_hub_id(name):
         raise ModelNameError(name, known=known_models())
     try:
         validate_repo_id(name)

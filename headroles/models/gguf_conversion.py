@@ -34,7 +34,7 @@ from transformers import modeling_gguf_pytorch_utils as reading
 from transformers.integrations.gguf import read_gguf_metadata
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from headroles.errors import DiskError, SourceError
+from headroles.errors import DiskError, HeadrolesError, SourceError
 from headroles.models.gguf_files import NOTE
 
 if TYPE_CHECKING:
@@ -102,19 +102,22 @@ def convert(
         DiskError: if the disk does not take the weights.
     """
     metadata = _metadata(file)
-    _check_kind(file, metadata)
-    tensors = _tensors(file)
     try:
+        _check_kind(file, metadata)
+        tensors = _tensors(file)
+        _check_blocks(file, metadata, tensors)
         tokenizer = _tokenizer(file, metadata, start_token)
         config = _config(file, metadata, tensors)
         config.dtype = torch.float32
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
         config.architectures = [type(model).__name__]
+    except HeadrolesError:
+        raise
     except OSError as error:
         raise _damaged(file) from error
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _not_read(file, str(error).strip().split("\n")[0].rstrip(".")) from error
+    except Exception as error:  # a header may say anything, and each library has errors of its own
+        raise _not_read(file, _in_a_line(error)) from error
     try:
         if 4 * sum(int(tensor.n_elements) for tensor in tensors) > disk_usage(folder).free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -122,8 +125,12 @@ def convert(
         tokenizer.save_pretrained(folder)
         _write(folder / "model.safetensors", model, _converted(file, model, tensors, report))
         (folder / NOTE).write_text(json.dumps(_note(file, sha256, metadata), indent=1))
+    except HeadrolesError:
+        raise
     except OSError as error:
         raise DiskError(folder, error) from error
+    except Exception as error:  # its sizes do not go together
+        raise _not_read(file, _in_a_line(error)) from error
 
 
 def _note(file: Path, sha256: str, metadata: dict[str, object]) -> dict[str, str]:
@@ -186,6 +193,15 @@ def _check_kind(file: Path, metadata: dict[str, object]) -> None:
         raise _not_read(file, "it has no tokenizer")
 
 
+def _check_blocks(
+    file: Path, metadata: dict[str, object], tensors: list[gguf.ReaderTensor]
+) -> None:
+    """Refuse a header that says more layers than there are tensors: they would all be laid out."""
+    said = metadata.get(f"{metadata['general.architecture']}.block_count", 0)
+    if said > len(tensors):
+        raise _not_read(file, f"its header says {said:,} layers, and it has {len(tensors)} tensors")
+
+
 def _tensors(file: Path) -> list[gguf.ReaderTensor]:
     """The file's tensors, all of them there and of a kind that can be unpacked."""
     try:
@@ -212,6 +228,11 @@ def _not_read(file: Path, why: str) -> SourceError:
         "one piece.",
         value=str(file),
     )
+
+
+def _in_a_line(error: Exception) -> str:
+    """The last line of a library's error: the others say where in the library it was."""
+    return (str(error).strip().split("\n")[-1].strip().rstrip(".") or type(error).__name__)[:200]
 
 
 def _damaged(file: Path) -> SourceError:

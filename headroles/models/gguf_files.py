@@ -65,7 +65,7 @@ def gguf_at(source: str) -> Path | None:
     if len({_PART.sub("", path.name) for path in files}) > 1:
         names = ", ".join(path.name for path in files)
         raise SourceError(
-            f"The folder {place} holds {len(files)} GGUF files: {names}.",
+            f"The folder {place.name} holds {len(files)} GGUF files: {names}.",
             hint="Give the path of one of them.",
             value=source,
         )
@@ -122,7 +122,7 @@ def task_of(source: str) -> Task | None:
         sha256 = sha256_of(file)
     except OSError as error:
         raise SourceError(
-            f"The file {file} cannot be read: {error.strerror or error}.",
+            f"The file {file.name} cannot be read: {error.strerror or 'unknown error'}.",
             hint="Check its permissions.",
             value=source,
         ) from error

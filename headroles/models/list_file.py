@@ -17,9 +17,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from headroles.errors import ModelListError, near_match
 from headroles.models.builtin import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
+from headroles.models.catalogue import is_hub_id
 from headroles.models.listed import FILE, ModelList
 from headroles.paths import ROOT
 
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the mark that Windows' editors put in front."""
 MOST = 200
 """Most models in a list."""
 LONGEST = 300
@@ -27,7 +30,6 @@ LONGEST = 300
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What reads well in the address of a page."""
-HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,99}")
 """A commit, a branch or a tag."""
 SOURCES = ("hub", "folder", "gguf")
@@ -90,7 +92,7 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
         ModelListError: with one sentence, if anything in it is wrong.
     """
     try:
-        file = _File.model_validate(tomllib.loads(raw.decode()))
+        file = _File.model_validate(tomllib.loads(raw.decode(ENCODING)))
         entries: dict[str, CatalogueEntry] = {}
         for number, model in enumerate(file.model, start=1):
             try:
@@ -148,7 +150,7 @@ def entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
 
 def _checked_hub_id(model: ListedModel) -> str:
     hub_id = model.hub or ""
-    if not HUB_ID.fullmatch(hub_id) or ".." in hub_id or "--" in hub_id:
+    if not is_hub_id(hub_id) or ".." in hub_id or "--" in hub_id:
         raise _Wrong(f"'{hub_id[:80]}' is no id of the Hugging Face Hub, as owner/name.")
     if any((base / hub_id).exists() for base in (Path.cwd(), ROOT)):  # it would be loaded instead
         raise _Wrong(f"there is also a folder '{hub_id[:80]}' on this server.")
@@ -178,7 +180,7 @@ def _check_keys(field: str, keys: Sequence[str], entries: dict[str, CatalogueEnt
         if key in keys[: number - 1]:
             raise _Wrong(f"`{field}` names '{key[:80]}' twice.")
         # A Hub id may be of the reference scores, which change without this file.
-        if key not in known and not HUB_ID.fullmatch(key):
+        if key not in known and not is_hub_id(key):
             raise _Wrong(
                 f"`{field}`, entry {number}: there is no model '{key[:80]}'."
                 f"{near_match(key[:80], known)}"

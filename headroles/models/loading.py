@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from huggingface_hub import parse_local_safetensors_file_metadata
-from huggingface_hub.errors import SafetensorsParsingError
+from huggingface_hub.errors import SafetensorsParsingError, StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -195,7 +195,7 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
 
 def _has_converted_copy(source: str) -> bool:
     """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
-    is_hubs = is_trusted(source) and package_of(source) is None
+    is_hubs = source in offered_sources()
     here = hub.cached(source, pinned_revision(source)) if is_hubs else None
     return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
 
@@ -302,6 +302,8 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unreadable(source, place, error) from error
+    except Exception as error:  # tokenizers raises nothing more special, transformers a KeyError
+        raise _unavailable(source, "Its tokenizer cannot be read.") from error
     if not tokenizer.is_fast:
         raise UnsupportedModelError(
             catalogue_key(source),
@@ -364,6 +366,8 @@ def load_weights(
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unreadable(source, place, error) from error
+    except StrictDataclassError as error:
+        raise _unavailable(source, "Its config.json does not say what a model needs.") from error
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     try:
@@ -380,7 +384,7 @@ def load_weights(
     except RuntimeError as error:
         raise _unavailable(source, "Its weights do not fit its config.json.") from error
     except ValueError as error:
-        raise UnsupportedModelError(key, why=_first_line(error)) from error
+        raise UnsupportedModelError(key, why=_reason(source, error)) from error
     if info["missing_keys"]:  # transformers fills them with random numbers and only warns
         first = min(info["missing_keys"])
         raise _unavailable(
@@ -390,9 +394,12 @@ def load_weights(
 
 
 def _unavailable(source: str, why: Exception | str) -> ModelUnavailableError:
-    why = _first_line(why) if isinstance(why, Exception) else why
+    why = _reason(source, why) if isinstance(why, Exception) else why
     return ModelUnavailableError(catalogue_key(source), why=why, is_folder=Path(source).is_dir())
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") + "."
+def _reason(source: str, error: Exception) -> str:
+    """The first line of a library's error; of a folder only its name, for students read it too."""
+    line = str(error).strip().split("\n")[0].rstrip(".") + "."
+    place = Path(source)
+    return line.replace(source, place.name) if place.is_absolute() else line

@@ -68,8 +68,8 @@ def _has_weights(folder: Path) -> bool:
 
 def hub_cache() -> Path:
     """The folder of the Hub's cache, by the variables that huggingface_hub goes by."""
-    home = os.environ.get("HF_HOME") or Path(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface"
+    home = os.environ.get("HF_HOME") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
     )
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    return Path(named or Path(home, "hub")).expanduser()
+    return Path(os.path.expanduser(named or os.path.join(home, "hub")))

@@ -20,6 +20,7 @@ import gc
 import logging
 import os
 import pickle
+import secrets
 import shutil
 import signal
 import subprocess
@@ -39,8 +40,9 @@ from headroles.models.gguf_files import Task
 Progress = Callable[[int, int], None]
 """Told the bytes that are here, or done, and those that there will be."""
 
-_BYTES, _ERROR = "headroles-bytes", "headroles-error"
-"""How the worker's lines begin."""
+_BYTES, _ERROR = "bytes", "error"
+"""How the worker's lines begin, after a word that only the two processes know: what a library
+prints of a stranger's file is never taken for them."""
 _log = logging.getLogger(__name__)
 _WAIT = 0.3
 """Seconds between two looks at what another process has downloaded."""
@@ -62,18 +64,21 @@ def prepare(task: Task, *, progress: Progress | None = None) -> Path:
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": _search_path(), "HEADROLES_CACHE": str(paths.CACHE)},
     )
+    secret = secrets.token_hex(16)
     with worker, _killed(worker):
-        worker.stdin.write(_packed(task))  # and stays open: its end tells that nobody waits
+        worker.stdin.write(_packed((secret, task)))  # and stays open: its end tells nobody waits
         worker.stdin.flush()
         for line in worker.stdout:
-            first, _, rest = line.decode("utf-8", "replace").rstrip().partition(" ")
-            if first == _ERROR:
-                raise _unpacked(rest)
-            if first != _BYTES:  # a library's warning, or the traceback of a mistake
-                _log.info("%s %s", first, rest)
-            elif progress:
-                done, total = rest.split()
-                progress(int(done), int(total))
+            text = line.decode("utf-8", "replace").rstrip()
+            _, is_ours, said = text.partition(f"{secret} ")
+            if not is_ours:  # a library's warning, or the traceback of a mistake
+                _log.info("%s", text)
+                continue
+            kind, *rest = said.split()
+            if kind == _ERROR:
+                raise _unpacked(rest[0])
+            if progress:
+                progress(int(rest[0]), int(rest[1]))
     if ready := gguf_files.converted(task.sha256):
         return ready
     raise SourceError(
@@ -211,20 +216,25 @@ def _check_room(needs: int) -> None:
 
 
 def _end_with_the_reader() -> None:
-    """End this process when the one that started it is gone: its end of the pipe closes."""
-    sys.stdin.buffer.read()
+    """End this process when the one that started it is gone: its end of the pipe closes.
+
+    Not through Python's own buffer: this thread would hold its lock when the process ends by
+    itself, which Python calls a fatal error, and the memory is dumped.
+    """
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> int:
     """Do one task from standard input; bytes and an error go to standard output."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that folders and locks are let go
-    task = _unpacked(sys.stdin.buffer.readline())
+    secret, task = _unpacked(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_reader, daemon=True).start()
     try:
-        work_on(task, lambda done, total: print(_BYTES, done, total, flush=True))
+        work_on(task, lambda *count: print(secret, _BYTES, *count, flush=True))
     except HeadrolesError as error:
-        sys.stdout.write(f"{_ERROR} {_packed(error).decode()}")
+        sys.stdout.write(f"{secret} {_ERROR} {_packed(error).decode()}")
         return 1
     return 0
 

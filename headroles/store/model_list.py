@@ -17,6 +17,7 @@ from pathlib import Path
 import tomlkit
 from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
 
 from headroles.errors import ModelListError, ModelNotListedError, UnknownModelError
 from headroles.models import catalogue, list_file, listed
@@ -68,7 +69,7 @@ def add(model: Mapping[str, str], file: Path | None = None) -> str:
         table = tomlkit.table()
         table.update(model)
         table.add(tomlkit.nl())
-        document.setdefault("model", tomlkit.aot()).append(table)
+        _tables(document).append(table)
 
     _edit(change, file)
     return model.get("key") or model["hub"]
@@ -164,7 +165,7 @@ def _edit(change: Callable[[TOMLDocument], None], file: Path | None) -> None:
         if raw is None:
             raise ModelListError(file.name, why="it cannot be read.")
         list_file.parse(raw, name=file.name, folder=file.parent)
-        document = tomlkit.parse(raw.decode())
+        document = tomlkit.parse(raw.decode(list_file.ENCODING))
         change(document)
         new = tomlkit.dumps(document).encode()
         if new == raw:
@@ -198,6 +199,15 @@ def _is_good(version: Path, folder: Path) -> bool:
         listed.parse(version, folder=folder)
         return True
     return False
+
+
+def _tables(document: TOMLDocument) -> AoT:
+    """The models of the file, as ``[[model]]`` each; those written as one list become such."""
+    if not isinstance(document.get("model"), AoT):
+        models = document.pop("model", [])
+        document["model"] = tomlkit.aot()
+        document["model"].extend(tomlkit.item(dict(model)) for model in models)
+    return document["model"]
 
 
 def _without(document: TOMLDocument, field: str, key: str) -> list[str]:

@@ -32,11 +32,6 @@ class Choice(NamedTuple):
     scores: str
     """Its reference scores: ``ready``, ``not analysed yet``, or ``analysed with other weights``."""
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether it answers without a download, beside reference scores of its own."""
-        return self.is_here and self.scores == READY
-
 
 def offered(*, hidden: bool = False) -> list[str]:
     """The models that can be chosen, in their order.

@@ -322,3 +322,21 @@ def test_a_model_whose_layers_share_more_than_the_residual_stream_is_run_whole(m
     losses = knocked_out(bridge, texts, CONDITIONS, counted=counted, means=means)
     expected = one_by_one(bridge, texts, counted, means)
     torch.testing.assert_close(losses, expected, atol=1e-5, rtol=0)
+
+
+def test_passes_that_are_cut_in_another_way_have_other_names(model_folders, monkeypatch):
+    """Else an analysis that goes on would take up the losses of other conditions and texts."""
+    bridge, texts = load_bridge(str(model_folders("gpt2"))), repeated_texts()
+    counted = counted_positions(texts, "repeats")
+    means = untouched(bridge, texts, counted).means
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for is_exact, seen in names.items():
+        monkeypatch.setattr(knockout_passes, "_is_exact", lambda *_, answer=is_exact: answer)
+
+        def note(name, run, seen=seen):
+            seen.add(name)
+            return run()
+
+        knocked_out(bridge, texts, CONDITIONS, counted=counted, means=means, recall=note)
+    assert all(names.values())
+    assert not names[True] & names[False]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 
 import pytest
@@ -90,6 +92,16 @@ def test_a_damaged_file_is_said_and_done_without(whole, cut_off, random_gpt_neox
     entry, _, notices = again(random_gpt_neox_folder, cut_off)
     assert entry == whole
     assert len(notices) == 1
+
+
+def test_a_file_of_another_form_is_said_and_done_without(tmp_path):
+    buffer = io.BytesIO()
+    torch.save([torch.tensor([1])], buffer)
+    body = buffer.getvalue()
+    (tmp_path / "m.parts").write_bytes(hashlib.sha256(body).digest() + body)
+    parts = FinishedParts(tmp_path / "m.parts", {"weights": 1})
+    assert "cannot be read" in parts.ignored
+    assert parts.recall("basic", lambda: 3) == 3
 
 
 def test_a_few_unfinished_models_are_kept(tmp_path, monkeypatch):

@@ -10,10 +10,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headroles import paths
+from headroles.errors import UnknownModelError
 from headroles.models import DEFAULT_MODEL, INVITED, on_disk
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import model_list
-from headroles.ui.app import session
+from headroles.ui.app import caches, download_progress, session
+from tests.gguf_writer import tiny_model, write_gguf
 from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -52,6 +54,21 @@ def test_a_listed_folder_is_chosen_by_a_link_and_runs(folder: Path) -> None:
     app.sidebar.selectbox(key=session.MODEL).set_value("demo").run()
     assert not app.exception
     assert picker(app).value == "demo"
+
+
+def test_a_listed_gguf_file_is_unpacked_once_and_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "CACHE", folder / "cache")
+    write_gguf(tiny_model("llama"), "llama", folder / "tiny.Q8_0.gguf", quantization="Q8_0")
+    model_list.add({"key": "tiny", "gguf": "tiny.Q8_0.gguf"})
+    app = opened(model="tiny")
+    assert not app.error
+    assert caches.fetches().of("tiny").wait(60)
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert caches.answer("tiny", app.session_state[session.PROMPT]).scores.resting.shape == (2, 4)
 
 
 def test_scores_of_another_folder_of_that_name_are_not_shown(folder: Path) -> None:
@@ -108,3 +125,78 @@ def test_the_bundled_model_invites_to_a_real_one(
     model_list.hide(INVITED)
     app = opened()
     assert "app-invitation" not in [button.key for button in app.sidebar.button]
+
+
+def drop(name: str):
+    return lambda course: (course / name).unlink()
+
+
+def write(name: str, content: bytes):
+    return lambda course: (course / name).write_bytes(content)
+
+
+def only_gguf(*names: str):
+    """The folder holds GGUF files instead, none of which is whole."""
+
+    def change(course: Path) -> None:
+        (course / "model.safetensors").unlink()
+        for name in names:
+            (course / name).write_bytes(b"GGUF")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        write("config.json", b"{}"),
+        write("config.json", b"[1"),
+        write("config.json", b'{"model_type": "llama", "hidden_size": "x"}'),
+        write("model.safetensors", b"0123456789"),
+        drop("model.safetensors"),
+        drop("tokenizer.json"),
+        write("tokenizer.json", b"{}"),
+        write("tokenizer.json", b'{"added_tokens": [], "model": 3}'),
+        only_gguf("a.gguf"),
+        only_gguf("a.gguf", "b.gguf"),
+    ],
+)
+def test_a_damaged_folder_is_told_without_its_place(
+    folder: Path, damage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "CACHE", folder / "cache")
+    monkeypatch.setattr(download_progress, "GRACE", 60)
+    damage(folder / "course")
+    try:
+        app = opened(model="course")
+    finally:
+        caches.fetches().forget("course")
+    said = [element.value for kind in (app.error, app.warning) for element in kind]
+    assert [text for text in said if "reference scores" not in text]
+    assert not [text for text in said if str(folder) in text.replace("\\", "")]
+
+
+def borrowed(model: str) -> object:
+    with caches.borrow(model) as loaded:
+        return loaded
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model: caches.answer(model, "The cat sat."),
+        caches.shape,
+        caches.stored,
+        borrowed,
+        download_progress.is_here,
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "hub"])
+def test_a_text_that_no_picker_offers_loads_nothing(kind: str, use, tmp_path: Path) -> None:
+    """A browser may send any text as a picker's choice; a part of a page does not check it."""
+    shutil.copytree(DEMO_MODEL, tmp_path / "private")
+    model = {"folder": str(tmp_path / "private"), "hub": "somebody/some-model"}[kind]
+    before = caches.models_in_memory().names()
+    with pytest.raises(UnknownModelError):
+        use(model)
+    assert caches.models_in_memory().names() == before

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from headroles.errors import ModelUnavailableError
-from headroles.models import CATALOGUE, Fetches
+from headroles.models import CATALOGUE, Fetches, gguf_files, resolve_source
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.ui.app import caches, download_progress, session
 from headroles.ui.head_map import state as head_map_state
@@ -204,9 +204,11 @@ def test_numbers_that_are_short_of_bits_are_told(app, download, monkeypatch) -> 
 )
 def test_how_far_it_is_in_words(name, done, total, speed, left, says: str) -> None:
     fetch = SimpleNamespace(name=name, done=done, total=total, speed=speed, seconds_left=left)
-    assert download_progress.progress_text(fetch) == says
+    task = gguf_files.task_of(resolve_source(name))
+    assert download_progress.progress_text(fetch, task) == says
 
 
 def test_the_conversion_after_the_last_byte_is_told() -> None:
     fetch = SimpleNamespace(name="smollm2-135m-instruct", done=93e6, total=93e6)
-    assert "unpacking the weights" in download_progress.progress_text(fetch)
+    task = gguf_files.task_of(resolve_source(fetch.name))
+    assert "unpacking the weights" in download_progress.progress_text(fetch, task)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import capture, charts, disk, limits, models, paths, store, verdicts, view
-from headroles.errors import CategoriesBrokenError
+from headroles.errors import CategoriesBrokenError, UnknownModelError
 from headroles.types import PromptRun
 from headroles.ui.app import keeper, turns
 
@@ -59,13 +59,28 @@ def models_in_memory() -> models.ModelPool:
     return models.ModelPool(MOST_MODELS)
 
 
+def check_offered(model: str) -> None:
+    """Refuse what is no model of this server.
+
+    A browser may send any text as the choice of a picker, and a run of a part of a page does not
+    draw the picker, which would refuse it. A folder or Hub id from there must load nothing.
+
+    Raises:
+        UnknownModelError: if this server has no such model.
+    """
+    offered = view.offer.offered(hidden=True)
+    if model not in offered:
+        raise UnknownModelError(model, known=offered)
+
+
 @contextlib.contextmanager
 def borrow(model: str) -> Iterator[LoadedModel]:
     """A model for as long as it is used; while it is being loaded, other sessions go on.
 
     Raises:
-        HeadrolesError: if it cannot be loaded.
+        HeadrolesError: if it cannot be loaded, or is not one of this server.
     """
+    check_offered(model)
     pool = models_in_memory()
     with contextlib.ExitStack() as until_the_end:
         with contextlib.nullcontext() if model in pool.names() else turns.aside():
@@ -176,6 +191,7 @@ def shape(model: str) -> tuple[int, int]:
     Raises:
         HeadrolesError: if its files cannot be read.
     """
+    check_offered(model)
     import_libraries()
 
     facts = models.inspect_model(model)
@@ -214,6 +230,7 @@ def stored(model: str) -> Reference:
         OtherWeightsError: if it is one of other weights.
     """
 
+    check_offered(model)
     import_libraries()
     entry, good = store.categories.good_entry(model)
     source = models.resolve_source(model)

