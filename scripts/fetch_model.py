@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fetch(name: str) -> bool:
     """Fetch a model under a bar; whether it is here."""
     try:
+        if why := _fault(name):
+            print(f"{name}: {why}.", file=sys.stderr)
+            return False
         if models.is_here(name):
             print(f"{name} is here already.")
             return True
@@ -62,6 +66,12 @@ def _fetch(name: str) -> bool:
         return False
     print(f"{name} is here now.")
     return True
+
+
+def _fault(name: str) -> str:
+    """Why a folder is no model; "" for everything else."""
+    place = Path(models.resolve_source(name))
+    return models.on_disk.fault_of_folder(place) if place.is_dir() else ""
 
 
 def _show(bar: tqdm, done: int, total: int) -> None:

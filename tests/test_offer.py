@@ -160,6 +160,9 @@ def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     place = folder / "gpt2"
     place.mkdir()
     assert models_list.main(["add", str(place)]) == 1
+    assert "no weights" in capsys.readouterr().err
+    (place / "model.safetensors").touch()
+    assert models_list.main(["add", str(place)]) == 1
     assert "no config.json" in capsys.readouterr().err
     (place / "config.json").write_text("{}")
     assert models_list.main(["add", str(place)]) == 0
@@ -168,6 +171,26 @@ def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     (place / "config.json").unlink()
     assert models_list.main(["list"]) == 1
     assert key in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_is_no_key_is_listed_under_a_like_one(folder: Path, capsys) -> None:
+    place = folder / "Our model (2)"
+    place.mkdir()
+    (place / "one.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["add", str(place), "--about", "x" * 400]) == 1
+    assert "at most 300" in capsys.readouterr().err
+    assert models_list.main(["add", str(place)]) == 0
+    assert listed.read().models.entries["Our-model-2"].source == str(place.resolve())
+    (place / "another.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["list"]) == 1
+    assert "2 GGUF files" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_listed_is_explained(folder: Path, capsys) -> None:
+    for name, words in {"weights.bin": "ends in .gguf", "text.gguf": "no GGUF file"}.items():
+        (folder / name).write_text("text")
+        assert models_list.main(["add", str(folder / name)]) == 1
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["hide", "nobody"], ["hide", "demo"], ["add", "a b"]])
