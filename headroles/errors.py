@@ -324,6 +324,18 @@ class DiskError(HeadrolesError):
         )
 
 
+class DiskFullError(DiskError):
+    """A disk without the room, in bytes, for what is to be written; known beforehand."""
+
+    def __init__(self, folder: object, *, needs: int, free: int) -> None:
+        HeadrolesError.__init__(
+            self,
+            f"The disk is full: {size(needs)} are needed in {folder}, and {size(free)} are free.",
+            hint="Nothing was changed. Free some space and try again.",
+            value=needs,
+        )
+
+
 class UnknownJobError(HeadrolesError):
     """An analysis that does not exist, or is not in the state that was asked for."""
 

@@ -90,7 +90,7 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
         ModelListError: with one sentence, if anything in it is wrong.
     """
     try:
-        file = _File.model_validate(tomllib.loads(raw.decode()))
+        file = _File.model_validate(tomllib.loads(raw.decode("utf-8-sig")))
         entries: dict[str, CatalogueEntry] = {}
         for number, model in enumerate(file.model, start=1):
             try:
@@ -148,7 +148,7 @@ def _entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
     if model.hub is None:
         if model.revision is not None:
             raise _Wrong("a revision goes with a Hub id only.")
-        source = os.path.abspath(folder / getattr(model, given[0]))
+        source = os.path.abspath(folder / os.path.expanduser(getattr(model, given[0])))
         if model.gguf and not source.lower().endswith(".gguf"):
             raise _Wrong(f"'{model.gguf[:80]}' is no name of a GGUF file: it ends in .gguf.")
     else:
@@ -214,6 +214,10 @@ def _check_keys(field: str, keys: Sequence[str], entries: dict[str, CatalogueEnt
         raise _Wrong(f"`hide`: a visit begins with '{DEFAULT_MODEL}', so it cannot be hidden.")
 
 
+_ABOVE = ("order", "hide")
+"""Fields of the file itself, which TOML counts to a model where they stand below one."""
+
+
 def _sentence(error: ValidationError) -> str:
     """The first of pydantic's errors in our words."""
     first = error.errors(include_url=False)[0]
@@ -223,6 +227,10 @@ def _sentence(error: ValidationError) -> str:
         place, field = f"`{above[0]}`, entry {field + 1}: ", "it"
     else:
         field = f"`{str(field)[:80]}`"
+    if place and first["loc"][-1] in _ABOVE:
+        return f"{place}{field} belongs above the first [[model]]; below one, it is a part of it."
+    if first["loc"] == ("model",) and isinstance(first["input"], dict):
+        return "[model] has too few brackets: a model begins with [[model]]."
     if first["type"] == "extra_forbidden":
         known = ListedModel.model_fields if place else _File.model_fields
         return f"{place}there is no field {field}.{near_match(field.strip('`'), known)}"

@@ -164,7 +164,7 @@ def _edit(change: Callable[[TOMLDocument], None], file: Path | None) -> None:
         if raw is None:
             raise ModelListError(file.name, why="it cannot be read.")
         list_file.parse(raw, name=file.name, folder=file.parent)
-        document = tomlkit.parse(raw.decode())
+        document = tomlkit.parse(raw.decode("utf-8-sig"))
         change(document)
         new = tomlkit.dumps(document).encode()
         if new == raw:

