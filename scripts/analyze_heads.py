@@ -16,6 +16,7 @@ import argparse
 import gc
 import json
 import os
+import shlex
 import sys
 import threading
 import time
@@ -34,7 +35,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL, catalogue_key, known_models
+from headroles.models import DEFAULT_MODEL, catalogue_key, known_models, list_file
 from headroles.paths import CATEGORIES
 from headroles.roles import BASIC_ROLES, ROLES
 from headroles.view import LABELS, MARKS
@@ -318,6 +319,9 @@ def run(
         reason = "it is up to date. --force analyses it again."
         return {"model": known.model_name, "out": str(options.out), "skipped": reason}
 
+    is_live = options.out.resolve() == CATEGORIES.resolve()
+    if is_live and (why := why_not_on_the_list(model)):
+        report.notice(why)  # before the work, not after it
     entry = analysis.analyze(
         model,
         settings,
@@ -328,7 +332,7 @@ def run(
     store.write_entry(entry, options.out)
     seconds = time.monotonic() - began
     summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}
-    if options.out.resolve() == CATEGORIES.resolve():
+    if is_live:
         summary["listed"] = put_on_the_list(model, entry.model_name)
     summary |= lists_of(entry)
     if options.compare:
@@ -342,15 +346,36 @@ def put_on_the_list(model: str, key: str) -> str:
     Returns:
         What came of it, as a sentence; "" where there was nothing to do.
     """
-    place = Path(model)
-    if key in known_models() or not place.exists():
+    fields = _listing(model, key)
+    if not fields:
         return ""
     try:
-        kind = "gguf" if place.is_file() else "folder"
-        store.model_list.add({"key": key, kind: str(place.resolve())})
+        store.model_list.add(fields)
     except HeadrolesError as error:
         return f"Students cannot choose it: {error}"
     return f"Students can choose it as '{key}' from their next click on."
+
+
+def why_not_on_the_list(model: str) -> str:
+    """Why students could not choose a folder or GGUF file after its analysis, and what helps."""
+    fields = _listing(model, catalogue_key(model))
+    try:
+        if fields:
+            list_file.checked(fields)
+    except HeadrolesError as error:
+        return (
+            f"Students will not be able to choose it. {error.message} Rename it, or list it first: "
+            f"python -m scripts.models_list add {shlex.quote(model)}"
+        )
+    return ""
+
+
+def _listing(model: str, key: str) -> dict[str, str]:
+    """The fields of a folder or GGUF file in the list; none where it is there, or is neither."""
+    place = Path(model)
+    if key in known_models() or not place.exists():
+        return {}
+    return {"key": key, "gguf" if place.is_file() else "folder": str(place.resolve())}
 
 
 def lists_of(entry: store.ModelEntry) -> dict[str, object]:

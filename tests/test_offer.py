@@ -13,7 +13,7 @@ from headroles.models import catalogue, listed, on_disk
 from headroles.models.builtin import CatalogueEntry
 from headroles.store import contents, model_list
 from headroles.view import offer
-from scripts import models_list
+from scripts import analyze_heads, models_list
 
 COMMIT, OTHER = "0" * 40, "1" * 40
 
@@ -191,6 +191,18 @@ def test_a_file_that_cannot_be_listed_is_explained(folder: Path, capsys) -> None
         (folder / name).write_text("text")
         assert models_list.main(["add", str(folder / name)]) == 1
         assert words in capsys.readouterr().err
+
+
+def test_what_will_not_be_listed_is_told_before_an_analysis(folder: Path, capsys) -> None:
+    (folder / "ours").mkdir()
+    assert analyze_heads.why_not_on_the_list(str(folder / "ours")) == ""
+    assert analyze_heads.why_not_on_the_list("a/b") == ""
+    place = folder / "our model"
+    place.mkdir()
+    assert f"models_list add '{place}'" in analyze_heads.why_not_on_the_list(str(place))
+    (place / "one.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["add", str(place)]) == 0
+    assert analyze_heads.why_not_on_the_list(str(place)) == ""
 
 
 @pytest.mark.parametrize("arguments", [["hide", "nobody"], ["hide", "demo"], ["add", "a b"]])
