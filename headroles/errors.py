@@ -204,6 +204,19 @@ class ModelNotListedError(HeadrolesError):
         )
 
 
+class NotInListError(HeadrolesError):
+    """A model that is to leave the list of models, and is not in it."""
+
+    def __init__(self, key: str, *, known: Iterable[str], comes_along: bool) -> None:
+        super().__init__(
+            f"The list of models holds no '{key}'.{near_match(key, known)}",
+            hint="It comes with headroles: it can be hidden, but not removed."
+            if comes_along
+            else "Nothing was changed.",
+            value=key,
+        )
+
+
 class OtherWeightsError(HeadrolesError):
     """Reference scores that were measured on other weights than those of this model."""
 

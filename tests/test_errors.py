@@ -24,6 +24,7 @@ EXAMPLES = [
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
     errors.ModelListError("models.toml", why="it is no TOML."),
     errors.ModelNotListedError("a/b", why="it is the same model as 'c'."),
+    errors.NotInListError("gpt2", known=[], comes_along=True),
     errors.OtherWeightsError("GPT-2", model="gpt2", measured="revision 1", now="revision 2"),
     errors.StaleWriteError("'gpt2'"),
     errors.UnknownVersionError("../secrets.json"),

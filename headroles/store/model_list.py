@@ -18,7 +18,12 @@ import tomlkit
 from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 
-from headroles.errors import ModelListError, ModelNotListedError, UnknownModelError
+from headroles.errors import (
+    ModelListError,
+    ModelNotListedError,
+    NotInListError,
+    UnknownModelError,
+)
 from headroles.models import catalogue, list_file, listed
 from headroles.store import files, versions
 
@@ -78,7 +83,7 @@ def remove(key: str, file: Path | None = None) -> None:
     """Remove a listed model; its reference scores stay.
 
     Raises:
-        UnknownModelError: if the list does not have it; one of the project can only be hidden.
+        NotInListError: if the list does not have it; one of the project can only be hidden.
         ModelListError, ModelNotListedError, DiskError, FileBusyError: as :func:`add`.
     """
 
@@ -88,9 +93,8 @@ def remove(key: str, file: Path | None = None) -> None:
             place for place, table in enumerate(tables) if table.get("key", table.get("hub")) == key
         ]
         if not places:
-            raise UnknownModelError(
-                key, known=[table.get("key", table.get("hub")) for table in tables]
-            )
+            known = [table.get("key", table.get("hub")) for table in tables]
+            raise NotInListError(key, known=known, comes_along=key in catalogue.CATALOGUE)
         del tables[places[0]]
         if not tables:
             del document["model"]
