@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import errno
 import math
+import shlex
 from collections.abc import Iterable
 
 from headroles.formatting import size
@@ -162,7 +163,7 @@ class CategoriesMissingError(HeadrolesError):
     def __init__(self, message: str, *, model: str) -> None:
         super().__init__(
             message,
-            hint=f"Make them with: python -m scripts.analyze_heads --model {model}",
+            hint=f"Make them with: python -m scripts.analyze_heads --model {shlex.quote(model)}",
             value=model,
         )
 

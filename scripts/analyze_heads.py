@@ -267,10 +267,10 @@ def check(path: Path, models: list[str]) -> int:
         models: only these; all of the file where none is named.
     """
 
-    keys = [catalogue_key(model) for model in models]
+    keys = {catalogue_key(model): model for model in models}
     try:
         entries = (
-            [store.read_entry(key, path) for key in keys]
+            [store.read_entry(key, path, given=model) for key, model in keys.items()]
             if keys
             else [*store.read_all(path).values()]
         )
