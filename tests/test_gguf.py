@@ -30,6 +30,7 @@ from headroles.models import (
     stored_numbers,
 )
 from headroles.models.gguf_conversion import FAMILIES, convert
+from headroles.store import model_list
 from tests.families import PROMPT, byte_level_tokenizer
 from tests.gguf_writer import MODELS, tiny_model, write_gguf
 
@@ -242,6 +243,18 @@ def test_a_file_and_the_folder_around_it_are_models(tiny, cache) -> None:
     note = json.loads((made / "headroles.json").read_text())
     assert (note["file"], note["quantization"]) == ("tiny.gguf", "Q8_0")
     assert {"sha256", "transformers", "gguf"} < note.keys()
+
+
+@pytest.mark.parametrize("field", ["gguf", "folder"])
+def test_a_listed_file_that_was_not_converted_yet_can_be_had(
+    field, tiny, cache, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
+    model_list.add({"key": "ours", field: str(tiny if field == "gguf" else tiny.parent)})
+    assert not is_here("ours")
+    assert stored_numbers(resolve_source("ours")) == 0
+    fetch_model("ours")
+    assert is_here("ours")
 
 
 def test_another_file_under_the_same_name_is_another_model(tiny, cache) -> None:

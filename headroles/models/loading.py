@@ -195,7 +195,7 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
 
 def _has_converted_copy(source: str) -> bool:
     """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
-    is_hubs = is_trusted(source) and package_of(source) is None
+    is_hubs = source in offered_sources()
     here = hub.cached(source, pinned_revision(source)) if is_hubs else None
     return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
 
