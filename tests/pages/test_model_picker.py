@@ -54,6 +54,21 @@ def test_a_listed_folder_is_chosen_by_a_link_and_runs(folder: Path) -> None:
     assert picker(app).value == "demo"
 
 
+@pytest.mark.parametrize("why", ["several", "gone"])
+def test_every_page_stays_up_with_a_listed_folder_that_is_no_model(folder: Path, why: str) -> None:
+    place = folder / "course"
+    shutil.rmtree(place)
+    if why == "several":
+        place.mkdir()
+        for name in ("one.gguf", "two.gguf"):
+            (place / name).write_bytes(b"GGUF")
+    app = opened(model="course")
+    for page in sorted((ROOT / "pages").glob("*.py")):
+        app.switch_page(f"pages/{page.name}").run()
+        assert not app.exception, page.name
+        assert picker(app).value == "course"
+
+
 def test_scores_of_another_folder_of_that_name_are_not_shown(folder: Path) -> None:
     from headroles.store import categories
 

@@ -82,9 +82,9 @@ def _labels() -> list[str]:
     """Every head of the model, once its files are here; it need not have been analysed."""
 
     model = st.session_state[session.MODEL]
-    if not models.loading.is_here(model):
-        return []
     try:
+        if not models.loading.is_here(model):
+            return []
         layers, heads = caches.shape(model)
     except HeadrolesError:  # running the model shows what is wrong
         return []
