@@ -134,6 +134,17 @@ class ModelUnavailableError(HeadrolesError):
         )
 
 
+class ModelGoneError(ModelUnavailableError):
+    """A listed folder or GGUF file that is no longer there."""
+
+    def __init__(self, name: str, *, is_file: bool) -> None:
+        super().__init__(
+            name, why=f"its {'file' if is_file else 'folder'} is not on this server any more."
+        )
+        self.hint = "Choose another model, or ask whoever runs the server to put it back."
+        self.args = (f"{self.message} {self.hint}",)
+
+
 class ServerBusyError(HeadrolesError):
     """Every model that fits into memory is in use."""
 

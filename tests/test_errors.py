@@ -18,6 +18,7 @@ EXAMPLES = [
     errors.UnknownModelError("gtp2", known=["gpt2"]),
     errors.ModelUnavailableError("gpt2", why="No network."),
     errors.ModelUnavailableError("folder", why="No weights.", is_folder=True),
+    errors.ModelGoneError("ours", is_file=True),
     errors.ServerBusyError(["gpt2", "demo"]),
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from headroles.errors import ModelUnavailableError, UnknownModelError
+from headroles.errors import ModelGoneError, UnknownModelError
 from headroles.models import listed
 from headroles.models.builtin import (
     CATALOGUE,
@@ -137,15 +137,13 @@ def resolve_source(name_or_folder: str) -> str:
 
     Raises:
         UnknownModelError: if it is none of these.
-        ModelUnavailableError: if it is listed as a folder or file that is no longer there.
+        ModelGoneError: if it is listed as a folder or file that is no longer there.
     """
     known = known_models()
     if name_or_folder in known:
         entry = known[name_or_folder]
         if entry.is_gone:
-            kind = "file" if entry.is_gguf else "folder"
-            why = f"its {kind} is not on this server any more."
-            raise ModelUnavailableError(entry.key, why=why, is_folder=True)
+            raise ModelGoneError(entry.key, is_file=entry.is_gguf)
         return entry.source
     given = name_or_folder
     if _is_on_disk(given) or is_hub_id(given) or package_of(given):
