@@ -218,12 +218,18 @@ def main(argv: list[str] | None = None) -> int:
     if options.check:
         return check(options.out, named)
     models = list(dict.fromkeys(named)) or [DEFAULT_MODEL]
-    outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+    try:
+        outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on where this one was.", file=sys.stderr)
+        return STOPPED
     if len(models) > 1 and options.format == "text":
         print_outcomes(outcomes)
     return int(any(outcome.startswith(FAILED) for outcome in outcomes.values()))
 
 
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 FAILED = "failed: "
 """How the outcome of a model that could not be analysed begins."""
 

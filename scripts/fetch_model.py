@@ -20,6 +20,9 @@ from tqdm import tqdm
 from headroles import models, view
 from headroles.errors import HeadrolesError
 
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -43,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch one model after the other; 1 if any could not be had."""
     options = parse_arguments(argv)
     names = view.offer.offered() if options.all else options.models
-    failed = [name for name in names if not _fetch(name)]
+    try:
+        failed = [name for name in names if not _fetch(name)]
+    except KeyboardInterrupt:
+        print("\nStopped; nothing half-made is left. Give the command again.", file=sys.stderr)
+        return STOPPED
     if failed and len(names) > 1:
         here = len(names) - len(failed)
         print(f"{here} of {len(names)} models are here. Not: {', '.join(failed)}.", file=sys.stderr)
