@@ -120,29 +120,16 @@ class UnknownModelError(HeadrolesError):
 class ModelUnavailableError(HeadrolesError):
     """The model exists in principle, but its files cannot be read from here."""
 
-    def __init__(self, name: str, *, why: str, is_folder: bool = False) -> None:
+    def __init__(self, name: str, *, why: str, is_folder: bool = False, hint: str = "") -> None:
         self.why = why
-        super().__init__(
-            f"The model '{name}' could not be loaded: {why}",
-            hint=(
+        if is_folder:
+            hint = (
                 "Check that the folder is complete: config.json, model.safetensors and "
                 "tokenizer.json, as save_pretrained writes them."
-                if is_folder
-                else "Check the internet connection, or choose the bundled model, which needs none."
-            ),
-            value=name,
-        )
-
-
-class ModelGoneError(ModelUnavailableError):
-    """A listed folder or GGUF file that is no longer there."""
-
-    def __init__(self, name: str, *, is_file: bool) -> None:
-        super().__init__(
-            name, why=f"its {'file' if is_file else 'folder'} is not on this server any more."
-        )
-        self.hint = "Choose another model, or ask whoever runs the server to put it back."
-        self.args = (f"{self.message} {self.hint}",)
+            )
+        network = "Check the internet connection, or choose the bundled model, which needs none."
+        message = f"The model '{name}' could not be loaded: {why}"
+        super().__init__(message, hint=hint or network, value=name)
 
 
 class ServerBusyError(HeadrolesError):
@@ -213,19 +200,6 @@ class ModelNotListedError(HeadrolesError):
             f"This cannot stand in the list of models: {why}",
             hint="Nothing was changed.",
             value=model,
-        )
-
-
-class NotInListError(HeadrolesError):
-    """A model that is to leave the list of models, and is not in it."""
-
-    def __init__(self, key: str, *, known: Iterable[str], comes_along: bool) -> None:
-        super().__init__(
-            f"The list of models holds no '{key}'.{near_match(key, known)}",
-            hint="It comes with headroles: it can be hidden, but not removed."
-            if comes_along
-            else "Nothing was changed.",
-            value=key,
         )
 
 

@@ -16,7 +16,6 @@ from headroles.errors import (
     ModelListError,
     ModelNotListedError,
     ModelUnavailableError,
-    NotInListError,
 )
 from headroles.models import catalogue, list_file, listed, on_disk
 from headroles.paths import DEMO_MODEL
@@ -271,7 +270,7 @@ def test_removing_takes_a_model_out_of_the_order_too(file: Path) -> None:
     assert fault is None
     assert list(good.entries) == ["EleutherAI/pythia-1b"]
     assert good.order == ("gpt2",)
-    with pytest.raises(NotInListError, match="hidden"):
+    with pytest.raises(model_list.NotInListError, match="hidden"):
         model_list.remove("gpt2", file)  # that one can only be hidden
 
 

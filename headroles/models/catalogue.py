@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from headroles.errors import ModelGoneError, UnknownModelError
+from headroles.errors import ModelUnavailableError, UnknownModelError
 from headroles.models import listed
 from headroles.models.builtin import (
     CATALOGUE,
@@ -137,13 +137,15 @@ def resolve_source(name_or_folder: str) -> str:
 
     Raises:
         UnknownModelError: if it is none of these.
-        ModelGoneError: if it is listed as a folder or file that is no longer there.
+        ModelUnavailableError: if it is listed as a folder or file that is no longer there.
     """
     known = known_models()
     if name_or_folder in known:
         entry = known[name_or_folder]
         if entry.is_gone:
-            raise ModelGoneError(entry.key, is_file=entry.is_gguf)
+            why = f"its {'file' if entry.is_gguf else 'folder'} is not on this server any more."
+            hint = "Choose another model, or ask whoever runs the server to put it back."
+            raise ModelUnavailableError(entry.key, why=why, hint=hint)
         return entry.source
     given = name_or_folder
     if _is_on_disk(given) or is_hub_id(given) or package_of(given):

@@ -19,10 +19,11 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 
 from headroles.errors import (
+    HeadrolesError,
     ModelListError,
     ModelNotListedError,
-    NotInListError,
     UnknownModelError,
+    near_match,
 )
 from headroles.models import catalogue, list_file, listed
 from headroles.store import files, versions
@@ -48,6 +49,18 @@ HEADER = """\
 # licence = "MIT"
 
 """
+
+
+class NotInListError(HeadrolesError):
+    """A model that is to leave the list, and is not in it."""
+
+    def __init__(self, key: str, known: Sequence[str]) -> None:
+        own = "It comes with headroles: it can be hidden, but not removed."
+        super().__init__(
+            f"The list of models holds no '{key}'.{near_match(key, known)}",
+            hint=own if key in catalogue.CATALOGUE else "Nothing was changed.",
+            value=key,
+        )
 
 
 def add(model: Mapping[str, str], file: Path | None = None) -> str:
@@ -94,7 +107,7 @@ def remove(key: str, file: Path | None = None) -> None:
         ]
         if not places:
             known = [table.get("key", table.get("hub")) for table in tables]
-            raise NotInListError(key, known=known, comes_along=key in catalogue.CATALOGUE)
+            raise NotInListError(key, known)
         del tables[places[0]]
         if not tables:
             del document["model"]
