@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import errno
 import math
+import shlex
 from collections.abc import Iterable
 
 from headroles.formatting import size
@@ -119,18 +120,16 @@ class UnknownModelError(HeadrolesError):
 class ModelUnavailableError(HeadrolesError):
     """The model exists in principle, but its files cannot be read from here."""
 
-    def __init__(self, name: str, *, why: str, is_folder: bool = False) -> None:
+    def __init__(self, name: str, *, why: str, is_folder: bool = False, hint: str = "") -> None:
         self.why = why
-        super().__init__(
-            f"The model '{name}' could not be loaded: {why}",
-            hint=(
+        if is_folder:
+            hint = (
                 "Check that the folder is complete: config.json, model.safetensors and "
                 "tokenizer.json, as save_pretrained writes them."
-                if is_folder
-                else "Check the internet connection, or choose the bundled model, which needs none."
-            ),
-            value=name,
-        )
+            )
+        network = "Check the internet connection, or choose the bundled model, which needs none."
+        message = f"The model '{name}' could not be loaded: {why}"
+        super().__init__(message, hint=hint or network, value=name)
 
 
 class ServerBusyError(HeadrolesError):
@@ -162,7 +161,7 @@ class CategoriesMissingError(HeadrolesError):
     def __init__(self, message: str, *, model: str) -> None:
         super().__init__(
             message,
-            hint=f"Make them with: python -m scripts.analyze_heads --model {model}",
+            hint=f"Make them with: python -m scripts.analyze_heads --model {shlex.quote(model)}",
             value=model,
         )
 
@@ -321,6 +320,18 @@ class DiskError(HeadrolesError):
             f"The file {path} could not be written: {why}",
             hint=f"Nothing was changed. {hint}",
             value=error,
+        )
+
+
+class DiskFullError(DiskError):
+    """A disk without the room, in bytes, for what is to be written; known beforehand."""
+
+    def __init__(self, folder: object, *, needs: int, free: int) -> None:
+        HeadrolesError.__init__(
+            self,
+            f"The disk is full: {size(needs)} are needed in {folder}, and {size(free)} are free.",
+            hint="Nothing was changed. Free some space and try again.",
+            value=needs,
         )
 
 

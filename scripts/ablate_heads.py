@@ -76,7 +76,7 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
     """
     if options.heads:
         return tuple(map(Head.parse, options.heads.split(",")))
-    entry = read_entry(loaded.key)
+    entry = read_entry(loaded.key, given=options.model)
     contents.check_weights(entry, loaded.source, model_revision(loaded.source))
     category = entry.categories.get(options.role)
     if category is None or not category.top_heads:

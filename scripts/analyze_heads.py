@@ -16,6 +16,7 @@ import argparse
 import gc
 import json
 import os
+import shlex
 import sys
 import threading
 import time
@@ -34,7 +35,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL, catalogue_key, known_models
+from headroles.models import DEFAULT_MODEL, catalogue_key, known_models, list_file
 from headroles.paths import CATEGORIES
 from headroles.roles import BASIC_ROLES, ROLES
 from headroles.view import LABELS, MARKS
@@ -217,12 +218,18 @@ def main(argv: list[str] | None = None) -> int:
     if options.check:
         return check(options.out, named)
     models = list(dict.fromkeys(named)) or [DEFAULT_MODEL]
-    outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+    try:
+        outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on where this one was.", file=sys.stderr)
+        return STOPPED
     if len(models) > 1 and options.format == "text":
         print_outcomes(outcomes)
     return int(any(outcome.startswith(FAILED) for outcome in outcomes.values()))
 
 
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 FAILED = "failed: "
 """How the outcome of a model that could not be analysed begins."""
 
@@ -266,10 +273,10 @@ def check(path: Path, models: list[str]) -> int:
         models: only these; all of the file where none is named.
     """
 
-    keys = [catalogue_key(model) for model in models]
+    keys = {catalogue_key(model): model for model in models}
     try:
         entries = (
-            [store.read_entry(key, path) for key in keys]
+            [store.read_entry(key, path, given=model) for key, model in keys.items()]
             if keys
             else [*store.read_all(path).values()]
         )
@@ -318,6 +325,9 @@ def run(
         reason = "it is up to date. --force analyses it again."
         return {"model": known.model_name, "out": str(options.out), "skipped": reason}
 
+    is_live = options.out.resolve() == CATEGORIES.resolve()
+    if is_live and (why := why_not_on_the_list(model)):
+        report.notice(why)  # before the work, not after it
     entry = analysis.analyze(
         model,
         settings,
@@ -328,7 +338,7 @@ def run(
     store.write_entry(entry, options.out)
     seconds = time.monotonic() - began
     summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}
-    if options.out.resolve() == CATEGORIES.resolve():
+    if is_live:
         summary["listed"] = put_on_the_list(model, entry.model_name)
     summary |= lists_of(entry)
     if options.compare:
@@ -342,15 +352,36 @@ def put_on_the_list(model: str, key: str) -> str:
     Returns:
         What came of it, as a sentence; "" where there was nothing to do.
     """
-    place = Path(model)
-    if key in known_models() or not place.exists():
+    fields = _listing(model, key)
+    if not fields:
         return ""
     try:
-        kind = "gguf" if place.is_file() else "folder"
-        store.model_list.add({"key": key, kind: str(place.resolve())})
+        store.model_list.add(fields)
     except HeadrolesError as error:
         return f"Students cannot choose it: {error}"
     return f"Students can choose it as '{key}' from their next click on."
+
+
+def why_not_on_the_list(model: str) -> str:
+    """Why students could not choose a folder or GGUF file after its analysis, and what helps."""
+    fields = _listing(model, catalogue_key(model))
+    try:
+        if fields:
+            list_file.checked(fields)
+    except HeadrolesError as error:
+        return (
+            f"Students will not be able to choose it. {error.message} Rename it, or list it first: "
+            f"python -m scripts.models_list add {shlex.quote(model)}"
+        )
+    return ""
+
+
+def _listing(model: str, key: str) -> dict[str, str]:
+    """The fields of a folder or GGUF file in the list; none where it is there, or is neither."""
+    place = Path(model)
+    if key in known_models() or not place.exists():
+        return {}
+    return {"key": key, "gguf" if place.is_file() else "folder": str(place.resolve())}
 
 
 def lists_of(entry: store.ModelEntry) -> dict[str, object]:

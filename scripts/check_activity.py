@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parse_arguments(argv)
     try:
         loaded = load_model(options.model)
-        entry = read_entry(loaded.key)
+        entry = read_entry(loaded.key, given=options.model)
         contents.check_weights(entry, loaded.source, model_revision(loaded.source))
     except HeadrolesError as error:
         print(error, file=sys.stderr)

@@ -13,11 +13,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
 from headroles import models, view
 from headroles.errors import HeadrolesError
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch one model after the other; 1 if any could not be had."""
     options = parse_arguments(argv)
     names = view.offer.offered() if options.all else options.models
-    failed = [name for name in names if not _fetch(name)]
+    try:
+        failed = [name for name in names if not _fetch(name)]
+    except KeyboardInterrupt:
+        print("\nStopped; nothing half-made is left. Give the command again.", file=sys.stderr)
+        return STOPPED
     if failed and len(names) > 1:
         here = len(names) - len(failed)
         print(f"{here} of {len(names)} models are here. Not: {', '.join(failed)}.", file=sys.stderr)
@@ -52,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fetch(name: str) -> bool:
     """Fetch a model under a bar; whether it is here."""
     try:
+        if why := _fault(name):
+            print(f"{name}: {why}.", file=sys.stderr)
+            return False
         if models.is_here(name):
             print(f"{name} is here already.")
             return True
@@ -62,6 +73,12 @@ def _fetch(name: str) -> bool:
         return False
     print(f"{name} is here now.")
     return True
+
+
+def _fault(name: str) -> str:
+    """Why a folder is no model; "" for everything else."""
+    place = Path(models.resolve_source(name))
+    return models.on_disk.fault_of_folder(place) if place.is_dir() else ""
 
 
 def _show(bar: tqdm, done: int, total: int) -> None:

@@ -73,7 +73,7 @@ def described(options: argparse.Namespace) -> dict[str, str]:
     """The fields of a model in the list.
 
     Raises:
-        ModelNotListedError: if a folder or file holds no model.
+        ModelNotListedError: if a folder or file holds no model, or a field is not as it should be.
     """
     fields = ("key", "revision", "name", "about", "licence")
     model = {name: value for name in fields if (value := getattr(options, name)) is not None}
@@ -81,11 +81,9 @@ def described(options: argparse.Namespace) -> dict[str, str]:
     if not place.exists():
         return {"hub": options.model, **model}
     kind = "gguf" if place.is_file() else "folder"
-    model = {"key": models.catalogue_key(options.model), kind: str(place.resolve()), **model}
-    entry = models.CatalogueEntry(
-        model["key"], model["key"], model[kind], family="", size=0, licence="", about=""
-    )
-    if why := models.on_disk.fault(entry):
+    key = models.list_file.as_key(models.catalogue_key(options.model))
+    model = {"key": key, kind: str(place.resolve()), **model}
+    if why := models.on_disk.fault(models.list_file.checked(model)):
         raise ModelNotListedError(options.model, why=f"{why}.")
     return model
 

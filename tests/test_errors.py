@@ -32,6 +32,7 @@ EXAMPLES = [
         errors.DiskError("data/head_categories.json", OSError(number, "Some reason"))
         for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO)
     ),
+    errors.DiskFullError("cache", needs=740_000_000, free=50_000_000),
     errors.AccessConfigError(),
     errors.WrongSecretError("token"),
     errors.WrongSecretError("password"),

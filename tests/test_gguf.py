@@ -34,6 +34,7 @@ from headroles.models import (
     stored_numbers,
 )
 from headroles.models.gguf_conversion import FAMILIES, convert
+from headroles.store import model_list
 from tests.families import PROMPT, byte_level_tokenizer
 from tests.gguf_writer import MODELS, tiny_model, write_gguf
 
@@ -284,6 +285,18 @@ print(paths.CACHE.name, on_disk.hub_cache().name)
         check=True,
     )
     assert said.stdout.split() == ["headroles", "hub"]
+
+
+@pytest.mark.parametrize("field", ["gguf", "folder"])
+def test_a_listed_file_that_was_not_converted_yet_can_be_had(
+    field, tiny, cache, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
+    model_list.add({"key": "ours", field: str(tiny if field == "gguf" else tiny.parent)})
+    assert not is_here("ours")
+    assert stored_numbers(resolve_source("ours")) == 0
+    fetch_model("ours")
+    assert is_here("ours")
 
 
 def test_another_file_under_the_same_name_is_another_model(tiny, cache) -> None:

@@ -16,7 +16,6 @@ from headroles.errors import (
     ModelListError,
     ModelNotListedError,
     ModelUnavailableError,
-    UnknownModelError,
 )
 from headroles.models import catalogue, list_file, listed, on_disk
 from headroles.paths import DEMO_MODEL
@@ -96,6 +95,8 @@ def test_a_good_file(file: Path) -> None:
         ("hide = ['demo']", ["'demo'", "cannot be hidden"]),
         ("order = [3]", ["`order`, entry 1", "string"]),
         ("model = 3", ["`model`", "list"]),
+        ("[model]\nhub = 'a/b'", ["[[model]]"]),
+        ("[[model]]\nhub = 'a/b'\n\nhide = ['gpt2']", ["`hide`", "above the first [[model]]"]),
         ("order = ['gpt2'\nhide = 3\n", ["no TOML", "line 2"]),
         ("[[model]]\nhub = 'a/b'\nhub = 'c/d'\n", ["no TOML", "line 3"]),
         (b"\xff\xfe", ["UTF-8"]),
@@ -138,6 +139,13 @@ def test_models_of_any_fields_are_read_or_explained(tables: list, order: list, h
         assert len(good.entries) == len(tables)
         assert "demo" not in good.hide
         assert not good.entries.keys() & models.CATALOGUE.keys()
+
+
+def test_a_list_saved_by_an_editor_of_windows_is_read_and_changed(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfhide = ['gpt2']\r\n\r\n[[model]]\r\nhub = 'a/b'\r\n")
+    model_list.hide("a/b", file)
+    assert listed.read(file).fault is None
+    assert listed.read(file).models.hide == {"gpt2", "a/b"}
 
 
 def test_while_the_file_is_damaged_the_last_good_one_stays(file: Path) -> None:
@@ -262,7 +270,7 @@ def test_removing_takes_a_model_out_of_the_order_too(file: Path) -> None:
     assert fault is None
     assert list(good.entries) == ["EleutherAI/pythia-1b"]
     assert good.order == ("gpt2",)
-    with pytest.raises(UnknownModelError):
+    with pytest.raises(model_list.NotInListError, match="hidden"):
         model_list.remove("gpt2", file)  # that one can only be hidden
 
 

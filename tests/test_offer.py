@@ -13,7 +13,7 @@ from headroles.models import catalogue, listed, on_disk
 from headroles.models.builtin import CatalogueEntry
 from headroles.store import contents, model_list
 from headroles.view import offer
-from scripts import models_list
+from scripts import analyze_heads, models_list
 
 COMMIT, OTHER = "0" * 40, "1" * 40
 
@@ -160,6 +160,9 @@ def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     place = folder / "gpt2"
     place.mkdir()
     assert models_list.main(["add", str(place)]) == 1
+    assert "no weights" in capsys.readouterr().err
+    (place / "model.safetensors").touch()
+    assert models_list.main(["add", str(place)]) == 1
     assert "no config.json" in capsys.readouterr().err
     (place / "config.json").write_text("{}")
     assert models_list.main(["add", str(place)]) == 0
@@ -170,14 +173,36 @@ def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     assert key in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [[], ["--key", "ours", "--name", ""]])
-def test_the_command_explains_what_a_folder_cannot_be_called(folder: Path, capsys, more) -> None:
-    place = folder / "my model"
+def test_a_folder_whose_name_is_no_key_is_listed_under_a_like_one(folder: Path, capsys) -> None:
+    place = folder / "Our model (2)"
     place.mkdir()
-    (place / "config.json").write_text("{}")
-    assert models_list.main(["add", str(place), *more]) == 1
-    assert ("empty" if more else "letters, digits") in capsys.readouterr().err
-    assert not (folder / "models.toml").exists()
+    (place / "one.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["add", str(place), "--about", "x" * 400]) == 1
+    assert "at most 300" in capsys.readouterr().err
+    assert models_list.main(["add", str(place)]) == 0
+    assert listed.read().models.entries["Our-model-2"].source == str(place.resolve())
+    (place / "another.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["list"]) == 1
+    assert "2 GGUF files" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_listed_is_explained(folder: Path, capsys) -> None:
+    for name, words in {"weights.bin": "ends in .gguf", "text.gguf": "no GGUF file"}.items():
+        (folder / name).write_text("text")
+        assert models_list.main(["add", str(folder / name)]) == 1
+        assert words in capsys.readouterr().err
+
+
+def test_what_will_not_be_listed_is_told_before_an_analysis(folder: Path, capsys) -> None:
+    (folder / "ours").mkdir()
+    assert analyze_heads.why_not_on_the_list(str(folder / "ours")) == ""
+    assert analyze_heads.why_not_on_the_list("a/b") == ""
+    place = folder / "our model"
+    place.mkdir()
+    assert f"models_list add '{place}'" in analyze_heads.why_not_on_the_list(str(place))
+    (place / "one.gguf").write_bytes(b"GGUF")
+    assert models_list.main(["add", str(place)]) == 0
+    assert analyze_heads.why_not_on_the_list(str(place)) == ""
 
 
 @pytest.mark.parametrize(

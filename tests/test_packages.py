@@ -327,6 +327,15 @@ def test_the_command_goes_on_after_a_failure_and_says_so(index, capsys) -> None:
     assert "here already" in capsys.readouterr().out
 
 
+def test_the_command_that_is_stopped_says_so_in_a_sentence(index, monkeypatch, capsys) -> None:
+    def stopped(name: str, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headroles.models.fetch_model", stopped)
+    assert command.main([NAME]) == 130
+    assert capsys.readouterr().err.strip().startswith("Stopped")
+
+
 def test_all_means_what_the_app_offers(index, monkeypatch, capsys) -> None:
     monkeypatch.setattr("headroles.view.offer.offered", lambda: ["demo", NAME])
     assert command.main(["--all"]) == 0

@@ -177,8 +177,10 @@ def test_a_missing_file_and_a_missing_model_say_how_to_make_the_scores(path: Pat
     with pytest.raises(CategoriesMissingError, match="analyze_heads --model gpt2"):
         categories.read_entry("gpt2", path)
     categories.write_entry(entry("tiny"), path)
-    with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. It holds tiny\."):
+    with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. The file holds tiny\."):
         categories.read_entry("gpt2", path)
+    with pytest.raises(CategoriesMissingError, match=r"--model '/srv/our models/x\.gguf'"):
+        categories.read_entry("x", path, given="/srv/our models/x.gguf")  # what the reader can type
 
 
 # ------------------------------------------------------------------ writing

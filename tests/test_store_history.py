@@ -236,7 +236,7 @@ def test_restoring_one_model_leaves_the_others(path: Path) -> None:
     version = categories.versions(path)[1]
     categories.restore(version.name, path, model="a")
     assert (live_seed(path, "a"), live_seed(path, "b")) == (0, 1)
-    with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. It holds a, b"):
+    with pytest.raises(CategoriesMissingError, match=r"for 'gpt2' yet\. The file holds a, b"):
         categories.restore(version.name, path, model="gpt2")
     assert (live_seed(path, "a"), live_seed(path, "b")) == (0, 1)
 

@@ -282,7 +282,7 @@ class AdminService:
 
         Raises:
             NotSignedInError: without a valid ticket.
-            UnknownModelError: if there is no such model.
+            UnknownModelError, NotInListError: if there is no such model.
             ModelNotListedError, ModelListError: if it cannot be as asked, or is damaged.
             DiskError, FileBusyError: see the store.
         """

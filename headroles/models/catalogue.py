@@ -144,9 +144,9 @@ def resolve_source(name_or_folder: str) -> str:
     if name_or_folder in known:
         entry = known[name_or_folder]
         if entry.is_gone:
-            kind = "file" if entry.is_gguf else "folder"
-            why = f"its {kind} is not on this server any more."
-            raise ModelUnavailableError(entry.key, why=why, is_folder=True)
+            why = f"its {'file' if entry.is_gguf else 'folder'} is not on this server any more."
+            hint = "Choose another model, or ask whoever runs the server to put it back."
+            raise ModelUnavailableError(entry.key, why=why, hint=hint)
         return entry.source
     given = name_or_folder
     if _is_on_disk(given) or is_hub_id(given) or package_of(given):

@@ -13,7 +13,6 @@ permutation is not undone loads cleanly and attends to the wrong places.
 
 from __future__ import annotations
 
-import errno
 import importlib.metadata
 import json
 import os
@@ -34,7 +33,8 @@ from transformers import modeling_gguf_pytorch_utils as reading
 from transformers.integrations.gguf import read_gguf_metadata
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from headroles.errors import DiskError, HeadrolesError, SourceError
+from headroles import paths
+from headroles.errors import DiskError, DiskFullError, HeadrolesError, SourceError
 from headroles.models.gguf_files import NOTE
 
 if TYPE_CHECKING:
@@ -119,8 +119,9 @@ def convert(
     except Exception as error:  # a header may say anything, and each library has errors of its own
         raise _not_read(file, _in_a_line(error)) from error
     try:
-        if 4 * sum(int(tensor.n_elements) for tensor in tensors) > disk_usage(folder).free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        needs = 4 * sum(int(tensor.n_elements) for tensor in tensors)
+        if needs > (free := disk_usage(folder).free):
+            raise DiskFullError(paths.CACHE, needs=needs, free=free)
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         _write(folder / "model.safetensors", model, _converted(file, model, tensors, report))

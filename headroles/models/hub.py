@@ -13,9 +13,7 @@ PosixPath('.../snapshots/0123...')
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
 import queue
 import re
 import shutil
@@ -33,6 +31,7 @@ from tqdm import tqdm
 
 from headroles.errors import (
     DiskError,
+    DiskFullError,
     HubAnswerError,
     ModelUnavailableError,
     UnsupportedModelError,
@@ -293,8 +292,8 @@ def _count(parts: Sequence[Part], progress: Progress | None) -> Callable[[int], 
         for part in parts
         for name in missing(part.source, part.revision, part.sizes)
     )
-    if total > free_disk():
-        raise DiskError(constants.HF_HUB_CACHE, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    if total > (free := free_disk()):
+        raise DiskFullError(constants.HF_HUB_CACHE, needs=total, free=free)
     done = 0
 
     def add(more: int) -> None:

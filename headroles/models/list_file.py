@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from headroles.errors import ModelListError, near_match
+from headroles.errors import ModelListError, ModelNotListedError, near_match
 from headroles.models.builtin import CATALOGUE, DEFAULT_MODEL, CatalogueEntry
 from headroles.models.catalogue import is_hub_id
 from headroles.models.listed import FILE, ModelList
@@ -96,7 +96,7 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
         entries: dict[str, CatalogueEntry] = {}
         for number, model in enumerate(file.model, start=1):
             try:
-                entry = entry_of(model, folder)
+                entry = _entry_of(model, folder)
                 _refuse_twice(entry, entries)
             except _Wrong as wrong:
                 raise _Wrong(f"model {number} ('{model.label[:60]}'): {wrong}") from None
@@ -115,7 +115,34 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
     return ModelList(entries, tuple(file.order), frozenset(file.hide))
 
 
-def entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
+def checked(fields: Mapping[str, str]) -> CatalogueEntry:
+    """A model that is not in the list yet as an entry.
+
+    Args:
+        fields: {field: text} as in the file; a path is absolute.
+
+    Raises:
+        ModelNotListedError: with one sentence, if the list cannot take it.
+    """
+    label = next((fields[field] for field in ("key", *SOURCES) if field in fields), "")
+    try:
+        return _entry_of(ListedModel(**fields), Path())
+    except ValidationError as error:
+        raise ModelNotListedError(label, why=_sentence(error)) from error
+    except _Wrong as wrong:
+        raise ModelNotListedError(label, why=str(wrong)) from None
+
+
+def as_key(name: str) -> str:
+    """A name made fit to be a key, with a hyphen for whatever a key may not hold.
+
+    >>> as_key("Our model (2)")
+    'Our-model-2'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "model"
+
+
+def _entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
     """A listed model as an entry; a path in it becomes absolute."""
     given = [field for field in SOURCES if getattr(model, field) is not None]
     if len(given) != 1:
@@ -123,9 +150,9 @@ def entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
     if model.hub is None:
         if model.revision is not None:
             raise _Wrong("a revision goes with a Hub id only.")
-        source = os.path.abspath(folder / getattr(model, given[0]))
+        source = os.path.abspath(folder / os.path.expanduser(getattr(model, given[0])))
         if model.gguf and not source.lower().endswith(".gguf"):
-            raise _Wrong(f"'{model.gguf[:80]}' is no name of a GGUF file.")
+            raise _Wrong(f"'{model.gguf[:80]}' is no name of a GGUF file: it ends in .gguf.")
     else:
         source = _checked_hub_id(model)
     key = model.key or model.hub
@@ -189,6 +216,10 @@ def _check_keys(field: str, keys: Sequence[str], entries: dict[str, CatalogueEnt
         raise _Wrong(f"`hide`: a visit begins with '{DEFAULT_MODEL}', so it cannot be hidden.")
 
 
+_ABOVE = ("order", "hide")
+"""Fields of the file itself, which TOML counts to a model where they stand below one."""
+
+
 def _sentence(error: ValidationError) -> str:
     """The first of pydantic's errors in our words."""
     first = error.errors(include_url=False)[0]
@@ -198,6 +229,10 @@ def _sentence(error: ValidationError) -> str:
         place, field = f"`{above[0]}`, entry {field + 1}: ", "it"
     else:
         field = f"`{str(field)[:80]}`"
+    if place and first["loc"][-1] in _ABOVE:
+        return f"{place}{field} belongs above the first [[model]]; below one, it is a part of it."
+    if first["loc"] == ("model",) and isinstance(first["input"], dict):
+        return "[model] has too few brackets: a model begins with [[model]]."
     if first["type"] == "extra_forbidden":
         known = ListedModel.model_fields if place else _File.model_fields
         return f"{place}there is no field {field}.{near_match(field.strip('`'), known)}"

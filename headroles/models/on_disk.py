@@ -14,8 +14,9 @@ import os
 import re
 from pathlib import Path
 
+from headroles.errors import SourceError
 from headroles.models.catalogue import CatalogueEntry
-from headroles.models.gguf_files import converted, original
+from headroles.models.gguf_files import converted, gguf_at, original
 
 _SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
 
@@ -44,12 +45,25 @@ def fault(entry: CatalogueEntry) -> str:
     place = Path(entry.source)
     if not entry.is_local or entry.is_bundled:
         return ""
-    if entry.is_gguf:
-        return "" if _begins_with(place, b"GGUF") else "there is no such GGUF file"
-    if not place.is_dir():
+    if not entry.is_gguf:
+        return fault_of_folder(place)
+    if not place.is_file():
+        return "there is no such GGUF file"
+    return "" if _begins_with(place, b"GGUF") else "its file is no GGUF file"
+
+
+def fault_of_folder(folder: Path) -> str:
+    """Why a folder is no model, in a few words; "" where it is one, by the names of its files."""
+    if not folder.is_dir():
         return "there is no such folder"
-    is_model = (place / "config.json").is_file() or any(place.glob("*.gguf"))
-    return "" if is_model else "its folder holds no model (no config.json)"
+    endings = {path.suffix.lower() for path in folder.iterdir()}
+    if {".safetensors", ".bin"} & endings:
+        return "" if (folder / "config.json").is_file() else "its folder has no config.json"
+    try:
+        file = gguf_at(str(folder))
+    except SourceError as error:  # several, or one in parts
+        return error.message.rstrip(".")
+    return "" if file else "its folder holds no weights (no model.safetensors, no GGUF file)"
 
 
 def _begins_with(file: Path, magic: bytes) -> bool:

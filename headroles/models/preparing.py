@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import gc
 import logging
 import os
@@ -33,7 +32,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from headroles import models, paths
-from headroles.errors import DiskError, HeadrolesError, SourceError
+from headroles.errors import DiskError, DiskFullError, HeadrolesError, SourceError
 from headroles.models import gguf_files, packages
 from headroles.models.gguf_files import Task
 
@@ -211,8 +210,9 @@ def _prepare_in(place: Path, task: Task, report: Progress) -> None:
 
 
 def _check_room(needs: int) -> None:
-    if needs > shutil.disk_usage(paths.CACHE).free:
-        raise DiskError(paths.CACHE, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    free = shutil.disk_usage(paths.CACHE).free
+    if needs > free:
+        raise DiskFullError(paths.CACHE, needs=needs, free=free)
 
 
 def _end_with_the_reader() -> None:

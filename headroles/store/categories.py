@@ -146,21 +146,31 @@ def _entries_or_fault(raw: bytes, path: Path) -> dict[str, ModelEntry] | str:
         return error.why
 
 
-def read_entry(model_name: str, path: Path | None = None) -> ModelEntry:
+def read_entry(
+    model_name: str, path: Path | None = None, *, given: str | None = None
+) -> ModelEntry:
     """The entry of one model.
+
+    Args:
+        model_name: the key of its scores.
+        path: another file than the live one.
+        given: how a command line was told the model, which may be a folder or GGUF file.
 
     Raises:
         CategoriesMissingError: if there is no file, or no entry for this model in it.
         CategoriesBrokenError: if the file cannot be read.
     """
-    return _entry_of(read_all(path), model_name)
+    return _entry_of(read_all(path), model_name, given)
 
 
-def _entry_of(entries: dict[str, ModelEntry], model_name: str) -> ModelEntry:
+def _entry_of(
+    entries: dict[str, ModelEntry], model_name: str, given: str | None = None
+) -> ModelEntry:
     if model_name not in entries:
-        known = f" It holds {', '.join(entries)}." if entries else ""
+        known = f" The file holds {', '.join(entries)}." if entries else ""
         raise CategoriesMissingError(
-            f"There are no reference scores for '{model_name}' yet.{known}", model=model_name
+            f"There are no reference scores for '{model_name}' yet.{known}",
+            model=given or model_name,
         )
     return entries[model_name]
 

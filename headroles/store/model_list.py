@@ -19,7 +19,13 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
-from headroles.errors import ModelListError, ModelNotListedError, UnknownModelError
+from headroles.errors import (
+    HeadrolesError,
+    ModelListError,
+    ModelNotListedError,
+    UnknownModelError,
+    near_match,
+)
 from headroles.models import catalogue, list_file, listed
 from headroles.store import files, versions
 
@@ -44,6 +50,18 @@ HEADER = """\
 # licence = "MIT"
 
 """
+
+
+class NotInListError(HeadrolesError):
+    """A model that is to leave the list, and is not in it."""
+
+    def __init__(self, key: str, known: Sequence[str]) -> None:
+        own = "It comes with headroles: it can be hidden, but not removed."
+        super().__init__(
+            f"The list of models holds no '{key}'.{near_match(key, known)}",
+            hint=own if key in catalogue.CATALOGUE else "Nothing was changed.",
+            value=key,
+        )
 
 
 def add(model: Mapping[str, str], file: Path | None = None) -> str:
@@ -79,7 +97,7 @@ def remove(key: str, file: Path | None = None) -> None:
     """Remove a listed model; its reference scores stay.
 
     Raises:
-        UnknownModelError: if the list does not have it; one of the project can only be hidden.
+        NotInListError: if the list does not have it; one of the project can only be hidden.
         ModelListError, ModelNotListedError, DiskError, FileBusyError: as :func:`add`.
     """
 
@@ -89,9 +107,8 @@ def remove(key: str, file: Path | None = None) -> None:
             place for place, table in enumerate(tables) if table.get("key", table.get("hub")) == key
         ]
         if not places:
-            raise UnknownModelError(
-                key, known=[table.get("key", table.get("hub")) for table in tables]
-            )
+            known = [table.get("key", table.get("hub")) for table in tables]
+            raise NotInListError(key, known)
         del tables[places[0]]
         if not tables:
             del document["model"]

@@ -211,9 +211,7 @@ def analysis_knockouts_vs_whole_passes(subject: Subject, repeats: int) -> Measur
         means = passes.untouched(bridge, repeated, counted).means
         layers, heads = bridge.cfg.n_layers, bridge.cfg.n_heads
         conditions = [
-            frozenset([Head(layer, head)])
-            for layer in range(layers)
-            for head in range(min(heads, 2))
+            frozenset([Head(layer, head)]) for layer in range(0, layers, 5) for head in range(heads)
         ]
 
         def knock_out() -> torch.Tensor:

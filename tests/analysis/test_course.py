@@ -162,3 +162,14 @@ def test_check_fails_on_a_file_without_what_is_asked(tmp_path, capsys, text, mod
         out.write_text(text)
     assert analyze_heads.main(["--check", *models, "--out", str(out)]) == 1
     assert says in capsys.readouterr().err
+
+
+def test_a_command_that_is_stopped_says_so_in_a_sentence(tmp_path, monkeypatch, capsys) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(analyze_heads, "run", stopped)
+    assert analyze_heads.main(["demo", "gpt2", "--out", str(tmp_path / "out.json")]) == 130
+    said = capsys.readouterr().err
+    assert "Stopped" in said
+    assert "Traceback" not in said

