@@ -254,8 +254,8 @@ def test_what_cannot_be_run_is_refused_before_the_model(load_family) -> None:
 
 
 def test_the_run_holds_what_was_run(load_family) -> None:
-    loaded = load_family("gpt2")
+    loaded = load_family("llama")
     run = capture(loaded, PROMPT)
     encoding = encode(loaded.tokenizer, PROMPT)
-    assert (run.model_name, run.prompt) == ("gpt2", PROMPT)
+    assert (run.model_name, run.prompt) == ("llama", PROMPT)
     assert (run.tokens, run.token_ids) == (encoding.tokens, encoding.token_ids)

@@ -23,7 +23,7 @@ from tests.local_hub import LocalHub
 @pytest.fixture
 def three(model_folders) -> list[str]:
     """Three tiny models on this disk."""
-    return [str(model_folders(family)) for family in ("gpt2", "gpt_neox", "opt")]
+    return [str(model_folders(family)) for family in ("llama", "gpt_neox", "opt")]
 
 
 def test_thirty_threads_load_one_model(three) -> None:
@@ -54,7 +54,7 @@ def test_two_models_are_fetched_side_by_side(three) -> None:
             return loaded.key
 
     with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(borrow, three[:2])) == ["gpt2", "gpt_neox"]
+        assert list(threads.map(borrow, three[:2])) == ["llama", "gpt_neox"]
 
 
 def test_the_model_that_was_idle_the_longest_goes(three) -> None:
@@ -62,7 +62,7 @@ def test_the_model_that_was_idle_the_longest_goes(three) -> None:
     for name in (*three[:2], three[0], three[2]):
         with pool.borrow(name):
             pass
-    assert pool.names() == ["gpt2", "opt"]
+    assert pool.names() == ["llama", "opt"]
 
 
 def test_where_memory_is_short_the_idle_go_and_then_loading_decides(three) -> None:
@@ -75,15 +75,15 @@ def test_where_memory_is_short_the_idle_go_and_then_loading_decides(three) -> No
     pool = ModelPool(most=3, fits=fits)
     with pool.borrow(three[0]):
         with pool.borrow(three[1]):  # nobody is idle, and there is room by number
-            assert pool.names() == ["gpt2", "gpt_neox"]
+            assert pool.names() == ["llama", "gpt_neox"]
         with pool.borrow(three[2]):  # fits
-            assert pool.names() == ["gpt2", "gpt_neox", "opt"]
+            assert pool.names() == ["llama", "gpt_neox", "opt"]
     pool = ModelPool(most=3, fits=fits)
     for name in (three[0], three[2], three[1]):
         with pool.borrow(name):
             pass
     assert pool.names() == ["gpt_neox"]  # both idle ones made room
-    assert asked[-3:] == [(three[1], ["gpt2", "opt"]), (three[1], ["opt"]), (three[1], [])]
+    assert asked[-3:] == [(three[1], ["llama", "opt"]), (three[1], ["opt"]), (three[1], [])]
 
 
 def test_the_weights_of_a_model_that_goes_are_gone(three) -> None:
@@ -113,7 +113,7 @@ def test_a_model_in_use_never_goes_and_the_next_one_waits(three) -> None:
             waiting.wait(60)
             for _ in range(5):
                 capture(loaded, "The cat sat on the mat.")
-                assert pool.names() == ["gpt2"]
+                assert pool.names() == ["llama"]
             assert not second.done()
         assert second.result(60) == "gpt_neox"
     assert pool.names() == ["gpt_neox"]
@@ -123,7 +123,7 @@ def test_without_any_room_there_is_a_sentence(three) -> None:
     pool = ModelPool(most=1, patience=0.05)
     with (
         pool.borrow(three[0]),
-        pytest.raises(ServerBusyError, match="gpt2 are all in use"),
+        pytest.raises(ServerBusyError, match="llama are all in use"),
         pool.borrow(three[1]),
     ):
         pass
@@ -132,7 +132,7 @@ def test_without_any_room_there_is_a_sentence(three) -> None:
 
 
 def test_a_load_that_failed_is_tried_again(three) -> None:
-    answers = iter([ModelUnavailableError("gpt2", why="no luck.")])
+    answers = iter([ModelUnavailableError("llama", why="no luck.")])
 
     def fetch(_name: str, *, progress: object) -> None:
         for error in answers:
@@ -142,7 +142,7 @@ def test_a_load_that_failed_is_tried_again(three) -> None:
     with pytest.raises(ModelUnavailableError), pool.borrow(three[0]):
         pass
     with pool.borrow(three[0]) as loaded:
-        assert loaded.key == "gpt2"
+        assert loaded.key == "llama"
 
 
 # ------------------------------------------------------------------ with a Hub, in a process

