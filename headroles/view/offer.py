@@ -101,8 +101,7 @@ def labels(keys: Sequence[str]) -> dict[str, str]:
 
 def _label(choice: Choice) -> str:
     name = choice.entry.name.partition(" (")[0]  # what stands in brackets is told below the picker
-    bundled = ", bundled" if choice.entry.is_bundled else ""
-    return f"{name} · {mark(choice)}{bundled}"
+    return f"{name} · {mark(choice)}"
 
 
 def about(choice: Choice) -> str:
