@@ -53,6 +53,12 @@ def stamp(path: Path) -> Stamp | None:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
+def earlier_versions(path: Path) -> list[Path]:
+    """The earlier contents of a file that :mod:`headroles.store.versions` keeps, newest first."""
+    kept = (path.parent / "history").glob(f"{path.stem}.*Z{path.suffix}")
+    return sorted(kept, reverse=True)  # they are named after their moments
+
+
 def _check(status: os.stat_result, path: Path, *, most: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

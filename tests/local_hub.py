@@ -18,12 +18,13 @@ import json
 import os
 import re
 import struct
-import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.loopback import Loopback
 
 CHUNK = 16_384
 """Bytes that are sent at once."""
@@ -41,7 +42,7 @@ FAULTS = {
 ``hang`` (no answer) and ``cut`` (the connection ends in the middle of the body)."""
 
 
-class LocalHub:
+class LocalHub(Loopback):
     """The server; a context manager.
 
     Args:
@@ -57,28 +58,14 @@ class LocalHub:
     """
 
     def __init__(self, repos: Mapping[str, Path]) -> None:
+        super().__init__(_Handler)
         self.repos = dict(repos)
         self.faults: dict[str, str] = {}
         self.bytes_per_second: float | None = None
         self.commits: dict[str, str] = {}
         self.requests: list[str] = []
         self.bytes_sent = 0
-        self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.hub = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> LocalHub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.url = self.address
 
     def environment(self, *, home: Path) -> dict[str, str]:
         """The environment of a client that knows this Hub only, and keeps its cache in ``home``."""
@@ -115,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def hub(self) -> LocalHub:
-        return self.server.hub
+        return self.server.played_by
 
     def log_message(self, *_args: object) -> None:
         """Nothing: the tests read :attr:`LocalHub.requests`."""

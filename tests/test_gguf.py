@@ -441,7 +441,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     tiny, tmp_path, monkeypatch
 ) -> None:
     usage = type("usage", (), {"free": 1000})
-    monkeypatch.setattr("headroles.models.gguf_conversion.disk_usage", lambda _: usage)
+    monkeypatch.setattr("headroles.models.gguf_files.shutil.disk_usage", lambda _: usage)
     with pytest.raises(DiskError, match="disk is full"):
         converted(tiny, tmp_path / "made")
     assert list((tmp_path / "made").iterdir()) == []

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadMeans, check, edits
 from headroles.capture import run_edited
 from headroles.models import LoadedModel
 from headroles.texts import SENTENCES, encode
+from headroles.texts.probe_texts import pack
 from headroles.types import Encoding
 
 _ROW_BUDGET = 24_000_000
@@ -109,7 +110,7 @@ def _one_pass(
     losses: bool,
 ) -> Iterator[Outcome]:
     lengths = [len(ids) for ids in token_ids]
-    ids = padded(token_ids)
+    ids = pack(token_ids).token_ids
     patterns, outputs = edits(conditions, lengths, num_layers=loaded.num_layers, means=means)
     same = len(set(lengths)) == 1
     logits = run_edited(
@@ -157,15 +158,10 @@ def head_means(loaded: LoadedModel, texts: Sequence[str]) -> HeadMeans:
     for start in range(0, len(rows), _TEXTS_AT_ONCE):
         part = rows[start : start + _TEXTS_AT_ONCE]
         run = run_edited(
-            loaded, padded(part), keep_outputs=range(loaded.num_layers), with_logits=False
+            loaded, pack(part).token_ids, keep_outputs=range(loaded.num_layers), with_logits=False
         )
         for row, ids in enumerate(part):
             z = torch.stack([kept[row, 1 : len(ids)] for kept in run.outputs.values()])
             total = total + z.double().sum(1)  # [layer head dim]
             count += z.shape[1]
     return HeadMeans((total / count).float(), len(texts), count)
-
-
-def padded(token_ids: Sequence[Sequence[int]]) -> Int[Tensor, "row pos"]:
-    """[row pos] ids of rows of any length; what follows a shorter one is read by nobody."""
-    return nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in token_ids], batch_first=True)

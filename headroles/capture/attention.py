@@ -23,6 +23,7 @@ from torch import Tensor
 
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.models import LoadedModel
+from headroles.models.blocks import SeenEnough
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
@@ -89,10 +90,6 @@ class _HandOver(pyvene.CollectIntervention):
         return base.new_empty(1, 0)
 
 
-class _SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
-    """Raised at the last pattern: nothing after it is wanted."""
-
-
 def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer) -> None:
     """Run a batch once and call ``on_layer(layer, patterns)`` for every layer in turn.
 
@@ -110,9 +107,9 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
     def take(layer: int, pattern: Tensor) -> None:
         on_layer(layer, pattern.reshape(batch, -1, length, length).float())
         if layer == loaded.num_layers - 1:
-            raise _SeenEnough
+            raise SeenEnough
 
-    with loaded.lock, torch.inference_mode(), contextlib.suppress(_SeenEnough):
+    with loaded.lock, torch.inference_mode(), contextlib.suppress(SeenEnough):
         _hand_over(loaded, inputs(loaded, token_ids), take)
 
 

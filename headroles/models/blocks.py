@@ -59,8 +59,8 @@ def rows_from(loaded: LoadedModel, layer: int, rows: int) -> Iterator[None]:
         hook.remove()
 
 
-class _SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
-    """Raised before a block that nobody asks for."""
+class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
+    """Raised where nothing after it in a pass is wanted."""
 
 
 @contextlib.contextmanager
@@ -68,14 +68,14 @@ def until(loaded: LoadedModel, layer: int) -> Iterator[None]:
     """While it is open, a pass ends after this layer's block, without a result."""
 
     def stop(*_: object) -> None:
-        raise _SeenEnough
+        raise SeenEnough
 
     if layer == loaded.num_layers - 1:
         yield
         return
     hook = _block(loaded, layer + 1).register_forward_pre_hook(stop)
     try:
-        with contextlib.suppress(_SeenEnough):
+        with contextlib.suppress(SeenEnough):
             yield
     finally:
         hook.remove()

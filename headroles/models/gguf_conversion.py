@@ -21,7 +21,6 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 import gguf
@@ -34,9 +33,8 @@ from transformers import modeling_gguf_pytorch_utils as reading
 from transformers.integrations.gguf import read_gguf_metadata
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from headroles import paths
-from headroles.errors import DiskError, DiskFullError, HeadrolesError, SourceError
-from headroles.models.gguf_files import NOTE
+from headroles.errors import DiskError, HeadrolesError, SourceError
+from headroles.models.gguf_files import NOTE, check_room
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -114,9 +112,7 @@ def convert(
             model = AutoModelForCausalLM.from_config(config)
         config.architectures = [type(model).__name__]
     with _explained(file, lambda error: DiskError(folder, error)):
-        needs = 4 * sum(int(tensor.n_elements) for tensor in tensors)
-        if needs > (free := disk_usage(folder).free):
-            raise DiskFullError(paths.CACHE, needs=needs, free=free)
+        check_room(folder, 4 * sum(int(tensor.n_elements) for tensor in tensors))
         config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         _write(folder / "model.safetensors", model, _converted(file, model, tensors, report))

@@ -16,12 +16,13 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from headroles import paths
-from headroles.errors import SourceError
+from headroles.errors import DiskFullError, SourceError
 from headroles.models.catalogue import CATALOGUE, PackageFile
 
 FORM = 1
@@ -161,3 +162,18 @@ def note_of(folder: Path) -> dict[str, str]:
         note = json.loads((folder / NOTE).read_bytes())
         return note if isinstance(note, dict) else {}
     return {}
+
+
+def check_room(place: Path, needs: int) -> None:
+    """Refuse to begin what the disk cannot take.
+
+    Args:
+        place: a folder of the cache.
+        needs: bytes.
+
+    Raises:
+        DiskFullError: with both numbers.
+    """
+    free = shutil.disk_usage(place).free
+    if needs > free:
+        raise DiskFullError(paths.CACHE, needs=needs, free=free)

@@ -100,8 +100,7 @@ def parse(file: Path, *, folder: Path | None = None) -> ModelList:
 
 
 def _newest_version(file: Path) -> ModelList:
-    versions = (file.parent / "history").glob(f"{file.stem}.*Z{file.suffix}")
-    for version in sorted(versions, reverse=True):
+    for version in disk.earlier_versions(file):
         try:
             return parse(version, folder=file.parent)
         except (ModelListError, OSError):

