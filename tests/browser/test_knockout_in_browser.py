@@ -44,14 +44,15 @@ def test_the_sentence_and_its_control_come_by_themselves(lab) -> None:
 def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
     with lab() as visit:
         visit.page.get_by_text("Previous-token test", exact=True).click()
-        stop = visit.page.locator(".st-key-app-stop_offsets").get_by_role("button")
-        stop.wait_for(timeout=30_000)
-        stop.click()
-        visit.page.get_by_text(re.compile(r"Stopped after \d+ of 48 steps")).wait_for(
+        # The shipped number of samples takes a second or two, too short to stop for certain.
+        visit.page.get_by_text("Mean of 48 samples").wait_for(timeout=90_000)
+        visit.page.get_by_role("slider", name="Samples").press("End")
+        visit.page.locator(".st-key-app-stop_offsets").get_by_role("button").click(timeout=30_000)
+        visit.page.get_by_text(re.compile(r"Stopped after \d+ of 200 steps")).wait_for(
             timeout=30_000
         )
         visit.page.locator(".st-key-app-go_on_offsets").get_by_role("button").click()
-        visit.page.get_by_text("Mean of 48 samples").wait_for(timeout=90_000)
+        visit.page.get_by_text("Mean of 200 samples").wait_for(timeout=120_000)
         said = visit.page.get_by_text("L0H6 carries most from one token back")
         assert said.first.is_visible()
 
