@@ -37,7 +37,7 @@ from headroles.errors import UnknownRoleError
 from headroles.roles import cells
 from headroles.roles.role import Role
 
-DEFINITIONS_VERSION = 1
+DEFINITIONS_VERSION = 2
 """Raised whenever a definition below changes the meaning of a stored number."""
 
 MIN_SEQUENCES = 50
