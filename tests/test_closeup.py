@@ -594,8 +594,8 @@ def test_words_do_not_change_what_they_are_made_from() -> None:
 
 def test_the_start_token_is_not_mixed_up_with_its_copy_in_the_text() -> None:
     ids = [0, 11, 12, 0, 13, 14, 15]  # someone typed <|endoftext|>
-    pattern = 0.45 * sink(7)
+    pattern = 0.39 * sink(7)
     pattern[0, 0] = 1
     for q, k in enumerate([1, 1, 2, 3, 2, 3], start=1):
-        pattern[q, k] += 0.55
-    assert says(say(pattern, ids), "first token", "45%", "27%")
+        pattern[q, k] += 0.61
+    assert says(say(pattern, ids), "first token", "39%", "27%")

@@ -59,7 +59,18 @@ def test_a_high_bar_everywhere_leaves_every_head_to_other(bundled):
         for head in range(bundled.num_heads)
     }
     others = {Head(top.layer, top.head) for top in moved.categories["other"].top_heads}
-    assert others == {head for head, score in best.items() if score < 0.999}
+    listed = {head for role in SCORED_ROLES for head in moved.categories[role.key].heads}
+    assert others == {head for head, score in best.items() if score < 0.999} - listed
+    assert listed, "the best head of a layer may enter below the threshold"
+
+
+@pytest.mark.parametrize("threshold", [0.45, 0.6, 0.9])
+def test_a_listed_head_never_fits_nothing(bundled, threshold):
+    """Moved by hand, a threshold leaves heads on the list that entered as the best of a layer."""
+    for key in ("previous_token", "induction", "positional"):
+        moved = selection.reselect(bundled, {key: threshold}, cap=8)
+        listed = {head for role in SCORED_ROLES for head in moved.listed(role.key)}
+        assert not listed & set(moved.listed("other"))
 
 
 def test_it_equals_a_fresh_categorisation_with_the_same_threshold(bundled):
