@@ -14,6 +14,7 @@ from headroles.errors import ShapeError, UnknownHeadError, UnknownPositionError,
 from headroles.roles import ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.scoring import offset_profile, offsets, without_rest
 from headroles.types import Evidence, Head
+from headroles.ui.head_closeup.passport import kinds as kinds_of
 from headroles.verdicts import (
     describe,
     kappa,
@@ -320,6 +321,34 @@ def test_three_roles_are_listed_and_none_is_said() -> None:
     assert (none.main_role, none.also) == (None, ())
     assert says(none.headline, "none of the five")
     assert len(none.records) == 5  # and still no number is hidden
+
+
+def test_a_head_that_is_listed_below_the_threshold_is_not_said_to_fit_nothing() -> None:
+    plain = scored(previous_token=0.4)
+    lower = {"layer": 1, "head": 0, "score": 0.4, "standard_error": 0.0}
+    plain["categories"]["previous_token"]["top_heads"] = [
+        {**lower, "entered_by": "layer diversity"}
+    ]
+    found = passport(entry(**plain), Head(1, 0))
+    assert found.roles == ()
+    assert says(found.headline, "listed", "previous token", "below the threshold")
+
+
+def test_the_passport_holds_the_score_on_each_kind_of_text() -> None:
+    """A score of .9 and means of .9 + .03 and .9 - .04: root((.0009 + .0016) / 2) = .0354."""
+    plain = scored(induction=0.9)
+    kinds = {"two copies": 0.93, "a sentence": 0.86}
+    plain["by_kind"] = {
+        "induction": {kind: [[0.1] * 3, [mean, 0.1, 0.1]] for kind, mean in kinds.items()}
+    }
+    found = passport(entry(**plain), Head(1, 0))
+    by_role = {record.role: record for record in found.records}
+    assert by_role["induction"].on_kinds == kinds
+    assert by_role["induction"].kind_error == pytest.approx(0.00125**0.5)
+    assert by_role["previous_token"].kind_error is None
+    (line,) = kinds_of(found)
+    # L1H0's stored error is .75 in tests/entries.py
+    assert says(line, "Induction", "0.75 by sampling", "0.04 between kinds", "two copies 0.93")
 
 
 def test_thresholds_may_be_given() -> None:

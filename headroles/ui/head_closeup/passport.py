@@ -73,7 +73,8 @@ def _roles(subject: Subject) -> None:
         f"{_controls(passport)}. An evenly spread head would score “Chance”."
     )
 
-    elements.html("".join(f'<p class="hr-small">{line}</p>' for line in kinds(passport)))
+    for line in kinds(passport):
+        elements.html(f'<p class="hr-small">{line}</p>')
     _ablation_evidence(passport)
 
 
