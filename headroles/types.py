@@ -198,6 +198,8 @@ class RoleScores:
     """Texts behind each mean."""
     null: Float[Tensor, "layer head"] | None = None
     """[layer head] mean activation on random target cells; None where they were not tried."""
+    null_limit: float | None = None
+    """0..1, what one percent of all heads on single texts put on such cells, or more."""
     control: Float[Tensor, "layer head"] | None = None
     """[layer head] the same mean on the control texts, or None when the role has no control."""
     control_name: str = ""
@@ -208,6 +210,8 @@ class RoleScores:
     """What was measured on, in a few words; empty where the role's own words say it."""
     factors: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
     """{what: [layer head]} the factors of the score."""
+    by_kind: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
+    """{kind of text: [layer head]} the mean on each kind, for a role that is tried on several."""
     offsets: OffsetMeans | None = None
     """The whole profile, for a role whose heads each have a distance of their own."""
 

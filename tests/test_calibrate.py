@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
+from headroles.roles import CLASSIC
 from headroles.scoring.calibration import (
-    CEILING_LIFT,
-    FLOOR_LIFT,
     calibrate,
     fits_nothing,
+    null_limit,
     otsu,
     select_heads,
 )
-from headroles.types import RoleScores
+from headroles.types import Head, RoleScores
+from tests.facts import says
 
 
-def scores(mean, *, role="induction", chance=0.04, null=0.05):
+def scores(mean, *, role="induction", chance=0.04, null=0.1):
     mean = torch.tensor(mean)
     return RoleScores(
         role=role,
@@ -24,8 +25,7 @@ def scores(mean, *, role="induction", chance=0.04, null=0.05):
         standard_error=torch.full_like(mean, 0.01),
         chance=chance,
         n=50,
-        null=None if null is None else torch.full_like(mean, null),
-        control=None,
+        null_limit=null,
     )
 
 
@@ -52,33 +52,42 @@ def test_otsu_is_the_best_of_all_cuts():
     assert between(otsu(values)) == pytest.approx(best)
 
 
-def test_a_clear_gap_sets_the_threshold_and_the_reason_says_so():
-    found = calibrate(scores([[0.02, 0.04, 0.9], [0.03, 0.05, 0.8]]))
-    assert found.value == pytest.approx(0.425)  # midway between .05 and .8
-    assert "gap" in found.reason
+@pytest.mark.parametrize("table", [[[0.02, 0.04, 0.9]], [[0.04, 0.041]], [[0.7, 0.99]]])
+def test_the_convention_is_one_constant_whatever_the_heads_score(table):
+    found = calibrate(scores(table))
+    assert found.value == CLASSIC == 0.4
+    assert says(found.reason, "0.40 by convention", "0.10", "random cells")
 
 
-def test_noise_alone_cannot_push_the_threshold_under_the_floor():
-    found = calibrate(scores([[0.040, 0.041], [0.045, 0.046]]))
-    assert found.value == pytest.approx(0.04 + FLOOR_LIFT * 0.96)
-    assert "floor" in found.reason
-
-
-def test_a_crowd_of_perfect_heads_cannot_push_it_over_the_ceiling():
-    found = calibrate(scores([[0.70, 0.72], [0.98, 0.99]]))
-    assert found.value == pytest.approx(0.04 + CEILING_LIFT * 0.96, abs=1e-4)
-    assert "ceiling" in found.reason
-
-
-def test_heads_that_score_well_on_random_cells_raise_the_threshold():
+def test_random_cells_of_single_texts_raise_the_threshold_over_the_convention():
     found = calibrate(scores([[0.1, 0.2], [0.3, 0.42]], null=0.41))
-    assert found.value == pytest.approx(0.41, abs=1e-4)
-    assert "random cells" in found.reason
+    assert found.value == pytest.approx(0.41)
+    assert says(found.reason, "this model's data", "0.41", "0.40")
 
 
-def test_diffuse_is_bounded_by_entropy_not_by_chance():
+def test_the_null_is_the_99th_percentile_of_heads_and_single_texts():
+    """200 numbers, 197 of them .1, then .2, .5, .9: place .99 * 199 = 197.01 of the sorted ones,
+    counted from 0, so .2 + .01 * (.5 - .2) lies there; NaNs do not count."""
+    values = torch.full((51, 2, 2), 0.1)
+    values[:3, 0, 0] = torch.tensor([0.9, 0.2, 0.5])
+    values[50] = torch.nan
+    order = values[~values.isnan()].sort().values
+    assert order[196:].tolist() == pytest.approx([0.1, 0.2, 0.5, 0.9])
+    assert null_limit(values) == pytest.approx(0.203)
+    assert null_limit(torch.full((2, 1, 1), torch.nan)) == 0
+
+
+def test_a_mean_over_texts_would_hide_what_a_single_one_shows():
+    """A head that hits random cells with all its attention on one text of ten."""
+    values = torch.zeros(10, 1, 1)
+    values[0] = 1
+    assert values.mean() < CLASSIC < null_limit(values)
+
+
+def test_diffuse_has_a_convention_of_its_own_and_no_null():
     even = scores([[0.99, 0.98], [0.97, 0.96]], role="diffuse", chance=1.0, null=None)
-    assert calibrate(even).value == pytest.approx(0.9)
+    assert calibrate(even).value == 0.7
+    assert calibrate(even).reason == "0.70 by convention."
 
 
 def test_heads_over_the_threshold_come_best_first_and_are_capped():
@@ -91,9 +100,40 @@ def test_another_layer_may_enter_lower_but_pushes_no_higher_score_out():
     table = scores([[0.9, 0.8, 0.7], [0.40, 0.1, 0.39]])
     listed = select_heads(table, 0.6, cap=8)
     assert [one.head.label for one in listed] == ["L0H0", "L0H1", "L0H2", "L1H0"]
-    assert listed[-1].entered_by == "layer diversity"
+    assert [one.entered_by for one in listed] == ["threshold"] * 3 + ["layer diversity"]
     full = select_heads(table, 0.6, cap=3)
     assert [one.head.label for one in full] == ["L0H0", "L0H1", "L0H2"]
+
+
+def test_a_crowd_in_one_layer_leaves_room_for_the_best_of_another():
+    """Ten heads of .8 in layer 3, and L5H2 at .5: all of them over the threshold, cap 8."""
+    table = torch.zeros(6, 10)
+    table[3], table[5, 2] = 0.8, 0.5
+    listed = select_heads(scores(table.tolist()), 0.4, cap=8)
+    assert [one.head.label for one in listed] == [*(f"L3H{place}" for place in range(7)), "L5H2"]
+    assert [one.entered_by for one in listed] == ["threshold"] * 7 + ["layer diversity"]
+
+
+def test_half_of_the_places_go_by_score_alone():
+    """Of ten heads over the threshold four may be listed: the two best, whatever their layer, and
+    the best heads of two more layers; the list is in the order of the scores."""
+    table = [[0.95, 0.94, 0.93], [0.92, 0.91, 0.5], [0.6, 0.1, 0.1], [0.7, 0.65, 0.1]]
+    listed = select_heads(scores(table), 0.4, cap=4)
+    assert [one.head.label for one in listed] == ["L0H0", "L0H1", "L1H0", "L3H0"]
+    assert [one.entered_by for one in listed] == ["threshold"] * 3 + ["layer diversity"]
+    (only,) = select_heads(scores(table), 0.4, cap=1)
+    assert only.head.label == "L0H0"
+
+
+def test_a_free_place_is_no_layers_if_a_higher_score_is_over_the_threshold():
+    """Five over the threshold, cap 6: all five, then the best of a layer that has none."""
+    table = [[0.9, 0.8, 0.7], [0.6, 0.5, 0.1], [0.3, 0.29, 0.1]]
+    listed = select_heads(scores(table), 0.4, cap=6)
+    assert [one.head.label for one in listed] == ["L0H0", "L0H1", "L0H2", "L1H0", "L1H1", "L2H0"]
+    assert listed[-1].entered_by == "layer diversity"
+    assert [one.head.label for one in select_heads(scores(table), 0.4, cap=5)] == [
+        one.head.label for one in listed[:5]
+    ]
 
 
 def test_diversity_never_lists_a_head_under_the_floor():
@@ -108,3 +148,10 @@ def test_other_is_below_on_all_roles():
     }
     assert fits_nothing(tables, {"induction": 0.5, "positional": 0.5}).tolist() == [[False, True]]
     assert fits_nothing(tables, {"induction": 0.5, "positional": 0.15}).tolist() == [[False, False]]
+
+
+def test_other_is_listed_by_none():
+    tables = {"induction": scores([[0.9, 0.1]])}
+    limits = {"induction": 0.5}
+    assert fits_nothing(tables, limits).tolist() == [[False, True]]
+    assert fits_nothing(tables, limits, listed=[Head(0, 1)]).tolist() == [[False, False]]

@@ -136,7 +136,7 @@ def test_every_head_has_a_row_in_every_role() -> None:
     assert induction["chance"] == pytest.approx((1 / 5 + 1 / 6 + 1 / 7) / 3)  # rows 4, 5 and 6
     assert (induction["rows"], induction["state"], induction["threshold"]) == (3, "active", 0.4)
     assert (induction["listed"], induction["score"]) == (True, 1.0)  # of tests/entries.py
-    assert induction["standard_error"] == 1.0
+    assert (induction["standard_error"], induction["kind_error"]) == (1.0, None)  # one kind
     assert by_place["diffuse", "L0H1"]["activation_score"] == pytest.approx(1, abs=1e-6)
     resting = by_place["positional", "L0H0"]
     assert (resting["activation_score"], resting["listed"], resting["score"]) == (1, False, 0.125)
@@ -146,7 +146,8 @@ def test_without_an_analysis_there_are_numbers_of_the_prompt_only() -> None:
     run = planted()
     scores = score_prompt(run.attention, run.token_ids)
     row = prompt_rows(scores, thresholds=DEFAULT_THRESHOLDS)[0]
-    assert (row["score"], row["standard_error"], row["listed"]) == (None, None, False)
+    unknown = ("score", "standard_error", "kind_error", "listed")
+    assert [row[name] for name in unknown] == [None, None, None, False]
 
 
 def test_a_summary_becomes_one_row_a_listed_head(tmp_path: Path) -> None:

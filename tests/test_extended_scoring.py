@@ -217,16 +217,18 @@ def test_nothing_is_listed_where_nothing_is_written() -> None:
     scores = measured("copy_suppression", noise, noise.abs() / 10)
     threshold = calibrate(scores)
     assert threshold.value == LEAST_LOGITS
-    assert threshold.reason.startswith("Set by the floor")
+    assert threshold.reason.startswith("Set by the least that counts, 0.10 logits")
     assert listed(scores, threshold.value) == []
 
 
-def test_the_gap_sets_a_threshold_between_its_bounds() -> None:
-    gap = calibrate(measured("delimiter", torch.tensor([[0.1, 0.1, 0.7]]), chance=0.1))
+def test_the_gap_sets_a_threshold_where_there_is_no_convention() -> None:
+    gap = calibrate(measured("name_mover", torch.tensor([[0.1, 0.1, 0.7]])))
     assert gap.value == pytest.approx(0.4)
     assert "Otsu" in gap.reason
-    high = calibrate(measured("delimiter", torch.tensor([[0.8, 0.81, 0.99]]), chance=0.1))
-    assert high.value == pytest.approx(0.1 + 0.6 * 0.9)
+    rate = calibrate(measured("successor", torch.tensor([[0.0, 0.0, 0.1]]), chance=0.1))
+    assert rate.value == pytest.approx(0.1 + 0.9 / 4)
+    share = calibrate(measured("delimiter", torch.tensor([[0.1, 0.1, 0.9]]), chance=0.1))
+    assert share.value == 0.4
 
 
 # ------------------------------------------------------------------ place or content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,30 @@ def test_every_repeat_starts_with_the_start_token_and_repeats(repeats):
     assert (repeats.token_ids[:, 0] == 0).all()
     for row, length in zip(repeats.token_ids, repeats.lengths, strict=True):
         rows = ROLES["induction"].cells(Prompts.of_ids(row[:length]))[0].any(-1).sum()
-        assert rows >= probe_texts.SEGMENT[0] - 1
+        # a segment of n has n rows in each later copy, the last of the first copy's included
+        assert rows >= min((k.copies - 1) * k.segment[0] for k in probe_texts.KINDS) - 1
+
+
+def test_each_kind_of_repeat_is_what_it_says():
+    """Of a million ids this seed draws none twice by chance, so every equal pair is a copy."""
+    rng = np.random.default_rng(0)
+    repeats = probe_texts.repeated_sequences(range(10**6), 24, start_id=-1, rng=rng)
+    for place, (row, length) in enumerate(zip(repeats.token_ids, repeats.lengths, strict=True)):
+        kind, ids = probe_texts.KINDS[place % 4], row[1:length].tolist()
+        copies = {token: [at for at, one in enumerate(ids) if one == token] for token in ids}
+        segment = [token for token, places in copies.items() if len(places) > 1]
+        assert kind.segment[0] <= len(segment) <= kind.segment[1]
+        assert all(len(copies[token]) == kind.copies for token in segment)
+        for first, then in itertools.pairwise(copies[segment[0]]):
+            assert kind.gap[0] <= then - first - len(segment) <= kind.gap[1]
+
+
+def test_a_sentence_said_twice_is_the_same_ids_twice():
+    twice = probe_texts.said_twice(probe_texts.pack([[0, 5, 6, 7], [0, *range(1, 40)]]))
+    assert twice.token_ids[0, :7].tolist() == [0, 5, 6, 7, 5, 6, 7]
+    assert twice.lengths.tolist() == [7, 1 + 2 * probe_texts.MOST_TWICE]
+    many = probe_texts.pack([[0, 1, 2]] * 40)
+    assert len(probe_texts.said_twice(many)) == probe_texts.SENTENCES_TWICE
 
 
 def test_the_same_seed_gives_the_same_sequences_and_another_does_not():

@@ -59,7 +59,18 @@ def test_a_high_bar_everywhere_leaves_every_head_to_other(bundled):
         for head in range(bundled.num_heads)
     }
     others = {Head(top.layer, top.head) for top in moved.categories["other"].top_heads}
-    assert others == {head for head, score in best.items() if score < 0.999}
+    listed = {head for role in SCORED_ROLES for head in moved.categories[role.key].heads}
+    assert others == {head for head, score in best.items() if score < 0.999} - listed
+    assert listed, "the best head of a layer may enter below the threshold"
+
+
+@pytest.mark.parametrize("threshold", [0.45, 0.6, 0.9])
+def test_a_listed_head_never_fits_nothing(bundled, threshold):
+    """Moved by hand, a threshold leaves heads on the list that entered as the best of a layer."""
+    for key in ("previous_token", "induction", "positional"):
+        moved = selection.reselect(bundled, {key: threshold}, cap=8)
+        listed = {head for role in SCORED_ROLES for head in moved.listed(role.key)}
+        assert not listed & set(moved.listed("other"))
 
 
 def test_it_equals_a_fresh_categorisation_with_the_same_threshold(bundled):
@@ -70,6 +81,31 @@ def test_it_equals_a_fresh_categorisation_with_the_same_threshold(bundled):
         assert moved.categories[key] == fresh["categories"][key]
     assert moved.extended == bundled.extended
     assert {key: moved.all_scores[key] for key in fresh["all_scores"]} == fresh["all_scores"]
+
+
+def test_an_entry_without_a_null_of_single_texts_gets_the_convention(bundled):
+    """Entries made before it was stored have none, and no means by kind."""
+    old = bundled.model_dump()
+    del old["by_kind"]
+    for category in old["categories"].values():
+        del category["null_limit"]
+    moved = selection.reselect(categories.ModelEntry.model_validate(old), {}, cap=8)
+    assert moved.by_kind == {}
+    assert moved.categories["induction"].threshold == 0.4
+    assert moved.categories["induction"].threshold_reason == "0.40 by convention."
+
+
+def test_a_null_that_is_stored_decides_again(bundled):
+    induction = bundled.categories["induction"].model_copy(update={"null_limit": 0.93})
+    entry = bundled.model_copy(
+        update={"categories": {**bundled.categories, "induction": induction}}
+    )
+    moved = selection.reselect(entry, {}, cap=8).categories["induction"]
+    assert moved.threshold == moved.null_limit == 0.93
+    scores = [score for row in bundled.all_scores["induction"] for score in row]
+    assert len([one for one in moved.top_heads if one.entered_by == "threshold"]) == sum(
+        score >= 0.93 for score in scores
+    )
 
 
 def test_a_role_without_a_category_is_left_out(bundled):

@@ -25,7 +25,13 @@ from transformers import PreTrainedTokenizerBase
 from headroles.analysis.bridge import each_layer
 from headroles.reference import MAX_CELLS
 from headroles.roles import SCORED_ROLES, Prompts, Role
-from headroles.scoring import CellWeights, batch_activations, cell_weights, mean_entropy
+from headroles.scoring import (
+    CellWeights,
+    batch_activations,
+    cell_weights,
+    mean_entropy,
+    null_limit,
+)
 from headroles.texts import probe_texts, start_token
 from headroles.types import RoleScores, Sequences
 
@@ -41,6 +47,9 @@ class ProbeTexts:
     control: Sequences
     """Random tokens, row by row as long as the sentences."""
     repeats: Sequences
+    """Random tokens of every kind of :data:`headroles.texts.probe_texts.KINDS` in turn."""
+    twice: Sequences
+    """Sentences said twice: another kind of repeat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +72,13 @@ def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> Prob
         repeats=probe_texts.repeated_sequences(
             ids, n, start_id=start_token(tokenizer).token_id, rng=rng
         ),
+        twice=probe_texts.said_twice(sentences),
     )
 
 
 def count_basic(probe: ProbeTexts) -> int:
     """How many texts the basic roles run."""
-    return len(probe.sentences) + len(probe.control) + len(probe.repeats)
+    return sum(map(len, (probe.sentences, probe.control, probe.repeats, probe.twice)))
 
 
 def measure_roles(
@@ -83,7 +93,8 @@ def measure_roles(
         progress: told after every batch.
 
     Returns:
-        ``{role key: RoleScores}`` with mean, standard error, chance, null and control.
+        ``{role key: RoleScores}`` with mean, standard error, chance, null, control, and the mean on
+        each kind of repeat.
     """
     generator = torch.Generator().manual_seed(seed)
     on = {role.key: role.measured_on for role in SCORED_ROLES}
@@ -107,9 +118,15 @@ def measure_roles(
     natural = run("sentences", probe.sentences, by_text["sentences"])
     control = run("random tokens", probe.control, by_text["sentences"])
     repeats = run("repeats", probe.repeats, by_text["repeats"])
-    by_kind = {"sentences": natural, "repeats": repeats}
+    twice = run("sentences said twice", probe.twice, by_text["repeats"])
+    on_text = {"sentences": natural, "repeats": repeats}
     return {
-        role.key: _role_scores(role, by_kind[role.measured_on], control if role.control else None)
+        role.key: _role_scores(
+            role,
+            on_text[role.measured_on],
+            control if role.control else None,
+            twice if role.measured_on == "repeats" else None,
+        )
         for role in SCORED_ROLES
     }
 
@@ -177,23 +194,43 @@ def random_cells(
     return (rank < targets.sum(-1, keepdim=True)) & open_cells
 
 
-def _role_scores(role: Role, scored: _PerSequence, control: _PerSequence | None) -> RoleScores:
+def _role_scores(
+    role: Role, scored: _PerSequence, control: _PerSequence | None, twice: _PerSequence | None
+) -> RoleScores:
     """Means over the sequences to which the role applies, with the standard error."""
     chance = scored.chance[role.key]
     counted = ~chance.isnan()  # a sequence without an applying row says nothing
     scores = scored.scores[role.key][counted]  # [n layer head]
-    n = scores.shape[0]
+    null = scored.null[role.key][counted] if role.has_cells else None
     return RoleScores(
         role=role.key,
         mean=scores.mean(0),
         standard_error=_error(scores),
         chance=float(chance[counted].mean()),
-        n=n,
-        null=scored.null[role.key][counted].mean(0) if role.has_cells else None,
+        n=scores.shape[0],
+        null=None if null is None else null.mean(0),
+        null_limit=None if null is None else null_limit(null),
         control=control.scores[role.key].mean(0) if control else None,
         control_name=role.control,
         control_error=_error(control.scores[role.key]) if control else None,
+        by_kind=_by_kind(role, scored, twice) if twice else {},
     )
+
+
+def _by_kind(
+    role: Role, repeats: _PerSequence, twice: _PerSequence
+) -> dict[str, Float[Tensor, "layer head"]]:
+    """{kind of repeat: mean}, of the kinds that have a text to which the role applies."""
+    names = [kind.name for kind in probe_texts.KINDS]
+    groups = {name: (repeats, place) for place, name in enumerate(names)}
+    groups[probe_texts.SAID_TWICE] = (twice, 0)
+    found = {}
+    for name, (scored, place) in groups.items():
+        step = len(names) if scored is repeats else 1
+        rows = ~scored.chance[role.key][place::step].isnan()
+        if rows.any():
+            found[name] = scored.scores[role.key][place::step][rows].mean(0)
+    return found
 
 
 def _error(scores: Float[Tensor, "n layer head"]) -> Float[Tensor, "layer head"]:

@@ -137,13 +137,14 @@ def _row(
             "resting_share": verdict.resting_share,
         }
     if stored is None:
-        unknown = {"score": None, "standard_error": None, "listed": False}
+        unknown = {"score": None, "standard_error": None, "kind_error": None, "listed": False}
         return row | {"threshold": verdict.threshold} | unknown
     limit = threshold if threshold is not None else stored.limit
     sign = role.sign or 1
     return row | {
         "score": stored.score(head),
         "standard_error": stored.error(head),
+        "kind_error": stored.kind_error(head),
         "unit": role.unit,
         "control": stored.control_score(head),
         "control_error": stored.control_error(head),

@@ -19,7 +19,7 @@ from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.roles import BASIC_ROLES, LOGITS, ROLES, SCORED_ROLES, Role
 from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
 from headroles.store import Category, CausalRole, Control, ModelEntry, OffsetProfiles, TopHead
-from headroles.types import OffsetMeans, RoleScores
+from headroles.types import Head, OffsetMeans, RoleScores
 
 BY_HAND = "Chosen by hand."
 """The reason of a threshold that an instructor set."""
@@ -98,6 +98,11 @@ def categorize(
             for key, role in measured.items()
             if role.factors
         },
+        "by_kind": {
+            key: {kind: _matrix(values, key) for kind, values in role.by_kind.items()}
+            for key, role in measured.items()
+            if role.by_kind
+        },
         "profiles": {
             key: _profiles(role.offsets)
             for key, role in measured.items()
@@ -174,6 +179,7 @@ def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
         chance=category.chance or 0.0,
         n=category.n,
         null=None if null is None else torch.tensor(null),
+        null_limit=category.null_limit,
         control=None if control is None else torch.tensor(control.scores),
         control_name="" if control is None else control.name,
         control_error=None
@@ -194,7 +200,9 @@ def _categories(
     """Every measured role's category, and ``other``."""
     categories = {key: _category(role, thresholds[key], cap) for key, role in scores.items()}
     basic = {key: role for key, role in scores.items() if key in BASIC_ROLES}
-    return {**categories, "other": _other(basic, {key: thresholds[key].value for key in basic})}
+    limits = {key: thresholds[key].value for key in basic}
+    listed = {head for key in basic for head in categories[key].heads}
+    return {**categories, "other": _other(basic, limits, listed)}
 
 
 def _described(role: Role) -> dict[str, object]:
@@ -215,6 +223,7 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
         **_described(ROLES[key]),
         threshold=threshold.value,
         threshold_reason=threshold.reason,
+        null_limit=None if scores.null_limit is None else _rounded(scores.null_limit, key),
         chance=None if scores.chance is None else _rounded(scores.chance, key),
         n=scores.n,
         measured_on=scores.texts or ROLES[key].measured_on,
@@ -232,11 +241,13 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
     )
 
 
-def _other(scores: Mapping[str, RoleScores], thresholds: dict[str, float]) -> Category:
+def _other(
+    scores: Mapping[str, RoleScores], thresholds: dict[str, float], listed: set[Head]
+) -> Category:
     """Every head that fits nothing; its score is the largest it has on any role with cells."""
     with_cells = [role for key, role in scores.items() if ROLES[key].has_cells]
     best = torch.stack([role.mean for role in with_cells]).max(0)  # [layer head] values and indices
-    heads = fits_nothing(dict(scores), thresholds).nonzero().tolist()
+    heads = fits_nothing(dict(scores), thresholds, listed=listed).nonzero().tolist()
     errors = [with_cells[int(best.indices[layer, head])].standard_error for layer, head in heads]
     return Category(
         **_described(ROLES["other"]),

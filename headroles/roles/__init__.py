@@ -39,7 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SCORED_ROLES",
             "get_role",
         ],
-        "role": ["LEAST_LOGITS", "LOGITS", "RATE", "SHARE", "Role"],
+        "role": ["CLASSIC", "LEAST_LOGITS", "LOGITS", "RATE", "SHARE", "Role"],
         "tokenized": ["prompts_of_ids", "read_prompts"],
     },
 )

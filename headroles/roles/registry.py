@@ -11,7 +11,7 @@ frozen, then the unembedding; Elhage et al. 2021):
 role              score                                                      source
 ================  =========================================================  ====================
 diffuse           entropy of A[q, :q+1] / log(q+1)                           Ghader & Monz 2017
-other             below the threshold on all five basic roles
+other             listed by none of the five basic roles, and below their thresholds
 delimiter         mean over q of A[q, delimiters]                            Clark et al. 2019
 fixed_offset      max over d = 2..16 of mean over q of A[q, q-d]             Voita et al. 2019
 successor         share of x where <OV(x), successor of x> is the largest    Gould et al. 2023
@@ -161,7 +161,6 @@ _ALL = (
         ),
         looks_at="the first token",
         formula="S(q) = {0}, for q ≥ 1",
-        default_threshold=0.5,
         cells=cells.first,
         selection="diverse",
         measured_on="sentences",
@@ -189,8 +188,7 @@ _ALL = (
         ),
         looks_at="all tokens about equally",
         formula="entropy of A[q, :q+1] / log(q+1), for q ≥ 1",
-        bounds=(0.7, 0.9),
-        default_threshold=0.75,
+        default_threshold=0.7,
         selection="diverse",
         measured_on="sentences",
         control="random tokens",

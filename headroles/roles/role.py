@@ -32,6 +32,9 @@ RATE: Unit = "share of tokens"
 LOGITS: Unit = "logits"
 _UNITS: dict[MeasuredBy, Unit] = {"attention": SHARE, "weights": RATE, "direct_effect": LOGITS}
 
+CLASSIC = 0.4
+"""The share of attention at which many a detector names a head, whatever the model: a convention,
+as in the exercises of ARENA."""
 LEAST_LOGITS = 0.1
 """A direct effect below this changes the odds of a token by less than a tenth."""
 
@@ -77,14 +80,13 @@ class Role:
     caution: str = ""
     """What the number does not say."""
 
-    bounds: tuple[float, float] | None = None
-    """The least and largest threshold; None: set by chance, or in logits by LEAST_LOGITS."""
     selection: Literal["diverse", "steady"] = "steady"
     """Which heads are listed besides, or instead of, those over the threshold: ``diverse`` also
     lists the best head of another layer, ``steady`` only heads whose score is clear of its
     error."""
-    default_threshold: float = 0.4
-    """Used where nobody has calibrated one, and always marked as provisional."""
+    default_threshold: float = CLASSIC
+    """The convention for a share of attention: the least threshold that an analysis sets, and
+    what is used, marked as provisional, where there is none."""
     min_rows: int = 2
     """Fewer applying rows than this are too few to judge a head by."""
     min_tokens: int = 6

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "calibrate",
             "fits_nothing",
             "mean_and_error",
+            "null_limit",
             "select_heads",
         ],
         "causal_verdict": ["Effect", "effect_of", "judge"],

@@ -1,25 +1,26 @@
-"""Each role's threshold from the data, and the heads that pass it.
+"""Each role's threshold, and the heads that pass it.
 
-The threshold of a role with cells is
+The threshold of a share of attention is
 
-    clamp(max(null, split), floor, ceiling)
+    max(convention, null)
 
-null     the 99th percentile over heads of their scores on random target cells;
-split    Otsu's threshold (Otsu 1979) of the heads' scores: the cut that separates a low from a high
-         group best, i.e. maximises the variance between them;
-floor    chance + 1/4 of the way to a perfect score: below it, a head barely prefers the cells;
-ceiling  chance + 0.6 of the way: a head that gives most of its attention always has the role.
+convention  the role's ``default_threshold``, no number of this model: .40, the cut of the detectors
+            in ARENA's exercises and others since, and .70 for ``diffuse`` (attention over e^(H) =
+            n^.7 "effective tokens", 8 of 20);
+null        of this model's data: the 99th percentile, over heads and single texts, of the attention
+            on random cells. One text is what a student types, so a head that is worth naming lies
+            over what one text gives to cells that mean nothing. ``diffuse`` has no cells.
 
-``diffuse`` has no cells and no null. Its entropy is e^(H) = n^score "effective tokens" among n, so
-its floor is .7 (8 of 20 tokens) and its ceiling .9 (15 of 20). A score in logits has no perfect
-head and so no ceiling; its floor is :data:`~headroles.roles.role.LEAST_LOGITS`, and the
-split is over the sizes on the role's side of zero.
+A score in logits, or a share of tokens, has no convention. Its threshold is the cut that separates
+a low from a high group of heads best (Otsu 1979, over the sizes on the role's side of zero), and at
+least a floor: :data:`~headroles.roles.role.LEAST_LOGITS`, or a quarter of the way from chance to 1.
 
-Every threshold is stored together with the sentence that says which of these bounds set it.
+Every threshold is stored together with the sentence that says what set it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,18 +28,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.roles import LEAST_LOGITS, LOGITS, Role, get_role
+from headroles.roles import LEAST_LOGITS, LOGITS, SHARE, Role, get_role
 from headroles.types import Head, RoleScores
 
 FLOOR_LIFT = 0.25
-"""Of the way from chance to perfect."""
-CEILING_LIFT = 0.6
-"""Of the way from chance to perfect."""
+"""Of the way from chance to perfect: below it, a head barely prefers the cells."""
 DIVERSITY = 0.6
 """The best head of another layer may enter at this share of the threshold, if above the floor."""
 STEADY = 3.0
 """A head of a ``steady`` role lies at least so many standard errors from zero or from chance."""
-_GAP = "the gap between low and high heads (Otsu)"
+NULL_QUANTILE = 0.99
+"""Of the attention on random cells, over heads and single texts."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,12 @@ def otsu(values: Float[Tensor, " n"]) -> float:
     return float((ordered[cut] + ordered[cut + 1]) / 2)
 
 
-def floor_and_ceiling(role: Role, chance: float | None) -> tuple[float, float]:
-    """The bounds that a role's threshold cannot leave."""
-    if role.bounds:
-        return role.bounds
+def floor_of(role: Role, chance: float | None) -> float:
+    """Below it no head is listed, whatever its layer."""
     if role.unit == LOGITS:
-        return LEAST_LOGITS, float("inf")
+        return LEAST_LOGITS
     zero = chance or 0.0
-    return zero + FLOOR_LIFT * (1 - zero), zero + CEILING_LIFT * (1 - zero)
+    return zero + FLOOR_LIFT * (1 - zero)
 
 
 def _sizes(role: Role, scores: RoleScores) -> Float[Tensor, "layer head"]:
@@ -101,31 +99,48 @@ def _sizes(role: Role, scores: RoleScores) -> Float[Tensor, "layer head"]:
 def calibrate(scores: RoleScores) -> Threshold:
     """Find a role's threshold for one model."""
     role = get_role(scores.role)
-    decimals, shown = (4, 2) if role.selection == "diverse" else (6, 3)
-    floor, ceiling = floor_and_ceiling(role, scores.chance)
-    candidates = {_GAP: otsu(_sizes(role, scores).clamp_min(0).flatten())}
-    if scores.null is not None:
-        candidates["the 99th percentile of random cells"] = float(scores.null.quantile(0.99))
-    name, value = max(candidates.items(), key=lambda item: item[1])
-    numbers = ", ".join(f"{words} {number:.{shown}f}" for words, number in candidates.items())
-    bounds = f"bounds {floor:.2f} to {ceiling:.2f}"
-    if role.unit == LOGITS:
-        bounds = f"floor {floor:.2f} logits"
-    if value < floor:
-        name, value = "the floor", floor
-    elif value > ceiling:
-        name, value = "the ceiling", ceiling
-    return Threshold(round(value, decimals), f"Set by {name}; {numbers}; {bounds}.")
+    return _from_the_gap(role, scores) if role.unit != SHARE else _from_convention(role, scores)
+
+
+def _from_convention(role: Role, scores: RoleScores) -> Threshold:
+    convention, null = role.default_threshold, scores.null_limit
+    if null is None:
+        return Threshold(convention, f"{convention:.2f} by convention.")
+    percent = f"{1 - NULL_QUANTILE:.0%}"
+    if null > convention:
+        return Threshold(
+            round(null, 4),
+            f"Set by this model's data: on single texts, {percent} of the heads put {null:.2f} or "
+            f"more on random cells; the convention would be {convention:.2f}.",
+        )
+    return Threshold(
+        convention,
+        f"{convention:.2f} by convention. This model's data do not ask for more: on single texts, "
+        f"{percent} of the heads put {null:.2f} or more on random cells.",
+    )
+
+
+def _from_the_gap(role: Role, scores: RoleScores) -> Threshold:
+    gap, floor = otsu(_sizes(role, scores).clamp_min(0).flatten()), floor_of(role, scores.chance)
+    unit = " logits" if role.unit == LOGITS else ""
+    found = f"the gap between low and high heads (Otsu) is at {gap:.3f}"
+    if gap < floor:
+        return Threshold(
+            round(floor, 6), f"Set by the least that counts, {floor:.2f}{unit}: {found}."
+        )
+    return Threshold(round(gap, 6), f"Set by the data: {found}; least {floor:.2f}{unit}.")
 
 
 def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Candidate]:
     """A role's top heads: those over the threshold on the role's side of zero, best first.
 
     A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
-    chance, and none that is further over chance one token back (a previous-token head). A
-    ``diverse`` one adds the best heads of layers that are still missing: such a head needs
-    ``DIVERSITY`` of the threshold and at least the floor, and only fills free places, so it never
-    pushes out a higher score.
+    chance, and none that is further over chance one token back (a previous-token head).
+
+    Where more heads of a ``diverse`` role are over the threshold than it may list, half of the
+    places go by score alone; the others go first to the best head of each layer that has none yet.
+    Where fewer are, free places go to the best head of a layer that has none, if it has
+    ``DIVERSITY`` of the threshold and at least the floor.
     """
     role = get_role(scores.role)
     sizes = _sizes(role, scores)
@@ -137,25 +152,61 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
         passes &= ~scores.offsets.is_previous
     order = sizes.flatten().argsort(descending=True, stable=True).tolist()
     ranked = [Head(*divmod(place, sizes.shape[1])) for place in order]
-    chosen = [head for head in ranked if passes[head]][:cap]
-    listed = [Candidate(head, float(scores.mean[head]), "threshold") for head in chosen]
+    over = [head for head in ranked if passes[head]]
+    best, chosen = set(over[:cap]), set(over[:cap])
     if role.selection == "diverse":
-        floor, _ = floor_and_ceiling(role, scores.chance)
-        lower, layers = max(DIVERSITY * threshold, floor), {head.layer for head in chosen}
-        for head in ranked:
-            enters = lower <= sizes[head] < threshold and head.layer not in layers
-            if enters and len(listed) < cap:
-                listed.append(Candidate(head, float(scores.mean[head]), "layer diversity"))
-                layers.add(head.layer)
-    return listed
+        lower = max(DIVERSITY * threshold, floor_of(role, scores.chance))
+        below = [head for head in ranked if lower <= sizes[head] < threshold]
+        chosen = _over_layers(over, below, cap)
+    return [
+        Candidate(
+            head, float(scores.mean[head]), "threshold" if head in best else "layer diversity"
+        )
+        for head in ranked
+        if head in chosen
+    ]
+
+
+def _over_layers(over: list[Head], below: list[Head], cap: int) -> set[Head]:
+    """At most ``cap`` heads of both rankings, spread over layers."""
+    chosen = over[: cap - cap // 2]
+
+    def add(heads: list[Head], *, new_layers: bool) -> None:
+        for head in heads:
+            taken = {one.layer for one in chosen} if new_layers else set()
+            if len(chosen) < cap and head not in chosen and head.layer not in taken:
+                chosen.append(head)
+
+    add(over, new_layers=True)
+    add(over, new_layers=False)
+    add(below, new_layers=True)
+    return set(chosen)
 
 
 def fits_nothing(
-    scores: dict[str, RoleScores], thresholds: dict[str, float]
+    scores: dict[str, RoleScores], thresholds: dict[str, float], *, listed: Iterable[Head] = ()
 ) -> Bool[Tensor, "layer head"]:
-    """[layer head] True for the heads below the threshold on every role: the role ``other``."""
-    below = [scores[key].mean < threshold for key, threshold in thresholds.items()]
-    return torch.stack(below).all(0)
+    """[layer head] True for the heads of the role ``other``: below every role's threshold.
+
+    Args:
+        scores: of the roles.
+        thresholds: of the same roles.
+        listed: heads that some role lists, whatever their score: these fit something.
+    """
+    below = torch.stack([scores[key].mean < limit for key, limit in thresholds.items()]).all(0)
+    for head in listed:
+        below[head] = False
+    return below
+
+
+def null_limit(per_text: Float[Tensor, "n layer head"]) -> float:
+    """What one percent of all heads on single texts put on random cells, or more.
+
+    Args:
+        per_text: [n layer head] attention on random cells; NaN where a text has none.
+    """
+    values = per_text[~per_text.isnan()].double()
+    return float(values.quantile(NULL_QUANTILE)) if len(values) else 0.0
 
 
 def mean_and_error(

@@ -63,6 +63,9 @@ class Category(Record):
     threshold: Spread | None = None
     """A share; in logits the size on the role's side of zero."""
     threshold_reason: str = ""
+    null_limit: Share | None = None
+    """What one percent of all heads on single texts put on random cells, or more; None in older
+    files and where there are no cells."""
     chance: Share | None = None
     n: int = Field(default=0, ge=0)
     seed: int | None = None

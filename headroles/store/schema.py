@@ -70,6 +70,8 @@ class ModelEntry(Record):
     null_scores: dict[str, ShareMatrix]
     factors: dict[str, dict[str, Matrix]] = Field(default_factory=dict)
     """{role key: {what: [layer][head]}} the factors of a score."""
+    by_kind: dict[str, dict[str, ShareMatrix]] = Field(default_factory=dict)
+    """{role key: {kind of text: [layer][head]}} the mean on each kind, where several were tried."""
     profiles: dict[str, OffsetProfiles] = Field(default_factory=dict)
     """{role key: profiles} of roles whose heads each have a distance of their own."""
     notes: list[str] = Field(default_factory=list)
@@ -100,12 +102,27 @@ class ModelEntry(Record):
             errors=self.standard_errors.get(key),
             control=self.controls.get(key),
             factors=self.factors.get(key, {}),
+            by_kind=self.by_kind.get(key, {}),
             profile=self.profiles.get(key),
         )
 
     def listed(self, key: str) -> list[Head]:
         """The heads that a role lists, best first; none where the entry does not describe it."""
         return self.categories[key].heads if key in self.categories else []
+
+    def heads_over(self, key: str, threshold: float | None = None) -> int:
+        """How many heads reach a role's threshold, listed or not; of ``other`` all it lists.
+
+        Args:
+            key: the role.
+            threshold: another one than the role's own; in logits a size, whatever the role's sign.
+        """
+        stored = self.role(key)
+        limit = stored.category.threshold if threshold is None else threshold
+        if limit is None:
+            return len(stored.listed)
+        sign = stored.role.sign or 1
+        return sum(sign * score >= limit for row in stored.scores for score in row)
 
     def _best_basic(self) -> Matrix:
         """[layer][head] the largest score on any basic role with cells."""
@@ -151,8 +168,9 @@ class ModelEntry(Record):
             named[f"control of {key}"] = control.scores
             if control.standard_errors is not None:
                 named[f"errors of the control of {key}"] = control.standard_errors
-        for key, factors in self.factors.items():
-            named |= {f"{key}: {name}": matrix for name, matrix in factors.items()}
+        for parts in (self.factors, self.by_kind):
+            for key, part in parts.items():
+                named |= {f"{key}: {name}": matrix for name, matrix in part.items()}
         for key, profile in self.profiles.items():
             named |= {f"{key}: {name}": matrix for name, matrix in profile.matrices().items()}
         return named
@@ -241,7 +259,12 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }
     for entry in plain.values():
-        for part in ("factors", "profiles", "causal"):  # of an analysis that was made without
+        for part in (
+            "factors",
+            "by_kind",
+            "profiles",
+            "causal",
+        ):  # of an analysis that was made without
             if not entry[part]:
                 del entry[part]
     text = json.dumps(plain, indent=1, ensure_ascii=False)

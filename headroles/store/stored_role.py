@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from headroles.roles import Role
@@ -30,6 +31,8 @@ class StoredRole:
     """Scores on the control texts; None where the role has none."""
     factors: dict[str, Matrix]
     """{what: [layer][head]} the factors of the score."""
+    by_kind: dict[str, Matrix]
+    """{kind of text: [layer][head]} the mean on each kind; empty where one kind was tried."""
     profile: OffsetProfiles | None
     """For a role whose heads each have a distance of their own."""
 
@@ -62,6 +65,17 @@ class StoredRole:
     def error(self, head: Head) -> float | None:
         """Its standard error; None where none was stored."""
         return None if self.errors is None else self.errors[head.layer][head.head]
+
+    def on_kinds(self, head: Head) -> dict[str, float]:
+        """{kind of text: mean} of a head."""
+        return {kind: matrix[head.layer][head.head] for kind, matrix in self.by_kind.items()}
+
+    def kind_error(self, head: Head) -> float | None:
+        """How far a kind's mean typically lies from the score: the root of the mean square over
+        kinds. None where one kind was tried.
+        """
+        apart = [mean - self.score(head) for mean in self.on_kinds(head).values()]
+        return math.hypot(*apart) / math.sqrt(len(apart)) if apart else None
 
     def control_score(self, head: Head) -> float | None:
         """A head's score on the control texts; None without any."""

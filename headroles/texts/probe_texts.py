@@ -1,7 +1,8 @@
 """Probe texts: sentences, random repeated sequences, and the random-token control.
 
 Repeats are made as *token ids*, never as text: decoding random ids and tokenising the string again
-gives other ids, and then the repetition is no longer exact. Segment length and gap vary, so that a
+gives other ids, and then the repetition is no longer exact. A head's score depends on the kind of
+repeat, so there are several (:data:`KINDS`); in each of them the segment's length varies, so that a
 head that always looks a fixed distance back cannot pass for an induction head.
 
 >>> import numpy as np
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +28,31 @@ from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TO
 from headroles.texts.tokenization import encode
 from headroles.types import Sequences
 
-SEGMENT = (10, 32)
-"""Shortest and longest repeated segment, in tokens."""
-GAP = (0, 8)
-"""Fewest and most random tokens between two copies."""
-COPIES = (2, 3)
-"""Fewest and most copies of a segment."""
+
+class RepeatKind(NamedTuple):
+    """One way to repeat a segment of random tokens."""
+
+    name: str
+    """As people read it, after "on"."""
+    segment: tuple[int, int]
+    """Shortest and longest repeated segment, in tokens."""
+    gap: tuple[int, int]
+    """Fewest and most random tokens between two copies."""
+    copies: int
+    """Of the segment, the first included."""
+
+
+KINDS = (
+    RepeatKind("two copies side by side", (10, 32), (0, 0), 2),
+    RepeatKind("two copies with a gap", (10, 32), (1, 16), 2),
+    RepeatKind("three copies", (10, 24), (0, 8), 3),
+    RepeatKind("four short copies", (5, 9), (0, 4), 4),
+)
+"""The kinds of random repeats; a row's kind is its place modulo their number."""
+SAID_TWICE = "a sentence said twice"
+"""The kind of repeat that is no random tokens: measured beside the others, in no score."""
+SENTENCES_TWICE, MOST_TWICE = 16, 32
+"""How many sentences are said twice, and how many tokens of each at most."""
 
 LEAST_TOKENS = 3
 """The start token, one to be read, one to be guessed."""
@@ -86,7 +107,7 @@ def random_like(texts: Sequences, ids: Sequence[int], *, rng: np.random.Generato
 def repeated_sequences(
     ids: Sequence[int], n: int, *, start_id: int, rng: np.random.Generator
 ) -> Sequences:
-    """[start] segment (gap segment)+ of random ids; lengths, gaps and copies vary by row.
+    """[start] segment (gap segment)+ of random ids, of every kind of :data:`KINDS` in turn.
 
     Args:
         ids: the ids to draw from.
@@ -96,17 +117,27 @@ def repeated_sequences(
     """
     pool = np.asarray(ids)
 
-    def between(bounds: tuple[int, int]) -> int:
-        return int(rng.integers(bounds[0], bounds[1] + 1))
+    def draw(bounds: tuple[int, int]) -> np.ndarray:
+        return rng.choice(pool, int(rng.integers(bounds[0], bounds[1] + 1)))
 
     rows = []
-    for _ in range(n):
-        segment = rng.choice(pool, between(SEGMENT))
+    for place in range(n):
+        kind = KINDS[place % len(KINDS)]
+        segment = draw(kind.segment)
         row = [np.asarray([start_id]), segment]
-        for _ in range(between(COPIES) - 1):
-            row += [rng.choice(pool, between(GAP)), segment]
+        for _ in range(kind.copies - 1):
+            row += [draw(kind.gap), segment]
         rows.append(np.concatenate(row).tolist())
     return pack(rows)
+
+
+def said_twice(sentences: Sequences) -> Sequences:
+    """[start] sentence sentence: the first :data:`SENTENCES_TWICE`, each twice as the same ids."""
+    rows = []
+    for row, length in zip(sentences.token_ids.tolist(), sentences.lengths.tolist(), strict=True):
+        words = row[1:length][:MOST_TWICE]
+        rows.append([row[0], *words, *words])
+    return pack(rows[:SENTENCES_TWICE])
 
 
 def batches(

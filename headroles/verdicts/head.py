@@ -18,7 +18,7 @@ previous token is a lot, an entropy of a half is nothing. They are compared on o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,7 +31,7 @@ from headroles.store import CausalHead, CausalRole, ModelEntry
 from headroles.types import CausalVerdict, Evidence, Head
 from headroles.verdicts.prompt import thresholds_in
 
-EVEN_ENTROPY = (ROLES["diffuse"].bounds[0] - FLOOR_LIFT) / (1 - FLOOR_LIFT)
+EVEN_ENTROPY = (ROLES["diffuse"].default_threshold - FLOOR_LIFT) / (1 - FLOOR_LIFT)
 """Where the common scale puts 0 for ``diffuse``, whose chance is 1 and so cannot be the zero. It is
 chosen so that the lowest threshold stands a quarter of the way to 1, as for every other role."""
 
@@ -115,7 +115,7 @@ class RoleRecord:
     score: float
     """0..1, mean activation on the texts of the analysis."""
     standard_error: float | None
-    """Of that mean; None where it was not stored."""
+    """Of that mean by sampling; None where it was not stored."""
     chance: float | None
     """0..1, mean chance level on the same texts; None where it was not stored."""
     control: float | None
@@ -134,6 +134,10 @@ class RoleRecord:
     """Whether the role lists the head; one of another layer may enter below the threshold."""
     ablation: AblationEvidence | None = None
     """What knocking it out showed; None where the analysis knocked nothing out for this role."""
+    on_kinds: Mapping[str, float] = field(default_factory=dict)
+    """{kind of text: mean}; empty where one kind was tried."""
+    kind_error: float | None = None
+    """How far a kind's mean typically lies from the score; None where one kind was tried."""
 
     @property
     def is_over(self) -> bool:
@@ -178,6 +182,12 @@ class Passport:
                 return f"From the literature, not measured here: {listing(named)}."
             return "There is no analysis of this model that could name its role."
         if not self.roles:
+            lower = [_in_sentence(ROLES[one.role].name) for one in self.records if one.listed]
+            if lower:
+                return (
+                    f"Listed for {listing(lower)} as the best head of its layer, though its score "
+                    "stays below the threshold."
+                )
             return (
                 "It fits none of the five patterns: its scores stay below every role's threshold."
             )
@@ -227,7 +237,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
     layer, place = head
     scores, control = entry.all_scores[key], entry.controls.get(key)
     errors, category = entry.standard_errors.get(key), entry.categories.get(key)
-    score = scores[layer][place]
+    score, stored = scores[layer][place], entry.role(key)
     return RoleRecord(
         role=key,
         score=score,
@@ -241,6 +251,8 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         rank_in_layer=1 + sum(other > score for other in scores[layer]),
         listed=head in entry.listed(key),
         ablation=ablation_evidence(entry, head, key),
+        on_kinds=stored.on_kinds(head),
+        kind_error=stored.kind_error(head),
     )
 
 

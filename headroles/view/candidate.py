@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.roles import BASIC_ROLES, ROLES, KnownHead, named_heads
+from headroles.roles import BASIC_ROLES, CLASSIC, ROLES, SHARE, KnownHead, named_heads
 from headroles.view import causal, head_maps
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ def role_map(entry: ModelEntry, key: str) -> RoleMap:
 
 
 def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
-    """The table of a role's heads, best first: head, score, error, control if any, entered by,
-    and what knocking it out showed, if that was tried."""
+    """The table of a role's heads, best first: head, score, error, between kinds and control if
+    any, entered by, and what knocking it out showed, if that was tried."""
+    stored = entry.role(key)
+
+    def kinds(top: TopHead) -> list[str]:
+        error = stored.kind_error(top.place)
+        return [] if error is None else [f"{error:.3f}"]
 
     def control(top: TopHead) -> list[str]:
         if key not in entry.controls:
@@ -44,6 +49,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             f"{place}. {top.place.label}",
             f"{top.score:.3f} of 1",
             f"± {top.standard_error:.3f}",
+            *kinds(top),
             *control(top),
             top.entered_by,
             *evidence_cells(top),
@@ -55,6 +61,29 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
 def map_sentence(entry: ModelEntry, key: str) -> str:
     """The take-away of the map and of the distribution of a role."""
     return f"{ROLES[key].name}: {role_map(entry, key).sentence}"
+
+
+def classic_sentence(entry: ModelEntry, key: str) -> str:
+    """What one threshold for every model would say; empty where it is the role's own, or where
+    scores are no shares of attention."""
+    role, threshold = ROLES[key], entry.categories[key].threshold
+    if role.unit != SHARE or threshold in (None, CLASSIC):
+        return ""
+    over, heads = entry.heads_over(key, CLASSIC), entry.num_layers * entry.num_heads
+    return f"The classic {CLASSIC:.2f} would be reached by {over} of {heads} heads."
+
+
+def order_sentence(entry: ModelEntry, key: str) -> str:
+    """How a role's list is cut and ordered."""
+    role, over = ROLES[key], entry.heads_over(key)
+    if role.selection != "diverse":
+        return ""
+    if over <= entry.cap:
+        return f"At most {entry.cap}, by score."
+    return (
+        f"{entry.cap} of the {over} heads that reach the threshold, by score: half of the places "
+        "are for the highest scores, the others first for the best head of each further layer."
+    )
 
 
 class Known(NamedTuple):

@@ -235,7 +235,7 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     """The take-away of a role's reference scores."""
     role, sign, total = stored.role, stored.role.sign or 1, count(len(stored.heads), "head")
     if not role.is_scored:
-        return f"{len(stored.listed)} of {total} reach no role's threshold."
+        return f"{len(stored.listed)} of {total} fit no role: below every threshold, on no list."
     best = max(stored.heads, key=lambda head: sign * stored.score(head))
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)

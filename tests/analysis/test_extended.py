@@ -26,7 +26,7 @@ from headroles.export.tables import extended_rows
 from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.reference import AnalysisSettings, reselect
-from headroles.roles import BASIC_ROLES, EXTENDED_ROLES, ROLES, Role, cells
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES, ROLES, SHARE, Role, cells
 from headroles.scoring import calibrate, largest_is, select_heads, write_effects
 from headroles.store import categories
 from headroles.store.schema import to_json, validate
@@ -250,7 +250,9 @@ def test_every_role_is_there_with_its_error_control_and_n(entry) -> None:
         assert category.measured_by == EXTENDED_ROLES[key].measured_by
         assert category.sign == EXTENDED_ROLES[key].sign
         assert len(stored.scores) == len(stored.control.standard_errors) == entry.num_layers
-        assert category.threshold_reason.startswith("Set by")
+        by_convention = category.threshold_reason == "0.40 by convention."
+        assert by_convention == (EXTENDED_ROLES[key].unit == SHARE)
+        assert by_convention or category.threshold_reason.startswith("Set by")
 
 
 def test_the_section_comes_back_from_the_file_as_it_was(entry, tmp_path) -> None:

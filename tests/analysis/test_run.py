@@ -24,8 +24,8 @@ from headroles.reference import AnalysisSettings
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
 from headroles.scoring import role_activation
 from headroles.store import categories
-from headroles.texts import SENTENCES
-from headroles.types import RoleScores
+from headroles.texts import SENTENCES, probe_texts
+from headroles.types import RoleScores, Sequences
 from scripts import analyze_heads
 
 
@@ -71,6 +71,31 @@ def test_batched_scores_equal_one_sequence_at_a_time_in_transformers(role, probe
     if ROLES[role].control:
         control, _ = naive_mean(model, probe.control, role)
         torch.testing.assert_close(measured[role].control, control, atol=1e-5, rtol=0)
+
+
+def test_the_mean_on_each_kind_of_repeat_is_that_of_its_rows(probe, measured):
+    model = AutoModelForCausalLM.from_pretrained(DEMO_MODEL, attn_implementation="eager").eval()
+    found = measured["induction"].by_kind
+    kinds = [kind.name for kind in probe_texts.KINDS]
+    assert list(found) == [*kinds, probe_texts.SAID_TWICE]
+    for place, kind in enumerate(kinds):
+        rows = Sequences(probe.repeats.token_ids[place::4], probe.repeats.lengths[place::4])
+        mean, _ = naive_mean(model, rows, "induction")
+        torch.testing.assert_close(found[kind], mean, atol=1e-5, rtol=0)
+    twice, _ = naive_mean(model, probe.twice, "induction")
+    torch.testing.assert_close(found[probe_texts.SAID_TWICE], twice, atol=1e-5, rtol=0)
+    random = torch.stack([found[kind] for kind in kinds])  # two rows of each kind
+    torch.testing.assert_close(random.mean(0), measured["induction"].mean, atol=1e-5, rtol=0)
+    assert measured["previous_token"].by_kind == {}
+
+
+def test_the_null_of_single_texts_lies_over_that_of_their_mean(measured):
+    for role in SCORED_ROLES:
+        if role.has_cells:
+            scores = measured[role.key]
+            assert float(scores.null.quantile(0.99)) < scores.null_limit < 1
+        else:
+            assert measured[role.key].null_limit is None
 
 
 def test_offline_and_runtime_give_the_same_head_the_same_number(bridge):

@@ -108,6 +108,21 @@ def test_the_map_in_a_sentence() -> None:
     assert says(candidate.map_sentence(AFTER, "other"), "Other", "1 of 6")
 
 
+def test_what_the_classic_threshold_would_say_stands_beside_another_one() -> None:
+    """Scores .125 .25 .5 / .75 .875 1: four of six reach .40."""
+    assert says(candidate.classic_sentence(AFTER, "induction"), "0.40", "4 of 6 heads")
+    own = listing("tiny", [(1, 2)], threshold=0.4)
+    assert candidate.classic_sentence(own, "induction") == ""
+    assert candidate.classic_sentence(AFTER, "other") == ""
+
+
+def test_a_full_list_says_how_it_was_filled() -> None:
+    full = AFTER.model_copy(update={"cap": 2})
+    assert says(candidate.order_sentence(full, "induction"), "2 of the 3 heads", "half", "layer")
+    assert says(candidate.order_sentence(AFTER, "induction"), "at most 8")
+    assert candidate.order_sentence(AFTER, "other") == ""
+
+
 def test_heads_that_papers_name_are_counted_once_a_role_and_by_kind_of_evidence() -> None:
     from tests.pages.planted import planted_entry
 

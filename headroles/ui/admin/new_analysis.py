@@ -146,17 +146,18 @@ def _thresholds() -> dict[str, float]:
             format_func=lambda key: ROLES[key].name,
             key=state.BY_HAND,
             persist_state="session",
-            placeholder="No role: all are calibrated from the data",
-            help="A head has a role when its score reaches the role's threshold. A calibrated one "
-            "lies in the gap between low and high scores, within bounds over chance. You can move "
-            "it after the analysis too, and see at once what that changes.",
+            placeholder="No role: all by the rule",
+            help="A head has a role when its score reaches the role's threshold. By the rule it is "
+            "0.40 of the attention (0.70 of evenness for Diffuse), or more where single texts give "
+            "more to random cells. You can move it after the analysis too, and see at once what "
+            "that changes.",
         )
         return {
             key: st.slider(
                 ROLES[key].name,
                 min_value=0.01,
                 max_value=0.99,
-                value=0.4 if ROLES[key].has_cells else 0.75,
+                value=ROLES[key].default_threshold,
                 step=0.01,
                 key=state.by_hand_key(key),
                 persist_state="session",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, reference
+from headroles.formatting import listing
 from headroles.roles import BASIC_ROLES, ROLES, Role
 from headroles.ui.admin import state
 from headroles.ui.app import elements
@@ -103,7 +104,7 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
             on_click=state.choose,
             args=(job_id, calibrated),
             disabled=state.chosen(job_id, calibrated) == calibrated,
-            help="Every role's threshold as the data gives it, and the cap of the analysis.",
+            help="Every role's own threshold, none by hand, and the cap of the analysis.",
         )
 
 
@@ -122,7 +123,8 @@ def _threshold(job_id: str, entry: ModelEntry, key: str) -> None:
         help="A head whose score reaches it has the role. The lists follow at once; no model is "
         "run.",
     )
-    st.caption(category.threshold_reason)
+    classic = view_candidate.classic_sentence(entry, key)
+    st.caption(f"{category.threshold_reason} {classic}".strip())
 
 
 def _move_threshold(job_id: str, key: str) -> None:
@@ -141,8 +143,9 @@ def _cap(job_id: str, entry: ModelEntry) -> None:
         key=widget,
         on_change=_move_cap,
         args=(job_id,),
-        help="Most heads that a role lists. Heads over the threshold come first, then the best "
-        "head of each layer that is still missing.",
+        help="Most heads that a role lists, by score. Where more are over the threshold, half of "
+        "the places are for the highest scores, the others first for the best head of each further "
+        "layer; free places may go to the best head of a layer a little below the threshold.",
     )
 
 
@@ -213,9 +216,10 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         names = ", ".join(head for head, *_ in heads)
         elements.html(f'<p class="hr-small">{escape(names)}</p>')
     elif heads:
+        kinds = ["Between kinds"] if key in entry.by_kind else []
         control = ["Control"] if key in entry.controls else []
         causal_columns = ["Knocked out", "Change of the loss", "Random heads (control)"]
-        columns = ["Head", "Score", "Error", *control, "Entered by"]
+        columns = ["Head", "Score", "Error", *kinds, *control, "Entered by"]
         columns += causal_columns if key in entry.causal else []
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
@@ -228,7 +232,12 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
 
 
 def _about_the_table(entry: ModelEntry, key: str) -> str:
-    note = "Error: the standard error over sequences."
+    note = f"{view_candidate.order_sentence(entry, key)} Error: the standard error of sampling."
+    if key in entry.by_kind:
+        note += (
+            " Between kinds: how far the score on one kind of repeat "
+            f"({listing(list(entry.by_kind[key]))}) typically lies from the score."
+        )
     control = entry.controls.get(key)
     if control:
         note += f" Control: the same head's score on {control.name}."

@@ -67,11 +67,14 @@ def _roles(subject: Subject) -> None:
         + "</div>"
     )
     st.caption(
-        "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
+        "Scores are shares of 1, measured beforehand on many texts, ± the standard error of "
+        "sampling: what other texts of the same kinds would change. "
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
         f"{_controls(passport)}. An evenly spread head would score “Chance”."
     )
 
+    for line in kinds(passport):
+        elements.html(f'<p class="hr-small">{line}</p>')
     _ablation_evidence(passport)
 
 
@@ -97,6 +100,18 @@ def _ablation_evidence(passport: Passport) -> None:
         causal.method(evidence),
     ]
     st.caption("  \n".join(html.plain(sentence) for sentence in sentences if sentence))
+
+
+def kinds(passport: Passport) -> list[str]:
+    """Of each role that the head has or is listed for, how much the kind of text matters."""
+    return [
+        f"<b>{escape(ROLES[record.role].name)}</b>: ± {record.standard_error:.2f} by sampling; "
+        f"{record.kind_error:.2f} between kinds of repeats: "
+        + ", ".join(f"{escape(kind)} {mean:.2f}" for kind, mean in record.on_kinds.items())
+        + "."
+        for record in passport.records
+        if record.kind_error is not None and (record.is_over or record.listed)
+    ]
 
 
 def _controls(passport: Passport) -> str:
