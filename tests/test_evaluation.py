@@ -37,7 +37,7 @@ def planted(entry, length):
 
 def test_planted_heads_are_told_apart_and_short_prompts_are_not_judged():
     entry = read_entry("demo")
-    rows = activity_table(entry, [planted(entry, length) for length in (4, 8, 15, 30, 50)])
+    rows = activity_table(entry, [planted(entry, length) for length in (4, 8, 15, 30, 60)])
     by_band = {row.band: row for row in rows if row.role == "previous_token"}
     assert by_band[LENGTHS[0]].judged == 0
     assert by_band[LENGTHS[0]].auc is None

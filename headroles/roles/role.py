@@ -64,6 +64,8 @@ class Role:
     """What its score is read from."""
     cells: Cells | None = field(default=None, compare=False)
     """prompts -> [batch query key] where S(q) is (or 0..1); None where the role has no cells."""
+    among: Cells | None = field(default=None, compare=False)
+    """prompts -> [batch query key] the attention of which its cells' share is taken; None: all."""
     at_distance: Callable[[int], Role] | None = field(default=None, compare=False)
     """For a role whose heads each have a distance of their own: the role at one distance."""
     length: int | None = None
@@ -85,6 +87,9 @@ class Role:
     error."""
     default_threshold: float = 0.4
     """Used where nobody has calibrated one, and always marked as provisional."""
+    min_lift: float = 0.25
+    """How far from chance (0) to a perfect head (1) an activation must lie to be clearly above
+    chance on a prompt."""
     min_rows: int = 2
     """Fewer applying rows than this are too few to judge a head by."""
     min_tokens: int = 6
@@ -104,6 +109,11 @@ class Role:
     def has_cells(self) -> bool:
         """Whether it is a share of attention on cells (``diffuse`` and ``other`` are not)."""
         return self.cells is not None or self.at_distance is not None
+
+    @property
+    def whole(self) -> str:
+        """What its number is a share of, for a sentence."""
+        return "attention that does not rest" if self.among else "attention"
 
     @property
     def is_scored(self) -> bool:
