@@ -26,7 +26,7 @@ from headroles.verdicts import (
     token_links,
 )
 from headroles.verdicts import head as verdicts_head
-from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, MIN_LIFT, score_prompt
+from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, score_prompt
 from tests.entries import entry, plain_entry
 from tests.facts import says
 from tests.test_scoring import even, naive, perfect, repeats, self_attender, sink
@@ -523,7 +523,7 @@ def expected_numbers(pattern: torch.Tensor, ids: list[int]) -> list[list[str]]:
         value, chance, rows = naive(pattern, ids, role.key)
         if n < 6 or rows < role.min_rows or (role.has_cells and chance > 0.5):
             continue
-        clearly = not role.has_cells or (value - chance) / (1 - chance) >= MIN_LIFT
+        clearly = not role.has_cells or (value - chance) / (1 - chance) >= role.min_lift
         if value >= LIMITS[role.key] and clearly:
             found.append([_shown(value), *([] if role.key == "diffuse" else [_shown(chance)])])
             if role.has_cells and role.key != "positional":
@@ -537,7 +537,7 @@ def near_a_rounding(pattern: torch.Tensor, ids: list[int]) -> bool:
     for role in SCORED_ROLES:
         value, chance, _ = naive(pattern, ids, role.key)
         edges += [value * 100 % 1 - 0.5, chance * 100 % 1 - 0.5, value - LIMITS[role.key]]
-        edges += [value - 0.5, value - 0.005, value - chance - MIN_LIFT * (1 - chance)]
+        edges += [value - 0.5, value - 0.005, value - chance - role.min_lift * (1 - chance)]
     return any(abs(edge) < 1e-3 for edge in edges)
 
 

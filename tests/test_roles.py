@@ -39,13 +39,13 @@ def test_cells_that_cannot_tell_two_roles_apart_are_left_out() -> None:
     # BOS no , no ,: what followed the first "no" is the token just before the second
     assert cells("induction", [0, 5, 6, 5, 6]) == set()
     assert cells("duplicate_token", [0, 5, 6, 5, 6]) == {(3, 1), (4, 2)}
-    # BOS no no no no: each is a copy, follows one and stands just before; but the first follows none
+    # BOS no no no no: all but the first "no" follow one, too
     assert cells("induction", [0, 5, 5, 5, 5]) == set()
     assert cells("duplicate_token", [0, 5, 5, 5, 5]) == {(3, 1), (4, 1)}
 
 
 def test_the_attention_that_counts_for_the_roles_of_repetition() -> None:
-    # BOS no , no , no: what followed the earlier copies of "no" is 2 and 4, and 4 stands just before
+    # BOS no , no , no: what followed the earlier "no" is 2 and 4, and 4 stands just before
     prompts = Prompts.of_ids([0, 5, 6, 5, 6, 5])
     after, copy = (ROLES[key].among(prompts)[0] for key in ("induction", "duplicate_token"))
     assert after[5].tolist() == [False, True, True, True, False, True]
