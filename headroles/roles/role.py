@@ -111,9 +111,9 @@ class Role:
         return self.cells is not None or self.at_distance is not None
 
     @property
-    def whole(self) -> str:
-        """What its number is a share of, for a sentence."""
-        return "attention that does not rest" if self.among else "attention"
+    def aside(self) -> str:
+        """What a sentence adds to "attention", where not all of it counts."""
+        return ", resting left out" if self.among else ""
 
     @property
     def is_scored(self) -> bool:

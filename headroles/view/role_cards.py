@@ -226,7 +226,8 @@ def pattern_sentences(
         ]
     sentences = [
         f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "
-        f"its {role.whole} goes to {role.looks_at}. An even spread would give "
+        f"its attention{role.aside}{',' if role.aside else ''} goes to {role.looks_at}. "
+        f"An even spread would give "
         f"{percent(activation.chance)}."
     ]
     if cells:
