@@ -102,7 +102,8 @@ def get_active_head_summary(
 
     Args:
         activation_data: a :class:`PromptRun`, or a mapping with ``attention``
-            [layer head query key] and ``token_ids`` [pos].
+            [layer head query key] and ``token_ids`` [pos]; with ``tokens`` [pos], their text,
+            reasons name the place where a head does most.
         model_name: the model's key in the categories file.
         path: another categories file.
 
@@ -117,11 +118,13 @@ def get_active_head_summary(
         ShapeError: if the attention is not that of the stored model.
     """
     attention, token_ids = unpack_heads(activation_data)
+    is_run = isinstance(activation_data, PromptRun)
+    tokens = activation_data.tokens if is_run else activation_data.get("tokens", ())
     try:
         entry, _ = categories.good_entry(model_name, Path(path) if path else None)
     except CategoriesMissingError:
         if named := literature_entry(model_name):
-            return summarize_literature(named, score_prompt(attention, token_ids))
+            return summarize_literature(named, score_prompt(attention, token_ids, tokens=tokens))
         raise
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
@@ -129,4 +132,4 @@ def get_active_head_summary(
             expected=f"[{entry.num_layers}, {entry.num_heads}, query, key]",
             got=list(attention.shape),
         )
-    return summarize(entry, score_prompt(attention, token_ids))
+    return summarize(entry, score_prompt(attention, token_ids, tokens=tokens))

@@ -106,14 +106,25 @@ class PromptRun:
 
 @dataclass(frozen=True)
 class Activation:
-    """How much of its attention a head puts where a role says, on one prompt."""
+    """How much of its attention a head puts where a role says, on one prompt.
+
+    All means are over the same rows: those that apply.
+    """
 
     value: float
-    """0..1, mean over the rows that apply of the attention mass on S(q)."""
+    """0..1, the attention on S(q) as a share of the attention that counts for the role."""
     chance: float
     """0..1, the same number for a head that spreads evenly over its row, on this prompt."""
     rows: int
     """Count of query rows that apply; 0 means the role does not apply to this prompt."""
+    work: float = 1.0
+    """0..1, mean attention that counts: all of it, or what does not rest and can tell."""
+    resting: float = 0.0
+    """0..1, mean attention on position 0."""
+    itself: float = 0.0
+    """0..1, mean attention of a token on itself."""
+    previous: float = 0.0
+    """0..1, mean attention on the token just before."""
 
     @property
     def lift(self) -> float:

@@ -1,9 +1,12 @@
-"""Check the page's verdicts on 200 prompts that neither the analysis nor the model has seen.
+"""Check the page's verdicts on prompts that neither the analysis nor the model has seen.
 
     python -m scripts.check_activity
+    python -m scripts.check_activity --model smollm2-135m-instruct
 
 Prints, per role and prompt length, how well the activation tells heads of the role from the others.
-The prompts come from the grammar that wrote the bundled model's training text, under another seed.
+The prompts are 90 written by hand (``scripts/activity_prompts.txt``: names that come back, lists,
+days, dialogue, facts, verse, code), and for a bundled model, which reads stories only, 200 passages
+from the grammar that wrote its training text, under another seed.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ import json
 import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from tqdm import tqdm
 
 from headroles.capture import capture
 from headroles.errors import HeadrolesError
-from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
+from headroles.models import DEFAULT_MODEL, LoadedModel, entry_of, load_model, model_revision
 from headroles.roles import ROLES
 from headroles.store import contents, read_entry
 from headroles.training import StoryGrammar
@@ -26,6 +30,15 @@ from headroles.verdicts import ActivityRow, activity_table, score_prompt
 
 HELD_OUT_SEED = 20_260_000
 """Far from every seed that training draws."""
+
+TEXTS = ("stories", "prompts")
+"""What can be run: passages of the grammar, or the prompts written by hand."""
+
+
+def written_prompts() -> list[str]:
+    """The prompts of ``activity_prompts.txt``, which a line ``===`` sets apart."""
+    text = (Path(__file__).parent / "activity_prompts.txt").read_text(encoding="utf-8")
+    return text.removesuffix("\n").split("\n===\n")
 
 
 def held_out_prompts(loaded: LoadedModel, *, n: int, seed: int) -> Iterator[str]:
@@ -45,8 +58,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=DEFAULT_MODEL, help="catalogue key or folder")
-    parser.add_argument("--prompts", type=int, default=200, help="how many prompts")
-    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="fixes the prompts")
+    parser.add_argument(
+        "--texts", choices=TEXTS, help="default: stories for a bundled model, prompts for others"
+    )
+    parser.add_argument("--prompts", type=int, default=200, help="how many stories")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="fixes the stories")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     return parser.parse_args(argv)
 
@@ -63,8 +79,9 @@ def table(rows: list[ActivityRow]) -> str:
             for number in (row.auc, row.hits, row.false_alarms)
         )
         low, high = row.band
+        band = f"{low}–{high}" if high else f"{low}+"
         lines.append(
-            f"| {ROLES[row.role].name} | {low}–{high} | {row.prompts} | {row.judged} | "
+            f"| {ROLES[row.role].name} | {band} | {row.prompts} | {row.judged} | "
             f"{' | '.join(numbers)} |"
         )
     return "\n".join(lines)
@@ -80,7 +97,11 @@ def main(argv: list[str] | None = None) -> int:
     except HeadrolesError as error:
         print(error, file=sys.stderr)
         return 1
-    prompts = list(held_out_prompts(loaded, n=options.prompts, seed=options.seed))
+    texts = options.texts or ("stories" if entry_of(loaded.key).is_bundled else "prompts")
+    if texts == "stories":
+        prompts = list(held_out_prompts(loaded, n=options.prompts, seed=options.seed))
+    else:
+        prompts = written_prompts()
     runs = (capture(loaded, prompt) for prompt in tqdm(prompts, unit="prompt", disable=None))
     rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
     print(json.dumps([vars(row) for row in rows]) if options.json else table(rows))

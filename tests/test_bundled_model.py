@@ -83,9 +83,10 @@ def test_the_verdict_tells_heads_of_a_role_from_the_others_on_unseen_prompts(loa
     prompts = held_out_prompts(loaded, n=80, seed=HELD_OUT_SEED + 1)
     runs = [capture(loaded, prompt) for prompt in prompts]
     rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
+    few = [score_prompt(run.attention, run.token_ids) for run in runs if len(run.token_ids) < 6]
+    assert few
+    assert not any(row.judged for row in activity_table(entry, few)), "a handful of tokens"
     for row in rows:
-        if row.band[1] < 6:
-            assert row.judged == 0, "a handful of tokens must not be judged"
-        elif row.role in LISTED and row.judged >= 5:
+        if row.role in LISTED and row.judged >= 5:
             assert row.auc > 0.7, row
             assert row.false_alarms < 0.3, row

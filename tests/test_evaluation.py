@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from headroles.roles import ROLES
 from headroles.store import read_entry
 from headroles.verdicts import score_prompt
 from headroles.verdicts.evaluation import LENGTHS, activity_table, auc, heads_with_role
+from headroles.verdicts.prompt import active_heads
+from scripts.check_activity import written_prompts
+from tests.families import CONTEXT, LAYOUTS, byte_level_tokenizer, family_config
 
 
 @pytest.mark.parametrize(
@@ -37,7 +41,7 @@ def planted(entry, length):
 
 def test_planted_heads_are_told_apart_and_short_prompts_are_not_judged():
     entry = read_entry("demo")
-    rows = activity_table(entry, [planted(entry, length) for length in (4, 8, 15, 30, 50)])
+    rows = activity_table(entry, [planted(entry, length) for length in (4, 8, 15, 30, 60)])
     by_band = {row.band: row for row in rows if row.role == "previous_token"}
     assert by_band[LENGTHS[0]].judged == 0
     assert by_band[LENGTHS[0]].auc is None
@@ -45,3 +49,26 @@ def test_planted_heads_are_told_apart_and_short_prompts_are_not_judged():
         assert by_band[band].judged == 1
         assert (by_band[band].auc, by_band[band].hits) == (1.0, 1.0)
         assert by_band[band].false_alarms == 0.0
+
+
+@pytest.mark.parametrize("family", LAYOUTS)
+def test_no_head_of_random_weights_repeats(family, tmp_path):
+    """Narrow weights, as a fresh model has, over prompts that repeat: nothing to be found."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(family_config(family), attn_implementation="eager")
+    tokens = byte_level_tokenizer()
+    for prompt in written_prompts():
+        ids = [0, *tokens(prompt).input_ids][:CONTEXT]
+        with torch.no_grad():
+            attention = torch.cat(model(torch.tensor([ids]), output_attentions=True).attentions)
+        scores = score_prompt(attention, ids)
+        for key in ("induction", "duplicate_token"):
+            laid = scores.activations[key]
+            active = active_heads(ROLES[key], laid, 0.4, num_tokens=len(ids))
+            assert not active.any(), (key, prompt)
+
+
+def test_the_written_prompts_fill_every_band():
+    prompts = written_prompts()
+    assert len(prompts) == len(set(prompts)) == 90
+    assert "def add(a, b):\n    return a + b\n\ndef subtract" in "\n".join(prompts)

@@ -133,7 +133,9 @@ def test_every_head_has_a_row_in_every_role() -> None:
     by_place = {(row["role"], row["label"]): row for row in rows}
     induction = by_place["induction", "L1H2"]
     assert induction["activation_score"] == pytest.approx(1, abs=1e-6)
-    assert induction["chance"] == pytest.approx((1 / 5 + 1 / 6 + 1 / 7) / 3)  # rows 4, 5 and 6
+    # rows 4, 5 and 6, as a share of all but column 0
+    chance = (1 / 5 + 1 / 6 + 1 / 7) / (4 / 5 + 5 / 6 + 6 / 7)
+    assert induction["chance"] == pytest.approx(chance)
     assert (induction["rows"], induction["state"], induction["threshold"]) == (3, "active", 0.4)
     assert (induction["listed"], induction["score"]) == (True, 1.0)  # of tests/entries.py
     assert (induction["standard_error"], induction["kind_error"]) == (1.0, None)  # one kind

@@ -148,15 +148,15 @@ def test_heads_that_cannot_be_dealt_out_are_refused(heads, groups) -> None:
 
 
 def test_a_head_that_attends_inductively_yet_suppresses_shows_as_such() -> None:
-    """Tokens <s> a b a: at the last one induction looks at b, position 2."""
-    laid = cell_weights(ROLES["induction"].cells(Prompts.of_ids([9, 0, 1, 0])))
-    assert laid.weights.nonzero().tolist() == [[0, 3, 2]]
-    attention = torch.zeros(1, 2, 4, 4)
-    attention[0, :, 3, 2] = torch.tensor([0.9, 0.9])  # both are induction heads by their pattern
-    values = torch.eye(4)[None, :, None]  # each token's own direction
-    output = torch.stack([torch.eye(4), -torch.eye(4)])
-    effects = write_effects(values, output, torch.eye(4)[None])
-    batched = torch.tensor([[0, 3, 2]])
+    """Tokens <s> a b c a: at the last one induction looks at b, position 2."""
+    laid = cell_weights(ROLES["induction"].cells(Prompts.of_ids([9, 0, 1, 2, 0])))
+    assert laid.weights.nonzero().tolist() == [[0, 4, 2]]
+    attention = torch.zeros(1, 2, 5, 5)
+    attention[0, :, 4, 2] = torch.tensor([0.9, 0.9])  # both are induction heads by their pattern
+    values = torch.eye(5)[None, :, None]  # each token's own direction
+    output = torch.stack([torch.eye(5), -torch.eye(5)])
+    effects = write_effects(values, output, torch.eye(5)[None])
+    batched = torch.tensor([[0, 4, 2]])
     assert cell_effects(attention, effects, batched)[0].tolist() == pytest.approx([0.9, -0.9])
 
 

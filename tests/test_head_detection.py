@@ -24,14 +24,14 @@ from headroles.paths import ROOT
 from headroles.roles import BASIC_ROLES, SCORED_ROLES, get_role
 from headroles.scoring import RoleActivation
 from headroles.store import categories
-from headroles.types import Encoding, Head, PromptRun
+from headroles.types import Activation, Encoding, Head, PromptRun, Verdict
 from headroles.verdicts import literature_entry
 from headroles.verdicts.prompt import (
     DEFAULT_THRESHOLDS,
-    MIN_LIFT,
     PromptScores,
     active_heads,
     judge,
+    judge_as,
     score_prompt,
     thresholds_of,
 )
@@ -140,12 +140,13 @@ def test_the_summary_judges_every_listed_head(path: Path) -> None:
     assert (first["layer"], first["head"], first["label"]) == (1, 2, "L1H2")
     assert (first["score"], first["standard_error"], first["threshold"]) == (1.0, 0.0, 0.5)
     assert first["activation_score"] == pytest.approx(1, abs=1e-6)
-    # rows 4..9: rows 4, 5, 6 have one target, rows 7, 8, 9 two
-    chance = (1 / 5 + 1 / 6 + 1 / 7 + 2 / 8 + 2 / 9 + 2 / 10) / 6
+    # rows 4..9: rows 4, 5, 6 have one target, rows 7, 8, 9 two; a share of all but column 0
+    mass = 1 / 5 + 1 / 6 + 1 / 7 + 2 / 8 + 2 / 9 + 2 / 10
+    chance = mass / (4 / 5 + 5 / 6 + 6 / 7 + 7 / 8 + 8 / 9 + 9 / 10)
     assert (first["chance"], first["rows"]) == (pytest.approx(chance), 6)
     assert (first["state"], first["is_active"]) == ("active", True)
     assert first["roles"] == [role.key for role in SCORED_ROLES]
-    assert says(first["reason"], "active", "100%", "20%")
+    assert says(first["reason"], "active", "100%", "23%")
     assert (second["label"], second["state"], second["is_active"]) == ("L1H1", "quiet", False)
     assert second["resting_share"] == 1
     assert says(second["reason"], "resting", "100%")
@@ -157,7 +158,7 @@ def test_the_summary_takes_a_prompt_run(path: Path) -> None:
     length = len(REPEATED)
     encoding = Encoding(tuple(REPEATED), ("x",) * length, "x", False, length)
     run = PromptRun("tiny", "x", encoding, attention, ())
-    plain = {"attention": attention, "token_ids": REPEATED}
+    plain = {"attention": attention, "token_ids": REPEATED, "tokens": ("x",) * length}
     assert headroles.get_active_head_summary(
         run, "tiny", path=path
     ) == headroles.get_active_head_summary(plain, "tiny", path=path)
@@ -229,40 +230,80 @@ def test_a_single_repeat_is_too_little_to_tell() -> None:
 
 
 def test_over_the_threshold_but_not_over_chance_is_quiet() -> None:
-    """BOS B A A A A A: the copies are nearly half the row, so an even head gets more than .4."""
-    ids = [0, 1] + [7] * 5
-    scores = score_prompt(planted(ids, L1H2=even(7)), ids)
-    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.4)
-    # rows 3..6: 1/4, 2/5, 3/6, 4/7
-    chance = (1 / 4 + 2 / 5 + 3 / 6 + 4 / 7) / 4
+    """BOS A B A B A B A B: the copies are over a third of a row, and an even head gets that."""
+    ids = [0] + [7, 8] * 4
+    scores = score_prompt(planted(ids, L1H2=even(9)), ids)
+    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.35)
+    # rows 3..8: one copy of 4 and 5 columns, two of 6 and 7, three of 8 and 9
+    mass = 1 / 4 + 1 / 5 + 2 / 6 + 2 / 7 + 3 / 8 + 3 / 9
+    chance = mass / (3 / 4 + 4 / 5 + 5 / 6 + 6 / 7 + 7 / 8 + 8 / 9)
     assert verdict.activation.value == pytest.approx(chance) == verdict.activation.chance
-    assert verdict.activation.value > 0.4
+    assert verdict.activation.value > 0.35
     assert verdict.state == "quiet"
-    assert says(verdict.reason, "chance", "43%")
+    assert says(verdict.reason, "chance", "36%")
+
+
+def judged(role: str, activation: Activation, threshold: float) -> Verdict:
+    """A head with this activation, on a prompt that is long enough."""
+    scores = score_prompt(planted(REPEATED), REPEATED)
+    return judge_as(get_role(role), Head(1, 2), activation, scores, threshold)
 
 
 def test_where_chance_is_over_a_half_nothing_can_be_told() -> None:
-    """BOS A A A A A A: an even spread gets 56 %, so even a perfect head proves little."""
-    ids = [0] + [7] * 6
-    pattern = perfect("duplicate_token", ids)
-    scores = score_prompt(planted(ids, L1H2=pattern), ids)
-    verdict = judge(Head(1, 2), "duplicate_token", scores, 0.4)
-    assert verdict.activation.value == pytest.approx(1.0)
+    """On ". . . . . ." an even spread gets 56% of a delimiter head: a perfect one proves little."""
+    verdict = judged("delimiter", Activation(1.0, 0.56, 6), 0.4)
     assert verdict.state == "too_short"
     assert "would already score 56%" in verdict.reason
-    activation = scores.activations["duplicate_token"]
-    role = get_role("duplicate_token")
-    assert not active_heads(role, activation, 0.4, num_tokens=len(ids)).any()
+    laid = RoleActivation(torch.tensor([[1.0]]), chance=0.56, rows=6)
+    assert not active_heads(get_role("delimiter"), laid, 0.4, num_tokens=10).any()
 
 
-def test_clearly_above_chance_is_a_quarter_of_the_way() -> None:
-    ids = [0, 1] + [7] * 5
-    for share, state in ((MIN_LIFT - 0.01, "quiet"), (MIN_LIFT + 0.01, "active")):
-        pattern = share * perfect("duplicate_token", ids) + (1 - share) * even(7)
-        scores = score_prompt(planted(ids, L1H2=pattern), ids)
-        verdict = judge(Head(1, 2), "duplicate_token", scores, 0.5)
-        assert verdict.activation.lift == pytest.approx(share, abs=1e-5)
-        assert verdict.state == state
+@pytest.mark.parametrize(("role", "lift"), [("previous_token", 0.25), ("induction", 0.35)])
+def test_clearly_above_chance_is_a_part_of_the_way(role: str, lift: float) -> None:
+    assert get_role(role).min_lift == lift
+    for share, state in ((lift - 0.01, "quiet"), (lift + 0.01, "active")):
+        value = 0.4 + share * 0.6
+        assert judged(role, Activation(value, 0.4, 6), 0.45).state == state
+        laid = RoleActivation(torch.tensor([[value]]), chance=0.4, rows=6)
+        together = active_heads(get_role(role), laid, 0.45, num_tokens=10)
+        assert bool(together) == (state == "active")
+
+
+def test_percentages_of_one_reason_are_of_one_set_of_rows() -> None:
+    """BOS A B C D A B C: rows 5, 6 and 7 repeat. The head rests on the others, and little there."""
+    ids = [0, 7, 8, 9, 4, 7, 8, 9]
+    pattern = sink(8)
+    for q in (5, 6, 7):
+        pattern[q] = 0
+        pattern[q, [0, q - 3, q]] = torch.tensor([0.2, 0.2, 0.6])  # q-3 follows the copy at q-4
+    tokens = ["<s>", "a", " cat", " sat", ".", "a", " cat", " sat"]
+    scores = score_prompt(planted(ids, L1H2=pattern), ids, tokens=tokens)
+    assert scores.resting_of(Head(1, 2)) == pytest.approx((4 + 0.6) / 7)  # over the whole prompt
+    verdict = judge(Head(1, 2), "induction", scores, 0.4)
+    # of the 80% that do not rest at these three places, a quarter goes where the role says; an
+    # even spread gives (1/6 + 1/7 + 1/8) / (5/6 + 6/7 + 7/8) = 17%
+    assert verdict.reason == (
+        "Each token looks mostly at itself (60%). Of the 80% of its attention that does not rest, "
+        "only 25% goes to the token that followed the earlier copy (an even spread would give 17%)."
+    )
+
+
+def test_a_reason_names_the_clearest_place() -> None:
+    ids = [0, 7, 8, 9, 4, 7, 8, 9]
+    pattern = sink(8)
+    pattern[5, [0, 2]] = torch.tensor([0.4, 0.6])
+    pattern[6, [0, 3]] = torch.tensor([0.1, 0.9])
+    tokens = ["<s>", "a", " cat", " sat", ".", "a", " cat", " sat"]
+    scores = score_prompt(planted(ids, L1H2=pattern), ids, tokens=tokens)
+    verdict = judge(Head(1, 2), "induction", scores, 0.4)
+    assert verdict.is_active
+    assert verdict.reason == (
+        "Active: of the 50% of its attention that does not rest, 100% goes to the token that "
+        "followed the earlier copy (an even spread would give 17%). Clearest at “cat” (2nd): 90% "
+        "of all its attention there."
+    )
+    quiet = judge(Head(1, 1), "induction", scores, 0.4)
+    assert quiet.reason == "Resting: 100% of its attention is on the first token."
 
 
 @pytest.mark.parametrize(

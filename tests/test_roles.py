@@ -21,24 +21,38 @@ def cells(role: str, ids: list[int]) -> set[tuple[int, int]]:
     return {(q, k) for q, k in ROLES[role].cells(Prompts.of_ids(ids))[0].nonzero().tolist()}
 
 
-# ids: BOS the cat the cat, with the = 5 and cat = 6
+# ids: BOS the cat sat the cat, with the = 5, cat = 6 and sat = 7
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        ("previous_token", {(2, 1), (3, 2), (4, 3)}),  # not (1, 0): idle heads rest there
-        ("duplicate_token", {(3, 1), (4, 2)}),
-        ("induction", {(3, 2), (4, 3)}),
-        ("positional", {(1, 0), (2, 0), (3, 0), (4, 0)}),  # not (0, 0): no choice there
+        ("previous_token", {(2, 1), (3, 2), (4, 3), (5, 4)}),  # not (1, 0): idle heads rest there
+        ("duplicate_token", {(4, 1), (5, 2)}),
+        ("induction", {(4, 2), (5, 3)}),
+        ("positional", {(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)}),  # not (0, 0): no choice there
     ],
 )
 def test_cells_by_hand(role: str, expected: set[tuple[int, int]]) -> None:
-    assert cells(role, [0, 5, 6, 5, 6]) == expected
+    assert cells(role, [0, 5, 6, 7, 5, 6]) == expected
 
 
-def test_the_query_is_never_its_own_target() -> None:
-    # BOS the the the: at q=2 the follower of the copy at 1 is 2 itself
-    assert cells("induction", [0, 5, 5, 5]) == {(3, 2)}
-    assert cells("duplicate_token", [0, 5, 5, 5]) == {(2, 1), (3, 1), (3, 2)}
+def test_cells_that_cannot_tell_two_roles_apart_are_left_out() -> None:
+    # BOS no , no ,: what followed the first "no" is the token just before the second
+    assert cells("induction", [0, 5, 6, 5, 6]) == set()
+    assert cells("duplicate_token", [0, 5, 6, 5, 6]) == {(3, 1), (4, 2)}
+    # BOS no no no no: all but the first "no" follow one, too
+    assert cells("induction", [0, 5, 5, 5, 5]) == set()
+    assert cells("duplicate_token", [0, 5, 5, 5, 5]) == {(3, 1), (4, 1)}
+
+
+def test_the_attention_that_counts_for_the_roles_of_repetition() -> None:
+    # BOS no , no , no: what followed the earlier "no" is 2 and 4, and 4 stands just before
+    prompts = Prompts.of_ids([0, 5, 6, 5, 6, 5])
+    after, copy = (ROLES[key].among(prompts)[0] for key in ("induction", "duplicate_token"))
+    assert after[5].tolist() == [False, True, True, True, False, True]
+    assert copy[5].tolist() == [False, True, True, True, True, True]
+    # BOS no no: the copy stands just before
+    copy = ROLES["duplicate_token"].among(Prompts.of_ids([0, 5, 5]))[0]
+    assert copy.tolist() == [[False] * 3, [False, True, False], [False, False, True]]
 
 
 def test_cells_of_a_batch_are_those_of_its_rows() -> None:

@@ -18,6 +18,7 @@ from headroles.roles import SCORED_ROLES, Prompts, get_role
 from headroles.scoring import activation as scoring_activation
 
 CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]
+REPETITION = ("induction", "duplicate_token")
 BOS, A, B, C = 0, 7, 8, 9
 CLOSE = {"rtol": 0, "atol": 1e-5}
 
@@ -27,18 +28,31 @@ CLOSE = {"rtol": 0, "atol": 1e-5}
 
 def predicted(role: str, ids: list[int], q: int) -> set[int]:
     """S(q), spelled out."""
-    copies = [k for k in range(1, q) if ids[k] == ids[q]]  # position 0 is never a copy
+    copies = {k for k in range(1, q) if ids[k] == ids[q]}  # position 0 is never a copy
+    followers = {k + 1 for k in copies if k + 1 < q}
     return {
         "previous_token": {q - 1} if q >= 2 else set(),
-        "duplicate_token": set(copies) if q > 0 else set(),
-        "induction": {k + 1 for k in copies if k + 1 < q} if q > 0 else set(),
+        "duplicate_token": copies - followers - {q - 1},
+        "induction": followers - copies - {q - 1},
         "positional": {0} if q >= 1 else set(),
     }[role]
 
 
+def counted(role: str, ids: list[int], q: int) -> set[int]:
+    """M(q), spelled out: the columns whose attention the activation is a share of."""
+    if role not in REPETITION:
+        return set(range(q + 1))
+    copies = {k for k in range(1, q) if ids[k] == ids[q]}
+    followers = {k + 1 for k in copies if k + 1 < q}
+    cannot_tell = copies & followers
+    if q - 1 in (copies if role == "duplicate_token" else followers):
+        cannot_tell = cannot_tell | {q - 1}
+    return set(range(1, q + 1)) - cannot_tell
+
+
 def naive(pattern: torch.Tensor, ids: list[int], role: str) -> tuple[float, float, int]:
     """(activation, chance, rows) of one head, row by row and cell by cell."""
-    values, chances = [], []
+    values, chances, work, even_work = [], [], [], []
     for q in range(len(ids)):
         if role == "diffuse":
             if q >= 1:
@@ -50,8 +64,15 @@ def naive(pattern: torch.Tensor, ids: list[int], role: str) -> tuple[float, floa
         if 0 < len(cells) < q + 1:
             values.append(sum(float(pattern[q, k]) for k in cells))
             chances.append(len(cells) / (q + 1))
+            counts = counted(role, ids, q)
+            work.append(sum(float(pattern[q, k]) for k in counts))
+            even_work.append(len(counts) / (q + 1))
     rows = len(values)
-    return (sum(values) / rows, sum(chances) / rows, rows) if rows else (0.0, 0.0, 0)
+    if not rows:
+        return 0.0, 0.0, 0
+    if role not in REPETITION:
+        return sum(values) / rows, sum(chances) / rows, rows
+    return sum(values) / max(sum(work), 0.02 * rows), sum(chances) / sum(even_work), rows
 
 
 # ------------------------------------------------------------------ planted heads
@@ -116,13 +137,14 @@ def test_planted_heads_score_what_they_are(role: str, times: int) -> None:
 
 # Worked out for ids = BOS A B C A B C: rows q = 0..6 have 1..7 keys.
 #   previous_token: rows 2..6, one cell each: (1/3 + 1/4 + 1/5 + 1/6 + 1/7) / 5
-#   duplicate_token: rows 4, 5, 6, one earlier copy each: (1/5 + 1/6 + 1/7) / 3
-#   induction: the same rows, the cell right of that copy; for row 4 that is 2 < 4: as above
+#   duplicate_token: rows 4, 5, 6, one earlier copy each: (1/5 + 1/6 + 1/7), as a share of what
+#   does not rest: (4/5 + 5/6 + 6/7)
+#   induction: the same rows, the cell right of that copy; for row 4 that is 2 < 3: as above
 #   positional: rows 1..6: (1/2 + ... + 1/7) / 6
 _BY_HAND = {
     "previous_token": ((1 / 3 + 1 / 4 + 1 / 5 + 1 / 6 + 1 / 7) / 5, 5),
-    "duplicate_token": ((1 / 5 + 1 / 6 + 1 / 7) / 3, 3),
-    "induction": ((1 / 5 + 1 / 6 + 1 / 7) / 3, 3),
+    "duplicate_token": ((1 / 5 + 1 / 6 + 1 / 7) / (4 / 5 + 5 / 6 + 6 / 7), 3),
+    "induction": ((1 / 5 + 1 / 6 + 1 / 7) / (4 / 5 + 5 / 6 + 6 / 7), 3),
     "positional": ((1 / 2 + 1 / 3 + 1 / 4 + 1 / 5 + 1 / 6 + 1 / 7) / 6, 6),
 }
 
@@ -136,12 +158,61 @@ def test_chance_by_hand(role: str) -> None:
 
 
 def test_chance_counts_every_earlier_copy() -> None:
-    # BOS A A A: duplicate cells at q=2 {1} of 3 keys, at q=3 {1, 2} of 4: (1/3 + 2/4) / 2
-    laid = scoring_activation.role_activation(even(4), [BOS, A, A, A], "duplicate_token")
-    assert (laid.rows, laid.chance) == (2, pytest.approx((1 / 3 + 1 / 2) / 2))
-    # induction: q=2 would point at 2, itself: no target; q=3 at {2} (and 3, itself): 1/4
-    laid = scoring_activation.role_activation(even(4), [BOS, A, A, A], "induction")
+    # BOS A B A C A: duplicate cells at q=3 {1} of 4 keys, at q=5 {1, 3} of 6; neither rests on 0
+    ids = [BOS, A, B, A, C, A]
+    laid = scoring_activation.role_activation(even(6), ids, "duplicate_token")
+    assert (laid.rows, laid.chance) == (2, pytest.approx((1 / 4 + 2 / 6) / (3 / 4 + 5 / 6)))
+    # induction: q=3 would point at 2, the token just before; q=5 at {2} (and 4, just before it):
+    # 1/6 of the 4/6 that neither rest nor lie just before
+    laid = scoring_activation.role_activation(even(6), ids, "induction")
     assert (laid.rows, laid.chance) == (1, pytest.approx(1 / 4))
+
+
+def test_one_token_over_and_over_tells_no_head_from_another() -> None:
+    # BOS A A A: what follows a copy is a copy, too. At q=3 the first A follows none: duplicate only
+    ids = [BOS, A, A, A]
+    assert scoring_activation.role_activation(even(4), ids, "induction").rows == 0
+    laid = scoring_activation.role_activation(even(4), ids, "duplicate_token")
+    # 1/4 on it, of the 2/4 on it and on the token itself
+    assert (laid.rows, laid.chance) == (1, pytest.approx(1 / 2))
+
+
+def test_a_previous_token_head_is_no_induction_head() -> None:
+    """ "no, no, no" and the like: BOS A B A B A B, where what followed often stands just before."""
+    ids = [BOS, A, B, A, B, A, B]
+    pattern = 0.1 * even(7) + 0.9 * perfect("previous_token", ids)
+    old = sum(float(pattern[q, q - 1]) for q in (3, 4, 5, 6)) / 4
+    assert old > 0.9  # what the mean over all followers of a copy would say
+    laid = scoring_activation.role_activation(pattern, ids, "induction")
+    assert float(laid.value) == pytest.approx(laid.chance, abs=1e-6)
+
+
+def test_a_head_that_rests_is_told_by_what_it_does_with_the_rest() -> None:
+    ids = repeats(2)
+    for rest, expected in ((0.0, 1.0), (0.8, 1.0), (0.98, 1.0), (0.99, 0.5), (1.0, 0.0)):
+        pattern = rest * sink(7) + (1 - rest) * perfect("induction", ids)
+        one = scoring_activation.role_activation(pattern, ids, "induction").of()
+        # from 98% on the rest is counted as 2%: its crumbs do not make a head
+        assert one.value == pytest.approx(expected, abs=1e-4)
+        assert (one.resting, one.work) == (pytest.approx(rest), pytest.approx(1 - rest))
+
+
+def test_what_a_head_does_beside_is_over_the_same_rows() -> None:
+    # BOS A B C A B C: rows 4, 5, 6 repeat. It rests on the rows that do not, and there alone.
+    ids = repeats(2)
+    pattern = sink(7)
+    pattern[4:] = torch.tensor([0.0, 0, 0, 0, 0, 0, 0])
+    pattern[4, [4, 3]] = torch.tensor([0.25, 0.75])
+    pattern[5, [0, 2]] = torch.tensor([0.5, 0.5])
+    pattern[6, [6, 4]] = torch.tensor([0.5, 0.5])
+    one = scoring_activation.role_activation(pattern, ids, "induction").of()
+    assert one.resting == pytest.approx(0.5 / 3)
+    assert one.itself == pytest.approx(0.75 / 3)
+    assert one.previous == pytest.approx(0.75 / 3)
+    assert one.work == pytest.approx(2.5 / 3)
+    assert one.value == pytest.approx(0.5 / 2.5)
+    row, mass = scoring_activation.role_activation(pattern, ids, "induction").clearest
+    assert (int(row), float(mass)) == (6, 0.5)
 
 
 def test_a_head_that_follows_only_the_latest_copy_is_perfect() -> None:
@@ -172,11 +243,11 @@ def test_nothing_repeated_does_not_apply(role: str) -> None:
 
 @pytest.mark.parametrize("role", ["induction", "duplicate_token"])
 def test_bos_is_never_a_copy(role: str) -> None:
-    # The stand-in may turn up in the text: BOS A BOS B BOS. The copies are at 2 and 4 only.
-    ids = [BOS, A, BOS, B, BOS]
+    # The stand-in may turn up in the text: BOS A BOS B C BOS. The copies are at 2 and 5 only.
+    ids = [BOS, A, BOS, B, C, BOS]
     cells = {"induction": {3}, "duplicate_token": {2}}[role]
     laid = scoring_activation.role_weights(get_role(role), Prompts.of_ids(ids))
-    assert {(q, k) for q, k in laid.weights[0].nonzero().tolist()} == {(4, k) for k in cells}
+    assert {(q, k) for q, k in laid.weights[0].nonzero().tolist()} == {(5, k) for k in cells}
 
 
 def test_other_has_no_number() -> None:
@@ -258,7 +329,9 @@ def test_evidence_is_the_predicted_cells_and_sums_to_the_activation(drawn) -> No
         weights = [cell.weight for cell in found]
         assert weights == sorted(weights, reverse=True)
         laid = scoring_activation.role_activation(attention[0], ids, role)
-        assert sum(weights) / max(laid.rows, 1) == pytest.approx(float(laid.value), abs=1e-5)
+        work = max(laid.of().work, 0.02) if role in REPETITION else 1
+        explained = sum(weights) / max(laid.rows, 1) / work
+        assert explained == pytest.approx(float(laid.value), abs=1e-5)
         assert scoring_activation.evidence(attention[0], ids, role, limit=2) == found[:2]
     assert scoring_activation.evidence(attention[0], ids, "diffuse") == ()
 

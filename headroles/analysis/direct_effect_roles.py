@@ -24,8 +24,8 @@ from headroles.scoring import (
     CellWeights,
     batch_activations,
     cell_effects,
+    cell_weights,
     largest_is,
-    role_weights,
     through_norm,
     write_effects,
 )
@@ -157,7 +157,9 @@ def _copies_pass(
     n, reference = len(batch), direct.unembed.mean(1)
     scores, attention = torch.zeros(n, *setting.shape), torch.zeros(n, *setting.shape)
     for rows in probe_texts.batches(batch, max_cells=MAX_CELLS):
-        targets = role_weights(ROLES["induction"], Prompts(like).some(rows))
+        some = Prompts(like).some(rows)
+        # all of the attention counts here, as every effect is weighted by it
+        targets = cell_weights(ROLES["induction"].cells(some), lengths=some.sequences.lengths)
         cells = targets.weights.nonzero()  # [cell 3]
         token_ids = batch.token_ids[rows, : targets.weights.shape[-1]]
         along = direct.directions(token_ids, reference)  # [batch key model]

@@ -31,6 +31,7 @@ from headroles.scoring import (
     cell_weights,
     mean_entropy,
     null_limit,
+    role_weights,
 )
 from headroles.texts import probe_texts, start_token
 from headroles.types import RoleScores, Sequences
@@ -148,11 +149,14 @@ def _run(
         lengths = sequences.lengths[rows]
         token_ids = sequences.token_ids[rows, : int(lengths.max())]
         prompts = Prompts.of_ids(token_ids, lengths=lengths)
-        targets = [role.cells(prompts) for role in with_cells]
-        predicted = [cell_weights(cells, lengths=lengths) for cells in targets]
+        predicted = [role_weights(role, prompts) for role in with_cells]
         at_random = [
-            cell_weights(random_cells(role, cells, generator), lengths=lengths)
-            for role, cells in zip(with_cells, targets, strict=True)
+            cell_weights(
+                random_cells(role, role.cells(prompts), generator),
+                lengths=lengths,
+                among=role.among(prompts) if role.among else None,
+            )
+            for role in with_cells
         ]
         for role, weights in zip(with_cells, predicted, strict=True):
             chance[role.key][rows] = weights.chance

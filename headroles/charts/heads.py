@@ -55,7 +55,9 @@ def share_title(role: Role) -> str:
         return "direct effect"
     if role.unit == RATE:
         return "share of the words"
-    return f"attention on {role.looks_at}" if role.has_cells else "evenness of its attention"
+    if not role.has_cells:
+        return "evenness of its attention"
+    return f"attention on {role.looks_at}{role.aside}"
 
 
 def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:

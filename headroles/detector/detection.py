@@ -7,7 +7,9 @@ cells that are kept: all causal ones, without column 0 (``exclude_bos``) and wit
 ==============  =====================================================  =========================
 measure         number                                                 source
 ==============  =====================================================  =========================
-``activation``  mean over applying rows of sum of A where D > 0        :mod:`headroles.scoring`
+``activation``  the role's: mean over applying rows of sum of A where  :mod:`headroles.scoring`
+                D > 0; of induction and duplicate token, as a share
+                of the attention that does not rest
 ``mul``         sum(A M D) / sum(A M)                                  ``detect_head``, default
 ``abs``         1 - round(sum(|A - D| M) / n, 3)                       ``detect_head``
 ==============  =====================================================  =========================
@@ -39,7 +41,7 @@ from headroles.capture import each_layer
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.models import LoadedModel
 from headroles.roles import Prompts, Role
-from headroles.scoring import cell_weights, row_sizes
+from headroles.scoring import MIN_WORK, cell_weights, row_sizes
 from headroles.texts import batches
 from headroles.types import Head
 
@@ -62,6 +64,11 @@ class CellWeights:
     """[batch query key] M, 0 or 1."""
     weights: Float[Tensor, "pattern batch query key"]
     """[pattern batch query key] 1 / rows on the cells that count for the activation."""
+    work: Float[Tensor, "worked batch query key"]
+    """[worked batch query key] the same on the attention of which the activation is a share, for
+    the patterns at the places ``worked``."""
+    worked: tuple[int, ...]
+    """The patterns whose activation is a share of some of the attention only."""
     rows: Int[Tensor, "pattern batch"]
     """[pattern batch] rows that apply for the activation."""
     lengths: Int[Tensor, " batch"]
@@ -156,7 +163,13 @@ def pattern_weights(
     lengths = prompts.sequences.lengths
     length = prompts.sequences.token_ids.shape[1]
     drawn = torch.stack([pattern.draw(prompts) for pattern in patterns])
-    counted = [cell_weights(cells > 0, lengths=lengths) for cells in drawn]
+    counted = [
+        cell_weights(
+            cells > 0, lengths=lengths, among=pattern.among(prompts) if pattern.among else None
+        )
+        for pattern, cells in zip(patterns, drawn, strict=True)
+    ]
+    work = [cells.work for cells in counted if cells.work is not None]
     within = torch.arange(length) < lengths.unsqueeze(-1)  # [batch query]
     kept = within.unsqueeze(-1).float().expand(-1, -1, length).tril()
     if exclude_bos:
@@ -168,6 +181,8 @@ def pattern_weights(
         drawn=drawn * kept,
         kept=kept,
         weights=torch.stack([cells.weights for cells in counted]),
+        work=torch.stack(work) if work else drawn[:0],
+        worked=tuple(place for place, cells in enumerate(counted) if cells.work is not None),
         rows=torch.stack([cells.rows for cells in counted]),
         lengths=lengths,
         binary=((flat == 0) | (flat == 1)).all(-1),
@@ -187,10 +202,12 @@ def compare(
         {measure: [pattern batch head]}, and [batch head] the attention left by the exclusions.
     """
     count = len(patterns.drawn)
-    cells = torch.cat([patterns.drawn, patterns.weights, patterns.kept.unsqueeze(0)]).flatten(2)
-    sums = attention.flatten(-2) @ cells.permute(1, 2, 0)  # [batch head 2 * pattern + 1]
-    sums = sums.permute(2, 0, 1)
-    hit, activation, left = sums[:count], sums[count:-1], sums[-1]
+    cells = [patterns.drawn, patterns.weights, patterns.work, patterns.kept.unsqueeze(0)]
+    sums = attention.flatten(-2) @ torch.cat(cells).flatten(2).permute(1, 2, 0)
+    sums = sums.permute(2, 0, 1)  # [2 * pattern + worked + 1, batch head]
+    hit, activation, left = sums[:count], sums[count : 2 * count], sums[-1]
+    for place, work in zip(patterns.worked, sums[2 * count : -1], strict=True):
+        activation[place] /= work.clamp_min(MIN_WORK)
     predicted = patterns.drawn.sum((-1, -2)).unsqueeze(-1)  # [pattern batch 1]
     error = left + predicted - 2 * hit  # sum of |A - D| where D is 0 or 1
     for place in (~patterns.binary).nonzero().flatten().tolist():

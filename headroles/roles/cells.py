@@ -6,8 +6,8 @@ With ``t`` the token ids:
 cells                  S(q)                                   source
 =====================  =====================================  ====================================
 previous               {q-1}, q >= 2                          Elhage et al. 2021; Voita et al. 2019
-after_earlier_copies   {k+1 : k < q, t[k] = t[q], k+1 < q}    Elhage et al. 2021; Olsson et al. 2022
-copies                 {k < q : t[k] = t[q]}                  Wang et al. 2022 (arXiv 2211.00593)
+after_earlier_copies   {k < q-1 : t[k-1] = t[q] /= t[k]}      Elhage et al. 2021; Olsson et al. 2022
+copies                 {k < q-1 : t[k] = t[q] /= t[k-1]}      Wang et al. 2022 (arXiv 2211.00593)
 first                  {0}, q >= 1                            Xiao et al. 2023 (attention sinks)
 delimiters             . , ; : ! ? and line breaks up to q    Clark et al. 2019
 offset                 {q-n}, not the start token             Voita et al. 2019
@@ -19,7 +19,13 @@ painted                a matrix, for prompts of one length
 
 Position 0 always holds the BOS token or its stand-in, and is never a copy of anything. Row 1 is
 left out of ``previous`` because its predecessor is position 0, where idle heads rest: a head that
-only ever rests must score 0. No heavy library is imported here.
+only ever rests must score 0.
+
+The two roles of repetition leave out the cells that cannot tell them from other roles: q-1 (on
+"no, no, no" the token after the earlier copy *is* the token just before, where a previous-token
+head looks, too), and what both predict (on "no no no", everything). Only a part of a row's
+attention counts for them (``besides_...``): neither column 0, where heads rest, nor the cells that
+cannot tell. No heavy library is imported here.
 """
 
 from __future__ import annotations
@@ -56,17 +62,48 @@ def _equal(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos
     return token_ids.unsqueeze(-1) == token_ids.unsqueeze(-2)  # [*batch query key]
 
 
+def _repetition(prompts: Prompts) -> tuple[Bool[Tensor, "batch pos pos"], ...]:
+    """Earlier copies, and what followed them (the query itself and q-1 included)."""
+    earlier = earlier_copies(prompts.sequences.token_ids)
+    followers = earlier.new_zeros(earlier.shape)
+    followers[..., 1:] = earlier[..., :-1]  # the target is one column right of the copy
+    return earlier, followers
+
+
 def copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
-    """Earlier copies of the same token."""
-    return earlier_copies(prompts.sequences.token_ids)
+    """Earlier copies of the same token, where only a duplicate-token head looks."""
+    earlier, followers = _repetition(prompts)
+    return earlier.logical_and_(~followers).tril(-2)
 
 
 def after_earlier_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
-    """What followed each earlier copy."""
-    earlier = copies(prompts)
-    followers = earlier.new_zeros(earlier.shape)
-    followers[..., 1:] = earlier[..., :-1]  # the target is one column right of the copy
-    return followers.tril(-1)  # the query itself is never a target
+    """What followed each earlier copy, where only an induction head looks."""
+    earlier, followers = _repetition(prompts)
+    return followers.logical_and_(~earlier).tril(-2)
+
+
+def besides_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The attention that counts for ``copies``: not on column 0, nor where it cannot tell."""
+    earlier, followers = _repetition(prompts)
+    return _that_tells(earlier, followers, earlier)
+
+
+def besides_followers(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """The same for ``after_earlier_copies``."""
+    earlier, followers = _repetition(prompts)
+    return _that_tells(earlier, followers, followers)
+
+
+def _that_tells(
+    earlier: Bool[Tensor, "batch pos pos"],
+    followers: Bool[Tensor, "batch pos pos"],
+    predicted: Bool[Tensor, "batch pos pos"],
+) -> Bool[Tensor, "batch pos pos"]:
+    counts = (~(earlier & followers)).tril()
+    just_before = counts.diagonal(-1, -2, -1)
+    just_before.logical_and_(~predicted.diagonal(-1, -2, -1))
+    counts[..., 0] = False
+    return counts
 
 
 def previous(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:

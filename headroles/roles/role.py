@@ -67,6 +67,8 @@ class Role:
     """What its score is read from."""
     cells: Cells | None = field(default=None, compare=False)
     """prompts -> [batch query key] where S(q) is (or 0..1); None where the role has no cells."""
+    among: Cells | None = field(default=None, compare=False)
+    """prompts -> [batch query key] the attention of which its cells' share is taken; None: all."""
     at_distance: Callable[[int], Role] | None = field(default=None, compare=False)
     """For a role whose heads each have a distance of their own: the role at one distance."""
     length: int | None = None
@@ -87,6 +89,9 @@ class Role:
     default_threshold: float = CLASSIC
     """The convention for a share of attention: the least threshold that an analysis sets, and
     what is used, marked as provisional, where there is none."""
+    min_lift: float = 0.25
+    """How far from chance (0) to a perfect head (1) an activation must lie to be clearly above
+    chance on a prompt."""
     min_rows: int = 2
     """Fewer applying rows than this are too few to judge a head by."""
     min_tokens: int = 6
@@ -106,6 +111,11 @@ class Role:
     def has_cells(self) -> bool:
         """Whether it is a share of attention on cells (``diffuse`` and ``other`` are not)."""
         return self.cells is not None or self.at_distance is not None
+
+    @property
+    def aside(self) -> str:
+        """What a sentence adds to "attention", where not all of it counts."""
+        return ", resting left out" if self.among else ""
 
     @property
     def is_scored(self) -> bool:

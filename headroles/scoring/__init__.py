@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "activation": [
+            "MIN_WORK",
             "CellWeights",
             "RoleActivation",
             "batch_activations",

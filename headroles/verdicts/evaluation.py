@@ -27,8 +27,9 @@ from headroles.roles import SCORED_ROLES, Role
 from headroles.store import ModelEntry
 from headroles.verdicts.prompt import PromptScores, active_heads, too_little
 
-LENGTHS = ((3, 5), (6, 9), (10, 19), (20, 39), (40, 60))
-"""Bands of prompt length in tokens, BOS included; both ends belong to the band."""
+LENGTHS = ((3, 7), (8, 14), (15, 24), (25, 50), (51, None))
+"""Bands of prompt length in tokens, BOS included; both ends belong to the band, the last has none.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class ActivityRow:
 
     role: str
     """The role's key."""
-    band: tuple[int, int]
-    """Shortest and longest prompt, in tokens."""
+    band: tuple[int, int | None]
+    """Shortest and longest prompt, in tokens; None: any length."""
     prompts: int
     """Prompts of the band."""
     judged: int
@@ -77,15 +78,20 @@ def activity_table(entry: ModelEntry, prompts: Iterable[PromptScores]) -> list[A
             entry,
             role,
             band,
-            [prompt for prompt in prompts if band[0] <= prompt.num_tokens <= band[1]],
+            [
+                prompt
+                for prompt in prompts
+                if shortest <= prompt.num_tokens <= (longest or prompt.num_tokens)
+            ],
         )
         for role in SCORED_ROLES
         for band in LENGTHS
+        for shortest, longest in [band]
     ]
 
 
 def _row(
-    entry: ModelEntry, role: Role, band: tuple[int, int], prompts: list[PromptScores]
+    entry: ModelEntry, role: Role, band: tuple[int, int | None], prompts: list[PromptScores]
 ) -> ActivityRow:
     with_role = heads_with_role(entry, role)
     threshold = entry.categories[role.key].threshold

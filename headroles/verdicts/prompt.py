@@ -1,8 +1,8 @@
 """Which heads do on this prompt what the reference scores say they can do.
 
 A head is *active* in a role when its activation reaches the role's calibrated threshold and lies
-clearly above chance on this very prompt: at least :data:`MIN_LIFT` of the way from chance to a
-perfect head. The second condition keeps a six-word prompt from lighting everything up. The same
+clearly above chance on this very prompt: at least the role's ``min_lift`` of the way from chance to
+a perfect head. The second condition keeps a six-word prompt from lighting everything up. The same
 rule holds for all roles that attention can show: those of the registry and a student's own.
 
 >>> judge(Head(3, 6), "induction", score_prompt(A, ids), 0.4).state  # doctest: +SKIP
@@ -12,7 +12,7 @@ rule holds for all roles that attention can show: those of the registry and a st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,14 +21,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
+from headroles.formatting import in_one_line, ordinal, percent, visible
 from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
 from headroles.store import ModelEntry, StoredRole, categories
 from headroles.types import Activation, Head, PromptRun, State, Verdict
-
-MIN_LIFT = 0.25
-"""Smallest (activation - chance) / (1 - chance) that counts as clearly above chance."""
 
 MAX_CHANCE = 0.5
 """Where an even spread already gives more than this, a prompt ("no no no") cannot tell heads
@@ -36,6 +34,16 @@ apart."""
 
 RESTING = 0.5
 """A quiet head with more of its attention on position 0 than this is called resting."""
+
+MOSTLY = 0.5
+"""A quiet head that gives this much of its attention to something else is said to do that."""
+
+CLEAR_PLACE = 0.5
+"""A quiet head's best place is named if the head gives the role this much of its attention there;
+an active head's if it is :data:`CHANCE_PLACE` at least."""
+CHANCE_PLACE = 0.25
+
+_ALL = 0.995  # shown as 100%
 
 DEFAULT_THRESHOLDS = {role.key: role.default_threshold for role in SCORED_ROLES}
 """Used for a model that has no calibrated thresholds yet, and always marked as provisional."""
@@ -53,6 +61,10 @@ class PromptScores:
     """[layer head] mean attention of a token on itself, over q >= 1."""
     num_tokens: int
     """Tokens of the prompt, BOS included."""
+    token_ids: tuple[int, ...] = ()
+    """[pos] the prompt's ids."""
+    tokens: tuple[str, ...] = ()
+    """[pos] the tokens as text; empty where only the ids are known."""
 
     def resting_of(self, head: Head) -> float:
         """0..1, a head's mean attention on position 0."""
@@ -73,15 +85,26 @@ class PromptScores:
 
 
 def score_prompt(
-    attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
+    attention: Float[Tensor, "layer head query key"],
+    token_ids: Sequence[int],
+    *,
+    tokens: Sequence[str] = (),
 ) -> PromptScores:
-    """Every number that the verdicts of a prompt rest on."""
+    """Every number that the verdicts of a prompt rest on.
+
+    Args:
+        attention: [layer head query key] the patterns.
+        token_ids: [pos] ids, position 0 being the BOS token or its stand-in.
+        tokens: [pos] the same as text, so that a reason can name a place; or nothing.
+    """
     diagonal = attention.diagonal(dim1=-2, dim2=-1)[..., 1:]  # [layer head query-1]
     return PromptScores(
         activations=scoring_activation.prompt_activations(attention, token_ids),
         resting=scoring_activation.resting_share(attention),
         self_share=diagonal.sum(-1) / max(diagonal.shape[-1], 1),
         num_tokens=len(token_ids),
+        token_ids=tuple(token_ids),
+        tokens=tuple(tokens),
     )
 
 
@@ -119,14 +142,16 @@ def active_heads(
     value = activation.value.double().clamp(0, 1)  # as Activation holds it, so that judge() agrees
     active = value >= threshold
     if role.has_cells:
-        active &= (value - activation.chance) / (1 - activation.chance) >= MIN_LIFT
+        active &= (value - activation.chance) / (1 - activation.chance) >= role.min_lift
     return active
 
 
 def judge(head: Head, role_key: str, scores: PromptScores, threshold: float | None) -> Verdict:
     """One head's state in one basic role on one prompt, with the reason as a sentence."""
     role = get_role(role_key)
-    activation = scores.activations[role_key].of(*head) if role.is_scored else Activation(0, 0, 0)
+    activation = scores.activations[role_key if role.is_scored else "diffuse"].of(*head)
+    if not role.is_scored:  # no number of its own, only what the head does instead
+        activation = replace(activation, value=0.0, chance=0.0, rows=0)
     return judge_as(role, head, activation, scores, threshold)
 
 
@@ -149,7 +174,13 @@ def judge_as(
     resting = scores.resting_of(head)
     if not role.is_scored and not role.has_cells:
         return Verdict(
-            head, role.key, activation, 0.0, "quiet", _what_instead(head, scores), resting
+            head,
+            role.key,
+            activation,
+            0.0,
+            "quiet",
+            _what_instead(head, activation, scores),
+            resting,
         )
     threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
@@ -169,7 +200,7 @@ def judge_heads(
         run: the prompt.
         scores: of the same prompt, where they are known already.
     """
-    scores = scores or score_prompt(run.attention, run.token_ids)
+    scores = scores or score_prompt(run.attention, run.token_ids, tokens=run.tokens)
     prompts = prompts_of_run(run)
     heads_at: dict[int | None, list[Head]] = {}
     for head in stored.heads:
@@ -191,7 +222,7 @@ def _state(role: Role, activation: Activation, threshold: float, num_tokens: int
         return "not_applicable"
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return "too_short"
-    clearly = not role.has_cells or activation.lift >= MIN_LIFT
+    clearly = not role.has_cells or activation.lift >= role.min_lift
     return "active" if activation.value >= threshold and clearly else "quiet"
 
 
@@ -220,21 +251,52 @@ def _reason(
         return role.asleep
     if state == "too_short":
         return _why_too_short(role, activation, scores.num_tokens)
-    if role.has_cells:
-        number = (
-            f"{activation.value:.0%} of its attention goes to {role.looks_at} "
-            f"(an even spread would give {activation.chance:.0%})"
-        )
-    else:
-        number = f"its attention is {activation.value:.0%} as even as possible"
+    place = _clearest_place(role, head, scores, least=0.0 if state == "active" else CLEAR_PLACE)
+    number = _number(role, activation)
     if state == "active":
-        return f"Active: {number}."
+        return f"Active: {number}.{place}"
     if activation.value >= threshold:
-        return f"Not clearly above chance: {number}."
-    instead = _what_instead(head, scores, unless=role.key)
+        return f"Not clearly above chance: {number}.{place}"
+    instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
         return f"{instead} Its attention is only {activation.value:.0%} as even as possible."
-    return f"{instead} Only {number}."
+    if activation.work < 1 - _ALL:
+        return instead
+    number = _number(role, activation, only="only ")
+    return f"{instead} {number[0].upper()}{number[1:]}.{place}"
+
+
+def _number(role: Role, activation: Activation, *, only: str = "") -> str:
+    """How much goes where the role says, all of it over the same rows and of the same whole."""
+    if not role.has_cells:
+        return f"its attention is {activation.value:.0%} as even as possible"
+    goes = (
+        f"{only}{activation.value:.0%} {{}}goes to {role.looks_at} "
+        f"(an even spread would give {activation.chance:.0%})"
+    )
+    if activation.work >= _ALL:
+        return goes.format("of its attention ")
+    # On "no, no, no" the token just before is left out, too.
+    counts = "does not rest" if activation.work + activation.resting > _ALL else "can tell"
+    whole = f"of the {percent(activation.work)} of its attention that {counts}"
+    if activation.work < scoring_activation.MIN_WORK - 0.005:
+        whole += f" (counted as {scoring_activation.MIN_WORK:.0%})"
+    return f"{whole}, {goes.format('')}"
+
+
+def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: float) -> str:
+    """Where a head does most of a role of repetition; empty where that tells nothing."""
+    known = scores.activations.get(role.key)
+    if known is None or known.clearest is None or not scores.tokens:
+        return ""
+    rows, masses = known.clearest
+    row, mass = int(rows[head]), float(masses[head])
+    if mass < max(least, CHANCE_PLACE):
+        return ""
+    token = scores.token_ids[row]
+    nth = scores.token_ids[1 : row + 1].count(token)
+    name = in_one_line(scores.tokens[row]).strip() or visible(scores.tokens[row])
+    return f" Clearest at “{name}” ({ordinal(nth)}): {mass:.0%} of all its attention there."
 
 
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
@@ -255,14 +317,26 @@ def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
     )
 
 
-def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
-    """What a quiet head does on this prompt, as far as the numbers show."""
-    if unless != "positional" and scores.resting_of(head) >= RESTING:
-        return f"Resting: {scores.resting_of(head):.0%} of its attention is on the first token."
-    if scores.self_share_of(head) >= RESTING:
-        return f"Each token looks mostly at itself ({scores.self_share_of(head):.0%})."
+def is_resting(share: float) -> bool:
+    """Whether a head with so much of its attention (0..1) on position 0 is called resting."""
+    return share >= RESTING
+
+
+def _what_instead(
+    head: Head, activation: Activation, scores: PromptScores, *, unless: str = ""
+) -> str:
+    """What a quiet head does instead, over the rows that its activation is about."""
+    if unless != "positional" and is_resting(activation.resting):
+        return f"Resting: {activation.resting:.0%} of its attention is on the first token."
+    if activation.itself >= MOSTLY:
+        return f"Each token looks mostly at itself ({activation.itself:.0%})."
+    if unless != "previous_token" and activation.previous >= MOSTLY:
+        looks_at = ROLES["previous_token"].looks_at
+        return f"Busy elsewhere: {activation.previous:.0%} goes to {looks_at}."
     for key, role_activation in scores.activations.items():
         own = role_activation.of(*head)
-        if key != unless and ROLES[key].has_cells and own.value >= RESTING and own.lift >= MIN_LIFT:
-            return f"Busy elsewhere: {own.value:.0%} goes to {ROLES[key].looks_at}."
+        role = ROLES[key]
+        # No number: it would be about other rows.
+        if key != unless and role.among and own.value >= MOSTLY and own.lift >= role.min_lift:
+            return f"Busy elsewhere: it looks at {role.looks_at}."
     return "It looks elsewhere."

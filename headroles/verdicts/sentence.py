@@ -83,7 +83,8 @@ def _activity(verdict: Verdict) -> str:
         )
     mostly = "mostly " if activation.value > 0.5 else ""
     return (
-        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention at the "
+        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention"
+        f"{role.aside}{',' if role.aside else ''} at the "
         f"{activation.rows} places where that can show; an even spread would give "
         f"{percent(activation.chance)})"
     )

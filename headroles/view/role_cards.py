@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headroles import verdicts
 from headroles.formatting import listing, percent
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Evidence, Head, Verdict
@@ -31,15 +30,11 @@ STATE_WORDS = {
 """Every state of a verdict, as a student reads it."""
 
 
-def _needed(row: Mapping[str, object]) -> float:
+def _needed(role: Role, row: Mapping[str, object]) -> float:
     """What a head must reach on this prompt: the threshold, or clearly over chance."""
 
     chance, threshold = float(row["chance"]), float(row["threshold"])
-    return (
-        max(threshold, chance + verdicts.prompt.MIN_LIFT * (1 - chance))
-        if chance < 1
-        else threshold
-    )
+    return max(threshold, chance + role.min_lift * (1 - chance)) if chance < 1 else threshold
 
 
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}
@@ -89,7 +84,8 @@ class RoleCard:
             "The role could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
             + f" something else. The closest is {best['label']} with "
-            f"{percent(best['activation_score'])}; it would need {percent(_needed(best))}."
+            f"{percent(best['activation_score'])}; "
+            f"it would need {percent(_needed(self.role, best))}."
         )
 
     def hint(self, prompt: str, *, stories: bool) -> str | None:
@@ -230,7 +226,8 @@ def pattern_sentences(
         ]
     sentences = [
         f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "
-        f"its attention goes to {role.looks_at}. An even spread would give "
+        f"its attention{role.aside}{',' if role.aside else ''} goes to {role.looks_at}. "
+        f"An even spread would give "
         f"{percent(activation.chance)}."
     ]
     if cells:

@@ -22,7 +22,7 @@ from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL
 from headroles.reference import AnalysisSettings
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
-from headroles.scoring import role_activation
+from headroles.scoring import MIN_WORK, role_activation
 from headroles.store import categories
 from headroles.texts import SENTENCES, probe_texts
 from headroles.types import RoleScores, Sequences
@@ -142,7 +142,7 @@ def test_activation_times_rows_is_detect_head_times_length(bridge):
     """The same number through this project's own definition: only the denominator differs.
 
     Without a repeated first token, induction has the same cells in both; ``detect_head`` divides by
-    all rows, this project by those that apply.
+    all rows, this project by what does not rest in those that apply.
     """
     from transformer_lens.head_detector import detect_head
 
@@ -154,8 +154,9 @@ def test_activation_times_rows_is_detect_head_times_length(bridge):
     for key, name in (("induction", "induction_head"), ("duplicate_token", "duplicate_token_head")):
         own = role_activation(attention, ids, key)
         theirs = detect_head(bridge, prompt, name)
+        mass = own.value * own.work.clamp_min(MIN_WORK)
         torch.testing.assert_close(
-            own.value * own.rows / len(ids), theirs, atol=1e-5, rtol=0, check_dtype=False
+            mass * own.rows / len(ids), theirs, atol=1e-5, rtol=0, check_dtype=False
         )
 
 

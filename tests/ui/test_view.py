@@ -58,9 +58,9 @@ def test_quiet_heads_name_the_nearest_one_and_what_it_takes() -> None:
 
 
 def test_what_it_takes_is_clearly_over_chance_where_chance_is_high() -> None:
-    # chance .6: a quarter of the way from there to a perfect head is .7, above the threshold of .4
+    # chance .6: .35 of the way from there to a perfect head is .74, above the threshold of .4
     why = card(row(0, 1, activation_score=0.62, chance=0.6)).why_asleep
-    assert says(why, "L0H1", "62%", "70%")
+    assert says(why, "L0H1", "62%", "74%")
 
 
 def test_a_role_without_heads_has_no_hint_and_says_so() -> None:

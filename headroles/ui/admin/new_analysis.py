@@ -171,7 +171,7 @@ def _what_is_scored(key: str) -> str:
     role = ROLES[key]
     if not role.has_cells:
         return "The score is how even a head's attention is: 1 is perfectly even."
-    return f"The score is the share of a head's attention on {role.looks_at}: 0 to 1."
+    return f"The score is the share of a head's attention on {role.looks_at}{role.aside}: 0 to 1."
 
 
 def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:

@@ -148,7 +148,7 @@ def _cached_run(model: str, prompt: str) -> _Kept:
     with borrow(model) as loaded:
         run = capture.capture(loaded, prompt)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
-    scores = verdicts.score_prompt(run.attention, run.token_ids)
+    scores = verdicts.score_prompt(run.attention, run.token_ids, tokens=run.tokens)
     cells = capture.packing.pack(run.attention)
     return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
 

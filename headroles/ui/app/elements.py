@@ -110,7 +110,9 @@ def how_to_read() -> None:
         bar_legend()
         st.markdown(
             "**The bar** shows how much of its attention a head puts where its role predicts, "
-            "averaged over the tokens where the role can show: from 0% to 100%.\n\n"
+            "averaged over the tokens where the role can show: from 0% to 100%. For *Induction* "
+            "and *Duplicate token* it is the share of the attention that does not rest on the "
+            "first token.\n\n"
             "**The thick tick** is *chance*: what a head would get on this very prompt if it "
             "spread its attention evenly over all tokens so far.\n\n"
             "**The dashed line** is the *threshold*, measured beforehand on many texts: heads "

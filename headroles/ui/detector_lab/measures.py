@@ -16,7 +16,8 @@ NAMES = {"activation": "Activation", "mul": "mul", "abs": "abs"}
 """The measures, as the control names them."""
 ABOUT = {
     "activation": "Of the tokens where the pattern predicts something: the mean share of attention "
-    "that goes there, from 0 to 1. This is the number of the other pages.",
+    "that goes there, from 0 to 1; for Induction and Duplicate token, of the attention that does "
+    "not rest. This is the number of the other pages.",
     "mul": "TransformerLens' default: the share of all attention that falls on the pattern. Rows "
     "without a predicted cell count too.",
     "abs": "TransformerLens' other measure: 1 minus the mean difference of a row, cell by cell. 1 "

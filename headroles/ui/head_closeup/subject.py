@@ -105,4 +105,4 @@ def _clearest_role(answer: Answer, head: Head) -> str:
     }
     resting = lifts.pop("positional", 0.0)
     best = max(lifts, key=lifts.get, default="induction")
-    return best if lifts.get(best, 0.0) >= min(verdicts.prompt.MIN_LIFT, resting) else "positional"
+    return best if lifts.get(best, 0.0) >= min(ROLES[best].min_lift, resting) else "positional"

@@ -110,7 +110,7 @@ def _extended_column(role: Role, shape: dict[str, str]) -> object:
     if role.is_signed:
         shape = {"format": "%+.3f"}
     unit = {
-        SHARE: f"share of attention on {role.looks_at}, from 0 to 1",
+        SHARE: f"share of attention on {role.looks_at}{role.aside}, from 0 to 1",
         RATE: "share of the words, from 0 to 1",
         LOGITS: "logits: + writes for the token, − against it",
     }[role.unit]

@@ -11,6 +11,7 @@ import streamlit as st
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing
+from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -159,10 +160,7 @@ def _on_prompt(circuit: Circuit) -> None:
         elements.show_error(error)
         return
     if not measured.rows:
-        st.info(
-            "No token of this prompt is repeated with something in between, so an induction head "
-            "has nothing to find. Try “one two three four one two three four one two”."
-        )
+        st.info(f"{ROLES['induction'].asleep} Try “one two three four one two three four one two”.")
         return
     _show(circuit, [measured], True, key="prompt")
 
