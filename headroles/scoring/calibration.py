@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.roles import LEAST_LOGITS, LOGITS, Role, get_role
+from headroles.roles.resting import CHANGES_LITTLE, OUTPUT_CHANGE
 from headroles.types import Head, RoleScores
 
 FLOOR_LIFT = 0.25
@@ -125,10 +126,11 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     chance, and none that is further over chance one token back (a previous-token head). A
     ``diverse`` one adds the best heads of layers that are still missing: such a head needs
     ``DIVERSITY`` of the threshold and at least the floor, and only fills free places, so it never
-    pushes out a higher score.
+    pushes out a higher score. No role lists a head that lacks the second witness
+    (:mod:`headroles.roles.resting`).
     """
     role = get_role(scores.role)
-    sizes = _sizes(role, scores)
+    sizes = _sizes(role, scores).masked_fill(~has_witness(scores), -torch.inf)
     passes = sizes >= threshold
     if role.selection == "steady":
         zero = 0.0 if role.is_signed else scores.chance or 0.0
@@ -150,12 +152,23 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     return listed
 
 
+def has_witness(scores: RoleScores) -> Bool[Tensor, "layer head"]:
+    """[layer head] False for heads whose output changes too much for the role, where that counts
+    (:mod:`headroles.roles.resting`)."""
+    change = scores.factors.get(OUTPUT_CHANGE, torch.zeros_like(scores.mean))
+    return change <= CHANGES_LITTLE
+
+
 def fits_nothing(
     scores: dict[str, RoleScores], thresholds: dict[str, float]
 ) -> Bool[Tensor, "layer head"]:
-    """[layer head] True for the heads below the threshold on every role: the role ``other``."""
-    below = [scores[key].mean < threshold for key, threshold in thresholds.items()]
-    return torch.stack(below).all(0)
+    """[layer head] True for the heads that have no role, the role ``other``: below the threshold on
+    every role, or without the second witness of it."""
+    fits = [
+        (scores[key].mean >= threshold) & has_witness(scores[key])
+        for key, threshold in thresholds.items()
+    ]
+    return ~torch.stack(fits).any(0)
 
 
 def mean_and_error(

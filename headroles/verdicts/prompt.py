@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
-from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run, resting
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
 from headroles.store import ModelEntry, StoredRole, categories
@@ -53,6 +53,9 @@ class PromptScores:
     """[layer head] mean attention of a token on itself, over q >= 1."""
     num_tokens: int
     """Tokens of the prompt, BOS included."""
+    output_change: Float[Tensor, "layer head"] | None = None
+    """[layer head] how much each head's output changes from token to token, next to what a head of
+    its layer writes; None where only the attention is known."""
 
     def resting_of(self, head: Head) -> float:
         """0..1, a head's mean attention on position 0."""
@@ -62,10 +65,18 @@ class PromptScores:
         """0..1, a head's mean attention of a token on itself."""
         return self._plain_self_share[head.layer][head.head]
 
+    def output_change_of(self, head: Head) -> float | None:
+        """0 and up, how much a head's output changes; None where that is not known."""
+        return self._plain_change and self._plain_change[head.layer][head.head]
+
     # Plain numbers, made once: a page asks hundreds of times, and asking a tensor is slow.
     @cached_property
     def _plain_resting(self) -> list[list[float]]:
         return self.resting.tolist()
+
+    @cached_property
+    def _plain_change(self) -> list[list[float]] | None:
+        return None if self.output_change is None else self.output_change.tolist()
 
     @cached_property
     def _plain_self_share(self) -> list[list[float]]:
@@ -73,16 +84,28 @@ class PromptScores:
 
 
 def score_prompt(
-    attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
+    attention: Float[Tensor, "layer head query key"],
+    token_ids: Sequence[int],
+    output_change: Float[Tensor, "layer head"] | None = None,
 ) -> PromptScores:
-    """Every number that the verdicts of a prompt rest on."""
+    """Every number that the verdicts of a prompt rest on.
+
+    Without ``output_change`` (:class:`~headroles.types.PromptRun`) the attention alone says which
+    heads rest.
+    """
     diagonal = attention.diagonal(dim1=-2, dim2=-1)[..., 1:]  # [layer head query-1]
     return PromptScores(
         activations=scoring_activation.prompt_activations(attention, token_ids),
         resting=scoring_activation.resting_share(attention),
         self_share=diagonal.sum(-1) / max(diagonal.shape[-1], 1),
         num_tokens=len(token_ids),
+        output_change=output_change,
     )
+
+
+def score_run(run: PromptRun) -> PromptScores:
+    """The same of a run, with all that it knows."""
+    return score_prompt(run.attention, run.token_ids, run.output_change)
 
 
 def thresholds_of(model_name: str, path: Path | None = None) -> tuple[dict[str, float], bool]:
@@ -111,7 +134,12 @@ def thresholds_in(entry: ModelEntry) -> dict[str, float]:
 
 
 def active_heads(
-    role: Role, activation: RoleActivation, threshold: float, *, num_tokens: int
+    role: Role,
+    activation: RoleActivation,
+    threshold: float,
+    *,
+    num_tokens: int,
+    output_change: Float[Tensor, "layer head"] | None = None,
 ) -> Bool[Tensor, "layer head"]:
     """[layer head] which heads are active in a role on this prompt."""
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
@@ -120,6 +148,8 @@ def active_heads(
     active = value >= threshold
     if role.has_cells:
         active &= (value - activation.chance) / (1 - activation.chance) >= MIN_LIFT
+    if role.key == resting.WITNESSED and output_change is not None:
+        active &= output_change <= resting.CHANGES_LITTLE
     return active
 
 
@@ -146,15 +176,23 @@ def judge_as(
         scores: of the same prompt; they show what a quiet head does instead.
         threshold: 0..1; None for the role's provisional one.
     """
-    resting = scores.resting_of(head)
+    resting_share = scores.resting_of(head)
     if not role.is_scored and not role.has_cells:
         return Verdict(
-            head, role.key, activation, 0.0, "quiet", _what_instead(head, scores), resting
+            head, role.key, activation, 0.0, "quiet", _what_instead(head, scores), resting_share
         )
     threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
-    reason = _reason(role, state, activation, head, scores, threshold)
-    return Verdict(head, role.key, activation, threshold, state, reason, resting)
+    if state == "active" and role.key == resting.WITNESSED and works(head, scores):
+        state, reason = "quiet", _at_first_token(head, scores)
+    else:
+        reason = _reason(role, state, activation, head, scores, threshold)
+    return Verdict(head, role.key, activation, threshold, state, reason, resting_share)
+
+
+def works(head: Head, scores: PromptScores) -> bool:
+    """Whether the second witness says that a head is at work, wherever it looks."""
+    return not resting.hardly_changes(scores.output_change_of(head))
 
 
 def judge_heads(
@@ -169,7 +207,7 @@ def judge_heads(
         run: the prompt.
         scores: of the same prompt, where they are known already.
     """
-    scores = scores or score_prompt(run.attention, run.token_ids)
+    scores = scores or score_run(run)
     prompts = prompts_of_run(run)
     heads_at: dict[int | None, list[Head]] = {}
     for head in stored.heads:
@@ -258,11 +296,29 @@ def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
 def _what_instead(head: Head, scores: PromptScores, *, unless: str = "") -> str:
     """What a quiet head does on this prompt, as far as the numbers show."""
     if unless != "positional" and scores.resting_of(head) >= RESTING:
-        return f"Resting: {scores.resting_of(head):.0%} of its attention is on the first token."
+        return _at_first_token(head, scores)
     if scores.self_share_of(head) >= RESTING:
         return f"Each token looks mostly at itself ({scores.self_share_of(head):.0%})."
     for key, role_activation in scores.activations.items():
         own = role_activation.of(*head)
         if key != unless and ROLES[key].has_cells and own.value >= RESTING and own.lift >= MIN_LIFT:
             return f"Busy elsewhere: {own.value:.0%} goes to {ROLES[key].looks_at}."
+    change = scores.output_change_of(head)
+    if change is not None and change <= resting.IDLE:
+        return (
+            "Idle: it looks elsewhere and writes nearly the same at every token (the changes are "
+            f"{change:.0%} of what a head of its layer writes)."
+        )
     return "It looks elsewhere."
+
+
+def _at_first_token(head: Head, scores: PromptScores) -> str:
+    """A head that looks mostly at the first token: it rests, or works all the same."""
+    share, change = scores.resting_of(head), scores.output_change_of(head)
+    if works(head, scores):
+        return (
+            f"Looks at the first token ({share:.0%}), yet does not rest: what it writes changes "
+            f"from token to token by {change:.0%} of what a head of its layer writes."
+        )
+    alike = "" if change is None else " and it writes nearly the same at every token"
+    return f"Resting: {share:.0%} of its attention is on the first token{alike}."

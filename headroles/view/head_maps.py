@@ -181,7 +181,7 @@ def stored_map(
     records = []
     for head in stored.heads:
         value = stored.score(head)
-        over = threshold is not None and (role.sign or 1) * value >= threshold
+        over = threshold is not None and stored.fits(head, threshold)
         words = [score_words(stored, head), *offset_words(stored, head)]
         words += ["over the threshold"] * over
         records.append(
