@@ -11,7 +11,7 @@ import altair as alt
 
 from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows
 from headroles.charts.drawing import Drawing, template
-from headroles.charts.heads import clickable
+from headroles.charts.heads import head_selection
 
 HEIGHT = 96
 """Pixels of a column."""
@@ -27,8 +27,9 @@ def layer_columns(records: Sequence[Mapping[str, object]], *, heads: int) -> Dra
         records: one per layer: layer, head, label, rests, looks, shown.
         heads: per layer.
     """
-    shape = _template(numbers=len(records) <= FEW)
-    return Drawing(shape, {"layers": records}, HEIGHT, {"heads": heads, "ticks": [0, heads]})
+    numbers = len(records) <= FEW
+    values = {"heads": heads, "ticks": [0, heads], "top": heads * (1.2 if numbers else 1)}
+    return Drawing(_template(numbers=numbers), {"layers": records}, HEIGHT, values)
 
 
 @template
@@ -41,7 +42,7 @@ def _template(*, numbers: bool) -> alt.LayerChart:
             axis=alt.Axis(title="layer", labelAngle=0, labelOverlap=True, **axis),
         )
     )
-    scale = alt.Scale(domain=[0, "@heads"], nice=False)
+    scale = alt.Scale(domain=[0, "@top"], nice=False)
     y = alt.Axis(title="heads at rest", values=["@ticks"], format="d", **axis)
     track = base.mark_bar(fill=QUIET, fillOpacity=0.14).encode(
         y=alt.YDatum(0, scale=scale, axis=y), y2=alt.datum("@heads")
@@ -65,9 +66,9 @@ def _template(*, numbers: bool) -> alt.LayerChart:
                 alt.Tooltip("label:N", title="a click opens"),
             ],
         )
-        .add_params(clickable())
+        .add_params(head_selection())
     )
-    words = base.mark_text(baseline="top", dy=4, color=INK, fontSize=12).encode(
-        y=alt.value(0), text="rests:Q"
+    words = base.mark_text(baseline="bottom", dy=-2, color=INK, fontSize=12).encode(
+        y=alt.YDatum("@heads", scale=scale), text="rests:Q"
     )
     return finish(alt.layer(track, rest, look, *([words] if numbers else []), hit))
