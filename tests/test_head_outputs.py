@@ -96,11 +96,14 @@ def test_resting_needs_the_second_witness() -> None:
     assert found.tolist() == [[True, False]]
 
 
-def test_the_limit_itself_is_resting() -> None:
-    at_limit = torch.tensor([[resting.CHANGES_LITTLE, resting.CHANGES_LITTLE + 1e-3]])
-    scores = score_prompt(_looks_at_first(0.9), IDS, at_limit)
-    assert judge(Head(0, 0), "positional", scores, 0.6).is_active
-    assert not judge(Head(0, 1), "positional", scores, 0.6).is_active
+@pytest.mark.parametrize("change", [0.6 - 1e-4, 0.6, 0.6 + 1e-4])
+def test_the_limit_is_the_same_for_one_head_and_for_all(change: float) -> None:
+    scores = score_prompt(_looks_at_first(0.9), IDS, torch.tensor([[change, 0.2]]))
+    role, activation = get_role("positional"), scores.activations["positional"]
+    together = active_heads(role, activation, 0.6, num_tokens=8, output_change=scores.output_change)
+    assert together[0, 0] == judge(Head(0, 0), "positional", scores, 0.6).is_active
+    if change != 0.6:  # which single precision cannot hold
+        assert bool(together[0, 0]) == (change < resting.CHANGES_LITTLE)
 
 
 def test_without_a_second_witness_the_attention_decides() -> None:

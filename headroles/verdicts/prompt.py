@@ -149,7 +149,7 @@ def active_heads(
     if role.has_cells:
         active &= (value - activation.chance) / (1 - activation.chance) >= MIN_LIFT
     if role.key == resting.WITNESSED and output_change is not None:
-        active &= output_change <= resting.CHANGES_LITTLE
+        active &= output_change.double() <= resting.CHANGES_LITTLE
     return active
 
 
