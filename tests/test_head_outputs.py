@@ -14,6 +14,7 @@ from headroles.types import Head, RoleScores
 from headroles.verdicts import judge, passport, score_prompt
 from headroles.verdicts.evaluation import heads_with_role
 from headroles.verdicts.prompt import active_heads
+from headroles.view.head_maps import stored_map
 from tests.entries import plain_entry
 from tests.facts import says
 
@@ -179,9 +180,21 @@ def test_who_has_a_stored_role(entry) -> None:
     assert "positional" in roles[Head(1, 1)]
     assert "induction" in roles[Head(1, 2)]
     assert "positional" not in roles[Head(1, 2)]
+    words = {record.role: record.only_looks for record in passport(entry, Head(1, 2)).records}
+    assert says(words.pop("positional"), "first token", "140%", "60%")
+    assert not any(words.values())
 
 
 def test_a_change_over_one_is_stored_as_it_is() -> None:
     scores = _scores([[1.25, 0.0, 0.0], [0.0, 0.0, 0.0]])
     parts = categorize({"positional": scores}, AnalysisSettings())
     assert parts["factors"]["positional"][resting.OUTPUT_CHANGE][0][0] == 1.25
+
+
+def test_the_reference_map_rings_and_counts_those_that_rest(entry) -> None:
+    found = stored_map(entry.role("positional"), threshold=0.6)
+    assert [record["active"] for record in found.records] == [False] * 3 + [True, True, False]
+    assert says(found.sentence, "3 of 6", "2 of them rest")
+    old = stored_map(ModelEntry.model_validate(plain_entry()).role("positional"), threshold=0.6)
+    assert [record["active"] for record in old.records] == [False] * 3 + [True] * 3
+    assert not says(old.sentence, "rest;")

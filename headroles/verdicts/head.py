@@ -143,6 +143,17 @@ class RoleRecord:
         return self.score >= self.threshold and resting.hardly_changes(self.output_change)
 
     @property
+    def only_looks(self) -> str:
+        """Why a score that reaches the threshold is not enough; empty where it is."""
+        if self.score < self.threshold or self.is_over:
+            return ""
+        return (
+            f"It looks at the first token and works all the same: what it writes changes by "
+            f"{self.output_change:.0%} of what a head of its layer writes, and a head that rests "
+            f"by at most {resting.CHANGES_LITTLE:.0%}."
+        )
+
+    @property
     def lift(self) -> float:
         """-inf..1 on the scale on which roles can be compared (:func:`kappa`)."""
         return kappa(get_role(self.role), self.score, self.chance or 0.0)

@@ -66,10 +66,12 @@ def _roles(subject: Subject) -> None:
         )
         + "</div>"
     )
+    only_looks = [record.only_looks for record in passport.records if record.only_looks]
     st.caption(
         "Scores are shares of 1, measured beforehand on many texts, ± the standard error. "
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
         f"{_controls(passport)}. An evenly spread head would score “Chance”."
+        + "".join(f" {sentence}" for sentence in only_looks)
     )
 
     _ablation_evidence(passport)
