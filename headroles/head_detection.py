@@ -15,9 +15,11 @@ from headroles.scoring import activation as scoring_activation
 from headroles.store import categories
 from headroles.types import Head, PromptRun
 from headroles.verdicts import (
+    PromptScores,
     head_index,
     literature_entry,
     score_prompt,
+    score_run,
     summarize,
     summarize_literature,
     unpack_heads,
@@ -117,14 +119,12 @@ def get_active_head_summary(
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.
         ShapeError: if the attention is not that of the stored model.
     """
-    attention, token_ids = unpack_heads(activation_data)
-    is_run = isinstance(activation_data, PromptRun)
-    tokens = activation_data.tokens if is_run else activation_data.get("tokens", ())
+    attention, _ = unpack_heads(activation_data)
     try:
         entry, _ = categories.good_entry(model_name, Path(path) if path else None)
     except CategoriesMissingError:
         if named := literature_entry(model_name):
-            return summarize_literature(named, score_prompt(attention, token_ids, tokens=tokens))
+            return summarize_literature(named, _scores(activation_data))
         raise
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
@@ -132,4 +132,11 @@ def get_active_head_summary(
             expected=f"[{entry.num_layers}, {entry.num_heads}, query, key]",
             got=list(attention.shape),
         )
-    return summarize(entry, score_prompt(attention, token_ids, tokens=tokens))
+    return summarize(entry, _scores(activation_data))
+
+
+def _scores(activation_data: PromptRun | Mapping[str, object]) -> PromptScores:
+    if isinstance(activation_data, PromptRun):
+        return score_run(activation_data)
+    attention, token_ids = unpack_heads(activation_data)
+    return score_prompt(attention, token_ids, tokens=activation_data.get("tokens", ()))

@@ -92,6 +92,9 @@ class PromptRun:
     """[layer head query key] attention after the softmax: causal, rows sum to 1."""
     next_tokens: tuple[NextToken, ...]
     """The most probable next tokens, best first."""
+    output_change: Float[Tensor, "layer head"] | None = None
+    """[layer head] how much a head's output changes from token to token, next to what a head of its
+    layer writes (0 and up); None where that is not known."""
 
     @property
     def tokens(self) -> tuple[str, ...]:

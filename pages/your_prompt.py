@@ -28,8 +28,8 @@ from headroles.ui.your_prompt import (
     tokens_and_guesses,
 )
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
+from headroles.view import resting_layers, two_prompts
 from headroles.view import role_cards as view_role_cards
-from headroles.view import two_prompts
 
 
 def page() -> None:
@@ -107,7 +107,9 @@ def one_prompt(answer: caches.Answer, reference: caches.Reference) -> None:
         f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
     )
     elements.bar_legend()
-    your_prompt_role_cards.draw(role_cards, reference.entry)
+    threshold = reference.thresholds["positional"]
+    layers = resting_layers.resting_layers(answer.scores, threshold)
+    your_prompt_role_cards.draw(role_cards, reference.entry, layers)
     if extended_switch.draw(reference.entry, model=answer.run.model_name):
         extended_roles.draw(reference.entry, answer)
 

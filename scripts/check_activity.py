@@ -26,7 +26,7 @@ from headroles.models import DEFAULT_MODEL, LoadedModel, entry_of, load_model, m
 from headroles.roles import ROLES
 from headroles.store import contents, read_entry
 from headroles.training import StoryGrammar
-from headroles.verdicts import ActivityRow, activity_table, score_prompt
+from headroles.verdicts import ActivityRow, activity_table, score_run
 
 HELD_OUT_SEED = 20_260_000
 """Far from every seed that training draws."""
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         prompts = written_prompts()
     runs = (capture(loaded, prompt) for prompt in tqdm(prompts, unit="prompt", disable=None))
-    rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
+    rows = activity_table(entry, [score_run(run) for run in runs])
     print(json.dumps([vars(row) for row in rows]) if options.json else table(rows))
     return 0
 

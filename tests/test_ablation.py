@@ -73,7 +73,7 @@ def test_an_edge_that_was_the_whole_row_cannot_be_scaled_up() -> None:
 
 def test_untouched_is_the_models_own(loaded: LoadedModel, encoding: Encoding) -> None:
     (clean,) = run.ablate(loaded, encoding, [])
-    _, logits = collect(loaded, encoding)
+    logits = collect(loaded, encoding).logits
     torch.testing.assert_close(clean.logits, logits, **TOLERANCE)
     ids = torch.tensor([encoding.token_ids])
     with torch.no_grad():

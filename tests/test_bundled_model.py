@@ -15,7 +15,7 @@ from headroles.paths import ROOT
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.store import categories
 from headroles.texts import DEFAULT_PROMPT
-from headroles.verdicts import activity_table, score_prompt
+from headroles.verdicts import activity_table, score_run
 from scripts.check_activity import HELD_OUT_SEED, held_out_prompts
 
 LISTED = tuple(role.key for role in SCORED_ROLES)
@@ -82,8 +82,8 @@ def test_three_tokens_are_too_short_to_tell(loaded):
 def test_the_verdict_tells_heads_of_a_role_from_the_others_on_unseen_prompts(loaded, entry):
     prompts = held_out_prompts(loaded, n=80, seed=HELD_OUT_SEED + 1)
     runs = [capture(loaded, prompt) for prompt in prompts]
-    rows = activity_table(entry, [score_prompt(run.attention, run.token_ids) for run in runs])
-    few = [score_prompt(run.attention, run.token_ids) for run in runs if len(run.token_ids) < 6]
+    rows = activity_table(entry, [score_run(run) for run in runs])
+    few = [score_run(run) for run in runs if len(run.token_ids) < 6]
     assert few
     assert not any(row.judged for row in activity_table(entry, few)), "a handful of tokens"
     for row in rows:

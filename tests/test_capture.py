@@ -15,7 +15,11 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from headroles import limits
+from headroles.analysis.bridge import each_layer, load_bridge
+from headroles.analysis.measure import OutputChange
+from headroles.capture import attention
 from headroles.capture.attention import TOP_TOKENS, capture, collect
+from headroles.capture.interventions import output_projections
 from headroles.capture.packing import pack, unpack
 from headroles.errors import EmptyPromptError, LimitError
 from headroles.models import LoadedModel, load_model
@@ -100,15 +104,71 @@ def test_pyvene_equals_eager_attention(run: PromptRun, loaded: LoadedModel) -> N
 def test_pyvene_equals_plain_hooks(run: PromptRun, loaded: LoadedModel) -> None:
     attention, logits = _plain_hooks(loaded, run.token_ids)
     torch.testing.assert_close(run.attention, attention, **TOLERANCE)
-    _, own = collect(loaded, run.encoding)
+    own = collect(loaded, run.encoding).logits
     torch.testing.assert_close(own, logits, **TOLERANCE)
 
 
 def test_pyvene_equals_transformer_lens(run: PromptRun, loaded: LoadedModel) -> None:
     attention, logits = _transformer_lens(loaded.source, run.token_ids)
     torch.testing.assert_close(run.attention, attention, **TOLERANCE)
-    _, own = collect(loaded, run.encoding)
+    own = collect(loaded, run.encoding).logits
     torch.testing.assert_close(own.softmax(-1), logits.softmax(-1), **TOLERANCE)
+
+
+def _by_hand(outputs: torch.Tensor) -> torch.Tensor:
+    """[layer head] how much whole output vectors [layer head query model] change, step by step."""
+    change = torch.empty(outputs.shape[:2])
+    for layer, heads in enumerate(outputs[:, :, 1:]):
+        written = torch.stack([o.norm(dim=-1).mean() for o in heads]).mean()
+        for head, o in enumerate(heads):
+            change[layer, head] = (o - o.mean(0)).norm(dim=-1).mean() / written
+    return change
+
+
+def test_what_heads_write_equals_plain_hooks(run: PromptRun, loaded: LoadedModel) -> None:
+    """Whole vectors: the module's own output with all other heads silenced, less its bias."""
+    outputs = torch.empty(LAYERS, HEADS, len(run.token_ids), loaded.model.config.hidden_size)
+    for layer, path in enumerate(output_projections(loaded)):
+        inputs, projection = [], loaded.model.get_submodule(path)
+        handle = projection.register_forward_pre_hook(lambda _, args, to=inputs: to.append(args[0]))
+        with torch.no_grad():
+            loaded.model(torch.tensor([run.token_ids]))
+            handle.remove()
+            z = inputs[0].reshape(len(run.token_ids), HEADS, -1)
+            bias = projection(torch.zeros_like(z).flatten(1))
+            for head in range(HEADS):
+                alone = torch.zeros_like(z)
+                alone[:, head] = z[:, head]
+                outputs[layer, head] = projection(alone.flatten(1)) - bias
+    torch.testing.assert_close(run.output_change, _by_hand(outputs), atol=1e-5, rtol=1e-5)
+
+
+def test_what_heads_write_equals_transformer_lens(run: PromptRun, loaded: LoadedModel) -> None:
+    """The analysis' own measure, on the same tokens, with more text and padding beside them."""
+    bridge = load_bridge(loaded.source)
+    ids = torch.tensor([run.token_ids])
+    longer = torch.cat([ids, ids[:, 1:9].flip(1)], 1)
+    both = torch.cat([torch.nn.functional.pad(ids, (0, 8), value=3), longer])
+    lengths = torch.tensor([ids.shape[1], longer.shape[1]])
+    change = OutputChange(bridge, 2)
+    each_layer(bridge, both, lambda *_: None, change.of(torch.arange(2), lengths))
+    torch.testing.assert_close(change.values[0], run.output_change, atol=1e-5, rtol=1e-5)
+    assert (change.values[1] - run.output_change).abs().max() > 1e-3  # another text
+
+
+def test_heads_that_differ_write_different_amounts(run: PromptRun) -> None:
+    assert run.output_change.flatten().unique().numel() == LAYERS * HEADS
+    assert run.output_change.min() > 0
+
+
+def test_without_an_output_projection_the_attention_is_there(
+    loaded: LoadedModel, run: PromptRun, monkeypatch
+) -> None:
+    """As for a family whose heads do not lie side by side."""
+    monkeypatch.setitem(loaded.tools, attention._ROOTS, None)
+    without = capture(loaded, PROMPT)
+    assert without.output_change is None
+    assert without.attention.equal(run.attention)
 
 
 def test_attention_is_causal_and_rows_sum_to_one(run: PromptRun) -> None:

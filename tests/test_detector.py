@@ -195,7 +195,7 @@ def test_a_padded_batch_has_the_attention_of_each_prompt_alone(
     for row, length in enumerate(prompts.sequences.lengths.tolist()):
         ids = prompts.sequences.token_ids[row, :length].tolist()
         encoding = capture_attention.Encoding(tuple(ids), prompts.tokens[row], "", False, length)
-        alone, _ = capture_attention.collect(loaded, encoding)
+        alone = capture_attention.collect(loaded, encoding).attention
         for layer, pattern in layers.items():
             close = pattern[row, :, :length, :length]
             torch.testing.assert_close(close, alone[layer], atol=1e-6, rtol=0)

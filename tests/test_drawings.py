@@ -24,6 +24,7 @@ from headroles.charts import (
     heads,
     induction_circuit,
     profiles,
+    resting,
     two_prompts,
 )
 from headroles.charts.drawing import Drawing, template
@@ -115,7 +116,17 @@ def offsets(n: int) -> Drawing:
     return induction_circuit.offsets(records, names=[f"L0H{n}"])
 
 
+def layer_columns(n: int, *, layers: int = 3) -> Drawing:
+    records = [
+        {"layer": layer, "head": n, "label": f"L{layer}H{n}", "rests": 1, "looks": n, "shown": "1"}
+        for layer in range(layers)
+    ]
+    return resting.layer_columns(records, heads=n + 1)
+
+
 CHARTS = {
+    "resting layers": layer_columns,
+    "resting layers, many": partial(layer_columns, layers=30),
     "bars": bars,
     "guesses": guesses,
     "map": head_map,

@@ -1,9 +1,10 @@
 """TransformerLens runs the probe texts; one hook per layer hands out the attention pattern.
 
 TransformerLens 4 (Nanda & Bloom 2022) wraps a transformers model in a ``TransformerBridge``. Only
-the pattern of each layer is looked at, and it is given to the caller before the next layer runs, so
-the attention of the whole model is never in memory at once. The pass ends at the last layer's
-pattern: neither the last MLP nor the logits (a third of the work on GPT-2) are computed.
+the pattern of each layer is looked at (and its heads' outputs, where they are asked for), and it is
+given to the caller before the next layer runs, so the attention of the whole model is never in
+memory at once. The pass ends with what the last layer gives: neither the last MLP nor the logits (a
+third of the work on GPT-2) are computed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from headroles.models import (
 )
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+OnOutput = Callable[[int, Float[Tensor, "batch query head dim"]], None]
 
 
 def load_bridge(name_or_folder: str) -> TransformerBridge:
@@ -59,21 +61,30 @@ class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
 
 
 def each_layer(
-    bridge: TransformerBridge, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer
+    bridge: TransformerBridge,
+    token_ids: Int[Tensor, "batch pos"],
+    on_layer: OnLayer,
+    on_output: OnOutput | None = None,
 ) -> None:
-    """Run a batch once and call ``on_layer(layer, pattern)`` for every layer in turn."""
+    """Run a batch once and call ``on_layer(layer, pattern)`` for every layer in turn.
+
+    ``on_output(layer, z)`` is given the heads' outputs before the projection, after the pattern.
+    """
     last = bridge.cfg.n_layers - 1
 
-    def hook_for(layer: int) -> Callable[..., None]:
-        def hook(pattern: Tensor, hook: object) -> None:
+    def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
+        def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
-            on_layer(layer, pattern)
-            if layer == last:
+            take(layer, tensor)
+            if layer == last and take is (on_output or on_layer):
                 raise SeenEnough
 
         return hook
 
-    hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n)) for n in range(last + 1)]
+    layers = range(last + 1)
+    hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n, on_layer)) for n in layers]
+    if on_output:
+        hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
     with torch.inference_mode(), contextlib.suppress(SeenEnough):
         # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
         bridge.run_with_hooks(

@@ -22,9 +22,10 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.bridge import each_layer
+from headroles.analysis.bridge import OnOutput, each_layer
+from headroles.capture import head_outputs
 from headroles.reference import MAX_CELLS
-from headroles.roles import SCORED_ROLES, Prompts, Role
+from headroles.roles import SCORED_ROLES, Prompts, Role, resting
 from headroles.scoring import (
     CellWeights,
     batch_activations,
@@ -60,6 +61,8 @@ class _PerSequence:
     scores: dict[str, Float[Tensor, "n layer head"]]
     null: dict[str, Float[Tensor, "n layer head"]]
     chance: dict[str, Float[Tensor, " n"]]
+    factors: dict[str, dict[str, Float[Tensor, "n layer head"]]]
+    """{role key: {what: factor}}: what resting needs beside the attention."""
 
 
 def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> ProbeTexts:
@@ -144,6 +147,7 @@ def _run(
     scores = {role.key: torch.zeros(shape) for role in roles}
     null = {role.key: torch.zeros(shape) for role in roles if role.has_cells}
     chance = {role.key: torch.ones(len(sequences)) for role in roles}
+    change = OutputChange(bridge, len(sequences)) if resting.WITNESSED in scores else None
     with_cells = [role for role in roles if role.has_cells]
     for rows in probe_texts.batches(sequences, max_cells=MAX_CELLS):
         lengths = sequences.lengths[rows]
@@ -176,9 +180,29 @@ def _run(
                 if not role.has_cells:
                     scores[role.key][rows, layer] = mean_entropy(pattern.float(), lengths=lengths)
 
-        each_layer(bridge, token_ids, on_layer)
+        each_layer(bridge, token_ids, on_layer, change and change.of(rows, lengths))
         advance(len(rows))
-    return _PerSequence(scores, null, chance)
+    factors = {resting.WITNESSED: {resting.OUTPUT_CHANGE: change.values}} if change else {}
+    return _PerSequence(scores, null, chance, factors)
+
+
+class OutputChange:
+    """How much every head's output changes from token to token: the second witness of resting."""
+
+    def __init__(self, bridge: TransformerBridge, n: int) -> None:
+        self._roots = [head_outputs.roots(block.attn.W_O.detach()) for block in bridge.blocks]
+        self.values = torch.zeros(n, bridge.cfg.n_layers, bridge.cfg.n_heads)
+        """[n layer head]."""
+
+    def of(self, rows: Tensor, lengths: Tensor) -> OnOutput:
+        """What takes the outputs of a batch."""
+
+        def take(layer: int, z: Tensor) -> None:
+            roots = self._roots[layer]
+            z = z.reshape(len(rows), -1, len(roots), roots.shape[-1])
+            self.values[rows, layer] = head_outputs.output_change(z, roots, lengths=lengths)
+
+        return take
 
 
 def random_cells(
@@ -218,6 +242,7 @@ def _role_scores(
         control_name=role.control,
         control_error=_error(control.scores[role.key]) if control else None,
         by_kind=_by_kind(role, scored, twice) if twice else {},
+        factors={name: values.mean(0) for name, values in scored.factors.get(role.key, {}).items()},
     )
 
 

@@ -4,9 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["attention", "interventions", "packing", "runner"],
+    submodules=["attention", "head_outputs", "interventions", "packing", "runner"],
     submod_attrs={
-        "attention": ["capture", "collect", "each_layer"],
+        "attention": ["capture", "Collected", "collect", "each_layer"],
         "interventions": ["Edit", "run_edited"],
+        "head_outputs": ["output_change", "roots"],
     },
 )

@@ -2,7 +2,8 @@
 
 A ``CollectIntervention`` sits on the probe of every layer (:mod:`headroles.models`), so a single
 pass gives the attention of the whole model together with the next-token guesses, exactly as
-transformers' eager attention computes them.
+transformers' eager attention computes them. A second one sits before every output projection: what
+a head writes is measured there and not kept (:mod:`headroles.capture.head_outputs`).
 
 Many prompts at once go through :func:`each_layer`, which hands out one layer's patterns at a time.
 
@@ -16,12 +17,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from headroles.capture import head_outputs
+from headroles.capture.interventions import head_weights, output_projections
 from headroles.capture.runner import Runner, inputs, pyvene
+from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel
 from headroles.models.blocks import SeenEnough
 from headroles.texts import encode, token_texts
@@ -29,7 +34,7 @@ from headroles.types import Encoding, NextToken, PromptRun
 
 TOP_TOKENS = 10
 """How many next-token guesses are kept."""
-_RUNNER = "hand_over"
+_RUNNER, _ROOTS = "hand_over", "roots_of_head_outputs"
 
 
 def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> PromptRun:
@@ -45,32 +50,68 @@ def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> Promp
         LimitError: if it is too long even to be tokenised.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
-    attention, logits = collect(loaded, encoding)
+    collected = collect(loaded, encoding)
     return PromptRun(
         model_name=loaded.key,
         prompt=prompt,
         encoding=encoding,
-        attention=attention,
-        next_tokens=_best_tokens(loaded, logits, top=top),
+        attention=collected.attention,
+        next_tokens=_best_tokens(loaded, collected.logits, top=top),
+        output_change=collected.output_change,
     )
 
 
-def collect(
-    loaded: LoadedModel, encoding: Encoding
-) -> tuple[Float[Tensor, "layer head pos pos"], Float[Tensor, " vocab"]]:
-    """The attention of every head on a tokenised prompt, and the logits after its last token."""
+class Collected(NamedTuple):
+    """What one pass gives."""
+
+    attention: Float[Tensor, "layer head pos pos"]
+    """[layer head pos pos] the attention of every head."""
+    logits: Float[Tensor, " vocab"]
+    """[vocab] after the last token."""
+    output_change: Float[Tensor, "layer head"] | None = None
+    """[layer head] how much each head's output changes from token to token, from
+    :func:`headroles.capture.head_outputs.output_change`; None where it cannot be measured."""
+
+
+def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
+    """Run a tokenised prompt once."""
     ids = torch.tensor([encoding.token_ids])  # [1 pos]
     length = ids.shape[1]
     attention = torch.empty(loaded.num_layers, loaded.num_heads, length, length)
+    roots = _roots(loaded)
+    outputs = (
+        None
+        if roots is None
+        else torch.empty(loaded.num_layers, length, loaded.num_heads, roots.shape[-1])
+    )  # [layer query head dim]
 
     def keep(layer: int, pattern: Tensor) -> None:
         attention[layer] = pattern.reshape(-1, length, length)
 
+    def keep_output(layer: int, z: Tensor) -> None:
+        outputs[layer] = z.reshape(outputs.shape[1:])
+
     # In inference mode the probes would copy every pattern.
     with loaded.lock, torch.no_grad():
-        output = _hand_over(loaded, inputs(loaded, ids, last_only=True), keep)
+        given = inputs(loaded, ids, last_only=True)
+        output = _hand_over(loaded, given, keep, None if roots is None else keep_output)
         logits = output.logits[0, -1].float().clone()
-    return attention, logits
+    change = None if roots is None else head_outputs.output_change(outputs, roots)
+    return Collected(attention, logits, change)
+
+
+def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
+    """What the lengths of the heads' outputs are measured with, made once per model; None where
+    the output of a single head is not to be found, or heads are not alike in all layers.
+    """
+    if _ROOTS not in loaded.tools:
+        try:
+            by_layer = [head_outputs.roots(W_O) for W_O in head_weights(loaded)]
+        except UnsupportedModelError:
+            by_layer = []
+        alike = len({roots.shape for roots in by_layer}) == 1
+        loaded.tools[_ROOTS] = torch.stack(by_layer) if alike else None
+    return loaded.tools[_ROOTS]
 
 
 OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
@@ -114,21 +155,29 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
 
 
 def _hand_over(
-    loaded: LoadedModel, given: Mapping[str, object], take: Callable[[int, Tensor], None]
+    loaded: LoadedModel,
+    given: Mapping[str, object],
+    take: Callable[[int, Tensor], None],
+    take_output: Callable[[int, Tensor], None] | None = None,
 ) -> object:
-    """One pass that hands each layer's pattern to ``take``; the model's output."""
-    if _RUNNER not in loaded.tools:
-        probes = [_HandOver() for _ in loaded.probe_paths]
-        places = (f"{path}.output" for path in loaded.probe_paths)
-        loaded.tools[_RUNNER] = Runner(loaded.model, dict(zip(places, probes, strict=True))), probes
-    runner, probes = loaded.tools[_RUNNER]
-    for layer, probe in enumerate(probes):
-        probe.take = partial(take, layer)
+    """One pass that hands each layer's pattern to ``take``, and its heads' outputs z, side by side,
+    to ``take_output``; the model's output."""
+    takers = {f"{path}.output": partial(take, n) for n, path in enumerate(loaded.probe_paths)}
+    if take_output:
+        paths = enumerate(output_projections(loaded))
+        takers |= {f"{path}.input": partial(take_output, n) for n, path in paths}
+    key = f"{_RUNNER}: {len(takers)} places"
+    if key not in loaded.tools:
+        places = {place: _HandOver() for place in takers}
+        loaded.tools[key] = Runner(loaded.model, places), places
+    runner, places = loaded.tools[key]
+    for place, taker in takers.items():
+        places[place].take = taker
     try:
         return runner.run(given)
     finally:
-        for probe in probes:
-            probe.take = None
+        for place in places.values():
+            place.take = None
 
 
 def _best_tokens(

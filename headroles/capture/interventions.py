@@ -167,6 +167,21 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     return loaded.tools[_PROJECTIONS]
 
 
+def head_weights(loaded: LoadedModel) -> list[Float[Tensor, "head dim model"]]:
+    """[layer] W_O of every head: its rows of the layer's output projection, without the bias.
+
+    Raises:
+        UnsupportedModelError: as :func:`output_projections`.
+    """
+    weights = []
+    for path in output_projections(loaded):
+        projection = loaded.model.get_submodule(path)
+        weight = projection.weight.detach()
+        rows = weight if isinstance(projection, Conv1D) else weight.T  # [head * dim model]
+        weights.append(rows.unflatten(0, (loaded.num_heads, -1)))
+    return weights
+
+
 def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
     """[layer] the first linear map inside each attention module after its probe, by one pass."""
     order: list[str] = []

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "heads",
         "induction_circuit",
         "profiles",
+        "resting",
         "two_prompts",
     ],
     submod_attrs={

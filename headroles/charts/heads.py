@@ -43,7 +43,8 @@ def head_of_event(event: object) -> Head | None:
         return None
 
 
-def _clickable() -> alt.Parameter:
+def head_selection() -> alt.Parameter:
+    """The selection of a head, for a mark whose records name one."""
     return alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click")
 
 
@@ -136,7 +137,7 @@ def _row_hits(base: alt.Chart) -> alt.Chart:
                 alt.Tooltip("reason:N", title="why"),
             ],
         )
-        .add_params(_clickable())
+        .add_params(head_selection())
     )
 
 
@@ -283,7 +284,7 @@ def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
             "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
         ),
     )
-    return cells.add_params(_clickable()) if clickable else cells
+    return cells.add_params(head_selection()) if clickable else cells
 
 
 def _layers_by_heads(row: int) -> alt.Chart:

@@ -94,7 +94,7 @@ def categorize(
             key: _matrix(role.null, key) for key, role in measured.items() if role.null is not None
         },
         "factors": {
-            key: {name: _matrix(values, key) for name, values in role.factors.items()}
+            key: {name: _factor(values) for name, values in role.factors.items()}
             for key, role in measured.items()
             if role.factors
         },
@@ -185,6 +185,7 @@ def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
         control_error=None
         if control is None or control.standard_errors is None
         else torch.tensor(control.standard_errors),
+        factors={name: torch.tensor(values) for name, values in entry.factors.get(key, {}).items()},
     )
 
 
@@ -291,6 +292,11 @@ def _profiles(offsets: OffsetMeans) -> OffsetProfiles:
 
 def _matrix(values: torch.Tensor, key: str) -> list[list[float]]:
     return [[_rounded(number, key) for number in row] for row in values.tolist()]
+
+
+def _factor(values: torch.Tensor) -> list[list[float]]:
+    """A factor's matrix; unlike a share, it may lie over 1."""
+    return [[round(number, 6) + 0.0 for number in row] for row in values.tolist()]
 
 
 def _rounded(number: float, key: str) -> float:

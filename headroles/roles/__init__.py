@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "patterns",
         "prompts",
         "registry",
+        "resting",
         "role",
         "tokenized",
     ],

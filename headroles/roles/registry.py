@@ -173,8 +173,9 @@ _ALL = (
         name="First token (resting)",
         icon="first_page",
         explanation=(
-            "This head looks at the very first token whatever the sentence says. Most heads do "
-            "so when they have nothing to do: the first token is where they rest."
+            "This head looks at the very first token whatever the sentence says, and writes nearly "
+            "the same everywhere. Most heads do so when they have nothing to do: the first token "
+            "is where they rest."
         ),
         looks_at="the first token",
         formula="S(q) = {0}, for q ≥ 1",

@@ -29,6 +29,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.roles import LEAST_LOGITS, LOGITS, SHARE, Role, get_role
+from headroles.roles.resting import CHANGES_LITTLE, OUTPUT_CHANGE
 from headroles.types import Head, RoleScores
 
 FLOOR_LIFT = 0.25
@@ -135,7 +136,8 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     """A role's top heads: those over the threshold on the role's side of zero, best first.
 
     A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
-    chance, and none that is further over chance one token back (a previous-token head).
+    chance, and none that is further over chance one token back (a previous-token head). No role
+    lists a head that lacks the second witness (:mod:`headroles.roles.resting`).
 
     Where more heads of a ``diverse`` role are over the threshold than it may list, half of the
     places go by score alone; the others go first to the best head of each layer that has none yet.
@@ -143,7 +145,7 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     ``DIVERSITY`` of the threshold and at least the floor.
     """
     role = get_role(scores.role)
-    sizes = _sizes(role, scores)
+    sizes = _sizes(role, scores).masked_fill(~has_witness(scores), -torch.inf)
     passes = sizes >= threshold
     if role.selection == "steady":
         zero = 0.0 if role.is_signed else scores.chance or 0.0
@@ -183,17 +185,29 @@ def _over_layers(over: list[Head], below: list[Head], cap: int) -> set[Head]:
     return set(chosen)
 
 
+def has_witness(scores: RoleScores) -> Bool[Tensor, "layer head"]:
+    """[layer head] False for heads whose output changes too much for the role, where that counts
+    (:mod:`headroles.roles.resting`)."""
+    change = scores.factors.get(OUTPUT_CHANGE, torch.zeros_like(scores.mean))
+    return change <= CHANGES_LITTLE
+
+
 def fits_nothing(
     scores: dict[str, RoleScores], thresholds: dict[str, float], *, listed: Iterable[Head] = ()
 ) -> Bool[Tensor, "layer head"]:
-    """[layer head] True for the heads of the role ``other``: below every role's threshold.
+    """[layer head] True for the heads of the role ``other``: below every role's threshold, or
+    without the second witness of it.
 
     Args:
         scores: of the roles.
         thresholds: of the same roles.
         listed: heads that some role lists, whatever their score: these fit something.
     """
-    below = torch.stack([scores[key].mean < limit for key, limit in thresholds.items()]).all(0)
+    fits = [
+        (scores[key].mean >= threshold) & has_witness(scores[key])
+        for key, threshold in thresholds.items()
+    ]
+    below = ~torch.stack(fits).any(0)
     for head in listed:
         below[head] = False
     return below

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from headroles.roles import Role
+from headroles.roles import Role, resting
 from headroles.store.records import Category, Control, Matrix, OffsetProfiles
 from headroles.types import Head
 
@@ -85,6 +85,18 @@ class StoredRole:
         """Its standard error; None where none was stored."""
         errors = self.control.standard_errors if self.control else None
         return None if errors is None else errors[head.layer][head.head]
+
+    def output_change(self, head: Head) -> float | None:
+        """How much a head's output changes, where that was measured for the role (0 and up)."""
+        change = self.factors.get(resting.OUTPUT_CHANGE)
+        return None if change is None else change[head.layer][head.head]
+
+    def fits(self, head: Head, threshold: float) -> bool:
+        """Whether a head has the role: its score reaches a threshold on the role's side of zero,
+        and a role that needs a second witness has it."""
+        return (self.role.sign or 1) * self.score(head) >= threshold and resting.hardly_changes(
+            self.output_change(head)
+        )
 
     def distance(self, head: Head) -> int | None:
         """How far back a head's profile peaks; None for a role without profiles."""

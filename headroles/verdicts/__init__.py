@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "judge_as",
             "judge_heads",
             "score_prompt",
+            "score_run",
             "thresholds_in",
         ],
         "sentence": ["describe"],

@@ -61,8 +61,10 @@ def auc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
 
 
 def heads_with_role(entry: ModelEntry, role: Role) -> Bool[Tensor, "layer head"]:
-    """[layer head] the heads whose reference score reaches the role's threshold, listed or not."""
-    return torch.tensor(entry.all_scores[role.key]) >= entry.categories[role.key].threshold
+    """[layer head] the heads that have the role by their reference scores, listed or not."""
+    stored = entry.role(role.key)
+    fits = [stored.fits(head, stored.category.threshold) for head in stored.heads]
+    return torch.tensor(fits).reshape(entry.num_layers, entry.num_heads)
 
 
 def activity_table(entry: ModelEntry, prompts: Iterable[PromptScores]) -> list[ActivityRow]:
@@ -98,7 +100,13 @@ def _row(
     judged = [prompt for prompt in prompts if not _too_little(role, prompt)]
     values = [prompt.activations[role.key].value for prompt in judged]
     active = [
-        active_heads(role, prompt.activations[role.key], threshold, num_tokens=prompt.num_tokens)
+        active_heads(
+            role,
+            prompt.activations[role.key],
+            threshold,
+            num_tokens=prompt.num_tokens,
+            output_change=prompt.output_change,
+        )
         for prompt in judged
     ]
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from headroles.errors import UnknownHeadError, UnknownPositionError
 from headroles.formatting import listing
-from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role
+from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, resting
 from headroles.scoring import FLOOR_LIFT
 from headroles.store import CausalHead, CausalRole, ModelEntry
 from headroles.types import CausalVerdict, Evidence, Head
@@ -132,6 +132,8 @@ class RoleRecord:
     """The same among the heads of its layer."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
+    output_change: float | None = None
+    """0 and up, the second witness, where the role needs one and it was measured."""
     ablation: AblationEvidence | None = None
     """What knocking it out showed; None where the analysis knocked nothing out for this role."""
     on_kinds: Mapping[str, float] = field(default_factory=dict)
@@ -141,8 +143,19 @@ class RoleRecord:
 
     @property
     def is_over(self) -> bool:
-        """Whether the score reaches the threshold."""
-        return self.score >= self.threshold
+        """Whether the score reaches the threshold, and the second witness says the same."""
+        return self.score >= self.threshold and resting.hardly_changes(self.output_change)
+
+    @property
+    def only_looks(self) -> str:
+        """Why a score that reaches the threshold is not enough; empty where it is."""
+        if self.score < self.threshold or self.is_over:
+            return ""
+        return (
+            f"It looks at the first token and works all the same: what it writes changes by "
+            f"{self.output_change:.0%} of what a head of its layer writes, and a head that rests "
+            f"by at most {resting.CHANGES_LITTLE:.0%}."
+        )
 
     @property
     def lift(self) -> float:
@@ -190,6 +203,8 @@ class Passport:
                 )
             return (
                 "It fits none of the five patterns: its scores stay below every role's threshold."
+                if all(record.score < record.threshold for record in self.records)
+                else "It looks at the first token and works all the same: it has none of the roles."
             )
         names = [_in_sentence(ROLES[key].name) for key in self.roles]
         if len(names) == 1:
@@ -250,6 +265,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         out_of=entry.num_layers * entry.num_heads,
         rank_in_layer=1 + sum(other > score for other in scores[layer]),
         listed=head in entry.listed(key),
+        output_change=entry.role(key).output_change(head),
         ablation=ablation_evidence(entry, head, key),
         on_kinds=stored.on_kinds(head),
         kind_error=stored.kind_error(head),

@@ -102,6 +102,12 @@ def _active(scores: PromptScores, role: Role, threshold: float | None) -> list[H
         return []
     activation = scores.activations[role.key]
     limit = role.default_threshold if threshold is None else threshold
-    active = active_heads(role, activation, limit, num_tokens=scores.num_tokens)
+    active = active_heads(
+        role,
+        activation,
+        limit,
+        num_tokens=scores.num_tokens,
+        output_change=scores.output_change,
+    )
     heads = [Head(*place) for place in active.nonzero().tolist()]
     return sorted(heads, key=lambda head: -float(activation.value[head]))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
 from headroles.formatting import in_one_line, ordinal, percent, visible
-from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run, resting
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
 from headroles.store import ModelEntry, StoredRole, categories
@@ -65,6 +65,9 @@ class PromptScores:
     """[pos] the prompt's ids."""
     tokens: tuple[str, ...] = ()
     """[pos] the tokens as text; empty where only the ids are known."""
+    output_change: Float[Tensor, "layer head"] | None = None
+    """[layer head] how much each head's output changes from token to token, next to what a head of
+    its layer writes; None where only the attention is known."""
 
     def resting_of(self, head: Head) -> float:
         """0..1, a head's mean attention on position 0."""
@@ -74,10 +77,18 @@ class PromptScores:
         """0..1, a head's mean attention of a token on itself."""
         return self._plain_self_share[head.layer][head.head]
 
+    def output_change_of(self, head: Head) -> float | None:
+        """0 and up, how much a head's output changes; None where that is not known."""
+        return self._plain_change and self._plain_change[head.layer][head.head]
+
     # Plain numbers, made once: a page asks hundreds of times, and asking a tensor is slow.
     @cached_property
     def _plain_resting(self) -> list[list[float]]:
         return self.resting.tolist()
+
+    @cached_property
+    def _plain_change(self) -> list[list[float]] | None:
+        return None if self.output_change is None else self.output_change.tolist()
 
     @cached_property
     def _plain_self_share(self) -> list[list[float]]:
@@ -89,6 +100,7 @@ def score_prompt(
     token_ids: Sequence[int],
     *,
     tokens: Sequence[str] = (),
+    output_change: Float[Tensor, "layer head"] | None = None,
 ) -> PromptScores:
     """Every number that the verdicts of a prompt rest on.
 
@@ -96,6 +108,8 @@ def score_prompt(
         attention: [layer head query key] the patterns.
         token_ids: [pos] ids, position 0 being the BOS token or its stand-in.
         tokens: [pos] the same as text, so that a reason can name a place; or nothing.
+        output_change: [layer head] as in :class:`~headroles.types.PromptRun`; without it the
+            attention alone says which heads rest.
     """
     diagonal = attention.diagonal(dim1=-2, dim2=-1)[..., 1:]  # [layer head query-1]
     return PromptScores(
@@ -105,6 +119,14 @@ def score_prompt(
         num_tokens=len(token_ids),
         token_ids=tuple(token_ids),
         tokens=tuple(tokens),
+        output_change=output_change,
+    )
+
+
+def score_run(run: PromptRun) -> PromptScores:
+    """The same of a run, with all that it knows."""
+    return score_prompt(
+        run.attention, run.token_ids, tokens=run.tokens, output_change=run.output_change
     )
 
 
@@ -134,7 +156,12 @@ def thresholds_in(entry: ModelEntry) -> dict[str, float]:
 
 
 def active_heads(
-    role: Role, activation: RoleActivation, threshold: float, *, num_tokens: int
+    role: Role,
+    activation: RoleActivation,
+    threshold: float,
+    *,
+    num_tokens: int,
+    output_change: Float[Tensor, "layer head"] | None = None,
 ) -> Bool[Tensor, "layer head"]:
     """[layer head] which heads are active in a role on this prompt."""
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
@@ -143,6 +170,8 @@ def active_heads(
     active = value >= threshold
     if role.has_cells:
         active &= (value - activation.chance) / (1 - activation.chance) >= role.min_lift
+    if role.key == resting.WITNESSED and output_change is not None:
+        active &= output_change.double() <= resting.CHANGES_LITTLE
     return active
 
 
@@ -171,7 +200,7 @@ def judge_as(
         scores: of the same prompt; they show what a quiet head does instead.
         threshold: 0..1; None for the role's provisional one.
     """
-    resting = scores.resting_of(head)
+    resting_share = scores.resting_of(head)
     if not role.is_scored and not role.has_cells:
         return Verdict(
             head,
@@ -180,12 +209,20 @@ def judge_as(
             0.0,
             "quiet",
             _what_instead(head, activation, scores),
-            resting,
+            resting_share,
         )
     threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
-    reason = _reason(role, state, activation, head, scores, threshold)
-    return Verdict(head, role.key, activation, threshold, state, reason, resting)
+    if state == "active" and role.key == resting.WITNESSED and works(head, scores):
+        state, reason = "quiet", _at_first_token(head, scores)
+    else:
+        reason = _reason(role, state, activation, head, scores, threshold)
+    return Verdict(head, role.key, activation, threshold, state, reason, resting_share)
+
+
+def works(head: Head, scores: PromptScores) -> bool:
+    """Whether the second witness says that a head is at work, wherever it looks."""
+    return not resting.hardly_changes(scores.output_change_of(head))
 
 
 def judge_heads(
@@ -200,7 +237,7 @@ def judge_heads(
         run: the prompt.
         scores: of the same prompt, where they are known already.
     """
-    scores = scores or score_prompt(run.attention, run.token_ids, tokens=run.tokens)
+    scores = scores or score_run(run)
     prompts = prompts_of_run(run)
     heads_at: dict[int | None, list[Head]] = {}
     for head in stored.heads:
@@ -318,7 +355,7 @@ def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
 
 
 def is_resting(share: float) -> bool:
-    """Whether a head with so much of its attention (0..1) on position 0 is called resting."""
+    """Whether a head with so much of its attention (0..1) on position 0 looks like resting."""
     return share >= RESTING
 
 
@@ -327,7 +364,7 @@ def _what_instead(
 ) -> str:
     """What a quiet head does instead, over the rows that its activation is about."""
     if unless != "positional" and is_resting(activation.resting):
-        return f"Resting: {activation.resting:.0%} of its attention is on the first token."
+        return _at_first_token(head, activation, scores)
     if activation.itself >= MOSTLY:
         return f"Each token looks mostly at itself ({activation.itself:.0%})."
     if unless != "previous_token" and activation.previous >= MOSTLY:
@@ -339,4 +376,22 @@ def _what_instead(
         # No number: it would be about other rows.
         if key != unless and role.among and own.value >= MOSTLY and own.lift >= role.min_lift:
             return f"Busy elsewhere: it looks at {role.looks_at}."
+    change = scores.output_change_of(head)
+    if change is not None and change <= resting.IDLE:
+        return (
+            "Idle: it looks elsewhere and writes nearly the same at every token (the changes are "
+            f"{change:.0%} of what a head of its layer writes)."
+        )
     return "It looks elsewhere."
+
+
+def _at_first_token(head: Head, activation: Activation, scores: PromptScores) -> str:
+    """A head that looks mostly at the first token: it rests, or works all the same."""
+    share, change = activation.resting, scores.output_change_of(head)
+    if works(head, scores):
+        return (
+            f"Looks at the first token ({share:.0%}), yet does not rest: what it writes changes "
+            f"from token to token by {change:.0%} of what a head of its layer writes."
+        )
+    alike = "" if change is None else " and it writes nearly the same at every token"
+    return f"Resting: {share:.0%} of its attention is on the first token{alike}."

@@ -108,7 +108,7 @@ class ModelMap:
         done = (
             "do none of the five on this prompt"
             if self.unit == "prompt"
-            else "fit nothing: they reach no role's threshold"
+            else "fit nothing: they have none of the five roles"
         )
         sentence = f"{len(self.other)} of {total} {done}."
         return RoleMap(ROLES["other"], tuple(records), None, None, sentence)
@@ -181,7 +181,7 @@ def stored_map(
     records = []
     for head in stored.heads:
         value = stored.score(head)
-        over = threshold is not None and (role.sign or 1) * value >= threshold
+        over = threshold is not None and stored.fits(head, threshold)
         words = [score_words(stored, head), *offset_words(stored, head)]
         words += ["over the threshold"] * over
         records.append(
@@ -235,14 +235,16 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     """The take-away of a role's reference scores."""
     role, sign, total = stored.role, stored.role.sign or 1, count(len(stored.heads), "head")
     if not role.is_scored:
-        return f"{len(stored.listed)} of {total} fit no role: below every threshold, on no list."
+        return f"{len(stored.listed)} of {total} have none of the five roles, and are on no list."
     best = max(stored.heads, key=lambda head: sign * stored.score(head))
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
+        fits = sum(stored.fits(head, threshold) for head in stored.heads)
+        works = f" {fits} of them rest; the others work all the same." if fits < over else ""
         return (
             f"{over} of {total} {'reaches' if over == 1 else 'reach'} the threshold of "
             f"{role.name}, {threshold:.2f}; the highest is {best.label} "
-            f"with {stored.score(best):.2f} of 1."
+            f"with {stored.score(best):.2f} of 1.{works}"
         )
     listed = len(stored.listed)
     names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"

@@ -113,7 +113,7 @@ def overall(cards: Sequence[RoleCard]) -> str:
     active = sum(card.active for card in cards)
     return (
         f"{awake} of {len(cards)} roles are awake on this prompt, "
-        f"and {active} of {listed} bars are filled."
+        f"and {active} of {listed} listed heads are active."
     )
 
 

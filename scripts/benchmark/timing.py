@@ -168,7 +168,7 @@ def prompt_vs_forward(subject: Subject, repeats: int) -> Measured:
 
         def own() -> None:
             run = capture.capture(loaded, prompt)
-            scores = verdicts.score_prompt(run.attention, run.token_ids, tokens=run.tokens)
+            scores = verdicts.score_run(run)
             for role, threshold in verdicts.DEFAULT_THRESHOLDS.items():  # eight heads per role
                 for head in listed:
                     verdicts.judge(head, role, scores, threshold)

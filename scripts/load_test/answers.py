@@ -60,7 +60,7 @@ class Checker:
 
     def _run_and_score(self, prompt: str) -> tuple[PromptRun, PromptScores]:
         run = capture.capture(self._model, prompt)
-        return run, verdicts.score_prompt(run.attention, run.token_ids, tokens=run.tokens)
+        return run, verdicts.score_run(run)
 
     def _prompt(self, question: Question, page: Page) -> Iterator[str]:
         run, scores = self._run(question.prompt)

@@ -37,9 +37,10 @@ def planted(monkeypatch, tmp_path):
     real = attention.collect
 
     def collect(loaded, encoding):
-        _, logits = real(loaded, encoding)
         shape = (loaded.num_layers, loaded.num_heads)
-        return planted_attention(encoding.token_ids, *shape).to(torch.float32), logits
+        planted = planted_attention(encoding.token_ids, *shape).to(torch.float32)
+        # The model's own outputs belong to its own attention.
+        return real(loaded, encoding)._replace(attention=planted, output_change=None)
 
     path = tmp_path / "head_categories.json"
     monkeypatch.setattr(attention, "collect", collect)

@@ -50,9 +50,9 @@ def written(monkeypatch, tmp_path, entry):
     real = attention.collect
 
     def collect(loaded, encoding):
-        _, logits = real(loaded, encoding)
         planted = planted_attention(encoding.token_ids, loaded.num_layers, loaded.num_heads)
-        return planted_extended_attention(planted, encoding.tokens), logits
+        planted = planted_extended_attention(planted, encoding.tokens)
+        return real(loaded, encoding)._replace(attention=planted, output_change=None)
 
     path = tmp_path / "head_categories.json"
     monkeypatch.setattr(attention, "collect", collect)

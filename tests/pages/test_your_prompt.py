@@ -57,16 +57,25 @@ def test_the_default_prompt_is_answered_on_opening(app) -> None:
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
-    assert html.count("1 of 1 head active") == 4
+    assert html.count("1 of 1 head active") == 3
+    assert "3 of 32 heads rest" in html  # the two heads of repeats look there most of the time
     assert "1 of 2 heads active" in html  # duplicate token lists the induction head too
     assert html.count("●") == 5
     assert not app.error
     assert not app.warning
 
 
-def test_the_answer_in_one_sentence_counts_roles_and_bars(app) -> None:
+def test_the_answer_in_one_sentence_counts_roles_and_heads(app) -> None:
     assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
-    assert any("5 of 6 bars are filled" in text.value for text in app.markdown)
+    assert any("5 of 6 listed heads are active" in text.value for text in app.markdown)
+
+
+def test_the_resting_card_shows_layers_and_has_a_table_of_them(app) -> None:
+    (chart,) = [c for c in app.get("vega_lite_chart") if "resting_layers" in c.proto.id]
+    assert says(chart.proto.alt, "resting", "3 of 32")
+    table = app.expander(key="your_prompt-numbers_positional")
+    rows = " ".join(html.proto.body for html in table.get("html"))
+    assert [label in rows for label in ("L1H1", "L2H2", "L3H3", "L0H0")] == [True] * 3 + [False]
 
 
 def test_a_bar_chart_per_role_and_one_for_the_guesses(app) -> None:

@@ -136,7 +136,9 @@ def answer(model: str, prompt: str) -> Answer:
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
-    run = PromptRun(model, prompt, kept.encoding, attention, kept.next_tokens)
+    run = PromptRun(
+        model, prompt, kept.encoding, attention, kept.next_tokens, kept.scores.output_change
+    )
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 
 
@@ -148,7 +150,7 @@ def _cached_run(model: str, prompt: str) -> _Kept:
     with borrow(model) as loaded:
         run = capture.capture(loaded, prompt)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
-    scores = verdicts.score_prompt(run.attention, run.token_ids, tokens=run.tokens)
+    scores = verdicts.score_run(run)
     cells = capture.packing.pack(run.attention)
     return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
 

@@ -66,11 +66,13 @@ def _roles(subject: Subject) -> None:
         )
         + "</div>"
     )
+    only_looks = [record.only_looks for record in passport.records if record.only_looks]
     st.caption(
         "Scores are shares of 1, measured beforehand on many texts, ± the standard error of "
         "sampling: what other texts of the same kinds would change. "
         "● reaches the threshold. “Control” is the score where the role's cue is missing: "
         f"{_controls(passport)}. An evenly spread head would score “Chance”."
+        + "".join(f" {sentence}" for sentence in only_looks)
     )
 
     for line in kinds(passport):

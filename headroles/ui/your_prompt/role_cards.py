@@ -12,31 +12,38 @@ from headroles import charts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session
 from headroles.ui.app.elements import chips, heading
+from headroles.ui.your_prompt import resting_card
 from headroles.view import html, role_cards
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry
-    from headroles.view import RoleCard
+    from headroles.view import RestingLayers, RoleCard
 
 
-def draw(cards: Sequence[RoleCard], entry: ModelEntry) -> None:
-    """Draw every card, then the box about the sleeping ones."""
+def draw(cards: Sequence[RoleCard], entry: ModelEntry, resting: RestingLayers | None) -> None:
+    """Draw every card, then the box about the sleeping ones.
+
+    ``resting`` takes the place of the resting heads' bars, where the prompt is long enough.
+    """
     with st.container(key="your_prompt-role_cards"):
         for card in cards:
             with st.container(
                 border=True, key=f"your_prompt-card_{card.role.key}", height="stretch"
             ):
-                _card(card)
+                _card(card, resting if card.role.key == "positional" else None)
         with st.container(border=True, key="your_prompt-card_other", height="stretch"):
             _other(entry)
     why_gray(cards)
 
 
-def _card(card: RoleCard) -> None:
+def _card(card: RoleCard, resting: RestingLayers | None) -> None:
     role = card.role
-    heading(awake=card.awake, name=role.name, headline=card.headline)
+    headline = resting.headline if resting else card.headline
+    heading(awake=card.awake, name=role.name, headline=headline)
     elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
-    if card.rows:
+    if resting:
+        resting_card.columns(resting)
+    elif card.rows:
         _bars(card)
     if not card.awake:
         elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
@@ -44,6 +51,8 @@ def _card(card: RoleCard) -> None:
     if card.rows:
         with st.expander(_numbers_label(card), key=f"your_prompt-numbers_{card.role.key}"):
             _numbers(card)
+            if resting:
+                resting_card.table(resting)
 
 
 def _bars(card: RoleCard) -> None:
