@@ -318,3 +318,12 @@ def test_a_reader_cannot_spoil_the_cache(path: Path) -> None:
     categories.write_entry(entry("tiny"), path)
     categories.read_all(path).clear()
     assert list(categories.read_all(path)) == ["tiny"]
+
+
+def test_an_entry_counts_the_heads_over_a_threshold_listed_or_not() -> None:
+    """Scores .125 .25 .5 / .75 .875 1: four reach .5, though two are listed; three reach .51."""
+    one = categories.ModelEntry.model_validate(plain_entry())
+    assert one.heads_over("induction") == 4
+    assert one.heads_over("induction", 0.51) == 3
+    assert one.heads_over("other") == len(one.listed("other")) == 1
+    assert one.heads_over("delimiter") == 0  # not in this entry

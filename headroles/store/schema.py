@@ -107,6 +107,20 @@ class ModelEntry(Record):
         """The heads that a role lists, best first; none where the entry does not describe it."""
         return self.categories[key].heads if key in self.categories else []
 
+    def heads_over(self, key: str, threshold: float | None = None) -> int:
+        """How many heads reach a role's threshold, listed or not; of ``other`` all it lists.
+
+        Args:
+            key: the role.
+            threshold: another one than the role's own; in logits a size, whatever the role's sign.
+        """
+        stored = self.role(key)
+        limit = stored.category.threshold if threshold is None else threshold
+        if limit is None:
+            return len(stored.listed)
+        sign = stored.role.sign or 1
+        return sum(sign * score >= limit for row in stored.scores for score in row)
+
     def _best_basic(self) -> Matrix:
         """[layer][head] the largest score on any basic role with cells."""
         with_cells = [self.all_scores[role.key] for role in SCORED_ROLES if role.has_cells]
