@@ -31,6 +31,7 @@ PARTS_BY_ROLE = (
     "null_scores",
     "factors",
     "profiles",
+    "hints",
 )
 """The parts of an entry that hold something for each role."""
 

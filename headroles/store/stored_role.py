@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headroles.roles import Role
-from headroles.store.records import Category, Control, Matrix, OffsetProfiles
+from headroles.store.records import Category, Control, Matrix, OffsetProfiles, RoleHints
 from headroles.types import Head
 
 
@@ -32,6 +32,8 @@ class StoredRole:
     """{what: [layer][head]} the factors of the score."""
     profile: OffsetProfiles | None
     """For a role whose heads each have a distance of their own."""
+    hints: RoleHints | None = None
+    """Prompts that wake its listed heads; None where none were tried."""
 
     @property
     def is_measured(self) -> bool:
