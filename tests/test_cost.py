@@ -42,7 +42,7 @@ def test_the_time_of_an_analysis_by_hand() -> None:
     # second; 7 s to start, .004 s to read 4 MB, .1 s to draw.
     found = estimate(FACTS, sequences=10, causal=False, speed=1e9)
     assert found.seconds == pytest.approx(44.904)
-    assert (found.low, found.high) == pytest.approx((19.852, 79.408))
+    assert (found.low, found.high) == pytest.approx((22.452, 89.808))
 
 
 def test_the_time_of_the_extended_roles_by_hand() -> None:

@@ -211,10 +211,10 @@ class RoleHints(Record):
     )
     """[(layer, head)] listed heads that no prompt woke."""
 
-    def best(self, head: Head) -> str | None:
+    def best(self, head: Head) -> Hint | None:
         """The prompt on which a head reached most; None where none is known to wake it."""
         known = [hint for hint in self.prompts if head in hint.woken]
-        return max(known, key=lambda hint: hint.woken[head]).prompt if known else None
+        return max(known, key=lambda hint: hint.woken[head], default=None)
 
 
 class Tokenization(Record):

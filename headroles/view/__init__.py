@@ -14,10 +14,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head_maps",
         "html",
         "jobs",
+        "lists",
         "offer",
         "role_cards",
         "tables",
         "two_prompts",
+        "waking",
     ],
     submod_attrs={
         "causal": ["LABELS", "MARKS"],

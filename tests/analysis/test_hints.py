@@ -45,7 +45,7 @@ def test_a_chosen_prompt_names_every_head_that_it_wakes():
     tried = {"wide": woken(a=0.5, b=0.5), "other": woken(b=0.9, c=0.6)}
     hints = fewest([A, B, C], tried)
     assert [hint.woken for hint in hints.prompts] == [{B: 0.9, C: 0.6}, {A: 0.5, B: 0.5}]
-    assert hints.best(B) == "other"
+    assert hints.best(B).prompt == "other"
     assert hints.best(D) is None
 
 
