@@ -24,15 +24,13 @@ from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
 from headroles.analysis.measure import Progress
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
+from headroles.reference import wakes
 from headroles.store import Hint, ModelEntry, RoleHints, StoredRole, WokenHead
 from headroles.texts import MAX_TOKENS, encode, probe_texts
 from headroles.texts.hint_prompts import ROWS, hint_prompts
 from headroles.types import Head, PromptRun, Verdict
 from headroles.verdicts import PromptScores, judge, judge_heads, score_prompt
 
-LEAST = 0.01
-"""A head counts as woken from so far over its threshold on: as much as 16-bit numbers may be off
-(:func:`headroles.view.html.precision_sentence`)."""
 MOST_CELLS = 30_000
 """Rows x length^2 of one batch: the patterns of all layers are kept, 32 MB of SmolLM2."""
 LONGER = 1.5
@@ -71,7 +69,11 @@ def with_hints(
         scores = score_prompt(run.attention, run.token_ids)
         for role in roles:
             verdicts = _verdicts(role, run, scores)
-            woken = {one.head: one for one in verdicts if one.is_active and _margin(one) >= LEAST}
+            woken = {
+                one.head: one
+                for one in verdicts
+                if one.is_active and wakes(_reached(one), one.threshold)
+            }
             tried[role.role.key][run.prompt] = woken
     hints = {role.role.key: fewest(role.listed, tried[role.role.key]) for role in roles}
     return ModelEntry.model_validate({**dict(entry), "hints": hints})
@@ -120,9 +122,14 @@ def _margin(verdict: Verdict) -> float:
     return verdict.activation.value - verdict.threshold
 
 
+def _reached(verdict: Verdict) -> float:
+    """What is stored of an activation."""
+    return round(verdict.activation.value, 4)
+
+
 def _woken(verdict: Verdict) -> WokenHead:
     layer, head = verdict.head
-    return WokenHead(layer=layer, head=head, activation=round(verdict.activation.value, 4))
+    return WokenHead(layer=layer, head=head, activation=_reached(verdict))
 
 
 def _runs(

@@ -137,7 +137,7 @@ def _row(
             "resting_share": verdict.resting_share,
         }
     if stored is None:
-        unknown = {"score": None, "standard_error": None, "listed": False}
+        unknown = {"score": None, "standard_error": None, "listed": False, "hint": None}
         return row | {"threshold": verdict.threshold} | unknown
     limit = threshold if threshold is not None else stored.limit
     sign = role.sign or 1
@@ -152,6 +152,7 @@ def _row(
         "over_threshold": limit is not None and sign * stored.score(head) >= sign * limit,
         "listed": head in stored.listed,
         "peak_distance": stored.distance(head),
+        "hint": stored.hints.prompt_for(head) if stored.hints else None,
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import torch
 
 from headroles.errors import AnalysisError, UnknownRoleError
+from headroles.reference.settings import wakes
 from headroles.roles import BASIC_ROLES, LOGITS, ROLES, SCORED_ROLES, Role
 from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
 from headroles.store import (
@@ -181,7 +182,9 @@ def _still_waking(hints: RoleHints, old: Category, new: Category) -> RoleHints:
         for hint in hints.prompts
         if (
             heads := [
-                head for head in hint.heads if head.place in listed and head.activation >= threshold
+                head
+                for head in hint.heads
+                if head.place in listed and wakes(head.activation, threshold)
             ]
         )
     ]

@@ -216,6 +216,11 @@ class RoleHints(Record):
         known = [hint for hint in self.prompts if head in hint.woken]
         return max(known, key=lambda hint: hint.woken[head], default=None)
 
+    def prompt_for(self, head: Head) -> str | None:
+        """The text of that prompt."""
+        best = self.best(head)
+        return best.prompt if best else None
+
 
 class Tokenization(Record):
     """What was put in front of every text; the runtime does the same."""

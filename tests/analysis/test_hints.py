@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from headroles import analysis, get_active_head_summary, store
-from headroles.analysis.hints import LEAST, candidates, fewest
+from headroles.analysis.hints import candidates, fewest
 from headroles.capture import capture
 from headroles.models import load_model
 from headroles.paths import CATEGORIES
+from headroles.reference import WAKING_MARGIN
 from headroles.roles import EXTENDED_ROLES
 from headroles.store import categories
 from headroles.texts.hint_prompts import ROWS, hint_prompts
@@ -127,7 +128,7 @@ def test_each_prompt_wakes_in_the_app_what_it_says_and_no_head_is_given_up_too_e
             head
             for of_roles in awake.values()
             for head, value in of_roles[key].items()
-            if value >= entry.categories[key].threshold + LEAST
+            if value >= entry.categories[key].threshold + WAKING_MARGIN
         }
         assert promised == clearly
         assert {*entry.listed(key)} - clearly == {Head(*place) for place in hints.in_vain}
