@@ -27,7 +27,7 @@ class WakeUp:
     prompt: str
     """The prompt."""
     heads: tuple[Head, ...]
-    """The heads that the analysis saw active on it."""
+    """The heads that the analysis saw active on it, without those that another prompt wakes too."""
 
     @property
     def sentence(self) -> str:
@@ -47,8 +47,9 @@ def wake_ups(hints: RoleHints | None, gray: Sequence[Head], *, besides: str) -> 
     left, chosen = set(gray) & {head for hint in prompts for head in hint.woken}, []
     while left:
         best = max(prompts, key=lambda hint: len(left & hint.woken.keys()))
-        chosen.append(WakeUp(best.prompt, tuple(head for head in gray if head in best.woken)))
-        left -= best.woken.keys()
+        woken = left & best.woken.keys()
+        chosen.append(WakeUp(best.prompt, tuple(head for head in gray if head in woken)))
+        left -= woken
     return chosen
 
 

@@ -154,7 +154,7 @@ GRAY = [Head(0, 1), Head(1, 0), Head(1, 1), Head(1, 2)]
 def test_few_prompts_wake_all_gray_heads_that_one_is_known_for() -> None:
     first, second = waking.wake_ups(HINTS, GRAY, besides="asdf")
     assert (first.prompt, first.heads) == ("wide", (Head(0, 1), Head(1, 0)))
-    assert (second.prompt, second.heads) == ("narrow", (Head(1, 0), Head(1, 1)))
+    assert (second.prompt, second.heads) == ("narrow", (Head(1, 1),))
     assert says(first.sentence, "wakes", "L0H1", "L1H0")
     assert [one.prompt for one in waking.wake_ups(HINTS, GRAY[1:3], besides="")] == ["narrow"]
 

@@ -32,7 +32,11 @@ def draw(wake_ups: Sequence[WakeUp], tried: str, *, place: str) -> None:
 def line(sentence: str, prompt: str, *, key: str) -> None:
     """A sentence, the prompt that it is about, and the button that runs it."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_line"):
-        elements.html(f"{escape(sentence)} <q>{escape(prompt)}</q>", width="stretch")
+        elements.html(
+            f'<div class="hr-explain">{escape(sentence)} <q class="hr-prompt">{escape(prompt)}</q>'
+            "</div>",
+            width="stretch",
+        )
         _button("Try it", prompt, key=key)
 
 
