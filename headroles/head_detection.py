@@ -33,6 +33,7 @@ PARTS_BY_ROLE = (
     "null_scores",
     "factors",
     "profiles",
+    "hints",
 )
 """The parts of an entry that hold something for each role."""
 
@@ -111,8 +112,9 @@ def get_active_head_summary(
 
     Returns:
         ``{role key: [{layer, head, label, score, standard_error, activation_score, chance,
-        threshold, rows, is_active, state, reason, resting_share, roles}, ...]}`` in the order of
-        ``top_heads``; ``roles`` lists every role that names the head. For a model without an
+        threshold, rows, is_active, state, reason, resting_share, roles, hint}, ...]}`` in the order
+        of ``top_heads``; ``roles`` lists every role that names the head, and ``hint`` is a prompt
+        that was seen to wake it, or None. For a model without an
         entry these are the heads that papers name, if there are any: :func:`summarize_literature`.
 
     Raises:

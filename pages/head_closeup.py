@@ -26,6 +26,7 @@ from headroles.ui.head_closeup import (
     state,
     subject,
     tokens,
+    waking,
 )
 
 
@@ -45,6 +46,7 @@ def closeup(answer: caches.Answer) -> None:
     address.check(*answer.scores.resting.shape)
     chosen = subject.choose(answer, run_prompt.reference_or_provisional(answer))
     header.draw(chosen)
+    waking.draw(chosen)
     elements.cut_off(answer.run.encoding)
     st.subheader("Where it looks", anchor=False)
     rest_hidden = st.toggle(

@@ -102,7 +102,8 @@ def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
 def one_prompt(answer: caches.Answer, reference: caches.Reference) -> None:
     """One card per role, and the box about the sleeping ones."""
 
-    role_cards = view_role_cards.role_cards(verdicts.summarize(reference.entry, answer.scores))
+    summary = verdicts.summarize(reference.entry, answer.scores)
+    role_cards = view_role_cards.role_cards(summary, reference.entry)
     st.markdown(
         f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
     )
@@ -122,7 +123,9 @@ def paired(
     if second is None or reference.entry is None:
         return []
     first_cards, second_cards = (
-        view_role_cards.role_cards(verdicts.summarize(reference.entry, shown.scores))
+        view_role_cards.role_cards(
+            verdicts.summarize(reference.entry, shown.scores), reference.entry
+        )
         for shown in (answer, second)
     )
     return two_prompts.role_pairs(first_cards, second_cards)

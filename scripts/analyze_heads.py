@@ -71,6 +71,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="knock no head out: scores and lists alone, in a fraction of the time",
     )
     parser.add_argument(
+        "--only-hints",
+        action="store_true",
+        help="measure nothing: only find anew the prompts that wake the heads that the file lists",
+    )
+    parser.add_argument(
         "--format",
         choices=["text", "json-lines"],
         default="text",
@@ -168,6 +173,9 @@ class TextReport:
         used = {verdict for role in evidence for verdict in role["heads"].values()}
         if meanings := [f"{MARKS[key]} {label}" for key, label in LABELS.items() if key in used]:
             print("  " + ", ".join(meanings))
+        for key, hints in summary.get("hints", {}).items():
+            for prompt, heads in hints.items():
+                print(f"  {ROLES[key].name:22} “{' '.join(prompt.split())}” wakes {len(heads)}")
         for key, difference in summary.get("detect_head_difference", {}).items():
             print(f"  detect_head agrees on {key} to {difference:.1e}")
 
@@ -315,6 +323,11 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
+    if options.only_hints:
+        entry = store.read_entry(catalogue_key(model), options.out, given=model)
+        entry = analysis.renewed(entry, model, progress=report.progress)
+        store.write_entry(entry, options.out)
+        return summary_of(entry, options.out, began)
     # A broken file is reported before the work starts.
     known = store.read_all(options.out).get(catalogue_key(model))
     if (
@@ -336,11 +349,9 @@ def run(
         notice=report.notice,
     )
     store.write_entry(entry, options.out)
-    seconds = time.monotonic() - began
-    summary = {"model": entry.model_name, "out": str(options.out), "seconds": seconds}
+    summary = summary_of(entry, options.out, began)
     if is_live:
         summary["listed"] = put_on_the_list(model, entry.model_name)
-    summary |= lists_of(entry)
     if options.compare:
         summary["detect_head_difference"] = compare(model)
     return summary
@@ -384,9 +395,12 @@ def _listing(model: str, key: str) -> dict[str, str]:
     return {"key": key, "gguf" if place.is_file() else "folder": str(place.resolve())}
 
 
-def lists_of(entry: store.ModelEntry) -> dict[str, object]:
-    """The thresholds, heads and verdicts of an entry, role by role."""
+def summary_of(entry: store.ModelEntry, out: Path, began: float) -> dict[str, object]:
+    """The thresholds, heads, verdicts and hints of an entry that was written, role by role."""
     return {
+        "model": entry.model_name,
+        "out": str(out),
+        "seconds": time.monotonic() - began,
         "categories": {
             key: {
                 "threshold": category.threshold,
@@ -409,6 +423,10 @@ def lists_of(entry: store.ModelEntry) -> dict[str, object]:
                 "heads": {f"L{head.layer}H{head.head}": head.verdict for head in evidence.heads},
             }
             for key, evidence in entry.causal.items()
+        },
+        "hints": {
+            key: {hint.prompt: [head.place.label for head in hint.heads] for hint in hints.prompts}
+            for key, hints in entry.hints.items()
         },
     }
 

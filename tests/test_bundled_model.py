@@ -17,6 +17,7 @@ from headroles.store import categories
 from headroles.texts import DEFAULT_PROMPT
 from headroles.verdicts import activity_table, score_run
 from scripts.check_activity import HELD_OUT_SEED, held_out_prompts
+from tests.promises import kept_and_broken
 
 LISTED = tuple(role.key for role in SCORED_ROLES)
 """The bundled model has heads of every role; its card says so for each."""
@@ -50,6 +51,12 @@ def test_the_listed_roles_are_those_that_this_file_says(entry):
 )
 def test_every_hint_wakes_a_head_of_its_role(loaded, role, hint):
     assert active(loaded, hint)[role], f"“{hint}” wakes no {ROLES[role].name} head"
+
+
+def test_every_prompt_that_the_analysis_stored_wakes_the_heads_that_it_names(loaded, entry):
+    kept, broken = kept_and_broken(loaded, entry)
+    assert not broken
+    assert {key for key, _, _ in kept} >= set(LISTED)
 
 
 def test_the_first_prompt_shows_every_listed_role(loaded):

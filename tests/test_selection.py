@@ -8,7 +8,7 @@ from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.paths import ROOT
 from headroles.reference import selection
 from headroles.roles import BASIC_ROLES, SCORED_ROLES
-from headroles.store import categories
+from headroles.store import Hint, RoleHints, WokenHead, categories
 from headroles.types import Head
 
 BUNDLED = ROOT / "data" / "head_categories.json"
@@ -126,3 +126,46 @@ def test_a_role_without_a_category_is_left_out(bundled):
 def test_what_cannot_be_is_refused(bundled, thresholds, cap, error, sentence):
     with pytest.raises(error, match=sentence):
         selection.reselect(bundled, thresholds, cap=cap)
+
+
+# ------------------------------------------------------------------ what wakes heads
+
+
+@pytest.fixture
+def hinted(bundled):
+    """Three induction heads with a prompt each, and one that was tried in vain."""
+    first, second, third, vain, *_ = bundled.listed("induction")
+    prompts = [
+        Hint(prompt="both", heads=[_woken(first, 0.9), _woken(second, 0.55)]),
+        Hint(prompt="third", heads=[_woken(third, 0.6)]),
+    ]
+    hints = RoleHints(tried=9, prompts=prompts, in_vain=[tuple(vain)])
+    return bundled.model_copy(update={"hints": {"induction": hints}})
+
+
+def _woken(head: Head, activation: float) -> WokenHead:
+    return WokenHead(layer=head.layer, head=head.head, activation=activation)
+
+
+def test_nothing_moved_keeps_every_prompt(hinted):
+    assert selection.reselect(hinted, {}, cap=hinted.cap).hints == hinted.hints
+
+
+def test_a_higher_threshold_keeps_the_prompts_that_still_reach_it(hinted):
+    first, *_, vain = hinted.listed("induction")[:4]
+    hints = selection.reselect(hinted, {"induction": 0.595}, cap=8).hints["induction"]
+    assert [(hint.prompt, list(hint.woken)) for hint in hints.prompts] == [("both", [first])]
+    assert hints.in_vain == [tuple(vain)]  # nothing woke it at the lower threshold either
+
+
+def test_a_lower_threshold_no_longer_knows_who_is_tried_in_vain(hinted):
+    hints = selection.reselect(hinted, {"induction": 0.3}, cap=8).hints["induction"]
+    assert hints.prompts == hinted.hints["induction"].prompts
+    assert hints.in_vain == []
+
+
+def test_a_shorter_list_drops_the_prompts_of_the_heads_that_leave(hinted):
+    first = hinted.listed("induction")[0]
+    hints = selection.reselect(hinted, {}, cap=1).hints["induction"]
+    assert [(hint.prompt, list(hint.woken)) for hint in hints.prompts] == [("both", [first])]
+    assert hints.in_vain == []

@@ -327,3 +327,44 @@ def test_an_entry_counts_the_heads_over_a_threshold_listed_or_not() -> None:
     assert one.heads_over("induction", 0.51) == 3
     assert one.heads_over("other") == len(one.listed("other")) == 1
     assert one.heads_over("delimiter") == 0  # not in this entry
+
+
+HINTS = {
+    "induction": {
+        "tried": 3,
+        "prompts": [
+            {
+                "prompt": "one\ntwo [\n 1, 2\n]",
+                "heads": [{"layer": 1, "head": 2, "activation": 0.5}],
+            }
+        ],
+        "in_vain": [[1, 1], [0, 0]],
+    }
+}
+
+
+def test_prompts_that_wake_heads_are_read_as_they_were_written(path: Path) -> None:
+    one = entry("tiny", hints=HINTS)
+    categories.write_entry(one, path)
+    assert categories.read_entry("tiny", path) == one
+    assert '{"layer": 1, "head": 2, "activation": 0.5}' in path.read_text()  # a line per head
+
+
+def test_a_file_from_before_the_hints_is_read_and_written_without_them(path: Path) -> None:
+    old = entry("tiny")
+    assert old.hints == {}
+    assert old.role("induction").hints is None
+    categories.write_entry(old, path)
+    assert "hints" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("hints", "sentence"),
+    [
+        ({"walking": HINTS["induction"]}, "unknown role 'walking'"),
+        ({"induction": {"tried": 1, "prompts": [], "in_vain": [[2, 0]]}}, "L2H0, not in the model"),
+    ],
+)
+def test_hints_about_what_is_not_there_are_refused(hints, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        entry("tiny", hints=hints)

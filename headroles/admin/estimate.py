@@ -7,7 +7,7 @@
     scoring = 2 * parameters outside the embeddings * tokens
     knocking out = 2 * (later * parameters outside the embeddings + counted * one table)
                  * (knock-outs * their texts) tokens
-    tokens  = sentences + sequences * length + extended roles
+    tokens  = sentences + hints + sequences * length + extended roles
     bytes   = libraries + files + copies * 4 parameters + kept * 4 * heads * cells
 
 ``machine`` is the speed of one matrix product, measured here; ``cells`` are those of one batch. The
@@ -53,6 +53,8 @@ SENTENCE_TOKENS = 1_350
 """Sentences and their control together, padded."""
 SEQUENCE_TOKENS = 80
 """A random repeated sequence, padded."""
+HINT_TOKENS = 1_300
+"""The prompts that are tried on the listed heads, padded."""
 EXTENDED_TOKENS = 4_400
 """Pairs of sentences, IOI prompts and their controls, and single words, padded."""
 EXTENDED_SEQUENCES = 32
@@ -104,7 +106,7 @@ def estimate(
         causal: whether heads are knocked out too.
         speed: operations per second of one matrix product; measured when not given.
     """
-    tokens = SENTENCE_TOKENS + SEQUENCE_TOKENS * sequences
+    tokens = SENTENCE_TOKENS + HINT_TOKENS + SEQUENCE_TOKENS * sequences
     if extended:
         tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
     work = 2 * facts.computed_parameters * tokens / SHARE

@@ -2,9 +2,9 @@
 
 ``bridge`` runs texts, ``measure`` scores every head for every basic role in one pass,
 ``extended_roles`` measures the others, ``run`` puts an entry of ``head_categories.json`` together
-(thresholds and top heads come from :mod:`headroles.reference.selection`), and
-``detect_head_parity`` compares with TransformerLens' own detector. Nothing here imports Streamlit
-or PyVene.
+(thresholds and top heads come from :mod:`headroles.reference.selection`), ``hints`` finds a prompt
+that wakes each listed head, and ``detect_head_parity`` compares with TransformerLens' own detector.
+Nothing here imports Streamlit or PyVene.
 """
 
 import lazy_loader
@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "extended_roles",
         "finished_parts",
         "freshness",
+        "hints",
         "ioi",
         "knockout",
         "knockout_passes",
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "extended_roles": ["measure_extended"],
         "freshness": ["faults", "known_revision", "why_stale"],
+        "hints": ["renewed", "with_hints"],
         "measure": ["make_texts", "measure_roles"],
         "run": ["analyze"],
     },

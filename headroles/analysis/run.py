@@ -21,6 +21,7 @@ from headroles.analysis.bridge import load_bridge
 from headroles.analysis.extended_roles import count_extended, measure_extended
 from headroles.analysis.finished_parts import FinishedParts
 from headroles.analysis.freshness import library_versions
+from headroles.analysis.hints import candidates, with_hints
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
@@ -76,6 +77,7 @@ def analyze(
         notice(parts.ignored)
     more = count_extended(probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
+    bar.hints = len(candidates(catalogue_key(name_or_folder)))
     scores = parts.recall(
         "basic roles",
         lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
@@ -101,9 +103,7 @@ def analyze(
             progress=bar.knocking_out,
             parts=parts,
         )
-    bar.finish()
-    parts.remove()
-    return ModelEntry(
+    entry = ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
         model_name=catalogue_key(name_or_folder),
         source=portable_source(source),
@@ -120,6 +120,10 @@ def analyze(
         causal=causal,
         **categories,
     )
+    entry = with_hints(bridge, tokenizer, entry, progress=bar.trying)
+    bar.finish()
+    parts.remove()
+    return entry
 
 
 def _terms(
@@ -171,12 +175,14 @@ class _Bar:
         self._progress = progress or (lambda phase, done, total: None)
         self._basic, self._scored, self._room = basic, basic + extended, 0
         self._parts, self._done, self._went_on = parts, 0, ""
+        self.hints = 0
+        """Prompts that are tried on the listed heads, at the end."""
         if bridge is not None:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
             self._room = CAUSAL_TEXTS * sum(conditions) // KNOCK_OUTS_A_TEXT
 
     def _tell(self, phase: str, done: int) -> None:
-        total = self._scored + self._room
+        total = self._scored + self._room + self.hints
         if self._parts.went_on and not self._went_on:
             self._went_on = f" (went on at {self._done / total:.0%})".replace("%", " %")
         self._done = done
@@ -196,9 +202,12 @@ class _Bar:
     def knocking_out(self, phase: str, done: int, total: int) -> None:
         self._tell(phase, self._scored + self._room * done // total)
 
+    def trying(self, phase: str, done: int, total: int) -> None:
+        self._tell(phase, self._scored + self._room + done)
+
     def finish(self) -> None:
-        """Fill the bar where no head was listed, so none was knocked out."""
-        self._tell("writing", self._scored + self._room)
+        """Fill the bar: where no head was listed, none was knocked out or tried."""
+        self._tell("writing", self._scored + self._room + self.hints)
 
 
 def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:

@@ -137,8 +137,8 @@ def _row(
             "resting_share": verdict.resting_share,
         }
     if stored is None:
-        unknown = {"score": None, "standard_error": None, "kind_error": None, "listed": False}
-        return row | {"threshold": verdict.threshold} | unknown
+        unknown = dict.fromkeys(("score", "standard_error", "kind_error"))
+        return row | {"threshold": verdict.threshold} | unknown | {"listed": False, "hint": None}
     limit = threshold if threshold is not None else stored.limit
     sign = role.sign or 1
     return row | {
@@ -153,6 +153,7 @@ def _row(
         "over_threshold": limit is not None and sign * stored.score(head) >= sign * limit,
         "listed": head in stored.listed,
         "peak_distance": stored.distance(head),
+        "hint": stored.hints.prompt_for(head) if stored.hints else None,
     }
 
 

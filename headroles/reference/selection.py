@@ -16,9 +16,19 @@ from dataclasses import dataclass, field
 import torch
 
 from headroles.errors import AnalysisError, UnknownRoleError
+from headroles.reference.settings import wakes
 from headroles.roles import BASIC_ROLES, LOGITS, ROLES, SCORED_ROLES, Role
 from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
-from headroles.store import Category, CausalRole, Control, ModelEntry, OffsetProfiles, TopHead
+from headroles.store import (
+    Category,
+    CausalRole,
+    Control,
+    Hint,
+    ModelEntry,
+    OffsetProfiles,
+    RoleHints,
+    TopHead,
+)
 from headroles.types import Head, OffsetMeans, RoleScores
 
 BY_HAND = "Chosen by hand."
@@ -116,6 +126,7 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
 
     The causal evidence of heads that stay is kept. A head that is new on a list has none ("not
     tested"), and the evidence of a role's heads together is dropped as soon as the list changes.
+    Of the prompts that wake heads those are kept that reach the new threshold too.
 
     Args:
         entry: a finished analysis.
@@ -134,6 +145,11 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
         for key, evidence in entry.causal.items()
         if key in categories
     }
+    hints = {
+        key: _still_waking(hints, entry.categories[key], categories[key])
+        for key, hints in entry.hints.items()
+        if key in categories
+    }
     # Checked like a file that is read, because the result may be written.
     return ModelEntry.model_validate(
         {
@@ -141,6 +157,7 @@ def reselect(entry: ModelEntry, thresholds: Mapping[str, float], *, cap: int) ->
             "cap": cap,
             "categories": categories,
             "causal": {key: evidence for key, evidence in causal.items() if evidence.heads},
+            "hints": hints,
         }
     )
 
@@ -155,6 +172,30 @@ def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
             "group": group if group and set(group.heads) == listed else None,
         }
     )
+
+
+def _still_waking(hints: RoleHints, old: Category, new: Category) -> RoleHints:
+    """The prompts that wake heads of a new list at its threshold.
+
+    What a head reached on a prompt does not change. Of a head that is in neither part of the
+    result it is not known whether a prompt wakes it: it is new on the list, or it was tried in vain
+    at a higher threshold, or its prompt falls short of the new one.
+    """
+    listed, threshold = set(new.heads), new.threshold or 0.0
+    prompts = [
+        Hint(prompt=hint.prompt, heads=heads)
+        for hint in hints.prompts
+        if (
+            heads := [
+                head
+                for head in hint.heads
+                if head.place in listed and wakes(head.activation, threshold)
+            ]
+        )
+    ]
+    is_lower = threshold < (old.threshold or 0.0)
+    in_vain = [] if is_lower else [place for place in hints.in_vain if Head(*place) in listed]
+    return RoleHints(tried=hints.tried, prompts=prompts, in_vain=in_vain)
 
 
 def scores_of(entry: ModelEntry) -> dict[str, RoleScores]:

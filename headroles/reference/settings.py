@@ -27,3 +27,13 @@ def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
         min(singly, 8 * heads) + 2 * GROUP_CONDITIONS,
         min(singly, 16 * heads) + 3 * GROUP_CONDITIONS,
     )
+
+
+WAKING_MARGIN = 0.01
+"""A head counts as woken by a prompt from so far over its threshold on: as much as numbers of 16
+bits may be off (:func:`headroles.view.html.precision_sentence`)."""
+
+
+def wakes(activation: float, threshold: float) -> bool:
+    """Whether a head that reached so much on a prompt may be promised to be active there."""
+    return activation >= threshold + WAKING_MARGIN

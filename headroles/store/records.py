@@ -176,6 +176,55 @@ class CausalRole(Record):
         return next(evidence, None)
 
 
+class WokenHead(Record):
+    """A head that a prompt wakes."""
+
+    layer: int = Field(ge=0)
+    head: int = Field(ge=0)
+    activation: Share
+    """What it reached on that prompt."""
+
+    @property
+    def place(self) -> Head:
+        """Which head it is."""
+        return Head(self.layer, self.head)
+
+
+class Hint(Record):
+    """A prompt that wakes listed heads of a role."""
+
+    prompt: str = Field(min_length=1)
+    heads: list[WokenHead] = Field(min_length=1)
+
+    @property
+    def woken(self) -> dict[Head, float]:
+        """{head: its activation on the prompt}."""
+        return {head.place: head.activation for head in self.heads}
+
+
+class RoleHints(Record):
+    """Prompts that wake the listed heads of one role (:mod:`headroles.analysis.hints`)."""
+
+    tried: int = Field(ge=0)
+    """Prompts that were run."""
+    prompts: list[Hint]
+    """As few as wake every head that any prompt woke, the one that wakes most first."""
+    in_vain: list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]] = Field(
+        default_factory=list
+    )
+    """[(layer, head)] listed heads that no prompt woke."""
+
+    def best(self, head: Head) -> Hint | None:
+        """The prompt on which a head reached most; None where none is known to wake it."""
+        known = [hint for hint in self.prompts if head in hint.woken]
+        return max(known, key=lambda hint: hint.woken[head], default=None)
+
+    def prompt_for(self, head: Head) -> str | None:
+        """The text of that prompt."""
+        best = self.best(head)
+        return best.prompt if best else None
+
+
 class Tokenization(Record):
     """What was put in front of every text; the runtime does the same."""
 

@@ -34,6 +34,7 @@ from headroles.store.records import (
     Matrix,
     OffsetProfiles,
     Record,
+    RoleHints,
     ShareMatrix,
     Tokenization,
 )
@@ -77,6 +78,8 @@ class ModelEntry(Record):
     notes: list[str] = Field(default_factory=list)
     causal: dict[str, CausalRole] = Field(default_factory=dict)
     """{role key: evidence by ablation}; empty in a file that was made without."""
+    hints: dict[str, RoleHints] = Field(default_factory=dict)
+    """{role key: prompts that wake its heads}; empty in a file that was made without."""
 
     @property
     def heads(self) -> list[Head]:
@@ -104,6 +107,7 @@ class ModelEntry(Record):
             factors=self.factors.get(key, {}),
             by_kind=self.by_kind.get(key, {}),
             profile=self.profiles.get(key),
+            hints=self.hints.get(key),
         )
 
     def listed(self, key: str) -> list[Head]:
@@ -157,6 +161,7 @@ class ModelEntry(Record):
                 self._check_whole(key)
         self._check_shares()
         self._check_causal()
+        self._check_hints()
         return self
 
     def _matrices(self) -> dict[str, list[list[float]]]:
@@ -219,6 +224,16 @@ class ModelEntry(Record):
                 if len(set(places)) != len(places):
                     raise ValueError(f"causal {name} has a head twice")
 
+    def _check_hints(self) -> None:
+        """Hints are for roles that are described, about heads of the model."""
+        for key, hints in self.hints.items():
+            if key not in self.categories:
+                raise ValueError(f"hints for the unknown role '{key}'")
+            woken = [(head.layer, head.head) for hint in hints.prompts for head in hint.heads]
+            for layer, head in (*woken, *hints.in_vain):
+                if layer >= self.num_layers or head >= self.num_heads:
+                    raise ValueError(f"a hint of {key} has L{layer}H{head}, not in the model")
+
 
 def _named_by_key(entries: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
     for key, entry in entries.items():
@@ -264,6 +279,7 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
             "by_kind",
             "profiles",
             "causal",
+            "hints",
         ):  # of an analysis that was made without
             if not entry[part]:
                 del entry[part]

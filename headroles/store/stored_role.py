@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from headroles.roles import Role, resting
-from headroles.store.records import Category, Control, Matrix, OffsetProfiles
+from headroles.store.records import Category, Control, Matrix, OffsetProfiles, RoleHints
 from headroles.types import Head
 
 
@@ -35,6 +35,8 @@ class StoredRole:
     """{kind of text: [layer][head]} the mean on each kind; empty where one kind was tried."""
     profile: OffsetProfiles | None
     """For a role whose heads each have a distance of their own."""
+    hints: RoleHints | None = None
+    """Prompts that wake its listed heads; None where none were tried."""
 
     @property
     def is_measured(self) -> bool:

@@ -4,7 +4,14 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["examples", "probe_texts", "ready_prompts", "sentences", "tokenization"],
+    submodules=[
+        "examples",
+        "hint_prompts",
+        "probe_texts",
+        "ready_prompts",
+        "sentences",
+        "tokenization",
+    ],
     submod_attrs={
         "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
         "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],

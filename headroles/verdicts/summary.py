@@ -26,7 +26,7 @@ def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[st
     for key in BASIC_ROLES:
         if key not in entry.categories:
             continue
-        category = entry.categories[key]
+        category, hints = entry.categories[key], entry.hints.get(key)
         summary[key] = [
             {
                 "layer": top.layer,
@@ -36,6 +36,7 @@ def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[st
                 "standard_error": top.standard_error,
                 "roles": roles_of[top.place],
                 **verdict_row(judge(top.place, key, scores, category.threshold)),
+                "hint": hints.prompt_for(top.place) if hints else None,
             }
             for top in category.top_heads
         ]
@@ -90,6 +91,7 @@ def summarize_literature(
                 "basis": known.basis,
                 "source": known.source,
                 **verdict_row(judge(known.head, key, scores, None)),
+                "hint": None,
             }
             for known in rows
         ]

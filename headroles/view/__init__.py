@@ -14,11 +14,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head_maps",
         "html",
         "jobs",
+        "lists",
         "offer",
         "resting_layers",
         "role_cards",
         "tables",
         "two_prompts",
+        "waking",
     ],
     submod_attrs={
         "causal": ["LABELS", "MARKS"],

@@ -15,7 +15,7 @@ from headroles.roles import RATE, Role, named_heads
 from headroles.types import Head
 from headroles.view import head_maps
 from headroles.view.head_records import number, plain
-from headroles.view.role_cards import RoleCard
+from headroles.view.role_cards import RoleCard, role_card
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry, StoredRole
@@ -60,12 +60,17 @@ def on_prompt(
     )
 
 
-def card(stored: StoredRole, run: PromptRun, scores: PromptScores) -> RoleCard:
+def card(
+    stored: StoredRole,
+    run: PromptRun,
+    scores: PromptScores,
+    entry: ModelEntry | None = None,
+) -> RoleCard:
     """An extended role that attention can show on a prompt, as a card like the basic roles'."""
     judged = dict(zip(stored.heads, verdicts.judge_heads(stored, run, scores), strict=True))
-    return RoleCard(
+    return role_card(
         stored.role,
-        tuple(
+        [
             {
                 "layer": top.layer,
                 "head": top.head,
@@ -77,7 +82,8 @@ def card(stored: StoredRole, run: PromptRun, scores: PromptScores) -> RoleCard:
                 **verdicts.verdict_row(judged[top.place]),
             }
             for top in stored.category.top_heads
-        ),
+        ],
+        entry,
     )
 
 

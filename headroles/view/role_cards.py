@@ -1,8 +1,8 @@
 """The page's sentences, worked out from the numbers. Pure: no Streamlit, charts or tensors.
 
->>> card = role_card(ROLES["induction"], summary["induction"])  # doctest: +SKIP
+>>> card = role_card(ROLES["induction"], summary["induction"], entry)  # doctest: +SKIP
 >>> card.awake, card.headline  # doctest: +SKIP
-(True, '3 of 4 heads active')
+(True, '3 of 4 listed heads active')
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from headroles.formatting import listing, percent
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Evidence, Head, Verdict
+from headroles.view import lists, waking
 from headroles.view.html import count
 
 if TYPE_CHECKING:
     from headroles.scoring import RoleActivation
-    from headroles.store import ModelEntry
+    from headroles.store import ModelEntry, RoleHints
 
 STATE_WORDS = {
     "active": "active",
@@ -48,6 +49,12 @@ class RoleCard:
     """The role."""
     rows: tuple[Mapping[str, object], ...]
     """[listed head] what ``get_active_head_summary`` says about each."""
+    hints: RoleHints | None = None
+    """Prompts that wake listed heads; None where none were tried."""
+    over: int = 0
+    """Heads of the model over the role's threshold, listed or not."""
+    list_sentence: str = ""
+    """How many heads that are, and how many of them are listed in which order."""
 
     @property
     def active(self) -> int:
@@ -61,10 +68,31 @@ class RoleCard:
 
     @property
     def headline(self) -> str:
-        """``3 of 4 heads active``."""
+        """``3 of 4 listed heads active``."""
         if not self.rows:
             return "no head of this model"
-        return f"{self.active} of {count(len(self.rows), 'head')} active"
+        return f"{self.active} of {count(len(self.rows), self.noun)} active"
+
+    @property
+    def noun(self) -> str:
+        """What a row is: a head, or a listed one where an analysis made the list."""
+        return "listed head" if self.list_sentence else "head"
+
+    @property
+    def gray(self) -> list[Head]:
+        """The listed heads that are not active, in the order of the list."""
+        return [
+            Head(int(row["layer"]), int(row["head"])) for row in self.rows if not row["is_active"]
+        ]
+
+    def wake_ups(self, prompt: str) -> list[waking.WakeUp]:
+        """As few prompts as wake every gray head that one is known for; never the present one."""
+        return waking.wake_ups(self.hints, self.gray, besides=prompt)
+
+    @property
+    def tried(self) -> str:
+        """How many prompts were tried, and for which gray heads in vain."""
+        return waking.tried_sentence(self.hints, self.gray)
 
     @property
     def why_asleep(self) -> str:
@@ -89,21 +117,48 @@ class RoleCard:
         )
 
     def hint(self, prompt: str, *, stories: bool) -> str | None:
-        """A prompt that wakes the role, other than the present one.
+        """A prompt that may wake the role, other than the present one.
+
+        That is one that was tried on this model. Where none was, it is one of the role's own; where
+        all were tried in vain, there is none.
 
         Args:
             prompt: the present one.
             stories: whether the model knows only the words of simple stories.
         """
-        if not self.rows:
+        if known := self.wake_ups(prompt):
+            return known[0].prompt
+        if len(self.gray) == len(waking.in_vain(self.hints, self.gray)):
             return None
-        hints = self.role.story_hints if stories else self.role.text_hints
-        return next((hint for hint in hints if hint != prompt), None)
+        own = self.role.story_hints if stories else self.role.text_hints
+        return next((hint for hint in own if hint != prompt), None)
 
 
-def role_cards(summary: Mapping[str, Sequence[Mapping[str, object]]]) -> list[RoleCard]:
-    """A card for every scored role, in the order of the registry."""
-    return [RoleCard(role, tuple(summary.get(role.key, ()))) for role in SCORED_ROLES]
+def role_cards(
+    summary: Mapping[str, Sequence[Mapping[str, object]]], entry: ModelEntry | None = None
+) -> list[RoleCard]:
+    """A card for every scored role, in the order of the registry.
+
+    Args:
+        summary: what the listed heads do on a prompt.
+        entry: the analysis, for what the cards say beside that.
+    """
+    return [role_card(role, summary.get(role.key, ()), entry) for role in SCORED_ROLES]
+
+
+def role_card(
+    role: Role, rows: Sequence[Mapping[str, object]], entry: ModelEntry | None
+) -> RoleCard:
+    """The card of one role."""
+    if entry is None:
+        return RoleCard(role, tuple(rows))
+    return RoleCard(
+        role,
+        tuple(rows),
+        hints=entry.hints.get(role.key),
+        over=entry.heads_over(role.key),
+        list_sentence=lists.list_sentence(entry, role.key),
+    )
 
 
 def overall(cards: Sequence[RoleCard]) -> str:

@@ -111,10 +111,10 @@ class RolePair:
 
     @property
     def headline(self) -> str:
-        """``wakes up · 0 → 3 of 4 heads active``."""
+        """``wakes up · 0 → 3 of 4 listed heads active``."""
         if not self.heads:
             return "no head of this model"
-        heads = count(len(self.heads), "head")
+        heads = count(len(self.heads), self.first.noun)
         return f"{self.turn} · {self.first.active} → {self.second.active} of {heads} active"
 
 

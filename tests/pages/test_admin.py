@@ -494,7 +494,7 @@ def test_writing_asks_first_and_students_get_it_with_their_next_click(
     looking, folder, done, password_hash
 ) -> None:
     student = open_page(page="pages/your_prompt.py")
-    assert "of 1 head active" not in "".join(
+    assert "of 1 listed head active" not in "".join(
         one for one in texts(student).splitlines() if "Induction" in one
     )
     was = heads_of(folder)
@@ -508,12 +508,12 @@ def test_writing_asks_first_and_students_get_it_with_their_next_click(
     assert says(texts(looking), "Headroles demo (bundled)", "live")
     assert heads_of(folder) == 1
     student.run()
-    assert "of 1 head active" in card(student, "Induction")
+    assert "of 1 listed head active" in card(student, "Induction")
 
     press(looking, "undo_write")
     assert heads_of(folder) == was
     student.run()
-    assert f"of {was} heads active" in card(student, "Induction")
+    assert f"of {was} listed heads active" in card(student, "Induction")
 
 
 def card(student, name: str) -> str:

@@ -62,8 +62,8 @@ def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
 def test_the_same_heads_stand_in_both_and_each_says_its_change(app) -> None:
     html = page_html(app)
     assert html.count("fell asleep") == 2  # one head of each role, in the tables
-    assert says(html, "asleep", "1 → 0 of 1 head active")  # induction
-    assert says(html, "asleep", "1 → 0 of 2 heads active")  # duplicate token
+    assert says(html, "asleep", "1 → 0 of 1 listed head active")  # induction
+    assert says(html, "asleep", "1 → 0 of 2 listed heads active")  # duplicate token
     assert html.count("0 points") == 3  # the planted heads of the other roles
     induction = next(alt for alt in alts(app) if alt.startswith("Induction"))
     assert says(induction, "L1H1", "100%", "active", "nothing to do")
@@ -78,7 +78,7 @@ def test_swapping_wakes_what_fell_asleep(app) -> None:
     assert app.text_area(key=session.BOX).value == ONCE
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == DEFAULT_PROMPT
     assert says(said(app), "Induction", "Duplicate token", "wake")
-    assert says(page_html(app), "wake", "0 → 1 of 1 head active")
+    assert says(page_html(app), "wake", "0 → 1 of 1 listed head active")
 
 
 def test_the_same_prompt_twice_changes_nothing(app) -> None:

@@ -253,12 +253,12 @@ def test_place_or_content_stands_in_every_passport(written) -> None:
 def test_cards_for_what_attention_can_show_on_a_prompt(written) -> None:
     app = open_page()
     html = page_html(app)
-    (offset,) = charts(app, "Fixed offset: 1 of 1 head active.")
+    (offset,) = charts(app, "Fixed offset: 1 of 1 listed head active.")
     bar = offset[HEADS["fixed_offset"][0].label]
     assert bar["note"] == f"{OFFSET} back"
     assert bar["value"] == 1
     assert 0 < bar["chance"] < 0.3
-    (delimiter,) = charts(app, "Delimiter: 1 of 1 head active.")
+    (delimiter,) = charts(app, "Delimiter: 1 of 1 listed head active.")
     assert delimiter[HEADS["delimiter"][0].label]["value"] == 1
     assert says(html, "cannot show")
     assert says(html, "+1.50 logits", "for")
@@ -269,7 +269,7 @@ def test_a_prompt_without_marks_has_nothing_to_do_for_a_delimiter_head(written) 
     app = open_page()
     app.text_area(key=session.BOX).set_value(NO_MARKS)
     app.button(key="app-run").click().run()
-    (delimiter,) = charts(app, "Delimiter: 0 of 1 head active.")
+    (delimiter,) = charts(app, "Delimiter: 0 of 1 listed head active.")
     assert delimiter[HEADS["delimiter"][0].label]["state"] == "not_applicable"
 
 

@@ -82,7 +82,7 @@ def test_other_on_a_map_has_a_number_for_its_heads_only(app) -> None:
 @pytest.mark.parametrize("key", ["induction", "other"])
 def test_one_role_alone_is_larger(app, key: str) -> None:
     heights = [json.loads(chart.proto.spec)["height"] for chart in app.get("vega_lite_chart")]
-    (pills,) = [group for group in app.get("button_group") if group.key == head_map_state.LARGE]
+    (pills,) = [group for group in app.get("button_group") if group.key == session.LARGE_ROLE]
     pills.set_value(key).run()
     assert not app.exception
     (chart,) = app.get("vega_lite_chart")

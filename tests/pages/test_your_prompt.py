@@ -57,9 +57,9 @@ def test_the_default_prompt_is_answered_on_opening(app) -> None:
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
-    assert html.count("1 of 1 head active") == 3
+    assert html.count("1 of 1 listed head active") == 3
     assert "3 of 32 heads rest" in html  # the two heads of repeats look there most of the time
-    assert "1 of 2 heads active" in html  # duplicate token lists the induction head too
+    assert "1 of 2 listed heads active" in html  # duplicate token lists the induction head too
     assert html.count("●") == 5
     assert not app.error
     assert not app.warning
@@ -82,7 +82,7 @@ def test_a_bar_chart_per_role_and_one_for_the_guesses(app) -> None:
     found = app.get("vega_lite_chart")
     assert len(found) == 6
     alts = [element.proto.alt for element in found]
-    assert says(alts, "Induction", "1 of 1 head active")
+    assert says(alts, "Induction", "1 of 1 listed head active")
     assert any("most probable next token" in alt for alt in alts)
 
 
@@ -265,7 +265,7 @@ def test_a_file_that_was_bad_from_the_start_falls_back_to_its_history(planted) -
     planted.write_bytes(b"")
     app = open_page()
     assert not app.warning
-    assert "1 of 1 head active" in page_html(app)
+    assert "1 of 1 listed head active" in page_html(app)
     assert says(captions(app), "is damaged")
 
 

@@ -10,6 +10,7 @@ from headroles.roles import SCORED_ROLES
 from headroles.store import categories
 from headroles.types import Head
 from headroles.ui.knockout_lab import choose_heads
+from tests.promises import kept_and_broken
 
 pytestmark = pytest.mark.real
 
@@ -28,6 +29,16 @@ def active(real, prompt: str) -> dict[str, list[str]]:
 )
 def test_every_hint_wakes_two_heads_of_its_role(real, role: str, hint: str) -> None:
     assert len(active(real, hint)[role]) >= 2
+
+
+def test_every_prompt_that_the_analysis_stored_wakes_the_heads_that_it_names(real) -> None:
+    entry = categories.read_entry(real.key)
+    kept, broken = kept_and_broken(real, entry)
+    assert not broken
+    for role in ("induction", "duplicate_token"):
+        woken = {head for key, head, _ in kept if key == role}
+        assert len(woken) >= len(entry.listed(role)) - 1
+        assert {*entry.listed(role)} - woken == {Head(*at) for at in entry.hints[role].in_vain}
 
 
 def test_a_row_of_random_words_wakes_more_induction_heads_than_the_first_prompt(real) -> None:

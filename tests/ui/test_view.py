@@ -6,8 +6,10 @@ import torch
 
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import RoleActivation
+from headroles.store import Hint, RoleHints, TopHead, WokenHead
 from headroles.types import Evidence, Head
-from headroles.view import role_cards
+from headroles.view import lists, role_cards, waking
+from tests.entries import entry
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
 
@@ -34,6 +36,10 @@ def row(layer: int, head: int, **changes: object) -> dict[str, object]:
 
 def card(*rows: dict[str, object], key: str = "induction") -> role_cards.RoleCard:
     return role_cards.RoleCard(ROLES[key], rows)
+
+
+def woken(layer: int, head: int, activation: float) -> WokenHead:
+    return WokenHead(layer=layer, head=head, activation=activation)
 
 
 ACTIVE = row(1, 1, is_active=True, state="active", activation_score=0.9)
@@ -130,3 +136,144 @@ def test_a_pattern_without_places_gives_the_reason() -> None:
         ROLES["induction"], activation, Head(0, 0), [], ["start"]
     )
     assert sentences == [ROLES["induction"].asleep]
+
+
+# ------------------------------------------------------------------ what wakes gray heads
+
+HINTS = RoleHints(
+    tried=9,
+    prompts=[
+        Hint(prompt="wide", heads=[woken(0, 1, 0.5), woken(0, 2, 0.6), woken(1, 0, 0.5)]),
+        Hint(prompt="narrow", heads=[woken(1, 0, 0.9), woken(1, 1, 0.7)]),
+    ],
+    in_vain=[(1, 2)],
+)
+GRAY = [Head(0, 1), Head(1, 0), Head(1, 1), Head(1, 2)]
+
+
+def test_few_prompts_wake_all_gray_heads_that_one_is_known_for() -> None:
+    first, second = waking.wake_ups(HINTS, GRAY, besides="asdf")
+    assert (first.prompt, first.heads) == ("wide", (Head(0, 1), Head(1, 0)))
+    assert (second.prompt, second.heads) == ("narrow", (Head(1, 1),))
+    assert says(first.sentence, "wakes", "L0H1", "L1H0")
+    assert [one.prompt for one in waking.wake_ups(HINTS, GRAY[1:3], besides="")] == ["narrow"]
+
+
+def test_the_present_prompt_wakes_nothing() -> None:
+    (only,) = waking.wake_ups(HINTS, GRAY, besides="wide")
+    assert only.prompt == "narrow"
+    assert waking.wake_ups(HINTS, [Head(1, 2)], besides="") == []
+    assert waking.wake_ups(None, GRAY, besides="") == []
+
+
+def test_what_was_tried_in_vain_or_not_at_all_is_said() -> None:
+    assert says(waking.tried_sentence(HINTS, GRAY), "9 prompts", "none", "L1H2")
+    assert says(waking.tried_sentence(HINTS, [*GRAY, Head(2, 2)]), "L2H2 was not tested")
+    woken_only = waking.tried_sentence(HINTS, GRAY[:3])
+    assert "9 prompts" in woken_only
+    assert "L" not in woken_only
+    assert waking.tried_sentence(HINTS, []) == waking.tried_sentence(None, GRAY) == ""
+
+
+def test_a_card_offers_a_prompt_that_was_tried_before_one_of_the_role_s_own() -> None:
+    rows = (row(0, 1), row(1, 2), row(0, 2, is_active=True, state="active"))
+    tried = role_cards.RoleCard(ROLES["induction"], rows, hints=HINTS)
+    assert tried.gray == [Head(0, 1), Head(1, 2)]
+    assert tried.hint("asdf", stories=True) == "wide"
+    assert tried.hint("wide", stories=True) == ROLES["induction"].story_hints[0]
+    in_vain = role_cards.RoleCard(ROLES["induction"], rows[1:2], hints=HINTS)
+    assert in_vain.hint("asdf", stories=True) is None
+    assert "L1H2" in in_vain.tried
+
+
+def test_a_single_head_is_told_the_prompt_on_which_it_reached_most() -> None:
+    one = entry(hints={"induction": HINTS.model_dump()})
+    stored = one.role("induction")
+    sentence, prompt = waking.of_head(stored, Head(0, 2), besides="asdf")
+    assert prompt == "wide"
+    assert says(sentence, "Induction", "gray", "60%")
+    sentence, prompt = waking.of_head(stored, Head(1, 2), besides="asdf")
+    assert prompt is None
+    assert says(sentence, "none", "L1H2")
+    assert waking.of_head(stored, Head(0, 2), besides="wide")[1] is None
+
+
+# ------------------------------------------------------------------ what a list leaves out
+
+
+def listing_of(
+    scores: list[float], key: str = "induction", *, cap: int = 8, spread: int = 0
+) -> str:
+    """The sentence for an entry whose heads over .5 are four, and whose list has these scores."""
+    one = entry(cap=cap)
+    heads = [(1, 2), (1, 1), (1, 0), (0, 2), (0, 1)]
+    tops = [
+        TopHead(
+            layer=layer,
+            head=head,
+            score=score,
+            standard_error=0.0,
+            entered_by="layer diversity" if place >= len(scores) - spread else "threshold",
+        )
+        for place, ((layer, head), score) in enumerate(zip(heads, scores, strict=False))
+    ]
+    role = ROLES[key]
+    category = one.categories["induction"].model_copy(
+        update={"top_heads": tops, "threshold": 0.5, "display_name": role.name}
+    )
+    scores_of = {**one.all_scores, key: one.all_scores["induction"]}
+    return lists.list_sentence(
+        one.model_copy(update={"categories": {key: category}, "all_scores": scores_of}), key
+    )
+
+
+def test_a_list_says_how_many_heads_it_leaves_out_and_its_order() -> None:
+    assert says(listing_of([1.0, 0.875], cap=2), "2 of the 4", "(2 at most)", "strongest first")
+    assert says(listing_of([1.0], cap=1), "1 of the 4", "is listed (1 at most).")
+    assert says(listing_of([1.0, 0.875, 0.75, 0.5]), "All 4 heads", "strongest first")
+    assert "at most" not in listing_of([1.0, 0.875, 0.75, 0.5])
+
+
+def test_a_list_says_who_stands_on_it_for_the_layer() -> None:
+    below = listing_of([1.0, 0.875, 0.75, 0.5, 0.25], spread=1)
+    assert says(below, "All 4 heads", "1 more below it is listed", "best of its layer")
+    over = listing_of([1.0, 0.875, 0.75], cap=3, spread=2)
+    assert says(over, "3 of the 4", "2 of them", "best of their layer")
+
+
+def test_a_list_of_steady_heads_says_why_it_leaves_some_out() -> None:
+    assert says(listing_of([1.0], "delimiter"), "1 of the 4", "others", "uncertain")
+    assert says(listing_of([], "delimiter"), "4 heads are over", "not listed", "uncertain")
+    assert says(listing_of([], "fixed_offset"), "one token back")
+
+
+def test_no_head_over_the_threshold_needs_no_sentence() -> None:
+    one = entry()
+    high = one.categories["induction"].model_copy(update={"threshold": 1.0, "top_heads": []})
+    scores = [[0.125, 0.25, 0.5], [0.75, 0.875, 0.9]]
+    nobody = one.model_copy(
+        update={
+            "categories": {"induction": high},
+            "all_scores": {**one.all_scores, "induction": scores},
+        }
+    )
+    assert lists.list_sentence(nobody, "induction") == ""
+    low = high.model_copy(
+        update={
+            "top_heads": [
+                TopHead(layer=1, head=2, score=0.9, standard_error=0, entered_by="layer diversity")
+            ]
+        }
+    )
+    spread = nobody.model_copy(update={"categories": {"induction": low}})
+    assert says(lists.list_sentence(spread, "induction"), "No head is over", "1 below it")
+
+
+def test_cards_of_an_analysis_carry_its_hints_and_its_lists() -> None:
+    one = entry(hints={"induction": HINTS.model_dump()})
+    cards = {card.role.key: card for card in role_cards.role_cards({"induction": [ACTIVE]}, one)}
+    assert cards["induction"].hints == HINTS
+    assert cards["induction"].over == 4  # of .125 .25 .5 .75 .875 1, at a threshold of .5
+    assert cards["induction"].headline == "1 of 1 listed head active"
+    assert says(cards["induction"].list_sentence, "2 of the 4")
+    assert cards["diffuse"].hints is None

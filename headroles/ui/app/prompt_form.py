@@ -13,7 +13,13 @@ from headroles.view.html import plain, shorten
 
 
 def draw() -> None:
-    """Draw the form. The chips are submit buttons, so they see text that has not been run yet."""
+    """Draw the form, and the way back."""
+    _form()
+    _way_back()
+
+
+def _form() -> None:
+    # The chips are submit buttons, so they see text that has not been run yet.
     with st.form("prompt_form", border=True):
         box("Your sentence", "Type a sentence, or take one of the examples below.", key=session.BOX)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -27,7 +33,6 @@ def draw() -> None:
                     key=f"app-example_{number}",
                     help=example.prompt,
                 )
-    _way_back()
 
 
 def folded(*, key: str) -> None:
@@ -35,7 +40,8 @@ def folded(*, key: str) -> None:
     prompt = " ".join(st.session_state[session.PROMPT].split())
     label = f"On the prompt “{plain(shorten(prompt, limit=70))}”"
     with st.expander(label, icon=":material/edit_note:", key=key):
-        draw()
+        _form()
+    _way_back()
 
 
 def box(label: str, placeholder: str, *, key: str) -> None:

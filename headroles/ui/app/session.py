@@ -39,6 +39,8 @@ HIDE_REST = key("hide_rest", False)
 """Whether the close-up hides the resting column."""
 MAP_SOURCE = key("map_source", STORED)
 """Which numbers the head map shows: one of :data:`SOURCES`."""
+LARGE_ROLE = key("large_role", None)
+"""The role whose map the head map shows alone and large; None for all of them side by side."""
 PAIR_ROLE = key("pair_role", "induction")
 """The role on which the head map compares two models."""
 OTHER_HEAD = key("other_head")
@@ -169,6 +171,12 @@ def show_all_heads(role: str | None = None) -> None:
     st.session_state[MAP_SOURCE] = PROMPTED
     if role is not None:
         st.session_state[PAIR_ROLE] = role
+    st.session_state[NAVIGATE_TO] = MAP
+
+
+def show_role(role: str | None) -> None:
+    """Lead to the map of all heads with the reference scores of one role, large."""
+    st.session_state[MAP_SOURCE], st.session_state[LARGE_ROLE] = STORED, role
     st.session_state[NAVIGATE_TO] = MAP
 
 

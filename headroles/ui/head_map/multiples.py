@@ -10,7 +10,6 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session
-from headroles.ui.head_map import state
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap, RoleMap
@@ -23,7 +22,7 @@ def draw(model: ModelMap) -> None:
         "One role, large",
         [*model.roles, "other"],
         format_func=lambda key: ROLES[key].name,
-        key=state.LARGE,
+        key=session.LARGE_ROLE,
         persist_state="session",
         help="Choose it again for all roles side by side.",
     )

@@ -6,8 +6,6 @@ from headroles.ui.app.keys import Keys
 
 key = Keys(__name__)
 # widget keys
-LARGE = key("large", None)
-"""The role whose map is shown alone and large; None for all of them side by side."""
 PAIR_MODEL = key("pair_model", None)
 """The second model, with which the first is compared on a role."""
 SEARCH = key("search", "")

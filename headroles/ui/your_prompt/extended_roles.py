@@ -9,7 +9,8 @@ import streamlit as st
 
 from headroles import charts
 from headroles.ui.app import elements, extended_maps, session
-from headroles.view import extended_roles, head_maps, head_records, role_cards
+from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
+from headroles.view import extended_roles, head_maps, head_records, lists, role_cards
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def draw(entry: ModelEntry, answer: Answer) -> None:
                     _heading(stored.role, "not measured")
                     _asleep(stored.category.not_measured)
                 elif stored.role.from_attention:
-                    _on_prompt(stored, answer)
+                    _on_prompt(stored, answer, entry)
                 else:
-                    _from_reference(stored)
+                    _from_reference(stored, entry)
 
 
 def _heading(role: Role, headline: str, *, awake: bool | None = None) -> None:
@@ -42,10 +43,10 @@ def _asleep(reason: str) -> None:
     elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
 
 
-def _on_prompt(stored: StoredRole, answer: Answer) -> None:
+def _on_prompt(stored: StoredRole, answer: Answer, entry: ModelEntry) -> None:
     """Bars of the listed heads on this prompt, with chance and threshold."""
     role = stored.role
-    card = extended_roles.card(stored, answer.run, answer.scores)
+    card = extended_roles.card(stored, answer.run, answer.scores, entry)
     _heading(role, card.headline, awake=card.awake)
     if not card.rows:
         _asleep(extended_roles.nearest(stored))
@@ -59,14 +60,17 @@ def _on_prompt(stored: StoredRole, answer: Answer) -> None:
     )
     if not card.awake:
         _asleep(card.why_asleep)
+        your_prompt_role_cards.try_this(card, place="card")
+    your_prompt_role_cards.listed(card)
     with st.expander(
         f"All numbers ({count(len(card.rows), 'head')})", key=f"your_prompt-numbers_{role.key}"
     ):
+        your_prompt_role_cards.what_wakes(card)
         headers = ["Head", "On this prompt", "Chance", "Threshold", "Measured"]
         elements.html(table(headers, role_cards.table_rows(card), notes=True))
 
 
-def _from_reference(stored: StoredRole) -> None:
+def _from_reference(stored: StoredRole, entry: ModelEntry) -> None:
     """The listed heads with their reference scores: one prompt's attention cannot tell."""
     role, tops = stored.role, stored.category.top_heads
     _heading(role, f"{count(len(tops), 'head')} listed" if tops else "no head of this model")
@@ -80,6 +84,8 @@ def _from_reference(stored: StoredRole) -> None:
             for top in tops
         ]
         elements.html(table(["Head", "Measured", "In words"], rows))
+        said = lists.list_sentence(entry, role.key)
+        elements.html(f'<p class="hr-small">{escape(said)}</p>')
     else:
         _asleep(head_maps.stored_map(stored).sentence)
     elements.html(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.roles import ROLES
-from headroles.ui.app import elements, session
+from headroles.ui.app import elements, session, waking
 from headroles.ui.app.elements import chips, heading
 from headroles.ui.your_prompt import resting_card
 from headroles.view import html, role_cards
@@ -47,9 +47,11 @@ def _card(card: RoleCard, resting: RestingLayers | None) -> None:
         _bars(card)
     if not card.awake:
         elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
-        _try_this(card, place="card")
+        try_this(card, place="card")
+    listed(card)
     if card.rows:
         with st.expander(_numbers_label(card), key=f"your_prompt-numbers_{card.role.key}"):
+            what_wakes(card)
             _numbers(card)
             if resting:
                 resting_card.table(resting)
@@ -72,6 +74,15 @@ def _numbers_label(card: RoleCard) -> str:
     return f"Why is it gray? ({gray} of {heads})" if gray else f"All numbers ({heads})"
 
 
+def what_wakes(card: RoleCard) -> None:
+    """Of every gray head of a card what would wake it, as far as that is known."""
+    waking.draw(
+        card.wake_ups(st.session_state[session.PROMPT]),
+        card.tried,
+        place=f"your_prompt-wake_{card.role.key}",
+    )
+
+
 def _numbers(card: RoleCard) -> None:
     chance = "Even" if not card.role.has_cells else "Chance"
     elements.html(
@@ -89,19 +100,28 @@ def _numbers(card: RoleCard) -> None:
     st.caption(note + "“Measured” is the head's score in the analysis done beforehand.")
 
 
-def _try_this(card: RoleCard, *, place: str) -> None:
+def try_this(card: RoleCard, *, place: str) -> None:
+    """The prompt that wakes most of a sleeping card's heads, or that none is known to."""
     hint = card.hint(st.session_state[session.PROMPT], stories=session.knows_stories_only())
-    if hint is None:
-        return
-    st.button(
-        f"Try this: “{html.shorten(hint, limit=44)}”",
-        key=f"your_prompt-try_{place}_{card.role.key}",
-        icon=":material/lightbulb:",
-        on_click=session.use_example,
-        args=(hint,),
-        help=hint,
-        wrap=False,
-    )
+    if hint is not None:
+        waking.suggestion(hint, key=f"your_prompt-try_{place}_{card.role.key}")
+    elif card.rows:
+        elements.html(f'<div class="hr-small">{escape(card.tried)}</div>')
+
+
+def listed(card: RoleCard) -> None:
+    """How many heads have the role and which are listed, and the way to the others."""
+    if card.list_sentence:
+        elements.html(f'<div class="hr-small">{escape(card.list_sentence)}</div>')
+    if card.over > len(card.rows) > 0:
+        st.button(
+            f"All {card.over} on the Head map",
+            key=f"your_prompt-over_{card.role.key}",
+            type="tertiary",
+            icon=":material/grid_view:",
+            on_click=session.show_role,
+            args=(card.role.key,),
+        )
 
 
 def _other(entry: ModelEntry) -> None:
@@ -121,7 +141,7 @@ def why_gray(cards: Sequence[RoleCard]) -> None:
         if not asleep:
             st.markdown(
                 f"All {len(cards)} roles are awake on this prompt. A single head can still be "
-                "gray: open “Why is it gray?” in its card."
+                "gray: open “Why is it gray?” in its card, which also says what would wake it."
             )
             return
         st.markdown(
@@ -139,4 +159,4 @@ def why_gray(cards: Sequence[RoleCard]) -> None:
                     f"<b>○ {escape(card.role.name)}</b><br>{escape(card.why_asleep)}",
                     width="stretch",
                 )
-                _try_this(card, place="box")
+                try_this(card, place="box")
