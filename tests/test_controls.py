@@ -95,11 +95,11 @@ def test_value_vectors_are_compared_with_other_positions() -> None:
     ("effect", "others", "verdict"),
     [
         (1.0, [0.5] * 20, "holds_up"),
-        # mean .575, spread 1.5 / sqrt 20 = .335: .425 above the mean is within two spreads
-        (1.0, [0.5] * 19 + [2.0], "not_special"),
-        (1.25, [0.5] * 19 + [2.0], "holds_up"),  # .675 > .671, though one draw did more
-        (1.0, [0.0, 0.4], "holds_up"),  # .8 > 2 * .283
-        (0.7, [0.0, 0.4], "not_special"),  # .5 < .566
+        # mean .575, spread 1.5 / sqrt 20 = .335; t(19) = 2.093 times .335 sqrt(21/20) = .719
+        (1.29, [0.5] * 19 + [2.0], "not_special"),
+        (1.30, [0.5] * 19 + [2.0], "holds_up"),  # though one draw did more
+        (4.7, [0.0, 0.4], "holds_up"),  # 4.5 > 4.40 = t(1) = 12.7 times .283 sqrt(3/2)
+        (4.5, [0.0, 0.4], "not_special"),  # 4.3: two draws say little
         (0.4, [0.5] * 20, "not_special"),  # less than others
         (-0.6, [-0.5] * 20, "reversed"),
         (-0.4, [-0.5] * 20, "not_special"),

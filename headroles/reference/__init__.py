@@ -8,6 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "diff": ["RoleChange"],
         "selection": ["AnalysisSettings", "BY_HAND", "categorize", "reselect"],
-        "settings": ["CAUSAL_TEXTS", "MAX_CELLS", "causal_conditions"],
+        "settings": ["ALSO_ON", "CAUSAL_TEXTS", "MAX_CELLS", "causal_conditions"],
     },
 )

@@ -16,6 +16,12 @@ CAUSAL_TEXTS = 24
 """Texts of each kind on which heads are knocked out."""
 
 
+ALSO_ON = {"previous_token": ("repeats",)}
+"""{role key: texts on which its heads are knocked out besides its own}, because another role reads
+there what they write: induction heads find the token after an earlier copy by it (K-composition;
+Elhage et al. 2021, Olsson et al. 2022, arXiv 2209.11895)."""
+
+
 def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
     """Knock-outs on repeats and on sentences, at most: each runs on :data:`CAUSAL_TEXTS` texts.
 
