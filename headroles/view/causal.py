@@ -171,9 +171,9 @@ def _correction(evidence: list[CausalRole]) -> str:
         parts = f", and {rule.parts} of what a head adds to the others"
         level = f", of the latter at p ≤ {rule.parts_level:.3f}"
     return (
-        f"The analysis made {rule.comparisons} comparisons, with zero and with random heads{parts}. "
-        f"One counts at p ≤ {rule.level:.3f}{level}: corrected for their number, so that 5% of those "
-        "that count are expected to be false (t tests; Benjamini and Hochberg)."
+        f"The analysis made {rule.comparisons} comparisons with zero and with random heads{parts}. "
+        f"One counts at p ≤ {rule.level:.3f}{level}. That is corrected for their number: of those "
+        "that count, 5% are expected to be false (t tests; Benjamini and Hochberg)."
     )
 
 
