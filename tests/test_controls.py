@@ -132,3 +132,20 @@ def test_the_sentence_gives_the_verdict_and_what_it_is_out_of(judgement, lead, c
     assert said.startswith(lead)
     assert count in said
     assert "(+0.50 ± 0.10)" in said
+
+
+@pytest.mark.parametrize(
+    ("effect", "draws", "idle", "words"),
+    [
+        (0.01, [0.01, 0.02, -0.04], "", ["no knock-out", "0.04"]),
+        # mean .5, spread .5, t(2) = 4.303 times .5 sqrt(4/3): an effect over 2.98 would do
+        (0.2, [0.0, 0.5, 1.0], "", ["from 0.00 to +1.00", "+2.98"]),
+        (0.2, [0.0, 0.5, 1.0], "they rest.", ["they rest"]),
+        (0.2, [0.1, 0.12, 0.11], "", []),  # .03 more would do, so this prompt can tell
+        (2.0, [0.1, 0.12, 0.11], "they rest.", []),  # larger than chance
+    ],
+)
+def test_a_prompt_that_cannot_tell_says_why(effect, draws, idle, words) -> None:
+    said = random_heads.cannot_tell(judge(effect, draws), draws, idle=idle)
+    assert bool(said) == bool(words)
+    assert all(word in said for word in words)

@@ -94,8 +94,7 @@ def measure_ablation(
 
     Args:
         bridge: the model.
-        probe: the analysis' own texts; :data:`~headroles.reference.settings.CAUSAL_TEXTS` of each
-            kind are used.
+        probe: the texts of the analysis, of which the shortest of each kind are used.
         listed: {role key: heads}, from the finished lists.
         seed: draws the controls.
         held_out: the model's own kind of text, all of it in place of the sentences.
@@ -117,23 +116,27 @@ def measure_ablation(
     readable = [task for task in tasks if runs[task.kind].loss < task.even_guess]
     effects = [effect for task in readable for effect in task.effects(runs[task.kind].changes)]
     level = _level(effects)
-    unclear = {task: task.without_effect(runs[task.kind].changes, level) for task in readable}
-    _run_round(runs, tasks, lambda task: task.conditions_without(unclear.get(task, ())), bar, 1.0)
-    found = {
-        task: {head: task.part(head, runs[task.kind].changes) for head in unclear.get(task, ())}
-        for task in tasks
-    }
-    tested = [part for of_task in found.values() for part in of_task.values()]
+    found = _second_round(runs, readable, level, bar)
+    tested = [part for parts_of_role in found.values() for part in parts_of_role.values()]
     rule = CausalRule(
         comparisons=2 * len(effects),
         level=level,
         parts=2 * len(tested),
         parts_level=_level(tested) if tested else None,
     )
-    return _by_role(
-        task.record(runs[task.kind].changes, runs[task.kind].loss, found[task], rule)
-        for task in tasks
-    )
+    return _by_role(task.record(runs[task.kind], found.get(task, {}), rule) for task in tasks)
+
+
+def _second_round(
+    runs: Mapping[str, _Runs], tasks: Sequence[_Task], level: float, bar: _Bar
+) -> dict[_Task, dict[Head, Effect]]:
+    """{task: {head without an effect of its own: what it adds to the others}}."""
+    unclear = {task: task.without_effect(runs[task.kind].changes, level) for task in tasks}
+    _run_round(runs, tasks, lambda task: task.conditions_without(unclear[task]), bar, 1.0)
+    return {
+        task: {head: task.part(head, runs[task.kind].changes) for head in heads}
+        for task, heads in unclear.items()
+    }
 
 
 def _level(effects: Iterable[Effect]) -> float:
@@ -320,10 +323,10 @@ class _Task:
         return _rounded(changes[self.group] - without, others)
 
     def record(
-        self, changes: Changes, baseline_loss: float, parts: Mapping[Head, Effect], rule: CausalRule
+        self, run: _Runs, parts: Mapping[Head, Effect], rule: CausalRule
     ) -> tuple[str, CausalRole]:
         """The role's key and its evidence on these texts."""
-        can_read = baseline_loss < self.even_guess
+        changes, can_read = run.changes, run.loss < self.even_guess
         heads = []
         for head in self.heads:
             draws = self.draws[frozenset([head])]
@@ -339,7 +342,7 @@ class _Task:
         evidence = CausalRole(
             measured_on=self.kind,
             n=len(changes[self.group]),
-            baseline_loss=round(baseline_loss, 6),
+            baseline_loss=round(run.loss, 6),
             even_guess_loss=self.even_guess,
             heads=heads,
             group=CausalGroup(heads=list(self.heads), **_stored(together, draws, verdict)),
