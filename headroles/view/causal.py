@@ -130,15 +130,6 @@ def together(role: CausalRole) -> str:
     )
 
 
-def of_head(evidence: AblationEvidence, head: Head) -> str:
-    """A head's verdicts in a line: "repeated tokens: ✓ holds up (+4.830 ± 0.209 nats)"."""
-    return "; ".join(
-        f"{BRIEFLY[place.role.measured_on]}: {short(place.verdict)}"
-        + (f" ({change(place.head)} nats)" if place.head else "")
-        for place in evidence.everywhere(head)
-    )
-
-
 def meanings(ablations: list[AblationEvidence]) -> list[str]:
     """What the verdicts that occur mean, each in a sentence."""
     groups = [evidence.role.group for evidence in ablations]
@@ -200,19 +191,17 @@ def borrowed(evidence: list[CausalRole]) -> str:
 
 
 def of_heads(entry: ModelEntry | None) -> dict[Head, str]:
-    """{head: its verdicts} for the heads that were knocked out.
+    """{head: its verdicts with their texts} for the heads that were knocked out.
 
-    E.g. ``✓ Induction``, or with the texts where there are several kinds: ``○ Previous token on
-    sentences, ✓ Previous token on repeated tokens``.
+    E.g. ``○ Previous token on sentences, ✓ Previous token on repeated tokens``.
     """
     verdicts: dict[Head, list[str]] = {}
     for key, evidence in (entry.causal if entry else {}).items():
         for role in evidence.everywhere:
-            texts = f" on {BRIEFLY[role.measured_on]}" if evidence.also else ""
+            what = f"{ROLES[key].name} on {BRIEFLY[role.measured_on]}"
             for knocked_out in role.heads:
                 head = Head(knocked_out.layer, knocked_out.head)
-                mark = MARKS[knocked_out.verdict]
-                verdicts.setdefault(head, []).append(f"{mark} {ROLES[key].name}{texts}")
+                verdicts.setdefault(head, []).append(f"{MARKS[knocked_out.verdict]} {what}")
     return {head: ", ".join(words) for head, words in verdicts.items()}
 
 

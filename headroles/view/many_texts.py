@@ -46,7 +46,7 @@ def sentences(entry: ModelEntry | None, heads: Collection[Head]) -> list[str]:
         if said := [
             _on(place, effect, len(heads)) for place, effect in places if effect is not None
         ]:
-            found.append(f"{who}: {'; '.join(said)}.")
+            found.append(f"{who}, {'; '.join(said)}.")
     return found if len(heads) == 1 else found[:1]
 
 
@@ -63,7 +63,7 @@ def _on(role: CausalRole, effect: CausalEffect, n: int) -> str:
     if effect.control_mean is not None:
         whose = "a random other" if n == 1 else "as many random others"
         others = f"; {whose} {signed(effect.control_mean, digits=3)}"
-    where = f"on {BRIEFLY[role.measured_on]} ({role.n} texts)"
+    where = f"on {BRIEFLY[role.measured_on]} ({role.n} texts):"
     return f"{where} {short(effect.verdict)} ({change(effect)} nats per token{others})"
 
 

@@ -112,7 +112,7 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
     ]
     assert says(causal.method([proof.role]), "24", "sequences")
     assert causal.unreadable([proof.role]) == ""
-    assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction"}
+    assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction on repeated tokens"}
 
 
 def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof() -> None:

@@ -101,10 +101,11 @@ def test_a_prompt_without_work_for_the_heads_says_that_it_cannot_tell() -> None:
     app = open_page(**{session.PROMPT: "One day a big dog went home", session.BOX: "One day a big"})
     app.multiselect(key=state.LAB_HEADS).set_value(["L1H4", "L1H1"]).run()
     assert not app.exception
-    if "Larger than chance" not in beside_chance(app):
-        assert any(
-            says(one.value, "cannot tell", "none of the 2 heads", "Induction") for one in app.info
-        )
+    assert "“.”" in verdict(app)
+    assert "Larger than chance" not in beside_chance(app)
+    assert any(
+        says(one.value, "cannot tell", "none of the 2 heads", "Induction") for one in app.info
+    )
     assert says(said(app, "All 7 heads listed"), "yours among them")
 
 

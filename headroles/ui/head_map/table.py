@@ -85,8 +85,8 @@ def _columns(model: ModelMap) -> dict[str, object]:
             "Knocked out",
             width=NAMES,
             help="Whether the model needs the head for a role that lists it: "
-            f"{causal.legend(list(model.ablations.values()))}. The numbers, and the texts, are in "
-            "its close-up",
+            f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
+            "close-up",
         ),
         "other": st.column_config.NumberColumn(
             ROLES["other"].name,

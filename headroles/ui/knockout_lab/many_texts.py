@@ -56,7 +56,7 @@ def draw(entry: ModelEntry | None, heads: Sequence[Head]) -> None:
                 help="All numbers of the evidence by ablation, and what the verdicts mean",
             )
         st.button(
-            "Try them on many prompts",
+            f"Try {'it' if len(heads) == 1 else 'them'} on many prompts",
             key="knockout_lab-to_many",
             icon=":material/table_rows:",
             on_click=state.try_many,
