@@ -96,7 +96,7 @@ def test_the_two_p_values_are_those_of_the_textbook():
 
 @pytest.mark.parametrize("draws", [5, 20])
 def test_a_head_like_the_others_is_called_special_as_often_as_the_level_says(draws):
-    """On one prompt, whatever the number of draws; at two spreads it were 12 % of five draws."""
+    """On one prompt, whatever the number of draws; two spreads would be 14 % with five draws."""
     rng = np.random.default_rng(draws)
     all_draws = rng.normal(1, 0.2, (4000, draws + 1))
     p = np.array([effect_of(own, others).p_control for own, *others in all_draws.tolist()])
