@@ -244,5 +244,12 @@ class Sequences:
 
 
 CausalVerdict = Literal[
-    "holds_up", "backed_up", "reversed", "not_special", "no_effect", "cannot_tell", "not_tested"
+    "holds_up",
+    "backed_up",
+    "backup_untested",
+    "reversed",
+    "not_special",
+    "no_effect",
+    "cannot_tell",
+    "not_tested",
 ]

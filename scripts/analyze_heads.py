@@ -164,13 +164,15 @@ class TextReport:
             heads = "  ".join(f"{name} {score:+.2f}" for name, score in role["heads"].items())
             over = f"over {role['threshold']:.2f} " if not role["reason"] else "not known "
             print(f"  {ROLES[key].name:22} {over:10} {role['reason'] or heads or '—'}")
-        for key, evidence in summary.get("causal", {}).items():
+        causal = summary.get("causal", {})
+        places = [(key, place) for key, own in causal.items() for place in (own, *own["also"])]
+        for key, evidence in places:
             verdicts = "  ".join(
                 f"{name} {MARKS[verdict]}" for name, verdict in evidence["heads"].items()
             )
-            print(f"  without {ROLES[key].name:14} {MARKS[evidence['group']]} all  {verdicts}")
-        evidence = summary.get("causal", {}).values()
-        used = {verdict for role in evidence for verdict in role["heads"].values()}
+            what = f"without {ROLES[key].name:14} on {evidence['measured_on']:9}"
+            print(f"  {what} {MARKS[evidence['group']]} all  {verdicts}")
+        used = {verdict for _, place in places for verdict in place["heads"].values()}
         if meanings := [f"{MARKS[key]} {label}" for key, label in LABELS.items() if key in used]:
             print("  " + ", ".join(meanings))
         for key, hints in summary.get("hints", {}).items():
@@ -418,16 +420,22 @@ def summary_of(entry: store.ModelEntry, out: Path, began: float) -> dict[str, ob
             for key, stored in entry.extended.items()
         },
         "causal": {
-            key: {
-                "group": evidence.group.verdict if evidence.group else "not_tested",
-                "heads": {f"L{head.layer}H{head.head}": head.verdict for head in evidence.heads},
-            }
-            for key, evidence in entry.causal.items()
+            key: _verdicts(own) | {"also": [_verdicts(other) for other in own.also]}
+            for key, own in entry.causal.items()
         },
         "hints": {
             key: {hint.prompt: [head.place.label for head in hint.heads] for hint in hints.prompts}
             for key, hints in entry.hints.items()
         },
+    }
+
+
+def _verdicts(evidence: store.CausalRole) -> dict[str, object]:
+    """The verdicts of one role on one kind of text."""
+    return {
+        "measured_on": evidence.measured_on,
+        "group": evidence.group.verdict if evidence.group else "not_tested",
+        "heads": {f"L{head.layer}H{head.head}": head.verdict for head in evidence.heads},
     }
 
 

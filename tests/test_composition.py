@@ -71,7 +71,8 @@ def test_means_and_errors_by_hand():
     assert one.others == pytest.approx(0.75)
     assert one.others_spread == pytest.approx(0.0707, abs=1e-4)  # draws .7 and .8
     assert one.is_after
-    assert one.verdict == "holds_up"  # .5 - .05 = .45 > 2 sqrt(.0707^2 + .1^2) = .245
+    assert (one.texts, one.draws) == (2, 2)
+    assert one.verdict == "no_effect"  # .5 < t(1) .1 = 1.27: two texts are few
     (late,) = summarise([text(0.9, 0.9, [0.9])], [Head(1, 1)])
     assert not late.is_after
     assert late.verdict == "not_tested"  # one draw is no control
@@ -96,8 +97,9 @@ def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
 @pytest.mark.parametrize(
     ("after", "others", "verdict"),
     [
-        (0.3, [0.8, 0.6], "holds_up"),  # drop .6, control .2 ± .141: .4 > .283
-        (0.5, [0.8, 0.6], "not_special"),  # .4 - .2 = .2 < .283
+        # drop .6, control .2 ± .071: .4 > t(4) .071 sqrt(6/5) = 2.776 * .077 = .215
+        (0.3, [0.8, 0.6, 0.7, 0.7, 0.7], "holds_up"),
+        (0.5, [0.8, 0.6, 0.7, 0.7, 0.7], "not_special"),  # .4 - .2 = .2 < .215
         (0.89, [0.9, 0.88], "no_effect"),  # .01 is no drop
         (0.95, [0.9, 0.9], "reversed"),  # it looks there more
     ],

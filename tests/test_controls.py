@@ -95,11 +95,11 @@ def test_value_vectors_are_compared_with_other_positions() -> None:
     ("effect", "others", "verdict"),
     [
         (1.0, [0.5] * 20, "holds_up"),
-        # mean .575, spread 1.5 / sqrt 20 = .335: .425 above the mean is within two spreads
-        (1.0, [0.5] * 19 + [2.0], "not_special"),
-        (1.25, [0.5] * 19 + [2.0], "holds_up"),  # .675 > .671, though one draw did more
-        (1.0, [0.0, 0.4], "holds_up"),  # .8 > 2 * .283
-        (0.7, [0.0, 0.4], "not_special"),  # .5 < .566
+        # mean .575, spread 1.5 / sqrt 20 = .335; t(19) = 2.093 times .335 sqrt(21/20) = .719
+        (1.29, [0.5] * 19 + [2.0], "not_special"),
+        (1.30, [0.5] * 19 + [2.0], "holds_up"),  # though one draw did more
+        (4.7, [0.0, 0.4], "holds_up"),  # 4.5 > 4.40 = t(1) = 12.7 times .283 sqrt(3/2)
+        (4.5, [0.0, 0.4], "not_special"),  # 4.3: two draws say little
         (0.4, [0.5] * 20, "not_special"),  # less than others
         (-0.6, [-0.5] * 20, "reversed"),
         (-0.4, [-0.5] * 20, "not_special"),
@@ -132,3 +132,20 @@ def test_the_sentence_gives_the_verdict_and_what_it_is_out_of(judgement, lead, c
     assert said.startswith(lead)
     assert count in said
     assert "(+0.50 ± 0.10)" in said
+
+
+@pytest.mark.parametrize(
+    ("effect", "draws", "idle", "words"),
+    [
+        (0.01, [0.01, 0.02, -0.04], "", ["no knock-out", "0.04"]),
+        # mean .5, spread .5, t(2) = 4.303 times .5 sqrt(4/3): an effect over 2.98 would do
+        (0.2, [0.0, 0.5, 1.0], "", ["from 0.00 to +1.00", "+2.98"]),
+        (0.2, [0.0, 0.5, 1.0], "they rest.", ["they rest"]),
+        (0.2, [0.1, 0.12, 0.11], "", []),  # .03 more would do, so this prompt can tell
+        (2.0, [0.1, 0.12, 0.11], "they rest.", []),  # larger than chance
+    ],
+)
+def test_a_prompt_that_cannot_tell_says_why(effect, draws, idle, words) -> None:
+    said = random_heads.cannot_tell(judge(effect, draws), draws, idle=idle)
+    assert bool(said) == bool(words)
+    assert all(word in said for word in words)

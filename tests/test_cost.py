@@ -53,14 +53,14 @@ def test_the_time_of_the_extended_roles_by_hand() -> None:
 
 
 def test_the_time_of_knocking_heads_out_by_hand() -> None:
-    # 10 heads and 2 * 21 groups on 24 texts of 45 tokens, 10 and 3 * 21 on 24 of 15: 82,440
+    # 10 heads and 3 * (21 + 18) groups on 24 texts of 45 tokens, and on 24 of 15: 182,880
     # tokens; 65 % of the layers' 900,000 numbers and 60 % of the unembedding's 100,000, twice each.
     without = estimate(FACTS, sequences=10, causal=False, speed=1e9).seconds
     found = estimate(FACTS, sequences=10, speed=1e9).seconds
-    assert found - without == pytest.approx(2 * 645_000 * 82_440 / 0.75e9)
+    assert found - without == pytest.approx(2 * 645_000 * 182_880 / 0.75e9)
     # A bundled model's 60 held-out passages of 31 tokens take the place of its 24 sentences.
     bundled = estimate(facts(key="demo"), sequences=10, speed=1e9).seconds
-    assert bundled - found == pytest.approx(2 * 645_000 * 73 * (60 * 31 - 24 * 15) / 0.75e9)
+    assert bundled - found == pytest.approx(2 * 645_000 * 127 * (60 * 31 - 24 * 15) / 0.75e9)
 
 
 def test_the_memory_of_an_analysis_by_hand() -> None:

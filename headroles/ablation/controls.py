@@ -6,9 +6,11 @@ equally many other heads of the same layers clearly have less effect.
 head (value vectors) are compared with other positions instead.
 
 The rule is that of the analysis too (:mod:`headroles.scoring.causal_verdict`). With c and s the
-mean and the spread of the draws, an effect on one prompt is larger than chance if
+mean and the spread of m draws, an effect on one prompt is larger than chance if
 
-    effect > 0.002 nats  and  effect - c > 2 s
+    effect > 0.002 nats  and  effect - c > t(m - 1) s sqrt(1 + 1/m)
+
+with t the 97.5 % point of Student's t: 2.1 for 20 draws, 2.8 for 5.
 
 >>> control = random_others(condition, num_layers=4, num_heads=8, length=9)  # doctest: +SKIP
 >>> judge(0.9, [0.1, 0.2, 0.0, 0.1, 0.1]).verdict
@@ -54,6 +56,8 @@ class Judgement:
     """Count of draws."""
     smaller: int
     """Count of draws with a smaller effect."""
+    needed: float
+    """The least effect that would be larger than chance; infinite for fewer than two draws."""
     verdict: CausalVerdict
     """By the rule of :func:`headroles.scoring.causal_verdict.judge`; ``not_tested`` with fewer than
     two draws."""
@@ -72,6 +76,7 @@ def judge(effect: float, others: Sequence[float]) -> Judgement:
         spread=beside.control_spread or 0.0,
         draws=len(others),
         smaller=sum(other < effect for other in others),
+        needed=scoring.needed(beside),
         verdict=scoring.judge(beside),
     )
 

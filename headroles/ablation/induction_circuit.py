@@ -13,10 +13,8 @@ C are knocked out (set to their mean over reference text, after position 0),
     control = a(h | nothing) - mean over draws of a(h | random others)
 
 Means and standard errors are over texts; both drops are paired, text by text. Whether a drop is
-clear is what :mod:`headroles.scoring.causal_verdict` says, as for every other knock-out: with e its
-standard error (0 with one text), c the control's drop and s its spread over draws,
-
-    drop > 2 e  and  drop > 0.01  and  drop - c > 2 sqrt(s^2 + e^2)
+clear is what :mod:`headroles.scoring.causal_verdict` says, as for every other knock-out: it is over
+0.01, and at the level of 5 % larger than zero (not tested with one text) and than the control's.
 
 >>> row = measure(loaded, repeated_rows(loaded, n=1)[0], previous, induction)  # doctest: +SKIP
 >>> summarise([row])[0].before  # doctest: +SKIP
@@ -99,6 +97,8 @@ class Drop:
     """0..1, mean chance level."""
     texts: int
     """Texts behind the means."""
+    draws: int
+    """Random choices of other heads; 0 without a control."""
     is_after: bool
     """Whether the head lies in a later layer than some knocked-out head; otherwise it cannot be
     affected."""
@@ -113,6 +113,8 @@ class Drop:
             self.before - self.others if has_control else None,
             self.others_spread if has_control else None,
             LEAST_DROP,
+            self.texts,
+            self.draws,
         )
         return judge(effect)
 
@@ -238,6 +240,7 @@ def _drop(head: Head, place: int, measured: Sequence[Measured], *, is_after: boo
         drop_error=_error(drops),
         chance=statistics.fmean(text.chance for text in measured),
         texts=len(measured),
+        draws=len(by_draw),
         is_after=is_after,
     )
 

@@ -8,6 +8,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "diff": ["RoleChange"],
         "selection": ["AnalysisSettings", "BY_HAND", "categorize", "reselect"],
-        "settings": ["CAUSAL_TEXTS", "MAX_CELLS", "WAKING_MARGIN", "causal_conditions", "wakes"],
+        "settings": [
+            "ALSO_ON",
+            "CAUSAL_TEXTS",
+            "MAX_CELLS",
+            "WAKING_MARGIN",
+            "causal_conditions",
+            "wakes",
+        ],
     },
 )

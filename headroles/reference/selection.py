@@ -170,6 +170,7 @@ def _still_listed(evidence: CausalRole, category: Category) -> CausalRole:
         update={
             "heads": [head for head in evidence.heads if (head.layer, head.head) in listed],
             "group": group if group and set(group.heads) == listed else None,
+            "also": [_still_listed(other, category) for other in evidence.also],
         }
     )
 

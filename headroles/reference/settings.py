@@ -6,6 +6,8 @@ from headroles.models import container_rooms as container_rooms
 
 GROUP_CONDITIONS = 21
 """Knock-outs of a role's heads together: once, and 20 controls."""
+SECOND_CONDITIONS = 18
+"""Knock-outs of all but one head, and of these with a random other: of about two heads a role."""
 
 
 MAX_CELLS = 500_000
@@ -16,17 +18,21 @@ CAUSAL_TEXTS = 24
 """Texts of each kind on which heads are knocked out."""
 
 
-def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
-    """Knock-outs on repeats and on sentences, at most: each runs on :data:`CAUSAL_TEXTS` texts.
+ALSO_ON = {"previous_token": ("repeats",)}
+"""{role key: texts on which its heads are knocked out besides its own}, because another role reads
+there what they write: induction heads find the token after an earlier copy by it (K-composition;
+Elhage et al. 2021, Olsson et al. 2022, arXiv 2209.11895)."""
 
-    Singly: the listed heads and those they are compared with, which lie in as many layers as a
-    role lists heads (8), or in twice as many for the three roles that are measured on sentences.
+
+def causal_conditions(layers: int, heads: int) -> tuple[int, int]:
+    """About how many knock-outs on repeats and on sentences, on :data:`CAUSAL_TEXTS` texts each.
+
+    Singly: the listed heads and those they are compared with. Three roles are tested on either
+    kind of text (:data:`ALSO_ON`); their lists of up to 8 heads lie in about 16 layers.
     """
-    singly = layers * heads
-    return (
-        min(singly, 8 * heads) + 2 * GROUP_CONDITIONS,
-        min(singly, 16 * heads) + 3 * GROUP_CONDITIONS,
-    )
+    singly = min(layers * heads, 16 * heads)
+    together = 3 * (GROUP_CONDITIONS + SECOND_CONDITIONS)
+    return singly + together, singly + together
 
 
 WAKING_MARGIN = 0.01

@@ -36,7 +36,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "null_limit",
             "select_heads",
         ],
-        "causal_verdict": ["Effect", "effect_of", "judge"],
+        "causal_verdict": [
+            "Effect",
+            "clear_against_zero",
+            "clear_direction",
+            "effect_of",
+            "judge",
+            "level_over",
+            "needed",
+        ],
         "direct_effects": [
             "cell_effects",
             "key_value_index",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headroles.types import CausalVerdict, Head
 
@@ -23,6 +23,7 @@ ShareMatrix = list[list[Annotated[float, Field(ge=0, le=1.000001)]]]
 """[layer][head] shares."""
 ErrorMatrix = list[list[Spread]]
 """[layer][head] standard errors."""
+UNTESTED: CausalVerdict = "backup_untested"
 
 
 class Record(BaseModel):
@@ -138,6 +139,23 @@ class CausalHead(CausalEffect):
 
     layer: int = Field(ge=0)
     head: int = Field(ge=0)
+    part: Number | None = None
+    """What it adds to the effect of the role's heads together: their effect less that without this
+    one. None where that was not tested."""
+    part_error: Spread | None = None
+    """Standard error of ``part``, from the paired differences text by text."""
+    part_control_mean: Number | None = None
+    """What a random other head adds in its place."""
+    part_control_spread: Spread | None = None
+    """Standard deviation over these draws."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_was_tested(cls, fields: object) -> object:
+        """Entries of the first definitions called every such head backed up, without a test."""
+        if not isinstance(fields, dict) or fields.get("verdict") != "backed_up":
+            return fields
+        return fields if fields.get("part") is not None else {**fields, "verdict": UNTESTED}
 
 
 class CausalGroup(CausalEffect):
@@ -147,6 +165,18 @@ class CausalGroup(CausalEffect):
         min_length=1
     )
     """[(layer, head)] those that the role listed when it was measured."""
+
+
+class CausalRule(Record):
+    """How an analysis corrected its verdicts for their number; the same for all of its roles."""
+
+    comparisons: int = Field(ge=0)
+    """Tests of heads and groups, each against zero and against random others."""
+    level: Share
+    """What a p value of these could be at most to count."""
+    parts: int = Field(default=0, ge=0)
+    """Tests of what a head adds to its role's heads together."""
+    parts_level: Share | None = None
 
 
 class CausalRole(Record):
@@ -164,6 +194,15 @@ class CausalRole(Record):
     """Nats per token, of a guess that is spread evenly over the vocabulary: log(vocabulary)."""
     heads: list[CausalHead]
     group: CausalGroup | None = None
+    rule: CausalRule | None = None
+    """None in entries made before verdicts were corrected: two standard errors each."""
+    also: list[CausalRole] = []
+    """The same heads on the texts where another role reads what this one writes."""
+
+    @property
+    def everywhere(self) -> list[CausalRole]:
+        """The evidence on every kind of text, the role's own first."""
+        return [self, *self.also]
 
     @property
     def can_read(self) -> bool:

@@ -216,13 +216,16 @@ class ModelEntry(Record):
         for name, role in self.causal.items():
             if name not in self.categories:
                 raise ValueError(f"causal evidence for the unknown role '{name}'")
-            heads = [(effect.layer, effect.head) for effect in role.heads]
-            for places in (heads, role.group.heads if role.group else []):
-                for layer, head in places:
-                    if layer >= self.num_layers or head >= self.num_heads:
-                        raise ValueError(f"causal {name} has L{layer}H{head}, not in the model")
-                if len(set(places)) != len(places):
-                    raise ValueError(f"causal {name} has a head twice")
+            for evidence in role.everywhere:
+                self._check_places(name, [(effect.layer, effect.head) for effect in evidence.heads])
+                self._check_places(name, evidence.group.heads if evidence.group else [])
+
+    def _check_places(self, name: str, places: list[tuple[int, int]]) -> None:
+        for layer, head in places:
+            if layer >= self.num_layers or head >= self.num_heads:
+                raise ValueError(f"causal {name} has L{layer}H{head}, not in the model")
+        if len(set(places)) != len(places):
+            raise ValueError(f"causal {name} has a head twice")
 
     def _check_hints(self) -> None:
         """Hints are for roles that are described, about heads of the model."""

@@ -79,7 +79,7 @@ def _largest_first(cells: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 @dataclass(frozen=True)
 class AblationEvidence:
-    """What knocking out a head showed about one of its roles, and knocking out all its heads."""
+    """What knocking out a head showed about one of its roles, on one kind of text."""
 
     head: CausalHead | None
     """The evidence for the head alone; None where it was not tested."""
@@ -90,6 +90,10 @@ class AblationEvidence:
     def verdict(self) -> CausalVerdict:
         """The verdict on the head alone."""
         return self.head.verdict if self.head else "not_tested"
+
+    def everywhere(self, head: Head) -> list[AblationEvidence]:
+        """The same head's evidence on every kind of text, the role's own first."""
+        return [AblationEvidence(role.of(*head), role) for role in self.role.everywhere]
 
 
 def ablation_evidence(

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "html",
         "jobs",
         "lists",
+        "many_texts",
         "offer",
         "resting_layers",
         "role_cards",

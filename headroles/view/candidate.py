@@ -23,7 +23,7 @@ def role_map(entry: ModelEntry, key: str) -> RoleMap:
 
 def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
     """The table of a role's heads, best first: head, score, error, between kinds and control if
-    any, entered by, and what knocking it out showed, if that was tried."""
+    any, entered by, and what knocking it out showed on each kind of text, if that was tried."""
     stored = entry.role(key)
 
     def kinds(top: TopHead) -> list[str]:
@@ -35,15 +35,6 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             return []
         return ["–" if top.control is None else f"{top.control:.3f} of 1"]
 
-    def evidence_cells(top: TopHead) -> list[str]:
-        evidence = entry.causal.get(key)
-        if evidence is None:
-            return []
-        own = evidence.of(top.layer, top.head)
-        if own is None:
-            return [causal.short("not_tested"), "–", "–"]
-        return [causal.short(own.verdict), causal.change(own), causal.control(own)]
-
     return [
         [
             f"{place}. {top.place.label}",
@@ -52,7 +43,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
             *kinds(top),
             *control(top),
             top.entered_by,
-            *evidence_cells(top),
+            *causal.cells(entry.causal.get(key), top.place),
         ]
         for place, top in enumerate(entry.categories[key].top_heads, start=1)
     ]

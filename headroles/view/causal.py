@@ -14,7 +14,7 @@ from headroles.types import Head
 from headroles.view.html import count
 
 if TYPE_CHECKING:
-    from headroles.store import CausalEffect, CausalRole, ModelEntry
+    from headroles.store import CausalEffect, CausalHead, CausalRole, ModelEntry
     from headroles.types import CausalVerdict
     from headroles.verdicts import AblationEvidence
 
@@ -24,6 +24,12 @@ TEXTS = {
     "held_out": "held-out passages of the kind of text that the model was trained on",
 }
 """What the loss was measured on."""
+BRIEFLY = {
+    "repeats": "repeated tokens",
+    "sentences": "sentences",
+    "held_out": "passages of its own kind of text",
+}
+"""The same within a sentence or a table."""
 
 
 def short(verdict: CausalVerdict) -> str:
@@ -38,32 +44,90 @@ def change(effect: CausalEffect) -> str:
 
 def control(effect: CausalEffect) -> str:
     """``+0.007 ± 0.015 (9 draws)``: the control's mean, spread and number of draws."""
-    if effect.control_mean is None or effect.control_spread is None:
+    return _control(effect, effect.control_mean, effect.control_spread)
+
+
+def _control(effect: CausalEffect, mean: float | None, spread: float | None) -> str:
+    if mean is None or spread is None:
         return "–"
-    numbers = f"{signed(effect.control_mean, digits=3)} ± {effect.control_spread:.3f}"
     borrowed = "" if effect.same_layers else " *"
-    return f"{numbers} ({count(effect.draws, 'draw')}){borrowed}"
+    return f"{signed(mean, digits=3)} ± {spread:.3f} ({count(effect.draws, 'draw')}){borrowed}"
 
 
 def rows(role_name: str, evidence: AblationEvidence, head: Head) -> list[list[str]]:
-    """The table's rows for one role: the head alone, and the role's heads together."""
+    """The table's rows for one role, text by text: the head alone, the role's heads together, and
+    what the head adds to the others where that was tested."""
     lines = []
-    if evidence.head is None:
-        lines.append([role_name, f"{head.label} alone", short("not_tested"), "–", "–"])
-    else:
-        lines.append(_row(role_name, f"{head.label} alone", evidence.head))
-    group = evidence.role.group
-    if group is not None and len(group.heads) > 1:
-        lines.append(_row("", f"all {len(group.heads)} of the role", group))
+    for place in evidence.everywhere(head):
+        own, group = place.head, place.role.group
+        lines += _rows(f"{head.label} alone", place.role, own, place.verdict)
+        if group is not None and len(group.heads) > 1:
+            lines += _rows(f"all {len(group.heads)} of the role", place.role, group, group.verdict)
+        if own is not None and own.part is not None:
+            lines.append(part_row(own, BRIEFLY[place.role.measured_on]))
+    lines[0][0] = role_name
     return lines
 
 
-def _row(role_name: str, what: str, effect: CausalEffect) -> list[str]:
-    return [role_name, what, short(effect.verdict), change(effect), control(effect)]
+def _rows(
+    what: str, role: CausalRole, effect: CausalEffect | None, verdict: CausalVerdict
+) -> list[list[str]]:
+    numbers = ["–", "–"] if effect is None else [change(effect), control(effect)]
+    return [["", what, BRIEFLY[role.measured_on], short(verdict), *numbers]]
 
 
-COLUMNS = ["Role", "Knocked out", "Verdict", "Change of the loss", "Random heads (control)"]
+def part_row(head: CausalHead, texts: str) -> list[str]:
+    """What a head adds to its role's other heads, as a row of :func:`rows`."""
+    number = f"{signed(head.part or 0.0, digits=3)} ± {head.part_error or 0.0:.3f}"
+    clear = "it adds to them" if head.verdict == "backed_up" else "it adds nothing clear"
+    control = _control(head, head.part_control_mean, head.part_control_spread)
+    return ["", f"L{head.layer}H{head.head} after all the others", texts, clear, number, control]
+
+
+COLUMNS = [
+    "Role", "Knocked out", "On", "Verdict", "Change of the loss", "Random heads (control)",
+]  # fmt: skip
 """The head of :func:`rows`."""
+
+
+def cell_columns(evidence: CausalRole | None) -> list[str]:
+    """The columns of :func:`cells`."""
+    columns = []
+    for role in evidence.everywhere if evidence else []:
+        columns.append(f"Knocked out on {BRIEFLY[role.measured_on]}")
+        columns += ["Change of the loss", "Random heads (control)"]
+        if _has_parts(role):
+            columns.append("After all the others (control)")
+    return columns
+
+
+def cells(evidence: CausalRole | None, head: Head) -> list[str]:
+    """A head's verdict, change and control, text by text, and what it adds to the others."""
+    cells = []
+    for role in evidence.everywhere if evidence else []:
+        own = role.of(*head)
+        cells += [short(own.verdict), change(own), control(own)] if own else [
+            short("not_tested"), "–", "–",
+        ]  # fmt: skip
+        if _has_parts(role):
+            part = own is not None and own.part is not None
+            cells.append("{4} ({5})".format(*part_row(own, "")) if part else "–")
+    return cells
+
+
+def _has_parts(role: CausalRole) -> bool:
+    return any(head.part is not None for head in role.heads)
+
+
+def together(role: CausalRole) -> str:
+    """What knocking out all heads of a role showed, in a sentence."""
+    where = f"On {BRIEFLY[role.measured_on]}"
+    if role.group is None:
+        return f"{where}, the list differs from the heads that were knocked out together."
+    return (
+        f"{where}, all {len(role.group.heads)} together: {short(role.group.verdict)}, "
+        f"{change(role.group)}; as many others {control(role.group)}."
+    )
 
 
 def meanings(ablations: list[AblationEvidence]) -> list[str]:
@@ -81,7 +145,26 @@ def method(evidence: list[CausalRole]) -> str:
         "Knocked out: the head's output is replaced by its mean over these texts. The change is "
         "that of the next-token loss, in nats per token, ± its standard error over "
         f"{listing(list(texts))}; above 0, the model guesses worse without the head. Next to it is "
-        "the same number for as many random heads of the same layers, ± the spread between draws."
+        "the same number for as many random heads of the same layers, ± the spread between draws. "
+        + _correction(evidence)
+    )
+
+
+def _correction(evidence: list[CausalRole]) -> str:
+    rule = next((role.rule for role in evidence if role.rule), None)
+    if rule is None:
+        return (
+            "A verdict of this older analysis counts at two standard errors, however many were "
+            "made, and whether other heads stand in for one was not tested."
+        )
+    parts, level = "", ""
+    if rule.parts and rule.parts_level is not None:
+        parts = f", and {rule.parts} of what a head adds to the others"
+        level = f", of the latter at p ≤ {rule.parts_level:.3f}"
+    return (
+        f"The analysis made {rule.comparisons} comparisons with zero and with random heads{parts}. "
+        f"One counts at p ≤ {rule.level:.3f}{level}. That is corrected for their number: of those "
+        "that count, 5% are expected to be false (t tests; Benjamini and Hochberg)."
     )
 
 
@@ -108,13 +191,17 @@ def borrowed(evidence: list[CausalRole]) -> str:
 
 
 def of_heads(entry: ModelEntry | None) -> dict[Head, str]:
-    """{head: its verdicts} for the heads that were knocked out, e.g. ``✓ Induction``."""
+    """{head: its verdicts with their texts} for the heads that were knocked out.
+
+    E.g. ``○ Previous token on sentences, ✓ Previous token on repeated tokens``.
+    """
     verdicts: dict[Head, list[str]] = {}
     for key, evidence in (entry.causal if entry else {}).items():
-        for knocked_out in evidence.heads:
-            head = Head(knocked_out.layer, knocked_out.head)
-            mark = MARKS[knocked_out.verdict]
-            verdicts.setdefault(head, []).append(f"{mark} {ROLES[key].name}")
+        for role in evidence.everywhere:
+            what = f"{ROLES[key].name} on {BRIEFLY[role.measured_on]}"
+            for knocked_out in role.heads:
+                head = Head(knocked_out.layer, knocked_out.head)
+                verdicts.setdefault(head, []).append(f"{MARKS[knocked_out.verdict]} {what}")
     return {head: ", ".join(words) for head, words in verdicts.items()}
 
 
@@ -127,6 +214,7 @@ def legend(verdicts: list[str]) -> str:
 LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
     "backed_up": "no effect alone (others back it up)",
+    "backup_untested": "no effect alone (backing up not tested)",
     "reversed": "opposite effect",
     "not_special": "no more than other heads",
     "no_effect": "no effect",
@@ -149,6 +237,7 @@ BESIDE_CHANCE: dict[CausalVerdict, str] = {
 MARKS: dict[CausalVerdict, str] = {
     "holds_up": "✓",
     "backed_up": "◐",
+    "backup_untested": "◌",
     "reversed": "↺",
     "not_special": "≈",
     "no_effect": "○",
@@ -160,13 +249,16 @@ MARKS: dict[CausalVerdict, str] = {
 
 MEANINGS: dict[CausalVerdict, str] = {
     "holds_up": "Without it, the model guesses clearly worse than without random other heads.",
-    "backed_up": "Removing it alone has no clear effect, but without all heads of the role "
-    "together the model guesses clearly worse: the others stand in for it.",
+    "backed_up": "Removing it alone has no clear effect. Removing it after all the other heads of "
+    "the role clearly does, and more than removing a random head then: the others stand in for it.",
+    "backup_untested": "Removing it alone has no clear effect, and without all heads of the role "
+    "together the model guesses clearly worse. Whether this head has a part in that was not "
+    "tested.",
     "reversed": "Without it, the model guesses clearly better.",
     "not_special": "Without it, the model's guesses clearly change, but not clearly more than "
     "without random other heads: that is no evidence for the role.",
-    "no_effect": "Removing it has no clear effect, and nothing suggests that other heads of the "
-    "role stand in for it.",
+    "no_effect": "Removing it has no clear effect, and nothing shows that other heads of the role "
+    "stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "
     "vocabulary, so it has nothing to lose.",
     "not_tested": "It was not knocked out, or there were too few other heads to compare it with.",

@@ -10,7 +10,10 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis import knockout_passes, load_bridge
+from headroles.analysis.finished_parts import FinishedParts
 from headroles.analysis.knockout import (
+    _Runs,
+    _Task,
     counted_positions,
     knocked_out,
     measure_ablation,
@@ -18,7 +21,7 @@ from headroles.analysis.knockout import (
 )
 from headroles.analysis.measure import ProbeTexts
 from headroles.models import load_model
-from headroles.scoring import DRAWS, draw_control
+from headroles.scoring import DRAWS, Draws, draw_control
 from headroles.texts.probe_texts import pack, repeated_sequences
 from headroles.types import Head
 from tests.families import FAMILIES
@@ -99,6 +102,44 @@ def test_twins_back_each_other_up(planted):
     assert twins.group.verdict == "holds_up"
     assert twins.group.change > 1
     assert twins.group.heads == [tuple(head) for head in TWINS]
+
+
+def test_a_head_that_does_nothing_among_twins_is_not_backed_up():
+    """The group without it is missed as much as the group."""
+    idle = Head(1, 4)
+    listed = {"induction": [*TWINS, idle], "duplicate_token": [CARRIER, HARMFUL]}
+    found = measure_ablation(Planted(), probe(), listed, seed=0)["induction"]
+    assert [one.verdict for one in found.heads] == ["backed_up", "backed_up", "no_effect"]
+    first, _, last = found.heads
+    assert (last.part, last.part_control_mean) == (0, 0)
+    # Each twin carries what the other does: without both, the group's whole effect is gone.
+    assert first.part == pytest.approx(found.group.change, abs=1e-5)
+    assert found.rule.parts == 6  # three heads, each against zero and against others
+    assert found.rule.comparisons == 2 * (5 + 2)  # five heads and two groups
+
+
+def test_a_role_is_tested_where_another_one_reads_what_it_writes_too():
+    found = measure_ablation(Planted(), probe(), {"previous_token": [CARRIER]}, seed=0)
+    own, repeats = found["previous_token"].everywhere
+    assert (own.measured_on, repeats.measured_on) == ("sentences", "repeats")
+    assert repeats.heads[0].verdict == "holds_up"
+    assert repeats.rule == own.rule
+    assert own.heads[0].change != repeats.heads[0].change
+    alone = measure_ablation(Planted(), probe(), {"induction": [CARRIER]}, seed=0)["induction"]
+    assert alone.heads[0].change == repeats.heads[0].change
+
+
+def test_the_progress_never_runs_back_and_ends_at_its_total():
+    seen = []
+
+    def note(phase, done, total):
+        seen.append((done, total))
+
+    for heads in (TWINS, [CARRIER]):  # with a second round, and without
+        seen.clear()
+        measure_ablation(Planted(), probe(), {"induction": heads}, seed=0, progress=note)
+        assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+        assert seen[-1][0] == seen[-1][1]
 
 
 def test_a_head_that_does_nothing_has_no_effect():
@@ -226,6 +267,41 @@ def test_a_knock_out_equals_a_hand_written_hook(family, model_folders):
             expected = by_hand(folder, ids, condition, baseline.means)
             loss = expected[counted[row, :length].nonzero().flatten()].mean()
             torch.testing.assert_close(found[place, row], loss, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_what_a_head_adds_to_the_others_equals_hand_written_hooks(family, model_folders):
+    folder = str(model_folders(family))
+    bridge, texts = load_bridge(folder), repeated_texts()
+    heads = (Head(0, 1), Head(1, 3), Head(1, 0))
+    others = Draws((frozenset([Head(0, 2)]), frozenset([Head(0, 3)])), True, 2)
+    draws = {frozenset([head]): others for head in heads} | {frozenset(heads): others}
+    task = _Task("induction", heads, "repeats", 5.0, draws)
+    run = _Runs(bridge, texts, "repeats", FinishedParts(None, {}))
+    run.run(task.conditions, lambda more: None)
+    run.run(task.conditions_without([heads[0]]), lambda more: None)
+    counted = counted_positions(texts, "repeats")
+    means = untouched(bridge, texts, counted).means
+
+    def loss(*out):
+        """[n] plain losses of transformers' own model without these heads."""
+        rows = zip(texts.token_ids, texts.lengths.tolist(), counted, strict=True)
+        return torch.stack(
+            [
+                by_hand(folder, ids[:length], frozenset(out), means)[places[: length - 1]].mean()
+                for ids, length, places in rows
+            ]
+        )
+
+    without = loss(*heads[1:])
+    expected = loss(*heads) - without
+    placed = [(loss(*heads[1:], Head(0, n)) - without).mean().item() for n in (2, 3)]
+    part = task.part(heads[0], run.changes)
+    assert part.change == pytest.approx(expected.mean().item(), abs=2e-5)
+    error = expected.std().item() / len(expected) ** 0.5
+    assert part.standard_error == pytest.approx(error, abs=2e-5)
+    assert part.control_mean == pytest.approx(sum(placed) / 2, abs=2e-5)
+    assert abs(part.change) > 1e-3  # else nothing was compared
 
 
 def by_hand(folder, ids, condition, means):

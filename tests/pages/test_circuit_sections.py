@@ -14,7 +14,7 @@ from headroles.ui.knockout_lab import state
 from headroles.ui.knockout_lab.component_caches import Split
 from headroles.ui.knockout_lab.components import share_rows
 from headroles.verdicts.head import ablation_evidence
-from headroles.view import causal
+from headroles.view import causal, many_texts
 from tests.entries import entry
 from tests.facts import says
 
@@ -71,6 +71,7 @@ def test_components_show_weight_spread_and_both_effects() -> None:
 
 
 NUMBERS = {"change": -0.5, "standard_error": 0.01, "draws": 5, "verdict": "backed_up"}
+PART = {"part": 0.3, "part_error": 0.02, "part_control_mean": 0.01, "part_control_spread": 0.04}
 
 
 def evidence(**changes: object) -> dict:
@@ -79,7 +80,9 @@ def evidence(**changes: object) -> dict:
         "n": 24,
         "baseline_loss": 0.5,
         "even_guess_loss": 8.0,
-        "heads": [{"layer": 1, "head": 2, "control_mean": 0.0, "control_spread": 0.1, **NUMBERS}],
+        "heads": [
+            {"layer": 1, "head": 2, "control_mean": 0.0, "control_spread": 0.1, **NUMBERS, **PART}
+        ],
         "group": {"heads": [(1, 2), (1, 1)], **NUMBERS, "verdict": "holds_up"},
         **changes,
     }
@@ -92,21 +95,30 @@ def test_the_passports_words_give_number_error_n_and_control() -> None:
         [
             "Induction",
             "L1H2 alone",
+            "repeated tokens",
             "◐ no effect alone (others back it up)",
             "−0.500 ± 0.010",
             "0.000 ± 0.100 (5 draws)",
         ],
-        ["", "all 2 of the role", "✓ holds up", "−0.500 ± 0.010", "–"],
+        ["", "all 2 of the role", "repeated tokens", "✓ holds up", "−0.500 ± 0.010", "–"],
+        [
+            "",
+            "L1H2 after all the others",
+            "repeated tokens",
+            "it adds to them",
+            "+0.300 ± 0.020",
+            "+0.010 ± 0.040 (5 draws)",
+        ],
     ]
     assert says(causal.method([proof.role]), "24", "sequences")
     assert causal.unreadable([proof.role]) == ""
-    assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction"}
+    assert causal.of_heads(stored) == {Head(1, 2): "◐ Induction on repeated tokens"}
 
 
 def test_a_listed_head_without_evidence_is_not_tested_and_another_has_no_proof() -> None:
     stored = entry(causal={"induction": evidence()})
     proof = ablation_evidence(stored, Head(1, 1), "induction")
-    assert causal.rows("Induction", proof, Head(1, 1))[0][2] == "– not tested"
+    assert causal.rows("Induction", proof, Head(1, 1))[0][3] == "– not tested"
     assert ablation_evidence(stored, Head(0, 0), "induction") is None
     assert ablation_evidence(stored, Head(1, 2), "diffuse") is None
     assert ablation_evidence(None, Head(1, 2), "induction") is None
@@ -117,7 +129,7 @@ def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() ->
     (head,) = evidence()["heads"]
     stored = entry(causal={"induction": evidence(heads=[{**head, **numbers}], group=None)})
     proof = ablation_evidence(stored, Head(1, 2), "induction")
-    assert causal.rows("Induction", proof, Head(1, 2))[0][2:4] == [
+    assert causal.rows("Induction", proof, Head(1, 2))[0][3:5] == [
         "≈ no more than other heads",
         "+9.740 ± 0.010",
     ]
@@ -129,6 +141,43 @@ def test_what_any_other_head_does_too_is_called_neither_proof_nor_no_effect() ->
 def test_what_the_model_cannot_read_is_said_with_both_numbers() -> None:
     stored = entry(causal={"induction": evidence(baseline_loss=8.02)})
     assert "8.02" in causal.unreadable([stored.causal["induction"]])
+
+
+def test_both_kinds_of_text_are_named_wherever_the_verdict_stands() -> None:
+    rule = {"comparisons": 98, "level": 0.021, "parts": 8, "parts_level": 0.0125}
+    both = evidence(measured_on="sentences", rule=rule, also=[evidence(rule=rule)])
+    stored = entry(causal={"previous_token": both})
+    proof = ablation_evidence(stored, Head(1, 2), "previous_token")
+    assert [row[2] for row in causal.rows("Previous token", proof, Head(1, 2))] == [
+        *["sentences"] * 3,
+        *["repeated tokens"] * 3,
+    ]
+    words = causal.of_heads(stored)[Head(1, 2)]
+    assert words == "◐ Previous token on sentences, ◐ Previous token on repeated tokens"
+    columns = causal.cell_columns(both := stored.causal["previous_token"])
+    assert len(columns) == len(causal.cells(both, Head(1, 2))) == 8
+    assert causal.cells(both, Head(1, 1))[:4] == ["– not tested", "–", "–", "–"]
+    assert says(causal.method(both.everywhere), "98", "0.021", "0.013")
+    assert says(causal.method([evidence_of(evidence())]), "older", "not tested")
+
+
+def evidence_of(plain: dict):
+    return entry(causal={"induction": plain}).causal["induction"]
+
+
+def test_many_texts_speak_for_just_these_heads_or_for_the_list_around_them() -> None:
+    stored = entry(causal={"induction": evidence()})
+    heads = [Head(1, 2), Head(1, 1)]
+    (exact,) = many_texts.sentences(stored, heads)
+    assert says(exact, "These 2 heads", "repeated tokens (24 texts)", "✓ holds up")
+    (alone,) = many_texts.sentences(stored, heads[:1])
+    assert says(alone, "L1H2 alone", "◐", "a random other")
+    assert many_texts.sentences(stored, heads[1:]) == []  # listed, but not tested alone
+    assert many_texts.sentences(stored, [Head(0, 0)]) == many_texts.sentences(None, heads) == []
+    three = {"heads": [(1, 2), (1, 1), (1, 0)], **NUMBERS, "verdict": "holds_up"}
+    wider = entry(causal={"induction": evidence(group=three)})
+    (around,) = many_texts.sentences(wider, heads)
+    assert says(around, "All 3 heads", "yours among them")
 
 
 def test_the_bundled_models_passport_shows_the_proof() -> None:

@@ -85,6 +85,30 @@ def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
 
 
+def test_the_verdict_of_many_texts_stands_beside_that_of_the_prompt(app) -> None:
+    app.button(key="knockout_lab-role_induction").click().run()
+    assert says(said(app, "These 7 heads together"), "repeated tokens", "✓ holds up")
+    app.multiselect(key=state.LAB_HEADS).set_value(["L0H0"]).run()
+    assert "no role lists it" in said(app, "did not test L0H0")
+    app.multiselect(key=state.LAB_HEADS).set_value(["L1H1"]).run()
+    app.button(key="knockout_lab-to_many").click().run()
+    assert not app.exception
+    assert app.session_state[state.SECTION] == "Many at once"
+    assert app.multiselect(key=state.MANY_HEADS).value == ["L1H1"]
+
+
+def test_a_prompt_without_work_for_the_heads_says_that_it_cannot_tell() -> None:
+    app = open_page(**{session.PROMPT: "One day a big dog went home", session.BOX: "One day a big"})
+    app.multiselect(key=state.LAB_HEADS).set_value(["L1H4", "L1H1"]).run()
+    assert not app.exception
+    assert "“.”" in verdict(app)
+    assert "Larger than chance" not in beside_chance(app)
+    assert any(
+        says(one.value, "cannot tell", "none of the 2 heads", "Induction") for one in app.info
+    )
+    assert says(said(app, "All 7 heads listed"), "yours among them")
+
+
 def test_no_head_is_said_and_no_error(app) -> None:
     app.multiselect(key=state.LAB_HEADS).set_value([]).run()
     assert not app.exception

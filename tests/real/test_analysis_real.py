@@ -76,6 +76,18 @@ def test_the_shipped_evidence_says_what_the_roles_are_good_for(real_model: str) 
     assert abs(causal["positional"].group.change) < 0.05  # heads that rest do nothing on sentences
 
 
+def test_the_shipped_evidence_on_previous_tokens_is_from_where_induction_reads_them(
+    real_model: str,
+) -> None:
+    sentences, repeats = (
+        store.read_entry(real_model, CATEGORIES).causal["previous_token"].everywhere
+    )
+    assert (sentences.measured_on, repeats.measured_on) == ("sentences", "repeats")
+    assert sentences.of(16, 0).verdict != "holds_up"
+    assert repeats.of(16, 0).verdict == "holds_up"
+    assert repeats.of(16, 0).change > 3  # nats
+
+
 def test_the_job_of_the_admin_page_analyses_it_from_start_to_end(real_model: str, tmp_path) -> None:
     jobs = admin.Jobs(tmp_path / "jobs")
     try:

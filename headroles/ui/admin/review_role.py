@@ -218,9 +218,8 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
     elif heads:
         kinds = ["Between kinds"] if key in entry.by_kind else []
         control = ["Control"] if key in entry.controls else []
-        causal_columns = ["Knocked out", "Change of the loss", "Random heads (control)"]
         columns = ["Head", "Score", "Error", *kinds, *control, "Entered by"]
-        columns += causal_columns if key in entry.causal else []
+        columns += causal.cell_columns(entry.causal.get(key))
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
         st.caption(_about_the_table(entry, key))
     else:
@@ -248,13 +247,11 @@ def _about_the_evidence(entry: ModelEntry, key: str) -> str:
     evidence = entry.causal.get(key)
     if evidence is None:
         return ""
-    group = evidence.group
-    together = (
-        f"All {len(group.heads)} together: {causal.short(group.verdict)}, "
-        f"{causal.change(group)}; as many others {causal.control(group)}."
-        if group
-        else "The list differs from the heads that were knocked out together."
-    )
-    sentences = [together, causal.unreadable([evidence]), causal.borrowed([evidence])]
-    sentences.append(causal.method([evidence]))
+    places = evidence.everywhere
+    sentences = [
+        *(causal.together(place) for place in places),
+        causal.unreadable(places),
+        causal.borrowed(places),
+        causal.method(places),
+    ]
     return "  \n" + "  \n".join(plain(sentence) for sentence in sentences if sentence)

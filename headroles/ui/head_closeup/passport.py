@@ -85,7 +85,9 @@ def _ablation_evidence(passport: Passport) -> None:
     measured = [record for record in passport.records if record.ablation]
     if not measured:
         return
-    ablations = [record.ablation for record in measured]
+    ablations = [
+        place for record in measured for place in record.ablation.everywhere(passport.head)
+    ]
     evidence = [ablation.role for ablation in ablations]
     elements.html("<b>Evidence by ablation: does the model need this head?</b>")
     rows = [

@@ -250,8 +250,8 @@ def note(drops: Sequence[Drop], *, draws: int) -> str:
     return (
         f"{where}{whiskers}. Bars from the top: in the legend's order. The vertical "
         "mark is chance: an evenly spread head. Knocked out: the output is replaced by its mean "
-        "over reference text. “Needs them”: the drop is more than twice its error, and exceeds "
-        f"that of random heads by more than 2 √(spread² + error²). {others}{unreachable}"
+        "over reference text. “Needs them”: the drop is larger than zero and than that of random "
+        f"heads, each in a t test at 5%. {others}{unreachable}"
     )
 
 

@@ -12,7 +12,7 @@ from headroles.errors import HeadrolesError
 from headroles.formatting import listing, percent, signed, visible
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, random_heads, state
+from headroles.ui.knockout_lab import choose_heads, many_texts, random_heads, state
 from headroles.view import ablation_html
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ def draw() -> None:
         return
     elements.cut_off(answer.run.encoding)
     with st.container(border=True, key="knockout_lab-choice"):
-        chosen = choose_heads.draw(answer, run_prompt.reference_or_provisional(answer))
+        reference = run_prompt.reference_or_provisional(answer)
+        chosen = choose_heads.draw(answer, reference)
         expected = _expected_token()
     if chosen is not None:
         result = knock_out(answer, chosen, expected)
         if result is not None:
             show(result, chosen)
-            random_heads.draw(chosen, result, shape=tuple(answer.scores.resting.shape))
+            shape, heads = tuple(answer.scores.resting.shape), chosen.condition.heads
+            idle = many_texts.idle(answer, reference, heads)
+            random_heads.draw(chosen, result, shape=shape, idle=idle)
+            many_texts.draw(reference.entry, heads)
 
 
 def _expected_token() -> str:

@@ -16,6 +16,8 @@ from headroles.view.causal import BESIDE_CHANCE
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headroles.ablation import Comparison, Condition, Judgement, PromptTable
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
@@ -41,8 +43,15 @@ EFFECTS = (
 )
 
 
-def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None:
-    """The draws as they come, the chart, and whether the effect is larger than chance."""
+def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int], idle: str = "") -> None:
+    """The draws as they come, the chart, and whether the effect is larger than chance.
+
+    Args:
+        chosen: what was knocked out.
+        result: what that did to the prompt.
+        shape: layers and heads of the model.
+        idle: a sentence, where the heads have nothing to do on this prompt.
+    """
     what = "heads" if chosen.condition.heads else "positions"
     st.subheader(f"Would any {what} do?", anchor=False)
     layers, heads = shape
@@ -73,7 +82,7 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
         (model, result.prompt, result.answer, chosen.condition),
         lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
-        show=partial(_show, result, effect),
+        show=partial(_show, result, effect, idle),
     )
 
 
@@ -90,7 +99,7 @@ def _compare(
     ]
 
 
-def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> None:
+def _show(result: PromptTable, effect: Effect, idle: str, results: list, is_all: bool) -> None:
     draws = [
         (name, getattr(comparison, effect.field)) for part in results for name, comparison in part
     ]
@@ -98,6 +107,8 @@ def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> N
     judgement = ablation.judge(own, [value for _, value in draws])
     summary = sentence(judgement, effect)
     st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
+    if is_all and (why := cannot_tell(judgement, [value for _, value in draws], idle=idle)):
+        st.info(plain(why), icon=":material/help:")
     drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
     elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {summary}")
     st.caption(RULE)
@@ -110,10 +121,38 @@ def _show(result: PromptTable, effect: Effect, results: list, is_all: bool) -> N
 
 
 RULE = (
-    "Larger than chance: above 0.002 nats, and further above the draws' mean than twice their "
-    "spread (standard deviation). One prompt has no standard error, so this is about this prompt "
-    "only."
+    "Larger than chance: above 0.002 nats, and further above the draws' mean than one more draw "
+    "would be in 19 of 20 cases (a t test with the draws' spread and number). One prompt has no "
+    "standard error, so this is about this prompt only."
 )
+STILL = 0.05
+"""Nats: where no knock-out moves the measure further, nothing can be missed."""
+HALF = 0.69
+"""Nats: half as likely. A prompt on which so much would not stand out cannot tell."""
+
+
+def cannot_tell(judgement: Judgement, draws: Sequence[float], *, idle: str = "") -> str:
+    """Why no larger effect than chance says nothing about the heads here; empty where it does.
+
+    >>> from headroles.ablation.controls import judge
+    >>> cannot_tell(judge(0.01, [0.01, 0.02, -0.01]), [0.01, 0.02, -0.01])
+    'This prompt cannot tell: no knock-out moves it by more than 0.02 nats.'
+    """
+    if judgement.verdict not in ("not_special", "no_effect"):
+        return ""
+    most = max(abs(value) for value in (judgement.effect, *draws))
+    if idle:
+        why = idle
+    elif most < STILL:
+        why = f"no knock-out moves it by more than {most:.2f} nats."
+    elif judgement.needed > HALF:
+        why = (
+            f"the random draws alone go from {signed(min(draws))} to {signed(max(draws))} nats, "
+            f"so only an effect over {signed(judgement.needed)} would stand out."
+        )
+    else:
+        return ""
+    return f"This prompt cannot tell: {why}"
 
 
 def sentence(judgement: Judgement, effect: Effect) -> str:

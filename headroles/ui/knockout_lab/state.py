@@ -135,6 +135,12 @@ def link_to(section: str, heads: Sequence[Head]) -> None:
         st.session_state[_HEADS_OF[section][0]] = None
 
 
+def try_many(heads: Sequence[Head]) -> None:
+    """Open the section for many prompts with these heads."""
+    st.session_state[SECTION] = SECTION_NAMES[1]
+    link_to(SECTION_NAMES[1], heads)
+
+
 def linked(section: str, *, layers: int, heads: int) -> list[str]:
     """Labels of a link's heads for a section, once; heads the model lacks are reported above."""
     name, wanted = st.session_state.get(LINKED) or (None, ())

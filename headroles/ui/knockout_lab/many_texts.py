@@ -1,0 +1,64 @@
+"""Beside the verdict of one prompt: whether the heads are at work on it, and that of many texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import verdicts
+from headroles.ui.app import session
+from headroles.ui.knockout_lab import state
+from headroles.view import many_texts
+from headroles.view.html import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headroles.store import ModelEntry
+    from headroles.types import Head
+    from headroles.ui.app.caches import Answer
+    from headroles.ui.app.run_prompt import Reference
+
+
+def idle(answer: Answer, reference: Reference, heads: Sequence[Head]) -> str:
+    """A sentence where the chosen heads, all of one role, do not do it on this prompt; else ""."""
+    role = next(iter(many_texts.roles_of(reference.entry, heads)), None)
+    if role is None or not heads:
+        return ""
+    threshold = reference.thresholds.get(role)
+    judged = [verdicts.judge(head, role, answer.scores, threshold) for head in heads]
+    return many_texts.idle(role, sum(verdict.is_active for verdict in judged), len(heads))
+
+
+def draw(entry: ModelEntry | None, heads: Sequence[Head]) -> None:
+    """What the analysis found about these heads, or that only a table of prompts can tell."""
+    if not heads:
+        return
+    st.subheader("And on many texts?", anchor=False)
+    said = many_texts.sentences(entry, heads)
+    if said:
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in said))
+    if not said:
+        st.markdown(
+            f"The analysis did not test {heads[0].label}: no role lists it."
+            if len(heads) == 1
+            else "The analysis did not knock out these heads together: no role lists them all."
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if said:
+            st.button(
+                f"Close-up of {heads[0].label}",
+                key="knockout_lab-closeup",
+                icon=":material/center_focus_strong:",
+                on_click=session.open_closeup,
+                args=(heads[0], many_texts.roles_of(entry, heads)[0]),
+                help="All numbers of the evidence by ablation, and what the verdicts mean",
+            )
+        st.button(
+            f"Try {'it' if len(heads) == 1 else 'them'} on many prompts",
+            key="knockout_lab-to_many",
+            icon=":material/table_rows:",
+            on_click=state.try_many,
+            args=(heads,),
+        )
