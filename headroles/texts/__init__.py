@@ -4,19 +4,21 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["examples", "probe_texts", "ready_prompts", "sentences", "tokenization"],
+    submodules=[
+        "chat_format",
+        "examples",
+        "probe_texts",
+        "ready_prompts",
+        "sentences",
+        "start_tokens",
+        "tokenization",
+    ],
     submod_attrs={
         "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
         "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
-        "tokenization": [
-            "MAX_TOKENS",
-            "StartToken",
-            "encode",
-            "is_delimiter",
-            "start_token",
-            "token_texts",
-        ],
+        "start_tokens": ["StartToken", "start_token"],
+        "tokenization": ["MAX_TOKENS", "encode", "is_delimiter", "token_texts"],
     },
 )

@@ -169,7 +169,7 @@ def judge_heads(
         run: the prompt.
         scores: of the same prompt, where they are known already.
     """
-    scores = scores or score_prompt(run.attention, run.token_ids)
+    scores = scores or score_prompt(run.attention, run.copy_ids)
     prompts = prompts_of_run(run)
     heads_at: dict[int | None, list[Head]] = {}
     for head in stored.heads:
