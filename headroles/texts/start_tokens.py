@@ -104,7 +104,7 @@ def candidates(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     has, and the first chat marker.
     """
     start = start_token(tokenizer)
-    special = _special(tokenizer)
+    special = special_tokens(tokenizer)
     markers = sorted((special[text], text) for text in CHAT_MARKERS & special.keys())[:1]
     named = [
         *_declared(tokenizer),
@@ -116,7 +116,9 @@ def candidates(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 
 
 def _choose(tokenizer: PreTrainedTokenizerBase, rows: int | None) -> StartToken:
-    special = {text: token for text, token in _special(tokenizer).items() if _has_row(token, rows)}
+    special = {
+        text: token for text, token in special_tokens(tokenizer).items() if _has_row(token, rows)
+    }
     bos, declared = tokenizer.bos_token, _declared(tokenizer)
     if bos in special and not _is_turn_marker(tokenizer, bos):
         return StartToken(special[bos], bos, is_stand_in=False, rows=rows)
@@ -145,7 +147,7 @@ def _declared(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _special(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     """{text: id} of the special tokens; a word that is merely spelt like one is none."""
     added = tokenizer.added_tokens_decoder.items()
     special = {token.content: token_id for token_id, token in added if token.special}

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from html import escape as escape
 from typing import TYPE_CHECKING
 
+from headroles import texts
 from headroles.formatting import SPACES
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
-from headroles.texts.start_tokens import STARTS
 
 if TYPE_CHECKING:
     from headroles.types import Encoding
@@ -77,7 +77,7 @@ def start_sentence(encoding: Encoding) -> str:
             "and texts do not begin with it."
         )
     if encoding.start_is_stand_in:
-        kind = "token" if token in STARTS else "end-of-text token"
+        kind = "token" if token in texts.start_tokens.STARTS else "end-of-text token"
         return (
             f"This model has no start token of its own, so the app puts its {kind} {token} in "
             "front of every prompt instead."

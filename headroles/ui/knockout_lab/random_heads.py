@@ -70,7 +70,7 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int]) -> None
     ]
     long_work.run(
         "control",
-        (model, result.encoding, result.answer, chosen.condition),
+        (model, result.encoding.token_ids, result.answer, chosen.condition),
         lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
         show=partial(_show, result, effect),
