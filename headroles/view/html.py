@@ -90,15 +90,20 @@ def chat_sentence(encoding: Encoding) -> str:
     added = len(encoding.template_positions)
     return (
         f"Wrapped as a chat message: {count(added, 'token')} {'was' if added == 1 else 'were'} "
-        "added (dashed). The model reads them as it reads yours, but they count as copies of "
-        "nothing, because every chat message repeats them."
+        "added (dashed). The model reads them as it reads yours; no role counts them as repeated "
+        "tokens, because every chat message has them."
     )
 
 
-def notes(encoding: Encoding) -> list[str]:
-    """What a reader should know about a prompt's tokens, in sentences (plain text)."""
+def notes(encoding: Encoding, *, of_model: bool = True) -> list[str]:
+    """What a reader should know about a prompt's tokens, in sentences (plain text).
+
+    Args:
+        encoding: the prompt.
+        of_model: whether to say what holds for every prompt of the model, too.
+    """
     sentences = [chat_sentence(encoding)] if encoding.is_chat else []
-    if encoding.start_is_stand_in or encoding.start_added_by != "app":
+    if (encoding.start_is_stand_in and of_model) or encoding.start_added_by != "app":
         sentences.append(start_sentence(encoding))
     return sentences
 
@@ -150,10 +155,11 @@ def strip_sentence(encoding: Encoding) -> str:
     own = len(encoding.tokens) - 1
     groups = repeats(encoding.copy_ids)
     places = sum(token in groups for token in encoding.copy_ids[1:])
+    yours = "yours" if encoding.is_chat else "them"
     again = (
-        f"{places} of them are repeats: the same number means the same token."
+        f"{places} of {yours} are repeats: the same number means the same token."
         if groups
-        else "None of them is repeated."
+        else f"None of {yours} is repeated."
     )
     stand_in = " (a stand-in)" if encoding.start_is_stand_in else ""
     return f"{count(own, 'token')} after the start token{stand_in}. {again} A dot · is a space."

@@ -70,8 +70,8 @@ def test_it_wraps_the_prompt_says_so_and_stands_in_the_link(chatty: str) -> None
     template = len(caches.answer(chatty, PROMPT, chat=True).run.encoding.template_positions)
     assert f"Wrapped as a chat message: {template} tokens were added" in html(app)
     assert html(app).count("hr-token hr-template") == template
-    assert app.query_params["chat"] == ["1"]
-    assert app.query_params["prompt"] == [PROMPT]  # what was typed
+    assert app.query_params["chat"] == "1"
+    assert app.query_params["prompt"] == PROMPT  # what was typed
     again = opened(model=chatty, prompt=PROMPT, chat="1")
     assert again.toggle(key=session.CHAT).value
     assert "Wrapped as a chat message" in html(again)
