@@ -14,7 +14,7 @@ import difflib
 import errno
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from headroles.formatting import size
 
@@ -70,8 +70,7 @@ class LimitError(HeadrolesError):
 class UnknownRoleError(HeadrolesError):
     """A role key that the registry does not hold."""
 
-    def __init__(self, key: str, *, known: Iterable[str]) -> None:
-        known = list(known)
+    def __init__(self, key: str, *, known: Collection[str]) -> None:
         super().__init__(
             f"There is no role called '{key}'.{near_match(key, known)}",
             hint=f"The roles are {', '.join(known)}.",
@@ -107,8 +106,7 @@ class ShapeError(HeadrolesError):
 class UnknownModelError(HeadrolesError):
     """Neither a model of the catalogue, nor a folder or GGUF file, nor a reachable Hub id."""
 
-    def __init__(self, name: str, *, known: Iterable[str]) -> None:
-        known = list(known)
+    def __init__(self, name: str, *, known: Collection[str]) -> None:
         super().__init__(
             f"There is no model called '{name}'.{near_match(name, known)}",
             hint=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model, "
@@ -412,13 +410,16 @@ class NoRoomError(HeadrolesError):
 class SettingError(HeadrolesError):
     """An environment variable with an unknown value."""
 
-    def __init__(self, variable: str, value: str, *, known: Iterable[str]) -> None:
-        known = list(known)
+    def __init__(self, variable: str, value: str, *, known: Collection[str]) -> None:
         super().__init__(
             f"{variable} is '{value}', and there is no such setting.{near_match(value, known)}",
             hint=f"Set it to one of {', '.join(known)} and start the app again.",
             value=value,
         )
+
+
+class ChatTemplateError(HeadrolesError):
+    """A prompt that the model's chat template cannot wrap."""
 
 
 class UnknownPositionError(HeadrolesError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from headroles.errors import UnknownHeadError
@@ -68,9 +69,32 @@ class Encoding:
     start_token: str
     """The text of the token at position 0, e.g. ``<|endoftext|>``."""
     start_is_stand_in: bool
-    """True when the model has no BOS and its end-of-text token takes its place."""
+    """True when it is not the BOS that the tokenizer declares."""
     full_length: int
     """Tokens before truncation, position 0 included."""
+    start_passed_over: str = ""
+    """The declared BOS whose place it takes, a chat marker; "" where none was passed over."""
+    start_added_by: Literal["app", "text", "template"] = "app"
+    """Who put it there; it is never put there twice."""
+    is_chat: bool = False
+    """Whether the prompt was wrapped by the model's chat template."""
+    template_positions: tuple[int, ...] = ()
+    """Positions after 0 of the tokens that the template added."""
+
+    @cached_property
+    def copy_ids(self) -> tuple[int, ...]:
+        """[pos] the ids by which roles look for copies: a token of the template is none of any.
+
+        Every template repeats its markers and line breaks, whatever was typed. Each gets a number
+        below 0 of its own here.
+        """
+        if not self.template_positions:
+            return self.token_ids
+        template = set(self.template_positions)
+        return tuple(
+            -position if position in template else token_id
+            for position, token_id in enumerate(self.token_ids)
+        )
 
     @property
     def truncated(self) -> bool:
@@ -105,6 +129,11 @@ class PromptRun:
     def token_ids(self) -> tuple[int, ...]:
         """[pos] the token ids."""
         return self.encoding.token_ids
+
+    @property
+    def copy_ids(self) -> tuple[int, ...]:
+        """[pos] the ids by which roles look for copies (:attr:`Encoding.copy_ids`)."""
+        return self.encoding.copy_ids
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,15 @@ from headroles.ui.app import (
     run_prompt,
     session,
 )
-from headroles.ui.head_map import files, multiples, pair, place_or_content, state, table
+from headroles.ui.head_map import (
+    files,
+    multiples,
+    pair,
+    place_or_content,
+    position_zero,
+    state,
+    table,
+)
 from headroles.view import columns, head_maps
 
 if TYPE_CHECKING:
@@ -99,6 +107,7 @@ def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
         f"Mean over many texts, measured on {reference.entry.analysis_date} with "
         f"{reference.entry.sequences} random sequences."
     )
+    position_zero.draw(reference.entry.tokenization)
     return head_maps.of_entry(reference.entry, reference.thresholds)
 
 

@@ -48,6 +48,7 @@ EVERYTHING = {
     "second_prompt": "A & C",
     "role": "diffuse",
     "hide_resting": True,
+    "chat": True,
     "head": Head(5, 1),
     "view": "all",
     "second_model": "distilgpt2",
@@ -60,7 +61,7 @@ EVERYTHING = {
 OLD = {
     "model": "m", "prompt": "p", "role": "r", "head": "h", "view": "v", "layer": "l",
     "hide_resting": "x", "second_prompt": "p2", "second_model": "m2", "norm": "n", "without": "o",
-    "section": "s", "heads": "hs", "ablation": "w",
+    "section": "s", "heads": "hs", "ablation": "w", "chat": "",
 }  # fmt: skip
 """{name: the one in links of before}. These links were sent around: nothing here may change."""
 
@@ -133,6 +134,7 @@ def test_an_address_by_hand() -> None:
         "second_prompt": "A & C",
         "role": "diffuse",
         "hide_resting": "1",
+        "chat": "1",
         "head": "L5H1",
         "view": "all",
         "second_model": "distilgpt2",
@@ -171,6 +173,7 @@ _addresses = st.fixed_dictionaries(
         "view": st.sampled_from(VIEWS),
         "layer": st.integers(0, 999),
         "hide_resting": st.booleans(),
+        "chat": st.booleans(),
         "second_model": st.sampled_from([key for key in CATALOGUE if key != "demo"]),
         "norm": st.sampled_from(NORMS),
         "without": st.sets(st.sampled_from(list(SWITCHES))).map(

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, edits
@@ -141,6 +141,7 @@ def measure(
     induction_heads: Sequence[Head],
     *,
     draws: int = DRAWS,
+    copy_ids: Sequence[int] | None = None,
 ) -> Measured:
     """Run one text untouched, without the previous-token heads, and without random others.
 
@@ -150,11 +151,13 @@ def measure(
         previous_token_heads: what is knocked out.
         induction_heads: whose activation is measured.
         draws: random choices of as many other heads of the same layers; the same for every text.
+        copy_ids: [pos] by which copies are found, where they are not the ids
+            (:attr:`headroles.types.Encoding.copy_ids`).
 
     Raises:
         UnsupportedModelError: if the outputs of single heads cannot be had.
     """
-    positions = tuple(range(1, len(token_ids)))
+    positions, copy_ids = tuple(range(1, len(token_ids))), torch.tensor(copy_ids or token_ids)
     without = Condition("without", (HeadOutput(tuple(previous_token_heads), MEAN, positions),))
     control = random_others(
         without,
@@ -165,9 +168,9 @@ def measure(
         listed=induction_heads,
     )
     activations = _activations(
-        loaded, token_ids, [UNTOUCHED, without, *control.conditions], induction_heads
+        loaded, token_ids, copy_ids, [UNTOUCHED, without, *control.conditions], induction_heads
     )
-    even = role_activation(torch.eye(len(token_ids)), torch.tensor(token_ids), "induction")
+    even = role_activation(torch.eye(len(token_ids)), copy_ids, "induction")
     return Measured(
         tuple(induction_heads),
         before=activations[0],
@@ -181,6 +184,7 @@ def measure(
 def _activations(
     loaded: LoadedModel,
     token_ids: Sequence[int],
+    copy_ids: Int[Tensor, " pos"],
     conditions: Sequence[Condition],
     induction_heads: Sequence[Head],
 ) -> Float[Tensor, "condition head"]:
@@ -207,7 +211,7 @@ def _activations(
         )
         for place, head in enumerate(induction_heads):
             attention = run.patterns[head.layer][:, head.head]  # [condition query key]
-            value = role_activation(attention, ids, "induction").value
+            value = role_activation(attention, copy_ids, "induction").value
             activations[start : start + len(chunk), place] = value
     return activations
 

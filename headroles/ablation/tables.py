@@ -108,6 +108,7 @@ def tabulate(
     top: int = TOP,
     position: int = -1,
     kind: str = "",
+    chat: bool = False,
 ) -> PromptTable:
     """Run a prompt untouched and under every condition, in one batch.
 
@@ -119,12 +120,13 @@ def tabulate(
         top: tokens per direction.
         position: the position that the conditions are about; shown with the prompt.
         kind: the group of a ready prompt.
+        chat: whether the prompt is wrapped by the model's chat template.
 
     Raises:
         HeadrolesError: if the prompt cannot be run, or a condition names a head or position that
             does not exist.
     """
-    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
+    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     made = conditions(encoding) if callable(conditions) else conditions
     clean, *others = ablate(loaded, encoding, made)
     watched = find_answer(loaded, clean, prompt, answer)
@@ -138,7 +140,7 @@ def tabulate(
         position=position % len(encoding.token_ids),
         rows=tuple(row_of(loaded, clean, other, watched, encoding, top=top) for other in others),
         vocabulary=len(clean.logits),
-        repeated=len(repeated_positions(encoding.token_ids)),
+        repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
     )
 
@@ -182,7 +184,7 @@ def row_of(
     top: int = TOP,
 ) -> Row:
     """One condition's row."""
-    comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.token_ids)
+    comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
     says, sure = _first(loaded, other)
     rose, fell = (
         tuple(

@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run",
         "sequences",
         "setting",
+        "start_tokens",
     ],
     submod_attrs={
         "bridge": ["load_bridge"],

@@ -25,6 +25,7 @@ from headroles.analysis.hints import candidates, with_hints
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
+from headroles.analysis.start_tokens import measure_starts, note_of
 from headroles.errors import UnsupportedModelError
 from headroles.models import (
     catalogue_key,
@@ -75,6 +76,10 @@ def analyze(
     )
     if parts.ignored:
         notice(parts.ignored)
+    starts = parts.recall(
+        "start tokens",
+        lambda: [found.model_dump() for found in measure_starts(bridge, tokenizer, probe)],
+    )
     more = count_extended(probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
     bar.hints = len(candidates(catalogue_key(name_or_folder)))
@@ -103,6 +108,7 @@ def analyze(
             progress=bar.knocking_out,
             parts=parts,
         )
+    tokenization = _tokenization(tokenizer, starts)
     entry = ModelEntry(
         definitions_version=DEFINITIONS_VERSION,
         model_name=catalogue_key(name_or_folder),
@@ -114,9 +120,9 @@ def analyze(
         seed=settings.seed,
         sequences=settings.sequences,
         cap=settings.cap,
-        tokenization=_tokenization(tokenizer),
+        tokenization=tokenization,
         library_versions=library_versions(),
-        notes=_notes(settings),
+        notes=[*_notes(settings), *note_of(tokenization.candidates)],
         causal=causal,
         **categories,
     )
@@ -145,10 +151,16 @@ def _file_name(key: str) -> str:
     return re.sub(r"[^\w.-]", "_", key)[:80] + f"-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def _tokenization(tokenizer: PreTrainedTokenizerBase) -> Tokenization:
+def _tokenization(
+    tokenizer: PreTrainedTokenizerBase, candidates: list[dict[str, object]]
+) -> Tokenization:
     start = start_token(tokenizer)
     return Tokenization(
-        start_token=start.text, start_token_id=start.token_id, is_stand_in=start.is_stand_in
+        start_token=start.text,
+        start_token_id=start.token_id,
+        is_stand_in=start.is_stand_in,
+        passed_over=start.passed_over,
+        candidates=candidates,
     )
 
 

@@ -37,19 +37,23 @@ TOP_TOKENS = 10
 _RUNNER, _ROOTS = "hand_over", "roots_of_head_outputs"
 
 
-def capture(loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS) -> PromptRun:
+def capture(
+    loaded: LoadedModel, prompt: str, *, top: int = TOP_TOKENS, chat: bool = False
+) -> PromptRun:
     """Run a prompt once and keep every head's attention.
 
     Args:
         loaded: a model from :func:`headroles.models.loading.load_model`.
         prompt: any text; what is longer than the model reads is cut at the end.
         top: number of next-token guesses to keep.
+        chat: whether the prompt is wrapped by the model's chat template.
 
     Raises:
         EmptyPromptError: if the prompt is empty or blank.
         LimitError: if it is too long even to be tokenised.
+        ChatTemplateError: if it cannot be wrapped.
     """
-    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
+    encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     collected = collect(loaded, encoding)
     return PromptRun(
         model_name=loaded.key,

@@ -60,6 +60,7 @@ def _steps(
 ) -> list[tuple[str, str]]:
     """The program in steps: (explanation, code). Typed text becomes a Python literal."""
     model = run.model_name if run.model_name in known_models() else provenance["source"]
+    chat = ", chat=True" if run.encoding.is_chat else ""
     shown = "".join(
         f"    ({row['role']!r}, {row['layer']}, {row['head']}, {row['activation_score']:.8f}),\n"
         for row in rows
@@ -80,7 +81,7 @@ def _steps(
             "loaded = load_model(MODEL)\n"
             "if model_revision(loaded.source) != REVISION:\n"
             "    print('Note: these weights are not those of the page.')\n"
-            "run = capture(loaded, PROMPT)\n"
+            f"run = capture(loaded, PROMPT{chat})\n"
             "assert list(run.token_ids) == TOKEN_IDS, 'The tokens differ: is it another model?'\n",
         ),
         (
@@ -90,7 +91,7 @@ def _steps(
             "print('role', 'head', 'now', 'page', sep='\\t')\n"
             "for role, layer, place, page in SHOWN:\n"
             "    head = Head(layer, place)\n"
-            "    now = verify_head_activation(run.attention, run.token_ids, head, role)\n"
+            "    now = verify_head_activation(run.attention, run.copy_ids, head, role)\n"
             "    print(role, head.label, f'{now:.8f}', f'{page:.8f}', sep='\\t')\n",
         ),
     ]

@@ -63,6 +63,8 @@ def provenance(
         "tokens": list(run.tokens),
         "token_ids": list(run.token_ids),
         "start_token": run.encoding.start_token,
+        "start_token_added_by": run.encoding.start_added_by,
+        "chat_format": run.encoding.is_chat,
         "tokens_left_out": run.encoding.full_length - len(run.token_ids),
         "thresholds": dict(used),
         "thresholds_are_calibrated": entry is not None,

@@ -41,8 +41,8 @@ class PackageFile:
     config: Mapping[str, object] = field(hash=False)
     """What is said of the model before it is here, as in its ``config.json``."""
     start_token: str | None = None
-    """What stands at position 0, where the file declares something that raw text does not start
-    with, such as the opening of a chat turn."""
+    """The BOS that its tokenizer should declare, where the file names a wrong one. (The opening of
+    a chat turn is passed over anyway: :mod:`headroles.texts.start_tokens`.)"""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,6 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                     "vocab_size": 49_152,
                     "tie_word_embeddings": True,
                 },
-                start_token="<|endoftext|>",
             ),
             download_bytes=92_871_040,
         ),

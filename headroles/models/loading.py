@@ -295,7 +295,8 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
 
     Raises:
         ModelUnavailableError: if its files cannot be read.
-        UnsupportedModelError: if it has only a slow one, or asks for code of its own.
+        UnsupportedModelError: if it has only a slow one, asks for code of its own, or has nothing
+            to stand at position 0.
     """
     place = local_files(source)
     try:
@@ -312,7 +313,18 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         )
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
         raise _unavailable(source, "It has no tokenizer.")
+    start_token(tokenizer, rows=_embeddings(place))  # the analysis and the app take the same one
     return tokenizer
+
+
+def _embeddings(place: str) -> int | None:
+    """How many tokens a model has embeddings for; None where loading the weights will say why."""
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False).get_text_config()
+    except Exception:  # as the weights' own loading explains it
+        return None
+    rows = getattr(config, "vocab_size", None)
+    return rows if isinstance(rows, int) else None
 
 
 def _unreadable(source: str, place: str, error: Exception) -> Exception:

@@ -10,13 +10,15 @@ True
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from headroles.errors import SourceError
 from headroles.models.catalogue import CatalogueEntry
-from headroles.models.gguf_files import converted, gguf_at, original
+from headroles.models.gguf_files import converted, gguf_at, original, sha256_of
 
 _SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
 
@@ -27,17 +29,51 @@ def is_here(entry: CatalogueEntry) -> bool:
         return not entry.is_gone
     if package := entry.package:
         return bool(converted(package.sha256) or original(package.sha256).is_file())
+    folder = _in_hub_cache(entry)
+    if folder is None or entry.tokenizer is not None:
+        return folder is not None
+    if not (folder / "config.json").is_file():
+        return False
+    # A model of the catalogue may have its safetensors in another snapshot, which the Hub made.
+    return _has_weights(folder) or any(folder.parent.glob("*/model.safetensors"))
+
+
+def _in_hub_cache(entry: CatalogueEntry) -> Path | None:
+    """The folder of a model of the Hub, if there is one; a converted one where it is converted."""
     repository = hub_cache() / f"models--{entry.source.replace('/', '--')}"
     commit = entry.revision or "main"
     with contextlib.suppress(OSError, UnicodeDecodeError):  # a commit has no name of its own
         commit = (repository / "refs" / commit).read_text().strip()
-    if entry.tokenizer is not None:  # it is converted once
-        return any(repository.glob(f"headroles-*/{commit}"))
-    folder = repository / "snapshots" / commit
-    if not (folder / "config.json").is_file():
-        return False
-    # A model of the catalogue may have its safetensors in another snapshot, which the Hub made.
-    return _has_weights(folder) or any(repository.glob("snapshots/*/model.safetensors"))
+    form = "snapshots" if entry.tokenizer is None else "headroles-*"
+    return next(repository.glob(f"{form}/{commit}"), None)
+
+
+def has_chat_template(entry: CatalogueEntry) -> bool:
+    """Whether a model that is here brings a chat template, by its tokenizer's small files."""
+    with contextlib.suppress(OSError, ValueError, SourceError):  # its loading says what is wrong
+        folder = _tokenizer_folder(entry)
+        if folder is not None:
+            settings = folder / "tokenizer_config.json"
+            return (folder / "chat_template.jinja").is_file() or _declares_template(
+                settings, settings.stat().st_mtime_ns
+            )
+    return False
+
+
+def _tokenizer_folder(entry: CatalogueEntry) -> Path | None:
+    """Where the tokenizer's files lie; None where there are none, as before a conversion."""
+    if package := entry.package:
+        return converted(package.sha256)
+    if not entry.is_local:
+        return _in_hub_cache(entry)
+    file = gguf_at(entry.source)
+    return converted(sha256_of(file)) if file else Path(entry.source)
+
+
+@lru_cache(maxsize=64)
+def _declares_template(settings: Path, _changed: int) -> bool:
+    read = json.loads(settings.read_bytes())
+    return isinstance(read, dict) and bool(read.get("chat_template"))
 
 
 def fault(entry: CatalogueEntry) -> str:

@@ -52,4 +52,4 @@ class Prompts:
 
 def prompts_of_run(run: PromptRun) -> Prompts:
     """The prompt of a run, as a batch of one."""
-    return Prompts.of_ids(run.token_ids, tokens=[run.tokens])
+    return Prompts.of_ids(run.copy_ids, tokens=[run.tokens])

@@ -19,9 +19,13 @@ from headroles.types import Encoding, Sequences
 
 
 def read_prompts(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_tokens: int
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    *,
+    max_tokens: int,
+    chat: bool = False,
 ) -> tuple[Prompts, tuple[Encoding, ...]]:
-    """Tokenise prompts under the project's policy.
+    """Tokenise prompts under the project's policy; ``chat`` wraps each by the model's template.
 
     Raises:
         EmptyPromptError: if there is no prompt, or an empty one.
@@ -31,7 +35,7 @@ def read_prompts(
         raise EmptyPromptError
     limits.PROMPTS.check(len(texts))
     limits.PROMPTS_TEXT.check(sum(map(len, texts)))
-    encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens) for text in texts)
+    encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens, chat=chat) for text in texts)
     sequences = pack([encoding.token_ids for encoding in encodings])
     return Prompts(sequences, tuple(encoding.tokens for encoding in encodings)), encodings
 

@@ -264,6 +264,23 @@ class RoleHints(Record):
         return best.prompt if best else None
 
 
+class StartCandidate(Record):
+    """How well plain text is guessed behind one token at position 0."""
+
+    token: str | None
+    """Its text; None for nothing at all."""
+    token_id: Annotated[int, Field(ge=0)] | None
+    sentence_loss: Spread
+    """Nats per token on sentences, from the second token of each on."""
+    repeat_loss: Spread
+    """Nats per token on random repeats, over the tokens that an earlier copy tells."""
+
+    @property
+    def mean_loss(self) -> float:
+        """Nats per token, the mean of both."""
+        return (self.sentence_loss + self.repeat_loss) / 2
+
+
 class Tokenization(Record):
     """What was put in front of every text; the runtime does the same."""
 
@@ -271,3 +288,7 @@ class Tokenization(Record):
     start_token: str
     start_token_id: int = Field(ge=0)
     is_stand_in: bool
+    passed_over: str = ""
+    """The declared BOS whose place it takes, a chat marker; "" where none was passed over."""
+    candidates: list[StartCandidate] = Field(default_factory=list)
+    """The chosen token first, then what else might stand there; older files have none."""

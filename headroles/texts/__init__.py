@@ -5,11 +5,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "chat_format",
         "examples",
         "hint_prompts",
         "probe_texts",
         "ready_prompts",
         "sentences",
+        "start_tokens",
         "tokenization",
     ],
     submod_attrs={
@@ -17,13 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
-        "tokenization": [
-            "MAX_TOKENS",
-            "StartToken",
-            "encode",
-            "is_delimiter",
-            "start_token",
-            "token_texts",
-        ],
+        "start_tokens": ["StartToken", "start_token"],
+        "tokenization": ["MAX_TOKENS", "encode", "is_delimiter", "token_texts"],
     },
 )

@@ -24,6 +24,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from headroles.texts import start_tokens
 from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS, SENTENCES
 from headroles.texts.tokenization import encode
 from headroles.types import Sequences
@@ -69,8 +70,9 @@ def pack(rows: Sequence[Sequence[int]]) -> Sequences:
 
 def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Every id of the vocabulary that is not a special token."""
-    special = set(tokenizer.all_special_ids)
-    return [token_id for token_id in range(len(tokenizer)) if token_id not in special]
+    special = set(start_tokens.special_tokens(tokenizer).values())
+    rows = start_tokens.start_token(tokenizer).rows or len(tokenizer)  # some have no embedding
+    return [token_id for token_id in range(min(len(tokenizer), rows)) if token_id not in special]
 
 
 def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:

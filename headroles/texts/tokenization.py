@@ -1,8 +1,9 @@
 """The one tokenisation policy, shared by the offline analysis and the running app.
 
-A prompt is tokenised as it stands, without the tokenizer's own special tokens, and the model's BOS
-token is put in front. A model without one gets its end-of-text token as a stand-in. So position 0
-means the same thing everywhere, and the same text has the same ids offline and at runtime.
+A prompt is tokenised as it stands, without the tokenizer's own special tokens, and the start token
+(:mod:`headroles.texts.start_tokens`) is put in front, unless the prompt begins with it already. So
+position 0 means the same thing everywhere, and the same text has the same ids offline and at
+runtime. A prompt that is typed for a chat is wrapped first (:mod:`headroles.texts.chat_format`).
 
 >>> encode(tokenizer, "The cat sat").tokens  # doctest: +SKIP
 ('<|endoftext|>', 'The', ' cat', ' sat')
@@ -11,18 +12,19 @@ means the same thing everywhere, and the same text has the same ids offline and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from headroles import limits
-from headroles.errors import EmptyPromptError, UnsupportedModelError
+from headroles.errors import EmptyPromptError, HeadrolesError
+from headroles.texts.chat_format import wrap
+from headroles.texts.start_tokens import start_token
 from headroles.types import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 MAX_TOKENS = 512
 """Longest prompt that is run, BOS included: attention grows with its square (288 MB on GPT-2 at
@@ -35,57 +37,88 @@ _BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 """How a SentencePiece vocabulary with byte fallback writes a raw byte."""
 
 
-@dataclass(frozen=True)
-class StartToken:
-    """The token that stands at position 0 of every prompt of a model."""
-
-    token_id: int
-    text: str
-    """Its text, e.g. ``<|endoftext|>``."""
-    is_stand_in: bool
-    """True when the model has no BOS and its end-of-text token takes its place."""
-
-
-def start_token(tokenizer: PreTrainedTokenizerBase) -> StartToken:
-    """Find what the policy puts at position 0.
-
-    Raises:
-        UnsupportedModelError: if the tokenizer has neither a BOS nor an end-of-text token.
-    """
-    if tokenizer.bos_token_id is not None:
-        return StartToken(tokenizer.bos_token_id, tokenizer.bos_token, is_stand_in=False)
-    if tokenizer.eos_token_id is not None:
-        return StartToken(tokenizer.eos_token_id, tokenizer.eos_token, is_stand_in=True)
-    raise UnsupportedModelError(
-        getattr(tokenizer, "name_or_path", "?"),
-        why="its tokenizer has neither a start token nor an end-of-text token.",
-    )
-
-
 def encode(
-    tokenizer: PreTrainedTokenizerBase, text: str, *, max_tokens: int = MAX_TOKENS
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    *,
+    max_tokens: int = MAX_TOKENS,
+    chat: bool = False,
 ) -> Encoding:
     """Tokenise a prompt; what is longer than ``max_tokens`` is cut at the end and counted.
 
+    Args:
+        tokenizer: the model's.
+        text: the prompt. Special tokens that are typed are read as such.
+        max_tokens: most tokens, position 0 included.
+        chat: whether the prompt is wrapped by the model's chat template.
+
     Raises:
-        EmptyPromptError: if the text is empty or blank.
+        EmptyPromptError: if the text is empty or blank, or nothing is left of it.
         LimitError: if it has more characters than :data:`headroles.limits.PROMPT`.
+        ChatTemplateError: if it cannot be wrapped.
+        HeadrolesError: if the model has no embedding for one of its tokens.
     """
     limits.PROMPT.check(len(text))
     if not text.strip():
         raise EmptyPromptError
     start = start_token(tokenizer)
     clean = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
-    # The tokenizer's own length warning is about running the whole text, which is not done.
-    ids = tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]
-    kept = [start.token_id, *ids][:max_tokens]
+    ids, template = _in_template(tokenizer, clean) if chat else (_ids(tokenizer, clean), [])
+    by = "app" if ids[:1] != [start.token_id] else "template" if 0 in template else "text"
+    if by == "app":
+        ids, template = [start.token_id, *ids], [position + 1 for position in template]
+    if len(ids) == 1:
+        raise EmptyPromptError
+    kept = ids[:max_tokens]
+    _check_rows(tokenizer, max(kept), start.rows)
     return Encoding(
         token_ids=tuple(kept),
         tokens=token_texts(tokenizer, kept),
         start_token=start.text,
         start_is_stand_in=start.is_stand_in,
-        full_length=len(ids) + 1,
+        full_length=len(ids),
+        start_passed_over=start.passed_over,
+        start_added_by=by,
+        is_chat=chat,
+        template_positions=tuple(position for position in template if 0 < position < len(kept)),
     )
+
+
+def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | None) -> None:
+    """Refuse a token that was added to the tokenizer, and not to the model."""
+    if rows is None or token_id < rows:
+        return
+    (text,) = token_texts(tokenizer, [token_id])
+    raise HeadrolesError(
+        f"The token “{text}” has number {token_id:,}, and the model has embeddings for the first "
+        f"{rows:,} only.",
+        hint="Leave it out: it was added to the tokenizer, and the model never learned it.",
+        value=token_id,
+    )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return _read(tokenizer, text)["input_ids"]
+
+
+def _read(tokenizer: PreTrainedTokenizerBase, text: str, **settings: bool) -> BatchEncoding:
+    # The tokenizer's own length warning is about running the whole text, which is not done.
+    return tokenizer(
+        text, add_special_tokens=False, split_special_tokens=False, verbose=False, **settings
+    )
+
+
+def _in_template(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[int]]:
+    """The ids of a prompt in the model's chat template, and the positions of the template's own."""
+    wrapped = wrap(tokenizer, text)
+    read = _read(tokenizer, wrapped.text, return_offsets_mapping=True)
+    first, last = wrapped.typed
+    template = [
+        position
+        for position, (begins, ends) in enumerate(read["offset_mapping"])
+        if ends <= first or begins >= last
+    ]
+    return read["input_ids"], template
 
 
 _texts: WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, str]] = WeakKeyDictionary()

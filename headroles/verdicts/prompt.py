@@ -126,7 +126,7 @@ def score_prompt(
 def score_run(run: PromptRun) -> PromptScores:
     """The same of a run, with all that it knows."""
     return score_prompt(
-        run.attention, run.token_ids, tokens=run.tokens, output_change=run.output_change
+        run.attention, run.copy_ids, tokens=run.tokens, output_change=run.output_change
     )
 
 

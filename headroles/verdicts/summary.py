@@ -124,7 +124,7 @@ def _roles_of_heads(entry: ModelEntry) -> dict[Head, list[str]]:
 def unpack_heads(activation_data: PromptRun | Mapping[str, object]) -> tuple[Tensor, Sequence[int]]:
     """[layer head query key] attention and [pos] token ids of a run, or of a mapping with both."""
     if isinstance(activation_data, PromptRun):
-        return activation_data.attention, activation_data.token_ids
+        return activation_data.attention, activation_data.copy_ids
     try:
         attention, token_ids = activation_data["attention"], activation_data["token_ids"]
     except KeyError as error:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from html import escape as escape
 from typing import TYPE_CHECKING
 
+from headroles import texts
 from headroles.formatting import SPACES
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
@@ -64,18 +65,52 @@ def token_labels(encoding: Encoding) -> list[str]:
 
 
 def start_sentence(encoding: Encoding) -> str:
-    """What is at position 0, in a sentence (plain text)."""
-    if encoding.start_is_stand_in:
+    """What is at position 0, and who put it there, in a sentence (plain text)."""
+    token = encoding.start_token
+    if encoding.start_added_by != "app":
+        who = "Your text" if encoding.start_added_by == "text" else "The chat template"
+        return f"{who} begins with the start token {token} already, so the app adds none."
+    if encoding.start_passed_over:
         return (
-            f"This model has no start token of its own, so the app puts its end-of-text token "
-            f"{encoding.start_token} in front of every prompt instead."
+            f"The app puts {token} in front of every prompt. This model's tokenizer names "
+            f"{encoding.start_passed_over} as its start token, but that one opens a chat message, "
+            "and texts do not begin with it."
         )
-    return f"The start token {encoding.start_token}, added by the app in front of every prompt."
+    if encoding.start_is_stand_in:
+        kind = "token" if token in texts.start_tokens.STARTS else "end-of-text token"
+        return (
+            f"This model has no start token of its own, so the app puts its {kind} {token} in "
+            "front of every prompt instead."
+        )
+    return f"The start token {token}, added by the app in front of every prompt."
+
+
+def chat_sentence(encoding: Encoding) -> str:
+    """What the chat template added, in words and numbers (plain text)."""
+    added = len(encoding.template_positions)
+    return (
+        f"Wrapped as a chat message: {count(added, 'token')} {'was' if added == 1 else 'were'} "
+        "added (dashed). The model reads them as it reads yours; no role counts them as repeated "
+        "tokens, because every chat message has them."
+    )
+
+
+def notes(encoding: Encoding, *, of_model: bool = True) -> list[str]:
+    """What a reader should know about a prompt's tokens, in sentences (plain text).
+
+    Args:
+        encoding: the prompt.
+        of_model: whether to say what holds for every prompt of the model, too.
+    """
+    sentences = [chat_sentence(encoding)] if encoding.is_chat else []
+    if (encoding.start_is_stand_in and of_model) or encoding.start_added_by != "app":
+        sentences.append(start_sentence(encoding))
+    return sentences
 
 
 def token_strip(encoding: Encoding) -> str:
     """Every token as a small box; tokens that occur again share a colour and a number."""
-    groups = repeats(encoding.token_ids)
+    groups, template = repeats(encoding.copy_ids), set(encoding.template_positions)
     boxes = [
         f'<span class="hr-token hr-start" title="{escape(start_sentence(encoding))} '
         f'Position 0 · id {encoding.token_ids[0]}">start</span>'
@@ -83,7 +118,10 @@ def token_strip(encoding: Encoding) -> str:
     for position, (token, token_id) in enumerate(
         zip(encoding.tokens[1:], encoding.token_ids[1:], strict=True), start=1
     ):
-        boxes.append(_token_box(token, token_id, position, groups.get(token_id)))
+        if position in template:
+            boxes.append(_token_box(token, token_id, position, None, kind=" hr-template"))
+        else:
+            boxes.append(_token_box(token, token_id, position, groups.get(token_id)))
     scrolls = len(encoding.tokens) > LONG_STRIP
     return (
         f'<div class="hr-strip{" hr-scroll" if scrolls else ""}" role="group" '
@@ -92,7 +130,9 @@ def token_strip(encoding: Encoding) -> str:
     )
 
 
-def _token_box(token: str, token_id: int, position: int, group: int | None) -> str:
+def _token_box(
+    token: str, token_id: int, position: int, group: int | None, *, kind: str = ""
+) -> str:
     # A newline starts a new line in the strip too, as it does in the prompt.
     text = "".join(
         f'<i class="hr-space">{SPACES[character]}</i>' if character in SPACES else escape(character)
@@ -100,7 +140,8 @@ def _token_box(token: str, token_id: int, position: int, group: int | None) -> s
     )
     title = f"position {position} · id {token_id}"
     if group is None:
-        return f'<span class="hr-token" title="{title}"><bdi>{text}</bdi></span>'
+        title += " · added by the chat template" if kind else ""
+        return f'<span class="hr-token{kind}" title="{title}"><bdi>{text}</bdi></span>'
     colour = (group - 1) % _COLOURS + 1
     return (
         f'<span class="hr-token hr-again hr-c{colour}" '
@@ -112,12 +153,13 @@ def _token_box(token: str, token_id: int, position: int, group: int | None) -> s
 def strip_sentence(encoding: Encoding) -> str:
     """What the strip shows, in words and numbers (plain text)."""
     own = len(encoding.tokens) - 1
-    groups = repeats(encoding.token_ids)
-    places = sum(token in groups for token in encoding.token_ids[1:])
+    groups = repeats(encoding.copy_ids)
+    places = sum(token in groups for token in encoding.copy_ids[1:])
+    yours = "yours" if encoding.is_chat else "them"
     again = (
-        f"{places} of them are repeats: the same number means the same token."
+        f"{places} of {yours} are repeats: the same number means the same token."
         if groups
-        else "None of them is repeated."
+        else f"None of {yours} is repeated."
     )
     stand_in = " (a stand-in)" if encoding.start_is_stand_in else ""
     return f"{count(own, 'token')} after the start token{stand_in}. {again} A dot · is a space."

@@ -121,18 +121,19 @@ class _Kept(NamedTuple):
     precision: str
 
 
-def answer(model: str, prompt: str) -> Answer:
+def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
     """One forward pass with every head's attention, or what is kept of an earlier one.
 
     Args:
         model: the catalogue key.
         prompt: any text.
+        chat: whether it is wrapped by the model's chat template.
 
     Raises:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     limits.PROMPT.check(len(prompt))
-    kept = _cached_run(model, prompt)
+    kept = _cached_run(model, prompt, chat)
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
@@ -143,12 +144,12 @@ def answer(model: str, prompt: str) -> Answer:
 
 
 @keeper.keep
-def _cached_run(model: str, prompt: str) -> _Kept:
+def _cached_run(model: str, prompt: str, chat: bool) -> _Kept:
     """Run the model once; kept."""
     import_libraries()
 
     with borrow(model) as loaded:
-        run = capture.capture(loaded, prompt)
+        run = capture.capture(loaded, prompt, chat=chat)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
     scores = verdicts.score_run(run)
     cells = capture.packing.pack(run.attention)

@@ -27,7 +27,7 @@ from headroles.errors import LinkError, UnknownHeadError, near_match
 from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
-from headroles.ui.app import session
+from headroles.ui.app import chat_format, session
 
 LONGEST = 2_000
 """The longest address, in characters, that every browser, mail program and chat accepts."""
@@ -221,10 +221,15 @@ def _read_layer(text: str) -> int:
     return int(text)
 
 
-def _read_flag(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise Unusable("which is neither 0 nor 1.", "1 hides the resting column, 0 shows it.")
-    return text == "1"
+def _flag(meaning: str) -> Callable[[str], bool]:
+    """Reads a switch; ``meaning`` says what 1 and 0 do, for the sentence."""
+
+    def read(text: str) -> bool:
+        if text not in ("0", "1"):
+            raise Unusable("which is neither 0 nor 1.", meaning)
+        return text == "1"
+
+    return read
 
 
 # ------------------------------------------------------------------ rows of several pages
@@ -233,6 +238,10 @@ def _read_flag(text: str) -> bool:
 def _prompt_that_runs() -> str | None:
     prompt = st.session_state[session.PROMPT]
     return prompt if prompt.strip() else None
+
+
+def _wraps() -> bool:
+    return chat_format.is_on(st.session_state[session.MODEL])
 
 
 # The model is always in the address, so that no address is empty.
@@ -248,8 +257,14 @@ VIEW = Row(
     put=session.show_view, get=session.view,
 )  # fmt: skip
 HIDE_RESTING = Row(
-    "hide_resting", session.HIDE_REST, "switch", _read_flag, lambda on: str(int(on)),
+    "hide_resting", session.HIDE_REST, "switch",
+    _flag("1 hides the resting column, 0 shows it."), lambda on: str(int(on)),
     first=False, old="x",
+)  # fmt: skip
+CHAT = Row(
+    "chat", session.CHAT, "switch",
+    _flag("1 wraps the prompt as a chat message, 0 runs it as it is."), lambda on: str(int(on)),
+    first=False, get=_wraps,
 )  # fmt: skip
 LAYER = Row("layer", None, "layer", _read_layer, old="l")
 """No page shows a layer any more; older links may name one."""

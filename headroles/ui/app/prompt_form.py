@@ -1,4 +1,4 @@
-"""The prompt box, its Run button, the example chips and the way back."""
+"""The prompt box, its Run button, the example chips, the chat format and the way back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import limits
 from headroles.texts.examples import examples
-from headroles.ui.app import session
+from headroles.ui.app import chat_format, session
 from headroles.view.html import plain, shorten
 
 
@@ -33,12 +33,14 @@ def _form() -> None:
                     key=f"app-example_{number}",
                     help=example.prompt,
                 )
+    chat_format.draw()
 
 
 def folded(*, key: str) -> None:
     """The same form, folded behind a line with the prompt, for pages about its heads."""
     prompt = " ".join(st.session_state[session.PROMPT].split())
-    label = f"On the prompt “{plain(shorten(prompt, limit=70))}”"
+    as_chat = " as a chat message" if chat_format.is_on(st.session_state[session.MODEL]) else ""
+    label = f"On the prompt “{plain(shorten(prompt, limit=70))}”{as_chat}"
     with st.expander(label, icon=":material/edit_note:", key=key):
         _form()
     _way_back()

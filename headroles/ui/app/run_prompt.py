@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles import models
-from headroles.errors import EmptyPromptError, HeadrolesError, LimitError
+from headroles.errors import ChatTemplateError, EmptyPromptError, HeadrolesError, LimitError
 from headroles.paths import BUNDLED
-from headroles.ui.app import caches, download_progress, elements, session
+from headroles.ui.app import caches, chat_format, download_progress, elements, session
 from headroles.view import html
 
 
@@ -26,7 +26,7 @@ def run(prompt: str | None = None) -> caches.Answer | None:
             st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
             st.skeleton(height=420),
         ):
-            answer = caches.answer(model, prompt)
+            answer = caches.answer(model, prompt, chat=chat_format.is_on(model))
     except HeadrolesError as error:
         show_model_error(error)
         return None
@@ -47,7 +47,7 @@ def model_is_local() -> bool:
 def show_model_error(error: HeadrolesError) -> None:
     """Show why the model cannot be run, with the ways out where the prompt is not the reason."""
     elements.show_error(error)
-    if not isinstance(error, EmptyPromptError | LimitError):
+    if not isinstance(error, ChatTemplateError | EmptyPromptError | LimitError):
         _ways_out(st.session_state[session.MODEL])
 
 

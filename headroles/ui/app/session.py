@@ -35,6 +35,8 @@ MODEL_LABEL = key("model_label", None)
 """How the picker last named that model."""
 BOX = key("prompt_box", DEFAULT_PROMPT)
 """The text in the prompt box."""
+CHAT = key("chat_format", False)
+"""Whether prompts are wrapped by the model's chat template, where it has one."""
 HIDE_REST = key("hide_rest", False)
 """Whether the close-up hides the resting column."""
 MAP_SOURCE = key("map_source", STORED)

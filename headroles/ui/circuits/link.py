@@ -43,4 +43,5 @@ ROWS = (
         first=NORMS[0], old="n"),
     Row("without", None, "switch", link.some_of(tuple(SWITCHES), "switches"), ",".join,
         first=(), old="o", put=_switch_off, get=_switched_off),
+    link.CHAT,
 )  # fmt: skip

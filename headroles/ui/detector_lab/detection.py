@@ -33,6 +33,8 @@ class Request(NamedTuple):
     exclude_current_token: bool
     heads: tuple[Head, ...]
     """The heads that are asked for; empty for all."""
+    chat: bool = False
+    """Whether the prompt is wrapped by the model's chat template."""
 
 
 class Result(NamedTuple):
@@ -81,6 +83,6 @@ def _read(request: Request, loaded: LoadedModel) -> tuple[Prompts, int]:
         )
         return roles.prompts_of_ids(loaded.tokenizer, ids), cut
     prompts, encodings = roles.read_prompts(
-        loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens
+        loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens, chat=request.chat
     )
     return prompts, sum(encoding.truncated for encoding in encodings)

@@ -23,4 +23,5 @@ ROWS = (
     link.PROMPT,
     link.ROLE._replace(get=_first_role),
     link.HEAD._replace(first=KEEP, written=False),
+    link.CHAT,
 )

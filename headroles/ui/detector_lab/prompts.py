@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import limits, texts
 from headroles.errors import DetectionError, HeadrolesError
-from headroles.ui.app import elements, prompt_form, session
+from headroles.ui.app import chat_format, elements, prompt_form, session
 from headroles.ui.detector_lab import state
 from headroles.view.html import plain, shorten
 
@@ -23,6 +23,8 @@ class Typed(NamedTuple):
     """Texts; empty where they are generated."""
     generated: tuple[str, int, int] = ("", 0, 0)
     """Kind, number and seed."""
+    chat: bool = False
+    """Whether they are wrapped by the model's chat template."""
 
 
 def draw() -> Typed:
@@ -39,7 +41,8 @@ def draw() -> Typed:
     if source == state.GENERATED:
         return _generated()
     prompt_form.folded(key="detector_lab-prompt")
-    return Typed((st.session_state[session.PROMPT],))
+    chat = chat_format.is_on(st.session_state[session.MODEL])
+    return Typed((st.session_state[session.PROMPT],), chat=chat)
 
 
 def _several() -> Typed:

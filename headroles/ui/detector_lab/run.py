@@ -34,6 +34,7 @@ def request(typed: Typed, asked: Asked) -> detection.Request | None:
         asked.exclude_bos,
         asked.exclude_current_token,
         tuple(Head.parse(label) for label in asked.heads),
+        typed.chat,
     )
 
 

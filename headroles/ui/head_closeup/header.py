@@ -89,7 +89,7 @@ def _in_words(subject: Subject) -> str:
         subject.head,
         subject.answer.scores,
         attention=subject.attention,
-        token_ids=subject.answer.run.token_ids,
+        token_ids=subject.answer.run.copy_ids,
         labels=subject.labels,
         thresholds=subject.reference.thresholds,
     )

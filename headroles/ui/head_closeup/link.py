@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from headroles.ui.app import link
 
-ROWS = (link.MODEL, link.PROMPT, link.ROLE, link.HEAD, link.HIDE_RESTING)
+ROWS = (link.MODEL, link.PROMPT, link.ROLE, link.HEAD, link.HIDE_RESTING, link.CHAT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, export, models
-from headroles.ui.app import caches, download_button, extended_state, session
+from headroles.ui.app import caches, chat_format, download_button, extended_state, session
 from headroles.ui.app.files import (
     CSV,
     JSON,
@@ -33,9 +33,10 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     """The button with the table of all heads, and the map of a role as a picture."""
     name = st.session_state[session.MODEL]
     prompt = st.session_state[session.PROMPT] if on_prompt else None
+    chat = chat_format.is_on(name)
     extended = extended_state.shown()
     with download_button.popover():
-        download_button.buttons(of_map(name, prompt, reference, extended=extended))
+        download_button.buttons(of_map(name, prompt, reference, chat=chat, extended=extended))
         more = "" if extended else " Switch “Extended roles” on to include those."
         download_button.about(f"Every head in every role.{more}")
         if can_draw():
@@ -55,17 +56,25 @@ def _role_picture(name: str, model: ModelMap, *, where: str) -> None:
     download_button.buttons(of_role_map(name, model.roles[role], where=where))
 
 
-def of_map(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> list[File]:
+def of_map(
+    model: str,
+    prompt: str | None,
+    reference: Reference,
+    *,
+    extended: bool,
+    chat: bool = False,
+) -> list[File]:
     """Every head in every role, on the prompt or, without one, as measured beforehand.
 
     Args:
         model: the catalogue key.
         prompt: the prompt, or None for the stored scores.
         reference: the stored analysis.
+        chat: whether the prompt is wrapped by the model's chat template.
         extended: whether to include the extended roles.
     """
     what = "all heads on a prompt" if prompt is not None else "reference scores"
-    made = partial(_map_table, model, prompt, reference, extended=extended)
+    made = partial(_map_table, model, prompt, reference, chat=chat, extended=extended)
     return [
         File("Table as CSV", file_name(model, what, "csv"), CSV, partial(table_csv, made)),
         File("Table as JSON", file_name(model, what, "json"), JSON, partial(table_json, made)),
@@ -82,7 +91,9 @@ def of_role_map(model: str, role_map: RoleMap, *, where: str) -> list[File]:
     )
 
 
-def _map_table(model: str, prompt: str | None, reference: Reference, *, extended: bool) -> Table:
+def _map_table(
+    model: str, prompt: str | None, reference: Reference, *, chat: bool, extended: bool
+) -> Table:
 
     entry = reference.entry
     if prompt is None:
@@ -91,7 +102,7 @@ def _map_table(model: str, prompt: str | None, reference: Reference, *, extended
             export.provenance.reference_provenance(entry),
         )
         return rows + (export.tables.extended_rows(entry) if extended else []), origin
-    answer = caches.answer(model, prompt)
+    answer = caches.answer(model, prompt, chat=chat)
     rows = export.tables.prompt_rows(answer.scores, thresholds=reference.thresholds, entry=entry)
     if extended and entry is not None:
         rows += export.tables.extended_rows(entry, answer.run)

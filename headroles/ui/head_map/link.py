@@ -31,4 +31,5 @@ ROWS = (
     link.HEAD,
     link.VIEW,
     Row("second_model", state.PAIR_MODEL, "second model", _another_model, old="m2"),
+    link.CHAT,
 )

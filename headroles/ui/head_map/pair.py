@@ -9,7 +9,7 @@ import streamlit as st
 from headroles import models, view
 from headroles.errors import HeadrolesError
 from headroles.roles import ROLES, SCORED_ROLES
-from headroles.ui.app import caches, download_progress, elements, session
+from headroles.ui.app import caches, chat_format, download_progress, elements, session
 from headroles.ui.app.part import part
 from headroles.ui.head_map import multiples, state
 from headroles.view import head_maps
@@ -106,7 +106,9 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
         if not download_progress.is_here(name):
             return None
         with st.spinner(f"Loading {models.name_of(name)} and reading your prompt."):
-            answer = caches.answer(name, st.session_state[session.PROMPT])
+            answer = caches.answer(
+                name, st.session_state[session.PROMPT], chat=chat_format.is_on(name)
+            )
         return head_maps.of_prompt(answer.scores, reference.thresholds, reference.entry)
     except HeadrolesError as error:
         st.markdown(f"**{models.name_of(name)}**")

@@ -28,7 +28,15 @@ def model(name: str) -> Iterator[LoadedModel]:
 
 @keeper.keep
 def knock_out(
-    name: str, prompt: str, answer: str, *, top: int, position: int, key: str, _condition: Condition
+    name: str,
+    prompt: str,
+    answer: str,
+    *,
+    top: int,
+    position: int,
+    key: str,
+    chat: bool,
+    _condition: Condition,
 ) -> PromptTable:
     """A prompt untouched and under one condition.
 
@@ -39,6 +47,7 @@ def knock_out(
         top: tokens per direction.
         position: the position that the condition is about.
         key: identifies the condition in the cache.
+        chat: whether the prompt is wrapped by the model's chat template.
         _condition: the condition.
 
     Raises:
@@ -47,7 +56,7 @@ def knock_out(
 
     with model(name) as loaded:
         return ablation.tabulate(
-            loaded, prompt, [_condition], answer=answer, top=top, position=position
+            loaded, prompt, [_condition], answer=answer, top=top, position=position, chat=chat
         )
 
 

@@ -32,6 +32,7 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
 def on_prompt(
     model: str,
     token_ids: tuple[int, ...],
+    copy_ids: tuple[int, ...],
     previous_token_heads: tuple[Head, ...],
     induction_heads: tuple[Head, ...],
 ) -> Measured:
@@ -43,7 +44,7 @@ def on_prompt(
 
     with caches.model(model) as loaded:
         return ablation.induction_circuit.measure(
-            loaded, token_ids, previous_token_heads, induction_heads
+            loaded, token_ids, previous_token_heads, induction_heads, copy_ids=copy_ids
         )
 
 

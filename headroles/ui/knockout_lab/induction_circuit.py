@@ -153,6 +153,7 @@ def _on_prompt(circuit: Circuit) -> None:
             measured = component_caches.on_prompt(
                 circuit.model,
                 answer.run.token_ids,
+                answer.run.copy_ids,
                 circuit.previous_token_heads,
                 circuit.induction_heads,
             )

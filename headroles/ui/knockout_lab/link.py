@@ -78,4 +78,5 @@ ROWS = (
         old="hs", put=_take_heads, get=_several_heads),
     Row("ablation", state.LAB_HOW, "way to knock heads out", link.one_of(ABLATIONS, "ways"),
         first="mean", old="w", put=_take_ablation, get=_ablation),
+    link.CHAT,
 )  # fmt: skip

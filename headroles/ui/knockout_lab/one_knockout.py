@@ -68,6 +68,7 @@ def knock_out(
                 top=st.session_state[state.LAB_TOP],
                 position=chosen.position,
                 key=repr(chosen.condition),
+                chat=answer.run.encoding.is_chat,
                 _condition=chosen.condition,
             )
     except HeadrolesError as error:

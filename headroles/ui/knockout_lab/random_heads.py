@@ -79,7 +79,7 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int], idle: s
     ]
     long_work.run(
         "control",
-        (model, result.prompt, result.answer, chosen.condition),
+        (model, result.encoding.token_ids, result.answer, chosen.condition),
         lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
         show=partial(_show, result, effect, idle),
@@ -92,7 +92,7 @@ def _compare(
     with caches.model(model) as loaded:
         # The loss is compared on repeats alone; without any, only the last logits are computed.
         clean, *others = ablation.ablate(loaded, result.encoding, part, losses=result.repeated > 0)
-    ids, answer = result.encoding.token_ids, result.answer.token_id
+    ids, answer = result.encoding.copy_ids, result.answer.token_id
     return [
         (other.condition.name, ablation.compare(clean, other, answer=answer, token_ids=ids))
         for other in others

@@ -28,4 +28,5 @@ ROWS = (
     link.HIDE_RESTING._replace(first=KEEP, written=False),
     link.HEAD._replace(first=KEEP, leads_to=session.CLOSEUP, written=False),
     link.VIEW._replace(read=_other_view, first=KEEP, leads_to=session.MAP, written=False),
+    link.CHAT,
 )  # fmt: skip

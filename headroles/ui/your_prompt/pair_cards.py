@@ -33,6 +33,8 @@ def strips(first: PromptRun, second: PromptRun) -> None:
                 st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
                 elements.cut_off(run.encoding)
                 elements.html(html.token_strip(run.encoding))
+                for note in html.notes(run.encoding, of_model=False):
+                    elements.html(f'<div class="hr-small">{escape(note)}</div>')
                 guess = run.next_tokens[0]
                 elements.html(
                     f'<div class="hr-small">{escape(html.strip_sentence(run.encoding))} '

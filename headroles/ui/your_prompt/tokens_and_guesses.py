@@ -26,10 +26,8 @@ def draw(run: PromptRun) -> None:
         st.subheader("How the model reads it", anchor=False)
         elements.html(html.token_strip(encoding))
         elements.html(f'<div class="hr-small">{html.escape(html.strip_sentence(encoding))}</div>')
-        if encoding.start_is_stand_in:
-            elements.html(
-                f'<div class="hr-small">{html.escape(html.start_sentence(encoding))}</div>'
-            )
+        for note in html.notes(encoding):
+            elements.html(f'<div class="hr-small">{html.escape(note)}</div>')
     with right:
         st.subheader("What it expects next", anchor=False)
         _guesses(run)
