@@ -208,6 +208,8 @@ class RoleScores:
     """What was measured on, in a few words; empty where the role's own words say it."""
     factors: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
     """{what: [layer head]} the factors of the score."""
+    knock_out: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
+    """{field of a listed head's record: [layer head]} what its own knock-out did; NaN: not run."""
     offsets: OffsetMeans | None = None
     """The whole profile, for a role whose heads each have a distance of their own."""
 

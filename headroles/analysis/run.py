@@ -74,7 +74,7 @@ def analyze(
     )
     if parts.ignored:
         notice(parts.ignored)
-    more = count_extended(probe) if settings.extended else 0
+    more = count_extended(bridge, probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
     scores = parts.recall(
         "basic roles",

@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "CausalHead",
             "CausalRole",
             "Control",
+            "KnockOut",
             "OffsetProfiles",
             "Tokenization",
             "TopHead",

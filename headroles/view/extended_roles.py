@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.formatting import decimal, ordinal, percent, signed
-from headroles.roles import RATE, Role, named_heads
+from headroles.roles import FALL, RATE, Role, named_heads
 from headroles.types import Head
 from headroles.view import head_maps
 from headroles.view.head_records import number, plain
@@ -95,7 +95,10 @@ def out_of(stored: StoredRole) -> str:
     """What a role's numbers are out of: texts, n, chance or zero, threshold."""
     role, category = stored.role, stored.category
     what = "words" if role.unit == RATE else "texts"
-    if role.is_signed:
+    if role.unit == FALL:
+        level = f"listed: from a fall of {100 * category.threshold:.1f} points of 100"
+        zero = "at 0 nothing changes without the head"
+    elif role.is_signed:
         side = "above" if role.sign > 0 else "below"
         level = f"listed: {side} {signed(stored.limit)} logits"
         zero = "at 0 a head writes neither for nor against"
@@ -119,6 +122,41 @@ def summary_rows(entry: ModelEntry) -> list[list[str]]:
         names = ", ".join(heads) or "none"
         rows.append([role.name, names, plain(role, stored.limit), str(category.n)])
     return rows
+
+
+KNOCKED_OUT = "Knocked out at the end"
+
+
+def knock_out_short(stored: StoredRole, head: Head) -> str:
+    """For a table: what the name's logit changes by without a name mover."""
+    done = stored.knock_out(head)
+    if done is None:
+        return "not run"
+    change = f"{signed(done.change)} ± {done.standard_error:.2f}"
+    return f"{change} (it adds {signed(done.direct)})"
+
+
+def knock_out_sentence(stored: StoredRole, head: Head) -> str:
+    """What a knock-out of a name mover really does, beside what it writes; empty if not run."""
+    done = stored.knock_out(head)
+    if done is None:
+        return ""
+    least = 2 * done.standard_error
+    missing = done.direct + done.change  # what it adds itself and does not fall
+    change = f"{decimal(abs(done.change))} ± {done.standard_error:.2f} logits"
+    own = f"it adds {decimal(done.direct)} itself"
+    if abs(done.change) <= least:
+        what = f"the right name does not clearly change ({signed(done.change)} ± {least / 2:.2f})"
+        why = f"{own}: other heads make up for it" if missing > least else own
+    else:
+        what = f"the right name {'falls' if done.change < 0 else 'rises'} by {change}"
+        why = f"{own}: about as much"
+        if missing > least:
+            why = f"{own}: other heads make up for the rest"
+        elif missing < -least:
+            why = f"{own}: later heads build on it"
+    lead = f"Against the subject alone: {signed(done.lead_change)} ± {done.lead_error:.2f}."
+    return f"Knocked out at the end of the sentence, {what} against the other names; {why}. {lead}"
 
 
 HEADERS = ("Role", "Score", "Chance", "Threshold", "Control", "Rank", "Listed")
@@ -157,7 +195,8 @@ def passport_sentences(entry: ModelEntry, head: Head) -> list[str]:
         value = stored.score(head)
         if head in stored.listed:
             words = [number(role, value), *head_maps.offset_words(stored, head)]
-            sentences.append(f"{role.name}: {', '.join(words)}.")
+            done = knock_out_sentence(stored, head)
+            sentences.append(f"{role.name}: {', '.join(words)}. {done}".strip())
         elif role.is_signed and -role.sign * value >= stored.category.threshold:
             sentences.append(f"Not {role.name}, but the opposite: {number(role, value)}.")
     return sentences

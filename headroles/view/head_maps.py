@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.formatting import listing
-from headroles.roles import ROLES, SCORED_ROLES, Role
+from headroles.roles import FALL, ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
 from headroles.view.head_records import (
@@ -261,11 +261,15 @@ def opposite(stored: StoredRole) -> str:
     over = [head for head in stored.heads if -role.sign * stored.score(head) >= threshold]
     if not over:
         return ""
-    way = "for the token: they copy it" if role.sign < 0 else "against the token"
     best = max(over, key=lambda head: -role.sign * stored.score(head))
     value = number(role, stored.score(best)).partition(",")[0]
-    writes = "writes" if len(over) == 1 else "write"
-    return f"{count(len(over), 'head')} {writes} {way} (most strongly {best.label}, {value})."
+    one = "s" * (len(over) == 1)
+    if role.unit == FALL:
+        deed = f"turn{one} the name movers to the subject"
+    else:
+        way = "for the token: they copy it" if role.sign < 0 else "against the token"
+        deed = f"write{one} {way}"
+    return f"{count(len(over), 'head')} {deed} (most strongly {best.label}, {value})."
 
 
 def prompt_map(
