@@ -59,7 +59,7 @@ def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]
     )
     inhibition, knock_outs = measure_by_knockouts(setting, direct, prompts, movers)
     if not isinstance(inhibition, str):
-        written = {"direct effect on the subject's logit": real.effects["S2"].mean(0)}
+        written = {"direct effect on S": real.effects["S2"].mean(0)}
         inhibition = replace(inhibition, factors={**inhibition.factors, **written})
     return {"s_inhibition": inhibition, "name_mover": replace(movers, knock_out=knock_outs)}
 

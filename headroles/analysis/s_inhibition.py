@@ -232,8 +232,8 @@ def measure_by_knockouts(
             texts=f"IOI prompts; of {_whose(heads)} attention on the names, {share.mean():.0%} "
             f"goes to the right one, and {right_share(same).mean():.0%} where no name is repeated",
             factors={
-                "name movers' attention on the right name without it": _mean(without[..., 0]),
-                "on the subject without it": _mean(without[..., 1:].sum(-1)),
+                "A[IO] without it": _mean(without[..., 0]),
+                "A[S1] + A[S2] without it": _mean(without[..., 1:].sum(-1)),
             },
         ),
         done,

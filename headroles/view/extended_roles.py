@@ -159,6 +159,14 @@ def knock_out_sentence(stored: StoredRole, head: Head) -> str:
     return f"Knocked out at the end of the sentence, {what} against the other names; {why}. {lead}"
 
 
+def strongest_knocked_out(stored: StoredRole) -> str:
+    """The same of the strongest name mover, by name; empty if none was knocked out."""
+    for head in stored.listed[:1]:
+        if done := knock_out_sentence(stored, head):
+            return f"{head.label}: {done[0].lower()}{done[1:]}"
+    return ""
+
+
 HEADERS = ("Role", "Score", "Chance", "Threshold", "Control", "Rank", "Listed")
 
 

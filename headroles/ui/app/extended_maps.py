@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts
+from headroles.formatting import decimal
 from headroles.roles import EXTENDED_ROLES, Role
 from headroles.ui.app import elements, session
 from headroles.view import extended_roles, head_maps, head_records
@@ -145,8 +146,8 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
     _chart(role_map, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
     out_of = escape(extended_roles.out_of(stored))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
-    if stored.listed and (done := extended_roles.knock_out_sentence(stored, stored.listed[0])):
-        elements.html(f'<div class="hr-small">{stored.listed[0].label}: {escape(done)}</div>')
+    if done := extended_roles.strongest_knocked_out(stored):
+        elements.html(f'<div class="hr-small">{escape(done)}</div>')
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
         st.markdown(
             f"**Formula**: {role.formula}\n\n**Control**: {role.control}\n\n"
@@ -187,7 +188,7 @@ def _table(stored: StoredRole) -> None:
             *head_maps.offset_words(stored, head)[:1],
             *([extended_roles.knock_out_short(stored, head)] if knocked_out else []),
             *(
-                head_records.plain(role, matrix[head.layer][head.head])
+                decimal(matrix[head.layer][head.head], digits=3)
                 for matrix in stored.factors.values()
             ),
         ]

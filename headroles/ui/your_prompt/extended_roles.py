@@ -82,8 +82,8 @@ def _from_reference(stored: StoredRole) -> None:
         ]
         more = [extended_roles.KNOCKED_OUT] if tops[0].knock_out else []
         elements.html(table(["Head", "Measured", "In words", *more], rows))
-        if done := extended_roles.knock_out_sentence(stored, tops[0].place):
-            elements.html(f'<p class="hr-small">{tops[0].place.label}: {escape(done)}</p>')
+        if done := extended_roles.strongest_knocked_out(stored):
+            elements.html(f'<p class="hr-small">{escape(done)}</p>')
     else:
         _asleep(head_maps.stored_map(stored).sentence)
     elements.html(
