@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
@@ -34,19 +34,19 @@ def by_papers(model: str, role: Role) -> dict[Head, str]:
 
 def columns(
     entry: ModelEntry | None, run: PromptRun | None = None
-) -> dict[str, list[dict[str, object]]]:
-    """{role key: records} of every role with numbers: stored ones, or those of a prompt.
+) -> dict[Role, Sequence[Mapping[str, object]]]:
+    """{role as it was measured: records} of every role with numbers: stored ones, or a prompt's.
 
     Args:
         entry: the stored analysis; without its section there are no columns.
         run: the prompt; None for the stored scores.
     """
     records = {}
-    for key, stored in entry.extended.items() if entry else ():
+    for stored in entry.extended.values() if entry else ():
         if stored.is_measured and run is None:
-            records[key] = head_maps.stored_map(stored).records
+            records[stored.role] = head_maps.stored_map(stored).records
         elif stored.is_measured and stored.role.from_attention:
-            records[key] = on_prompt(stored, run).records
+            records[stored.role] = on_prompt(stored, run).records
     return records
 
 

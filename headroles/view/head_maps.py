@@ -70,8 +70,9 @@ class ModelMap:
     """{head: what knocking it out showed, role by role}; only heads that were knocked out."""
     by_papers: bool = False
     """Whether the marked heads are those that papers name, for want of an analysis."""
-    extended: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
-    """{extended role: its records}, where those are shown; they do not count for ``other``."""
+    extended: Mapping[Role, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """{extended role as it was measured: its records}, where those are shown; they do not count for
+    ``other``."""
 
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here."""
@@ -79,8 +80,8 @@ class ModelMap:
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
-        more = [key for key, records in self.extended.items() if records[place]["active"]]
-        return [ROLES[key].name for key in (*self.roles_of(place), *more)]
+        more = [role.name for role, records in self.extended.items() if records[place]["active"]]
+        return [*(ROLES[key].name for key in self.roles_of(place)), *more]
 
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""

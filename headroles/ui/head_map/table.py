@@ -100,8 +100,8 @@ def _columns(model: ModelMap) -> dict[str, object]:
             help=f"From 0 to 1; threshold {role_map.threshold:.2f}",
             **shape,
         )
-    for key in model.extended:
-        columns[key] = _extended_column(ROLES[key], shape)
+    for role in model.extended:
+        columns[role.key] = _extended_column(role, shape)
     return columns
 
 
