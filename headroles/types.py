@@ -255,6 +255,8 @@ class RoleScores:
     """{what: [layer head]} the factors of the score."""
     by_kind: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
     """{kind of text: [layer head]} the mean on each kind, for a role that is tried on several."""
+    knock_out: Mapping[str, Float[Tensor, "layer head"]] = field(default_factory=dict)
+    """{field of a listed head's record: [layer head]} what its own knock-out did; NaN: not run."""
     offsets: OffsetMeans | None = None
     """The whole profile, for a role whose heads each have a distance of their own."""
 

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 import headroles
 from headroles.errors import CategoriesBrokenError
-from headroles.roles import BASIC_ROLES, EXTENDED_ROLES
+from headroles.export.tables import extended_rows
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES, FALL, LOGITS, ROLES
 from headroles.store import categories
 from headroles.store.schema import ModelEntry, digest, to_json, validate
 from headroles.types import Head
+from headroles.view.head_maps import stored_map
 from tests.entries import HEADS, LAYERS, entry, plain_entry
 from tests.pages.planted_extended import planted_section
 
@@ -205,6 +207,25 @@ def test_a_share_over_1_is_refused_and_a_logit_is_not(plain) -> None:
     plain["extended"]["roles"]["delimiter"]["scores"][0][0] = 3.5
     with pytest.raises(ValidationError, match=r"delimiter holds 3\.5"):
         ModelEntry.model_validate(plain)
+
+
+def test_an_old_s_inhibition_is_called_what_it_is() -> None:
+    """Version 1 measured in logits what a head writes itself, below zero against the subject."""
+    old = categories.read_entry(MODEL, OLD).role("s_inhibition")
+    assert (old.role.key, old.role.unit, old.role.sign) == ("s_inhibition", LOGITS, -1)
+    assert old.role.name == "S-inhibition (direct effect)"
+    assert (old.category.measured_by, old.category.sign) == ("direct_effect", -1)
+    assert (ROLES["s_inhibition"].unit, ROLES["s_inhibition"].sign) == (FALL, 1)
+    sentence = stored_map(old).sentence
+    assert "logits" in sentence
+    assert "points" not in sentence
+    row = next(
+        row
+        for row in extended_rows(categories.read_entry(MODEL, OLD))
+        if row["role"] == "s_inhibition"
+    )
+    assert row["unit"] == LOGITS
+    assert row["threshold"] == -old.category.threshold
 
 
 @pytest.mark.parametrize("part", ["all_scores", "standard_errors", "controls", "profiles"])

@@ -59,6 +59,8 @@ EXTENDED_TOKENS = 4_400
 """Pairs of sentences, IOI prompts and their controls, and single words, padded."""
 EXTENDED_SEQUENCES = 32
 """Of the repeated sequences, run again with a control of the same length."""
+END_KNOCK_OUT_TOKENS = 40
+"""One head knocked out at the end of the IOI prompts and their control, from its layer on."""
 CAUSAL_REPEAT_TOKENS, CAUSAL_SENTENCE_TOKENS = 45, 15
 """One of the shortest repeated sequences and sentences, padded."""
 LATER, COUNTED = 0.65, 0.6
@@ -109,6 +111,7 @@ def estimate(
     tokens = SENTENCE_TOKENS + HINT_TOKENS + SEQUENCE_TOKENS * sequences
     if extended:
         tokens += EXTENDED_TOKENS + 2 * SEQUENCE_TOKENS * min(sequences, EXTENDED_SEQUENCES)
+        tokens += END_KNOCK_OUT_TOKENS * facts.num_layers * facts.num_heads
     work = 2 * facts.computed_parameters * tokens / SHARE
     if causal:
         table = facts.vocabulary * facts.width  # the loss needs logits

@@ -1,13 +1,14 @@
 """The extended roles that are measured by what a head writes.
 
-Two passes over IOI prompts and their control give ``s_inhibition`` and ``name_mover``, two over
-repeats and random tokens ``copy_suppression``; ``successor`` needs one short pass and the weights.
+Two passes over IOI prompts and their control give ``name_mover``, and then knock-outs
+``s_inhibition`` (:mod:`headroles.analysis.s_inhibition`); two over repeats and random tokens give
+``copy_suppression``; ``successor`` needs one short pass and the weights.
 Where a model cannot be measured, a sentence says why.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis import ioi, sequences
 from headroles.analysis.direct import Direct, Seen
+from headroles.analysis.s_inhibition import measure_by_knockouts
 from headroles.analysis.setting import Setting, scores_over_texts
 from headroles.reference import MAX_CELLS
 from headroles.roles import ROLES, Prompts
@@ -47,17 +49,19 @@ def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]
         return dict.fromkeys(("s_inhibition", "name_mover"), prompts)
     real = _ioi_pass(setting, direct, prompts, prompts.prompts, written=prompts.subject)
     control = _ioi_pass(setting, direct, prompts, prompts.control, written=prompts.third)
-    right = f"the model prefers the right name on {real.right:.0%} of {prompts.n} prompts"
-    return {
-        key: scores_over_texts(
-            key,
-            real.effects[place],
-            control.effects[place],
-            texts=f"IOI prompts; {right}",
-            factors=real.of(place),
-        )
-        for key, place in (("s_inhibition", "S2"), ("name_mover", "IO"))
-    }
+    movers = scores_over_texts(
+        "name_mover",
+        real.effects["IO"],
+        control.effects["IO"],
+        texts="IOI prompts; the model prefers the right name on "
+        f"{real.right:.0%} of {prompts.n} prompts",
+        factors=real.of("IO"),
+    )
+    inhibition, knock_outs = measure_by_knockouts(setting, direct, prompts, movers)
+    if not isinstance(inhibition, str):
+        written = {"direct effect on S": real.effects["S2"].mean(0)}
+        inhibition = replace(inhibition, factors={**inhibition.factors, **written})
+    return {"s_inhibition": inhibition, "name_mover": replace(movers, knock_out=knock_outs)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,9 +29,11 @@ from headroles.texts import sentences
 from headroles.types import RoleScores
 
 
-def count_extended(probe: ProbeTexts) -> int:
-    """How many texts the extended roles run, controls included."""
-    return 2 * (len(sentences.SENTENCES) // 2 + PROMPTS + min(MOST_REPEATS, len(probe.repeats)))
+def count_extended(bridge: TransformerBridge, probe: ProbeTexts) -> int:
+    """How many texts the extended roles run, controls included; a head that is knocked out at the
+    end of a few prompts counts as one more."""
+    texts = len(sentences.SENTENCES) // 2 + PROMPTS + min(MOST_REPEATS, len(probe.repeats))
+    return 2 * (texts + bridge.cfg.n_layers * bridge.cfg.n_heads)
 
 
 def measure_extended(
@@ -54,7 +56,7 @@ def measure_extended(
     Returns:
         {role key: scores, or why there are none as a sentence} in the order of the registry.
     """
-    total = count_extended(probe)
+    total = count_extended(bridge, probe)
     done = 0
 
     def advance(phase: str, count: int) -> None:

@@ -12,7 +12,7 @@ repeated (Wang et al. 2022, arXiv 2211.00593, their distribution p_ABC).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,6 +73,23 @@ class IoiPrompts:
     def n(self) -> int:
         """How many prompts."""
         return len(self.prompts)
+
+    @property
+    def s1_at(self) -> Int[Tensor, " n"]:
+        """[n] the first position of S."""
+        return (self.prompts.token_ids == self.subject.unsqueeze(-1)).int().argmax(-1)
+
+    def first(self, n: int) -> IoiPrompts:
+        """The first prompts alone."""
+        return replace(
+            self,
+            prompts=Sequences(self.prompts.token_ids[:n], self.prompts.lengths[:n]),
+            control=Sequences(self.control.token_ids[:n], self.control.lengths[:n]),
+            **{
+                name: getattr(self, name)[:n]
+                for name in ("io", "subject", "third", "io_at", "s2_at")
+            },
+        )
 
 
 def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:

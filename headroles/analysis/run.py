@@ -80,7 +80,7 @@ def analyze(
         "start tokens",
         lambda: [found.model_dump() for found in measure_starts(bridge, tokenizer, probe)],
     )
-    more = count_extended(probe) if settings.extended else 0
+    more = count_extended(bridge, probe) if settings.extended else 0
     bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
     bar.hints = len(candidates(catalogue_key(name_or_folder)))
     scores = parts.recall(

@@ -16,7 +16,7 @@ import altair as alt
 
 from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows, share_axis
 from headroles.charts.drawing import Drawing, template
-from headroles.roles import LOGITS, RATE, Role
+from headroles.roles import FALL, LOGITS, RATE, Role
 from headroles.types import Head, NextToken
 
 SELECTION = "head"
@@ -54,6 +54,8 @@ def share_title(role: Role) -> str:
         return "largest score of any role"
     if role.unit == LOGITS:
         return "direct effect"
+    if role.unit == FALL:
+        return "fall of the right name's share"
     if role.unit == RATE:
         return "share of the words"
     if not role.has_cells:

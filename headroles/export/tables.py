@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.roles import SCORED_ROLES, Role
-from headroles.store import ModelEntry, StoredRole
+from headroles.store import KnockOut, ModelEntry, StoredRole
 from headroles.types import Evidence, Head, PromptRun, Verdict
 from headroles.verdicts import PromptScores, judge, judge_heads, thresholds_in
 
@@ -107,10 +107,23 @@ def extended_rows(
         for other in stored.heads:
             if head in (None, other):
                 row = _row(role, other, stored=stored, verdict=verdicts.get(other))
+                row |= _knock_out(stored.knock_out(other))
                 if run is not None and not judged:
                     row["state"] = "not_from_one_prompt"
                 rows.append(row)
     return rows
+
+
+def _knock_out(done: KnockOut | None) -> dict[str, object]:
+    """What knocking a name mover out at the last position changed, in logits."""
+    columns = {
+        "knock_out_change": "change",
+        "knock_out_error": "standard_error",
+        "knock_out_direct": "direct",
+        "knock_out_lead_change": "lead_change",
+        "knock_out_lead_error": "lead_error",
+    }
+    return {name: done and getattr(done, field) for name, field in columns.items()}
 
 
 def _row(

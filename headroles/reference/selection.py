@@ -10,6 +10,7 @@ threshold or the cap can be moved and the lists follow at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,13 +18,14 @@ import torch
 
 from headroles.errors import AnalysisError, UnknownRoleError
 from headroles.reference.settings import wakes
-from headroles.roles import BASIC_ROLES, LOGITS, ROLES, SCORED_ROLES, Role
+from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES, Role
 from headroles.scoring import Threshold, calibrate, fits_nothing, select_heads
 from headroles.store import (
     Category,
     CausalRole,
     Control,
     Hint,
+    KnockOut,
     ModelEntry,
     OffsetProfiles,
     RoleHints,
@@ -278,10 +280,19 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
                 standard_error=_rounded(float(scores.standard_error[candidate.head]), key),
                 control=None if control is None else _rounded(float(control[candidate.head]), key),
                 entered_by=candidate.entered_by,
+                knock_out=_knock_out(scores, candidate.head),
             )
             for candidate in select_heads(scores, threshold.value, cap=cap)
         ],
     )
+
+
+def _knock_out(scores: RoleScores, head: Head) -> KnockOut | None:
+    """What knocking a listed head out did; None where it was not run."""
+    done = {name: float(values[head]) for name, values in scores.knock_out.items()}
+    if not done or any(math.isnan(value) for value in done.values()):
+        return None
+    return KnockOut(**{name: _rounded(value, scores.role) for name, value in done.items()})
 
 
 def _other(
@@ -344,4 +355,4 @@ def _factor(values: torch.Tensor) -> list[list[float]]:
 def _rounded(number: float, key: str) -> float:
     """Six decimals: ten times finer than the 1e-5 to which both halves agree; never -0.0."""
     rounded = round(number, 6) + 0.0
-    return rounded if ROLES[key].unit == LOGITS else min(max(rounded, 0.0), 1.0)
+    return rounded if ROLES[key].is_signed else min(max(rounded, 0.0), 1.0)

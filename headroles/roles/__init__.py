@@ -39,8 +39,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ROLES",
             "SCORED_ROLES",
             "get_role",
+            "role_measured_by",
         ],
-        "role": ["CLASSIC", "LEAST_LOGITS", "LOGITS", "RATE", "SHARE", "Role"],
+        "role": ["CLASSIC", "FALL", "LEAST_LOGITS", "LOGITS", "RATE", "SHARE", "Role"],
         "tokenized": ["prompts_of_ids", "read_prompts"],
     },
 )

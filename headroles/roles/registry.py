@@ -15,14 +15,15 @@ other             listed by none of the five basic roles, and below their thresh
 delimiter         mean over q of A[q, delimiters]                            Clark et al. 2019
 fixed_offset      max over d = 2..16 of mean over q of A[q, q-d]             Voita et al. 2019
 successor         share of x where <OV(x), successor of x> is the largest    Gould et al. 2023
-s_inhibition      mean of A[end, S2] <v[S2] W_O, S>                          Wang et al. 2022
+s_inhibition      fall of the name movers' A[end, IO] / A[end, IO, S1, S2]   Wang et al. 2022
 name_mover        mean of A[end, IO] <v[IO] W_O, IO>                         Wang et al. 2022
 copy_suppression  mean over q, k in S(q) of A[q, k] <v[k] W_O, t[k]>         McDougall et al. 2023
 ================  =========================================================  ====================
 
-The last three are signed: above zero a head writes *for* the token that it looks at, below zero
-*against* it. This module imports no heavy library, so that a page can name the roles before torch
-is loaded.
+The last three are signed. Above zero, ``s_inhibition`` keeps the name movers on IO: the share falls
+when the head is knocked out at the end. Of the other two, a head above zero writes *for* the token
+that it looks at, one below zero *against* it. This module imports no heavy library, so that a page
+can name the roles before torch is loaded.
 
 >>> ROLES["induction"].name
 'Induction'
@@ -295,18 +296,23 @@ _ALL = (
         name="S-inhibition",
         icon="block",
         explanation=(
-            "In “When Mary and John went to the store, John gave a drink to”, this head looks at "
-            "the second John and writes against John, so that Mary is left."
+            "In “When Mary and John went to the store, John gave a drink to”, this head keeps the "
+            "name movers off John, who stands there twice: without it they look more at John and "
+            "less at Mary."
         ),
-        formula="mean of A[end, S2] × direct effect of v[S2]·W_O on the subject's logit",
+        formula=(
+            "how far r = A[IO] / (A[IO] + A[S1] + A[S2]), the name movers' attention from the end, "
+            "falls when the head is knocked out there"
+        ),
         source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
-        measured_by="direct_effect",
-        sign=-1,
+        measured_by="knock_out",
+        sign=1,
+        bounds=(0.02, 1.0),
         measured_on="IOI prompts",
         control=_IOI_CONTROL,
         caution=(
-            "Only what a head writes itself is counted. GPT-2's S-inhibition heads work mostly "
-            "by steering the name movers, which this number cannot see."
+            "Each head is knocked out alone, so heads that stand in for one another look weaker "
+            "than they are together."
         ),
     ),
     Role(
@@ -324,7 +330,10 @@ _ALL = (
         sign=1,
         measured_on="IOI prompts",
         control=_IOI_CONTROL,
-        caution="Below zero it looks at the name and writes against it: a negative name mover.",
+        caution=(
+            "It is what the head writes itself; a knock-out may change less, for other heads make "
+            "up for it. Below zero the head writes against the name: a negative name mover."
+        ),
     ),
     Role(
         level="extended",
@@ -361,6 +370,27 @@ _ALL = (
     ),
 )
 
+_EARLIER = (
+    replace(
+        next(role for role in _ALL if role.key == "s_inhibition"),
+        name="S-inhibition (direct effect)",
+        explanation=(
+            "In “When Mary and John went to the store, John gave a drink to”, this head looks at "
+            "the second John and writes against John, so that Mary is left."
+        ),
+        formula="mean of A[end, S2] × direct effect of v[S2]·W_O on the subject's logit",
+        measured_by="direct_effect",
+        sign=-1,
+        bounds=None,
+        caution=(
+            "Measured as version 1 of the definitions did: only what a head writes itself is "
+            "counted. S-inhibition heads work mostly by steering the name movers, which this "
+            "number cannot see."
+        ),
+    ),
+)
+"""Roles as an earlier version defined them, for entries that hold their numbers."""
+
 ROLES: dict[str, Role] = {role.key: role for role in _ALL}
 """Every role by key, in the order in which pages show them."""
 
@@ -384,3 +414,13 @@ def get_role(key: str) -> Role:
         return ROLES[key]
     except KeyError:
         raise UnknownRoleError(key, known=ROLES) from None
+
+
+def role_measured_by(key: str, measured_by: str) -> Role:
+    """A role as an entry measured it: by its present definition, or an earlier one.
+
+    Raises:
+        UnknownRoleError: if there is no role of that key.
+    """
+    earlier = (role for role in _EARLIER if (role.key, role.measured_by) == (key, measured_by))
+    return next(earlier, None) or get_role(key)

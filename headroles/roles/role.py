@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     Cells = Callable[[Prompts], Bool[Tensor, "batch pos pos"] | Float[Tensor, "batch pos pos"]]
 
 Level = Literal["basic", "extended", "lab"]
-MeasuredBy = Literal["attention", "direct_effect", "weights"]
-Unit = Literal["share of attention", "share of tokens", "logits"]
+MeasuredBy = Literal["attention", "direct_effect", "weights", "knock_out"]
+Unit = Literal["share of attention", "share of tokens", "logits", "fall of a share"]
 
 SHARE: Unit = "share of attention"
 RATE: Unit = "share of tokens"
 LOGITS: Unit = "logits"
-_UNITS: dict[MeasuredBy, Unit] = {"attention": SHARE, "weights": RATE, "direct_effect": LOGITS}
+FALL: Unit = "fall of a share"
+_UNITS: dict[MeasuredBy, Unit] = {
+    "attention": SHARE,
+    "weights": RATE,
+    "direct_effect": LOGITS,
+    "knock_out": FALL,
+}
 
 CLASSIC = 0.4
 """The share of attention at which many a detector names a head, whatever the model: a convention,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from headroles.roles.role import MeasuredBy
 from headroles.types import CausalVerdict, Head
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,6 +33,21 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+class KnockOut(Record):
+    """What knocking a name mover out at the last position changes, in logits."""
+
+    change: Number
+    """Of the right name against the mean of all other names: without the head less with it."""
+    standard_error: Spread
+    """Of that mean over the prompts."""
+    direct: Number
+    """What the head itself adds there, by its direct effect: other heads do the rest."""
+    lead_change: Number
+    """Of the right name against the subject."""
+    lead_error: Spread
+    """Its standard error."""
+
+
 class TopHead(Record):
     """A head that a role lists."""
 
@@ -42,6 +58,8 @@ class TopHead(Record):
     control: Number | None = None
     """The same head's score on the control texts, for roles that have some."""
     entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
+    knock_out: KnockOut | None = None
+    """Of a name mover: what its knock-out does; None where that was not run."""
 
     @property
     def place(self) -> Head:
@@ -56,7 +74,7 @@ class Category(Record):
     description: str
     icon: str
     requires_repetition: bool = False
-    measured_by: Literal["attention", "direct_effect", "weights"] = "attention"
+    measured_by: MeasuredBy = "attention"
     sign: Literal[-1, 0, 1] = 0
     """-1: heads below zero have the role; +1: heads above; 0: scores have no sign."""
     not_measured: str | None = None

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from headroles.errors import CategoriesBrokenError
-from headroles.roles import EXTENDED_ROLES, LOGITS, ROLES, SCORED_ROLES
+from headroles.roles import EXTENDED_ROLES, ROLES, SCORED_ROLES, role_measured_by
 from headroles.store import version_1
 from headroles.store.records import (
     Category,
@@ -98,9 +98,10 @@ class ModelEntry(Record):
         undescribed = Category(
             display_name=role.name, description=role.explanation, icon=role.icon, top_heads=[]
         )
+        category = self.categories.get(key, undescribed)
         return StoredRole(
-            role=role,
-            category=self.categories.get(key, undescribed),
+            role=role_measured_by(key, category.measured_by),
+            category=category,
             scores=self._best_basic() if key == "other" else self.all_scores.get(key, []),
             errors=self.standard_errors.get(key),
             control=self.controls.get(key),
@@ -182,21 +183,21 @@ class ModelEntry(Record):
 
     def _check_whole(self, key: str) -> None:
         """An extended role was measured with all its parts, or not at all."""
-        role, stored = ROLES[key], self.role(key)
-        control = stored.control
+        stored = self.role(key)
+        role, control = stored.role, stored.control
         parts = (
             stored.scores,
             stored.errors,
             control and control.standard_errors,
             stored.category.threshold is not None,
-            stored.category.chance is not None or role.unit == LOGITS,
+            stored.category.chance is not None or role.is_signed,
             stored.profile or not role.at_distance,
         )
         if not all(parts):
             raise ValueError(f"{key} was measured, but a part of its numbers is missing")
 
     def _check_shares(self) -> None:
-        """Scores are shares, unless the role's are logits."""
+        """Scores are shares, unless the role's have a sign."""
         tops = {
             key: [[category.threshold or 0.0]]
             + [[top.score, top.control or 0.0] for top in category.top_heads]
@@ -205,7 +206,7 @@ class ModelEntry(Record):
         controls = {key: control.scores for key, control in self.controls.items()}
         for group in (self.all_scores, controls, tops):
             for key, matrix in group.items():
-                if key in ROLES and ROLES[key].unit == LOGITS:
+                if key in ROLES and ROLES[key].is_signed:
                     continue
                 for value in (value for row in matrix for value in row):
                     if not 0 <= value <= LARGEST_SHARE:

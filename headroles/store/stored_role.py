@@ -11,7 +11,14 @@ import math
 from dataclasses import dataclass
 
 from headroles.roles import Role, resting
-from headroles.store.records import Category, Control, Matrix, OffsetProfiles, RoleHints
+from headroles.store.records import (
+    Category,
+    Control,
+    KnockOut,
+    Matrix,
+    OffsetProfiles,
+    RoleHints,
+)
 from headroles.types import Head
 
 
@@ -103,6 +110,10 @@ class StoredRole:
     def distance(self, head: Head) -> int | None:
         """How far back a head's profile peaks; None for a role without profiles."""
         return None if self.profile is None else self.profile.peaks[head.layer][head.head]
+
+    def knock_out(self, head: Head) -> KnockOut | None:
+        """What knocking a listed head out did; None where that was not run."""
+        return next((top.knock_out for top in self.category.top_heads if top.place == head), None)
 
     def rank(self, head: Head) -> int:
         """1 for the score furthest on the role's side of zero; equal scores share a rank."""

@@ -14,7 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from headroles.roles import EXTENDED_ROLES, Role
+from headroles.roles import EXTENDED_ROLES, Role, role_measured_by
+
+_MEASURED_BY = {"s_inhibition": "direct_effect"}
+"""Where a role was measured in another way than now."""
 
 
 class _Scores(BaseModel):
@@ -64,7 +67,8 @@ def upgrade(plain: Mapping[str, Any]) -> dict[str, Any]:
             entry["definitions_version"], section.definitions_version
         )
     for key, scores in section.roles.items():
-        for name, part in _parts(EXTENDED_ROLES[key], scores, entry.get("seed")).items():
+        role = role_measured_by(key, _MEASURED_BY.get(key, EXTENDED_ROLES[key].measured_by))
+        for name, part in _parts(role, scores, entry.get("seed")).items():
             entry[name] = {**(entry.get(name) or {}), key: part}
     return entry
 

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.formatting import decimal, ordinal, percent, signed
-from headroles.roles import RATE, Role, named_heads
+from headroles.roles import FALL, RATE, Role, named_heads
 from headroles.types import Head
 from headroles.view import head_maps
 from headroles.view.head_records import number, plain
@@ -34,19 +34,19 @@ def by_papers(model: str, role: Role) -> dict[Head, str]:
 
 def columns(
     entry: ModelEntry | None, run: PromptRun | None = None
-) -> dict[str, list[dict[str, object]]]:
-    """{role key: records} of every role with numbers: stored ones, or those of a prompt.
+) -> dict[Role, Sequence[Mapping[str, object]]]:
+    """{role as it was measured: records} of every role with numbers: stored ones, or a prompt's.
 
     Args:
         entry: the stored analysis; without its section there are no columns.
         run: the prompt; None for the stored scores.
     """
     records = {}
-    for key, stored in entry.extended.items() if entry else ():
+    for stored in entry.extended.values() if entry else ():
         if stored.is_measured and run is None:
-            records[key] = head_maps.stored_map(stored).records
+            records[stored.role] = head_maps.stored_map(stored).records
         elif stored.is_measured and stored.role.from_attention:
-            records[key] = on_prompt(stored, run).records
+            records[stored.role] = on_prompt(stored, run).records
     return records
 
 
@@ -101,7 +101,10 @@ def out_of(stored: StoredRole) -> str:
     """What a role's numbers are out of: texts, n, chance or zero, threshold."""
     role, category = stored.role, stored.category
     what = "words" if role.unit == RATE else "texts"
-    if role.is_signed:
+    if role.unit == FALL:
+        level = f"listed: from a fall of {100 * category.threshold:.1f} points of 100"
+        zero = "at 0 nothing changes without the head"
+    elif role.is_signed:
         side = "above" if role.sign > 0 else "below"
         level = f"listed: {side} {signed(stored.limit)} logits"
         zero = "at 0 a head writes neither for nor against"
@@ -125,6 +128,49 @@ def summary_rows(entry: ModelEntry) -> list[list[str]]:
         names = ", ".join(heads) or "none"
         rows.append([role.name, names, plain(role, stored.limit), str(category.n)])
     return rows
+
+
+KNOCKED_OUT = "Knocked out at the end"
+
+
+def knock_out_short(stored: StoredRole, head: Head) -> str:
+    """For a table: what the name's logit changes by without a name mover."""
+    done = stored.knock_out(head)
+    if done is None:
+        return "not run"
+    change = f"{signed(done.change)} ± {done.standard_error:.2f}"
+    return f"{change} (it adds {signed(done.direct)})"
+
+
+def knock_out_sentence(stored: StoredRole, head: Head) -> str:
+    """What a knock-out of a name mover really does, beside what it writes; empty if not run."""
+    done = stored.knock_out(head)
+    if done is None:
+        return ""
+    least = 2 * done.standard_error
+    missing = done.direct + done.change  # what it adds itself and does not fall
+    change = f"{decimal(abs(done.change))} ± {done.standard_error:.2f} logits"
+    own = f"it adds {decimal(done.direct)} itself"
+    if abs(done.change) <= least:
+        what = f"the right name does not clearly change ({signed(done.change)} ± {least / 2:.2f})"
+        why = f"{own}: other heads make up for it" if missing > least else own
+    else:
+        what = f"the right name {'falls' if done.change < 0 else 'rises'} by {change}"
+        why = f"{own}: about as much"
+        if missing > least:
+            why = f"{own}: other heads make up for the rest"
+        elif missing < -least:
+            why = f"{own}: later heads build on it"
+    lead = f"Against the subject alone: {signed(done.lead_change)} ± {done.lead_error:.2f}."
+    return f"Knocked out at the end of the sentence, {what} against the other names; {why}. {lead}"
+
+
+def strongest_knocked_out(stored: StoredRole) -> str:
+    """The same of the strongest name mover, by name; empty if none was knocked out."""
+    for head in stored.listed[:1]:
+        if done := knock_out_sentence(stored, head):
+            return f"{head.label}: {done[0].lower()}{done[1:]}"
+    return ""
 
 
 HEADERS = ("Role", "Score", "Chance", "Threshold", "Control", "Rank", "Listed")
@@ -163,7 +209,8 @@ def passport_sentences(entry: ModelEntry, head: Head) -> list[str]:
         value = stored.score(head)
         if head in stored.listed:
             words = [number(role, value), *head_maps.offset_words(stored, head)]
-            sentences.append(f"{role.name}: {', '.join(words)}.")
+            done = knock_out_sentence(stored, head)
+            sentences.append(f"{role.name}: {', '.join(words)}. {done}".strip())
         elif role.is_signed and -role.sign * value >= stored.category.threshold:
             sentences.append(f"Not {role.name}, but the opposite: {number(role, value)}.")
     return sentences

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.formatting import listing
-from headroles.roles import ROLES, SCORED_ROLES, Role
+from headroles.roles import FALL, ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
 from headroles.view.head_records import (
@@ -70,8 +70,9 @@ class ModelMap:
     """{head: what knocking it out showed, role by role}; only heads that were knocked out."""
     by_papers: bool = False
     """Whether the marked heads are those that papers name, for want of an analysis."""
-    extended: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
-    """{extended role: its records}, where those are shown; they do not count for ``other``."""
+    extended: Mapping[Role, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """{extended role as it was measured: its records}, where those are shown; they do not count for
+    ``other``."""
 
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here."""
@@ -79,8 +80,8 @@ class ModelMap:
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
-        more = [key for key, records in self.extended.items() if records[place]["active"]]
-        return [ROLES[key].name for key in (*self.roles_of(place), *more)]
+        more = [role.name for role, records in self.extended.items() if records[place]["active"]]
+        return [*(ROLES[key].name for key in self.roles_of(place)), *more]
 
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
@@ -263,11 +264,15 @@ def opposite(stored: StoredRole) -> str:
     over = [head for head in stored.heads if -role.sign * stored.score(head) >= threshold]
     if not over:
         return ""
-    way = "for the token: they copy it" if role.sign < 0 else "against the token"
     best = max(over, key=lambda head: -role.sign * stored.score(head))
     value = number(role, stored.score(best)).partition(",")[0]
-    writes = "writes" if len(over) == 1 else "write"
-    return f"{count(len(over), 'head')} {writes} {way} (most strongly {best.label}, {value})."
+    one = "s" * (len(over) == 1)
+    if role.unit == FALL:
+        deed = f"turn{one} the name movers to the subject"
+    else:
+        way = "for the token: they copy it" if role.sign < 0 else "against the token"
+        deed = f"write{one} {way}"
+    return f"{count(len(over), 'head')} {deed} (most strongly {best.label}, {value})."
 
 
 def prompt_map(

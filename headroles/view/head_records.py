@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from headroles.formatting import decimal, signed
-from headroles.roles import LOGITS, RATE, Role
+from headroles.roles import FALL, LOGITS, RATE, Role
 from headroles.types import Head
 
 FINE = 0.5
@@ -80,11 +80,18 @@ def number(role: Role, value: float) -> str:
 
     >>> number(ROLES["name_mover"], -0.5), number(ROLES["delimiter"], 0.25)  # doctest: +SKIP
     ('−0.50 logits, against the token', '25% of its attention')
+    >>> number(ROLES["s_inhibition"], 0.125)  # doctest: +SKIP
+    '12.5 points less for the right name without it'
     """
     if role.unit == LOGITS:
         if round(value, 2) == 0:
             return "0.00 logits, neither for nor against"
         return f"{signed(value)} logits, {'for' if value > 0 else 'against'} the token"
+    if role.unit == FALL:
+        points = f"{abs(value) * 100:.1f}"
+        if points == "0.0":
+            return "no change without it"
+        return f"{points} points {'less' if value > 0 else 'more'} for the right name without it"
     return f"{value:.0%} {'of the words' if role.unit == RATE else 'of its attention'}"
 
 

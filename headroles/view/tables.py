@@ -82,8 +82,8 @@ def every_head(model: ModelMap, places: list[int]) -> pd.DataFrame:
         columns["ablation"] = [model.ablations.get(head) for head in heads]
     for key, role_map in model.roles.items():
         columns[key] = [role_map.records[place]["value"] for place in places]
-    for key, records in model.extended.items():
-        columns[key] = [records[place]["value"] for place in places]
+    for role, records in model.extended.items():
+        columns[role.key] = [records[place]["value"] for place in places]
     columns["other"] = pd.array([model.other_score(place) for place in places], dtype="Float64")
     return pd.DataFrame(columns)
 

@@ -110,11 +110,13 @@ def charts(app, title: str) -> list[dict[str, dict]]:
     return [{row["label"]: row for row in frame.to_dict("records")} for frame in frames]
 
 
-def test_the_map_shows_every_role_and_says_the_sign_in_words(written) -> None:
+def test_the_map_shows_every_role_and_says_the_sign_in_words(written, entry) -> None:
     app = open_page(session.MAP)
     html = page_html(app)
-    for role in EXTENDED_ROLES.values():
-        assert f"<h3>{role.name}</h3>" in html
+    assert list(entry.extended) == list(EXTENDED_ROLES)
+    for stored in entry.extended.values():
+        assert f"<h3>{stored.role.name}</h3>" in html
+    assert "<h3>S-inhibition (direct effect)</h3>" in html  # as version 1 measured it
     assert says(html, "Not measured", "days")
     assert says(html, "1 of 32", "Copy suppression")
     assert says(html, "L1H1", "−0.75 logits", "against")

@@ -184,6 +184,7 @@ def test_its_entry_belongs_to_these_weights_and_is_complete(entry, real_model: s
         ("previous_token", ["L16H0", "L1H2", "L11H1"]),
         ("duplicate_token", ["L14H3", "L8H0"]),
         ("name_mover", ["L23H0", "L23H1"]),
+        ("s_inhibition", ["L20H0", "L19H2"]),
     ],
 )
 def test_its_entry_lists_the_heads_that_were_seen_first(entry, role: str, heads: list[str]) -> None:
@@ -203,3 +204,53 @@ def test_an_analysis_of_a_few_texts_gives_the_shipped_scores(entry, real_model: 
         both = torch.stack([shipped, fresh])
         assert torch.corrcoef(both)[0, 1] > 0.97, role
         assert (shipped - fresh).abs().median() < 0.02, role
+
+
+def test_what_keeps_its_name_movers_off_the_subject(real: LoadedModel, real_model: str) -> None:
+    """L20H0 knocked out at the end by hand-written hooks, one prompt at a time, and in one pass."""
+    tokenizer = models.load_tokenizer(real.source)
+    prompts = analysis.ioi.ioi_prompts(tokenizer, 16, rng=np.random.default_rng(0))
+    model, head, movers = _eager_model(real.source), Head(20, 0), (0, 1, 2, 7)  # of layer 23
+    output = model.model.layers[head.layer].self_attn.o_proj
+    place, width = slice(head.head * 64, (head.head + 1) * 64), []
+
+    def run(batch, row: int, hook) -> torch.Tensor:
+        ids = batch.token_ids[row, : batch.lengths[row]]
+        handle = output.register_forward_pre_hook(hook)
+        with torch.inference_mode():
+            attention = model(ids[None], output_attentions=True).attentions[23][0]
+        handle.remove()
+        return attention[list(movers), -1]  # [mover key]
+
+    for row in range(prompts.n):
+        run(prompts.control, row, lambda _, given: width.append(given[0][0, -1, place].clone()))
+    mean = torch.stack(width).mean(0)
+
+    def to_mean(_, given):
+        stream = given[0].clone()
+        stream[0, -1, place] = mean
+        return (stream,)
+
+    at = torch.stack([prompts.io_at, prompts.s1_at, prompts.s2_at], -1)
+    with_it, without = (
+        torch.stack([run(prompts.prompts, row, hook)[:, at[row]] for row in range(prompts.n)])
+        for hook in (lambda _, given: None, to_mean)
+    )  # [prompt mover place]
+    on_io = with_it[..., 0].mean(), without[..., 0].mean()
+    assert float(on_io[0]) == pytest.approx(0.49, abs=0.05)
+    assert float(on_io[1]) == pytest.approx(0.34, abs=0.05)
+    right = analysis.s_inhibition.right_share
+    fall = right(with_it) - right(without)
+    assert float(fall.mean()) > 5 * float(fall.std()) / prompts.n**0.5
+
+    bridge = analysis.load_bridge(real_model)
+    rows = (prompts.prompts.lengths == prompts.prompts.lengths[0]).nonzero().flatten()
+    ids = prompts.prompts.token_ids[rows, : prompts.prompts.lengths[0]]
+    end = analysis.last_position.LastPosition(bridge, ids)
+    means = torch.zeros(real.num_layers, real.num_heads, 64)
+    means[head] = mean
+    seen = end.without([head], means, watch=[23]).patterns[23][0]  # [row head key]
+    for place_of, row in enumerate(rows.tolist()):
+        torch.testing.assert_close(
+            seen[place_of, list(movers)][:, at[row]], without[row], atol=1e-4, rtol=1e-3
+        )

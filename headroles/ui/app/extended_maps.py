@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts
+from headroles.formatting import decimal
 from headroles.roles import EXTENDED_ROLES, Role
 from headroles.ui.app import elements, session
 from headroles.view import extended_roles, head_maps, head_records
@@ -25,7 +26,8 @@ LEGEND = (
     "a listed head of the role</span>{papers}</div>"
     '<div class="hr-small">Roles that are shares are in percent; roles about what a head writes '
     "are in logits, with their sign: +1 makes the token 2.7 times as likely relative to the "
-    "others, −1 that much less likely. Each map has its own shading.</div>"
+    "others, −1 that much less likely. S-inhibition is a share that falls without the head: + "
+    "keeps name movers off the subject, − turns them to it. Each map has its own shading.</div>"
 )
 ON_PROMPT = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
@@ -144,6 +146,8 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
     _chart(role_map, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
     out_of = escape(extended_roles.out_of(stored))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
+    if done := extended_roles.strongest_knocked_out(stored):
+        elements.html(f'<div class="hr-small">{escape(done)}</div>')
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
         st.markdown(
             f"**Formula**: {role.formula}\n\n**Control**: {role.control}\n\n"
@@ -174,6 +178,7 @@ def _table(stored: StoredRole) -> None:
     """The table twin: the listed heads, or the furthest ones where none is listed."""
     role = stored.role
     ranked = sorted(stored.heads, key=lambda head: -(role.sign or 1) * stored.score(head))
+    knocked_out = any(stored.knock_out(head) for head in stored.listed)
     rows = [
         [
             head.label,
@@ -181,13 +186,15 @@ def _table(stored: StoredRole) -> None:
             head_records.plain(role, stored.control_score(head), stored.control_error(head)),
             "listed" if head in stored.listed else "–",
             *head_maps.offset_words(stored, head)[:1],
+            *([extended_roles.knock_out_short(stored, head)] if knocked_out else []),
             *(
-                head_records.plain(role, matrix[head.layer][head.head])
+                decimal(matrix[head.layer][head.head], digits=3)
                 for matrix in stored.factors.values()
             ),
         ]
         for head in ranked[: max(8, len(stored.listed))]
     ]
     peaks = ["Peak"] if stored.profile else []
-    factors = [name.capitalize() for name in stored.factors]
+    peaks += [extended_roles.KNOCKED_OUT] if knocked_out else []
+    factors = [name[:1].upper() + name[1:] for name in stored.factors]
     elements.html(table(["Head", "Score", "Control", "Listed", *peaks, *factors], rows))

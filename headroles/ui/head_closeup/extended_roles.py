@@ -39,8 +39,10 @@ def rows(entry: ModelEntry, head: Head) -> None:
         or f'<p class="hr-explain">{head.label} is listed for none of them.</p>'
     )
     st.caption(
-        "Delimiter and Fixed offset are shares of attention, Successor a share of words; the other "
-        "three are logits with a sign: + writes for the token, − against it. ● is listed. Each is "
+        "Delimiter and Fixed offset are shares of attention, Successor a share of words; "
+        "S-inhibition is how far the right name's share of the name movers' attention falls "
+        "without the head; the other two are logits with a sign: + writes for the token, − against "
+        "it. ● is listed. Each is "
         "± the standard error; “Control” is the score where the role's cue is missing. The head "
         "map explains how each is measured."
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import limits, view
-from headroles.roles import LOGITS, RATE, ROLES, SHARE, Role
+from headroles.roles import FALL, LOGITS, RATE, ROLES, SHARE, Role
 from headroles.ui.app import session
 from headroles.ui.app.part import part
 from headroles.ui.head_map import state
@@ -100,8 +100,8 @@ def _columns(model: ModelMap) -> dict[str, object]:
             help=f"From 0 to 1; threshold {role_map.threshold:.2f}",
             **shape,
         )
-    for key in model.extended:
-        columns[key] = _extended_column(ROLES[key], shape)
+    for role in model.extended:
+        columns[role.key] = _extended_column(role, shape)
     return columns
 
 
@@ -113,5 +113,6 @@ def _extended_column(role: Role, shape: dict[str, str]) -> object:
         SHARE: f"share of attention on {role.looks_at}{role.aside}, from 0 to 1",
         RATE: "share of the words, from 0 to 1",
         LOGITS: "logits: + writes for the token, − against it",
+        FALL: "fall, without the head, of the right name's share of the name movers' attention",
     }[role.unit]
     return st.column_config.NumberColumn(role.name, help=f"Extended role; {unit}", **shape)

@@ -80,10 +80,14 @@ def _from_reference(stored: StoredRole, entry: ModelEntry) -> None:
                 top.place.label,
                 head_records.plain(role, top.score, top.standard_error),
                 head_records.number(role, top.score),
+                *([extended_roles.knock_out_short(stored, top.place)] if top.knock_out else []),
             ]
             for top in tops
         ]
-        elements.html(table(["Head", "Measured", "In words"], rows))
+        more = [extended_roles.KNOCKED_OUT] if tops[0].knock_out else []
+        elements.html(table(["Head", "Measured", "In words", *more], rows))
+        if done := extended_roles.strongest_knocked_out(stored):
+            elements.html(f'<p class="hr-small">{escape(done)}</p>')
         said = lists.list_sentence(entry, role.key)
         elements.html(f'<p class="hr-small">{escape(said)}</p>')
     else:
