@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch.testing import assert_close
 
-from headroles.circuits import composition, qk_ov, summary, weights
+from headroles.circuits import composition, effective, qk_ov, summary, weights
 from headroles.circuits.qk_ov import CircuitError, CircuitSettings, Factors
 from headroles.models import load_model
 from headroles.paths import ATTN_ONLY_1L, DEMO_MODEL
 from headroles.types import Head
 from tests.families import LAYOUTS
 
-BARE = CircuitSettings(norm="none", biases=False, minus_bos=False, minus_mean=False)
+BARE = CircuitSettings(
+    norm="none", biases=False, minus_bos=False, minus_mean=False, embedding="bare"
+)
 NORMED_AND_BIASED = ("qwen3", "gemma2", "opt")
 """What no layout has: norms of queries and keys, norms after the block, a bias everywhere."""
 
@@ -31,7 +33,10 @@ def naive(loaded, head: Head, wanted: CircuitSettings) -> tuple[torch.Tensor, to
     """Both whole tables in double precision, as seeds of this analysis write them."""
     own = weights.layer_weights(loaded, head.layer)
     norm, end = weights.attention_norm(loaded, head.layer), weights.final_norm(loaded)
-    x = weights.embedding(loaded).double()
+    x = weights.embedding(loaded)
+    if head.layer and wanted.embedding == "first_block":  # tests/test_effective_embedding.py
+        x = effective.effective_embedding(loaded)
+    x = x.double()
     if wanted.norm != "none":
         if norm.kind == "LayerNorm":
             x = x - x.mean(-1, keepdim=True)
@@ -62,9 +67,10 @@ def naive(loaded, head: Head, wanted: CircuitSettings) -> tuple[torch.Tensor, to
 @pytest.mark.parametrize("family", [*LAYOUTS, *NORMED_AND_BIASED])
 @pytest.mark.parametrize("norm", qk_ov.NORMS)
 @pytest.mark.parametrize("rest", [True, False], ids=["all on", "all off"])
-def test_thin_matrices_give_the_whole_tables(load_family, family, norm, rest) -> None:
+@pytest.mark.parametrize("embedding", qk_ov.EMBEDDINGS)
+def test_thin_matrices_give_the_whole_tables(load_family, family, norm, rest, embedding) -> None:
     loaded = load_family(family)
-    wanted = CircuitSettings(norm=norm, biases=rest, minus_bos=rest, minus_mean=rest)
+    wanted = CircuitSettings(norm, rest, rest, rest, embedding)
     for head in (Head(0, 3), Head(1, 1)):
         qk, ov = naive(loaded, head, wanted)
         found = qk_ov.head_factors(loaded, head, wanted)
@@ -187,7 +193,11 @@ def test_numbers_of_the_thin_matrices_are_those_of_the_whole_ones(seed: int) -> 
     expected = (qk.diagonal().mean() - qk.mean()) / qk.std(correction=0)
     assert summary.self_match(found) == pytest.approx(float(expected), abs=1e-5)
     hits = (ov.argmax(1) == torch.arange(40)).double().mean()
-    assert summary.copied_share(found, range(40)) == pytest.approx(float(hits))
+    assert summary.copied_share(found, range(40), among=1) == pytest.approx(float(hits))
+    for sign in (1, -1):
+        own = sign * ov.diagonal()[:, None]
+        hits = ((sign * ov > own).sum(1) < summary.AMONG).double().mean()
+        assert summary.copied_share(found, range(40), sign=sign) == pytest.approx(float(hits))
 
 
 @settings(max_examples=20)
@@ -197,10 +207,15 @@ def test_copies_are_counted_the_same_with_few_rivals_first(seed: int) -> None:
     copies = Factors(found.query, found.key, found.value, found.value.T)  # many copy themselves
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(summary, "RIVALS", 3)
-        shares = [summary.copied_share(factors, range(40)) for factors in (found, copies)]
+        shares = [
+            [summary.copied_share(factors, range(40), among=among) for among in (1, 2, 5)]
+            for factors in (found, copies)
+        ]
     for factors, share in zip((found, copies), shares, strict=True):
-        hits = ((factors.value @ factors.out).argmax(1) == torch.arange(40)).double().mean()
-        assert share == pytest.approx(float(hits))
+        order = (factors.value @ factors.out).argsort(1, descending=True)
+        own = order == torch.arange(40)[:, None]
+        expected = [float(own[:, :among].any(1).double().mean()) for among in (1, 2, 5)]
+        assert share == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "bloom", "gpt2"])
@@ -218,10 +233,14 @@ def test_copying_by_hand() -> None:
     eye, none = torch.eye(3), torch.zeros(3, 3)
     copies = Factors(none, none, eye, eye)
     assert summary.copying_score(copies) == pytest.approx(1)
-    assert summary.copied_share(copies, range(3)) == 1
+    assert summary.copied_share(copies, range(3), among=1) == 1
+    assert summary.copied_share(copies, range(3), among=1, sign=-1) == 0
     against = Factors(none, none, eye, -eye)
     assert summary.copying_score(against) == pytest.approx(-1)
-    assert summary.copied_share(against, range(3)) == 0
+    assert summary.copied_share(against, range(3), among=1) == 0
+    assert summary.copied_share(against, range(3), among=1, sign=-1) == 1
+    lots = torch.zeros(9, 3)
+    assert summary.copied_share(Factors(lots, lots, lots, lots.T), range(9)) == 0  # writes nothing
     turn = torch.tensor([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # i, -i and 1
     assert summary.copying_score(Factors(none, none, eye, turn)) == pytest.approx(1 / 3)
     assert summary.copying_score(Factors(none, none, none, none)) == 0

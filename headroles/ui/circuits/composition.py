@@ -117,13 +117,11 @@ def _draw_result(
     with elements.opened("The numbers", key="circuits-composition_numbers") as is_open:
         if is_open:
             st.dataframe(
-                view.tables.pairs(pairs, result),
+                view.tables.with_minus(
+                    view.tables.pairs(pairs, result), {"score": 3, "above random": 3}
+                ),
                 hide_index=True,
                 height=320,
-                column_config={
-                    name: st.column_config.NumberColumn(format="%.3f")
-                    for name in ("score", "above random")
-                },
             )
     st.caption(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
