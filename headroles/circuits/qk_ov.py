@@ -339,7 +339,7 @@ def block_peaks(
     factors: Factors,
     ids: Int[Tensor, " block"],
     *,
-    room: Float[Tensor, "block vocab"] | None = None,
+    room: Float[Tensor, "rows some"] | None = None,
 ) -> Peaks:
     """The maxima of some keys; ``room`` is overwritten, so that no block needs memory anew."""
     piece = torch.empty(len(ids), len(factors.ids)) if room is None else room[: len(ids)]
