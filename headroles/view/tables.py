@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headroles.detector import Detection
     from headroles.view.head_maps import ModelMap
 
-SHOWN = 6
+SHOWN = 4
 """Tokens of each list in the table; the whole lists stand below it."""
 
 

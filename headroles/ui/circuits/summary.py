@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
 
 HEADERS = ["Number", "Value", "Out of", "What it means"]
+FLAT = 1.0
+"""Scores of all distances that lie within this hardly tell one place from another."""
 DRAWN = 32
 """Distances, or positions, that the picture of the positional scores shows."""
 
@@ -117,10 +119,16 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     offsets = table.offsets
     best = int(offsets.argmax())
     back = "at the token itself" if best == 0 else f"{html.count(best, 'token')} back"
+    low, high = float(offsets.min()), float(offsets.max())
+    place = f"By position alone an average token scores highest {back}"
+    if high - low < FLAT:
+        place = (
+            f"Position alone hardly matters to this head: an average token's scores differ by no "
+            f"more than {formatting.decimal(high - low)} over {len(offsets)} distances"
+        )
     sentence = (
-        f"By position alone an average token scores highest {back}; the token before it would "
-        f"get {formatting.percent(summary.previous)} of the attention (chance "
-        f"{formatting.percent(summary.previous_chance)})."
+        f"{place}; the token before it would get {formatting.percent(summary.previous)} of the "
+        f"attention (chance {formatting.percent(summary.previous_chance)})."
     )
     drawing = (
         charts.circuits.offset_scores(offsets[:DRAWN].tolist())
@@ -135,8 +143,7 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     }[table.kind]
     st.caption(
         f"{sentence} {how} A fuller shade is higher; scores run from "
-        f"{formatting.decimal(float(offsets.min()))} to "
-        f"{formatting.decimal(float(offsets.max()))} over {len(offsets)} distances"
+        f"{formatting.decimal(low)} to {formatting.decimal(high)} over {len(offsets)} distances"
         f"{f', of which the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
     )
     with elements.opened("The numbers", key="circuits-position_numbers") as is_open:
