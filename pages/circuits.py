@@ -7,7 +7,7 @@ import streamlit as st
 from headroles import models, store
 from headroles.errors import HeadrolesError
 from headroles.ui.app import caches, elements, run_prompt, session
-from headroles.ui.circuits import composition, controls, state, summary, table
+from headroles.ui.circuits import composition, controls, embedding, state, summary, table
 
 
 def page() -> None:
@@ -36,10 +36,11 @@ def draw(loaded) -> None:
 
     vocab = loaded.model.get_input_embeddings().weight.shape[0]
     frequencies = store.read_frequencies(loaded.key, vocab)
-    head, settings = controls.draw(loaded)
+    head, settings = controls.draw(loaded, frequencies)
     controls.limits(loaded, head, settings)
-    table.draw(loaded, head, settings, frequencies)
-    summary.draw(loaded, head, settings, frequencies)
+    if embedding.is_ready(loaded, head, settings):
+        table.draw(loaded, head, settings, frequencies)
+        summary.draw(loaded, head, settings, frequencies)
     composition.draw(loaded, norm="none" if settings.norm == "none" else "folded")
     summary.all_heads(loaded, settings, frequencies)
 

@@ -34,6 +34,16 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--norm", choices=("applied", "folded", "none"), default="applied", help="the layer norm"
     )
+    parser.add_argument(
+        "--embedding",
+        choices=("first_block", "bare"),
+        default="first_block",
+        help="what heads above the first layer find of a token: its embedding after the first "
+        "block, or the bare one",
+    )
+    parser.add_argument(
+        "--fragments", action="store_true", help="every token in the table, not whole words only"
+    )
     parser.add_argument("--no-biases", action="store_true", help="leave the biases out")
     parser.add_argument("--keep-bos", action="store_true", help="do not subtract QK of the BOS")
     parser.add_argument("--keep-mean", action="store_true", help="do not subtract OV's mean")
@@ -66,6 +76,7 @@ def made(options: argparse.Namespace) -> bytes:
 
     settings = circuits.qk_ov.CircuitSettings(
         norm=options.norm,
+        embedding=options.embedding,
         biases=not options.no_biases,
         minus_bos=not options.keep_bos,
         minus_mean=not options.keep_mean,
@@ -85,7 +96,8 @@ def made(options: argparse.Namespace) -> bytes:
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
     """One head's pivot table."""
 
-    factors = circuits.qk_ov.head_factors(loaded, head, settings)
+    words = None if options.fragments else frequencies.words
+    factors = circuits.qk_ov.head_factors(loaded, head, settings).among(words)
     if options.token is not None:
         limits.TOKEN.check(len(options.token))
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
@@ -103,6 +115,7 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
     origin = {
         "model": loaded.key,
         **export.circuits.about(head, settings),
+        "tokens": export.circuits.tokens_of(words),
         "probabilities": frequencies.sentence,
     }
     if options.format == "csv":
@@ -122,13 +135,19 @@ def summary(loaded, settings, frequencies) -> bytes:
                 "head": head.label,
                 "copying": numbers.copying,
                 "copies": numbers.copies,
+                "lowers": numbers.lowers,
                 "copies_of": numbers.copies_of,
                 "self_match": numbers.self_match,
                 "previous": numbers.previous,
                 "previous_chance": numbers.previous_chance,
             }
         )
-    origin = {"model": loaded.key, "layer_norm": settings.norm, "biases": settings.biases}
+    origin = {
+        "model": loaded.key,
+        "embedding_above_layer_0": settings.embedding,
+        "layer_norm": settings.norm,
+        "biases": settings.biases,
+    }
     return export.csv_bytes(export.heads_csv(lines, origin))
 
 

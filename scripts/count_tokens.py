@@ -26,6 +26,7 @@ from headroles.errors import HeadrolesError
 from headroles.models import catalogue_key, load_tokenizer, resolve_source
 from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
+from headroles.texts import token_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,6 +36,9 @@ wordfreq = lazy_loader.load("wordfreq")  # one option needs it, and few have it
 PASSAGES = 20_000
 WORDS = 100_000_000
 """Of the text that word frequencies are turned into; rarer words do not occur in it."""
+COMMON = 2e-6
+"""Share of all tokens from which on a whole word is listed as one: rarer ones are often names,
+abbreviations, or parts of words that somebody wrote apart."""
 CAPITALIZED = 0.1
 """How much of a word is written with a capital letter: wordfreq counts both forms together."""
 
@@ -73,18 +77,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     try:
-        counts, source = _counted(tokenizer, options)
+        tally, source = _counted(tokenizer, options)
     except (ImportError, LookupError, OSError, UnicodeError) as error:
         print(f"The counts cannot be made: {error}", file=sys.stderr)
         return 1
-    print(write_frequencies(catalogue_key(options.model), counts, source=source))
+    key = catalogue_key(options.model)
+    print(write_frequencies(key, tally.counts, source=source, words=tally.words()))
     return 0
 
 
-def _counted(
-    tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace
-) -> tuple[Counter[int], str]:
-    """{token id: how often}, and where it is from, in words."""
+class Tally:
+    """How often each token occurs, and how often it is a whole word."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self.counts: Counter[int] = Counter()
+        self._whole: Counter[int] = Counter()
+
+    def add(self, ids: Sequence[int], times: int = 1) -> None:
+        """Count one text, so many times."""
+        texts = token_texts(self._tokenizer, ids)
+        for token, text, after in zip(ids, texts, [*texts[1:], ""], strict=True):
+            self.counts[token] += times
+            if text[:1] == " " and text[1:].isalpha() and not after[:1].isalpha():
+                self._whole[token] += times
+
+    def words(self) -> list[int]:
+        """The tokens that are a whole word, after a space, at least half of the time."""
+        least = COMMON * self.counts.total()
+        return [
+            token
+            for token, times in self._whole.items()
+            if times >= least and 2 * times >= self.counts[token]
+        ]
+
+
+def _counted(tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace) -> tuple[Tally, str]:
+    """The tally, and where it is from, in words."""
     if options.wordfreq:
         return _of_words(tokenizer, options.wordfreq)
     if options.text:
@@ -98,14 +127,14 @@ def _counted(
     return _of_texts(tokenizer, texts), source
 
 
-def _of_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Counter[int]:
-    counts: Counter[int] = Counter()
+def _of_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tally:
+    tally = Tally(tokenizer)
     for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]:
-        counts.update(ids)
-    return counts
+        tally.add(ids)
+    return tally
 
 
-def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Counter[int], str]:
+def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Tally, str]:
     """The tokens of a text of :data:`WORDS` words, each as often as wordfreq says.
 
     Raises:
@@ -115,18 +144,17 @@ def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Counte
     forms = [
         (text, count) for text, count in _written_words(_word_frequencies(language)) if count >= 1
     ]
-    counts: Counter[int] = Counter()
+    tally = Tally(tokenizer)
     texts = [text for text, _ in forms]
     encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     for ids, (_, count) in zip(encoded, forms, strict=True):
-        for token in ids:
-            counts[token] += count
+        tally.add(ids, count)
     source = (
         f"the word frequencies of wordfreq {version('wordfreq')} ({language}; data under "
         f"CC BY-SA 4.0), each word after a space, one in {1 / CAPITALIZED:.0f} of them with a "
         "capital letter, without punctuation"
     )
-    return counts, source
+    return tally, source
 
 
 def _word_frequencies(language: str) -> dict[str, float]:

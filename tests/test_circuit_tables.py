@@ -47,7 +47,9 @@ def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
     names = circuits.labels(demo, rows)
     origin = {"model": "demo", **circuits.about(Head(1, 2), CircuitSettings())}
     text = circuits.table_csv(rows, names, origin).decode("utf-8-sig")
-    assert text.startswith('# model: "demo"\n# head: "L1H2"\n# layer_norm: "applied"\n')
+    assert text.startswith(
+        '# model: "demo"\n# head: "L1H2"\n# embedding: "first_block"\n# layer_norm: "applied"\n'
+    )
     table = pd.read_csv(io.StringIO(text), comment="#", keep_default_na=False)
     assert len(table) == 4 * 3 * 20
     first = table[(table["key_id"] == rows[0].token_id) & (table["list"] == "promoted")]
@@ -130,6 +132,33 @@ def test_the_words_of_a_language_are_counted_by_their_frequency(tmp_path, monkey
 def test_a_capital_letter_starts_one_word_in_ten_and_binned_numbers_are_no_words() -> None:
     words = dict(count_tokens._written_words({"cat": 1e-6, "00": 1e-3, "i'm": 1e-7}))
     assert words == {" cat": 90, " Cat": 10, " i'm": 9, " I'm": 1}
+
+
+def test_whole_words_are_told_from_parts_of_words(tmp_path, monkeypatch) -> None:
+    """Of "cat" three, of "dog" one; "gr" is a part twice, and a word once by a slip."""
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    tokenizer = load_tokenizer(str(DEMO_MODEL))
+    cat, dog, part = (tokenizer.encode(f" {word}")[0] for word in ("cat", "dog", "gr"))
+    tally = count_tokens.Tally(tokenizer)
+    tally.add(tokenizer.encode(" cat cat, cat dog", add_special_tokens=False))
+    rest = tokenizer.encode("umpy", add_special_tokens=False)
+    tally.add([part, *rest], 2)
+    tally.add([part])
+    tally.add([rest[0], cat], 4)  # what stands before a word does not matter
+    assert sorted(tally.words()) == sorted([cat, dog])
+    assert tally.counts[cat] == 7
+    token_frequencies.write_frequencies("x", tally.counts, source="a test", words=tally.words())
+    found = token_frequencies.read_frequencies("x", 2816)
+    assert sorted(found.words.tolist()) == sorted([cat, dog])
+    token_frequencies.write_frequencies("x", tally.counts, source="a test")  # as before
+    assert token_frequencies.read_frequencies("x", 2816).words is None
+
+
+@pytest.mark.parametrize("model", ["demo", "smollm2-135m-instruct"])
+def test_what_ships_knows_whole_words(model: str) -> None:
+    found = token_frequencies.read_frequencies(model, 49_152)
+    assert 1_000 < len(found.words) == len(found.words.unique())
+    assert float(found.probabilities[found.words].sum()) > 0.5
 
 
 def test_an_unknown_language_is_a_sentence(capsys) -> None:

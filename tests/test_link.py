@@ -32,7 +32,7 @@ from headroles.ui.app.link import (
     too_long_to_share,
     unknown_names,
 )
-from headroles.ui.circuits.link import NORMS, SWITCHES
+from headroles.ui.circuits.link import EMBEDDINGS, NORMS, SWITCHES
 from headroles.ui.knockout_lab.link import ABLATIONS, SECTIONS
 from tests.facts import says
 
@@ -99,7 +99,7 @@ def refused(**query: str | list[str]) -> HeadrolesError:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_table_names_each_thing_once(page: str) -> None:
-    names = [name for row in TABLES[page] for name in (row.name, row.old)]
+    names = [name for row in TABLES[page] for name in (row.name, row.old) if name]
     assert len(set(names)) == len(names)
     assert {"model", "prompt"} <= set(names)
 
@@ -112,7 +112,7 @@ def test_a_name_means_the_same_on_every_page() -> None:
 
 
 def test_the_names_of_before_are_understood_for_ever() -> None:
-    assert {row.name: row.old for row in ROWS} == OLD
+    assert {row.name: row.old for row in ROWS if row.old} == OLD
     new = written(EVERYTHING | {"layer": 5})
     old = {OLD[name]: value for name, value in new.items()}
     assert read(old) == read(new) == EVERYTHING | {"layer": 5}
@@ -299,10 +299,12 @@ def test_a_list_of_heads_names_each_once() -> None:
     assert read({"without": "mean,biases,mean"}) == {"without": ("biases", "mean")}
 
 
-def test_the_norms_are_those_of_the_page() -> None:
+def test_the_norms_and_embeddings_are_those_of_the_page_and_of_the_circuits() -> None:
+    from headroles.circuits import qk_ov
     from headroles.ui.circuits import controls
 
-    assert tuple(controls.NORM_WORDS) == NORMS
+    assert tuple(controls.NORM_WORDS) == NORMS == qk_ov.NORMS
+    assert tuple(controls.EMBEDDING_WORDS) == EMBEDDINGS == qk_ov.EMBEDDINGS
 
 
 def test_a_head_may_be_written_in_any_way_that_people_type() -> None:

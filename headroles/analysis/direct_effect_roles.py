@@ -8,6 +8,7 @@ Where a model cannot be measured, a sentence says why.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,7 @@ from headroles.scoring import (
     through_norm,
     write_effects,
 )
-from headroles.texts import probe_texts, start_token
+from headroles.texts import probe_texts
 from headroles.types import RoleScores, Sequences
 
 PROMPTS = 64
@@ -203,8 +204,9 @@ def _at(
 def measure_successor(setting: Setting, direct: Direct) -> RoleScores | str:
     """``successor``: is the successor's logit the largest of its class behind a head's OV circuit?
 
-    A word's *effective embedding* is the residual stream after block 0 on "[start] word" (for the
-    heads of layer 0 the embedding itself), as in Gould et al. 2023. Each item is one word.
+    A word's *effective embedding* is the residual stream after block 0 on the word alone, which can
+    look at nothing but itself (for the heads of layer 0 the embedding itself), as in Gould et al.
+    2023 and as :mod:`headroles.circuits.effective` has it. Each item is one word.
     """
     classes = sequences.ordered_classes(setting.tokenizer)
     if not classes:
@@ -247,10 +249,8 @@ def _ov_logits(
     setting: Setting, direct: Direct, words: sequences.OrderedWords
 ) -> Float[Tensor, "layer head item choice"]:
     """Every head's OV circuit from each asked word to the logits of its class, up to a scale."""
-    start = start_token(setting.tokenizer).token_id
     asked = words.ids[words.asked]
-    token_ids = torch.stack([torch.full_like(asked, start), asked], dim=1)
-    before, after = effective_embeddings(setting.bridge, token_ids)
+    before, after = effective_embeddings(setting.bridge, asked)
     choices = direct.unembed.T[words.ids]
     choices = through_norm(choices, direct.final.gain, centers=direct.final.centers)
     logits = []
@@ -268,22 +268,26 @@ def _ov_logits(
 
 
 def effective_embeddings(
-    bridge: TransformerBridge, token_ids: Int[Tensor, "item two"]
+    bridge: TransformerBridge, token_ids: Int[Tensor, " item"]
 ) -> tuple[Float[Tensor, "item model"], Float[Tensor, "item model"]]:
-    """The residual stream at the second token before and after block 0."""
+    """The residual stream of each token alone, without a position, before and after block 0."""
     kept: dict[str, Tensor] = {}
-    hooks = [
-        (
-            f"blocks.0.hook_resid_{place}",
-            lambda value, hook, place=place: kept.__setitem__(place, value),
-        )
-        for place in ("pre", "post")
-    ]
+
+    def keep(place: str) -> Callable[..., None]:
+        return lambda value, hook: kept.__setitem__(place, value)
+
+    hooks = [(f"blocks.0.hook_resid_{place}", keep(place)) for place in ("pre", "post")]
+    if "hook_pos_embed" in bridge.hook_dict:  # learned positions stay out
+        hooks.append(("hook_pos_embed", lambda value, hook: torch.zeros_like(value)))
     with torch.inference_mode():
         bridge.run_with_hooks(
-            token_ids, return_type=None, fwd_hooks=hooks, output_attentions=False, use_cache=False
+            token_ids.unsqueeze(1),
+            return_type=None,
+            fwd_hooks=hooks,
+            output_attentions=False,
+            use_cache=False,
         )
-    return kept["pre"][:, 1].float(), kept["post"][:, 1].float()
+    return kept["pre"][:, 0].float(), kept["post"][:, 0].float()
 
 
 def layer_values(

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "composition",
+        "effective",
         "qk_ov",
         "summary",
         "svd",

@@ -11,6 +11,9 @@ matrices (:class:`Factors`), out of which maxima, best tokens and single rows ar
 Subtracting the value of the BOS key, or each source's mean, changes a thin factor only, and so is
 exact.
 
+Above the first layer W_E is each token's embedding *after the first block*
+(:mod:`headroles.circuits.effective`), or the bare one if so asked.
+
 What the tables leave out. They hold what goes *directly* from embedding to head and from head to
 logits: exact at the input of the first layer of a model without learned positions, an approximation
 in deeper ones, whose input other layers have changed. The final norm divides by the size of the
@@ -23,14 +26,15 @@ torch.Size([1, 1])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headroles.circuits import weights
+from headroles.circuits import effective, weights
 from headroles.circuits.parts import Norm, norm_heads
 from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError
@@ -40,6 +44,10 @@ from headroles.types import Head
 
 NORMS = ("applied", "folded", "none")
 """What is done about a layer's norm: all of it; its gain and centring only; nothing."""
+
+EMBEDDINGS = ("first_block", "bare")
+"""What a head above the first layer is taken to find of a token: its embedding after the first
+block, or the bare one. The first layer finds the bare one."""
 
 BLOCK_BYTES = 48_000_000
 """The largest piece of a table that is in memory at once."""
@@ -75,14 +83,26 @@ class CircuitSettings:
     """QK: subtract, for each query, its value for the BOS key, where heads rest by default."""
     minus_mean: bool = True
     """OV: subtract each source token's mean over all outputs."""
+    embedding: str = "first_block"
+    """One of :data:`EMBEDDINGS`."""
 
     def __post_init__(self) -> None:
+        if self.embedding not in EMBEDDINGS:
+            raise CircuitError(
+                f"'{self.embedding}' is not an embedding.",
+                hint=f"Choose one of {', '.join(EMBEDDINGS)}.",
+                value=self.embedding,
+            )
         if self.norm not in NORMS:
             raise CircuitError(
                 f"'{self.norm}' is not a way to treat the norm.",
                 hint=f"Choose one of {', '.join(NORMS)}.",
                 value=self.norm,
             )
+
+    def embedding_at(self, layer: int) -> str:
+        """The embedding that the tables of a layer take: always the bare one in the first."""
+        return self.embedding if layer else "bare"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +117,28 @@ class Factors:
     """[vocab d_head] the value of each token."""
     out: Float[Tensor, "d_head vocab"]
     """[d_head vocab] from a value to the logits, minus their mean if so asked."""
+    some: Int[Tensor, " some"] | None = None
+    """[some] the tokens that a pivot table chooses from, as keys, queries and outputs; None: all.
+    """
+
+    def among(self, ids: Int[Tensor, " some"] | None) -> Factors:
+        """The same head for a table of these tokens only, whole words for one."""
+        return replace(self, some=ids)
+
+    @cached_property
+    def ids(self) -> Int[Tensor, " some"]:
+        """[some] the tokens that a pivot table chooses from."""
+        return torch.arange(self.vocab_size) if self.some is None else self.some
+
+    @cached_property
+    def queries(self) -> Float[Tensor, "some d_head"]:
+        """[some d_head] their queries."""
+        return self.query if self.some is None else self.query[self.some]
+
+    @cached_property
+    def outs(self) -> Float[Tensor, "d_head some"]:
+        """[d_head some] from a value to their logits."""
+        return self.out if self.some is None else self.out[:, self.some]
 
     @property
     def vocab_size(self) -> int:
@@ -128,10 +170,9 @@ def head_factors(
         UnsupportedModelError: if the model's weights cannot be read by head.
     """
     own = own or weights.layer_weights(loaded, head.layer)
-    norm = weights.attention_norm(loaded, head.layer)
     shape = (weights.embedding(loaded).shape[0], own.W_Q.shape[2])
     query, key, value = (torch.empty(shape) for _ in range(3))
-    for block, x in normed_embedding(loaded, norm, settings):
+    for block, x in normed_embedding(loaded, head.layer, settings):
         query[block] = own.scale * side(own, x, head.head, "Q", settings)
         key[block] = side(own, x, head.head, "K", settings)
         value[block] = side(own, x, head.head, "V", settings)
@@ -145,9 +186,20 @@ def head_factors(
     return Factors(query, key, value, out)
 
 
-def normed_embedding(loaded: LoadedModel, norm: Norm, settings: CircuitSettings):
+def token_vectors(
+    loaded: LoadedModel, layer: int, settings: CircuitSettings
+) -> Float[Tensor, "vocab d_model"]:
+    """[vocab d_model] what a layer is taken to find of each token, before its norm."""
+    if settings.embedding_at(layer) == "bare":
+        return weights.embedding(loaded)
+    return effective.effective_embedding(loaded)
+
+
+def normed_embedding(
+    loaded: LoadedModel, layer: int, settings: CircuitSettings
+) -> Iterator[tuple[slice, Float[Tensor, "token d_model"]]]:
     """What the layer's projections read of every token, block by block."""
-    table = weights.embedding(loaded)
+    table, norm = token_vectors(loaded, layer, settings), weights.attention_norm(loaded, layer)
     size = max(1, _STREAM_BYTES // (4 * table.shape[1]))
     for start in range(0, len(table), size):
         block = slice(start, min(len(table), start + size))
@@ -239,13 +291,13 @@ class Peaks:
 
 def peaks(factors: Factors, *, on_block: OnBlock | None = None) -> Peaks:
     """Find the maxima of both tables, block by block (:func:`key_blocks`)."""
-    blocks = key_blocks(torch.arange(factors.vocab_size))
-    room, parts, done = torch.empty(len(blocks[0]), factors.vocab_size), [], 0
+    blocks = key_blocks(factors.ids)
+    room, parts, done = torch.empty(len(blocks[0]), len(factors.ids)), [], 0
     for ids in blocks:
         parts.append(block_peaks(factors, ids, room=room))
         done += len(ids)
         if on_block:
-            on_block(done, factors.vocab_size)
+            on_block(done, len(factors.ids))
     return join_peaks(parts)
 
 
@@ -256,19 +308,19 @@ def key_blocks(ids: Int[Tensor, " key"]) -> tuple[Int[Tensor, " block"], ...]:
 
 @one_core()
 def likely_first(factors: Factors, probabilities: Float[Tensor, " vocab"]) -> Int[Tensor, " key"]:
-    """[key] all tokens, those first that are likely to be the most telling keys.
+    """[key] all tokens of the table, those first that are likely to be the most telling keys.
 
     The guess takes the maxima over the :data:`RIVALS` longest queries and outputs. It decides on
     the order of the search alone, so that a table is useful long before the search is over.
     """
-    queries = _longest(factors.query)
-    outputs = _longest(factors.out.T)
+    ids = factors.ids
+    queries, outputs = _longest(factors.queries), _longest(factors.outs.T)
     guess = Peaks(
-        torch.arange(factors.vocab_size),
-        _maxima(factors.key, factors.query[queries]),
-        _maxima(factors.value, factors.out[:, outputs].T),
+        ids,
+        _maxima(factors.key[ids], factors.queries[queries]),
+        _maxima(factors.value[ids], factors.outs[:, outputs].T),
     )
-    return importance(guess, probabilities).argsort(descending=True)
+    return ids[importance(guess, probabilities).argsort(descending=True)]
 
 
 def _longest(vectors: Float[Tensor, "vocab d_head"]) -> Int[Tensor, " some"]:
@@ -287,14 +339,14 @@ def block_peaks(
     factors: Factors,
     ids: Int[Tensor, " block"],
     *,
-    room: Float[Tensor, "block vocab"] | None = None,
+    room: Float[Tensor, "rows some"] | None = None,
 ) -> Peaks:
     """The maxima of some keys; ``room`` is overwritten, so that no block needs memory anew."""
-    piece = torch.empty(len(ids), factors.vocab_size) if room is None else room[: len(ids)]
+    piece = torch.empty(len(ids), len(factors.ids)) if room is None else room[: len(ids)]
     return Peaks(
         ids,
-        torch.mm(factors.key[ids], factors.query.T, out=piece).amax(1),
-        torch.mm(factors.value[ids], factors.out, out=piece).amax(1),
+        torch.mm(factors.key[ids], factors.queries.T, out=piece).amax(1),
+        torch.mm(factors.value[ids], factors.outs, out=piece).amax(1),
     )
 
 
@@ -348,14 +400,14 @@ def rows_for(
     *,
     each: int = 20,
 ) -> tuple[KeyRow, ...]:
-    """The pivot table's rows of given key tokens."""
-    weight = probabilities**_EXPONENT
-    each = min(each, factors.vocab_size)
+    """The pivot table's rows of given key tokens, with the queries and outputs of the table."""
+    weight, ids = probabilities**_EXPONENT, factors.ids
+    each = min(each, len(ids))
     rows = []
     for token in token_ids:
-        qk = factors.query @ factors.key[token]  # [vocab]
-        ov = factors.value[token] @ factors.out  # [vocab]
-        strongest = (qk * weight).topk(each).indices
+        qk = factors.queries @ factors.key[token]  # [some]
+        ov = factors.value[token] @ factors.outs  # [some]
+        strongest = (qk * weight[ids]).topk(each).indices
         most, least = ov.topk(each), ov.topk(each, largest=False)
         max_qk, max_ov = float(qk.max()), float(ov.max())
         rows.append(
@@ -364,9 +416,9 @@ def rows_for(
                 max_qk * max_ov * float(weight[token]),
                 max_qk,
                 max_ov,
-                _values(strongest, qk[strongest]),
-                _values(most.indices, most.values),
-                _values(least.indices, least.values),
+                _values(ids[strongest], qk[strongest]),
+                _values(ids[most.indices], most.values),
+                _values(ids[least.indices], least.values),
             )
         )
     return tuple(rows)

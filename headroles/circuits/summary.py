@@ -24,24 +24,29 @@ from headroles.circuits.qk_ov import (
     normed_embedding,
     read_stream,
     side,
+    token_vectors,
 )
 from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
 from headroles.types import Head
 
+AMONG = 5
+"""A token is copied if its own logit is among so many raised most (Wang et al. 2022)."""
 POSITIONS = 64
 """How many positions or offsets the positional table shows."""
 
 
 @dataclass(frozen=True)
 class HeadSummary:
-    """One head's circuits in four numbers."""
+    """One head's circuits in five numbers."""
 
     head: Head
     copying: float
     """-1..1, sum of OV's eigenvalues over the sum of their sizes: 1 for a head that copies."""
     copies: float
-    """0..1, share of source tokens whose own logit is the one raised most."""
+    """0..1, share of source tokens whose own logit is among the :data:`AMONG` raised most."""
+    lowers: float
+    """0..1, share of them whose own logit is among the :data:`AMONG` lowered most."""
     copies_of: int
     """Count of source tokens that were looked at for it."""
     self_match: float
@@ -67,21 +72,25 @@ def copying_score(factors: Factors) -> float:
     return float(values.real.sum()) / size if size else 0.0
 
 
-def copied_share(factors: Factors, sources: Sequence[int]) -> float:
-    """Share of source tokens whose own logit is raised more than any other.
+def copied_share(
+    factors: Factors, sources: Sequence[int], *, sign: int = 1, among: int = AMONG
+) -> float:
+    """Share of source tokens whose own logit is among the most raised (or, ``sign`` -1, lowered).
 
-    Most sources lose against one of the longest outputs already; only the others are compared with
-    all of them.
+    Most sources lose against the longest outputs already; only the others are compared with all.
     """
     ids = torch.tensor(list(sources))
-    values = factors.value[ids]
-    own = (values * factors.out[:, ids].T).sum(1)
+    values = sign * factors.value[ids]
+    own = (values * factors.out[:, ids].T).sum(1, keepdim=True)
     rivals = factors.out.norm(dim=0).topk(min(RIVALS, factors.vocab_size)).indices
-    strongest = (values @ factors.out[:, rivals]).amax(1)
-    slack = 1e-4 * (own.abs() + strongest.abs())  # rounding must not decide here
+    strongest = values @ factors.out[:, rivals]
+    slack = 1e-4 * (own.abs() + strongest.amax(1, keepdim=True).abs())  # rounding must not decide
+    left = (strongest > own + slack).sum(1) < among
     size, hits = max(1, BLOCK_BYTES // (4 * factors.vocab_size)), 0
-    for part in ids[strongest <= own + slack].split(size):
-        hits += int(((factors.value[part] @ factors.out).argmax(1) == part).sum())
+    for part, value in zip(ids[left].split(size), values[left].split(size), strict=True):
+        logits = value @ factors.out
+        as_high = (logits >= logits.gather(1, part.unsqueeze(1))).sum(1)  # itself among them
+        hits += int((as_high <= among).sum())
     return hits / len(ids)
 
 
@@ -120,6 +129,7 @@ def summarise(
         head,
         copying_score(factors),
         copied_share(factors, sources),
+        copied_share(factors, sources, sign=-1),
         len(sources),
         self_match(factors),
         share,
@@ -162,10 +172,11 @@ def positional_table(
     """
     own = weights.layer_weights(loaded, head.layer)
     norm = weights.attention_norm(loaded, head.layer)
-    average = probabilities @ weights.embedding(loaded)  # [d_model]
+    tokens = token_vectors(loaded, head.layer, settings)
     learned = weights.positions(loaded)
     kind = weights.layout(loaded).positions
     if learned is not None:
+        average = probabilities @ tokens  # [d_model]
         x = read_stream(norm, average + learned[:count], settings)  # [pos d_model]
         query = side(own, x, head.head, "Q", settings)
         key = side(own, x, head.head, "K", settings)
@@ -175,7 +186,7 @@ def positional_table(
     else:
         query, key = probabilities @ factors.query / own.scale, probabilities @ factors.key
         if settings.minus_bos:  # what was subtracted of each key
-            bos = read_stream(norm, weights.embedding(loaded)[loaded.start.token_id], settings)
+            bos = read_stream(norm, tokens[loaded.start.token_id], settings)
             key = key + probabilities.sum() * side(own, bos, head.head, "K", settings)
     turn, slopes = (
         weights.rotation(loaded, head.layer),
@@ -197,9 +208,8 @@ def _average_sides(
     probabilities: Float[Tensor, " vocab"],
 ) -> tuple[Float[Tensor, " d_head"], Float[Tensor, " d_head"]]:
     """Query and key averaged over tokens by their probability."""
-    norm = weights.attention_norm(loaded, head.layer)
     query, key = torch.zeros(own.W_Q.shape[2]), torch.zeros(own.W_K.shape[2])
-    for block, x in normed_embedding(loaded, norm, settings):
+    for block, x in normed_embedding(loaded, head.layer, settings):
         query += probabilities[block] @ side(own, x, head.head, "Q", settings)
         key += probabilities[block] @ side(own, x, head.head, "K", settings)
     return query, key

@@ -115,8 +115,14 @@ def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:
     Raises:
         UnsupportedModelError: if the first layer finds something else.
     """
-    table = parts_of(loaded).embedding
-    return table.apply(loaded.model.get_input_embeddings().weight.detach())
+    return apply_embedding(loaded, loaded.model.get_input_embeddings().weight.detach())
+
+
+def apply_embedding(
+    loaded: LoadedModel, table: Float[Tensor, "token width"]
+) -> Float[Tensor, "token d_model"]:
+    """The same of some rows of the model's own table."""
+    return parts_of(loaded).embedding.apply(table)
 
 
 def positions(loaded: LoadedModel) -> Float[Tensor, "pos d_model"] | None:

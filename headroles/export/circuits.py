@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from headroles.circuits import CircuitSettings, KeyRow, TokenValue
 from headroles.export.tables import csv_bytes, heads_csv
+from headroles.formatting import decimal
 from headroles.texts import encode, token_texts
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from headroles.models import LoadedModel
@@ -43,18 +45,28 @@ def labels(loaded: LoadedModel, rows: Sequence[KeyRow]) -> dict[int, str]:
 
 def listed(values: Sequence[TokenValue], names: dict[int, str], *, first: int | None = None) -> str:
     """Tokens with their numbers to two decimals, in a line."""
-    return "  ".join(f"{names[item.token_id]} {item.value:.2f}" for item in values[:first])
+    return "  ".join(f"{names[item.token_id]} {decimal(item.value)}" for item in values[:first])
 
 
 def about(head: Head, settings: CircuitSettings) -> dict[str, object]:
     """What was done to the weights, for the first lines of a file."""
     return {
         "head": head.label,
+        "embedding": settings.embedding_at(head.layer),
         "layer_norm": settings.norm,
         "biases": settings.biases,
         "qk_minus_bos": settings.minus_bos,
         "ov_minus_mean": settings.minus_mean,
     }
+
+
+def tokens_of(words: Sequence[int] | Tensor | None) -> str:
+    """Which tokens a table is about, in words: some whole words, or (None) all tokens.
+
+    >>> tokens_of([3, 4]), tokens_of(None)
+    ('2 whole words', 'all')
+    """
+    return "all" if words is None else f"{len(words):,} whole words"
 
 
 def table_csv(
@@ -102,7 +114,7 @@ def table_markdown(
 
 
 def _codes(values: Sequence[TokenValue], names: dict[int, str]) -> str:
-    return ", ".join(f"{_code(names[item.token_id])} {item.value:.2f}" for item in values)
+    return ", ".join(f"{_code(names[item.token_id])} {decimal(item.value)}" for item in values)
 
 
 def _code(label: str) -> str:

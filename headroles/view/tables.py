@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from headroles import detector, export
+from headroles.formatting import decimal
 from headroles.types import Head
 from headroles.view.head_maps import in_a_line
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
     from headroles.circuits import Composition, HeadSummary, KeyRow, PositionalTable
     from headroles.detector import Detection
     from headroles.view.head_maps import ModelMap
 
-SHOWN = 6
+SHOWN = 4
 """Tokens of each list in the table; the whole lists stand below it."""
+
+
+def with_minus(frame: pd.DataFrame, digits: Mapping[str, int]) -> Styler:
+    """A table whose numbers are written with so many decimals and a real minus sign.
+
+    The numbers themselves stay, so that a column is sorted by them.
+    """
+    return frame.style.format({name: partial(decimal, digits=n) for name, n in digits.items()})
 
 
 def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
@@ -63,7 +75,8 @@ def circuit_summaries(summaries: list[HeadSummary]) -> pd.DataFrame:
         {
             "head": [summary.head.label for summary in summaries],
             "copying": [summary.copying for summary in summaries],
-            "copies itself": [summary.copies for summary in summaries],
+            "raises itself": [summary.copies for summary in summaries],
+            "lowers itself": [summary.lowers for summary in summaries],
             "self-match": [summary.self_match for summary in summaries],
             "previous by position": [summary.previous for summary in summaries],
         }

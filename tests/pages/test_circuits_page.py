@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from headroles.circuits import effective
 from headroles.paths import ATTN_ONLY_2L, ROOT
 from headroles.types import Head
 from headroles.ui.app import long_work, session
@@ -62,6 +63,50 @@ def test_a_deeper_head_states_the_direct_path() -> None:
     words = "\n".join(one.value for one in app.markdown)
     assert "Direct path only" in words
     assert "Rotary positions" in words
+
+
+def test_the_embedding_can_be_chosen_above_the_first_layer() -> None:
+    app = open_page()
+    assert state.EMBEDDING not in {box.key for box in app.selectbox}  # L0H6: no choice
+    app.selectbox(key=state.HEAD).set_value("L1H4").run()
+    assert "as the first block leaves it" in captions(app)
+    assert "+0.99" in page_html(app)  # an induction head that copies
+    assert says(captions(app), "L1H4", "induction", "K-composition")
+    before = app.dataframe[0].value
+    app.selectbox(key=state.EMBEDDING).set_value("bare").run()
+    assert not app.exception
+    assert "−0.97" in page_html(app)
+    assert "bare embedding" in captions(app)
+    assert not app.dataframe[0].value.equals(before)
+    app.button(key="circuits-reset").click().run()
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_whole_words_come_first_and_fragments_on_demand() -> None:
+    app = open_page()
+    words = app.dataframe[0].value
+    assert all(key[0] == "·" and key[1:].isalpha() for key in words["key"])
+    assert says(captions(app), "1,090", "whole words")
+    app.toggle(key=state.FRAGMENTS).set_value(True).run()
+    assert not app.exception
+    assert says(captions(app), "2,816", "tokens")
+    every = app.dataframe[0].value
+    assert not all(key[0] == "·" for key in every["key"])
+    assert every["importance"].iloc[0] >= words["importance"].iloc[0]
+
+
+def test_every_token_is_run_through_the_first_block_before_a_deeper_head(monkeypatch) -> None:
+    app = open_page()
+    monkeypatch.setattr(effective, "passes", lambda loaded: [0, 1024, 2048])
+    monkeypatch.setattr(long_work, "MOMENT", 0.0)
+    app.selectbox(key=state.HEAD).set_value("L2H3").run()
+    app.button(key="app-stop_embedding").click().run()
+    assert not app.exception
+    assert "Stopped after 0 of 3 steps." in captions(app)
+    monkeypatch.setattr(long_work, "MOMENT", 300.0)
+    app.button(key="app-go_on_embedding").click().run()
+    assert "Stopped" not in captions(app)
+    assert len(app.dataframe[0].value) == 10
 
 
 def test_a_token_of_ones_own_is_looked_up_and_shown_as_text() -> None:

@@ -116,6 +116,20 @@ def test_circuits_of_a_head_with_the_norm_left_out() -> None:
     assert run(app).query_params == {**query, "head": "L0H1"}
 
 
+def test_circuits_of_bare_embeddings_and_all_tokens() -> None:
+    query = {"model": "demo", "head": "L1H2", "embedding": "bare", "tokens": "all"}
+    app = open_link(CIRCUITS, **query)
+    assert not warnings(app)
+    assert app.selectbox(key=state.EMBEDDING).value == "bare"
+    assert app.toggle(key=state.FRAGMENTS).value is True
+    assert app.query_params == query
+    app.selectbox(key=state.HEAD).set_value("L0H1")  # the first layer has no choice, and keeps it
+    assert run(app).query_params == {**query, "head": "L0H1"}
+    app.selectbox(key=state.HEAD).set_value("L1H2")
+    app.toggle(key=state.FRAGMENTS).set_value(False)
+    assert run(app).query_params == {"model": "demo", "head": "L1H2", "embedding": "bare"}
+
+
 def test_heads_taken_away_in_the_knock_out_lab() -> None:
     app = open_link(KNOCKOUT, prompt=PROMPT, heads="L1H1,L2H2", ablation="zero")
     assert not warnings(app)
@@ -158,6 +172,8 @@ def test_a_head_that_the_lab_s_model_does_not_have(section: str) -> None:
     ("page", "query", "sentence"),
     [
         ("pages/circuits.py", {"norm": "<b>"}, "names a way with the layer norm “<b>”"),
+        ("pages/circuits.py", {"embedding": "second"}, "names a kind of embedding “second”"),
+        ("pages/circuits.py", {"tokens": "some"}, "names a choice of tokens “some”"),
         ("pages/circuits.py", {"head": "L9H9"}, "There is no head 'L9H9'."),
         ("pages/circuits.py", {"without": "bias"}, "names a switch “bias”"),
         ("pages/knockout_lab.py", {"section": "all"}, "names a section “all”"),

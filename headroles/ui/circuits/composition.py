@@ -98,12 +98,11 @@ def _draw_result(
     away = result.baseline if subtract else 0.0
     unit = "above random" if subtract else "score"
     best = pairs[0]
-    over = (best[2] - result.baseline) / result.spread if result.spread else 0.0
+    middle = pairs[len(pairs) // 2][2]
     sentence = (
         f"Strongest {result.kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} "
-        f"reads, {best[2]:.3f} of 1 against {result.baseline:.3f} ± {result.spread:.3f} between "
-        f"random matrices of this shape ({result.draws} draws), {over:.0f} standard deviations "
-        "above."
+        f"reads, {best[2]:.3f} of 1. Half of the pairs stay below {middle:.3f}; random matrices of "
+        f"this shape give {result.baseline:.3f} ± {result.spread:.3f} ({result.draws} draws)."
     )
     st.caption(
         f"{sentence} Framed: {_framed(shown, pairs)}, with their number in hundredths"
@@ -117,13 +116,11 @@ def _draw_result(
     with elements.opened("The numbers", key="circuits-composition_numbers") as is_open:
         if is_open:
             st.dataframe(
-                view.tables.pairs(pairs, result),
+                view.tables.with_minus(
+                    view.tables.pairs(pairs, result), {"score": 3, "above random": 3}
+                ),
                 hide_index=True,
                 height=320,
-                column_config={
-                    name: st.column_config.NumberColumn(format="%.3f")
-                    for name in ("score", "above random")
-                },
             )
     st.caption(
         "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "

@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import circuits, models
 from headroles.errors import HeadrolesError
-from headroles.roles import SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
 from headroles.ui.circuits import state
@@ -17,24 +17,26 @@ from headroles.view import html
 if TYPE_CHECKING:
     from headroles.circuits import CircuitSettings
     from headroles.models import LoadedModel
+    from headroles.store import TokenFrequencies
 
 NORM_WORDS = {
     "applied": "applied: each embedding is normed as the model does it",
     "folded": "folded in: gain and centring only, no division by size",
-    "none": "left out: bare embeddings, W_E W_Q W_Kᵀ W_Eᵀ",
+    "none": "left out: W_E W_Q W_Kᵀ W_Eᵀ",
 }
+EMBEDDING_WORDS = {"first_block": "after the first block", "bare": "bare"}
 
 
-def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
+def draw(loaded: LoadedModel, frequencies: TokenFrequencies) -> tuple[Head, CircuitSettings]:
     """Draw the boxes; returns the head and the settings."""
     address.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
     heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
-    roles = role_words(loaded)
+    roles = role_words()
     if st.session_state.get(state.HEAD) not in heads:
         wanted = st.session_state[session.HEAD]
         listed = wanted.label if wanted else next(iter(roles), heads[0])
         st.session_state[state.HEAD] = listed if listed in heads else heads[0]
-    left, middle, right = st.columns([3, 4, 2], vertical_alignment="bottom")
+    left, between, middle, right = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
     label = left.selectbox(
         "Head",
         heads,
@@ -42,6 +44,8 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
         key=state.HEAD,
         persist_state="session",
     )
+    with between:
+        embedding = _embedding(Head.parse(label))
     norm = middle.selectbox(
         "Layer norm",
         list(NORM_WORDS),
@@ -58,6 +62,7 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
     with st.container(horizontal=True, vertical_alignment="center"):
         settings = circuits.CircuitSettings(
             norm=norm,
+            embedding=embedding,
             biases=_toggle("Biases", state.BIASES, "Add b_Q, b_K and b_V, and the norm's bias."),
             minus_bos=_toggle(
                 "QK minus BOS",
@@ -72,6 +77,13 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
                 "probability.",
             ),
         )
+        if frequencies.words is not None:
+            _toggle(
+                "Fragments",
+                state.FRAGMENTS,
+                "The table is about common whole words. Switch on to have every token in it: parts "
+                "of words, marks, code.",
+            )
         st.button(
             "Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuits-reset"
         )
@@ -80,21 +92,57 @@ def draw(loaded: LoadedModel) -> tuple[Head, CircuitSettings]:
     return Head.parse(label), settings
 
 
+def _embedding(head: Head) -> str:
+    """What the head is taken to find of a token; the first layer leaves no choice."""
+    if not head.layer:
+        st.selectbox("Embedding", ["bare, as the first layer finds it"], disabled=True)
+        return st.session_state[state.EMBEDDING]
+    return st.selectbox(
+        "Embedding",
+        list(EMBEDDING_WORDS),
+        format_func=EMBEDDING_WORDS.get,
+        key=state.EMBEDDING,
+        persist_state="session",
+        help="What the head is taken to find of a token. The first block rewrites every token, so "
+        "a head above it does not meet bare embeddings. After the first block: each token is run "
+        "through it alone (attention to itself only, and the MLP). For heads of the first layer "
+        "nothing stands before them.",
+    )
+
+
 def _toggle(label: str, key: str, tip: str) -> bool:
     return st.toggle(label, key=key, help=tip, persist_state="session")
 
 
-def role_words(loaded: LoadedModel) -> dict[str, str]:
+def role_words() -> dict[str, str]:
     """{head label: its roles in words} of the stored analysis; empty without one."""
+    words: dict[str, list[str]] = {}
+    for role, heads in _listed().items():
+        for head in heads:
+            words.setdefault(head.label, []).append(ROLES[role].name)
+    return {label: ", ".join(names) for label, names in words.items()}
+
+
+def role_keys(head: Head) -> list[str]:
+    """The roles under which the stored analysis lists a head; none without one."""
+    return [role for role, heads in _listed().items() if head in heads]
+
+
+def _listed() -> dict[str, list[Head]]:
     try:
         entry = caches.stored(st.session_state[session.MODEL]).entry
     except HeadrolesError:
         return {}
-    words: dict[str, list[str]] = {}
-    for role in SCORED_ROLES:
-        for head in entry.listed(role.key):
-            words.setdefault(head.label, []).append(role.name)
-    return {label: ", ".join(names) for label, names in words.items()}
+    return {role.key: list(entry.listed(role.key)) for role in SCORED_ROLES}
+
+
+def _before(layer: int, settings: CircuitSettings) -> str:
+    """What else stands in the stream that a head of the layer reads."""
+    if settings.embedding_at(layer) == "bare":
+        return "earlier layers have written"
+    if layer == 1:
+        return "the first block has fetched from other tokens"
+    return f"layers 1 to {layer - 1} have written" if layer > 2 else "layer 1 has written"
 
 
 def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
@@ -105,7 +153,7 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     if head.layer:
         lines.append(
             f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also "
-            "reads what earlier layers have written, which these tables leave out. Read "
+            f"reads what {_before(head.layer, settings)}, which these tables leave out. Read "
             "them as a hint."
         )
     else:

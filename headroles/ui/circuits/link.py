@@ -11,6 +11,10 @@ from headroles.ui.circuits import state
 
 NORMS = ("applied", "folded", "none")
 """What is done with the layer norm (:class:`headroles.circuits.qk_ov.CircuitSettings`)."""
+EMBEDDINGS = ("first_block", "bare")
+"""What heads above the first layer find of a token (the same class)."""
+TOKENS = ("words", "all")
+"""Which tokens the table has: whole words, or fragments too."""
 SWITCHES = dict(zip(("biases", "bos", "mean"), state.SWITCHES, strict=True))
 """{name of what a link can switch off: the key of its switch}."""
 
@@ -23,6 +27,14 @@ def _head() -> Head | None:
 def _take_head(head: Head | None) -> None:
     st.session_state[session.HEAD] = head
     st.session_state[state.HEAD] = None  # the session's head, once the model's shape is known
+
+
+def _take_tokens(which: str) -> None:
+    st.session_state[state.FRAGMENTS] = which == TOKENS[1]
+
+
+def _tokens() -> str:
+    return TOKENS[bool(st.session_state.get(state.FRAGMENTS))]
 
 
 def _switched_off() -> tuple[str, ...]:
@@ -41,6 +53,10 @@ ROWS = (
     link.HEAD._replace(put=_take_head, get=_head),
     Row("norm", state.NORM, "way with the layer norm", link.one_of(NORMS, "ways"),
         first=NORMS[0], old="n"),
+    Row("embedding", state.EMBEDDING, "kind of embedding", link.one_of(EMBEDDINGS, "kinds"),
+        first=EMBEDDINGS[0]),
+    Row("tokens", None, "choice of tokens", link.one_of(TOKENS, "choices"),
+        first=TOKENS[0], put=_take_tokens, get=_tokens),
     Row("without", None, "switch", link.some_of(tuple(SWITCHES), "switches"), ",".join,
         first=(), old="o", put=_switch_off, get=_switched_off),
     link.CHAT,

@@ -18,6 +18,10 @@ BIASES, MINUS_BOS, MINUS_MEAN = key("biases", True), key("minus_bos", True), key
 """What else is done to the weights, on or off."""
 SWITCHES = (BIASES, MINUS_BOS, MINUS_MEAN)
 """The three that are on or off, in the order in which a link names them."""
+EMBEDDING = key("embedding", "first_block")
+"""What heads above the first layer find of a token."""
+FRAGMENTS = key("fragments", False)
+"""Whether the table has all tokens, not whole words only."""
 KEYS = key("keys", 10)
 """How many key tokens the table has."""
 LOOKUP = key("lookup", "")
@@ -38,4 +42,4 @@ def try_out(head: Head, prompt: str) -> None:
 
 def reset() -> None:
     """Back to the settings of the first visit."""
-    key.forget(NORM, *SWITCHES, KEYS, LOOKUP)
+    key.forget(NORM, EMBEDDING, FRAGMENTS, *SWITCHES, KEYS, LOOKUP)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
 
 HEADERS = ["Number", "Value", "Out of", "What it means"]
+FLAT = 1.0
+"""Scores of all distances that lie within this hardly tell one place from another."""
 DRAWN = 32
 """Distances, or positions, that the picture of the positional scores shows."""
 
@@ -34,10 +36,7 @@ def draw(
         st.subheader(f"{head.label} in numbers", anchor=False)
         elements.html(html.table(HEADERS, lines(summary), notes=False))
         if head.layer:
-            st.caption(
-                "Of the direct path from embedding to head only. A head that copies what earlier "
-                "layers have made of a token need not show it here."
-            )
+            st.caption(_left_out(settings.embedding_at(head.layer)))
     with right:
         st.subheader("What position alone does", anchor=False)
         positions(table, summary)
@@ -60,20 +59,41 @@ def _numbers(
     return summary, table
 
 
+def _left_out(embedding: str) -> str:
+    """Of what the numbers of a deeper head are, and what they cannot show."""
+    if embedding == "bare":
+        return (
+            "Of bare embeddings, which no head above the first layer meets: in a deep model even "
+            "the sign of copying can be wrong."
+        )
+    return (
+        "Of each token as the first block leaves it, alone. A head that copies what later layers "
+        "have made of a token need not show it here."
+    )
+
+
 def lines(summary: HeadSummary) -> list[list[str]]:
     """The summary's numbers with their ranges and what they mean."""
+    tokens = f"the {summary.copies_of:,} likeliest tokens"
     return [
         [
             "Copying (eigenvalues of OV)",
             formatting.signed(summary.copying),
             "−1 to +1",
-            "near +1: a token attended to raises itself; near −1: it lowers itself",
+            "near +1: tokens that are attended to raise themselves; near −1: they lower themselves",
         ],
         [
             "Copying (by count)",
             formatting.percent(summary.copies),
-            f"{summary.copies_of:,} tokens",
-            "share of tokens that raise themselves more than any other token",
+            tokens,
+            f"share that raise themselves: they are among the {circuits.summary.AMONG} tokens that "
+            "they raise most",
+        ],
+        [
+            "Suppressing (by count)",
+            formatting.percent(summary.lowers),
+            tokens,
+            f"share that lower themselves: among the {circuits.summary.AMONG} that they lower most",
         ],
         [
             "Self-match of QK",
@@ -99,10 +119,16 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     offsets = table.offsets
     best = int(offsets.argmax())
     back = "at the token itself" if best == 0 else f"{html.count(best, 'token')} back"
+    low, high = float(offsets.min()), float(offsets.max())
+    place = f"By position alone an average token scores highest {back}"
+    if high - low < FLAT:
+        place = (
+            f"Position alone hardly matters to this head: an average token's scores differ by no "
+            f"more than {formatting.decimal(high - low)} over {len(offsets)} distances"
+        )
     sentence = (
-        f"By position alone an average token scores highest {back}; the token before it would "
-        f"get {formatting.percent(summary.previous)} of the attention (chance "
-        f"{formatting.percent(summary.previous_chance)})."
+        f"{place}; the token before it would get {formatting.percent(summary.previous)} of the "
+        f"attention (chance {formatting.percent(summary.previous_chance)})."
     )
     drawing = (
         charts.circuits.offset_scores(offsets[:DRAWN].tolist())
@@ -117,13 +143,13 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     }[table.kind]
     st.caption(
         f"{sentence} {how} A fuller shade is higher; scores run from "
-        f"{formatting.decimal(float(offsets.min()))} to "
-        f"{formatting.decimal(float(offsets.max()))} over {len(offsets)} distances"
+        f"{formatting.decimal(low)} to {formatting.decimal(high)} over {len(offsets)} distances"
         f"{f', of which the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
     )
     with elements.opened("The numbers", key="circuits-position_numbers") as is_open:
         if is_open:
-            st.dataframe(view.tables.offset_means(table), hide_index=True, height=240)
+            means = view.tables.with_minus(view.tables.offset_means(table), {"mean score": 2})
+            st.dataframe(means, hide_index=True, height=240)
 
 
 def all_heads(
@@ -158,13 +184,16 @@ def _summarise(
 def _table_of_heads(summaries: list[HeadSummary], _is_all: bool) -> None:
     chance = formatting.percent(summaries[0].previous_chance)
     st.dataframe(
-        view.tables.circuit_summaries(summaries),
+        view.tables.with_minus(
+            view.tables.circuit_summaries(summaries), {"copying": 2, "self-match": 2}
+        ),
         hide_index=True,
         height=min(36 * (len(summaries) + 1) + 2, 400),
         column_config={
-            "copying": st.column_config.NumberColumn(format="%.2f", help="−1 to +1"),
-            "copies itself": st.column_config.NumberColumn(format="percent"),
-            "self-match": st.column_config.NumberColumn(format="%.2f", help="standard deviations"),
+            "copying": st.column_config.NumberColumn(help="−1 to +1"),
+            "raises itself": st.column_config.NumberColumn(format="percent"),
+            "lowers itself": st.column_config.NumberColumn(format="percent"),
+            "self-match": st.column_config.NumberColumn(help="standard deviations"),
             "previous by position": st.column_config.NumberColumn(
                 format="percent", help=f"chance {chance}"
             ),

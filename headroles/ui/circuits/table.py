@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import circuits, export, limits, view
+from headroles.formatting import decimal
+from headroles.roles import ROLES
 from headroles.ui.app import caches, elements, keeper, long_work, session
 from headroles.ui.app.files import file_name
-from headroles.ui.circuits import state
+from headroles.ui.circuits import controls, state
 from headroles.view import html
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from headroles.types import Head
 
 TABLE = "circuits-table"
+NUMBERS = {"importance": 2, "max QK": 2, "max OV": 2}
+"""The table's columns of numbers, and their decimals."""
 
 
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
@@ -39,17 +43,21 @@ def draw(
 ) -> None:
     """Draw the table of keys, the lists of one of them, and the reader's own token."""
     st.subheader("What it looks for, and what it then writes", anchor=False)
+    words = None if st.session_state[state.FRAGMENTS] else frequencies.words
+    asked = Asked(loaded.key, head, settings, frequencies, words, st.session_state[state.KEYS])
+    count = len(frequencies.probabilities) if words is None else len(words)
     st.caption(
-        f"Keys with the largest max QK × max OV × p^0.1. {frequencies.sentence} A dot · is a "
-        "space. Click a column's name to sort; choose a row to see the head at work on a prompt "
-        "with that key."
+        f"Keys with the largest max QK × max OV × p^0.1 among {_which(words, count)}, "
+        f"{_read_as(head, settings)}. {frequencies.sentence} A dot · is a space. Click a column's "
+        "name to sort; choose a row to see the head at work on a prompt with that key."
     )
-    asked = Asked(loaded.key, head, settings, frequencies, st.session_state[state.KEYS])
+    for sentence in by_something_else(head, controls.role_keys(head)):
+        st.caption(sentence)
     peaks: Peaks | None = long_work.run(
         "table",
-        (loaded.source, head, settings),
+        (loaded.source, head, settings, words is None),
         partial(_plan, asked),
-        doing=f"Looking through {len(frequencies.probabilities):,} key tokens, the likeliest first",
+        doing=f"Looking through {count:,} key tokens, the likeliest first",
         show=partial(_so_far, asked),
     )
     if peaks is None:
@@ -57,7 +65,7 @@ def draw(
     rows = _rows(loaded, asked, peaks)
     names = export.circuits.labels(loaded, rows)
     st.dataframe(
-        view.tables.key_rows(rows, names),
+        view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
         key=session.chart_key(TABLE),
         hide_index=True,
         on_select=partial(_chosen, loaded, head, rows),
@@ -65,8 +73,38 @@ def draw(
         column_config=_columns(),
         height=_height(rows),
     )
-    _downloads(loaded, head, settings, frequencies, rows, names)
-    _whole_lists(loaded, head, settings, frequencies, rows)
+    _downloads(loaded, asked, rows, names)
+    _whole_lists(loaded, asked, rows)
+
+
+def _which(words: Tensor | None, count: int) -> str:
+    """The tokens that the table is about."""
+    if words is None:
+        return f"all {count:,} tokens, parts of words included"
+    return f"{count:,} common whole words"
+
+
+def _read_as(head: Head, settings: CircuitSettings) -> str:
+    """What the head is taken to find of a token."""
+    if settings.embedding_at(head.layer) == "first_block":
+        return "each as the first block leaves it"
+    return "each as its embedding" if head.layer == 0 else "each as its bare embedding"
+
+
+def by_something_else(head: Head, roles: Sequence[str]) -> list[str]:
+    """Why the table tells little of a head that does not choose its keys by their own tokens."""
+    lines = {
+        "previous_token": "it chooses a key by its place, whatever the token: see “What position "
+        "alone does”",
+        "induction": "it chooses a key by the token *before* it, which an earlier head has written "
+        "there: see K-composition under “Which heads work together”",
+    }
+    return [
+        f"{head.label} is listed as {ROLES[role].name.lower()}: {line}. Which keys come out on top "
+        "below then says little about it."
+        for role, line in lines.items()
+        if role in roles
+    ]
 
 
 class Asked(NamedTuple):
@@ -77,6 +115,8 @@ class Asked(NamedTuple):
     head: Head
     settings: CircuitSettings
     frequencies: TokenFrequencies
+    words: Tensor | None
+    """The tokens of the table; None: all."""
     keys: int
     """Rows of the table."""
 
@@ -84,12 +124,12 @@ class Asked(NamedTuple):
 def _plan(asked: Asked) -> long_work.Plan:
     """A step per block of keys, those first that are likely to be in the table."""
     with caches.borrow(asked.model) as loaded:
-        factors = factors_of(loaded, asked.head, asked.settings)
+        factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
         order = circuits.qk_ov.likely_first(factors, asked.frequencies.probabilities)
 
     def of_block(ids: Tensor) -> Peaks:
         with caches.borrow(asked.model) as loaded:
-            factors = factors_of(loaded, asked.head, asked.settings)
+            factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
             return circuits.qk_ov.block_peaks(factors, ids)
 
     blocks = circuits.qk_ov.key_blocks(order)
@@ -101,10 +141,10 @@ def _rows(loaded: LoadedModel, asked: Asked, maxima: Peaks) -> tuple[KeyRow, ...
     probabilities = asked.frequencies.probabilities
 
     def row_of(token: int) -> KeyRow:
-        factors = factors_of(loaded, asked.head, asked.settings)
+        factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
         return circuits.qk_ov.rows_for(factors, probabilities, [token])[0]
 
-    about = ("key row", loaded.key, loaded.source, asked.head, asked.settings)
+    about = ("key row", loaded.key, loaded.source, asked.head, asked.settings, asked.words is None)
     return tuple(
         keeper.results().make((*about, token), partial(row_of, token))
         for token in circuits.qk_ov.best_keys(maxima, probabilities, asked.keys)
@@ -120,7 +160,7 @@ def _so_far(asked: Asked, result: list[Peaks] | Peaks, is_all: bool) -> None:
         rows = _rows(loaded, asked, maxima)
         names = export.circuits.labels(loaded, rows)
     st.dataframe(
-        view.tables.key_rows(rows, names),
+        view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
         hide_index=True,
         column_config=_columns(),
         height=_height(rows),
@@ -139,9 +179,9 @@ def _columns() -> dict[str, object]:
     number = st.column_config.NumberColumn
     return {
         "key": st.column_config.TextColumn("key", pinned=True),
-        "importance": number(format="%.2f", help="max QK × max OV × p^0.1"),
-        "max QK": number(format="%.2f", help="The strongest query's score for this key."),
-        "max OV": number(format="%.2f", help="What it adds to the most promoted output's logit."),
+        "importance": number(help="max QK × max OV × p^0.1"),
+        "max QK": number(help="The strongest query's score for this key."),
+        "max OV": number(help="What it adds to the most promoted output's logit."),
     }
 
 
@@ -164,18 +204,14 @@ def _try_out(loaded: LoadedModel, head: Head, row: KeyRow) -> None:
 
 
 def _downloads(
-    loaded: LoadedModel,
-    head: Head,
-    settings: CircuitSettings,
-    frequencies: TokenFrequencies,
-    rows: tuple[KeyRow, ...],
-    names: dict[int, str],
+    loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...], names: dict[int, str]
 ) -> None:
-
+    head = asked.head
     origin = {
         "model": loaded.key,
-        **export.circuits.about(head, settings),
-        "probabilities": frequencies.sentence,
+        **export.circuits.about(head, asked.settings),
+        "tokens": export.circuits.tokens_of(asked.words),
+        "probabilities": asked.frequencies.sentence,
     }
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
@@ -197,16 +233,10 @@ def _downloads(
         st.caption("All 20 tokens of every list, and what was done to the weights.")
 
 
-def _whole_lists(
-    loaded: LoadedModel,
-    head: Head,
-    settings: CircuitSettings,
-    frequencies: TokenFrequencies,
-    rows: tuple[KeyRow, ...],
-) -> None:
+def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) -> None:
     """One key with all 20 of each list: of the table, or the reader's own."""
 
-    names = export.circuits.labels(loaded, rows)
+    head, names = asked.head, export.circuits.labels(loaded, rows)
     left, right = st.columns(2, vertical_alignment="bottom")
     keys = {row.token_id: row for row in rows}
     if st.session_state.get(state.FULL) not in keys:
@@ -227,8 +257,8 @@ def _whole_lists(
         if token is None:
             st.info("This model has no token for that.")
         else:
-            factors = factors_of(loaded, head, settings)
-            (row,) = circuits.qk_ov.rows_for(factors, frequencies.probabilities, [token])
+            factors = factors_of(loaded, head, asked.settings).among(asked.words)
+            (row,) = circuits.qk_ov.rows_for(factors, asked.frequencies.probabilities, [token])
     _lists_of(row, export.circuits.labels(loaded, [row]))
     st.button(
         f"See {head.label} on a prompt with this key",
@@ -243,7 +273,8 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
     """A key's numbers and its three lists."""
     elements.html(
         f'<div class="hr-small">Key <b>{html.escape(names[row.token_id])}</b> (id {row.token_id}): '
-        f"importance {row.importance:.2f}, max QK {row.max_qk:.2f}, max OV {row.max_ov:.2f}.</div>"
+        f"importance {decimal(row.importance)}, max QK {decimal(row.max_qk)}, max OV "
+        f"{decimal(row.max_ov)}.</div>"
     )
     for place, (title, values) in zip(
         st.columns(3),
@@ -254,7 +285,7 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
         ),
         strict=True,
     ):
-        lines = [[names[item.token_id], f"{item.value:.2f}"] for item in values]
+        lines = [[names[item.token_id], decimal(item.value)] for item in values]
         place.html(html.table([title, "QK" if "Quer" in title else "OV"], lines))
 
 
