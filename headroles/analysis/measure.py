@@ -50,8 +50,11 @@ class ProbeTexts:
     """Random tokens, row by row as long as the sentences."""
     repeats: Sequences
     """Random tokens of every kind of :data:`headroles.texts.probe_texts.KINDS` in turn."""
-    twice: Sequences
-    """Sentences said twice: another kind of repeat."""
+
+    @property
+    def twice(self) -> Sequences:
+        """Sentences said twice: another kind of repeat."""
+        return probe_texts.said_twice(self.sentences)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,6 @@ def make_texts(tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> Prob
         repeats=probe_texts.repeated_sequences(
             ids, n, start_id=start_token(tokenizer).token_id, rng=rng
         ),
-        twice=probe_texts.said_twice(sentences),
     )
 
 

@@ -77,7 +77,8 @@ def planted():
 def test_a_head_that_carries_the_answer_alone_holds_up(planted):
     (head,) = planted[0]["induction"].heads
     assert head.verdict == "holds_up"
-    assert head.change > 1
+    # Half of the positions repeat, so its mean leaves 1 + 3 * .504 of the logit of 4: .964 nats.
+    assert head.change > 0.9
     # Five other heads of the layer, one of which does harm: without it the loss falls.
     assert head.draws == 5
     assert head.same_layers
@@ -100,7 +101,7 @@ def test_twins_back_each_other_up(planted):
     assert [one.verdict for one in twins.heads] == ["backed_up", "backed_up"]
     assert [one.change for one in twins.heads] == [0, 0]
     assert twins.group.verdict == "holds_up"
-    assert twins.group.change > 1
+    assert twins.group.change > 0.9
     assert twins.group.heads == [tuple(head) for head in TWINS]
 
 

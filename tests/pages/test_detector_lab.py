@@ -265,7 +265,7 @@ def test_single_heads_can_be_asked_of_a_model_that_nobody_analysed(
 def test_a_generated_row_beyond_the_context_is_said(app, monkeypatch) -> None:
     from headroles.texts import probe_texts
 
-    long = probe_texts.RepeatKind("two long copies", (200, 200), (0, 0), 2)
+    long = probe_texts.RepeatKind("long copies", (200, 200), (0, 0), 3)
     monkeypatch.setattr(probe_texts, "KINDS", (long,))
     app.session_state[state.SOURCE] = state.GENERATED
     app.session_state[state.COUNT] = 3
