@@ -86,8 +86,11 @@ def test_active_and_quiet_differ_by_fill_and_by_words() -> None:
 def test_the_axis_is_named_after_the_role(key: str) -> None:
     spec = charts_heads.head_bars([record(0)], ROLES[key]).to_dict()
     (bars,) = layers_with(spec, "x", "value")
-    aside = ", resting left out" if key in ("induction", "duplicate_token") else ""
-    assert bars["encoding"]["x"]["axis"]["title"] == f"attention on {ROLES[key].looks_at}{aside}"
+    title = bars["encoding"]["x"]["axis"]["title"]
+    if key in ("induction", "duplicate_token"):
+        assert title == "share of attention, resting left out"
+    else:
+        assert title == f"attention on {ROLES[key].looks_at}"
 
 
 def test_evenness_is_not_called_attention_on_something() -> None:

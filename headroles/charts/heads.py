@@ -60,7 +60,8 @@ def share_title(role: Role) -> str:
         return "share of the words"
     if not role.has_cells:
         return "evenness of its attention"
-    return f"attention on {role.looks_at}{role.aside}"
+    # with what the role looks at, this one would be wider than a card
+    return f"share of attention{role.aside}" if role.aside else f"attention on {role.looks_at}"
 
 
 def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:

@@ -140,8 +140,8 @@ _ALL = (
         measured_on="repeats",
         requires_repetition=True,
         asleep=(
-            "No token comes back after two or more others, so nothing here tells a head that "
-            "continues a repetition from one that looks one token back."
+            "No token comes back after two or more others, so there is nothing that only an "
+            "induction head would look at."
         ),
         **_REPETITION,
     ),

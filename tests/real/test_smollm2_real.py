@@ -119,7 +119,7 @@ def test_three_query_heads_share_each_key_head(real: LoadedModel) -> None:
 def test_a_close_look_at_an_induction_head(real: LoadedModel) -> None:
     """On words said twice, L17H4 looks from each repeated word to what followed it the first time.
 
-    The mean is taken here by hand, from the cells of the attention alone.
+    The share is taken here by hand, from the cells of the attention alone.
     """
     run = capture.capture(real, " blue chair seven river candle" * 2)
     ids = run.token_ids
@@ -129,10 +129,46 @@ def test_a_close_look_at_an_induction_head(real: LoadedModel) -> None:
         for key in range(1, query - 1)
         if ids[key] == ids[query]
     ]
-    mean = sum(float(run.attention[17, 4, query, key]) for query, key in cells) / len(cells)
-    assert mean > 0.5
+    there = sum(float(run.attention[17, 4, query, key]) for query, key in cells)
+    awake = sum(1 - float(run.attention[17, 4, query, 0]) for query, _ in cells)
+    assert there / awake > 0.8
     scores = verdicts.score_prompt(run.attention, ids)
-    assert scores.activations["induction"].of(17, 4).value == pytest.approx(mean, abs=1e-5)
+    value = scores.activations["induction"].of(17, 4).value
+    assert value == pytest.approx(there / awake, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "No, no, no",
+        "no, no, no, no, no",
+        "no no no no no no",
+        "Monday, Tuesday, Wednesday, Monday, Tuesday",
+        "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday, Monday, Tuesday",
+    ],
+)
+def test_a_previous_token_head_is_no_induction_head(real: LoadedModel, prompt: str) -> None:
+    """L16H0 looks one token back whatever the text; that is where a day or a "no" came from."""
+    run = capture.capture(real, prompt)
+    scores = verdicts.score_prompt(run.attention, run.token_ids)
+    before = run.attention[16, 0].diagonal(-1)[1:].mean()
+    assert before > 0.7
+    for role in ("induction", "duplicate_token"):
+        assert not verdicts.judge(Head(16, 0), role, scores, 0.4).is_active
+
+
+def test_on_an_ioi_sentence_the_second_subject_is_named(real: LoadedModel) -> None:
+    """From the second John to "went", the word after the first: with what does not rest."""
+    run = capture.capture(real, "When Mary and John went to the store, John gave a drink to")
+    assert (run.tokens[4], run.tokens[5], run.tokens[10]) == (" John", " went", " John")
+    scores = verdicts.score_prompt(run.attention, run.token_ids, tokens=run.tokens)
+    for head in (Head(17, 4), Head(17, 5)):
+        verdict = verdicts.judge(head, "induction", scores, 0.4)
+        assert verdict.is_active
+        share = float(run.attention[(*head, 10, 5)])
+        assert share > 0.25
+        assert f"“John” (2nd): {share:.0%}" in verdict.reason
+        assert verdict.resting_share > 0.3  # which is why the mean over all attention was small
 
 
 def test_without_its_induction_heads_it_cannot_repeat(real: LoadedModel) -> None:
