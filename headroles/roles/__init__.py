@@ -41,7 +41,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "get_role",
             "role_measured_by",
         ],
-        "role": ["CLASSIC", "FALL", "LEAST_LOGITS", "LOGITS", "RATE", "SHARE", "Role"],
+        "role": [
+            "CLASSIC",
+            "FALL",
+            "LEAST_FALL",
+            "LEAST_LOGITS",
+            "LOGITS",
+            "RATE",
+            "SHARE",
+            "Role",
+        ],
         "tokenized": ["prompts_of_ids", "read_prompts"],
     },
 )

@@ -307,7 +307,6 @@ _ALL = (
         source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
         measured_by="knock_out",
         sign=1,
-        bounds=(0.02, 1.0),
         measured_on="IOI prompts",
         control=_IOI_CONTROL,
         caution=(
@@ -381,7 +380,6 @@ _EARLIER = (
         formula="mean of A[end, S2] × direct effect of v[S2]·W_O on the subject's logit",
         measured_by="direct_effect",
         sign=-1,
-        bounds=None,
         caution=(
             "Measured as version 1 of the definitions did: only what a head writes itself is "
             "counted. S-inhibition heads work mostly by steering the name movers, which this "

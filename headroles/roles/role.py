@@ -43,6 +43,8 @@ CLASSIC = 0.4
 as in the exercises of ARENA."""
 LEAST_LOGITS = 0.1
 """A direct effect below this changes the odds of a token by less than a tenth."""
+LEAST_FALL = 0.02
+"""A share of attention that falls by less than this when a head is knocked out hardly falls."""
 
 
 @dataclass(frozen=True, kw_only=True)

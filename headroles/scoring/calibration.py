@@ -13,7 +13,8 @@ null        of this model's data: the 99th percentile, over heads and single tex
 
 A score in logits, or a share of tokens, has no convention. Its threshold is the cut that separates
 a low from a high group of heads best (Otsu 1979, over the sizes on the role's side of zero), and at
-least a floor: :data:`~headroles.roles.role.LEAST_LOGITS`, or a quarter of the way from chance to 1.
+least a floor: :data:`~headroles.roles.role.LEAST_LOGITS`, :data:`~headroles.roles.role.LEAST_FALL`,
+or a quarter of the way from chance to 1.
 
 Every threshold is stored together with the sentence that says what set it.
 """
@@ -28,7 +29,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.roles import LEAST_LOGITS, LOGITS, SHARE, Role, get_role
+from headroles.roles import FALL, LEAST_FALL, LEAST_LOGITS, LOGITS, SHARE, Role, get_role
 from headroles.roles.resting import CHANGES_LITTLE, OUTPUT_CHANGE
 from headroles.types import Head, RoleScores
 
@@ -88,6 +89,8 @@ def floor_of(role: Role, chance: float | None) -> float:
     """Below it no head is listed, whatever its layer."""
     if role.unit == LOGITS:
         return LEAST_LOGITS
+    if role.unit == FALL:
+        return LEAST_FALL
     zero = chance or 0.0
     return zero + FLOOR_LIFT * (1 - zero)
 
