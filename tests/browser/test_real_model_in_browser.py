@@ -33,3 +33,11 @@ def test_the_head_map_of_thirty_layers_fits_on_a_screen(browser, server, real_mo
         heights = [drawing.bounding_box()["height"] for drawing in drawings.all()]
         assert heights
         assert max(heights) <= 900
+
+
+def test_a_button_that_leads_to_another_page_keeps_the_model(browser, server, real_model) -> None:
+    with opened(browser, f"{server}/?model={real_model}") as visit:
+        visit.page.get_by_role("button", name="All heads on this prompt").click(timeout=PATIENCE)
+        visit.page.get_by_role("heading", name="Head map").wait_for()
+        visit.settle()
+        assert f"model={real_model}" in visit.page.url

@@ -180,6 +180,18 @@ def test_extended_roles_that_attention_shows_have_hints_too(extended) -> None:
     assert "head_closeup-wake_delimiter" in buttons(app)
 
 
+def test_the_way_to_the_heads_that_an_extended_list_leaves_out(extended, hinted) -> None:
+    entry = categories.read_entry("demo", hinted)
+    scores = {**entry.all_scores, "delimiter": [[0.9] * 8 for _ in range(4)]}
+    categories.write_entry(entry.model_copy(update={"all_scores": scores}), hinted)
+    app = open_page()
+    app.toggle(key=extended_state.SHOWN).set_value(True).run()
+    assert says(page_html(app), "1 of the 32 heads", "uncertain")
+    app.button(key="your_prompt-over_delimiter").click().run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Head map"]
+
+
 # ------------------------------------------------------------------ lists
 
 

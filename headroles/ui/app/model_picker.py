@@ -30,6 +30,7 @@ def draw(*, invites: bool = True) -> None:
             format_func=labels.__getitem__,
             key=session.MODEL,
             on_change=session.forget_head,
+            persist_state="session",
         )
         st.caption(plain(view.offer.about(view.offer.choice(key))))
         if view.offer.damage():

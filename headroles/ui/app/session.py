@@ -177,7 +177,7 @@ def show_all_heads(role: str | None = None) -> None:
 
 
 def show_role(role: str | None) -> None:
-    """Lead to the map of all heads with the reference scores of one role, large."""
+    """Lead to the map of all heads with the reference scores of a basic role, large; or of all."""
     st.session_state[MAP_SOURCE], st.session_state[LARGE_ROLE] = STORED, role
     st.session_state[NAVIGATE_TO] = MAP
 

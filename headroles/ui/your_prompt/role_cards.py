@@ -120,7 +120,7 @@ def listed(card: RoleCard) -> None:
             type="tertiary",
             icon=":material/grid_view:",
             on_click=session.show_role,
-            args=(card.role.key,),
+            args=(card.role.key if card.role.level == "basic" else None,),
         )
 
 
