@@ -56,7 +56,7 @@ def _template(*, numbers: bool) -> alt.LayerChart:
         .encode(y=alt.Y("looks:Q", scale=scale), y2="rests:Q")
     )
     hit = (
-        base.mark_bar(fillOpacity=0, cursor="pointer")
+        base.mark_bar(fillOpacity=0, cursor="pointer", width=alt.RelativeBandSize(1.25))
         .encode(
             y=alt.YDatum(0, scale=scale),
             y2=alt.datum("@heads"),
