@@ -22,14 +22,14 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import Progress
+from headroles.analysis.measure import OutputChange, Progress
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
 from headroles.reference import wakes
 from headroles.store import Hint, ModelEntry, RoleHints, StoredRole, WokenHead
 from headroles.texts import MAX_TOKENS, encode, probe_texts
 from headroles.texts.hint_prompts import ROWS, hint_prompts
 from headroles.types import Head, PromptRun, Verdict
-from headroles.verdicts import PromptScores, judge, judge_heads, score_prompt
+from headroles.verdicts import PromptScores, judge, judge_heads, score_run
 
 MOST_CELLS = 30_000
 """Rows x length^2 of one batch: the patterns of all layers are kept, 32 MB of SmolLM2."""
@@ -66,7 +66,7 @@ def with_hints(
     roles = [role for role in roles if role.role.from_attention]
     tried: dict[str, dict[str, dict[Head, Verdict]]] = {role.role.key: {} for role in roles}
     for run in _runs(bridge, tokenizer, entry.model_name, progress):
-        scores = score_prompt(run.attention, run.token_ids)
+        scores = score_run(run)
         for role in roles:
             verdicts = _verdicts(role, run, scores)
             woken = {
@@ -144,7 +144,7 @@ def _runs(
     encoded = [(prompt, encode(tokenizer, prompt, max_tokens=most)) for prompt in prompts]
     encoded = [(prompt, encoding) for prompt, encoding in encoded if not encoding.truncated]
     texts = probe_texts.pack([encoding.token_ids for _, encoding in encoded])
-    done = 0
+    change, done = OutputChange(bridge, len(encoded)), 0
     for rows in probe_texts.batches(texts, max_cells=MOST_CELLS, longer=LONGER):
         patterns: list[Tensor] = []
         width = int(texts.lengths[rows].max())
@@ -152,12 +152,20 @@ def _runs(
             bridge,
             texts.token_ids[rows, :width],
             lambda layer, pattern, patterns=patterns: patterns.append(pattern.float().clone()),
+            change.of(rows, texts.lengths[rows]),
         )
         attention = torch.stack(patterns, dim=1)  # [row layer head query key]
         for place, row in enumerate(rows.tolist()):
             prompt, encoding = encoded[row]
             length = len(encoding.token_ids)
-            yield PromptRun(model, prompt, encoding, attention[place, ..., :length, :length], ())
+            yield PromptRun(
+                model,
+                prompt,
+                encoding,
+                attention[place, ..., :length, :length],
+                (),
+                output_change=change.values[row],
+            )
         done += len(rows)
         if progress:
             progress("trying prompts", done, len(encoded))

@@ -116,7 +116,7 @@ class ModelEntry(Record):
         return self.categories[key].heads if key in self.categories else []
 
     def heads_over(self, key: str, threshold: float | None = None) -> int:
-        """How many heads reach a role's threshold, listed or not; of ``other`` all it lists.
+        """How many heads have a role, listed or not; of ``other`` all it lists.
 
         Args:
             key: the role.
@@ -126,8 +126,7 @@ class ModelEntry(Record):
         limit = stored.category.threshold if threshold is None else threshold
         if limit is None:
             return len(stored.listed)
-        sign = stored.role.sign or 1
-        return sum(sign * score >= limit for row in stored.scores for score in row)
+        return sum(stored.fits(head, limit) for head in stored.heads)
 
     def _best_basic(self) -> Matrix:
         """[layer][head] the largest score on any basic role with cells."""

@@ -98,6 +98,12 @@ def use_example(prompt: str) -> None:
     st.session_state[BOX] = st.session_state[PROMPT] = prompt
 
 
+def use_tested(prompt: str) -> None:
+    """Run a prompt that was tried as it stands, not wrapped as a chat message."""
+    st.session_state[CHAT] = False
+    use_example(prompt)
+
+
 def undo() -> None:
     """Put the student's own text back and run it."""
     own = st.session_state[PREVIOUS_PROMPT]

@@ -51,7 +51,7 @@ def _button(label: str, prompt: str, *, key: str) -> None:
         label,
         key=key,
         icon=":material/lightbulb:",
-        on_click=session.use_example,
+        on_click=session.use_tested,
         args=(prompt,),
         help=plain(prompt),
         wrap=False,
