@@ -277,6 +277,10 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
         name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
     }
     for entry in plain.values():
+        for evidence in entry["causal"].values():
+            for place in (evidence, *evidence["also"]):
+                if not place["also"]:
+                    del place["also"]
         for part in (
             "factors",
             "by_kind",

@@ -127,8 +127,8 @@ RULE = (
 )
 STILL = 0.05
 """Nats: where no knock-out moves the measure further, nothing can be missed."""
-HALF = 0.69
-"""Nats: half as likely. A prompt on which so much would not stand out cannot tell."""
+QUARTER = 0.29
+"""Nats: a quarter less likely. A prompt on which so much would not stand out cannot tell."""
 
 
 def cannot_tell(judgement: Judgement, draws: Sequence[float], *, idle: str = "") -> str:
@@ -145,7 +145,7 @@ def cannot_tell(judgement: Judgement, draws: Sequence[float], *, idle: str = "")
         why = idle
     elif most < STILL:
         why = f"no knock-out moves it by more than {most:.2f} nats."
-    elif judgement.needed > HALF:
+    elif judgement.needed > QUARTER:
         why = (
             f"the random draws alone go from {signed(min(draws))} to {signed(max(draws))} nats, "
             f"so only an effect over {signed(judgement.needed)} would stand out."
