@@ -73,7 +73,7 @@ class RoleActivation:
     """Count of applying rows."""
     work: Float[Tensor, "*heads"] | None = None
     """[*heads] mean attention over these rows that counts; None where all of it does."""
-    nearby: Float[Tensor, "side *heads"] | None = None
+    nearby: Float[Tensor, "..."] | None = None
     """[side *heads] mean attention over these rows on position 0, on the token itself, on the one
     just before; None where nobody asked."""
     clearest: tuple[Int[Tensor, "*heads"], Float[Tensor, "*heads"]] | None = None
