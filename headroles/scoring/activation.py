@@ -73,9 +73,9 @@ class RoleActivation:
     """Count of applying rows."""
     work: Float[Tensor, "*heads"] | None = None
     """[*heads] mean attention over these rows that counts; None where all of it does."""
-    nearby: Float[Tensor, "side *heads"] | None = None
-    """[side *heads] mean attention over these rows on position 0, on the token itself and on the
-    one just before; None where nobody asked."""
+    nearby: Float[Tensor, "..."] | None = None
+    """[side *heads] mean attention over these rows on position 0, on the token itself, on the one
+    just before; None where nobody asked."""
     clearest: tuple[Int[Tensor, "*heads"], Float[Tensor, "*heads"]] | None = None
     """[*heads] each head's row with the most attention on the role's cells, and that attention,
     0..1; None for a role to which all attention counts, and where no row applies."""
@@ -278,7 +278,7 @@ def _cell_activations(
 def _nearby(
     attention: Float[Tensor, "*heads query key"], share: Float[Tensor, "role query"]
 ) -> Float[Tensor, "side *heads role"]:
-    """[side *heads role] mean attention on position 0, on the token itself, and one back."""
+    """[side *heads role] mean attention on position 0, the token itself and the one before."""
     itself = attention.diagonal(dim1=-2, dim2=-1)
     before = torch.zeros_like(itself)
     before[..., 1:] = attention.diagonal(-1, dim1=-2, dim2=-1)

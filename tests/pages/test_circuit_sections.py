@@ -7,6 +7,7 @@ import torch
 
 from headroles.circuits.svd import Components, Spread, entropy_of
 from headroles.paths import ROOT
+from headroles.roles import ROLES
 from headroles.store import categories
 from headroles.types import Head
 from headroles.ui.app import session
@@ -50,7 +51,7 @@ def test_the_lesson_shows_what_previous_token_heads_are_for() -> None:
 @pytest.mark.slow
 def test_a_prompt_without_a_repeat_says_so_and_how_to_make_one() -> None:
     words = said(open_section("Two-step circuit", **{session.PROMPT: "A dog saw the cat."}))
-    assert says(words, "induction", "nothing to find")
+    assert says(words, ROLES["induction"].asleep, "Try")
 
 
 @pytest.mark.slow

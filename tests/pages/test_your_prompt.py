@@ -106,7 +106,7 @@ def test_repeated_tokens_share_a_number_and_the_start_token_is_named(app) -> Non
 def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
     run_prompt(app, NO_REPEATS)
     html = page_html(app)
-    assert html.count("No token appears twice.") >= 2  # in the card and in the box
+    assert html.count(ROLES["duplicate_token"].asleep) >= 2  # in the card and in the box
     assert ROLES["induction"].asleep in html
     assert {
         "your_prompt-try_card_induction",
