@@ -214,7 +214,7 @@ def judge_as(
     threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
     if state == "active" and role.key == resting.WITNESSED and works(head, scores):
-        state, reason = "quiet", _at_first_token(head, scores)
+        state, reason = "quiet", _at_first_token(head, activation, scores)
     else:
         reason = _reason(role, state, activation, head, scores, threshold)
     return Verdict(head, role.key, activation, threshold, state, reason, resting_share)
