@@ -176,9 +176,9 @@ class CausalRole(Record):
 class StartCandidate(Record):
     """How well plain text is guessed behind one token at position 0."""
 
-    token: str | None
+    token: str | None = None
     """Its text; None for nothing at all."""
-    token_id: Annotated[int, Field(ge=0)] | None
+    token_id: Annotated[int, Field(ge=0)] | None = None
     sentence_loss: Spread
     """Nats per token on sentences, from the second token of each on."""
     repeat_loss: Spread
