@@ -307,12 +307,13 @@ def _shares(
 def _clearest(
     attention: Float[Tensor, "*heads query key"], cells: CellWeights
 ) -> tuple[Int[Tensor, "*heads"], Float[Tensor, "*heads"]] | None:
-    query, key = cells.weights[0].nonzero(as_tuple=True)
-    if not len(query):
+    at_cells = cells.weights.flatten().nonzero().squeeze(-1)
+    if not len(at_cells):
         return None
-    rows, place = query.unique(return_inverse=True)
+    rows, place = (at_cells // attention.shape[-1]).unique_consecutive(return_inverse=True)
     by_row = attention.new_zeros(*attention.shape[:-2], len(rows))
-    mass, at = by_row.index_add_(-1, place, attention[..., query, key]).max(-1)
+    predicted = attention.flatten(-2).index_select(-1, at_cells)
+    mass, at = by_row.index_add_(-1, place, predicted).max(-1)
     return rows[at], mass
 
 
