@@ -26,6 +26,8 @@ TEXTS = 16
 """Texts of each kind: the differences that matter are tenths of a nat."""
 CLEARLY = 0.1
 """Nats per token, mean of both kinds, by which another candidate must do better to be noted."""
+DECIMALS = 4
+"""Of a stored loss."""
 
 
 def measure_starts(
@@ -37,8 +39,12 @@ def measure_starts(
         StartCandidate(
             token=text,
             token_id=token_id,
-            sentence_loss=loss_behind(bridge, probe.sentences, token_id, kind="sentences"),
-            repeat_loss=loss_behind(bridge, probe.repeats, token_id, kind="repeats"),
+            sentence_loss=round(
+                loss_behind(bridge, probe.sentences, token_id, kind="sentences"), DECIMALS
+            ),
+            repeat_loss=round(
+                loss_behind(bridge, probe.repeats, token_id, kind="repeats"), DECIMALS
+            ),
         )
         for text, token_id in found
     ]
