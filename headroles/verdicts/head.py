@@ -269,7 +269,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         out_of=entry.num_layers * entry.num_heads,
         rank_in_layer=1 + sum(other > score for other in scores[layer]),
         listed=head in entry.listed(key),
-        output_change=entry.role(key).output_change(head),
+        output_change=stored.output_change(head),
         ablation=ablation_evidence(entry, head, key),
         on_kinds=stored.on_kinds(head),
         kind_error=stored.kind_error(head),

@@ -71,9 +71,11 @@ def order_sentence(entry: ModelEntry, key: str) -> str:
         return ""
     if over <= entry.cap:
         return f"At most {entry.cap}, by score."
+    rest = " and rest" * entry.role(key).has_second_witness
     return (
-        f"{entry.cap} of the {over} heads that reach the threshold, by score: half of the places "
-        "are for the highest scores, the others first for the best head of each further layer."
+        f"{entry.cap} of the {over} heads that reach the threshold{rest}, by score: half of the "
+        "places are for the highest scores, the others first for the best head of each further "
+        "layer."
     )
 
 

@@ -241,7 +241,9 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
         fits = sum(stored.fits(head, threshold) for head in stored.heads)
-        works = f" {fits} of them rest; the others work all the same." if fits < over else ""
+        others = "the other works" if over - fits == 1 else "the others work"
+        rest = "rests" if fits == 1 else "rest"
+        works = f" {fits} of them {rest}; {others} all the same." if fits < over else ""
         return (
             f"{over} of {total} {'reaches' if over == 1 else 'reach'} the threshold of "
             f"{role.name}, {threshold:.2f}; the highest is {best.label} "
