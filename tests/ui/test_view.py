@@ -168,7 +168,7 @@ def test_the_present_prompt_wakes_nothing() -> None:
 
 def test_what_was_tried_in_vain_or_not_at_all_is_said() -> None:
     assert says(waking.tried_sentence(HINTS, GRAY), "9 prompts", "none", "L1H2")
-    assert says(waking.tried_sentence(HINTS, [*GRAY, Head(2, 2)]), "L2H2 was not tested")
+    assert says(waking.tried_sentence(HINTS, [*GRAY, Head(2, 2)]), "none is known for L2H2")
     woken_only = waking.tried_sentence(HINTS, GRAY[:3])
     assert "9 prompts" in woken_only
     assert "L" not in woken_only
