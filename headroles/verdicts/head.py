@@ -33,7 +33,7 @@ from headroles.verdicts.prompt import thresholds_in
 
 EVEN_ENTROPY = (ROLES["diffuse"].default_threshold - FLOOR_LIFT) / (1 - FLOOR_LIFT)
 """Where the common scale puts 0 for ``diffuse``, whose chance is 1 and so cannot be the zero. It is
-chosen so that the lowest threshold stands a quarter of the way to 1, as for every other role."""
+chosen so that the threshold by convention stands a quarter of the way to 1."""
 
 
 # ------------------------------------------------------------------ the pattern
