@@ -114,15 +114,17 @@ def test_a_crowd_in_one_layer_leaves_room_for_the_best_of_another():
     assert [one.entered_by for one in listed] == ["threshold"] * 7 + ["layer diversity"]
 
 
-def test_half_of_the_places_go_by_score_alone():
-    """Of ten heads over the threshold four may be listed: the two best, whatever their layer, and
-    the best heads of two more layers; the list is in the order of the scores."""
-    table = [[0.95, 0.94, 0.93], [0.92, 0.91, 0.5], [0.6, 0.1, 0.1], [0.7, 0.65, 0.1]]
-    listed = select_heads(scores(table), 0.4, cap=4)
-    assert [one.head.label for one in listed] == ["L0H0", "L0H1", "L1H0", "L3H0"]
-    assert [one.entered_by for one in listed] == ["threshold"] * 3 + ["layer diversity"]
-    (only,) = select_heads(scores(table), 0.4, cap=1)
-    assert only.head.label == "L0H0"
+def test_three_of_four_places_go_by_score_alone():
+    """Of twelve heads over the threshold eight may be listed: the six best, whatever their layer,
+    and the best heads of two more layers; the list is in the order of the scores."""
+    rest = [0.1] * 8
+    table = [[0.95, 0.94, 0.93, 0.92, 0.91, 0.90, 0.89, 0.88, 0.87]]
+    table += [[0.6, *rest], [0.5, *rest], [0.45, *rest]]
+    listed = select_heads(scores(table), 0.4, cap=8)
+    assert [one.head.label for one in listed] == [*(f"L0H{n}" for n in range(6)), "L1H0", "L2H0"]
+    assert [one.entered_by for one in listed] == ["threshold"] * 6 + ["layer diversity"] * 2
+    few = select_heads(scores(table), 0.4, cap=3)
+    assert [one.head.label for one in few] == ["L0H0", "L0H1", "L0H2"]
 
 
 def test_a_free_place_is_no_layers_if_a_higher_score_is_over_the_threshold():

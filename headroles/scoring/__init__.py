@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "calibration": [
             "FLOOR_LIFT",
+            "FOR_LAYERS",
             "Threshold",
             "calibrate",
             "fits_nothing",

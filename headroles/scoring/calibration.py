@@ -37,6 +37,8 @@ FLOOR_LIFT = 0.25
 """Of the way from chance to perfect: below it, a head barely prefers the cells."""
 DIVERSITY = 0.6
 """The best head of another layer may enter at this share of the threshold, if above the floor."""
+FOR_LAYERS = 4
+"""Of a full list one place in so many is for the best heads of further layers."""
 STEADY = 3.0
 """A head of a ``steady`` role lies at least so many standard errors from zero or from chance."""
 NULL_QUANTILE = 0.99
@@ -142,9 +144,9 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     chance, and none that is further over chance one token back (a previous-token head). No role
     lists a head that lacks the second witness (:mod:`headroles.roles.resting`).
 
-    Where more heads of a ``diverse`` role are over the threshold than it may list, half of the
-    places go by score alone; the others go first to the best head of each layer that has none yet.
-    Where fewer are, free places go to the best head of a layer that has none, if it has
+    Where more heads of a ``diverse`` role are over the threshold than it may list, one place in
+    :data:`FOR_LAYERS` goes first to the best head of a layer that has none yet, the others by score
+    alone. Where fewer are, free places go to the best head of a layer that has none, if it has
     ``DIVERSITY`` of the threshold and at least the floor.
     """
     role = get_role(scores.role)
@@ -174,11 +176,11 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
 
 def _over_layers(over: list[Head], below: list[Head], cap: int) -> set[Head]:
     """At most ``cap`` heads of both rankings, spread over layers."""
-    chosen = over[: cap - cap // 2]
+    chosen = over[: cap - cap // FOR_LAYERS]
 
     def add(heads: list[Head], *, new_layers: bool) -> None:
         for head in heads:
-            taken = {one.layer for one in chosen} if new_layers else set()
+            taken = {other.layer for other in chosen} if new_layers else set()
             if len(chosen) < cap and head not in chosen and head.layer not in taken:
                 chosen.append(head)
 

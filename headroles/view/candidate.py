@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from headroles import scoring
 from headroles.roles import BASIC_ROLES, CLASSIC, ROLES, SHARE, KnownHead, named_heads
 from headroles.view import causal, head_maps
 
@@ -71,11 +72,14 @@ def order_sentence(entry: ModelEntry, key: str) -> str:
         return ""
     if over <= entry.cap:
         return f"At most {entry.cap}, by score."
+    places = entry.cap // scoring.FOR_LAYERS
     rest = " and rest" * entry.role(key).has_second_witness
+    by_score = f"{entry.cap} of the {over} heads that reach the threshold{rest}, by score"
+    if not places:
+        return f"{by_score}."
     return (
-        f"{entry.cap} of the {over} heads that reach the threshold{rest}, by score: half of the "
-        "places are for the highest scores, the others first for the best head of each further "
-        "layer."
+        f"{by_score}: {entry.cap - places} for being highest, {places} first for the best of "
+        "further layers."
     )
 
 

@@ -118,7 +118,10 @@ def test_what_the_classic_threshold_would_say_stands_beside_another_one() -> Non
 
 def test_a_full_list_says_how_it_was_filled() -> None:
     full = AFTER.model_copy(update={"cap": 2})
-    assert says(candidate.order_sentence(full, "induction"), "2 of the 3 heads", "half", "layer")
+    assert says(candidate.order_sentence(full, "induction"), "2 of the 3 heads", "by score.")
+    low = AFTER.categories["induction"].model_copy(update={"threshold": 0.1})
+    four = AFTER.model_copy(update={"cap": 4, "categories": {"induction": low}})
+    assert says(candidate.order_sentence(four, "induction"), "4 of the 6", "3 for", "1 first for")
     assert says(candidate.order_sentence(AFTER, "induction"), "at most 8")
     assert candidate.order_sentence(AFTER, "other") == ""
 

@@ -143,9 +143,9 @@ def _cap(job_id: str, entry: ModelEntry) -> None:
         key=widget,
         on_change=_move_cap,
         args=(job_id,),
-        help="Most heads that a role lists, by score. Where more are over the threshold, half of "
-        "the places are for the highest scores, the others first for the best head of each further "
-        "layer; free places may go to the best head of a layer a little below the threshold.",
+        help="Most heads that a role lists, by score. Where more are over the threshold, three "
+        "of four places are for the highest scores, the others first for the best heads of further "
+        "layers; free places may go to the best head of a layer a little below the threshold.",
     )
 
 
