@@ -57,7 +57,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         type=_threshold,
         metavar="ROLE=X",
-        help="use X instead of the calibrated threshold; may be given several times",
+        help="use X instead of the threshold by the rule; may be given several times",
     )
     parser.add_argument(
         "--no-extended",

@@ -358,7 +358,7 @@ def test_the_map_and_the_cards_agree_on_a_value_just_below_the_threshold() -> No
     """.7 in single precision is .69999999, below .7; rounding .7 the same way would hide that."""
     laid = RoleActivation(torch.tensor([[0.7]]), chance=0.1, rows=9)
     together = active_heads(get_role("positional"), laid, 0.7, num_tokens=10)
-    scores = PromptScores({"positional": laid}, torch.zeros(1, 1), torch.zeros(1, 1), num_tokens=10)
+    scores = PromptScores({"positional": laid}, torch.zeros(1, 1), num_tokens=10)
     assert not judge(Head(0, 0), "positional", scores, 0.7).is_active
     assert not together.any()
 
