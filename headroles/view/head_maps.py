@@ -75,8 +75,17 @@ class ModelMap:
     ``other``."""
 
     def roles_of(self, place: int) -> list[str]:
-        """The keys of the roles that the head at a place of :attr:`heads` has here."""
-        return [key for key, role_map in self.roles.items() if role_map.records[place]["active"]]
+        """The keys of the roles that the head at a place of :attr:`heads` has here.
+
+        By the reference scores also those that list it below their threshold, as the best head of
+        its layer.
+        """
+        has = ("active", "listed") if self.unit == "score" else ("active",)
+        return [
+            key
+            for key, role_map in self.roles.items()
+            if any(role_map.records[place][how] for how in has)
+        ]
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
