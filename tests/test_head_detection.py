@@ -321,6 +321,17 @@ def test_a_quiet_head_says_what_it_does_instead(pattern: torch.Tensor, reason: s
     assert judge(Head(1, 2), "duplicate_token", scores, 0.5).reason.startswith(reason)
 
 
+def test_a_head_near_chance_is_told_what_it_takes() -> None:
+    """Rows 4 to 9 repeat, with 1, 1, 1, 2, 2 and 2 cells: an even spread gives them
+    (1/5 + 1/6 + 1/7 + 2/8 + 2/9 + 2/10) / (4/5 + 5/6 + 6/7 + 7/8 + 8/9 + 9/10) = .229 of what does
+    not rest, and .229 + .35 * .771 = .499."""
+    scores = score_prompt(planted(REPEATED, L1H2=even(len(REPEATED))), REPEATED)
+    verdict = judge(Head(1, 2), "induction", scores, 0.1)
+    assert verdict.activation.value == pytest.approx(0.22927, abs=1e-5)
+    assert verdict.state == "quiet"
+    assert verdict.reason.startswith("Not far enough above chance, which takes 50% here: ")
+
+
 def test_the_threshold_itself_is_enough() -> None:
     ids = list(range(9))
     # Rows 2..8 put exactly half on the token before: half the patterns are exact in binary.

@@ -281,7 +281,8 @@ def _reason(
     if state == "active":
         return f"Active: {number}.{place}"
     if activation.value >= threshold:
-        return f"Not clearly above chance: {number}.{place}"
+        here = percent(role.needed(threshold, activation.chance))
+        return f"Not far enough above chance, which takes {here} here: {number}.{place}"
     instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
         return f"{instead} Its attention is only {activation.value:.0%} as even as possible."
