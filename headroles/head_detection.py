@@ -32,6 +32,7 @@ PARTS_BY_ROLE = (
     "controls",
     "null_scores",
     "factors",
+    "by_kind",
     "profiles",
     "hints",
 )

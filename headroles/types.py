@@ -191,7 +191,7 @@ class Verdict:
     activation: Activation
     """The numbers behind the state."""
     threshold: float
-    """0..1, the role's calibrated threshold for this model."""
+    """0..1, the role's threshold for this model."""
     state: State
     """Whether it does the role on this prompt, does something else, or cannot be judged."""
     reason: str

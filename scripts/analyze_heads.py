@@ -39,6 +39,7 @@ from headroles.models import DEFAULT_MODEL, catalogue_key, known_models, list_fi
 from headroles.paths import CATEGORIES
 from headroles.roles import BASIC_ROLES, ROLES
 from headroles.view import LABELS, MARKS
+from headroles.view.html import count
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,7 +58,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         type=_threshold,
         metavar="ROLE=X",
-        help="use X instead of the calibrated threshold; may be given several times",
+        help="use X instead of the threshold by the rule; may be given several times",
     )
     parser.add_argument(
         "--no-extended",
@@ -305,11 +306,6 @@ def check(path: Path, models: list[str]) -> int:
         )
     print(f"{count(len(entries), 'model')} checked, {count(len(faults), 'fault')} found.")
     return int(bool(faults) or not entries)
-
-
-def count(number: int, what: str) -> str:
-    """``1 model``, ``2 models``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def run(

@@ -321,6 +321,17 @@ def test_a_quiet_head_says_what_it_does_instead(pattern: torch.Tensor, reason: s
     assert judge(Head(1, 2), "duplicate_token", scores, 0.5).reason.startswith(reason)
 
 
+def test_a_head_near_chance_is_told_what_it_takes() -> None:
+    """Rows 4 to 9 repeat, with 1, 1, 1, 2, 2 and 2 cells: an even spread gives them
+    (1/5 + 1/6 + 1/7 + 2/8 + 2/9 + 2/10) / (4/5 + 5/6 + 6/7 + 7/8 + 8/9 + 9/10) = .229 of what does
+    not rest, and .229 + .35 * .771 = .499."""
+    scores = score_prompt(planted(REPEATED, L1H2=even(len(REPEATED))), REPEATED)
+    verdict = judge(Head(1, 2), "induction", scores, 0.1)
+    assert verdict.activation.value == pytest.approx(0.22927, abs=1e-5)
+    assert verdict.state == "quiet"
+    assert verdict.reason.startswith("Not far enough above chance, which takes 50% here: ")
+
+
 def test_the_threshold_itself_is_enough() -> None:
     ids = list(range(9))
     # Rows 2..8 put exactly half on the token before: half the patterns are exact in binary.
@@ -358,7 +369,7 @@ def test_the_map_and_the_cards_agree_on_a_value_just_below_the_threshold() -> No
     """.7 in single precision is .69999999, below .7; rounding .7 the same way would hide that."""
     laid = RoleActivation(torch.tensor([[0.7]]), chance=0.1, rows=9)
     together = active_heads(get_role("positional"), laid, 0.7, num_tokens=10)
-    scores = PromptScores({"positional": laid}, torch.zeros(1, 1), torch.zeros(1, 1), num_tokens=10)
+    scores = PromptScores({"positional": laid}, torch.zeros(1, 1), num_tokens=10)
     assert not judge(Head(0, 0), "positional", scores, 0.7).is_active
     assert not together.any()
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from headroles.capture.head_outputs import output_change, roots
+from headroles.export.tables import reference_rows
 from headroles.reference import AnalysisSettings, categorize, reselect
 from headroles.roles import get_role, resting
 from headroles.scoring import fits_nothing, select_heads
@@ -14,7 +15,9 @@ from headroles.types import Head, RoleScores
 from headroles.verdicts import judge, passport, score_prompt
 from headroles.verdicts.evaluation import heads_with_role
 from headroles.verdicts.prompt import active_heads
+from headroles.view.candidate import order_sentence
 from headroles.view.head_maps import stored_map
+from headroles.view.lists import list_sentence
 from tests.entries import plain_entry
 from tests.facts import says
 
@@ -75,7 +78,7 @@ def _looks_at_first(share: float) -> torch.Tensor:
 
 def test_resting_needs_the_second_witness() -> None:
     """Two heads that look alike: what one writes hardly changes, the other's does."""
-    scores = score_prompt(_looks_at_first(0.9), IDS, torch.tensor([[0.4, 0.8]]))
+    scores = score_prompt(_looks_at_first(0.9), IDS, output_change=torch.tensor([[0.4, 0.8]]))
     rests, works = (judge(Head(0, head), "positional", scores, 0.6) for head in (0, 1))
     assert rests.is_active
     assert rests.activation == works.activation
@@ -99,7 +102,7 @@ def test_resting_needs_the_second_witness() -> None:
 
 @pytest.mark.parametrize("change", [0.6 - 1e-4, 0.6, 0.6 + 1e-4])
 def test_the_limit_is_the_same_for_one_head_and_for_all(change: float) -> None:
-    scores = score_prompt(_looks_at_first(0.9), IDS, torch.tensor([[change, 0.2]]))
+    scores = score_prompt(_looks_at_first(0.9), IDS, output_change=torch.tensor([[change, 0.2]]))
     role, activation = get_role("positional"), scores.activations["positional"]
     together = active_heads(role, activation, 0.6, num_tokens=8, output_change=scores.output_change)
     assert together[0, 0] == judge(Head(0, 0), "positional", scores, 0.6).is_active
@@ -117,7 +120,7 @@ def test_a_head_that_writes_next_to_nothing_is_idle_wherever_it_looks() -> None:
     ids = [0, 5, 6, 7, 8, 9, 10, 11]
     ahead = torch.eye(8)
     ahead[2:] = torch.eye(8)[:6]  # two tokens back: none of the roles
-    scores = score_prompt(ahead.expand(1, 2, 8, 8), ids, torch.tensor([[0.1, 0.9]]))
+    scores = score_prompt(ahead.expand(1, 2, 8, 8), ids, output_change=torch.tensor([[0.1, 0.9]]))
     idle, busy = (judge(Head(0, head), "previous_token", scores, 0.6).reason for head in (0, 1))
     assert says(idle, "Idle", "10%")
     assert not says(busy, "Idle")
@@ -198,3 +201,35 @@ def test_the_reference_map_rings_and_counts_those_that_rest(entry) -> None:
     old = stored_map(ModelEntry.model_validate(plain_entry()).role("positional"), threshold=0.6)
     assert [record["active"] for record in old.records] == [False] * 3 + [True] * 3
     assert not says(old.sentence, "rest;")
+
+
+def test_one_head_that_works_all_the_same_is_one(entry) -> None:
+    found = stored_map(entry.role("positional"), threshold=0.6)
+    assert says(found.sentence, "the other works all the same")
+    two = [[0.1, 0.1, 0.1], [0.1, 0.7, 1.4]]
+    fewer = entry.model_copy(update={"factors": {"positional": {resting.OUTPUT_CHANGE: two}}})
+    found = stored_map(fewer.role("positional"), threshold=0.6)
+    assert says(found.sentence, "1 of them rests; the others work")
+
+
+def test_files_ask_for_both_witnesses(entry) -> None:
+    moved = reselect(entry, {"positional": 0.6}, cap=8)
+    over = {
+        row["label"]: row["over_threshold"]
+        for row in reference_rows(moved)
+        if row["role"] == "positional"
+    }
+    assert [label for label, yes in over.items() if yes] == ["L1H0", "L1H1"]
+
+
+def test_a_list_counts_heads_over_the_threshold_that_rest(entry) -> None:
+    moved = reselect(entry, {"positional": 0.6}, cap=1)
+    assert says(
+        list_sentence(moved, "positional"), "1 of the 2 heads over the threshold and at rest"
+    )
+    assert says(
+        order_sentence(moved, "positional"), "1 of the 2 heads that reach the threshold and rest"
+    )
+    old = reselect(ModelEntry.model_validate(plain_entry()), {"positional": 0.6}, cap=1)
+    assert says(list_sentence(old, "positional"), "1 of the 3 heads over the threshold is listed")
+    assert says(order_sentence(old, "positional"), "1 of the 3 heads that reach the threshold,")

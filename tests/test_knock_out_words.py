@@ -30,7 +30,16 @@ def stored(role, scores, tops=(), threshold: float = 0.05) -> StoredRole:
         top_heads=list(tops),
     )
     zeros = [[0.0] * len(row) for row in scores]
-    return StoredRole(role, category, scores, zeros, Control(name="none", scores=zeros), {}, None)
+    return StoredRole(
+        role=role,
+        category=category,
+        scores=scores,
+        errors=zeros,
+        control=Control(name="none", scores=zeros),
+        factors={},
+        by_kind={},
+        profile=None,
+    )
 
 
 def mover(change: float, direct: float, error: float = 0.1) -> StoredRole:

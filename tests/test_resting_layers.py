@@ -22,7 +22,7 @@ CHANGE = torch.tensor([[0.1, 0.9, 0.1], [0.2, 0.3, 0.4], [0.1, 0.1, 0.1]])
 def scores(change: torch.Tensor | None = CHANGE, length: int = LENGTH):
     first = torch.tensor(SHARES)[..., None, None] * torch.eye(length)[0]
     self_ = (1 - torch.tensor(SHARES))[..., None, None] * torch.eye(length)
-    return score_prompt((first + self_).tril(), list(range(length)), change)
+    return score_prompt((first + self_).tril(), list(range(length)), output_change=change)
 
 
 def made(layers: int, heads: int) -> RestingLayers:

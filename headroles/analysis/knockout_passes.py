@@ -354,7 +354,7 @@ class _FromLayer:
 
         def keeper(layer: int) -> Callable[..., None]:
             def keep(block: object, given: object, output: _Output) -> None:
-                self._outputs[layer] = _each(output, torch.clone)
+                self._outputs[layer] = each_tensor(output, torch.clone)
 
             return keep
 
@@ -381,8 +381,8 @@ class _FromLayer:
         if layer == 0:
             hidden = self._hidden(batch, hooked)
         else:
-            output = _each(self._outputs[layer - 1], lambda kept: torch.cat([kept] * n))
-            with _skipped(self._bridge.blocks[:layer], output):
+            output = each_tensor(self._outputs[layer - 1], lambda kept: torch.cat([kept] * n))
+            with skipped_blocks(self._bridge.blocks[:layer], output):
                 hidden = self._hidden(batch, hooked)
         return batch.mean(self._nats(hidden, batch.following))
 
@@ -407,7 +407,7 @@ class _FromLayer:
         some = next(iter(self._outputs.values()))
         most = max(1, MAX_LOGITS // self._bridge.cfg.d_vocab)
         nats = []
-        with _skipped(self._bridge.blocks, _each(some, lambda kept: kept[:1, :1])):
+        with skipped_blocks(self._bridge.blocks, each_tensor(some, lambda kept: kept[:1, :1])):
             for part, following in zip(hidden.split(most), right.split(most), strict=True):
                 token = self._batch.ids[:1, :1]
                 logits = _run(self._bridge, token, {}, lambda _, part=part: part[None])
@@ -415,14 +415,15 @@ class _FromLayer:
         return torch.cat(nats)
 
 
-def _each(output: _Output, change: Callable[[Tensor], Tensor]) -> _Output:
+def each_tensor(output: _Output, change: Callable[[Tensor], Tensor]) -> _Output:
+    """What a block gives, with every tensor in it changed."""
     if isinstance(output, tuple):
         return tuple(change(part) if isinstance(part, Tensor) else part for part in output)
     return change(output)
 
 
 @contextlib.contextmanager
-def _skipped(blocks: Iterable[torch.nn.Module], output: _Output) -> Iterator[None]:
+def skipped_blocks(blocks: Iterable[torch.nn.Module], output: _Output) -> Iterator[None]:
     """Let blocks answer with what is known already instead of running."""
     blocks = list(blocks)
     for block in blocks:

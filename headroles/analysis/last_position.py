@@ -25,7 +25,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis.bridge import SeenEnough, forget_patterns
-from headroles.analysis.knockout_passes import MAX_HIDDEN, _each, _skipped
+from headroles.analysis.knockout_passes import MAX_HIDDEN, each_tensor, skipped_blocks
 from headroles.errors import HeadrolesError
 from headroles.types import Head
 
@@ -40,7 +40,7 @@ class NoLastPassError(HeadrolesError):
 
 
 @dataclass(frozen=True, eq=False)
-class AtTheEnd:
+class SeenAtEnd:
     """What the last position shows under every condition."""
 
     patterns: dict[int, Float[Tensor, "condition row head key"]]
@@ -80,7 +80,7 @@ class LastPosition:
         """[row layer head d_head] the heads' own outputs (z) at the last position."""
         self.untouched = self._untouched()
 
-    def _untouched(self) -> AtTheEnd:
+    def _untouched(self) -> SeenAtEnd:
         """One pass without a knock-out, which keeps what the others go on from."""
 
         def keep(z: Tensor, layer: int) -> Tensor:
@@ -89,7 +89,7 @@ class LastPosition:
 
         def keeper(layer: int) -> Callable[..., None]:
             def hook(block: object, given: object, output: object) -> None:
-                self._outputs[layer] = _each(output, torch.clone)
+                self._outputs[layer] = each_tensor(output, torch.clone)
 
             return hook
 
@@ -104,7 +104,7 @@ class LastPosition:
 
     def without(
         self, heads: Sequence[Head], means: Means, *, watch: Collection[int], to_end: bool = False
-    ) -> AtTheEnd:
+    ) -> SeenAtEnd:
         """Each of some heads of one layer knocked out alone, at the last position.
 
         Args:
@@ -158,8 +158,8 @@ class LastPosition:
     def _from(self, layer: int, n: int) -> contextlib.AbstractContextManager[None]:
         if layer == 0:
             return contextlib.nullcontext()
-        known = _each(self._outputs[layer - 1], lambda kept: torch.cat([kept] * n))
-        return _skipped(self._blocks[:layer], known)
+        known = each_tensor(self._outputs[layer - 1], lambda kept: torch.cat([kept] * n))
+        return skipped_blocks(self._blocks[:layer], known)
 
     def _copy(self, layer: int, n: int) -> object:
         """The keys and values, from a layer on once per condition: [condition * row ...]."""
@@ -177,7 +177,7 @@ class LastPosition:
         watch: Collection[int],
         *,
         to_end: bool,
-    ) -> AtTheEnd:
+    ) -> SeenAtEnd:
         """One pass with each layer's z passed on; [1 row ...]."""
         patterns: dict[int, Tensor] = {}
         hidden: list[Tensor] = []
@@ -215,7 +215,7 @@ class LastPosition:
                 **kept,
             )
         forget_patterns(self._bridge)
-        return AtTheEnd(patterns, hidden[0] if hidden else None)
+        return SeenAtEnd(patterns, hidden[0] if hidden else None)
 
 
 def _knock_out(heads: Sequence[Head], rows: int, means: Means) -> Callable[[Tensor, int], Tensor]:
@@ -230,12 +230,12 @@ def _knock_out(heads: Sequence[Head], rows: int, means: Means) -> Callable[[Tens
     return change
 
 
-def _by_condition(seen: AtTheEnd, n: int) -> AtTheEnd:
+def _by_condition(seen: SeenAtEnd, n: int) -> SeenAtEnd:
     def divided(kept: Tensor) -> Tensor:
         return kept[0].unflatten(0, (n, -1))
 
     patterns = {layer: divided(pattern) for layer, pattern in seen.patterns.items()}
-    return AtTheEnd(patterns, None if seen.hidden is None else divided(seen.hidden))
+    return SeenAtEnd(patterns, None if seen.hidden is None else divided(seen.hidden))
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

@@ -163,7 +163,7 @@ def _row(
         "control_error": stored.control_error(head),
         "n": stored.category.n,
         "threshold": limit if verdict is None else verdict.threshold,
-        "over_threshold": limit is not None and sign * stored.score(head) >= sign * limit,
+        "over_threshold": limit is not None and stored.fits(head, sign * limit),
         "listed": head in stored.listed,
         "peak_distance": stored.distance(head),
         "hint": stored.hints.prompt_for(head) if stored.hints else None,

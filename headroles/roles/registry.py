@@ -233,7 +233,7 @@ _ALL = (
             "complicated, or nothing that anyone has named yet."
         ),
         looks_at="nothing that the five roles predict",
-        formula="below the threshold on all five roles",
+        formula="listed by none of the five roles, and has none of them by its scores",
     ),
     Role(
         level="extended",

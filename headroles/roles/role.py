@@ -120,6 +120,12 @@ class Role:
         """Whether it is a share of attention on cells (``diffuse`` and ``other`` are not)."""
         return self.cells is not None or self.at_distance is not None
 
+    def needed(self, threshold: float, chance: float) -> float:
+        """0..1, what a head must reach on a prompt: the threshold, and clearly more than chance."""
+        if not self.has_cells:
+            return threshold
+        return max(threshold, chance + self.min_lift * (1 - chance))
+
     @property
     def aside(self) -> str:
         """What a sentence adds to "attention", where not all of it counts."""

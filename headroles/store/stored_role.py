@@ -100,6 +100,11 @@ class StoredRole:
         change = self.factors.get(resting.OUTPUT_CHANGE)
         return None if change is None else change[head.layer][head.head]
 
+    @property
+    def has_second_witness(self) -> bool:
+        """Whether the heads' outputs were measured too, and decide with the scores who fits."""
+        return resting.OUTPUT_CHANGE in self.factors
+
     def fits(self, head: Head, threshold: float) -> bool:
         """Whether a head has the role: its score reaches a threshold on the role's side of zero,
         and a role that needs a second witness has it."""

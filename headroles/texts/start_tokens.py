@@ -2,7 +2,7 @@
 
 Base models declare a BOS that documents began with in training, or none. Chat models often declare
 the token that opens a *turn* (``<|im_start|>``); in front of plain text it costs SmolLM2 .65 nats a
-token on sentences and 1.82 on repeats against ``<|endoftext|>``, which stood between its documents.
+token on sentences and 2.25 on repeats against ``<|endoftext|>``, which stood between its documents.
 So a declared BOS is passed over where it is a chat marker and the vocabulary has a true start of
 text. The rule needs the tokenizer alone, so the analysis and the app come to the same token.
 

@@ -33,7 +33,7 @@ from headroles.verdicts.prompt import thresholds_in
 
 EVEN_ENTROPY = (ROLES["diffuse"].default_threshold - FLOOR_LIFT) / (1 - FLOOR_LIFT)
 """Where the common scale puts 0 for ``diffuse``, whose chance is 1 and so cannot be the zero. It is
-chosen so that the lowest threshold stands a quarter of the way to 1, as for every other role."""
+chosen so that the threshold by convention stands a quarter of the way to 1."""
 
 
 # ------------------------------------------------------------------ the pattern
@@ -269,7 +269,7 @@ def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRe
         out_of=entry.num_layers * entry.num_heads,
         rank_in_layer=1 + sum(other > score for other in scores[layer]),
         listed=head in entry.listed(key),
-        output_change=entry.role(key).output_change(head),
+        output_change=stored.output_change(head),
         ablation=ablation_evidence(entry, head, key),
         on_kinds=stored.on_kinds(head),
         kind_error=stored.kind_error(head),

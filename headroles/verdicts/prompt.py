@@ -57,8 +57,6 @@ class PromptScores:
     """{role key: [layer head]}."""
     resting: Float[Tensor, "layer head"]
     """[layer head] mean attention on position 0."""
-    self_share: Float[Tensor, "layer head"]
-    """[layer head] mean attention of a token on itself, over q >= 1."""
     num_tokens: int
     """Tokens of the prompt, BOS included."""
     token_ids: tuple[int, ...] = ()
@@ -73,10 +71,6 @@ class PromptScores:
         """0..1, a head's mean attention on position 0."""
         return self._plain_resting[head.layer][head.head]
 
-    def self_share_of(self, head: Head) -> float:
-        """0..1, a head's mean attention of a token on itself."""
-        return self._plain_self_share[head.layer][head.head]
-
     def output_change_of(self, head: Head) -> float | None:
         """0 and up, how much a head's output changes; None where that is not known."""
         return self._plain_change and self._plain_change[head.layer][head.head]
@@ -89,10 +83,6 @@ class PromptScores:
     @cached_property
     def _plain_change(self) -> list[list[float]] | None:
         return None if self.output_change is None else self.output_change.tolist()
-
-    @cached_property
-    def _plain_self_share(self) -> list[list[float]]:
-        return self.self_share.tolist()
 
 
 def score_prompt(
@@ -111,11 +101,9 @@ def score_prompt(
         output_change: [layer head] as in :class:`~headroles.types.PromptRun`; without it the
             attention alone says which heads rest.
     """
-    diagonal = attention.diagonal(dim1=-2, dim2=-1)[..., 1:]  # [layer head query-1]
     return PromptScores(
         activations=scoring_activation.prompt_activations(attention, token_ids),
         resting=scoring_activation.resting_share(attention),
-        self_share=diagonal.sum(-1) / max(diagonal.shape[-1], 1),
         num_tokens=len(token_ids),
         token_ids=tuple(token_ids),
         tokens=tuple(tokens),
@@ -293,7 +281,8 @@ def _reason(
     if state == "active":
         return f"Active: {number}.{place}"
     if activation.value >= threshold:
-        return f"Not clearly above chance: {number}.{place}"
+        here = percent(role.needed(threshold, activation.chance))
+        return f"Not far enough above chance, which takes {here} here: {number}.{place}"
     instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
         return f"{instead} Its attention is only {activation.value:.0%} as even as possible."

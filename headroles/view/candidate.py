@@ -73,7 +73,8 @@ def order_sentence(entry: ModelEntry, key: str) -> str:
     if over <= entry.cap:
         return f"At most {entry.cap}, by score."
     places = entry.cap // scoring.FOR_LAYERS
-    by_score = f"{entry.cap} of the {over} heads that reach the threshold, by score"
+    rest = " and rest" * entry.role(key).has_second_witness
+    by_score = f"{entry.cap} of the {over} heads that reach the threshold{rest}, by score"
     if not places:
         return f"{by_score}."
     return (

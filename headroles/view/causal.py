@@ -79,7 +79,7 @@ def _rows(
 def part_row(head: CausalHead, texts: str) -> list[str]:
     """What a head adds to its role's other heads, as a row of :func:`rows`."""
     number = f"{signed(head.part or 0.0, digits=3)} ± {head.part_error or 0.0:.3f}"
-    clear = "it adds to them" if head.verdict == "backed_up" else "it adds nothing clear"
+    clear = "it adds to them" if head.verdict == "backed_up" else "not clearly more than these"
     control = _control(head, head.part_control_mean, head.part_control_spread)
     return ["", f"L{head.layer}H{head.head} after all the others", texts, clear, number, control]
 

@@ -75,8 +75,17 @@ class ModelMap:
     ``other``."""
 
     def roles_of(self, place: int) -> list[str]:
-        """The keys of the roles that the head at a place of :attr:`heads` has here."""
-        return [key for key, role_map in self.roles.items() if role_map.records[place]["active"]]
+        """The keys of the roles that the head at a place of :attr:`heads` has here.
+
+        By the reference scores also those that list it below their threshold, as the best head of
+        its layer.
+        """
+        has = ("active", "listed") if self.unit == "score" else ("active",)
+        return [
+            key
+            for key, role_map in self.roles.items()
+            if any(role_map.records[place][how] for how in has)
+        ]
 
     def names_of(self, place: int) -> list[str]:
         """The names of its roles, then of its extended roles."""
@@ -241,7 +250,9 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
         fits = sum(stored.fits(head, threshold) for head in stored.heads)
-        works = f" {fits} of them rest; the others work all the same." if fits < over else ""
+        others = "the other works" if over - fits == 1 else "the others work"
+        rest = "rests" if fits == 1 else "rest"
+        works = f" {fits} of them {rest}; {others} all the same." if fits < over else ""
         return (
             f"{over} of {total} {'reaches' if over == 1 else 'reach'} the threshold of "
             f"{role.name}, {threshold:.2f}; the highest is {best.label} "

@@ -1,7 +1,7 @@
 """How many heads have a role, and which of them its list shows, in words. Pure: no Streamlit.
 
 >>> list_sentence(entry, "positional")  # doctest: +SKIP
-'8 of the 205 heads over the threshold are listed (8 at most), the strongest first.'
+'8 of the 190 heads over the threshold and at rest are listed (8 at most), the strongest first.'
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from headroles.roles import ROLES
 
 if TYPE_CHECKING:
-    from headroles.store import ModelEntry, TopHead
+    from headroles.store import ModelEntry
 
 
 def list_sentence(entry: ModelEntry, role_key: str) -> str:
@@ -19,21 +19,23 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
 
     Empty where no head is over the threshold and none is listed.
     """
-    over, tops = entry.heads_over(role_key), entry.role(role_key).category.top_heads
-    shown = [top for top in tops if _is_over(entry, role_key, top)]
+    stored = entry.role(role_key)
+    over, tops = entry.heads_over(role_key), stored.category.top_heads
+    shown = [top for top in tops if stored.fits(top.place, stored.category.threshold or 0.0)]
     below = len(tops) - len(shown)
+    threshold = "the threshold" + " and at rest" * stored.has_second_witness
     if not tops:
         them = "1 head is" if over == 1 else f"{over} heads are"
-        return f"{them} over the threshold, but not listed: {_unlisted(role_key)}." if over else ""
+        return f"{them} over {threshold}, but not listed: {_unlisted(role_key)}." if over else ""
     if not shown:
-        return f"No head is over the threshold; {_below(below)}."
+        return f"No head is over {threshold}; {_below(below)}."
     if len(shown) == over:
         which = {1: "The only head", 2: "Both heads"}.get(over, f"All {over} heads")
-        sentence = f"{which} over the threshold {'is' if over == 1 else 'are'} listed"
+        sentence = f"{which} over {threshold} {'is' if over == 1 else 'are'} listed"
     else:
         most = f" ({entry.cap} at most)" if len(tops) == entry.cap else ""
         listed = "is listed" if len(shown) == 1 else "are listed"
-        sentence = f"{len(shown)} of the {over} heads over the threshold {listed}{most}"
+        sentence = f"{len(shown)} of the {over} heads over {threshold} {listed}{most}"
     if len(tops) > 1:
         sentence += ", the strongest first"
     if spread := sum(top.entered_by == "layer diversity" for top in shown):
@@ -43,11 +45,6 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
     if len(shown) < over and ROLES[role_key].selection == "steady" and len(tops) < entry.cap:
         sentence += f". The others are not: {_unlisted(role_key)}"
     return f"{sentence}."
-
-
-def _is_over(entry: ModelEntry, role_key: str, top: TopHead) -> bool:
-    sign = entry.role(role_key).role.sign or 1
-    return sign * top.score >= (entry.categories[role_key].threshold or 0.0)
 
 
 def _below(heads: int, more: str = "") -> str:

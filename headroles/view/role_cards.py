@@ -31,13 +31,6 @@ STATE_WORDS = {
 """Every state of a verdict, as a student reads it."""
 
 
-def _needed(role: Role, row: Mapping[str, object]) -> float:
-    """What a head must reach on this prompt: the threshold, or clearly over chance."""
-
-    chance, threshold = float(row["chance"]), float(row["threshold"])
-    return max(threshold, chance + role.min_lift * (1 - chance)) if chance < 1 else threshold
-
-
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}
 
 
@@ -108,12 +101,13 @@ class RoleCard:
         if len(reasons) == 1 and states != {"quiet"}:
             return next(iter(reasons))
         best = max(self.rows, key=lambda row: row["activation_score"])
+        needed = self.role.needed(float(best["threshold"]), float(best["chance"]))
         return (
             "The role could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
             + f" something else. The closest is {best['label']} with "
             f"{percent(best['activation_score'])}; "
-            f"it would need {percent(_needed(self.role, best))}."
+            f"it would need {percent(needed)}."
         )
 
     def hint(self, prompt: str, *, stories: bool) -> str | None:

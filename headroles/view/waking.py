@@ -86,8 +86,10 @@ def tried_sentence(hints: RoleHints | None, gray: Sequence[Head]) -> str:
     if vain:
         sentence += f"; none of them wakes {names(vain, last='or')}"
     if untried:
-        was = "was" if len(untried) == 1 else "were"
-        sentence += f"; {names(untried)} {was} not tested, because the list was changed since"
+        sentence += (
+            f"; none is known for {names(untried)}, because the list or the threshold was changed "
+            "since"
+        )
     return f"{sentence}."
 
 

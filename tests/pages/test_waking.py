@@ -158,8 +158,9 @@ def extended(hinted, monkeypatch):
     planted = attention.collect
 
     def collect(loaded, encoding):
-        weights, logits = planted(loaded, encoding)
-        return planted_extended_attention(weights, encoding.tokens), logits
+        found = planted(loaded, encoding)
+        weights = planted_extended_attention(found.attention, encoding.tokens)
+        return found._replace(attention=weights)
 
     monkeypatch.setattr(attention, "collect", collect)
     entry = with_extended(planted_entry(4, 8))

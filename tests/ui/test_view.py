@@ -8,7 +8,8 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import RoleActivation
 from headroles.store import Hint, RoleHints, TopHead, WokenHead
 from headroles.types import Evidence, Head
-from headroles.view import lists, role_cards, waking
+from headroles.verdicts import thresholds_in
+from headroles.view import head_maps, lists, role_cards, waking
 from tests.entries import entry
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
@@ -168,7 +169,7 @@ def test_the_present_prompt_wakes_nothing() -> None:
 
 def test_what_was_tried_in_vain_or_not_at_all_is_said() -> None:
     assert says(waking.tried_sentence(HINTS, GRAY), "9 prompts", "none", "L1H2")
-    assert says(waking.tried_sentence(HINTS, [*GRAY, Head(2, 2)]), "L2H2 was not tested")
+    assert says(waking.tried_sentence(HINTS, [*GRAY, Head(2, 2)]), "none is known for L2H2")
     woken_only = waking.tried_sentence(HINTS, GRAY[:3])
     assert "9 prompts" in woken_only
     assert "L" not in woken_only
@@ -267,6 +268,20 @@ def test_no_head_over_the_threshold_needs_no_sentence() -> None:
     )
     spread = nobody.model_copy(update={"categories": {"induction": low}})
     assert says(lists.list_sentence(spread, "induction"), "No head is over", "1 below it")
+
+
+def test_a_head_that_is_listed_below_the_threshold_is_not_called_other() -> None:
+    one = entry()
+    top = TopHead(layer=0, head=0, score=0.125, standard_error=0, entered_by="layer diversity")
+    category = one.categories["induction"].model_copy(update={"top_heads": [top]})
+    none = one.categories["other"].model_copy(update={"top_heads": []})
+    one = one.model_copy(
+        update={"categories": {**one.categories, "induction": category, "other": none}}
+    )
+    stored = head_maps.of_entry(one, thresholds_in(one))
+    assert stored.names_of(0) == ["Induction"]
+    assert stored.names_of(1) == []
+    assert says(str(stored.other_map().records[0]["shown"]), "Induction")
 
 
 def test_cards_of_an_analysis_carry_its_hints_and_its_lists() -> None:
