@@ -49,7 +49,7 @@ def page() -> None:
     except HeadrolesError as error:
         reference = run_prompt.without_reference(error)
     else:
-        run_prompt.warn_about_backup(reference)
+        run_prompt.warn_about_reference(reference)
     on_prompt = source(reference) == session.PROMPTED
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from headroles.paths import ROOT
+from headroles.reference import reselect
 from headroles.reference.diff import MAX_CHANGES, Move, compare
+from headroles.store import categories
 from headroles.types import Head
 from tests.entries import entry, plain_entry
 
@@ -105,3 +108,16 @@ def test_a_role_that_only_one_side_has_is_shown():
     del plain["categories"]["diffuse"]
     assert compare(entry(), entry(**plain)).roles["diffuse"].leaving == (A, B)
     assert compare(entry(**plain), entry()).roles["diffuse"].entering == (A, B)
+
+
+def test_evidence_of_other_lists_is_not_called_measured_again():
+    bundled = categories.read_entry("demo", ROOT / "data" / "head_categories.json")
+    moved = reselect(bundled, {"previous_token": 0.3}, cap=bundled.cap)
+    assert compare(bundled, bundled).evidence == ""
+    assert compare(bundled, moved).evidence == compare(moved, bundled).evidence == "lists"
+    plain = bundled.model_dump()
+    plain["causal"]["induction"]["heads"][0]["change"] += 0.001
+    again = type(bundled).model_validate(plain)
+    assert compare(moved, again).evidence == "other"
+    nothing = bundled.model_copy(update={"causal": {}})
+    assert (compare(nothing, moved).evidence, compare(moved, nothing).evidence) == ("new", "gone")

@@ -136,6 +136,35 @@ def test_attention_out_of_reach_is_refused_at_once(config, tmp_path: Path) -> No
         load_model(str(tmp_path))
 
 
+_GROUPED = {"intermediate_size": 24, "num_key_value_heads": 2, "max_position_embeddings": 64}
+
+
+@pytest.mark.parametrize(
+    ("family", "own", "why"),
+    [
+        ("diffllama", {}, "attends more than once"),
+        (
+            "laguna",
+            {
+                "head_dim": 8,
+                "num_attention_heads_per_layer": [4, 2],
+                "layer_types": ["full_attention", "full_attention"],
+                "mlp_layer_types": ["dense", "dense"],
+            },
+            "differ in their numbers of heads",
+        ),
+    ],
+)
+def test_layers_that_are_not_alike_are_refused(
+    family: str, own: dict, why: str, tmp_path: Path
+) -> None:
+    settings = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2}
+    config = AutoConfig.for_model(family, **{**_TINY, **_GROUPED, **settings, **own})
+    save(AutoModelForCausalLM.from_config(config, attn_implementation="eager"), tmp_path)
+    with pytest.raises(UnsupportedModelError, match=why):
+        load_model(str(tmp_path))
+
+
 def _only_pickled(folder: Path) -> None:
     weights = folder / "model.safetensors"
     torch.save(load_file(weights), folder / "pytorch_model.bin")

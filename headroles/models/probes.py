@@ -112,11 +112,15 @@ def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], i
         raise UnsupportedModelError(
             key, why="its attention can be reached neither by a function nor by a module."
         )
+    if len({module for module, _ in patterns}) < len(patterns):
+        raise UnsupportedModelError(key, why="a layer of it attends more than once.")
     if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in patterns):
         raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
     if not by_function:
         paths = tuple(names[module] for module, _ in patterns)
         return paths, model.config.get_text_config().num_attention_heads
+    if len({pattern.shape[1] for module, pattern in patterns if module in by_function}) > 1:
+        raise UnsupportedModelError(key, why="its layers differ in their numbers of heads.")
     for module in by_function:
         module.add_module(PROBE, nn.Identity())
     return tuple(f"{names[module]}.{PROBE}" for module in by_function), patterns[0][1].shape[1]

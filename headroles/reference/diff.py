@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from headroles.roles import BASIC_ROLES
-from headroles.store import ModelEntry
+from headroles.store import CausalHead, CausalRole, ModelEntry
 from headroles.types import Head
 
 MAX_CHANGES = 8
@@ -77,8 +78,11 @@ class RoleChange:
         return self.same_list and not self.scores and self.thresholds[0] == self.thresholds[1]
 
 
-PartChange = Literal["", "new", "other", "gone"]
-"""What happens to a part of an entry that an analysis may leave out; empty: nothing."""
+PartChange = Literal["", "new", "other", "lists", "gone"]
+"""What happens to a part of an entry that an analysis may leave out; empty: nothing.
+
+``lists``: the numbers of every head that is in both are the same, as after a threshold was moved.
+"""
 
 
 def part_change(before: object, after: object) -> PartChange:
@@ -132,9 +136,32 @@ def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
             for key in BASIC_ROLES
             if key in candidate.categories or (live and key in live.categories)
         },
-        evidence=part_change(live.causal if live else None, candidate.causal),
+        evidence=_evidence_change(live.causal if live else {}, candidate.causal),
         extended=part_change(live.extended if live else None, candidate.extended),
     )
+
+
+def _evidence_change(
+    before: Mapping[str, CausalRole], after: Mapping[str, CausalRole]
+) -> PartChange:
+    change = part_change(before, after)
+    old, new = _knocked_out(before), _knocked_out(after)
+    both = old.keys() & new.keys()
+    if change == "other" and both and all(old[where] == new[where] for where in both):
+        return "lists"
+    return change
+
+
+def _knocked_out(
+    evidence: Mapping[str, CausalRole],
+) -> dict[tuple[str, str, int, int], CausalHead]:
+    """{(role key, texts, layer, head): what knocking it out changed}."""
+    return {
+        (key, place.measured_on, head.layer, head.head): head
+        for key, role in evidence.items()
+        for place in role.everywhere
+        for head in place.heads
+    }
 
 
 def _shape(entry: ModelEntry) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import scoring
-from headroles.roles import BASIC_ROLES, CLASSIC, ROLES, SHARE, KnownHead, named_heads
+from headroles.roles import BASIC_ROLES, CLASSIC, ROLES, KnownHead, named_heads
 from headroles.view import causal, head_maps
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def map_sentence(entry: ModelEntry, key: str) -> str:
 
 def classic_sentence(entry: ModelEntry, key: str) -> str:
     """What one threshold for every model would say; empty where it is the role's own, or where
-    scores are no shares of attention."""
+    scores are no attention on cells."""
     role, threshold = ROLES[key], entry.categories[key].threshold
-    if role.unit != SHARE or threshold in (None, CLASSIC):
+    if not role.has_cells or threshold in (None, CLASSIC):
         return ""
     over, heads = entry.heads_over(key, CLASSIC), entry.num_layers * entry.num_heads
     return f"The classic {CLASSIC:.2f} would be reached by {over} of {heads} heads."

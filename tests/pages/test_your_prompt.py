@@ -9,6 +9,7 @@ import pytest
 from headroles import limits
 from headroles.paths import CATEGORIES, DEMO_MODEL, ROOT
 from headroles.roles import ROLES, SCORED_ROLES
+from headroles.store import categories
 from headroles.texts import DEFAULT_PROMPT, STORY_EXAMPLES
 from headroles.types import Head
 from headroles.ui.app import run_prompt as run_prompt_shell
@@ -267,6 +268,15 @@ def test_a_file_that_was_bad_from_the_start_falls_back_to_its_history(planted) -
     assert not app.warning
     assert "1 of 1 listed head active" in page_html(app)
     assert says(captions(app), "is damaged")
+
+
+def test_an_entry_of_older_definitions_is_named_as_one(app, planted) -> None:
+    assert "definitions" not in captions(app)
+    old = planted_entry(4, 8).model_copy(update={"definitions_version": 1})
+    categories.write_entry(old, planted)
+    app.button(key="app-example_1").click().run()
+    assert not app.exception
+    assert says(captions(app), "made with version 1 of the roles' definitions", "Admin page")
 
 
 def test_a_damaged_file_without_this_model_in_any_version_is_said(planted) -> None:

@@ -114,6 +114,7 @@ def test_what_the_classic_threshold_would_say_stands_beside_another_one() -> Non
     own = listing("tiny", [(1, 2)], threshold=0.4)
     assert candidate.classic_sentence(own, "induction") == ""
     assert candidate.classic_sentence(AFTER, "other") == ""
+    assert candidate.classic_sentence(AFTER, "diffuse") == ""  # evenness: .40 was never its cut
 
 
 def test_a_full_list_says_how_it_was_filled() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from headroles import models
 from headroles.errors import ChatTemplateError, EmptyPromptError, HeadrolesError, LimitError
 from headroles.paths import BUNDLED
+from headroles.roles import DEFINITIONS_VERSION
 from headroles.ui.app import caches, chat_format, download_progress, elements, session
 from headroles.view import html
 
@@ -78,7 +79,7 @@ def reference_or_provisional(answer: caches.Answer) -> caches.Reference:
         reference = caches.reference(st.session_state[session.MODEL], (layers, heads))
     except HeadrolesError as error:
         return without_reference(error)
-    warn_about_backup(reference)
+    warn_about_reference(reference)
     return reference
 
 
@@ -97,8 +98,16 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
     return caches.provisional()
 
 
-def warn_about_backup(reference: caches.Reference) -> None:
-    """Warn if an earlier version of the file replaces a damaged one."""
+def warn_about_reference(reference: caches.Reference) -> None:
+    """Warn if an earlier file replaces a damaged one, or roles were defined otherwise then."""
+    made_with = reference.entry.definitions_version if reference.entry else DEFINITIONS_VERSION
+    if made_with != DEFINITIONS_VERSION:
+        st.caption(
+            f"This model's reference scores were made with version {made_with} of the roles' "
+            f"definitions. Prompts are judged by version {DEFINITIONS_VERSION}, whose words stand "
+            "beside the scores too, so the two do not match everywhere. An instructor can analyse "
+            "the model anew on the Admin page."
+        )
     if since := reference.backup_since:
         st.caption(
             "The file of reference scores is damaged. These are from the version of "
