@@ -1,7 +1,7 @@
 """How many heads have a role, and which of them its list shows, in words. Pure: no Streamlit.
 
 >>> list_sentence(entry, "positional")  # doctest: +SKIP
-'8 of the 205 heads over the threshold are listed (8 at most), the strongest first.'
+'8 of the 142 heads that rest are listed (8 at most), the strongest first.'
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
 
     Empty where no head is over the threshold and none is listed.
     """
+    # Of resting, :meth:`heads_over` counts those that do; others look at the first token and work.
+    who = "that rest" if role_key == "positional" else "over the threshold"
     over, tops = entry.heads_over(role_key), entry.role(role_key).category.top_heads
     shown = [top for top in tops if _is_over(entry, role_key, top)]
     below = len(tops) - len(shown)
     if not tops:
         them = "1 head is" if over == 1 else f"{over} heads are"
-        return f"{them} over the threshold, but not listed: {_unlisted(role_key)}." if over else ""
+        return f"{them} {who}, but not listed: {_unlisted(role_key)}." if over else ""
     if not shown:
         return f"No head is over the threshold; {_below(below)}."
     if len(shown) == over:
         which = {1: "The only head", 2: "Both heads"}.get(over, f"All {over} heads")
-        sentence = f"{which} over the threshold {'is' if over == 1 else 'are'} listed"
+        sentence = f"{which} {who} {'is' if over == 1 else 'are'} listed"
     else:
         most = f" ({entry.cap} at most)" if len(tops) == entry.cap else ""
         listed = "is listed" if len(shown) == 1 else "are listed"
-        sentence = f"{len(shown)} of the {over} heads over the threshold {listed}{most}"
+        sentence = f"{len(shown)} of the {over} heads {who} {listed}{most}"
     if len(tops) > 1:
         sentence += ", the strongest first"
     if spread := sum(top.entered_by == "layer diversity" for top in shown):

@@ -2,7 +2,7 @@
 
 >>> layers = resting_layers(scores, 0.4)  # doctest: +SKIP
 >>> layers.headline, layers.sentence  # doctest: +SKIP
-('94 of 270 heads rest', 'Layers 18 and 23 to 24 almost wholly.')
+('94 of 270 heads rest', 'Nearly all heads of layers 18, 23 and 24 rest.')
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headroles.verdicts import PromptScores
 from headroles.verdicts.prompt import active_heads, too_little
 
 ALMOST = 0.8
-"""A layer with this share of its heads at rest rests almost wholly."""
+"""A layer with this share of its heads at rest counts as one where nearly all rest."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ def resting_layers(scores: PromptScores, threshold: float) -> RestingLayers | No
 
 
 def _where(counts: Sequence[int], heads: int) -> str:
-    """The layers that rest almost wholly, or the one that does most."""
+    """The layers where nearly all heads rest, or the one that does most."""
     if not any(counts):
         return ""
     many = [layer for layer, count in enumerate(counts) if count >= ALMOST * heads]
     if many:
-        name = "Layer" if len(many) == 1 else "Layers"
-        wholly = "wholly" if all(counts[layer] == heads for layer in many) else "almost wholly"
-        return f"{name} {listing(_runs(many))} {wholly}."
+        name = "layer" if len(many) == 1 else "layers"
+        every = "All" if all(counts[layer] == heads for layer in many) else "Nearly all"
+        return f"{every} heads of {name} {listing(_runs(many))} rest."
     most = counts.index(max(counts))
     return f"Most of them in layer {most} ({counts[most]} of {heads})."
 
