@@ -1,7 +1,7 @@
 """How many heads have a role, and which of them its list shows, in words. Pure: no Streamlit.
 
 >>> list_sentence(entry, "positional")  # doctest: +SKIP
-'8 of the 142 heads that rest are listed (8 at most), the strongest first.'
+'8 of the 142 heads that rest on many texts are listed (8 at most), the strongest first.'
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
     Empty where no head is over the threshold and none is listed.
     """
     # Of resting, :meth:`heads_over` counts those that do; others look at the first token and work.
-    who = "that rest" if role_key == "positional" else "over the threshold"
+    who = "that rest on many texts" if role_key == "positional" else "over the threshold"
     over, tops = entry.heads_over(role_key), entry.role(role_key).category.top_heads
     shown = [top for top in tops if _is_over(entry, role_key, top)]
     below = len(tops) - len(shown)
