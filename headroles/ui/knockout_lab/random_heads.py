@@ -162,7 +162,7 @@ def sentence(judgement: Judgement, effect: Effect) -> str:
     >>> sentence(judge(2.0, [0.4, 0.6] * 10), EFFECTS[1])
     'Larger than chance: +2.00 nats; all 20 random draws had a smaller effect (+0.50 ± 0.10).'
     >>> sentence(judge(-2.0, [0.4, 0.6] * 10), EFFECTS[1])
-    'Opposite effect: −2.00 nats; none of 20 random draws lie below that (+0.50 ± 0.10).'
+    'Opposite effect: −2.00 nats; none of 20 random draws had a lower one (+0.50 ± 0.10).'
     """
     if judgement.verdict == "not_tested":
         return "There are too few draws to compare with."
@@ -172,7 +172,7 @@ def sentence(judgement: Judgement, effect: Effect) -> str:
         times = f" ({exp(abs(judgement.effect)):.1f} times {likely})"
     smaller, draws = judgement.smaller, judgement.draws
     count = {draws: f"all {draws}", 0: f"none of {draws}"}.get(smaller, f"{smaller} of {draws}")
-    below = "lie below that" if judgement.effect < 0 else "had a smaller effect"
+    below = "had a lower one" if judgement.effect < 0 else "had a smaller effect"
     lead = BESIDE_CHANCE[judgement.verdict].capitalize()
     return (
         f"{lead}: {signed(judgement.effect)} nats{times}; {count} random draws "
