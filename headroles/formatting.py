@@ -28,6 +28,16 @@ def percent(share: float) -> str:
     return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
+def told_apart(share: float, other: float) -> tuple[str, str]:
+    """Two shares of 1 in percent, with a decimal where whole ones would look alike.
+
+    >>> told_apart(0.409, 0.406), told_apart(0.45, 0.4)
+    (('40.9%', '40.6%'), ('45%', '40%'))
+    """
+    whole = f"{share:.0%}", f"{other:.0%}"
+    return whole if whole[0] != whole[1] else (f"{share:.1%}", f"{other:.1%}")
+
+
 def listing(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""

@@ -306,6 +306,19 @@ def test_a_reason_names_the_clearest_place() -> None:
     assert quiet.reason == "Resting: 100% of its attention is on the first token."
 
 
+def test_over_the_threshold_but_not_clear_says_what_would_be() -> None:
+    ids = [0, 7, 8, 9, 4, 7, 8, 9]
+    pattern = sink(8)
+    for q in (5, 6, 7):
+        pattern[q] = 0
+        pattern[q, [0, q - 3, q]] = torch.tensor([0.2, 0.352, 0.448])  # .352 / .8 = .44
+    verdict = judge(Head(1, 2), "induction", score_prompt(planted(ids, L1H2=pattern), ids), 0.4)
+    # chance is 17.0%: (1/6 + 1/7 + 1/8) / (5/6 + 6/7 + 7/8); from there .35 of the way to 1 is 45%
+    assert (verdict.state, verdict.is_active) == ("quiet", False)
+    assert verdict.reason.startswith("Not clearly above chance")
+    assert verdict.reason.endswith(" On this prompt a clear case begins at 46%; it has 44%.")
+
+
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [

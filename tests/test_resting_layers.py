@@ -39,7 +39,7 @@ def test_who_rests_by_hand() -> None:
     assert layers.works == ((Head(0, 1),), (), ())
     assert layers.clearest == (Head(0, 0), Head(1, 0), Head(2, 2))
     assert says(layers.headline, "4 of 9")
-    assert says(layers.sentence, "Layer", "1", "wholly")
+    assert says(layers.sentence, "All heads of layer 1 rest.")
     assert says(layers.sentence, "1 more")
 
 
@@ -70,7 +70,7 @@ def test_nobody_rests() -> None:
 
 def test_runs_of_layers_are_named_in_short() -> None:
     layers = made(12, 9)  # from layer 8 on at least 8 of 9
-    assert says(layers.sentence, "Layers 8 to 11", "almost wholly")
+    assert says(layers.sentence, "Nearly all heads of layers 8 to 11 rest.")
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(4, 8), (12, 12), (30, 9)])

@@ -21,12 +21,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prompt": [
             "DEFAULT_THRESHOLDS",
             "PromptScores",
+            "active_heads",
             "judge",
             "judge_as",
             "judge_heads",
             "score_prompt",
             "score_run",
             "thresholds_in",
+            "too_little",
         ],
         "sentence": ["describe"],
         "summary": [

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
-from headroles.formatting import in_one_line, ordinal, percent, visible
+from headroles.formatting import in_one_line, ordinal, percent, told_apart, visible
 from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run, resting
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
@@ -281,8 +281,7 @@ def _reason(
     if state == "active":
         return f"Active: {number}.{place}"
     if activation.value >= threshold:
-        here = percent(role.needed(threshold, activation.chance))
-        return f"Not far enough above chance, which takes {here} here: {number}.{place}"
+        return f"Not clearly above chance: {number}.{place}{_short_of_clear(role, activation)}"
     instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
         return f"{instead} Its attention is only {activation.value:.0%} as even as possible."
@@ -308,6 +307,13 @@ def _number(role: Role, activation: Activation, *, only: str = "") -> str:
     if activation.work < scoring_activation.MIN_WORK - 0.005:
         whole += f" (counted as {scoring_activation.MIN_WORK:.0%})"
     return f"{whole}, {goes.format('')}"
+
+
+def _short_of_clear(role: Role, activation: Activation) -> str:
+    """What a head over the threshold would need to be clearly above chance, and what it has."""
+    clear = activation.chance + role.min_lift * (1 - activation.chance)
+    needed, reached = told_apart(clear, activation.value)
+    return f" On this prompt a clear case begins at {needed}; it has {reached}."
 
 
 def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: float) -> str:
@@ -378,9 +384,11 @@ def _at_first_token(head: Head, activation: Activation, scores: PromptScores) ->
     """A head that looks mostly at the first token: it rests, or works all the same."""
     share, change = activation.resting, scores.output_change_of(head)
     if works(head, scores):
+        changed, most = told_apart(change, resting.CHANGES_LITTLE)
         return (
             f"Looks at the first token ({share:.0%}), yet does not rest: what it writes changes "
-            f"from token to token by {change:.0%} of what a head of its layer writes."
+            f"from token to token by {changed} of what a head of its layer writes, and that of a "
+            f"head at rest by at most {most}."
         )
     alike = "" if change is None else " and it writes nearly the same at every token"
     return f"Resting: {share:.0%} of its attention is on the first token{alike}."

@@ -57,7 +57,9 @@ def describe(
     active = [verdict for verdict in judged if verdict.is_active]
     if active:
         active.sort(key=lambda verdict: (verdict.role == "positional", -_prompt_lift(verdict)))
-        return f"On this prompt {head.label} {listing([_activity(verdict) for verdict in active])}."
+        rests = active[-1].role == "positional"
+        told = [_activity(verdict, rests=rests) for verdict in active]
+        return f"On this prompt {head.label} {listing(told)}."
     where = "" if len(judged) == len(verdicts) else " that can be judged on this prompt"
     return (
         f"On this prompt {head.label} has none of the {len(judged)} roles{where}; its attention "
@@ -70,7 +72,7 @@ def _prompt_lift(verdict: Verdict) -> float:
     return kappa(get_role(verdict.role), activation.value, activation.chance)
 
 
-def _activity(verdict: Verdict) -> str:
+def _activity(verdict: Verdict, *, rests: bool) -> str:
     """An active role with its numbers, without the head's name."""
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
@@ -81,7 +83,8 @@ def _activity(verdict: Verdict) -> str:
             f"rests: {percent(activation.value)} of its attention is on the first token (an even "
             f"spread would give {percent(activation.chance)})"
         )
-    mostly = "mostly " if activation.value > 0.5 else ""
+    # What most of the little beside the first token does is not what the head mostly does.
+    mostly = "mostly " if activation.value > 0.5 and not (role.among and rests) else ""
     return (
         f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention"
         f"{role.aside}{',' if role.aside else ''} at the "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TEXTS = {
     "repeats": "repeated random sequences",
-    "sentences": "this project's own sentences",
+    "sentences": "sentences of this project",
     "held_out": "held-out passages of the kind of text that the model was trained on",
 }
 """What the loss was measured on."""

@@ -157,7 +157,7 @@ def strip_sentence(encoding: Encoding) -> str:
     places = sum(token in groups for token in encoding.copy_ids[1:])
     yours = "yours" if encoding.is_chat else "them"
     again = (
-        f"{places} of {yours} are repeats: the same number means the same token."
+        f"{places} of {yours} occur more than once: the same number means the same token."
         if groups
         else f"None of {yours} is repeated."
     )

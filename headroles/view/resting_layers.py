@@ -2,7 +2,7 @@
 
 >>> layers = resting_layers(scores, 0.4)  # doctest: +SKIP
 >>> layers.headline, layers.sentence  # doctest: +SKIP
-('94 of 270 heads rest', 'Layers 18 and 23 to 24 almost wholly.')
+('94 of 270 heads rest', 'Nearly all heads of layers 18, 23 and 24 rest.')
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
+from headroles import verdicts
 from headroles.formatting import listing
 from headroles.roles import get_role, resting
 from headroles.types import Head
-from headroles.verdicts import PromptScores
-from headroles.verdicts.prompt import active_heads, too_little
+
+if TYPE_CHECKING:
+    from headroles.verdicts import PromptScores
 
 ALMOST = 0.8
-"""A layer with this share of its heads at rest rests almost wholly."""
+"""A layer with this share of its heads at rest counts as one where nearly all rest."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,13 @@ def resting_layers(scores: PromptScores, threshold: float) -> RestingLayers | No
     """
     role = get_role(resting.WITNESSED)
     activation, tokens = scores.activations[role.key], scores.num_tokens
-    if too_little(role, activation.rows, tokens, chance=activation.chance):
+    if verdicts.too_little(role, activation.rows, tokens, chance=activation.chance):
         return None
     change = scores.output_change
-    looks = active_heads(role, activation, threshold, num_tokens=tokens)
-    rests = active_heads(role, activation, threshold, num_tokens=tokens, output_change=change)
+    looks = verdicts.active_heads(role, activation, threshold, num_tokens=tokens)
+    rests = verdicts.active_heads(
+        role, activation, threshold, num_tokens=tokens, output_change=change
+    )
     shares = (activation.value + rests).tolist()  # a head that rests comes first
     width = looks.shape[1]
 
@@ -134,14 +139,14 @@ def resting_layers(scores: PromptScores, threshold: float) -> RestingLayers | No
 
 
 def _where(counts: Sequence[int], heads: int) -> str:
-    """The layers that rest almost wholly, or the one that does most."""
+    """The layers where nearly all heads rest, or the one that does most."""
     if not any(counts):
         return ""
     many = [layer for layer, count in enumerate(counts) if count >= ALMOST * heads]
     if many:
-        name = "Layer" if len(many) == 1 else "Layers"
-        wholly = "wholly" if all(counts[layer] == heads for layer in many) else "almost wholly"
-        return f"{name} {listing(_runs(many))} {wholly}."
+        name = "layer" if len(many) == 1 else "layers"
+        every = "All" if all(counts[layer] == heads for layer in many) else "Nearly all"
+        return f"{every} heads of {name} {listing(_runs(many))} rest."
     most = counts.index(max(counts))
     return f"Most of them in layer {most} ({counts[most]} of {heads})."
 

@@ -160,9 +160,11 @@ def overall(cards: Sequence[RoleCard]) -> str:
     awake = sum(card.awake for card in cards)
     listed = sum(len(card.rows) for card in cards)
     active = sum(card.active for card in cards)
+    heads = {(row["layer"], row["head"]) for card in cards for row in card.rows}
+    twice = " (a head on two lists counts twice)" if len(heads) < listed else ""
     return (
         f"{awake} of {len(cards)} roles are awake on this prompt, "
-        f"and {active} of {listed} listed heads are active."
+        f"and {active} of {listed} listed heads are active{twice}."
     )
 
 

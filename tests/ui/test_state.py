@@ -106,6 +106,16 @@ def test_examples_and_the_way_back(session) -> None:
     assert session[app_session.PREVIOUS_PROMPT] is None
 
 
+def test_the_way_back_from_a_tested_prompt_leads_into_the_chat_format(session) -> None:
+    for was_chat in (True, False):
+        session[app_session.CHAT] = was_chat
+        app_session.use_tested("first")
+        app_session.use_tested("second")
+        assert session[app_session.CHAT] is False
+        app_session.undo()
+        assert session[app_session.CHAT] is was_chat
+
+
 def test_running_one_s_own_text_forgets_the_way_back(session) -> None:
     app_session.use_example("example")
     session[app_session.BOX] = "my own"

@@ -235,6 +235,19 @@ def test_a_list_says_how_many_heads_it_leaves_out_and_its_order() -> None:
     assert "at most" not in listing_of([1.0, 0.875, 0.75, 0.5])
 
 
+def test_the_list_of_resting_heads_counts_those_that_rest() -> None:
+    """As the head map says of more heads that they are over the threshold and work."""
+    resting = listing_of([1.0], "positional", cap=1)
+    assert says(resting, "1 of the 4 heads that rest on many texts is listed")
+
+
+def test_a_head_on_two_lists_is_said_to_count_twice() -> None:
+    twice = role_cards.role_cards({"induction": [ACTIVE], "diffuse": [ACTIVE]}, entry())
+    assert says(role_cards.overall(twice), "2 of 2 listed heads", "on two lists counts twice")
+    once = role_cards.role_cards({"induction": [ACTIVE], "diffuse": [row(0, 2)]}, entry())
+    assert says(role_cards.overall(once), "1 of 2 listed heads are active.")
+
+
 def test_a_list_says_who_stands_on_it_for_the_layer() -> None:
     below = listing_of([1.0, 0.875, 0.75, 0.5, 0.25], spread=1)
     assert says(below, "All 4 heads", "1 more below it is listed", "best of its layer")

@@ -53,6 +53,8 @@ PROMPT = key("prompt", DEFAULT_PROMPT)
 """The prompt that was run; the default one counts as run."""
 PREVIOUS_PROMPT = key("previous_prompt", None)
 """The student's own text, while an example stands in the box; else None."""
+UNWRAPPED = key("unwrapped", False)
+"""True while a tested prompt has switched the chat format off, which the way back undoes."""
 HEAD = key("head", None)
 """The head that the close-up shows; None until one is chosen."""
 ROLE = key("role", None)
@@ -84,6 +86,7 @@ def run(prompt: str) -> None:
     """Put a prompt into the box as the student's own text, and run it."""
     st.session_state[BOX] = st.session_state[PROMPT] = prompt
     st.session_state[PREVIOUS_PROMPT] = None
+    st.session_state[UNWRAPPED] = False
 
 
 def run_box() -> None:
@@ -100,16 +103,20 @@ def use_example(prompt: str) -> None:
 
 def use_tested(prompt: str) -> None:
     """Run a prompt that was tried as it stands, not wrapped as a chat message."""
+    st.session_state[UNWRAPPED] = st.session_state[UNWRAPPED] or bool(st.session_state[CHAT])
     st.session_state[CHAT] = False
     use_example(prompt)
 
 
 def undo() -> None:
-    """Put the student's own text back and run it."""
+    """Put the student's own text back and run it, as a chat message if it was one."""
     own = st.session_state[PREVIOUS_PROMPT]
     if own is not None:
         st.session_state[BOX] = st.session_state[PROMPT] = own
+        if st.session_state[UNWRAPPED]:
+            st.session_state[CHAT] = True
     st.session_state[PREVIOUS_PROMPT] = None
+    st.session_state[UNWRAPPED] = False
 
 
 def link_errors(errors: Sequence[HeadrolesError]) -> None:

@@ -52,8 +52,8 @@ def _other(model: ModelMap, *, small: bool = True) -> None:
     )
     chart(role_map, key="head_map-map_other", small=small)
     elements.html(
-        '<div class="hr-small">Marked: the heads that fit nothing; their number is the largest on '
-        "any role with cells</div>"
+        '<div class="hr-small">Marked: the heads that fit nothing; their number is the largest '
+        "that they reach in any role but Diffuse</div>"
     )
     elements.chips(sorted(model.other))
 

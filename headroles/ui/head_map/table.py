@@ -90,7 +90,7 @@ def _columns(model: ModelMap) -> dict[str, object]:
         ),
         "other": st.column_config.NumberColumn(
             ROLES["other"].name,
-            help="Of a head that fits nothing: its largest number on a role with cells",
+            help="Of a head that fits nothing: its largest number in any role but Diffuse",
             **shape,
         ),
     }

@@ -161,16 +161,20 @@ def sentence(judgement: Judgement, effect: Effect) -> str:
     >>> from headroles.ablation.controls import judge
     >>> sentence(judge(2.0, [0.4, 0.6] * 10), EFFECTS[1])
     'Larger than chance: +2.00 nats; all 20 random draws had a smaller effect (+0.50 ± 0.10).'
+    >>> sentence(judge(-2.0, [0.4, 0.6] * 10), EFFECTS[1])
+    'Opposite effect: −2.00 nats; none of 20 random draws had a lower one (+0.50 ± 0.10).'
     """
     if judgement.verdict == "not_tested":
         return "There are too few draws to compare with."
     times = ""
-    if effect.field == "surprise" and judgement.effect > 0.05:
-        times = f" ({exp(judgement.effect):.1f} times less likely)"
+    if effect.field == "surprise" and abs(judgement.effect) > 0.05:
+        likely = "less likely" if judgement.effect > 0 else "likelier"
+        times = f" ({exp(abs(judgement.effect)):.1f} times {likely})"
     smaller, draws = judgement.smaller, judgement.draws
-    count = f"all {draws}" if smaller == draws else f"{smaller} of {draws}"
+    count = {draws: f"all {draws}", 0: f"none of {draws}"}.get(smaller, f"{smaller} of {draws}")
+    below = "had a lower one" if judgement.effect < 0 else "had a smaller effect"
     lead = BESIDE_CHANCE[judgement.verdict].capitalize()
     return (
         f"{lead}: {signed(judgement.effect)} nats{times}; {count} random draws "
-        f"had a smaller effect ({signed(judgement.mean)} ± {judgement.spread:.2f})."
+        f"{below} ({signed(judgement.mean)} ± {judgement.spread:.2f})."
     )
