@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from headroles.roles import ROLES, SCORED_ROLES
+from headroles.roles import DEFINITIONS_VERSION, ROLES, SCORED_ROLES
 from headroles.store import ModelEntry
 
 LAYERS, HEADS = 2, 3
@@ -17,7 +17,7 @@ def plain_entry(model_name: str = "tiny", **changes: object) -> dict:
     matrices = {role.key: copy.deepcopy(_MATRIX) for role in SCORED_ROLES}
     entry = {
         "schema_version": 1,
-        "definitions_version": 1,
+        "definitions_version": DEFINITIONS_VERSION,
         "model_name": model_name,
         "source": "a folder",
         "revision": "sha256:0",

@@ -342,7 +342,8 @@ def test_a_head_near_chance_is_told_what_it_takes() -> None:
     verdict = judge(Head(1, 2), "induction", scores, 0.1)
     assert verdict.activation.value == pytest.approx(0.22927, abs=1e-5)
     assert verdict.state == "quiet"
-    assert verdict.reason.startswith("Not far enough above chance, which takes 50% here: ")
+    assert verdict.reason.startswith("Not clearly above chance: ")
+    assert verdict.reason.endswith("On this prompt a clear case begins at 50%; it has 23%.")
 
 
 def test_the_threshold_itself_is_enough() -> None:

@@ -44,10 +44,11 @@ LIBRARIES = {"cachetools", "humanize", "lazy_loader"}
 OWN = {
     "disk", "errors", "formatting", "limits", "models.builtin", "models.catalogue",
     "models.gguf_files", "models.listed", "models.on_disk", "paths", "roles.cells",
-    "roles.known_heads", "roles.registry", "roles.role", "store.contents", "texts.examples",
+    "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
+    "texts.examples",
     "texts.tokenization", "types", "view.causal", "view.detection", "view.extended_roles",
-    "view.head_maps", "view.head_records", "view.html", "view.offer", "view.role_cards",
-    "view.two_prompts", "view.two_texts",
+    "view.head_maps", "view.head_records", "view.html", "view.lists", "view.offer",
+    "view.resting_layers", "view.role_cards", "view.two_prompts", "view.two_texts", "view.waking",
 }  # fmt: skip
 """Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
 does the title, the picker or the prompt box need it?"""

@@ -238,7 +238,7 @@ def test_a_list_says_how_many_heads_it_leaves_out_and_its_order() -> None:
 def test_the_list_of_resting_heads_counts_those_that_rest() -> None:
     """As the head map says of more heads that they are over the threshold and work."""
     resting = listing_of([1.0], "positional", cap=1)
-    assert says(resting, "1 of the 4 heads that rest on many texts is listed")
+    assert says(resting, "1 of the 4 heads over the threshold is listed")
 
 
 def test_a_head_on_two_lists_is_said_to_count_twice() -> None:
