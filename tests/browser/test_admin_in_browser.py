@@ -92,7 +92,7 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
     with visit(Visit) as student, visit(InstructorVisit) as first:
         heads = student.page.locator(".st-key-your_prompt-card_induction .hr-count")
         before = heads.inner_text()
-        assert "of 1 head" not in before
+        assert "of 1 listed head" not in before
 
         first.sign_in(classroom.password)
         first.start(sequences=2000, cap=1)  # long enough for another tab to see the bar move
@@ -114,7 +114,7 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
             second.page.get_by_text("is live.").wait_for()
 
         student.run("The cat sat on the mat. The cat sat on the mat. The cat")
-        heads.filter(has_text="of 1 head").wait_for(timeout=30_000)
+        heads.filter(has_text="of 1 listed head").wait_for(timeout=30_000)
         # The other models' entries are still there, as they were.
         entries, shipped = (
             categories.read_all(classroom.folder / "head_categories.json"),
