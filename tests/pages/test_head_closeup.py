@@ -68,7 +68,7 @@ def test_opened_from_the_navigation_it_shows_the_listed_induction_head(app) -> N
     html = page_html(app)
     assert "<h2>L1H1</h2>" in html
     assert "Its role: induction." in html
-    assert says(html, "L1H1", "mostly", "earlier copy")
+    assert says(html, "L1H1", "looks at", "earlier copy")
     assert app.session_state[session.PROMPT] == DEFAULT_PROMPT
 
 
