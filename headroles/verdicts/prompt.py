@@ -311,7 +311,7 @@ def _number(role: Role, activation: Activation, *, only: str = "") -> str:
 
 def _short_of_clear(role: Role, activation: Activation) -> str:
     """What a head over the threshold would need to be clearly above chance, and what it has."""
-    clear = activation.chance + role.min_lift * (1 - activation.chance)
+    clear = role.needed(0.0, activation.chance)
     needed, reached = told_apart(clear, activation.value)
     return f" On this prompt a clear case begins at {needed}; it has {reached}."
 

@@ -12,6 +12,7 @@ from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.circuits import state
 from tests.facts import says
+from tests.pages.on_page import page_html
 
 
 def open_page():
@@ -25,10 +26,6 @@ def open_page():
 
 def captions(app) -> str:
     return "\n".join(element.value for element in app.caption)
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def test_the_page_answers_at_once_with_a_table_of_ten_keys() -> None:

@@ -11,6 +11,7 @@ from headroles.texts import DEFAULT_PROMPT
 from headroles.ui.app import session
 from headroles.ui.your_prompt import state as your_prompt_state
 from tests.facts import says
+from tests.pages.on_page import alts, page_html
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -40,16 +41,8 @@ def run_second(app, prompt: str):
     return press(app, "run_second")
 
 
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
 def said(app) -> str:
     return "\n".join(text.value for text in app.markdown)
-
-
-def alts(app) -> list[str]:
-    return [element.proto.alt for element in app.get("vega_lite_chart")]
 
 
 def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:

@@ -13,6 +13,7 @@ from headroles.ui.app.extended_switch import NOT_MEASURED
 from headroles.ui.head_map import state as head_map_state
 from headroles.view.extended_roles import NOT_ON_A_PROMPT
 from tests.facts import says
+from tests.pages.on_page import page_html
 from tests.pages.planted import PLANTED, planted_attention, planted_entry
 from tests.pages.planted_extended import (
     HEADS,
@@ -72,10 +73,6 @@ def open_page(page: str | None = None, *, on: bool = True):
         app.toggle(key=extended_state.SHOWN).set_value(True).run()
     assert not app.exception
     return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 @pytest.mark.parametrize("page", [None, session.MAP, session.CLOSEUP])

@@ -15,6 +15,7 @@ from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.head_closeup import state as head_closeup_state
 from tests.facts import says
+from tests.pages.on_page import alts, page_html, run_prompt
 from tests.pages.planted import PLANTED
 
 pytestmark = pytest.mark.skipif(
@@ -40,21 +41,6 @@ def look_at(app, head: Head, role: str | None = None):
     app.run()
     assert not app.exception
     return app
-
-
-def run_prompt(app, prompt: str):
-    app.text_area(key=session.BOX).set_value(prompt)
-    app.button(key="app-run").click().run()
-    assert not app.exception
-    return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
-
-
-def alts(app) -> list[str]:
-    return [element.proto.alt for element in app.get("vega_lite_chart")]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from headroles.ui.app import session
 from headroles.ui.head_map import state as head_map_state
 from headroles.view import head_maps
 from tests.facts import says
+from tests.pages.on_page import page_html
 from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -29,10 +30,6 @@ def open_page():
     app.switch_page("pages/head_map.py").run()
     assert not app.exception
     return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def on_this_prompt(app):

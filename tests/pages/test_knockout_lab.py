@@ -12,6 +12,7 @@ from headroles.roles import ROLES
 from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import choose_heads, offset_test, state
 from tests.facts import says
+from tests.pages.on_page import page_html
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -34,10 +35,6 @@ def open_page(section: str | None = None, **keys):
     app.switch_page("pages/knockout_lab.py").run()
     assert not app.exception
     return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def verdict(app) -> str:

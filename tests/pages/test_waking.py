@@ -11,6 +11,7 @@ from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import extended_state, session
 from tests.facts import says
+from tests.pages.on_page import page_html, run_prompt
 from tests.pages.planted import PLANTED, planted_entry
 from tests.pages.planted_extended import HEADS, planted_extended_attention, with_extended
 
@@ -54,17 +55,6 @@ def open_page(page: str | None = None):
     app.run()
     assert not app.exception
     return app
-
-
-def run_prompt(app, prompt: str):
-    app.text_area(key=session.BOX).set_value(prompt)
-    app.button(key="app-run").click().run()
-    assert not app.exception
-    return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def buttons(app) -> set[str]:

@@ -15,6 +15,7 @@ from headroles.types import Head
 from headroles.ui.app import run_prompt as run_prompt_shell
 from headroles.ui.app import session
 from tests.facts import says
+from tests.pages.on_page import page_html
 from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -38,10 +39,6 @@ def run_prompt(app, prompt: str):
     app.run()
     assert not app.exception
     return app
-
-
-def page_html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
 
 
 def buttons(app) -> set[str]:
