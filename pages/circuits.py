@@ -14,10 +14,10 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
-    st.title("Circuits", anchor=False)
-    elements.html(
-        '<p class="hr-lead">No prompt needed: a head’s weights show which tokens it looks for (QK) '
-        "and what it writes into the prediction once it has found one (OV).</p>"
+    elements.title(
+        "Circuits",
+        answers="No prompt needed: a head’s weights show which tokens it looks for (QK) "
+        "and what it writes into the prediction once it has found one (OV).",
     )
     model = st.session_state[session.MODEL]
     if not run_prompt.model_is_local():

@@ -14,11 +14,11 @@ from headroles.ui.detector_lab import measures, own_patterns, prompts, result, r
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
-    st.title("Detector lab", anchor=False)
-    elements.html(
-        '<p class="hr-lead">A <b>detection pattern</b> is a guess about where a head looks: one '
+    elements.title(
+        "Detector lab",
+        answers="A <b>detection pattern</b> is a guess about where a head looks: one "
         "marked cell for every “this token should look at that one”. The lab compares your guess "
-        "with what every head of the model really does.</p>"
+        "with what every head of the model really does.",
     )
     caches.import_libraries()
     state.begin()

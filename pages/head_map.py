@@ -39,10 +39,10 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
-    st.title("Head map", anchor=False)
-    elements.html(
-        '<p class="hr-lead">The whole model, layer by layer: no head is left out. Choose “This '
-        "prompt” to find heads that do a role's work although no list names them.</p>"
+    elements.title(
+        "Head map",
+        answers="The whole model, layer by layer: no head is left out. Choose “This "
+        "prompt” to find heads that do a role's work although no list names them.",
     )
     try:
         reference = caches.stored(st.session_state[session.MODEL])

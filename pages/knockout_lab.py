@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from headroles.ui.app import elements
 from headroles.ui.knockout_lab import sections
 
@@ -11,10 +9,10 @@ from headroles.ui.knockout_lab import sections
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
-    st.title("Knock-out lab", anchor=False)
-    elements.html(
-        '<p class="hr-lead">A pattern shows where a head looks, not whether the model needs it. '
-        "Knock the head out and see what the model predicts then.</p>"
+    elements.title(
+        "Knock-out lab",
+        answers="A pattern shows where a head looks, not whether the model needs it. "
+        "Knock the head out and see what the model predicts then.",
     )
     sections.draw()
 

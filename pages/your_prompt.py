@@ -36,10 +36,10 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
-    st.title("Your Prompt", anchor=False)
-    elements.html(
-        '<p class="hr-lead">Type a sentence. The attention heads that know what to do with it '
-        "light up; the others stay gray and say why.</p>"
+    elements.title(
+        "Your Prompt",
+        answers="Type a sentence. The attention heads that know what to do with it "
+        "light up; the others stay gray and say why.",
     )
     prompts()
     answer = run_prompt.run()

@@ -55,6 +55,24 @@ def html(body: str, **settings: object) -> None:
     st.html(body, **settings)
 
 
+def title(name: str, *, answers: str, first: str = "") -> None:
+    """The head of a page: its name, what it answers in one line, and what to do first.
+
+    Args:
+        name: the title.
+        answers: HTML.
+        first: HTML; empty where the controls say it.
+    """
+    st.title(name, anchor=False)
+    do = f' <span class="hr-first">{first}</span>' if first else ""
+    html(f'<p class="hr-lead">{answers}{do}</p>')
+
+
+def conclusion(body: str) -> None:
+    """What a reader may conclude from what the page shows now: one or two sentences of HTML."""
+    html(f'<p class="hr-conclusion" role="status">{body}</p>')
+
+
 def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:
     """Say what is wrong and what to do about it."""
     body = f"**{plain(error.message)}**"
