@@ -123,7 +123,8 @@ class RoleCard:
             return "this model has no head for it"
         states = {row["state"] for row in self.rows}
         if states == {"too_short"}:
-            return "too short to tell"
+            reason = self.why_asleep.rstrip(".")
+            return f"{reason[0].lower()}{reason[1:]}"
         if states == {"not_applicable"}:
             return "no repetition" if self.role.requires_repetition else "nothing to do here"
         return "its heads do something else"
@@ -186,15 +187,22 @@ def overall(cards: Sequence[RoleCard]) -> str:
     awake = sum(card.awake for card in cards)
     listed = sum(len(card.rows) for card in cards)
     active = sum(card.active for card in cards)
-    answer = f"{_awake(awake, len(cards))}: {active} of {listed} listed heads are doing their job."
+    doing = f": {active} of {listed} listed heads are doing their job" if awake else ""
+    answer = f"{_awake(awake, len(cards))}{doing}."
     sleeping = "; ".join(f"{listing(names)} ({why})" for why, names in asleep.items())
     return f"{answer} Asleep: {sleeping}." if asleep else answer
 
 
 def _awake(awake: int, roles: int) -> str:
-    if awake == roles:
-        return f"All {roles} roles are awake on this prompt"
+    if awake in (0, roles):
+        return f"{'All' if awake else 'None of the'} {roles} roles are awake on this prompt"
     return f"{awake} of {roles} roles {'is' if awake == 1 else 'are'} awake on this prompt"
+
+
+def shared_reasons(cards: Sequence[RoleCard]) -> set[str]:
+    """Reasons that several cards have in common, so that the summary alone says them."""
+    reasons = Counter(card.why_asleep for card in cards if card.rows and not card.awake)
+    return {reason for reason, cards_with_it in reasons.items() if cards_with_it > 1}
 
 
 def why_gray(cards: Sequence[RoleCard]) -> str:

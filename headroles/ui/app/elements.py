@@ -110,20 +110,19 @@ def opened(label: str, *, key: str) -> Iterator[bool]:
 
 
 def bar_legend(*, paired: bool = False) -> None:
-    """What the bars of the cards are made of, and their order, in one line.
+    """What the bars of the cards are made of, in one line.
 
     Args:
         paired: whether two bars of a head stand one above the other, for two prompts.
     """
     numbers = "<span><b>1</b> first prompt</span><span><b>2</b> second prompt</span>"
-    order = "Largest change" if paired else "Strongest"
     html(
         f'<div class="hr-legend">{numbers * paired}'
         '<span><i class="hr-key hr-key-active"></i>active</span>'
         '<span><i class="hr-key hr-key-quiet"></i>quiet</span>'
         '<span><i class="hr-key hr-key-threshold"></i>needed here</span>'
         '<span><i class="hr-key hr-key-chance hr-key-tick"></i>chance</span>'
-        f"<span>{order} first. Click a bar to open its head.</span></div>",
+        "<span>Click a bar to open its head.</span></div>",
         width="content",
     )
 
@@ -148,8 +147,9 @@ def how_to_read() -> None:
             "*First token (resting)* asks for more than a long bar: what the head writes must "
             "hardly change from token to token. For *Diffuse* the bar shows how even the "
             "attention is, so its tick stands at 100%: perfectly even.\n\n"
-            "**Order**: the strongest head on this prompt comes first. **L1H3** means layer 1, "
-            "head 3; both count from 0. A head on two lists counts on each of them."
+            "**Order**: the strongest head on this prompt comes first; of two prompts, the head "
+            "that changes most. **L1H3** means layer 1, head 3; both count from 0. A head on two "
+            "lists counts on each of them."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -25,19 +25,20 @@ def draw(cards: Sequence[RoleCard], entry: ModelEntry, resting: RestingLayers | 
 
     ``resting`` takes the place of the resting heads' bars, where the prompt is long enough.
     """
+    shared = role_cards.shared_reasons(cards)
     with st.container(key="your_prompt-role_cards"):
         for card in cards:
             with st.container(
                 border=True, key=f"your_prompt-card_{card.role.key}", height="stretch"
             ):
-                _card(card, resting if card.role.key == "positional" else None)
+                _card(card, resting if card.role.key == "positional" else None, shared)
         with st.container(border=True, key="your_prompt-card_other", height="stretch"):
             _other(entry)
     _why_gray(cards)
 
 
-def _card(card: RoleCard, resting: RestingLayers | None) -> None:
-    top(card)
+def _card(card: RoleCard, resting: RestingLayers | None, shared: Collection[str]) -> None:
+    top(card, said=shared)
     if resting:
         resting_card.columns(resting)
     elif card.rows:
@@ -52,12 +53,16 @@ def _card(card: RoleCard, resting: RestingLayers | None) -> None:
                 resting_card.table(resting)
 
 
-def top(card: RoleCard) -> None:
-    """The name of a card and, if it sleeps, why, with a prompt that wakes it."""
+def top(card: RoleCard, *, said: Collection[str] = ()) -> None:
+    """The name of a card and, if it sleeps, why, with a prompt that wakes it.
+
+    Reasons in ``said`` stand in the summary already.
+    """
     name, anchor = card.role.name, role_cards.anchor(card.role)
     heading(awake=card.awake, name=name, headline=card.headline, anchor=anchor)
     if not card.awake:
-        elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
+        if card.why_asleep not in said:
+            elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
         _try_this(card)
 
 
