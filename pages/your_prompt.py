@@ -118,7 +118,7 @@ def lamps_and_sentence(
         counts = [role_cards.active_counts(one.scores, reference.thresholds) for one in shown]
         heads = shown[0].scores.resting.numel()
         lamps = role_cards.lamps_of_all(counts, heads)
-        words = role_cards.overall_of_all(counts[0], heads)
+        words = role_cards.overall_of_all(counts, heads)
     if len(shown) == 1:
         lamps.append(tokens_and_guesses.lamp(shown[0].run))
     elements.html(

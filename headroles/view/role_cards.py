@@ -292,12 +292,13 @@ def lamps_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> list[str]:
     ]
 
 
-def overall_of_all(counts: Mapping[Role, int], heads: int) -> str:
-    """The page's answer where no list names heads."""
-    seen = sum(map(bool, counts.values()))
+def overall_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> str:
+    """The page's answer where no list names heads, on one prompt or on two."""
+    first, *second = (sum(map(bool, counted.values())) for counted in counts)
+    where = f"on the first prompt, and {second[0]} on the second" if second else "on this prompt"
     return (
-        f"{seen} of {len(counts)} roles show up in at least one of the {heads:,} heads on this "
-        "prompt. This model has not been analysed, so nobody knows yet which heads to expect."
+        f"{first} of {len(counts[0])} roles show up in at least one of the {heads:,} heads {where}."
+        " Without an analysis, there is no list of heads to compare with."
     )
 
 
