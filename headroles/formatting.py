@@ -34,7 +34,7 @@ def told_apart(share: float, other: float) -> tuple[str, str]:
     >>> told_apart(0.409, 0.406), told_apart(0.45, 0.4)
     (('40.9%', '40.6%'), ('45%', '40%'))
     """
-    whole = f"{share:.0%}", f"{other:.0%}"
+    whole = percent(share), percent(other)
     return whole if whole[0] != whole[1] else (f"{share:.1%}", f"{other:.1%}")
 
 

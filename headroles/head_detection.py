@@ -113,10 +113,11 @@ def get_active_head_summary(
 
     Returns:
         ``{role key: [{layer, head, label, score, standard_error, activation_score, chance,
-        threshold, rows, is_active, state, reason, resting_share, roles, hint}, ...]}`` in the order
-        of ``top_heads``; ``roles`` lists every role that names the head, and ``hint`` is a prompt
-        that was seen to wake it, or None. For a model without an
-        entry these are the heads that papers name, if there are any: :func:`summarize_literature`.
+        threshold, needed, rows, is_active, state, reason, resting_share, roles, hint}, ...]}`` in
+        the order of ``top_heads``; ``needed`` is what an activation must reach on this prompt,
+        ``roles`` lists every role that names the head, and ``hint`` is a prompt that was seen to
+        wake it, or None. For a model without an entry these are the heads that papers name, if
+        there are any: :func:`summarize_literature`.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.

@@ -198,6 +198,9 @@ class Verdict:
     """One sentence in plain words."""
     resting_share: float
     """0..1, mean attention on position 0 over the rows after it."""
+    needed: float
+    """0..1, what an activation must reach on this prompt to count: the threshold, or more where
+    chance is high."""
 
     @property
     def is_active(self) -> bool:

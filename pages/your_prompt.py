@@ -1,9 +1,12 @@
 """Your Prompt: type a sentence, and see which heads know what to do with it.
 
-The page draws its controls first; what needs the model fills the place below them.
+The page draws its controls first, and right below them the answer: a lamp per role and one
+sentence. The cards, the tokens and the guesses follow.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -28,8 +31,7 @@ from headroles.ui.your_prompt import (
     tokens_and_guesses,
 )
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
-from headroles.view import resting_layers, two_prompts
-from headroles.view import role_cards as view_role_cards
+from headroles.view import RoleCard, RolePair, resting_layers, role_cards, two_prompts
 
 
 def page() -> None:
@@ -49,11 +51,7 @@ def page() -> None:
         else None
     )
     if answer is not None:
-        if second is None:
-            tokens_and_guesses.draw(answer.run)
-        else:
-            pair_cards.strips(answer.run, second.run)
-        roles(answer, second)
+        draw(answer, second)
 
 
 def prompts() -> None:
@@ -68,12 +66,84 @@ def prompts() -> None:
                 second_prompt.draw()
 
 
-def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
-    """The listed heads in cards, and the way to all the others."""
-    st.subheader("What the heads are doing", anchor=False)
+def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
+    """The answer, then the cards, the ways on, and how the model reads the prompt."""
+    at_once = st.container(key="your_prompt-answer", gap="small")
     reference = run_prompt.reference_or_provisional(answer)
-    pairs = paired(answer, second, reference)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    firsts, seconds = (cards_of(shown, reference) for shown in (answer, second))
+    pairs = two_prompts.role_pairs(firsts, seconds) if seconds else []
+    with at_once:
+        lamps_and_sentence([answer, second], reference, cards=firsts, pairs=pairs)
+        for shown in filter(None, (answer, second)):
+            elements.cut_off(shown.run.encoding)
+    if reference.entry is not None:
+        legend(paired=bool(pairs))
+    if pairs:
+        pair_cards.draw(pairs)
+    elif reference.entry is not None:
+        one_prompt(answer, reference, firsts)
+    else:
+        literature.draw(answer)
+    if second is None:
+        session_roles.draw(answer)
+    ways(answer, reference, second=second, pairs=pairs)
+    if second is None:
+        tokens_and_guesses.draw(answer.run)
+    else:
+        pair_cards.strips(answer.run, second.run)
+
+
+def cards_of(answer: caches.Answer | None, reference: caches.Reference) -> list[RoleCard]:
+    """A card per role; none without a prompt or without an analysis."""
+    if answer is None or reference.entry is None:
+        return []
+    summary = verdicts.summarize(reference.entry, answer.scores)
+    return role_cards.role_cards(summary, reference.entry)
+
+
+def lamps_and_sentence(
+    answers: Sequence[caches.Answer | None],
+    reference: caches.Reference,
+    *,
+    cards: Sequence[RoleCard],
+    pairs: Sequence[RolePair],
+) -> None:
+    """The answer at a glance: a lamp per role, and what to conclude from them."""
+    shown = [answer for answer in answers if answer is not None]
+    if pairs:
+        lamps, words = two_prompts.lamps(pairs), two_prompts.summary(pairs)
+    elif cards:
+        lamps, words = role_cards.lamps(cards), role_cards.overall(cards)
+    else:
+        counts = [role_cards.active_counts(one.scores, reference.thresholds) for one in shown]
+        heads = shown[0].scores.resting.numel()
+        lamps = role_cards.lamps_of_all(counts, heads)
+        words = role_cards.overall_of_all(counts, heads)
+    if len(shown) == 1:
+        lamps.append(tokens_and_guesses.lamp(shown[0].run))
+    elements.html(
+        '<h2 class="hr-unseen">What the heads are doing</h2>'
+        f'<ul class="hr-lamps">{"".join(lamps)}</ul>'
+    )
+    elements.conclusion(words)
+
+
+def legend(*, paired: bool) -> None:
+    """What a bar is made of, in a line above the cards."""
+    with st.container(horizontal=True, vertical_alignment="center", key="your_prompt-legend"):
+        elements.bar_legend(paired=paired)
+        elements.how_to_read()
+
+
+def ways(
+    answer: caches.Answer,
+    reference: caches.Reference,
+    *,
+    second: caches.Answer | None,
+    pairs: Sequence[RolePair],
+) -> None:
+    """A quiet row: to all heads, to the files and to the link."""
+    with st.container(horizontal=True, vertical_alignment="center", key="your_prompt-ways"):
         st.button(
             "All heads on this prompt",
             icon=":material/grid_view:",
@@ -81,54 +151,19 @@ def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
             key="your_prompt-all_heads",
             help="The head map: also heads that no list names",
         )
-        if reference.entry is not None:
-            elements.how_to_read()
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
-    if pairs:
-        st.markdown(
-            f"**{two_prompts.summary(pairs)}** Click a pair of bars to look at that head on the "
-            "first prompt."
-        )
-        pair_cards.draw(pairs)
-    elif reference.entry is not None:
-        one_prompt(answer, reference)
-    else:
-        literature.draw(answer)
-    if second is None:
-        session_roles.draw(answer)
 
 
-def one_prompt(answer: caches.Answer, reference: caches.Reference) -> None:
-    """One card per role, and the box about the sleeping ones."""
-
-    summary = verdicts.summarize(reference.entry, answer.scores)
-    role_cards = view_role_cards.role_cards(summary, reference.entry)
-    st.markdown(
-        f"**{view_role_cards.overall(role_cards)}** Click a bar to look at that head more closely."
-    )
-    elements.bar_legend()
+def one_prompt(
+    answer: caches.Answer, reference: caches.Reference, cards: Sequence[RoleCard]
+) -> None:
+    """The cards of one prompt: the five roles, and the extended ones behind their switch."""
     threshold = reference.thresholds["positional"]
     layers = resting_layers.resting_layers(answer.scores, threshold)
-    your_prompt_role_cards.draw(role_cards, reference.entry, layers)
+    your_prompt_role_cards.draw(cards, reference.entry, layers)
     if extended_switch.draw(reference.entry, model=answer.run.model_name):
         extended_roles.draw(reference.entry, answer)
-
-
-def paired(
-    answer: caches.Answer, second: caches.Answer | None, reference: caches.Reference
-) -> list[two_prompts.RolePair]:
-    """The same heads on both prompts; none without a second prompt or without an analysis."""
-
-    if second is None or reference.entry is None:
-        return []
-    first_cards, second_cards = (
-        view_role_cards.role_cards(
-            verdicts.summarize(reference.entry, shown.scores), reference.entry
-        )
-        for shown in (answer, second)
-    )
-    return two_prompts.role_pairs(first_cards, second_cards)
 
 
 page()

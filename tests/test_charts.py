@@ -26,7 +26,8 @@ def record(order: int, **changes: object) -> dict[str, object]:
         "note": "",
         "value": 0.8,
         "chance": 0.1,
-        "threshold": 0.4,
+        "needed": 0.4,
+        "needs": "40%",
         "state": "active",
         "applies": True,
         "shown": "80% · active",
@@ -58,20 +59,20 @@ def test_a_bar_runs_from_zero_to_one_whatever_the_values() -> None:
     assert bars["encoding"]["x2"]["datum"] == 0
 
 
-@pytest.mark.parametrize("field", ["chance", "threshold"])
-def test_chance_and_threshold_are_marked_on_every_bar(field: str) -> None:
-    records = [record(0, chance=0.1), record(1, chance=0.3, threshold=0.6)]
+@pytest.mark.parametrize("field", ["chance", "needed"])
+def test_chance_and_the_line_that_decides_are_marked_on_every_bar(field: str) -> None:
+    records = [record(0, chance=0.1), record(1, chance=0.3, needed=0.6)]
     spec = charts_heads.head_bars(records, ROLES["induction"]).to_dict()
     (marks,) = layers_with(spec, "x", field)
     assert marks["mark"]["type"] == "point"
     assert [row[field] for row in rows_of(spec)] == [r[field] for r in records]
 
 
-def test_chance_and_threshold_differ_by_more_than_place() -> None:
+def test_chance_and_the_line_that_decides_differ_by_more_than_place() -> None:
     spec = charts_heads.head_bars([record(0)], ROLES["induction"]).to_dict()
     (chance,) = layers_with(spec, "x", "chance")
-    (threshold,) = layers_with(spec, "x", "threshold")
-    assert "strokeDash" in threshold["mark"]
+    (needed,) = layers_with(spec, "x", "needed")
+    assert "strokeDash" in needed["mark"]
     assert "strokeDash" not in chance["mark"]
 
 

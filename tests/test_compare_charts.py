@@ -40,4 +40,8 @@ def test_only_bars_that_apply_are_drawn_with_their_marks() -> None:
         for layer in spec_of()["layer"]
         if {"filter": "datum.applies"} in layer.get("transform", [])
     ]
-    assert len(filtered) == 3  # the bar, its threshold and its chance
+    assert len(filtered) == 2  # the bar and its chance
+    (needed,) = [
+        layer for layer in spec_of()["layer"] if layer["encoding"]["x"].get("field") == "needed"
+    ]
+    assert needed["transform"] == [{"filter": "isValid(datum.needed)"}]

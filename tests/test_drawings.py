@@ -41,7 +41,14 @@ def tokens(n: int, count: int = 5) -> list[str]:
 
 def bars(n: int) -> Drawing:
     record = {"order": 0, "layer": n, "head": 2, "label": f"L{n}H2", "note": "", "value": n / 10}
-    more = {"chance": 0.1, "threshold": None, "state": "active", "applies": True, "shown": "10%"}
+    more = {
+        "chance": 0.1,
+        "needed": None,
+        "needs": "–",
+        "state": "active",
+        "applies": True,
+        "shown": "10%",
+    }
     return heads.head_bars([record | more | {"reason": "Active."}], ROLE)
 
 
@@ -84,7 +91,7 @@ def paired_bars(n: int) -> Drawing:
     places = {"top": 1, "bottom": 9, "middle": 5, "line": 9, "from": 0, "to": 40 + n}
     record = {"layer": n, "head": 1, "label": "L1H1", "value": 0.5, "chance": 0.1, "state": "quiet"}
     words = {"number": "50%", "idle": "", "first": "50%", "second": "–", "change": "+1"}
-    flags = {"threshold": None, "applies": False, "turned": True}
+    flags = {"needed": None, "needs": "–", "applies": False, "turned": True}
     return two_prompts.paired_bars(
         [places | record | words | flags | {"side": side} for side in (1, 2)], ROLE
     )

@@ -171,7 +171,7 @@ def test_pandas_reads_the_numbers_back() -> None:
     table = read(heads_csv(rows, origin(planted(NASTY))))
     assert list(table.columns) == list(rows[0])
     assert len(table) == len(rows)
-    for name in ("activation_score", "chance", "threshold", "resting_share", "score"):
+    for name in ("activation_score", "chance", "threshold", "needed", "resting_share", "score"):
         expected = [row[name] for row in rows]
         assert table[name].tolist() == pytest.approx(expected, abs=1e-8)
     assert table["label"].tolist() == [row["label"] for row in rows]
@@ -404,10 +404,11 @@ def bars() -> dict[str, object]:
         "layer": 1,
         "head": 2,
         "label": "L1H2",
-        "note": "also Previous token",
+        "note": "3 back",
         "value": 0.8,
         "chance": 0.1,
-        "threshold": 0.4,
+        "needed": 0.4,
+        "needs": "40%",
         "state": "active",
         "applies": True,
         "shown": "80% · active",

@@ -52,7 +52,7 @@ def test_an_encoding_knows_whether_it_was_cut() -> None:
 
 @pytest.mark.parametrize("state", ["active", "quiet", "not_applicable", "too_short"])
 def test_only_an_active_verdict_is_active(state: str) -> None:
-    verdict = Verdict(Head(0, 0), "induction", Activation(1, 0, 3), 0.4, state, "why", 0.0)
+    verdict = Verdict(Head(0, 0), "induction", Activation(1, 0, 3), 0.4, state, "why", 0.0, 0.4)
     assert verdict.is_active == (state == "active")
 
 

@@ -24,7 +24,11 @@ SELECTION = "head"
 
 ROW = 42
 """Pixels that a bar takes with its line of text."""
-_UPRIGHT = "M0,-1L0,1"
+UPRIGHT = "M0,-1L0,1"
+NEEDED = {"stroke": INK, "strokeWidth": 2.2, "strokeDash": [4, 2]}
+"""The line that decides in a bar, as on every scale of the app: dashed."""
+CHANCE = {"stroke": INK, "strokeWidth": 3}
+"""The mark of chance: a short thick tick."""
 _BELOW = 9  # pixels from the middle of a row down to its bar
 
 
@@ -65,11 +69,11 @@ def share_title(role: Role) -> str:
 
 
 def head_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:
-    """One bar per head, 0 to 1, with the chance mark and the threshold on every bar.
+    """One bar per head, 0 to 1, with the chance mark and the line that decides on every bar.
 
     Args:
-        records: one per head: order, layer, head, label, note, value, chance, threshold, state,
-            applies, shown, reason.
+        records: one per head: order, layer, head, label, note, value, chance, needed, needs,
+            state, applies, shown, reason.
         role: names the axis.
     """
     return Drawing(
@@ -99,14 +103,17 @@ def _bars_template() -> alt.LayerChart:
         )
         .encode(x=x, x2=alt.datum(0))
     )
-    marks = base.transform_filter("datum.applies")
-    threshold = marks.mark_point(
-        shape=_UPRIGHT, size=256, yOffset=_BELOW, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
-    ).encode(x="threshold:Q")
-    chance = marks.mark_point(
-        shape=_UPRIGHT, size=169, yOffset=_BELOW, stroke=INK, strokeWidth=3
-    ).encode(x="chance:Q")
-    return finish(alt.layer(track, bars, threshold, chance, *_row_texts(base), _row_hits(base)))
+    needed = (
+        base.transform_filter("isValid(datum.needed)")
+        .mark_point(shape=UPRIGHT, size=256, yOffset=_BELOW, **NEEDED)
+        .encode(x="needed:Q")
+    )
+    chance = (
+        base.transform_filter("datum.applies")
+        .mark_point(shape=UPRIGHT, size=64, yOffset=_BELOW, **CHANCE)
+        .encode(x="chance:Q")
+    )
+    return finish(alt.layer(track, bars, chance, needed, *_row_texts(base), _row_hits(base)))
 
 
 def _row_texts(base: alt.Chart) -> list[alt.Chart]:
@@ -136,7 +143,7 @@ def _row_hits(base: alt.Chart) -> alt.Chart:
                 alt.Tooltip("label:N", title="head"),
                 alt.Tooltip("shown:N", title="on this prompt"),
                 alt.Tooltip("chance:Q", title="chance", format=".0%"),
-                alt.Tooltip("threshold:Q", title="threshold", format=".0%"),
+                alt.Tooltip("needs:N", title="needs here"),
                 alt.Tooltip("reason:N", title="why"),
             ],
         )

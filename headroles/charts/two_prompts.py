@@ -12,21 +12,20 @@ import altair as alt
 
 from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows, share_axis
 from headroles.charts.drawing import Drawing, template
-from headroles.charts.heads import SELECTION, share_title
+from headroles.charts.heads import CHANCE, NEEDED, SELECTION, UPRIGHT, share_title
 from headroles.roles import Role
 
 _LEFT, _RIGHT = -0.075, 1.16
 """Where the scale begins and ends: room for the number of the prompt, and for the percents."""
-_UPRIGHT = "M0,-1L0,1"
 
 
 def paired_bars(records: Sequence[Mapping[str, object]], role: Role) -> Drawing:
-    """Two bars per head, 0 to 1, each with its own chance mark and the threshold.
+    """Two bars per head, 0 to 1, each with its own chance mark and the line that decides.
 
     Args:
         records: two per head: top, bottom, middle, line, from and to in pixels, side (1 or 2),
-            layer, head, label, value, chance, threshold, state, applies, number, idle, first,
-            second, change, turned.
+            layer, head, label, value, chance, needed, state, applies, number, idle, first,
+            second, change, needs, turned.
         role: names the axis.
     """
     height = max(record["to"] for record in records)
@@ -71,15 +70,13 @@ def _bars(base: alt.Chart) -> list[alt.Chart]:
 
 
 def _marks(base: alt.Chart) -> list[alt.Chart]:
-    """Threshold and chance on every bar."""
-    marks = base.transform_filter("datum.applies").encode(y="middle:Q")
-    threshold = marks.mark_point(
-        shape=_UPRIGHT, size=225, stroke=INK, strokeWidth=1.4, strokeDash=[3, 2]
-    ).encode(x="threshold:Q")
-    chance = marks.mark_point(shape=_UPRIGHT, size=169, stroke=INK, strokeWidth=3).encode(
-        x="chance:Q"
+    """The line that decides, where a number does, and chance on every bar."""
+    marks = base.encode(y="middle:Q")
+    needed = marks.transform_filter("isValid(datum.needed)").mark_point(
+        shape=UPRIGHT, size=256, **NEEDED
     )
-    return [threshold, chance]
+    chance = marks.transform_filter("datum.applies").mark_point(shape=UPRIGHT, size=64, **CHANCE)
+    return [chance.encode(x="chance:Q"), needed.encode(x="needed:Q")]
 
 
 def _texts(base: alt.Chart) -> list[alt.Chart]:
@@ -125,7 +122,7 @@ def _hits(base: alt.Chart) -> alt.Chart:
                 alt.Tooltip("first:N", title="first prompt"),
                 alt.Tooltip("second:N", title="second prompt"),
                 alt.Tooltip("change:N", title="change"),
-                alt.Tooltip("threshold:Q", title="threshold", format=".0%"),
+                alt.Tooltip("needs:N", title="needs"),
             ],
         )
         .add_params(alt.selection_point(name=SELECTION, fields=["layer", "head"], on="click"))

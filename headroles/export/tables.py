@@ -145,6 +145,7 @@ def _row(
         row |= {
             "activation_score": verdict.activation.value,
             "chance": verdict.activation.chance,
+            "needed": verdict.needed,
             "rows": verdict.activation.rows,
             "state": verdict.state,
             "resting_share": verdict.resting_share,

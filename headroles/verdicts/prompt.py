@@ -2,8 +2,9 @@
 
 A head is *active* in a role when its activation reaches the role's calibrated threshold and lies
 clearly above chance on this very prompt: at least the role's ``min_lift`` of the way from chance to
-a perfect head. The second condition keeps a six-word prompt from lighting everything up. The same
-rule holds for all roles that attention can show: those of the registry and a student's own.
+a perfect head. The second condition keeps a six-word prompt from lighting everything up. Both are
+one number, :meth:`~headroles.roles.Role.needed`. The same rule holds for all roles that attention
+can show: those of the registry and a student's own.
 
 >>> judge(Head(3, 6), "induction", score_prompt(A, ids), 0.4).state  # doctest: +SKIP
 'active'
@@ -155,9 +156,7 @@ def active_heads(
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return torch.zeros_like(activation.value, dtype=torch.bool)
     value = activation.value.double().clamp(0, 1)  # as Activation holds it, so that judge() agrees
-    active = value >= threshold
-    if role.has_cells:
-        active &= (value - activation.chance) / (1 - activation.chance) >= role.min_lift
+    active = value >= role.needed(threshold, activation.chance)
     if role.key == resting.WITNESSED and output_change is not None:
         active &= output_change.double() <= resting.CHANGES_LITTLE
     return active
@@ -198,6 +197,7 @@ def judge_as(
             "quiet",
             _what_instead(head, activation, scores),
             resting_share,
+            needed=0.0,
         )
     threshold = role.default_threshold if threshold is None else threshold
     state = _state(role, activation, threshold, scores.num_tokens)
@@ -205,7 +205,8 @@ def judge_as(
         state, reason = "quiet", _at_first_token(head, activation, scores)
     else:
         reason = _reason(role, state, activation, head, scores, threshold)
-    return Verdict(head, role.key, activation, threshold, state, reason, resting_share)
+    needed = role.needed(threshold, activation.chance)
+    return Verdict(head, role.key, activation, threshold, state, reason, resting_share, needed)
 
 
 def works(head: Head, scores: PromptScores) -> bool:
@@ -247,8 +248,8 @@ def _state(role: Role, activation: Activation, threshold: float, num_tokens: int
         return "not_applicable"
     if too_little(role, activation.rows, num_tokens, chance=activation.chance):
         return "too_short"
-    clearly = not role.has_cells or activation.lift >= role.min_lift
-    return "active" if activation.value >= threshold and clearly else "quiet"
+    needed = role.needed(threshold, activation.chance)
+    return "active" if activation.value >= needed else "quiet"
 
 
 def too_little(role: Role, rows: int, num_tokens: int, *, chance: float = 0.0) -> bool:

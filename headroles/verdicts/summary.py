@@ -106,6 +106,7 @@ def verdict_row(verdict: Verdict) -> dict[str, object]:
         "chance": verdict.activation.chance,
         "rows": verdict.activation.rows,
         "threshold": verdict.threshold,
+        "needed": verdict.needed,
         "is_active": verdict.is_active,
         "state": verdict.state,
         "reason": verdict.reason,

@@ -193,7 +193,10 @@ def bias_sentence(name: str, left_out: float) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool = False) -> str:
-    """An HTML table; with ``notes`` the last cell of every row stands on a line of its own."""
+    """An HTML table; with ``notes`` the last cell of every row stands on a line of its own.
+
+    An empty one takes no line.
+    """
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
     return (
         f'<div class="hr-table" tabindex="0"><table><thead><tr>{head}</tr></thead>'
@@ -207,6 +210,6 @@ def _row(row: Sequence[str], *, notes: bool) -> str:
     line = f'<tr><th scope="row">{escape(first)}</th>' + "".join(
         f"<td>{escape(cell)}</td>" for cell in rest
     )
-    if notes:
+    if note:
         line += f'</tr><tr class="hr-note"><td colspan="{len(cells)}">{escape(note)}</td>'
     return line + "</tr>"

@@ -1,7 +1,7 @@
 """How many heads have a role, and which of them its list shows, in words. Pure: no Streamlit.
 
 >>> list_sentence(entry, "positional")  # doctest: +SKIP
-'8 of the 190 heads over the threshold and at rest are listed (8 at most), the strongest first.'
+'8 of the 190 heads over the threshold and at rest are listed (8 at most).'
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def list_sentence(entry: ModelEntry, role_key: str) -> str:
-    """How many heads are over a role's threshold, how many of them are listed, in which order.
+    """How many heads are over a role's threshold, and how many of them are listed.
 
     Empty where no head is over the threshold and none is listed.
     """
@@ -36,8 +36,6 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
         most = f" ({entry.cap} at most)" if len(tops) == entry.cap else ""
         listed = "is listed" if len(shown) == 1 else "are listed"
         sentence = f"{len(shown)} of the {over} heads over {threshold} {listed}{most}"
-    if len(tops) > 1:
-        sentence += ", the strongest first"
     if spread := sum(top.entered_by == "layer diversity" for top in shown):
         sentence += f", {spread} of them as the best of {_their(spread)} layer"
     if below:

@@ -148,7 +148,7 @@ def _where(counts: Sequence[int], heads: int) -> str:
         every = "All" if all(counts[layer] == heads for layer in many) else "Nearly all"
         return f"{every} heads of {name} {listing(_runs(many))} rest."
     most = counts.index(max(counts))
-    return f"Most of them in layer {most} ({counts[most]} of {heads})."
+    return f"Most are in layer {most} ({counts[most]} of {heads})."
 
 
 def _runs(layers: Sequence[int]) -> list[str]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
-from headroles.formatting import listing, percent
+from headroles import verdicts
+from headroles.formatting import decimal, listing, percent, told_apart
 from headroles.roles import ROLES, SCORED_ROLES, Role
 from headroles.types import Evidence, Head, Verdict
 from headroles.view import lists, waking
@@ -21,6 +23,7 @@ from headroles.view.html import count
 if TYPE_CHECKING:
     from headroles.scoring import RoleActivation
     from headroles.store import ModelEntry, RoleHints
+    from headroles.verdicts import PromptScores
 
 STATE_WORDS = {
     "active": "active",
@@ -30,6 +33,8 @@ STATE_WORDS = {
 }
 """Every state of a verdict, as a student reads it."""
 
+WORKS = "works, does not rest"
+"""A head that reaches the line of the resting heads and is quiet: the second witness decides."""
 
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}
 
@@ -41,13 +46,14 @@ class RoleCard:
     role: Role
     """The role."""
     rows: tuple[Mapping[str, object], ...]
-    """[listed head] what ``get_active_head_summary`` says about each."""
+    """[listed head] what ``get_active_head_summary`` says about each, the strongest on this prompt
+    first."""
     hints: RoleHints | None = None
     """Prompts that wake listed heads; None where none were tried."""
     over: int = 0
     """Heads of the model over the role's threshold, listed or not."""
     list_sentence: str = ""
-    """How many heads that are, and how many of them are listed in which order."""
+    """How many heads that are, and how many of them are listed."""
 
     @property
     def active(self) -> int:
@@ -73,7 +79,7 @@ class RoleCard:
 
     @property
     def gray(self) -> list[Head]:
-        """The listed heads that are not active, in the order of the list."""
+        """The listed heads that are not active, in the order of the rows."""
         return [
             Head(int(row["layer"]), int(row["head"])) for row in self.rows if not row["is_active"]
         ]
@@ -101,14 +107,27 @@ class RoleCard:
         if len(reasons) == 1 and states != {"quiet"}:
             return next(iter(reasons))
         best = max(self.rows, key=lambda row: row["activation_score"])
-        needed = self.role.needed(float(best["threshold"]), float(best["chance"]))
+        reached, needed = told_apart(float(best["activation_score"]), float(best["needed"]))
+        falls_short = best["activation_score"] < best["needed"]
         return (
             "The role could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
-            + f" something else. The closest is {best['label']} with "
-            f"{percent(best['activation_score'])}; "
-            f"it would need {percent(needed)}."
+            + f" something else. The closest is {best['label']} with {reached}"
+            + (f"; it would need {needed}." if falls_short else ", but it works: it does not rest.")
         )
+
+    @property
+    def briefly_asleep(self) -> str:
+        """The same in a few words, for a list of sleeping roles."""
+        if not self.rows:
+            return "this model has no head for it"
+        states = {row["state"] for row in self.rows}
+        if states == {"too_short"}:
+            reason = self.why_asleep.rstrip(".")
+            return f"{reason[0].lower()}{reason[1:]}"
+        if states == {"not_applicable"}:
+            return "no repetition" if self.role.requires_repetition else "nothing to do here"
+        return "its heads do something else"
 
     def hint(self, prompt: str, *, stories: bool) -> str | None:
         """A prompt that may wake the role, other than the present one.
@@ -143,12 +162,13 @@ def role_cards(
 def role_card(
     role: Role, rows: Sequence[Mapping[str, object]], entry: ModelEntry | None
 ) -> RoleCard:
-    """The card of one role."""
+    """The card of one role; its heads by what they reach on the prompt, ties as they came."""
+    rows = tuple(sorted(rows, key=lambda row: -row["activation_score"]))
     if entry is None:
-        return RoleCard(role, tuple(rows))
+        return RoleCard(role, rows)
     return RoleCard(
         role,
-        tuple(rows),
+        rows,
         hints=entry.hints.get(role.key),
         over=entry.heads_over(role.key),
         list_sentence=lists.list_sentence(entry, role.key),
@@ -156,16 +176,133 @@ def role_card(
 
 
 def overall(cards: Sequence[RoleCard]) -> str:
-    """The page's answer in one sentence."""
+    """The page's answer: how many roles are awake, how many heads active; what sleeps, and why.
+
+    A head on two lists counts on each.
+    """
+    asleep: dict[str, list[str]] = {}
+    for card in cards:
+        if not card.awake:
+            asleep.setdefault(card.briefly_asleep, []).append(card.role.name)
     awake = sum(card.awake for card in cards)
     listed = sum(len(card.rows) for card in cards)
     active = sum(card.active for card in cards)
-    heads = {(row["layer"], row["head"]) for card in cards for row in card.rows}
-    twice = " (a head on two lists counts twice)" if len(heads) < listed else ""
+    doing = f": {active} of {listed} listed heads are doing their job" if awake else ""
+    answer = f"{_awake(awake, len(cards))}{doing}."
+    sleeping = "; ".join(f"{listing(names)} ({why})" for why, names in asleep.items())
+    return f"{answer} Asleep: {sleeping}." if asleep else answer
+
+
+def _awake(awake: int, roles: int) -> str:
+    if awake in (0, roles):
+        return f"{'All' if awake else 'None of the'} {roles} roles are awake on this prompt"
+    return f"{awake} of {roles} roles {'is' if awake == 1 else 'are'} awake on this prompt"
+
+
+def shared_reasons(cards: Sequence[RoleCard]) -> set[str]:
+    """Reasons that several cards have in common, so that the summary alone says them."""
+    reasons = Counter(card.why_asleep for card in cards if card.rows and not card.awake)
+    return {reason for reason, cards_with_it in reasons.items() if cards_with_it > 1}
+
+
+def why_gray(cards: Sequence[RoleCard]) -> str:
+    """How many listed heads are gray for each reason, in one sentence; no head is no sentence."""
+    gray = [row for card in cards for row in card.rows if not row["is_active"]]
+    counted = Counter(str(row["state"]) for row in gray)
+    parts = [f"{counted[state]} {words}" for state, words in _GRAY_WORDS.items() if counted[state]]
+    if not parts:
+        return "No listed head is gray on this prompt."
+    listed = sum(len(card.rows) for card in cards)
+    return f"Of {count(listed, 'listed head')}, {len(gray)} stay gray: {listing(parts)}."
+
+
+_GRAY_WORDS = {
+    "quiet": "could do their job here but do something else (quiet)",
+    "not_applicable": "find nothing in this prompt to work on (nothing to do here)",
+    "too_short": "see too few tokens to be judged (too short to tell)",
+}
+
+
+# ------------------------------------------------------------------ lamps
+
+
+def anchor(role: Role) -> str:
+    """The HTML id of a role's card."""
+    return f"role-{role.key}"
+
+
+def lamp(mark: str, name: str, words: str, *, lit: bool, target: str = "") -> str:
+    """One lamp as HTML: its shape, the name and the count below.
+
+    Args:
+        mark: its shape, ``●`` or ``○``, or how it changes.
+        name: of the role.
+        words: the count.
+        lit: whether it stands out.
+        target: the HTML id that it leads to; empty for none.
+    """
+    tag, link = ("a", f' href="#{target}" target="_self"') if target else ("span", "")
     return (
-        f"{awake} of {len(cards)} roles are awake on this prompt, "
-        f"and {active} of {listed} listed heads are active{twice}."
+        f'<li><{tag} class="hr-lamp{" hr-lit" if lit else ""}"{link}>'
+        f'<b><i aria-hidden="true">{mark}</i> {escape(name)}</b>'
+        f"<span>{escape(words)}</span></{tag}></li>"
     )
+
+
+def lamps(cards: Sequence[RoleCard]) -> list[str]:
+    """A lamp for every role, filled where it is awake, with how many of its heads are active."""
+    return [
+        lamp(
+            "●" if card.awake else "○",
+            card.role.name,
+            f"{card.active} of {len(card.rows)} active" if card.rows else "no head",
+            lit=card.awake,
+            target=anchor(card.role),
+        )
+        for card in cards
+    ]
+
+
+def active_counts(scores: PromptScores, thresholds: Mapping[str, float]) -> dict[Role, int]:
+    """How many heads of the whole model are active in every scored role, without any list."""
+    return {
+        role: int(
+            verdicts.active_heads(
+                role,
+                scores.activations[role.key],
+                thresholds[role.key],
+                num_tokens=scores.num_tokens,
+                output_change=scores.output_change,
+            ).sum()
+        )
+        for role in SCORED_ROLES
+    }
+
+
+def lamps_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> list[str]:
+    """The lamps where no list names heads: how many of all heads are active, prompt by prompt."""
+    return [
+        lamp(
+            " → ".join("●" if counted[role] else "○" for counted in counts),
+            role.name,
+            f"{' → '.join(str(counted[role]) for counted in counts)} of {heads:,} heads",
+            lit=counts[-1][role] > 0,
+        )
+        for role in counts[0]
+    ]
+
+
+def overall_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> str:
+    """The page's answer where no list names heads, on one prompt or on two."""
+    first, *second = (sum(map(bool, counted.values())) for counted in counts)
+    where = f"on the first prompt, and {second[0]} on the second" if second else "on this prompt"
+    return (
+        f"{first} of {len(counts[0])} roles show up in at least one of the {heads:,} heads {where}."
+        " Without an analysis, there is no list of heads to compare with."
+    )
+
+
+# ------------------------------------------------------------------ bars
 
 
 def also_roles(row: Mapping[str, object], role: Role) -> list[str]:
@@ -182,10 +319,11 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
             "layer": row["layer"],
             "head": row["head"],
             "label": row["label"],
-            "note": _note(row, card.role),
+            "note": row.get("note", ""),
             "value": row["activation_score"],
             "chance": row["chance"],
-            "threshold": row["threshold"],
+            "needed": line(row),
+            "needs": needs(row),
             "state": row["state"],
             "applies": row["rows"] > 0,
             "shown": shown(row),
@@ -195,18 +333,38 @@ def bar_records(card: RoleCard) -> list[dict[str, object]]:
     ]
 
 
-def _note(row: Mapping[str, object], role: Role) -> str:
-    """The note beside a head: its other roles, or how far back it looks."""
-    also = also_roles(row, role)
-    return f"also {listing(also)}" if also else str(row.get("note", ""))
+def also_sentence(card: RoleCard) -> str:
+    """Which heads of a card stand on another list too, list by list; empty if none does."""
+    on: dict[str, list[str]] = {}
+    for row in card.rows:
+        for name in also_roles(row, card.role):
+            on.setdefault(name, []).append(str(row["label"]))
+    parts = [f"{listing(labels)} under {name}" for name, labels in on.items()]
+    return f"Also listed: {'; '.join(parts)}." if parts else ""
+
+
+def line(row: Mapping[str, object]) -> float | None:
+    """0..1, where the line that decides stands in a bar; None where no number decides."""
+    return float(row["needed"]) if row["state"] in ("active", "quiet") else None
+
+
+def needs(row: Mapping[str, object]) -> str:
+    """The same in words."""
+    return "–" if line(row) is None else percent(line(row))
 
 
 def shown(row: Mapping[str, object]) -> str:
-    """Value and state in words, at the end of a bar."""
-    words = STATE_WORDS[str(row["state"])]
+    """Value and state in words, at the end of a bar; of a quiet head what it needs, too."""
+    words, state = STATE_WORDS[str(row["state"])], row["state"]
     if not row["rows"]:
         return words
-    return f"{percent(float(row['activation_score']))} · {words}"
+    value, needed = float(row["activation_score"]), float(row["needed"])
+    if state != "quiet":
+        return f"{percent(value)} · {words}"
+    if value >= needed:
+        return f"{percent(value)} · {WORKS}"
+    reached, least = told_apart(value, needed)
+    return f"{reached} · {words}, needs {least}"
 
 
 def shown_verdict(verdict: Verdict) -> str:
@@ -216,37 +374,39 @@ def shown_verdict(verdict: Verdict) -> str:
             "state": verdict.state,
             "activation_score": verdict.activation.value,
             "rows": verdict.activation.rows,
+            "needed": verdict.needed,
         }
     )
 
 
 def bars_alt(card: RoleCard) -> str:
     """The take-away of a card's chart."""
-    if not card.awake:
-        return f"{card.role.name}: {card.headline}. {card.why_asleep}"
     best = max(card.rows, key=lambda row: row["activation_score"])
+    answer = f"{card.role.name}: {card.headline}."
+    if line(best) is None:
+        return f"{answer} {best['label']}: {shown(best)}."
+    reached, needed = told_apart(float(best["activation_score"]), float(best["needed"]))
     return (
-        f"{card.role.name}: {card.headline}. The strongest is {best['label']} with "
-        f"{percent(best['activation_score'])}; chance is {percent(best['chance'])}, the threshold "
-        f"{percent(best['threshold'])}."
+        f"{answer} The strongest is {best['label']} with {reached}; it needs {needed} here, and "
+        f"chance is {percent(best['chance'])}."
     )
 
 
+def table_headers(role: Role, *, measured: str = "Measured") -> list[str]:
+    """The heads of :func:`table_rows`."""
+    return ["Head", "On this prompt", "Needs", "Chance" if role.has_cells else "Even", measured]
+
+
 def table_rows(card: RoleCard) -> list[list[str]]:
-    """The table twin of a card's chart, the reason last."""
+    """The table twin of a card's chart, the reason last, unless the card says the same."""
     return [
         [
             str(row["label"]),
             shown(row),
+            needs(row),
             percent(row["chance"]) if row["rows"] else "–",
-            percent(row["threshold"]),
-            f"{row['score']:.2f} of 1",
-            str(row["reason"])
-            + (
-                f" It is listed under {listing(also_roles(row, card.role))} too."
-                if also_roles(row, card.role)
-                else ""
-            ),
+            decimal(float(row["score"])),
+            "" if row["reason"] == card.why_asleep else str(row["reason"]),
         ]
         for row in card.rows
     ]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from headroles import limits
-from headroles.formatting import listing, percent, signed
+from headroles.formatting import listing, percent, signed, told_apart
 from headroles.roles import Role
 from headroles.texts import DEFAULT_PROMPT
 from headroles.view.html import count
-from headroles.view.role_cards import STATE_WORDS, RoleCard, shown
+from headroles.view.role_cards import STATE_WORDS, WORKS, RoleCard, anchor, lamp, line, needs, shown
 
 CLEAR = 0.05
 """A change of fewer points than five of a hundred, without another state, does not count as a
@@ -28,6 +28,15 @@ TURNS = ("wakes up", "falls asleep")
 
 TOO_SHORT = "too short to tell"
 """A prompt without enough tokens, or places, shows neither waking nor sleeping."""
+
+MARKS = {
+    "wakes up": "○ → ●",
+    "falls asleep": "● → ○",
+    "awake in both": "●",
+    "asleep in both": "○",
+    TOO_SHORT: "◌",
+}
+"""What a role does from one prompt to the other, as shapes."""
 
 ROW = 62
 """Pixels that a head's line of text and its two bars take."""
@@ -69,7 +78,21 @@ class Pair:
         if self.points is None or self.turn == TOO_SHORT:
             return self.turn
         amount = signed(self.points, digits=0)
-        return f"{amount} point{'' if abs(self.points) == 1 else 's'} · {self.turn}"
+        points = f"{amount} point{'' if abs(self.points) == 1 else 's'}"
+        return ": ".join(filter(None, [f"{points} · {self.turn}", self._in_spite]))
+
+    @property
+    def _in_spite(self) -> str:
+        """Why a head turned although its number did not go that way; mostly empty."""
+        if self.turn == "fell asleep" and self.points >= 0:
+            asleep, words = self.second, f"now needs {needs(self.second)}"
+        elif self.turn == "woke up" and self.points <= 0:
+            asleep, words = self.first, f"now needs only {needs(self.second)}"
+        else:
+            return ""
+        if _value(asleep) < float(asleep["needed"]):
+            return words
+        return WORKS if asleep is self.second else "now it rests"
 
 
 def _value(row: Mapping[str, object]) -> float:
@@ -92,8 +115,10 @@ class RolePair:
 
     @cached_property
     def heads(self) -> tuple[Pair, ...]:
-        """[listed head] the same heads on both."""
-        return tuple(map(Pair, self.first.rows, self.second.rows))
+        """[listed head] the same heads on both, the largest change first."""
+        second = {row["label"]: row for row in self.second.rows}
+        pairs = [Pair(row, second[row["label"]]) for row in self.first.rows]
+        return tuple(sorted(pairs, key=lambda pair: -abs(_value(pair.second) - _value(pair.first))))
 
     @property
     def turn(self) -> str:
@@ -121,6 +146,22 @@ class RolePair:
 def role_pairs(first: Sequence[RoleCard], second: Sequence[RoleCard]) -> list[RolePair]:
     """The cards of two prompts, role by role."""
     return [RolePair(*cards) for cards in zip(first, second, strict=True)]
+
+
+def lamps(pairs: Sequence[RolePair]) -> list[str]:
+    """A lamp for every role with what it does from the first prompt to the second."""
+    return [
+        lamp(
+            MARKS[pair.turn],
+            pair.role.name,
+            f"{pair.first.active} → {pair.second.active} of {len(pair.heads)} active"
+            if pair.heads
+            else "no head",
+            lit=pair.second.awake,
+            target=anchor(pair.role),
+        )
+        for pair in pairs
+    ]
 
 
 def summary(pairs: Sequence[RolePair]) -> str:
@@ -170,18 +211,28 @@ def bar_records(pair: RolePair) -> list[dict[str, object]]:
                     "label": row["label"],
                     "value": round(_value(row), 4),
                     "chance": round(float(row["chance"]), 4),
-                    "threshold": row["threshold"],
+                    "needed": line(row),
                     "state": row["state"],
                     "applies": row["rows"] > 0,
-                    "number": percent(_value(row)) if row["rows"] else "–",
+                    "number": _number(row),
                     "idle": "" if row["rows"] else STATE_WORDS[str(row["state"])],
                     "first": shown(head.first),
                     "second": shown(head.second),
                     "change": head.change,
+                    "needs": f"{needs(head.first)}, then {needs(head.second)}",
                     "turned": head.first["is_active"] != head.second["is_active"],
                 }
             )
     return records
+
+
+def _number(row: Mapping[str, object]) -> str:
+    """What a bar shows, with a decimal where it would read as its line and is not."""
+    if not row["rows"]:
+        return "–"
+    value = _value(row)
+    near = row["state"] == "quiet" and value < float(row["needed"])
+    return told_apart(value, float(row["needed"]))[0] if near else percent(value)
 
 
 def alt_text(pair: RolePair) -> str:
@@ -197,22 +248,25 @@ def alt_text(pair: RolePair) -> str:
 
 
 def table_rows(pair: RolePair) -> list[list[str]]:
-    """The table twin: head, then number and chance on either prompt, then the change."""
+    """The table twin: head, then the number on either prompt, then the change."""
     return [
         [
             str(head.first["label"]),
             shown(head.first),
-            _chance(head.first),
             shown(head.second),
-            _chance(head.second),
             head.change,
         ]
         for head in pair.heads
     ]
 
 
-def _chance(row: Mapping[str, object]) -> str:
-    return percent(float(row["chance"])) if row["rows"] else "–"
+def levels(pair: RolePair) -> str:
+    """What a head needs, and what an even spread gives, on either prompt."""
+    first, second = pair.heads[0].first, pair.heads[0].second
+    lines = f"Needed: {needs(first)} on the first prompt, {needs(second)} on the second."
+    chances = [percent(float(row["chance"])) if row["rows"] else "–" for row in (first, second)]
+    even = "Chance" if pair.role.has_cells else "A perfectly even spread"
+    return f"{lines} {even}: {chances[0]} and {chances[1]}."
 
 
 def reasons(pair: RolePair) -> list[str]:
@@ -237,7 +291,7 @@ def export_rows(pairs: Sequence[RolePair]) -> list[dict[str, object]]:
                 "threshold": head.first["threshold"],
             }
             for name, side in (("first", head.first), ("second", head.second)):
-                for key in ("activation_score", "chance", "rows", "state"):
+                for key in ("activation_score", "chance", "needed", "rows", "state"):
                     row[f"{name}_{key}"] = side[key]
             rows.append({**row, "change_in_points": head.points, "change": head.turn})
     return rows

@@ -27,7 +27,7 @@ def woken(**values: float) -> dict[Head, Verdict]:
     heads = {"a": A, "b": B, "c": C, "d": D}
     return {
         heads[name]: Verdict(
-            heads[name], "induction", Activation(value, 0.1, 8), 0.4, "active", "", 0.0
+            heads[name], "induction", Activation(value, 0.1, 8), 0.4, "active", "", 0.0, 0.4
         )
         for name, value in values.items()
     }

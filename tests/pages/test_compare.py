@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from headroles.charts.heads import SELECTION
@@ -42,7 +44,9 @@ def run_second(app, prompt: str):
 
 
 def said(app) -> str:
-    return "\n".join(text.value for text in app.markdown)
+    """What the page concludes."""
+    (sentence,) = re.findall(r'class="hr-conclusion"[^>]*>([^\n]*)</p>', page_html(app))
+    return sentence
 
 
 def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
@@ -82,7 +86,7 @@ def test_the_same_prompt_twice_changes_nothing(app) -> None:
 
 def test_stopping_gives_the_single_cards_back(app) -> None:
     press(app, "stop_comparing")
-    assert "5 of 5 roles are awake" in said(app)
+    assert says(said(app), "All 5 roles", "awake")
     assert app.session_state[your_prompt_state.SECOND] is None
     assert not any(alt.startswith("Induction: falls") for alt in alts(app))
 
@@ -96,7 +100,7 @@ def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
 def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:
     run_second(app, "  ")
     assert "The prompt is empty" in app.error[0].value
-    assert "5 of 5 roles are awake" in said(app)
+    assert says(said(app), "All 5 roles", "awake")
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "  "
 
 
@@ -113,6 +117,8 @@ def test_without_an_analysis_both_strips_are_shown_and_no_cards(app, planted) ->
     assert not app.exception
     assert page_html(app).count('class="hr-token hr-start"') == 2
     assert not alts(app)
+    assert says(page_html(app), "● → ○", "Duplicate token", "→ 0 of 32 heads")
+    assert says(said(app), "5 of 5 roles", "first", "3", "second")
 
 
 def test_a_pair_of_bars_can_be_clicked(app) -> None:

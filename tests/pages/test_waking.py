@@ -77,7 +77,7 @@ def test_a_gray_head_names_the_prompt_that_wakes_it_and_one_click_runs_it(hinted
 def test_a_sleeping_card_offers_what_was_tried_on_this_model(hinted) -> None:
     app = run_prompt(open_page(), NO_REPEATS)
     assert COUNTING[:30] in app.button(key="your_prompt-try_card_induction").label
-    app.button(key="your_prompt-try_box_induction").click().run()
+    app.button(key="your_prompt-try_card_induction").click().run()
     assert app.session_state[session.PROMPT] == COUNTING
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -15,8 +16,8 @@ from headroles.types import Head
 from headroles.ui.app import run_prompt as run_prompt_shell
 from headroles.ui.app import session
 from tests.facts import says
-from tests.pages.on_page import page_html
-from tests.pages.planted import planted_entry
+from tests.pages.on_page import alts, page_html
+from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -55,17 +56,29 @@ def test_the_default_prompt_is_answered_on_opening(app) -> None:
     html = page_html(app)
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
-    assert html.count("1 of 1 listed head active") == 3
+    assert html.count("1 of 1 listed head active") == 4
     assert "3 of 32 heads rest" in html  # the two heads of repeats look there most of the time
     assert "1 of 2 listed heads active" in html  # duplicate token lists the induction head too
-    assert html.count("●") == 5
+    assert html.count("●") == 10  # five lamps and their cards
     assert not app.error
     assert not app.warning
 
 
 def test_the_answer_in_one_sentence_counts_roles_and_heads(app) -> None:
-    assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
-    assert any("5 of 6 listed heads are active" in text.value for text in app.markdown)
+    assert says(page_html(app), "All 5 roles", "awake", "5 of 6 listed heads")
+
+
+def test_the_answer_stands_before_the_cards_and_the_tokens_after_them(app) -> None:
+    html = page_html(app)
+    order = ['class="hr-lamps"', 'class="hr-conclusion"', 'id="role-induction"', 'class="hr-strip']
+    assert sorted(order, key=html.index) == order
+
+
+def test_a_lamp_for_every_role_leads_to_its_card_and_one_to_the_tokens(app) -> None:
+    html = page_html(app)
+    targets = re.findall(r'class="hr-lamp[^"]*" href="#([^"]+)"', html)
+    assert targets == [*(f"role-{role.key}" for role in SCORED_ROLES), "prompt-tokens"]
+    assert all(html.count(f'id="{target}"') == 1 for target in targets)
 
 
 def test_the_resting_card_shows_layers_and_has_a_table_of_them(app) -> None:
@@ -90,8 +103,8 @@ def test_other_counts_the_heads_that_fit_nothing(app) -> None:
 
 def test_a_head_with_two_roles_says_so(app) -> None:
     html = page_html(app)
-    assert says(html, "listed under", "Duplicate token")
-    assert says(html, "listed under", "Induction")
+    assert says(html, "Also listed", PLANTED["induction"].label, "Duplicate token")
+    assert says(html, "Also listed", PLANTED["induction"].label, "Induction")
 
 
 def test_repeated_tokens_share_a_number_and_the_start_token_is_named(app) -> None:
@@ -104,14 +117,14 @@ def test_repeated_tokens_share_a_number_and_the_start_token_is_named(app) -> Non
 def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
     run_prompt(app, NO_REPEATS)
     html = page_html(app)
-    assert html.count(ROLES["duplicate_token"].asleep) >= 2  # in the card and in the box
-    assert ROLES["induction"].asleep in html
-    assert {
-        "your_prompt-try_card_induction",
-        "your_prompt-try_box_induction",
-        "your_prompt-try_box_duplicate_token",
-    } <= buttons(app)
-    assert "your_prompt-try_box_previous_token" not in buttons(app)
+    assert says(html, "3 of 5 roles", "Induction", "Duplicate token", "no repetition")
+    everything = "\n".join([html, *alts(app)])
+    for role in ("duplicate_token", "induction"):  # once, in the card
+        assert everything.count(ROLES[role].asleep) == 1
+        assert f"your_prompt-try_card_{role}" in buttons(app)
+    assert "your_prompt-try_card_previous_token" not in buttons(app)
+    why = app.expander(key="your_prompt-why_gray")
+    assert says([text.value for text in why.markdown], "gray", "nothing to do here")
 
 
 def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
@@ -119,7 +132,7 @@ def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     app.button(key="your_prompt-try_card_induction").click().run()
     assert app.text_area(key=session.BOX).value == ROLES["induction"].story_hints[0]
     assert "your_prompt-try_card_induction" not in buttons(app)
-    assert any("5 of 5 roles are awake" in text.value for text in app.markdown)
+    assert says(page_html(app), "All 5 roles", "awake")
 
     app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS
@@ -157,9 +170,9 @@ def test_an_empty_prompt_is_a_sentence_and_loses_nothing(app, prompt: str, monke
 def test_one_token_is_too_short_to_tell(app) -> None:
     run_prompt(app, "cat")
     html = page_html(app)
-    assert "Too short to tell" in html
+    assert says(html, "None of the 5 roles", "too short to tell", "2 tokens")
+    assert html.lower().count("too short to tell: 2 tokens") == 1
     assert "●" not in html
-    assert any("0 of 5 roles are awake" in text.value for text in app.markdown)
 
 
 def test_a_prompt_longer_than_the_model_reads_is_cut_and_said(app) -> None:
@@ -219,6 +232,8 @@ def test_without_a_file_the_tokens_and_the_way_to_all_heads_remain(planted) -> N
     assert "provisional thresholds" in captions(app)
     assert "your_prompt-all_heads" in buttons(app)
     assert len(app.get("vega_lite_chart")) == 1  # the guesses
+    assert says(html, "resting", "3 of 32 heads")  # without a list, a lamp counts all heads
+    assert says(html, "5 of 5 roles", "32 heads")
 
 
 @pytest.mark.parametrize("content", ["{ not json", '{"demo": {"model_name": "demo"}}', "[]", ""])

@@ -17,6 +17,7 @@ from headroles.models import LoadedModel
 from headroles.paths import CATEGORIES
 from headroles.texts.probe_texts import ordinary_ids, repeated_sequences
 from headroles.types import Head
+from tests.test_line_that_decides import PROMPTS, check_lines
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
@@ -290,3 +291,7 @@ def test_what_keeps_its_name_movers_off_the_subject(real: LoadedModel, real_mode
         torch.testing.assert_close(
             seen[place_of, list(movers)][:, at[row]], without[row], atol=1e-4, rtol=1e-3
         )
+
+
+def test_the_line_in_a_bar_decides(real: LoadedModel, entry: store.ModelEntry) -> None:
+    assert sum(check_lines(capture.capture(real, prompt), entry) for prompt in PROMPTS) > 10_000

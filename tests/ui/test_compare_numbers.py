@@ -21,6 +21,7 @@ def row(value: float, *, active: bool = False, rows: int = 6, **changes: object)
         "activation_score": value,
         "chance": 0.1,
         "threshold": 0.4,
+        "needed": 0.4,
         "rows": rows,
         "is_active": active,
         "state": "active" if active else ("quiet" if rows else "not_applicable"),
@@ -109,8 +110,33 @@ def test_a_bar_without_places_has_words_and_no_number() -> None:
 
 def test_the_table_says_what_the_bars_say() -> None:
     assert two_prompts.table_rows(pair(IDLE, row(0.73, active=True))) == [
-        ["L1H3", "nothing to do here", "–", "73% · active", "10%", "woke up"]
+        ["L1H3", "nothing to do here", "73% · active", "woke up"]
     ]
+
+
+def test_either_prompt_has_its_own_line_and_the_words_say_both() -> None:
+    asleep = row(0.357, needed=0.364, chance=0.01)
+    both = pair(row(0.35, active=True, needed=0.33), asleep)
+    assert [one["needed"] for one in two_prompts.bar_records(both)] == [0.33, 0.364]
+    assert says(two_prompts.levels(both), "33%", "36%", "10%", "1%")
+    assert both.heads[0].change == "+1 point · fell asleep: now needs 36%"
+    awake = row(0.34, active=True, needed=0.33)
+    assert Pair(asleep, awake).change == "−2 points · woke up: now needs only 33%"
+    works = Pair(row(0.6, active=True), row(0.7)).change
+    assert says(works, "+10 points", "fell asleep", "does not rest")
+
+
+def test_the_largest_change_comes_first() -> None:
+    cards = [
+        RoleCard(ROLES["induction"], (row(0.3), row(0.2, label="L0H1"), row(0.6, label="L0H2"))),
+        RoleCard(ROLES["induction"], (row(0.6, label="L0H2"), row(0.4), row(0.9, label="L0H1"))),
+    ]
+    assert [head.first["label"] for head in RolePair(*cards).heads] == ["L0H1", "L1H3", "L0H2"]
+
+
+def test_a_lamp_says_what_changed() -> None:
+    (lamp,) = two_prompts.lamps([pair(IDLE, row(0.73, active=True))])
+    assert says(lamp, "○ → ●", "Induction", "0 → 1 of 1")
 
 
 def test_a_shared_reason_is_said_once() -> None:
@@ -131,6 +157,7 @@ def test_rows_for_a_file_hold_both_prompts() -> None:
     (found,) = two_prompts.export_rows([pair(IDLE, row(0.73, active=True))])
     assert found["first_activation_score"] == 0.0
     assert found["second_activation_score"] == 0.73
+    assert found["second_needed"] == 0.4
     assert found["first_state"] == "not_applicable"
     assert found["change_in_points"] is None
     assert found["change"] == "woke up"

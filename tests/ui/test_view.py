@@ -26,6 +26,7 @@ def row(layer: int, head: int, **changes: object) -> dict[str, object]:
         "activation_score": 0.1,
         "chance": 0.05,
         "threshold": 0.4,
+        "needed": 0.4,
         "rows": 6,
         "is_active": False,
         "state": "quiet",
@@ -66,7 +67,8 @@ def test_quiet_heads_name_the_nearest_one_and_what_it_takes() -> None:
 
 def test_what_it_takes_is_clearly_over_chance_where_chance_is_high() -> None:
     # chance .6: .35 of the way from there to a perfect head is .74, above the threshold of .4
-    why = card(row(0, 1, activation_score=0.62, chance=0.6)).why_asleep
+    needed = ROLES["induction"].needed(0.4, 0.6)
+    why = card(row(0, 1, activation_score=0.62, chance=0.6, needed=needed)).why_asleep
     assert says(why, "L0H1", "62%", "74%")
 
 
@@ -87,7 +89,10 @@ def test_a_hint_is_never_the_present_prompt() -> None:
 def test_the_other_role_of_a_head_is_named() -> None:
     both = row(1, 1, roles=["induction", "duplicate_token", "other"])
     assert role_cards.also_roles(both, ROLES["induction"]) == ["Duplicate token"]
-    assert role_cards.bar_records(card(both))[0]["note"] == "also Duplicate token"
+    said = role_cards.also_sentence(card(both, row(0, 2), row(0, 3, roles=both["roles"])))
+    assert says(said, "L1H1", "L0H3", "Duplicate token")
+    assert "L0H2" not in said
+    assert role_cards.also_sentence(card(row(0, 2))) == ""
 
 
 def test_a_bar_without_places_has_no_number() -> None:
@@ -96,17 +101,34 @@ def test_a_bar_without_places_has_no_number() -> None:
     assert role_cards.shown(ACTIVE) == "90% · active"
 
 
+def test_a_gray_bar_says_what_it_needs_or_what_else_decides() -> None:
+    assert says(role_cards.shown(row(0, 1, activation_score=0.34)), "34%", "quiet", "40%")
+    near = row(0, 1, activation_score=0.358, needed=0.362)
+    assert says(role_cards.shown(near), "35.8%", "quiet", "36.2%")
+    works = role_cards.shown(row(0, 1, activation_score=0.62))
+    assert says(works, "62%", "does not rest")
+    short = row(0, 1, activation_score=0.62, state="too_short")
+    assert role_cards.shown(short) == "62% · too short to tell"
+    lines = [role_cards.line(one) for one in (ACTIVE, near, short)]
+    assert lines == [0.4, 0.362, None]
+
+
+def test_the_strongest_head_on_the_prompt_comes_first_and_ties_stay() -> None:
+    rows = [row(0, 1), row(0, 2, activation_score=0.5), row(0, 3)]
+    labels = [one["label"] for one in role_cards.role_card(ROLES["induction"], rows, None).rows]
+    assert labels == ["L0H2", "L0H1", "L0H3"]
+
+
 def test_alt_text_states_the_take_away() -> None:
     alt = role_cards.bars_alt(card(ACTIVE, row(0, 2)))
     assert "1 of 2 heads active" in alt
-    assert says(alt, "L1H1", "90%")
-    assert "chance is 5%" in alt
+    assert says(alt, "L1H1", "90%", "40%", "5%")
 
 
 def test_a_card_for_every_scored_role_in_order() -> None:
     cards = role_cards.role_cards({})
     assert [c.role.key for c in cards] == [role.key for role in SCORED_ROLES]
-    assert says(role_cards.overall(cards), "0 of 5", "0 of 0")
+    assert says(role_cards.overall(cards), "None", "5 roles", "Asleep", "Induction", "no head")
 
 
 def test_the_heads_that_fit_nothing_are_those_that_the_analysis_lists_so() -> None:
@@ -228,10 +250,10 @@ def listing_of(
     )
 
 
-def test_a_list_says_how_many_heads_it_leaves_out_and_its_order() -> None:
-    assert says(listing_of([1.0, 0.875], cap=2), "2 of the 4", "(2 at most)", "strongest first")
+def test_a_list_says_how_many_heads_it_leaves_out() -> None:
+    assert says(listing_of([1.0, 0.875], cap=2), "2 of the 4", "(2 at most)")
     assert says(listing_of([1.0], cap=1), "1 of the 4", "is listed (1 at most).")
-    assert says(listing_of([1.0, 0.875, 0.75, 0.5]), "All 4 heads", "strongest first")
+    assert says(listing_of([1.0, 0.875, 0.75, 0.5]), "All 4 heads")
     assert "at most" not in listing_of([1.0, 0.875, 0.75, 0.5])
 
 
@@ -241,11 +263,41 @@ def test_the_list_of_resting_heads_counts_those_that_rest() -> None:
     assert says(resting, "1 of the 4 heads over the threshold is listed")
 
 
-def test_a_head_on_two_lists_is_said_to_count_twice() -> None:
-    twice = role_cards.role_cards({"induction": [ACTIVE], "diffuse": [ACTIVE]}, entry())
-    assert says(role_cards.overall(twice), "2 of 2 listed heads", "on two lists counts twice")
-    once = role_cards.role_cards({"induction": [ACTIVE], "diffuse": [row(0, 2)]}, entry())
-    assert says(role_cards.overall(once), "1 of 2 listed heads are active.")
+def test_the_summary_counts_roles_and_listed_heads_and_says_what_sleeps() -> None:
+    cards = role_cards.role_cards({role.key: [ACTIVE] for role in SCORED_ROLES}, entry())
+    assert says(role_cards.overall(cards), "All 5 roles", "5 of 5 listed heads")
+    assert "Asleep" not in role_cards.overall(cards)
+    idle = row(0, 2, state="not_applicable", reason="No token comes back.", rows=0)
+    some = {"induction": [idle], "diffuse": [ACTIVE, row(0, 2)], "positional": [row(0, 3)]}
+    words = role_cards.overall(role_cards.role_cards(some, entry()))
+    assert says(words, "1 of 5 roles is awake", "1 of 4 listed heads", "Asleep")
+    assert says(words, "Induction", "no repetition")
+    assert says(words, "First token", "something else")
+
+
+def test_a_reason_that_cards_share_is_said_once_in_the_summary() -> None:
+    short = row(0, 2, state="too_short", reason="Too short to tell: 2 tokens.")
+    cards = role_cards.role_cards({"diffuse": [short], "positional": [short]}, entry())
+    assert role_cards.shared_reasons(cards) == {"Too short to tell: 2 tokens."}
+    assert role_cards.overall(cards).count("too short to tell: 2 tokens") == 1
+    assert [line[-1] for line in role_cards.table_rows(cards[-1])] == [""]
+
+
+def test_gray_heads_are_counted_by_reason() -> None:
+    idle = row(0, 2, state="not_applicable", rows=0)
+    cards = role_cards.role_cards({"induction": [idle, row(0, 3)], "diffuse": [ACTIVE]}, entry())
+    assert says(role_cards.why_gray(cards), "3 listed heads", "2", "gray", "1", "quiet", "1")
+    awake = role_cards.role_cards({"diffuse": [ACTIVE]}, entry())
+    assert says(role_cards.why_gray(awake), "No listed head is gray")
+
+
+def test_a_lamp_shows_its_state_by_shape_and_words_and_leads_to_its_card() -> None:
+    idle = row(0, 2, state="not_applicable", rows=0)
+    cards = role_cards.role_cards({"induction": [idle], "diffuse": [ACTIVE, row(0, 2)]}, entry())
+    lamps = {card.role.key: lamp for card, lamp in zip(cards, role_cards.lamps(cards), strict=True)}
+    assert says(lamps["induction"], "○", "Induction", "0 of 1")
+    assert says(lamps["diffuse"], "●", "Diffuse", "1 of 2")
+    assert 'href="#role-diffuse"' in lamps["diffuse"]
 
 
 def test_a_list_says_who_stands_on_it_for_the_layer() -> None:

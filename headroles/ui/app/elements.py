@@ -109,40 +109,47 @@ def opened(label: str, *, key: str) -> Iterator[bool]:
         yield bool(box.open)
 
 
-def bar_legend() -> None:
-    """What the bars of the cards are made of, in one line."""
+def bar_legend(*, paired: bool = False) -> None:
+    """What the bars of the cards are made of, in one line.
+
+    Args:
+        paired: whether two bars of a head stand one above the other, for two prompts.
+    """
+    numbers = "<span><b>1</b> first prompt</span><span><b>2</b> second prompt</span>"
     html(
-        '<div class="hr-legend">'
+        f'<div class="hr-legend">{numbers * paired}'
         '<span><i class="hr-key hr-key-active"></i>active</span>'
         '<span><i class="hr-key hr-key-quiet"></i>quiet</span>'
-        '<span><i class="hr-key hr-key-short"></i>too short to tell</span>'
-        '<span><i class="hr-key hr-key-chance"></i>chance on this prompt</span>'
-        '<span><i class="hr-key hr-key-threshold"></i>threshold</span>'
-        "</div>"
+        '<span><i class="hr-key hr-key-threshold"></i>needed here</span>'
+        '<span><i class="hr-key hr-key-chance hr-key-tick"></i>chance</span>'
+        "<span>Click a bar to open its head.</span></div>",
+        width="content",
     )
 
 
 def how_to_read() -> None:
     """The short help behind a button."""
-    with st.popover("How to read a bar", icon=":material/help:"):
-        bar_legend()
+    with st.popover("How to read a bar", icon=":material/help:", type="tertiary"):
         st.markdown(
             "**The bar** shows how much of its attention a head puts where its role predicts, "
             "averaged over the tokens where the role can show: from 0% to 100%. For *Induction* "
             "and *Duplicate token* it is the share of the attention that does not rest on the "
             "first token.\n\n"
-            "**The thick tick** is *chance*: what a head would get on this very prompt if it "
+            "**The dashed line** is what a head needs on this prompt. A bar that reaches it is "
+            "active. The line stands at the role's threshold (usually 40%; *Diffuse*: 70%), or "
+            "further right where chance alone would already fill much of the bar.\n\n"
+            "**The short thick tick** is *chance*: what a head would get on this prompt if it "
             "spread its attention evenly over all tokens so far.\n\n"
-            "**The dashed line** is the *threshold*, which heads that have the role reach: 40% by "
-            "convention (*Diffuse*: 70%), or more where texts without the role ask for it.\n\n"
-            "- **active**: over the threshold, and clearly over chance as well\n"
+            "- **active**: it reaches the line\n"
             "- **quiet**: it could do its job here, but does something else\n"
             "- **nothing to do here**: the pattern it looks for is not in the prompt\n"
-            "- **too short to tell**: too few tokens to judge by\n\n"
-            "For *Diffuse* the number is how even the attention is, so its tick stands at 100% "
-            "by definition: perfectly even.\n\n"
-            "**L1H3** means layer 1, head 3; both are counted from 0. One head can have more "
-            "than one role."
+            "- **too short to tell**: too few tokens to judge by (a dashed bar, no line)\n\n"
+            "*First token (resting)* asks for more than a long bar: what the head writes must "
+            "hardly change from token to token. For *Diffuse* the bar shows how even the "
+            "attention is, so its tick stands at 100%: perfectly even.\n\n"
+            "**Order**: the strongest head on this prompt comes first; of two prompts, the head "
+            "that changes most. **L1H3** means layer 1, head 3; both count from 0. A head on two "
+            "lists counts on each of them."
         )
 
 
@@ -150,12 +157,16 @@ MOST_CHIPS = 24
 """More heads than this stand in a box to choose from instead of chips."""
 
 
-def heading(*, awake: bool | None, name: str, headline: str) -> None:
-    """The name of a card with its circle, and how many of its heads are active."""
+def heading(*, awake: bool | None, name: str, headline: str, anchor: str = "") -> None:
+    """The name of a card with its circle, and how many of its heads are active.
+
+    ``anchor`` is the HTML id by which a link leads here.
+    """
+    place = f' id="{anchor}"' if anchor else ""
     circle = {True: "●", False: "○", None: "◌"}[awake]
     meaning = {True: "awake", False: "asleep", None: "neutral"}[awake]
     html(
-        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
+        f'<div class="hr-cardhead{" hr-awake" if awake else ""}"{place}>'
         f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'
         f'<h3>{escape(name)}</h3><span class="hr-count">{escape(headline)}</span></div>'
     )

@@ -103,7 +103,7 @@ def _card(saved: SavedRole, answer: Answer, place: int) -> None:
         with st.expander(f"All numbers ({html.count(len(card.rows), 'head')})"):
             elements.html(
                 html.table(
-                    ["Head", "On this prompt", "Chance", "Threshold", "In the lab"],
+                    role_cards.table_headers(card.role, measured="In the lab"),
                     role_cards.table_rows(card),
                     notes=True,
                 )
@@ -161,4 +161,4 @@ def card_of(saved: SavedRole, answer: Answer) -> role_cards.RoleCard:
                     **verdicts.verdict_row(verdict),
                 }
             )
-    return role_cards.RoleCard(role, tuple(rows))
+    return role_cards.role_card(role, rows, None)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts
-from headroles.ui.app import elements, extended_maps, session
+from headroles.ui.app import elements, extended_maps
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
-from headroles.view import extended_roles, head_maps, head_records, lists, role_cards
+from headroles.view import extended_roles, head_maps, head_records, lists
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ def draw(entry: ModelEntry, answer: Answer) -> None:
                     _from_reference(stored, entry)
 
 
-def _heading(role: Role, headline: str, *, awake: bool | None = None) -> None:
-    elements.heading(awake=awake, name=role.name, headline=headline)
-    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+def _heading(role: Role, headline: str) -> None:
+    elements.heading(awake=None, name=role.name, headline=headline)
+    your_prompt_role_cards.explanation(role.explanation)
 
 
 def _asleep(reason: str) -> None:
@@ -44,30 +43,22 @@ def _asleep(reason: str) -> None:
 
 
 def _on_prompt(stored: StoredRole, answer: Answer, entry: ModelEntry) -> None:
-    """Bars of the listed heads on this prompt, with chance and threshold."""
+    """Bars of the listed heads on this prompt, as in the cards of the basic roles."""
     role = stored.role
     card = extended_roles.card(stored, answer.run, answer.scores, entry)
-    _heading(role, card.headline, awake=card.awake)
     if not card.rows:
+        _heading(role, card.headline)
         _asleep(extended_roles.nearest(stored))
         return
-    chart = f"your_prompt-bars_{role.key}"
-    elements.chart(
-        charts.heads.head_bars(role_cards.bar_records(card), role),
-        key=session.chart_key(chart),
-        alt_text=role_cards.bars_alt(card),
-        on_select=session.on_click(chart, None),
-    )
-    if not card.awake:
-        _asleep(card.why_asleep)
-        your_prompt_role_cards.try_this(card, place="card")
+    your_prompt_role_cards.top(card)
+    your_prompt_role_cards.bars(card)
+    your_prompt_role_cards.explanation(role.explanation)
     your_prompt_role_cards.listed(card)
     with st.expander(
         f"All numbers ({count(len(card.rows), 'head')})", key=f"your_prompt-numbers_{role.key}"
     ):
         your_prompt_role_cards.what_wakes(card)
-        headers = ["Head", "On this prompt", "Chance", "Threshold", "Measured"]
-        elements.html(table(headers, role_cards.table_rows(card), notes=True))
+        your_prompt_role_cards.numbers(card)
 
 
 def _from_reference(stored: StoredRole, entry: ModelEntry) -> None:

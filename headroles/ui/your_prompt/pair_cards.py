@@ -10,19 +10,11 @@ import streamlit as st
 
 from headroles import charts, formatting
 from headroles.ui.app import elements, session
-from headroles.view import html, two_prompts
+from headroles.view import html, role_cards, two_prompts
 
 if TYPE_CHECKING:
     from headroles.types import PromptRun
     from headroles.view import RolePair
-
-_TURNS = {
-    "wakes up": "○ → ●",
-    "falls asleep": "● → ○",
-    "awake in both": "●",
-    "asleep in both": "○",
-    two_prompts.TOO_SHORT: "◌",
-}
 
 
 def strips(first: PromptRun, second: PromptRun) -> None:
@@ -31,7 +23,6 @@ def strips(first: PromptRun, second: PromptRun) -> None:
         for number, name, run in ((1, "First", first), (2, "Second", second)):
             with st.container(key=f"your_prompt-strip_{number}"):
                 st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
-                elements.cut_off(run.encoding)
                 elements.html(html.token_strip(run.encoding))
                 for note in html.notes(run.encoding, of_model=False):
                     elements.html(f'<div class="hr-small">{escape(note)}</div>')
@@ -44,12 +35,7 @@ def strips(first: PromptRun, second: PromptRun) -> None:
 
 
 def draw(pairs: Sequence[RolePair]) -> None:
-    """Draw the legend, then a card for every role."""
-    elements.html(
-        '<div class="hr-legend"><span><b>1</b> the first prompt</span>'
-        "<span><b>2</b> the second prompt</span></div>"
-    )
-    elements.bar_legend()
+    """Draw a card for every role."""
     with st.container(key="your_prompt-pair_cards"):
         for pair in pairs:
             with st.container(
@@ -59,10 +45,11 @@ def draw(pairs: Sequence[RolePair]) -> None:
 
 
 def _card(pair: RolePair) -> None:
-    awake = pair.second.awake
+    lit, anchor = " hr-awake" * pair.second.awake, role_cards.anchor(pair.role)
     elements.html(
-        f'<div class="hr-cardhead{" hr-awake" if awake else ""}">'
-        f'<span class="hr-turn" role="img" aria-label="{pair.turn}">{_TURNS[pair.turn]}</span>'
+        f'<div class="hr-cardhead{lit}" id="{anchor}">'
+        f'<span class="hr-turn" role="img" aria-label="{pair.turn}">'
+        f"{two_prompts.MARKS[pair.turn]}</span>"
         f"<h3>{escape(pair.role.name)}</h3></div>"
         f'<p class="hr-explain"><b>{escape(pair.headline)}</b></p>'
     )
@@ -72,15 +59,9 @@ def _card(pair: RolePair) -> None:
         elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
     if pair.heads:
         with st.expander("As a table", key=f"your_prompt-pair_numbers_{pair.role.key}"):
-            even = "Even" if not pair.role.has_cells else "Chance"
-            elements.html(
-                html.table(
-                    ["Head", "1: first", even, "2: second", even, "Change"],
-                    two_prompts.table_rows(pair),
-                )
-            )
-            threshold = formatting.percent(float(pair.heads[0].first["threshold"]))
-            st.caption(f"The threshold is {threshold} on both prompts.")
+            headers = ["Head", "1: first", "2: second", "Change"]
+            elements.html(html.table(headers, two_prompts.table_rows(pair)))
+            st.caption(two_prompts.levels(pair))
 
 
 def _bars(pair: RolePair) -> None:

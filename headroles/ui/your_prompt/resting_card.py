@@ -25,8 +25,8 @@ def columns(layers: RestingLayers) -> None:
         alt_text=layers.alt,
         on_select=session.on_click(_CHART, "positional"),
     )
-    if layers.sentence:
-        elements.html(f'<p class="hr-explain">{escape(layers.sentence)}</p>')
+    answer = f"{layers.headline[0].upper()}{layers.headline[1:]}."
+    elements.html(f'<p class="hr-explain"><b>{answer}</b> {escape(layers.sentence)}</p>')
 
 
 def table(layers: RestingLayers) -> None:

@@ -1,8 +1,8 @@
-"""A card per role, and the box that explains which roles are asleep and why."""
+"""A card per role, and the fold that says why some heads are gray."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -21,51 +21,65 @@ if TYPE_CHECKING:
 
 
 def draw(cards: Sequence[RoleCard], entry: ModelEntry, resting: RestingLayers | None) -> None:
-    """Draw every card, then the box about the sleeping ones.
+    """Draw every card, then the fold about the gray heads.
 
     ``resting`` takes the place of the resting heads' bars, where the prompt is long enough.
     """
+    shared = role_cards.shared_reasons(cards)
     with st.container(key="your_prompt-role_cards"):
         for card in cards:
             with st.container(
                 border=True, key=f"your_prompt-card_{card.role.key}", height="stretch"
             ):
-                _card(card, resting if card.role.key == "positional" else None)
+                _card(card, resting if card.role.key == "positional" else None, shared)
         with st.container(border=True, key="your_prompt-card_other", height="stretch"):
             _other(entry)
-    why_gray(cards)
+    _why_gray(cards)
 
 
-def _card(card: RoleCard, resting: RestingLayers | None) -> None:
-    role = card.role
-    headline = resting.headline if resting else card.headline
-    heading(awake=card.awake, name=role.name, headline=headline)
-    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+def _card(card: RoleCard, resting: RestingLayers | None, shared: Collection[str]) -> None:
+    top(card, said=shared)
     if resting:
         resting_card.columns(resting)
     elif card.rows:
-        _bars(card)
-    if not card.awake:
-        elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
-        try_this(card, place="card")
+        bars(card)
+    explanation(card.role.explanation)
     listed(card)
     if card.rows:
         with st.expander(_numbers_label(card), key=f"your_prompt-numbers_{card.role.key}"):
             what_wakes(card)
-            _numbers(card)
+            numbers(card)
             if resting:
                 resting_card.table(resting)
 
 
-def _bars(card: RoleCard) -> None:
+def top(card: RoleCard, *, said: Collection[str] = ()) -> None:
+    """The name of a card and, if it sleeps, why, with a prompt that wakes it.
 
-    chart = f"your_prompt-bars_{card.role.key}"
+    Reasons in ``said`` stand in the summary already.
+    """
+    name, anchor = card.role.name, role_cards.anchor(card.role)
+    heading(awake=card.awake, name=name, headline=card.headline, anchor=anchor)
+    if not card.awake:
+        if card.why_asleep not in said:
+            elements.html(f'<p class="hr-asleep">{escape(card.why_asleep)}</p>')
+        _try_this(card)
+
+
+def bars(card: RoleCard) -> None:
+    """A bar per head; a click on one leads to its close-up."""
+    chart, role = f"your_prompt-bars_{card.role.key}", card.role
     elements.chart(
-        charts.heads.head_bars(role_cards.bar_records(card), card.role),
+        charts.heads.head_bars(role_cards.bar_records(card), role),
         key=session.chart_key(chart),
         alt_text=role_cards.bars_alt(card),
-        on_select=session.on_click(chart, card.role.key),
+        on_select=session.on_click(chart, role.key if role.level == "basic" else None),
     )
+
+
+def explanation(words: str) -> None:
+    """What a role is, below what its heads do: the numbers come first."""
+    elements.html(f'<p class="hr-explain">{escape(words)}</p>')
 
 
 def _numbers_label(card: RoleCard) -> str:
@@ -83,36 +97,35 @@ def what_wakes(card: RoleCard) -> None:
     )
 
 
-def _numbers(card: RoleCard) -> None:
-    chance = "Even" if not card.role.has_cells else "Chance"
-    elements.html(
-        html.table(
-            ["Head", "On this prompt", chance, "Threshold", "Measured"],
-            role_cards.table_rows(card),
-            notes=True,
-        )
+def numbers(card: RoleCard) -> None:
+    """The table twin of the bars."""
+    headers, rows = role_cards.table_headers(card.role), role_cards.table_rows(card)
+    elements.html(html.table(headers, rows, notes=True))
+    even = (
+        "“Chance” is what an even spread gives on this prompt."
+        if card.role.has_cells
+        else "“Even” is a perfectly even spread."
     )
-    note = (
-        "“Even” is 100% by definition: a perfectly even spread. "
-        if not card.role.has_cells
-        else "“Chance” is what an even spread gives on this prompt. "
+    st.caption(
+        "“Needs” is the line in the bars: the threshold, or more where chance is high. "
+        f"{even} “Measured” is the head's score in the analysis, from 0 to 1."
     )
-    st.caption(note + "“Measured” is the head's score in the analysis done beforehand.")
 
 
-def try_this(card: RoleCard, *, place: str) -> None:
+def _try_this(card: RoleCard) -> None:
     """The prompt that wakes most of a sleeping card's heads, or that none is known to."""
     hint = card.hint(st.session_state[session.PROMPT], stories=session.knows_stories_only())
     if hint is not None:
-        waking.suggestion(hint, key=f"your_prompt-try_{place}_{card.role.key}")
+        waking.suggestion(hint, key=f"your_prompt-try_card_{card.role.key}")
     elif card.rows:
         elements.html(f'<div class="hr-small">{escape(card.tried)}</div>')
 
 
 def listed(card: RoleCard) -> None:
     """How many heads have the role and which are listed, and the way to the others."""
-    if card.list_sentence:
-        elements.html(f'<div class="hr-small">{escape(card.list_sentence)}</div>')
+    words = f"{card.list_sentence} {role_cards.also_sentence(card)}".strip()
+    if words:
+        elements.html(f'<div class="hr-small">{escape(words)}</div>')
     if card.over > len(card.rows) > 0:
         st.button(
             f"All {card.over} on the Head map",
@@ -129,34 +142,15 @@ def _other(entry: ModelEntry) -> None:
     heads = sorted(role_cards.listed_heads(entry, role.key))
     total = entry.num_layers * entry.num_heads
     heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
-    elements.html(f'<p class="hr-explain">{escape(role.explanation)}</p>')
+    explanation(role.explanation)
     chips(heads)
 
 
-def why_gray(cards: Sequence[RoleCard]) -> None:
-    """Which roles are asleep on this prompt, why, and what wakes each."""
-    asleep = [card for card in cards if not card.awake]
-    with st.container(border=True, key="your_prompt-why_gray"):
-        st.subheader("Why are some gray?", anchor=False)
-        if not asleep:
-            st.markdown(
-                f"All {len(cards)} roles are awake on this prompt. A single head can still be "
-                "gray: open “Why is it gray?” in its card, which also says what would wake it."
-            )
-            return
+def _why_gray(cards: Sequence[RoleCard]) -> None:
+    """How many heads are gray for which reason; each card says its own."""
+    with st.expander("Why are some gray?", icon=":material/help:", key="your_prompt-why_gray"):
         st.markdown(
-            f"**{len(asleep)} of {len(cards)}** roles {'is' if len(asleep) == 1 else 'are'} asleep "
-            "on this prompt. Nothing is "
-            "broken: a head can only do its job when the prompt has work for it."
+            f"{role_cards.why_gray(cards)} Nothing is broken: a head can only do its job when the "
+            "prompt has work for it. A card with gray heads says why, and names a prompt that "
+            "wakes them if one is known."
         )
-        for card in asleep:
-            with st.container(
-                horizontal=True,
-                vertical_alignment="center",
-                key=f"your_prompt-why_{card.role.key}",
-            ):
-                elements.html(
-                    f"<b>○ {escape(card.role.name)}</b><br>{escape(card.why_asleep)}",
-                    width="stretch",
-                )
-                try_this(card, place="box")

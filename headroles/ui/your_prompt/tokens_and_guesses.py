@@ -8,23 +8,31 @@ import streamlit as st
 
 from headroles import charts, formatting
 from headroles.ui.app import elements
-from headroles.view import html
+from headroles.view import html, role_cards
 
 if TYPE_CHECKING:
     from headroles.types import PromptRun
 
 GUESSES = 8
 """How many next-token guesses are shown."""
+TOKENS = "prompt-tokens"
+"""The HTML id of the token strip."""
+
+
+def lamp(run: PromptRun) -> str:
+    """The likeliest next token as HTML beside the lamps; it leads to the tokens and guesses."""
+    guess = run.next_tokens[0]
+    words = f"{formatting.visible(guess.text)} ({formatting.percent(guess.probability)})"
+    return role_cards.lamp("→", "Next token", words, lit=False, target=TOKENS)
 
 
 def draw(run: PromptRun) -> None:
     """Draw both, side by side where there is room."""
     encoding = run.encoding
-    elements.cut_off(encoding)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("How the model reads it", anchor=False)
-        elements.html(html.token_strip(encoding))
+        elements.html(f'<div id="{TOKENS}">{html.token_strip(encoding)}</div>')
         elements.html(f'<div class="hr-small">{html.escape(html.strip_sentence(encoding))}</div>')
         for note in html.notes(encoding):
             elements.html(f'<div class="hr-small">{html.escape(note)}</div>')
