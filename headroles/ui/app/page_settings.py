@@ -7,20 +7,15 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit import config
+from streamlit.delta_generator_singletons import get_dg_singleton_instance
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-
-from headroles.ui.app.keys import Keys
 
 ICON = Path(__file__).with_name("icon.svg")
 """The page icon: an active head and a quiet one. A local file, so that no page needs a network."""
 _ICON_URL = f"data:image/svg+xml;base64,{base64.b64encode(ICON.read_bytes()).decode()}"
 _STYLE = Path(__file__).with_name("style.css")
-_SIDEBAR = Path(__file__).with_name("sidebar.js").read_text(encoding="utf-8")
-
-key = Keys(__name__)
-_BEGUN = key("begun", False)
-"""Whether the session has drawn a page before."""
+_FIRST_PAINT = Path(__file__).with_name("first_paint.js").read_text(encoding="utf-8")
 
 
 def draw() -> None:
@@ -31,15 +26,11 @@ def draw() -> None:
     of a second before anything is seen. Without an icon, the browser would fetch that of the page
     in the navigation from a network. So the message is sent as Streamlit sends it.
     """
-    key.begin()
-    first, st.session_state[_BEGUN] = not st.session_state[_BEGUN], True
     # Off in config.toml, so that a fresh server, which takes the folder pages/ for its older kind
     # of app, does not show a sidebar before the style sheet.
     config.set_option("client.showSidebarNavigation", True)
-    # The width is the style sheet's; sidebar.js opens the sidebar.
-    st.set_page_config(
-        page_title="headroles", initial_sidebar_state="collapsed" if first else "auto"
-    )
+    # The width is the style sheet's; first_paint.js opens the sidebar.
+    st.set_page_config(page_title="headroles", initial_sidebar_state="collapsed")
     if (context := get_script_run_ctx()) is not None:
         message = ForwardMsg()
         settings = message.page_config_changed
@@ -48,4 +39,10 @@ def draw() -> None:
         settings.initial_sidebar_state = settings.SIDEBAR_UNSET
         context.enqueue(message)
     st.html(_STYLE)
-    st.html(f"<script>{_SIDEBAR}</script>", unsafe_allow_javascript=True)
+    script(_FIRST_PAINT)
+
+
+def script(code: str) -> None:
+    """Run JavaScript in the page, from where Streamlit keeps style sheets: it takes no place."""
+    place = get_dg_singleton_instance().event_dg
+    place.html(f"<script>{code}</script>", unsafe_allow_javascript=True)
