@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.ui.app import link, session
+from headroles.ui.app import link, page_settings, session
 from headroles.ui.app.link import Row
 
 LONGEST_ADDRESS = 6_000
@@ -41,7 +41,7 @@ def _vocabulary() -> list[Row]:
 
 def draw() -> None:
     """Let Back lead one page back: see ``address.js``."""
-    st.html(f"<script>{_ONE_ENTRY}</script>", unsafe_allow_javascript=True)
+    page_settings.script(_ONE_ENTRY)
 
 
 # ------------------------------------------------------------------ from the address

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
     from headroles.types import Encoding
 
-_STYLE = Path(__file__).with_name("style.css")
-
 # What a page says about a fault of the program; what it was stands in the server's log.
 exception._GENERIC_UNCAUGHT_EXCEPTION_TEXT = (
     "Something in this app is broken, and you did nothing wrong. Reload the page; if it happens "
@@ -32,11 +29,10 @@ exception._GENERIC_UNCAUGHT_EXCEPTION_TEXT = (
 
 
 def begin() -> None:
-    """Every page calls this first: session keys, style sheet, and the way through the entry."""
+    """Every page calls this first: session keys, and the way through the entry."""
     session.begin()
     if not st.session_state.pop(session.ENTERED, False):
         _enter()
-    st.html(_STYLE)
 
 
 def _enter() -> None:
