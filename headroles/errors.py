@@ -349,8 +349,7 @@ class JobNotEndedError(HeadrolesError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            "The analysis could not be cancelled yet: the server process that runs it does not "
-            "answer.",
+            "The analysis still runs: the server process that runs it does not answer.",
             hint="It ends as soon as that process answers again, or is restarted.",
             value=job_id,
         )
@@ -363,7 +362,7 @@ class ModelNameError(HeadrolesError):
         known = list(known)
         shown = name if len(name) <= 80 else f"{name[:80]}…"
         super().__init__(
-            f"'{shown}' is a folder on the server, and this page cannot read folders."
+            f"There is a folder '{shown}' on the server, but this page cannot read folders."
             if is_folder
             else f"There is no model called '{shown}'.{near_match(shown, known)}",
             hint=f"Choose one of {', '.join(known)}, or type owner/name as on huggingface.co, "
