@@ -56,7 +56,7 @@ class EmptyPromptError(HeadrolesError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The prompt is empty.", hint="Type a sentence, or take one of the examples.", value=""
+            "The prompt is empty.", hint="Type a sentence, or choose an example.", value=""
         )
 
 
@@ -97,7 +97,7 @@ class ShapeError(HeadrolesError):
 
     def __init__(self, what: str, *, expected: str, got: object) -> None:
         super().__init__(
-            f"{what} should have the shape {expected}, but has {got}.",
+            f"{what} should have the shape {expected}, but it has {got}.",
             hint="Pass one head's [query, key] matrix and the token ids of the same prompt.",
             value=got,
         )
@@ -109,8 +109,8 @@ class UnknownModelError(HeadrolesError):
     def __init__(self, name: str, *, known: Collection[str]) -> None:
         super().__init__(
             f"There is no model called '{name}'.{near_match(name, known)}",
-            hint=f"Choose one of {', '.join(known)}, or give a folder that holds a saved model, "
-            "or a GGUF file.",
+            hint=f"Choose one of {', '.join(known)}, or give the path of a saved model's folder or "
+            "of a GGUF file.",
             value=name,
         )
 
@@ -122,7 +122,7 @@ class ModelUnavailableError(HeadrolesError):
         self.why = why
         if is_folder:
             hint = (
-                "Check that the folder is complete: config.json, model.safetensors and "
+                "Check that the folder is complete. It needs config.json, model.safetensors and "
                 "tokenizer.json, as save_pretrained writes them."
             )
         network = "Check the internet connection, or choose the bundled model, which needs none."
@@ -136,8 +136,8 @@ class ServerBusyError(HeadrolesError):
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
         super().__init__(
-            f"There is no room for another model: {', '.join(names)} are all in use.",
-            hint="Try again in a moment, or choose one of these.",
+            f"There is no room for another model: {', '.join(names)} are in use.",
+            hint="Try again in a moment, or choose one of those.",
             value=names,
         )
 
@@ -171,8 +171,8 @@ class CategoriesBrokenError(HeadrolesError):
         self.why = why
         super().__init__(
             f"The head categories in {path} cannot be read: {why}",
-            hint="On the Admin page an instructor can restore an earlier version, or set the file "
-            "aside. Without that page: restore it from version control.",
+            hint="An instructor can restore an earlier version on the Admin page, or set the file "
+            "aside there. You can also restore the file from version control.",
             value=str(path),
         )
 
@@ -184,7 +184,7 @@ class ModelListError(HeadrolesError):
         self.why = why
         super().__init__(
             f"The list of models in {path} cannot be used: {why}",
-            hint="Mend the file, or undo its last change on the Admin page or with "
+            hint="Correct the file, or undo its last change on the Admin page or with "
             "'python -m scripts.models_list undo'.",
             value=str(path),
         )
@@ -195,7 +195,7 @@ class ModelNotListedError(HeadrolesError):
 
     def __init__(self, model: str, *, why: str) -> None:
         super().__init__(
-            f"This cannot stand in the list of models: {why}",
+            f"The list of models cannot take this: {why}",
             hint="Nothing was changed.",
             value=model,
         )
@@ -206,8 +206,8 @@ class OtherWeightsError(HeadrolesError):
 
     def __init__(self, name: str, *, model: str, measured: str, now: str) -> None:
         super().__init__(
-            f"The reference scores under the name of {name} were measured on other weights "
-            f"({measured[:60]}; the model here is {now[:60]}), so they are not shown.",
+            f"The reference scores of {name} were measured on other weights ({measured[:60]}; the "
+            f"model here is {now[:60]}), so they are not shown.",
             hint=f"Analyse it again: python -m scripts.analyze_heads {model}",
             value=measured,
         )
@@ -223,7 +223,7 @@ class AccessConfigError(HeadrolesError):
     def __init__(self) -> None:
         super().__init__(
             "The password_hash in the secrets is not an argon2 hash, so nobody can sign in.",
-            hint="Run python -m scripts.hash_password and put the two lines that it prints into "
+            hint="Run python -m scripts.hash_password, and put the two lines that it prints into "
             ".streamlit/secrets.toml.",
             value="not shown",  # it may be the password itself
         )
@@ -234,10 +234,10 @@ class WrongSecretError(HeadrolesError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"This is not the {what}.",
-            hint="A token works only once; the newest is the last one in the server's log."
+            f"Wrong {what}.",
+            hint="Each token works once; the newest is the last one in the server's log."
             if what == "token"
-            else "Check the keyboard layout and caps lock, then try again.",
+            else "Check your keyboard layout and Caps Lock, then try again.",
             value=what,
         )
 
@@ -249,9 +249,9 @@ class TooManyAttemptsError(HeadrolesError):
         self.wait = wait
         seconds = max(1, math.ceil(wait))
         super().__init__(
-            f"After several wrong attempts on this server, you can try again in {seconds} "
+            f"There were too many wrong attempts. You can try again in {seconds} "
             f"second{'s' if seconds > 1 else ''}.",
-            hint="An attempt before then is not looked at. Keep the page open to keep your place.",
+            hint="Keep this page open, or you lose your place in the line.",
             value=wait,
         )
 
@@ -262,7 +262,7 @@ class NotSignedInError(HeadrolesError):
     def __init__(self) -> None:
         super().__init__(
             "You are not signed in, or your sign-in has ended.",
-            hint="Sign in on the instructor's page and try again.",
+            hint="Sign in on the Admin page, then try again.",
             value="",
         )
 
@@ -272,8 +272,8 @@ class StaleWriteError(HeadrolesError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"Someone else wrote {what} after you looked.",
-            hint="Look at the difference again, then write once more.",
+            f"Someone else has changed {what} since you looked at it.",
+            hint="Look at the differences again, then publish once more.",
             value=what,
         )
 
@@ -284,7 +284,7 @@ class UnknownVersionError(HeadrolesError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"There is no version called '{name}'.",
-            hint="Choose one from the list; only the latest versions are kept.",
+            hint="Choose one from the list. Only the latest versions are kept.",
             value=name,
         )
 
@@ -308,10 +308,10 @@ class DiskError(HeadrolesError):
         if name in ("ENOSPC", "EDQUOT"):
             why, hint = "the disk is full.", "Free some space and try again."
         elif name == "EROFS":
-            why, hint = "the disk is read-only.", "Mount it for writing, or download the file."
+            why, hint = "the disk is read-only.", "Make it writable, or download the file."
         elif name in ("EACCES", "EPERM"):
             why = "the server has no permission to write there."
-            hint = "Give it to the server's user, or download the file."
+            hint = "Let the server's user write there, or download the file."
         else:
             why, hint = f"{error.strerror or error}.", "Check the server's disk and try again."
         super().__init__(
@@ -327,7 +327,7 @@ class DiskFullError(DiskError):
     def __init__(self, folder: object, *, needs: int, free: int) -> None:
         HeadrolesError.__init__(
             self,
-            f"The disk is full: {size(needs)} are needed in {folder}, and {size(free)} are free.",
+            f"The disk is full: {folder} needs {size(needs)}, and {size(free)} are free.",
             hint="Nothing was changed. Free some space and try again.",
             value=needs,
         )
@@ -339,7 +339,7 @@ class UnknownJobError(HeadrolesError):
     def __init__(self, job_id: str) -> None:
         super().__init__(
             f"There is no finished analysis '{job_id}'.",
-            hint="Choose one from the list; only the latest analyses are kept.",
+            hint="Choose one from the list. Only the latest analyses are kept.",
             value=job_id,
         )
 
@@ -349,8 +349,8 @@ class JobNotEndedError(HeadrolesError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            "This analysis has not ended yet: the server process that runs it does not answer.",
-            hint="It ends as soon as that process looks for such wishes, or is restarted.",
+            "The analysis still runs: the server process that runs it does not answer.",
+            hint="It ends as soon as that process answers again, or is restarted.",
             value=job_id,
         )
 
@@ -362,10 +362,10 @@ class ModelNameError(HeadrolesError):
         known = list(known)
         shown = name if len(name) <= 80 else f"{name[:80]}…"
         super().__init__(
-            f"There is a folder '{shown}' on the server, and this page reads no folders."
+            f"There is a folder '{shown}' on the server, but this page cannot read folders."
             if is_folder
             else f"There is no model called '{shown}'.{near_match(shown, known)}",
-            hint=f"Choose one of {', '.join(known)}, or write owner/name as on huggingface.co, "
+            hint=f"Choose one of {', '.join(known)}, or type owner/name as on huggingface.co, "
             "for example EleutherAI/pythia-160m.",
             value=name,
         )
@@ -384,7 +384,7 @@ class TooLargeError(HeadrolesError):
 
     def __init__(self, name: str, *, what: str, needs: int, available: int) -> None:
         super().__init__(
-            f"The analysis of '{name}' needs about {size(needs)} of {what}; "
+            f"The analysis of '{name}' needs about {size(needs)} of {what}, and "
             f"{size(available)} are free.",
             hint="Choose a smaller model"
             + (" or fewer sequences" if what == "memory" else "")
@@ -399,10 +399,10 @@ class NoRoomError(HeadrolesError):
     def __init__(self, name: str, *, needs: int, available: int, shortened: bool) -> None:
         even = ", even in 16-bit numbers" if shortened else ""
         super().__init__(
-            f"The model '{name}' needs about {size(needs)} of memory{even}; "
+            f"The model '{name}' needs about {size(needs)} of memory{even}, and "
             f"{size(available)} are free.",
-            hint="Choose a smaller model, try again when fewer people use other models, or run the "
-            "app on a larger machine.",
+            hint="Choose a smaller model, try again when fewer people are using other models, or "
+            "run the app on a larger machine.",
             value=needs,
         )
 
@@ -412,8 +412,8 @@ class SettingError(HeadrolesError):
 
     def __init__(self, variable: str, value: str, *, known: Collection[str]) -> None:
         super().__init__(
-            f"{variable} is '{value}', and there is no such setting.{near_match(value, known)}",
-            hint=f"Set it to one of {', '.join(known)} and start the app again.",
+            f"{variable} cannot be '{value}'.{near_match(value, known)}",
+            hint=f"Set it to one of {', '.join(known)}, then restart the app.",
             value=value,
         )
 

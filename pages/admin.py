@@ -17,6 +17,7 @@ from headroles.ui.admin import (
     server,
     sign_in,
     state,
+    tab,
     versions,
 )
 from headroles.ui.admin import desk as admin_desk
@@ -29,13 +30,16 @@ def page() -> None:
     elements.begin()
     state.begin()
     with st.container(horizontal=True, vertical_alignment="center", key="admin-title"):
-        st.title("Admin", anchor=False, width="stretch")
+        with st.container(width="stretch"):
+            elements.title(
+                "Admin",
+                answers="Analyse a model, look at what would change, and only then publish it for "
+                "all students.",
+            )
         place = st.container(width="content")
-    elements.html(
-        '<p class="hr-lead">Recompute the roles of a model, look at what changes, and only then '
-        "put it in front of the students.</p>"
-    )
-    desk = admin_desk.AdminSession(server.admin_service(), st.session_state[state.TICKET])
+    office = server.admin_service()
+    tab.draw(office.gate)
+    desk = admin_desk.AdminSession(office, st.session_state[state.TICKET])
     who = desk.who()
     if who is None:
         sign_in.draw(desk.office)
@@ -47,7 +51,7 @@ def page() -> None:
             key="admin-sign_out",
             on_click=leave,
             args=(desk,),
-            help=f"You are {who} in the audit list.",
+            help=f"The audit list calls you “{who}”. {sign_in.how_long()}",
         )
     work(desk)
 

@@ -178,14 +178,107 @@ def test_an_empty_password_hash_does_not_fall_back_to_tokens() -> None:
 # ------------------------------------------------------------------ tickets
 
 
-def test_a_ticket_ends_after_eight_hours(gate: Gate, clock: Clock) -> None:
+def is_in(gate: Gate, ticket: Ticket) -> bool:
+    try:
+        gate.check(ticket)
+    except NotSignedInError:
+        return False
+    return True
+
+
+def test_a_sign_in_ends_after_eight_hours_however_much_it_is_used(gate: Gate, clock: Clock) -> None:
     ticket = gate.enter(PASSWORD, session="a")
-    clock.now += 8 * 3600 - 1
-    gate.check(ticket)
+    for _ in range(7):
+        clock.now += 3600
+        gate.check(ticket, is_use=True)
+    clock.now += 3599
+    assert is_in(gate, ticket)
     clock.now += 1
-    for _ in range(2):
-        with pytest.raises(NotSignedInError):
-            gate.check(ticket)
+    assert not is_in(gate, ticket)
+    assert not is_in(gate, ticket)
+
+
+def test_a_sign_in_ends_after_two_hours_without_use(gate: Gate, clock: Clock) -> None:
+    ticket = gate.enter(PASSWORD, session="a")
+    clock.now += 3600
+    gate.check(ticket, is_use=True)
+    clock.now += 7199
+    assert is_in(gate, ticket)  # a page that redraws itself checks too, and is no use
+    clock.now += 1
+    assert not is_in(gate, ticket)
+
+
+# ------------------------------------------------------------------ a tab that is reloaded
+
+
+def reload(gate: Gate, key: str) -> tuple[Ticket, str]:
+    """The ticket that a reloaded tab gets for its key, and the key that it holds from then on."""
+    ticket = gate.sign_ins.come_back(key)
+    new = gate.sign_ins.new_key(ticket)
+    gate.sign_ins.keep_key(ticket, new)
+    return ticket, new
+
+
+def opens(gate: Gate, key: str) -> bool:
+    try:
+        gate.sign_ins.come_back(key)
+    except NotSignedInError:
+        return False
+    return True
+
+
+def test_a_reload_keeps_the_sign_in_and_changes_the_key(gate: Gate, clock: Clock) -> None:
+    first = gate.enter(PASSWORD, session="a")
+    key = gate.sign_ins.new_key(first)
+    gate.sign_ins.keep_key(first, key)
+    keys = [key]
+    for _ in range(3):
+        clock.now += 10
+        ticket, key = reload(gate, key)
+        assert gate.check(ticket) == session_name("a")
+        keys.append(key)
+    assert len(set(keys)) == 4
+    assert [opens(gate, old) for old in keys[:-1]] == [False] * 3  # a stolen one is worth nothing
+    assert opens(gate, keys[-1])
+    for guess in ("", "x", "\ud800", "x" * 100_000):
+        assert not opens(gate, guess)
+
+
+def test_a_tab_that_is_reloaded_before_it_holds_the_new_key_comes_back_with_either(
+    gate: Gate,
+) -> None:
+    key = gate.sign_ins.new_key(gate.enter(PASSWORD, session="a"))
+    never_arrived = gate.sign_ins.new_key(gate.sign_ins.come_back(key))
+    ticket = gate.sign_ins.come_back(key)
+    arrived = gate.sign_ins.new_key(ticket)
+    assert not opens(gate, never_arrived)
+    ticket, last = reload(gate, arrived)
+    assert is_in(gate, ticket)
+    assert [opens(gate, old) for old in (key, arrived)] == [False, False]
+    assert opens(gate, last)
+
+
+def test_signing_out_after_a_reload_ends_every_ticket_and_key(gate: Gate) -> None:
+    before = gate.enter(PASSWORD, session="a")
+    after, key = reload(gate, gate.sign_ins.new_key(before))
+    gate.leave(after)
+    assert not is_in(gate, before)
+    assert not is_in(gate, after)
+    assert not opens(gate, key)
+    with pytest.raises(NotSignedInError):
+        gate.sign_ins.new_key(after)
+
+
+def test_a_key_lasts_no_longer_than_its_sign_in(gate: Gate, clock: Clock) -> None:
+    key = gate.sign_ins.new_key(gate.enter(PASSWORD, session="a"))
+    clock.now += 7200
+    assert not opens(gate, key)
+    key = gate.sign_ins.new_key(gate.enter(PASSWORD, session="a"))
+    for _ in range(7):
+        clock.now += 3600
+        _, key = reload(gate, key)
+    clock.now += 3600
+    assert not opens(gate, key)
 
 
 def test_signing_out_ends_this_ticket_and_no_other(gate: Gate) -> None:

@@ -350,7 +350,7 @@ def test_a_write_is_refused_if_the_entry_is_not_the_one_that_was_looked_at(path:
     assert live_seed(path) == 1
     before = path.read_bytes()
     for stale in (seen, "", "no digest at all"):
-        with pytest.raises(StaleWriteError, match="Someone else wrote 'tiny' after you looked"):
+        with pytest.raises(StaleWriteError, match="Someone else has changed 'tiny'"):
             categories.write_entry(entry(seed=2), path, expecting=stale)
     assert path.read_bytes() == before
     categories.write_entry(entry(seed=3), path)  # the command line expects nothing
@@ -363,7 +363,7 @@ def test_a_restore_is_refused_if_the_file_is_not_the_one_that_was_looked_at(path
     name = categories.versions(path)[0].name
     write(path, 2)
     for model in (None, "tiny"):
-        with pytest.raises(StaleWriteError, match="Someone else wrote the file"):
+        with pytest.raises(StaleWriteError, match="Someone else has changed the file"):
             categories.restore(name, path, model=model, expecting=seen)
     assert live_seed(path) == 2
     categories.restore(name, path, expecting=categories.file_digest(path))

@@ -15,14 +15,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "processes",
         "runner",
         "service",
+        "sign_ins",
         "waiting_line",
     ],
     submod_attrs={
-        "access": ["Gate", "LONGEST_SECRET", "Ticket", "hash_password"],
+        "access": ["Gate", "LONGEST_SECRET", "hash_password"],
         "audit": ["AuditRow"],
         "estimate": ["Estimate"],
         "job_records": ["Job", "JobRequest", "JobView"],
         "jobs": ["Jobs"],
         "service": ["AdminService", "Prospect", "estimate_of"],
+        "sign_ins": ["SignIns", "Ticket"],
     },
 )

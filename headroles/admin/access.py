@@ -2,7 +2,8 @@
 
 With a password hash (argon2, from ``.streamlit/secrets.toml``) the page asks for the password.
 Without one, a random token is written to the server's log, as Jupyter does; it works once, and the
-next one follows at once. Either gives a *ticket*, which every protected action checks again.
+next one follows at once. Either begins a sign-in (:mod:`headroles.admin.sign_ins`), whose *ticket*
+every protected action checks again.
 
 Wrong attempts are slowed in two ways. A session waits 1, 2, 4 ... 60 seconds after its second,
 third, fourth ... wrong attempt. And after ten wrong ones within five minutes, whoever made them,
@@ -30,22 +31,15 @@ import time
 import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from headroles.admin.sign_ins import SignIns, Ticket
 from headroles.admin.waiting_line import WaitingLine
-from headroles.errors import (
-    AccessConfigError,
-    NotSignedInError,
-    TooManyAttemptsError,
-    WrongSecretError,
-)
-
-TICKET_SECONDS = 8 * 3600
-"""How long a sign-in lasts: a teaching day."""
+from headroles.errors import AccessConfigError, TooManyAttemptsError, WrongSecretError
 
 LONGEST_SECRET = 1_000
 """Characters; longer ones are wrong without being looked at."""
@@ -65,14 +59,7 @@ DOOR_SECONDS = 5.0
 """How long one that was refused for this should wait: for ten looks of a third of a second each."""
 
 _KEPT = 1_000
-"""Sessions and tickets that are remembered; beyond that, the oldest is forgotten."""
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """What a signed-in session keeps; the server keeps only its digest."""
-
-    secret: str = field(repr=False)
+"""Sessions that are remembered; beyond that, the oldest is forgotten."""
 
 
 @dataclass
@@ -104,6 +91,8 @@ class Gate:
 
     needs: Literal["password", "token"]
     """What the page must ask for."""
+    sign_ins: SignIns
+    """Who is signed in."""
 
     def __init__(
         self,
@@ -117,7 +106,7 @@ class Gate:
         self._clock, self._log, self._announce = clock, log, announce
         self._entering = threading.Lock()  # one attempt at a time: no race past the waits
         self._state = threading.Lock()
-        self._tickets: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self.sign_ins = SignIns(clock)
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
         self._wrong: deque[float] = deque(maxlen=CROWD)  # more says no more
         self._line = WaitingLine()
@@ -162,32 +151,26 @@ class Gate:
                 raise WrongSecretError(self.needs)
             if self._hash is None:
                 self._next_token()
-        ticket = Ticket(secrets.token_urlsafe(32))
         with self._state:
             self._attempts.pop(_digest(session).hex(), None)
-            self._tickets[_digest(ticket.secret)] = (name, self._clock() + TICKET_SECONDS)
-            _forget_oldest(self._tickets)
         self._log.info("%s signed in", name)
-        return ticket
+        return self.sign_ins.begin(name)
 
-    def check(self, ticket: Ticket | None) -> str:
-        """The short public name of the session that holds a valid ticket, e.g. ``session 3f2a``.
+    def check(self, ticket: Ticket | None, *, is_use: bool = False) -> str:
+        """The short public name of the sign-in that a ticket belongs to, e.g. ``session 3f2a``.
+
+        Args:
+            ticket: of the session.
+            is_use: whether somebody did something, and not a page by itself.
 
         Raises:
-            NotSignedInError: if there is no ticket, or it has expired or was given back.
+            NotSignedInError: if there is no ticket, or its sign-in has ended.
         """
-        with self._state:
-            key = _digest(ticket.secret) if ticket else b""
-            name, expires = self._tickets.get(key, ("", 0.0))
-            if name and self._clock() < expires:
-                return name
-            self._tickets.pop(key, None)
-        raise NotSignedInError
+        return self.sign_ins.check(ticket, is_use=is_use)
 
     def leave(self, ticket: Ticket | None) -> None:
-        """Sign out: the ticket opens nothing any more."""
-        with self._state:
-            self._tickets.pop(_digest(ticket.secret) if ticket else b"", None)
+        """Sign out, in every tab: the sign-in opens nothing any more."""
+        self.sign_ins.end(ticket)
 
     def wait(self, session: str) -> float:
         """Seconds until this session's next attempt is taken; 0 when it is taken now.
@@ -277,6 +260,6 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _forget_oldest(kept: OrderedDict) -> None:
+def _forget_oldest(kept: OrderedDict[str, _Attempts]) -> None:
     while len(kept) > _KEPT:
         kept.popitem(last=False)

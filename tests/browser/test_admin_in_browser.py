@@ -75,9 +75,9 @@ def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:
     with visit(InstructorVisit) as page:
         assert page.page.get_by_role("button", name="Start").count() == 0
         page.sign_in("a guess")
-        page.page.get_by_text("This is not the password.").wait_for()
+        page.page.get_by_text("Wrong password.").wait_for()
         page.sign_in("another guess")
-        page.page.get_by_text("The next attempt is taken in").wait_for()
+        page.page.get_by_text("You can try again in").wait_for()
         assert page.page.get_by_role("button", name="Sign in").is_disabled()
         page.page.wait_for_function(
             "() => ![...document.querySelectorAll('button')]"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headroles import paths
+from headroles.admin import hash_password
+from headroles.errors import NotSignedInError
 from headroles.ui.admin import server
 from tests.test_job_records import GOOD, put
 
@@ -36,3 +38,19 @@ def test_a_variable_keeps_a_process_from_running_analyses(
 ) -> None:
     monkeypatch.setenv(server.RUN_ANALYSES, value)
     assert server.admin_service()._jobs._runner._may_run is may_run
+
+
+def test_another_password_ends_every_sign_in_even_if_the_old_one_comes_back(
+    folder, monkeypatch
+) -> None:
+    first, second = hash_password("four random words"), hash_password("four other words")
+    monkeypatch.setattr(server, "_password_hash", lambda: first)
+    ticket = server.admin_service().sign_in("four random words", session="a")
+    key = server.gate().sign_ins.new_key(ticket)
+    assert server.admin_service().jobs(ticket) == []
+    for password_hash in (second, first):
+        monkeypatch.setattr(server, "_password_hash", lambda value=password_hash: value)
+        with pytest.raises(NotSignedInError):
+            server.admin_service().jobs(ticket)
+        with pytest.raises(NotSignedInError):
+            server.gate().sign_ins.come_back(key)

@@ -30,7 +30,7 @@ class AdminSession:
     def who(self) -> str | None:
         """The session's name in the audit list; None, with the reason shown, when not signed in."""
         try:
-            return self.office.gate.check(self.ticket)
+            return self.office.gate.check(self.ticket, is_use=True)
         except NotSignedInError as error:
             if self.ticket is not None:  # it has ended; before a first sign-in there is no reason
                 state.sign_out(why=error)

@@ -41,11 +41,15 @@ def gate() -> Gate:
         HeadrolesError: if the hash in the secrets is not valid, or the secrets cannot be read.
     """
     key = (_folder(), _password_hash())
-    if key not in _gates:  # without the lock: a service may be in the making, which takes seconds
-        with _making:
-            if key not in _gates:
-                _gates[key] = admin.Gate(key[1])
-    return _gates[key]
+    # First without the lock: a service may be in the making, which takes seconds.
+    return _gates.get(key) or _new_gate(key)
+
+
+def _new_gate(key: tuple[Path, str | None]) -> Gate:
+    with _making:
+        if key not in _gates:
+            _gates[key] = admin.Gate(key[1])
+        return _gates[key]
 
 
 def print_sign_in_token() -> None:
@@ -103,7 +107,12 @@ def admin_service() -> admin.AdminService:
     """
     lock = gate()
     office = _make(_folder(), lock)
-    office.gate = lock  # a new one after the password was changed
+    if office.gate is not lock:  # the password was changed: who came in with another one is out
+        with _making:
+            office.gate = lock
+            for key, other in list(_gates.items()):
+                if key[0] == _folder() and other is not lock:
+                    del _gates[key]
     return office
 
 

@@ -7,28 +7,38 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import admin
+from headroles.formatting import rough_duration
 from headroles.ui.admin import desk, state
 from headroles.ui.app import elements
+from headroles.view.html import count
 
 if TYPE_CHECKING:
     from headroles.admin import AdminService
 
-_WHERE = (
-    "No password is set on this server, so it takes a **one-time token**. The newest one is "
-    "the last in the server's log: in the terminal that runs `streamlit run`; on Community Cloud "
-    "under *Manage app*, at the lower right of the app. A token works once."
-)
+_ASKS = {
+    "password": "This page changes what all students see, so it is locked.",
+    "token": "No password is set on this server, so sign in with a **one-time token**: the last "
+    "one in the server's log. You find the log in the terminal that runs `streamlit run`; on "
+    "Community Cloud, under *Manage app* at the lower right of the app.",
+}
 
 
 def draw(office: AdminService) -> None:
     """Draw the form; a right secret puts a ticket into the session and starts the page anew."""
     desk.notice()
     needs = office.gate.needs
-    st.markdown(
-        _WHERE if needs == "token" else "This page changes what all students see, so it is locked."
-    )
+    st.markdown(_ASKS[needs])
     session = st.session_state[state.VISITOR]
     wait = office.gate.wait(session)
+    with st.container(key="admin-sign_in_form"):
+        _form(office, needs, is_slowed=wait > 0)
+    st.caption(how_long())
+    if wait > 0:
+        _count_down(office, session)
+
+
+def _form(office: AdminService, needs: str, *, is_slowed: bool) -> None:
     with st.form("sign_in_form", border=True, width=460, clear_on_submit=True):
         st.text_input(
             needs.capitalize(),
@@ -41,19 +51,28 @@ def draw(office: AdminService) -> None:
             type="primary",
             icon=":material/login:",
             key="admin-sign_in",
-            disabled=wait > 0,
+            disabled=is_slowed,
             on_click=_try,
             args=(office,),
         )
-    if wait > 0:
-        _count_down(office, session)
+
+
+def how_long() -> str:
+    """When a sign-in ends."""
+    idle = rough_duration(admin.sign_ins.IDLE_SECONDS)
+    longest = rough_duration(admin.sign_ins.LONGEST_SECONDS)
+    return (
+        "You stay signed in on this browser tab, even after a reload, until you sign out or close "
+        f"it. Without a click on this page you are signed out after {idle}, and in any case after "
+        f"{longest}."
+    )
 
 
 def _try(office: AdminService) -> None:
     def enter() -> None:
         secret, session = st.session_state[state.SECRET], st.session_state[state.VISITOR]
-        st.session_state[state.TICKET] = office.sign_in(secret, session=session)
-        state.set_notice(None)
+        ticket = office.sign_in(secret, session=session)
+        state.sign_in(ticket, office.gate.sign_ins.new_key(ticket))
 
     desk.run_action(enter)
 
@@ -66,6 +85,6 @@ def _count_down(office: AdminService, session: str) -> None:
         st.rerun()
     seconds = math.ceil(wait)
     elements.html(
-        f'<p class="hr-asleep" role="status">The next attempt is taken in <b>{seconds} s</b>. '
-        "Keep this page open: it keeps your place.</p>"
+        f'<p class="hr-asleep" role="status">You can try again in <b>{count(seconds, "second")}'
+        "</b>. Keep this page open, or you lose your place in the line.</p>"
     )

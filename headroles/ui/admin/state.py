@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.ui.app.keys import Keys
+
+if TYPE_CHECKING:
+    from headroles.admin import Ticket
 
 ANALYSE, LOOK, OFFERED = "Analyse", "Look and write", "Models"
 VERSIONS, AUDIT = "Versions", "Audit"
@@ -17,6 +20,10 @@ SECTIONS = (ANALYSE, LOOK, OFFERED, VERSIONS, AUDIT)
 key = Keys(__name__)
 TICKET = key("ticket", None)
 """What a session presents with every action; None when not signed in."""
+NEW_KEY = key("new_key", None)
+"""A key of the sign-in that the tab is to hold (:mod:`headroles.admin.sign_ins`)."""
+TAB_ASKED = key("tab_asked", False)
+"""Whether the tab has said which key it holds."""
 VISITOR = key("visitor", lambda: secrets.token_urlsafe(16))
 """A random name that tells this session from others where attempts to sign in are counted."""
 NOTICE = key("notice", None)
@@ -29,6 +36,8 @@ CHOICES = key("choices", dict)
 """{job: [the :class:`Choice` at first, ..., the present one]}."""
 
 # widget keys
+TAB = key("tab")
+"""The script that keeps the key in the tab."""
 SECRET = key("secret")
 """The password or token, while it is typed."""
 SECTION = key("section", ANALYSE)
@@ -108,9 +117,15 @@ class Choice(NamedTuple):
     """Most top heads per role."""
 
 
+def sign_in(ticket: Ticket, new_key: str) -> None:
+    """Keep a ticket, and give the tab a key to come back with."""
+    st.session_state[TICKET], st.session_state[NEW_KEY] = ticket, new_key
+    st.session_state[NOTICE] = None
+
+
 def sign_out(*, why: HeadrolesError | None = None) -> None:
     """Forget the ticket and any action that waits; ``why`` is shown above the form."""
-    st.session_state[TICKET] = None
+    st.session_state[TICKET] = st.session_state[NEW_KEY] = None
     st.session_state[CONFIRM] = None
     st.session_state[NOTICE] = Notice("failed", why.message, why.hint) if why else None
 
