@@ -35,14 +35,6 @@ def rows(demo):
     return qk_ov.key_table(found, qk_ov.uniform(2816), keys=4, each=20)
 
 
-@pytest.mark.parametrize(
-    ("token", "shown"),
-    [(" cat", "·cat"), ("\n", "\\n"), ("\t ", "\\t·"), ("é", "é"), ("\x00", "\\x00"), ("", "∅")],
-)
-def test_nothing_of_a_token_is_hidden(token: str, shown: str) -> None:
-    assert circuits.token_label(token) == shown
-
-
 def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
     names = circuits.labels(demo, rows)
     origin = {"model": "demo", **circuits.about(Head(1, 2), CircuitSettings())}

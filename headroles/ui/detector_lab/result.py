@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, detector, formatting, view
+from headroles import charts, detector, formatting, texts, view
 from headroles.roles import BASIC_ROLES
 from headroles.ui.app import copy_link, elements, session
 from headroles.ui.detector_lab import files, session_roles, state
@@ -30,7 +30,7 @@ def picture(result: Result) -> int:
     tokens = result.prompts.tokens[row]
     drawn = pattern.draw(result.prompts.only(row))[0]
     cells = [(q, k, float(drawn[q, k])) for q, k in drawn.nonzero().tolist()]
-    labels = ["start", *(html.shorten(formatting.visible(token), limit=12) for token in tokens[1:])]
+    labels = texts.token_labels(tokens)
     size = min(len(labels), charts.detector.MOST)
     cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
     which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, formatting
+from headroles import charts, formatting, models
 from headroles.ui.app import elements
 from headroles.view import html
 
@@ -26,7 +26,8 @@ def draw(run: PromptRun) -> None:
         st.subheader("How the model reads it", anchor=False)
         elements.html(html.token_strip(encoding))
         elements.html(f'<div class="hr-small">{html.escape(html.strip_sentence(encoding))}</div>')
-        for note in html.notes(encoding):
+        bundled = models.entry_of(run.model_name).is_bundled
+        for note in html.notes(encoding, english_only=bundled):
             elements.html(f'<div class="hr-small">{html.escape(note)}</div>')
     with right:
         st.subheader("What it expects next", anchor=False)
