@@ -5,7 +5,7 @@ stands now, what the model says instead, which logits rose and fell.
 
 >>> table = tabulate(loaded, "The cat sat. The cat", conditions)  # doctest: +SKIP
 >>> table.rows[0].verdict  # doctest: +SKIP
-'“ sat” falls from 1st to 2nd (72% → 13%). The model now says “ was”.'
+'“·sat” falls from 1st to 2nd (72% → 13%). The model now says “ was”.'
 """
 
 from __future__ import annotations

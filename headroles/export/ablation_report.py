@@ -96,7 +96,7 @@ def marked_strip(
         title = f"position {place}{f' · {note}' if note else ''}"
         boxes.append(
             f'<span class="hr-token{kind}" title="{escape(title)}">'
-            f"<bdi>{escape(label)}</bdi>{sup}</span>"
+            f'<bdi dir="ltr">{escape(label)}</bdi>{sup}</span>'
         )
     return (
         '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'

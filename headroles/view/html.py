@@ -51,6 +51,7 @@ _SCRIPTS = {
 """{first word of a letter's Unicode name: its script, for people}."""
 _KINDS = 6
 """Kinds of characters that a sentence names at most."""
+_PART = re.compile(r" 1/(\d+)$")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:])")
 
 
@@ -87,6 +88,19 @@ def repeats(tokens: Sequence[Hashable]) -> dict[Hashable, int]:
 def token_labels(encoding: Encoding) -> list[str]:
     """[pos] short labels for axes and tables (:func:`headroles.texts.token_labels`)."""
     return texts.token_labels(encoding.tokens)
+
+
+def label_legend(labels: Sequence[str]) -> str:
+    """What the parts and marks in some labels stand for (plain text); "" where there are none.
+
+    >>> label_legend(["a", "é 1/2", "é 2/2"])
+    '“é 1/2” is the first of 2 tokens that make one character.'
+    """
+    part = next((match for label in labels if (match := _PART.search(label))), None)
+    parts = (
+        f"“{part.string}” is the first of {part[1]} tokens that make one character." if part else ""
+    )
+    return f"{parts} {legend(labels)}".strip()
 
 
 def start_sentence(encoding: Encoding) -> str:
@@ -245,14 +259,15 @@ def _token_box(
     title = f"position {span.first} · id {ids}"
     if span.size > 1:
         title = f"{span.size} tokens · positions {span.first} to {span.last} · ids {ids}"
-        inside += f"<small>{span.size} tokens</small>"
-        kind += " hr-split"
-    if "hr-template" in kind:
+    if kind:
         title += " · added by the chat template"
     if group is not None:
         kind += f" hr-again hr-c{group}" if group <= _COLOURS else " hr-again"
         title += f" · repeated, number {group}"
         inside += f"<sup>{group}</sup>"
+    if span.size > 1:
+        kind += " hr-split"
+        inside += f"<small>{span.size} tokens</small>"
     return f'<span class="hr-token{kind}" title="{title}">{inside}</span>'
 
 

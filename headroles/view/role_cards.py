@@ -240,7 +240,7 @@ def table_rows(card: RoleCard) -> list[list[str]]:
             shown(row),
             percent(row["chance"]) if row["rows"] else "–",
             percent(row["threshold"]),
-            f"{row['score']:.2f} of 1",
+            f"{row['score']:.2f}",
             str(row["reason"])
             + (
                 f" It is listed under {listing(also_roles(row, card.role))} too."
@@ -281,6 +281,10 @@ def pattern_sentences(
         f"An even spread would give "
         f"{percent(activation.chance)}."
     ]
+    if len(cells) > activation.rows:
+        sentences.append(
+            f"{len(cells)} cells are outlined, because some of these places have more than one."
+        )
     if cells:
         best = cells[0]
         sentences.append(

@@ -131,6 +131,16 @@ def test_a_pattern_in_words() -> None:
     assert says(second, "“a”", "3", "90%", "“b”", "2")
 
 
+def test_more_cells_than_places_are_explained() -> None:
+    activation = RoleActivation(torch.tensor([[0.75]]), 0.2, 1)
+    cells = [Evidence(4, 2, 0.5), Evidence(4, 3, 0.3)]
+    labels = ["start", *"abac"]
+    sentences = role_cards.pattern_sentences(
+        ROLES["induction"], activation, Head(0, 0), cells, labels
+    )
+    assert says(sentences[1], "2 cells", "more than one")
+
+
 def test_a_pattern_without_places_gives_the_reason() -> None:
     activation = RoleActivation(torch.zeros(1, 1), 0.0, 0)
     sentences = role_cards.pattern_sentences(

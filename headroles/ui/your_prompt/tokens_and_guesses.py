@@ -41,13 +41,13 @@ def _guesses(run: PromptRun) -> None:
     elements.chart(
         charts.heads.next_tokens(guesses, labels),
         key="your_prompt-next_tokens",
-        alt_text=f"The most probable next token is “{labels[0]}” with "
+        alt_text=f"The most probable next token is {formatting.quoted(guesses[0].text)} with "
         f"{formatting.percent(guesses[0].probability)}.",
     )
     left_over = 1 - sum(guess.probability for guess in guesses)
     elements.html(
         f'<div class="hr-small">The {len(guesses)} likeliest tokens. All others together: '
-        f"{formatting.percent(max(left_over, 0.0))}.</div>"
+        f"{formatting.percent(max(left_over, 0.0))}. {formatting.legend(labels)}</div>"
     )
     with st.expander("As a table", type="compact"):
         elements.html(
