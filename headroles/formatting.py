@@ -59,6 +59,7 @@ _SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)}
 """What changes the look of the characters beside it."""
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 _HEX = re.compile(r"‹(?:[0-9A-F]{2} ?)+›")
+_FIRST_PART = re.compile(r" 1/(\d+)$")
 _PARTS = re.compile("[\udc80-\udcff]+|.", re.DOTALL)
 _ISOLATE = "\u2068{}\u2069"
 
@@ -163,16 +164,24 @@ def _together(pieces: Sequence[str], limit: int | None) -> str:
 
 
 def legend(shown: Iterable[str]) -> str:
-    """What the marks in some shown tokens or prompts stand for, in a sentence; "" without any.
+    """What the marks in some shown tokens stand for, and the parts in their labels, in sentences.
 
     >>> legend(["a‹NBSP›b", "‹F0 9F›", "·cat"])
     '‹NBSP› no-break space, ‹F0 9F› bytes, a part of a character.'
+    >>> legend(["é 1/2", "é 2/2"]), legend(["·cat"])
+    ('“é 1/2” is the first of 2 tokens that are one character together.', '')
     """
-    text = "".join(shown)
+    labels = list(shown)
+    text = "".join(labels)
     marks = [f"{mark} {name}" for mark, name in MARKS.values() if mark != "·" and mark in text]
-    if part := _HEX.search(text):
-        marks.append(f"{part[0]} bytes, a part of a character")
-    return f"{', '.join(marks)}." if marks else ""
+    if bytes_ := _HEX.search(text):
+        marks.append(f"{bytes_[0]} bytes, a part of a character")
+    sentences = [f"{', '.join(marks)}."] if marks else []
+    if part := next(filter(None, map(_FIRST_PART.search, labels)), None):
+        sentences.append(
+            f"“{part.string}” is the first of {part[1]} tokens that are one character together."
+        )
+    return " ".join(sentences)
 
 
 def percent(share: float) -> str:

@@ -89,3 +89,4 @@ def test_each_mark_has_a_name_of_its_own() -> None:
         "‹NBSP› no-break space, ‹F0› bytes, a part of a character."
     )
     assert legend(["·cat"]) == ""
+    assert legend(["a", "é 1/2", "é 2/2"]).startswith("“é 1/2” is the first of 2 tokens")

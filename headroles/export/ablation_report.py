@@ -9,7 +9,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -17,7 +17,7 @@ import headroles
 from headroles.ablation import Moved, PromptTable, Row
 from headroles.export.provenance import origin
 from headroles.export.tables import heads_csv
-from headroles.formatting import ordinal, percent, quoted, signed, visible
+from headroles.formatting import legend, ordinal, percent, quoted, signed, visible
 from headroles.texts import token_labels
 from headroles.types import Encoding
 
@@ -84,8 +84,8 @@ def marked_strip(
         before: whether the token before each is marked as well: dashed border, with a word.
         struck: whether marked tokens are struck through, because part of their effect is removed.
     """
-    boxes = []
-    for place, label in enumerate(token_labels(encoding.tokens, limit=40)):
+    boxes, labels = [], token_labels(encoding.tokens, limit=40)
+    for place, label in enumerate(labels):
         if place in marked:
             kind, note = f" hr-cut{' hr-off' if struck else ''}", word
         elif before and place + 1 in marked:
@@ -100,8 +100,14 @@ def marked_strip(
         )
     return (
         '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'
-        f"{''.join(boxes)}</div>"
+        f"{''.join(boxes)}</div>{_marks(labels)}"
     )
+
+
+def _marks(shown: Iterable[str]) -> str:
+    """What the marks in some shown tokens stand for; nothing where there are none."""
+    said = legend(shown)
+    return f'<div class="hr-small">{escape(said)}</div>' if said else ""
 
 
 def _section(table: PromptTable) -> str:
@@ -135,8 +141,12 @@ def condition_table(table: PromptTable) -> str:
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + "</tr></thead><tbody>"
         + "".join(_line(row, rose, fell) for row in table.rows)
-        + "</tbody></table></div>"
+        + f"</tbody></table></div>{_marks(_moved(table))}"
     )
+
+
+def _moved(table: PromptTable) -> list[str]:
+    return [visible(moved.text) for row in table.rows for moved in (*row.rose, *row.fell)]
 
 
 def _line(row: Row, rose: int, fell: int) -> str:

@@ -51,7 +51,6 @@ _SCRIPTS = {
 """{first word of a letter's Unicode name: its script, for people}."""
 _KINDS = 6
 """Kinds of characters that a sentence names at most."""
-_PART = re.compile(r" 1/(\d+)$")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:])")
 
 
@@ -88,19 +87,6 @@ def repeats(tokens: Sequence[Hashable]) -> dict[Hashable, int]:
 def token_labels(encoding: Encoding) -> list[str]:
     """[pos] short labels for axes and tables (:func:`headroles.texts.token_labels`)."""
     return texts.token_labels(encoding.tokens)
-
-
-def label_legend(labels: Sequence[str]) -> str:
-    """What the parts and marks in some labels stand for (plain text); "" where there are none.
-
-    >>> label_legend(["a", "é 1/2", "é 2/2"])
-    '“é 1/2” is the first of 2 tokens that make one character.'
-    """
-    part = next((match for label in labels if (match := _PART.search(label))), None)
-    parts = (
-        f"“{part.string}” is the first of {part[1]} tokens that make one character." if part else ""
-    )
-    return f"{parts} {legend(labels)}".strip()
 
 
 def start_sentence(encoding: Encoding) -> str:

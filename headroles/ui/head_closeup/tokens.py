@@ -66,7 +66,7 @@ def draw(drawn: Shown) -> None:
         },
         on_token_change=_choose,
     )
-    if legend := html.label_legend(drawn.labels):
+    if legend := formatting.legend(drawn.labels):
         elements.html(f'<div class="hr-small">{escape(legend)}</div>')
     links = verdicts.token_links(drawn.attention, chosen)
     with st.expander(
