@@ -53,6 +53,9 @@ def test_the_markdown_has_a_section_a_key_and_two_decimals(demo, rows) -> None:
     text = circuits.table_markdown(rows, circuits.labels(demo, rows), {"model": "demo"})
     assert text.count("\n## Key `") == 4
     assert f"{rows[0].queries[0].value:.2f}" in text
+    largest = max(rows[0].queries, key=lambda item: item.value)
+    assert rows[0].by_strength[0] == largest
+    assert set(rows[0].by_strength) == set(rows[0].queries)
     assert circuits._code("a`b") == "`` a`b ``"
 
 

@@ -95,7 +95,7 @@ def table_markdown(
             "",
             f"## Key {_code(names[row.token_id])} (importance {row.importance:.2f})",
             "",
-            f"- Queries that want it: {_codes(row.queries, names)}",
+            f"- Queries that want it: {_codes(row.by_strength, names)}",
             f"- Promoted outputs: {_codes(row.promoted, names)}",
             f"- Suppressed outputs: {_codes(row.suppressed, names)}",
         ]

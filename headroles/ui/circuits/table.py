@@ -281,7 +281,7 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
     for place, (title, values) in zip(
         st.columns(3),
         (
-            ("Queries that want it", row.queries),
+            ("Queries that want it", row.by_strength),
             ("Outputs it promotes", row.promoted),
             ("Outputs it suppresses", row.suppressed),
         ),

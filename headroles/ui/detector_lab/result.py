@@ -131,19 +131,19 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
     role = pattern.key if pattern.key in BASIC_ROLES else None
     number = st.column_config.NumberColumn
     st.dataframe(
-        frame,
+        view.tables.with_minus(frame, dict.fromkeys(("score", "mul", "abs"), 3)),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config={
             "rank": number("Rank", width=60),
             "head": st.column_config.TextColumn("Head", pinned=True, width=70),
-            "score": number(NAMES[measure], format="%.3f"),
+            "score": number(NAMES[measure]),
             "error": number("± error", format="%.3f", help="Standard error over the prompts"),
             "chance": number("Chance", format="%.3f"),
             "n": number("Prompts", help="Prompts with a score"),
             "activation": number("Activation", format="%.3f"),
-            "mul": number("mul", format="%.3f"),
-            "abs": number("abs", format="%.3f"),
+            "mul": number("mul"),
+            "abs": number("abs"),
             "left": number("Left", format="percent"),
         },
         on_select=session.on_row(TABLE, view.tables.heads_of(frame), role),
