@@ -249,7 +249,7 @@ def _token_box(
         title += " · added by the chat template"
     if group is not None:
         kind += f" hr-again hr-c{group}" if group <= _COLOURS else " hr-again"
-        title += f" · repeated, number {group}"
+        title += f" · repeated {'token' if span.size == 1 else 'character'} number {group}"
         inside += f"<sup>{group}</sup>"
     if span.size > 1:
         kind += " hr-split"
