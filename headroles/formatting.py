@@ -43,6 +43,7 @@ _NAMED = {
     "\u2069": ("PDI", "end of an isolate"),
     "\u3000": ("IDSP", "ideographic space"),
     "\ufeff": ("BOM", "byte order mark"),
+    "\ufffd": ("REPL", "replacement character"),
 }
 MARKS: dict[str, tuple[str, str]] = {
     " ": ("·", "space"),

@@ -29,6 +29,7 @@ SHIN = "\u05e9"
         (SOFT_HYPHEN, "‹SHY›"),
         (OVERRIDE, "‹RLO›"),
         ("\ufeff", "‹BOM›"),
+        ("<0xEF><0xBF><0xBD>", "‹REPL›"),  # a real token of SmolLM2, and no fault of the page
         ("\u2028", "‹LSEP›"),
         ("❤\ufe0f", "❤‹VS16›"),
         ("\ue000", "‹U+E000›"),
