@@ -2,21 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 import humanize
 
-SPACES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"}
-"""How white space is made visible."""
+_NAMED = {
+    "\0": ("NUL", "null"),
+    "\b": ("BS", "backspace"),
+    "\v": ("VT", "vertical tab"),
+    "\f": ("FF", "form feed"),
+    "\r": ("CR", "carriage return"),
+    "\x1b": ("ESC", "escape"),
+    "\x7f": ("DEL", "delete"),
+    "\x85": ("NEL", "next line"),
+    "\u00a0": ("NBSP", "no-break space"),
+    "\u00ad": ("SHY", "soft hyphen"),
+    "\u034f": ("CGJ", "grapheme joiner"),
+    "\u061c": ("ALM", "Arabic letter mark"),
+    "\u2003": ("EMSP", "em space"),
+    "\u2009": ("THSP", "thin space"),
+    "\u200b": ("ZWSP", "zero-width space"),
+    "\u200c": ("ZWNJ", "zero-width non-joiner"),
+    "\u200d": ("ZWJ", "zero-width joiner"),
+    "\u200e": ("LRM", "left-to-right mark"),
+    "\u200f": ("RLM", "right-to-left mark"),
+    "\u2028": ("LSEP", "line separator"),
+    "\u2029": ("PSEP", "paragraph separator"),
+    "\u202a": ("LRE", "left-to-right embedding"),
+    "\u202b": ("RLE", "right-to-left embedding"),
+    "\u202c": ("PDF", "end of a change of direction"),
+    "\u202d": ("LRO", "left-to-right override"),
+    "\u202e": ("RLO", "right-to-left override"),
+    "\u202f": ("NNBSP", "narrow no-break space"),
+    "\u2060": ("WJ", "word joiner"),
+    "\u2066": ("LRI", "left-to-right isolate"),
+    "\u2067": ("RLI", "right-to-left isolate"),
+    "\u2068": ("FSI", "first-strong isolate"),
+    "\u2069": ("PDI", "end of an isolate"),
+    "\u3000": ("IDSP", "ideographic space"),
+    "\ufeff": ("BOM", "byte order mark"),
+    "\ufffd": ("REPL", "replacement character"),
+}
+MARKS: dict[str, tuple[str, str]] = {
+    " ": ("·", "space"),
+    "\n": ("↵", "line break"),
+    "\t": ("⇥", "tab"),
+    **{character: (f"‹{short}›", name) for character, (short, name) in _NAMED.items()},
+    **{chr(0xFE00 + k): (f"‹VS{k + 1}›", f"variation selector {k + 1}") for k in range(16)},
+}
+"""{character that cannot be seen: its mark, its name}. What is not here and cannot be printed
+either is marked by its number, as ``‹U+E000›``."""
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Characters that count as letters or signs, and are blank all the same."""
+_SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)}
+"""What changes the look of the characters beside it."""
+_BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+_HEX = re.compile(r"‹(?:[0-9A-F]{2} ?)+›")
+_FIRST_PART = re.compile(r" 1/(\d+)$")
+_PARTS = re.compile("[\udc80-\udcff]+|.", re.DOTALL)
+_ISOLATE = "\u2068{}\u2069"
 
 
-def visible(token: str) -> str:
-    """A token with its spaces and line ends made visible.
+def token_bytes(token: str) -> bytes | None:
+    """The bytes of a token that is no text on its own, e.g. ``<0xF0><0x9F>``; None of others."""
+    if _BYTES.fullmatch(token) is None:
+        return None
+    return bytes.fromhex(token.replace("<0x", "").replace(">", ""))
 
-    >>> visible(" cat")
-    '·cat'
+
+def marked(text: str, *, in_prompt: bool = False) -> list[tuple[str, str]]:
+    """A text piece by piece: what to show for it, and its name where it could not be seen itself.
+
+    Args:
+        text: a token's, or a prompt's.
+        in_prompt: whether spaces stay, and what joins or shapes the character before it.
+
+    >>> marked("a\\u00a0")
+    [('a', ''), ('‹NBSP›', 'no-break space')]
     """
-    return "".join(SPACES.get(character, character) for character in token) or "∅"
+    pieces: list[tuple[str, str]] = []
+    joined = False
+    for part in _PARTS.findall(_decoded(text)):
+        shown, name = (" ", "space") if in_prompt and part == " " else _mark(part)
+        before, unseen = pieces[-1] if pieces else ("", "nothing")
+        shapes = unicodedata.category(part[0])[0] == "M" and part not in MARKS
+        if in_prompt:
+            shapes = shapes or part in _SHAPING or (joined and not name)
+            joined = part == "\u200d" and not unseen
+        if shapes and not unseen:
+            pieces[-1] = (before + part, "")
+        else:
+            # An accent needs something to stand on.
+            pieces.append((f"◌{shown}" if shapes and not name and not joined else shown, name))
+    return pieces
+
+
+def _decoded(text: str) -> str:
+    """A text; of one that is bytes, each byte that is no whole character is a lone surrogate."""
+    raw = token_bytes(text)
+    return text if raw is None else raw.decode("utf-8", "surrogateescape")
+
+
+def _mark(part: str) -> tuple[str, str]:
+    if "\udc80" <= part[0] <= "\udcff":
+        return f"‹{' '.join(f'{ord(byte) - 0xDC00:02X}' for byte in part)}›", "part of a character"
+    if part in MARKS:
+        return MARKS[part]
+    if part.isprintable() and part not in _BLANK:
+        return part, ""
+    return f"‹U+{ord(part):04X}›", unicodedata.name(part, f"character {ord(part):X}").lower()
+
+
+def visible(token: str, *, limit: int | None = None) -> str:
+    """A token with all that cannot be seen made visible, for every place that shows one.
+
+    A space is ``·``; other unseen characters have a mark of :data:`MARKS`; bytes that are no whole
+    character are ``‹F0 9F›``. What is read from right to left is isolated, so that it does not turn
+    the words around it.
+
+    Args:
+        token: its text, or ``<0xF0>`` for a byte.
+        limit: most characters; the end of a longer one is left out.
+
+    >>> visible(" cat"), visible("\\u200b"), visible("<0xF0><0x9F>")
+    ('·cat', '‹ZWSP›', '‹F0 9F›')
+    """
+    return _together([shown for shown, _ in marked(token)], limit) or "∅"
+
+
+def quoted(token: str) -> str:
+    """A token in running text.
+
+    >>> quoted(" sat")
+    '“·sat”'
+    """
+    return f"“{visible(token)}”"
+
+
+def in_one_line(text: str, *, limit: int | None = None) -> str:
+    """A prompt in running text: its spaces stay, and what else cannot be seen becomes visible.
+
+    >>> in_one_line("a cat\\nsat"), in_one_line("a very long prompt", limit=8)
+    ('a cat↵sat', 'a very…')
+    """
+    return _together([shown for shown, _ in marked(text, in_prompt=True)], limit)
+
+
+def _together(pieces: Sequence[str], limit: int | None) -> str:
+    """Pieces in one text, none of which is cut in two; isolated where they run right to left."""
+    text = "".join(pieces)
+    if limit is not None and len(text) > limit:
+        text = ""
+        for piece in pieces:
+            if len(text) + len(piece) >= limit:
+                break
+            text += piece
+        text = (text.rstrip() or pieces[0][: limit - 1]) + "…"
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return _ISOLATE.format(text) if turns else text
+
+
+def legend(shown: Iterable[str]) -> str:
+    """What the marks in some shown tokens stand for, and the parts in their labels, in sentences.
+
+    >>> legend(["a‹NBSP›b", "‹F0 9F›", "·cat"])
+    '‹NBSP› no-break space, ‹F0 9F› bytes, a part of a character.'
+    >>> legend(["é 1/2", "é 2/2"]), legend(["·cat"])
+    ('“é 1/2” is the first of 2 tokens that are one character together.', '')
+    """
+    labels = list(shown)
+    text = "".join(labels)
+    marks = [f"{mark} {name}" for mark, name in MARKS.values() if mark != "·" and mark in text]
+    if bytes_ := _HEX.search(text):
+        marks.append(f"{bytes_[0]} bytes, a part of a character")
+    sentences = [f"{', '.join(marks)}."] if marks else []
+    if part := next(filter(None, map(_FIRST_PART.search, labels)), None):
+        sentences.append(
+            f"“{part.string}” is the first of {part[1]} tokens that are one character together."
+        )
+    return " ".join(sentences)
 
 
 def percent(share: float) -> str:
@@ -38,18 +204,9 @@ def told_apart(share: float, other: float) -> tuple[str, str]:
     return whole if whole[0] != whole[1] else (f"{share:.1%}", f"{other:.1%}")
 
 
-def listing(parts: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
-
-
-def in_one_line(token: str) -> str:
-    """A token for the middle of a sentence: its spaces stay, its line ends become marks.
-
-    >>> in_one_line(" cat"), in_one_line("\\n")
-    (' cat', '↵')
-    """
-    return "".join(c if c == " " else SPACES.get(c, c) for c in token)
+def listing(parts: Sequence[str], *, last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``; or with another word before the last."""
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
 
 
 def ordinal(number: int) -> str:

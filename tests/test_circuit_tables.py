@@ -35,14 +35,6 @@ def rows(demo):
     return qk_ov.key_table(found, qk_ov.uniform(2816), keys=4, each=20)
 
 
-@pytest.mark.parametrize(
-    ("token", "shown"),
-    [(" cat", "·cat"), ("\n", "\\n"), ("\t ", "\\t·"), ("é", "é"), ("\x00", "\\x00"), ("", "∅")],
-)
-def test_nothing_of_a_token_is_hidden(token: str, shown: str) -> None:
-    assert circuits.token_label(token) == shown
-
-
 def test_the_csv_has_every_cell_of_every_list(demo, rows) -> None:
     names = circuits.labels(demo, rows)
     origin = {"model": "demo", **circuits.about(Head(1, 2), CircuitSettings())}
@@ -61,6 +53,9 @@ def test_the_markdown_has_a_section_a_key_and_two_decimals(demo, rows) -> None:
     text = circuits.table_markdown(rows, circuits.labels(demo, rows), {"model": "demo"})
     assert text.count("\n## Key `") == 4
     assert f"{rows[0].queries[0].value:.2f}" in text
+    largest = max(rows[0].queries, key=lambda item: item.value)
+    assert rows[0].by_strength[0] == largest
+    assert set(rows[0].by_strength) == set(rows[0].queries)
     assert circuits._code("a`b") == "`` a`b ``"
 
 

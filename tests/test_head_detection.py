@@ -299,7 +299,7 @@ def test_a_reason_names_the_clearest_place() -> None:
     assert verdict.is_active
     assert verdict.reason == (
         "Active: of the 50% of its attention that does not rest, 100% goes to the token that "
-        "followed the earlier copy (an even spread would give 17%). Clearest at “cat” (2nd): 90% "
+        "followed the earlier copy (an even spread would give 17%). Clearest at “·cat” (2nd): 90% "
         "of all its attention there."
     )
     quiet = judge(Head(1, 1), "induction", scores, 0.4)

@@ -51,8 +51,8 @@ def mover(change: float, direct: float, error: float = 0.1) -> StoredRole:
 
 
 def test_a_fall_is_told_in_points_and_its_opposite_too() -> None:
-    assert head_records.number(INHIBITION, 0.1236).startswith("12.4 points less")
-    assert head_records.number(INHIBITION, -0.017).startswith("1.7 points more")
+    assert head_records.number(INHIBITION, 0.1236).startswith("12.4 percentage points less")
+    assert head_records.number(INHIBITION, -0.017).startswith("1.7 percentage points more")
     assert head_records.number(INHIBITION, 0.0004) == "no change without it"
 
 
@@ -60,9 +60,14 @@ def test_the_map_of_s_inhibition_says_who_turns_name_movers_to_the_subject() -> 
     top = TopHead(layer=0, head=0, score=0.12, standard_error=0.01)
     role = stored(INHIBITION, [[0.12, -0.07]], [top])
     sentence = head_maps.stored_map(role).sentence
-    assert says(sentence, "1 of 2 heads", "L0H0", "12.0 points less")
-    assert says(sentence, "1 head turns the name movers to the subject", "L0H1", "7.0 points more")
-    assert says(extended_roles.out_of(role), "32 texts", "5.0 points")
+    assert says(sentence, "1 of 2 heads", "L0H0", "12.0 percentage points less")
+    assert says(
+        sentence,
+        "1 head turns the name movers to the subject",
+        "L0H1",
+        "7.0 percentage points more",
+    )
+    assert says(extended_roles.out_of(role), "32 texts", "5.0 percentage points")
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,11 @@ def _comparison(before: int, after: int) -> Comparison:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (1, 1, "“ sat” is still first (72% → 3%)."),
-        (1, 7, "“ sat” falls from 1st to 7th (72% → 3%). The model now says “ ran”."),
-        (4, 4, "“ sat” is still 4th (72% → 3%)."),
-        (4, 2, "“ sat” rises from 4th to 2nd (72% → 3%). The model now says “ ran”."),
-        (2, 1, "“ sat” rises from 2nd to 1st (72% → 3%)."),
+        (1, 1, "“·sat” is still first (72% → 3%)."),
+        (1, 7, "“·sat” falls from 1st to 7th (72% → 3%). The model now says “·ran”."),
+        (4, 4, "“·sat” is still 4th (72% → 3%)."),
+        (4, 2, "“·sat” rises from 4th to 2nd (72% → 3%). The model now says “·ran”."),
+        (2, 1, "“·sat” rises from 2nd to 1st (72% → 3%)."),
     ],
 )
 def test_the_sentence(before: int, after: int, said: str) -> None:
@@ -70,7 +70,7 @@ def test_a_table_says_what_the_model_does(table: PromptTable, loaded) -> None:
     assert len({row.name for row in table.rows}) == len(table.rows) >= 12
     by_name = {row.name: row for row in table.rows}
     row = by_name["L1H1, L1H4 and L1H6 to mean"]
-    assert row.verdict.startswith("“ sat” falls from 1st to ")
+    assert row.verdict.startswith("“·sat” falls from 1st to ")
     assert row.says != " sat"
     assert len(row.rose) == len(row.fell) == 20
     assert [one.change for one in row.rose] == sorted((m.change for m in row.rose), reverse=True)

@@ -10,7 +10,15 @@ from transformers import PreTrainedTokenizerFast
 
 from headroles.errors import EmptyPromptError, LimitError, UnsupportedModelError
 from headroles.limits import PROMPT
-from headroles.texts import encode, is_delimiter, start_token, token_texts
+from headroles.texts import (
+    Span,
+    encode,
+    is_delimiter,
+    spans,
+    start_token,
+    token_labels,
+    token_texts,
+)
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6
@@ -46,6 +54,66 @@ def test_an_emoji_outside_the_vocabulary_is_shown_byte_by_byte(tokenizer) -> Non
     # U+1F408 CAT in UTF-8 is F0 9F 90 88
     encoding = encode(tokenizer, "🐈")
     assert encoding.tokens == (BOS, "<0xF0>", "<0x9F>", "<0x90>", "<0x88>")
+
+
+@given(unicode_text)
+def test_joined_tokens_are_the_characters_of_the_text(tokenizer, text: str) -> None:
+    tokens = encode(tokenizer, text, max_tokens=EVERYTHING).tokens[1:]
+    joined = spans(tokens)
+    assert "".join(span.text for span in joined) == text
+    assert [place for span in joined for place in range(span.first, span.last + 1)] == list(
+        range(len(tokens))
+    )
+
+
+@given(st.lists(st.sampled_from(["a", " ", "<s>", *(f"<0x{b:02X}>" for b in "é🐈".encode())])))
+def test_every_token_is_in_one_span_whatever_bytes_come(tokens: list[str]) -> None:
+    joined = spans(tokens)
+    assert sum(span.size for span in joined) == len(tokens)
+    assert [span.first for span in joined[1:]] == [span.last + 1 for span in joined[:-1]]
+    for span in joined:
+        if span.size > 1:  # "é" and the cat are the only characters that these bytes make
+            assert set(span.text) <= set("é🐈") | set(map(chr, range(0x80, 0x110000)))
+            assert "".join(f"<0x{b:02X}>" for b in span.text.encode()) == "".join(
+                tokens[span.first : span.last + 1]
+            )
+        else:
+            assert span.text in (tokens[span.first], "é")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "joined"),
+    [
+        # SmolLM2, bytes as GPT-2 writes them: the space before the emoji is in its first token
+        (
+            ["a", "<0x20><0xF0><0x9F>", "<0x99>", "<0x82>"],
+            [Span(0, 1, "a"), Span(1, 3, " 🙂")],
+        ),
+        # the end of one character and the beginning of the next share a token
+        (["<0xE4><0xB8>", "<0xAD><0xE6>", "<0x96><0x87>"], [Span(0, 3, "中文")]),
+        # a special token stands in the middle of a character
+        (
+            ["<0xC3>", "<|im_end|>", "<0xA9>"],
+            [Span(0, 1, "<0xC3>"), Span(1, 1, "<|im_end|>"), Span(2, 1, "<0xA9>")],
+        ),
+        # the prompt was cut off in the middle of one
+        (["<0xC3>", "<0xA9>", "<0xF0>", "<0x9F>"], [
+            Span(0, 2, "é"), Span(2, 1, "<0xF0>"), Span(3, 1, "<0x9F>"),
+        ]),
+        # a byte that begins nothing
+        (["<0x9F>", "<0xC3>", "<0xA9>"], [Span(0, 1, "<0x9F>"), Span(1, 2, "é")]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_tokens_are_joined_to_whole_characters(tokens: list[str], joined: list[Span]) -> None:
+    assert spans(tokens) == tuple(joined)
+
+
+def test_labels_count_the_tokens_of_a_character() -> None:
+    tokens = [BOS, " a", "<0xF0>", "<0x9F>", "<0x99>", "<0x82>", "<0xE2>", " everlasting", "\u00a0"]
+    assert token_labels(tokens, limit=8) == [
+        *("start", "·a", "🙂 1/4", "🙂 2/4", "🙂 3/4", "🙂 4/4", "‹E2›", "·everla…", "‹NBSP›"),
+    ]
 
 
 def test_spaces_stay_with_their_tokens(tokenizer) -> None:

@@ -5,7 +5,7 @@ stands now, what the model says instead, which logits rose and fell.
 
 >>> table = tabulate(loaded, "The cat sat. The cat", conditions)  # doctest: +SKIP
 >>> table.rows[0].verdict  # doctest: +SKIP
-'“ sat” falls from 1st to 2nd (72% → 13%). The model now says “ was”.'
+'“·sat” falls from 1st to 2nd (72% → 13%). The model now says “ was”.'
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
 from headroles.errors import HeadrolesError
-from headroles.formatting import in_one_line, listing, ordinal, percent
+from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
 from headroles.texts import ReadyPrompt, encode, token_texts
 from headroles.types import Encoding, Head
@@ -216,16 +216,16 @@ def verdict(comparison: Comparison, *, answer: str, says: str) -> str:
     """Whether the answer is still first; if not, what it falls to and what the model says instead.
 
     >>> verdict(Comparison(7, 1, 0.03, 0.72, 1.0, None, None), answer=" sat", says=" ran")
-    '“ sat” falls from 1st to 7th (72% → 3%). The model now says “ ran”.'
+    '“·sat” falls from 1st to 7th (72% → 3%). The model now says “·ran”.'
     """
     before, after = comparison.rank_before, comparison.rank
-    answer, says = in_one_line(answer), in_one_line(says)
+    answer, says = quoted(answer), quoted(says)
     numbers = f"({percent(comparison.probability_before)} → {percent(comparison.probability)})"
     if after == before:
-        return f"“{answer}” is still {_place(after)} {numbers}."
+        return f"{answer} is still {_place(after)} {numbers}."
     way = "falls" if after > before else "rises"
-    now = f" The model now says “{says}”." if after > 1 else ""
-    return f"“{answer}” {way} from {ordinal(before)} to {ordinal(after)} {numbers}.{now}"
+    now = f" The model now says {says}." if after > 1 else ""
+    return f"{answer} {way} from {ordinal(before)} to {ordinal(after)} {numbers}.{now}"
 
 
 def _place(rank: int) -> str:

@@ -197,6 +197,7 @@ def token_axis(title: str, *, pixels: str, blocks: bool = False) -> dict[str, ob
         "labelExpr": f"((datum.value - first) / block) % {every} ? '' : "
         f"{every} > 1 ? datum.value + ' ' + {token} : {named}",
         "labelFontSize": 12,
+        "titleFontSize": 12,
         "labelLimit": 90,
         "labelOverlap": False,
         "ticks": False,
@@ -232,7 +233,7 @@ def _numbers(base: alt.Chart) -> alt.Chart:
     return (
         base.transform_filter("datum.weight >= 0.005")
         .transform_calculate(number="format(datum.weight * 100, '.0f')")
-        .mark_text(color=INK, fontSize=11, opacity={"expr": "width / squares >= 22 ? 0.9 : 0"})
+        .mark_text(color=INK, fontSize=12, opacity={"expr": "width / squares >= 24 ? 0.9 : 0"})
         .encode(text="number:N")
     )
 
@@ -246,7 +247,7 @@ def _title(lines: Sequence[str]) -> alt.TitleParams:
 def _sparse_distances() -> str:
     """Every label where there is room; else every third distance and all other labels."""
     number = "toNumber(replace(datum.label, '−', ''))"
-    keep = f"width / bars >= 26 || !isValid({number}) || {number} % 3 == 0"
+    keep = f"width / bars >= 28 || !isValid({number}) || {number} % 3 == 0"
     return f"{keep} ? datum.label : ''"
 
 
@@ -261,11 +262,12 @@ def _distances() -> alt.Chart:
                 title="tokens back (0 is the token itself)",
                 labelExpr=_sparse_distances(),
                 labelAngle=0,
-                labelFontSize=11,
+                labelFontSize=12,
                 labelOverlap=False,
                 ticks=False,
                 domain=False,
                 titleFontWeight="normal",
+                titleFontSize=12,
             ),
         ),
         tooltip=[
@@ -297,7 +299,12 @@ def _offsets_template() -> alt.LayerChart:
     base = _distances()
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(
-        title=None, format="%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, gridOpacity=0.25
+        title=None,
+        format="%",
+        values=[0, 0.25, 0.5, 0.75, 1],
+        labelFontSize=12,
+        domain=False,
+        gridOpacity=0.25,
     )
     bars = base.mark_bar(
         cornerRadius=2,
@@ -314,7 +321,7 @@ def _offsets_template() -> alt.LayerChart:
         .transform_calculate(
             number="format(datum.share * 100, '.0f')", top="max(datum.share, datum.chance)"
         )
-        .mark_text(color=INK, fontSize=11, dy=-9)
+        .mark_text(color=INK, fontSize=12, dy=-9)
         .encode(y=alt.Y("top:Q", scale=scale), text="number:N")
     )
     return (

@@ -276,6 +276,11 @@ class KeyRow:
     suppressed: tuple[TokenValue, ...]
     """The outputs with the smallest OV, smallest first."""
 
+    @property
+    def by_strength(self) -> tuple[TokenValue, ...]:
+        """The same queries, the largest QK first, as tables for people list them."""
+        return tuple(sorted(self.queries, key=lambda item: -item.value))
+
 
 @dataclass(frozen=True, eq=False)
 class Peaks:

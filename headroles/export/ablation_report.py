@@ -9,7 +9,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -17,7 +17,8 @@ import headroles
 from headroles.ablation import Moved, PromptTable, Row
 from headroles.export.provenance import origin
 from headroles.export.tables import heads_csv
-from headroles.formatting import in_one_line, ordinal, percent, signed, visible
+from headroles.formatting import legend, ordinal, percent, quoted, signed, visible
+from headroles.texts import token_labels
 from headroles.types import Encoding
 
 _STYLE = """
@@ -83,9 +84,8 @@ def marked_strip(
         before: whether the token before each is marked as well: dashed border, with a word.
         struck: whether marked tokens are struck through, because part of their effect is removed.
     """
-    boxes = []
-    for place, token in enumerate(encoding.tokens):
-        text = escape(visible(token)) if place else "start"
+    boxes, labels = [], token_labels(encoding.tokens, limit=40)
+    for place, label in enumerate(labels):
         if place in marked:
             kind, note = f" hr-cut{' hr-off' if struck else ''}", word
         elif before and place + 1 in marked:
@@ -95,12 +95,19 @@ def marked_strip(
         sup = f"<sup>{escape(note)}</sup>" if note else ""
         title = f"position {place}{f' · {note}' if note else ''}"
         boxes.append(
-            f'<span class="hr-token{kind}" title="{escape(title)}"><bdi>{text}</bdi>{sup}</span>'
+            f'<span class="hr-token{kind}" title="{escape(title)}">'
+            f'<bdi dir="ltr">{escape(label)}</bdi>{sup}</span>'
         )
     return (
         '<div class="hr-strip" role="group" aria-label="The tokens of the prompt">'
-        f"{''.join(boxes)}</div>"
+        f"{''.join(boxes)}</div>{_marks(labels)}"
     )
+
+
+def _marks(shown: Iterable[str]) -> str:
+    """What the marks in some shown tokens stand for; nothing where there are none."""
+    said = legend(shown)
+    return f'<div class="hr-small">{escape(said)}</div>' if said else ""
 
 
 def _section(table: PromptTable) -> str:
@@ -114,9 +121,9 @@ def watched(table: PromptTable) -> str:
     named = "named beforehand" if table.answer.named else "the model's own guess"
     place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
     return (
-        f"Watched token: “{in_one_line(table.answer.text)}” ({named}; {place} of "
+        f"Watched token: {quoted(table.answer.text)} ({named}; {place} of "
         f"{table.vocabulary:,} tokens in the untouched model). The untouched model says "
-        f"“{in_one_line(table.says)}” ({percent(table.says_probability)})."
+        f"{quoted(table.says)} ({percent(table.says_probability)})."
     )
 
 
@@ -134,15 +141,19 @@ def condition_table(table: PromptTable) -> str:
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + "</tr></thead><tbody>"
         + "".join(_line(row, rose, fell) for row in table.rows)
-        + "</tbody></table></div>"
+        + f"</tbody></table></div>{_marks(_moved(table))}"
     )
+
+
+def _moved(table: PromptTable) -> list[str]:
+    return [visible(moved.text) for row in table.rows for moved in (*row.rose, *row.fell)]
 
 
 def _line(row: Row, rose: int, fell: int) -> str:
     comparison = row.comparison
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
-        f"<td>“{escape(in_one_line(row.says))}” {percent(row.says_probability)}</td>",
+        f"<td>{escape(quoted(row.says))} {percent(row.says_probability)}</td>",
         f"<td>{comparison.kl:.3f}</td>",
         f"<td>{_signed(comparison.loss_change)}</td>",
         f"<td>{_signed(comparison.repeat_loss_change)}</td>",

@@ -1,7 +1,7 @@
 """A head's circuits as tables that people read: visible tokens, CSV, Markdown, a prompt to try.
 
->>> token_label(" cat"), token_label("\\n")
-('·cat', '\\\\n')
+>>> listed([TokenValue(5, 0.5)], {5: "·cat"})
+'·cat 0.50'
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headroles.circuits import CircuitSettings, KeyRow, TokenValue
 from headroles.export.tables import csv_bytes, heads_csv
-from headroles.formatting import decimal
+from headroles.formatting import decimal, visible
 from headroles.texts import encode, token_texts
 
 if TYPE_CHECKING:
@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     from headroles.types import Head
 
 
-def token_label(token: str) -> str:
-    """A token with its spaces as dots, and with escapes for what cannot be seen."""
-    return "".join(_shown(character) for character in token) or "∅"
-
-
-def _shown(character: str) -> str:
-    if character == " ":
-        return "·"
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
-
-
 def labels(loaded: LoadedModel, rows: Sequence[KeyRow]) -> dict[int, str]:
     """{token id: label} of every token in some rows."""
     lists = [part for row in rows for part in (row.queries, row.promoted, row.suppressed)]
@@ -40,7 +29,7 @@ def labels(loaded: LoadedModel, rows: Sequence[KeyRow]) -> dict[int, str]:
         {row.token_id for row in rows} | {item.token_id for part in lists for item in part}
     )
     texts = token_texts(loaded.tokenizer, ids)
-    return {token: token_label(text) for token, text in zip(ids, texts, strict=True)}
+    return {token: visible(text) for token, text in zip(ids, texts, strict=True)}
 
 
 def listed(values: Sequence[TokenValue], names: dict[int, str], *, first: int | None = None) -> str:
@@ -106,7 +95,7 @@ def table_markdown(
             "",
             f"## Key {_code(names[row.token_id])} (importance {row.importance:.2f})",
             "",
-            f"- Queries that want it: {_codes(row.queries, names)}",
+            f"- Queries that want it: {_codes(row.by_strength, names)}",
             f"- Promoted outputs: {_codes(row.promoted, names)}",
             f"- Suppressed outputs: {_codes(row.suppressed, names)}",
         ]

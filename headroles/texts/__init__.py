@@ -20,6 +20,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
         "start_tokens": ["StartToken", "start_token"],
-        "tokenization": ["MAX_TOKENS", "encode", "is_delimiter", "token_texts"],
+        "tokenization": [
+            "MAX_TOKENS",
+            "Span",
+            "encode",
+            "is_delimiter",
+            "spans",
+            "token_labels",
+            "token_texts",
+        ],
     },
 )

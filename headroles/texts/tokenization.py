@@ -11,12 +11,16 @@ runtime. A prompt that is typed for a chat is wrapped first (:mod:`headroles.tex
 
 from __future__ import annotations
 
+import codecs
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from headroles import limits
 from headroles.errors import EmptyPromptError, HeadrolesError
+from headroles.formatting import quoted, token_bytes, visible
 from headroles.texts.chat_format import wrap
 from headroles.texts.start_tokens import start_token
 from headroles.types import Encoding
@@ -90,8 +94,8 @@ def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | N
         return
     (text,) = token_texts(tokenizer, [token_id])
     raise HeadrolesError(
-        f"The token “{text}” has number {token_id:,}, and the model has embeddings for the first "
-        f"{rows:,} only.",
+        f"The token {quoted(text)} has number {token_id:,}, and the model has embeddings for the "
+        f"first {rows:,} only.",
         hint="Leave it out: it was added to the tokenizer, and the model never learned it.",
         value=token_id,
     )
@@ -137,6 +141,87 @@ def token_texts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) ->
     for token_id, piece in zip(new, pieces, strict=True):
         known[token_id] = _as_text(tokenizer, token_id, piece)
     return tuple(known[token_id] for token_id in token_ids)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Neighbouring tokens that are text only together; most are a single token."""
+
+    first: int
+    """The position of its first token."""
+    size: int
+    """How many tokens."""
+    text: str
+    """What they say together; of bytes that are no whole character, ``<0xF0>``."""
+
+    @property
+    def last(self) -> int:
+        """The position of its last token."""
+        return self.first + self.size - 1
+
+
+def spans(tokens: Sequence[str]) -> tuple[Span, ...]:
+    """Tokens joined to whole characters, in order; every token is in exactly one span.
+
+    Bytes that never become a character (the prompt was cut off, or a special token stands between
+    them) are left as single tokens.
+
+    Args:
+        tokens: [pos] from :func:`token_texts`.
+
+    >>> [(span.text, span.size) for span in spans(["a", "<0xC3>", "<0xA9>", "<0xC3>"])]
+    [('a', 1), ('é', 2), ('<0xC3>', 1)]
+    """
+    joined: list[Span] = []
+    place = 0
+    while place < len(tokens):
+        joined.append(_span_at(tokens, place))
+        place += joined[-1].size
+    return tuple(joined)
+
+
+def _span_at(tokens: Sequence[str], first: int) -> Span:
+    """The span that begins at a position."""
+    decoder, text = codecs.getincrementaldecoder("utf-8")(), ""
+    for place in range(first, len(tokens)):
+        if (raw := token_bytes(tokens[place])) is None:
+            break
+        try:
+            text += decoder.decode(raw)
+        except UnicodeDecodeError:
+            break
+        if not decoder.getstate()[0]:
+            return Span(first, place - first + 1, text)
+    return Span(first, 1, tokens[first])
+
+
+def token_labels(tokens: Sequence[str], *, limit: int = 12) -> list[str]:
+    """[pos] short labels for axes and tables, all that cannot be seen made visible.
+
+    The token at position 0 is called ``start``; the second of four tokens that are one character
+    together is ``🙂 2/4``.
+
+    Args:
+        tokens: [pos] from :func:`token_texts`.
+        limit: most characters of a label.
+
+    >>> token_labels(["<s>", " a", "<0xC3>", "<0xA9>"])
+    ['start', '·a', 'é 1/2', 'é 2/2']
+    """
+    return list(_labels(tuple(tokens), limit))
+
+
+@lru_cache(maxsize=32)
+def _labels(tokens: tuple[str, ...], limit: int) -> tuple[str, ...]:
+    labels = ["start"]
+    for span in spans(tokens[1:]):
+        if span.size == 1:
+            labels.append(visible(span.text, limit=limit))
+        else:
+            parts = [f" {part}/{span.size}" for part in range(1, span.size + 1)]
+            shown = visible(span.text, limit=limit - len(parts[-1]))
+            labels += [f"{shown}{part}" for part in parts]
+    return tuple(labels)
 
 
 def is_delimiter(text: str) -> bool:

@@ -22,11 +22,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
-from headroles.formatting import in_one_line, ordinal, percent, told_apart, visible
+from headroles.formatting import ordinal, percent, told_apart
 from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run, resting
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
 from headroles.store import ModelEntry, StoredRole, categories
+from headroles.texts import token_labels
 from headroles.types import Activation, Head, PromptRun, State, Verdict
 
 MAX_CHANCE = 0.5
@@ -328,7 +329,7 @@ def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: floa
         return ""
     token = scores.token_ids[row]
     nth = scores.token_ids[1 : row + 1].count(token)
-    name = in_one_line(scores.tokens[row]).strip() or visible(scores.tokens[row])
+    name = token_labels(scores.tokens, limit=24)[row]
     return f" Clearest at “{name}” ({ordinal(nth)}): {mass:.0%} of all its attention there."
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from headroles import export
+from headroles.formatting import legend, visible
 
 if TYPE_CHECKING:
     from headroles.ablation import Moved
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
 def logit_table(rose: Sequence[Moved], fell: Sequence[Moved]) -> str:
     """Two rows, one token per cell: what rose and what fell, with sign and number."""
+    said = escape(legend(visible(moved.text) for moved in (*rose, *fell)))
     return (
         '<div class="hr-table hr-one-line" tabindex="0"><table class="hr-logits">'
         f"{_cells('▲ rose', rose)}{_cells('▼ fell', fell)}</table></div>"
+        + (f'<div class="hr-small">{said}</div>' if said else "")
     )
 
 

@@ -1,7 +1,7 @@
 """What a finished analysis says of one role, as the records of charts and tables. Pure.
 
 >>> role_map(entry, "induction").sentence  # doctest: +SKIP
-'4 of 32 heads reach the threshold of Induction, 0.43; the highest is L1H4 with 0.97 of 1.'
+'4 of 32 heads reach the threshold of Induction, 0.43; the highest is L1H4 with 0.97.'
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
     def control(top: TopHead) -> list[str]:
         if key not in entry.controls:
             return []
-        return ["–" if top.control is None else f"{top.control:.3f} of 1"]
+        return ["–" if top.control is None else f"{top.control:.3f}"]
 
     return [
         [
             f"{place}. {top.place.label}",
-            f"{top.score:.3f} of 1",
+            f"{top.score:.3f}",
             f"± {top.standard_error:.3f}",
             *kinds(top),
             *control(top),

@@ -2,7 +2,7 @@
 
 >>> card = card_of(detection, 0, "activation")  # doctest: +SKIP
 >>> card.sentence  # doctest: +SKIP
-'L1H6 matches best: 0.97 of 1, where an even spread gets 0.16.'
+'L1H6 matches best: 0.97, where an even spread gets 0.16.'
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _sentence(summary: Summary) -> str:
         if math.isfinite(summary.chance)
         else ""
     )
-    return f"{best.label} matches best: {with_error(summary, best)} of 1{chance}."
+    return f"{best.label} matches best: {with_error(summary, best)}{chance}."
 
 
 def _basis(detection: Detection, summary: Summary) -> str:

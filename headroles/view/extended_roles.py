@@ -102,7 +102,7 @@ def out_of(stored: StoredRole) -> str:
     role, category = stored.role, stored.category
     what = "words" if role.unit == RATE else "texts"
     if role.unit == FALL:
-        level = f"listed: from a fall of {100 * category.threshold:.1f} points of 100"
+        level = f"listed: from a fall of {100 * category.threshold:.1f} percentage points"
         zero = "at 0 nothing changes without the head"
     elif role.is_signed:
         side = "above" if role.sign > 0 else "below"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
-from headroles.formatting import listing
+from headroles.formatting import decimal, listing
 from headroles.roles import FALL, ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
@@ -226,7 +226,7 @@ def score_words(stored: StoredRole, head: Head) -> str:
     role, value, error = stored.role, stored.score(head), stored.error(head)
     spread = "" if error is None else f" ± {error:.3f}"
     if role.level == "basic":
-        return f"{value:.3f}{spread} of 1"
+        return f"{decimal(value, digits=3)}{spread}"
     control = number(role, stored.control_score(head))
     return f"{number(role, value)} ({spread.strip()}), control: {control}"
 
@@ -256,7 +256,7 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
         return (
             f"{over} of {total} {'reaches' if over == 1 else 'reach'} the threshold of "
             f"{role.name}, {threshold:.2f}; the highest is {best.label} "
-            f"with {stored.score(best):.2f} of 1.{works}"
+            f"with {stored.score(best):.2f}.{works}{_on_the_list(stored, threshold, fits)}"
         )
     listed = len(stored.listed)
     names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"
@@ -265,6 +265,16 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
         f"{number(role, stored.score(best))}."
     )
     return f"{sentence} {opposite(stored)}".strip()
+
+
+def _on_the_list(stored: StoredRole, threshold: float, fits: int) -> str:
+    """How many heads the list names; empty where these are the ones that have the role."""
+    listed = len(stored.listed)
+    below = sum(stored.score(head) < threshold for head in stored.listed)
+    if listed == fits and not below:
+        return ""
+    under = f", {below} of them below the threshold" if below else ""
+    return f" The list names {count(listed, 'head')}{under}."
 
 
 def opposite(stored: StoredRole) -> str:

@@ -81,7 +81,7 @@ def number(role: Role, value: float) -> str:
     >>> number(ROLES["name_mover"], -0.5), number(ROLES["delimiter"], 0.25)  # doctest: +SKIP
     ('−0.50 logits, against the token', '25% of its attention')
     >>> number(ROLES["s_inhibition"], 0.125)  # doctest: +SKIP
-    '12.5 points less for the right name without it'
+    '12.5 percentage points less for the right name without it'
     """
     if role.unit == LOGITS:
         if round(value, 2) == 0:
@@ -91,7 +91,8 @@ def number(role: Role, value: float) -> str:
         points = f"{abs(value) * 100:.1f}"
         if points == "0.0":
             return "no change without it"
-        return f"{points} points {'less' if value > 0 else 'more'} for the right name without it"
+        less = "less" if value > 0 else "more"
+        return f"{points} percentage points {less} for the right name without it"
     return f"{value:.0%} {'of the words' if role.unit == RATE else 'of its attention'}"
 
 

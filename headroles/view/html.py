@@ -7,13 +7,14 @@ HTML and Markdown in a prompt stay text.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from html import escape as escape
 from typing import TYPE_CHECKING
 
 from headroles import texts
-from headroles.formatting import SPACES
+from headroles.formatting import legend, marked, quoted, token_bytes
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
@@ -25,7 +26,31 @@ LONG_STRIP = 150
 """A strip with more tokens than this scrolls in a box of its own."""
 
 _COLOURS = 6
-"""Colours of repeated tokens in style.css; the number in the corner tells more groups apart."""
+"""Colours of repeated tokens in style.css; further groups have no colour, so no two share one."""
+_SCRIPTS = {
+    "ARABIC": "Arabic",
+    "ARMENIAN": "Armenian",
+    "BENGALI": "Bengali",
+    "CJK": "Chinese",
+    "COMBINING": "separate accents",
+    "CYRILLIC": "Cyrillic",
+    "DEVANAGARI": "Devanagari",
+    "ETHIOPIC": "Ethiopic",
+    "GEORGIAN": "Georgian",
+    "GREEK": "Greek",
+    "HANGUL": "Korean",
+    "HEBREW": "Hebrew",
+    "HIRAGANA": "Japanese",
+    "KATAKANA": "Japanese",
+    "KHMER": "Khmer",
+    "TAMIL": "Tamil",
+    "TELUGU": "Telugu",
+    "THAI": "Thai",
+    "TIBETAN": "Tibetan",
+}
+"""{first word of a letter's Unicode name: its script, for people}."""
+_KINDS = 6
+"""Kinds of characters that a sentence names at most."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:])")
 
 
@@ -48,20 +73,20 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def repeats(token_ids: Sequence[int]) -> dict[int, int]:
-    """Number every token id that occurs twice or more after position 0: 1, 2, 3 ... as they come.
+def repeats(tokens: Sequence[Hashable]) -> dict[Hashable, int]:
+    """Number every token that occurs twice or more after position 0: 1, 2, 3 ... as they come.
 
     >>> repeats([0, 5, 7, 5, 0])
     {5: 1}
     """
-    counted = Counter(token_ids[1:])
-    again = dict.fromkeys(token for token in token_ids[1:] if counted[token] > 1)
+    counted = Counter(tokens[1:])
+    again = dict.fromkeys(token for token in tokens[1:] if counted[token] > 1)
     return {token: number for number, token in enumerate(again, start=1)}
 
 
 def token_labels(encoding: Encoding) -> list[str]:
-    """[pos] short labels for axes: the start token by name, the others as visible text."""
-    return ["start", *(shorten(visible(token), limit=12) for token in encoding.tokens[1:])]
+    """[pos] short labels for axes and tables (:func:`headroles.texts.token_labels`)."""
+    return texts.token_labels(encoding.tokens)
 
 
 def start_sentence(encoding: Encoding) -> str:
@@ -95,34 +120,113 @@ def chat_sentence(encoding: Encoding) -> str:
     )
 
 
-def notes(encoding: Encoding, *, of_model: bool = True) -> list[str]:
+def notes(encoding: Encoding, *, of_model: bool = True, english_only: bool = False) -> list[str]:
     """What a reader should know about a prompt's tokens, in sentences (plain text).
 
     Args:
         encoding: the prompt.
         of_model: whether to say what holds for every prompt of the model, too.
+        english_only: whether the model is known to have seen plain English letters and nothing
+            else, as the bundled ones.
     """
     sentences = [chat_sentence(encoding)] if encoding.is_chat else []
     if (encoding.start_is_stand_in and of_model) or encoding.start_added_by != "app":
         sentences.append(start_sentence(encoding))
-    return sentences
+    sentences.append(split_sentence(encoding, english_only=english_only))
+    sentences.append(byte_repeats_sentence(encoding))
+    return [sentence for sentence in sentences if sentence]
+
+
+def split_sentence(encoding: Encoding, *, english_only: bool = False) -> str:
+    """Which characters the model reads in pieces, and why (plain text); "" where it reads none so.
+
+    Args:
+        encoding: the prompt.
+        english_only: as in :func:`notes`.
+    """
+    split = [span for span in texts.spans(encoding.tokens) if span.size > 1]
+    if not split:
+        return ""
+    kinds = list(dict.fromkeys(_kind(c) for span in split for c in span.text if c > "\x7f"))
+    kinds.sort(key=lambda kind: kind.startswith("“"))
+    kinds = kinds if len(kinds) <= _KINDS else [*kinds[: _KINDS - 1], "other characters"]
+    fewest, most = min(span.size for span in split), max(span.size for span in split)
+    pieces = f"{most}" if fewest == most else f"{fewest} to {most}"
+    if english_only:
+        return (
+            f"This model was never shown {listing(kinds, last='or')}: it learned from simple "
+            f"English stories. It reads each such character as {pieces} tokens, its bytes."
+        )
+    return (
+        f"This model has no single token for some characters here ({listing(kinds)}), so it reads "
+        f"each of these as {pieces} tokens, its bytes."
+    )
+
+
+def _kind(character: str) -> str:
+    """What a character is, for people: its script if that has a name, else itself.
+
+    >>> [_kind(character) for character in "中ש🙂–é"]
+    ['Chinese', 'Hebrew', 'emoji', '“–”', '“é”']
+    """
+    if marked(character)[0][1]:
+        return "invisible characters"
+    if ord(character) >= 0x1F000 and not character.isalpha():
+        return "emoji"
+    script = unicodedata.name(character, "").split(" ")[0]
+    is_letter = unicodedata.category(character)[0] in "LM"
+    return _SCRIPTS.get(script, quoted(character)) if is_letter else quoted(character)
+
+
+def byte_repeats_sentence(encoding: Encoding) -> str:
+    """How many repeats are bytes that different characters share (plain text); "" where none is.
+
+    The roles look for equal tokens, so they count these as repeats.
+    """
+    ids, seen, whole, shared = encoding.copy_ids, set(), set(), 0
+    for span in texts.spans(encoding.tokens)[1:]:
+        own = ids[span.first : span.last + 1]
+        is_new = own not in whole and token_bytes(encoding.tokens[span.first]) is not None
+        for token in own:
+            shared += is_new and token in seen
+            seen.add(token)
+        whole.add(own)
+    if not shared:
+        return ""
+    all_repeats = count(_repeats(encoding), "repeat")
+    are = "is only a byte" if shared == 1 else "are only bytes"
+    return (
+        f"Take care: {shared} of the {all_repeats} {are} that different characters share. The "
+        "roles compare tokens: to them each is a repeat, though you see different characters."
+    )
+
+
+def _repeats(encoding: Encoding) -> int:
+    """How many tokens after position 0 repeat an earlier one."""
+    own = encoding.copy_ids[1:]
+    return len(own) - len(set(own))
 
 
 def token_strip(encoding: Encoding) -> str:
-    """Every token as a small box; tokens that occur again share a colour and a number."""
-    groups, template = repeats(encoding.copy_ids), set(encoding.template_positions)
+    """Every character as a small box, most of which are one token.
+
+    Equal ones share a number, and the first few of these a colour; what is several tokens says how
+    many.
+    """
+    joined = texts.spans(encoding.tokens)
+    ids = [encoding.copy_ids[span.first : span.last + 1] for span in joined]
+    groups, template = repeats(ids), set(encoding.template_positions)
     boxes = [
         f'<span class="hr-token hr-start" title="{escape(start_sentence(encoding))} '
         f'Position 0 · id {encoding.token_ids[0]}">start</span>'
     ]
-    for position, (token, token_id) in enumerate(
-        zip(encoding.tokens[1:], encoding.token_ids[1:], strict=True), start=1
-    ):
-        if position in template:
-            boxes.append(_token_box(token, token_id, position, None, kind=" hr-template"))
+    for span, own in zip(joined[1:], ids[1:], strict=True):
+        read = encoding.token_ids[span.first : span.last + 1]
+        if span.first in template:
+            boxes.append(_token_box(span, read, None, kind=" hr-template"))
         else:
-            boxes.append(_token_box(token, token_id, position, groups.get(token_id)))
-    scrolls = len(encoding.tokens) > LONG_STRIP
+            boxes.append(_token_box(span, read, groups.get(own)))
+    scrolls = len(joined) > LONG_STRIP
     return (
         f'<div class="hr-strip{" hr-scroll" if scrolls else ""}" role="group" '
         f'aria-label="The tokens of the prompt"{" tabindex=0" if scrolls else ""}>'
@@ -131,38 +235,45 @@ def token_strip(encoding: Encoding) -> str:
 
 
 def _token_box(
-    token: str, token_id: int, position: int, group: int | None, *, kind: str = ""
+    span: texts.Span, token_ids: Sequence[int], group: int | None, *, kind: str = ""
 ) -> str:
-    # A newline starts a new line in the strip too, as it does in the prompt.
     text = "".join(
-        f'<i class="hr-space">{SPACES[character]}</i>' if character in SPACES else escape(character)
-        for character in token
+        f'<i class="hr-space" title="{name}">{escape(shown)}</i>' if name else escape(shown)
+        for shown, name in marked(span.text)
     )
-    title = f"position {position} · id {token_id}"
-    if group is None:
-        title += " · added by the chat template" if kind else ""
-        return f'<span class="hr-token{kind}" title="{title}"><bdi>{text}</bdi></span>'
-    colour = (group - 1) % _COLOURS + 1
-    return (
-        f'<span class="hr-token hr-again hr-c{colour}" '
-        f'title="{title} · repeated token number {group}">'
-        f"<bdi>{text}</bdi><sup>{group}</sup></span>"
-    )
+    inside, ids = f"<bdi>{text}</bdi>", ", ".join(map(str, token_ids))
+    title = f"position {span.first} · id {ids}"
+    if span.size > 1:
+        title = f"{span.size} tokens · positions {span.first} to {span.last} · ids {ids}"
+    if kind:
+        title += " · added by the chat template"
+    if group is not None:
+        kind += f" hr-again hr-c{group}" if group <= _COLOURS else " hr-again"
+        title += f" · repeated {'token' if span.size == 1 else 'character'} number {group}"
+        inside += f"<sup>{group}</sup>"
+    if span.size > 1:
+        kind += " hr-split"
+        inside += f"<small>{span.size} tokens</small>"
+    return f'<span class="hr-token{kind}" title="{title}">{inside}</span>'
 
 
 def strip_sentence(encoding: Encoding) -> str:
     """What the strip shows, in words and numbers (plain text)."""
-    own = len(encoding.tokens) - 1
-    groups = repeats(encoding.copy_ids)
-    places = sum(token in groups for token in encoding.copy_ids[1:])
+    own, again = len(encoding.tokens) - 1, _repeats(encoding)
     yours = "yours" if encoding.is_chat else "them"
-    again = (
-        f"{places} of {yours} occur more than once: the same number means the same token."
-        if groups
-        else f"None of {yours} is repeated."
-    )
+    if again:
+        repeat = "repeats" if again == 1 else "repeat"
+        told = f"{again} of {yours} {repeat} an earlier one; equal tokens carry the same number."
+    else:
+        told = f"None of {yours} repeats an earlier one."
     stand_in = " (a stand-in)" if encoding.start_is_stand_in else ""
-    return f"{count(own, 'token')} after the start token{stand_in}. {again} A dot · is a space."
+    marks = "".join(
+        shown for span in texts.spans(encoding.tokens[1:]) for shown, _ in marked(span.text)
+    )
+    return (
+        f"{count(own, 'token')} after the start token{stand_in}. {told} A dot · is a space. "
+        f"{legend([marks])}"
+    ).strip()
 
 
 def truncation_sentence(encoding: Encoding) -> str:

@@ -441,6 +441,10 @@ def pattern_sentences(
         f"An even spread would give "
         f"{percent(activation.chance)}."
     ]
+    if len(cells) > activation.rows:
+        sentences.append(
+            f"{len(cells)} cells are outlined, because some of these places have more than one."
+        )
     if cells:
         best = cells[0]
         sentences.append(

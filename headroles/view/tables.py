@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from headroles import detector, export
-from headroles.formatting import decimal
+from headroles.formatting import decimal, signed
 from headroles.types import Head
 from headroles.view.head_maps import in_a_line
 
@@ -24,12 +24,23 @@ SHOWN = 4
 """Tokens of each list in the table; the whole lists stand below it."""
 
 
-def with_minus(frame: pd.DataFrame, digits: Mapping[str, int]) -> Styler:
+def with_minus(
+    frame: pd.DataFrame, digits: Mapping[str, int], *, changes: Collection[str] = ()
+) -> Styler:
     """A table whose numbers are written with so many decimals and a real minus sign.
 
     The numbers themselves stay, so that a column is sorted by them.
+
+    Args:
+        frame: the table.
+        digits: {column: decimals}; other columns stay as they are.
+        changes: those of these columns in which a plus is written, too.
     """
-    return frame.style.format({name: partial(decimal, digits=n) for name, n in digits.items()})
+    write = {
+        name: partial(signed if name in changes else decimal, digits=n)
+        for name, n in digits.items()
+    }
+    return frame.style.format(write, na_rep="–")
 
 
 def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
@@ -41,7 +52,7 @@ def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
             "max QK": [row.max_qk for row in rows],
             "max OV": [row.max_ov for row in rows],
             "queries that want it": [
-                export.listed(row.queries, names, first=SHOWN) for row in rows
+                export.listed(row.by_strength, names, first=SHOWN) for row in rows
             ],
             "promotes": [export.listed(row.promoted, names, first=SHOWN) for row in rows],
             "suppresses": [export.listed(row.suppressed, names, first=SHOWN) for row in rows],

@@ -35,7 +35,7 @@ def lab(browser, server):
 
 def test_the_sentence_and_its_control_come_by_themselves(lab) -> None:
     with lab() as visit:
-        assert re.match(r"“ sat” falls from 1st to \d", visit.page.locator(VERDICT).inner_text())
+        assert re.match(r"“·sat” falls from 1st to \d", visit.page.locator(VERDICT).inner_text())
         visit.page.get_by_text("Larger than chance: +").wait_for(timeout=30_000)
         visit.page.locator("svg.marks").first.wait_for()
         assert visit.page.locator(".st-key-app-stop_control").count() == 0  # it is done

@@ -94,7 +94,7 @@ def test_stopping_gives_the_single_cards_back(app) -> None:
 def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
     html = page_html(app)
     assert html.count('class="hr-token hr-start"') == 2
-    assert says(html, "None", "repeated")
+    assert says(html, "None", "repeats")
 
 
 def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:

@@ -53,7 +53,7 @@ def beside_chance(app) -> str:
 
 def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
-    assert says(verdict(app), "“ sat”", "1st")
+    assert says(verdict(app), "“·sat”", "1st")
     assert beside_chance(app).startswith("**Larger than chance")
     html = page_html(app)
     vocabulary = json.loads((DEMO_MODEL / "config.json").read_text())["vocab_size"]
@@ -65,13 +65,13 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
 
 def test_zero_everywhere_and_at_one_position(app) -> None:
     app.selectbox(key=state.LAB_HOW).set_value(state.TO_ZERO).run()
-    assert says(verdict(app), "“ sat”", "% → ")
+    assert says(verdict(app), "“·sat”", "% → ")
     app.multiselect(key=f"{state.LAB_WHERE}_17").set_value([3]).run()
     assert not app.exception
     html = page_html(app)
     assert "<sup>off here</sup>" in html
     assert "<sup>just before</sup>" in html
-    assert says(verdict(app), "“ sat”", "first", "% → ")
+    assert says(verdict(app), "“·sat”", "first", "% → ")
 
 
 def test_a_role_takes_all_its_heads_and_can_be_taken_back(app) -> None:
@@ -114,7 +114,7 @@ def test_no_head_is_said_and_no_error(app) -> None:
 
 def test_an_expected_answer_is_watched(app) -> None:
     app.text_input(key=state.LAB_ANSWER).set_value("slept").run()
-    assert "“ slept”" in verdict(app)
+    assert "“·slept”" in verdict(app)
     assert "the token you named" in page_html(app)
 
 
@@ -123,7 +123,7 @@ def test_one_look_is_cut(app) -> None:
     app.run()
     assert not app.exception
     assert page_html(app).count("<sup>cut look</sup>") == 2
-    assert verdict(app).startswith("“ sat” is still first")
+    assert verdict(app).startswith("“·sat” is still first")
 
 
 def test_value_vectors_are_compared_with_other_positions(app) -> None:

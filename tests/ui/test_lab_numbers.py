@@ -48,7 +48,7 @@ def test_not_asked_and_undefined_are_told_apart() -> None:
 
 def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    assert says(card.sentence, "L0H0", "0.700 ± 0.100 of 1", "0.20")
+    assert says(card.sentence, "L0H0", "0.700 ± 0.100", "0.20")
     assert says(card.basis, "2 prompts", "2")
     assert says(view_detection.card_of(detection(), 0, "abs").sentence, "L0H0", "−1.300")
 

@@ -50,7 +50,9 @@ def read(html: str) -> Tags:
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_a_strip_never_lets_a_token_become_a_tag(tokens: list[str]) -> None:
-    assert read(view_html.token_strip(encoding(*tokens))).tags <= {"div", "span", "bdi", "i", "sup"}
+    assert read(view_html.token_strip(encoding(*tokens))).tags <= {
+        *("div", "span", "bdi", "i", "sup", "small"),
+    }
 
 
 def test_markup_is_shown_as_it_was_typed() -> None:
@@ -65,10 +67,61 @@ def test_equal_tokens_share_number_and_colour_and_single_ones_have_neither() -> 
     assert strip.count("<sup>") == 4
 
 
-def test_more_groups_than_colours_still_have_their_own_number() -> None:
+def test_more_groups_than_colours_have_their_own_number_and_share_no_colour() -> None:
     ids = (*range(1, 10), *range(1, 10))
     strip = view_html.token_strip(encoding(*"abcdefghi" * 2, ids=ids))
     assert all(f"<sup>{number}</sup>" in strip for number in range(1, 10))
+    assert [
+        strip.count(f"hr-c{number} ") + strip.count(f'hr-c{number}"') for number in range(1, 10)
+    ] == [
+        *([2] * 6),
+        *([0] * 3),
+    ]
+
+
+CAT, DOG = ("<0xF0>", "<0x9F>", "<0x90>", "<0x88>"), ("<0xF0>", "<0x9F>", "<0x90>", "<0x95>")
+
+
+def test_the_tokens_of_one_character_are_one_box() -> None:
+    strip = view_html.token_strip(encoding("a", *CAT, "b"))
+    assert strip.count("hr-token") == 4  # start, a, the cat, b
+    assert "<bdi>🐈</bdi><small>4 tokens</small>" in strip
+    assert "4 tokens · positions 2 to 5 · ids 2, 3, 4, 5" in strip
+
+
+def test_equal_characters_share_a_number_and_those_that_begin_alike_do_not() -> None:
+    ids = (10, 11, 12, 13, 10, 11, 12, 14, 10, 11, 12, 13)
+    strip = view_html.token_strip(encoding(*CAT, *DOG, *CAT, ids=ids))
+    assert strip.count("<sup>1</sup>") == strip.count("<sup>") == 2
+
+
+def test_repeats_are_counted_as_the_roles_count_them() -> None:
+    # a b a a: two repeat an earlier one, though three are equal
+    assert says(view_html.strip_sentence(encoding(*"abaa", ids=(5, 6, 5, 5))), "2 of them repeat ")
+    assert says(
+        view_html.strip_sentence(encoding("a", "b", "a", ids=(5, 6, 5))), "1 of them repeats "
+    )
+    assert says(view_html.strip_sentence(encoding("a", "b")), "None of them repeats")
+
+
+def test_bytes_that_different_characters_share_are_told() -> None:
+    ids = (10, 11, 12, 13, 10, 11, 12, 14, 10, 11, 12, 13)
+    animals = encoding(*CAT, *DOG, *CAT, ids=ids)
+    # 7 of the 12 repeat: 3 of the dog, which begins like the cat, and 4 of the second cat
+    assert says(view_html.strip_sentence(animals), "7 of them repeat ")
+    assert says(view_html.byte_repeats_sentence(animals), "3 of the 7 repeats")
+    assert view_html.byte_repeats_sentence(encoding(*CAT, *CAT, ids=(1, 2, 3, 4) * 2)) == ""
+    assert view_html.byte_repeats_sentence(encoding("a", "a", ids=(1, 1))) == ""
+
+
+def test_what_was_never_shown_is_said_of_models_that_are_known_alone() -> None:
+    split = encoding(*CAT, "<0xE4>", "<0xB8>", "<0xAD>", "a")
+    known = view_html.split_sentence(split, english_only=True)
+    assert says(known, "never shown emoji or Chinese", "3 to 4 tokens")
+    assert says(view_html.split_sentence(split), "no single token", "emoji and Chinese")
+    assert "never" not in view_html.split_sentence(split)
+    assert view_html.split_sentence(encoding("a", "é")) == ""
+    assert view_html.notes(encoding("a", "b")) == []
 
 
 def test_the_start_token_is_no_copy_of_anything() -> None:

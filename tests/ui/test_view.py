@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import torch
 
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.scoring import RoleActivation
-from headroles.store import Hint, RoleHints, TopHead, WokenHead
+from headroles.store import Hint, ModelEntry, RoleHints, TopHead, WokenHead
 from headroles.types import Evidence, Head
 from headroles.verdicts import thresholds_in
-from headroles.view import head_maps, lists, role_cards, waking
+from headroles.view import head_maps, lists, role_cards, tables, waking
 from tests.entries import entry
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
@@ -153,6 +154,16 @@ def test_a_pattern_in_words() -> None:
     assert says(second, "“a”", "3", "90%", "“b”", "2")
 
 
+def test_more_cells_than_places_are_explained() -> None:
+    activation = RoleActivation(torch.tensor([[0.75]]), 0.2, 1)
+    cells = [Evidence(4, 2, 0.5), Evidence(4, 3, 0.3)]
+    labels = ["start", *"abac"]
+    sentences = role_cards.pattern_sentences(
+        ROLES["induction"], activation, Head(0, 0), cells, labels
+    )
+    assert says(sentences[1], "2 cells", "more than one")
+
+
 def test_a_pattern_without_places_gives_the_reason() -> None:
     activation = RoleActivation(torch.zeros(1, 1), 0.0, 0)
     sentences = role_cards.pattern_sentences(
@@ -228,6 +239,11 @@ def listing_of(
     scores: list[float], key: str = "induction", *, cap: int = 8, spread: int = 0
 ) -> str:
     """The sentence for an entry whose heads over .5 are four, and whose list has these scores."""
+    return lists.list_sentence(listed(scores, key, cap=cap, spread=spread), key)
+
+
+def listed(scores: list[float], key: str, *, cap: int, spread: int = 0) -> ModelEntry:
+    """The entry itself."""
     one = entry(cap=cap)
     heads = [(1, 2), (1, 1), (1, 0), (0, 2), (0, 1)]
     tops = [
@@ -245,9 +261,7 @@ def listing_of(
         update={"top_heads": tops, "threshold": 0.5, "display_name": role.name}
     )
     scores_of = {**one.all_scores, key: one.all_scores["induction"]}
-    return lists.list_sentence(
-        one.model_copy(update={"categories": {key: category}, "all_scores": scores_of}), key
-    )
+    return one.model_copy(update={"categories": {key: category}, "all_scores": scores_of})
 
 
 def test_a_list_says_how_many_heads_it_leaves_out() -> None:
@@ -255,6 +269,25 @@ def test_a_list_says_how_many_heads_it_leaves_out() -> None:
     assert says(listing_of([1.0], cap=1), "1 of the 4", "is listed (1 at most).")
     assert says(listing_of([1.0, 0.875, 0.75, 0.5]), "All 4 heads")
     assert "at most" not in listing_of([1.0, 0.875, 0.75, 0.5])
+
+
+def test_a_map_says_when_the_list_names_other_heads_than_reach_the_threshold() -> None:
+    def said(scores: list[float], cap: int, spread: int = 0) -> str:
+        stored = listed(scores, "induction", cap=cap, spread=spread).role("induction")
+        return head_maps.stored_map(stored).sentence
+
+    assert says(said([1.0, 0.875], 2), "4 of 6 heads reach")
+    assert says(said([1.0, 0.875], 2), "list names 2 heads.")
+    assert says(said([1.0, 0.875, 0.75, 0.5, 0.25], 8, 1), "5 heads", "1 of them below")
+    assert "list" not in said([1.0, 0.875, 0.75, 0.5], 8)
+
+
+def test_tables_write_a_real_minus_and_keep_their_numbers() -> None:
+    frame = pd.DataFrame({"score": [-0.5, float("nan")], "change": [0.25, -0.25], "rank": [1, 2]})
+    styled = tables.with_minus(frame, {"score": 2, "change": 1}, changes=["change"])
+    words = styled.hide(axis="index").to_string().split()
+    assert words == ["score", "change", "rank", "−0.50", "+0.2", "1", "–", "−0.2", "2"]
+    assert styled.data["score"][0] == -0.5
 
 
 def test_the_list_of_resting_heads_counts_those_that_rest() -> None:

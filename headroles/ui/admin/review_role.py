@@ -163,7 +163,7 @@ def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
     )
     st.caption(
         "Point at a cell to see its score. Numbers in cells, where there is room for them, are "
-        "hundredths: 75 is a score of 0.75 of 1."
+        "hundredths: 75 is a score of 0.75."
     )
 
 

@@ -24,6 +24,7 @@ import streamlit as st
 
 from headroles import limits, models, view
 from headroles.errors import LinkError, UnknownHeadError, near_match
+from headroles.formatting import in_one_line
 from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
@@ -105,7 +106,8 @@ class Row(NamedTuple):
             raise self._error(values, fault) from None
 
     def _error(self, values: Sequence[str], fault: Unusable) -> LinkError:
-        named = f" “{_printable(values[0])}”," if len(values) == 1 and values[0].strip() else ""
+        alone = len(values) == 1 and values[0].strip()
+        named = f" “{in_one_line(values[0], limit=40)}”," if alone else ""
         comma = "," if len(values) == 1 and not named else ""
         return LinkError(
             f"The link names a {self.what}{comma}{named} {fault.why}",
@@ -294,7 +296,7 @@ def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
     unknown = [name for name in query if name not in known and not FOREIGN.fullmatch(name.lower())]
     errors = [
         LinkError(
-            f"The link contains “{_printable(name)}”, which no page knows."
+            f"The link contains “{in_one_line(name, limit=40)}”, which no page knows."
             f"{near_match(name.lower(), [row.name for row in rows])}",
             hint="The page ignores it.",
             value=name,
@@ -326,9 +328,3 @@ def too_long_to_share(address: str) -> LinkError | None:
         hint="Shorten the prompt, or send the prompt itself or the exported file.",
         value=len(address),
     )
-
-
-def _printable(text: str, *, limit: int = 40) -> str:
-    """What can be shown of any text: no control or direction marks, and not much of it."""
-    clean = "".join(letter if letter.isprintable() else "�" for letter in text[:limit])
-    return clean + "…" if len(text) > limit else clean

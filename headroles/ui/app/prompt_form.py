@@ -7,9 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from headroles import limits
+from headroles.formatting import in_one_line
 from headroles.texts.examples import examples
 from headroles.ui.app import chat_format, session
-from headroles.view.html import plain, shorten
+from headroles.view.html import plain
 
 
 def draw() -> None:
@@ -40,7 +41,7 @@ def folded(*, key: str) -> None:
     """The same form, folded behind a line with the prompt, for pages about its heads."""
     prompt = " ".join(st.session_state[session.PROMPT].split())
     as_chat = " as a chat message" if chat_format.is_on(st.session_state[session.MODEL]) else ""
-    label = f"On the prompt “{plain(shorten(prompt, limit=70))}”{as_chat}"
+    label = f"On the prompt “{plain(in_one_line(prompt, limit=70))}”{as_chat}"
     with st.expander(label, icon=":material/edit_note:", key=key):
         _form()
     _way_back()
@@ -79,5 +80,5 @@ def _way_back() -> None:
         icon=":material/undo:",
         on_click=session.undo,
         key="app-undo",
-        help=f"`{shorten(own.replace('`', ''), limit=80)}`" if own.strip() else None,
+        help=f"`{in_one_line(own.replace('`', ''), limit=80)}`" if own.strip() else None,
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles.formatting import in_one_line
 from headroles.ui.app import elements, session
-from headroles.view.html import plain, shorten
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
     from headroles.view.waking import WakeUp
@@ -42,7 +43,7 @@ def line(sentence: str, prompt: str, *, key: str) -> None:
 
 def suggestion(prompt: str, *, key: str) -> None:
     """One prompt as a button with its beginning on it."""
-    _button(f"Try this: “{plain(shorten(' '.join(prompt.split()), limit=44))}”", prompt, key=key)
+    _button(f"Try this: “{plain(in_one_line(prompt, limit=44))}”", prompt, key=key)
 
 
 def _button(label: str, prompt: str, *, key: str) -> None:

@@ -101,7 +101,7 @@ def _draw_result(
     middle = pairs[len(pairs) // 2][2]
     sentence = (
         f"Strongest {result.kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} "
-        f"reads, {best[2]:.3f} of 1. Half of the pairs stay below {middle:.3f}; random matrices of "
+        f"reads, {best[2]:.3f}. Half of the pairs stay below {middle:.3f}; random matrices of "
         f"this shape give {result.baseline:.3f} ± {result.spread:.3f} ({result.draws} draws)."
     )
     st.caption(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import circuits, export, limits, view
-from headroles.formatting import decimal
+from headroles.formatting import decimal, legend
 from headroles.roles import ROLES
 from headroles.ui.app import caches, elements, keeper, long_work, session
 from headroles.ui.app.files import file_name
@@ -73,6 +73,8 @@ def draw(
         column_config=_columns(),
         height=_height(rows),
     )
+    if marks := legend(names.values()):
+        st.caption(marks)
     _downloads(loaded, asked, rows, names)
     _whole_lists(loaded, asked, rows)
 
@@ -279,7 +281,7 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
     for place, (title, values) in zip(
         st.columns(3),
         (
-            ("Queries that want it", row.queries),
+            ("Queries that want it", row.by_strength),
             ("Outputs it promotes", row.promoted),
             ("Outputs it suppresses", row.suppressed),
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import export, formatting, limits, roles, view
+from headroles import export, limits, roles, texts, view
 from headroles.errors import HeadrolesError
 from headroles.ui.app import elements, keeper
 from headroles.ui.detector_lab import state
@@ -163,7 +163,7 @@ def _by_paint(result: Result) -> None:
     }
     start = st.selectbox("Begin with", list(starts), key=state.START)
     grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
-    names = [f"{k} {formatting.visible(token)}" for k, token in enumerate(["start", *tokens[1:]])]
+    names = [f"{k} {label}" for k, label in enumerate(texts.token_labels(tokens))]
     frame = view.tables.paint_grid(grid, names)
     st.caption("A row for each token that looks, a column for each one it may look at. Tick cells.")
     edited = st.data_editor(

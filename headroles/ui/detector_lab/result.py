@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, detector, formatting, view
+from headroles import charts, detector, formatting, texts, view
 from headroles.roles import BASIC_ROLES
 from headroles.ui.app import copy_link, elements, session
 from headroles.ui.detector_lab import files, session_roles, state
@@ -30,7 +30,7 @@ def picture(result: Result) -> int:
     tokens = result.prompts.tokens[row]
     drawn = pattern.draw(result.prompts.only(row))[0]
     cells = [(q, k, float(drawn[q, k])) for q, k in drawn.nonzero().tolist()]
-    labels = ["start", *(html.shorten(formatting.visible(token), limit=12) for token in tokens[1:])]
+    labels = texts.token_labels(tokens)
     size = min(len(labels), charts.detector.MOST)
     cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
     which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."
@@ -131,19 +131,19 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
     role = pattern.key if pattern.key in BASIC_ROLES else None
     number = st.column_config.NumberColumn
     st.dataframe(
-        frame,
+        view.tables.with_minus(frame, dict.fromkeys(("score", "mul", "abs"), 3)),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config={
             "rank": number("Rank", width=60),
             "head": st.column_config.TextColumn("Head", pinned=True, width=70),
-            "score": number(NAMES[measure], format="%.3f"),
+            "score": number(NAMES[measure]),
             "error": number("± error", format="%.3f", help="Standard error over the prompts"),
             "chance": number("Chance", format="%.3f"),
             "n": number("Prompts", help="Prompts with a score"),
             "activation": number("Activation", format="%.3f"),
-            "mul": number("mul", format="%.3f"),
-            "abs": number("abs", format="%.3f"),
+            "mul": number("mul"),
+            "abs": number("abs"),
             "left": number("Left", format="percent"),
         },
         on_select=session.on_row(TABLE, view.tables.heads_of(frame), role),

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import charts, export, models
+from headroles.formatting import in_one_line
 from headroles.ui.app import download_button, extended_state
 from headroles.ui.app.files import (
     CSV,
@@ -48,7 +49,7 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
     name = models.name_of(model)
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
     title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
-    prompt = f"Prompt: {_one_line(subject.answer.run.prompt)}"
+    prompt = f"Prompt: {in_one_line(subject.answer.run.prompt, limit=160)}"
     roles = partial(_head_table, subject, extended=extended)
     name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
@@ -79,11 +80,6 @@ def _pattern_pixels(drawn: Shown) -> int:
 
     cells = charts.attention.pattern_cells(drawn.attention, drawn.targets)
     return max(charts.attention.pattern_width(cells, drawn.labels), 360)
-
-
-def _one_line(prompt: str, limit: int = 160) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _attention_csv(subject: Subject, drawn: Shown) -> bytes:

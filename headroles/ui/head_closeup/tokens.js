@@ -66,6 +66,7 @@ function makeButton(token, place) {
   const button = document.createElement("button");
   const name = document.createElement("bdi");
   name.textContent = token;
+  name.dir = "ltr"; // what is read from right to left is isolated inside the label
   button.type = "button";
   button.setAttribute("role", "radio");
   button.title = `position ${place}`;

@@ -66,6 +66,8 @@ def draw(drawn: Shown) -> None:
         },
         on_token_change=_choose,
     )
+    if legend := formatting.legend(drawn.labels):
+        elements.html(f'<div class="hr-small">{escape(legend)}</div>')
     links = verdicts.token_links(drawn.attention, chosen)
     with st.expander(
         f"As a table: “{html.plain(drawn.labels[chosen])}” ({chosen})", key="head_closeup-links"

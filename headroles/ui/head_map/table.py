@@ -41,8 +41,9 @@ def draw(model: ModelMap) -> None:
     )
     if not places:
         return
+    signed = {role.key: 3 for role in model.extended if role.is_signed}
     st.dataframe(
-        view.tables.every_head(model, places),
+        view.tables.with_minus(view.tables.every_head(model, places), signed, changes=signed),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config=_columns(model),
@@ -108,7 +109,7 @@ def _columns(model: ModelMap) -> dict[str, object]:
 def _extended_column(role: Role, shape: dict[str, str]) -> object:
     """Of a signed role in logits with the sign, of the others as the basic roles are shown."""
     if role.is_signed:
-        shape = {"format": "%+.3f"}
+        shape = {}
     unit = {
         SHARE: f"share of attention on {role.looks_at}{role.aside}, from 0 to 1",
         RATE: "share of the words, from 0 to 1",

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import ablation, verdicts
-from headroles.formatting import visible
+from headroles import ablation, verdicts, view
+from headroles.formatting import in_one_line
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
-from headroles.view.html import shorten
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition
@@ -143,7 +142,7 @@ def _where_it_matters(heads: Sequence[Head], entry: ModelEntry | None) -> None:
     if st.session_state[session.PROMPT] in hints:
         return
     st.button(
-        f"On a prompt that needs them: “{shorten(hints[0], limit=40)}”",
+        f"On a prompt that needs them: “{in_one_line(hints[0], limit=40)}”",
         key="knockout_lab-try",
         icon=":material/lightbulb:",
         on_click=session.use_example,
@@ -266,5 +265,5 @@ def _positions(answer: Answer, label: str, placeholder: str, *, key: str) -> lis
 
 def labels_of(answer: Answer) -> list[str]:
     """[pos] the label of a position in a box: its number and its token."""
-    tokens = ["start", *(visible(token) for token in answer.run.tokens[1:])]
+    tokens = view.token_labels(answer.run.encoding)
     return [f"{place} {token}" for place, token in enumerate(tokens)]

@@ -10,14 +10,14 @@ import streamlit as st
 
 from headroles import ablation, export, limits, models
 from headroles.errors import HeadrolesError
-from headroles.formatting import signed, visible
+from headroles.formatting import in_one_line, signed, visible
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.app.files import CSV, file_name
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
-from headroles.view.html import plain, shorten, table
+from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
     from headroles.ablation import PromptTable, Summary
@@ -166,7 +166,7 @@ def _begin(model: str, order: Sequence[int]) -> None:
 
 def _label(ready: ReadyPrompt, rank: int) -> str:
     mark = "✓" if rank == 1 else "✗"
-    prompt = shorten(" ".join(ready.prompt.split()), limit=58)
+    prompt = in_one_line(ready.prompt, limit=58)
     return f"{mark} {ready.kind}: {prompt} → {visible(ready.answer)}"
 
 
@@ -224,7 +224,7 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         "log-probability in nats: 0.69 is half as likely. “–”: too few prompts for a spread."
     )
     for place, prompt in enumerate(tables):
-        label = f"{prompt.kind}: “{shorten(' '.join(prompt.prompt.split()), limit=70)}”"
+        label = f"{prompt.kind}: “{in_one_line(prompt.prompt, limit=70)}”"
         with st.expander(plain(label), expanded=place == 0):
             elements.html(export.marked_strip(prompt.encoding, {prompt.position}, word="t"))
             st.caption(plain(export.watched(prompt)))

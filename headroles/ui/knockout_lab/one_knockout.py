@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import export, limits
 from headroles.errors import HeadrolesError
-from headroles.formatting import listing, percent, signed, visible
+from headroles.formatting import listing, percent, quoted, signed
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, many_texts, random_heads, state
@@ -86,8 +86,8 @@ def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     )
     if result.answer.part_of:
         st.caption(
-            f"“{visible(result.answer.part_of)}” is more than one token; its first one, "
-            f"“{visible(result.answer.text)}”, is watched."
+            f"{quoted(result.answer.part_of)} is more than one token; its first one, "
+            f"{quoted(result.answer.text)}, is watched."
         )
     elements.html(ablation_html.facts(numbers(result)))
     _strip(result, chosen)

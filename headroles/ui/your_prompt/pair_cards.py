@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, formatting
+from headroles import charts, formatting, models
 from headroles.ui.app import elements, session
 from headroles.view import html, role_cards, two_prompts
 
@@ -24,12 +24,13 @@ def strips(first: PromptRun, second: PromptRun) -> None:
             with st.container(key=f"your_prompt-strip_{number}"):
                 st.subheader(f"{number} · {name} prompt, as the model reads it", anchor=False)
                 elements.html(html.token_strip(run.encoding))
-                for note in html.notes(run.encoding, of_model=False):
+                bundled = models.entry_of(run.model_name).is_bundled
+                for note in html.notes(run.encoding, of_model=False, english_only=bundled):
                     elements.html(f'<div class="hr-small">{escape(note)}</div>')
                 guess = run.next_tokens[0]
                 elements.html(
                     f'<div class="hr-small">{escape(html.strip_sentence(run.encoding))} '
-                    f"It expects “{escape(formatting.visible(guess.text))}” next "
+                    f"It expects {escape(formatting.quoted(guess.text))} next "
                     f"({formatting.percent(guess.probability)}).</div>"
                 )
 

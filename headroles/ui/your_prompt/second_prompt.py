@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles.formatting import in_one_line
 from headroles.ui.app import prompt_form, session
 from headroles.ui.your_prompt import state
-from headroles.view import shorten, suggestion
+from headroles.view import suggestion
 
 
 def is_open() -> bool:
@@ -23,7 +24,7 @@ def offer() -> None:
         key="your_prompt-compare",
         on_click=state.compare_with,
         args=(suggested,),
-        help=f"`{shorten(suggested.replace('`', ''), limit=120)}`",
+        help=f"`{in_one_line(suggested.replace('`', ''), limit=120)}`",
     )
 
 
@@ -64,5 +65,5 @@ def _chip(label: str, prompt: str, *, key: str) -> None:
         key=key,
         on_click=state.compare_with,
         args=(prompt,),
-        help=f"`{shorten(prompt.replace('`', ''), limit=120)}`" if prompt.strip() else None,
+        help=f"`{in_one_line(prompt.replace('`', ''), limit=120)}`" if prompt.strip() else None,
     )

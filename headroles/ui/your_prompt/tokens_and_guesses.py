@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, formatting
+from headroles import charts, formatting, models
 from headroles.ui.app import elements
 from headroles.view import html, role_cards
 
@@ -34,7 +34,8 @@ def draw(run: PromptRun) -> None:
         st.subheader("How the model reads it", anchor=False)
         elements.html(f'<div id="{TOKENS}">{html.token_strip(encoding)}</div>')
         elements.html(f'<div class="hr-small">{html.escape(html.strip_sentence(encoding))}</div>')
-        for note in html.notes(encoding):
+        bundled = models.entry_of(run.model_name).is_bundled
+        for note in html.notes(encoding, english_only=bundled):
             elements.html(f'<div class="hr-small">{html.escape(note)}</div>')
     with right:
         st.subheader("What it expects next", anchor=False)
@@ -48,13 +49,13 @@ def _guesses(run: PromptRun) -> None:
     elements.chart(
         charts.heads.next_tokens(guesses, labels),
         key="your_prompt-next_tokens",
-        alt_text=f"The most probable next token is “{labels[0]}” with "
+        alt_text=f"The most probable next token is {formatting.quoted(guesses[0].text)} with "
         f"{formatting.percent(guesses[0].probability)}.",
     )
     left_over = 1 - sum(guess.probability for guess in guesses)
     elements.html(
         f'<div class="hr-small">The {len(guesses)} likeliest tokens. All others together: '
-        f"{formatting.percent(max(left_over, 0.0))}.</div>"
+        f"{formatting.percent(max(left_over, 0.0))}. {formatting.legend(labels)}</div>"
     )
     with st.expander("As a table", type="compact"):
         elements.html(
