@@ -29,7 +29,7 @@ NAMES = (UNTOUCHED, WITHOUT, OTHERS)
 
 NEEDS: dict[CausalVerdict, str] = {
     "holds_up": "needs them",
-    "reversed": "opposite effect",
+    "reversed": "higher without them",
     "not_special": "no more than others",
     "no_effect": "no clear need",
     "not_tested": "nothing to compare with",
