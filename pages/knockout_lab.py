@@ -11,8 +11,8 @@ def page() -> None:
     elements.begin()
     elements.title(
         "Knock-out lab",
-        answers="Does the model need these heads?",
-        first="Choose heads: they are knocked out at once, and the answer stands below them.",
+        answers="Does the model really need a head?",
+        first="Knock it out and see what the model predicts then.",
     )
     sections.draw()
 

@@ -167,7 +167,7 @@ def test_many_at_once() -> None:
     html = page_html(app)
     assert html.count('hr-conditions"') == 4  # a table per prompt
     assert says(html, "L1H1", "L1H4", "L1H6")
-    assert re.search(r"\d of the 4 ", said(app, "of the 4 "))
+    assert re.search(r"\d of the 4 ", concluded(app))
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])
     assert {one.key for one in app.get("download_button")} >= {
@@ -188,7 +188,7 @@ def test_own_prompts_join_the_table() -> None:
 
 def test_the_previous_token_test_names_its_offset() -> None:
     app = open_page("Previous-token test", **{state.OFFSET_N: 24})
-    assert says(said(app, "carries most"), "L0H6", "one token back")
+    assert says(concluded(app), "carries most", "L0H6", "one token back")
     assert f"with {offset_test.OTHERS} other heads of layer 0" in " ".join(
         c.value for c in app.caption
     )

@@ -37,6 +37,7 @@ def draw() -> None:
     with place:
         elements.conclusion(ablation_html.conclusion(result, None, measure="surprise", heads=heads))
     show(result, chosen)
+    download = st.container()
     judgement, draws = random_heads.draw(
         chosen,
         result,
@@ -47,12 +48,13 @@ def draw() -> None:
     many_texts.draw(reference.entry, heads, here=judgement)
     details(result, chosen)
     every = [draw for part in draws for draw in part]
-    files.draw(
-        [
-            *files.of_one(answer, reference, result, chosen, every),
-            *random_heads.pictures(answer, result, draws),
-        ]
-    )
+    with download:
+        files.draw(
+            [
+                *files.of_one(answer, reference, result, chosen, every),
+                *random_heads.pictures(answer, result, draws),
+            ]
+        )
 
 
 def knock_out(answer: caches.Answer, chosen: choose_heads.Chosen) -> PromptTable | None:

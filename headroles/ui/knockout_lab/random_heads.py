@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from headroles.ablation import Comparison, Condition, Judgement, PromptTable
+    from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
+    from headroles.types import Head
     from headroles.ui.app.caches import Answer
     from headroles.ui.app.files import File
     from headroles.ui.knockout_lab.choose_heads import Chosen
@@ -73,33 +74,17 @@ def draw(
     """
     heads = chosen.condition.heads
     st.subheader(f"Would any {'heads' if heads else 'positions'} do?", anchor=False)
-    layers, width = shape
     compared = ablation.random_others(
         chosen.condition,
-        num_layers=layers,
-        num_heads=width,
+        num_layers=shape[0],
+        num_heads=shape[1],
         length=len(result.encoding.tokens),
     )
-    own = result.rows[0].comparison
-    usable = [effect for effect in EFFECTS if getattr(own, effect.field) is not None]
-    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    with left:
-        st.caption(
-            "Any knock-out disturbs a model, so the same was done to random others. "
-            + compared.note
-        )
-    if not compared.conditions:
-        with place:
-            elements.conclusion(
-                ablation_html.conclusion(
-                    result, ablation.judge(own.surprise, []), measure="surprise", heads=heads
-                )
-            )
+    say = partial(_conclude, place, result, heads)
+    effect = _effect(result, compared)
+    if effect is None:
+        say(ablation.judge(0.0, []), EFFECTS[0])
         return None, []
-    with right:
-        effect = st.selectbox(
-            "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
-        )
     model = st.session_state[session.MODEL]
     parts = [
         compared.conditions[start : start + AT_ONCE]
@@ -116,11 +101,40 @@ def draw(
         return None, []
     judgement = judged(result, draws, effect)
     why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
+    say(judgement, effect, why)
+    return judgement, draws
+
+
+def _effect(result: PromptTable, compared: Control) -> Effect | None:
+    """What the others are, and by which effect they are compared; None where there are none."""
+    own = result.rows[0].comparison
+    usable = [effect for effect in EFFECTS if getattr(own, effect.field) is not None]
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        st.caption(
+            "Any knock-out disturbs a model, so the same was done to random others. "
+            + compared.note
+        )
+    if not compared.conditions:
+        return None
+    with right:
+        return st.selectbox(
+            "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
+        )
+
+
+def _conclude(
+    place: DeltaGenerator,
+    result: PromptTable,
+    heads: Sequence[Head],
+    judgement: Judgement,
+    effect: Effect,
+    why: str = "",
+) -> None:
     with place:
         elements.conclusion(
             ablation_html.conclusion(result, judgement, measure=effect.field, heads=heads, why=why)
         )
-    return judgement, draws
 
 
 def pictures(answer: Answer, result: PromptTable, draws: Draws) -> list[File]:
