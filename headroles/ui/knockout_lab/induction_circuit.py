@@ -198,7 +198,8 @@ def _on_prompt(circuit: Circuit) -> tuple[list[Drop], PromptRun | None]:
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
     drops = _drops(circuit, measured)
     summary = sentence(drops)
-    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
+    if key == "prompt" or not is_all:  # that of the repeats stands on top
+        st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(drops), names=NAMES),
         key=f"knockout_lab-falls_{key}",
