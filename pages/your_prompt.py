@@ -23,6 +23,7 @@ from headroles.ui.your_prompt import (
     extended_roles,
     files,
     pair_cards,
+    presenter,
     second_prompt,
     state,
     tokens_and_guesses,
@@ -36,6 +37,9 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
+    if presenter.is_on():
+        presenter.draw()
+        return
     elements.title(
         "Your Prompt",
         answers="Type a sentence. The attention heads that know what to do with it "
@@ -85,6 +89,7 @@ def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
             elements.how_to_read()
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
+        presenter.offer()
     if pairs:
         st.markdown(
             f"**{two_prompts.summary(pairs)}** Click a pair of bars to look at that head on the "
