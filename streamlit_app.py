@@ -10,6 +10,7 @@ import streamlit as st
 from headroles.ui.admin import server
 from headroles.ui.app import (
     address,
+    embedding,
     housekeeping,
     link_warnings,
     model_picker,
@@ -34,24 +35,26 @@ LINKS = {
 }
 
 page_settings.draw()
-page = st.navigation(
-    [
-        st.Page(
-            "pages/your_prompt.py", title="Your Prompt", icon=":material/edit_note:", default=True
-        ),
-        st.Page("pages/head_closeup.py", title="Head close-up", icon=":material/zoom_in:"),
-        st.Page("pages/head_map.py", title="Head map", icon=":material/grid_view:"),
-        st.Page("pages/detector_lab.py", title="Detector lab", icon=":material/biotech:"),
-        st.Page("pages/knockout_lab.py", title="Knock-out lab", icon=":material/content_cut:"),
-        st.Page("pages/circuits.py", title="Circuits", icon=":material/hub:"),
-        st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"),
-    ]
-)
+embedded = embedding.is_on()
+pages = [
+    st.Page("pages/your_prompt.py", title="Your Prompt", icon=":material/edit_note:", default=True),
+    st.Page("pages/head_closeup.py", title="Head close-up", icon=":material/zoom_in:"),
+    st.Page("pages/head_map.py", title="Head map", icon=":material/grid_view:"),
+    st.Page("pages/detector_lab.py", title="Detector lab", icon=":material/biotech:"),
+    st.Page("pages/knockout_lab.py", title="Knock-out lab", icon=":material/content_cut:"),
+    st.Page("pages/circuits.py", title="Circuits", icon=":material/hub:"),
+]
+if not embedded:  # nobody should sign in within somebody else's page
+    pages.append(st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"))
+page = st.navigation(pages, position="hidden" if embedded else "sidebar")
 address.register(LINKS)
 address.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)
-model_picker.draw(invites=place != session.ADMIN)
+if embedded:
+    line = embedding.draw(place)
+else:
+    model_picker.draw(invites=place != session.ADMIN)
 if destination := session.pop_navigation():
     address.lead(destination)
 link_warnings.draw()
@@ -59,6 +62,8 @@ with turns.page(may_be_full=place != session.ADMIN):
     session.enter()
     page.run()
 address.write(place)
+if embedded:
+    embedding.way_out(line)
 # After the first paint, for which nothing of it is needed.
 server.print_sign_in_token()
 housekeeping.start()

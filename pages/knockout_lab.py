@@ -11,8 +11,8 @@ def page() -> None:
     elements.begin()
     elements.title(
         "Knock-out lab",
-        answers="A pattern shows where a head looks, not whether the model needs it. "
-        "Knock the head out and see what the model predicts then.",
+        answers="Does the model really need a head?",
+        first="Knock it out and see what the model predicts then.",
     )
     sections.draw()
 

@@ -26,6 +26,7 @@ from headroles.ui.your_prompt import (
     extended_roles,
     files,
     pair_cards,
+    presenter,
     second_prompt,
     state,
     tokens_and_guesses,
@@ -38,6 +39,9 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
+    if presenter.is_on():
+        presenter.draw()
+        return
     elements.title(
         "Your Prompt",
         answers="Type a sentence. The attention heads that know what to do with it "
@@ -153,6 +157,7 @@ def ways(
         )
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
+        presenter.offer()
 
 
 def one_prompt(

@@ -124,7 +124,7 @@ def test_a_judgement_by_hand() -> None:
     [
         (judge(2.0, [0.4, 0.6] * 10), "Larger than chance: +2.00 nats", "all 20 random draws"),
         (judge(0.5, [0.4, 0.6] * 10), "No larger than chance: +0.50 nats", "10 of 20 random"),
-        (judge(-2.0, [0.4, 0.6] * 10), "Opposite effect: −2.00 nats", "none of 20 random draws"),
+        (judge(-2.0, [0.4, 0.6] * 10), "Better without: −2.00 nats", "none of 20 random draws"),
     ],
 )
 def test_the_sentence_gives_the_verdict_and_what_it_is_out_of(judgement, lead, count) -> None:

@@ -303,11 +303,23 @@ def python(source: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def python_file(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A file, run from its own folder without the project on the path."""
+    return subprocess.run(
+        [sys.executable, str(file), *arguments],
+        cwd=file.parent,
+        env={"HF_HUB_OFFLINE": "1", "PATH": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
 def assert_prints(result: subprocess.CompletedProcess[str], rows: list[dict[str, object]]) -> None:
     """The numbers that a fresh process finds are those of the page, to 1e-6."""
     assert result.returncode == 0, result.stderr
-    head, *lines = result.stdout.splitlines()
+    head, *lines, last = result.stdout.splitlines()
     assert head.split("\t") == ["role", "head", "now", "page"]
+    assert says(last, "10 numbers", "largest difference")
     assert len(lines) == len(rows) == 10
     for line, row in zip(lines, rows, strict=True):
         role, label, now, page = line.split("\t")
@@ -324,6 +336,28 @@ def test_the_script_makes_the_numbers_of_the_page_again(exported, tmp_path: Path
     assert source.isascii()  # whatever an editor makes of other scripts and direction marks
     assert max(map(len, source.splitlines())) < 1_000
     assert_prints(python(source, tmp_path), rows)
+
+
+@pytest.mark.slow
+def test_the_script_stands_alone_and_says_what_it_needs(exported, tmp_path: Path) -> None:
+    run, rows, origin = exported
+    file = tmp_path / "again.py"
+    file.write_text(script(run, rows, provenance=origin), encoding="ascii")
+    without = python_file(file)
+    assert without.returncode == 1
+    assert says(without.stderr, "headroles was not found", "again", "folder of the project")
+    assert "Traceback" not in without.stderr
+    assert_prints(python_file(file, str(ROOT)), rows)
+    (tmp_path / "headroles").mkdir()  # a folder of that name is not the project
+    assert says(python_file(file).stderr, "headroles was not found")
+
+
+def test_the_notebook_says_what_it_needs(exported, tmp_path: Path) -> None:
+    run, rows, origin = exported
+    document = json.loads(notebook(run, rows, provenance=origin))
+    assert says("".join(document["cells"][0]["source"]), "pip install -r PROJECT/requirements.txt")
+    (tmp_path / "cell.py").write_text("".join(document["cells"][2]["source"]), encoding="ascii")
+    assert says(python_file(tmp_path / "cell.py").stderr, "headroles was not found", "project")
 
 
 @pytest.mark.slow

@@ -21,12 +21,14 @@ from headroles.errors import HeadrolesError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
 from headroles.texts import ReadyPrompt, encode, token_texts
-from headroles.types import Encoding, Head
+from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
 """Tokens per direction by default."""
 MOST = 20
 """Most tokens per direction."""
+GUESSES = 5
+"""Likeliest next tokens that are kept of each run."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Row:
     """Tokens whose logits rose, most first."""
     fell: tuple[Moved, ...]
     """Tokens whose logits fell, most first."""
+    guesses: tuple[NextToken, ...] = ()
+    """The likeliest next tokens under the condition, likeliest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,8 @@ class PromptTable:
     """Tokens that the loss on repeats is over."""
     kind: str = ""
     """The group of a ready prompt."""
+    guesses: tuple[NextToken, ...] = ()
+    """The likeliest next tokens of the untouched model, likeliest first."""
 
 
 def tabulate(
@@ -130,18 +136,19 @@ def tabulate(
     made = conditions(encoding) if callable(conditions) else conditions
     clean, *others = ablate(loaded, encoding, made)
     watched = find_answer(loaded, clean, prompt, answer)
-    says, sure = _first(loaded, clean)
+    guesses = _likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
         encoding=encoding,
         answer=watched,
-        says=says,
-        says_probability=sure,
+        says=guesses[0].text,
+        says_probability=guesses[0].probability,
         position=position % len(encoding.token_ids),
         rows=tuple(row_of(loaded, clean, other, watched, encoding, top=top) for other in others),
         vocabulary=len(clean.logits),
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
+        guesses=guesses,
     )
 
 
@@ -185,7 +192,8 @@ def row_of(
 ) -> Row:
     """One condition's row."""
     comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
-    says, sure = _first(loaded, other)
+    guesses = _likeliest(loaded, other)
+    says = guesses[0].text
     rose, fell = (
         tuple(
             Moved(text, moved.change)
@@ -199,17 +207,24 @@ def row_of(
         name=other.condition.name,
         comparison=comparison,
         says=says,
-        says_probability=sure,
+        says_probability=guesses[0].probability,
         verdict=verdict(comparison, answer=answer.text, says=says),
         rose=rose,
         fell=fell,
+        guesses=guesses,
     )
 
 
-def _first(loaded: LoadedModel, outcome: Outcome) -> tuple[str, float]:
-    guess = outcome.guess
-    sure = float(outcome.logits.double().softmax(-1)[guess])
-    return token_texts(loaded.tokenizer, [guess])[0], sure
+def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
+    """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
+    sure = outcome.logits.double().softmax(-1)
+    others = [int(place) for place in sure.topk(min(GUESSES, len(sure))).indices]
+    ids = list(dict.fromkeys([outcome.guess, *others]))[:GUESSES]
+    texts = token_texts(loaded.tokenizer, ids)
+    return tuple(
+        NextToken(text, token_id, float(sure[token_id]))
+        for text, token_id in zip(texts, ids, strict=True)
+    )
 
 
 def verdict(comparison: Comparison, *, answer: str, says: str) -> str:

@@ -34,7 +34,7 @@ def control_strip(
         "own": [{"row": "yours", "heads": name, "effect": judgement.effect}],
         "band": [{"row": "random others", "low": low, "high": high, "at": judgement.mean}],
     }
-    return Drawing(_strip_template(), data, 110, {"axis": axis})
+    return Drawing(_strip_template(), data, 150, {"axis": axis})
 
 
 @template

@@ -1,4 +1,4 @@
-"""Knock-out tables as files: a self-contained HTML report, and CSV.
+"""What the Knock-out lab shows as files: a self-contained HTML report, and tables.
 
 The report holds its style and loads nothing. Text that was typed or decoded from a vocabulary is
 escaped, for HTML and against formulas in a spreadsheet.
@@ -14,8 +14,18 @@ from datetime import UTC, datetime
 from html import escape
 
 import headroles
-from headroles.ablation import Moved, PromptTable, Row
-from headroles.export.provenance import origin
+from headroles.ablation import (
+    Comparison,
+    Drop,
+    Moved,
+    OffsetScores,
+    Profile,
+    PromptTable,
+    Removed,
+    Row,
+)
+from headroles.circuits import Components, Spread
+from headroles.export.provenance import library_versions, origin
 from headroles.export.tables import heads_csv
 from headroles.formatting import legend, ordinal, percent, quoted, signed, visible
 from headroles.texts import token_labels
@@ -132,7 +142,7 @@ def condition_table(table: PromptTable) -> str:
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
     heads = (
-        ["Ablated", "What happens", "Model says", "KL", "Loss", "Loss on repeats"]
+        ["Knocked out", "What happens", "Model says", "KL", "Loss", "Loss on repeats"]
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )
@@ -204,13 +214,7 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
         "condition": row.name,
         "says": row.says,
         "says_probability": row.says_probability,
-        "rank_before": comparison.rank_before,
-        "rank": comparison.rank,
-        "probability_before": comparison.probability_before,
-        "probability": comparison.probability,
-        "kl_nats": comparison.kl,
-        "loss_change_nats": comparison.loss_change,
-        "repeat_loss_change_nats": comparison.repeat_loss_change,
+        **_changes(comparison),
     }
     for way, part, width in (("rose", row.rose, rose), ("fell", row.fell, fell)):
         for place in range(width):
@@ -220,6 +224,141 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
     return flat
 
 
+def _changes(comparison: Comparison) -> dict[str, object]:
+    return {
+        "rank_before": comparison.rank_before,
+        "rank": comparison.rank,
+        "probability_before": comparison.probability_before,
+        "probability": comparison.probability,
+        "kl_nats": comparison.kl,
+        "loss_change_nats": comparison.loss_change,
+        "repeat_loss_change_nats": comparison.repeat_loss_change,
+    }
+
+
+def knock_out_rows(
+    table: PromptTable, draws: Sequence[tuple[str, Comparison]]
+) -> list[dict[str, object]]:
+    """A prompt's knock-out, and under it the random ones beside which it is judged.
+
+    Args:
+        table: the prompt under one condition.
+        draws: (what was knocked out instead, what that changed).
+    """
+    own = table.rows[0]
+    return [
+        {
+            "knocked_out": name,
+            "random": is_random,
+            "log_probability_lost_nats": comparison.surprise,
+            **_changes(comparison),
+        }
+        for name, comparison, is_random in (
+            (own.name, own.comparison, False),
+            *((name, comparison, True) for name, comparison in draws),
+        )
+    ]
+
+
+def offset_rows(profile: Profile) -> list[dict[str, object]]:
+    """The previous-token test: one row per offset, in nats, with standard errors over samples."""
+    return [
+        {
+            "tokens_back": point.offset,
+            "shift_head_on": point.with_head,
+            "shift_head_off": point.without_head,
+            "carried": point.carried,
+            "carried_error": point.carried_error,
+            "random_heads_carried": point.other,
+            "random_heads_error": point.other_error,
+        }
+        for point in profile.points
+    ]
+
+
+def drop_rows(drops: Sequence[Drop], *, on: str) -> list[dict[str, object]]:
+    """The two-step circuit: one row per induction head; ``on`` says on which texts."""
+    return [
+        {
+            "on": on,
+            "texts": drop.texts,
+            "head": drop.head.label,
+            "reachable": drop.is_after,
+            "activation": drop.before,
+            "activation_error": drop.before_error,
+            "without_previous_token_heads": drop.after,
+            "without_previous_token_heads_error": drop.after_error,
+            "drop": drop.drop,
+            "drop_error": drop.drop_error,
+            "without_random_heads": drop.others,
+            "without_random_heads_error": drop.others_error,
+            "chance": drop.chance,
+            "verdict": drop.verdict if drop.is_after else None,
+        }
+        for drop in drops
+    ]
+
+
+def component_rows(
+    components: Components, spread: Spread, removed: Sequence[Sequence[Removed]]
+) -> list[dict[str, object]]:
+    """The whole head, then every component of its map, with what its removal changed.
+
+    Args:
+        components: of the head's map.
+        spread: over which heads of the layer each direction is spread.
+        removed: for the whole head, then for the first components: what the head's own loss of it
+            changed (the last two of a component: in this head, in all heads of the layer).
+    """
+
+    def change(effect: Removed | None, where: str) -> dict[str, object]:
+        comparison = effect and effect.comparison
+        return {
+            f"loss_change_nats_{where}": comparison and comparison.loss_change,
+            f"kl_nats_{where}": comparison and comparison.kl,
+        }
+
+    whole = removed[0][0] if removed else None
+    first = {"component": "all", "share_of_weight": 1.0}
+    rows = [{**first, **change(whole, "this_head"), **change(None, "all_heads")}]
+    for number, share in enumerate(components.shares.tolist()):
+        effects = removed[number + 1] if number + 1 < len(removed) else (None, None, None)
+        rows.append(
+            {
+                "component": number + 1,
+                "share_of_weight": share,
+                "singular_value": float(components.S[number]),
+                "spread_over_heads": float(spread.effective_heads[number]),
+                **change(effects[1], "this_head"),
+                **change(effects[2], "all_heads"),
+            }
+        )
+    return rows
+
+
+def distance_rows(scores: OffsetScores) -> list[dict[str, object]]:
+    """What a head's QK components add to its scores by distance: one row per distance."""
+    return [
+        {
+            "tokens_back": offset,
+            "pairs": int(pairs),
+            "head": float(scores.total[offset]),
+            **{
+                f"component_{number + 1}": float(part)
+                for number, part in enumerate(scores.parts[:-1, offset])
+            },
+            "rest": float(scores.parts[-1, offset]),
+        }
+        for offset, pairs in enumerate(scores.pairs)
+        if pairs
+    ]
+
+
 def provenance(model: str, *, revision: str, **settings: object) -> dict[str, object]:
     """Where a table comes from: model, revision, version, date, and the settings of the run."""
-    return {**origin(model), "revision": revision, **settings}
+    return {
+        **origin(model),
+        "revision": revision,
+        "libraries": library_versions(),
+        **settings,
+    }

@@ -28,6 +28,7 @@ def chart_image(
     width: int = WIDTH,
     scale: float = 2.0,
     title: str = "",
+    about: str = "",
 ) -> bytes:
     """A chart as a picture that can be read on its own.
 
@@ -41,6 +42,7 @@ def chart_image(
         width: pixels, for a chart that has no width of its own.
         scale: pixels of a PNG for each pixel of the chart.
         title: the picture's own title; on a page the text around the chart says it.
+        about: a second line, smaller: the model, the prompt, the day of the analysis.
 
     Raises:
         ExportError: for an unknown kind or theme, or a chart that cannot be drawn.
@@ -48,7 +50,10 @@ def chart_image(
     _check_choice("picture format", kind, ("png", "svg"))
     _check_choice("theme", theme, THEMES)
     # No data is ever fetched for a picture: a chart brings its own.
-    settings = {"vl_spec": _concrete_chart(spec, theme, width, title), "allowed_base_urls": []}
+    settings = {
+        "vl_spec": _concrete_chart(spec, theme, width, (title, about)),
+        "allowed_base_urls": [],
+    }
     try:
         if kind == "png":
             return vl_convert.vegalite_to_png(scale=scale, **settings)
@@ -76,14 +81,23 @@ def _why(error: Exception) -> str:
 
 
 def _concrete_chart(
-    spec: Mapping[str, object], theme: str, width: int, title: str
+    spec: Mapping[str, object], theme: str, width: int, words: tuple[str, str]
 ) -> dict[str, object]:
     background, ink = THEMES[theme]
     chart = _concrete(_drawable(spec), ink, width)
     chart |= {"background": background, "padding": 16}
+    title, about = map(str, map(_drawable, words))
     if title:
-        lines = textwrap.wrap(_drawable(title), max(width // 8, 20))  # about 8 pixels a letter
-        chart["title"] = {"text": lines, "anchor": "start", "fontSize": 14, "offset": 12}
+        chart["title"] = {
+            "text": textwrap.wrap(title, max(width // 8, 20)),  # about 8 pixels a letter
+            "subtitle": textwrap.wrap(about, max(width // 7, 24)),
+            "anchor": "start",
+            "frame": "group",
+            "fontSize": 14,
+            "subtitleFontSize": 12,
+            "subtitlePadding": 4,
+            "offset": 12,
+        }
     chart["config"] = _merged(_config(ink), chart.get("config", {}))
     return chart
 

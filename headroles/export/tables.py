@@ -182,12 +182,23 @@ def heads_csv(rows: Sequence[Mapping[str, object]], provenance: Mapping[str, obj
     return _csv(list(columns), ([row.get(name) for name in columns] for row in rows), provenance)
 
 
-def heads_json(rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]) -> str:
-    """The same as JSON: ``{"provenance": {...}, "heads": [{...}, ...]}``."""
+def heads_json(
+    rows: Sequence[Mapping[str, object]],
+    provenance: Mapping[str, object],
+    *,
+    name: str = "heads",
+) -> str:
+    """The same as JSON: ``{"provenance": {...}, "heads": [{...}, ...]}``.
+
+    Args:
+        rows: the table.
+        provenance: where it comes from.
+        name: what the rows are.
+    """
     heads = [{name: _rounded(value) for name, value in row.items()} for row in rows]
     return (
         json.dumps(
-            {"provenance": provenance, "heads": heads},
+            {"provenance": provenance, name: heads},
             ensure_ascii=False,
             allow_nan=False,
             indent=1,

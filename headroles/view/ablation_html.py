@@ -2,15 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
+from math import exp
 from typing import TYPE_CHECKING
 
 from headroles import export
-from headroles.formatting import legend, visible
+from headroles.formatting import decimal, in_one_line, legend, percent, told_apart, visible
+from headroles.types import Head
 
 if TYPE_CHECKING:
-    from headroles.ablation import Moved
+    from headroles.ablation import Comparison, Judgement, Moved, PromptTable
+    from headroles.types import NextToken
+
+STILL = 0.05
+"""Nats: a change that nobody would notice. Where no knock-out does more, nothing can be missed."""
+
+
+def conclusion(
+    result: PromptTable,
+    judgement: Judgement | None,
+    *,
+    measure: str,
+    heads: Collection[Head],
+    why: str = "",
+) -> str:
+    """What one knock-out shows, beside that of random others, in a sentence or two.
+
+    Args:
+        result: the prompt under the condition.
+        judgement: the effect beside the random ones; None while they are not there.
+        measure: the field of a comparison that the judgement is about.
+        heads: the heads that were knocked out; none where value vectors were.
+        why: why this prompt cannot tell; empty where it can.
+    """
+    it = "it" if len(heads) == 1 else "them"
+    what = _what_changed(result, measure)
+    if judgement is None:
+        return f"<b>{_capital(what)}.</b> Whether any others would do as much: see below."
+    if judgement.verdict == "not_tested":
+        return f"<b>{_capital(what)}.</b> There are too few others to compare with."
+    if why:
+        return f"<b>This prompt cannot tell whether the model needs {it}:</b> {escape(why)}"
+    beside = _beside(judgement, one=len(heads) == 1, positions=not heads)
+    if judgement.verdict == "holds_up":
+        return f"<b>{_these(heads)} here:</b> {what}; {beside}."
+    if judgement.verdict == "reversed":
+        return f"<b>The model does better without {it} here:</b> {what}; {beside}."
+    if abs(judgement.effect) < STILL:
+        return f"<b>The model does as well without {it} here:</b> {what}."
+    return f"<b>No more than chance:</b> {what}, but {beside}."
+
+
+def _these(heads: Collection[Head]) -> str:
+    if len(heads) == 1:
+        return f"{next(iter(heads)).label} matters"
+    return "These heads matter" if heads else "These value vectors matter"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _what_changed(result: PromptTable, measure: str) -> str:
+    """The effect in words, as HTML, e.g. ``“ sat” became 9.6 times less likely (72% → 8%)``."""
+    after = result.rows[0].comparison
+    if measure == "kl":
+        return f"the whole guess shifted by {decimal(after.kl)} nats (KL)"
+    if measure == "repeat_loss_change":
+        change = after.repeat_loss_change or 0.0
+        way = "rose" if change > 0 else "fell"
+        return f"the loss on repeated tokens {way} by {decimal(abs(change))} nats per token"
+    token = f"“{escape(in_one_line(result.answer.text))}”"
+    before, now = told_apart(after.probability_before, after.probability)
+    numbers = f"({before} → {now})"
+    if abs(after.surprise) < STILL:
+        return f"{token} stayed as likely {numbers}"
+    way = "less likely" if after.surprise > 0 else "likelier"
+    return f"{token} became {_times(after)} {way} {numbers}"
+
+
+def _times(comparison: Comparison) -> str:
+    """How many times likelier or less likely."""
+    times = exp(min(abs(comparison.surprise), 100.0))
+    return f"{times:.1f} times" if times < 100 else "over 100 times"
+
+
+def _beside(judgement: Judgement, *, one: bool, positions: bool) -> str:
+    """How many of the random others did as much."""
+    draws, gains = judgement.draws, judgement.effect >= 0
+    many = draws - judgement.smaller if gains else judgement.smaller
+    others = "other places" if positions else "random heads" if one else "random groups"
+    if judgement.verdict == "not_special" and not many:
+        return f"the {draws} {others} came close"
+    number = {0: "none", draws: "all"}.get(many, str(many))
+    return f"{number} of {draws} {others} did as much"
+
+
+def guesses(result: PromptTable) -> str:
+    """The likeliest next tokens before and after, side by side; the watched one is marked."""
+    return (
+        '<div class="hr-guesses">'
+        f"{_guesses('Before', result.guesses, result)}"
+        f"{_guesses('Now', result.rows[0].guesses, result)}</div>"
+    )
+
+
+def _guesses(name: str, likeliest: Sequence[NextToken], result: PromptTable) -> str:
+    lines = "".join(
+        f"<li{' class=hr-watched' if guess.token_id == result.answer.token_id else ''}>"
+        f"<bdi>{escape(visible(guess.text))}</bdi>"
+        f'<i><b style="width:{100 * guess.probability:.1f}%"></b></i>'
+        f"<span>{percent(guess.probability)}</span></li>"
+        for guess in likeliest
+    )
+    return f"<section><h4>{name}</h4><ol>{lines}</ol></section>"
 
 
 def logit_table(rose: Sequence[Moved], fell: Sequence[Moved]) -> str:

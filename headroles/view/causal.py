@@ -215,7 +215,7 @@ LABELS: dict[CausalVerdict, str] = {
     "holds_up": "holds up",
     "backed_up": "no effect alone (others back it up)",
     "backup_untested": "no effect alone (backing up not tested)",
-    "reversed": "opposite effect",
+    "reversed": "better without",
     "not_special": "no more than other heads",
     "no_effect": "no effect",
     "cannot_tell": "cannot be judged here",
@@ -226,7 +226,7 @@ LABELS: dict[CausalVerdict, str] = {
 
 BESIDE_CHANCE: dict[CausalVerdict, str] = {
     "holds_up": "larger than chance",
-    "reversed": "opposite effect",
+    "reversed": "better without",
     "not_special": "no larger than chance",
     "no_effect": "no effect",
     "not_tested": "too few draws to tell",

@@ -16,6 +16,7 @@ from headroles.view.causal import BRIEFLY, change, short
 
 if TYPE_CHECKING:
     from headroles.store import CausalEffect, CausalRole, ModelEntry
+    from headroles.types import CausalVerdict
 
 
 def roles_of(entry: ModelEntry | None, heads: Collection[Head]) -> list[str]:
@@ -50,6 +51,33 @@ def sentences(entry: ModelEntry | None, heads: Collection[Head]) -> list[str]:
     return found if len(heads) == 1 else found[:1]
 
 
+def beside(entry: ModelEntry | None, heads: Collection[Head], here: CausalVerdict | None) -> str:
+    """What to make of two verdicts that differ, on this prompt and on many texts (plain text)."""
+    roles = roles_of(entry, heads)
+    if not roles or here is None:
+        return ""
+    places = entry.causal[roles[0]].everywhere
+    (head, *more) = heads
+    effects = [place.group if more else place.of(*head) for place in places]
+    needed = any(effect is not None and effect.verdict == "holds_up" for effect in effects)
+    it = "it" if not more else "them"
+    if needed and here != "holds_up":
+        found = {
+            "reversed": f"does better without {it}",
+            "not_special": f"loses no more without {it} than without random others",
+        }.get(here, f"does as well without {it}")
+        return (
+            f"On this one prompt the model {found}; over many texts it does need {it}. Trust the "
+            "many texts: a single prompt can go either way."
+        )
+    if not needed and here == "holds_up":
+        return (
+            "This prompt and the many texts differ: that the heads matter here does not show that "
+            "they matter in general."
+        )
+    return ""
+
+
 def _who(name: str, heads: Collection[Head], role: CausalRole) -> str:
     """How a role's heads together are called beside the chosen ones."""
     size = len(role.group.heads) if role.group else 0
@@ -72,4 +100,4 @@ def idle(role: str, active: int, heads: int) -> str:
     if active:
         return ""
     which = "the head is not" if heads == 1 else f"none of the {heads} heads is"
-    return f"{which} at work as {ROLES[role].name} on it, so there is little to lose."
+    return f"{which} active as {ROLES[role].name} on it, so there is little to lose."

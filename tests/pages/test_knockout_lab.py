@@ -41,6 +41,10 @@ def verdict(app) -> str:
     return re.search(r'<p class="hr-verdict">(.*?)</p>', page_html(app))[1]
 
 
+def concluded(app) -> str:
+    return re.search(r'<p class="hr-conclusion" role="status">(.*?)</p>', page_html(app))[1]
+
+
 def said(app, words: str) -> str:
     """The paragraph that holds these words, without Markdown's escapes."""
     every = [one.value.replace("\\", "") for one in [*app.markdown, *app.caption]]
@@ -55,6 +59,7 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
     assert says(verdict(app), "“·sat”", "1st")
     assert beside_chance(app).startswith("**Larger than chance")
+    assert says(concluded(app), "These heads matter", "“ sat”", "none of 10 random groups")
     html = page_html(app)
     vocabulary = json.loads((DEMO_MODEL / "config.json").read_text())["vocab_size"]
     assert f"of {vocabulary:,} tokens" in html
@@ -100,9 +105,7 @@ def test_a_prompt_without_work_for_the_heads_says_that_it_cannot_tell() -> None:
     assert not app.exception
     assert "“.”" in verdict(app)
     assert "Larger than chance" not in beside_chance(app)
-    assert any(
-        says(one.value, "cannot tell", "none of the 2 heads", "Induction") for one in app.info
-    )
+    assert says(concluded(app), "cannot tell", "none of the 2 heads", "Induction")
     assert says(said(app, "All 7 heads listed"), "yours among them")
 
 
@@ -164,7 +167,7 @@ def test_many_at_once() -> None:
     html = page_html(app)
     assert html.count('hr-conditions"') == 4  # a table per prompt
     assert says(html, "L1H1", "L1H4", "L1H6")
-    assert re.search(r"\d of the 4 ", said(app, "of the 4 "))
+    assert re.search(r"\d of the 4 ", concluded(app))
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])
     assert {one.key for one in app.get("download_button")} >= {
@@ -185,7 +188,7 @@ def test_own_prompts_join_the_table() -> None:
 
 def test_the_previous_token_test_names_its_offset() -> None:
     app = open_page("Previous-token test", **{state.OFFSET_N: 24})
-    assert says(said(app, "carries most"), "L0H6", "one token back")
+    assert says(concluded(app), "carries most", "L0H6", "one token back")
     assert f"with {offset_test.OTHERS} other heads of layer 0" in " ".join(
         c.value for c in app.caption
     )

@@ -41,6 +41,6 @@ def buttons(offered: Iterable[File]) -> None:
 def about(words: str) -> None:
     """What the files are, and the origin that each of them states."""
     origin = "CSV and JSON files state their model, revision, prompt and tokens."
-    st.caption(f"{words} {origin}")
+    st.caption(f"{words} {origin}".strip())
     if not files.can_draw():
         st.caption(_NO_PICTURES)

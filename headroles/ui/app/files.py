@@ -12,13 +12,16 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import export, models
+from headroles import export, formatting, models
+from headroles.view.html import shorten
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
     from headroles.ui.app.caches import Answer, Reference
 
 CSV, JSON, PYTHON = "text/csv", "application/json", "text/x-python"
+PROMPT_SHOWN = 90
+"""Characters of a prompt under the title of a picture."""
 Table = tuple[list[dict[str, object]], dict[str, object]]
 """Rows, and where they come from."""
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -62,13 +65,13 @@ def provenance(answer: Answer, reference: Reference) -> dict[str, object]:
     return export.provenance.provenance(
         answer.run,
         reference.entry,
-        revision=_revision(answer.run.model_name),
+        revision=revision(answer.run.model_name),
         thresholds=reference.thresholds,
     )
 
 
-def _revision(model: str) -> str:
-
+def revision(model: str) -> str:
+    """Of the weights that run here."""
     return models.model_revision(models.resolve_source(model))
 
 
@@ -86,9 +89,49 @@ def table_csv(make: Callable[[], Table]) -> bytes:
     return export.tables.csv_bytes(export.tables.heads_csv(*make()))
 
 
-def table_json(make: Callable[[], Table]) -> bytes:
-    """A table with its origin as JSON."""
-    return utf8(export.tables.heads_json(*make()))
+def table_json(make: Callable[[], Table], *, name: str = "heads") -> bytes:
+    """A table with its origin as JSON; ``name`` is what its rows are."""
+    return utf8(export.tables.heads_json(*make(), name=name))
+
+
+def tables(
+    what: str, make: Callable[[], Table], *, name: tuple[str, str], rows: str = "rows"
+) -> list[File]:
+    """A table as CSV and as JSON.
+
+    Args:
+        what: the table, for the buttons: ``Draws``.
+        make: makes it.
+        name: the model and what it is, for the file's name.
+        rows: what its rows are, in the JSON.
+    """
+    return [
+        File(f"{what} as CSV", file_name(*name, "csv"), CSV, partial(table_csv, make)),
+        File(
+            f"{what} as JSON", file_name(*name, "json"), JSON, partial(table_json, make, name=rows)
+        ),
+    ]
+
+
+def about_picture(
+    model: str, *, prompt: str | None = None, chat: bool = False, analysed: str = ""
+) -> str:
+    """What stands under the title of a picture: the model, the prompt, the day of the analysis.
+
+    Args:
+        model: the catalogue key.
+        prompt: what was run; None where the picture is not of a prompt.
+        chat: whether it was wrapped as a chat message.
+        analysed: the date of the analysis, where the picture depends on it.
+    """
+    parts = [models.name_of(model)]
+    if prompt is not None:
+        line = " ".join(formatting.in_one_line(prompt).split())
+        as_chat = " (as a chat message)" if chat else ""
+        parts.append(f"prompt: “{shorten(line, limit=PROMPT_SHOWN)}”{as_chat}")
+    if analysed:
+        parts.append(f"analysis of {analysed[:10]}")
+    return " · ".join(parts)
 
 
 def pictures(
@@ -96,6 +139,7 @@ def pictures(
     *,
     name: tuple[str, str],
     title: str,
+    about: str = "",
     width: int | None = None,
 ) -> list[File]:
     """A chart as PNG and as SVG; none where pictures cannot be made.
@@ -104,6 +148,7 @@ def pictures(
         chart: makes the chart.
         name: the model and what it is, for the file's name.
         title: what the picture is of.
+        about: what stands under the title, from :func:`about_picture`.
         width: pixels; the export's own where none is given.
     """
     if not can_draw():
@@ -113,15 +158,17 @@ def pictures(
             f"Chart as {kind.upper()}",
             file_name(*name, kind),
             mime,
-            partial(_picture, chart, kind, title=title, width=width),
+            partial(_picture, chart, kind, title=title, about=about, width=width),
         )
         for kind, mime in PICTURES.items()
     ]
 
 
-def _picture(chart: Callable[[], Drawing], kind: str, *, title: str, width: int | None) -> bytes:
+def _picture(
+    chart: Callable[[], Drawing], kind: str, *, title: str, about: str, width: int | None
+) -> bytes:
 
     spec: Mapping[str, object] = chart().to_dict()
     return export.pictures.chart_image(
-        spec, kind, title=title, width=width or export.pictures.WIDTH
+        spec, kind, title=title, about=about, width=width or export.pictures.WIDTH
     )

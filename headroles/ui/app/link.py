@@ -223,7 +223,7 @@ def _read_layer(text: str) -> int:
     return int(text)
 
 
-def _flag(meaning: str) -> Callable[[str], bool]:
+def flag(meaning: str) -> Callable[[str], bool]:
     """Reads a switch; ``meaning`` says what 1 and 0 do, for the sentence."""
 
     def read(text: str) -> bool:
@@ -260,12 +260,12 @@ VIEW = Row(
 )  # fmt: skip
 HIDE_RESTING = Row(
     "hide_resting", session.HIDE_REST, "switch",
-    _flag("1 hides the resting column, 0 shows it."), lambda on: str(int(on)),
+    flag("1 hides the resting column, 0 shows it."), lambda on: str(int(on)),
     first=False, old="x",
 )  # fmt: skip
 CHAT = Row(
     "chat", session.CHAT, "switch",
-    _flag("1 wraps the prompt as a chat message, 0 runs it as it is."), lambda on: str(int(on)),
+    flag("1 wraps the prompt as a chat message, 0 runs it as it is."), lambda on: str(int(on)),
     first=False, get=_wraps,
 )  # fmt: skip
 LAYER = Row("layer", None, "layer", _read_layer, old="l")

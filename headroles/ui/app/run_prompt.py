@@ -8,7 +8,14 @@ from headroles import models
 from headroles.errors import ChatTemplateError, EmptyPromptError, HeadrolesError, LimitError
 from headroles.paths import BUNDLED
 from headroles.roles import DEFINITIONS_VERSION
-from headroles.ui.app import caches, chat_format, download_progress, elements, session
+from headroles.ui.app import (
+    caches,
+    chat_format,
+    download_progress,
+    elements,
+    embedding,
+    session,
+)
 from headroles.view import html
 
 
@@ -90,11 +97,12 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
         "Until it has been analysed, its heads have no known roles. You can still look at every "
         "head on this prompt, judged by provisional thresholds."
     )
-    st.page_link(
-        session.ADMIN,
-        label="An instructor can have it analysed on the Admin page",
-        icon=":material/admin_panel_settings:",
-    )
+    if not embedding.is_on():
+        st.page_link(
+            session.ADMIN,
+            label="An instructor can have it analysed on the Admin page",
+            icon=":material/admin_panel_settings:",
+        )
     return caches.provisional()
 
 

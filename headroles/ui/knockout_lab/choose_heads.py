@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import ablation, verdicts, view
-from headroles.formatting import in_one_line
+from headroles import ablation, limits, verdicts, view
+from headroles.formatting import listing
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.knockout_lab import state
+from headroles.view.html import count
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from headroles.ablation import Condition
     from headroles.store import ModelEntry
     from headroles.ui.app.caches import Answer, Reference
@@ -28,6 +31,8 @@ class Chosen(NamedTuple):
 
     condition: Condition
     """The condition."""
+    says: str
+    """What is different now, in a sentence (plain text)."""
     marked: tuple[int, ...]
     """Positions to mark in the prompt; none where the condition acts everywhere."""
     word: str
@@ -75,74 +80,99 @@ def at_work(answer: Answer, reference: Reference) -> list[str]:
 
 def draw(answer: Answer, reference: Reference) -> Chosen | None:
     """The boxes; None, with the reason shown, while nothing is chosen."""
-    layers, heads = answer.scores.resting.shape
-    named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=heads)
+    layers, width = answer.scores.resting.shape
+    named = state.linked(state.SECTION_NAMES[0], layers=layers, heads=width)
     model = st.session_state[session.MODEL]
     if st.session_state.get(state.LAB_MODEL) != model:
         first = named or first_heads(reference.entry, at_work(answer, reference))
         state.begin(model, first)
-    what = st.segmented_control(
-        "What is knocked out",
-        state.WHATS,
-        default=state.HEADS,
-        key=state.LAB_WHAT,
-        persist_state="session",
-        help="Whole heads, a single look of a head, or the value vectors that all heads read.",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        what = st.segmented_control(
+            "What is knocked out",
+            state.WHATS,
+            default=state.HEADS,
+            key=state.LAB_WHAT,
+            persist_state="session",
+            label_visibility="collapsed",
+            help="Whole heads, a single look of a head, or the value vectors that all heads read.",
+        )
+        if what != state.VALUES:
+            _roles(reference)
+        options = st.popover("Options", icon=":material/tune:", key="knockout_lab-options")
+        if what != state.VALUES:
+            _where_it_matters(reference.entry)
+    with options:
+        _expected_token()
     if what == state.VALUES:
         return _values(answer)
-    heads = _heads(answer, reference)
+    heads = _heads(answer)
     if not heads:
-        st.info("Choose at least one head, or press one of the roles.")
+        st.info("Choose at least one head, or all heads of a role.")
         return None
-    _where_it_matters(heads, reference.entry)
-    return _edge(answer, heads) if what == state.EDGE else _outputs(answer, heads)
+    make = _edge if what == state.EDGE else _outputs
+    return make(answer, heads, options)
 
 
-def _heads(answer: Answer, reference: Reference) -> tuple[Head, ...]:
+def _expected_token() -> None:
+    st.text_input(
+        "What should come next?",
+        key=state.LAB_ANSWER,
+        placeholder="empty: the model's own first guess",
+        max_chars=limits.ANSWER.most,
+        persist_state="session",
+    )
+    st.slider("Tokens in the lists", 1, 20, 8, key=state.LAB_TOP, persist_state="session")
+
+
+def _roles(reference: Reference) -> None:
+    """A button for each role that takes all its heads, and the way back."""
+    roles = listed(reference.entry)
+    if roles:
+        with st.popover("All heads of a role", key="knockout_lab-roles"):
+            for role in SCORED_ROLES:
+                if role.key in roles:
+                    st.button(
+                        f"{role.name} ({len(roles[role.key])})",
+                        key=f"knockout_lab-role_{role.key}",
+                        on_click=state.take_heads,
+                        args=(roles[role.key],),
+                        help=", ".join(roles[role.key]),
+                        width="stretch",
+                    )
+    if st.session_state[state.LAB_PREVIOUS_HEADS] is not None:
+        st.button(
+            "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
+            on_click=state.heads_back,
+        )  # fmt: skip
+
+
+def _heads(answer: Answer) -> tuple[Head, ...]:
     layers, heads = answer.scores.resting.shape
     every = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
     labels = st.multiselect(
-        "Heads",
+        "Heads to knock out",
         every,
         key=state.LAB_HEADS,
         placeholder="Type or choose, for example L1H4",
         persist_state="session",
+        label_visibility="collapsed",
     )
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        roles = listed(reference.entry)
-        if roles:
-            st.html('<span class="hr-small">or all heads of</span>', width="content")
-        for role in SCORED_ROLES:
-            if role.key in roles:
-                st.button(
-                    f"{role.name} ({len(roles[role.key])})",
-                    key=f"knockout_lab-role_{role.key}",
-                    on_click=state.take_heads,
-                    args=(roles[role.key],),
-                    help=", ".join(roles[role.key]),
-                )
-        if st.session_state[state.LAB_PREVIOUS_HEADS] is not None:
-            st.button(
-                "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
-                on_click=state.heads_back,
-            )  # fmt: skip
     return tuple(sorted(Head.parse(label) for label in labels))
 
 
-def _where_it_matters(heads: Sequence[Head], entry: ModelEntry | None) -> None:
+def _where_it_matters(entry: ModelEntry | None) -> None:
     """A prompt that cannot be continued without heads of this kind, where the present one can."""
-    labels = {head.label for head in heads}
+    labels = set(st.session_state[state.LAB_HEADS])
     role = next(
         (ROLES[key] for key, of_role in listed(entry).items() if labels <= {*of_role}), None
     )
-    if role is None or not role.requires_repetition:
+    if not labels or role is None or not role.requires_repetition:
         return
     hints = role.story_hints if session.knows_stories_only() else role.text_hints
     if st.session_state[session.PROMPT] in hints:
         return
     st.button(
-        f"On a prompt that needs them: “{in_one_line(hints[0], limit=40)}”",
+        "Try a prompt that needs them",
         key="knockout_lab-try",
         icon=":material/lightbulb:",
         on_click=session.use_example,
@@ -151,14 +181,16 @@ def _where_it_matters(heads: Sequence[Head], entry: ModelEntry | None) -> None:
     )
 
 
-def _outputs(answer: Answer, heads: Sequence[Head]) -> Chosen:
+def _outputs(answer: Answer, heads: Sequence[Head], options: DeltaGenerator) -> Chosen:
 
-    left, right = st.columns(2, gap="medium")
-    with left:
+    with options:
         how = st.selectbox(
-            "How", state.HOWS, key=state.LAB_HOW, persist_state="session", help=_HOW_HELP
+            "What the heads do instead",
+            state.HOWS,
+            key=state.LAB_HOW,
+            persist_state="session",
+            help=_HOW_HELP,
         )
-    with right:
         where = _positions(answer, "At which positions", "all positions", key=state.LAB_WHERE)
     positions = tuple(where) or None
     make = {
@@ -170,17 +202,39 @@ def _outputs(answer: Answer, heads: Sequence[Head]) -> Chosen:
     name = f"{ablation.short_list(heads)}: {how.lower()}"
     last = len(answer.run.tokens) - 1
     position = where[-1] if where else last
-    return Chosen(ablation.Condition(name, (make[how](),)), tuple(where), "off here", position)
+    condition = ablation.Condition(name, (make[how](),))
+    return Chosen(condition, doing(heads, how, where), tuple(where), "off here", position)
+
+
+def doing(heads: Sequence[Head], how: str, where: Sequence[int] = ()) -> str:
+    """What knocked-out heads do now, in a sentence (plain text).
+
+    >>> doing([Head(1, 1), Head(1, 4)], state.TO_MEAN)
+    'L1H1 and L1H4 now output only their average.'
+    >>> doing([Head(1, 4)], state.TO_ZERO, [3])
+    'At position 3, L1H4 now outputs nothing.'
+    """
+    one = len(heads) == 1
+    does = {
+        state.TO_MEAN: "outputs only its average" if one else "output only their average",
+        state.TO_ZERO: "outputs nothing" if one else "output nothing",
+        state.TO_FIRST: f"look{'s' if one else ''} at the first token only",
+        state.TO_EVEN: f"look{'s' if one else ''} evenly at all tokens so far",
+    }[how]
+    places = listing([str(place) for place in where])
+    at = f"At position{'s' if len(where) > 1 else ''} {places}, " if where else ""
+    return f"{at}{ablation.short_list(heads)} now {does}."
 
 
 _HOW_HELP = (
-    "**Output to its mean**: the head adds what it adds on average, so the rest of the model sees "
-    "nothing unusual. **Output to zero**: it adds nothing at all. **Look at the first token "
-    "only**: where heads rest. **Look evenly**: the same weight on every token so far."
+    "**Only their average output**: a head adds what it adds on average, so the rest of the model "
+    "sees nothing unusual. **No output**: it adds nothing at all. **Look at the first token "
+    "only**: where heads rest. **Look evenly at all tokens**: the same weight on every token so "
+    "far."
 )
 
 
-def _edge(answer: Answer, heads: Sequence[Head]) -> Chosen:
+def _edge(answer: Answer, heads: Sequence[Head], options: DeltaGenerator) -> Chosen:
 
     labels = labels_of(answer)
     last = len(labels) - 1
@@ -198,18 +252,22 @@ def _edge(answer: Answer, heads: Sequence[Head]) -> Chosen:
             index=int(pattern.argmax()),
             format_func=lambda place: f"{labels[place]} ({heads[0].label}: {pattern[place]:.0%})",
             key=f"{state.LAB_KEY}_{query}_{heads[0].label}",
-            help="Initially the token that the first of your heads looks at most.",
+            help="At first the token that the first of your heads looks at most.",
         )
-    scale = st.toggle(
-        "Scale the rest of the row up to 100%",
-        key=state.LAB_SCALE,
-        persist_state="session",
-        help="Off: what was read there is missing, and nothing else gets more attention. On: "
-        "the head looks at the other tokens more instead.",
-    )
-    name = f"{ablation.short_list(heads)} not looking from {labels[query]} to {labels[key]}"
+    with options:
+        scale = st.toggle(
+            "Scale the rest of the row up to 100%",
+            key=state.LAB_SCALE,
+            persist_state="session",
+            help="Off: what was read there is missing, and nothing else gets more attention. On: "
+            "the head looks at the other tokens more instead.",
+        )
+    who, where = ablation.short_list(heads), f"from {labels[query]} to {labels[key]}"
     change = ablation.Edge(tuple(heads), query, key, renormalise=scale)
-    return Chosen(ablation.Condition(name, (change,)), (query, key), "cut look", query)
+    condition = ablation.Condition(f"{who} not looking {where}", (change,))
+    looks = "look" if len(heads) > 1 else "looks"
+    says = f"{who} no longer {looks} {where}."
+    return Chosen(condition, says, (query, key), "cut look", query)
 
 
 def _values(answer: Answer) -> Chosen | None:
@@ -246,9 +304,10 @@ def _values(answer: Answer) -> Chosen | None:
     where = "all layers" if layer is None else f"layer {layer}"
     place = f"at {back}" if back != state.CHOSEN else "at " + ", ".join(map(str, positions))
     change = ablation.Values(positions, None if layer is None else (layer,))
-    return Chosen(
-        ablation.Condition(f"values {place}, {where}", (change,)), positions, "value zero", t
-    )
+    condition = ablation.Condition(f"values {place}, {where}", (change,))
+    at = f"{count(len(positions), 'position')} ({listing([str(p) for p in positions[:12]])})"
+    says = f"In {where}, heads read nothing at {at}: the value vectors there are zero."
+    return Chosen(condition, says, positions, "value zero", t)
 
 
 def _positions(answer: Answer, label: str, placeholder: str, *, key: str) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
@@ -14,11 +15,12 @@ from headroles.formatting import percent, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, component_caches, state
+from headroles.ui.knockout_lab import choose_heads, component_caches, files, state
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.ablation import OffsetScores, Removed
+    from headroles.types import PromptRun
     from headroles.ui.knockout_lab.component_caches import Split
 
 KINDS = {"OV": "OV: what it writes", "QK": "QK: what it looks for"}
@@ -45,10 +47,8 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "A head is two maps: **QK** decides where it looks, **OV** what it writes from there. Each "
-        "can be split into *components*, each with a direction that is read and one that is "
-        "written, ranked by how much of the map's weight they carry. Leave one out, and see "
-        "whether the head still works: is it one big part, or many small ones?"
+        "A head is two maps: **QK** decides where it looks, **OV** what it writes. Each splits "
+        "into *components*. Is one big part doing the work, or many small ones?"
     )
     asked = _choose()
     if asked is None:
@@ -59,12 +59,21 @@ def draw() -> None:
         elements.show_error(error)
         return
     shown = asked._replace(top=min(asked.top, len(split.components.S)))
-    _shares(shown, split)
+    place, download = st.empty(), st.container()
+    with place:
+        elements.conclusion(escape(share_sentence(shown, split.components.shares.tolist())))
     st.subheader("Without one of them, on your prompt", anchor=False)
-    _effects(shown, split)
+    run, removed = _effects(shown, split)
+    if removed:
+        with place:
+            elements.conclusion(conclusion(shown, split, removed))
+    _shares(shown, split)
+    scores = None
     if asked.kind == "QK":
         st.subheader("What they add to the scores, by distance", anchor=False)
-        _offsets(shown)
+        scores = _offsets(shown)
+    with download:
+        files.draw(files.of_components(shown, split, run, removed, scores))
     with st.expander(
         "What these components are, and what they are not", key="knockout_lab-about_components"
     ):
@@ -113,9 +122,10 @@ def _choose() -> Asked | None:
 
 def _shares(asked: Asked, split: Split) -> None:
 
+    st.subheader("How much of the map each carries", anchor=False)
     values = split.components.shares.tolist()
     sentence = share_sentence(asked, values)
-    st.markdown(f"**{plain(sentence)}**")
+    st.markdown(plain(sentence))
     elements.chart(
         charts.shares([{"component": n + 1, "share": value} for n, value in enumerate(values)]),
         key="knockout_lab-component_shares",
@@ -175,29 +185,32 @@ def share_sentence(asked: Asked, values: Sequence[float]) -> str:
 # ------------------------------------------------------------------ effects
 
 
-def _effects(asked: Asked, split: Split) -> None:
+def _effects(asked: Asked, split: Split) -> tuple[PromptRun | None, list[list[Removed]]]:
+    """The prompt's run, and what was removed; nothing of the latter before all is done."""
     prompt_form.folded(key="knockout_lab-components_prompt")
     answer = run_prompt.run()
     if answer is None:
-        return
+        return None, []
     elements.cut_off(answer.run.encoding)
     if len(answer.run.token_ids) < 2:
         st.info("Type a prompt: without a word there is nothing to guess.")
-        return
+        return answer.run, []
     ids = answer.run.token_ids
     removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
-    long_work.run(
+    done = long_work.run(
         "components",
         (asked, ids),
         lambda: long_work.Plan([partial(removed, n) for n in (None, *range(asked.top))]),
         doing="Knocking components out",
         show=partial(_show, asked, split),
     )
+    return answer.run, done or []
 
 
 def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: bool) -> None:
     whole_head = removed[0][0]
-    st.markdown(f"**{plain(effect_sentence(asked, removed))}**" + ("" if is_all else " (so far)"))
+    if not is_all:
+        st.markdown(f"**{plain(effect_sentence(asked, removed))}** (so far)")
     body = table(COLUMNS, effect_rows(asked, split, removed))
     elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
     how = (
@@ -206,12 +219,11 @@ def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: 
         else "it looks evenly at all tokens, like a head that asks for nothing"
     )
     st.caption(
-        "Change of the loss: nats per token over this prompt, above 0 the model guesses worse. KL: "
-        "how far the guess of the next token moves, in nats. One prompt, so there is no error: "
-        f"ignore small differences. With the whole head off, {how}. Spread: over how "
-        f"many of the layer's {split.spread.shares.shape[1]} heads the direction is shared out "
-        "(e to the entropy); 1 means a single head, this one or another. The "
-        "probability of the model's own first guess was "
+        "Loss: its change in nats per token over this prompt; above 0 the model guesses worse. KL: "
+        "how far the guess of the next token moves, in nats. This is one prompt, so ignore small "
+        f"differences. With the whole head off, {how}. Spread: how many of the layer's "
+        f"{split.spread.shares.shape[1]} heads share the direction (e to the entropy); 1 means a "
+        "single head, this one or another. The model's own first guess had "
         f"{percent(whole_head.comparison.probability_before)}."
     )
 
@@ -248,6 +260,20 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
     return rows
 
 
+def conclusion(asked: Asked, split: Split, removed: Sequence[list[Removed]]) -> str:
+    """Whether one component does the head's work on this prompt, in a sentence or two (HTML)."""
+    whole = removed[0][0].comparison.kl
+    moved = [effects[1].comparison.kl for effects in removed[1:]]
+    head, numbers = asked.head.label, escape(effect_sentence(asked, removed))
+    if whole < 0.01 or not moved:
+        lead = f"This prompt cannot tell: the model hardly misses {head} here"
+    elif max(moved) >= whole / 2:
+        lead = f"One component does much of {head}'s work here"
+    else:
+        lead = f"No single component does {head}'s work here"
+    return f"<b>{lead}.</b> {numbers}"
+
+
 def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     """The component that matters most beside the whole head (plain text)."""
     whole_head = removed[0][0].comparison
@@ -262,14 +288,14 @@ def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     return (
         f"{head}; without its component {best + 1} alone by {moved[best]:.3f}, the most of "
         f"{count(len(moved), 'component')}; without that direction in all heads of layer "
-        f"{asked.head.layer} by {everywhere:.3f}."
+        f"{asked.head.layer}, by {everywhere:.3f}."
     )
 
 
 # ------------------------------------------------------------------ distance
 
 
-def _offsets(asked: Asked) -> None:
+def _offsets(asked: Asked) -> OffsetScores | None:
 
     lines = min(LINES, asked.top)
     try:
@@ -277,7 +303,7 @@ def _offsets(asked: Asked) -> None:
             scores = component_caches.offsets(asked.model, asked.head, lines, TEXTS)
     except HeadrolesError as error:
         elements.show_error(error)
-        return
+        return None
     names = offset_names(asked, lines)
     sentence = offset_sentence(asked, scores)
     st.markdown(f"**{plain(sentence)}**")
@@ -293,6 +319,7 @@ def _offsets(asked: Asked) -> None:
     )
     with st.expander("The numbers", key="knockout_lab-component_offset_numbers"):
         elements.html(f'<div class="hr-one-line">{table(*offset_table(scores, names))}</div>')
+    return scores
 
 
 def offset_names(asked: Asked, lines: int) -> list[str]:

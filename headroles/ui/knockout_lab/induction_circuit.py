@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
-from headroles.formatting import listing
+from headroles.formatting import listing, percent
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import component_caches
+from headroles.ui.knockout_lab import component_caches, files
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.ablation.induction_circuit import Drop, Measured
     from headroles.store import ModelEntry
-    from headroles.types import CausalVerdict
+    from headroles.types import CausalVerdict, PromptRun
 
 UNTOUCHED, WITHOUT, OTHERS = "untouched", "without the previous-token heads", "without random heads"
 NAMES = (UNTOUCHED, WITHOUT, OTHERS)
@@ -29,7 +30,7 @@ NAMES = (UNTOUCHED, WITHOUT, OTHERS)
 
 NEEDS: dict[CausalVerdict, str] = {
     "holds_up": "needs them",
-    "reversed": "opposite effect",
+    "reversed": "higher without them",
     "not_special": "no more than others",
     "no_effect": "no clear need",
     "not_tested": "nothing to compare with",
@@ -59,6 +60,35 @@ class Circuit(NamedTuple):
 def draw() -> None:
     """Draw the section."""
 
+    st.markdown(
+        "To continue **A B … A** with **B**, one head is not enough: an *induction head* finds B "
+        "by a note that an earlier *previous-token head* left there. Without those heads, can it "
+        "still find B?"
+    )
+    circuit = _circuit()
+    if circuit is None:
+        return
+    place, download = st.empty(), st.container()
+    st.caption(
+        f"Knocked out: {listing([head.label for head in circuit.previous_token_heads])}. Watched: "
+        f"{listing([head.label for head in circuit.induction_heads])}."
+    )
+    st.subheader("On repeated random tokens", anchor=False)
+    on_repeats = _on_repeats(circuit)
+    if on_repeats:
+        with place:
+            elements.conclusion(conclusion(on_repeats))
+    st.subheader("On your prompt", anchor=False)
+    on_prompt, run = _on_prompt(circuit)
+    if on_repeats:
+        with download:
+            files.draw(files.of_circuit(circuit, on_repeats, on_prompt, run))
+    _picture()
+
+
+def _picture() -> None:
+    """The two steps, drawn and in words."""
+    st.subheader("How the two steps work", anchor=False)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
         elements.chart(
@@ -68,23 +98,11 @@ def draw() -> None:
             elements.html(table(STEP_COLUMNS, STEPS))
     with right:
         st.markdown(
-            "To continue **A B … A** with **B**, one head is not enough. An *induction head* at "
-            "the second A has to find the token that came **after** the first A. But B does not "
-            "say what stood before it, unless an earlier *previous-token head* has noted that "
-            "there. So knock the previous-token heads out: if the story is true, the induction "
-            "heads should no longer find B, although nobody touched them."
+            "At the second A, the induction head has to find the token that came **after** the "
+            "first A. But B does not say what stood before it, unless a previous-token head has "
+            "noted that there. So if the story is true, the induction heads lose B without the "
+            "previous-token heads, although nobody touched them."
         )
-    circuit = _circuit()
-    if circuit is None:
-        return
-    st.caption(
-        f"Knocked out: {listing([head.label for head in circuit.previous_token_heads])}. Watched: "
-        f"{listing([head.label for head in circuit.induction_heads])}."
-    )
-    st.subheader("On repeated random tokens", anchor=False)
-    _on_repeats(circuit)
-    st.subheader("On your prompt", anchor=False)
-    _on_prompt(circuit)
 
 
 def _circuit() -> Circuit | None:
@@ -100,7 +118,7 @@ def _circuit() -> Circuit | None:
         missing = "previous-token" if not previous_token_heads else "induction"
         st.info(
             f"The analysis lists no {missing} head for this model, so there is no such circuit to "
-            "take apart. Choose another model in the sidebar."
+            "take apart. Choose another model."
         )
         return None
     return Circuit(model, previous_token_heads, induction_heads)
@@ -115,20 +133,26 @@ def heads_of(entry: ModelEntry, role: str) -> tuple[Head, ...]:
 # ------------------------------------------------------------------ on repeats
 
 
-def _on_repeats(circuit: Circuit) -> None:
+def _on_repeats(circuit: Circuit) -> list[Drop]:
+    """The drops; none before all sequences were run."""
     try:
         with st.spinner("Loading the model."):
             rows = component_caches.repeated_rows(circuit.model)
     except HeadrolesError as error:
         elements.show_error(error)
-        return
-    long_work.run(
+        return []
+    measured = long_work.run(
         "lesson",
         circuit,
         lambda: long_work.Plan([partial(_measure, circuit, row) for row in rows]),
         doing="Running repeated sequences",
         show=partial(_show, circuit, key="repeats"),
     )
+    return _drops(circuit, measured) if measured else []
+
+
+def _drops(circuit: Circuit, measured: Sequence[Measured]) -> list[Drop]:
+    return ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
 
 
 def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
@@ -142,11 +166,12 @@ def _measure(circuit: Circuit, token_ids: Sequence[int]) -> Measured:
 # ------------------------------------------------------------------ on the prompt
 
 
-def _on_prompt(circuit: Circuit) -> None:
+def _on_prompt(circuit: Circuit) -> tuple[list[Drop], PromptRun | None]:
+    """The drops on the prompt, and its run."""
     prompt_form.folded(key="knockout_lab-lesson_prompt")
     answer = run_prompt.run()
     if answer is None:
-        return
+        return [], None
     elements.cut_off(answer.run.encoding)
     try:
         with st.spinner("Running your prompt without them."):
@@ -159,20 +184,22 @@ def _on_prompt(circuit: Circuit) -> None:
             )
     except HeadrolesError as error:
         elements.show_error(error)
-        return
+        return [], answer.run
     if not measured.rows:
         st.info(f"{ROLES['induction'].asleep} Try “one two three four one two three four one two”.")
-        return
+        return [], answer.run
     _show(circuit, [measured], True, key="prompt")
+    return _drops(circuit, [measured]), answer.run
 
 
 # ------------------------------------------------------------------ what is shown
 
 
 def _show(circuit: Circuit, measured: Sequence[Measured], is_all: bool, *, key: str) -> None:
-    drops = ablation.induction_circuit.summarise(measured, circuit.previous_token_heads)
+    drops = _drops(circuit, measured)
     summary = sentence(drops)
-    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
+    if key == "prompt" or not is_all:  # that of the repeats stands on top
+        st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
     elements.chart(
         charts.falls(records(drops), names=NAMES),
         key=f"knockout_lab-falls_{key}",
@@ -207,13 +234,28 @@ def records(drops: Sequence[Drop]) -> list[dict[str, object]]:
     return rows
 
 
+def conclusion(drops: Sequence[Drop]) -> str:
+    """Whether the induction heads need the others, in a sentence or two (HTML)."""
+    reachable = [drop for drop in drops if drop.is_after]
+    if not reachable:
+        return escape(sentence(drops))
+    needing = sum(drop.verdict == "holds_up" for drop in reachable)
+    if not needing:
+        lead = "The induction heads do not need the previous-token heads"
+    elif needing == len(reachable):
+        lead = "The induction heads need the previous-token heads"
+    else:
+        lead = "Some induction heads need the previous-token heads"
+    return f"<b>{lead}:</b> {escape(sentence(drops))}"
+
+
 def sentence(drops: Sequence[Drop]) -> str:
     """What it shows, in a sentence (plain text)."""
     reachable = [drop for drop in drops if drop.is_after]
     if not reachable:
         return (
-            "None of the induction heads lies after a previous-token head, so nothing can be "
-            "handed on to them here."
+            "No induction head comes after a previous-token head, so nothing can be handed on to "
+            "them here."
         )
     before = sum(drop.before for drop in reachable) / len(reachable)
     after = sum(drop.after for drop in reachable) / len(reachable)
@@ -221,11 +263,9 @@ def sentence(drops: Sequence[Drop]) -> str:
     controls = [drop.others for drop in reachable if drop.others is not None]
     beside = ""
     if controls:
-        beside = (
-            f"; with as many random heads knocked out it is {sum(controls) / len(controls):.2f}"
-        )
+        beside = f"; without as many random heads, to {percent(sum(controls) / len(controls))}"
     what = (
-        f"On average the activation goes from {before:.2f} to {after:.2f} without the "
+        f"On average their activation goes from {percent(before)} to {percent(after)} without the "
         f"previous-token heads{beside}."
     )
     return f"{len(needing)} of {count(len(reachable), 'induction head')} clearly need them. {what}"
@@ -240,7 +280,7 @@ def note(drops: Sequence[Drop], *, draws: int) -> str:
         f"Random heads: the same number, from the same layers where there are enough, "
         f"{count(draws, 'random choice')}."
         if draws
-        else "There are no other heads in these layers to compare with."
+        else "These layers have no other heads to compare with."
     )
     late = [drop.head.label for drop in drops if not drop.is_after]
     unreachable = (
@@ -249,10 +289,10 @@ def note(drops: Sequence[Drop], *, draws: int) -> str:
         else ""
     )
     return (
-        f"{where}{whiskers}. Bars from the top: in the legend's order. The vertical "
-        "mark is chance: an evenly spread head. Knocked out: the output is replaced by its mean "
-        "over reference text. “Needs them”: the drop is larger than zero and than that of random "
-        f"heads, each in a t test at 5%. {others}{unreachable}"
+        f"{where}{whiskers}. The bars stand in the legend's order, from the top. The vertical "
+        "mark is chance: attention spread evenly. A head that is knocked out outputs only its "
+        "average over reference text. “Needs them”: the drop is larger than zero and than that of "
+        f"random heads, each in a t test at 5%. {others}{unreachable}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -45,8 +46,8 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "Up to twenty ways to knock your heads out, on as many prompts as you like: each head "
-        "alone, all together, only at the last token *t*, and the value vectors just before it."
+        "Knock your heads out in up to twenty ways, on as many prompts as you like: each alone, "
+        "all together, only at the last token *t*, and the value vectors just before it."
     )
     model = st.session_state[session.MODEL]
     ranks = _ranks(model)
@@ -207,12 +208,12 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
     """The summary, the files, and each prompt's table folded away but the first."""
 
     rows = ablation.tables.summarise(tables)
-    st.markdown(f"**{plain(headline(rows))}**")
+    elements.conclusion(escape(headline(rows)))
     if is_all:
         _files(asked, tables)
     elements.html(
         table(
-            ["Ablated", "Still first", "Answer loses, mean ± spread"],
+            ["Knocked out", "Still first", "Answer loses, mean ± spread"],
             [
                 (row.name, f"{row.still_first} of {row.were_first}", _loss(row.lost, row.spread))
                 for row in rows
@@ -220,8 +221,8 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         )
     )
     st.caption(
-        "“Still first” counts the prompts where the answer was first before. What it loses is "
-        "log-probability in nats: 0.69 is half as likely. “–”: too few prompts for a spread."
+        "“Still first”: of the prompts where the answer was first before. What it loses is "
+        "log-probability, in nats: 0.69 means half as likely. “–”: too few prompts for a spread."
     )
     for place, prompt in enumerate(tables):
         label = f"{prompt.kind}: “{in_one_line(prompt.prompt, limit=70)}”"
@@ -236,12 +237,12 @@ def _loss(lost: float, spread: float | None) -> str:
 
 
 def headline(rows: Sequence[Summary]) -> str:
-    """The effect of setting your heads to their mean, and the costliest condition (plain text)."""
+    """What it costs that your heads output their average, and the costliest way (plain text)."""
     own = next((row for row in rows if row.name.endswith("to mean")), rows[0])
     worst = max(rows, key=lambda row: row.lost)
     return (
         f"With {own.name}, the answer stays first in {own.still_first} of the {own.were_first} "
-        f"prompts where it was first. Costs most: {worst.name}."
+        f"prompts where it was first. Costliest: {worst.name}."
     )
 
 

@@ -15,6 +15,7 @@ from headroles.view.html import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headroles.ablation import Judgement
     from headroles.store import ModelEntry
     from headroles.types import Head
     from headroles.ui.app.caches import Answer
@@ -31,19 +32,24 @@ def idle(answer: Answer, reference: Reference, heads: Sequence[Head]) -> str:
     return many_texts.idle(role, sum(verdict.is_active for verdict in judged), len(heads))
 
 
-def draw(entry: ModelEntry | None, heads: Sequence[Head]) -> None:
-    """What the analysis found about these heads, or that only a table of prompts can tell."""
+def draw(entry: ModelEntry | None, heads: Sequence[Head], *, here: Judgement | None = None) -> None:
+    """What the analysis found about these heads, or that only a table of prompts can tell.
+
+    ``here`` is the judgement of the prompt, which may be another one.
+    """
     if not heads:
         return
     st.subheader("And on many texts?", anchor=False)
     said = many_texts.sentences(entry, heads)
+    if differs := many_texts.beside(entry, heads, here and here.verdict):
+        st.markdown(f"**{plain(differs)}**")
     if said:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in said))
     if not said:
         st.markdown(
             f"The analysis did not test {heads[0].label}: no role lists it."
             if len(heads) == 1
-            else "The analysis did not knock out these heads together: no role lists them all."
+            else "The analysis did not knock these heads out together: no role lists them all."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if said:

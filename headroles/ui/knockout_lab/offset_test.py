@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -14,8 +15,8 @@ from headroles.formatting import signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, state
-from headroles.view.html import plain, table
+from headroles.ui.knockout_lab import choose_heads, files, state
+from headroles.view.html import table
 
 if TYPE_CHECKING:
     from headroles.ablation.offset_test import Measured, Profile, Sample
@@ -41,11 +42,8 @@ class Asked(NamedTuple):
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "A previous-token head is said to hand on what stood **one token back**. If that is true, "
-        "then without the head it should no longer matter what stood there. So, at a token *t* of "
-        "a sentence: hide the value vector *k* tokens back from *t* in the head's layer, and see "
-        "how far the model's next guess shifts. Then do the same with the head switched off at "
-        "*t*. What the shift loses is what the head **carried**."
+        "Does this head hand on what stood **one token back**? If so, what stood there should not "
+        "matter once the head is off."
     )
     model = st.session_state[session.MODEL]
     try:
@@ -110,20 +108,24 @@ def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
 
     profile = ablation.profile(measured)
     summary = sentence(profile, asked.head.label)
-    st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
+    elements.conclusion(f"{escape(summary)}{'' if is_all else ' (So far.)'}")
+    if is_all:
+        files.draw(files.of_offsets(asked, profile, summary=summary))
     elements.chart(
         charts.offset_profile(profile, head=asked.head.label),
         key="knockout_lab-offset_profile",
         alt_text=f"What {asked.head.label} carries by offset, in nats. {summary}",
     )
     st.caption(
-        f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Carried: how "
-        "many nats less the next guess shifts (KL divergence) once the head is off. Random others: "
-        f"the same with {OTHERS} other heads of layer {asked.head.layer} switched off one at a "
-        "time, on average."
+        f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Random others: "
+        f"the same with {OTHERS} other heads of layer {asked.head.layer} off, one at a time, on "
+        "average."
     )
-    with st.expander("The numbers, and the formula"):
+    with st.expander("How it is measured, and the numbers"):
         st.markdown(
+            "At a token *t* of a sentence, hide the value vector *k* tokens back in the head's "
+            "layer, and see how far the next guess shifts (KL divergence, in nats). Do the same "
+            "with the head off at *t*. What the shift loses is what the head **carried**.\n\n"
             "**Redundancy** = 1 − (shift when the value one back is hidden, *head off*) ÷ (the "
             "same, *head on*), summed over samples. 1: without the head it no longer matters; 0: "
             "the head has no part in it; below 0: it matters more without the head."
@@ -139,8 +141,8 @@ def sentence(profile: Profile, label: str) -> str:
     control = "" if others is None else f" (random others: {others:.0%})"
     if not clear:
         return (
-            f"{label} carries nothing clear from any offset: at most "
-            f"{signed(peak.carried, digits=3)} nats, with an error of {peak.carried_error:.3f}."
+            f"{label} carries nothing that is clear, from one to {len(profile.points)} tokens "
+            f"back: at most {signed(peak.carried, digits=3)} ± {peak.carried_error:.3f} nats."
         )
     where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"
     verdict = f"{label} carries most from {where}: {peak.carried:.3f} nats."

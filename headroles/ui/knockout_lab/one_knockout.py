@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import export, limits
+from headroles import export
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing, percent, quoted, signed
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, many_texts, random_heads, state
+from headroles.ui.knockout_lab import choose_heads, files, many_texts, random_heads, state
 from headroles.view import ablation_html
 
 if TYPE_CHECKING:
@@ -20,51 +20,52 @@ if TYPE_CHECKING:
 
 
 def draw() -> None:
-    """Draw the section."""
+    """Draw the section: what is knocked out, what to conclude, the guesses, and all the rest."""
     prompt_form.folded(key="knockout_lab-prompt")
     answer = run_prompt.run()
     if answer is None:
         return
     elements.cut_off(answer.run.encoding)
-    with st.container(border=True, key="knockout_lab-choice"):
+    with st.container(key="knockout_lab-choice"):
         reference = run_prompt.reference_or_provisional(answer)
         chosen = choose_heads.draw(answer, reference)
-        expected = _expected_token()
-    if chosen is not None:
-        result = knock_out(answer, chosen, expected)
-        if result is not None:
-            show(result, chosen)
-            shape, heads = tuple(answer.scores.resting.shape), chosen.condition.heads
-            idle = many_texts.idle(answer, reference, heads)
-            random_heads.draw(chosen, result, shape=shape, idle=idle)
-            many_texts.draw(reference.entry, heads)
-
-
-def _expected_token() -> str:
-    left, right = st.columns(2, gap="medium")
-    with left:
-        expected = st.text_input(
-            "What should come next?",
-            key=state.LAB_ANSWER,
-            placeholder="empty: what the model predicts by itself",
-            max_chars=limits.ANSWER.most,
-            persist_state="session",
+    place = st.empty()
+    result = chosen and knock_out(answer, chosen)
+    if not result:
+        return
+    heads = chosen.condition.heads
+    with place:
+        elements.conclusion(ablation_html.conclusion(result, None, measure="surprise", heads=heads))
+    show(result, chosen)
+    download = st.container()
+    judgement, draws = random_heads.draw(
+        chosen,
+        result,
+        shape=tuple(answer.scores.resting.shape),
+        place=place,
+        idle=many_texts.idle(answer, reference, heads),
+    )
+    many_texts.draw(reference.entry, heads, here=judgement)
+    details(result, chosen)
+    every = [draw for part in draws for draw in part]
+    with download:
+        files.draw(
+            [
+                *files.of_one(answer, reference, result, chosen, every),
+                *random_heads.pictures(answer, result, draws),
+            ]
         )
-    with right:
-        st.slider("Tokens in the lists", 1, 20, 8, key=state.LAB_TOP, persist_state="session")
-    return expected if expected.strip() else ""
 
 
-def knock_out(
-    answer: caches.Answer, chosen: choose_heads.Chosen, expected: str
-) -> PromptTable | None:
+def knock_out(answer: caches.Answer, chosen: choose_heads.Chosen) -> PromptTable | None:
     """The prompt under the condition; None, with the reason shown, if it cannot be run."""
+    expected = st.session_state[state.LAB_ANSWER] or ""
     try:
         with st.spinner("Running the prompt without it."):
             return knockout_lab_caches.knock_out(
                 st.session_state[session.MODEL],
                 answer.run.prompt,
-                expected,
+                expected if expected.strip() else "",
                 top=st.session_state[state.LAB_TOP],
                 position=chosen.position,
                 key=repr(chosen.condition),
@@ -77,23 +78,29 @@ def knock_out(
 
 
 def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
-    """The sentence first, then the numbers behind it."""
+    """What is different, and the guesses of the next token before and now."""
     row = result.rows[0]
-    named = "the token you named" if result.answer.named else "its own first guess"
+    named = "the token you named" if result.answer.named else "the model's own first guess"
     elements.html(
-        f'<p class="hr-small">Changed: {escape(row.name)}. Watched: {named}.</p>'
-        f'<p class="hr-verdict">{escape(row.verdict)}</p>'
+        f'<p class="hr-verdict">{escape(row.verdict)}</p>{ablation_html.guesses(result)}'
+        f'<p class="hr-small">{escape(chosen.says)} Watched: {named}.</p>'
     )
     if result.answer.part_of:
         st.caption(
             f"{quoted(result.answer.part_of)} is more than one token; its first one, "
             f"{quoted(result.answer.text)}, is watched."
         )
+
+
+def details(result: PromptTable, chosen: choose_heads.Chosen) -> None:
+    """All numbers, the positions on the prompt, and the scores that moved."""
+    row = result.rows[0]
+    st.subheader("All numbers of this knock-out", anchor=False)
     elements.html(ablation_html.facts(numbers(result)))
     _strip(result, chosen)
     st.markdown("**How the scores of the next token moved** (logits, against the untouched run)")
     elements.html(ablation_html.logit_table(row.rose, row.fell))
-    if "mean" in row.name:
+    if "average" in row.name:
         st.caption(knockout_lab_caches.mean_note(st.session_state[session.MODEL]))
 
 
@@ -138,7 +145,7 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
         drawn = export.marked_strip(result.encoding, {result.position}, word="t")
         elements.html(drawn)
         st.caption(
-            "Knocked out at every position. The next token is read off at the last one, t (solid); "
+            "Knocked out at every position. The guess is read at the last one, t (solid border); "
             "dashed: the token just before it."
         )
         return
@@ -150,9 +157,7 @@ def _strip(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     )
     places = listing([str(place) for place in chosen.marked[:12]])
     if before:
-        words = (
-            f"Knocked out at {places} (solid, struck through); dashed: the token just before it."
-        )
+        words = f"Knocked out at {places} (solid, struck through); dashed: the token just before."
     elif edge:
         words = f"The look from position {chosen.marked[0]} to position {chosen.marked[1]} is cut."
     else:

@@ -11,15 +11,24 @@ import streamlit as st
 from headroles import ablation, charts
 from headroles.formatting import signed
 from headroles.ui.app import elements, long_work, session
-from headroles.ui.knockout_lab import caches, state
+from headroles.ui.knockout_lab import caches, files, state
+from headroles.view import ablation_html
+from headroles.view.ablation_html import STILL
 from headroles.view.causal import BESIDE_CHANCE
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headroles.ablation import Comparison, Condition, Judgement, PromptTable
+    from streamlit.delta_generator import DeltaGenerator
+
+    from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
+    from headroles.types import Head
+    from headroles.ui.app.caches import Answer
+    from headroles.ui.app.files import File
     from headroles.ui.knockout_lab.choose_heads import Chosen
+
+    Draws = list[list[tuple[str, Comparison]]]
 
 AT_ONCE = 5
 """Draws per step."""
@@ -43,47 +52,112 @@ EFFECTS = (
 )
 
 
-def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int], idle: str = "") -> None:
+def draw(
+    chosen: Chosen,
+    result: PromptTable,
+    *,
+    shape: tuple[int, int],
+    place: DeltaGenerator,
+    idle: str = "",
+) -> tuple[Judgement | None, Draws]:
     """The draws as they come, the chart, and whether the effect is larger than chance.
 
     Args:
         chosen: what was knocked out.
         result: what that did to the prompt.
         shape: layers and heads of the model.
+        place: where what to conclude stands.
         idle: a sentence, where the heads have nothing to do on this prompt.
+
+    Returns:
+        The judgement, None before it is there; and the draws, step by step.
     """
-    what = "heads" if chosen.condition.heads else "positions"
-    st.subheader(f"Would any {what} do?", anchor=False)
-    layers, heads = shape
+    heads = chosen.condition.heads
+    st.subheader(f"Would any {'heads' if heads else 'positions'} do?", anchor=False)
     compared = ablation.random_others(
         chosen.condition,
-        num_layers=layers,
-        num_heads=heads,
+        num_layers=shape[0],
+        num_heads=shape[1],
         length=len(result.encoding.tokens),
     )
-    st.caption(
-        "Any knock-out disturbs a model, so the same was done to random others, as many at a time. "
-        + compared.note
-    )
-    if not compared.conditions:
-        return
-    own = result.rows[0].comparison
-    usable = [effect for effect in EFFECTS if getattr(own, effect.field) is not None]
-    effect = st.selectbox(
-        "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
-    )
+    say = partial(_conclude, place, result, heads)
+    effect = _effect(result, compared)
+    if effect is None:
+        say(ablation.judge(0.0, []), EFFECTS[0])
+        return None, []
     model = st.session_state[session.MODEL]
     parts = [
         compared.conditions[start : start + AT_ONCE]
         for start in range(0, len(compared.conditions), AT_ONCE)
     ]
-    long_work.run(
+    draws = long_work.run(
         "control",
         (model, result.encoding.token_ids, result.answer, chosen.condition),
         lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
-        show=partial(_show, result, effect, idle),
+        show=partial(_show, result, effect),
     )
+    if draws is None:
+        return None, []
+    judgement = judged(result, draws, effect)
+    why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
+    say(judgement, effect, why)
+    return judgement, draws
+
+
+def _effect(result: PromptTable, compared: Control) -> Effect | None:
+    """What the others are, and by which effect they are compared; None where there are none."""
+    own = result.rows[0].comparison
+    usable = [effect for effect in EFFECTS if getattr(own, effect.field) is not None]
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        st.caption(
+            "Any knock-out disturbs a model, so the same was done to random others. "
+            + compared.note
+        )
+    if not compared.conditions:
+        return None
+    with right:
+        return st.selectbox(
+            "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
+        )
+
+
+def _conclude(
+    place: DeltaGenerator,
+    result: PromptTable,
+    heads: Sequence[Head],
+    judgement: Judgement,
+    effect: Effect,
+    why: str = "",
+) -> None:
+    with place:
+        elements.conclusion(
+            ablation_html.conclusion(result, judgement, measure=effect.field, heads=heads, why=why)
+        )
+
+
+def pictures(answer: Answer, result: PromptTable, draws: Draws) -> list[File]:
+    """The chart as files; none before the draws are there."""
+    effect = st.session_state.get(state.LAB_EFFECT)
+    if not draws or effect is None:
+        return []
+    judgement = judged(result, draws, effect)
+    title = f"{result.rows[0].name}, beside random others. {sentence(judgement, effect)}"
+    return files.of_draws(
+        answer, result, judgement, values(draws, effect), axis=effect.axis, title=title
+    )
+
+
+def values(draws: Draws, effect: Effect) -> list[tuple[str, float]]:
+    """(what was knocked out, its effect) of each draw."""
+    return [(name, getattr(other, effect.field)) for part in draws for name, other in part]
+
+
+def judged(result: PromptTable, draws: Draws, effect: Effect) -> Judgement:
+    """The knock-out's own effect beside those of the draws."""
+    own = getattr(result.rows[0].comparison, effect.field)
+    return ablation.judge(own, [value for _, value in values(draws, effect)])
 
 
 def _compare(
@@ -99,34 +173,27 @@ def _compare(
     ]
 
 
-def _show(result: PromptTable, effect: Effect, idle: str, results: list, is_all: bool) -> None:
-    draws = [
-        (name, getattr(comparison, effect.field)) for part in results for name, comparison in part
-    ]
-    own = getattr(result.rows[0].comparison, effect.field)
-    judgement = ablation.judge(own, [value for _, value in draws])
+def _show(result: PromptTable, effect: Effect, results: Draws, is_all: bool) -> None:
+    draws = values(results, effect)
+    judgement = judged(result, results, effect)
     summary = sentence(judgement, effect)
     st.markdown(f"**{plain(summary)}**" + ("" if is_all else " (so far)"))
-    if is_all and (why := cannot_tell(judgement, [value for _, value in draws], idle=idle)):
-        st.info(plain(why), icon=":material/help:")
     drawing = charts.control_strip(judgement, draws, name=result.rows[0].name, axis=effect.axis)
     elements.chart(drawing, key="knockout_lab-control_strip", alt_text=f"{effect.axis}. {summary}")
-    st.caption(RULE)
-    with st.expander("The draws as a table"):
+    with st.expander("The draws as a table, and the rule"):
+        st.caption(RULE)
         rows = [
-            ("yours", signed(own, digits=3)),
+            ("yours", signed(judgement.effect, digits=3)),
             *((name, signed(value, digits=3)) for name, value in draws),
         ]
-        elements.html(table(["Ablated", effect.axis], rows))
+        elements.html(table(["Knocked out", effect.axis], rows))
 
 
 RULE = (
-    "Larger than chance: above 0.002 nats, and further above the draws' mean than one more draw "
-    "would be in 19 of 20 cases (a t test with the draws' spread and number). One prompt has no "
-    "standard error, so this is about this prompt only."
+    "Larger than chance: above 0.002 nats, and further above the mean of the draws than one more "
+    "draw would be in 19 of 20 cases (a t test with their spread and number). One prompt has no "
+    "standard error, so this says something about this prompt only."
 )
-STILL = 0.05
-"""Nats: where no knock-out moves the measure further, nothing can be missed."""
 QUARTER = 0.29
 """Nats: a quarter less likely. A prompt on which so much would not stand out cannot tell."""
 
@@ -136,23 +203,21 @@ def cannot_tell(judgement: Judgement, draws: Sequence[float], *, idle: str = "")
 
     >>> from headroles.ablation.controls import judge
     >>> cannot_tell(judge(0.01, [0.01, 0.02, -0.01]), [0.01, 0.02, -0.01])
-    'This prompt cannot tell: no knock-out moves it by more than 0.02 nats.'
+    'no knock-out changes it by more than 0.02 nats.'
     """
     if judgement.verdict not in ("not_special", "no_effect"):
         return ""
     most = max(abs(value) for value in (judgement.effect, *draws))
     if idle:
-        why = idle
-    elif most < STILL:
-        why = f"no knock-out moves it by more than {most:.2f} nats."
-    elif judgement.needed > QUARTER:
-        why = (
+        return idle
+    if most < STILL:
+        return f"no knock-out changes it by more than {most:.2f} nats."
+    if judgement.needed > QUARTER:
+        return (
             f"the random draws alone go from {signed(min(draws))} to {signed(max(draws))} nats, "
             f"so only an effect over {signed(judgement.needed)} would stand out."
         )
-    else:
-        return ""
-    return f"This prompt cannot tell: {why}"
+    return ""
 
 
 def sentence(judgement: Judgement, effect: Effect) -> str:
@@ -162,7 +227,7 @@ def sentence(judgement: Judgement, effect: Effect) -> str:
     >>> sentence(judge(2.0, [0.4, 0.6] * 10), EFFECTS[1])
     'Larger than chance: +2.00 nats; all 20 random draws had a smaller effect (+0.50 ± 0.10).'
     >>> sentence(judge(-2.0, [0.4, 0.6] * 10), EFFECTS[1])
-    'Opposite effect: −2.00 nats; none of 20 random draws had a lower one (+0.50 ± 0.10).'
+    'Better without: −2.00 nats; none of 20 random draws had a lower one (+0.50 ± 0.10).'
     """
     if judgement.verdict == "not_tested":
         return "There are too few draws to compare with."

@@ -65,8 +65,8 @@ OFFSET_HEAD, OFFSET_MOST, OFFSET_N = key("offset_head"), key("offset_most"), key
 HEADS, EDGE, VALUES = "Heads", "One look", "Value vectors"
 WHATS = (HEADS, EDGE, VALUES)
 
-TO_ZERO, TO_MEAN = "Output to zero", "Output to its mean"
-TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all"
+TO_ZERO, TO_MEAN = "No output", "Only their average output"
+TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all tokens"
 HOWS = (TO_MEAN, TO_ZERO, TO_FIRST, TO_EVEN)
 
 BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN = "t−1", "t−1 and t−2", "all before t", "chosen ones"

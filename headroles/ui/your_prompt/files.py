@@ -24,7 +24,8 @@ def draw(
         if second is not None and pairs:
             download_button.buttons(of_comparison(answer, second, reference=reference, pairs=pairs))
         download_button.about(
-            "The script and the notebook reproduce these numbers with the headroles package."
+            "The script and the notebook run the prompt again. They need the headroles project, "
+            "and say at their top how to set it up."
         )
 
 

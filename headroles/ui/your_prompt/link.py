@@ -14,6 +14,10 @@ def _second() -> str | None:
     return second if second is not None and second.strip() else None
 
 
+def _present() -> bool:
+    return bool(st.session_state.get(state.PRESENT))
+
+
 def _other_view(text: str) -> object:
     view = link.VIEW.read(text)
     return link.ABSENT if view == "listed" else view  # that is what this page shows
@@ -24,6 +28,9 @@ ROWS = (
     link.PROMPT,
     Row("second_prompt", state.SECOND, "second prompt", link.read_prompt, old="p2",
         put=state.compare_with, get=_second),
+    Row("present", state.PRESENT, "switch",
+        link.flag("1 shows one role at a time in large type, 0 the page as usual."),
+        lambda on: str(int(on)), first=False, get=_present),
     link.ROLE._replace(first=KEEP, written=False),
     link.HIDE_RESTING._replace(first=KEEP, written=False),
     link.HEAD._replace(first=KEEP, leads_to=session.CLOSEUP, written=False),

@@ -10,6 +10,12 @@ from headroles.ui.app.keys import Keys
 key = Keys(__name__)
 SECOND = key("second_prompt", None)
 """The second prompt, with which the first is compared; None while there is none."""
+PRESENT = key("present", False)
+"""Whether the page is shown in large type, one role at a time."""
+CARD = key("card", 0)
+"""The place of the role that is shown then."""
+PRESENTED = key("presented", None)
+"""The reader's own prompt when presenting began."""
 # widget keys
 SECOND_BOX = key("second_box")
 """The text in its box."""

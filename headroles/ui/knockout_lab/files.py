@@ -1,0 +1,195 @@
+"""The files of the Knock-out lab, made when their button is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headroles import charts, export, models
+from headroles.ui.app import download_button, files
+from headroles.ui.app.files import File, Table, about_picture, file_name, pictures
+
+if TYPE_CHECKING:
+    from headroles.ablation import (
+        Comparison,
+        Drop,
+        Judgement,
+        OffsetScores,
+        Profile,
+        PromptTable,
+        Removed,
+    )
+    from headroles.types import PromptRun
+    from headroles.ui.app.caches import Answer, Reference
+    from headroles.ui.knockout_lab.choose_heads import Chosen
+    from headroles.ui.knockout_lab.component_caches import Split
+    from headroles.ui.knockout_lab.components import Asked as AskedComponents
+    from headroles.ui.knockout_lab.induction_circuit import Circuit
+    from headroles.ui.knockout_lab.offset_test import Asked as AskedOffsets
+
+
+def draw(offered: Sequence[File], words: str = "") -> None:
+    """The button with the files of a section."""
+    with download_button.popover():
+        download_button.buttons(offered)
+        download_button.about(words)
+
+
+# ------------------------------------------------------------------ one knock-out
+
+
+def of_one(
+    answer: Answer,
+    reference: Reference,
+    result: PromptTable,
+    chosen: Chosen,
+    draws: Sequence[tuple[str, Comparison]],
+) -> list[File]:
+    """A knock-out with the random ones beside it, and a report of what it changed."""
+    model = answer.run.model_name
+    rows = partial(_one, answer, reference, result, chosen, tuple(draws))
+    report = partial(_report, model, result, chosen.says)
+    return [
+        *files.tables("Knock-out", rows, name=(model, "knock-out"), rows="knock_outs"),
+        File("Report as HTML", file_name(model, "knock-out", "html"), "text/html", report),
+    ]
+
+
+def _one(
+    answer: Answer,
+    reference: Reference,
+    result: PromptTable,
+    chosen: Chosen,
+    draws: Sequence[tuple[str, Comparison]],
+) -> Table:
+    origin = files.provenance(answer, reference) | {
+        "knocked_out": chosen.says,
+        "watched_token": result.answer.text,
+        "watched_token_named": result.answer.named,
+    }
+    return export.ablation_report.knock_out_rows(result, draws), origin
+
+
+def _report(model: str, result: PromptTable, says: str) -> bytes:
+    return files.utf8(export.to_html([result], model=models.name_of(model), note=says))
+
+
+def of_draws(
+    answer: Answer,
+    result: PromptTable,
+    judgement: Judgement,
+    draws: Sequence[tuple[str, float]],
+    *,
+    axis: str,
+    title: str,
+) -> list[File]:
+    """The chart of a knock-out beside random ones."""
+    model = answer.run.model_name
+    chart = partial(charts.control_strip, judgement, draws, name=result.rows[0].name, axis=axis)
+    return pictures(
+        chart,
+        name=(model, "knock-out beside random heads"),
+        title=title,
+        about=about_picture(model, prompt=result.prompt, chat=result.encoding.is_chat),
+    )
+
+
+# ------------------------------------------------------------------ the other sections
+
+
+def of_offsets(asked: AskedOffsets, profile: Profile, *, summary: str) -> list[File]:
+    """The previous-token test as tables and as a picture."""
+    what = f"previous-token test {asked.head.label}"
+    rows = partial(_offsets, asked, profile)
+    return [
+        *files.tables("Test", rows, name=(asked.model, what), rows="offsets"),
+        *pictures(
+            partial(charts.offset_profile, profile, head=asked.head.label),
+            name=(asked.model, what),
+            title=f"Previous-token test. {summary}",
+            about=about_picture(asked.model),
+        ),
+    ]
+
+
+def _offsets(asked: AskedOffsets, profile: Profile) -> Table:
+    origin = _origin(
+        asked.model,
+        head=asked.head.label,
+        samples=profile.n,
+        redundancy=profile.redundancy,
+        redundancy_error=profile.redundancy_error,
+        random_heads_redundancy=profile.other_redundancy,
+    )
+    return export.ablation_report.offset_rows(profile), origin
+
+
+def of_circuit(
+    circuit: Circuit,
+    on_repeats: Sequence[Drop],
+    on_prompt: Sequence[Drop],
+    run: PromptRun | None,
+) -> list[File]:
+    """The two-step circuit on repeated sequences and on the prompt."""
+    rows = partial(_circuit, circuit, tuple(on_repeats), tuple(on_prompt), run)
+    return files.tables("Circuit", rows, name=(circuit.model, "two-step circuit"), rows="heads")
+
+
+def _circuit(
+    circuit: Circuit,
+    on_repeats: Sequence[Drop],
+    on_prompt: Sequence[Drop],
+    run: PromptRun | None,
+) -> Table:
+    rows = export.ablation_report.drop_rows
+    origin = _origin(
+        circuit.model,
+        knocked_out=[head.label for head in circuit.previous_token_heads],
+        watched=[head.label for head in circuit.induction_heads],
+        **_prompt(run),
+    )
+    return rows(on_repeats, on="repeated random tokens") + rows(on_prompt, on="prompt"), origin
+
+
+def of_components(
+    asked: AskedComponents,
+    split: Split,
+    run: PromptRun | None,
+    removed: Sequence[Sequence[Removed]],
+    scores: OffsetScores | None,
+) -> list[File]:
+    """A head's components with what their removal changed, and their scores by distance."""
+    what = f"{asked.head.label} {asked.kind} components"
+    rows = partial(_components, asked, split, run, removed)
+    offered = files.tables("Components", rows, name=(asked.model, what), rows="components")
+    if scores is not None:
+        far = partial(_distances, asked, scores)
+        name = (asked.model, f"{what} by distance")
+        offered += files.tables("Distances", far, name=name, rows="distances")
+    return offered
+
+
+def _components(
+    asked: AskedComponents,
+    split: Split,
+    run: PromptRun | None,
+    removed: Sequence[Sequence[Removed]],
+) -> Table:
+    rows = export.ablation_report.component_rows(split.components, split.spread, removed)
+    return rows, _origin(asked.model, head=asked.head.label, map=asked.kind, **_prompt(run))
+
+
+def _distances(asked: AskedComponents, scores: OffsetScores) -> Table:
+    origin = _origin(asked.model, head=asked.head.label, map=asked.kind, sentences=scores.texts)
+    return export.ablation_report.distance_rows(scores), origin
+
+
+def _origin(model: str, **settings: object) -> dict[str, object]:
+    return export.ablation_report.provenance(model, revision=files.revision(model), **settings)
+
+
+def _prompt(run: PromptRun | None) -> dict[str, object]:
+    if run is None:
+        return {}
+    return {"prompt": run.prompt, "tokens": list(run.tokens), "token_ids": list(run.token_ids)}
