@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "detection",
         "entry_diff",
         "extended_roles",
+        "glossary",
+        "glossary_pictures",
         "head_maps",
         "html",
         "jobs",

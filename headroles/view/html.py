@@ -17,6 +17,7 @@ from headroles.formatting import SPACES
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
+from headroles.view import glossary
 
 if TYPE_CHECKING:
     from headroles.types import Encoding
@@ -193,8 +194,11 @@ def bias_sentence(name: str, left_out: float) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool = False) -> str:
-    """An HTML table; with ``notes`` the last cell of every row stands on a line of its own."""
-    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
+    """An HTML table; with ``notes`` the last cell of every row stands on a line of its own.
+
+    Words of the glossary in the headers explain themselves.
+    """
+    head = glossary.mark("".join(f'<th scope="col">{escape(header)}</th>' for header in headers))
     return (
         f'<div class="hr-table" tabindex="0"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(_row(row, notes=notes) for row in rows)}</tbody></table></div>"
