@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ablation_html",
         "candidate",
         "causal",
+        "conclusions",
         "detection",
         "entry_diff",
         "extended_roles",
