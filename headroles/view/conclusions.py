@@ -162,18 +162,23 @@ def _written(summary: HeadSummary) -> str:
         )
     if summary.copying >= CLEAR:
         return (
-            f"It leans towards copying ({signed(summary.copying)} of 1), but only "
-            f"{percent(summary.copies)} of tokens are among those that they raise most."
+            f"It leans towards copying ({signed(summary.copying)} of 1), but "
+            f"{_few(summary.copies)} among those that they raise most."
         )
     if summary.copying <= -CLEAR:
         return (
-            f"It leans against what it looks at ({signed(summary.copying)} of −1), but only "
-            f"{percent(summary.lowers)} of tokens are among those that they lower most."
+            f"It leans against what it looks at ({signed(summary.copying)} of −1), but "
+            f"{_few(summary.lowers)} among those that they lower most."
         )
     return (
         "What it writes is neither clearly a copy of what it looks at nor the opposite (copying "
         f"{signed(summary.copying)})."
     )
+
+
+def _few(share: float) -> str:
+    """How many tokens are, for so small a share."""
+    return "hardly any token is" if share < 0.01 else f"only {percent(share)} of tokens are"
 
 
 def example(summary: HeadSummary, row: KeyRow, names: Mapping[int, str]) -> str:

@@ -209,9 +209,7 @@ def _columns() -> dict[str, object]:
         "key": st.column_config.TextColumn("key", pinned=True),
         "importance": number(help="max QK × max OV × p^0.1", width=90),
         "max QK": number(width=75, help="The score that the most eager query gives this key."),
-        "max OV": number(
-            width=75, help="What it adds to the logit of the output that it promotes most."
-        ),
+        "max OV": number(width=75, help="What it adds to the logit that it raises most."),
     }
 
 
@@ -306,8 +304,10 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
         f"importance {decimal(row.importance)}, max QK {decimal(row.max_qk)}, max OV "
         f"{decimal(row.max_ov)}.</div>"
     )
+    with st.container(key="circuits-lists"):
+        places = st.columns(3)
     for place, (title, values) in zip(
-        st.columns(3),
+        places,
         (
             ("Queries that want it", row.queries),
             ("Outputs it promotes", row.promoted),

@@ -107,7 +107,8 @@ def _ablation_evidence(passport: Passport) -> None:
 def kinds(passport: Passport) -> list[str]:
     """Of each role that the head has or is listed for, how much the kind of text matters."""
     return [
-        f"<b>{escape(ROLES[record.role].name)}</b> by kind of repeat, ± {record.kind_error:.2f}: "
+        f"<b>{escape(ROLES[record.role].name)}</b>: ± {record.standard_error:.2f} by sampling, "
+        f"± {record.kind_error:.2f} between kinds of repeats: "
         + ", ".join(f"{escape(kind)} {mean:.2f}" for kind, mean in record.on_kinds.items())
         + "."
         for record in passport.records
