@@ -13,7 +13,6 @@ from headroles.paths import ATTN_ONLY_2L, ROOT
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.circuits import state
-from headroles.view.glossary import unmarked
 from tests.facts import says
 from tests.pages.on_page import page_html
 
@@ -33,12 +32,12 @@ def captions(app) -> str:
 
 def words_of(app) -> str:
     """What the page says, without the definitions behind its words."""
-    return re.sub(r"<[^>]+>", "", unmarked(page_html(app))) + captions(app)
+    return re.sub(r"<[^>]+>", "", page_html(app)) + captions(app)
 
 
 def concluded(app) -> list[str]:
     """What the page concludes: about the head, about pairs of heads, and about all heads."""
-    found = re.findall(r'<p class="hr-conclusion"[^>]*>(.*?)</p>', unmarked(page_html(app)))
+    found = re.findall(r'<p class="hr-conclusion"[^>]*>(.*?)</p>', page_html(app))
     return [html.unescape(body) for body in found]
 
 

@@ -68,10 +68,10 @@ def start_here() -> None:
         elements.html(
             '<p class="hr-start-here"><b>New here?</b> '
             + glossary.mark(
-                "A language model reads your text in tokens. An attention head is a small part of "
-                "it that picks, for each token, which earlier tokens to look at.",
+                "An attention head is a small part of the model that picks, for each token, which "
+                "earlier tokens to look at.",
                 everyday=True,
             )
             + "</p>"
         )
-        st.page_link(PAGE, label="All words", icon=":material/menu_book:")
+        st.page_link(PAGE, label="Glossary", icon=":material/menu_book:")
