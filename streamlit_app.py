@@ -11,6 +11,7 @@ from headroles.ui.admin import server
 from headroles.ui.app import (
     address,
     embedding,
+    glossary,
     housekeeping,
     link_warnings,
     model_picker,
@@ -32,6 +33,7 @@ LINKS = {
     "pages/detector_lab.py": detector_lab.ROWS,
     "pages/knockout_lab.py": knockout_lab.ROWS,
     "pages/circuits.py": circuits.ROWS,
+    "pages/glossary.py": glossary.ROWS,
 }
 
 page_settings.draw()
@@ -43,6 +45,7 @@ pages = [
     st.Page("pages/detector_lab.py", title="Detector lab", icon=":material/biotech:"),
     st.Page("pages/knockout_lab.py", title="Knock-out lab", icon=":material/content_cut:"),
     st.Page("pages/circuits.py", title="Circuits", icon=":material/hub:"),
+    st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:"),
 ]
 if not embedded:  # nobody should sign in within somebody else's page
     pages.append(st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"))

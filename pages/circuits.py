@@ -16,8 +16,9 @@ def page() -> None:
     state.begin()
     elements.title(
         "Circuits",
-        answers="No prompt needed: a head’s weights show which tokens it looks for (QK) "
-        "and what it writes into the prediction once it has found one (OV).",
+        answers="What is a head made to do? Its weights show which tokens it looks for (QK) and "
+        "what it writes once it has found one (OV). No prompt needed.",
+        first="Choose a head.",
     )
     model = st.session_state[session.MODEL]
     if not run_prompt.model_is_local():
@@ -32,16 +33,23 @@ def page() -> None:
 
 
 def draw(loaded) -> None:
-    """Everything that needs the model."""
-
+    """Everything that needs the model: the answer first, then what it was read from."""
     vocab = loaded.model.get_input_embeddings().weight.shape[0]
     frequencies = store.read_frequencies(loaded.key, vocab)
-    head, settings = controls.draw(loaded, frequencies)
-    controls.limits(loaded, head, settings)
-    if embedding.is_ready(loaded, head, settings):
-        table.draw(loaded, head, settings, frequencies)
+    head = controls.head(loaded)
+    answer = st.container(key="circuits-answer")
+    settings = controls.settings(head, frequencies)
+    with answer:
+        ready = embedding.is_ready(loaded, head, settings)
+        place = st.empty()
+    if ready:
+        summary.conclude(place, loaded, head, settings, frequencies)
+        if rows := table.draw(loaded, head, settings, frequencies):
+            summary.conclude(place, loaded, head, settings, frequencies, best=rows[0])
         summary.draw(loaded, head, settings, frequencies)
-    composition.draw(loaded, norm="none" if settings.norm == "none" else "folded")
+    controls.limits(loaded, head, settings)
+    norm = "none" if settings.norm == "none" else "folded"
+    composition.draw(loaded, head, norm=norm)
     summary.all_heads(loaded, settings, frequencies)
 
 

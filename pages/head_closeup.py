@@ -34,7 +34,11 @@ def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
     state.begin()
-    st.title("Head close-up", anchor=False)
+    elements.title(
+        "Head close-up",
+        answers="What does one head do on your prompt, and is that its job?",
+        first="Choose a head, or step to the next one.",
+    )
     prompt_form.folded(key="head_closeup-prompt")
     answer = run_prompt.run()
     if answer is not None:

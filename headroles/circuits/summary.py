@@ -34,11 +34,13 @@ AMONG = 5
 """A token is copied if its own logit is among so many raised most (Wang et al. 2022)."""
 POSITIONS = 64
 """How many positions or offsets the positional table shows."""
+NEAR = 32
+"""The distances over which the scores by place are compared with those by tokens."""
 
 
 @dataclass(frozen=True)
 class HeadSummary:
-    """One head's circuits in five numbers."""
+    """One head's circuits in a few numbers."""
 
     head: Head
     copying: float
@@ -55,6 +57,12 @@ class HeadSummary:
     """0..1, attention that the average token would pay to the one before it, by position alone."""
     previous_chance: float
     """0..1, the same for a head that spreads evenly."""
+    by_tokens: float
+    """How far a query's scores differ between key tokens: their standard deviation."""
+    by_place: float
+    """How far they differ between the :data:`NEAR` nearest places, for an average token."""
+    preferred: int
+    """The distance at which an average token scores highest; 0 is the token itself."""
 
 
 def eigenvalues(factors: Factors) -> Tensor:
@@ -107,6 +115,18 @@ def self_match(factors: Factors) -> float:
     return (float((query * key).sum(1).mean()) - mean) / spread if spread else 0.0
 
 
+def token_spread(factors: Factors, probabilities: Float[Tensor, " vocab"]) -> float:
+    """Standard deviation of a query's scores over keys, both as likely as their tokens occur.
+
+    The variance over keys for a query q is ``q C q``, with C the covariance of the keys.
+    """
+    weight = (probabilities / probabilities.sum()).unsqueeze(1)
+    keys = factors.key - (weight * factors.key).sum(0)
+    covariance = (weight * keys).T @ keys
+    variances = ((factors.query @ covariance) * factors.query).sum(1)
+    return float((weight.squeeze(1) * variances.clamp(min=0)).sum()) ** 0.5
+
+
 def summarise(
     loaded: LoadedModel,
     head: Head,
@@ -125,6 +145,7 @@ def summarise(
     sources = probabilities.topk(min(sample, len(probabilities))).indices.tolist()
     place = place or positional_table(loaded, head, settings, probabilities, factors=factors)
     share, chance = previous_affinity(place)
+    offsets = place.offsets
     return HeadSummary(
         head,
         copying_score(factors),
@@ -134,6 +155,9 @@ def summarise(
         self_match(factors),
         share,
         chance,
+        token_spread(factors, probabilities),
+        float(offsets[1 : NEAR + 1].std()) if place.kind != "none" else 0.0,
+        int(offsets.argmax()),
     )
 
 

@@ -50,19 +50,19 @@ def describe(
     if not judged:
         least = min(role.min_tokens for role in SCORED_ROLES)
         return (
-            f"Too little to tell what {head.label} does: this prompt has {scores.num_tokens} "
-            f"token{'s' if scores.num_tokens > 1 else ''} including the start token, and judging "
-            f"takes at least {least}."
+            f"Too little to tell what {head.label} does: with the start token, this prompt has "
+            f"{scores.num_tokens} token{'s' if scores.num_tokens > 1 else ''}, and a verdict takes "
+            f"at least {least}."
         )
     active = [verdict for verdict in judged if verdict.is_active]
     if active:
         active.sort(key=lambda verdict: (verdict.role == "positional", -_prompt_lift(verdict)))
         rests = active[-1].role == "positional"
         told = [_activity(verdict, rests=rests) for verdict in active]
-        return f"On this prompt {head.label} {listing(told)}."
+        return f"On this prompt, {head.label} {listing(told)}."
     where = "" if len(judged) == len(verdicts) else " that can be judged on this prompt"
     return (
-        f"On this prompt {head.label} has none of the {len(judged)} roles{where}; its attention "
+        f"On this prompt, {head.label} does none of the {len(judged)} jobs{where}. Its attention "
         f"goes most clearly to {_preference(attention, token_ids, labels)}."
     )
 
@@ -77,19 +77,17 @@ def _activity(verdict: Verdict, *, rests: bool) -> str:
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
         evenness = percent(activation.value)
-        return f"spreads its attention over many tokens ({evenness} as even as possible)"
+        return f"spreads its attention over many tokens ({evenness} of perfectly even)"
     if role.key == "positional":
         return (
             f"rests: {percent(activation.value)} of its attention is on the first token (an even "
-            f"spread would give {percent(activation.chance)})"
+            f"spread: {percent(activation.chance)})"
         )
     # What most of the little beside the first token does is not what the head mostly does.
     mostly = "mostly " if activation.value > 0.5 and not (role.among and rests) else ""
     return (
         f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention"
-        f"{role.aside}{',' if role.aside else ''} at the "
-        f"{activation.rows} places where that can show; an even spread would give "
-        f"{percent(activation.chance)})"
+        f"{role.aside}; an even spread: {percent(activation.chance)})"
     )
 
 
@@ -114,7 +112,7 @@ def _preference(
         label = labels[int(columns.nonzero()[0])]
         shares.append((f"the token “{label}”", float(share), float(chance)))
     name, share, chance = max(shares, key=lambda mean: mean[1] - mean[2])
-    return f"{name} ({percent(share)} of it; an even spread would give {percent(chance)})"
+    return f"{name} ({percent(share)} of it; an even spread: {percent(chance)})"
 
 
 def _back(distance: int) -> str:

@@ -18,6 +18,7 @@ from headroles.formatting import legend, marked, quoted, token_bytes
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
+from headroles.view import glossary
 
 if TYPE_CHECKING:
     from headroles.types import Encoding
@@ -306,9 +307,9 @@ def bias_sentence(name: str, left_out: float) -> str:
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool = False) -> str:
     """An HTML table; with ``notes`` the last cell of every row stands on a line of its own.
 
-    An empty one takes no line.
+    An empty one takes no line. Words of the glossary in the headers explain themselves.
     """
-    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
+    head = glossary.mark("".join(f'<th scope="col">{escape(header)}</th>' for header in headers))
     return (
         f'<div class="hr-table" tabindex="0"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(_row(row, notes=notes) for row in rows)}</tbody></table></div>"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from headroles import detector, export
+from headroles import detector
 from headroles.formatting import decimal, signed
 from headroles.types import Head
 from headroles.view.head_maps import in_a_line
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from headroles.circuits import Composition, HeadSummary, KeyRow, PositionalTable
+    from headroles.circuits.qk_ov import TokenValue
     from headroles.detector import Detection
     from headroles.view.head_maps import ModelMap
 
@@ -43,6 +44,11 @@ def with_minus(
     return frame.style.format(write, na_rep="–")
 
 
+def first_names(values: Sequence[TokenValue], names: Mapping[int, str]) -> str:
+    """The first :data:`SHOWN` tokens of a list."""
+    return "  ".join(names[value.token_id] for value in values[:SHOWN])
+
+
 def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
     """The table's rows, the lists cut after :data:`SHOWN` tokens."""
     return pd.DataFrame(
@@ -51,11 +57,9 @@ def key_rows(rows: tuple[KeyRow, ...], names: dict[int, str]) -> pd.DataFrame:
             "importance": [row.importance for row in rows],
             "max QK": [row.max_qk for row in rows],
             "max OV": [row.max_ov for row in rows],
-            "queries that want it": [
-                export.listed(row.by_strength, names, first=SHOWN) for row in rows
-            ],
-            "promotes": [export.listed(row.promoted, names, first=SHOWN) for row in rows],
-            "suppresses": [export.listed(row.suppressed, names, first=SHOWN) for row in rows],
+            "queries that want it": [first_names(row.by_strength, names) for row in rows],
+            "promotes": [first_names(row.promoted, names) for row in rows],
+            "suppresses": [first_names(row.suppressed, names) for row in rows],
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headroles.ui.app import session
+from headroles.view.glossary import unmarked
 
 
 def run_prompt(app, prompt: str):
@@ -14,8 +15,8 @@ def run_prompt(app, prompt: str):
 
 
 def page_html(app) -> str:
-    """All HTML that the page shows."""
-    return "\n".join(element.proto.body for element in app.get("html"))
+    """All HTML that the page shows, without the definitions behind its words."""
+    return unmarked("\n".join(element.proto.body for element in app.get("html")))
 
 
 def alts(app) -> list[str]:

@@ -20,6 +20,7 @@ from headroles.store import categories
 from headroles.ui.admin import publish, state
 from headroles.ui.admin import server as admin_server
 from headroles.view import entry_diff
+from headroles.view.glossary import unmarked
 from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
@@ -178,7 +179,8 @@ def texts(app) -> str:
     kinds = (app.markdown, app.caption, app.error, app.warning, app.success, app.info, app.button)
     said = [str(getattr(one, "value", "")) for kind in kinds for one in kind]
     said += [button.label for button in app.button]
-    return "\n".join([*said, *(one.proto.body for one in app.get("html"))]).replace("\\", "")
+    said += [unmarked(one.proto.body) for one in app.get("html")]
+    return "\n".join(said).replace("\\", "")
 
 
 def listed(app) -> list[str]:

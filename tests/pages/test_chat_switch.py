@@ -15,6 +15,7 @@ from headroles.store import model_list
 from headroles.ui.app import caches, session
 from headroles.ui.head_map import files as map_files
 from headroles.ui.your_prompt import files
+from headroles.view.glossary import unmarked
 from tests.chat_tokenizers import chat_tokenizer, chatml_tokenizer, save_model
 
 pytestmark = pytest.mark.skipif(
@@ -53,7 +54,7 @@ def has_switch(app: AppTest) -> bool:
 
 
 def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+    return unmarked("\n".join(element.proto.body for element in app.get("html")))
 
 
 def test_it_is_there_for_a_model_with_a_template_only(chatty: str) -> None:

@@ -16,6 +16,7 @@ from headroles.ui.knockout_lab.component_caches import Split
 from headroles.ui.knockout_lab.components import share_rows
 from headroles.verdicts.head import ablation_evidence
 from headroles.view import causal, many_texts
+from headroles.view.glossary import unmarked
 from tests.entries import entry
 from tests.facts import says
 
@@ -34,7 +35,7 @@ def open_section(section: str, **keys):
 
 def said(app) -> str:
     shown = [*app.markdown, *app.caption, *app.info]
-    html = [one.proto.body for one in app.get("html")]
+    html = [unmarked(one.proto.body) for one in app.get("html")]
     return "\n".join([one.value.replace("\\", "") for one in shown] + html)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 
 import pytest
 
@@ -28,15 +30,28 @@ def captions(app) -> str:
     return "\n".join(element.value for element in app.caption)
 
 
+def words_of(app) -> str:
+    """What the page says, without the definitions behind its words."""
+    return re.sub(r"<[^>]+>", "", page_html(app)) + captions(app)
+
+
+def concluded(app) -> list[str]:
+    """What the page concludes: about the head, about pairs of heads, and about all heads."""
+    found = re.findall(r'<p class="hr-conclusion"[^>]*>(.*?)</p>', page_html(app))
+    return [html.unescape(body) for body in found]
+
+
 def test_the_page_answers_at_once_with_a_table_of_ten_keys() -> None:
     app = open_page()
     table = app.dataframe[0].value
     assert len(table) == 10
     assert list(table)[:4] == ["key", "importance", "max QK", "max OV"]
     assert table["importance"].is_monotonic_decreasing
-    assert says(captions(app), "grammar")
-    assert "L0H6 writes, L1H6 reads" in captions(app)
-    assert says(captions(app), "15")
+    assert says(words_of(app), "grammar")
+    head, pairs, every = concluded(app)
+    assert says(head, "L0H6", "token just before", "90%", "5%")
+    assert says(pairs, "L0H6 writes, L1H6 reads", "0.154", "0.088")
+    assert says(every, "32 heads")
     assert "0 is chance" in page_html(app)
 
 
@@ -58,22 +73,23 @@ def test_a_deeper_head_states_the_direct_path() -> None:
     assert "First layer" in "\n".join(one.value for one in app.markdown)
     app.selectbox(key=state.HEAD).set_value("L2H4").run()
     words = "\n".join(one.value for one in app.markdown)
-    assert "Direct path only" in words
-    assert "Rotary positions" in words
+    assert "Earlier layers" in words
+    assert "rotary positions" in words
+    assert says(concluded(app)[0], "do not tell a clear story", "L2H4")
 
 
 def test_the_embedding_can_be_chosen_above_the_first_layer() -> None:
     app = open_page()
     assert state.EMBEDDING not in {box.key for box in app.selectbox}  # L0H6: no choice
     app.selectbox(key=state.HEAD).set_value("L1H4").run()
-    assert "as the first block leaves it" in captions(app)
-    assert "+0.99" in page_html(app)  # an induction head that copies
-    assert says(captions(app), "L1H4", "induction", "K-composition")
+    assert "as the first block leaves it" in words_of(app)
+    assert says(concluded(app)[0], "It copies", "+0.99", "For example")  # an induction head
+    assert says(words_of(app), "L1H4", "induction", "K-composition")
     before = app.dataframe[0].value
     app.selectbox(key=state.EMBEDDING).set_value("bare").run()
     assert not app.exception
     assert "−0.97" in page_html(app)
-    assert "bare embedding" in captions(app)
+    assert "bare embedding" in words_of(app)
     assert not app.dataframe[0].value.equals(before)
     app.button(key="circuits-reset").click().run()
     assert app.dataframe[0].value.equals(before)
@@ -83,10 +99,10 @@ def test_whole_words_come_first_and_fragments_on_demand() -> None:
     app = open_page()
     words = app.dataframe[0].value
     assert all(key[0] == "·" and key[1:].isalpha() for key in words["key"])
-    assert says(captions(app), "1,090", "whole words")
+    assert says(words_of(app), "1,090", "whole words")
     app.toggle(key=state.FRAGMENTS).set_value(True).run()
     assert not app.exception
-    assert says(captions(app), "2,816", "tokens")
+    assert says(words_of(app), "2,816", "tokens")
     every = app.dataframe[0].value
     assert not all(key[0] == "·" for key in every["key"])
     assert every["importance"].iloc[0] >= words["importance"].iloc[0]
@@ -142,7 +158,7 @@ def test_the_numbers_of_composition_are_drawn_when_their_box_is_open() -> None:
 def test_the_kind_of_composition_and_the_baseline_can_be_chosen() -> None:
     app = open_page()
     app.selectbox(key=state.KIND).set_value("V").run()
-    assert "Strongest V-composition" in captions(app)
+    assert "strongest V-composition" in concluded(app)[1]
     chart = next(
         json.loads(one.proto.spec)
         for one in app.get("vega_lite_chart")
@@ -171,7 +187,7 @@ def test_the_attention_only_model_is_served_too() -> None:
     app = open_page()
     app.selectbox(key=session.MODEL).set_value("attn-only-2l-tiny").run()
     assert not app.exception
-    assert "L0H3 writes, L1H7 reads" in captions(app)
+    assert "L0H3 writes, L1H7 reads" in concluded(app)[1]
 
 
 def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:

@@ -12,6 +12,7 @@ from headroles.roles import BUILT_IN, ROLES, Role, of_expression
 from headroles.types import Head
 from headroles.ui.app import long_work, session
 from headroles.ui.detector_lab import state
+from headroles.view.glossary import unmarked
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_attention
 
@@ -40,7 +41,7 @@ def app(planted, monkeypatch):
 
 
 def html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+    return unmarked("\n".join(element.proto.body for element in app.get("html")))
 
 
 def warnings(app) -> str:

@@ -46,8 +46,9 @@ OWN = {
     "models.gguf_files", "models.listed", "models.on_disk", "paths", "roles.cells",
     "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
     "texts.examples",
-    "texts.tokenization", "types", "view.causal", "view.detection", "view.extended_roles",
-    "view.head_maps", "view.head_records", "view.html", "view.lists", "view.offer",
+    "texts.tokenization", "types", "view.causal", "view.conclusions", "view.detection",
+    "view.extended_roles", "view.glossary", "view.glossary_pictures", "view.head_maps",
+    "view.head_records", "view.html", "view.lists", "view.offer",
     "view.resting_layers", "view.role_cards", "view.two_prompts", "view.two_texts", "view.waking",
 }  # fmt: skip
 """Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
@@ -74,6 +75,7 @@ def names_from(program: str, *arguments: str) -> list[str]:
         (),
         ("pages/head_closeup.py", "pages/head_map.py"),
         ("pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"),
+        ("pages/glossary.py",),
     ],
 )
 def test_little_is_imported_before_the_title(others: tuple[str, ...], tmp_path) -> None:

@@ -8,6 +8,7 @@ from headroles.paths import ROOT
 from headroles.roles import known_heads
 from headroles.types import Head
 from headroles.ui.app import session
+from headroles.view.glossary import unmarked
 from tests.facts import says
 
 NAMED = [
@@ -35,7 +36,7 @@ def opened(app, page: str):
 
 
 def html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+    return unmarked("\n".join(element.proto.body for element in app.get("html")))
 
 
 def test_the_map_marks_the_named_heads_and_cites_them(app) -> None:

@@ -16,6 +16,7 @@ from headroles.ui.app import caches, download_progress, session
 from headroles.ui.head_map import state as head_map_state
 from headroles.ui.knockout_lab import state
 from headroles.ui.knockout_lab.sections import SECTIONS
+from headroles.view.glossary import unmarked
 
 MODEL = "pythia-160m"
 
@@ -68,7 +69,7 @@ def app(planted):
 
 
 def html(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+    return unmarked("\n".join(element.proto.body for element in app.get("html")))
 
 
 def bars(app) -> list[str]:

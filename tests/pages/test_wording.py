@@ -23,6 +23,7 @@ from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
 from headroles.ui.your_prompt import state as your_prompt_state
+from headroles.view.glossary import unmarked
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -61,7 +62,7 @@ def lines_of(app) -> Iterator[str]:
         words = 2 if node.type == "html" else 1
         for text in said(node):
             bare = html.unescape(
-                re.sub(r"<(style|svg|script).*?</\1>|<[^>]+>", "\n", text, flags=re.S)
+                re.sub(r"<(style|svg|script).*?</\1>|<[^>]+>", "\n", unmarked(text), flags=re.S)
             )
             for mask, instead in MASKS.items():
                 bare = re.sub(mask, instead, bare)
@@ -110,6 +111,7 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
         opened("knockout_lab", **{knockout_state.SECTION: section}) for section in SECTIONS
     ),
     "circuits": lambda: iter([opened("circuits")]),
+    "glossary": lambda: iter([opened("glossary")]),
     "admin": admin,
 }
 """The states of each page whose words are held."""

@@ -14,6 +14,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import session
+from headroles.view import glossary
 from headroles.view.html import plain, truncation_sentence
 
 if TYPE_CHECKING:
@@ -46,9 +47,18 @@ def _enter() -> None:
     st.rerun()
 
 
+_EXPLAINS = ('<p class="hr-explain', '<div class="hr-legend')
+"""How pieces begin whose words explain themselves (:mod:`headroles.view.glossary`)."""
+
+
 def html(body: str, **settings: object) -> None:
     """Show HTML made by :mod:`headroles.view.html`, where everything typed is escaped."""
-    st.html(body, **settings)
+    st.html(glossary.mark(body) if body.startswith(_EXPLAINS) else body, **settings)
+
+
+def note(body: str) -> None:
+    """A small line below a chart or a table, in HTML; its words explain themselves."""
+    html(f'<p class="hr-small">{glossary.mark(body)}</p>')
 
 
 def title(name: str, *, answers: str, first: str = "") -> None:
@@ -61,12 +71,12 @@ def title(name: str, *, answers: str, first: str = "") -> None:
     """
     st.title(name, anchor=False)
     do = f' <span class="hr-first">{first}</span>' if first else ""
-    html(f'<p class="hr-lead">{answers}{do}</p>')
+    html(f'<p class="hr-lead">{glossary.mark(answers + do, everyday=True)}</p>')
 
 
 def conclusion(body: str) -> None:
     """What a reader may conclude from what the page shows now: one or two sentences of HTML."""
-    html(f'<p class="hr-conclusion" role="status">{body}</p>')
+    html(f'<p class="hr-conclusion" role="status">{glossary.mark(body)}</p>')
 
 
 def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,13 @@ def draw(wake_ups: Sequence[WakeUp], tried: str, *, place: str) -> None:
         elements.html(f'<div class="hr-small">{escape(tried)}</div>')
 
 
-def line(sentence: str, prompt: str, *, key: str) -> None:
+def line(
+    sentence: str,
+    prompt: str,
+    *,
+    key: str,
+    on_click: Callable[[str], None] = session.use_tested,
+) -> None:
     """A sentence, the prompt that it is about, and the button that runs it."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_line"):
         elements.html(
@@ -38,7 +44,7 @@ def line(sentence: str, prompt: str, *, key: str) -> None:
             "</div>",
             width="stretch",
         )
-        _button("Try it", prompt, key=key)
+        _button("Try it", prompt, key=key, on_click=on_click)
 
 
 def suggestion(prompt: str, *, key: str) -> None:
@@ -46,13 +52,19 @@ def suggestion(prompt: str, *, key: str) -> None:
     _button(f"Try this: “{plain(in_one_line(prompt, limit=44))}”", prompt, key=key)
 
 
-def _button(label: str, prompt: str, *, key: str) -> None:
+def _button(
+    label: str,
+    prompt: str,
+    *,
+    key: str,
+    on_click: Callable[[str], None] = session.use_tested,
+) -> None:
     """The button that puts a prompt into the box and runs it; the student's own is kept."""
     st.button(
         label,
         key=key,
         icon=":material/lightbulb:",
-        on_click=session.use_tested,
+        on_click=on_click,
         args=(prompt,),
         help=plain(prompt),
         wrap=False,

@@ -12,34 +12,37 @@ from headroles import charts, circuits, view
 from headroles.ui.app import caches, elements, keeper, long_work
 from headroles.ui.app.part import part
 from headroles.ui.circuits import state
+from headroles.view import conclusions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from headroles.circuits import Composition
     from headroles.models import LoadedModel
+    from headroles.types import Head
 
 TOP = 10
 MOST_HEADS = 48
 """Heads that one map shows; of a larger model a pair of layers is shown."""
 
 WORDS = {
-    "K": "K-composition: its keys carry what the earlier head found there",
-    "Q": "Q-composition: its queries ask for what the earlier head found",
-    "V": "V-composition: what it moves on is what the earlier head wrote",
+    "K": "K-composition: the later head looks where the earlier one has written",
+    "Q": "Q-composition: the later head asks for what the earlier one has found",
+    "V": "V-composition: the later head passes on what the earlier one has written",
 }
 
 
-def draw(loaded: LoadedModel, *, norm: str) -> None:
-    """Draw the choice of kind, the map, and its table twin."""
+def draw(loaded: LoadedModel, head: Head, *, norm: str) -> None:
+    """Draw the choice of kind, what it shows, the map, and its table twin."""
     st.subheader("Which heads work together", anchor=False)
-    _draw(loaded.key, loaded.source, (loaded.num_layers, loaded.num_heads), norm=norm)
+    shape = loaded.num_layers, loaded.num_heads
+    _draw(loaded.key, loaded.source, shape, head.label, norm=norm)
 
 
 @part
-def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None:
+def _draw(model: str, source: str, shape: tuple[int, int], head: str, *, norm: str) -> None:
     if shape[0] < 2:
-        st.caption("This model has one layer: no head can read what another has written.")
+        st.caption("This model has one layer, so no head can read what another has written.")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="circuits-kinds"):
         kind = st.selectbox(
@@ -59,6 +62,7 @@ def _draw(model: str, source: str, shape: tuple[int, int], *, norm: str) -> None
     )
     if result is not None:
         pairs = _ranked(source, kind, norm, result)
+        elements.conclusion(conclusions.composition(result, pairs, head))
         _draw_result(shape, result, pairs, subtract=subtract)
 
 
@@ -104,9 +108,11 @@ def _draw_result(
         f"reads, {best[2]:.3f}. Half of the pairs stay below {middle:.3f}; random matrices of "
         f"this shape give {result.baseline:.3f} ± {result.spread:.3f} ({result.draws} draws)."
     )
-    st.caption(
-        f"{sentence} Framed: {_framed(shown, pairs)}, with their number in hundredths"
-        f"{' above the baseline' if subtract else ''}."
+    elements.note(
+        f"Framed: {_framed(shown, pairs)}, with their score in hundredths"
+        f"{' above the baseline' if subtract else ''}. Half of the pairs stay below {middle:.3f} "
+        f"of 1; random matrices of this shape give {result.baseline:.3f} ± {result.spread:.3f} "
+        f"({result.draws} draws)."
     )
     elements.chart(
         charts.circuits.composition_map(records(shown, away=away, pairs=pairs), unit=unit),
@@ -122,10 +128,10 @@ def _draw_result(
                 hide_index=True,
                 height=320,
             )
-    st.caption(
-        "How large is the product of two heads' matrices beside the matrices themselves (Frobenius "
-        "norms; Elhage et al. 2021)? It shows what a head *can* read, not that it does so on a "
-        "prompt; the layer norm's division and the MLPs between are left out."
+    elements.note(
+        "The score compares the product of two heads’ matrices with the matrices themselves "
+        "(Frobenius norms; Elhage et al. 2021). It shows what a head <i>can</i> read, not that it "
+        "does so on a prompt. The layer norm’s division and the MLPs in between are left out."
     )
 
 

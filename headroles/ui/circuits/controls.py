@@ -12,7 +12,7 @@ from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
 from headroles.ui.circuits import state
-from headroles.view import html
+from headroles.view import glossary, html
 
 if TYPE_CHECKING:
     from headroles.circuits import CircuitSettings
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from headroles.store import TokenFrequencies
 
 NORM_WORDS = {
-    "applied": "applied: each embedding is normed as the model does it",
-    "folded": "folded in: gain and centring only, no division by size",
-    "none": "left out: W_E W_Q W_Kᵀ W_Eᵀ",
+    "applied": "applied, as the model does it",
+    "folded": "gain and centring only",
+    "none": "left out",
 }
 EMBEDDING_WORDS = {"first_block": "after the first block", "bare": "bare"}
 
 
-def draw(loaded: LoadedModel, frequencies: TokenFrequencies) -> tuple[Head, CircuitSettings]:
-    """Draw the boxes; returns the head and the settings."""
+def head(loaded: LoadedModel) -> Head:
+    """Draw the box of the head; the head in it."""
     address.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
     heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     roles = role_words()
@@ -36,66 +36,79 @@ def draw(loaded: LoadedModel, frequencies: TokenFrequencies) -> tuple[Head, Circ
         wanted = st.session_state[session.HEAD]
         listed = wanted.label if wanted else next(iter(roles), heads[0])
         st.session_state[state.HEAD] = listed if listed in heads else heads[0]
-    left, between, middle, right = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
-    label = left.selectbox(
-        "Head",
-        heads,
-        format_func=lambda head: f"{head} · {roles[head]}" if head in roles else head,
-        key=state.HEAD,
-        persist_state="session",
-    )
-    with between:
-        embedding = _embedding(Head.parse(label))
-    norm = middle.selectbox(
-        "Layer norm",
-        list(NORM_WORDS),
-        format_func=NORM_WORDS.get,
-        key=state.NORM,
-        persist_state="session",
-        help="Before a head reads a token, the model's layer norm centres it, divides it by its "
-        "size and multiplies each number by a gain. Of the final norm, before the logits, only "
-        "gain and centring can be known: its division depends on the whole prompt.",
-    )
-    keys = right.number_input(
-        "Key tokens", 1, 100, key=state.KEYS, persist_state="session", help="Rows of the table."
-    )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        settings = circuits.CircuitSettings(
-            norm=norm,
-            embedding=embedding,
-            biases=_toggle("Biases", state.BIASES, "Add b_Q, b_K and b_V, and the norm's bias."),
-            minus_bos=_toggle(
-                "QK minus BOS",
-                state.MINUS_BOS,
-                "Subtract, for each query, its value for the start token, where heads rest when "
-                "nothing else is wanted. 0 then means: no more wanted than resting.",
-            ),
-            minus_mean=_toggle(
-                "OV minus mean",
-                state.MINUS_MEAN,
-                "Subtract what a source token adds to every output alike: it changes no "
-                "probability.",
-            ),
-        )
-        if frequencies.words is not None:
-            _toggle(
-                "Fragments",
-                state.FRAGMENTS,
-                "The table is about common whole words. Switch on to have every token in it: parts "
-                "of words, marks, code.",
-            )
-        st.button(
-            "Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuits-reset"
+    with st.container(horizontal=True, vertical_alignment="bottom", key="circuits-choose"):
+        label = st.selectbox(
+            "Head",
+            heads,
+            format_func=lambda name: f"{name} · {roles[name]}" if name in roles else name,
+            key=state.HEAD,
+            persist_state="session",
+            width=320,
         )
         copy_link.draw()
-    _ = keys
-    return Head.parse(label), settings
+    return Head.parse(label)
+
+
+def settings(head: Head, frequencies: TokenFrequencies) -> CircuitSettings:
+    """Draw what is done to the weights before they are read, folded away; the settings."""
+    with st.expander("Settings", icon=":material/tune:", key="circuits-settings"):
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        with left:
+            embedding = _embedding(head)
+        norm = middle.selectbox(
+            "Layer norm",
+            list(NORM_WORDS),
+            format_func=NORM_WORDS.get,
+            key=state.NORM,
+            persist_state="session",
+            help=f"{glossary.sentence('layer_norm')} It centres them, divides them by their size "
+            "and multiplies each by a gain. Of the final norm, before the logits, only gain and "
+            "centring can be known: its division depends on the whole prompt.",
+        )
+        right.number_input("Rows of the table", 1, 100, key=state.KEYS, persist_state="session")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            chosen = circuits.CircuitSettings(
+                norm=norm, embedding=embedding, **_switches(frequencies)
+            )
+            st.button(
+                "Reset", icon=":material/restart_alt:", on_click=state.reset, key="circuits-reset"
+            )
+    return chosen
+
+
+def _switches(frequencies: TokenFrequencies) -> dict[str, bool]:
+    """Draw the switches; their settings by name."""
+    switches = {
+        "biases": _toggle(
+            "Biases", state.BIASES, f"{glossary.sentence('bias')} Off: queries, keys and values "
+            "are read without theirs."
+        ),
+        "minus_bos": _toggle(
+            "QK minus start token",
+            state.MINUS_BOS,
+            "Takes off each query's score for the start token, where heads rest. 0 then means: "
+            "wanted no more than resting.",
+        ),
+        "minus_mean": _toggle(
+            "OV minus mean",
+            state.MINUS_MEAN,
+            "Takes off what a token adds to all outputs alike, which changes no probability.",
+        ),
+    }  # fmt: skip
+    if frequencies.words is not None:
+        _toggle(
+            "Fragments",
+            state.FRAGMENTS,
+            "On: the table has every token, parts of words and code too, not only common whole "
+            "words.",
+        )
+    return switches
 
 
 def _embedding(head: Head) -> str:
     """What the head is taken to find of a token; the first layer leaves no choice."""
     if not head.layer:
-        st.selectbox("Embedding", ["bare, as the first layer finds it"], disabled=True)
+        st.selectbox("Embedding", ["bare (first layer)"], disabled=True)
         return st.session_state[state.EMBEDDING]
     return st.selectbox(
         "Embedding",
@@ -103,10 +116,8 @@ def _embedding(head: Head) -> str:
         format_func=EMBEDDING_WORDS.get,
         key=state.EMBEDDING,
         persist_state="session",
-        help="What the head is taken to find of a token. The first block rewrites every token, so "
-        "a head above it does not meet bare embeddings. After the first block: each token is run "
-        "through it alone (attention to itself only, and the MLP). For heads of the first layer "
-        "nothing stands before them.",
+        help=f"{glossary.sentence('effective_embedding')} Each token is run through that block "
+        "alone. Heads of the first layer find the bare embedding.",
     )
 
 
@@ -152,31 +163,31 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     lines = []
     if head.layer:
         lines.append(
-            f"**Direct path only.** {head.label} is in layer {head.layer}: on a prompt it also "
-            f"reads what {_before(head.layer, settings)}, which these tables leave out. Read "
-            "them as a hint."
+            f"**Earlier layers.** {head.label} is in layer {head.layer}: on a prompt it also reads "
+            f"what {_before(head.layer, settings)}. The tables leave that out, so take them as a "
+            "hint."
         )
     else:
-        lines.append("**First layer:** nothing stands between the tokens and this head.")
+        lines.append("**First layer:** nothing comes between the tokens and this head.")
     where = {
-        "rotary": "Rotary positions turn queries and keys by where they stand; the token table is "
-        "for tokens at the same place.",
-        "learned": "Learned positions are added to every token before the norm; the token table "
-        "leaves them out.",
-        "bias": "Scores also fall with distance (ALiBi); the token table leaves that out.",
-        "none": "This model has no positions of its own.",
+        "rotary": "this model turns queries and keys by their place (rotary positions). The table "
+        "is about two tokens at the same place.",
+        "learned": "this model adds a learned vector for each place before the norm. The table "
+        "leaves it out.",
+        "bias": "this model lowers a score with distance (ALiBi). The table leaves that out.",
+        "none": "this model has no positions of its own.",
     }
     lines.append(f"**Position:** {where[traits.positions]}")
     if traits.qk_normed and settings.norm != "none":
         lines.append("**Queries and keys** are normed once more in this model; that is applied.")
     if traits.score_cap:
         lines.append(
-            f"**Scores** are squashed to ±{traits.score_cap:g} afterwards; not shown here."
+            f"**Scores** are squashed to ±{traits.score_cap:g} afterwards; not in the table."
         )
     if traits.output_normed or traits.order == "post-norm":
         lines.append(
-            "**After the head** this model norms again before the result is added; that division "
-            "depends on the prompt and is left out of OV."
+            "**After the head**, this model norms once more before it adds the result. That "
+            "division depends on the prompt, and OV leaves it out."
         )
     if lost := models.left_out(loaded.model.config):
         lines.append(
@@ -184,11 +195,11 @@ def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
             if loaded.key in models.known_models()
             else f"**Published bias:** b_U, up to {lost:.2f} logits, is left out of the guesses."
         )
+    lines += [
+        "**Units:** one more in QK makes the attention e ≈ 2.7 times larger (scores are scaled by "
+        "1/√d_head where the model does so). OV is in logits before the final norm's division, so "
+        "compare it within a table only.",
+        "**The output bias** b_O belongs to all heads of a layer, and so to none of them.",
+    ]
     with st.expander("What these tables leave out", icon=":material/info:"):
         st.markdown("\n".join(f"- {line}" for line in lines))
-        st.markdown(
-            "- **Units:** QK is in units of the score before the softmax (scaled by "
-            "1/√d_head where the model does so): one more makes the attention e ≈ 2.7 times "
-            "larger. OV is in logits before the final norm's division, so compare within a table."
-            "\n- **The output bias** b_O is shared by all heads and belongs to none."
-        )

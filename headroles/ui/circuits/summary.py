@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, circuits, formatting, view
+from headroles import charts, circuits, export, formatting, view
 from headroles.types import Head
 from headroles.ui.app import caches, elements, keeper, long_work
+from headroles.ui.circuits import controls
 from headroles.ui.circuits.table import factors_of
-from headroles.view import html
+from headroles.view import conclusions, html
 
 if TYPE_CHECKING:
-    from headroles.circuits import CircuitSettings, HeadSummary, PositionalTable
+    from streamlit.delta_generator import DeltaGenerator
+
+    from headroles.circuits import CircuitSettings, HeadSummary, KeyRow, PositionalTable
     from headroles.models import LoadedModel
     from headroles.store import TokenFrequencies
 
@@ -23,6 +26,25 @@ FLAT = 1.0
 """Scores of all distances that lie within this hardly tell one place from another."""
 DRAWN = 32
 """Distances, or positions, that the picture of the positional scores shows."""
+
+
+def conclude(
+    place: DeltaGenerator,
+    loaded: LoadedModel,
+    head: Head,
+    settings: CircuitSettings,
+    frequencies: TokenFrequencies,
+    *,
+    best: KeyRow | None = None,
+) -> None:
+    """Say what the head looks for and what it writes; with an example, once its table is there."""
+    summary, _ = _numbers(loaded.source, head, settings, loaded, frequencies)
+    said = conclusions.circuits(summary, roles=controls.role_keys(head))
+    if best is not None:
+        names = export.circuits.labels(loaded, [best])
+        said = f"{said} {conclusions.example(summary, best, names)}"
+    with place:
+        elements.conclusion(html.escape(said))
 
 
 def draw(
@@ -36,7 +58,7 @@ def draw(
         st.subheader(f"{head.label} in numbers", anchor=False)
         elements.html(html.table(HEADERS, lines(summary), notes=False))
         if head.layer:
-            st.caption(_left_out(settings.embedding_at(head.layer)))
+            elements.note(_left_out(settings.embedding_at(head.layer)))
     with right:
         st.subheader("What position alone does", anchor=False)
         positions(table, summary)
@@ -63,11 +85,11 @@ def _left_out(embedding: str) -> str:
     """Of what the numbers of a deeper head are, and what they cannot show."""
     if embedding == "bare":
         return (
-            "Of bare embeddings, which no head above the first layer meets: in a deep model even "
-            "the sign of copying can be wrong."
+            "Read from bare embeddings, which no head above the first layer meets: in a deep model "
+            "even the sign of copying can be wrong."
         )
     return (
-        "Of each token as the first block leaves it, alone. A head that copies what later layers "
+        "Read from each token as the first block leaves it. A head that copies what later layers "
         "have made of a token need not show it here."
     )
 
@@ -75,37 +97,44 @@ def _left_out(embedding: str) -> str:
 def lines(summary: HeadSummary) -> list[list[str]]:
     """The summary's numbers with their ranges and what they mean."""
     tokens = f"the {summary.copies_of:,} likeliest tokens"
+    among = circuits.summary.AMONG
     return [
         [
             "Copying (eigenvalues of OV)",
             formatting.signed(summary.copying),
             "−1 to +1",
-            "near +1: tokens that are attended to raise themselves; near −1: they lower themselves",
+            "+1: tokens make themselves likelier; −1: less likely",
         ],
         [
             "Copying (by count)",
             formatting.percent(summary.copies),
             tokens,
-            f"share that raise themselves: they are among the {circuits.summary.AMONG} tokens that "
-            "they raise most",
+            f"tokens that are among the {among} that they raise most",
         ],
         [
             "Suppressing (by count)",
             formatting.percent(summary.lowers),
             tokens,
-            f"share that lower themselves: among the {circuits.summary.AMONG} that they lower most",
+            f"tokens that are among the {among} that they lower most",
         ],
         [
             "Self-match of QK",
             formatting.signed(summary.self_match),
             "standard deviations; 0 is chance",
-            "how much more than others a token wants its own copy",
+            "how much more a token wants its own copy than others",
         ],
         [
             "Previous token by position",
             formatting.percent(summary.previous),
             f"chance {formatting.percent(summary.previous_chance)}",
-            "attention an average token would pay to the one before it, by position alone",
+            "attention to the token before, by position alone",
+        ],
+        [
+            "Scores by token, by place",
+            f"{formatting.decimal(summary.by_tokens)}, {formatting.decimal(summary.by_place)}",
+            "standard deviations",
+            "how far a query's scores differ between tokens, and between the "
+            f"{circuits.summary.NEAR} nearest places",
         ],
     ]
 
@@ -120,15 +149,15 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     best = int(offsets.argmax())
     back = "at the token itself" if best == 0 else f"{html.count(best, 'token')} back"
     low, high = float(offsets.min()), float(offsets.max())
-    place = f"By position alone an average token scores highest {back}"
+    place = f"By position alone, an average token scores highest {back}"
     if high - low < FLAT:
         place = (
             f"Position alone hardly matters to this head: an average token's scores differ by no "
             f"more than {formatting.decimal(high - low)} over {len(offsets)} distances"
         )
     sentence = (
-        f"{place}; the token before it would get {formatting.percent(summary.previous)} of the "
-        f"attention (chance {formatting.percent(summary.previous_chance)})."
+        f"{place}; the token just before would get {formatting.percent(summary.previous)} of the "
+        f"attention (chance: {formatting.percent(summary.previous_chance)})."
     )
     drawing = (
         charts.circuits.offset_scores(offsets[:DRAWN].tolist())
@@ -138,13 +167,13 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
     elements.chart(drawing, key="circuits-positions", alt_text=sentence)
     how = {
         "rotary": "Rotary positions turn query and key, so only the distance matters.",
-        "bias": "ALiBi takes a fixed amount off for each token of distance.",
-        "learned": "Learned positions: each position has a vector of its own.",
+        "bias": "ALiBi takes off a fixed amount for each token of distance.",
+        "learned": "Each position has a learned vector of its own.",
     }[table.kind]
-    st.caption(
-        f"{sentence} {how} A fuller shade is higher; scores run from "
+    elements.note(
+        f"{sentence} {how} The fuller the square, the higher the score. Scores run from "
         f"{formatting.decimal(low)} to {formatting.decimal(high)} over {len(offsets)} distances"
-        f"{f', of which the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
+        f"{f'; the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
     )
     with elements.opened("The numbers", key="circuits-position_numbers") as is_open:
         if is_open:
@@ -161,8 +190,8 @@ def all_heads(
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
     name = (loaded.source, settings)
     if large and not long_work.begun("all_heads", name):
-        st.caption(f"{len(heads)} heads of a large vocabulary: this takes minutes.")
-        if not st.button("Compute all heads", icon=":material/play_arrow:", key="circuits-all"):
+        st.caption(f"{len(heads)} heads and many tokens: this takes minutes.")
+        if not st.button("Read all heads", icon=":material/play_arrow:", key="circuits-all"):
             return
     read = partial(_summarise, loaded.key, settings, frequencies)
     long_work.run(
@@ -181,7 +210,9 @@ def _summarise(
         return circuits.summarise(loaded, head, settings, frequencies.probabilities)
 
 
-def _table_of_heads(summaries: list[HeadSummary], _is_all: bool) -> None:
+def _table_of_heads(summaries: list[HeadSummary], is_all: bool) -> None:
+    if is_all:
+        elements.conclusion(conclusions.all_heads(summaries))
     chance = formatting.percent(summaries[0].previous_chance)
     st.dataframe(
         view.tables.with_minus(

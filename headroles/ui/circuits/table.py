@@ -16,11 +16,11 @@ from headroles.ui.circuits import controls, state
 from headroles.view import html
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from headroles.circuits.qk_ov import CircuitSettings, Factors, KeyRow, Peaks
+    from headroles.circuits.qk_ov import CircuitSettings, Factors, KeyRow, Peaks, TokenValue
     from headroles.models import LoadedModel
     from headroles.store import TokenFrequencies
     from headroles.types import Head
@@ -40,19 +40,22 @@ def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Fa
 
 def draw(
     loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
-) -> None:
-    """Draw the table of keys, the lists of one of them, and the reader's own token."""
+) -> tuple[KeyRow, ...]:
+    """Draw the table of keys, the lists of one of them, and the reader's own token.
+
+    Returns its rows, the most telling key first; none while they are being looked for.
+    """
     st.subheader("What it looks for, and what it then writes", anchor=False)
     words = None if st.session_state[state.FRAGMENTS] else frequencies.words
     asked = Asked(loaded.key, head, settings, frequencies, words, st.session_state[state.KEYS])
     count = len(frequencies.probabilities) if words is None else len(words)
-    st.caption(
-        f"Keys with the largest max QK × max OV × p^0.1 among {_which(words, count)}, "
-        f"{_read_as(head, settings)}. {frequencies.sentence} A dot · is a space. Click a column's "
-        "name to sort; choose a row to see the head at work on a prompt with that key."
+    elements.note(
+        f"The {asked.keys} most telling keys of {_which(words, count)}, {_read_as(head, settings)}."
+        ' <span class="hr-wide-only">Choose a row to see the head at work on a prompt with that '
+        "key.</span>"
     )
     for sentence in by_something_else(head, controls.role_keys(head)):
-        st.caption(sentence)
+        elements.note(html.escape(sentence))
     peaks: Peaks | None = long_work.run(
         "table",
         (loaded.source, head, settings, words is None),
@@ -61,22 +64,47 @@ def draw(
         show=partial(_so_far, asked),
     )
     if peaks is None:
-        return
+        return ()
     rows = _rows(loaded, asked, peaks)
     names = export.circuits.labels(loaded, rows)
-    st.dataframe(
-        view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
-        key=session.chart_key(TABLE),
-        hide_index=True,
-        on_select=partial(_chosen, loaded, head, rows),
-        selection_mode="single-row",
-        column_config=_columns(),
-        height=_height(rows),
+    with st.container(key="circuits-as_table"):
+        st.dataframe(
+            view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
+            key=session.chart_key(TABLE),
+            hide_index=True,
+            on_select=partial(_chosen, loaded, head, rows),
+            selection_mode="single-row",
+            column_config=_columns(),
+            height=_height(rows),
+        )
+    with st.container(key="circuits-as_cards"):
+        elements.html(cards(rows, names))
+    elements.note(
+        "Importance is max QK × max OV × p^0.1, with p how often the token occurs. "
+        f"{html.escape(frequencies.sentence)} A dot · is a space."
     )
     if marks := legend(names.values()):
         st.caption(marks)
     _downloads(loaded, asked, rows, names)
     _whole_lists(loaded, asked, rows)
+    return rows
+
+
+def cards(rows: Sequence[KeyRow], names: Mapping[int, str]) -> str:
+    """The table for a narrow window: a card per key, with all that a row of the table says."""
+
+    def line(what: str, values: Sequence[TokenValue]) -> str:
+        said = html.escape(view.tables.first_names(values, names))
+        return f"<dt>{what}</dt><dd>{said}</dd>"
+
+    items = "".join(
+        f'<div class="hr-key-card"><b>{html.escape(names[row.token_id])}</b> '
+        f"<small>importance {decimal(row.importance)} · max QK {decimal(row.max_qk)} · max OV "
+        f"{decimal(row.max_ov)}</small><dl>{line('Wanted by', row.queries)}"
+        f"{line('Promotes', row.promoted)}{line('Suppresses', row.suppressed)}</dl></div>"
+        for row in rows
+    )
+    return f'<div class="hr-key-cards">{items}</div>'
 
 
 def _which(words: Tensor | None, count: int) -> str:
@@ -96,14 +124,14 @@ def _read_as(head: Head, settings: CircuitSettings) -> str:
 def by_something_else(head: Head, roles: Sequence[str]) -> list[str]:
     """Why the table tells little of a head that does not choose its keys by their own tokens."""
     lines = {
-        "previous_token": "it chooses a key by its place, whatever the token: see “What position "
+        "previous_token": "it chooses a key by its place, whatever the token. See “What position "
         "alone does”",
-        "induction": "it chooses a key by the token *before* it, which an earlier head has written "
-        "there: see K-composition under “Which heads work together”",
+        "induction": "it chooses a key by the token before it, which an earlier head has written "
+        "there. See K-composition under “Which heads work together”",
     }
     return [
-        f"{head.label} is listed as {ROLES[role].name.lower()}: {line}. Which keys come out on top "
-        "below then says little about it."
+        f"{head.label} is listed for {ROLES[role].name.lower()}: {line}. So the keys in this table "
+        "say little about it."
         for role, line in lines.items()
         if role in roles
     ]
@@ -168,7 +196,7 @@ def _so_far(asked: Asked, result: list[Peaks] | Peaks, is_all: bool) -> None:
         height=_height(rows),
     )
     st.caption(
-        f"So far: the best of the {len(maxima.ids):,} likeliest keys. Others may still come in."
+        f"So far, the best of the {len(maxima.ids):,} likeliest keys. Others may still come in."
     )
 
 
@@ -181,9 +209,9 @@ def _columns() -> dict[str, object]:
     number = st.column_config.NumberColumn
     return {
         "key": st.column_config.TextColumn("key", pinned=True),
-        "importance": number(help="max QK × max OV × p^0.1"),
-        "max QK": number(help="The strongest query's score for this key."),
-        "max OV": number(help="What it adds to the most promoted output's logit."),
+        "importance": number(help="max QK × max OV × p^0.1", width=90),
+        "max QK": number(width=75, help="The score that the most eager query gives this key."),
+        "max OV": number(width=75, help="What it adds to the logit that it raises most."),
     }
 
 
@@ -200,7 +228,7 @@ def _try_out(loaded: LoadedModel, head: Head, row: KeyRow) -> None:
 
     prompt = export.example_prompt(loaded.tokenizer, row)
     if prompt is None:
-        st.toast("No prompt can be typed in which this key meets one of these queries.")
+        st.toast("No prompt that you could type brings this key and one of its queries together.")
     else:
         state.try_out(head, prompt)
 
@@ -232,7 +260,7 @@ def _downloads(
             on_click="ignore",
             key="circuits-md",
         )
-        st.caption("All 20 tokens of every list, and what was done to the weights.")
+        st.caption("With all 20 tokens of every list, and the settings.")
 
 
 def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) -> None:
@@ -250,8 +278,8 @@ def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) ->
         max_chars=limits.TOKEN.most,
         placeholder="a word, with a space before it or not",
         persist_state="session",
-        help="The first token of what you type is looked up. Most words in a sentence are tokens "
-        "with a space in front.",
+        help="Looks up the first token of what you type. Within a sentence, most words have a "
+        "space in front.",
     )
     row = keys[chosen]
     if own:
@@ -278,8 +306,10 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
         f"importance {decimal(row.importance)}, max QK {decimal(row.max_qk)}, max OV "
         f"{decimal(row.max_ov)}.</div>"
     )
+    with st.container(key="circuits-lists"):
+        places = st.columns(3)
     for place, (title, values) in zip(
-        st.columns(3),
+        places,
         (
             ("Queries that want it", row.by_strength),
             ("Outputs it promotes", row.promoted),

@@ -36,14 +36,13 @@ def rows(entry: ModelEntry, head: Head) -> None:
     sentences = extended_roles.passport_sentences(entry, head)
     elements.html(
         "".join(f'<p class="hr-explain">{escape(sentence)}</p>' for sentence in sentences)
-        or f'<p class="hr-explain">{head.label} is listed for none of them.</p>'
+        or f'<p class="hr-explain">{head.label} is listed for none of these roles.</p>'
     )
-    st.caption(
-        "Delimiter and Fixed offset are shares of attention, Successor a share of words; "
-        "S-inhibition is how far the right name's share of the name movers' attention falls "
-        "without the head; the other two are logits with a sign: + writes for the token, − against "
-        "it. ● is listed. Each is "
-        "± the standard error; “Control” is the score where the role's cue is missing. The head "
+    elements.note(
+        "Delimiter and Fixed offset are shares of attention, and Successor is a share of words. "
+        "S-inhibition says how much of the name movers’ attention the right name loses without the "
+        "head. The other two are logits: + writes for the token, − against it. ● is listed; ± is "
+        "the standard error. The control is the score where the role’s cue is missing. The head "
         "map explains how each is measured."
     )
 
@@ -66,8 +65,8 @@ def profile(entry: ModelEntry, head: Head) -> None:
     elements.chart(
         charts.profiles.reference_profile(records),
         key="head_closeup-reference_profile",
-        alt_text=f"Mean attention of {head.label} by distance. Furthest over an even spread: "
-        f"{best['distance']} back, {best['shown']}.",
+        alt_text=f"Mean attention of {head.label} by distance. It stands out from an even spread "
+        f"most at {best['distance']} back, {best['shown']}.",
     )
     elements.html(
         '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>sentences, ± standard '

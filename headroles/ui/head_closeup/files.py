@@ -31,8 +31,8 @@ def draw(subject: Subject, drawn: Shown) -> None:
     with download_button.popover():
         download_button.buttons(of_closeup(subject, drawn, extended=extended_state.shown()))
         download_button.about(
-            "The attention file covers the whole prompt, whatever part the picture is zoomed to. "
-            "“Roles” has the head's numbers in every role."
+            "The attention file has the whole prompt, even where the picture is zoomed in. “Roles” "
+            "has the head’s numbers in every role."
         )
 
 

@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts
-from headroles.roles import BASIC_ROLES, ROLES
+from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, session
 from headroles.ui.head_closeup import state
+from headroles.view import conclusions
 
 if TYPE_CHECKING:
     from headroles.ui.head_closeup.subject import Subject
 
 
 def draw(subject: Subject) -> None:
-    """Draw the head's name with its roles, the ways on, and what it does on this prompt."""
+    """Draw the head's name with its roles, what to conclude about it, and the ways to others."""
     passport = subject.passport
     elements.html(
         f'<div class="hr-head"><h2>{subject.head.label}</h2>'
         f'<p class="hr-headline">{escape(passport.headline)}</p></div>'
     )
+    judged = [subject.verdict(role.key) for role in SCORED_ROLES]
+    beyond = conclusions.closeup(passport, judged)
+    elements.conclusion(f"<b>{escape(_in_words(subject))}</b> {escape(beyond)}")
     with st.container(horizontal=True, vertical_alignment="bottom", key="head_closeup-controls"):
         _controls(subject)
-    elements.html(f'<p class="hr-sentence"><b>{escape(_in_words(subject))}</b></p>')
 
 
 def _controls(subject: Subject) -> None:
@@ -73,13 +76,13 @@ def _another(subject: Subject) -> None:
         threshold=reference.thresholds.get(role.key),
     )
     st.button(
-        f"Another of this role: {head.label}" if head else "No other head of this role",
+        f"Another of this role: {head.label}" if head else "No other head has this role",
         icon=":material/switch_access_shortcut:",
         key="head_closeup-another_head",
         disabled=head is None,
         on_click=session.move_to,
         args=(head,),
-        help=f"Role: {role.name}",
+        help=f"The next head whose role is {role.name}",
     )
 
 

@@ -67,14 +67,12 @@ def _roles(subject: Subject) -> None:
         + "</div>"
     )
     only_looks = [record.only_looks for record in passport.records if record.only_looks]
-    st.caption(
-        "Scores are shares of 1, measured beforehand on many texts, ± the standard error of "
-        "sampling: what other texts of the same kinds would change. "
-        "● reaches the threshold. “Control” is the score where the role's cue is missing: "
-        f"{_controls(passport)}. An evenly spread head would score “Chance”."
-        + "".join(f" {sentence}" for sentence in only_looks)
+    elements.note(
+        "Scores run from 0 to 1 and were measured beforehand on many texts; ± is the standard "
+        "error. ● reaches the threshold. The control is the score where the role’s cue is missing: "
+        f"{escape(_controls(passport))}."
+        + "".join(f" {escape(sentence)}" for sentence in only_looks)
     )
-
     for line in kinds(passport):
         elements.html(f'<p class="hr-small">{line}</p>')
     _ablation_evidence(passport)
@@ -109,8 +107,8 @@ def _ablation_evidence(passport: Passport) -> None:
 def kinds(passport: Passport) -> list[str]:
     """Of each role that the head has or is listed for, how much the kind of text matters."""
     return [
-        f"<b>{escape(ROLES[record.role].name)}</b>: ± {record.standard_error:.2f} by sampling; "
-        f"{record.kind_error:.2f} between kinds of repeats: "
+        f"<b>{escape(ROLES[record.role].name)}</b>: ± {record.standard_error:.2f} by sampling, "
+        f"± {record.kind_error:.2f} between kinds of repeats: "
         + ", ".join(f"{escape(kind)} {mean:.2f}" for kind, mean in record.on_kinds.items())
         + "."
         for record in passport.records
@@ -155,15 +153,15 @@ def _partners(subject: Subject) -> None:
     shared = subject.answer.num_kv_heads
     if shared == heads:
         elements.html(
-            '<p class="hr-explain">It has keys and values of its own: this model shares none '
-            "between heads.</p>"
+            '<p class="hr-explain">It has keys and values of its own, as all heads of this model '
+            "do.</p>"
         )
         return
     partners = verdicts.key_value_partners(subject.head, num_heads=heads, num_kv_heads=shared)
     names = formatting.listing([head.label for head in partners])
     elements.html(
-        f"<p>It shares its keys and values with {escape(names)}: these heads can find the same "
-        "things in the text, but each asks for its own.</p>"
+        f"<p>It shares its keys and values with {escape(names)}. They find the same things in the "
+        "text, but each has a query of its own.</p>"
     )
     with st.container(horizontal=True, key="head_closeup-partners"):
         for head in partners:

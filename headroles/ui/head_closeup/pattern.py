@@ -72,7 +72,7 @@ def draw(subject: Subject, drawn: Shown) -> None:
     with right:
         _words(subject, drawn)
         _rest(subject, drawn)
-        elements.html(_legend(has_cells=bool(drawn.targets)))
+        elements.html(_legend(drawn.targets))
         _strongest(drawn)
 
 
@@ -120,8 +120,8 @@ def _about_window(drawn: Shown, window: tuple[int, int], *, block: int) -> list[
     parts = []
     if block > 1:
         parts.append(
-            f"Each square stands for {block} × {block} cells and is shaded by the largest of them. "
-            "Zoom in to see single cells."
+            f"Each square stands for {block} × {block} cells, and shows the largest of them. Zoom "
+            "in to see single cells."
         )
     if first > 0:
         outside = float(drawn.attention[first : last + 1, :first].sum(-1).mean())
@@ -162,20 +162,19 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     resting = float(subject.answer.scores.resting[subject.head])
     empty = len(scoring.without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
     more = (
-        f" {html.count(empty, 'row')} had nothing beside it and {'is' if empty == 1 else 'are'} "
-        "blank."
+        f" {html.count(empty, 'row')} had nothing else and {'is' if empty == 1 else 'are'} blank."
         if empty > 0
         else ""
     )
     elements.html(
-        f'<p class="hr-asleep">The resting column is hidden in the picture: on average it holds '
-        f"{formatting.percent(resting)} of this head's attention. What is left is rescaled to 100% "
-        f"in every row, so these are shares of the other {formatting.percent(1 - resting)}.{more} "
-        "The sentences above are about the whole attention.</p>"
+        f'<p class="hr-asleep">The resting column is hidden in the picture. On average it holds '
+        f"{formatting.percent(resting)} of this head’s attention; what is left, "
+        f"{formatting.percent(1 - resting)}, is rescaled to 100% in every row.{more} The sentences "
+        "above are about the whole attention.</p>"
     )
 
 
-def _legend(*, has_cells: bool) -> str:
+def _legend(targets: Sequence[Evidence]) -> str:
 
     swatches = "".join(
         '<span><i class="hr-swatch" '
@@ -184,15 +183,26 @@ def _legend(*, has_cells: bool) -> str:
         for weight in charts.SHADES
     )
     outlined = (
-        '<span><i class="hr-key hr-key-target"></i>where the role predicts it looks</span>'
-        if has_cells
+        '<span><i class="hr-key hr-key-target"></i>where the role predicts it looks: '
+        f"{outlined_words(targets)}</span>"
+        if targets
         else ""
     )
     return (
-        '<div class="hr-small">Each row is a token; its row of cells says where it looks, and '
-        "adds up to 100%.</div>"
+        '<p class="hr-explain">Each row is a token, and its cells say where it looks. A row adds '
+        "up to 100%.</p>"
         f'<div class="hr-legend">{swatches}</div><div class="hr-legend">{outlined}</div>'
     )
+
+
+def outlined_words(targets: Sequence[Evidence]) -> str:
+    """How many cells are outlined, and in how many rows: a token may have several copies.
+
+    >>> outlined_words([Evidence(9, 3, 0.6), Evidence(16, 3, 0.2), Evidence(16, 10, 0.5)])
+    '3 cells in 2 rows'
+    """
+    rows = len({cell.query for cell in targets})
+    return f"{html.count(len(targets), 'cell')} in {html.count(rows, 'row')}"
 
 
 def _strongest(drawn: Shown) -> None:
@@ -205,7 +215,7 @@ def _strongest(drawn: Shown) -> None:
         for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
         if weight > 0
     ]
-    with st.expander(f"As a table (the {len(cells)} strongest cells)"):
+    with st.expander(f"As a table: the {len(cells)} strongest cells"):
         elements.html(
             html.table(
                 ["Token", "Looks at", "Attention", "Outlined"],

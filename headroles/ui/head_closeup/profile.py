@@ -34,7 +34,7 @@ def draw(subject: Subject) -> None:
     )
     elements.html(
         '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>mean attention in %'
-        '</span><span><i class="hr-key hr-key-quiet"></i>1st: the first token</span>'
+        '</span><span><i class="hr-key hr-key-quiet"></i>“1st”: the first token</span>'
         '<span><i class="hr-key hr-key-level"></i>an even spread</span></div>'
     )
     with st.expander("As a table", type="compact", key="head_closeup-offsets_table"):
@@ -52,7 +52,7 @@ def draw(subject: Subject) -> None:
                 ],
             )
         )
-        st.caption("“Tokens”: how many tokens have another token at that distance.")
+        st.caption("“Tokens” counts those that have a token at that distance.")
 
 
 def records(profile: OffsetProfile) -> list[dict[str, object]]:
@@ -95,4 +95,7 @@ def standout_sentence(bars: list[dict[str, object]]) -> str:
     share, chance = formatting.percent(best["share"]), formatting.percent(best["chance"])
     if best["share"] - best["chance"] < 0.01:
         return "No distance stands out from an even spread."
-    return f"Most above an even spread: {best['name']}, {share} on average (even: {chance})."
+    return (
+        f"It stands out from an even spread most at {best['name']}: {share} on average, where an "
+        f"even spread has {chance}."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles.roles import BASIC_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
@@ -32,6 +33,13 @@ def choose_head() -> None:
 def choose_role() -> None:
     """Take over the role in the box."""
     st.session_state[session.ROLE] = st.session_state[ROLE_BOX]
+
+
+def wake(prompt: str, *, role: str) -> None:
+    """Run a prompt that wakes the head in a role, and look at the head in that role."""
+    session.use_tested(prompt)
+    if role in BASIC_ROLES:
+        st.session_state[session.ROLE] = role
 
 
 def show(head: Head, role: str) -> None:

@@ -43,8 +43,8 @@ def draw(drawn: Shown) -> None:
 
     st.subheader("Token by token", anchor=False)
     elements.html(
-        '<div class="hr-small">Move over a token, or choose one (click, tap, or the arrow keys). '
-        "Darker means more attention.</div>"
+        '<div class="hr-small">Point at a token, or choose one (click, tap or arrow keys). The '
+        "fuller the colour, the more attention.</div>"
         '<div class="hr-legend"><span><i class="hr-key hr-key-to"></i><span><b>to 34%</b>: the '
         "chosen token looks at it</span></span><span>"
         '<i class="hr-key hr-key-from"></i><span><b>from 34%</b>: '
@@ -130,7 +130,7 @@ def sentence(links: TokenLinks, labels: tuple[str, ...], chosen: int) -> str:
 
     to, by = named(links.looks_at, "key"), named(links.looked_at_by, "query")
     first = f"“{labels[chosen]}” ({chosen}) looks at {to or 'nothing that is left'}."
-    second = f"Of the tokens after it, it is looked at by {by}." if by else ""
+    second = f"Of the tokens after it, these look at it: {by}." if by else ""
     return f"{first} {second or 'No token after it looks at it with 1% or more.'}"
 
 

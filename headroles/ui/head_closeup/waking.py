@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
 from headroles.ui.app import elements, extended_state, waking
+from headroles.ui.head_closeup import state
 from headroles.view import waking as words
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ def draw(subject: Subject) -> None:
         if prompt is None:
             elements.html(f'<div class="hr-small">{escape(sentence)}</div>')
         else:
-            waking.line(sentence, prompt, key=f"head_closeup-wake_{stored.role.key}")
+            waking.line(
+                sentence,
+                prompt,
+                key=f"head_closeup-wake_{stored.role.key}",
+                on_click=partial(state.wake, role=stored.role.key),
+            )
 
 
 def _gray(subject: Subject) -> list[StoredRole]:

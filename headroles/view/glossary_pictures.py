@@ -1,0 +1,362 @@
+"""The small pictures of the glossary: a few strokes in the colour of the text. Pure.
+
+Every function returns SVG elements for a field of :data:`WIDTH` x :data:`HEIGHT`.
+
+>>> boxes("the cat")[:5]
+'<rect'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+WIDTH, HEIGHT = 120, 56
+"""Of a picture, in its own units."""
+
+_LINE = 'fill="none" stroke="currentColor" stroke-width="1.6"'
+
+
+def svg(strokes: str) -> str:
+    """A picture that stands alone."""
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{strokes}</svg>'
+
+
+def words(x: float, y: float, said: str, *, size: float = 10, anchor: str = "middle") -> str:
+    """Some letters."""
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" '
+        f'font-family="sans-serif" fill="currentColor">{escape(said)}</text>'
+    )
+
+
+def line(*points: tuple[float, float], dashed: bool = False) -> str:
+    """A line through some points."""
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    dashes = ' stroke-dasharray="3 2"' if dashed else ""
+    return f'<polyline points="{path}" {_LINE}{dashes}/>'
+
+
+def box(x: float, y: float, wide: float, high: float, *, shade: float = 0.0) -> str:
+    """A rectangle, filled to a share of the text's colour."""
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="3" fill="currentColor" '
+        f'fill-opacity="{shade:g}" stroke="currentColor" stroke-width="1.4"/>'
+    )
+
+
+def arrow(start: tuple[float, float], end: tuple[float, float], *, bend: float = 0.0) -> str:
+    """A line with a point; ``bend`` lifts its middle."""
+    (x1, y1), (x2, y2) = start, end
+    mx, my = (x1 + x2) / 2, (y1 + y2) / 2 - bend
+    dx, dy = x2 - mx, y2 - my
+    size = (dx * dx + dy * dy) ** 0.5 or 1.0
+    ux, uy = 5 * dx / size, 5 * dy / size
+    point = f"M{x2 - ux - uy * 0.6:.1f} {y2 - uy + ux * 0.6:.1f} L{x2:g} {y2:g} "
+    point += f"L{x2 - ux + uy * 0.6:.1f} {y2 - uy - ux * 0.6:.1f}"
+    return f'<path d="M{x1:g} {y1:g} Q{mx:g} {my:g} {x2:g} {y2:g} {point}" {_LINE}/>'
+
+
+def boxes(
+    said: str, *, looks: Iterable[tuple[int, int]] = (), shaded: Iterable[int] = (), y: float = 34
+) -> str:
+    """Tokens in a row, with arcs from the token that looks to the one that it looks at."""
+    parts = said.split()
+    wide = (WIDTH - 4 - 3 * (len(parts) - 1)) / len(parts)
+    middle = [2 + wide / 2 + number * (wide + 3) for number in range(len(parts))]
+    dark = set(shaded)
+    drawn = "".join(
+        box(x - wide / 2, y, wide, 18, shade=0.3 if number in dark else 0.0)
+        + words(x, y + 12.5, part, size=10)
+        for number, (x, part) in enumerate(zip(middle, parts, strict=True))
+    )
+    for query, key in looks:
+        if query == key:
+            x = middle[query]
+            drawn += arrow((x + 6, y - 2), (x - 5, y - 2), bend=22)
+        else:
+            bend = 12 + 5 * abs(query - key)
+            drawn += arrow((middle[query], y - 2), (middle[key] + 3, y - 2), bend=bend)
+    return drawn
+
+
+def grid(*rows: str) -> str:
+    """A pattern: one digit per cell, 9 the darkest; a row may be shorter than the next."""
+    size = (HEIGHT - 4) / len(rows)
+    left = (WIDTH - size * len(rows)) / 2
+    return "".join(
+        f'<rect x="{left + size * k + 0.7:.1f}" y="{2 + size * q + 0.7:.1f}" '
+        f'width="{size - 1.4:.1f}" height="{size - 1.4:.1f}" fill="currentColor" '
+        f'fill-opacity="{int(digit) / 9:.2f}" stroke="currentColor" stroke-width=".7"/>'
+        for q, row in enumerate(rows)
+        for k, digit in enumerate(row)
+    )
+
+
+def bars(
+    *shares: float, shade: float = 0.5, chance: float | None = None, needs: float | None = None
+) -> str:
+    """Lying bars on a field of 100 units; a thick tick for chance, a dashed line for the need."""
+    high = min(14.0, (HEIGHT - 12) / len(shares) - 4)
+    top = (HEIGHT - len(shares) * (high + 4)) / 2
+    drawn = line((10, 4), (10, HEIGHT - 4))
+    drawn += "".join(
+        box(10, top + number * (high + 4) + 2, 100 * share, high, shade=shade)
+        for number, share in enumerate(shares)
+    )
+    if chance is not None:
+        x = 10 + 100 * chance
+        drawn += f'<path d="M{x:g} 10 V{HEIGHT - 10}" stroke="currentColor" stroke-width="4"/>'
+    if needs is not None:
+        drawn += line((10 + 100 * needs, 4), (10 + 100 * needs, HEIGHT - 4), dashed=True)
+    return drawn
+
+
+def steps(*names: str, shaded: Iterable[int] = (), crossed: Iterable[int] = ()) -> str:
+    """Boxes with arrows from one to the next."""
+    wide = (WIDTH - 4 - 12 * (len(names) - 1)) / len(names)
+    dark, out = set(shaded), set(crossed)
+    drawn = ""
+    for number, name in enumerate(names):
+        x = 2 + number * (wide + 12)
+        drawn += box(x, 18, wide, 22, shade=0.3 if number in dark else 0.0)
+        drawn += words(x + wide / 2, 33, name)
+        if number in out:
+            drawn += line((x + 2, 14), (x + wide - 2, 44)) + line((x + wide - 2, 14), (x + 2, 44))
+        if number:
+            drawn += arrow((x - 11, 29), (x - 1, 29))
+    return drawn
+
+
+def dots(centre: float, *places: float, around: float = 0.0) -> str:
+    """Measurements on a line, with a tall tick at the mean and a bracket of a width around it."""
+    drawn = line((6, 40), (114, 40)) + line((centre, 14), (centre, 46))
+    drawn += "".join(
+        f'<circle cx="{place:g}" cy="40" r="3.2" fill="currentColor"/>' for place in places
+    )
+    if around:
+        low, high = centre - around, centre + around
+        drawn += line((low, 18), (low, 26)) + line((high, 18), (high, 26))
+        drawn += line((low, 22), (high, 22))
+    return drawn
+
+
+PICTURES: dict[str, tuple[str, str]] = {
+    "head": (boxes("The cat sat", looks=((2, 1),)), "An arrow from “sat” back to “cat”"),
+    "head_name": (
+        words(60, 26, "L0 H6", size=20) + words(36, 46, "layer") + words(84, 46, "head"),
+        "L0 is the layer, H6 the head",
+    ),
+    "attention": (
+        boxes("The cat sat", looks=((2, 1), (2, 0))),
+        "Arrows from “sat” to the tokens before it",
+    ),
+    "pattern": (grid("9", "81", "183", "0281"), "A grid of cells, filled below its diagonal"),
+    "query": (boxes("The cat sat", looks=((2, 1),), shaded=(2,)), "“sat”, where the arrow starts"),
+    "key": (boxes("The cat sat", looks=((2, 1),), shaded=(1,)), "“cat”, where the arrow ends"),
+    "value": (
+        boxes("The cat sat", shaded=(1,)) + arrow((60, 30), (98, 30), bend=24),
+        "Something is carried from “cat” to “sat”",
+    ),
+    "resting": (
+        boxes("▸ The cat", looks=((2, 0), (1, 0)), shaded=(0,)),
+        "All arrows go to the first box",
+    ),
+    "token": (boxes("The cat sat ."), "“The cat sat.” cut into four boxes"),
+    "start_token": (
+        boxes("▸ The cat", shaded=(0,)),
+        "A row of tokens whose first box is a start mark",
+    ),
+    "bos": (boxes("BOS The cat", shaded=(0,)), "BOS in front of “The cat”"),
+    "prompt": (boxes("The cat sat …", shaded=(3,)), "“The cat sat”, and a box for what comes next"),
+    "layer": (steps("layer 0", "layer 1"), "Two boxes, layer 0 leading to layer 1"),
+    "mlp": (steps("heads", "MLP", shaded=(1,)), "In a layer, the heads come first, then the MLP"),
+    "embedding": (
+        boxes("cat", y=4) + words(60, 46, "0.3  −1.2  0.8 …"),
+        "“cat” above a list of numbers",
+    ),
+    "unembedding": (steps("numbers", "logits"), "Numbers become logits"),
+    "effective_embedding": (
+        steps("cat", "block 0", "cat*", shaded=(2,)),
+        "“cat” goes through block 0 and is changed",
+    ),
+    "residual_stream": (
+        line((4, 28), (116, 28))
+        + arrow((30, 28), (40, 12))
+        + arrow((52, 12), (62, 27))
+        + box(38, 4, 14, 12)
+        + arrow((74, 28), (84, 44))
+        + arrow((96, 44), (106, 29))
+        + box(82, 40, 14, 12),
+        "A line with boxes that read from it and add to it",
+    ),
+    "layer_norm": (
+        bars(0.9, 0.15) + arrow((62, 40), (90, 40)),
+        "A long and a short bar are brought in line",
+    ),
+    "logit": (bars(0.8, 0.45, 0.2), "Three bars, one per possible token"),
+    "log_probability": (bars(1.0, 0.5, 0.25), "Bars of 100%, 50% and 25%: equal steps down"),
+    "nats": (
+        bars(0.8, 0.4) + words(86, 46, "−0.69"),
+        "A bar, and one half as long: 0.69 nats less",
+    ),
+    "loss": (
+        boxes("The cat ?", y=4, shaded=(2,)) + words(60, 46, "“sat” → 1.2 nats"),
+        "The guess after “The cat”, compared with the real next word",
+    ),
+    "kl": (
+        bars(0.7, 0.4, 0.2, shade=0.45) + line((60, 12), (75, 20), (45, 28), (20, 44), dashed=True),
+        "Three bars, and a dashed line where they were before",
+    ),
+    "chat_format": (boxes("user: Hello end", shaded=(0, 2)), "“Hello” between two marks"),
+    "analysis": (
+        steps("texts", "heads", "roles"),
+        "Texts go through the heads, and roles come out",
+    ),
+    "role": (boxes("The cat sat", looks=((1, 0), (2, 1))), "Each token looks at the one before it"),
+    "previous_token": (
+        boxes("The cat sat", looks=((1, 0), (2, 1))),
+        "Each token looks at the one before it",
+    ),
+    "induction": (
+        boxes("cat sat … cat", looks=((3, 1),), shaded=(0, 3)),
+        "The second “cat” looks at “sat”, which followed the first",
+    ),
+    "duplicate_token": (
+        boxes("cat sat … cat", looks=((3, 0),), shaded=(0, 3)),
+        "The second “cat” looks at the first",
+    ),
+    "positional": (
+        boxes("▸ The cat", looks=((2, 0), (1, 0)), shaded=(0,)),
+        "All arrows go to the first box",
+    ),
+    "diffuse": (
+        boxes("The cat sat .", looks=((3, 0), (3, 1), (3, 2))),
+        "Arrows to every token before",
+    ),
+    "other": (
+        boxes("The cat sat") + words(60, 22, "?", size=20),
+        "Three tokens under a question mark",
+    ),
+    "extended": (boxes("Mon → Tue", shaded=(2,)), "From “Mon” to “Tue”"),
+    "delimiter": (boxes("cat , a dog", looks=((3, 1),), shaded=(1,)), "“dog” looks at the comma"),
+    "fixed_offset": (boxes("a b c d", looks=((2, 0), (3, 1))), "Each token looks two places back"),
+    "successor": (boxes("Mon → Tue", shaded=(2,)), "From “Mon” to “Tue”"),
+    "ioi": (boxes("Ann Bob Bob ?", shaded=(0,)), "Ann, Bob, Bob: the answer is Ann"),
+    "name_mover": (
+        boxes("Ann Bob Bob ?", looks=((3, 0),), shaded=(0,)),
+        "The end looks back at “Ann”",
+    ),
+    "s_inhibition": (
+        boxes("Ann Bob Bob ?", looks=((3, 2),)) + line((84, 6), (98, 22)) + line((98, 6), (84, 22)),
+        "The look at “Bob” is crossed out",
+    ),
+    "copy_suppression": (
+        boxes("cat sat … cat", looks=((3, 1),)) + words(14, 22, "−", size=18),
+        "A look with a minus sign",
+    ),
+    "score": (bars(0.89) + words(62, 52, "0.89"), "A bar of 0.89"),
+    "active": (bars(0.8, chance=0.2, needs=0.4), "A filled bar that passes the dashed line"),
+    "quiet": (
+        bars(0.25, shade=0.08, chance=0.1, needs=0.4),
+        "An empty bar, short of the dashed line",
+    ),
+    "not_applicable": (
+        boxes("The cat sat") + words(60, 22, "no repeat"),
+        "Three tokens, none of them repeated",
+    ),
+    "too_short": (boxes("The", y=22), "One token alone"),
+    "chance": (bars(0.6, chance=0.25), "A bar with a thick tick near its beginning"),
+    "threshold": (bars(0.6, needs=0.4), "A bar that passes a dashed line"),
+    "needs": (
+        bars(0.45, shade=0.1, chance=0.35, needs=0.6),
+        "A tall tick, and a dashed line beyond it",
+    ),
+    "listed": (
+        bars(0.9, 0.8, 0.7) + words(114, 20, "1", anchor="end") + words(114, 34, "2", anchor="end"),
+        "Bars in order, the longest first",
+    ),
+    "activation": (bars(0.7, chance=0.2), "A bar of 70%"),
+    "detection_pattern": (
+        grid("0", "90", "090", "0090"),
+        "A grid with the cells beside its diagonal filled",
+    ),
+    "detect_head": (
+        grid("0", "90", "090", "0090"),
+        "A grid with the cells beside its diagonal filled",
+    ),
+    "mul": (grid("1", "91", "190", "0190"), "A pattern with attention on its cells"),
+    "abs": (
+        bars(0.9, 0.6) + line((70, 38), (100, 38)),
+        "Two bars, and the difference between them",
+    ),
+    "mean": (dots(60, 28, 48, 66, 98), "Four dots, and a tick at their average"),
+    "spread": (
+        dots(60, 28, 48, 66, 98, around=28),
+        "Four dots, and a bracket around their average",
+    ),
+    "standard_error": (
+        dots(60, 28, 48, 66, 98, around=9),
+        "Four dots, and a narrow bracket around their average",
+    ),
+    "control": (bars(0.8, 0.15), "A long bar, and a short one for the control"),
+    "p_value": (
+        dots(60, 30, 44, 52, 60, 68, 76, 108),
+        "Many dots near the middle, and one far out",
+    ),
+    "knock_out": (steps("head", "guess", crossed=(0,)), "A head is crossed out before the guess"),
+    "direct_effect": (steps("head", "logit"), "An arrow from the head straight to the logit"),
+    "holds_up": (bars(0.8, 0.15), "A long bar for the head, a short one for others"),
+    "backed_up": (
+        steps("head", "guess", crossed=(0,)) + words(60, 54, "another head steps in", size=9.5),
+        "A head is crossed out, and another steps in",
+    ),
+    "not_special": (bars(0.4, 0.42), "Two bars of the same length"),
+    "opposite": (
+        line((60, 6), (60, 50)) + box(20, 20, 40, 16, shade=0.5),
+        "A bar to the left of zero",
+    ),
+    "redundancy": (
+        boxes("The cat sat", shaded=(1,)) + arrow((60, 30), (98, 30), bend=24),
+        "Something is carried from “cat” to “sat”",
+    ),
+    "weights": (
+        "".join(
+            box(36 + 16 * k, 4 + 16 * q, 14, 14, shade=shade)
+            for q, row in enumerate(((0.8, 0.2, 0.5), (0.1, 0.7, 0.3), (0.4, 0.1, 0.9)))
+            for k, shade in enumerate(row)
+        ),
+        "A square of darker and lighter cells",
+    ),
+    "qk": (boxes("The cat sat", looks=((2, 1),)), "An arrow from “sat” back to “cat”"),
+    "ov": (
+        steps("cat", "head", "cat ↑", shaded=(2,)),
+        "A head that looks at “cat” makes it likelier",
+    ),
+    "composition": (steps("L0H6", "L1H1", shaded=(0,)), "What L0H6 writes, L1H1 reads"),
+    "copying": (
+        line((10, 30), (110, 30))
+        + line((10, 22), (10, 38))
+        + line((110, 22), (110, 38))
+        + words(14, 52, "−1")
+        + words(104, 52, "+1")
+        + '<circle cx="92" cy="30" r="5" fill="currentColor"/>',
+        "A dot near the right end of a scale from −1 to +1",
+    ),
+    "eigenvalue": (
+        arrow((20, 44), (50, 30)) + arrow((20, 44), (104, 6)),
+        "A short arrow made longer",
+    ),
+    "self_match": (
+        boxes("cat sat … cat", looks=((3, 0),), shaded=(0, 3)),
+        "“cat” looks at an earlier “cat”",
+    ),
+    "importance": (steps("QK", "OV", "p^0.1"), "Three factors, QK, OV and p^0.1"),
+    "positions": (
+        arrow((36, 44), (36, 10)) + arrow((84, 44), (106, 18)),
+        "An arrow, and the same one turned",
+    ),
+    "singular": (bars(0.9, 0.5, 0.25), "Three bars, each shorter than the one before"),
+    "bias": (bars(0.5) + box(60, 18, 18, 14, shade=0.15), "A bar with a fixed piece added"),
+}
+"""{key of a term: (SVG elements, the same in words)}."""
