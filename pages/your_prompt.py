@@ -14,7 +14,6 @@ from headroles.ui.app import (
     elements,
     extended_switch,
     literature,
-    prompt_form,
     run_prompt,
     session,
 )
@@ -23,6 +22,7 @@ from headroles.ui.your_prompt import (
     extended_roles,
     files,
     pair_cards,
+    second_model,
     second_prompt,
     state,
     tokens_and_guesses,
@@ -41,7 +41,7 @@ def page() -> None:
         answers="Type a sentence. The attention heads that know what to do with it "
         "light up; the others stay gray and say why.",
     )
-    prompts()
+    second_prompt.boxes()
     answer = run_prompt.run()
     second = (
         run_prompt.run(st.session_state[state.SECOND])
@@ -56,22 +56,11 @@ def page() -> None:
         roles(answer, second)
 
 
-def prompts() -> None:
-    """The box of the prompt, and beside it that of the second one where there is one."""
-    with st.container(key="your_prompt-prompts"):
-        with st.container(key="your_prompt-first_prompt"):
-            prompt_form.draw()
-            if not second_prompt.is_open():
-                second_prompt.offer()
-        if second_prompt.is_open():
-            with st.container(key="your_prompt-second_prompt_place"):
-                second_prompt.draw()
-
-
 def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
     """The listed heads in cards, and the way to all the others."""
     st.subheader("What the heads are doing", anchor=False)
     reference = run_prompt.reference_or_provisional(answer)
+    second_model.draw(answer, reference)
     pairs = paired(answer, second, reference)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -83,6 +72,7 @@ def roles(answer: caches.Answer, second: caches.Answer | None) -> None:
         )
         if reference.entry is not None:
             elements.how_to_read()
+        second_prompt.offer()
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
     if pairs:
