@@ -2,7 +2,7 @@
 
 >>> sides = side("Demo", answer, entry), side("GPT-2", other, None)  # doctest: +SKIP
 >>> summary(*sides)  # doctest: +SKIP
-'Both models have heads at work as Induction; only Demo has them as Previous token. ...'
+'Both models have active heads for Induction; only Demo has active heads for Previous token. ...'
 """
 
 from __future__ import annotations
@@ -143,14 +143,14 @@ def summary(first: Side, second: Side) -> str:
     """Which roles the models share here, and whether they expect the same next (plain text)."""
     awake = [{work.role.name for work in side.works if work.active} for side in (first, second)]
     names = [role.name for role in SCORED_ROLES]
-    both = [name for name in names if name in awake[0] & awake[1]]
-    parts = [f"both models have heads at work as {listing(both)}"] if both else []
+    parts = []
+    if both := [name for name in names if name in awake[0] & awake[1]]:
+        every = f"all {len(names)} roles" if both == names else listing(both)
+        parts.append(f"both models have active heads for {every}")
     for side, own, others in ((first, *awake), (second, *awake[::-1])):
         if alone := [name for name in names if name in own - others]:
-            parts.append(f"only {side.name} has heads at work as {listing(alone)}")
-    if not parts:
-        parts = ["neither model has a head at work in any role"]
-    said = "; ".join(parts)
+            parts.append(f"only {side.name} has active heads for {listing(alone)}")
+    said = "; ".join(parts or ["neither model has an active head for any role"])
     return f"{said[0].upper()}{said[1:]}. {_next(first.guesses[0], second.guesses[0])}"
 
 

@@ -43,10 +43,12 @@ def draw(
         placeholder: what an empty box says.
         most: the most characters that it takes.
     """
-    is_edited = st.session_state[box] != st.session_state[shown]
+    text = st.session_state[shown]
+    is_edited = st.session_state[box] != text
+    line = _line(label, _edited(text), is_edited=is_edited, run=run, compare=_to_compare(text))
     with st.container(key=f"{box}_draft", gap=None):
         with st.container(horizontal=True, vertical_alignment="center", key=f"{box}_line"):
-            elements.html(_line(label, st.session_state[shown], is_edited=is_edited, run=run))
+            elements.html(line)
             if is_edited:
                 st.button(
                     "Put it back",
@@ -65,7 +67,12 @@ def draw(
             label_visibility="collapsed",
             persist_state="session",
         )
-        st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
+        listen()
+
+
+def listen() -> None:
+    """Let the browser mark drafts while they are typed, and run them with Ctrl+Enter."""
+    st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
 
 
 def run_button(label: str, *, key: str, **settings: object) -> None:
@@ -84,15 +91,32 @@ def _put_back(box: str, shown: str) -> None:
     st.session_state[box] = st.session_state[shown]
 
 
-def _line(label: str, shown: str, *, is_edited: bool, run: str) -> str:
-    """What the box is called or, while it holds a draft, to which text the page belongs."""
+def changed(label: str, *, is_changed: bool, run: str, below: str) -> None:
+    """The same line above controls other than a box; keep all of them in a ``part``.
+
+    Args:
+        label: what it says otherwise.
+        is_changed: whether they differ from what was run.
+        run: the key of the button that runs them.
+        below: what is still shown.
+    """
+    note = f"<b>Changed, not run yet.</b> {escape(below)}"
+    elements.html(_line(label, note, is_edited=is_changed, run=run))
+
+
+def _edited(shown: str) -> str:
+    """HTML: there is a draft, and this is the text to which the page belongs."""
     text = escape(shorten(" ".join(shown.split()), limit=90))
     below = f"Below: <q>{text}</q>" if text else "Nothing was run so far."
+    return f"<b>Edited, not run yet.</b> {below}"
+
+
+def _line(label: str, note: str, *, is_edited: bool, run: str, compare: str = "") -> str:
+    """What the box is called or, while it holds a draft, the note about it."""
     return (
-        f'<div class="hr-draft{" hr-edited" if is_edited else ""}" data-run="{run}"'
-        f'{_to_compare(shown)} role="status">'
-        f'<span class="hr-as-run">{escape(label)}</span>'
-        f'<span class="hr-as-edited"><b>Edited, not run yet.</b> {below}</span></div>'
+        f'<div class="hr-draft{" hr-edited" if is_edited else ""}" data-run="{run}"{compare} '
+        f'role="status"><span class="hr-as-run">{escape(label)}</span>'
+        f'<span class="hr-as-edited">{note}</span></div>'
     )
 
 
