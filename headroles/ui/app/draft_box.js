@@ -1,24 +1,24 @@
-// A box is marked as edited as soon as its text is another one than the one that was run; the server
-// says the same when the text reaches it. Ctrl+Enter presses the button that runs the box: outside a
-// form, Streamlit takes the text over and does no more.
+// Text is handed over when somebody stops typing for a moment, as it is when the box is left: the
+// server then says that it was edited, and keeps it. Ctrl+Enter presses the button that runs the box:
+// outside a form, Streamlit takes the text over and does no more.
 if (!window.headrolesDrafts) {
   window.headrolesDrafts = true;
-  const LOOK = 300; // milliseconds between two looks
-  const lineOf = (box) => box.closest('[class*="_draft"]')?.querySelector(".hr-draft");
+  const PAUSE = 500; // milliseconds
+  const place = (box) => box.matches?.("textarea") && box.closest('[class*="_draft"]');
+  let waiting;
 
-  setInterval(() => {
-    for (const box of document.querySelectorAll('[class*="_draft"] textarea')) {
-      const line = lineOf(box);
-      if (line?.dataset.shown !== undefined) {
-        line.classList.toggle("hr-edited", box.value !== line.dataset.shown);
-      }
-    }
-  }, LOOK);
+  document.addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    const box = event.target;
+    if (!place(box) || event.isComposing) return;
+    const keys = { key: "Enter", ctrlKey: true, bubbles: true };
+    waiting = setTimeout(() => box.dispatchEvent(new KeyboardEvent("keydown", keys)), PAUSE);
+  });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    const line = event.target.matches?.("textarea") && lineOf(event.target);
-    const run = line && document.querySelector(`.st-key-${line.dataset.run} button`);
-    if (run) setTimeout(() => run.click()); // once Streamlit has taken the text over
+    if (!event.isTrusted || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const run = place(event.target)?.querySelector?.(".hr-draft")?.dataset.run;
+    const button = run && document.querySelector(`.st-key-${run} button`);
+    if (button) setTimeout(() => button.click()); // once Streamlit has taken the text over
   });
 }

@@ -3,7 +3,7 @@
 Typed text is a *draft* until it is run. The box is a part of its own, so a draft costs no run of
 the page; it stays in the session, on other pages too. The line above the box says whether there is
 a draft, and the style sheet fades what stands below the box while there is one. ``draft_box.js``
-does the same while somebody types, and makes Ctrl+Enter run.
+hands the text over while somebody types, and makes Ctrl+Enter run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from headroles.ui.app.part import part
 from headroles.view.html import shorten
 
 _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-_COMPARED = 5_000
-"""The longest text that is sent along for the browser to compare with."""
 
 
 @part
@@ -45,7 +43,7 @@ def draw(
     """
     text = st.session_state[shown]
     is_edited = st.session_state[box] != text
-    line = _line(label, _edited(text), is_edited=is_edited, run=run, compare=_to_compare(text))
+    line = _line(label, _edited(text), is_edited=is_edited, run=run)
     with st.container(key=f"{box}_draft", gap=None):
         with st.container(horizontal=True, vertical_alignment="center", key=f"{box}_line"):
             elements.html(line)
@@ -71,7 +69,7 @@ def draw(
 
 
 def listen() -> None:
-    """Let the browser mark drafts while they are typed, and run them with Ctrl+Enter."""
+    """Let the browser hand drafts over while they are typed, and run them with Ctrl+Enter."""
     st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
 
 
@@ -111,17 +109,10 @@ def _edited(shown: str) -> str:
     return f"<b>Edited, not run yet.</b> {below}"
 
 
-def _line(label: str, note: str, *, is_edited: bool, run: str, compare: str = "") -> str:
+def _line(label: str, note: str, *, is_edited: bool, run: str) -> str:
     """What the box is called or, while it holds a draft, the note about it."""
     return (
-        f'<div class="hr-draft{" hr-edited" if is_edited else ""}" data-run="{run}"{compare} '
+        f'<div class="hr-draft{" hr-edited" if is_edited else ""}" data-run="{run}" '
         f'role="status"><span class="hr-as-run">{escape(label)}</span>'
         f'<span class="hr-as-edited">{note}</span></div>'
     )
-
-
-def _to_compare(shown: str) -> str:
-    if len(shown) > _COMPARED or "\0" in shown:  # a box cannot be compared with a NUL
-        return ""
-    text = shown.replace("\r\n", "\n").replace("\r", "\n")  # as a box holds it
-    return f' data-shown="{escape(text)}"'
