@@ -17,7 +17,6 @@ from headroles.ui.app import (
     elements,
     extended_switch,
     literature,
-    prompt_form,
     run_prompt,
     session,
 )
@@ -27,6 +26,7 @@ from headroles.ui.your_prompt import (
     files,
     pair_cards,
     presenter,
+    second_model,
     second_prompt,
     state,
     tokens_and_guesses,
@@ -47,7 +47,7 @@ def page() -> None:
         answers="Type a sentence. The attention heads that know what to do with it "
         "light up; the others stay gray and say why.",
     )
-    prompts()
+    second_prompt.boxes()
     answer = run_prompt.run()
     second = (
         run_prompt.run(st.session_state[state.SECOND])
@@ -56,18 +56,6 @@ def page() -> None:
     )
     if answer is not None:
         draw(answer, second)
-
-
-def prompts() -> None:
-    """The box of the prompt, and beside it that of the second one where there is one."""
-    with st.container(key="your_prompt-prompts"):
-        with st.container(key="your_prompt-first_prompt"):
-            prompt_form.draw()
-            if not second_prompt.is_open():
-                second_prompt.offer()
-        if second_prompt.is_open():
-            with st.container(key="your_prompt-second_prompt_place"):
-                second_prompt.draw()
 
 
 def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
@@ -80,6 +68,7 @@ def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
         lamps_and_sentence([answer, second], reference, cards=firsts, pairs=pairs)
         for shown in filter(None, (answer, second)):
             elements.cut_off(shown.run.encoding)
+    second_model.draw(answer, reference)
     if reference.entry is not None:
         legend(paired=bool(pairs))
     if pairs:
@@ -157,6 +146,7 @@ def ways(
         )
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()
+        second_prompt.offer()
         presenter.offer()
 
 

@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "resting_layers",
         "role_cards",
         "tables",
+        "two_models",
         "two_prompts",
         "waking",
     ],

@@ -22,10 +22,14 @@ BEAT = 0.5
 """Seconds between two looks at a download."""
 
 
-def is_here(model: str) -> bool:
+def is_here(model: str, *, is_chosen: bool = True) -> bool:
     """Whether the model's files are here; if not, their download is started and shown.
 
     The page ends there; it is run again by itself when the download has ended.
+
+    Args:
+        model: the catalogue key.
+        is_chosen: whether it is the model of all pages, for which another can be taken meanwhile.
 
     Raises:
         HeadrolesError: if the download failed, or this server has no such model.
@@ -39,7 +43,7 @@ def is_here(model: str) -> bool:
         return True
     fetch = caches.fetches().of(model)
     if not fetch.wait(GRACE):
-        _draw(fetch)
+        _draw(fetch, is_chosen=is_chosen)
         return False
     if fetch.error is not None:
         raise fetch.error
@@ -51,7 +55,7 @@ def try_again(model: str) -> None:
     caches.fetches().forget(model)
 
 
-def _draw(fetch: Fetch) -> None:
+def _draw(fetch: Fetch, *, is_chosen: bool) -> None:
     model = fetch.name
     task = models.gguf_files.task_of(models.resolve_source(model))
     doing, once = ("Preparing", "unpacked") if _is_on_disk(task) else ("Downloading", "downloaded")
@@ -62,7 +66,7 @@ def _draw(fetch: Fetch) -> None:
             "This goes on while you look at something else.</div>"
         )
         st.fragment(_bar, run_every=BEAT)(fetch, task)
-        if model not in BUNDLED:
+        if is_chosen:
             st.button(
                 "Use the bundled model meanwhile",
                 icon=":material/home:",

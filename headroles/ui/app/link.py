@@ -250,7 +250,7 @@ def _wraps() -> bool:
 MODEL = Row("model", session.MODEL, "model", read_model, first=KEEP, old="m", put=session.use_model)
 PROMPT = Row(
     "prompt", session.PROMPT, "prompt", read_prompt, first=DEFAULT_PROMPT, old="p",
-    put=session.run, get=_prompt_that_runs,
+    put=session.revisit, get=_prompt_that_runs,
 )  # fmt: skip
 HEAD = Row("head", session.HEAD, "head", read_head, lambda head: head.label, old="h")
 ROLE = Row("role", session.ROLE, "role", one_of(BASIC_ROLES, "roles"), old="r")

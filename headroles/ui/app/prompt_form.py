@@ -1,4 +1,4 @@
-"""The prompt box, its Run button, the example chips, the chat format and the way back."""
+"""The prompt box, its Run button, recent prompts, example chips, chat format and the way back."""
 
 from __future__ import annotations
 
@@ -6,35 +6,49 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles import limits
 from headroles.formatting import in_one_line
 from headroles.texts.examples import examples
-from headroles.ui.app import chat_format, session
+from headroles.ui.app import chat_format, draft_box, history, session
 from headroles.view.html import plain
 
-
-def draw() -> None:
-    """Draw the form, and the way back."""
-    _form()
-    _way_back()
+RUN = "app-run"
+"""The key of the button that runs the box."""
 
 
-def _form() -> None:
-    # The chips are submit buttons, so they see text that has not been run yet.
-    with st.form("prompt_form", border=True):
-        box("Your sentence", "Type a sentence, or take one of the examples below.", key=session.BOX)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            run_button("Run", on_click=session.run_box, key="app-run")
-            st.html('<span class="hr-small">or try</span>', width="content")
+def box() -> None:
+    """The box alone."""
+    history.note()
+    draft_box.draw(
+        "Your sentence",
+        box=session.BOX,
+        shown=session.PROMPT,
+        run=RUN,
+        placeholder="Type a sentence, or take one of the examples below.",
+    )
+
+
+def actions(run: Callable[[], None] = session.run_box, *, way_back: bool = True) -> None:
+    """One row: Run, recent prompts and the examples, which scroll sideways where they must.
+
+    Args:
+        run: takes over the texts in the boxes.
+        way_back: whether the way back to the student's own text stands before the examples.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", key="app-actions"):
+        draft_box.run_button("Run", on_click=run, key=RUN)
+        history.draw()
+        with st.container(horizontal=True, wrap=False, key="app-examples"):
+            if way_back:
+                _way_back()
             for number, example in enumerate(examples(stories=session.knows_stories_only())):
-                st.form_submit_button(
+                st.button(
                     example.label,
                     on_click=session.use_example,
                     args=(example.prompt,),
                     key=f"app-example_{number}",
                     help=example.prompt,
                 )
-    chat_format.draw()
+        chat_format.draw()
 
 
 def folded(*, key: str) -> None:
@@ -42,33 +56,12 @@ def folded(*, key: str) -> None:
     prompt = " ".join(st.session_state[session.PROMPT].split())
     as_chat = " as a chat message" if chat_format.is_on(st.session_state[session.MODEL]) else ""
     label = f"On the prompt “{plain(in_one_line(prompt, limit=70))}”{as_chat}"
+    if session.is_edited():
+        label += " · the box holds another text, not run yet"
     with st.expander(label, icon=":material/edit_note:", key=key):
-        _form()
+        box()
+        actions(way_back=False)
     _way_back()
-
-
-def box(label: str, placeholder: str, *, key: str) -> None:
-    """A box for a sentence; typed text outlives a visit to another page."""
-    st.text_area(
-        label,
-        key=key,
-        height=96,
-        max_chars=limits.BOX,
-        placeholder=placeholder,
-        persist_state="session",
-    )
-
-
-def run_button(label: str, *, on_click: Callable[[], None], key: str) -> None:
-    """The button that runs the text in the box of its form."""
-    st.form_submit_button(
-        label,
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=on_click,
-        key=key,
-        help="Or press Ctrl+Enter in the box",
-    )
 
 
 def _way_back() -> None:

@@ -82,6 +82,11 @@ def enter() -> None:
     st.session_state[ENTERED] = True
 
 
+def is_edited() -> bool:
+    """Whether the box holds text that has not been run."""
+    return st.session_state[BOX] != st.session_state[PROMPT]
+
+
 def run(prompt: str) -> None:
     """Put a prompt into the box as the student's own text, and run it."""
     st.session_state[BOX] = st.session_state[PROMPT] = prompt
@@ -94,10 +99,20 @@ def run_box() -> None:
     run(st.session_state[BOX])
 
 
+def revisit(prompt: str) -> None:
+    """Run the prompt of a link, or an earlier one; text not run yet is kept for the way back.
+
+    The prompt that is shown already changes nothing.
+    """
+    if prompt != st.session_state[PROMPT]:
+        (use_example if is_edited() else run)(prompt)
+
+
 def use_example(prompt: str) -> None:
     """Put an example into the box and run it; the student's own text is kept for the way back."""
-    if st.session_state[PREVIOUS_PROMPT] is None:
-        st.session_state[PREVIOUS_PROMPT] = st.session_state[BOX]
+    typed = st.session_state[BOX]
+    if st.session_state[PREVIOUS_PROMPT] is None or (is_edited() and typed.strip()):
+        st.session_state[PREVIOUS_PROMPT] = typed
     st.session_state[BOX] = st.session_state[PROMPT] = prompt
 
 
@@ -111,11 +126,11 @@ def use_tested(prompt: str) -> None:
 def undo() -> None:
     """Put the student's own text back and run it, as a chat message if it was one."""
     own = st.session_state[PREVIOUS_PROMPT]
+    st.session_state[PREVIOUS_PROMPT] = st.session_state[BOX] if is_edited() else None
     if own is not None:
         st.session_state[BOX] = st.session_state[PROMPT] = own
         if st.session_state[UNWRAPPED]:
             st.session_state[CHAT] = True
-    st.session_state[PREVIOUS_PROMPT] = None
     st.session_state[UNWRAPPED] = False
 
 

@@ -100,7 +100,7 @@ def cards(rows: Sequence[KeyRow], names: Mapping[int, str]) -> str:
     items = "".join(
         f'<div class="hr-key-card"><b>{html.escape(names[row.token_id])}</b> '
         f"<small>importance {decimal(row.importance)} · max QK {decimal(row.max_qk)} · max OV "
-        f"{decimal(row.max_ov)}</small><dl>{line('Wanted by', row.queries)}"
+        f"{decimal(row.max_ov)}</small><dl>{line('Wanted by', row.by_strength)}"
         f"{line('Promotes', row.promoted)}{line('Suppresses', row.suppressed)}</dl></div>"
         for row in rows
     )

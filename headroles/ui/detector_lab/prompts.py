@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import limits, texts
 from headroles.errors import DetectionError, HeadrolesError
-from headroles.ui.app import chat_format, elements, prompt_form, session
+from headroles.ui.app import chat_format, draft_box, elements, prompt_form, session
 from headroles.ui.detector_lab import state
 from headroles.view.html import plain, shorten
 
@@ -46,20 +46,20 @@ def draw() -> Typed:
 
 
 def _several() -> Typed:
-    st.text_area(
+    draft_box.draw(
         "One prompt per line",
-        key=state.MANY,
-        height=110,
-        max_chars=limits.PROMPTS_TEXT.most,
-        persist_state="session",
-        help="Press Ctrl+Enter to run them",
+        box=state.MANY,
+        shown=state.MANY_SHOWN,
+        run="detector_lab-run_many",
+        most=limits.PROMPTS_TEXT.most,
     )
+    draft_box.run_button("Run", key="detector_lab-run_many", on_click=state.run_many)
     with st.expander("Or a file", type="compact"):
         file = st.file_uploader(
             "A text file with a prompt on every line", type=["txt"], key=state.FILE
         )
     try:
-        lines = _lines(st.session_state[state.MANY] if file is None else _text(file))
+        lines = _lines(st.session_state[state.MANY_SHOWN] if file is None else _text(file))
     except HeadrolesError as error:
         elements.show_error(error)
         return Typed(())

@@ -41,7 +41,9 @@ key = Keys(__name__)
 SOURCE = key("source", ONE)
 """Where the prompts come from: one of :data:`SOURCES`."""
 MANY = key("many", FIRST_MANY)
-"""Several prompts, one per line."""
+"""The text in the box for several prompts, one per line."""
+MANY_SHOWN = key("many_shown", FIRST_MANY)
+"""The text of it that was run."""
 FILE = key("file")
 """A file of prompts."""
 KIND, COUNT, SEED = key("kind", "repeats"), key("count", 32), key("seed", 0)
@@ -92,6 +94,11 @@ class SavedRole(NamedTuple):
     """The model whose heads were ranked."""
     heads: tuple[tuple[Head, float], ...]
     """The best heads with their activation in the lab."""
+
+
+def run_many() -> None:
+    """Run what stands in the box for several prompts."""
+    st.session_state[MANY_SHOWN] = st.session_state[MANY]
 
 
 def add(pattern: Role) -> None:

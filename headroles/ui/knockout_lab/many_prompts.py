@@ -14,8 +14,9 @@ from headroles.errors import HeadrolesError
 from headroles.formatting import in_one_line, signed, visible
 from headroles.texts import READY, ReadyPrompt
 from headroles.types import Head
-from headroles.ui.app import caches, elements, long_work, session
+from headroles.ui.app import caches, draft_box, elements, long_work, session
 from headroles.ui.app.files import CSV, file_name
+from headroles.ui.app.part import part
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, state
 from headroles.view.html import plain, table
@@ -28,6 +29,8 @@ FIRST = 4
 READY_AT_ONCE = 9
 """Ready prompts per step."""
 OWN = "Own"
+RUN = "knockout_lab-many_run"
+"""The key of the button that makes the table."""
 
 
 class Asked(NamedTuple):
@@ -83,44 +86,13 @@ def _flat(parts: list[list[int]]) -> list[int]:
 
 def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     """The boxes; the table is made of what they hold when the button is pressed."""
-    layers, heads = knockout_lab_caches.shape(model)
     order = sorted(range(len(READY)), key=lambda place: (ranks[place] > 1, place))
     right = [place for place in order if ranks[place] == 1]
     _begin(model, right or order)
-    with st.form("many_form"):
-        st.multiselect(
-            "Heads",
-            [Head(layer, head).label for layer in range(layers) for head in range(heads)],
-            key=state.MANY_HEADS,
-        )
-        st.multiselect(
-            f"Ready prompts (✓ marks the {len(right)} of {len(READY)} that the model gets right)",
-            order,
-            format_func=lambda place: _label(READY[place], ranks[place]),
-            key=state.MANY_PROMPTS,
-        )
-        st.checkbox(
-            f"All {len(right)} that the model gets right", key=state.MANY_ALL, disabled=not right
-        )
-        st.text_area(
-            "Own prompts, one per line",
-            key=state.MANY_OWN,
-            placeholder="The dog ran home. The dog ran => home",
-            help="After => the token that should come next; without it, the model's own guess is "
-            "watched.",
-            height=80,
-            max_chars=limits.PROMPTS_TEXT.most,
-        )
-        st.slider("Tokens in the lists", 1, 20, 5, key=state.MANY_TOP)
-        st.form_submit_button(
-            "Make the table",
-            type="primary",
-            key="knockout_lab-many_run",
-            on_click=_ask,
-            args=(model, right),
-        )
     if st.session_state.get(state.MANY_ASKED) is None:
         _ask(model, right)
+    _choices(model, ranks, order, right)
+    draft_box.run_button("Make the table", key=RUN, on_click=_ask, args=(model, right))
     asked = st.session_state[state.MANY_ASKED]
     if isinstance(asked, HeadrolesError):
         elements.show_error(asked)
@@ -131,23 +103,73 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     return asked
 
 
+@part
+def _choices(model: str, ranks: Sequence[int], order: Sequence[int], right: Sequence[int]) -> None:
+    """The boxes; what they hold stays until it is run, on other pages too."""
+    layers, heads = knockout_lab_caches.shape(model)
+    with st.container(border=True, key="knockout_lab-many_draft"):
+        draft_box.changed(
+            "What the table is made of",
+            is_changed=str(_chosen(model, right)) != str(st.session_state[state.MANY_ASKED]),
+            run=RUN,
+            below="Below: the table as it was made last.",
+        )
+        st.multiselect(
+            "Heads",
+            [Head(layer, head).label for layer in range(layers) for head in range(heads)],
+            key=state.MANY_HEADS,
+            persist_state="session",
+        )
+        st.multiselect(
+            f"Ready prompts (✓ marks the {len(right)} of {len(READY)} that the model gets right)",
+            order,
+            format_func=lambda place: _label(READY[place], ranks[place]),
+            key=state.MANY_PROMPTS,
+            persist_state="session",
+        )
+        st.checkbox(
+            f"All {len(right)} that the model gets right",
+            key=state.MANY_ALL,
+            disabled=not right,
+            persist_state="session",
+        )
+        st.text_area(
+            "Own prompts, one per line",
+            key=state.MANY_OWN,
+            placeholder="The dog ran home. The dog ran => home",
+            help="After => the token that should come next; without it, the model's own guess is "
+            "watched.",
+            height=80,
+            max_chars=limits.PROMPTS_TEXT.most,
+            persist_state="session",
+        )
+        st.slider("Tokens in the lists", 1, 20, key=state.MANY_TOP, persist_state="session")
+        draft_box.listen()
+
+
 def _ask(model: str, right: Sequence[int]) -> None:
     """Take over the choices in the boxes, or keep what is wrong with them."""
+    st.session_state[state.MANY_ASKED] = _chosen(model, right)
+
+
+def _chosen(model: str, right: Sequence[int]) -> Asked | HeadrolesError:
+    """The choices in the boxes, or what is wrong with them."""
     now = st.session_state
     try:
         own = own_prompts(now[state.MANY_OWN] or "")
     except HeadrolesError as error:
-        now[state.MANY_ASKED] = error
-        return
+        return error
     every = right if now[state.MANY_ALL] else []
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
     prompts = (*(READY[place] for place in chosen), *own)
     heads = tuple(sorted(map(Head.parse, now[state.MANY_HEADS])))
-    now[state.MANY_ASKED] = Asked(model, heads, prompts, now[state.MANY_TOP])
+    return Asked(model, heads, prompts, now[state.MANY_TOP])
 
 
 def _begin(model: str, order: Sequence[int]) -> None:
     """First values; another model begins anew, because it has other heads."""
+    for key, first in ((state.MANY_ALL, False), (state.MANY_OWN, ""), (state.MANY_TOP, 5)):
+        st.session_state.setdefault(key, first)
     if st.session_state.get(state.MANY_MODEL) == model:
         return
     layers, heads = knockout_lab_caches.shape(model)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from headroles import export, verdicts, view
 from headroles.ui.app import download_button
-from headroles.ui.app.files import CSV, JSON, PYTHON, File, file_name, provenance, utf8
+from headroles.ui.app.files import (
+    CSV,
+    JSON,
+    PYTHON,
+    File,
+    Table,
+    file_name,
+    provenance,
+    table_csv,
+    table_json,
+    utf8,
+)
 
 if TYPE_CHECKING:
     from headroles.ui.app.caches import Answer, Reference
@@ -53,6 +64,29 @@ def of_comparison(
     name = file_name(answer.run.model_name, "two prompts", "csv")
     make = partial(_comparison_csv, answer, second, reference=reference, pairs=tuple(pairs))
     return [File("Both prompts as CSV", name, CSV, make)]
+
+
+def of_models(first: tuple[Answer, Reference], second: tuple[Answer, Reference]) -> list[File]:
+    """The heads of two models on one prompt, model by model."""
+    model = first[0].run.model_name
+
+    def named(label: str, ending: str, mime: str, make: Callable[..., bytes]) -> File:
+        name = file_name(model, f"and {second[0].run.model_name}", ending)
+        return File(label, name, mime, partial(make, partial(_of_both, first, second)))
+
+    return [
+        named("Both models as CSV", "csv", CSV, table_csv),
+        named("Both models as JSON", "json", JSON, table_json),
+    ]
+
+
+def _of_both(first: tuple[Answer, Reference], second: tuple[Answer, Reference]) -> Table:
+    rows = [
+        {"model": side[0].run.model_name, **row} for side in (first, second) for row in _rows(*side)
+    ]
+    origin, other = provenance(*first), provenance(*second)
+    differs = {f"second_{name}": value for name, value in other.items() if value != origin[name]}
+    return rows, origin | differs
 
 
 def _rows(answer: Answer, reference: Reference) -> list[dict[str, object]]:

@@ -1,12 +1,12 @@
-"""The box of the second prompt, and the buttons that open and close it."""
+"""The boxes of one prompt or of two with their one Run, and the buttons of the comparison."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from headroles.formatting import in_one_line
-from headroles.ui.app import prompt_form, session
-from headroles.ui.your_prompt import state
+from headroles.ui.app import draft_box, prompt_form, session
+from headroles.ui.your_prompt import second_model, state
 from headroles.view import suggestion
 
 
@@ -15,8 +15,31 @@ def is_open() -> bool:
     return st.session_state[state.SECOND] is not None
 
 
+def boxes() -> None:
+    """The box of the prompt, the second one's beside it if there is one, and one Run for both."""
+    with st.container(key="your_prompt-asking"):
+        with st.container(key="your_prompt-prompts"):
+            with st.container(key="your_prompt-first_prompt"):
+                prompt_form.box()
+            if is_open():
+                with st.container(key="your_prompt-second_prompt_place"):
+                    draft_box.draw(
+                        "Second sentence, to compare with",
+                        box=state.SECOND_BOX,
+                        shown=state.SECOND,
+                        run=prompt_form.RUN,
+                        placeholder="Change one thing, and see which heads notice.",
+                    )
+        prompt_form.actions(state.run_both)
+        if is_open():
+            with st.container(horizontal=True, key="your_prompt-compare_ways"):
+                _ways()
+
+
 def offer() -> None:
-    """The button that puts a second prompt beside the first."""
+    """The buttons that put a second prompt beside the first, or a second model; one at a time."""
+    if is_open():
+        return
     suggested = suggestion(st.session_state[session.PROMPT])
     st.button(
         "Compare with a second prompt",
@@ -26,41 +49,31 @@ def offer() -> None:
         args=(suggested,),
         help=f"`{in_one_line(suggested.replace('`', ''), limit=120)}`",
     )
+    second_model.offer()
 
 
-def draw() -> None:
-    """Draw the second box."""
-    with st.form("second_form", border=True):
-        prompt_form.box(
-            "Second sentence, to compare with",
-            "Change one thing, and see which heads notice.",
-            key=state.SECOND_BOX,
-        )
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            prompt_form.run_button(
-                "Run the second", on_click=state.run_second, key="your_prompt-run_second"
-            )
-            first = st.session_state[session.PROMPT]
-            _chip("The first, changed", suggestion(first), key="your_prompt-suggest_second")
-            _chip("The first itself", first, key="your_prompt-same_second")
-    with st.container(horizontal=True, key="your_prompt-compare_ways"):
-        st.button(
-            "Swap the two",
-            icon=":material/swap_horiz:",
-            key="your_prompt-swap",
-            on_click=state.swap_prompts,
-        )
-        st.button(
-            "Stop comparing",
-            icon=":material/close:",
-            key="your_prompt-stop_comparing",
-            on_click=state.compare_with,
-            args=(None,),
-        )
+def _ways() -> None:
+    """What fills the second box, and the ways out of the comparison."""
+    first = st.session_state[session.PROMPT]
+    _fill("Second: the first, changed", suggestion(first), key="your_prompt-suggest_second")
+    _fill("Second: the first itself", first, key="your_prompt-same_second")
+    st.button(
+        "Swap the two",
+        icon=":material/swap_horiz:",
+        key="your_prompt-swap",
+        on_click=state.swap_prompts,
+    )
+    st.button(
+        "Stop comparing",
+        icon=":material/close:",
+        key="your_prompt-stop_comparing",
+        on_click=state.compare_with,
+        args=(None,),
+    )
 
 
-def _chip(label: str, prompt: str, *, key: str) -> None:
-    st.form_submit_button(
+def _fill(label: str, prompt: str, *, key: str) -> None:
+    st.button(
         label,
         key=key,
         on_click=state.compare_with,
