@@ -10,6 +10,7 @@ import streamlit as st
 from headroles.ui.admin import server
 from headroles.ui.app import (
     address,
+    browser,
     housekeeping,
     link_warnings,
     model_picker,
@@ -49,6 +50,7 @@ page = st.navigation(
 )
 address.register(LINKS)
 address.draw()
+browser.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)
 model_picker.draw(invites=place != session.ADMIN)

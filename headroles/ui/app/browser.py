@@ -1,0 +1,21 @@
+"""Scripts that run in the browser on every page.
+
+Keys for the marks of charts, tables that are wider than their place, and a menu that makes way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+_NAMES = ("chart_keys.js", "tables.js", "menu.js")
+_SCRIPTS = [(_HERE / name).read_text(encoding="utf-8") for name in _NAMES]
+
+
+def draw() -> None:
+    """Load them; each runs once, however often it is drawn."""
+    st.html(
+        "".join(f"<script>{script}</script>" for script in _SCRIPTS), unsafe_allow_javascript=True
+    )
