@@ -49,7 +49,6 @@ page = st.navigation(
     ]
 )
 address.register(LINKS)
-address.draw()
 browser.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)

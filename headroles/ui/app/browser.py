@@ -1,6 +1,7 @@
 """Scripts that run in the browser on every page.
 
-Keys for the marks of charts, tables that are wider than their place, and a menu that makes way.
+One entry of its history per page, keys for the marks of charts, tables that are wider than
+their place, and a menu that makes way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 _HERE = Path(__file__).parent
-_NAMES = ("chart_keys.js", "tables.js", "menu.js")
+_NAMES = ("address.js", "chart_keys.js", "tables.js", "menu.js")
 _SCRIPTS = [(_HERE / name).read_text(encoding="utf-8") for name in _NAMES]
 
 
