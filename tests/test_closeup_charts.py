@@ -87,7 +87,7 @@ def test_hidden_rest_is_said_in_the_title_of_the_chart() -> None:
 
 
 def test_the_shades_of_the_legend_are_those_of_the_cells() -> None:
-    assert [attention.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
+    assert [attention.shade(weight) for weight in (0.0, 0.25, 1.0)] == [0.0, 0.375, 0.75]
     fill = spec_of(attention.pattern_cells(PATTERN))["layer"][0]
     assert fill["encoding"]["fillOpacity"]["scale"] == {
         "type": "sqrt",

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import altair as alt
 import numpy as np
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, rows
+from headroles.charts.base import ACTIVE, INK, QUIET, STRONGEST, TARGET, rows
 from headroles.charts.drawing import Drawing, template
 from headroles.roles import Role
 from headroles.types import Evidence
@@ -36,7 +36,7 @@ HIDDEN_TITLE = ("Resting column hidden:", "every row is rescaled to 100%")
 
 def shade(weight: float) -> float:
     """Opacity of an attention weight: its square root, so that 1 % can still be seen."""
-    return round(max(weight, 0.0) ** 0.5, 3)
+    return round(STRONGEST * max(weight, 0.0) ** 0.5, 3)
 
 
 class Cells(NamedTuple):
@@ -156,7 +156,9 @@ def _pattern_template(
     )
     fill = base.mark_rect(fill=ACTIVE).encode(
         fillOpacity=alt.FillOpacity(
-            "weight:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, 1]), legend=None
+            "weight:Q",
+            scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0, STRONGEST]),
+            legend=None,
         )
     )
     targets = base.transform_filter("datum.target").mark_rect(
@@ -233,7 +235,7 @@ def _numbers(base: alt.Chart) -> alt.Chart:
     return (
         base.transform_filter("datum.weight >= 0.005")
         .transform_calculate(number="format(datum.weight * 100, '.0f')")
-        .mark_text(color=INK, fontSize=12, opacity={"expr": "width / squares >= 24 ? 0.9 : 0"})
+        .mark_text(color=INK, fontSize=12, opacity={"expr": "width / squares >= 24 ? 1 : 0"})
         .encode(text="number:N")
     )
 
@@ -262,7 +264,6 @@ def _distances() -> alt.Chart:
                 title="tokens back (0 is the token itself)",
                 labelExpr=_sparse_distances(),
                 labelAngle=0,
-                labelFontSize=12,
                 labelOverlap=False,
                 ticks=False,
                 domain=False,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows
+from headroles.charts.base import ACTIVE, INK, QUIET, STRONGEST, TARGET, finish, rows
 from headroles.charts.drawing import Drawing, template
 
 
@@ -63,7 +63,7 @@ def _squares(*places: str) -> alt.Chart:
         .mark_rect(fill=ACTIVE, stroke=QUIET, strokeOpacity=0.25, strokeWidth=0.5)
         .encode(
             fillOpacity=alt.FillOpacity(
-                "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.02, 1]), legend=None
+                "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.02, STRONGEST]), legend=None
             ),
             tooltip=[
                 *[alt.Tooltip(f"{name}:O") for name in places],
@@ -113,13 +113,13 @@ def _composition_template() -> alt.LayerChart:
     ).encode(
         fillOpacity=alt.FillOpacity(
             "value:Q",
-            scale=alt.Scale(domain=["@low", "@high"], range=[0.02, 1], clamp=True),
+            scale=alt.Scale(domain=["@low", "@high"], range=[0.02, STRONGEST], clamp=True),
             legend=None,
         )
     )
     numbers = (
         base.transform_filter("datum.top")
-        .mark_text(fontSize=9, fontWeight=700, color=INK)
+        .mark_text(fontSize=12, fontWeight=700, color=INK)
         .encode(text=alt.Text("hundredths:Q", format=".0f"))
     )
     return finish(alt.layer(squares, numbers))

@@ -14,7 +14,17 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows, share_axis
+from headroles.charts.base import (
+    ACTIVE,
+    INK,
+    QUIET,
+    STRONGEST,
+    TARGET,
+    button,
+    finish,
+    rows,
+    share_axis,
+)
 from headroles.charts.drawing import Drawing, template
 from headroles.roles import FALL, LOGITS, RATE, Role
 from headroles.types import Head, NextToken
@@ -123,7 +133,7 @@ def _row_texts(base: alt.Chart) -> list[alt.Chart]:
     left = base.mark_text(align="left", fontWeight=600, **text).encode(
         x=alt.value(0), text="label:N"
     )
-    note = base.mark_text(align="left", **{**text, "fontSize": 11, "opacity": 0.75}).encode(
+    note = base.mark_text(align="left", **{**text, "fontSize": 12, "opacity": 0.75}).encode(
         x=alt.value(48), text="note:N"
     )
     right = base.mark_text(align="right", fontWeight=heavy, **text).encode(
@@ -135,7 +145,9 @@ def _row_texts(base: alt.Chart) -> list[alt.Chart]:
 def _row_hits(base: alt.Chart) -> alt.Chart:
     """A clear area over the whole row: it takes the click and shows the tooltip."""
     return (
-        base.mark_rect(fillOpacity=0, cursor="pointer")
+        base.mark_rect(
+            fillOpacity=0, **button("datum.label + ', ' + replace(datum.shown, ' ·', ',')")
+        )
         .encode(
             x=alt.value(-4),
             x2=alt.value("width"),
@@ -272,12 +284,9 @@ def _map_template(row: int, *, digits: int | None, papers: bool, clickable: bool
     layers = [_map_cells(base, clickable=clickable), frame, rings]
     layers += _map_marks(base, row, papers=papers)
     if digits is not None:
-        size = {4: 10, 3: 11, 2: 12 if row > 20 else 10}[digits]
-        numbers = base.mark_text(color=INK, fontSize=size, opacity={"expr": "numbers ? 1 : 0"})
+        numbers = base.mark_text(color=INK, fontSize=12, opacity={"expr": "numbers ? 1 : 0"})
         layers.append(numbers.encode(text="number:N"))
-    chart = finish(alt.layer(*layers).add_params(*params))
-    # From 2,000 marks on Streamlit draws on a canvas, which does not know the page's text colour.
-    return chart.properties(usermeta={"embedOptions": {"renderer": "svg"}})
+    return finish(alt.layer(*layers).add_params(*params))
 
 
 def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
@@ -288,10 +297,10 @@ def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
         strokeOpacity={"expr": "isValid(datum.value) ? 0.15 : 0.4"},
         strokeWidth={"expr": "cell < 12 ? 0.5 : 1"},
         strokeDash={"expr": "isValid(datum.value) ? [1, 0] : [3, 3]"},
-        cursor="pointer" if clickable else "default",
+        **(button("datum.label + ', ' + datum.shown") if clickable else {}),
     ).encode(
         fillOpacity=alt.FillOpacity(
-            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None
+            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, STRONGEST]), legend=None
         ),
     )
     return cells.add_params(head_selection()) if clickable else cells
@@ -304,7 +313,6 @@ def _layers_by_heads(row: int) -> alt.Chart:
         "domain": False,
         "labelAngle": 0,
         "labelOverlap": True,  # leaves labels out where there is no room for all
-        "labelFontSize": 11 if row > 14 else 10,
         "labelPadding": 5,
         "titlePadding": 5,
         "titleFontWeight": "normal",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows
+from headroles.charts.base import ACTIVE, INK, QUIET, button, finish, rows
 from headroles.charts.drawing import Drawing, template
 from headroles.charts.heads import head_selection
 
@@ -56,7 +56,11 @@ def _template(*, numbers: bool) -> alt.LayerChart:
         .encode(y=alt.Y("looks:Q", scale=scale), y2="rests:Q")
     )
     hit = (
-        base.mark_bar(fillOpacity=0, cursor="pointer", width=alt.RelativeBandSize(1.25))
+        base.mark_bar(
+            fillOpacity=0,
+            width=alt.RelativeBandSize(1.25),
+            **button("'Layer ' + datum.layer + ', ' + datum.shown + '. Opens ' + datum.label"),
+        )
         .encode(
             y=alt.YDatum(0, scale=scale),
             y2=alt.datum("@heads"),

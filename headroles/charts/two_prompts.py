@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, finish, rows, share_axis
+from headroles.charts.base import ACTIVE, INK, QUIET, button, finish, rows, share_axis
 from headroles.charts.drawing import Drawing, template
 from headroles.charts.heads import CHANCE, NEEDED, SELECTION, UPRIGHT, share_title
 from headroles.roles import Role
@@ -92,7 +92,7 @@ def _texts(base: alt.Chart) -> list[alt.Chart]:
     )
     idle = (
         bars.transform_filter("!datum.applies")
-        .mark_text(align="left", dx=5, **{**small, "fontSize": 11})
+        .mark_text(align="left", dx=5, **small)
         .encode(x=alt.datum(0), text="idle:N")
     )
     lines = base.transform_filter("datum.side == 1").encode(y="line:Q")
@@ -111,7 +111,13 @@ def _hits(base: alt.Chart) -> alt.Chart:
     """A clear area over both bars of a head: it takes the click and shows the tooltip."""
     return (
         base.transform_filter("datum.side == 1")
-        .mark_rect(fillOpacity=0, cursor="pointer")
+        .mark_rect(
+            fillOpacity=0,
+            **button(
+                "datum.label + ', first prompt ' + datum.first + ', second prompt ' + datum.second "
+                "+ ', ' + datum.change"
+            ),
+        )
         .encode(
             x=alt.value(-4),
             x2=alt.value("width"),

@@ -10,7 +10,7 @@ import vl_convert
 
 from headroles.errors import ExportError
 
-THEMES = {"light": ("#ffffff", "#1d232b"), "dark": ("#14171c", "#e8ebef")}
+THEMES = {"light": ("#ffffff", "#10151b"), "dark": ("#14171c", "#e8ebef")}
 """{theme: (background, ink)}, as ``.streamlit/config.toml`` has them."""
 
 

@@ -18,15 +18,11 @@ class InstructorVisit(Visit):
 
     def __init__(self, page, address: str) -> None:
         super().__init__(page, address)
-        phone = page.viewport_size["width"] < 700  # there the side bar is folded away
-        if phone:
+        if page.viewport_size["width"] < 700:  # there the side bar is folded away
             page.get_by_test_id("stExpandSidebarButton").click()
             page.wait_for_timeout(600)
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Admin").click()
         page.get_by_role("heading", name="Admin", exact=True).wait_for(timeout=30_000)
-        if phone:
-            page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-            page.wait_for_timeout(600)
         self.settle()
 
     def sign_in(self, password: str) -> None:

@@ -98,16 +98,12 @@ class Visit:
         return [label for label in labels if re.fullmatch(r"L\d+H\d+", label)][row]
 
     def go(self, name: str) -> None:
-        """Follow the navigation, which a phone folds away."""
-        phone = self.page.viewport_size["width"] < 700
-        if phone:
+        """Follow the navigation, which a phone folds away before and after."""
+        if self.page.viewport_size["width"] < 700:
             self.page.get_by_test_id("stExpandSidebarButton").click()
             self.page.wait_for_timeout(600)
         self.page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
         self.page.get_by_role("heading", name=name, exact=True).wait_for(timeout=30_000)
-        if phone and self.page.get_by_test_id("stSidebarCollapseButton").is_visible():
-            self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
-            self.page.wait_for_timeout(600)
         self.settle()
 
     def heading(self) -> str:

@@ -11,20 +11,18 @@ these tables, so that the shell knows no page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.ui.app import link, page_settings, session
+from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
 
 LONGEST_ADDRESS = 6_000
 """Most characters in the browser's address: servers refuse a request line from about
 8,000 on, and reloading the page must not fail."""
 
-_ONE_ENTRY = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 _tables: dict[str, tuple[Row, ...]] = {}
 
 
@@ -37,11 +35,6 @@ def _vocabulary() -> list[Row]:
     """A row for every name that any page knows."""
     rows = {row.name: row for table in _tables.values() for row in table}
     return [*rows.values(), link.LAYER]
-
-
-def draw() -> None:
-    """Let Back lead one page back: see ``address.js``."""
-    page_settings.script(_ONE_ENTRY)
 
 
 # ------------------------------------------------------------------ from the address

@@ -9,7 +9,6 @@ hands the text over while somebody types, and makes Ctrl+Enter run.
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
@@ -17,8 +16,6 @@ from headroles import limits
 from headroles.formatting import in_one_line
 from headroles.ui.app import elements
 from headroles.ui.app.part import part
-
-_SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 @part
@@ -65,12 +62,6 @@ def draw(
             label_visibility="collapsed",
             persist_state="session",
         )
-        listen()
-
-
-def listen() -> None:
-    """Let the browser hand drafts over while they are typed, and run them with Ctrl+Enter."""
-    st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
 
 
 def run_button(label: str, *, key: str, **settings: object) -> None:

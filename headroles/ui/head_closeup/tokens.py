@@ -43,8 +43,8 @@ def draw(drawn: Shown) -> None:
 
     st.subheader("Token by token", anchor=False)
     elements.html(
-        '<div class="hr-small">Point at a token, or choose one (click, tap or arrow keys). The '
-        "fuller the colour, the more attention.</div>"
+        '<div class="hr-small">Point at a token, or choose one (click, tap or arrow keys). '
+        "A stronger colour means more attention.</div>"
         '<div class="hr-legend"><span><i class="hr-key hr-key-to"></i><span><b>to 34%</b>: the '
         "chosen token looks at it</span></span><span>"
         '<i class="hr-key hr-key-from"></i><span><b>from 34%</b>: '
