@@ -1,7 +1,7 @@
 """Scripts that run in the browser on every page.
 
-One entry of its history per page, keys for the marks of charts, drafts in boxes, tables that are wider than
-their place, and a menu that makes way.
+One entry of its history per page, keys for the marks of charts, text that is typed and not run,
+tables that are wider than their place, and a menu that makes way.
 """
 
 from __future__ import annotations

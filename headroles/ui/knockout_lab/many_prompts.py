@@ -144,7 +144,6 @@ def _choices(model: str, ranks: Sequence[int], order: Sequence[int], right: Sequ
             persist_state="session",
         )
         st.slider("Tokens in the lists", 1, 20, key=state.MANY_TOP, persist_state="session")
-        draft_box.listen()
 
 
 def _ask(model: str, right: Sequence[int]) -> None:
