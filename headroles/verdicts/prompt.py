@@ -388,8 +388,8 @@ def _at_first_token(head: Head, activation: Activation, scores: PromptScores) ->
         changed, most = told_apart(change, resting.CHANGES_LITTLE)
         return (
             f"Looks at the first token ({percent(share)}), yet does not rest: what it writes "
-            f"changes from token to token by {changed} of what a head of its layer writes, and that of a "
-            f"head at rest by at most {most}."
+            f"changes from token to token by {changed} of what a head of its layer writes, and "
+            f"that of a head at rest by at most {most}."
         )
     alike = "" if change is None else " and it writes nearly the same at every token"
     return f"Resting: {percent(share)} of its attention is on the first token{alike}."
