@@ -49,7 +49,8 @@ small { display: block; font-weight: 600; }
 .hr-cut { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
 .hr-off bdi { text-decoration: line-through; }
 .hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
-.hr-token sup { font-size: .65rem; margin-left: .25rem; }
+.hr-token sup { font-size: .8rem; margin-left: .25rem; }
+.hr-small { font-size: .86rem; margin: .2rem 0 .6rem; }
 @media (prefers-color-scheme: dark) {
   body { color: #dfe4ea; background: #14181d; } thead th, .hr-token { background: #232a32; }
   th, td { border-color: #3a424c; } .hr-up { color: #7ee2a0; background: #10301c; }

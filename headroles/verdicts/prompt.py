@@ -286,7 +286,7 @@ def _reason(
         return f"Not clearly above chance: {number}.{place}{_short_of_clear(role, activation)}"
     instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
-        return f"{instead} Its attention is only {activation.value:.0%} as even as possible."
+        return f"{instead} Its attention is only {percent(activation.value)} as even as possible."
     if activation.work < 1 - _ALL:
         return instead
     number = _number(role, activation, only="only ")
@@ -296,10 +296,10 @@ def _reason(
 def _number(role: Role, activation: Activation, *, only: str = "") -> str:
     """How much goes where the role says, all of it over the same rows and of the same whole."""
     if not role.has_cells:
-        return f"its attention is {activation.value:.0%} as even as possible"
+        return f"its attention is {percent(activation.value)} as even as possible"
     goes = (
-        f"{only}{activation.value:.0%} {{}}goes to {role.looks_at} "
-        f"(an even spread would give {activation.chance:.0%})"
+        f"{only}{percent(activation.value)} {{}}goes to {role.looks_at} "
+        f"(an even spread would give {percent(activation.chance)})"
     )
     if activation.work >= _ALL:
         return goes.format("of its attention ")
@@ -330,7 +330,7 @@ def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: floa
     token = scores.token_ids[row]
     nth = scores.token_ids[1 : row + 1].count(token)
     name = token_labels(scores.tokens, limit=24)[row]
-    return f" Clearest at “{name}” ({ordinal(nth)}): {mass:.0%} of all its attention there."
+    return f" Clearest at “{name}” ({ordinal(nth)}): {percent(mass)} of all its attention there."
 
 
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
@@ -347,7 +347,7 @@ def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
         )
     return (
         f"Too uniform to tell: a head that spreads its attention evenly would already score "
-        f"{activation.chance:.0%} on this prompt."
+        f"{percent(activation.chance)} on this prompt."
     )
 
 
@@ -363,10 +363,10 @@ def _what_instead(
     if unless != "positional" and is_resting(activation.resting):
         return _at_first_token(head, activation, scores)
     if activation.itself >= MOSTLY:
-        return f"Each token looks mostly at itself ({activation.itself:.0%})."
+        return f"Each token looks mostly at itself ({percent(activation.itself)})."
     if unless != "previous_token" and activation.previous >= MOSTLY:
         looks_at = ROLES["previous_token"].looks_at
-        return f"Busy elsewhere: {activation.previous:.0%} goes to {looks_at}."
+        return f"Busy elsewhere: {percent(activation.previous)} goes to {looks_at}."
     for key, role_activation in scores.activations.items():
         own = role_activation.of(*head)
         role = ROLES[key]
@@ -377,7 +377,7 @@ def _what_instead(
     if change is not None and change <= resting.IDLE:
         return (
             "Idle: it looks elsewhere and writes nearly the same at every token (the changes are "
-            f"{change:.0%} of what a head of its layer writes)."
+            f"{percent(change)} of what a head of its layer writes)."
         )
     return "It looks elsewhere."
 
@@ -388,9 +388,9 @@ def _at_first_token(head: Head, activation: Activation, scores: PromptScores) ->
     if works(head, scores):
         changed, most = told_apart(change, resting.CHANGES_LITTLE)
         return (
-            f"Looks at the first token ({share:.0%}), yet does not rest: what it writes changes "
-            f"from token to token by {changed} of what a head of its layer writes, and that of a "
-            f"head at rest by at most {most}."
+            f"Looks at the first token ({percent(share)}), yet does not rest: what it writes "
+            f"changes from token to token by {changed} of what a head of its layer writes, and "
+            f"that of a head at rest by at most {most}."
         )
     alike = "" if change is None else " and it writes nearly the same at every token"
-    return f"Resting: {share:.0%} of its attention is on the first token{alike}."
+    return f"Resting: {percent(share)} of its attention is on the first token{alike}."

@@ -193,3 +193,25 @@ def test_markup_in_a_token_stays_text(visit) -> None:
         page.click_bar("induction")
         assert strip(page).locator("img, b").count() == 0
         assert "<" in strip(page).inner_text()
+
+
+def test_a_letter_that_is_read_from_the_right_stands_before_its_part(visit) -> None:
+    """A label reads "X 1/2" from left to right, whatever the letter."""
+    with visit() as page:
+        page.run("\u05e9 \u05e9 \u05e9 \u05e9")
+        page.click_bar("previous_token")
+        ends = strip(page).locator(".token").nth(1).evaluate(
+            """button => {
+                const text = button.querySelector("bdi").firstChild;
+                const box = (at) => {
+                    const range = document.createRange();
+                    range.setStart(text, at); range.setEnd(text, at + 1);
+                    return range.getBoundingClientRect().x;
+                };
+                return [text.data, box(text.data.indexOf("\u05e9")), box(text.data.indexOf("1"))];
+            }"""
+        )  # fmt: skip
+        label, letter, part = ends
+        assert label.strip("\u2068").startswith("\u05e9")
+        assert label.endswith("1/2")
+        assert letter < part

@@ -114,6 +114,18 @@ def test_repeated_tokens_share_a_number_and_the_start_token_is_named(app) -> Non
     assert says(html, "added", "in front")
 
 
+def test_a_character_in_pieces_is_one_box_and_the_page_says_what_that_means(app) -> None:
+    html = page_html(run_prompt(app, "🙂🙃🙂 \u05e9 a\u00a0b\u202e"))
+    assert html.count("<bdi>🙂</bdi><sup>1</sup><small>4 tokens</small>") == 2
+    assert html.count("<bdi>🙃</bdi><small>4 tokens</small>") == 1
+    assert says(html, "never shown", "emoji", "Hebrew")
+    assert says(html, "such character", "2 to 4 tokens")
+    assert says(html, "only bytes that different characters share")
+    assert says(html, "‹NBSP›", "no-break space", "‹RLO›", "right-to-left override")
+    assert "0xF0" not in html
+    assert "\u202e" not in html
+
+
 def test_gray_roles_say_why_and_offer_a_prompt(app) -> None:
     run_prompt(app, NO_REPEATS)
     html = page_html(app)

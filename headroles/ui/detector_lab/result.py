@@ -46,7 +46,10 @@ def picture(result: Result) -> int:
         width=charts.detector.picture_width(size),
     )
     with st.expander("As a list", type="compact"):
-        rows = [[f"{q} {labels[q]}", f"{k} {labels[k]}", f"{v:.2g}"] for q, k, v in cells[:300]]
+        rows = [
+            [f"{q} {labels[q]}", f"{k} {labels[k]}", formatting.true_minus(f"{v:.2g}")]
+            for q, k, v in cells[:300]
+        ]
         elements.html(html.table(["At the token", "look at", "value"], rows))
     return place
 
