@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headroles.charts import base
 from headroles.charts import heads as charts_heads
 from headroles.charts.drawing import Drawing
+from headroles.paths import ROOT
 from headroles.roles import ROLES
 from headroles.types import Head, NextToken
 from headroles.view.head_records import head_record
@@ -266,14 +269,37 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("colour", [charts_heads.ACTIVE, charts_heads.QUIET, charts_heads.TARGET])
 def test_chart_colours_stand_out_in_both_themes(theme: str, colour: str) -> None:
-    import tomllib
-
-    from headroles.paths import ROOT
-
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     background = config["theme"][theme]["backgroundColor"]
     low, high = sorted((luminance(background), luminance(colour)))
     assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11, graphical objects
+
+
+def laid(colour: str, background: str, opacity: float) -> str:
+    """A colour that lets its background through."""
+    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(background[1:]), strict=True)
+    return "#" + bytes(round(opacity * a + (1 - opacity) * b) for a, b in pairs).hex()
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read_on_every_shade_and_surface_of_both_themes(theme: str) -> None:
+    colours = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"][theme]
+    page, ink = colours["backgroundColor"], colours["textColor"]
+    for colour in (base.ACTIVE, base.TARGET):
+        for shade in (0.03, base.STRONGEST / 2, base.STRONGEST):
+            assert contrast(ink, laid(colour, page, shade)) >= 4.5
+    # Labels of axes, and the notes on a chart.
+    assert contrast(laid(ink, page, 0.75), page) >= 4.5
+    for surface in (page, colours["sidebar"]["backgroundColor"]):
+        assert contrast(laid(ink, surface, 0.6), surface) >= 4.5  # Streamlit's captions
+    # The chosen one of several buttons: its words on a tint of the same colour.
+    primary = colours["primaryColor"]
+    assert contrast(primary, laid(primary, page, 0.2)) >= 4.5
 
 
 # ------------------------------------------------------------------ the distribution of scores

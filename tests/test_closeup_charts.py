@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headroles.charts import attention
-from headroles.charts.base import TARGET
+from headroles.charts.base import STRONGEST, TARGET
 from headroles.roles import ROLES
 from headroles.types import Evidence
 from tests.facts import says
@@ -92,7 +92,7 @@ def test_the_shades_of_the_legend_are_those_of_the_cells() -> None:
     assert fill["encoding"]["fillOpacity"]["scale"] == {
         "type": "sqrt",
         "domain": [0, 1],
-        "range": [0, 1],
+        "range": [0, STRONGEST],
     }
 
 

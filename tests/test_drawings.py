@@ -27,7 +27,9 @@ from headroles.charts import (
     resting,
     two_prompts,
 )
+from headroles.charts.base import INK, SMALLEST
 from headroles.charts.drawing import Drawing, template
+from headroles.export.pictures import chart_image
 from headroles.roles import ROLES
 from headroles.types import Evidence, Head, NextToken
 from headroles.view.head_records import head_record
@@ -204,6 +206,64 @@ def test_the_page_gets_the_records_that_a_picture_gets(chart) -> None:
     }
     for name, records in spec["datasets"].items():
         assert pa.ipc.open_stream(sent["datasets"][name]).read_all().to_pylist() == records
+
+
+# ------------------------------------------------------------------ for everybody
+
+
+def parts_of(spec: object) -> list[dict[str, object]]:
+    """Every part of a chart that is a dict, without its data and its look."""
+    if isinstance(spec, list):
+        return [part for inner in spec for part in parts_of(inner)]
+    if not isinstance(spec, dict):
+        return []
+    inner = (value for name, value in spec.items() if name not in ("datasets", "config"))
+    return [spec, *(part for value in inner for part in parts_of(value))]
+
+
+def marks_of(chart) -> list[dict[str, object]]:
+    marks = (part.get("mark") for part in parts_of(chart(1).to_dict()))
+    return [mark if isinstance(mark, dict) else {"type": mark} for mark in marks if mark]
+
+
+@every_chart
+def test_the_text_of_a_chart_is_large_enough_and_in_the_ink_of_the_page(chart) -> None:
+    spec = chart(1).to_dict()
+    for part in parts_of(spec):
+        sizes = [size for name, size in part.items() if name.lower().endswith("fontsize")]
+        assert all(size >= SMALLEST for size in sizes), part
+    for mark in marks_of(chart):
+        if mark["type"] == "text":
+            assert mark["color"] == INK
+            assert not isinstance(mark.get("opacity", 1), float) or mark["opacity"] >= 0.7
+    for guide in ("axis", "legend"):
+        look = spec["config"][guide]
+        assert look["labelFontSize"] == look["titleFontSize"] == SMALLEST
+        assert look["labelColor"] == look["titleColor"] == INK
+    # A canvas knows no ink of a page.
+    assert spec["usermeta"]["embedOptions"] == {"renderer": "svg"}
+
+
+@every_chart
+def test_of_a_chart_only_what_can_be_clicked_is_read_out_and_has_a_name(chart) -> None:
+    spec = chart(1).to_dict()
+    assert spec["config"]["mark"] == {"aria": False}
+    buttons = [mark for mark in marks_of(chart) if mark.get("cursor") == "pointer"]
+    selects = [part for part in parts_of(spec) if part.get("name") == heads.SELECTION]
+    assert len(buttons) == len(selects)
+    for mark in marks_of(chart):
+        assert mark.get("aria", False) == (mark in buttons)
+    for mark in buttons:
+        assert mark["ariaRole"] == "button"
+        assert "datum.label" in mark["description"]["expr"]
+
+
+def test_a_mark_says_its_head_and_what_the_page_shows_of_it() -> None:
+    svg = chart_image(bars(1).to_dict(), "svg").decode()
+    assert 'aria-label="L1H2, 10%" role="button"' in svg
+    assert svg.count('role="button"') == 1
+    svg = chart_image(head_map(1).to_dict(), "svg").decode()
+    assert svg.count('role="button"') == 3
 
 
 # ------------------------------------------------------------------ what may stand in data

@@ -297,7 +297,8 @@ def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
         strokeOpacity={"expr": "isValid(datum.value) ? 0.15 : 0.4"},
         strokeWidth={"expr": "cell < 12 ? 0.5 : 1"},
         strokeDash={"expr": "isValid(datum.value) ? [1, 0] : [3, 3]"},
-        **(button("datum.label + ', ' + datum.shown") if clickable else {}),
+        invalid="show",  # a head without a number can be opened all the same
+        **(button("datum.label + (datum.shown ? ', ' + datum.shown : '')") if clickable else {}),
     ).encode(
         fillOpacity=alt.FillOpacity(
             "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, STRONGEST]), legend=None

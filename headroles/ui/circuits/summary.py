@@ -221,6 +221,7 @@ def _table_of_heads(summaries: list[HeadSummary], is_all: bool) -> None:
         hide_index=True,
         height=min(36 * (len(summaries) + 1) + 2, 400),
         column_config={
+            "head": st.column_config.TextColumn(pinned=True),
             "copying": st.column_config.NumberColumn(help="−1 to +1"),
             "raises itself": st.column_config.NumberColumn(format="percent"),
             "lowers itself": st.column_config.NumberColumn(format="percent"),
