@@ -40,8 +40,7 @@ def page() -> None:
     state.begin()
     elements.title(
         "Your Prompt",
-        answers="Type a sentence. The attention heads that know what to do with it "
-        "light up; the others stay gray and say why.",
+        answers="Type a sentence and see which attention heads know what to do with it.",
     )
     prompts()
     answer = run_prompt.run()
