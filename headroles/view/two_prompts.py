@@ -83,16 +83,21 @@ class Pair:
 
     @property
     def _in_spite(self) -> str:
-        """Why a head turned although its number did not go that way; mostly empty."""
+        """What decides besides the number, or that the line moved; mostly empty."""
+        if _works(self.second):
+            return WORKS
+        if _works(self.first):
+            return "now it rests" if self.second["is_active"] else f"at first {WORKS}"
         if self.turn == "fell asleep" and self.points >= 0:
-            asleep, words = self.second, f"now needs {needs(self.second)}"
-        elif self.turn == "woke up" and self.points <= 0:
-            asleep, words = self.first, f"now needs only {needs(self.second)}"
-        else:
-            return ""
-        if _value(asleep) < float(asleep["needed"]):
-            return words
-        return WORKS if asleep is self.second else "now it rests"
+            return f"now needs {needs(self.second)}"
+        if self.turn == "woke up" and self.points <= 0:
+            return f"now needs only {needs(self.second)}"
+        return ""
+
+
+def _works(row: Mapping[str, object]) -> bool:
+    """Whether a head reaches the line and does not rest all the same."""
+    return row["state"] == "quiet" and _value(row) >= float(row["needed"])
 
 
 def _value(row: Mapping[str, object]) -> float:
