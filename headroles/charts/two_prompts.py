@@ -92,7 +92,7 @@ def _texts(base: alt.Chart) -> list[alt.Chart]:
     )
     idle = (
         bars.transform_filter("!datum.applies")
-        .mark_text(align="left", dx=5, **{**small, "fontSize": 11})
+        .mark_text(align="left", dx=5, **small)
         .encode(x=alt.datum(0), text="idle:N")
     )
     lines = base.transform_filter("datum.side == 1").encode(y="line:Q")

@@ -231,13 +231,14 @@ def anchor(role: Role) -> str:
     return f"role-{role.key}"
 
 
-def lamp(mark: str, name: str, words: str, *, lit: bool, target: str = "") -> str:
-    """One lamp as HTML: its shape, the name and the count below.
+def lamp(mark: str, name: str, words: str, *, unit: str = "", lit: bool, target: str = "") -> str:
+    """One lamp as HTML: its shape, the name and the count.
 
     Args:
         mark: its shape, ``●`` or ``○``, or how it changes.
         name: of the role.
         words: the count.
+        unit: what is counted; a phone leaves it out.
         lit: whether it stands out.
         target: the HTML id that it leads to; empty for none.
     """
@@ -245,7 +246,7 @@ def lamp(mark: str, name: str, words: str, *, lit: bool, target: str = "") -> st
     return (
         f'<li><{tag} class="hr-lamp{" hr-lit" if lit else ""}"{link}>'
         f'<b><i aria-hidden="true">{mark}</i> {escape(name)}</b>'
-        f"<span>{escape(words)}</span></{tag}></li>"
+        f"<span>{escape(words)}<small>{escape(unit)}</small></span></{tag}></li>"
     )
 
 
@@ -255,7 +256,8 @@ def lamps(cards: Sequence[RoleCard]) -> list[str]:
         lamp(
             "●" if card.awake else "○",
             card.role.name,
-            f"{card.active} of {len(card.rows)} active" if card.rows else "no head",
+            f"{card.active} of {len(card.rows)}" if card.rows else "no head",
+            unit=" active" * bool(card.rows),
             lit=card.awake,
             target=anchor(card.role),
         )
@@ -285,7 +287,8 @@ def lamps_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> list[str]:
         lamp(
             " → ".join("●" if counted[role] else "○" for counted in counts),
             role.name,
-            f"{' → '.join(str(counted[role]) for counted in counts)} of {heads:,} heads",
+            f"{' → '.join(str(counted[role]) for counted in counts)} of {heads:,}",
+            unit=" heads",
             lit=counts[-1][role] > 0,
         )
         for role in counts[0]

@@ -159,9 +159,10 @@ def lamps(pairs: Sequence[RolePair]) -> list[str]:
         lamp(
             MARKS[pair.turn],
             pair.role.name,
-            f"{pair.first.active} → {pair.second.active} of {len(pair.heads)} active"
+            f"{pair.first.active} → {pair.second.active} of {len(pair.heads)}"
             if pair.heads
             else "no head",
+            unit=" active" * bool(pair.heads),
             lit=pair.second.awake,
             target=anchor(pair.role),
         )
