@@ -17,7 +17,8 @@ from headroles.formatting import listing, percent, signed, told_apart
 from headroles.roles import Role
 from headroles.texts import DEFAULT_PROMPT
 from headroles.view.html import count
-from headroles.view.role_cards import STATE_WORDS, WORKS, RoleCard, anchor, lamp, line, needs, shown
+from headroles.view.lamps import anchor, lamp
+from headroles.view.role_cards import STATE_WORDS, WORKS, RoleCard, line, needs, shown
 
 CLEAR = 0.05
 """A change of fewer points than five of a hundred, without another state, does not count as a
