@@ -32,7 +32,7 @@ from headroles.ui.your_prompt import (
     tokens_and_guesses,
 )
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
-from headroles.view import RoleCard, RolePair, resting_layers, role_cards, two_prompts
+from headroles.view import RoleCard, RolePair, lamps, resting_layers, role_cards, two_prompts
 
 
 def page() -> None:
@@ -44,8 +44,7 @@ def page() -> None:
         return
     elements.title(
         "Your Prompt",
-        answers="Type a sentence. The attention heads that know what to do with it "
-        "light up; the others stay gray and say why.",
+        answers="Type a sentence and see which attention heads know what to do with it.",
     )
     second_prompt.boxes()
     answer = run_prompt.run()
@@ -104,19 +103,19 @@ def lamps_and_sentence(
     """The answer at a glance: a lamp per role, and what to conclude from them."""
     shown = [answer for answer in answers if answer is not None]
     if pairs:
-        lamps, words = two_prompts.lamps(pairs), two_prompts.summary(pairs)
+        row, words = two_prompts.lamps(pairs), two_prompts.summary(pairs)
     elif cards:
-        lamps, words = role_cards.lamps(cards), role_cards.overall(cards)
+        row, words = lamps.of_cards(cards), role_cards.overall(cards)
     else:
-        counts = [role_cards.active_counts(one.scores, reference.thresholds) for one in shown]
+        counts = [lamps.active_counts(one.scores, reference.thresholds) for one in shown]
         heads = shown[0].scores.resting.numel()
-        lamps = role_cards.lamps_of_all(counts, heads)
-        words = role_cards.overall_of_all(counts, heads)
+        row = lamps.of_all(counts, heads)
+        words = lamps.overall_of_all(counts, heads)
     if len(shown) == 1:
-        lamps.append(tokens_and_guesses.lamp(shown[0].run))
+        row.append(tokens_and_guesses.lamp(shown[0].run))
     elements.html(
         '<h2 class="hr-unseen">What the heads are doing</h2>'
-        f'<ul class="hr-lamps">{"".join(lamps)}</ul>'
+        f'<ul class="hr-lamps">{"".join(row)}</ul>'
     )
     elements.conclusion(words)
 

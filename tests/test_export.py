@@ -438,7 +438,7 @@ def bars() -> dict[str, object]:
         "layer": 1,
         "head": 2,
         "label": "L1H2",
-        "note": "3 back",
+        "note": "also Previous token",
         "value": 0.8,
         "chance": 0.1,
         "needed": 0.4,

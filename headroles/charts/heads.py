@@ -133,7 +133,7 @@ def _row_texts(base: alt.Chart) -> list[alt.Chart]:
     left = base.mark_text(align="left", fontWeight=600, **text).encode(
         x=alt.value(0), text="label:N"
     )
-    note = base.mark_text(align="left", **{**text, "fontSize": 12, "opacity": 0.75}).encode(
+    note = base.mark_text(align="left", **{**text, "fontSize": 12, "opacity": 0.8}).encode(
         x=alt.value(48), text="note:N"
     )
     right = base.mark_text(align="right", fontWeight=heavy, **text).encode(

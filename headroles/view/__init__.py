@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head_maps",
         "html",
         "jobs",
+        "lamps",
         "lists",
         "many_texts",
         "offer",

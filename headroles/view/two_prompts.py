@@ -17,7 +17,8 @@ from headroles.formatting import listing, percent, signed, told_apart
 from headroles.roles import Role
 from headroles.texts import DEFAULT_PROMPT
 from headroles.view.html import count
-from headroles.view.role_cards import STATE_WORDS, WORKS, RoleCard, anchor, lamp, line, needs, shown
+from headroles.view.lamps import anchor, lamp
+from headroles.view.role_cards import STATE_WORDS, WORKS, RoleCard, line, needs, shown
 
 CLEAR = 0.05
 """A change of fewer points than five of a hundred, without another state, does not count as a
@@ -83,16 +84,21 @@ class Pair:
 
     @property
     def _in_spite(self) -> str:
-        """Why a head turned although its number did not go that way; mostly empty."""
+        """What decides besides the number, or that the line moved; mostly empty."""
+        if _works(self.second):
+            return WORKS
+        if _works(self.first):
+            return "now it rests" if self.second["is_active"] else f"at first {WORKS}"
         if self.turn == "fell asleep" and self.points >= 0:
-            asleep, words = self.second, f"now needs {needs(self.second)}"
-        elif self.turn == "woke up" and self.points <= 0:
-            asleep, words = self.first, f"now needs only {needs(self.second)}"
-        else:
-            return ""
-        if _value(asleep) < float(asleep["needed"]):
-            return words
-        return WORKS if asleep is self.second else "now it rests"
+            return f"now needs {needs(self.second)}"
+        if self.turn == "woke up" and self.points <= 0:
+            return f"now needs only {needs(self.second)}"
+        return ""
+
+
+def _works(row: Mapping[str, object]) -> bool:
+    """Whether a head reaches the line and does not rest all the same."""
+    return row["state"] == "quiet" and _value(row) >= float(row["needed"])
 
 
 def _value(row: Mapping[str, object]) -> float:
@@ -154,9 +160,10 @@ def lamps(pairs: Sequence[RolePair]) -> list[str]:
         lamp(
             MARKS[pair.turn],
             pair.role.name,
-            f"{pair.first.active} → {pair.second.active} of {len(pair.heads)} active"
+            f"{pair.first.active} → {pair.second.active} of {len(pair.heads)}"
             if pair.heads
             else "no head",
+            unit=" active" * bool(pair.heads),
             lit=pair.second.awake,
             target=anchor(pair.role),
         )

@@ -21,6 +21,27 @@ def test_the_default_prompt_is_answered(visit) -> None:
         assert page.card("induction").locator("svg.marks").count() == 1
 
 
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (1024, 768), (390, 844)])
+def test_the_answer_is_in_the_window_on_opening_and_after_run(visit, width, height) -> None:
+    with visit(width=width) as page:
+        page.page.set_viewport_size({"width": width, "height": height})
+        for prompt in (DEFAULT_PROMPT, NO_REPEATS):
+            page.run(prompt)
+            lamps = page.page.locator(".hr-lamps").bounding_box()
+            assert 0 < lamps["y"] < lamps["y"] + lamps["height"] < height
+        if width == 1400:
+            bars = page.card("previous_token").locator("svg.marks").bounding_box()
+            assert bars["y"] + 42 < height  # the first bar
+
+
+def test_a_lamp_leads_to_its_card(visit) -> None:
+    with visit() as page:
+        page.page.locator(".hr-lamps a", has_text="Diffuse").click()
+        page.settle()
+        assert 0 <= page.card("diffuse").bounding_box()["y"] < 200
+        assert page.heading() == "Your Prompt"
+
+
 def test_a_typed_prompt_is_run_with_the_keyboard(visit) -> None:
     with visit() as page:
         page.run(NO_REPEATS)

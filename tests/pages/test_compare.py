@@ -117,7 +117,7 @@ def test_without_an_analysis_both_strips_are_shown_and_no_cards(app, planted) ->
     assert not app.exception
     assert page_html(app).count('class="hr-token hr-start"') == 2
     assert not alts(app)
-    assert says(page_html(app), "● → ○", "Duplicate token", "→ 0 of 32 heads")
+    assert says(page_html(app), "● → ○", "Duplicate token", "→ 0 of 32")
     assert says(said(app), "5 of 5 roles", "first", "3", "second")
 
 

@@ -244,7 +244,7 @@ def test_without_a_file_the_tokens_and_the_way_to_all_heads_remain(planted) -> N
     assert "provisional thresholds" in captions(app)
     assert "your_prompt-all_heads" in buttons(app)
     assert len(app.get("vega_lite_chart")) == 1  # the guesses
-    assert says(html, "resting", "3 of 32 heads")  # without a list, a lamp counts all heads
+    assert says(html, "resting", "3 of 32")  # without a list, a lamp counts all heads
     assert says(html, "5 of 5 roles", "32 heads")
 
 

@@ -124,6 +124,9 @@ def test_either_prompt_has_its_own_line_and_the_words_say_both() -> None:
     assert Pair(asleep, awake).change == "−2 points · woke up: now needs only 33%"
     works = Pair(row(0.6, active=True), row(0.7)).change
     assert says(works, "+10 points", "fell asleep", "does not rest")
+    assert Pair(row(0.7), row(0.9, active=True)).change == "+20 points · woke up: now it rests"
+    assert says(Pair(row(0.7), row(0.7)).change, "no clear change", "does not rest")
+    assert says(Pair(row(0.7), row(0.3)).change, "still quiet", "at first", "does not rest")
 
 
 def test_the_largest_change_comes_first() -> None:

@@ -10,7 +10,7 @@ from headroles.scoring import RoleActivation
 from headroles.store import Hint, ModelEntry, RoleHints, TopHead, WokenHead
 from headroles.types import Evidence, Head
 from headroles.verdicts import thresholds_in
-from headroles.view import head_maps, lists, role_cards, tables, waking
+from headroles.view import head_maps, lamps, lists, role_cards, tables, waking
 from tests.entries import entry
 from tests.facts import says
 from tests.pages.planted import PLANTED, planted_entry
@@ -327,10 +327,11 @@ def test_gray_heads_are_counted_by_reason() -> None:
 def test_a_lamp_shows_its_state_by_shape_and_words_and_leads_to_its_card() -> None:
     idle = row(0, 2, state="not_applicable", rows=0)
     cards = role_cards.role_cards({"induction": [idle], "diffuse": [ACTIVE, row(0, 2)]}, entry())
-    lamps = {card.role.key: lamp for card, lamp in zip(cards, role_cards.lamps(cards), strict=True)}
-    assert says(lamps["induction"], "○", "Induction", "0 of 1")
-    assert says(lamps["diffuse"], "●", "Diffuse", "1 of 2")
-    assert 'href="#role-diffuse"' in lamps["diffuse"]
+    shown = zip(cards, lamps.of_cards(cards), strict=True)
+    by_role = {card.role.key: lamp for card, lamp in shown}
+    assert says(by_role["induction"], "○", "Induction", "0 of 1")
+    assert says(by_role["diffuse"], "●", "Diffuse", "1 of 2")
+    assert 'href="#role-diffuse"' in by_role["diffuse"]
 
 
 def test_a_list_says_who_stands_on_it_for_the_layer() -> None:

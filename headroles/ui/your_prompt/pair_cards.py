@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import charts, formatting, models
 from headroles.ui.app import elements, session
-from headroles.view import html, role_cards, two_prompts
+from headroles.view import html, lamps, two_prompts
 
 if TYPE_CHECKING:
     from headroles.types import PromptRun
@@ -46,7 +46,7 @@ def draw(pairs: Sequence[RolePair]) -> None:
 
 
 def _card(pair: RolePair) -> None:
-    lit, anchor = " hr-awake" * pair.second.awake, role_cards.anchor(pair.role)
+    lit, anchor = " hr-awake" * pair.second.awake, lamps.anchor(pair.role)
     elements.html(
         f'<div class="hr-cardhead{lit}" id="{anchor}">'
         f'<span class="hr-turn" role="img" aria-label="{pair.turn}">'

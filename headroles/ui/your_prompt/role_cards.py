@@ -13,7 +13,7 @@ from headroles.roles import ROLES
 from headroles.ui.app import elements, session, waking
 from headroles.ui.app.elements import chips, heading
 from headroles.ui.your_prompt import resting_card
-from headroles.view import html, role_cards
+from headroles.view import html, lamps, role_cards
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry
@@ -58,7 +58,7 @@ def top(card: RoleCard, *, said: Collection[str] = ()) -> None:
 
     Reasons in ``said`` stand in the summary already.
     """
-    name, anchor = card.role.name, role_cards.anchor(card.role)
+    name, anchor = card.role.name, lamps.anchor(card.role)
     heading(awake=card.awake, name=name, headline=card.headline, anchor=anchor)
     if not card.awake:
         if card.why_asleep not in said:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import charts, formatting, models
 from headroles.ui.app import elements
-from headroles.view import html, role_cards
+from headroles.view import html, lamps
 
 if TYPE_CHECKING:
     from headroles.types import PromptRun
@@ -23,7 +23,7 @@ def lamp(run: PromptRun) -> str:
     """The likeliest next token as HTML beside the lamps; it leads to the tokens and guesses."""
     guess = run.next_tokens[0]
     words = f"{formatting.visible(guess.text)} ({formatting.percent(guess.probability)})"
-    return role_cards.lamp("→", "Next token", words, lit=False, target=TOKENS)
+    return lamps.lamp("→", "Next token", words, lit=False, target=TOKENS)
 
 
 def draw(run: PromptRun) -> None:
