@@ -92,9 +92,17 @@ def download_words(entry: CatalogueEntry) -> str:
     return f"{size(entry.download_bytes)} to download" if entry.download_bytes else "to download"
 
 
+def names(keys: Sequence[str]) -> dict[str, str]:
+    """{key: name} for a menu, without the state, which takes longer to find out."""
+    return _told_apart({key: catalogue.entry_of(key).name.partition(" (")[0] for key in keys})
+
+
 def labels(keys: Sequence[str]) -> dict[str, str]:
     """{key: name and state} for a picker, short enough for the sidebar and each another one."""
-    labels = {key: _label(choice(key)) for key in keys}
+    return _told_apart({key: _label(choice(key)) for key in keys})
+
+
+def _told_apart(labels: dict[str, str]) -> dict[str, str]:
     many = Counter(labels.values())
     return {key: label if many[label] == 1 else f"{label} ({key})" for key, label in labels.items()}
 

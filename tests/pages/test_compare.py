@@ -40,7 +40,9 @@ def press(app, key: str):
 
 def run_second(app, prompt: str):
     app.text_area(key=your_prompt_state.SECOND_BOX).set_value(prompt)
-    return press(app, "run_second")
+    app.button(key="app-run").click().run()
+    assert not app.exception
+    return app
 
 
 def said(app) -> str:
@@ -119,6 +121,20 @@ def test_without_an_analysis_both_strips_are_shown_and_no_cards(app, planted) ->
     assert not alts(app)
     assert says(page_html(app), "● → ○", "Duplicate token", "→ 0 of 32")
     assert says(said(app), "5 of 5 roles", "first", "3", "second")
+
+
+def test_one_run_takes_both_boxes(app) -> None:
+    app.text_area(key=session.BOX).set_value("One dog ran.")
+    run_second(app, "One dog ran. One dog ran.")
+    assert app.session_state[session.PROMPT] == "One dog ran."
+    assert app.session_state[your_prompt_state.SECOND] == "One dog ran. One dog ran."
+
+
+def test_swapping_swaps_what_was_typed_too(app) -> None:
+    app.text_area(key=your_prompt_state.SECOND_BOX).set_value("typed, not run")
+    press(app, "swap")
+    assert app.text_area(key=session.BOX).value == "typed, not run"
+    assert app.session_state[session.PROMPT] == ONCE
 
 
 def test_a_pair_of_bars_can_be_clicked(app) -> None:

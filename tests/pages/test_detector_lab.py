@@ -128,7 +128,7 @@ def test_several_prompts_give_an_error_of_the_mean(app) -> None:
     assert says(html(app), "standard error", "3", "3")
     assert ranking(app)["n"][0] == 3
     app.text_area(key=state.MANY).set_value("   \n")
-    app.run()
+    app.button(key="detector_lab-run_many").click().run()
     assert says(told(app.info), "at least one prompt")
 
 

@@ -186,6 +186,23 @@ def test_own_prompts_join_the_table() -> None:
     assert any("Own" in one.label for one in app.expander)
 
 
+def test_the_choices_of_many_at_once_stay_and_are_run_by_the_button() -> None:
+    app = open_page("Many at once")
+    tables = page_html(app).count('hr-conditions"')
+    app.text_area(key=state.MANY_OWN).set_value("The dog ran. The dog => ran")
+    app.slider(key=state.MANY_TOP).set_value(2).run()
+    assert says(page_html(app), "hr-draft hr-edited", "Changed, not run yet.")
+    assert page_html(app).count('hr-conditions"') == tables
+    app.switch_page("pages/head_map.py").run()
+    app.switch_page("pages/knockout_lab.py").run()
+    assert app.text_area(key=state.MANY_OWN).value == "The dog ran. The dog => ran"
+    assert app.slider(key=state.MANY_TOP).value == 2
+    app.button(key="knockout_lab-many_run").click().run()
+    assert not app.exception
+    assert 'class="hr-draft hr-edited"' not in page_html(app)
+    assert page_html(app).count('hr-conditions"') == tables + 1
+
+
 def test_the_previous_token_test_names_its_offset() -> None:
     app = open_page("Previous-token test", **{state.OFFSET_N: 24})
     assert says(concluded(app), "carries most", "L0H6", "one token back")

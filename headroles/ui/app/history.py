@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import streamlit as st
@@ -51,24 +52,33 @@ def _present() -> Ran:
 
 def draw() -> None:
     """The menu of all of them but the present one."""
-    present, recent = _present(), st.session_state[RECENT]
-    places = [place for place, ran in enumerate(recent) if ran != present]
+    present = _present()
+    labels = {
+        place: _label(ran, present)
+        for place, ran in enumerate(st.session_state[RECENT])
+        if ran != present
+    }
+    many = Counter(labels.values())  # the browser sends a label back, so each is another one
+    numbered = {
+        place: label if many[label] == 1 else f"{place + 1}: {label}"
+        for place, label in labels.items()
+    }
+    numbered[_CLEAR] = "Clear the list"
     st.menu_button(
         "Recent prompts",
-        [*places, _CLEAR] if places else [_CLEAR],
-        format_func=lambda place: "Clear the list" if place == _CLEAR else _label(recent[place]),
+        list(numbered),
+        format_func=numbered.__getitem__,
         key=MENU,
         icon=":material/history:",
-        disabled=not places,
+        disabled=not labels,
         on_click=_chosen,
     )
 
 
-def _label(ran: Ran) -> str:
+def _label(ran: Ran, present: Ran) -> str:
     """A prompt with what differs from the present choices beside its text."""
-    model = st.session_state[session.MODEL]
-    asides = [f"on {models.name_of(ran.model)}"] if ran.model != model else []
-    asides += ["as a chat message"] if ran.chat and not chat_format.is_on(model) else []
+    asides = [f"on {models.name_of(ran.model)}"] if ran.model != present.model else []
+    asides += ["as a chat message"] if ran.chat and not present.chat else []
     text = plain(in_one_line(" ".join(ran.prompt.split()), limit=70))
     return f"{text} · {', '.join(asides)}" if asides else text
 

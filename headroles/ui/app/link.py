@@ -150,6 +150,14 @@ def read_model(text: str) -> str:
     )
 
 
+def read_another_model(text: str) -> str:
+    """The key of a model beside the chosen one, which is taken over before this one."""
+    model = read_model(text)
+    if model == st.session_state[session.MODEL]:
+        raise Unusable("which is also the first one.", "Choose another second model.")
+    return model
+
+
 def read_prompt(text: str) -> str:
     """Text that a reader could have typed."""
     if len(text) > limits.PROMPT.most:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from headroles.roles import BASIC_ROLES
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row, Unusable
@@ -17,19 +15,13 @@ def _scored_role(text: str) -> str:
     return role
 
 
-def _another_model(text: str) -> str:
-    model = link.read_model(text)
-    if model == st.session_state[session.MODEL]:  # taken over before this one
-        raise Unusable("which is also the first one.", "Choose another second model.")
-    return model
-
-
 ROWS = (
     link.MODEL,
     link.PROMPT,
     link.ROLE._replace(key=session.PAIR_ROLE, read=_scored_role, first="induction"),
     link.HEAD,
     link.VIEW,
-    Row("second_model", state.PAIR_MODEL, "second model", _another_model, old="m2"),
+    Row("second_model", state.PAIR_MODEL, "second model", link.read_another_model,
+        old="m2"),
     link.CHAT,
-)
+)  # fmt: skip

@@ -91,8 +91,9 @@ def _form(model: str, ranks: Sequence[int]) -> Asked | None:
     _begin(model, right or order)
     if st.session_state.get(state.MANY_ASKED) is None:
         _ask(model, right)
-    _choices(model, ranks, order, right)
-    draft_box.run_button("Make the table", key=RUN, on_click=_ask, args=(model, right))
+    with st.container(key="knockout_lab-many_asking"):
+        _choices(model, ranks, order, right)
+        draft_box.run_button("Make the table", key=RUN, on_click=_ask, args=(model, right))
     asked = st.session_state[state.MANY_ASKED]
     if isinstance(asked, HeadrolesError):
         elements.show_error(asked)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 def offer() -> None:
     """The menu of the models that can be put beside the chosen one."""
     offered = view.offer.offered()
-    labels = view.offer.labels(offered)
+    names = view.offer.names(offered)
     others = [key for key in offered if key != st.session_state[session.MODEL]]
     st.menu_button(
         "Compare with another model",
         others,
-        format_func=labels.__getitem__,
+        format_func=names.__getitem__,
         key=state.MODELS,
         icon=":material/compare:",
         disabled=not others,
