@@ -110,6 +110,7 @@ def test_a_click_keeps_the_place_and_another_page_starts_at_its_top(browser, ser
             return page.evaluate(TOP)
 
         answer = page.locator(".st-key-detector_lab-answer .hr-conclusion")
+        answer.wait_for(timeout=60_000)
         before, said = scroll(220), answer.inner_text()
         found.press("Duplicate token", within=".st-key-detector_lab-chosen")
         assert page.evaluate(TOP) == before > 0
@@ -122,6 +123,8 @@ def test_a_click_keeps_the_place_and_another_page_starts_at_its_top(browser, ser
         page.locator(".hr-head").wait_for(timeout=30_000)
         found.settle()
         assert (found.heading(), page.evaluate(TOP)) == ("Head close-up", 0)
+        page.locator(".st-key-head_closeup-pattern svg.marks").wait_for(timeout=60_000)
+        found.settle()
         assert scroll(400) > 0
         found.go("Head map")
         assert page.evaluate(TOP) == 0

@@ -63,9 +63,10 @@ def _other(model: ModelMap, *, small: bool = True) -> None:
 
 
 def _card(role_map: RoleMap, model: ModelMap, *, small: bool = True) -> None:
+    said = f"{role_map.sentence} {role_map.why_nobody}" if small else ""  # large, it is said above
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
-        f'<p class="hr-explain">{escape(role_map.sentence)} {escape(role_map.why_nobody)}</p>'
+        f'<p class="hr-explain">{escape(said)}</p>'
     )
     chart(role_map, key=f"head_map-map_{role_map.role.key}", small=small)
     elements.html(scale(role_map, model))
