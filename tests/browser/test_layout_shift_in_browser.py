@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from tests.browser.visit import Visit, opened
@@ -100,9 +98,9 @@ def test_a_sidebar_that_the_reader_closed_stays_closed(browser, server) -> None:
 
 
 def test_a_click_keeps_the_place_and_another_page_starts_at_its_top(browser, server) -> None:
-    lab = partial(Visit, ready="Detector lab")
-    with opened(browser, f"{server}/detector_lab", lab) as found:
+    with opened(browser, server) as found:
         page = found.page
+        found.go("Detector lab")
 
         def scroll(to: int) -> int:
             page.evaluate(f"document.querySelector('[data-testid=stMain]').scrollTop = {to}")
