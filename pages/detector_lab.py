@@ -16,11 +16,13 @@ def page() -> None:
     elements.begin()
     elements.title(
         "Detector lab",
-        answers="A <b>detection pattern</b> is a guess about where a head looks: one "
-        "marked cell for every “this token should look at that one”. The lab compares your guess "
-        "with what every head of the model really does.",
+        answers="Which head looks where you expect it to? Your guess is a <b>pattern</b>: a marked "
+        "cell says “this token looks at that one”.",
+        first="Choose a pattern below, or make your own.",
     )
-    caches.import_libraries()
+    answer = st.container(key="detector_lab-answer")
+    with answer:
+        caches.import_libraries()
     state.begin()
     with st.container(key="detector_lab-desk"):
         with st.container(key="detector_lab-controls"):
@@ -29,11 +31,14 @@ def page() -> None:
             asked = measures.draw()
         with st.container(border=True, key="detector_lab-picture"):
             picture = st.container()
-    request = run.request(typed, asked)
-    detection = run.result(request) if request else None
+    with answer:
+        request = run.request(typed, asked)
+        detection = run.result(request) if request else None
     if detection is not None:
         with picture:
             place = result.picture(detection)
+        with answer:
+            result.conclude(detection, place)
         own_patterns.paint_on(detection)
         result.draw(request, detection, place)
 

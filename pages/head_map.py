@@ -41,8 +41,8 @@ def page() -> None:
     state.begin()
     elements.title(
         "Head map",
-        answers="The whole model, layer by layer: no head is left out. Choose “This "
-        "prompt” to find heads that do a role's work although no list names them.",
+        answers="Which head does what, and in which layer? Every head of the model is here.",
+        first="Choose “This prompt” to find heads that do a role’s work on your own sentence.",
     )
     try:
         reference = caches.stored(st.session_state[session.MODEL])
@@ -54,14 +54,19 @@ def page() -> None:
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:
         return
-    model_map = of_prompt(answer) if answer else of_entry(reference)
+    if answer:
+        model_map = of_prompt(answer)
+    else:
+        model_map = head_maps.of_entry(reference.entry, reference.thresholds)
     if extended_state.shown():
         entry = own_entry(reference, answer)
         model_map = replace(model_map, extended=columns(entry, answer.run if answer else None))
+    multiples.draw(model_map)
     with st.container(horizontal=True, vertical_alignment="center"):
         files.draw(model_map, on_prompt=on_prompt, reference=reference)
         copy_link.draw()
-    multiples.draw(model_map)
+    if answer is None:
+        measured(reference)
     if model_map.by_papers:
         literature.draw(answer)
     further(reference, answer)
@@ -101,14 +106,13 @@ def source(reference: caches.Reference) -> str:
     )
 
 
-def of_entry(reference: caches.Reference) -> head_maps.ModelMap:
-    """The numbers that were measured beforehand."""
+def measured(reference: caches.Reference) -> None:
+    """What the reference scores were measured on."""
     st.caption(
-        f"Mean over many texts, measured on {reference.entry.analysis_date} with "
-        f"{reference.entry.sequences} random sequences."
+        f"Each score is a mean over many texts, {reference.entry.sequences} random sequences among "
+        f"them, measured on {reference.entry.analysis_date}."
     )
     position_zero.draw(reference.entry.tokenization)
-    return head_maps.of_entry(reference.entry, reference.thresholds)
 
 
 def on_the_prompt() -> caches.Answer | None:

@@ -1,7 +1,7 @@
 """What a finished analysis says of one role, as the records of charts and tables. Pure.
 
 >>> role_map(entry, "induction").sentence  # doctest: +SKIP
-'4 of 32 heads reach the threshold of Induction, 0.43; the highest is L1H4 with 0.97.'
+'4 of 32 heads reach the threshold of Induction, 0.43. The highest is L1H4, with 0.97.'
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 >>> card = card_of(detection, 0, "activation")  # doctest: +SKIP
 >>> card.sentence  # doctest: +SKIP
-'L1H6 matches best: 0.97, where an even spread gets 0.16.'
+'L1H6 matches best: 97% of its attention lies on the marked cells; chance is 16%. 3 heads are
+clearly above chance.'
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headroles.formatting import decimal, true_minus
+from headroles.formatting import decimal, percent, true_minus
 from headroles.types import Head
-from headroles.view.head_records import head_record
+from headroles.view.head_records import head_record, percent_number
 from headroles.view.html import count
 
 if TYPE_CHECKING:
     from headroles.detector import Detection, Summary
     from headroles.roles import Role
 
+MOST_NAMED = 4
+"""Patterns whose best heads one sentence names."""
 RINGED = 3
 """Heads that a map rings."""
 DOMAINS = {"activation": (0.0, 1.0), "mul": (0.0, 1.0), "abs": (-1.0, 1.0)}
@@ -42,33 +45,52 @@ class Card:
 
 def card_of(detection: Detection, place: int, measure: str) -> Card:
     """The pattern at a place, by a measure."""
-    summary = detection.summary(place, measure)
+    summary, pattern = detection.summary(place, measure), detection.patterns[place]
     best = set(summary.ranking()[:RINGED])
     layers, heads = detection.asked.shape
     records = [
-        _record(head, summary, detection, DOMAINS[measure], head in best)
+        _record(head, summary, detection, measure, head in best)
         for head in (Head(layer, head) for layer in range(layers) for head in range(heads))
     ]
-    return Card(
-        detection.patterns[place], tuple(records), _sentence(summary), _basis(detection, summary)
-    )
+    sentence = _sentence(summary, pattern, measure)
+    return Card(pattern, tuple(records), sentence, _basis(detection, summary))
+
+
+def conclusion(detection: Detection, place: int, measure: str) -> str:
+    """What to conclude: of the pattern that is shown, or which head is best for each of several.
+
+    Args:
+        detection: the result.
+        place: the pattern that is shown.
+        measure: ``activation``, ``mul`` or ``abs``.
+    """
+    if len(detection.patterns) == 1:
+        return card_of(detection, place, measure).sentence
+    best = []
+    for number, pattern in enumerate(detection.patterns[:MOST_NAMED]):
+        summary = detection.summary(number, measure)
+        ranking = summary.ranking()
+        score = f"{ranking[0].label}, {written(summary, ranking[0], measure)}" if ranking else "–"
+        best.append(f"{pattern.name}: {score}")
+    more = len(detection.patterns) - len(best)
+    return f"Best heads. {'; '.join(best)}{f'; {more} more below' if more > 0 else ''}."
 
 
 def _record(
-    head: Head, summary: Summary, detection: Detection, domain: tuple[float, float], best: bool
+    head: Head, summary: Summary, detection: Detection, measure: str, best: bool
 ) -> dict[str, object]:
     value, asked = float(summary.mean[head]), bool(detection.asked[head])
     if not (asked and math.isfinite(value)):
         words = "undefined" if asked else "not asked"
         return head_record(head, None, number="?" if asked else "–", shown=words)
-    low, high = domain
+    low, high = DOMAINS[measure]
     return head_record(
         head,
         value,
         shade=(value - low) / (high - low),
-        number=short(value),
+        number=short(value) if measure == "abs" else percent_number(value),
         active=best,
-        shown=with_error(summary, head),
+        shown=written(summary, head, measure),
     )
 
 
@@ -87,31 +109,41 @@ def short(value: float) -> str:
     return true_minus(shown)
 
 
-def with_error(summary: Summary, head: Head) -> str:
-    """``0.97 ± 0.01``; without the error where there is one prompt."""
-    error = float(summary.error[head])
-    spread = f" ± {error:.3f}" if math.isfinite(error) else ""
-    return f"{decimal(float(summary.mean[head]), digits=3)}{spread}"
+def written(summary: Summary, head: Head, measure: str) -> str:
+    """A head's number: ``97% ± 1.2 points``, or ``0.97 ± 0.01`` by ``abs``, which is no share.
+
+    One prompt has no error.
+    """
+    value, error = float(summary.mean[head]), float(summary.error[head])
+    if measure == "abs":
+        return decimal(value) + (f" ± {error:.2f}" if math.isfinite(error) else "")
+    return percent(value) + (f" ± {100 * error:.1f} points" if math.isfinite(error) else "")
 
 
-def _sentence(summary: Summary) -> str:
-    ranking = summary.ranking()
+def _sentence(summary: Summary, pattern: Role, measure: str) -> str:
+    ranking, chance = summary.ranking(), summary.chance
     if not ranking:
         return "No head has a score here."
-    best = ranking[0]
-    chance = (
-        f", where an even spread gets {decimal(summary.chance)}"
-        if math.isfinite(summary.chance)
-        else ""
-    )
-    return f"{best.label} matches best: {with_error(summary, best)}{chance}."
+    score = written(summary, ranking[0], measure)
+    best = f"{ranking[0].label} matches best:"
+    if measure == "abs":
+        even = f"; an even spread gets {decimal(chance)}" if math.isfinite(chance) else ""
+        return f"{best} {score}, where 1 is a perfect match{even}."
+    kept = ", resting left out," if measure == "activation" and pattern.among else ""
+    sentence = f"{best} {score} of its attention{kept} lies on the marked cells"
+    if not math.isfinite(chance):
+        return f"{sentence}."
+    needed = chance + pattern.min_lift * (1 - chance)
+    clear = sum(float(summary.mean[head]) >= needed for head in ranking)
+    heads = f"{count(clear, 'head')} {'is' if clear == 1 else 'are'}" if clear else "No head is"
+    return f"{sentence}; chance is {percent(chance)}. {heads} clearly above chance."
 
 
 def _basis(detection: Detection, summary: Summary) -> str:
     total = detection.fits.shape[1]
     n = int(summary.n.max())
     if total == 1:
-        return "From one prompt, so there is no standard error."
+        return "From one prompt, so no error can be given."
     left = total - n
     rest = f"; on {left} the pattern predicts nothing or does not fit" if left else ""
     return f"Mean ± standard error over {count(n, 'prompt')} of {total}{rest}."

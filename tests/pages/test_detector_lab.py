@@ -68,7 +68,7 @@ def ranking(app):
 
 def test_it_answers_as_it_opens(app) -> None:
     # rows 8 to 16, one cell each: (1/9 + ... + 1/17) / (8/9 + ... + 16/17) by chance
-    assert says(html(app), "L1H1", "1.000", "0.09")
+    assert says(html(app), "L1H1", "100%", "9%")
     charts = app.get("vega_lite_chart")
     assert len(charts) == 2  # the picture of the pattern, and the map
     assert "9 cells on this prompt" in html(app)
@@ -94,7 +94,7 @@ def test_an_expression_becomes_a_pattern_and_goes_again(app) -> None:
     app.button(key="detector_lab-add").click().run()
     assert not app.exception
     assert "<h3>One back</h3>" in html(app)
-    assert "L0H0 matches best: 1.000" in html(app)
+    assert "L0H0 matches best: 100%" in html(app)
     app.button(key="detector_lab-remove_0").click().run()
     assert "<h3>One back</h3>" not in html(app)
     app.button(key="detector_lab-undo_remove").click().run()
@@ -191,7 +191,7 @@ def test_a_painted_role_says_which_length_it_needs(app) -> None:
     size = 17
     cells = [[float(k == q - 1 and k > 0) for k in range(size)] for q in range(size)]
     choose(app, of_matrix(cells, title="Mine"))
-    assert "L0H0 matches best: 1.000" in html(app)
+    assert "L0H0 matches best: 100%" in html(app)
     app.button(key="detector_lab-save").click().run()
     app.switch_page(session.YOUR_PROMPT).run()
     assert "1 of 1 head active" in html(app)

@@ -39,18 +39,18 @@ def detection() -> Detection:
 
 def test_not_asked_and_undefined_are_told_apart() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    assert [record["number"] for record in card.records] == [".70", "?", "–"]
+    assert [record["number"] for record in card.records] == ["70", "?", "–"]
     shown = [record["shown"] for record in card.records]
-    assert shown == ["0.700 ± 0.100", "undefined", "not asked"]
+    assert shown == ["70% ± 10.0 points", "undefined", "not asked"]
     assert [record["value"] for record in card.records] == [0.7, None, None]
     assert [record["active"] for record in card.records] == [True, False, False]
 
 
 def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
     card = view_detection.card_of(detection(), 0, "mul")
-    assert says(card.sentence, "L0H0", "0.700 ± 0.100", "0.20")
+    assert says(card.sentence, "L0H0", "70% ± 10.0 points", "20%", "1 head is clearly")
     assert says(card.basis, "2 prompts", "2")
-    assert says(view_detection.card_of(detection(), 0, "abs").sentence, "L0H0", "−1.300")
+    assert says(view_detection.card_of(detection(), 0, "abs").sentence, "L0H0", "−1.30")
 
 
 def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:

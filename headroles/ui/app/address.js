@@ -28,6 +28,7 @@ if (!window.headrolesHistory) {
     const next = new URL(address ?? here.href, here);
     if (next.pathname !== here.pathname) {
       push(state, title, address);
+      document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0); // a page begins at its top
     } else {
       clearTimeout(waiting);
       waiting = setTimeout(() => write(state, title, next.search + next.hash), MOMENT);

@@ -1,6 +1,6 @@
 // Nothing jumps while a page is opened. Streamlit draws a place for every widget and fills it when
 // the widget's script has come, and an open sidebar would push the page aside. So the style sheet
-// hides the page for a moment (two seconds at most), the sidebar begins closed and is opened here,
+// hides the page for a moment (1.5 seconds at most), the sidebar begins closed and is opened here,
 // and the page fades in when no place in the window is empty.
 //
 // Where the window is narrow, the sidebar stays closed. That a reader has closed it, Streamlit
@@ -34,5 +34,5 @@ if (!window.headrolesFirstPaint) {
   window.addEventListener("pagehide", forget);
   window.addEventListener("resize", () => (isWide() ? open() : forget()));
   watch.observe(document.body, { childList: true, subtree: true });
-  setTimeout(show, 2000);
+  setTimeout(show, 1500);
 }

@@ -29,8 +29,8 @@ def draw(request: Request, result: Result) -> None:
                 width="stretch",
             )
         st.caption(
-            "Every head by every measure, with errors, chance and n. Both files state their "
-            "model, patterns and tokens, and which pitfalls apply."
+            "Every head by every measure, with errors, chance and number of prompts. Both files "
+            "name the model, patterns and tokens, and the pitfalls that apply."
         )
 
 

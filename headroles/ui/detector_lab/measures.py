@@ -15,13 +15,13 @@ from headroles.ui.detector_lab import state
 NAMES = {"activation": "Activation", "mul": "mul", "abs": "abs"}
 """The measures, as the control names them."""
 ABOUT = {
-    "activation": "Of the tokens where the pattern predicts something: the mean share of attention "
-    "that goes there, from 0 to 1; for Induction and Duplicate token, of the attention that does "
-    "not rest. This is the number of the other pages.",
-    "mul": "TransformerLens' default: the share of all attention that falls on the pattern. Rows "
-    "without a predicted cell count too.",
-    "abs": "TransformerLens' other measure: 1 minus the mean difference of a row, cell by cell. 1 "
-    "is a perfect match. It also punishes a pattern that predicts too much.",
+    "activation": "How much of its attention a head puts on the marked cells, averaged over the "
+    "tokens that have one. For Induction and Duplicate token, attention that rests on the first "
+    "token is left out. All other pages use this number.",
+    "mul": "How much of all its attention a head puts on the marked cells. Tokens without a marked "
+    "cell count too. This is what TransformerLens’ function detect_head gives by default.",
+    "abs": "How closely attention and pattern agree, cell by cell: 1 is a perfect match. Attention "
+    "beside the marks and marks without attention both lower it. detect_head’s other measure.",
 }
 """Each measure in a sentence or two."""
 
@@ -47,22 +47,22 @@ def draw() -> Asked:
     )
     measure = st.session_state[state.MEASURE]
     elements.html(f'<p class="hr-explain">{ABOUT[measure]}</p>')
-    with st.expander("Leave attention out, or ask only some heads", key="detector_lab-more"):
+    with st.expander("Leave some attention or some heads out", key="detector_lab-more"):
         bos = st.toggle(
             "Leave out attention on the first token",
             key=state.NO_BOS,
             persist_state="session",
-            help="exclude_bos of TransformerLens; for mul and abs",
+            help="TransformerLens calls it exclude_bos. For mul and abs",
         )
         own = st.toggle(
             "Leave out attention of a token on itself",
             key=state.NO_SELF,
             persist_state="session",
-            help="exclude_current_token of TransformerLens; for mul and abs",
+            help="TransformerLens calls it exclude_current_token. For mul and abs",
         )
         st.caption(
-            "These two apply to mul and abs. The activation always keeps the whole row, so that a "
-            "head that rests on the first token cannot pass for a busy one."
+            "Both work for mul and abs only. The activation always counts all attention, so that a "
+            "resting head cannot pass for a busy one."
         )
         labels = _labels()
         st.session_state[state.HEADS] = [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headroles.roles import Role
     from headroles.ui.detector_lab.detection import Result
 
+UPLOAD_NOTES = "detector_lab-upload_notes"
+"""Where a fault of a file is told, which the closed box must not hide."""
 MOST_PAINTED = 24
 """The longest prompt, in tokens, that can be painted on: a larger grid would be unreadable."""
 
@@ -33,11 +35,12 @@ def draw() -> None:
         format_func=lambda pattern: html.shorten(pattern.name, limit=36),
         key=state.CHOSEN,
         persist_state="session",
-        help="Choose one or more: each gets a map of its own. “detect_head” marks the patterns as "
-        "TransformerLens draws them; they also count the first token as a copy.",
+        help="Choose one or more: each gets its own map. Names with “detect_head” are the patterns "
+        "of TransformerLens’ function of that name, which also counts the first token as a copy.",
     )
     if fault := st.session_state[state.FAULT]:
         elements.show_error(fault)
+    st.session_state[UPLOAD_NOTES] = st.container()
     with st.expander("Make your own pattern", icon=":material/edit:", key="detector_lab-own_box"):
         way = st.segmented_control(
             "How",
@@ -154,8 +157,8 @@ def _by_paint(result: Result) -> None:
     size = len(tokens)
     if size > MOST_PAINTED:
         st.info(
-            f"The first prompt has {size} tokens; up to {MOST_PAINTED} can be painted on. Take a "
-            "shorter prompt, write an expression, or upload a CSV file."
+            f"The first prompt has {size} tokens, and a grid has room for {MOST_PAINTED}. Use a "
+            "shorter prompt, write an expression or upload a CSV file."
         )
         return
     starts = {"An empty grid": None} | {
@@ -165,7 +168,7 @@ def _by_paint(result: Result) -> None:
     grid = _drawn(starts[start], result) if starts[start] else [[0.0] * size] * size
     names = [f"{k} {label}" for k, label in enumerate(texts.token_labels(tokens))]
     frame = view.tables.paint_grid(grid, names)
-    st.caption("A row for each token that looks, a column for each one it may look at. Tick cells.")
+    st.caption("Each row is a token; tick the tokens that it should look at.")
     edited = st.data_editor(
         frame,
         key=f"{state.CELLS}_{size}_{start}",
@@ -177,10 +180,10 @@ def _by_paint(result: Result) -> None:
     if ahead:
         q, k = ahead[0]
         st.warning(
-            f"At “{html.plain(names[q])}” you marked “{html.plain(names[k])}”, which comes later: "
-            "a token cannot look ahead. Untick it (the pattern must be lower-triangular)."
+            f"In the row of “{html.plain(names[q])}” you ticked “{html.plain(names[k])}”, which "
+            "comes later. A token cannot look ahead: untick it."
         )
-    st.caption(f"A painted pattern fits only prompts of {size} tokens, the start token included.")
+    st.caption(f"A painted pattern fits only prompts of {size} tokens, with the start token.")
     _title()
     title = st.session_state[state.TITLE].strip()
     st.button(
@@ -209,9 +212,9 @@ def _by_file(result: Result) -> None:
     tokens = result.prompts.tokens[0]
     size = len(tokens)
     st.caption(
-        f"A matrix of numbers from 0 to 1: {size} rows and {size} columns, one for each token of "
-        "the first prompt (the start token included), nothing above the diagonal. The template "
-        "holds the pattern in the picture."
+        f"Upload a table of {size} rows and {size} columns, one for each token of the first prompt "
+        "with its start token. Write numbers from 0 to 1, and nothing above the diagonal. The "
+        "template holds the pattern in the picture."
     )
     shown = st.session_state.get(state.RANKED) or result.detection.patterns[0]
     st.download_button(
@@ -232,7 +235,8 @@ def _by_file(result: Result) -> None:
         limits.UPLOAD.check(file.size)
         matrix = _matrix(file.file_id, size, file)
     except HeadrolesError as error:
-        elements.show_error(error)
+        with st.session_state.get(UPLOAD_NOTES) or st.container():
+            elements.show_error(error)
         return
     title = html.shorten(file.name.removesuffix(".csv"), limit=limits.NAME.most)
     st.button(

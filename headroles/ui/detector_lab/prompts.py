@@ -65,8 +65,8 @@ def _several() -> Typed:
         return Typed(())
     if file is not None:
         name = plain(shorten(file.name, limit=limits.NAME.most))
-        st.caption(f"The file {name} is used, not the box. Remove it to use the box.")
-    st.caption(f"{len(lines):,} prompts; the scores are means over them.")
+        st.caption(f"These are the prompts of {name}. Remove the file to use the box.")
+    st.caption(f"{len(lines):,} prompts. Each score is a mean over them.")
     return Typed(lines)
 
 
@@ -112,11 +112,10 @@ def _generated() -> Typed:
             "Seed", 0, 999_999, key=state.SEED, persist_state="session", width=130
         )
     about = {
-        "repeats": "Nonsense that comes twice or three times: only the repetition can help, so "
-        "this tells a head that finds copies from one that knows English.",
-        "sentences": f"Sentences written for this project, {len(texts.SENTENCES)} at most.",
-        "random": "Nonsense without any repetition on purpose: what a head still does here, it "
-        "does by position.",
+        "repeats": "Nonsense, repeated two or three times. Only copies can help here, so this "
+        "tells heads that find copies from heads that know English.",
+        "sentences": f"Up to {len(texts.SENTENCES)} sentences written for this project.",
+        "random": "Nonsense without repeats. What a head still does here, it does by position.",
     }
     st.caption(f"{about[kind]} The same seed gives the same prompts.")
     if kind == "sentences":

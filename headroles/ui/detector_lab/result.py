@@ -35,7 +35,7 @@ def picture(result: Result) -> int:
     cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
     which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."
     words = (
-        f"{pattern.name}: each orange cell says “at this token (row), look there (column)”. "
+        f"{pattern.name}: an orange cell says “this token (row) looks at that one (column)”. "
         f"{html.count(len(cells), 'cell')} on this prompt.{which}{cut}"
     )
     elements.html(f'<p class="hr-explain">{escape(words)}</p>')
@@ -70,6 +70,12 @@ def _which(patterns: tuple[Role, ...]) -> int:
     return patterns.index(shown)
 
 
+def conclude(result: Result, place: int) -> None:
+    """Say which heads match; it stays in view while the reader changes settings below."""
+    measure = st.session_state[state.MEASURE]
+    elements.conclusion(escape(detection.conclusion(result.detection, place, measure)))
+
+
 def draw(request: Request, result: Result, place: int) -> None:
     """Draw the maps of all patterns, and the ranking of the one that is shown."""
     measure = st.session_state[state.MEASURE]
@@ -86,13 +92,14 @@ def draw(request: Request, result: Result, place: int) -> None:
 
 
 def _legend(measure: str) -> str:
-    low, high = (formatting.decimal(end, digits=0) for end in detection.DOMAINS[measure])
+    write = (lambda end: f"{end:.0f}") if measure == "abs" else formatting.percent
+    low, high = (formatting.true_minus(write(end)) for end in detection.DOMAINS[measure])
     return (
         f'<div class="hr-legend"><span>{low} <i class="hr-key-ramp"></i> {high}</span>'
         '<span><i class="hr-key hr-key-ring"></i>the three highest</span>'
         "<span><b>–</b> not asked</span><span><b>?</b> undefined</span></div>"
-        '<div class="hr-small">Shaded alike in all maps. Click a cell to look at that head more '
-        "closely, on the prompt of the box “This prompt”.</div>"
+        '<div class="hr-small">All maps share one shading. Click a cell to open that head on the '
+        "prompt under “This prompt”.</div>"
     )
 
 
@@ -126,28 +133,29 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
     pattern = result.detection.patterns[place]
     st.subheader("Ranking", anchor=False)
     st.caption(
-        f"{html.plain(pattern.name)} by {NAMES[measure]}. “Chance” is what a head gets that "
-        "spreads its attention evenly; “left” is the share of its attention that counts after what "
-        "you left out. Choose a row to look at its head more closely."
+        f"{html.plain(pattern.name)} by {NAMES[measure]}, best first. “Chance” is what a head gets "
+        "by spreading its attention evenly. “Left” is the share of its attention that still counts "
+        "after what you left out. Click a row to open its head."
     )
     frame = view.tables.ranking(result.detection, place, measure)
     role = pattern.key if pattern.key in BASIC_ROLES else None
-    number = st.column_config.NumberColumn
+    number, share = st.column_config.NumberColumn, {"format": "percent"}
+    own = {"format": "%.3f"} if measure == "abs" else share
     st.dataframe(
-        view.tables.with_minus(frame, dict.fromkeys(("score", "mul", "abs"), 3)),
+        view.tables.with_minus(frame, {"abs": 3} | ({"score": 3} if measure == "abs" else {})),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config={
             "rank": number("Rank", width=60),
             "head": st.column_config.TextColumn("Head", pinned=True, width=70),
-            "score": number(NAMES[measure]),
-            "error": number("± error", format="%.3f", help="Standard error over the prompts"),
-            "chance": number("Chance", format="%.3f"),
+            "score": number(NAMES[measure], **own),
+            "error": number("± error", help="Standard error over the prompts", **own),
+            "chance": number("Chance", **own),
             "n": number("Prompts", help="Prompts with a score"),
-            "activation": number("Activation", format="%.3f"),
-            "mul": number("mul"),
-            "abs": number("abs"),
-            "left": number("Left", format="percent"),
+            "activation": number("Activation", **share),
+            "mul": number("mul", **share),
+            "abs": number("abs", format="%.3f"),
+            "left": number("Left", **share),
         },
         on_select=session.on_row(TABLE, view.tables.heads_of(frame), role),
         selection_mode="single-row",

@@ -52,8 +52,8 @@ def result(wanted: detection.Request) -> detection.Result | None:
     if answer is not None and answer.left_out:
         st.warning(
             f"{html.count(answer.left_out, 'prompt')} of {len(answer.prompts):,} longer than the "
-            f"{int(answer.prompts.sequences.lengths.max()):,} tokens that the model reads: cut at "
-            "the end.",
+            f"{int(answer.prompts.sequences.lengths.max()):,} tokens that the model reads; the "
+            "rest was cut off.",
             icon=":material/content_cut:",
         )
     return answer

@@ -61,10 +61,9 @@ def offer(request: Request, result: Result, place: int) -> None:
         disabled=not role.heads,
     )
     st.caption(
-        f"Your Prompt then shows a card with its heads: the best by activation, up to "
-        f"{MOST_HEADS}. A head counts as active over {formatting.percent(THRESHOLD)} and clearly "
-        "over chance; that threshold is provisional, as none was measured. The role lasts "
-        "until you close the page."
+        f"Your Prompt then shows a card with its best heads, up to {MOST_HEADS}. A head is active "
+        f"over {formatting.percent(THRESHOLD)} and clearly above chance; that threshold is "
+        "provisional. The role lasts until you close the page."
     )
 
 

@@ -10,22 +10,26 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session
+from headroles.view import head_maps
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap, RoleMap
 
 
 def draw(model: ModelMap) -> None:
-    """Draw the common legend, then a card per role, or the one that is chosen."""
-    elements.html(legend(model))
+    """Draw the conclusion, then a card per role, or the one that is chosen, and the legend."""
+    place = st.container()
     large = st.pills(
         "One role, large",
         [*model.roles, "other"],
         format_func=lambda key: ROLES[key].name,
         key=session.LARGE_ROLE,
         persist_state="session",
-        help="Choose it again for all roles side by side.",
+        help="Choose it again to see all roles side by side.",
     )
+    with place:
+        elements.conclusion(escape(head_maps.conclusion(model, large)))
+    elements.html(legend(model))
     if large is not None:
         with st.container(border=True, key="head_map-alone"):
             if large == "other":
@@ -52,16 +56,17 @@ def _other(model: ModelMap, *, small: bool = True) -> None:
     )
     chart(role_map, key="head_map-map_other", small=small)
     elements.html(
-        '<div class="hr-small">Marked: the heads that fit nothing; their number is the largest '
-        "that they reach in any role but Diffuse</div>"
+        '<div class="hr-small">The number is the highest that a head reaches in any role but '
+        "Diffuse.</div>"
     )
     elements.chips(sorted(model.other))
 
 
 def _card(role_map: RoleMap, model: ModelMap, *, small: bool = True) -> None:
+    said = f"{role_map.sentence} {role_map.why_nobody}" if small else ""  # large, it is said above
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
-        f'<p class="hr-explain">{escape(role_map.sentence)} {escape(role_map.why_nobody)}</p>'
+        f'<p class="hr-explain">{escape(said)}</p>'
     )
     chart(role_map, key=f"head_map-map_{role_map.role.key}", small=small)
     elements.html(scale(role_map, model))
@@ -96,9 +101,8 @@ def legend(model: ModelMap) -> str:
         '<span><i class="hr-key hr-key-threshold"></i>threshold'
         f"{'' if model.calibrated else ' (provisional)'}</span>"
         f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
-        '<div class="hr-small">Numbers in cells are percentages, where there is room for them; all '
-        "maps share one shading. Point at a cell to read it; click it to look at that head more "
-        "closely.</div>"
+        '<div class="hr-small">Numbers in cells are percentages. Click a cell to open that head.'
+        "</div>"
     )
 
 

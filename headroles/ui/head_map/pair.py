@@ -74,16 +74,16 @@ def _others(present: str, *, needs_scores: bool) -> list[str]:
 def _why_none(wanted: str | None, others: list[str]) -> None:
     if wanted is not None:
         st.info(
-            f"{plain(models.name_of(wanted))} has no reference scores on this server, so it is "
-            "compared on your prompt only: choose “This prompt” above.",
+            f"{plain(models.name_of(wanted))} has no reference scores on this server. You can "
+            "compare it on your own prompt: choose “This prompt” above.",
             icon=":material/info:",
         )
     elif others:
-        st.caption("Do heads of the same role lie in the same layers? Choose a second model.")
+        st.caption("Are heads with the same role in the same layers? Choose a second model.")
     else:
         st.caption(
-            "No other model on this server has reference scores. On your prompt, every model can "
-            "be compared: choose “This prompt” above."
+            "No other model on this server has reference scores. You can compare any model on your "
+            "own prompt: choose “This prompt” above."
         )
 
 

@@ -29,9 +29,9 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
         return
     st.subheader("Place or content?", anchor=False)
     elements.html(
-        '<p class="hr-explain">Random tokens have no grammar and no meaning. A head that does on '
-        "them what it does on sentences goes by place; one that does it only on sentences goes by "
-        "what the words are.</p>"
+        '<p class="hr-explain">Random tokens have no grammar and no meaning. A head that treats '
+        "them like sentences goes by position; a head that works on sentences only goes by what "
+        "the words are.</p>"
     )
     if st.session_state.get(state.PLACE_ROLE) not in by_role:
         st.session_state[state.PLACE_ROLE] = next(iter(by_role))
@@ -90,4 +90,4 @@ def _table(texts: two_texts.TwoTexts) -> None:
         ]
         if rows:
             elements.html(table(["Head", *two_texts.HEADERS[1:]], rows))
-        st.caption(f"Scores of 1 ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")
+        st.caption(f"Scores from 0 to 1, ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")

@@ -28,9 +28,9 @@ def draw(tokenization: Tokenization) -> None:
         why = f" It declares {passed}, which opens a chat message." if passed else ""
         st.caption(
             html.plain(
-                "Nats per token; less is better. Every text began with "
-                f"{tokenization.start_token}, by a rule that needs the tokenizer alone.{why} On "
-                "repeats, only the tokens that an earlier copy tells were counted."
+                "Nats per token; lower is better. Every text began with "
+                f"{tokenization.start_token}, which was chosen from the tokenizer alone.{why} On "
+                "repeats, only tokens that an earlier copy gives away were counted."
             )
         )
 

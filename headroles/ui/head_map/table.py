@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 TABLE = "head_map-all_heads_table"
 NAMES = 150
-"""Pixels that the name of a role takes, with a sign before it."""
+"""Pixels that the name of a role takes."""
+KNOCKED_OUT = 260
+"""Pixels that two roles take, each with its sign."""
 
 
 @part
@@ -36,8 +38,8 @@ def draw(model: ModelMap) -> None:
     places = matching(model, wanted or "")
     total = len(model.heads)
     st.caption(
-        f"{len(places)} of {html.count(total, 'head')}. Click a column's name to sort; choose a "
-        "row to look at its head more closely."
+        f"{len(places)} of {html.count(total, 'head')}. Click a column’s name to sort, or a row to "
+        "open its head."
     )
     if not places:
         return
@@ -84,14 +86,14 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}", width=NAMES),
         "ablation": st.column_config.TextColumn(
             "Knocked out",
-            width=NAMES,
+            width=KNOCKED_OUT,
             help="Whether the model needs the head for a role that lists it: "
             f"{causal.legend(list(model.ablations.values()))}. The numbers are in its "
             "close-up",
         ),
         "other": st.column_config.NumberColumn(
             ROLES["other"].name,
-            help="Of a head that fits nothing: its largest number in any role but Diffuse",
+            help="For a head without a role: its highest number in any role but Diffuse",
             **shape,
         ),
     }
