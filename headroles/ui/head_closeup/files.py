@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export, models
+from headroles import charts, export
 from headroles.ui.app import download_button, extended_state
 from headroles.ui.app.files import (
     CSV,
     JSON,
     File,
     Table,
+    about_picture,
     file_name,
     pictures,
     provenance,
@@ -45,10 +46,8 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         CSV,
         partial(_attention_csv, subject, drawn),
     )
-    name = models.name_of(model)
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
-    title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
-    prompt = f"Prompt: {_one_line(subject.answer.run.prompt)}"
+    run = subject.answer.run
     roles = partial(_head_table, subject, extended=extended)
     name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
@@ -58,7 +57,8 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         *pictures(
             partial(_pattern_chart, drawn),
             name=(model, f"{subject_name} attention"),
-            title=f"{title}. {prompt}",
+            title=f"{subject.head.label} as {subject.role.name}: its attention{hidden}",
+            about=about_picture(model, prompt=run.prompt, chat=run.encoding.is_chat),
             width=_pattern_pixels(drawn),
         ),
     ]
@@ -79,11 +79,6 @@ def _pattern_pixels(drawn: Shown) -> int:
 
     cells = charts.attention.pattern_cells(drawn.attention, drawn.targets)
     return max(charts.attention.pattern_width(cells, drawn.labels), 360)
-
-
-def _one_line(prompt: str, limit: int = 160) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _attention_csv(subject: Subject, drawn: Shown) -> bytes:
