@@ -51,7 +51,7 @@ def conclusion(
         return f"<b>The model does better without {it} here:</b> {what}; {beside}."
     if abs(judgement.effect) < STILL:
         return f"<b>The model does as well without {it} here:</b> {what}."
-    return f"<b>No more than chance:</b> {what}, but {beside}."
+    return f"<b>No more than chance:</b> {what}; {beside}."
 
 
 def _these(heads: Collection[Head]) -> str:

@@ -67,8 +67,9 @@ def beside(entry: ModelEntry | None, heads: Collection[Head], here: CausalVerdic
             "not_special": f"loses no more without {it} than without random others",
         }.get(here, f"does as well without {it}")
         return (
-            f"On this one prompt the model {found}; over many texts it does need {it}. Trust the "
-            "many texts: a single prompt can go either way."
+            f"On this one prompt the model {found}; over many texts it does need "
+            f"{'the heads of this role' if more else it}. Trust the many texts: a single prompt "
+            "can go either way."
         )
     if not needed and here == "holds_up":
         return (

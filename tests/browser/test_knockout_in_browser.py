@@ -72,7 +72,7 @@ def test_a_section_draws_and_fits_a_phone(lab, section: str, result: str, number
         assert visit.page.locator("svg.marks").first.is_visible()
         assert visit.overflow() <= 0
         visit.page.get_by_text(numbers, exact=True).first.click()
-        table = visit.page.locator("[data-testid=stExpander] table").first
+        table = visit.page.locator("[data-testid=stExpander] table:visible").first
         table.wait_for(timeout=30_000)
         assert table.locator("tbody tr").count() >= 2
         assert visit.overflow() <= 0

@@ -198,7 +198,8 @@ def test_pictures_of_the_pattern(answered) -> None:
     assert made(offer, "Chart as PNG").startswith(b"\x89PNG")
     drawn = made(offer, "Chart as SVG").decode()
     assert drawn.startswith("<svg")
-    assert "L1H1 of Headroles demo" in drawn
+    assert "L1H1 as Induction" in drawn
+    assert says(drawn, "Headroles demo (bundled) · prompt: “The cat sat")
 
 
 @pytest.mark.parametrize("prompt", [None, DEFAULT_PROMPT])
@@ -247,15 +248,91 @@ def test_the_map_of_a_role_as_a_picture(answered) -> None:
 
     found, reference = answered
     model = head_maps.of_prompt(found.scores, reference.thresholds, reference.entry)
-    offer = head_map_files.of_role_map("demo", model.roles["induction"], where="on one prompt")
+    offer = head_map_files.of_role_map("demo", model.roles["induction"], about="Headroles demo")
     assert [file.name for file in offer] == [
         "headroles_demo_map-induction.png",
         "headroles_demo_map-induction.svg",
     ]
-    assert says(made(offer, "Chart as SVG").decode(), "Induction", "Headroles demo")
+    drawn = made(offer, "Chart as SVG").decode()
+    assert "Induction" in drawn
+    assert ">Headroles demo<" in drawn
 
 
 def test_names_of_files_are_taken_by_every_system() -> None:
     assert (
         files.file_name("org/Mo:del*", "L1H3 ../x", "csv") == "headroles_org-Mo-del_L1H3-..-x.csv"
     )
+
+
+# ------------------------------------------------------------------ the Knock-out lab
+
+
+def lab(section: str):
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    app.query_params["section"] = section
+    app.switch_page("pages/knockout_lab.py").run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize(
+    ("section", "labels"),
+    [
+        ("one", {"Knock-out as CSV", "Knock-out as JSON", "Report as HTML", *PICTURES}),
+        ("components", {"Components as CSV", "Components as JSON"}),
+    ],
+)
+def test_a_section_of_the_knock_out_lab_can_be_downloaded(section: str, labels) -> None:
+    assert labels <= set(offered(lab(section)))
+
+
+def test_a_knock_out_with_the_random_heads_beside_it(answered) -> None:
+    from headroles.ablation import Condition, HeadOutput, tabulate
+    from headroles.ui.knockout_lab import caches as lab_caches
+    from headroles.ui.knockout_lab import choose_heads
+    from headroles.ui.knockout_lab import files as lab_files
+
+    heads = (Head(1, 1), Head(1, 4))
+    condition, other = (Condition(name, (HeadOutput(heads),)) for name in ("ours", "random"))
+    with lab_caches.model("demo") as loaded:
+        table = tabulate(loaded, DEFAULT_PROMPT, [condition, other])
+    chosen = choose_heads.Chosen(condition, "L1H1 and L1H4 now output nothing.", (), "off here", 17)
+    draws = [("random", table.rows[1].comparison)]
+    found = lab_files.of_one(*answered, table, chosen, draws)
+    origin, rows = read_csv(made(found, "Knock-out as CSV"))
+    assert origin["prompt"] == DEFAULT_PROMPT
+    assert origin["knocked_out"] == "L1H1 and L1H4 now output nothing."
+    assert [(row["knocked_out"], row["random"]) for row in rows] == [
+        ("ours", "False"),
+        ("random", "True"),
+    ]
+    assert float(rows[0]["kl_nats"]) == pytest.approx(table.rows[0].comparison.kl, abs=1e-7)
+    document = json.loads(made(found, "Knock-out as JSON"))
+    assert len(document["knock_outs"]) == 2
+    assert "now output nothing" in made(found, "Report as HTML").decode()
+
+
+def test_components_and_the_circuit_have_a_row_each() -> None:
+    from headroles.ui.knockout_lab import component_caches, components, induction_circuit
+    from headroles.ui.knockout_lab import files as lab_files
+
+    split = component_caches.split("demo", Head(0, 6), "OV")
+    asked = components.Asked("demo", Head(0, 6), "OV", 2)
+    origin, rows = read_csv(
+        made(lab_files.of_components(asked, split, None, [], None), "Components as CSV")
+    )
+    assert (origin["head"], origin["map"]) == ("L0H6", "OV")
+    shares = [float(row["share_of_weight"]) for row in rows[1:]]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    circuit = induction_circuit.Circuit("demo", (Head(0, 6),), (Head(1, 4), Head(0, 1)))
+    row = component_caches.repeated_rows("demo")[0]
+    drops = induction_circuit._drops(circuit, [induction_circuit._measure(circuit, row)])
+    origin, rows = read_csv(made(lab_files.of_circuit(circuit, drops, [], None), "Circuit as CSV"))
+    assert origin["knocked_out"] == ["L0H6"]
+    assert [(row["head"], row["reachable"]) for row in rows] == [
+        ("L1H4", "True"),
+        ("L0H1", "False"),
+    ]
+    assert float(rows[0]["drop"]) == pytest.approx(drops[0].drop, abs=1e-7)

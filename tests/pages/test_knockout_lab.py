@@ -205,7 +205,7 @@ def test_the_choices_of_many_at_once_stay_and_are_run_by_the_button() -> None:
 
 def test_the_previous_token_test_names_its_offset() -> None:
     app = open_page("Previous-token test", **{state.OFFSET_N: 24})
-    assert says(concluded(app), "carries most", "L0H6", "one token back")
+    assert says(concluded(app), "L0H6", "one token back")
     assert f"with {offset_test.OTHERS} other heads of layer 0" in " ".join(
         c.value for c in app.caption
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export, models
-from headroles.formatting import in_one_line
+from headroles import charts, export
 from headroles.ui.app import download_button, extended_state
 from headroles.ui.app.files import (
     CSV,
     JSON,
     File,
     Table,
+    about_picture,
     file_name,
     pictures,
     provenance,
@@ -46,10 +46,8 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         CSV,
         partial(_attention_csv, subject, drawn),
     )
-    name = models.name_of(model)
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
-    title = f"{subject.head.label} of {name} as {subject.role.name}{hidden}"
-    prompt = f"Prompt: {in_one_line(subject.answer.run.prompt, limit=160)}"
+    run = subject.answer.run
     roles = partial(_head_table, subject, extended=extended)
     name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
@@ -59,7 +57,8 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
         *pictures(
             partial(_pattern_chart, drawn),
             name=(model, f"{subject_name} attention"),
-            title=f"{title}. {prompt}",
+            title=f"{subject.head.label} as {subject.role.name}: its attention{hidden}",
+            about=about_picture(model, prompt=run.prompt, chat=run.encoding.is_chat),
             width=_pattern_pixels(drawn),
         ),
     ]

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export, models
+from headroles import charts, export
 from headroles.ui.app import caches, chat_format, download_button, extended_state, session
 from headroles.ui.app.files import (
     CSV,
     JSON,
     File,
     Table,
+    about_picture,
     can_draw,
     file_name,
     pictures,
@@ -40,12 +41,18 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
         more = "" if extended else " Switch “Extended roles” on to include those."
         download_button.about(f"Every head in every role.{more}")
         if can_draw():
-            where = "on one prompt" if on_prompt else "measured beforehand"
-            _role_picture(name, model, where=where)
+            entry = reference.entry
+            about = about_picture(
+                name,
+                prompt=prompt,
+                chat=chat,
+                analysed=entry.analysis_date if entry and not on_prompt else "",
+            )
+            _role_picture(name, model, about=about)
 
 
 @st.fragment
-def _role_picture(name: str, model: ModelMap, *, where: str) -> None:
+def _role_picture(name: str, model: ModelMap, *, about: str) -> None:
     """Which role's map is saved; only this part runs again on a choice."""
     role = st.selectbox(
         "The map of",
@@ -53,7 +60,7 @@ def _role_picture(name: str, model: ModelMap, *, where: str) -> None:
         format_func=lambda key: model.roles[key].role.name,
         key=state.PICTURE,
     )
-    download_button.buttons(of_role_map(name, model.roles[role], where=where))
+    download_button.buttons(of_role_map(name, model.roles[role], about=about))
 
 
 def of_map(
@@ -81,13 +88,13 @@ def of_map(
     ]
 
 
-def of_role_map(model: str, role_map: RoleMap, *, where: str) -> list[File]:
-    """The map of one role as a picture."""
-    name = models.name_of(model)
+def of_role_map(model: str, role_map: RoleMap, *, about: str) -> list[File]:
+    """The map of one role as a picture; ``about`` stands under its title."""
     return pictures(
         partial(_map_chart, role_map),
         name=(model, f"map {role_map.role.key}"),
-        title=f"{role_map.role.name} in {name}, {where}. {role_map.sentence}",
+        title=f"{role_map.role.name}. {role_map.sentence}",
+        about=about,
     )
 
 

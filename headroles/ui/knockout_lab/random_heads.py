@@ -86,14 +86,10 @@ def draw(
         say(ablation.judge(0.0, []), EFFECTS[0])
         return None, []
     model = st.session_state[session.MODEL]
-    parts = [
-        compared.conditions[start : start + AT_ONCE]
-        for start in range(0, len(compared.conditions), AT_ONCE)
-    ]
     draws = long_work.run(
         "control",
         (model, result.encoding.token_ids, result.answer, chosen.condition),
-        lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
+        partial(_plan, model, result, compared),
         doing="Knocking others out",
         show=partial(_show, result, effect),
     )
@@ -103,6 +99,12 @@ def draw(
     why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
     say(judgement, effect, why)
     return judgement, draws
+
+
+def _plan(model: str, result: PromptTable, compared: Control) -> long_work.Plan:
+    every = compared.conditions
+    parts = [every[start : start + AT_ONCE] for start in range(0, len(every), AT_ONCE)]
+    return long_work.Plan([partial(_compare, model, result, part) for part in parts])
 
 
 def _effect(result: PromptTable, compared: Control) -> Effect | None:
