@@ -65,7 +65,12 @@ def test_an_example_names_what_a_clear_head_does_with_its_first_key() -> None:
 
 
 def test_all_heads_are_counted_by_what_is_clear() -> None:
-    heads = [PLAIN, summary(copying=0.9, copies=0.5), summary(by_place=9.0), summary(self_match=3)]
+    heads = [
+        PLAIN,
+        summary(copying=0.9, copies=0.5),
+        summary(by_place=9.0),
+        summary(self_match=3.0),
+    ]
     assert says(
         conclusions.all_heads(heads),
         "4 heads",
