@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 MISSED: dict[CausalVerdict, str] = {
     "holds_up": "the model guesses clearly worse: it needs this head",
-    "backed_up": "it is not missed, because other heads of the role stand in for it",
+    "backed_up": "the model guesses no worse, because other heads of the role stand in for it",
     "reversed": "the model even guesses better",
-    "not_special": "it is missed no more than any other head",
-    "no_effect": "it is not missed",
+    "not_special": "the guesses change no more than without any other head",
+    "no_effect": "nothing clear changes",
 }
 """What happens to the guesses without a head, by verdict, in the order of what counts."""
 
@@ -74,7 +74,7 @@ def _missed(passport: Passport, by_role: Mapping[str, RoleRecord], roles: Sequen
     if not known:
         return ""
     best = min(known, key=lambda place: list(MISSED).index(place.verdict))
-    return f"Knocked out on {BRIEFLY[best.role.measured_on]}, {MISSED[best.verdict]}."
+    return f"Without it, on {BRIEFLY[best.role.measured_on]}, {MISSED[best.verdict]}."
 
 
 # ------------------------------------------------------------------ circuits

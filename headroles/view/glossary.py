@@ -84,13 +84,14 @@ def sentence(key: str) -> str:
     return TERMS[key].sentence
 
 
-def term(key: str, shown: str = "", *, place: str = "") -> str:
+def term(key: str, shown: str = "", *, place: str = "", bound: bool = False) -> str:
     """A word with its definition, as HTML.
 
     Args:
         key: the word's key.
         shown: HTML; how it is written here, if not as its name.
         place: any text that no other mark of the same word on the page has.
+        bound: whether no line may end just before it, as after a bracket.
 
     Raises:
         KeyError: if the glossary has no such word.
@@ -98,8 +99,9 @@ def term(key: str, shown: str = "", *, place: str = "") -> str:
     entry = TERMS[key]
     name = f"hr-{key}-{zlib.crc32(place.encode()):08x}"
     return (
-        f'<span class="hr-gloss"><button type="button" class="hr-term" popovertarget="{name}" '
-        f'aria-describedby="{name}">{shown or escape(entry.name)}</button>'
+        f'<span class="hr-gloss{" hr-bound" if bound else ""}"><button type="button" '
+        f'class="hr-term" popovertarget="{name}" aria-describedby="{name}">'
+        f"{shown or escape(entry.name)}</button>"
         f'<span popover id="{name}" class="hr-tip" role="tooltip">{_drawn(key)}'
         f"<span><b>{escape(entry.name)}</b> {escape(entry.sentence)}</span></span></span>"
     )
@@ -117,7 +119,8 @@ def _drawn(key: str) -> str:
 
 
 _MARK = re.compile(
-    r'<span class="hr-gloss"><button [^>]*>(.*?)</button><span popover .*?</span></span></span>'
+    r'<span class="hr-gloss[^"]*"><button [^>]*>(.*?)</button>'
+    r"<span popover .*?</span></span></span>"
 )
 
 
@@ -168,7 +171,7 @@ def mark(body: str, *, everyday: bool = False) -> str:
         if key in seen:
             return found[0]
         seen.add(key)
-        return term(key, found[0], place=body)
+        return term(key, found[0], place=body, bound=found.string[: found.start()].endswith("("))
 
     for part in _TAG.split(body):
         if part.startswith("<"):

@@ -177,8 +177,8 @@ PICTURES: dict[str, tuple[str, str]] = {
     ),
     "unembedding": (steps("numbers", "logits"), "Numbers become logits"),
     "effective_embedding": (
-        steps("cat", "block 0", "cat*", shaded=(2,)),
-        "“cat” goes through block 0 and is changed",
+        steps("cat", "block", "cat*", shaded=(2,)),
+        "“cat” goes through the first block and is changed",
     ),
     "residual_stream": (
         line((4, 28), (116, 28))

@@ -27,7 +27,7 @@ def test_table_positions_and_composition_are_drawn_within_the_window(visit) -> N
 def test_a_key_leads_to_the_close_up_and_back(visit) -> None:
     with visit() as page:
         open_circuits(page)
-        key = page.page.locator(".hr-small b").first.inner_text().replace("·", " ").strip()
+        key = page.page.locator("div.hr-small > b").first.inner_text().replace("·", " ").strip()
         page.press("See L0H6 on a prompt with this key")
         page.page.locator(".hr-head").wait_for(timeout=30_000)
         assert page.heading() == "Head close-up"
@@ -43,4 +43,4 @@ def test_a_token_of_ones_own_stays_text(visit) -> None:
         box.fill(" cat")
         box.press("Enter")
         page.settle()
-        assert "·cat" in page.page.locator(".hr-small b").first.inner_text()
+        assert "·cat" in page.page.locator("div.hr-small > b").first.inner_text()

@@ -117,13 +117,14 @@ def look_at(app, head: Head, role: str):
 
 def test_the_close_up_of_a_gray_head_wakes_it_and_leads_back(hinted) -> None:
     app = open_page(session.CLOSEUP)
-    run_prompt(look_at(app, INDUCTION, "induction"), NO_REPEATS)
+    run_prompt(look_at(app, INDUCTION, "previous_token"), NO_REPEATS)  # seen as something else
     html = page_html(app)
     assert says(html, "Induction", "gray", "98%", COUNTING)
     assert says(html, "Duplicate token", "none of them wakes", INDUCTION.label)
     app.button(key="head_closeup-wake_induction").click().run()
     assert app.session_state[session.PROMPT] == COUNTING
     assert app.session_state[session.HEAD] == INDUCTION
+    assert app.session_state[session.ROLE] == "induction"
     assert "head_closeup-wake_induction" not in buttons(app)
     app.button(key="app-undo").click().run()
     assert app.session_state[session.PROMPT] == NO_REPEATS

@@ -33,7 +33,7 @@ ROWS = (
     link.MODEL,
     Row("term", SEARCH, "term", _read, first="", get=_looked_up),
 )
-"""The names in the glossary's address: ``term=nats`` shows that term alone."""
+"""The names in the glossary's address: ``term=nats`` looks that term up."""
 
 
 def begin() -> None:

@@ -26,7 +26,7 @@ BASES = {"pattern": "by where it looks", "function": "by its effect on the outpu
 
 def draw(subject: Subject) -> None:
     """Draw the table of all roles."""
-    st.subheader("Passport", anchor=False)
+    st.subheader("Passport: its scores on many texts", anchor=False)
     _roles(subject)
 
 
