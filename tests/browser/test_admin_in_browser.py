@@ -48,7 +48,7 @@ class InstructorVisit(Visit):
         """Every position of the bar that was seen until the analysis ended."""
         seen = []
         for _ in range(1200):
-            if self.page.get_by_role("button", name="Look at it").count():
+            if self.page.get_by_role("button", name="Review it").count():
                 return seen
             position = self.bar()
             seen += [] if position is None else [int(position)]
@@ -104,13 +104,13 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
             assert seen == sorted(seen)
             assert len(set(seen)) > 1, "the bar did not move"
 
-            second.press("Look at it")
+            second.press("Review it")
             look_at_every_role(second)
             assert heads.inner_text() == before  # nothing is live yet
-            second.press("Write …")
+            second.press("Publish …")
             dialog = second.page.get_by_role("dialog")
             assert re.search(r"Induction: .* leave", dialog.inner_text())
-            second.press("Write it", within="[role=dialog]")
+            second.press("Publish", within="[role=dialog]")
             second.page.get_by_text("is live.").wait_for()
 
         student.run("The cat sat on the mat. The cat sat on the mat. The cat")
@@ -140,7 +140,7 @@ def test_a_phone_shows_every_part_without_sideways_scrolling(visit, classroom) -
     with visit(InstructorVisit, width=390, scheme="dark") as page:
         assert page.overflow() <= 0
         page.sign_in(classroom.password)
-        for section in ("Analyse", "Look and write", "Versions", "Audit"):
+        for section in ("Analyse", "Review and publish", "Versions", "Audit"):
             page.open(section)
             assert page.overflow() <= 0, section
             assert page.sticking_out() == [], section
