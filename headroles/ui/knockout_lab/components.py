@@ -185,6 +185,14 @@ def _effects(asked: Asked, split: Split) -> None:
         st.info("Type a prompt: without a word there is nothing to guess.")
         return
     ids = answer.run.token_ids
+    if not long_work.offer(
+        "components",
+        (asked, ids),
+        "Knock the components out",
+        what="test of components",
+        seconds=(asked.top + 1) * len(ids) * knockout_lab_caches.row_seconds(asked.model),
+    ):
+        return
     removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
     long_work.run(
         "components",

@@ -77,9 +77,19 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int], idle: s
         compared.conditions[start : start + AT_ONCE]
         for start in range(0, len(compared.conditions), AT_ONCE)
     ]
+    name = (model, result.encoding.token_ids, result.answer, chosen.condition)
+    words = len(result.encoding.tokens)
+    if not long_work.offer(
+        "control",
+        name,
+        f"Compare with random {what}",
+        what=f"comparison with random {what}",
+        seconds=(len(compared.conditions) + len(parts)) * words / 10 * caches.row_seconds(model),
+    ):
+        return
     long_work.run(
         "control",
-        (model, result.encoding.token_ids, result.answer, chosen.condition),
+        name,
         lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
         doing="Knocking others out",
         show=partial(_show, result, effect, idle),
