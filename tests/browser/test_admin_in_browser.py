@@ -88,6 +88,68 @@ def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:
         page.page.get_by_role("button", name="Start").wait_for(timeout=30_000)
 
 
+def test_a_reload_keeps_the_sign_in_of_this_tab_alone_and_signing_out_ends_it(
+    visit, classroom
+) -> None:
+    held = "sessionStorage.getItem('headroles-admin-key')"
+    with visit(InstructorVisit) as page:
+        page.sign_in(classroom.password)
+        keys = [page.page.evaluate(held)]
+        for _ in range(2):
+            page.page.reload()
+            page.page.get_by_role("button", name="Sign out").wait_for(timeout=60_000)
+            page.settle()
+            keys.append(page.page.evaluate(held))
+        page.complaints.clear()  # see come_back
+        assert len(set(keys)) == 3
+        with visit(InstructorVisit) as other:  # another tab of the same browser
+            assert other.page.get_by_label("Password", exact=True).is_visible()
+            other.page.evaluate(
+                "key => sessionStorage.setItem('headroles-admin-key', key)", keys[0]
+            )
+            come_back(other)  # with an old key
+            assert other.page.get_by_role("button", name="Sign out").count() == 0
+        page.press("Sign out")
+        page.page.get_by_label("Password", exact=True).wait_for()
+        page.settle()
+        assert page.page.evaluate(held) is None
+        page.page.evaluate("key => sessionStorage.setItem('headroles-admin-key', key)", keys[-1])
+        come_back(page)
+        assert page.page.get_by_role("button", name="Sign out").count() == 0
+
+
+def come_back(visit: InstructorVisit) -> None:
+    visit.page.reload()
+    visit.page.get_by_label("Password", exact=True).wait_for(timeout=60_000)
+    visit.settle()
+    # Of a page below the root, Streamlit asks for its addresses there first.
+    assert all("/admin/_stcore/" in address for address in visit.missing)
+    visit.complaints.clear()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (1024, 768), (390, 844)])
+def test_after_two_quick_clicks_on_start_one_analysis_is_in_view(
+    visit, classroom, width: int, height: int
+) -> None:
+    with visit(InstructorVisit, width=width) as page:
+        page.page.set_viewport_size({"width": width, "height": height})
+        page.sign_in(classroom.password)
+        seed = page.page.get_by_role("spinbutton", name="Seed")
+        seed.fill(str(width))
+        seed.press("Enter")
+        page.settle()
+        page.page.get_by_role("button", name="Start", exact=True).dblclick()
+        card = page.page.locator("[class*=st-key-admin-open_]")
+        card.first.wait_for(timeout=30_000)
+        page.settle()
+        assert card.count() == 1
+        box = card.get_by_role("button", name="Cancel").bounding_box()
+        assert 0 < box["y"] < height - box["height"]
+
+        page.press("Cancel")
+        card.first.wait_for(state="detached", timeout=30_000)
+
+
 def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
     with visit(Visit) as student, visit(InstructorVisit) as first:
         heads = student.page.locator(".st-key-your_prompt-card_induction .hr-count")

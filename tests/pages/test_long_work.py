@@ -113,6 +113,7 @@ def offering_page() -> None:
 
 def test_heavy_work_starts_on_a_click_that_says_how_long_it_takes(monkeypatch) -> None:
     monkeypatch.setattr(long_work, "queue", long_work.Queue())
+    monkeypatch.setattr(long_work, "LIGHT", 3.0)
     app = AppTest.from_function(offering_page).run()
     assert not texts(app)
     assert RAN == []
@@ -164,6 +165,7 @@ def test_the_same_work_of_two_sessions_is_one_and_who_leaves_loses_the_place() -
 def test_heavy_work_that_waits_does_no_step_until_it_is_its_turn(monkeypatch) -> None:
     queue = long_work.Queue()
     monkeypatch.setattr(long_work, "queue", queue)
+    monkeypatch.setattr(long_work, "LIGHT", 3.0)
     other = long_work.Work("sum", "of somebody else", heavy="previous-token test")
     queue.before(other)
     app = AppTest.from_function(offering_page).run()

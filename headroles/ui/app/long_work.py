@@ -39,7 +39,7 @@ MOMENT = 0.7
 """Seconds of work per run; a step is never cut."""
 TICK = 0.1
 """Seconds between two runs of the part with the bar."""
-LIGHT = 2.0
+LIGHT = 3.0
 """Offered work that is likely to take so many seconds begins by itself."""
 GONE = 15.0
 """Seconds after which work that nobody looks at any more has lost its place among the heavy."""
