@@ -12,6 +12,8 @@ import psutil
 
 GRACE_SECONDS = 0.5
 """Between asking a process to end and killing it."""
+SESSION_NICENESS = 10
+"""Of a session of processes that gives way: a tenth of a busy core, so that it ends some time."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def give_way(pid: int, *, niceness: int) -> None:
     try:
         psutil.Process(pid).nice(niceness)
         if (group := Path(f"/proc/{pid}/autogroup")).exists() and os.getsid(pid) == pid:
-            group.write_text(str(niceness))
+            group.write_text(str(min(niceness, SESSION_NICENESS)))
     except (psutil.Error, OSError, ValueError):  # it ended already, or this system has no niceness
         _log.debug("the priority of %s could not be lowered", pid)
 
