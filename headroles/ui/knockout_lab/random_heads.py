@@ -16,7 +16,7 @@ from headroles.view.causal import BESIDE_CHANCE
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headroles.ablation import Comparison, Condition, Judgement, PromptTable
     from headroles.ui.knockout_lab.choose_heads import Chosen
@@ -72,28 +72,37 @@ def draw(chosen: Chosen, result: PromptTable, *, shape: tuple[int, int], idle: s
     effect = st.selectbox(
         "Compare by", usable, format_func=lambda effect: effect.name, key=state.LAB_EFFECT
     )
-    model = st.session_state[session.MODEL]
-    parts = [
-        compared.conditions[start : start + AT_ONCE]
-        for start in range(0, len(compared.conditions), AT_ONCE)
-    ]
+    _run(chosen, result, compared.conditions, partial(_show, result, effect, idle))
+
+
+def _run(
+    chosen: Chosen,
+    result: PromptTable,
+    conditions: Sequence[Condition],
+    show: Callable[[list, bool], None],
+) -> None:
+    """Offer the draws, and make them."""
+    model, what = (
+        st.session_state[session.MODEL],
+        "heads" if chosen.condition.heads else "positions",
+    )
+    parts = [conditions[start : start + AT_ONCE] for start in range(0, len(conditions), AT_ONCE)]
     name = (model, result.encoding.token_ids, result.answer, chosen.condition)
-    words = len(result.encoding.tokens)
-    if not long_work.offer(
+    rows = (len(conditions) + len(parts)) * len(result.encoding.tokens) / 10
+    if long_work.offer(
         "control",
         name,
         f"Compare with random {what}",
         what=f"comparison with random {what}",
-        seconds=(len(compared.conditions) + len(parts)) * words / 10 * caches.row_seconds(model),
+        seconds=rows * caches.row_seconds(model),
     ):
-        return
-    long_work.run(
-        "control",
-        name,
-        lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
-        doing="Knocking others out",
-        show=partial(_show, result, effect, idle),
-    )
+        long_work.run(
+            "control",
+            name,
+            lambda: long_work.Plan([partial(_compare, model, result, part) for part in parts]),
+            doing="Knocking others out",
+            show=show,
+        )
 
 
 def _compare(
