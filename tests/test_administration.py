@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,24 @@ def test_either_every_asked_analysis_starts_or_none(office, ticket):
     with pytest.raises(ModelNameError):
         office.start(ticket, [DEMO, JobRequest(model="../../etc")])
     assert office.jobs(ticket) == []
+
+
+def test_two_clicks_at_once_start_one_analysis(tmp_path, tokens):
+    def command(request: JobRequest, candidate: Path) -> list[str]:
+        return [sys.executable, "-c", "import time; time.sleep(60)"]
+
+    office = AdminService(Gate(announce=tokens.append), folder=tmp_path / "d", command=command)
+    ticket = office.sign_in(newest(tokens), session="a session")
+    other = JobRequest(model="demo", sequences=9)
+    with ThreadPoolExecutor(4) as pool:
+        started = list(pool.map(lambda _: office.start(ticket, [DEMO, other]), range(4)))
+    assert [len(jobs) for jobs in started] == [2] * 4
+    assert len({job.id for jobs in started for job in jobs}) == len(office.jobs(ticket)) == 2
+    assert sorted(actions(office, ticket)[1:]) == [("started", "demo")] * 2
+    for job in office.jobs(ticket):
+        office.cancel(ticket, job.id)
+    assert office.start(ticket, [DEMO])[0].id not in {job.id for jobs in started for job in jobs}
+    office.close()
 
 
 def test_a_folder_is_no_model_for_a_browser(office, ticket, tmp_path):

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from headroles.admin import estimate_of
 from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress
 from headroles.admin.jobs import KEPT, Jobs, analysis_command
+from headroles.admin.processes import give_way
 from headroles.errors import DiskError, UnknownJobError
 from headroles.models import inspect_model
 from headroles.paths import ROOT
@@ -461,3 +462,19 @@ class TestTheRealAnalysis:
         (job,) = Jobs(folder).all()
         assert job.state == "lost"
         assert left(tmp_path, job) == {"job.json", "log.txt"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroup alone")
+def test_a_child_gives_way_with_its_whole_session_of_processes() -> None:
+    """With autogroup, Linux compares niceness only within a session, and a child has its own."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1, start_new_session=True)
+    mine = Path("/proc/self/autogroup").read_text()
+    try:
+        give_way(child.pid, niceness=19)
+        assert psutil.Process(child.pid).nice() == 19
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().split()[-1] == "10"
+        assert Path("/proc/self/autogroup").read_text() == mine
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()

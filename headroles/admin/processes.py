@@ -12,6 +12,8 @@ import psutil
 
 GRACE_SECONDS = 0.5
 """Between asking a process to end and killing it."""
+SESSION_NICENESS = 10
+"""Of a session of processes that gives way: a tenth of a busy core, so that it ends some time."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +43,15 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def give_way(pid: int, *, niceness: int) -> None:
-    """Lower a process's priority, where the system has such a thing (Unix niceness)."""
+    """Lower a process's priority, where the system has such a thing (Unix niceness).
+
+    Linux may give every session of processes the same time (*autogroup*), and compare niceness only
+    within a session. So the session of a process that leads one is made to give way too.
+    """
     try:
         psutil.Process(pid).nice(niceness)
+        if (group := Path(f"/proc/{pid}/autogroup")).exists() and os.getsid(pid) == pid:
+            group.write_text(str(min(niceness, SESSION_NICENESS)))
     except (psutil.Error, OSError, ValueError):  # it ended already, or this system has no niceness
         _log.debug("the priority of %s could not be lowered", pid)
 

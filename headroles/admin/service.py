@@ -84,7 +84,7 @@ class AdminService:
         self.categories = folder / "head_categories.json"
         self._models_file = folder / listed.FILE
         self._audit_file = folder / "audit.jsonl"
-        self._noting = threading.Lock()
+        self._noting, self._starting = threading.Lock(), threading.Lock()
         self._refused: deque[float] = deque(maxlen=REFUSED_ROWS + 1)
         self._unnoted, self._noted_refused = 0, float("-inf")
         self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command, may_run=may_run)
@@ -122,6 +122,9 @@ class AdminService:
     def start(self, ticket: Ticket | None, requests: Sequence[JobRequest]) -> list[Job]:
         """Queue analyses, all of them or, if one cannot be, none.
 
+        One that waits or runs already with the same settings is not queued again: a second click
+        gets the same analysis.
+
         Raises:
             NotSignedInError: without a valid ticket.
             TooLargeError: if one does not fit into the memory that is free.
@@ -133,13 +136,17 @@ class AdminService:
             admin_estimate.refuse_what_cannot_fit(
                 prospect.facts, prospect.estimate, prospect.available
             )
-        started = []
-        for prospect in prospects:
-            expected = prospect.estimate.seconds
-            job = self._jobs.submit(prospect.request, who=who, expected_seconds=expected)
-            self._note_job(job, "started", who=who)
-            started.append(job)
-        return started
+        with self._starting:
+            return [self._started(prospect, who) for prospect in prospects]
+
+    def _started(self, prospect: Prospect, who: str) -> Job:
+        for job in self._jobs.all():
+            if job.is_open and job.request == prospect.request:
+                return job
+        expected = prospect.estimate.seconds
+        job = self._jobs.submit(prospect.request, who=who, expected_seconds=expected)
+        self._note_job(job, "started", who=who)
+        return job
 
     def cancel(self, ticket: Ticket | None, job_id: str) -> None:
         """Take a job out of the queue, or end the one that runs.

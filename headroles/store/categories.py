@@ -57,6 +57,7 @@ __all__ = [
     "restore",
     "set_aside",
     "to_json",
+    "version_digest",
     "versions",
     "write_entry",
 ]
@@ -370,6 +371,15 @@ def read_version(name: str, path: Path | None = None) -> dict[str, ModelEntry]:
         CategoriesBrokenError: if it cannot be read.
     """
     return _version_content(name, path or paths.CATEGORIES)[0]
+
+
+def version_digest(name: str, path: Path | None = None) -> str:
+    """The :func:`file_digest` of an earlier version.
+
+    Raises:
+        UnknownVersionError, CategoriesBrokenError: as :func:`read_version`.
+    """
+    return hashlib.sha256(_version_content(name, path or paths.CATEGORIES)[1]).hexdigest()
 
 
 def _version_content(name: str, path: Path) -> tuple[dict[str, ModelEntry], bytes]:

@@ -97,7 +97,7 @@ def _analyse(visit: Visit, model: str, *, password: str) -> None:
         page.keyboard.press("Escape")
         visit.settle()
     page.get_by_role("button", name="Start").click()
-    done = page.get_by_role("button", name="Look at it")
+    done = page.get_by_role("button", name="Review it")
     done.or_(page.get_by_text("failed", exact=False)).first.wait_for(timeout=ANALYSIS_MS)
     assert done.count(), f"the analysis failed: {page.locator('main').inner_text()}"
     visit.settle()

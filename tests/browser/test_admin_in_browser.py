@@ -44,7 +44,7 @@ class InstructorVisit(Visit):
         """Every position of the bar that was seen until the analysis ended."""
         seen = []
         for _ in range(1200):
-            if self.page.get_by_role("button", name="Look at it").count():
+            if self.page.get_by_role("button", name="Review it").count():
                 return seen
             position = self.bar()
             seen += [] if position is None else [int(position)]
@@ -84,6 +84,68 @@ def test_a_visitor_finds_a_locked_page(visit, classroom) -> None:
         page.page.get_by_role("button", name="Start").wait_for(timeout=30_000)
 
 
+def test_a_reload_keeps_the_sign_in_of_this_tab_alone_and_signing_out_ends_it(
+    visit, classroom
+) -> None:
+    held = "sessionStorage.getItem('headroles-admin-key')"
+    with visit(InstructorVisit) as page:
+        page.sign_in(classroom.password)
+        keys = [page.page.evaluate(held)]
+        for _ in range(2):
+            page.page.reload()
+            page.page.get_by_role("button", name="Sign out").wait_for(timeout=60_000)
+            page.settle()
+            keys.append(page.page.evaluate(held))
+        page.complaints.clear()  # see come_back
+        assert len(set(keys)) == 3
+        with visit(InstructorVisit) as other:  # another tab of the same browser
+            assert other.page.get_by_label("Password", exact=True).is_visible()
+            other.page.evaluate(
+                "key => sessionStorage.setItem('headroles-admin-key', key)", keys[0]
+            )
+            come_back(other)  # with an old key
+            assert other.page.get_by_role("button", name="Sign out").count() == 0
+        page.press("Sign out")
+        page.page.get_by_label("Password", exact=True).wait_for()
+        page.settle()
+        assert page.page.evaluate(held) is None
+        page.page.evaluate("key => sessionStorage.setItem('headroles-admin-key', key)", keys[-1])
+        come_back(page)
+        assert page.page.get_by_role("button", name="Sign out").count() == 0
+
+
+def come_back(visit: InstructorVisit) -> None:
+    visit.page.reload()
+    visit.page.get_by_label("Password", exact=True).wait_for(timeout=60_000)
+    visit.settle()
+    # Of a page below the root, Streamlit asks for its addresses there first.
+    assert all("/admin/_stcore/" in address for address in visit.missing)
+    visit.complaints.clear()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (1024, 768), (390, 844)])
+def test_after_two_quick_clicks_on_start_one_analysis_is_in_view(
+    visit, classroom, width: int, height: int
+) -> None:
+    with visit(InstructorVisit, width=width) as page:
+        page.page.set_viewport_size({"width": width, "height": height})
+        page.sign_in(classroom.password)
+        seed = page.page.get_by_role("spinbutton", name="Seed")
+        seed.fill(str(width))
+        seed.press("Enter")
+        page.settle()
+        page.page.get_by_role("button", name="Start", exact=True).dblclick()
+        card = page.page.locator("[class*=st-key-admin-open_]")
+        card.first.wait_for(timeout=30_000)
+        page.settle()
+        assert card.count() == 1
+        box = card.get_by_role("button", name="Cancel").bounding_box()
+        assert 0 < box["y"] < height - box["height"]
+
+        page.press("Cancel")
+        card.first.wait_for(state="detached", timeout=30_000)
+
+
 def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
     with visit(Visit) as student, visit(InstructorVisit) as first:
         heads = student.page.locator(".st-key-your_prompt-card_induction .hr-count")
@@ -100,13 +162,13 @@ def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:
             assert seen == sorted(seen)
             assert len(set(seen)) > 1, "the bar did not move"
 
-            second.press("Look at it")
+            second.press("Review it")
             look_at_every_role(second)
             assert heads.inner_text() == before  # nothing is live yet
-            second.press("Write …")
+            second.press("Publish …")
             dialog = second.page.get_by_role("dialog")
             assert re.search(r"Induction: .* leave", dialog.inner_text())
-            second.press("Write it", within="[role=dialog]")
+            second.press("Publish", within="[role=dialog]")
             second.page.get_by_text("is live.").wait_for()
 
         student.run("The cat sat on the mat. The cat sat on the mat. The cat")
@@ -136,7 +198,7 @@ def test_a_phone_shows_every_part_without_sideways_scrolling(visit, classroom) -
     with visit(InstructorVisit, width=390, scheme="dark") as page:
         assert page.overflow() <= 0
         page.sign_in(classroom.password)
-        for section in ("Analyse", "Look and write", "Versions", "Audit"):
+        for section in ("Analyse", "Review and publish", "Versions", "Audit"):
             page.open(section)
             assert page.overflow() <= 0, section
             assert page.sticking_out() == [], section

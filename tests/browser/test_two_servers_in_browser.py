@@ -48,4 +48,4 @@ def test_what_one_server_runs_is_seen_and_cancelled_on_the_other_and_taken_over(
             assert second.page.get_by_test_id("stProgress").count() == 1
         # The first server is gone: what it ran is lost, and what waits is taken over.
         second.page.get_by_text("? lost").wait_for(timeout=60_000)
-        second.page.get_by_role("button", name="Look at it").wait_for(timeout=120_000)
+        second.page.get_by_role("button", name="Review it").wait_for(timeout=120_000)

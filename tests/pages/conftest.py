@@ -19,10 +19,11 @@ def _no_leftovers():
 
 @pytest.fixture(autouse=True)
 def _all_at_once(monkeypatch):
-    """No browser ticks here, so a run of a page does all of its work."""
+    """No browser ticks here, so a run of a page does all of its work, and none needs a click."""
     from headroles.ui.app import long_work
 
     monkeypatch.setattr(long_work, "MOMENT", 300.0)
+    monkeypatch.setattr(long_work, "LIGHT", float("inf"))
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def analysed(tmp_path_factory, password_hash):
         app.number_input(key=state.SEQUENCES).set_value(SEQUENCES).run()
         app.button(key="admin-start").click().run()
         shown = []
-        while not texts(app).count("Look at it"):
+        while not texts(app).count("Review it"):
             shown += [(bar.proto.value, bar.proto.text) for bar in app.get("progress")]
             assert len(shown) < 600, "the analysis does not end"
             time.sleep(0.1)
@@ -347,6 +347,7 @@ def test_a_cancelled_analysis_leaves_nothing_and_can_be_started_again(
 def test_several_analyses_wait_in_a_queue(folder, password_hash) -> None:
     app = signed_in(password_hash)
     press(app, "start")
+    app.number_input(key=state.SEED).set_value(1).run()
     press(app, "start")
     assert len(app.get("progress")) == 1
     assert says(texts(app), "Waiting", "1")
@@ -354,6 +355,24 @@ def test_several_analyses_wait_in_a_queue(folder, password_hash) -> None:
     press(app, f"cancel_{waiting}")
     assert "Waiting" not in texts(app)
     assert len(app.get("progress")) == 1
+
+
+def test_what_runs_comes_first_and_cannot_be_started_again(folder, password_hash) -> None:
+    app = signed_in(password_hash)
+    start = app.button(key="admin-start")
+    press(app, "start")
+    (job,) = (path.name for path in (folder / "jobs").iterdir())
+    order = [button.key for button in app.main.button]
+    assert order.index(f"admin-cancel_{job}") < order.index("admin-start")
+    assert "Set up another one" in [part.label for part in app.expander]
+    assert buttons(app)["start"].disabled
+    assert says(texts(app), "already", "running")
+    start.click().run()  # the second click of two quick ones: the page had not changed yet
+    assert len(list((folder / "jobs").iterdir())) == 1
+    press(app, f"cancel_{job}")
+    app.run()
+    assert "Set up another one" not in [part.label for part in app.expander]
+    assert not buttons(app)["start"].disabled
 
 
 def test_an_analysis_that_a_restart_cut_off_is_said_to_be_lost(folder, password_hash) -> None:
@@ -535,7 +554,7 @@ def test_what_students_already_see_cannot_be_written(looking, done) -> None:
     press(looking, "write")
     press(looking, "confirm_yes")
     assert buttons(looking)["write"].disabled
-    assert says(texts(looking), "nothing to write")
+    assert says(texts(looking), "nothing to publish")
 
 
 def test_of_two_who_press_write_together_one_is_told(looking, folder, done, password_hash) -> None:
@@ -564,7 +583,10 @@ def test_an_earlier_version_is_looked_at_and_restored(looking, folder, done) -> 
     assert (folder / "head_categories.json").read_bytes() != was
     press(looking, "confirm_yes")
     assert (folder / "head_categories.json").read_bytes() == was
-    assert says(texts(looking), "version")
+    assert says(texts(looking), "restored to the version", "UTC")
+    press(looking, "undo_write")
+    assert heads_of(folder) == 1  # as it was before the restore
+    assert "undo_write" not in buttons(looking)
 
 
 def test_one_model_alone_can_be_restored(folder, password_hash) -> None:
@@ -580,9 +602,12 @@ def test_one_model_alone_can_be_restored(folder, password_hash) -> None:
     app.selectbox(key=state.VERSION).set_value(name).run()
     app.segmented_control(key=state.VERSION_MODEL).set_value("tiny").run()
     press(app, "restore_model")
-    assert says(texts(app), "other model", "stays")
+    assert says(texts(app), "other model", "stay")
     press(app, "confirm_yes")
     assert categories.read_entry("tiny", path).seed == 0
+    assert categories.read_entry("demo", path).cap == 3
+    press(app, "undo_write")
+    assert categories.read_entry("tiny", path).seed == 7
     assert categories.read_entry("demo", path).cap == 3
 
 
@@ -601,12 +626,13 @@ def test_a_damaged_file_is_shown_and_an_earlier_version_restored(
     assert says(texts(looking), "nothing", "until then")
     section(looking, state.VERSIONS)
     assert "cannot be read" in looking.error[0].value
-    assert says(texts(looking), "students keep")
+    assert says(texts(looking), "students still see")
     press(looking, "restore_newest")
     press(looking, "confirm_yes")
     assert categories.fault(path) is None
     assert not looking.error
     assert "damaged" in texts(looking)  # it is kept
+    assert "undo_write" not in buttons(looking)  # nobody wants a damaged file back
 
 
 def test_a_damaged_file_without_a_version_is_set_aside(folder, password_hash) -> None:
@@ -629,7 +655,7 @@ def test_the_audit_list_tells_who_did_what(looking, folder, done) -> None:
     press(looking, "confirm_yes")
     section(looking, state.AUDIT)
     said = texts(looking)
-    assert "<td>wrote</td><td>Headroles demo (bundled)</td>" in said
+    assert "<td>published</td><td>Headroles demo (bundled)</td>" in said
     assert says(said, f"{SEQUENCES} sequences", "seed 0", "sha256:")
     assert "<td>signed in</td>" in said
 

@@ -26,10 +26,10 @@ ACTIONS = {
     "failed": "analysis failed",
     "cancelled": "analysis cancelled",
     "lost": "analysis lost",
-    "wrote": "wrote",
+    "wrote": "published",
     "restored": "restored",
-    "set_aside": "set the file aside",
-    "edited_models": "changed the models",
+    "set_aside": "set the damaged file aside",
+    "edited_models": "changed the list of models",
 }
 """Every action, as a person reads it."""
 
@@ -42,14 +42,15 @@ def draw(desk: AdminSession) -> None:
     history = desk.office.history(desk.ticket)
     rows = history.rows
     if history.fault or history.damaged:
-        damaged = f"{count(history.damaged, 'line')} of the list cannot be read and are left out."
+        are = "is" if history.damaged == 1 else "are"
+        damaged = f"{count(history.damaged, 'row')} cannot be read and {are} left out."
         st.warning(plain(history.fault or damaged), icon=":material/warning:")
     if not rows and not history.fault:
         st.info("Nothing has happened yet.")
         return
     st.caption(
-        f"{count(len(rows), 'row')}, the newest first. A session's name tells browser tabs apart; "
-        "it says nothing about the person."
+        f"{count(len(rows), 'row')}, newest first. A session's name tells sign-ins apart; it says "
+        "nothing about the person."
     )
     st.download_button(
         "Download as CSV",

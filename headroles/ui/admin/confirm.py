@@ -11,9 +11,9 @@ from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.view.html import plain
 
 _YES: dict[str, tuple[str, Callable[[AdminSession, state.Confirm], None]]] = {
-    "write": ("Write it", publish.perform),
-    "restore": ("Restore it", versions.perform_restore),
-    "set_aside": ("Set it aside", versions.perform_set_aside),
+    "write": ("Publish", publish.perform),
+    "restore": ("Restore", versions.perform_restore),
+    "set_aside": ("Set aside", versions.perform_set_aside),
 }
 """{kind: the label of its button, and what the button does}."""
 
@@ -34,6 +34,7 @@ def _ask(desk: AdminSession, confirm: state.Confirm) -> None:
     if st.session_state[state.CONFIRM] is None:  # the answer was just given
         st.rerun()
     label, _ = _YES[confirm.kind]
+    st.markdown("**What changes for students**")
     st.markdown("\n".join(f"- {plain(line)}" for line in confirm.lines))
     for warning in confirm.warnings:
         st.warning(plain(warning), icon=":material/warning:")
@@ -46,7 +47,7 @@ def _ask(desk: AdminSession, confirm: state.Confirm) -> None:
             on_click=_answer,
             args=(desk, confirm),
         )
-        st.button("Leave it", key="admin-confirm_no", on_click=state.ask, args=(None,))
+        st.button("Cancel", key="admin-confirm_no", on_click=state.ask, args=(None,))
 
 
 def _answer(desk: AdminSession, confirm: state.Confirm) -> None:

@@ -59,7 +59,7 @@ def run_action(action: Callable[[], object]) -> bool:
 def _disk_message(error: OSError) -> tuple[str, str]:
     return (
         f"The server's disk or network failed: {error.strerror or type(error).__name__}.",
-        "Try again; if the problem persists, look at the server's log.",
+        "Try again. If it fails again, look at the server's log.",
     )
 
 
@@ -124,7 +124,9 @@ def _undo_write(desk: AdminSession, undo: state.Undo) -> None:
         desk.office.restore(desk.ticket, undo.version, model=undo.model, expecting=undo.expecting)
         state.set_notice(
             state.Notice(
-                "done", "Undone.", "Students see what was live before, from their next click."
+                "done",
+                "Undone.",
+                "From their next click, students see again what they saw before.",
             )
         )
 

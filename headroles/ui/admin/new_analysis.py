@@ -27,19 +27,27 @@ if TYPE_CHECKING:
     from headroles.admin import JobRequest, Prospect
 
 
-def draw(desk: AdminSession) -> None:
-    """Draw the settings, what each model will take, and the button that starts."""
-    st.subheader("A new analysis", anchor=False)
+def draw(desk: AdminSession, running: Sequence[JobRequest]) -> None:
+    """Draw the settings, what each model will take, and the button that starts.
+
+    Args:
+        desk: the sign-in at hand.
+        running: what runs or waits already; it cannot be started a second time.
+    """
     with st.container(border=True, key="admin-new_analysis"):
         wanted_models = _models()
         settings = _settings()
         if not wanted_models:
-            st.info("Choose a model, or type the id of one on the Hugging Face Hub.")
+            st.info("Choose a model, or type the id of a model on the Hugging Face Hub.")
             return
 
         wanted = [admin.JobRequest(model=model, **settings) for model in wanted_models]
         fitting = [request for request in wanted if _prospect_row(desk, request)]
-        _start(desk, fitting, left_out=len(wanted) - len(fitting))
+        left_out = len(wanted) - len(fitting)
+        new = [request for request in fitting if request not in running]
+        if len(new) < len(fitting):
+            st.caption("Already waiting or running with these settings: see above.")
+        _start(desk, new, left_out=left_out)
 
 
 def _models() -> list[str]:
@@ -53,8 +61,8 @@ def _models() -> list[str]:
             key=state.MODELS,
             persist_state="session",
             placeholder="Choose one or more",
-            help="The models of this server, hidden ones too. Each one is analysed on its own, one "
-            "after the other.",
+            help="The models on this server, including hidden ones. They are analysed one after "
+            "another.",
         )
     with right:
         typed = st.text_area(
@@ -63,9 +71,9 @@ def _models() -> list[str]:
             persist_state="session",
             height=68,
             placeholder="EleutherAI/pythia-160m",
-            help="Ids as in the model's address, one per line or separated by commas. Only "
-            "safetensors weights are read, and no code from the model is run. Folders of the "
-            "server are not accepted.",
+            help="Type each id as it stands in the model's address, one per line or separated by "
+            "commas. Only safetensors weights are read, and no code of the model is run. Folders "
+            "on the server are not accepted.",
         )
     return list(dict.fromkeys([*listed, *jobs.hub_ids(typed)]))
 
@@ -81,8 +89,8 @@ def _settings() -> dict[str, object]:
             step=8,
             key=state.SEQUENCES,
             persist_state="session",
-            help="Random repeated sequences that every head is scored on. More take longer and "
-            f"give a smaller standard error; {MIN_SEQUENCES} or more make good scores.",
+            help="How many random repeated sequences each head is scored on. More take longer and "
+            f"give a smaller standard error; {MIN_SEQUENCES} or more give good scores.",
         )
     with middle:
         seed = st.number_input(
@@ -92,8 +100,8 @@ def _settings() -> dict[str, object]:
             value=0,
             key=state.SEED,
             persist_state="session",
-            help="Fixes every random choice: the same seed gives the same scores. Another seed "
-            "shows how much of a score is chance.",
+            help="Fixes every random choice: the same seed gives the same scores. Try another seed "
+            "to see how much of a score is chance.",
         )
     with right:
         cap = st.number_input(
@@ -103,7 +111,7 @@ def _settings() -> dict[str, object]:
             value=8,
             key=state.CAP,
             persist_state="session",
-            help="Most heads that a role lists. It can still be changed after the analysis.",
+            help="The most heads that a role lists. You can still change it after the analysis.",
         )
     return {
         "sequences": sequences,
@@ -118,39 +126,39 @@ def _parts() -> dict[str, bool]:
     left, right = st.columns(2, gap="medium")
     with left:
         causal = st.toggle(
-            "Knock heads out too",
+            "Knock out heads as well",
             value=True,
             key=state.CAUSAL,
             persist_state="session",
-            help="Knocks out every listed head, and each role's heads together, and measures what "
-            "the model loses: the evidence by ablation in a head's passport. The longest part of "
-            "an analysis. Without it, no list shows whether it holds up.",
+            help="Knocks out each listed head, and then all heads of a role together, and measures "
+            "how much worse the model gets: the evidence by ablation in a head's passport. This is "
+            "the longest part. Without it, nothing shows whether a listed head matters.",
         )
     with right:
         extended = st.toggle(
-            "Extended roles too",
+            "Extended roles as well",
             value=True,
             key=state.EXTENDED_TOO,
             persist_state="session",
-            help="Six more roles, from delimiters to copy suppression, and how far back every "
-            "head looks. Without them, students cannot see these roles for this model.",
+            help="Six more roles, from delimiters to copy suppression, and how far back each head "
+            "looks. Without them, students cannot see these roles for this model.",
         )
     return {"causal": causal, "extended": extended}
 
 
 def _thresholds() -> dict[str, float]:
-    with st.expander("Thresholds: calibrated, or by hand", key="admin-thresholds"):
+    with st.expander("Thresholds: by the rule, or by hand", key="admin-thresholds"):
         chosen = st.multiselect(
             "Set by hand for",
             [role.key for role in SCORED_ROLES],
             format_func=lambda key: ROLES[key].name,
             key=state.BY_HAND,
             persist_state="session",
-            placeholder="No role: all by the rule",
-            help="A head has a role when its score reaches the role's threshold. By the rule it is "
-            "0.40 of the attention (0.70 of evenness for Diffuse), or more where single texts give "
-            "more to random cells. You can move it after the analysis too, and see at once what "
-            "that changes.",
+            placeholder="No role: the rule sets all of them",
+            help="A head has a role when its score reaches the role's threshold. The rule sets it "
+            "to 0.40 of the attention (0.70 of evenness for Diffuse), or higher where single texts "
+            "give more to random cells. You can also move it after the analysis, and see at once "
+            "what that changes.",
         )
         return {
             key: st.slider(
@@ -222,8 +230,8 @@ def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
 def _start(desk: AdminSession, requests: list[JobRequest], *, left_out: int) -> None:
     if requests and requests[0].sequences < MIN_SEQUENCES:
         st.caption(
-            f"{count(requests[0].sequences, 'sequence')} give rough scores, good for a try; "
-            f"{MIN_SEQUENCES} or more are better."
+            f"{count(requests[0].sequences, 'sequence')} give rough scores, enough for a try; "
+            f"use {MIN_SEQUENCES} or more for a class."
         )
     label = "Start" if len(requests) < 2 else f"Start {len(requests)} analyses"
     st.button(
@@ -232,7 +240,7 @@ def _start(desk: AdminSession, requests: list[JobRequest], *, left_out: int) -> 
         icon=":material/play_arrow:",
         key="admin-start",
         disabled=not requests,
-        help=f"{count(left_out, 'model')} left out, see above." if left_out else None,
+        help=f"{count(left_out, 'model')} left out: see above." if left_out else None,
         on_click=start,
         args=(desk, requests),
     )

@@ -33,7 +33,7 @@ def draw(desk: AdminSession) -> None:
     _edit(desk, offered, hidden)
     _add(desk)
     st.caption(
-        "Folders and GGUF files are listed by whoever runs the server: in the file "
+        "Folders and GGUF files can be added only on the server: in the file "
         f"`{models.listed.path().name}`, or with `python -m scripts.models_list`."
     )
 
@@ -58,7 +58,7 @@ def _origin(entry: CatalogueEntry) -> str:
 def _edit(desk: AdminSession, offered: list[str], hidden: frozenset[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="admin-edit_models"):
         key = st.selectbox(
-            "A model of the list",
+            "Model to change",
             offered,
             format_func=lambda key: f"{models.name_of(key)} ({key})",
             key=state.LISTED,
@@ -103,10 +103,10 @@ _DONE = {
     "Up": "Moved up.",
     "Down": "Moved down.",
     "Show": "Students can choose it again.",
-    "Hide": "Students cannot choose it any more.",
-    "Remove": "Removed. Its reference scores stay in the file.",
-    "Undo": "The last change of the list is undone.",
-    "Add": "Added. Students can choose it from their next click on.",
+    "Hide": "Students can no longer choose it.",
+    "Remove": "Removed. Its reference scores are kept.",
+    "Undo": "The last change of the list was undone.",
+    "Add": "Added. Students can choose it from their next click.",
 }
 
 

@@ -13,47 +13,53 @@ from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
 from headroles.view import jobs as job_words
-from headroles.view.html import count, plain
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
     from headroles.admin import Job, JobView
 
-SHOWN = 5
-"""Ended analyses that are shown on the page; older ones are folded away."""
+NAMED = 5
+"""Records that cannot be read that are named."""
 SECOND = 1.0
 """Between two looks at a running analysis."""
 
 _ICONS = {"done": "✓", "failed": "✗", "cancelled": "⊘", "lost": "?"}
 
 
-def draw(desk: AdminSession) -> None:
-    """Draw every analysis; while one is open, its part is drawn anew every second."""
-    st.subheader("Analyses", anchor=False)
-    jobs = desk.office.jobs(desk.ticket)
+def draw(desk: AdminSession, jobs: Sequence[Job]) -> None:
+    """Draw what runs and waits, anew every second, or else what ended last; the others folded.
+
+    Args:
+        desk: the sign-in at hand.
+        jobs: every analysis, the newest first.
+    """
     unreadable = desk.office.unreadable_jobs(desk.ticket)
     if unreadable:
-        names = plain(listing(unreadable[:SHOWN]))
+        names = plain(listing(unreadable[:NAMED]))
         st.warning(
-            f"{count(len(unreadable), 'record')} of an analysis cannot be read and "
-            f"{'is' if len(unreadable) == 1 else 'are'} left out, among them: {names}. "
-            "They lie in the folder `jobs` of the data folder.",
+            f"{_analyses(len(unreadable))} cannot be read and "
+            f"{'is' if len(unreadable) == 1 else 'are'} left out: {names}"
+            f"{' and others' if len(unreadable) > NAMED else ''}. "
+            "The files are in the folder `jobs` of the data folder.",
             icon=":material/warning:",
         )
     if not jobs:
         st.info(
-            "Nothing has been analysed on this server yet. Choose a model above and press Start; "
-            "the bundled one takes less than a minute. Students see nothing before you write it."
+            "Nothing has been analysed on this server yet. Choose a model below and press Start; "
+            "the bundled model takes less than a minute. Students see nothing until you publish it."
         )
         return
+    st.subheader("Analyses", anchor=False)
     still = tuple(sorted(job.id for job in jobs if job.is_open))
     if still:
         st.fragment(_open_jobs, run_every=SECOND)(desk, still)
     ended = [job for job in jobs if not job.is_open]
-    for job in ended[:SHOWN]:
+    folded = ended if still else ended[1:]
+    for job in ended[: len(ended) - len(folded)]:
         _ended(desk, job)
-    if len(ended) > SHOWN:
-        with st.expander(f"{len(ended) - SHOWN} older"):
-            for job in ended[SHOWN:]:
+    if folded:
+        with st.expander(_analyses(len(folded), "earlier "), key="admin-earlier"):
+            for job in folded:
                 _ended(desk, job)
 
 
@@ -67,8 +73,8 @@ def _open_jobs(desk: AdminSession, still: Sequence[str]) -> None:
         with st.container(border=True, key=f"admin-open_{job.id}"):
             _open(desk, desk.office.watch(desk.ticket, job.id))
     st.caption(
-        "The analysis belongs to the server: you can close this page and come back. One runs at a "
-        "time, so that students' prompts still get an answer."
+        "You can close this page and come back: the server goes on. One analysis runs at a time, "
+        "and it gives way to students' prompts."
     )
 
 
@@ -80,24 +86,29 @@ def _open(desk: AdminSession, view: JobView) -> None:
             "Cancel",
             key=f"admin-cancel_{job.id}",
             icon=":material/stop_circle:",
-            help="Ends it within three seconds and leaves nothing behind.",
+            help="Ends it within three seconds, and nothing of it is kept.",
             on_click=run_action,
             args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
     if job.state == "queued":
         if view.waits_for_a_process:
             st.caption(
-                "Waiting for a server process that runs analyses; none has taken it up yet. Where "
-                "`HEADROLES_RUN_ANALYSES` is 0, a process only asks."
+                "Waiting for a server process that runs analyses. No process has taken it on yet: "
+                "one where `HEADROLES_RUN_ANALYSES` is 0 never does."
             )
         else:
-            st.caption(f"Waiting: {count(view.place, 'other')} ahead of it.")
+            before = f"{_analyses(view.place)} ahead of it" if view.place else "it is next"
+            st.caption(f"Waiting: {before}.")
         return
     st.progress(view.fraction, text=plain(job_words.progress(view)))
     st.caption(job_words.clock(view))
     if view.log:
-        with st.expander("The log's last lines", key=f"admin-log_{job.id}"):
+        with st.expander("The last lines of its log", key=f"admin-log_{job.id}"):
             st.code("\n".join(view.log), language=None, wrap_lines=True)
+
+
+def _analyses(number: int, kind: str = "") -> str:
+    return f"{number} {kind}{'analysis' if number == 1 else 'analyses'}"
 
 
 def _title(job: Job) -> str:
@@ -121,7 +132,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
             )
             if job.state == "done":
                 st.button(
-                    "Look at it",
+                    "Review it",
                     type="primary",
                     icon=":material/visibility:",
                     key=f"admin-look_{job.id}",
@@ -144,7 +155,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
                 key=f"admin-forget_{job.id}",
                 on_click=run_action,
                 args=(lambda: desk.office.discard(desk.ticket, job.id),),
-                help="Removes it from this list, with its result. What students see stays.",
+                help="Removes it and its result from this list. What students see stays the same.",
             )
         if job.message:
             _why(desk, job)
@@ -155,5 +166,5 @@ def _why(desk: AdminSession, job: Job) -> None:
     st.error(f"{body}  \n{plain(job.hint)}" if job.hint else body)
     log = desk.office.watch(desk.ticket, job.id).log
     if log:
-        with st.expander("The log's last lines", key=f"admin-log_{job.id}"):
+        with st.expander("The last lines of its log", key=f"admin-log_{job.id}"):
             st.code("\n".join(log), language=None, wrap_lines=True)

@@ -29,24 +29,24 @@ def draw(
     name = jobs.model_name(entry.model_name)
     confirm = state.Confirm(
         kind="write",
-        title=f"Write {name} for all students?",
+        title=f"Publish {name} for all students?",
         lines=tuple(entry_diff.sentences(entry.model_name, comparison)),
         warnings=warnings(entry, live),
         subject=entry,
         expecting=store.schema.digest(live),
     )
     st.button(
-        "Write …",
+        "Publish …",
         type="primary",
         icon=":material/publish:",
         key="admin-write",
         on_click=state.ask,
         args=(confirm,),
         disabled=comparison.nothing,
-        help="Asks once more before anything changes.",
+        help="You are asked once more before anything changes.",
     )
     if comparison.nothing:
-        st.caption("There is nothing to write: students already see exactly this.")
+        st.caption("There is nothing to publish: students already see exactly this.")
 
 
 def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
@@ -54,17 +54,17 @@ def warnings(entry: ModelEntry, live: ModelEntry | None) -> tuple[str, ...]:
     sentences = []
     if entry.sequences < MIN_SEQUENCES:
         sentences.append(
-            f"Only {count(entry.sequences, 'sequence')} were scored. That is good for a try; "
-            f"take {MIN_SEQUENCES} or more for a class."
+            f"Only {count(entry.sequences, 'sequence')} were scored. That is enough for a try; "
+            f"use {MIN_SEQUENCES} or more for a class."
         )
     if live is not None and live.causal and not entry.causal:
         sentences.append(
-            "Students lose the evidence by ablation in the heads' passports: this analysis was "
-            "made without it."
+            "Students lose the evidence by ablation in the heads' passports, because this analysis "
+            "left it out."
         )
     if live is not None and live.extended and not entry.extended:
         sentences.append(
-            "Students lose the extended roles of this model: this analysis was made without them."
+            "Students lose this model's extended roles, because this analysis left them out."
         )
     return tuple(sentences)
 
@@ -86,7 +86,7 @@ def perform(desk: AdminSession, confirm: state.Confirm) -> None:
         state.Notice(
             "done",
             f"{name} is live.",
-            f"{_who_sees(entry.model_name)} The file as it was before is kept under “Versions”.",
+            f"{_who_sees(entry.model_name)} What they saw before is kept under “Versions”.",
             undo,
         )
     )
@@ -94,8 +94,8 @@ def perform(desk: AdminSession, confirm: state.Confirm) -> None:
 
 def _who_sees(model: str) -> str:
     if model in view.offer.offered():
-        return "Students see it from their next click on."
-    return "Students do not see it yet: show or add the model under “Models”."
+        return "Students see it from their next click."
+    return "Students cannot choose this model yet: show or add it under “Models”."
 
 
 def _way_back(path: Path, model: str, before: str) -> state.Undo | None:

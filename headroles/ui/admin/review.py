@@ -41,7 +41,7 @@ def draw(desk: AdminSession) -> None:
     if against_live is not None:
         live, comparison = against_live
         with st.container(border=True, key="admin-changes"):
-            st.subheader("What would change for the students", anchor=False)
+            st.subheader("What would change for students", anchor=False)
             review_diff.overview(comparison, entry)
             publish.draw(desk, entry, live=live, comparison=comparison)
     st.subheader("Role by role", anchor=False)
@@ -58,7 +58,7 @@ def _extended(entry: ModelEntry) -> None:
     """The extended roles of the candidate: their lists, and the map of one where it is wanted."""
     st.subheader("Extended roles", anchor=False)
     if not entry.extended:
-        st.caption("This analysis left them out.")
+        st.caption("This analysis left out the extended roles.")
         return
     elements.html(table(["Role", "Listed", "From", "n"], extended_rows(entry)))
     if not st.toggle("Show their maps", key=state.LOOK_MAPS, persist_state="session"):
@@ -81,8 +81,8 @@ def _choose(desk: AdminSession) -> Job | None:
     done = {job.id: job for job in desk.office.jobs(desk.ticket) if job.state == "done"}
     if not done:
         st.info(
-            "There is no finished analysis yet. Start one under “Analyse”; when it is done, its "
-            "result stands here, and students see nothing of it before you write it."
+            "There is no finished analysis yet. Start one under “Analyse”. Its result appears "
+            "here, and students see nothing of it until you publish it."
         )
         return None
     if st.session_state.get(state.JOB) not in done:
@@ -109,7 +109,7 @@ def _against_live(
         fault = error
     if fault is not None:
         elements.show_error(fault)
-        st.caption("Nothing can be compared or written until then; see “Versions”.")
+        st.caption("Until then, nothing can be compared or published. See “Versions”.")
         return None
     live = good.entries.get(entry.model_name)
     return live, reference.diff.compare(live, entry)
@@ -124,11 +124,11 @@ def _known_heads(entry: ModelEntry) -> None:
     for basis, heads in known.items():
         listed, total = view_candidate.tally(heads)
         if total:
-            parts.append(f"{listed} of {count(total, 'head')} that papers name {BASES[basis]}")
+            parts.append(f"{listed} of the {count(total, 'head')} named {BASES[basis]}")
     if not parts:
         return
-    st.markdown(f"It finds **{listing(parts)}**.")
-    with st.expander("Which ones, and who named them", key="admin-known_heads"):
+    st.markdown(f"Of the heads that papers name in this model, it lists **{listing(parts)}**.")
+    with st.expander("Which ones, and in which paper", key="admin-known_heads"):
         for basis, heads in known.items():
             if heads:
                 elements.html(f"<b>Named {BASES[basis]}</b>")
@@ -136,8 +136,8 @@ def _known_heads(entry: ModelEntry) -> None:
                     table(["Head", "Role", "Found", "Score", ""], _known_rows(heads), notes=True)
                 )
         st.caption(
-            "A head that is named for its effect need not show the role's pattern on random "
-            "repeats, so those lists are no measure of the analysis."
+            "A head named for its effect may not show the role's pattern on random repeats, so a "
+            "missing one does not count against the analysis."
         )
 
 

@@ -21,9 +21,9 @@ def overview(comparison: Comparison, after: ModelEntry) -> None:
     """One row per role."""
     summary = ""
     if comparison.is_new:
-        summary = "Students have <b>no analysis of this model yet</b>: all of it is new."
+        summary = "Students have <b>no analysis of this model yet</b>, so all of it is new."
     elif comparison.nothing:
-        summary = "<b>Nothing</b>: the same lists, thresholds and scores as live."
+        summary = "<b>Nothing</b>: lists, thresholds and scores are the same as live."
     elif not comparison.comparable:
         summary = (
             "The live entry has <b>a different number of layers or heads</b>, so its scores cannot "
@@ -41,7 +41,7 @@ def role(comparison: Comparison, key: str) -> None:
         return
     name = ROLES[key].name
     if change.nothing:
-        st.markdown(f"{name}: list, threshold and scores stay as they are live.")
+        st.markdown(f"{name}: the list, threshold and scores stay the same.")
         return
     left, right = st.columns(2, gap="medium")
     with left:
@@ -61,12 +61,12 @@ def role(comparison: Comparison, key: str) -> None:
             return
         headers = ["Head", "Live now", "Then", "Change", "Error", "Beyond chance?"]
         elements.html(table(headers, entry_diff.score_rows(change)))
-        st.caption("Scores are out of 1. Clear: more than two standard errors of the difference.")
+        st.caption("Scores go from 0 to 1. Clear: more than two standard errors of the difference.")
 
 
 def _why_no_scores(comparison: Comparison, key: str) -> str:
     if not ROLES[key].is_scored:
         return "This role has no score of its own."
     if not comparison.comparable:
-        return "The two differ in their number of layers or heads."
+        return "The two have different numbers of layers or heads."
     return "None: every head keeps its score."

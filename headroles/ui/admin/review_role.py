@@ -94,17 +94,17 @@ def _controls(job_id: str, candidate: ModelEntry, entry: ModelEntry, key: str) -
             on_click=state.undo_choice,
             args=(job_id,),
             disabled=not state.can_undo(job_id),
-            help="Takes back the last change of a threshold or of the cap.",
+            help="Undoes the last change of a threshold or the cap.",
         )
         calibrated = state.Choice((), candidate.cap)
         st.button(
-            "Calibrated",
+            "Back to the rule",
             icon=":material/restart_alt:",
             key="admin-calibrated",
             on_click=state.choose,
             args=(job_id, calibrated),
             disabled=state.chosen(job_id, calibrated) == calibrated,
-            help="Every role's own threshold, none by hand, and the cap of the analysis.",
+            help="Sets each role's threshold by the rule again, and the cap as in the analysis.",
         )
 
 
@@ -120,8 +120,8 @@ def _threshold(job_id: str, entry: ModelEntry, key: str) -> None:
         key=widget,
         on_change=_move_threshold,
         args=(job_id, key),
-        help="A head whose score reaches it has the role. The lists follow at once; no model is "
-        "run.",
+        help="A head has the role when its score reaches the threshold. The lists follow at once; "
+        "no model is run.",
     )
     classic = view_candidate.classic_sentence(entry, key)
     st.caption(f"{category.threshold_reason} {classic}".strip())
@@ -143,9 +143,9 @@ def _cap(job_id: str, entry: ModelEntry) -> None:
         key=widget,
         on_change=_move_cap,
         args=(job_id,),
-        help="Most heads that a role lists, by score. Where more are over the threshold, three "
-        "of four places are for the highest scores, the others first for the best heads of further "
-        "layers; free places may go to the best head of a layer a little below the threshold.",
+        help="The most heads that a role lists. If more are over the threshold, three of four "
+        "places go to the highest scores, the others first to the best heads of other layers. Free "
+        "places may go to a layer's best head a little below the threshold.",
     )
 
 
@@ -162,8 +162,8 @@ def _map(records: list[dict[str, object]], role: Role, sentence: str) -> None:
         alt_text=sentence,
     )
     st.caption(
-        "Point at a cell to see its score. Numbers in cells, where there is room for them, are "
-        "hundredths: 75 is a score of 0.75."
+        "Point at a cell to see its score. Numbers in cells, where there is room, are hundredths: "
+        "75 means 0.75."
     )
 
 
@@ -211,7 +211,7 @@ def _legend(role: Role, category: Category) -> None:
 
 def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> None:
     heads = view_candidate.top_rows(entry, key)
-    elements.html(f"<b>The heads that {escape(ROLES[key].name)} would list</b>")
+    elements.html(f"<b>Heads that {escape(ROLES[key].name)} would list</b>")
     if len(heads) > MOST_ROWS:
         names = ", ".join(head for head, *_ in heads)
         elements.html(f'<p class="hr-small">{escape(names)}</p>')

@@ -13,7 +13,7 @@ from headroles.ui.app.keys import Keys
 if TYPE_CHECKING:
     from headroles.admin import Ticket
 
-ANALYSE, LOOK, OFFERED = "Analyse", "Look and write", "Models"
+ANALYSE, LOOK, OFFERED = "Analyse", "Review and publish", "Models"
 VERSIONS, AUDIT = "Versions", "Audit"
 SECTIONS = (ANALYSE, LOOK, OFFERED, VERSIONS, AUDIT)
 

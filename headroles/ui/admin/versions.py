@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from headroles.view import entry_diff, jobs
 from headroles.view.html import count, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headroles.store import Good, ModelEntry, Version
     from headroles.ui.admin.desk import AdminSession
 
@@ -29,8 +32,8 @@ def draw(desk: AdminSession) -> None:
     st.subheader("Earlier versions", anchor=False)
     if not versions:
         st.info(
-            "There are none yet. The last "
-            f"{store.versions.HISTORY} files that were replaced by a write are kept here."
+            "There are none yet. When the live file is replaced, the old one is kept here: the "
+            f"last {store.versions.HISTORY} of them."
         )
         return
     elements.html(
@@ -65,13 +68,13 @@ def _live(desk: AdminSession, versions: list[Version]) -> None:
     entries = store.categories.read_all(path)
     if not entries:
         st.info(
-            "There is no file yet, so no head is listed anywhere. Write an analysis to make it."
+            "There is no file yet, so students see no listed heads. Publish an analysis to make it."
         )
         return
     stat = path.stat()
     written = datetime.fromtimestamp(stat.st_mtime, UTC)
     elements.html(
-        f'<p class="hr-line">{count(len(entries), "model")}, {size(stat.st_size)}, written '
+        f'<p class="hr-line">{count(len(entries), "model")}, {size(stat.st_size)}, live since '
         f"{jobs.moment(written)}.</p>"
     )
     headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]
@@ -98,7 +101,7 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
 
     digest = store.categories.file_digest(desk.office.categories)
     good = students_see(desk)
-    since = f"Students keep what was live since {jobs.moment(good.since)}." if good else ""
+    since = f"Students still see the version of {jobs.moment(good.since)}." if good else ""
     hint = since or "Students see no listed heads until it is repaired."
     elements.show_error(
         HeadrolesError(fault.message, hint=f"{hint} Restore a version, or set the file aside.")
@@ -120,7 +123,7 @@ def _damaged(desk: AdminSession, fault: HeadrolesError, versions: list[Version])
             key="admin-set_aside",
             on_click=state.ask,
             args=(_set_aside(digest),),
-            help="When there is no good version, or none that you want back.",
+            help="For when there is no good version, or none that you want back.",
         )
 
 
@@ -142,9 +145,9 @@ def _restore_newest(desk: AdminSession, newest: Version, digest: str) -> state.C
         kind="restore",
         title="Restore the newest good version?",
         lines=(
-            f"What was live since {jobs.moment(newest.when)} comes back.",
+            f"They see the version of {jobs.moment(newest.when)} again.",
             *lines,
-            "The damaged file goes into the list of versions.",
+            "The damaged file is kept in the list of versions.",
         ),
         warnings=tuple(lost),
         subject=(newest.name, None),
@@ -157,9 +160,9 @@ def _set_aside(digest: str) -> state.Confirm:
         kind="set_aside",
         title="Set the damaged file aside?",
         lines=(
-            "There is no live file afterwards: no model has listed heads until an analysis is "
-            "written or a version restored.",
-            "The damaged file goes into the list of versions; nothing is lost.",
+            "They see no listed heads of any model until you publish an analysis or restore a "
+            "version.",
+            "The damaged file is kept in the list of versions, so nothing is lost.",
         ),
         warnings=(),
         subject=None,
@@ -181,7 +184,7 @@ def _look(desk: AdminSession, versions: list[Version]) -> None:
     if st.session_state.get(state.VERSION) not in good:
         st.session_state[state.VERSION] = next(iter(good))
     name = st.selectbox(
-        "Look at a version",
+        "Version to look at",
         list(good),
         format_func=good.__getitem__,
         key=state.VERSION,
@@ -244,8 +247,8 @@ def _restore_buttons(
     alone, _ = entry_diff.file_sentences(live, {model: older[model]})
     restore_model = state.Confirm(
         "restore",
-        f"Restore {jobs.model_name(model)} alone?",
-        (*alone, "Every other model stays as it is."),
+        f"Restore only {jobs.model_name(model)}?",
+        (*alone, "All other models stay as they are."),
         (),
         (name, model),
         digest,
@@ -253,14 +256,14 @@ def _restore_buttons(
     is_same = live == older and store.categories.fault(desk.office.categories) is None
     with st.container(horizontal=True):
         st.button(
-            "Restore this one …",
+            "Restore this version …",
             type="primary",
             icon=":material/settings_backup_restore:",
             key="admin-restore_file",
             on_click=state.ask,
             args=(restore_file,),
             disabled=is_same,
-            help="The live file is already identical." if is_same else "The whole file.",
+            help="The live file is the same already." if is_same else "Restores all its models.",
         )
         if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(
@@ -269,7 +272,7 @@ def _restore_buttons(
                 on_click=state.ask,
                 args=(restore_model,),
                 disabled=live.get(model) == older[model],
-                help="The other models stay as they are.",
+                help="Restores this model alone; the others stay as they are.",
             )
 
 
@@ -284,15 +287,30 @@ def perform_restore(desk: AdminSession, confirm: state.Confirm) -> None:
             :meth:`AdminService.restore`.
     """
     name, model = confirm.subject
+    path = desk.office.categories
+    when = next((one.when for one in store.categories.versions(path) if one.name == name), None)
     desk.office.restore(desk.ticket, name, model=model, expecting=confirm.expecting)
-    restored = jobs.model_name(model) if model else "The file"
+    undo = None
+    with contextlib.suppress(HeadrolesError, OSError):  # it is restored, whatever comes now
+        undo = _way_back(path, confirm.expecting)
+    what = jobs.model_name(model) if model else "The file"
+    since = f" that was live since {jobs.moment(when)}" if when else ""
     state.set_notice(
         state.Notice(
             "done",
-            f"{restored} is as it was in that version.",
-            "Students see it from their next click on. What it replaced is kept in the list.",
+            f"{what} is restored to the version{since}.",
+            "Students see it from their next click. What they saw before is kept in the list.",
+            undo,
         )
     )
+
+
+def _way_back(path: Path, replaced: str) -> state.Undo | None:
+    """How to bring back the file with this digest; None where it was damaged, or is not kept."""
+    for version in store.categories.versions(path):
+        if not version.fault and store.categories.version_digest(version.name, path) == replaced:
+            return state.Undo(version.name, None, store.categories.file_digest(path))
+    return None
 
 
 def perform_set_aside(desk: AdminSession, confirm: state.Confirm) -> None:
@@ -305,7 +323,7 @@ def perform_set_aside(desk: AdminSession, confirm: state.Confirm) -> None:
     state.set_notice(
         state.Notice(
             "done",
-            "The damaged file is set aside.",
-            "Restore a version, or write an analysis; until then no model has listed heads.",
+            "The damaged file was set aside.",
+            "Restore a version or publish an analysis. Until then, students see no listed heads.",
         )
     )

@@ -5,12 +5,17 @@ rest goes on in a part of the page that a timer in the browser runs again and ag
 takes effect between two steps and what is done by then stays. Finished results are kept by name for
 all sessions (:mod:`headroles.ui.app.keeper`).
 
+Heavy work is *offered*: a click starts it, beside the time that it is likely to take, unless that
+is a moment. One heavy work of the server goes on at a time, in the order of the clicks, and who
+waits is told for what; everything else passes between two steps (:mod:`headroles.ui.app.line`).
+
 A step borrows what it needs (a model) when it runs: the steps of a reader who stopped and never
 came back must not hold a model in memory.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +24,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from headroles.errors import HeadrolesError
+from headroles.formatting import rough_duration
 from headroles.ui.app import elements, keeper, turns
 from headroles.ui.app.keys import Keys
+from headroles.ui.app.line import LOOK
 from headroles.ui.app.part import alone
 
 if TYPE_CHECKING:
@@ -32,6 +39,10 @@ MOMENT = 0.7
 """Seconds of work per run; a step is never cut."""
 TICK = 0.1
 """Seconds between two runs of the part with the bar."""
+LIGHT = 3.0
+"""Offered work that is likely to take so many seconds begins by itself."""
+GONE = 15.0
+"""Seconds after which work that nobody looks at any more has lost its place among the heavy."""
 
 
 class Plan(NamedTuple):
@@ -59,6 +70,8 @@ class Work:
     """Whether the reader stopped it."""
     error: HeadrolesError | None = None
     """Why it could not go on; the page's next run tries again."""
+    heavy: str = ""
+    """What heavy work is called, e.g. "previous-token test"; empty for other work."""
 
     @property
     def total(self) -> int:
@@ -76,6 +89,72 @@ class Work:
         return not (self.stopped or self.error or self.is_finished)
 
 
+class Queue:
+    """The heavy works of a server, one of which goes on at a time; the same work counts once.
+
+    Args:
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._seen: dict[Hashable, tuple[str, float]] = {}
+
+    def before(self, work: Work) -> list[str]:
+        """What the works before this one are called; none when it is its turn."""
+        now, key = self._clock(), (work.part, work.name)
+        with self._lock:
+            self._seen[key] = (work.heavy, now)  # one that is there already keeps its place
+            self._seen = {
+                key: (what, seen) for key, (what, seen) in self._seen.items() if now - seen < GONE
+            }
+            names = list(self._seen)
+            return [self._seen[other][0] for other in names[: names.index(key)]]
+
+    def leave(self, work: Work) -> None:
+        """It is done, or does not go on for now."""
+        with self._lock:
+            self._seen.pop((work.part, work.name), None)
+
+
+queue = Queue()
+"""The heavy works of this server."""
+
+
+def offer(part: str, name: Hashable, label: str, *, what: str, seconds: float) -> bool:
+    """Whether a heavy work has begun; if not, the button that begins it, with its likely time.
+
+    :func:`run` follows with the same part and name.
+
+    Args:
+        part: the part of the page.
+        name: what tells the result from all others of the part.
+        label: of the button.
+        what: what the work is called, for others who wait for it.
+        seconds: how long it is likely to take; with :data:`LIGHT` or less it needs no click.
+    """
+    if begun(part, name):
+        return True
+    if seconds <= LIGHT:
+        _work(part, name)
+        return True
+    with st.container(key=f"app-offer_{part}", horizontal=True, vertical_alignment="center"):
+        st.button(
+            label,
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"app-begin_{part}",
+            on_click=_begin,
+            args=(part, name, what),
+        )
+        st.caption(f"Takes about {rough_duration(seconds)} with this model.")
+    return False
+
+
+def _begin(part: str, name: Hashable, what: str) -> None:
+    _work(part, name).heavy = what
+
+
 def run(
     part: str,
     name: Hashable,
@@ -84,6 +163,7 @@ def run(
     doing: str,
     show: Callable[[Any, bool], None] | None = None,
     show_error: Callable[[HeadrolesError], None] = elements.show_error,
+    heavy: str = "",
 ) -> Any:
     """The result, if it is there after a moment; else None, and the page goes on working.
 
@@ -97,13 +177,14 @@ def run(
         show: draws (results of the steps so far, False), and at last (the result, True); None where
             a part of the steps makes no sense.
         show_error: shows why it cannot go on, and what to do.
+        heavy: what a heavy work is called that another button than that of :func:`offer` began.
     """
     if (result := keeper.results().get((part, name))) is None:
         work = _work(part, name)
-        work.error = None
+        work.error, work.heavy = None, work.heavy or heavy
         if work.is_open:
             with st.spinner(f"{doing} …"), turns.steps() as has_place:
-                if has_place:
+                if has_place and not (work.heavy and queue.before(work)):
                     _go_on(work, plan=plan)
         if not work.is_finished:
             _unfinished(part, work, plan, doing, show, show_error)
@@ -127,6 +208,8 @@ def begun(part: str, name: Hashable) -> bool:
 def _work(part: str, name: Hashable) -> Work:
     works = st.session_state.setdefault(WORKS, {})
     if part not in works or works[part].name != name:
+        if part in works:
+            queue.leave(works[part])
         works[part] = Work(part, name)
     return works[part]
 
@@ -152,6 +235,11 @@ def _go_on(
             on_step()
     except HeadrolesError as error:
         work.error = error
+    finally:
+        if work.heavy and work.is_open:
+            queue.before(work)  # a long step has not lost its place
+        else:
+            queue.leave(work)
 
 
 def _unfinished(
@@ -220,6 +308,10 @@ def _take_turn(work: Work, plan: Callable[[], Plan], doing: str, bar: DeltaGener
         share, words = _progress(work, doing)
         bar.progress(share, f"{words}. {turns.before_you(before)}")
 
+    while work.heavy and (others := queue.before(work)):
+        share, words = _progress(work, doing)
+        bar.progress(share, f"{words}. {who_is_first(others)}")  # Stop ends the run here
+        time.sleep(LOOK)
     with turns.steps(wait):
         _go_on(work, plan=plan, on_step=lambda: bar.progress(*_progress(work, doing)))
 
@@ -233,3 +325,17 @@ def _progress(work: Work, doing: str) -> tuple[float, str]:
 def _set_stopped(work: Work, stopped: bool) -> None:
     """Stop after the step that is being done, or go on where it was stopped."""
     work.stopped = stopped
+    if stopped:
+        queue.leave(work)
+
+
+def who_is_first(others: Sequence[str]) -> str:
+    """Whose heavy work goes first, in a sentence.
+
+    >>> who_is_first(["previous-token test"])
+    "Somebody else's previous-token test is running; yours is next."
+    """
+    running = f"Somebody else's {others[0]} is running"
+    if len(others) == 1:
+        return f"{running}; yours is next."
+    return f"{running}, and {len(others) - 1} more before yours."

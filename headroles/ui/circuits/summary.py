@@ -199,6 +199,7 @@ def all_heads(
         name,
         lambda: long_work.Plan([partial(read, head) for head in heads]),
         doing="Reading all heads",
+        heavy="table of all heads" if large else "",
         show=_table_of_heads,
     )
 

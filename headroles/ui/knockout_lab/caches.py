@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from headroles.ui.app import caches, keeper
 if TYPE_CHECKING:
     from headroles.ablation import Condition, PromptTable, Sample
     from headroles.models import LoadedModel
+
+
+BATCH = 9
+"""Prompts that are run to measure one."""
 
 
 @contextmanager
@@ -86,6 +91,23 @@ def ready_ranks(name: str, start: int, count: int) -> list[int]:
 
     with model(name) as loaded:
         return ablation.ready_ranks(loaded, texts.READY[start : start + count])
+
+
+@keeper.keep
+def row_seconds(name: str) -> float:
+    """Seconds that a prompt of ordinary length takes in a batch, for estimates: measured once.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+
+    def run() -> float:
+        began = time.thread_time()  # not the wall: others may be at work just now
+        ready_ranks(name, 0, BATCH)
+        return time.thread_time() - began
+
+    run()  # the first pass of a model takes longer
+    return min(run(), run()) / BATCH
 
 
 @keeper.keep

@@ -196,6 +196,14 @@ def _effects(asked: Asked, split: Split) -> tuple[PromptRun | None, list[list[Re
         st.info("Type a prompt: without a word there is nothing to guess.")
         return answer.run, []
     ids = answer.run.token_ids
+    if not long_work.offer(
+        "components",
+        (asked, ids),
+        "Knock the components out",
+        what="test of components",
+        seconds=(asked.top + 1) * len(ids) * knockout_lab_caches.row_seconds(asked.model),
+    ):
+        return None
     removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
     done = long_work.run(
         "components",

@@ -36,6 +36,8 @@ NEEDS: dict[CausalVerdict, str] = {
     "not_tested": "nothing to compare with",
 }
 """The verdicts on a drop, in words."""
+ROWS = 20
+"""Prompts of ordinary length that a repeated sequence, with all that is knocked out, is worth."""
 STEP_COLUMNS = ["Step", "Head", "Where", "Looks at", "What it hands on"]
 STEPS = [
     ["1, solid line", "previous-token head, earlier layer", "first B", "the A just before it",
@@ -140,6 +142,14 @@ def _on_repeats(circuit: Circuit) -> list[Drop]:
             rows = component_caches.repeated_rows(circuit.model)
     except HeadrolesError as error:
         elements.show_error(error)
+        return []
+    if not long_work.offer(
+        "lesson",
+        circuit,
+        "Run repeated sequences",
+        what="two-step circuit",
+        seconds=len(rows) * ROWS * knockout_lab_caches.row_seconds(circuit.model),
+    ):
         return []
     measured = long_work.run(
         "lesson",

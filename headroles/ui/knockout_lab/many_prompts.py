@@ -65,6 +65,7 @@ def draw() -> None:
         lambda: long_work.Plan([partial(_tabulate, asked, prompt) for prompt in asked.prompts]),
         doing="Running the prompts",
         show=partial(_show, asked),
+        heavy="table of many prompts",
     )
 
 

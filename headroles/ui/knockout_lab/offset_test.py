@@ -86,6 +86,15 @@ def _test(asked: Asked) -> None:
         elements.show_error(error)
         return
     heads = knockout_lab_caches.shape(asked.model)[1]
+    rows = len(samples) * (2 + OTHERS) * (1 + asked.most)  # head on, off, others; each offset
+    if not long_work.offer(
+        "offsets",
+        asked,
+        "Run the test",
+        what="previous-token test",
+        seconds=rows * knockout_lab_caches.row_seconds(asked.model),
+    ):
+        return
     long_work.run(
         "offsets",
         asked,

@@ -86,9 +86,19 @@ def draw(
         say(ablation.judge(0.0, []), EFFECTS[0])
         return None, []
     model = st.session_state[session.MODEL]
+    name = (model, result.encoding.token_ids, result.answer, chosen.condition)
+    kind = "heads" if heads else "positions"
+    if not long_work.offer(
+        "control",
+        name,
+        f"Compare with random {kind}",
+        what=f"comparison with random {kind}",
+        seconds=_seconds(model, result, compared),
+    ):
+        return None, []
     draws = long_work.run(
         "control",
-        (model, result.encoding.token_ids, result.answer, chosen.condition),
+        name,
         partial(_plan, model, result, compared),
         doing="Knocking others out",
         show=partial(_show, result, effect),
@@ -99,6 +109,13 @@ def draw(
     why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
     say(judgement, effect, why)
     return judgement, draws
+
+
+def _seconds(model: str, result: PromptTable, compared: Control) -> float:
+    """How long the draws are likely to take: a row each, and one more per step."""
+    count = len(compared.conditions)
+    rows = count + -(-count // AT_ONCE)
+    return rows * len(result.encoding.tokens) / 10 * caches.row_seconds(model)
 
 
 def _plan(model: str, result: PromptTable, compared: Control) -> long_work.Plan:
