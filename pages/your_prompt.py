@@ -44,7 +44,9 @@ def page() -> None:
         return
     elements.title(
         "Your Prompt",
-        answers="Type a sentence and see which attention heads know what to do with it.",
+        answers="<b>New here?</b> An attention head is a small part of a language model that "
+        "picks, for each token, which earlier tokens to look at.",
+        first="Type a sentence: the heads that know what to do with it light up.",
     )
     second_prompt.boxes()
     answer = run_prompt.run()

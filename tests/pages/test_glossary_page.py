@@ -59,16 +59,7 @@ def test_a_link_to_a_word_that_is_not_there_gets_a_sentence() -> None:
 
 
 def test_somebody_new_is_told_what_a_head_is() -> None:
-    from streamlit.testing.v1 import AppTest
-
-    def page() -> None:
-        from headroles.ui.app import glossary
-
-        glossary.st.page_link = lambda path, **how: None  # no navigation here
-        glossary.start_here()
-
-    app = AppTest.from_function(page).run()
-    assert not app.exception
-    (line,) = [one.proto.body for one in app.get("html")]
-    assert "attention head" in glossary.unmarked(line)
-    assert 'popovertarget="hr-head-' in line
+    app = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
+    lead = next(one.proto.body for one in app.get("html") if 'class="hr-lead"' in one.proto.body)
+    assert "New here?" in lead
+    assert 'popovertarget="hr-head-' in lead

@@ -60,18 +60,3 @@ def draw() -> None:
     for name, terms in sections.items():
         st.subheader(name, anchor=False)
         elements.html(glossary.entries(terms))
-
-
-def start_here() -> None:
-    """What a head is, in one line for a newcomer, with the way to the glossary."""
-    with st.container(horizontal=True, vertical_alignment="center", key="app-start_here"):
-        elements.html(
-            '<p class="hr-start-here"><b>New here?</b> '
-            + glossary.mark(
-                "An attention head is a small part of the model that picks, for each token, which "
-                "earlier tokens to look at.",
-                everyday=True,
-            )
-            + "</p>"
-        )
-        st.page_link(PAGE, label="Glossary", icon=":material/menu_book:")
