@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "jobs",
         "lists",
         "many_texts",
+        "map_conclusions",
         "offer",
         "resting_layers",
         "role_cards",
