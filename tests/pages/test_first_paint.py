@@ -47,7 +47,8 @@ OWN = {
     "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
     "texts.examples",
     "texts.tokenization", "types", "view.causal", "view.detection", "view.extended_roles",
-    "view.head_maps", "view.map_conclusions", "view.head_records", "view.html", "view.lists", "view.offer",
+    "view.head_maps", "view.head_records", "view.html", "view.lists", "view.map_conclusions",
+    "view.offer",
     "view.resting_layers", "view.role_cards", "view.two_prompts", "view.two_texts", "view.waking",
 }  # fmt: skip
 """Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
