@@ -205,11 +205,11 @@ def test_the_reference_map_rings_and_counts_those_that_rest(entry) -> None:
 
 def test_one_head_that_works_all_the_same_is_one(entry) -> None:
     found = stored_map(entry.role("positional"), threshold=0.6)
-    assert says(found.sentence, "the other works all the same")
+    assert says(found.sentence, "the other one still writes something new")
     two = [[0.1, 0.1, 0.1], [0.1, 0.7, 1.4]]
     fewer = entry.model_copy(update={"factors": {"positional": {resting.OUTPUT_CHANGE: two}}})
     found = stored_map(fewer.role("positional"), threshold=0.6)
-    assert says(found.sentence, "1 of them rests; the others work")
+    assert says(found.sentence, "1 of them rests; the others still write")
 
 
 def test_files_ask_for_both_witnesses(entry) -> None:

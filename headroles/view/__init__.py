@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lamps",
         "lists",
         "many_texts",
+        "map_conclusions",
         "offer",
         "resting_layers",
         "role_cards",

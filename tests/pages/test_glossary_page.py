@@ -59,7 +59,7 @@ def test_a_link_to_a_word_that_is_not_there_gets_a_sentence() -> None:
 
 
 def test_somebody_new_is_told_what_a_head_is() -> None:
-    app = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
+    app = opened().switch_page("pages/your_prompt.py").run()
     lead = next(one.proto.body for one in app.get("html") if 'class="hr-lead"' in one.proto.body)
     assert "New here?" in lead
     assert 'popovertarget="hr-head-' in lead

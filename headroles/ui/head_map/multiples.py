@@ -10,7 +10,7 @@ import streamlit as st
 from headroles import charts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session
-from headroles.view import head_maps
+from headroles.view import map_conclusions
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap, RoleMap
@@ -28,7 +28,7 @@ def draw(model: ModelMap) -> None:
         help="Choose it again to see all roles side by side.",
     )
     with place:
-        elements.conclusion(escape(head_maps.conclusion(model, large)))
+        elements.conclusion(escape(map_conclusions.conclusion(model, large)))
     elements.html(legend(model))
     if large is not None:
         with st.container(border=True, key="head_map-alone"):
