@@ -623,7 +623,7 @@ def test_a_damaged_file_is_shown_and_an_earlier_version_restored(
     path.write_bytes(path.read_bytes()[:500])
     looking.run()
     assert "write" not in buttons(looking)
-    assert says(texts(looking), "nothing", "until then")
+    assert says(texts(looking), "until then, nothing", "published")
     section(looking, state.VERSIONS)
     assert "cannot be read" in looking.error[0].value
     assert says(texts(looking), "students still see")
