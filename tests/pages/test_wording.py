@@ -97,7 +97,11 @@ def admin() -> Iterator[object]:
 
 PAGES: dict[str, Callable[[], Iterator[object]]] = {
     "your_prompt": lambda: (
-        opened("your_prompt", **{session.PROMPT: prompt, your_prompt_state.SECOND: second})
+        opened(
+            "your_prompt",
+            **dict.fromkeys((session.PROMPT, session.BOX), prompt),
+            **dict.fromkeys((your_prompt_state.SECOND, your_prompt_state.SECOND_BOX), second),
+        )
         for prompt, second in (("The cat sat. The cat sat.", None), (NO_REPEATS, "A cat. A cat."))
     ),
     "head_closeup": lambda: (
