@@ -8,7 +8,7 @@ from math import exp
 from typing import TYPE_CHECKING
 
 from headroles import export
-from headroles.formatting import decimal, in_one_line, legend, percent, told_apart, visible
+from headroles.formatting import decimal, legend, percent, quoted, told_apart, visible
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _capital(sentence: str) -> str:
 
 
 def _what_changed(result: PromptTable, measure: str) -> str:
-    """The effect in words, as HTML, e.g. ``“ sat” became 9.6 times less likely (72% → 8%)``."""
+    """The effect in words, as HTML, e.g. ``“·sat” became 9.6 times less likely (72% → 8%)``."""
     after = result.rows[0].comparison
     if measure == "kl":
         return f"the whole guess shifted by {decimal(after.kl)} nats (KL)"
@@ -73,7 +73,7 @@ def _what_changed(result: PromptTable, measure: str) -> str:
         change = after.repeat_loss_change or 0.0
         way = "rose" if change > 0 else "fell"
         return f"the loss on repeated tokens {way} by {decimal(abs(change))} nats per token"
-    token = f"“{escape(in_one_line(result.answer.text))}”"
+    token = escape(quoted(result.answer.text))
     before, now = told_apart(after.probability_before, after.probability)
     numbers = f"({before} → {now})"
     if abs(after.surprise) < STILL:
