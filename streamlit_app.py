@@ -52,6 +52,7 @@ if not embedded:  # nobody should sign in within somebody else's page
     pages.append(st.Page("pages/admin.py", title="Admin", icon=":material/admin_panel_settings:"))
 page = st.navigation(pages, position="hidden" if embedded else "sidebar")
 address.register(LINKS)
+turns.register(server.analysis_runs)
 browser.draw()
 place = f"pages/{page.url_path or 'your_prompt'}.py"
 address.read(place)

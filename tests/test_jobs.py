@@ -174,6 +174,7 @@ def test_one_runs_and_the_others_wait_in_order(make):
         jobs.submit(JobRequest(model=kind), who="s") for kind in ("waits", "good", "good")
     )
     wait_for(lambda: jobs.watch(first.id).progress.done == 2)
+    assert jobs.at_work
     assert [jobs.watch(job.id).place for job in (first, second, third)] == [0, 1, 2]
     assert [jobs.watch(job.id).job.state for job in (second, third)] == ["queued"] * 2
     assert [job.id for job in jobs.all()] == [third.id, second.id, first.id]
@@ -181,6 +182,7 @@ def test_one_runs_and_the_others_wait_in_order(make):
     both = [ended(jobs, job) for job in (second, third)]
     assert [job.state for job in both] == ["done", "done"]
     assert both[0].ended_at <= both[1].started_at
+    wait_for(lambda: not jobs.at_work)
 
 
 def test_a_cancelled_child_leaves_nothing_but_its_record(make, tmp_path):

@@ -90,6 +90,11 @@ class Jobs:
             self._folder, changed=self._changed, on_end=on_end, command=command, may_run=may_run
         )
 
+    @property
+    def at_work(self) -> bool:
+        """Whether this process runs an analysis now; a plain look, for every page."""
+        return self._runner.at_work
+
     def submit(
         self, request: JobRequest, *, who: str, expected_seconds: float | None = None
     ) -> Job:

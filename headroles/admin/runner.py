@@ -80,6 +80,8 @@ class Runner:
         self._lock = FileLock(folder.path.with_name(f"{folder.path.name}.lock"), thread_local=False)
         self._look_now = threading.Event()
         self._closing = False
+        self.at_work = False
+        """Whether this process runs an analysis now."""
         self.child: subprocess.Popen | None = None
         """The running child."""
         try:
@@ -106,7 +108,9 @@ class Runner:
         while not self._closing:
             job = self._next()
             if job:
+                self.at_work = True
                 self._run(job)
+                self.at_work = False
                 continue
             self._look_now.wait(LOOK_SECONDS)
             self._look_now.clear()

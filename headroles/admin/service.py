@@ -89,6 +89,11 @@ class AdminService:
         self._unnoted, self._noted_refused = 0, float("-inf")
         self._jobs = Jobs(folder / "jobs", on_end=self._job_ended, command=command, may_run=may_run)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether this process runs an analysis now; no secret, for every page says so."""
+        return self._jobs.at_work
+
     def sign_in(self, secret: str, *, session: str) -> Ticket:
         """Open the page for a session.
 

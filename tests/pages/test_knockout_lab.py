@@ -59,7 +59,7 @@ def test_opening_the_page_takes_the_top_induction_heads_away(app) -> None:
     assert set(app.multiselect(key=state.LAB_HEADS).value) == {"L1H4", "L1H1", "L1H6"}
     assert says(verdict(app), "“·sat”", "1st")
     assert beside_chance(app).startswith("**Larger than chance")
-    assert says(concluded(app), "These heads matter", "“ sat”", "none of 10 random groups")
+    assert says(concluded(app), "These heads matter", "“·sat”", "none of 10 random groups")
     html = page_html(app)
     vocabulary = json.loads((DEMO_MODEL / "config.json").read_text())["vocab_size"]
     assert f"of {vocabulary:,} tokens" in html

@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from headroles.paths import ROOT
+from headroles.ui.admin import server
 from headroles.ui.app import long_work, turns
 from headroles.ui.app.line import LONG, SHORT, Line
 from headroles.ui.app.turns import Room
+from tests.pages.on_page import page_html
 
 
 def open_app():
@@ -19,7 +21,7 @@ def open_app():
 
 
 def says(app, words: str) -> bool:
-    return any(words in box.value for box in [*app.info, *app.subheader])
+    return words in page_html(app) or any(words in box.value for box in app.info)
 
 
 @pytest.fixture
@@ -153,3 +155,21 @@ def test_long_work_begins_in_its_part_of_the_page_when_there_is_no_place_for_it(
     app.run()
     assert told == [0]
     assert app.markdown[0].value == "result [1, 1, 1]"
+
+
+def test_who_waits_is_told_of_an_analysis(planted, line, monkeypatch):
+    monkeypatch.setattr(server, "analysis_runs", lambda: True)
+    busy, said = [Occupied(line), Occupied(line)], []
+    say = turns._say
+
+    def listen(place, before: int) -> None:
+        say(place, before)
+        said.append(turns.slowed_down())
+        busy[0].free.set()
+
+    monkeypatch.setattr(turns, "_say", listen)
+    open_app()
+    assert said == [" An analysis is running on this server, so this takes a little longer."]
+    busy[1].free.set()
+    turns.register(lambda: False)
+    assert turns.slowed_down() == ""

@@ -116,6 +116,12 @@ def admin_service() -> admin.AdminService:
     return office
 
 
+def analysis_runs() -> bool:
+    """Whether this server process runs an analysis now; makes no service where there is none."""
+    office = _offices.get(_folder())
+    return office is not None and office.at_work
+
+
 def close() -> None:
     """Cancel every open analysis and forget what is known; for tests."""
     with _making:

@@ -15,6 +15,7 @@ from headroles.ui.app import (
     elements,
     embedding,
     session,
+    turns,
 )
 from headroles.view import html
 
@@ -31,7 +32,10 @@ def run(prompt: str | None = None) -> caches.Answer | None:
         if not download_progress.is_here(model):
             return None
         with (
-            st.spinner(f"Loading {name} and reading your prompt. The first time takes a moment."),
+            st.spinner(
+                f"Loading {name} and reading your prompt. The first time takes a moment."
+                + turns.slowed_down()
+            ),
             st.skeleton(height=420),
         ):
             answer = caches.answer(model, prompt, chat=chat_format.is_on(model))

@@ -136,9 +136,27 @@ def before_you(count: int) -> str:
     return f"{count:,} people are before you." if count > 1 else "One person is before you."
 
 
+_slow: list[Callable[[], bool]] = []
+
+
+def register(analysis_runs: Callable[[], bool]) -> None:
+    """Say how to know whether an analysis takes a part of the server now."""
+    _slow[:] = [analysis_runs]
+
+
+def slowed_down() -> str:
+    """Why the server is slower than usual, as a sentence after a space; empty if it is not."""
+    if not any(runs() for runs in _slow):
+        return ""
+    return " An analysis is running on this server, so this takes a little longer."
+
+
 def _say(place: DeltaGenerator, before: int) -> None:
     # Streamlit ends the run here if the visitor has asked for something else meanwhile.
-    place.info(f"Many people are asking at once. {before_you(before)}", icon=":material/group:")
+    place.info(
+        f"Many people are asking at once. {before_you(before)}{slowed_down()}",
+        icon=":material/group:",
+    )
 
 
 def _come_in(place: DeltaGenerator) -> None:
