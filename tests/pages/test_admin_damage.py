@@ -60,7 +60,7 @@ def test_what_is_no_categories_file_leaves_all_pages_up(folder, password_hash, k
     students_see_their_heads()
     said = all_sections(password_hash)
     assert says(said[state.VERSIONS], "cannot be read")
-    assert says(said[state.VERSIONS], "students keep", "live since")
+    assert says(said[state.VERSIONS], "students still see", "version of")
 
 
 def test_while_the_folder_is_gone_all_pages_stay_up_and_none_makes_it_anew(
@@ -70,7 +70,7 @@ def test_while_the_folder_is_gone_all_pages_stay_up_and_none_makes_it_anew(
     students_see_their_heads()
     said = all_sections(password_hash)
     assert says(said[state.VERSIONS], "gone")
-    assert says(said[state.VERSIONS], "students keep", "live since")
+    assert says(said[state.VERSIONS], "students still see", "version of")
     app = signed_in(password_hash)
     press(app, "start")
     assert says(texts(app), "could not be written")
@@ -92,9 +92,9 @@ def test_records_that_are_not_as_we_write_them_take_nothing_else_with_them(
     put(folder / "jobs", {**GOOD, "id": good}, name=good)  # done, and its candidate is missing
     (folder / "audit.jsonl").write_text('{"when": "2026-01-31T12:00:00"}\n[]\n' + json.dumps(GOOD))
     said = all_sections(password_hash)
-    assert says(said[state.ANALYSE], f"{len(WRONG) + 2} records", "cannot be read")
+    assert says(said[state.ANALYSE], f"{len(WRONG) + 2} analyses", "cannot be read")
     assert says(said[state.LOOK], "no reference scores") or says(said[state.LOOK], "0 entries")
-    assert says(said[state.AUDIT], "3 lines")
+    assert says(said[state.AUDIT], "3 rows")
     app = signed_in(password_hash)
     assert f"look_{good}" in buttons(app)
     press(app, f"forget_{good}")

@@ -98,10 +98,10 @@ def test_others_and_oneself_go_on_with_the_bundled_model_meanwhile(app, download
 
     choose(app)
     other = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    assert html(other).count("1 of 1 listed head active") == 3
+    assert html(other).count("1 of 1 listed head active") == 4
     app.button(key=f"app-meanwhile_{MODEL}").click().run()
     assert app.sidebar.selectbox(key=session.MODEL).value == "demo"
-    assert html(app).count("1 of 1 listed head active") == 3
+    assert html(app).count("1 of 1 listed head active") == 4
     assert not caches.fetches().of(MODEL).wait(0)  # it goes on
     choose(other)
     assert bars(other)
