@@ -69,7 +69,7 @@ def _analyse(desk: admin_desk.AdminSession) -> None:
     progress.draw(desk, jobs)
     st.subheader("A new analysis", anchor=False)
     if running:
-        with st.expander("Set up another one", key="admin-another_analysis"):
+        with st.expander("Set up another analysis", key="admin-another_analysis"):
             new_analysis.draw(desk, running)
     else:
         new_analysis.draw(desk, running)

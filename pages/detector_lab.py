@@ -16,8 +16,8 @@ def page() -> None:
     elements.begin()
     elements.title(
         "Detector lab",
-        answers="Which head looks where you expect it to? Your guess is a <b>pattern</b>: a marked "
-        "cell says “this token looks at that one”.",
+        answers="Which head looks where you expect it to? Your guess is a <b>pattern</b>: a "
+        "marked cell means “this token looks at that one”.",
         first="Choose a pattern below, or make your own.",
     )
     answer = st.container(key="detector_lab-answer")

@@ -11,8 +11,7 @@ def page() -> None:
     elements.title(
         "Glossary",
         answers="What do the words mean? One sentence and one picture each.",
-        first="On every page, point at a word with a dotted line, or tap it, and it explains "
-        "itself.",
+        first="On every page, point at a word with a dotted line, or tap it, to see what it means.",
     )
     glossary.draw()
 

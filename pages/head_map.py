@@ -42,7 +42,7 @@ def page() -> None:
     elements.title(
         "Head map",
         answers="Which head does what, and in which layer? Every head of the model is here.",
-        first="Choose “This prompt” to find heads that do a role’s work on your own sentence.",
+        first="Choose “This prompt” to find the heads that do a role’s job on your own sentence.",
     )
     try:
         reference = caches.stored(st.session_state[session.MODEL])

@@ -143,7 +143,7 @@ def ways(
             icon=":material/grid_view:",
             on_click=session.show_all_heads,
             key="your_prompt-all_heads",
-            help="The head map: also heads that no list names",
+            help="The head map shows every head, listed or not",
         )
         files.draw(answer, reference, second=second, pairs=pairs)
         copy_link.draw()

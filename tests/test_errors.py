@@ -22,7 +22,7 @@ EXAMPLES = [
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
-    errors.ModelListError("models.toml", why="it is no TOML."),
+    errors.ModelListError("models.toml", why="it is not valid TOML."),
     errors.ModelNotListedError("a/b", why="it is the same model as 'c'."),
     errors.OtherWeightsError("GPT-2", model="gpt2", measured="revision 1", now="revision 2"),
     errors.StaleWriteError("'gpt2'"),

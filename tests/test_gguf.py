@@ -347,7 +347,7 @@ def refusal(file, tmp_path) -> str:
 
 def test_what_is_no_gguf_file_is_told(tmp_path) -> None:
     (tmp_path / "notes.gguf").write_text("# Notes")
-    assert "no GGUF file" in refusal(tmp_path / "notes.gguf", tmp_path)
+    assert "not a GGUF file" in refusal(tmp_path / "notes.gguf", tmp_path)
 
 
 @pytest.mark.parametrize("kept", [10, 500, 0.3, 0.9, 0.9999])

@@ -316,7 +316,7 @@ def test_over_the_threshold_but_not_clear_says_what_would_be() -> None:
     # chance is 17.0%: (1/6 + 1/7 + 1/8) / (5/6 + 6/7 + 7/8); from there .35 of the way to 1 is 45%
     assert (verdict.state, verdict.is_active) == ("quiet", False)
     assert verdict.reason.startswith("Not clearly above chance")
-    assert verdict.reason.endswith(" On this prompt a clear case begins at 46%; it has 44%.")
+    assert verdict.reason.endswith(" On this prompt it would need 46%; it has 44%.")
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_a_head_near_chance_is_told_what_it_takes() -> None:
     assert verdict.activation.value == pytest.approx(0.22927, abs=1e-5)
     assert verdict.state == "quiet"
     assert verdict.reason.startswith("Not clearly above chance: ")
-    assert verdict.reason.endswith("On this prompt a clear case begins at 50%; it has 23%.")
+    assert verdict.reason.endswith("On this prompt it would need 50%; it has 23%.")
 
 
 def test_the_threshold_itself_is_enough() -> None:
@@ -503,4 +503,4 @@ def test_the_reason_of_a_quiet_diffuse_head_is_a_sentence() -> None:
     attention = torch.eye(12)[None, None]  # every token looks at itself
     verdict = judge(Head(0, 0), "diffuse", score_prompt(attention, range(12)), 0.9)
     assert verdict.state == "quiet"
-    assert verdict.reason.endswith("Its attention is only 0% as even as possible.")
+    assert verdict.reason.endswith("The evenness of its attention is only 0%.")

@@ -339,7 +339,7 @@ def test_on_a_read_only_disk_with_an_open_record_one_can_sign_in(tmp_path, state
     assert done.returncode == 0, done.stderr
     [(job_id, shown, message)] = json.loads(done.stdout)
     assert (job_id, shown) == (GOOD["id"], "lost")
-    assert "takes no change" in message
+    assert "cannot be written to" in message
 
 
 def test_a_job_knows_its_own_bounds() -> None:

@@ -63,7 +63,7 @@ def test_the_map_of_s_inhibition_says_who_turns_name_movers_to_the_subject() -> 
     assert says(sentence, "1 of 2 heads", "L0H0", "12.0 percentage points less")
     assert says(
         sentence,
-        "1 head turns the name movers to the subject",
+        "1 head turns the name movers towards the subject",
         "L0H1",
         "7.0 percentage points more",
     )

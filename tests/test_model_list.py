@@ -83,11 +83,11 @@ def test_a_good_file(file: Path) -> None:
         ("[[model]]\nkey = 'x'", ["model 1", "none"]),
         ("[[model]]\nkey='x'\nhub='a/b'\nfolder='x'", ["model 1", "hub, folder"]),
         ("[[model]]\nkey='x'\nfolder='x'\nrevision='main'", ["model 1", "Hub id only"]),
-        ("[[model]]\nhub='a/b'\nrevision='a b'", ["model 1", "'a b' is no revision"]),
-        ("[[model]]\nhub='a/b'\nrevision='../../x'", ["no revision"]),
-        ("[[model]]\nhub='a'", ["model 1", "no id"]),
+        ("[[model]]\nhub='a/b'\nrevision='a b'", ["model 1", "'a b' is not a revision"]),
+        ("[[model]]\nhub='a/b'\nrevision='../../x'", ["not a revision"]),
+        ("[[model]]\nhub='a'", ["model 1", "not an id"]),
         ("[[model]]\nhub='headroles/models'", ["also a folder"]),
-        ("[[model]]\nkey='x'\ngguf='x.bin'", ["no name of a GGUF"]),
+        ("[[model]]\nkey='x'\ngguf='x.bin'", ["not the name of a GGUF"]),
         ("[[model]]\nkey='x'\nfolder='x'\nname='\u202e'", ["`name`", "cannot be seen"]),
         ("order = ['gtp2']", ["`order`, entry 1", "'gpt2'"]),
         ("hide = ['gpt2', 'nobody']", ["`hide`, entry 2", "'nobody'"]),
@@ -97,10 +97,10 @@ def test_a_good_file(file: Path) -> None:
         ("model = 3", ["`model`", "list"]),
         ("[model]\nhub = 'a/b'", ["[[model]]"]),
         ("[[model]]\nhub = 'a/b'\n\nhide = ['gpt2']", ["`hide`", "above the first [[model]]"]),
-        ("order = ['gpt2'\nhide = 3\n", ["no TOML", "line 2"]),
-        ("[[model]]\nhub = 'a/b'\nhub = 'c/d'\n", ["no TOML", "line 3"]),
+        ("order = ['gpt2'\nhide = 3\n", ["not valid TOML", "line 2"]),
+        ("[[model]]\nhub = 'a/b'\nhub = 'c/d'\n", ["not valid TOML", "line 3"]),
         (b"\xff\xfe", ["UTF-8"]),
-        ("x = " + "[" * 100_000, ["no TOML"]),
+        ("x = " + "[" * 100_000, ["not valid TOML"]),
     ],
 )
 def test_each_kind_of_damage_has_its_sentence(text: str | bytes, says: list[str]) -> None:
@@ -153,7 +153,7 @@ def test_while_the_file_is_damaged_the_last_good_one_stays(file: Path) -> None:
     assert "ours" in models.known_models()
     file.write_text(GOOD + "[[")
     good, fault = listed.read()
-    assert "no TOML" in fault.why
+    assert "not valid TOML" in fault.why
     assert "ours" in good.entries
     assert "ours" in models.known_models()
     file.write_text("hide = ['gpt2']")

@@ -96,7 +96,7 @@ def test_a_damaged_list_and_damaged_scores_leave_the_models_of_the_project(folde
     (folder / "models.toml").write_text("[[")
     (folder / "head_categories.json").write_text("[[")
     assert offer.offered() == list(catalogue.CATALOGUE)
-    assert "no TOML" in offer.damage()
+    assert "not valid TOML" in offer.damage()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_folder_whose_name_is_no_key_is_listed_under_a_like_one(folder: Path, 
 
 
 def test_a_file_that_cannot_be_listed_is_explained(folder: Path, capsys) -> None:
-    for name, words in {"weights.bin": "ends in .gguf", "text.gguf": "no GGUF file"}.items():
+    for name, words in {"weights.bin": "must end in .gguf", "text.gguf": "not a GGUF file"}.items():
         (folder / name).write_text("text")
         assert models_list.main(["add", str(folder / name)]) == 1
         assert words in capsys.readouterr().err

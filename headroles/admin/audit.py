@@ -147,7 +147,7 @@ def _end_of(path: Path) -> _End:
 
 def _add_line(path: Path, line: bytes) -> None:
     if path.exists() and not path.is_file():  # opening a pipe would block
-        raise OSError("it is no file")
+        raise OSError("it is not a file")
     end = _end_of(path) if path.exists() else _End(0, is_torn=False)
     try:
         with path.open("ab", buffering=0) as file:

@@ -168,7 +168,7 @@ class Runner:
                 self._end(
                     job,
                     "lost",
-                    message=f"The server's disk takes no change: {error.strerror or error}.",
+                    message=f"The server's disk cannot be written to: {error.strerror or error}.",
                     hint="Make the data folder writable, then start the analysis again.",
                 )
             return False
@@ -315,7 +315,7 @@ def _why_it_died(code: int) -> dict[str, str]:
     if code == -9:
         return {
             "message": "The system killed the analysis, most likely because memory ran out.",
-            "hint": "Take a smaller model, or a machine with more memory.",
+            "hint": "Use a smaller model, or a machine with more memory.",
         }
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return {

@@ -84,13 +84,15 @@ class FinishedParts:
         except FileNotFoundError:
             return
         except Exception:  # whatever lies there: the analysis can do without
-            self.ignored = "What an earlier analysis had finished cannot be read; it is done again."
+            self.ignored = (
+                "The finished parts of an earlier analysis cannot be read; they are done again."
+            )
             return
         other = [name for name in self._terms if terms.get(name) != self._terms[name]]
         if other:
             self.ignored = (
-                "What an earlier analysis had finished is done again: it was made with other "
-                f"{' and '.join(other)}."
+                "The finished parts of an earlier analysis are done again: they were made with "
+                f"other {' and '.join(other)}."
             )
             return
         self._parts = parts

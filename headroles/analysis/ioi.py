@@ -124,8 +124,8 @@ def ioi_prompts(
     names = single_tokens(tokenizer, NAMES)
     if len(names) < LEAST_NAMES:
         return (
-            f"Only {len(names)} of {len(NAMES)} first names are single tokens of this model, and "
-            f"it takes {LEAST_NAMES}."
+            f"Only {len(names)} of {len(NAMES)} first names are single tokens of this model; at "
+            f"least {LEAST_NAMES} are needed."
         )
     start = start_token(tokenizer).token_id
     rows = []

@@ -91,7 +91,7 @@ def note_of(candidates: list[StartCandidate]) -> list[str]:
     if chosen.mean_loss - best.mean_loss < CLEARLY:
         return []
     return [
-        f"Behind {best.token or 'no start token'} this model guesses plain text better than behind "
+        f"After {best.token or 'no start token'} this model guesses plain text better than after "
         f"{chosen.token}, which stands at position 0: {best.mean_loss:.2f} against "
         f"{chosen.mean_loss:.2f} nats per token."
     ]

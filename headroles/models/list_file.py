@@ -106,9 +106,9 @@ def parse(raw: bytes, *, name: str = FILE, folder: Path = Path()) -> ModelList:
     except ValidationError as error:
         raise ModelListError(name, why=_sentence(error)) from error
     except UnicodeDecodeError as error:
-        raise ModelListError(name, why="it is no text in UTF-8.") from error
+        raise ModelListError(name, why="it is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
-        why = f"it is no TOML: {str(error)[:LONGEST] or 'too many brackets'}."
+        why = f"it is not valid TOML: {str(error)[:LONGEST] or 'too many brackets'}."
         raise ModelListError(name, why=why) from error
     except _Wrong as wrong:
         raise ModelListError(name, why=str(wrong)) from None
@@ -152,7 +152,9 @@ def _entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
             raise _Wrong("a revision goes with a Hub id only.")
         source = os.path.abspath(folder / os.path.expanduser(getattr(model, given[0])))
         if model.gguf and not source.lower().endswith(".gguf"):
-            raise _Wrong(f"'{model.gguf[:80]}' is no name of a GGUF file: it ends in .gguf.")
+            raise _Wrong(
+                f"'{model.gguf[:80]}' is not the name of a GGUF file: it must end in .gguf."
+            )
     else:
         source = _checked_hub_id(model)
     key = model.key or model.hub
@@ -160,8 +162,8 @@ def _entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
         raise _Wrong("it has no key.")
     if key != model.hub and not KEY.fullmatch(key):
         raise _Wrong(
-            "its key is no good in an address: use letters, digits, dots, hyphens and underscores, "
-            "64 at most."
+            "its key does not work in an address: use letters, digits, dots, hyphens and "
+            "underscores, 64 at most."
         )
     return CatalogueEntry(
         key,
@@ -178,14 +180,14 @@ def _entry_of(model: ListedModel, folder: Path) -> CatalogueEntry:
 def _checked_hub_id(model: ListedModel) -> str:
     hub_id = model.hub or ""
     if not is_hub_id(hub_id) or ".." in hub_id or "--" in hub_id:
-        raise _Wrong(f"'{hub_id[:80]}' is no id of the Hugging Face Hub, as owner/name.")
+        raise _Wrong(f"'{hub_id[:80]}' is not an id on the Hugging Face Hub, such as owner/name.")
     if any((base / hub_id).exists() for base in (Path.cwd(), ROOT)):  # it would be loaded instead
         raise _Wrong(f"there is also a folder '{hub_id[:80]}' on this server.")
     revision = model.revision
     if revision is not None and (
         not REVISION.fullmatch(revision) or ".." in revision or revision.endswith("/")
     ):
-        raise _Wrong(f"'{revision[:80]}' is no revision: give a commit, a branch or a tag.")
+        raise _Wrong(f"'{revision[:80]}' is not a revision: give a commit, a branch or a tag.")
     return hub_id
 
 
@@ -213,7 +215,7 @@ def _check_keys(field: str, keys: Sequence[str], entries: dict[str, CatalogueEnt
                 f"{near_match(key[:80], known)}"
             )
     if field == "hide" and DEFAULT_MODEL in keys:
-        raise _Wrong(f"`hide`: a visit begins with '{DEFAULT_MODEL}', so it cannot be hidden.")
+        raise _Wrong(f"`hide`: every visit begins with '{DEFAULT_MODEL}', so it cannot be hidden.")
 
 
 _ABOVE = ("order", "hide")

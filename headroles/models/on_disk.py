@@ -85,7 +85,7 @@ def fault(entry: CatalogueEntry) -> str:
         return fault_of_folder(place)
     if not place.is_file():
         return "there is no such GGUF file"
-    return "" if _begins_with(place, b"GGUF") else "its file is no GGUF file"
+    return "" if _begins_with(place, b"GGUF") else "its file is not a GGUF file"
 
 
 def fault_of_folder(folder: Path) -> str:

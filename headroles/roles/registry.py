@@ -98,8 +98,8 @@ _ALL = (
         name="Previous token",
         icon="arrow_back",
         explanation=(
-            "This head looks at the word right before the current one, as a finger follows the "
-            "line while reading."
+            "This head looks at the word right before the current one, like a finger following "
+            "the line as you read."
         ),
         looks_at="the token just before",
         formula="S(q) = {q−1}, for q ≥ 2",
@@ -165,7 +165,7 @@ _ALL = (
         selection="diverse",
         measured_on="repeats",
         requires_repetition=True,
-        asleep="No token comes back after another one.",
+        asleep="No token comes back after one or more others.",
         **_REPETITION,
     ),
     Role(
@@ -230,7 +230,7 @@ _ALL = (
         icon="question_mark",
         explanation=(
             "These heads fit none of the five patterns. They may be doing something more "
-            "complicated, or nothing that anyone has named yet."
+            "complicated, or something that nobody has named yet."
         ),
         looks_at="nothing that the five roles predict",
         formula="listed by none of the five roles, and has none of them by its scores",
@@ -269,7 +269,7 @@ _ALL = (
         source="Voita et al. 2019, Analyzing Multi-Head Self-Attention, arXiv 1905.09418",
         measured_on="pairs of sentences",
         control="random tokens",
-        caution="The distance is chosen as the one furthest over chance, so weak peaks look high.",
+        caution="The distance chosen is the one furthest above chance, so weak peaks look high.",
         at_distance=_at_distance,
         min_rows=4,
         min_tokens=0,
@@ -330,8 +330,9 @@ _ALL = (
         measured_on="IOI prompts",
         control=_IOI_CONTROL,
         caution=(
-            "It is what the head writes itself; a knock-out may change less, for other heads make "
-            "up for it. Below zero the head writes against the name: a negative name mover."
+            "This is what the head itself writes; a knock-out may change less, because other "
+            "heads stand in for it. Below zero the head writes against the name: a negative name "
+            "mover."
         ),
     ),
     Role(
@@ -349,7 +350,7 @@ _ALL = (
         sign=-1,
         measured_on="random repeated sequences",
         control="random tokens without the repetition, the same places",
-        caution="Above zero it copies, as induction heads do. S(q) is the role Induction's.",
+        caution="Above zero it copies, as induction heads do. S(q) is that of the role Induction.",
     ),
     Role(
         key="current_word",
@@ -381,7 +382,7 @@ _EARLIER = (
         measured_by="direct_effect",
         sign=-1,
         caution=(
-            "Measured as version 1 of the definitions did: only what a head writes itself is "
+            "Measured as in version 1 of the definitions: only what a head writes itself is "
             "counted. S-inhibition heads work mostly by steering the name movers, which this "
             "number cannot see."
         ),

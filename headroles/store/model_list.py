@@ -201,7 +201,7 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except TOMLKitError as error:
-        raise ModelListError(file.name, why=f"it is no TOML: {error}.") from error
+        raise ModelListError(file.name, why=f"it is not valid TOML: {error}.") from error
 
 
 def _put(file: Path, raw: bytes) -> None:

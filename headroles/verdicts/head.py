@@ -156,9 +156,9 @@ class RoleRecord:
         if self.score < self.threshold or self.is_over:
             return ""
         return (
-            f"It looks at the first token and works all the same: what it writes changes by "
-            f"{self.output_change:.0%} of what a head of its layer writes, and a head that rests "
-            f"by at most {resting.CHANGES_LITTLE:.0%}."
+            f"It looks at the first token but does not rest: what it writes changes by "
+            f"{self.output_change:.0%} of what a head of its layer writes; a resting head's "
+            f"changes by at most {resting.CHANGES_LITTLE:.0%}."
         )
 
     @property
@@ -208,7 +208,7 @@ class Passport:
             return (
                 "It fits none of the five patterns: its scores stay below every role's threshold."
                 if all(record.score < record.threshold for record in self.records)
-                else "It looks at the first token and works all the same: it has none of the roles."
+                else "It looks at the first token but does not rest: it has none of the roles."
             )
         names = [_in_sentence(ROLES[key].name) for key in self.roles]
         if len(names) == 1:

@@ -286,7 +286,7 @@ def _reason(
         return f"Not clearly above chance: {number}.{place}{_short_of_clear(role, activation)}"
     instead = _what_instead(head, activation, scores, unless=role.key)
     if not role.has_cells:
-        return f"{instead} Its attention is only {percent(activation.value)} as even as possible."
+        return f"{instead} The evenness of its attention is only {percent(activation.value)}."
     if activation.work < 1 - _ALL:
         return instead
     number = _number(role, activation, only="only ")
@@ -296,7 +296,7 @@ def _reason(
 def _number(role: Role, activation: Activation, *, only: str = "") -> str:
     """How much goes where the role says, all of it over the same rows and of the same whole."""
     if not role.has_cells:
-        return f"its attention is {percent(activation.value)} as even as possible"
+        return f"the evenness of its attention is {percent(activation.value)}"
     goes = (
         f"{only}{percent(activation.value)} {{}}goes to {role.looks_at} "
         f"(an even spread would give {percent(activation.chance)})"
@@ -315,7 +315,7 @@ def _short_of_clear(role: Role, activation: Activation) -> str:
     """What a head over the threshold would need to be clearly above chance, and what it has."""
     clear = role.needed(0.0, activation.chance)
     needed, reached = told_apart(clear, activation.value)
-    return f" On this prompt a clear case begins at {needed}; it has {reached}."
+    return f" On this prompt it would need {needed}; it has {reached}."
 
 
 def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: float) -> str:
@@ -389,8 +389,8 @@ def _at_first_token(head: Head, activation: Activation, scores: PromptScores) ->
         changed, most = told_apart(change, resting.CHANGES_LITTLE)
         return (
             f"Looks at the first token ({percent(share)}), yet does not rest: what it writes "
-            f"changes from token to token by {changed} of what a head of its layer writes, and "
-            f"that of a head at rest by at most {most}."
+            f"changes from token to token by {changed} of what a head of its layer writes; a "
+            f"resting head's by at most {most}."
         )
     alike = "" if change is None else " and it writes nearly the same at every token"
     return f"Resting: {percent(share)} of its attention is on the first token{alike}."

@@ -62,7 +62,7 @@ def classic_sentence(entry: ModelEntry, key: str) -> str:
     if not role.has_cells or threshold in (None, CLASSIC):
         return ""
     over, heads = entry.heads_over(key, CLASSIC), entry.num_layers * entry.num_heads
-    return f"The classic {CLASSIC:.2f} would be reached by {over} of {heads} heads."
+    return f"{over} of {heads} heads would reach the classic {CLASSIC:.2f}."
 
 
 def order_sentence(entry: ModelEntry, key: str) -> str:
@@ -78,8 +78,8 @@ def order_sentence(entry: ModelEntry, key: str) -> str:
     if not places:
         return f"{by_score}."
     return (
-        f"{by_score}: {entry.cap - places} for being highest, {places} first for the best of "
-        "further layers."
+        f"{by_score}: {entry.cap - places} for the highest scores, {places} first for the best "
+        f"heads of other layers."
     )
 
 

@@ -143,9 +143,9 @@ def method(evidence: list[CausalRole]) -> str:
     texts = dict.fromkeys(f"{role.n} {TEXTS[role.measured_on]}" for role in evidence)
     return (
         "Knocked out: the head's output is replaced by its mean over these texts. The change is "
-        "that of the next-token loss, in nats per token, ± its standard error over "
-        f"{listing(list(texts))}; above 0, the model guesses worse without the head. Next to it is "
-        "the same number for as many random heads of the same layers, ± the spread between draws. "
+        "in the next-token loss (nats per token), ± its standard error over "
+        f"{listing(list(texts))}; above 0, the model guesses worse without the head. Beside it: "
+        f"the same for as many random heads of the same layers, ± the spread between draws. "
         + _correction(evidence)
     )
 
@@ -154,8 +154,8 @@ def _correction(evidence: list[CausalRole]) -> str:
     rule = next((role.rule for role in evidence if role.rule), None)
     if rule is None:
         return (
-            "A verdict of this older analysis counts at two standard errors, however many were "
-            "made, and whether other heads stand in for one was not tested."
+            "In this older analysis an effect counts from two standard errors, however many were "
+            "tested; whether other heads stand in was not tested."
         )
     parts, level = "", ""
     if rule.parts and rule.parts_level is not None:
@@ -163,8 +163,8 @@ def _correction(evidence: list[CausalRole]) -> str:
         level = f", of the latter at p ≤ {rule.parts_level:.3f}"
     return (
         f"The analysis made {rule.comparisons} comparisons with zero and with random heads{parts}. "
-        f"One counts at p ≤ {rule.level:.3f}{level}. That is corrected for their number: of those "
-        "that count, 5% are expected to be false (t tests; Benjamini and Hochberg)."
+        f"A comparison counts at p ≤ {rule.level:.3f}{level}, corrected for their number: of "
+        f"those that count, 5% are expected to be false (t tests; Benjamini and Hochberg)."
     )
 
 
@@ -249,16 +249,16 @@ MARKS: dict[CausalVerdict, str] = {
 
 MEANINGS: dict[CausalVerdict, str] = {
     "holds_up": "Without it, the model guesses clearly worse than without random other heads.",
-    "backed_up": "Removing it alone has no clear effect. Removing it after all the other heads of "
-    "the role clearly does, and more than removing a random head then: the others stand in for it.",
-    "backup_untested": "Removing it alone has no clear effect, and without all heads of the role "
-    "together the model guesses clearly worse. Whether this head has a part in that was not "
-    "tested.",
+    "backed_up": "Knocking it out alone has no clear effect. Once all the other heads of the role "
+    "are out, it does, clearly more than a random head: the others stand in for it.",
+    "backup_untested": "Knocking it out alone has no clear effect, but without all heads of the "
+    "role together the model guesses clearly worse. Whether this head plays a "
+    "part was not tested.",
     "reversed": "Without it, the model guesses clearly better.",
     "not_special": "Without it, the model's guesses clearly change, but not clearly more than "
     "without random other heads: that is no evidence for the role.",
-    "no_effect": "Removing it has no clear effect, and nothing shows that other heads of the role "
-    "stand in for it.",
+    "no_effect": "Knocking it out has no clear effect, and nothing shows that other heads of the "
+    "role stand in for it.",
     "cannot_tell": "The untouched model guesses these texts no better than an even guess over its "
     "vocabulary, so it has nothing to lose.",
     "not_tested": "It was not knocked out, or there were too few other heads to compare it with.",

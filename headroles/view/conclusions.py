@@ -24,7 +24,7 @@ MISSED: dict[CausalVerdict, str] = {
     "holds_up": "the model guesses clearly worse: it needs this head",
     "backed_up": "the model guesses no worse, because other heads of the role stand in for it",
     "reversed": "the model even guesses better",
-    "not_special": "the guesses change no more than without any other head",
+    "not_special": "the guesses change no more than without random other heads",
     "no_effect": "nothing clear changes",
 }
 """What happens to the guesses without a head, by verdict, in the order of what counts."""
@@ -121,13 +121,13 @@ def _looks_for(summary: HeadSummary, roles: Sequence[str]) -> tuple[str, bool]:
     if goes_by_place(summary):
         if summary.preferred == 1 and summary.previous >= JUST_BEFORE:
             return (
-                f"{name} looks at the token just before, whatever it is: by position alone that "
-                f"gets {percent(summary.previous)} of the attention (chance: "
+                f"{name} looks at the token just before, whichever it is: position alone gives it "
+                f"{percent(summary.previous)} of the attention (chance: "
                 f"{percent(summary.previous_chance)}).",
                 True,
             )
         back = summary.preferred
-        where = f"{back} {'token' if back == 1 else 'tokens'} back" if back else "the token itself"
+        where = f"the token {back} back" if back else "the token itself"
         return f"{name} goes by distance more than by tokens, and prefers {where}.", True
     if summary.self_match >= OWN_COPY:
         said = (
@@ -157,18 +157,18 @@ def _written(summary: HeadSummary) -> str:
         return f"It copies: what it looks at becomes likelier ({score})."
     if kind < 0:
         return (
-            "It works against what it looks at, which becomes less likely (copying "
+            "It suppresses: what it looks at becomes less likely (copying "
             f"{signed(summary.copying)}, where −1 is a perfect opposite)."
         )
     if summary.copying >= CLEAR:
         return (
-            f"It leans towards copying ({signed(summary.copying)} of 1), but "
-            f"{_few(summary.copies)} among those that they raise most."
+            f"It leans towards copying ({signed(summary.copying)} of 1), but a token is rarely "
+            f"among the tokens it raises most ({_few(summary.copies)})."
         )
     if summary.copying <= -CLEAR:
         return (
-            f"It leans against what it looks at ({signed(summary.copying)} of −1), but "
-            f"{_few(summary.lowers)} among those that they lower most."
+            f"It leans towards suppressing ({signed(summary.copying)} of −1), but a token is "
+            f"rarely among the tokens it lowers most ({_few(summary.lowers)})."
         )
     return (
         "What it writes is neither clearly a copy of what it looks at nor the opposite (copying "
@@ -178,7 +178,7 @@ def _written(summary: HeadSummary) -> str:
 
 def _few(share: float) -> str:
     """How many tokens are, for so small a share."""
-    return "hardly any token is" if share < 0.01 else f"only {percent(share)} of tokens are"
+    return "under 1% of tokens" if share < 0.01 else f"{percent(share)} of tokens"
 
 
 def example(summary: HeadSummary, row: KeyRow, names: Mapping[int, str]) -> str:
@@ -203,7 +203,7 @@ def all_heads(summaries: Sequence[HeadSummary]) -> str:
     )
     return (
         f"Of {len(summaries)} heads, {kinds.count(1)} clearly copy what they look at and "
-        f"{kinds.count(-1)} clearly work against it; {place} choose by place, and {own} look for "
+        f"{kinds.count(-1)} clearly suppress it; {place} choose by place, and {own} look for "
         "copies of the current token."
     )
 

@@ -116,7 +116,7 @@ def sentences(model: str, comparison: Comparison) -> list[str]:
 PARTS = {
     "new": "{} new for students.",
     "other": "{} measured again, with different numbers.",
-    "lists": "{} no longer about the same lists; its numbers stay, for the heads that stay.",
+    "lists": "{} no longer about the same lists; heads that stay keep their numbers.",
     "gone": "{} gone: not part of this analysis.",
 }
 """What happens to a part, after its name and verb."""

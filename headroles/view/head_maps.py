@@ -116,7 +116,7 @@ class ModelMap:
             )
         total = count(len(self.heads), "head")
         done = (
-            "do none of the five on this prompt"
+            "do none of the five jobs on this prompt"
             if self.unit == "prompt"
             else "fit nothing: they have none of the five roles"
         )
@@ -276,7 +276,7 @@ def _on_the_list(stored: StoredRole, threshold: float, fits: int) -> str:
     if listed == fits and not below:
         return ""
     under = f", {below} of them below the threshold" if below else ""
-    return f" The list names {count(listed, 'head')}{under}."
+    return f" Listed: {count(listed, 'head')}{under}."
 
 
 def opposite(stored: StoredRole) -> str:
@@ -291,7 +291,7 @@ def opposite(stored: StoredRole) -> str:
     value = number(role, stored.score(best)).partition(",")[0]
     one = "s" * (len(over) == 1)
     if role.unit == FALL:
-        deed = f"turn{one} the name movers to the subject"
+        deed = f"turn{one} the name movers towards the subject"
     else:
         way = "for the token: they copy it" if role.sign < 0 else "against the token"
         deed = f"write{one} {way}"

@@ -99,8 +99,8 @@ def start_sentence(encoding: Encoding) -> str:
     if encoding.start_passed_over:
         return (
             f"The app puts {token} in front of every prompt. This model's tokenizer names "
-            f"{encoding.start_passed_over} as its start token, but that one opens a chat message, "
-            "and texts do not begin with it."
+            f"{encoding.start_passed_over} as its start token, but that token opens a chat "
+            f"message, and ordinary texts do not begin with it."
         )
     if encoding.start_is_stand_in:
         kind = "token" if token in texts.start_tokens.STARTS else "end-of-text token"
@@ -281,7 +281,7 @@ def truncation_sentence(encoding: Encoding) -> str:
     """Shown when the prompt was longer than the model reads."""
     return (
         f"Only the first {len(encoding.tokens):,} of {encoding.full_length:,} tokens were read "
-        "(the start token included): that is as much as the model can take here. "
+        "(the start token included): the most the model can take here. "
         "The rest of your text stays in the box."
     )
 

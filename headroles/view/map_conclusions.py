@@ -72,7 +72,7 @@ def _of_the_prompt(model: ModelMap) -> str:
     busy = len(model.heads) - len(model.other)
     sentence = (
         f"On this prompt, {busy} of {count(len(model.heads), 'head')} "
-        f"{'does' if busy == 1 else 'do'} the work of a role."
+        f"{'does' if busy == 1 else 'do'} a role's job."
     )
     beyond: dict[Head, tuple[float, str]] = {}
     for key, role_map in model.roles.items():
@@ -83,15 +83,12 @@ def _of_the_prompt(model: ModelMap) -> str:
     if not model.calibrated or not busy:
         return sentence
     if not beyond:
-        return f"{sentence} All of them are on the list of what they do."
+        return f"{sentence} All of them are listed for it."
     best = sorted(beyond, key=lambda head: -beyond[head][0])[:3]
     named = listing([f"{head.label} ({beyond[head][1]})" for head in best])
     one = len(beyond) == 1
     example = named if len(beyond) <= len(best) else f"for example {named}"
-    return (
-        f"{sentence} {len(beyond)} {'does' if one else 'do'} work that no list names "
-        f"{'it' if one else 'them'} for: {example}."
-    )
+    return f"{sentence} {len(beyond)} {'is' if one else 'are'} not listed for it: {example}."
 
 
 def layers_of(heads: Collection[Head]) -> str:

@@ -58,9 +58,9 @@ class RestingLayers:
         working = sum(map(len, self.works))
         if self.witnessed and working:
             sentences.append(
-                f"{working} more {'looks' if working == 1 else 'look'} at the first token and "
-                f"{'works' if working == 1 else 'work'} all the same (dashed): what "
-                f"{'it writes' if working == 1 else 'they write'} changes from token to token."
+                f"{working} more {'looks' if working == 1 else 'look'} at the first token without "
+                f"resting (dashed): what {'it writes' if working == 1 else 'they write'} "
+                "changes from token to token."
             )
         return " ".join(sentences)
 
@@ -79,7 +79,7 @@ class RestingLayers:
                 "rests": len(rests),
                 "looks": len(rests) + len(works),
                 "shown": f"{len(rests)} of {self.heads} rest"
-                + (f", {len(works)} more look at the first token and work" if works else ""),
+                + (f", {len(works)} more look at the first token without resting" if works else ""),
             }
             for layer, (rests, works, clearest) in enumerate(
                 zip(self.rests, self.works, self.clearest, strict=True)
@@ -99,7 +99,7 @@ class RestingLayers:
         ]
 
 
-COLUMNS = ["Layer", "Rest", "These heads", "Look at the first token and work"]
+COLUMNS = ["Layer", "Rest", "These heads", "Look at the first token without resting"]
 """The heads of the table twin."""
 
 

@@ -97,7 +97,7 @@ class RoleCard:
             return ""
         if not self.rows:
             return (
-                "The analysis found no head of this model that does this. Other models have some."
+                "The analysis found no head with this role in this model. Other models have some."
             )
         reasons = Counter(str(row["reason"]) for row in self.rows)
         states = {row["state"] for row in self.rows}
@@ -110,7 +110,7 @@ class RoleCard:
             "The role could show on this prompt, but "
             + _ALL_HEADS.get(len(self.rows), f"all {len(self.rows)} heads do")
             + f" something else. The closest is {best['label']} with {reached}"
-            + (f"; it would need {needed}." if falls_short else ", but it works: it does not rest.")
+            + (f"; it would need {needed}." if falls_short else ", but it does not rest.")
         )
 
     @property
@@ -187,13 +187,13 @@ def overall(cards: Sequence[RoleCard]) -> str:
     doing = f": {active} of {listed} listed heads are doing their job" if awake else ""
     answer = f"{_awake(awake, len(cards))}{doing}."
     sleeping = "; ".join(f"{listing(names)} ({why})" for why, names in asleep.items())
-    return f"{answer} Asleep: {sleeping}." if asleep else answer
+    return f"{answer} Inactive: {sleeping}." if asleep else answer
 
 
 def _awake(awake: int, roles: int) -> str:
     if awake in (0, roles):
-        return f"{'All' if awake else 'None of the'} {roles} roles are awake on this prompt"
-    return f"{awake} of {roles} roles {'is' if awake == 1 else 'are'} awake on this prompt"
+        return f"{'All' if awake else 'None of the'} {roles} roles are active on this prompt"
+    return f"{awake} of {roles} roles {'is' if awake == 1 else 'are'} active on this prompt"
 
 
 def shared_reasons(cards: Sequence[RoleCard]) -> set[str]:
@@ -210,13 +210,14 @@ def why_gray(cards: Sequence[RoleCard]) -> str:
     if not parts:
         return "No listed head is gray on this prompt."
     listed = sum(len(card.rows) for card in cards)
-    return f"Of {count(listed, 'listed head')}, {len(gray)} stay gray: {listing(parts)}."
+    are = "is" if len(gray) == 1 else "are"
+    return f"Of {count(listed, 'listed head')}, {len(gray)} {are} gray: {listing(parts)}."
 
 
 _GRAY_WORDS = {
-    "quiet": "could do their job here but do something else (quiet)",
-    "not_applicable": "find nothing in this prompt to work on (nothing to do here)",
-    "too_short": "see too few tokens to be judged (too short to tell)",
+    "quiet": "quiet (able to do the job here, but doing something else)",
+    "not_applicable": "with nothing to do here (the prompt has no work for the role)",
+    "too_short": "too short to tell (too few tokens)",
 }
 
 
@@ -347,8 +348,8 @@ def pattern_sentences(
     value = float(activation.value[head])
     if not role.has_cells:
         return [
-            f"Averaged over {count(activation.rows, 'token')}, its attention is {percent(value)} "
-            "as even as possible (100% is perfectly even, 0% is all on one token)."
+            f"Averaged over {count(activation.rows, 'token')}, the evenness of its attention is "
+            f"{percent(value)} (100%: perfectly even; 0%: all on one token)."
         ]
     sentences = [
         f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "

@@ -2,7 +2,7 @@
 
 >>> pairs = role_pairs(cards_of_the_first, cards_of_the_second)  # doctest: +SKIP
 >>> summary(pairs)  # doctest: +SKIP
-'From the first prompt to the second, Induction wakes up; the other 4 roles stay as they are ...'
+'From the first prompt to the second, Induction becomes active; of the other roles, 4 are ...'
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ CLEAR = 0.05
 """A change of fewer points than five of a hundred, without another state, does not count as a
 change."""
 
-TURNS = ("wakes up", "falls asleep")
+TURNS = ("becomes active", "becomes inactive")
 """What a role can do from the first prompt to the second."""
 
 TOO_SHORT = "too short to tell"
 """A prompt without enough tokens, or places, shows neither waking nor sleeping."""
 
 MARKS = {
-    "wakes up": "○ → ●",
-    "falls asleep": "● → ○",
-    "awake in both": "●",
-    "asleep in both": "○",
+    "becomes active": "○ → ●",
+    "becomes inactive": "● → ○",
+    "active on both": "●",
+    "inactive on both": "○",
     TOO_SHORT: "◌",
 }
 """What a role does from one prompt to the other, as shapes."""
@@ -63,19 +63,19 @@ class Pair:
 
     @property
     def turn(self) -> str:
-        """``woke up``, ``fell asleep``, or why neither can be said."""
+        """``became active``, ``became inactive``, or why neither can be said."""
         if "too_short" in (self.first["state"], self.second["state"]):
             return TOO_SHORT
         before, after = bool(self.first["is_active"]), bool(self.second["is_active"])
         if before != after:
-            return "woke up" if after else "fell asleep"
+            return "became active" if after else "became inactive"
         if self.points is None or abs(self.points) < 100 * CLEAR:
             return "no clear change"
         return "still active" if after else "still quiet"
 
     @property
     def change(self) -> str:
-        """``+43 points · woke up``."""
+        """``+43 points · became active``."""
         if self.points is None or self.turn == TOO_SHORT:
             return self.turn
         amount = signed(self.points, digits=0)
@@ -89,9 +89,9 @@ class Pair:
             return WORKS
         if _works(self.first):
             return "now it rests" if self.second["is_active"] else f"at first {WORKS}"
-        if self.turn == "fell asleep" and self.points >= 0:
+        if self.turn == "became inactive" and self.points >= 0:
             return f"now needs {needs(self.second)}"
-        if self.turn == "woke up" and self.points <= 0:
+        if self.turn == "became active" and self.points <= 0:
             return f"now needs only {needs(self.second)}"
         return ""
 
@@ -128,8 +128,8 @@ class RolePair:
 
     @property
     def turn(self) -> str:
-        """``wakes up``, ``falls asleep``, ``awake in both``, ``asleep in both`` or that a prompt is
-        too short to tell.
+        """``becomes active``, ``becomes inactive``, ``active on both``, ``inactive on both`` or
+        that a prompt is too short to tell.
         """
         if any(
             card.rows and all(row["state"] == "too_short" for row in card.rows)
@@ -137,16 +137,16 @@ class RolePair:
         ):
             return TOO_SHORT
         if self.first.awake == self.second.awake:
-            return "awake in both" if self.first.awake else "asleep in both"
-        return "wakes up" if self.second.awake else "falls asleep"
+            return "active on both" if self.first.awake else "inactive on both"
+        return "becomes active" if self.second.awake else "becomes inactive"
 
     @property
     def headline(self) -> str:
-        """``wakes up · 0 → 3 of 4 listed heads active``."""
+        """``becomes active · 0 → 3 of 4 listed heads``."""
         if not self.heads:
             return "no head of this model"
         heads = count(len(self.heads), self.first.noun)
-        return f"{self.turn} · {self.first.active} → {self.second.active} of {heads} active"
+        return f"{self.turn} · {self.first.active} → {self.second.active} of {heads}"
 
 
 def role_pairs(first: Sequence[RoleCard], second: Sequence[RoleCard]) -> list[RolePair]:
@@ -172,7 +172,7 @@ def lamps(pairs: Sequence[RolePair]) -> list[str]:
 
 
 def summary(pairs: Sequence[RolePair]) -> str:
-    """Which roles wake up and which fall asleep from one prompt to the other, in one sentence.
+    """Which roles become active or inactive from one prompt to the other, in one sentence.
 
     Roles of which the model has no head are not counted.
     """
@@ -181,7 +181,7 @@ def summary(pairs: Sequence[RolePair]) -> str:
     stay = listing(
         [
             f"{number} {'is' if number == 1 else 'are'} {words}"
-            for words in ("awake in both", "asleep in both")
+            for words in ("active on both", "inactive on both")
             if (number := sum(turn == words for turn, _ in turns))
         ]
         + ([f"{unknown} cannot be judged (too short)"] if unknown else [])
@@ -189,11 +189,11 @@ def summary(pairs: Sequence[RolePair]) -> str:
     woken, fallen = ([name for turn, name in turns if turn == word] for word in TURNS)
     parts = []
     if woken:
-        parts.append(f"{listing(woken)} {'wakes' if len(woken) == 1 else 'wake'} up")
+        parts.append(f"{listing(woken)} {'becomes' if len(woken) == 1 else 'become'} active")
     if fallen:
-        parts.append(f"{listing(fallen)} {'falls' if len(fallen) == 1 else 'fall'} asleep")
+        parts.append(f"{listing(fallen)} {'becomes' if len(fallen) == 1 else 'become'} inactive")
     if not parts:
-        return f"No role wakes up or falls asleep from the first prompt to the second: {stay}."
+        return f"No role becomes active or inactive from the first prompt to the second: {stay}."
     rest = f"; of the other roles, {stay}" if stay else ""
     return f"From the first prompt to the second, {', and '.join(parts)}{rest}."
 

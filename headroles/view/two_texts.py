@@ -23,7 +23,7 @@ HEADERS = ("Role", "On sentences", "On random tokens", "What this means")
 """The columns of a table of heads or roles on both kinds of text."""
 PLACE_OR_CONTENT_RULE = (
     "The rule: a head that keeps three quarters or more of its score above chance on random tokens "
-    "is positional (so is one whose two scores differ by no more than two standard errors). A "
+    "is positional (so is a head whose two scores differ by no more than two standard errors). A "
     "quarter or less: content-driven. In between: partly positional."
 )
 
@@ -118,7 +118,7 @@ def two_texts_sentence(texts: TwoTexts) -> str:
     return (
         f"{over} of {count(len(kinds), 'head')} {'reaches' if over == 1 else 'reach'} the "
         f"threshold of {texts.name} on sentences: "
-        f"{everywhere} {'does' if everywhere == 1 else 'do'} it on random tokens too (positional), "
+        f"{everywhere} {'does' if everywhere == 1 else 'do'} so on random tokens too (positional), "
         f"{kinds.count('content')} only on real text (content-driven), "
         f"{kinds.count('partly')} in between."
     )

@@ -32,7 +32,7 @@ class WakeUp:
     @property
     def sentence(self) -> str:
         """``This prompt wakes L18H6 and L17H4:``."""
-        return f"This prompt wakes {names(self.heads)}:"
+        return f"This prompt activates {names(self.heads)}:"
 
 
 def wake_ups(hints: RoleHints | None, gray: Sequence[Head], *, besides: str) -> list[WakeUp]:
@@ -67,7 +67,7 @@ def of_head(stored: StoredRole, head: Head, *, besides: str) -> tuple[str, str |
         tried = tried_sentence(hints, [head])
         return f"{name}: gray on this prompt. {tried}".strip(), None
     reached = percent(best.woken[head])
-    return f"{name}: gray on this prompt. This one wakes it ({reached} there):", best.prompt
+    return f"{name}: gray on this prompt. This one activates it ({reached} there):", best.prompt
 
 
 def in_vain(hints: RoleHints | None, gray: Sequence[Head]) -> list[Head]:
@@ -84,11 +84,11 @@ def tried_sentence(hints: RoleHints | None, gray: Sequence[Head]) -> str:
     untried = [head for head in gray if head not in vain and not hints.best(head)]
     sentence = f"{hints.tried} prompts were tried on this model"
     if vain:
-        sentence += f"; none of them wakes {names(vain, last='or')}"
+        sentence += f"; none of them activates {names(vain, last='or')}"
     if untried:
         sentence += (
-            f"; none is known for {names(untried)}, because the list or the threshold was changed "
-            "since"
+            f"; none is known for {names(untried)}, because the list or the threshold has changed "
+            f"since"
         )
     return f"{sentence}."
 

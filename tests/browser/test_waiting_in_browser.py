@@ -45,7 +45,7 @@ def choose(visit, name: str) -> None:
 
 def answered(visit) -> None:
     """Wait for the bundled model's answer to the first prompt."""
-    visit.card("induction").get_by_label("awake", exact=True).wait_for(timeout=PATIENCE)
+    visit.card("induction").get_by_label("active", exact=True).wait_for(timeout=PATIENCE)
     visit.settle()
 
 

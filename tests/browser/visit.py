@@ -84,7 +84,7 @@ class Visit:
         return self.page.locator(f".st-key-your_prompt-card_{role}")
 
     def awake(self, role: str) -> bool:
-        return self.card(role).get_by_label("awake", exact=True).count() == 1
+        return self.card(role).get_by_label("active", exact=True).count() == 1
 
     def click_bar(self, role: str, *, row: int = 0) -> str:
         """Click a bar of a card; returns the label of its head."""

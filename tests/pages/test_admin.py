@@ -364,14 +364,14 @@ def test_what_runs_comes_first_and_cannot_be_started_again(folder, password_hash
     (job,) = (path.name for path in (folder / "jobs").iterdir())
     order = [button.key for button in app.main.button]
     assert order.index(f"admin-cancel_{job}") < order.index("admin-start")
-    assert "Set up another one" in [part.label for part in app.expander]
+    assert "Set up another analysis" in [part.label for part in app.expander]
     assert buttons(app)["start"].disabled
     assert says(texts(app), "already", "running")
     start.click().run()  # the second click of two quick ones: the page had not changed yet
     assert len(list((folder / "jobs").iterdir())) == 1
     press(app, f"cancel_{job}")
     app.run()
-    assert "Set up another one" not in [part.label for part in app.expander]
+    assert "Set up another analysis" not in [part.label for part in app.expander]
     assert not buttons(app)["start"].disabled
 
 

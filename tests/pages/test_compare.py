@@ -55,14 +55,14 @@ def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
     assert app.text_area(key=session.BOX).value == DEFAULT_PROMPT
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == ONCE
     # Induction and Duplicate token need a repetition; their planted heads rest without one.
-    assert says(said(app), "Induction", "Duplicate token", "asleep", "3", "awake")
+    assert says(said(app), "Induction", "Duplicate token", "become inactive", "3", "active on both")
 
 
 def test_the_same_heads_stand_in_both_and_each_says_its_change(app) -> None:
     html = page_html(app)
-    assert html.count("fell asleep") == 2  # one head of each role, in the tables
-    assert says(html, "asleep", "1 → 0 of 1 listed head active")  # induction
-    assert says(html, "asleep", "1 → 0 of 2 listed heads active")  # duplicate token
+    assert html.count("became inactive") == 2  # one head of each role, in the tables
+    assert says(html, "becomes inactive", "1 → 0 of 1 listed head")  # induction
+    assert says(html, "becomes inactive", "1 → 0 of 2 listed heads")  # duplicate token
     assert html.count("0 points") == 3  # the planted heads of the other roles
     induction = next(alt for alt in alts(app) if alt.startswith("Induction"))
     assert says(induction, "L1H1", "100%", "active", "nothing to do")
@@ -76,21 +76,21 @@ def test_swapping_wakes_what_fell_asleep(app) -> None:
     press(app, "swap")
     assert app.text_area(key=session.BOX).value == ONCE
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == DEFAULT_PROMPT
-    assert says(said(app), "Induction", "Duplicate token", "wake")
-    assert says(page_html(app), "wake", "0 → 1 of 1 listed head active")
+    assert says(said(app), "Induction", "Duplicate token", "become active")
+    assert says(page_html(app), "becomes active", "0 → 1 of 1 listed head")
 
 
 def test_the_same_prompt_twice_changes_nothing(app) -> None:
     press(app, "same_second")
-    assert says(said(app), "No role wakes")
-    assert "fell asleep" not in page_html(app)
+    assert says(said(app), "No role becomes active")
+    assert "became inactive" not in page_html(app)
 
 
 def test_stopping_gives_the_single_cards_back(app) -> None:
     press(app, "stop_comparing")
-    assert says(said(app), "All 5 roles", "awake")
+    assert says(said(app), "All 5 roles", "active")
     assert app.session_state[your_prompt_state.SECOND] is None
-    assert not any(alt.startswith("Induction: falls") for alt in alts(app))
+    assert not any(alt.startswith("Induction: becomes") for alt in alts(app))
 
 
 def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
@@ -102,7 +102,7 @@ def test_both_prompts_are_shown_as_the_model_reads_them(app) -> None:
 def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:
     run_second(app, "  ")
     assert "The prompt is empty" in app.error[0].value
-    assert says(said(app), "All 5 roles", "awake")
+    assert says(said(app), "All 5 roles", "active")
     assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "  "
 
 

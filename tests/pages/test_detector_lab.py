@@ -292,5 +292,5 @@ def test_a_file_that_is_no_text_is_refused() -> None:
     from headroles.ui.detector_lab import prompts
 
     assert prompts._text(_File("\ufeffdéjà vu\n".encode())) == "déjà vu\n"
-    with pytest.raises(DetectionError, match=r"noise\.txt is no text"):
+    with pytest.raises(DetectionError, match=r"noise\.txt is not UTF-8 text"):
         prompts._text(_File(bytes(range(256)), "noise.txt"))

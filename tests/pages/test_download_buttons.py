@@ -154,7 +154,7 @@ def test_both_prompts_in_one_table(answered) -> None:
     assert (origin["prompt"], origin["second_prompt"]) == (found.run.prompt, second.run.prompt)
     (induction,) = (row for row in rows if row["role"] == "induction")
     assert (induction["first_state"], induction["second_state"]) == ("active", "not_applicable")
-    assert induction["change"] == "fell asleep"
+    assert induction["change"] == "became inactive"
 
 
 def closeup_files(answered, *, rest_hidden: bool) -> list[files.File]:

@@ -91,7 +91,7 @@ def test_the_verdict_of_many_texts_stands_beside_that_of_the_prompt(app) -> None
     app.button(key="knockout_lab-role_induction").click().run()
     assert says(said(app, "These 7 heads together"), "repeated tokens", "✓ holds up")
     app.multiselect(key=state.LAB_HEADS).set_value(["L0H0"]).run()
-    assert "no role lists it" in said(app, "did not test L0H0")
+    assert "not listed for any role" in said(app, "did not test L0H0")
     app.multiselect(key=state.LAB_HEADS).set_value(["L1H1"]).run()
     app.button(key="knockout_lab-to_many").click().run()
     assert not app.exception

@@ -64,7 +64,7 @@ def buttons(app) -> set[str]:
 def test_a_gray_head_names_the_prompt_that_wakes_it_and_one_click_runs_it(hinted) -> None:
     app = run_prompt(open_page(), NO_REPEATS)
     html = page_html(app)
-    assert says(html, f"wakes {INDUCTION.label}", COUNTING)
+    assert says(html, f"activates {INDUCTION.label}", COUNTING)
     assert says(html, "12 prompts")
     app.button(key="your_prompt-wake_induction_0").click().run()
     assert app.session_state[session.PROMPT] == COUNTING
@@ -84,8 +84,8 @@ def test_a_sleeping_card_offers_what_was_tried_on_this_model(hinted) -> None:
 def test_what_no_prompt_wakes_is_promised_nothing(hinted) -> None:
     app = open_page()  # the duplicate-token head is active here, the induction head beside it not
     html = page_html(app)
-    assert says(html, "12 prompts", "none of them wakes", INDUCTION.label)
-    assert f"wakes {INDUCTION.label}:" not in html
+    assert says(html, "12 prompts", "none of them activates", INDUCTION.label)
+    assert f"activates {INDUCTION.label}:" not in html
     assert not [key for key in buttons(app) if key.startswith("your_prompt-wake_")]
 
 
@@ -95,7 +95,7 @@ def test_a_role_that_was_tried_in_vain_has_no_button(planted) -> None:
     categories.write_entry(entry.model_copy(update={"hints": {"induction": vain}}), planted)
     app = run_prompt(open_page(), NO_REPEATS)
     assert "your_prompt-try_card_induction" not in buttons(app)
-    assert says(page_html(app), "none of them wakes", INDUCTION.label)
+    assert says(page_html(app), "none of them activates", INDUCTION.label)
 
 
 def test_an_entry_from_before_still_offers_the_role_s_own_prompt(planted) -> None:
@@ -120,7 +120,7 @@ def test_the_close_up_of_a_gray_head_wakes_it_and_leads_back(hinted) -> None:
     run_prompt(look_at(app, INDUCTION, "previous_token"), NO_REPEATS)  # seen as something else
     html = page_html(app)
     assert says(html, "Induction", "gray", "98%", COUNTING)
-    assert says(html, "Duplicate token", "none of them wakes", INDUCTION.label)
+    assert says(html, "Duplicate token", "none of them activates", INDUCTION.label)
     app.button(key="head_closeup-wake_induction").click().run()
     assert app.session_state[session.PROMPT] == COUNTING
     assert app.session_state[session.HEAD] == INDUCTION
@@ -163,7 +163,7 @@ def test_extended_roles_that_attention_shows_have_hints_too(extended) -> None:
     app = open_page()
     app.toggle(key=extended_state.SHOWN).set_value(True).run()
     run_prompt(app, COUNTING)
-    assert says(page_html(app), f"wakes {HEADS['delimiter'][0].label}", LIST)
+    assert says(page_html(app), f"activates {HEADS['delimiter'][0].label}", LIST)
     app.button(key="your_prompt-wake_delimiter_0").click().run()
     assert app.session_state[session.PROMPT] == LIST
     assert any("Delimiter: 1 of 1" in one.proto.alt for one in app.get("vega_lite_chart"))

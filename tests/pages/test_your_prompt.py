@@ -65,7 +65,7 @@ def test_the_default_prompt_is_answered_on_opening(app) -> None:
 
 
 def test_the_answer_in_one_sentence_counts_roles_and_heads(app) -> None:
-    assert says(page_html(app), "All 5 roles", "awake", "5 of 6 listed heads")
+    assert says(page_html(app), "All 5 roles", "active", "5 of 6 listed heads")
 
 
 def test_the_answer_stands_before_the_cards_and_the_tokens_after_them(app) -> None:
@@ -144,7 +144,7 @@ def test_try_this_fills_the_box_wakes_the_role_and_can_be_undone(app) -> None:
     app.button(key="your_prompt-try_card_induction").click().run()
     assert app.text_area(key=session.BOX).value == ROLES["induction"].story_hints[0]
     assert "your_prompt-try_card_induction" not in buttons(app)
-    assert says(page_html(app), "All 5 roles", "awake")
+    assert says(page_html(app), "All 5 roles", "active")
 
     app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == NO_REPEATS

@@ -110,7 +110,7 @@ def test_the_map_in_a_sentence() -> None:
 
 def test_what_the_classic_threshold_would_say_stands_beside_another_one() -> None:
     """Scores .125 .25 .5 / .75 .875 1: four of six reach .40."""
-    assert says(candidate.classic_sentence(AFTER, "induction"), "0.40", "4 of 6 heads")
+    assert says(candidate.classic_sentence(AFTER, "induction"), "4 of 6 heads", "0.40")
     own = listing("tiny", [(1, 2)], threshold=0.4)
     assert candidate.classic_sentence(own, "induction") == ""
     assert candidate.classic_sentence(AFTER, "other") == ""

@@ -41,15 +41,15 @@ def pair(first: dict, second: dict, *, role: str = "induction") -> RolePair:
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        (row(0.3), row(0.73, active=True), "+43 points · woke up"),
-        (row(0.73, active=True), row(0.3), "−43 points · fell asleep"),
-        (row(0.39), row(0.4, active=True), "+1 point · woke up"),
+        (row(0.3), row(0.73, active=True), "+43 points · became active"),
+        (row(0.73, active=True), row(0.3), "−43 points · became inactive"),
+        (row(0.39), row(0.4, active=True), "+1 point · became active"),
         (row(0.6, active=True), row(0.8, active=True), "+20 points · still active"),
         (row(0.3), row(0.1), "−20 points · still quiet"),
         (row(0.3), row(0.34), "+4 points · no clear change"),
         (row(0.3), row(0.3), "0 points · no clear change"),
-        (IDLE, row(0.7, active=True), "woke up"),  # no number to count points from
-        (row(0.7, active=True), IDLE, "fell asleep"),
+        (IDLE, row(0.7, active=True), "became active"),  # no number to count points from
+        (row(0.7, active=True), IDLE, "became inactive"),
         (row(0.2), IDLE, "no clear change"),
         (IDLE, IDLE, "no clear change"),
         (row(0.8, active=True), SHORT, "too short to tell"),  # nobody knows that it sleeps
@@ -74,14 +74,14 @@ def test_the_summary_counts_only_roles_of_which_the_model_has_heads() -> None:
         two_prompts.summary(pairs),
         "Induction",
         "Duplicate token",
-        "wake",
+        "become active",
         "Previous token",
-        "asleep",
+        "becomes inactive",
         "1",
     )
     assert says(
         two_prompts.summary([pair(IDLE, IDLE), pair(awake, awake), nobody]),
-        *("No role", "1 is awake", "1 is asleep"),
+        *("No role", "1 is active on both", "1 is inactive"),
     )
 
 
@@ -89,7 +89,7 @@ def test_a_prompt_that_is_too_short_wakes_and_lulls_nobody() -> None:
     awake = row(0.8, active=True)
     short = pair(awake, SHORT)
     assert says(short.headline, "too short", "1 → 0 of 1")
-    assert says(two_prompts.summary([short, pair(awake, awake)]), "1 is awake", "1", "too short")
+    assert says(two_prompts.summary([short, pair(awake, awake)]), "1 is active", "1", "too short")
 
 
 def test_two_bars_a_head_each_with_its_own_chance() -> None:
@@ -100,7 +100,7 @@ def test_two_bars_a_head_each_with_its_own_chance() -> None:
     assert [two["side"], two["value"], two["chance"], two["number"]] == [2, 0.73, 0.05, "73%"]
     assert one["bottom"] < two["top"] < two["bottom"] < two["to"]
     assert one["turned"]
-    assert one["change"] == two["change"] == "+43 points · woke up"
+    assert one["change"] == two["change"] == "+43 points · became active"
 
 
 def test_a_bar_without_places_has_words_and_no_number() -> None:
@@ -110,7 +110,7 @@ def test_a_bar_without_places_has_words_and_no_number() -> None:
 
 def test_the_table_says_what_the_bars_say() -> None:
     assert two_prompts.table_rows(pair(IDLE, row(0.73, active=True))) == [
-        ["L1H3", "nothing to do here", "73% · active", "woke up"]
+        ["L1H3", "nothing to do here", "73% · active", "became active"]
     ]
 
 
@@ -119,12 +119,14 @@ def test_either_prompt_has_its_own_line_and_the_words_say_both() -> None:
     both = pair(row(0.35, active=True, needed=0.33), asleep)
     assert [one["needed"] for one in two_prompts.bar_records(both)] == [0.33, 0.364]
     assert says(two_prompts.levels(both), "33%", "36%", "10%", "1%")
-    assert both.heads[0].change == "+1 point · fell asleep: now needs 36%"
+    assert both.heads[0].change == "+1 point · became inactive: now needs 36%"
     awake = row(0.34, active=True, needed=0.33)
-    assert Pair(asleep, awake).change == "−2 points · woke up: now needs only 33%"
+    assert Pair(asleep, awake).change == "−2 points · became active: now needs only 33%"
     works = Pair(row(0.6, active=True), row(0.7)).change
-    assert says(works, "+10 points", "fell asleep", "does not rest")
-    assert Pair(row(0.7), row(0.9, active=True)).change == "+20 points · woke up: now it rests"
+    assert says(works, "+10 points", "became inactive", "does not rest")
+    assert Pair(row(0.7), row(0.9, active=True)).change == (
+        "+20 points · became active: now it rests"
+    )
     assert says(Pair(row(0.7), row(0.7)).change, "no clear change", "does not rest")
     assert says(Pair(row(0.7), row(0.3)).change, "still quiet", "at first", "does not rest")
 
@@ -163,7 +165,7 @@ def test_rows_for_a_file_hold_both_prompts() -> None:
     assert found["second_needed"] == 0.4
     assert found["first_state"] == "not_applicable"
     assert found["change_in_points"] is None
-    assert found["change"] == "woke up"
+    assert found["change"] == "became active"
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ def summary(**changes: object) -> HeadSummary:
     ("changes", "facts"),
     [
         ({"by_place": 3.0, "preferred": 1, "previous": 0.51}, ("token just before", "51%", "5%")),
-        ({"by_place": 3.0, "preferred": 4}, ("distance", "4 tokens back")),
+        ({"by_place": 3.0, "preferred": 4}, ("distance", "the token 4 back")),
         ({"by_place": 3.0, "preferred": 0}, ("distance", "the token itself")),
         ({"self_match": 2.9}, ("copies of the current token", "2.9")),
         ({"copying": 0.99, "copies": 0.31}, ("It copies", "+0.99")),
-        ({"copying": -0.98, "lowers": 0.3}, ("against what it looks at", "−0.98")),
+        ({"copying": -0.98, "lowers": 0.3}, ("It suppresses", "less likely", "−0.98")),
     ],
 )
 def test_a_clear_rule_is_said_with_its_number(changes: dict, facts: tuple[str, ...]) -> None:
@@ -75,7 +75,7 @@ def test_all_heads_are_counted_by_what_is_clear() -> None:
         conclusions.all_heads(heads),
         "4 heads",
         "1 clearly copy",
-        "0 clearly work",
+        "0 clearly suppress",
         "1 choose",
         "1 look",
     )
@@ -97,7 +97,7 @@ def test_pairs_of_heads_are_named_where_they_stand_out() -> None:
 def verdict(role: str, *, active: bool) -> Verdict:
     return Verdict(
         role=role, head=Head(1, 0), state="active" if active else "quiet", activation=None,
-        threshold=0.4, reason="", resting_share=0.0, needed=0.4,
+        threshold=0.4, needed=0.4, reason="", resting_share=0.0,
     )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def test_alt_text_states_the_take_away() -> None:
 def test_a_card_for_every_scored_role_in_order() -> None:
     cards = role_cards.role_cards({})
     assert [c.role.key for c in cards] == [role.key for role in SCORED_ROLES]
-    assert says(role_cards.overall(cards), "None", "5 roles", "Asleep", "Induction", "no head")
+    assert says(role_cards.overall(cards), "None", "5 roles", "Inactive", "Induction", "no head")
 
 
 def test_the_heads_that_fit_nothing_are_those_that_the_analysis_lists_so() -> None:
@@ -189,7 +189,7 @@ def test_few_prompts_wake_all_gray_heads_that_one_is_known_for() -> None:
     first, second = waking.wake_ups(HINTS, GRAY, besides="asdf")
     assert (first.prompt, first.heads) == ("wide", (Head(0, 1), Head(1, 0)))
     assert (second.prompt, second.heads) == ("narrow", (Head(1, 1),))
-    assert says(first.sentence, "wakes", "L0H1", "L1H0")
+    assert says(first.sentence, "activates", "L0H1", "L1H0")
     assert [one.prompt for one in waking.wake_ups(HINTS, GRAY[1:3], besides="")] == ["narrow"]
 
 
@@ -277,9 +277,9 @@ def test_a_map_says_when_the_list_names_other_heads_than_reach_the_threshold() -
         return head_maps.stored_map(stored).sentence
 
     assert says(said([1.0, 0.875], 2), "4 of 6 heads reach")
-    assert says(said([1.0, 0.875], 2), "list names 2 heads.")
+    assert says(said([1.0, 0.875], 2), "Listed: 2 heads.")
     assert says(said([1.0, 0.875, 0.75, 0.5, 0.25], 8, 1), "5 heads", "1 of them below")
-    assert "list" not in said([1.0, 0.875, 0.75, 0.5], 8)
+    assert "Listed" not in said([1.0, 0.875, 0.75, 0.5], 8)
 
 
 def test_tables_write_a_real_minus_and_keep_their_numbers() -> None:
@@ -303,7 +303,7 @@ def test_the_summary_counts_roles_and_listed_heads_and_says_what_sleeps() -> Non
     idle = row(0, 2, state="not_applicable", reason="No token comes back.", rows=0)
     some = {"induction": [idle], "diffuse": [ACTIVE, row(0, 2)], "positional": [row(0, 3)]}
     words = role_cards.overall(role_cards.role_cards(some, entry()))
-    assert says(words, "1 of 5 roles is awake", "1 of 4 listed heads", "Asleep")
+    assert says(words, "1 of 5 roles is active", "1 of 4 listed heads", "Inactive")
     assert says(words, "Induction", "no repetition")
     assert says(words, "First token", "something else")
 

@@ -156,9 +156,9 @@ def _thresholds() -> dict[str, float]:
             persist_state="session",
             placeholder="No role: the rule sets all of them",
             help="A head has a role when its score reaches the role's threshold. The rule sets it "
-            "to 0.40 of the attention (0.70 of evenness for Diffuse), or higher where single texts "
-            "give more to random cells. You can also move it after the analysis, and see at once "
-            "what that changes.",
+            "to 0.40 of the attention (0.70 of evenness for Diffuse), or higher where random "
+            "cells get more than that on single texts. You can also move it after the analysis, "
+            "and see at once what that changes.",
         )
         return {
             key: st.slider(

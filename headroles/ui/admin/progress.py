@@ -86,15 +86,15 @@ def _open(desk: AdminSession, view: JobView) -> None:
             "Cancel",
             key=f"admin-cancel_{job.id}",
             icon=":material/stop_circle:",
-            help="Ends it within three seconds, and nothing of it is kept.",
+            help="Stops it within three seconds; nothing of it is kept.",
             on_click=run_action,
             args=(lambda: desk.office.cancel(desk.ticket, job.id),),
         )
     if job.state == "queued":
         if view.waits_for_a_process:
             st.caption(
-                "Waiting for a server process that runs analyses. No process has taken it on yet: "
-                "one where `HEADROLES_RUN_ANALYSES` is 0 never does."
+                "Waiting for a server process that runs analyses. None has taken it on yet; a "
+                "process with `HEADROLES_RUN_ANALYSES` set to 0 never does."
             )
         else:
             before = f"{_analyses(view.place)} ahead of it" if view.place else "it is next"

@@ -127,8 +127,10 @@ def _known_heads(entry: ModelEntry) -> None:
             parts.append(f"{listed} of the {count(total, 'head')} named {BASES[basis]}")
     if not parts:
         return
-    st.markdown(f"Of the heads that papers name in this model, it lists **{listing(parts)}**.")
-    with st.expander("Which ones, and in which paper", key="admin-known_heads"):
+    st.markdown(
+        f"Of the heads that papers name in this model, the analysis lists **{listing(parts)}**."
+    )
+    with st.expander("Which heads, and in which paper", key="admin-known_heads"):
         for basis, heads in known.items():
             if heads:
                 elements.html(f"<b>Named {BASES[basis]}</b>")
@@ -137,7 +139,7 @@ def _known_heads(entry: ModelEntry) -> None:
                 )
         st.caption(
             "A head named for its effect may not show the role's pattern on random repeats, so a "
-            "missing one does not count against the analysis."
+            "missing head does not count against the analysis."
         )
 
 

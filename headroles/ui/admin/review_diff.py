@@ -68,5 +68,5 @@ def _why_no_scores(comparison: Comparison, key: str) -> str:
     if not ROLES[key].is_scored:
         return "This role has no score of its own."
     if not comparison.comparable:
-        return "The two have different numbers of layers or heads."
+        return "The two analyses have different numbers of layers or heads."
     return "None: every head keeps its score."

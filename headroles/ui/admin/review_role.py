@@ -180,7 +180,7 @@ def _distribution(
         if chance is None
         else f"{sentence} Chance, what an even spread would score, is {chance:.2f}.",
     )
-    st.caption("One mark per head. Point at a mark to see which one it is.")
+    st.caption("One mark per head. Point at a mark to see which head it is.")
 
 
 def _legend(role: Role, category: Category) -> None:

@@ -96,7 +96,7 @@ def changed(label: str, *, is_changed: bool, run: str, below: str) -> None:
 def _edited(shown: str) -> str:
     """HTML: there is a draft, and this is the text to which the page belongs."""
     text = escape(in_one_line(" ".join(shown.split()), limit=90))
-    below = f"Below: <q>{text}</q>" if text else "Nothing was run so far."
+    below = f"Below: <q>{text}</q>" if text else "Nothing has been run yet."
     return f"<b>Edited, not run yet.</b> {below}"
 
 

@@ -141,8 +141,8 @@ def how_to_read() -> None:
             "averaged over the tokens where the role can show: from 0% to 100%. For *Induction* "
             "and *Duplicate token* it is the share of the attention that does not rest on the "
             "first token.\n\n"
-            "**The dashed line** is what a head needs on this prompt. A bar that reaches it is "
-            "active. The line stands at the role's threshold (usually 40%; *Diffuse*: 70%), or "
+            "**The dashed line** is what a head needs on this prompt. A head whose bar reaches it "
+            "is active. The line stands at the role's threshold (usually 40%; *Diffuse*: 70%), or "
             "further right where chance alone would already fill much of the bar.\n\n"
             "**The short thick tick** is *chance*: what a head would get on this prompt if it "
             "spread its attention evenly over all tokens so far.\n\n"
@@ -150,10 +150,10 @@ def how_to_read() -> None:
             "- **quiet**: it could do its job here, but does something else\n"
             "- **nothing to do here**: the pattern it looks for is not in the prompt\n"
             "- **too short to tell**: too few tokens to judge by (a dashed bar, no line)\n\n"
-            "*First token (resting)* asks for more than a long bar: what the head writes must "
+            "*First token (resting)* needs more than a long bar: what the head writes must "
             "hardly change from token to token. For *Diffuse* the bar shows how even the "
             "attention is, so its tick stands at 100%: perfectly even.\n\n"
-            "**Order**: the strongest head on this prompt comes first; of two prompts, the head "
+            "**Order**: the strongest head on this prompt comes first; with two prompts, the head "
             "that changes most. **L1H3** means layer 1, head 3; both count from 0. A head on two "
             "lists counts on each of them."
         )
@@ -170,7 +170,7 @@ def heading(*, awake: bool | None, name: str, headline: str, anchor: str = "") -
     """
     place = f' id="{anchor}"' if anchor else ""
     circle = {True: "●", False: "○", None: "◌"}[awake]
-    meaning = {True: "awake", False: "asleep", None: "neutral"}[awake]
+    meaning = {True: "active", False: "inactive", None: "neutral"}[awake]
     html(
         f'<div class="hr-cardhead{" hr-awake" if awake else ""}"{place}>'
         f'<span class="hr-dot" role="img" aria-label="{meaning}">{circle}</span>'

@@ -116,9 +116,9 @@ def warn_about_reference(reference: caches.Reference) -> None:
     if made_with != DEFINITIONS_VERSION:
         st.caption(
             f"This model's reference scores were made with version {made_with} of the roles' "
-            f"definitions. Prompts are judged by version {DEFINITIONS_VERSION}, whose words stand "
-            "beside the scores too, so the two do not match everywhere. An instructor can analyse "
-            "the model anew on the Admin page."
+            f"definitions. This page judges prompts and describes roles by version "
+            f"{DEFINITIONS_VERSION}, so the two do not match everywhere. An instructor can "
+            f"analyse the model again on the Admin page."
         )
     if since := reference.backup_since:
         st.caption(

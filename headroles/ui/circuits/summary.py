@@ -85,7 +85,7 @@ def _left_out(embedding: str) -> str:
     """Of what the numbers of a deeper head are, and what they cannot show."""
     if embedding == "bare":
         return (
-            "Read from bare embeddings, which no head above the first layer meets: in a deep model "
+            "Read from bare embeddings, which no head above the first layer sees: in a deep model "
             "even the sign of copying can be wrong."
         )
     return (
@@ -109,13 +109,13 @@ def lines(summary: HeadSummary) -> list[list[str]]:
             "Copying (by count)",
             formatting.percent(summary.copies),
             tokens,
-            f"tokens that are among the {among} that they raise most",
+            f"tokens that are among the {among} tokens they raise most",
         ],
         [
             "Suppressing (by count)",
             formatting.percent(summary.lowers),
             tokens,
-            f"tokens that are among the {among} that they lower most",
+            f"tokens that are among the {among} tokens they lower most",
         ],
         [
             "Self-match of QK",

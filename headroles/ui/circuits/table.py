@@ -130,7 +130,7 @@ def by_something_else(head: Head, roles: Sequence[str]) -> list[str]:
         "there. See K-composition under “Which heads work together”",
     }
     return [
-        f"{head.label} is listed for {ROLES[role].name.lower()}: {line}. So the keys in this table "
+        f"{head.label} is listed as {ROLES[role].name.lower()}: {line}. So the keys in this table "
         "say little about it."
         for role, line in lines.items()
         if role in roles

@@ -62,7 +62,7 @@ def draw() -> Asked:
         )
         st.caption(
             "Both work for mul and abs only. The activation always counts all attention, so that a "
-            "resting head cannot pass for a busy one."
+            "resting head cannot pass for a busy head."
         )
         labels = _labels()
         st.session_state[state.HEADS] = [

@@ -82,7 +82,7 @@ def _text(file: UploadedFile) -> str:
         return file.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DetectionError(
-            f"The file {shorten(file.name, limit=limits.NAME.most)} is no text in UTF-8.",
+            f"The file {shorten(file.name, limit=limits.NAME.most)} is not UTF-8 text.",
             hint="Save it as plain text (UTF-8), with a prompt on every line.",
         ) from None
 

@@ -35,7 +35,7 @@ def picture(result: Result) -> int:
     cut = f" Its first {size} tokens are drawn." if len(labels) > size else ""
     which = "" if len(result.prompts) == 1 else f" Prompt {row + 1} of {len(result.prompts)}."
     words = (
-        f"{pattern.name}: an orange cell says “this token (row) looks at that one (column)”. "
+        f"{pattern.name}: an orange cell means “this token (row) looks at that one (column)”. "
         f"{html.count(len(cells), 'cell')} on this prompt.{which}{cut}"
     )
     elements.html(f'<p class="hr-explain">{escape(words)}</p>')

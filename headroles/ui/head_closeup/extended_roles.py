@@ -40,7 +40,7 @@ def rows(entry: ModelEntry, head: Head) -> None:
     )
     elements.note(
         "Delimiter and Fixed offset are shares of attention, and Successor is a share of words. "
-        "S-inhibition says how much of the name movers’ attention the right name loses without the "
+        "S-inhibition is how much of the name movers’ attention the right name loses without the "
         "head. The other two are logits: + writes for the token, − against it. ● is listed; ± is "
         "the standard error. The control is the score where the role’s cue is missing. The head "
         "map explains how each is measured."

@@ -52,7 +52,7 @@ def draw(subject: Subject) -> None:
                 ],
             )
         )
-        st.caption("“Tokens” counts those that have a token at that distance.")
+        st.caption("“Tokens” is how many tokens have another at that distance.")
 
 
 def records(profile: OffsetProfile) -> list[dict[str, object]]:

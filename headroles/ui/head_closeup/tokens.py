@@ -130,7 +130,7 @@ def sentence(links: TokenLinks, labels: tuple[str, ...], chosen: int) -> str:
 
     to, by = named(links.looks_at, "key"), named(links.looked_at_by, "query")
     first = f"“{labels[chosen]}” ({chosen}) looks at {to or 'nothing that is left'}."
-    second = f"Of the tokens after it, these look at it: {by}." if by else ""
+    second = f"Tokens after it that look at it: {by}." if by else ""
     return f"{first} {second or 'No token after it looks at it with 1% or more.'}"
 
 

@@ -38,7 +38,7 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     extended = extended_state.shown()
     with download_button.popover():
         download_button.buttons(of_map(name, prompt, reference, chat=chat, extended=extended))
-        more = "" if extended else " Switch “Extended roles” on to include those."
+        more = "" if extended else " Switch on “Extended roles” to include them."
         download_button.about(f"Every head in every role.{more}")
         if can_draw():
             entry = reference.entry

@@ -116,6 +116,6 @@ def _extended_column(role: Role, shape: dict[str, str]) -> object:
         SHARE: f"share of attention on {role.looks_at}{role.aside}, from 0 to 1",
         RATE: "share of the words, from 0 to 1",
         LOGITS: "logits: + writes for the token, − against it",
-        FALL: "fall, without the head, of the right name's share of the name movers' attention",
+        FALL: "how far the right name's share of the name movers' attention falls without the head",
     }[role.unit]
     return st.column_config.NumberColumn(role.name, help=f"Extended role; {unit}", **shape)

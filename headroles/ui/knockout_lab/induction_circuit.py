@@ -103,7 +103,7 @@ def _picture() -> None:
             "At the second A, the induction head has to find the token that came **after** the "
             "first A. But B does not say what stood before it, unless a previous-token head has "
             "noted that there. So if the story is true, the induction heads lose B without the "
-            "previous-token heads, although nobody touched them."
+            "previous-token heads, although they themselves were not touched."
         )
 
 

@@ -114,7 +114,7 @@ def _choices(model: str, ranks: Sequence[int], order: Sequence[int], right: Sequ
             "What the table is made of",
             is_changed=str(_chosen(model, right)) != str(st.session_state[state.MANY_ASKED]),
             run=RUN,
-            below="Below: the table as it was made last.",
+            below="The table below is from the last run.",
         )
         st.multiselect(
             "Heads",
@@ -244,8 +244,8 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
         )
     )
     st.caption(
-        "“Still first”: of the prompts where the answer was first before. What it loses is "
-        "log-probability, in nats: 0.69 means half as likely. “–”: too few prompts for a spread."
+        "“Still first”: out of the prompts where the answer came first before. “Answer loses”: "
+        "log-probability, in nats; 0.69 means half as likely. “–”: too few prompts for a spread."
     )
     for place, prompt in enumerate(tables):
         label = f"{prompt.kind}: “{in_one_line(prompt.prompt, limit=70)}”"

@@ -47,9 +47,10 @@ def draw(entry: ModelEntry | None, heads: Sequence[Head], *, here: Judgement | N
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in said))
     if not said:
         st.markdown(
-            f"The analysis did not test {heads[0].label}: no role lists it."
+            f"The analysis did not test {heads[0].label}: it is not listed for any role."
             if len(heads) == 1
-            else "The analysis did not knock these heads out together: no role lists them all."
+            else "The analysis did not knock these heads out together: they are not all listed "
+            "for one role."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if said:

@@ -150,7 +150,7 @@ def sentence(profile: Profile, label: str) -> str:
     control = "" if others is None else f" (random others: {others:.0%})"
     if not clear:
         return (
-            f"{label} carries nothing that is clear, from one to {len(profile.points)} tokens "
+            f"{label} carries nothing clear from one to {len(profile.points)} tokens "
             f"back: at most {signed(peak.carried, digits=3)} ± {peak.carried_error:.3f} nats."
         )
     where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"

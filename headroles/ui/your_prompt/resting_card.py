@@ -32,4 +32,4 @@ def columns(layers: RestingLayers) -> None:
 def table(layers: RestingLayers) -> None:
     """The table twin."""
     elements.html(html.table(resting_layers.COLUMNS, layers.table_rows()))
-    st.caption("Click a column of the chart to open the head of that layer that rests most.")
+    st.caption("Click a column to open the head that rests most in that layer.")

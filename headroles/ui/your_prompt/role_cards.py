@@ -151,6 +151,6 @@ def _why_gray(cards: Sequence[RoleCard]) -> None:
     with st.expander("Why are some gray?", icon=":material/help:", key="your_prompt-why_gray"):
         st.markdown(
             f"{role_cards.why_gray(cards)} Nothing is broken: a head can only do its job when the "
-            "prompt has work for it. A card with gray heads says why, and names a prompt that "
-            "wakes them if one is known."
+            "prompt has work for it. A card with gray heads says why, and suggests a prompt that "
+            "activates them if one is known."
         )

@@ -75,7 +75,7 @@ def _ways_out(*, swaps: bool) -> None:
                 icon=":material/swap_horiz:",
                 key="your_prompt-swap_models",
                 on_click=state.swap_models,
-                help="The second model becomes the one that all pages show",
+                help="All pages then show the second model",
             )
         st.button(
             "Stop comparing",
@@ -102,7 +102,7 @@ def _answer(model: str, prompt: str) -> Answer | None:
             on_click=_download,
             args=(model,),
         )
-        st.caption(html.plain(f"{view.offer.about(choice)} It is downloaded on this click only."))
+        st.caption(html.plain(f"{view.offer.about(choice)} It downloads only when you click."))
         return None
     if not download_progress.is_here(model, is_chosen=False):
         return None
