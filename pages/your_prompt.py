@@ -7,6 +7,7 @@ sentence. The cards, the tokens and the guesses follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 
@@ -119,7 +120,7 @@ def lamps_and_sentence(
         '<h2 class="hr-unseen">What the heads are doing</h2>'
         f'<ul class="hr-lamps">{"".join(row)}</ul>'
     )
-    elements.conclusion(words)
+    elements.conclusion(escape(words))
 
 
 def legend(*, paired: bool) -> None:
