@@ -59,9 +59,10 @@ def _prompt_and_cards() -> list[RoleCard]:
         elements.html(f"<h1>{escape(name)}</h1>")
         return []
     guess = answer.run.next_tokens[0]
+    chance = escape(percent(guess.probability))
     elements.html(
         f"{html.token_strip(answer.run.encoding)}<h1>{escape(name)} expects "
-        f"<b>“{escape(in_one_line(guess.text))}”</b> next ({percent(guess.probability)}).</h1>"
+        f"<b>“{escape(in_one_line(guess.text))}”</b> next ({chance}).</h1>"
     )
     reference = run_prompt.reference_or_provisional(answer)
     if reference.entry is None:
@@ -96,7 +97,7 @@ def _bar(row: Mapping[str, object]) -> str:
         f'<div class="hr-wide-bar"><b>{escape(str(row["label"]))}</b>'
         f'<i><u class="hr-key-{"active" if row["is_active"] else "quiet"}" '
         f'style="width:{100 * value:.1f}%"></u>{mark}</i>'
-        f"<span>{role_cards.shown(row)}</span></div>"
+        f"<span>{escape(role_cards.shown(row))}</span></div>"
     )
 
 
@@ -128,6 +129,8 @@ def prompts() -> list[str]:
 
 def _begin() -> None:
     st.session_state[state.PRESENT], st.session_state[state.CARD] = True, 0
+    # Back in the browser may have ended the last time, and not this page's button.
+    st.session_state[state.PRESENTED] = st.session_state[session.PROMPT]
 
 
 def _end() -> None:
