@@ -97,7 +97,7 @@ def test_pairs_of_heads_are_named_where_they_stand_out() -> None:
 def verdict(role: str, *, active: bool) -> Verdict:
     return Verdict(
         role=role, head=Head(1, 0), state="active" if active else "quiet", activation=None,
-        threshold=0.4, reason="", resting_share=0.0,
+        threshold=0.4, reason="", resting_share=0.0, needed=0.4,
     )  # fmt: skip
 
 
