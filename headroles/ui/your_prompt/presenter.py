@@ -11,10 +11,11 @@ from html import escape
 
 import streamlit as st
 
-from headroles import models, verdicts
+from headroles import models
 from headroles.formatting import in_one_line, percent
 from headroles.texts.examples import examples
 from headroles.ui.app import elements, run_prompt, session
+from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
 from headroles.ui.your_prompt import state
 from headroles.view import html, role_cards
 from headroles.view.role_cards import RoleCard
@@ -64,11 +65,7 @@ def _prompt_and_cards() -> list[RoleCard]:
         f"{html.token_strip(answer.run.encoding)}<h1>{escape(name)} expects "
         f"<b>“{escape(in_one_line(guess.text))}”</b> next ({chance}).</h1>"
     )
-    reference = run_prompt.reference_or_provisional(answer)
-    if reference.entry is None:
-        return []
-    summary = verdicts.summarize(reference.entry, answer.scores)
-    return role_cards.role_cards(summary, reference.entry)
+    return your_prompt_role_cards.of(answer, run_prompt.reference_or_provisional(answer))
 
 
 def _card(cards: Sequence[RoleCard]) -> None:
