@@ -7,10 +7,10 @@ sentence. The cards, the tokens and the guesses follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 
-from headroles import verdicts
 from headroles.ui.app import (
     caches,
     copy_link,
@@ -63,7 +63,7 @@ def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
     """The answer, then the cards, the ways on, and how the model reads the prompt."""
     at_once = st.container(key="your_prompt-answer", gap="small")
     reference = run_prompt.reference_or_provisional(answer)
-    firsts, seconds = (cards_of(shown, reference) for shown in (answer, second))
+    firsts, seconds = (your_prompt_role_cards.of(shown, reference) for shown in (answer, second))
     pairs = two_prompts.role_pairs(firsts, seconds) if seconds else []
     with at_once:
         lamps_and_sentence([answer, second], reference, cards=firsts, pairs=pairs)
@@ -85,14 +85,6 @@ def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
         tokens_and_guesses.draw(answer.run)
     else:
         pair_cards.strips(answer.run, second.run)
-
-
-def cards_of(answer: caches.Answer | None, reference: caches.Reference) -> list[RoleCard]:
-    """A card per role; none without a prompt or without an analysis."""
-    if answer is None or reference.entry is None:
-        return []
-    summary = verdicts.summarize(reference.entry, answer.scores)
-    return role_cards.role_cards(summary, reference.entry)
 
 
 def lamps_and_sentence(
@@ -119,7 +111,7 @@ def lamps_and_sentence(
         '<h2 class="hr-unseen">What the heads are doing</h2>'
         f'<ul class="hr-lamps">{"".join(row)}</ul>'
     )
-    elements.conclusion(words)
+    elements.conclusion(escape(words))
 
 
 def legend(*, paired: bool) -> None:

@@ -75,7 +75,7 @@ def _what_changed(result: PromptTable, measure: str) -> str:
         return f"the loss on repeated tokens {way} by {decimal(abs(change))} nats per token"
     token = escape(quoted(result.answer.text))
     before, now = told_apart(after.probability_before, after.probability)
-    numbers = f"({before} → {now})"
+    numbers = escape(f"({before} → {now})")
     if abs(after.surprise) < STILL:
         return f"{token} stayed as likely {numbers}"
     way = "less likely" if after.surprise > 0 else "likelier"
@@ -113,7 +113,7 @@ def _guesses(name: str, likeliest: Sequence[NextToken], result: PromptTable) -> 
         f"<li{' class=hr-watched' if guess.token_id == result.answer.token_id else ''}>"
         f"<bdi>{escape(visible(guess.text))}</bdi>"
         f'<i><b style="width:{100 * guess.probability:.1f}%"></b></i>'
-        f"<span>{percent(guess.probability)}</span></li>"
+        f"<span>{escape(percent(guess.probability))}</span></li>"
         for guess in likeliest
     )
     return f"<section><h4>{name}</h4><ol>{lines}</ol></section>"

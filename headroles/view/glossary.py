@@ -152,7 +152,7 @@ def _pattern(everyday: bool) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{groups})(?!\w)", re.IGNORECASE)
 
 
-def mark(body: str, *, everyday: bool = False) -> str:
+def mark(body: str, *, everyday: bool = False, place: str = "") -> str:
     """Turn the first occurrence of each word of the glossary into a mark (:func:`term`).
 
     What stands in “quotes”, in tokens, headings, links and buttons stays as it is.
@@ -160,6 +160,7 @@ def mark(body: str, *, everyday: bool = False) -> str:
     Args:
         body: HTML, or text that was escaped for HTML.
         everyday: whether everyday words such as *token* are marked too.
+        place: what tells this piece from others of the same words, where a page may have some.
     """
     seen: set[str] = set()
     silent: list[bool] = []
@@ -171,7 +172,8 @@ def mark(body: str, *, everyday: bool = False) -> str:
         if key in seen:
             return found[0]
         seen.add(key)
-        return term(key, found[0], place=body, bound=found.string[: found.start()].endswith("("))
+        bound = found.string[: found.start()].endswith("(")
+        return term(key, found[0], place=place or body, bound=bound)
 
     for part in _TAG.split(body):
         if part.startswith("<"):

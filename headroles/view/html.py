@@ -309,10 +309,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, notes: bool 
 
     An empty one takes no line. Words of the glossary in the headers explain themselves.
     """
-    head = glossary.mark("".join(f'<th scope="col">{escape(header)}</th>' for header in headers))
+    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
+    body = "".join(_row(row, notes=notes) for row in rows)
+    # Tables of one page often have the same headers, and a word's definition is found by its id.
+    head = glossary.mark(head, place=head + body)
     return (
         f'<div class="hr-table" tabindex="0"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(_row(row, notes=notes) for row in rows)}</tbody></table></div>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

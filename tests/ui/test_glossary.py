@@ -122,6 +122,11 @@ def test_headers_of_tables_explain_themselves() -> None:
     assert '<th scope="col">Threshold</th>' in glossary.unmarked(body)
 
 
+def test_tables_with_the_same_headers_have_definitions_of_their_own() -> None:
+    bodies = [html.table(["Head", "Threshold"], [["L1H1", score]]) for score in ("0.40", "0.50")]
+    assert len({re.search(r'popovertarget="([^"]+)"', body)[1] for body in bodies}) == 2
+
+
 def test_a_search_finds_words_by_name_key_and_sentence() -> None:
     def found(wanted: str) -> list[str]:
         return [term.key for terms in glossary.search(wanted).values() for term in terms]

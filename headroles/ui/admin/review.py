@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -35,7 +36,7 @@ def draw(desk: AdminSession) -> None:
         return
     candidate = desk.office.candidate(desk.ticket, job.id)
     entry = review_role.selected(job.id, candidate)
-    elements.html(f'<p class="hr-explain">{jobs.headline(entry)}</p>')
+    elements.html(f'<p class="hr-explain">{escape(jobs.headline(entry))}</p>')
     _known_heads(entry)
     against_live = _against_live(desk, entry)
     if against_live is not None:

@@ -1,5 +1,6 @@
 // Keeps the key of a sign-in for as long as its tab is open: sessionStorage survives a reload, and no
-// other tab and no other origin can read it. The key is never put into the page.
+// other origin can read it. A tab that is duplicated gets a copy, and the first of the two that uses
+// the key changes it. The key is never put into the page.
 
 const NAME = "headroles-admin-key";
 

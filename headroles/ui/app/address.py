@@ -110,17 +110,18 @@ def query(page: str) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if name not in prompts}
 
 
-def write(page: str) -> None:
-    """Write what a page shows into its address. This starts no run."""
+def write(page: str) -> bool:
+    """Write what a page shows into its address, and tell whether it changed. This starts no run."""
     ours = {name for row in _vocabulary() for name in (row.name, row.old)}
     wanted = query(page)
     present = {name: st.query_params.get_all(name) for name in st.query_params}
     if {name: values for name, values in present.items() if name in ours} == {
         name: [value] for name, value in wanted.items()
     }:
-        return
+        return False
     foreign = {name: values for name, values in present.items() if name not in ours}
     st.query_params.from_dict({**foreign, **wanted})
+    return True
 
 
 def lead(page: str) -> None:

@@ -7,13 +7,16 @@ if (!window.headrolesDrafts) {
   const place = (box) => box.matches?.("textarea") && box.closest('[class*="_draft"]');
   let waiting;
 
-  document.addEventListener("input", (event) => {
+  const typed = (event) => {
     clearTimeout(waiting);
     const box = event.target;
     if (!place(box) || event.isComposing) return;
     const keys = { key: "Enter", ctrlKey: true, bubbles: true };
     waiting = setTimeout(() => box.dispatchEvent(new KeyboardEvent("keydown", keys)), PAUSE);
-  });
+  };
+  document.addEventListener("input", typed);
+  // The last input of a character that is composed of several keys still counts as composing.
+  document.addEventListener("compositionend", typed);
 
   document.addEventListener("keydown", (event) => {
     if (!event.isTrusted || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -8,6 +8,7 @@ hands the text over while somebody types, and makes Ctrl+Enter run.
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -18,7 +19,7 @@ from headroles.ui.app import elements
 from headroles.ui.app.part import part
 
 
-@part
+@partial(part, in_address=False)
 def draw(
     label: str,
     *,

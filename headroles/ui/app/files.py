@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import export, formatting, models
-from headroles.view.html import shorten
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
@@ -126,9 +125,9 @@ def about_picture(
     """
     parts = [models.name_of(model)]
     if prompt is not None:
-        line = " ".join(formatting.in_one_line(prompt).split())
+        line = formatting.in_one_line(prompt, limit=PROMPT_SHOWN)
         as_chat = " (as a chat message)" if chat else ""
-        parts.append(f"prompt: “{shorten(line, limit=PROMPT_SHOWN)}”{as_chat}")
+        parts.append(f"prompt: “{line}”{as_chat}")
     if analysed:
         parts.append(f"analysis of {analysed[:10]}")
     return " · ".join(parts)

@@ -8,7 +8,13 @@
 if (!window.headrolesFirstPaint) {
   window.headrolesFirstPaint = true;
   const isWide = () => window.innerWidth > 768; // pixels; as Streamlit has it
-  const choices = () => Object.keys(localStorage).filter((key) => key.startsWith("stSidebarCollapsed"));
+  const choices = () => {
+    try {
+      return Object.keys(localStorage).filter((key) => key.startsWith("stSidebarCollapsed"));
+    } catch {
+      return []; // the browser keeps nothing for this page
+    }
+  };
   const forget = () =>
     choices().forEach((key) => localStorage[key] === "false" && localStorage.removeItem(key));
   const style = getComputedStyle(document.documentElement);

@@ -15,11 +15,17 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from headroles.ui.app import address, session, turns
 
 
-def part(draw: Callable[..., None]) -> Callable[..., None]:
+def part(draw: Callable[..., None], *, in_address: bool = True) -> Callable[..., None]:
     """Redraw a part alone, as the entry script does it for a page: in its turn, with its address,
     and following a click that leads to another page.
 
     The session keeps the arguments until the page is drawn again, so they must not hold a model.
+
+    Args:
+        draw: draws the part.
+        in_address: whether its own controls change the address. Where they do not, another address
+            means that a control elsewhere was used right after one of them: a browser sends the two
+            together, for this part alone, and so the whole page is drawn.
     """
 
     @st.fragment
@@ -32,7 +38,8 @@ def part(draw: Callable[..., None]) -> Callable[..., None]:
             address.lead(destination)
         with turns.page_part():
             draw(*args, **settings)
-        address.write(st.session_state[session.PAGE])
+        if address.write(st.session_state[session.PAGE]) and not in_address:
+            st.rerun()
 
     return drawn
 

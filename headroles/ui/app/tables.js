@@ -46,7 +46,15 @@ if (!window.headrolesTables) {
       if (box.firstElementChild) sizes.observe(box.firstElementChild);
     }
   };
-  new MutationObserver(observe).observe(document.body, { childList: true, subtree: true });
+  let waiting = false; // a page comes in many pieces: one look per frame is enough
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      observe();
+    });
+  }).observe(document.body, { childList: true, subtree: true });
   const scrolled = ({ target }) => target.matches?.(WIDE) && fade(target);
   document.addEventListener("scroll", scrolled, { capture: true, passive: true });
 }

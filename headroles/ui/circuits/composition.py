@@ -12,7 +12,7 @@ from headroles import charts, circuits, view
 from headroles.ui.app import caches, elements, keeper, long_work
 from headroles.ui.app.part import part
 from headroles.ui.circuits import state
-from headroles.view import conclusions
+from headroles.view import conclusions, html
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ def _draw(model: str, source: str, shape: tuple[int, int], head: str, *, norm: s
     )
     if result is not None:
         pairs = _ranked(source, kind, norm, result)
-        elements.conclusion(conclusions.composition(result, pairs, head))
+        elements.conclusion(html.escape(conclusions.composition(result, pairs, head)))
         _draw_result(shape, result, pairs, subtract=subtract)
 
 

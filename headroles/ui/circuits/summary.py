@@ -170,8 +170,9 @@ def positions(table: PositionalTable, summary: HeadSummary) -> None:
         "bias": "ALiBi takes off a fixed amount for each token of distance.",
         "learned": "Each position has a learned vector of its own.",
     }[table.kind]
+    said = html.escape(sentence)
     elements.note(
-        f"{sentence} {how} The fuller the square, the higher the score. Scores run from "
+        f"{said} {how} The fuller the square, the higher the score. Scores run from "
         f"{formatting.decimal(low)} to {formatting.decimal(high)} over {len(offsets)} distances"
         f"{f'; the first {DRAWN} are drawn' if len(offsets) > DRAWN else ''}."
     )
@@ -213,7 +214,7 @@ def _summarise(
 
 def _table_of_heads(summaries: list[HeadSummary], is_all: bool) -> None:
     if is_all:
-        elements.conclusion(conclusions.all_heads(summaries))
+        elements.conclusion(html.escape(conclusions.all_heads(summaries)))
     chance = formatting.percent(summaries[0].previous_chance)
     st.dataframe(
         view.tables.with_minus(

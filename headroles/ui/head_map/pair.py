@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -90,7 +91,9 @@ def _why_none(wanted: str | None, others: list[str]) -> None:
 def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
     role_map = model.roles[role_key]
     st.markdown(f"**{models.name_of(name)}**")
-    elements.html(f'<p class="hr-explain">{role_map.sentence} {role_map.why_nobody}</p>')
+    elements.html(
+        f'<p class="hr-explain">{escape(f"{role_map.sentence} {role_map.why_nobody}")}</p>'
+    )
     multiples.chart(
         role_map, key=f"head_map-pair_{name}", small=True, model=name if elsewhere else None
     )

@@ -85,9 +85,20 @@ def draw(
     if effect is None:
         say(ablation.judge(0.0, []), EFFECTS[0])
         return None, []
+    draws = _drawn(chosen, result, compared, effect)
+    if draws is None:
+        return None, []
+    judgement = judged(result, draws, effect)
+    why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
+    say(judgement, effect, why)
+    return judgement, draws
+
+
+def _drawn(chosen: Chosen, result: PromptTable, compared: Control, effect: Effect) -> Draws | None:
+    """The random others, once somebody asked for them; None before they are all there."""
     model = st.session_state[session.MODEL]
     name = (model, result.encoding.token_ids, result.answer, chosen.condition)
-    kind = "heads" if heads else "positions"
+    kind = "heads" if chosen.condition.heads else "positions"
     if not long_work.offer(
         "control",
         name,
@@ -95,20 +106,14 @@ def draw(
         what=f"comparison with random {kind}",
         seconds=_seconds(model, result, compared),
     ):
-        return None, []
-    draws = long_work.run(
+        return None
+    return long_work.run(
         "control",
         name,
         partial(_plan, model, result, compared),
         doing="Knocking others out",
         show=partial(_show, result, effect),
     )
-    if draws is None:
-        return None, []
-    judgement = judged(result, draws, effect)
-    why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
-    say(judgement, effect, why)
-    return judgement, draws
 
 
 def _seconds(model: str, result: PromptTable, compared: Control) -> float:

@@ -31,7 +31,7 @@ def strips(first: PromptRun, second: PromptRun) -> None:
                 elements.html(
                     f'<div class="hr-small">{escape(html.strip_sentence(run.encoding))} '
                     f"It expects {escape(formatting.quoted(guess.text))} next "
-                    f"({formatting.percent(guess.probability)}).</div>"
+                    f"({escape(formatting.percent(guess.probability))}).</div>"
                 )
 
 
@@ -66,7 +66,6 @@ def _card(pair: RolePair) -> None:
 
 
 def _bars(pair: RolePair) -> None:
-
     chart = f"your_prompt-pair_bars_{pair.role.key}"
     elements.chart(
         charts.two_prompts.paired_bars(two_prompts.bar_records(pair), pair.role),

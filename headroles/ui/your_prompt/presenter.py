@@ -11,10 +11,11 @@ from html import escape
 
 import streamlit as st
 
-from headroles import models, verdicts
+from headroles import models
 from headroles.formatting import in_one_line, percent
 from headroles.texts.examples import examples
 from headroles.ui.app import elements, run_prompt, session
+from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
 from headroles.ui.your_prompt import state
 from headroles.view import html, role_cards
 from headroles.view.role_cards import RoleCard
@@ -59,15 +60,12 @@ def _prompt_and_cards() -> list[RoleCard]:
         elements.html(f"<h1>{escape(name)}</h1>")
         return []
     guess = answer.run.next_tokens[0]
+    chance = escape(percent(guess.probability))
     elements.html(
         f"{html.token_strip(answer.run.encoding)}<h1>{escape(name)} expects "
-        f"<b>“{escape(in_one_line(guess.text))}”</b> next ({percent(guess.probability)}).</h1>"
+        f"<b>“{escape(in_one_line(guess.text))}”</b> next ({chance}).</h1>"
     )
-    reference = run_prompt.reference_or_provisional(answer)
-    if reference.entry is None:
-        return []
-    summary = verdicts.summarize(reference.entry, answer.scores)
-    return role_cards.role_cards(summary, reference.entry)
+    return your_prompt_role_cards.of(answer, run_prompt.reference_or_provisional(answer))
 
 
 def _card(cards: Sequence[RoleCard]) -> None:
@@ -96,7 +94,7 @@ def _bar(row: Mapping[str, object]) -> str:
         f'<div class="hr-wide-bar"><b>{escape(str(row["label"]))}</b>'
         f'<i><u class="hr-key-{"active" if row["is_active"] else "quiet"}" '
         f'style="width:{100 * value:.1f}%"></u>{mark}</i>'
-        f"<span>{role_cards.shown(row)}</span></div>"
+        f"<span>{escape(role_cards.shown(row))}</span></div>"
     )
 
 
@@ -128,6 +126,8 @@ def prompts() -> list[str]:
 
 def _begin() -> None:
     st.session_state[state.PRESENT], st.session_state[state.CARD] = True, 0
+    # Back in the browser may have ended the last time, and not this page's button.
+    st.session_state[state.PRESENTED] = st.session_state[session.PROMPT]
 
 
 def _end() -> None:

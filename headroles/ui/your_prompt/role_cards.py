@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts
+from headroles import charts, verdicts
 from headroles.roles import ROLES
 from headroles.ui.app import elements, session, waking
 from headroles.ui.app.elements import chips, heading
@@ -17,7 +17,16 @@ from headroles.view import html, lamps, role_cards
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry
+    from headroles.ui.app.caches import Answer, Reference
     from headroles.view import RestingLayers, RoleCard
+
+
+def of(answer: Answer | None, reference: Reference) -> list[RoleCard]:
+    """A card per role; none without a prompt or without an analysis."""
+    if answer is None or reference.entry is None:
+        return []
+    summary = verdicts.summarize(reference.entry, answer.scores)
+    return role_cards.role_cards(summary, reference.entry)
 
 
 def draw(cards: Sequence[RoleCard], entry: ModelEntry, resting: RestingLayers | None) -> None:

@@ -66,6 +66,8 @@ def run_both() -> None:
 def swap_prompts() -> None:
     """Swap the first and the second prompt, and what stands in their boxes."""
     now = st.session_state
+    if now[SECOND] is None:  # two clicks, the first of which ended the comparison
+        return
     now[session.PROMPT], now[SECOND] = now[SECOND], now[session.PROMPT]
     now[session.BOX], now[SECOND_BOX] = now[SECOND_BOX], now[session.BOX]
     now[session.PREVIOUS_PROMPT] = None
@@ -74,5 +76,7 @@ def swap_prompts() -> None:
 def swap_models() -> None:
     """Make the second model the chosen one, and the other way round."""
     first, second = st.session_state[session.MODEL], st.session_state[SECOND_MODEL]
+    if second is None:  # two clicks, the first of which ended the comparison
+        return
     session.use_model(second)
     compare_models(first)

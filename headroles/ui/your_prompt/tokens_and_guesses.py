@@ -43,7 +43,6 @@ def draw(run: PromptRun) -> None:
 
 
 def _guesses(run: PromptRun) -> None:
-
     guesses = run.next_tokens[:GUESSES]
     labels = [formatting.visible(guess.text) for guess in guesses]
     elements.chart(
@@ -55,7 +54,8 @@ def _guesses(run: PromptRun) -> None:
     left_over = 1 - sum(guess.probability for guess in guesses)
     elements.html(
         f'<div class="hr-small">The {len(guesses)} likeliest tokens. All others together: '
-        f"{formatting.percent(max(left_over, 0.0))}. {formatting.legend(labels)}</div>"
+        f"{html.escape(formatting.percent(max(left_over, 0.0)))}. "
+        f"{html.escape(formatting.legend(labels))}</div>"
     )
     with st.expander("As a table", type="compact"):
         elements.html(
