@@ -32,7 +32,7 @@ from headroles.ui.your_prompt import (
     tokens_and_guesses,
 )
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
-from headroles.view import RoleCard, RolePair, lamps, resting_layers, role_cards, two_prompts
+from headroles.view import RoleCard, RolePair, html, lamps, resting_layers, role_cards, two_prompts
 
 
 def page() -> None:
@@ -69,6 +69,8 @@ def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
         lamps_and_sentence([answer, second], reference, cards=firsts, pairs=pairs)
         for shown in filter(None, (answer, second)):
             elements.cut_off(shown.run.encoding)
+            if bytes_only := html.byte_repeats_sentence(shown.run.encoding):
+                elements.note(escape(bytes_only))
     second_model.draw(answer, reference)
     if reference.entry is not None:
         legend(paired=bool(pairs))

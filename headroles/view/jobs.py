@@ -101,7 +101,8 @@ def clock(view: JobView) -> str:
     if view.remaining is None:
         return so_far
     if view.remaining < 1:
-        return f"{so_far}, nearly done"
+        is_ending = view.progress.total and view.progress.done >= view.progress.total
+        return f"{so_far}, {'nearly done' if is_ending else 'longer than expected'}"
     return f"{so_far}, about {rough_duration(view.remaining)} to go"
 
 

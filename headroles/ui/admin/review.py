@@ -79,11 +79,16 @@ def _extended(entry: ModelEntry) -> None:
 
 
 def _choose(desk: AdminSession) -> Job | None:
-    done = {job.id: job for job in desk.office.jobs(desk.ticket) if job.state == "done"}
+    jobs_known = desk.office.jobs(desk.ticket)
+    done = {job.id: job for job in jobs_known if job.state == "done"}
     if not done:
+        what = (
+            "An analysis is still running; its bar stands under “Analyse”."
+            if any(job.is_open for job in jobs_known)
+            else "There is no finished analysis yet. Start one under “Analyse”."
+        )
         st.info(
-            "There is no finished analysis yet. Start one under “Analyse”. Its result appears "
-            "here, and students see nothing of it until you publish it."
+            f"{what} Its result appears here, and students see nothing of it until you publish it."
         )
         return None
     if st.session_state.get(state.JOB) not in done:

@@ -10,12 +10,17 @@ if (!window.headrolesHistory) {
   const MOMENT = 150; // milliseconds
   const push = window.history.pushState.bind(window.history);
   const prompts = (url) => ["prompt", "second_prompt"].map((name) => url.searchParams.get(name));
+  const isBeside = (url) =>
+    ["second_prompt", "second_model"].some((name) => url.searchParams.has(name)) &&
+    !url.pathname.endsWith("/head_map"); // whose two models stand where they are chosen
+  const toTop = () => document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
   let waiting;
 
   const write = (state, title, query) => {
     const here = new URL(window.location.href);
     const next = new URL(here.pathname + query, here);
     const written = { ...state, written: true };
+    if (isBeside(next) && !isBeside(here)) toTop(); // what is put beside the first stands there
     if (!window.history.state?.written || `${prompts(next)}` === `${prompts(here)}`) {
       window.history.replaceState(written, title, next);
     } else {
@@ -28,7 +33,7 @@ if (!window.headrolesHistory) {
     const next = new URL(address ?? here.href, here);
     if (next.pathname !== here.pathname) {
       push(state, title, address);
-      document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0); // a page begins at its top
+      toTop(); // a page begins at its top
     } else {
       clearTimeout(waiting);
       waiting = setTimeout(() => write(state, title, next.search + next.hash), MOMENT);

@@ -10,7 +10,11 @@ if (!window.headrolesTables) {
 
   function stack(box) {
     box.classList.remove("hr-cards");
-    const heads = [...box.querySelectorAll("thead th")].map((head) => head.textContent);
+    const heads = [...box.querySelectorAll("thead th")].map((head) => {
+      const words = head.cloneNode(true);
+      words.querySelectorAll(".hr-tip").forEach((definition) => definition.remove());
+      return words.textContent.trim();
+    });
     if (heads.length <= FEW || box.clientWidth >= NARROW) return;
     if (box.scrollWidth <= box.clientWidth) return;
     for (const row of box.querySelectorAll("tbody tr")) {

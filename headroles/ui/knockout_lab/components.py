@@ -203,7 +203,7 @@ def _effects(asked: Asked, split: Split) -> tuple[PromptRun | None, list[list[Re
         what="test of components",
         seconds=(asked.top + 1) * len(ids) * knockout_lab_caches.row_seconds(asked.model),
     ):
-        return None
+        return answer.run, []
     removed = partial(component_caches.removed, asked.model, ids, asked.head, asked.kind)
     done = long_work.run(
         "components",

@@ -36,6 +36,7 @@ def draw() -> None:
             "Section",
             names,
             key=state.SECTION,
+            required=True,
             label_visibility="collapsed",
             persist_state="session",
         )

@@ -12,7 +12,7 @@ from html import escape
 import streamlit as st
 
 from headroles import models
-from headroles.formatting import in_one_line, percent
+from headroles.formatting import percent, quoted
 from headroles.texts.examples import examples
 from headroles.ui.app import elements, run_prompt, session
 from headroles.ui.your_prompt import role_cards as your_prompt_role_cards
@@ -63,7 +63,7 @@ def _prompt_and_cards() -> list[RoleCard]:
     chance = escape(percent(guess.probability))
     elements.html(
         f"{html.token_strip(answer.run.encoding)}<h1>{escape(name)} expects "
-        f"<b>“{escape(in_one_line(guess.text))}”</b> next ({chance}).</h1>"
+        f"<b>{escape(quoted(guess.text))}</b> next ({chance}).</h1>"
     )
     return your_prompt_role_cards.of(answer, run_prompt.reference_or_provisional(answer))
 
