@@ -558,7 +558,12 @@ def expected_numbers(pattern: torch.Tensor, ids: list[int]) -> list[list[str]]:
             continue
         clearly = not role.has_cells or (value - chance) / (1 - chance) >= role.min_lift
         if value >= LIMITS[role.key] and clearly:
-            found.append([_shown(value), *([] if role.key == "diffuse" else [_shown(chance)])])
+            awake = 1 - naive(pattern, ids, "positional")[0]
+            found.append([
+                _shown(value),
+                *([] if role.key == "diffuse" else [_shown(chance)]),
+                *([_shown(awake)] if role.among else []),
+            ])  # fmt: skip
     return found
 
 
@@ -569,6 +574,7 @@ def near_a_rounding(pattern: torch.Tensor, ids: list[int]) -> bool:
         value, chance, _ = naive(pattern, ids, role.key)
         edges += [value * 100 % 1 - 0.5, chance * 100 % 1 - 0.5, value - LIMITS[role.key]]
         edges += [value - 0.5, value - 0.005, value - chance - role.min_lift * (1 - chance)]
+    edges.append(0.995 - naive(pattern, ids, "positional")[0])
     return any(abs(edge) < 1e-3 for edge in edges)
 
 

@@ -57,9 +57,9 @@ def describe(
     active = [verdict for verdict in judged if verdict.is_active]
     if active:
         active.sort(key=lambda verdict: (verdict.role == "positional", -_prompt_lift(verdict)))
-        rests = active[-1].role == "positional"
-        told = [_activity(verdict, rests=rests) for verdict in active]
-        return f"On this prompt, {head.label} {listing(told)}."
+        return (
+            f"On this prompt, {head.label} {listing([_activity(verdict) for verdict in active])}."
+        )
     where = "" if len(judged) == len(verdicts) else " that can be judged on this prompt"
     return (
         f"On this prompt, {head.label} does none of the {len(judged)} jobs{where}. Its attention "
@@ -72,7 +72,7 @@ def _prompt_lift(verdict: Verdict) -> float:
     return kappa(get_role(verdict.role), activation.value, activation.chance)
 
 
-def _activity(verdict: Verdict, *, rests: bool) -> str:
+def _activity(verdict: Verdict) -> str:
     """An active role with its numbers, without the head's name."""
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
@@ -84,10 +84,16 @@ def _activity(verdict: Verdict, *, rests: bool) -> str:
             f"spread: {percent(activation.chance)})"
         )
     # What most of the little beside the first token does is not what the head mostly does.
-    mostly = "mostly " if activation.value > 0.5 and not (role.among and rests) else ""
+    awake = 1 - verdict.resting_share if role.among else 1.0
+    mostly = "mostly " if activation.value * awake > 0.5 else ""
+    whole = (
+        f"the {percent(awake)} of its attention that does not rest"
+        if role.among
+        else "its attention"
+    )
     return (
-        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of its attention"
-        f"{role.aside}; an even spread: {percent(activation.chance)})"
+        f"{mostly}looks at {role.looks_at} ({percent(activation.value)} of {whole}; an even "
+        f"spread: {percent(activation.chance)})"
     )
 
 
