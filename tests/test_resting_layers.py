@@ -38,7 +38,7 @@ def test_who_rests_by_hand() -> None:
     assert layers.rests == ((Head(0, 0),), (Head(1, 0), Head(1, 1), Head(1, 2)), ())
     assert layers.works == ((Head(0, 1),), (), ())
     assert layers.clearest == (Head(0, 0), Head(1, 0), Head(2, 2))
-    assert says(layers.headline, "4 of 9")
+    assert says(layers.headline, "4 of all 9")
     assert says(layers.sentence, "All heads of layer 1 rest.")
     assert says(layers.sentence, "1 more")
 

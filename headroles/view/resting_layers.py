@@ -2,7 +2,7 @@
 
 >>> layers = resting_layers(scores, 0.4)  # doctest: +SKIP
 >>> layers.headline, layers.sentence  # doctest: +SKIP
-('94 of 270 heads rest', 'Nearly all heads of layers 18, 23 and 24 rest.')
+('94 of all 270 heads rest', 'Nearly all heads of layers 18, 23 and 24 rest.')
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class RestingLayers:
 
     @property
     def headline(self) -> str:
-        """``94 of 270 heads rest``."""
+        """``94 of all 270 heads rest``."""
         every = self.heads * len(self.rests)
-        return f"{self.count} of {every:,} heads rest" if self.count else "no head rests"
+        return f"{self.count} of all {every:,} heads rest" if self.count else "no head rests"
 
     @property
     def sentence(self) -> str:

@@ -57,7 +57,7 @@ def test_the_default_prompt_is_answered_on_opening(app) -> None:
     for role in SCORED_ROLES:
         assert f"<h3>{role.name}</h3>" in html
     assert html.count("1 of 1 listed head active") == 4
-    assert "3 of 32 heads rest" in html  # the two heads of repeats look there most of the time
+    assert "3 of all 32 heads rest" in html  # the two heads of repeats look there most of the time
     assert "1 of 2 listed heads active" in html  # duplicate token lists the induction head too
     assert html.count("●") == 10  # five lamps and their cards
     assert not app.error
