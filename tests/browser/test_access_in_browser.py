@@ -20,7 +20,7 @@ SMALL_TEXTS = """smallest => [...document.querySelectorAll('.stMain *, .stSideba
   .map(e => `${getComputedStyle(e).fontSize} ${e.tagName} ${e.textContent.trim().slice(0, 30)}`)"""
 LOW = """finger => [...document.querySelectorAll('.stMain :is(button, summary, [role=radio])')]
   .filter(e => e.getClientRects().length && e.closest('.stMarkdown, label') === null
-    && !e.matches('[kind=elementToolbar], [tabindex="-1"], .stTooltipIcon *')
+    && !e.matches('[kind=elementToolbar], [tabindex="-1"], .stTooltipIcon *, .hr-term')
     && e.getBoundingClientRect().height < finger - .5)
   .map(e => `${e.getBoundingClientRect().height} ${e.textContent.trim().slice(0, 30)}`)"""
 CUT_OFF = """() => [...document.querySelectorAll('.stMain *')]
@@ -193,8 +193,8 @@ def test_the_arrow_keys_go_over_a_map_as_over_a_sheet(visit) -> None:
 
 def test_a_chart_that_is_only_looked_at_is_no_stop(visit) -> None:
     with visit() as page:
-        guesses = page.page.locator(".stVegaLiteChart").first
-        assert guesses.get_attribute("aria-label").startswith("The most probable next token")
+        guesses = page.page.locator('.stVegaLiteChart[aria-label^="The most probable next token"]')
+        assert guesses.count() == 1
         assert guesses.locator("[tabindex], [role=button]").count() == 0
         shown = page.page.get_by_role("button", name="Show data")
         assert shown.count() > 0

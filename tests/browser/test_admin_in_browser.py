@@ -130,10 +130,11 @@ def test_after_two_quick_clicks_on_start_one_analysis_is_in_view(
     with visit(InstructorVisit, width=width) as page:
         page.page.set_viewport_size({"width": width, "height": height})
         page.sign_in(classroom.password)
-        seed = page.page.get_by_role("spinbutton", name="Seed")
-        seed.fill(str(width))
-        seed.press("Enter")
-        page.settle()
+        for label, value in (("Seed", width), ("Sequences", 2000)):  # so many do not end by then
+            number = page.page.get_by_role("spinbutton", name=label)
+            number.fill(str(value))
+            number.press("Enter")
+            page.settle()
         page.page.get_by_role("button", name="Start", exact=True).dblclick()
         card = page.page.locator("[class*=st-key-admin-open_]")
         card.first.wait_for(timeout=30_000)

@@ -13,7 +13,7 @@ def lab(page):
 def test_a_cell_of_the_map_leads_to_its_head(visit) -> None:
     with visit() as page:
         inside = lab(page)
-        assert inside.get_by_label("each orange cell").first.count() == 1  # the picture's alt text
+        assert inside.get_by_label("an orange cell").first.count() == 1  # the picture's alt text
         cell = inside.locator(".st-key-detector_lab-map_0 svg.marks .mark-rect path").nth(
             13
         )  # L1H5

@@ -157,7 +157,7 @@ def test_where_the_clipboard_is_refused_the_link_stands_in_a_box(visit) -> None:
         )
         page.page.get_by_role("button", name="Copy link").click()
         page.page.get_by_text("Press Ctrl+C").wait_for()
-        box = page.page.get_by_label("The link")
+        box = page.page.get_by_label("What was copied")
         assert box.is_visible()
         assert box.input_value() == page.page.url
 
