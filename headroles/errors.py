@@ -136,7 +136,7 @@ class ServerBusyError(HeadrolesError):
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
         super().__init__(
-            f"There is no room for another model: {', '.join(names)} are in use.",
+            f"There is no room for another model; in use: {', '.join(names)}.",
             hint="Try again in a moment, or choose one of those.",
             value=names,
         )

@@ -59,7 +59,7 @@ from tests.local_hub import LocalHub
     ],
 )
 def test_what_is_neither_a_key_nor_a_hub_id_is_refused(name: str) -> None:
-    with pytest.raises(ModelNameError, match="write owner/name as on huggingface"):
+    with pytest.raises(ModelNameError, match="type owner/name as on huggingface"):
         inspect_model(name)
 
 

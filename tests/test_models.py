@@ -87,7 +87,7 @@ def test_a_model_with_neither_is_refused(copy_of_gpt2: Path) -> None:
 
 def test_a_typing_error_gets_a_suggestion() -> None:
     with pytest.raises(
-        UnknownModelError, match=r"'gtp2'\. Did you mean 'gpt2'\?.*or give a folder"
+        UnknownModelError, match=r"'gtp2'\. Did you mean 'gpt2'\?.*or give the path of a saved"
     ):
         load_model("gtp2")
 

@@ -157,7 +157,7 @@ def test_each_broken_field_is_refused(path: Path, change: Callable[[dict], None]
 )
 def test_a_file_that_is_no_such_json_is_refused(path: Path, text: str) -> None:
     path.write_text(text)
-    with pytest.raises(CategoriesBrokenError, match="restore it from version control"):
+    with pytest.raises(CategoriesBrokenError, match="restore the file from version"):
         categories.read_entry("tiny", path)
 
 

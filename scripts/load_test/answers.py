@@ -117,8 +117,8 @@ class Checker:
         yield from _values(charts[0], summary.mean)
 
     def _knockout(self, question: Question, page: Page) -> Iterator[str]:
-        shown = "".join(text for text in page.texts if 'class="hr-verdict"' in text)
-        heads = tuple(map(Head.parse, re.findall(r"L\d+H\d+", shown.partition("</p>")[0])))
+        said = re.search(r"[^>.]*now output", "".join(page.texts))
+        heads = tuple(map(Head.parse, re.findall(r"L\d+H\d+", said.group() if said else "")))
         condition = ablation.Condition("", (ablation.HeadOutput(heads, "mean"),))
         row = ablation.tabulate(self._model, question.prompt, [condition]).rows[0]
         facts = "".join(text for text in page.texts if 'class="hr-facts"' in text)

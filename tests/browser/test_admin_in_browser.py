@@ -143,8 +143,9 @@ def test_after_two_quick_clicks_on_start_one_analysis_is_in_view(
         box = card.get_by_role("button", name="Cancel").bounding_box()
         assert 0 < box["y"] < height - box["height"]
 
-        page.press("Cancel")
+        card.get_by_role("button", name="Cancel").click()
         card.first.wait_for(state="detached", timeout=30_000)
+        page.page.get_by_text("⊘ cancelled").first.wait_for(timeout=30_000)
 
 
 def test_from_an_analysis_to_what_a_student_sees(visit, classroom) -> None:

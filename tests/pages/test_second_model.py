@@ -93,7 +93,8 @@ def test_nothing_is_downloaded_before_a_click(monkeypatch) -> None:
     monkeypatch.setattr(caches, "fetches", lambda: fetches)
     app = opened(second_model="gpt2")
     assert asked == []
-    assert says([caption.value for caption in app.caption], "to download", "on this click only")
+    captions = [caption.value for caption in app.caption]
+    assert says(captions, "to download", "downloads only when you click")
     app.button(key="your_prompt-download_second").click().run()
     assert asked == ["gpt2"]
     assert says([error.value for error in app.error], "no network here")
