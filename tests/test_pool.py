@@ -123,7 +123,7 @@ def test_without_any_room_there_is_a_sentence(three) -> None:
     pool = ModelPool(most=1, patience=0.05)
     with (
         pool.borrow(three[0]),
-        pytest.raises(ServerBusyError, match="in use: .*llama"),
+        pytest.raises(ServerBusyError, match=r"in use: .*llama"),
         pool.borrow(three[1]),
     ):
         pass
