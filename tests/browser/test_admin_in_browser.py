@@ -57,7 +57,8 @@ class InstructorVisit(Visit):
             box.fill(str(value))
             box.press("Enter")
             self.settle()
-        self.press("Start")
+        self.page.get_by_role("button", name="Start", exact=True).click()
+        self.settle()
 
 
 @pytest.fixture

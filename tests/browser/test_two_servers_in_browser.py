@@ -34,17 +34,19 @@ def test_what_one_server_runs_is_seen_and_cancelled_on_the_other_and_taken_over(
     with ExitStack() as second_server:
         with ExitStack() as first_server:
             first = instructor(first_server, "first")
+            second = instructor(second_server, "second")  # before there is anything to miss
             first.start(sequences=2000, cap=4)  # long
             first.page.get_by_test_id("stProgress").wait_for(timeout=60_000)
-            second = instructor(second_server, "second")
+            second.open("Versions")
+            second.open("Analyse")
             second.page.get_by_test_id("stProgress").wait_for(timeout=60_000)
             second.start(sequences=2000, cap=5)
-            second.page.get_by_text("1 other ahead of it").wait_for(timeout=30_000)
+            second.page.get_by_text("1 analysis ahead of it").wait_for(timeout=30_000)
             second.page.get_by_role("button", name="Cancel").first.click()
             for visit in (first, second):
                 visit.page.get_by_text("⊘ cancelled").first.wait_for(timeout=30_000)
             second.start(sequences=8, cap=3)  # it waits for the other one of 2000
-            second.page.get_by_text("1 other ahead of it").wait_for(timeout=30_000)
+            second.page.get_by_text("1 analysis ahead of it").wait_for(timeout=30_000)
             assert second.page.get_by_test_id("stProgress").count() == 1
         # The first server is gone: what it ran is lost, and what waits is taken over.
         second.page.get_by_text("? lost").wait_for(timeout=60_000)
