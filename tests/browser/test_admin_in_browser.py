@@ -52,6 +52,10 @@ class InstructorVisit(Visit):
         raise AssertionError("the analysis does not end")
 
     def start(self, *, sequences: int, cap: int) -> None:
+        folded = self.page.get_by_text("Set up another analysis", exact=True)
+        if folded.count():
+            folded.click()
+            self.settle()
         for label, value in (("Sequences", sequences), ("Cap", cap)):
             box = self.page.get_by_role("spinbutton", name=label)
             box.fill(str(value))
