@@ -44,10 +44,12 @@ def test_what_one_server_runs_is_seen_and_cancelled_on_the_other_and_taken_over(
             second.page.get_by_text("1 analysis ahead of it").wait_for(timeout=30_000)
             second.page.get_by_role("button", name="Cancel").first.click()
             for visit in (first, second):
-                visit.page.get_by_text("⊘ cancelled").first.wait_for(timeout=30_000)
+                visit.page.get_by_text("⊘ cancelled").first.wait_for(
+                    state="attached", timeout=30_000
+                )
             second.start(sequences=8, cap=3)  # it waits for the other one of 2000
             second.page.get_by_text("1 analysis ahead of it").wait_for(timeout=30_000)
             assert second.page.get_by_test_id("stProgress").count() == 1
         # The first server is gone: what it ran is lost, and what waits is taken over.
-        second.page.get_by_text("? lost").wait_for(timeout=60_000)
+        second.page.get_by_text("? lost").first.wait_for(state="attached", timeout=60_000)
         second.page.get_by_role("button", name="Review it").wait_for(timeout=120_000)
