@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import humanize
 
@@ -141,6 +142,7 @@ def quoted(token: str) -> str:
     return f"“{visible(token)}”"
 
 
+@lru_cache(maxsize=128)  # a page names its prompt, and the recent ones, in every run
 def in_one_line(text: str, *, limit: int | None = None) -> str:
     """A prompt in running text: its spaces stay, and what else cannot be seen becomes visible.
 

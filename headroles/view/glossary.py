@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -152,6 +152,7 @@ def _pattern(everyday: bool) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{groups})(?!\w)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=512)  # most of what a page says, it says in every run
 def mark(body: str, *, everyday: bool = False, place: str = "") -> str:
     """Turn the first occurrence of each word of the glossary into a mark (:func:`term`).
 
