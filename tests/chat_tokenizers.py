@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from headroles import paths
+from headroles.paths import ROOT
+from headroles.store import model_list
 
 CHATML = (
     "{% for m in messages %}{% if loop.first and m.role != 'system' %}<|im_start|>system\n"
@@ -70,3 +76,18 @@ def save_model(folder: Path, tokenizer: PreTrainedTokenizerFast, *, rows: int | 
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+def list_chat_models(folder: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> str:
+    """List a model with a chat template by this key, and ``broken``, whose template fails.
+
+    The folder gets the shipped categories, and is the app's data folder from then on.
+    """
+    shutil.copy(ROOT / "data" / "head_categories.json", folder)
+    monkeypatch.setattr(paths, "CATEGORIES", folder / "head_categories.json")
+    save_model(folder / key, chatml_tokenizer())
+    failing = "{{ raise_exception('Not like this') }}"
+    save_model(folder / "broken", chat_tokenizer("<s>", template=failing, bos_token="<s>"))
+    for listed in (key, "broken"):
+        model_list.add({"key": listed, "folder": str(folder / listed)})
+    return key

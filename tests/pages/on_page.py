@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from headroles.paths import ROOT
 from headroles.ui.app import session
 from headroles.view.glossary import unmarked
+
+
+def opened(page: str | None = None, **query: str):
+    """The app as a link opens it; on Your Prompt unless another page is named."""
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    if page is not None:
+        app.switch_page(page)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
 
 
 def run_prompt(app, prompt: str):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headroles import paths
 from headroles.models import entry_of
-from headroles.paths import DEMO_MODEL, ROOT
-from headroles.store import model_list
+from headroles.paths import DEMO_MODEL
 from headroles.ui.app import caches, session
 from headroles.ui.head_map import files as map_files
 from headroles.ui.your_prompt import files
 from headroles.view.glossary import unmarked
-from tests.chat_tokenizers import chat_tokenizer, chatml_tokenizer, save_model
+from tests.chat_tokenizers import list_chat_models
+from tests.pages.on_page import opened
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -28,25 +26,7 @@ PROMPT = "The cat sat"
 @pytest.fixture
 def chatty(tmp_path, monkeypatch) -> str:
     """The key of a listed model with a chat template; beside it lies one whose template fails."""
-    shutil.copy(ROOT / "data" / "head_categories.json", tmp_path)
-    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
-    save_model(tmp_path / "chatty", chatml_tokenizer())
-    broken = chat_tokenizer(
-        "<s>", template="{{ raise_exception('Not like this') }}", bos_token="<s>"
-    )
-    save_model(tmp_path / "broken", broken)
-    for key in ("chatty", "broken"):
-        model_list.add({"key": key, "folder": str(tmp_path / key)})
-    return "chatty"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return list_chat_models(tmp_path, monkeypatch, "chatty")
 
 
 def has_switch(app: AppTest) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.paths import DEMO_MODEL, ROOT
+from headroles.paths import DEMO_MODEL
 from headroles.ui.app import glossary as page_of
 from headroles.view import glossary
+from tests.pages.on_page import opened as opened_on
 from tests.pages.on_page import page_html
 
 pytestmark = pytest.mark.skipif(
@@ -15,15 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def opened(**query: str):
-    from streamlit.testing.v1 import AppTest
-
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    app.switch_page(page_of.PAGE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return opened_on(page_of.PAGE, **query)
 
 
 def shown(app) -> list[str]:

@@ -16,6 +16,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import model_list
 from headroles.ui.app import caches, download_progress, session
 from tests.gguf_writer import tiny_model, write_gguf
+from tests.pages.on_page import opened
 from tests.pages.planted import planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -31,15 +32,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
     model_list.add({"key": "course", "folder": str(tmp_path / "course"), "name": "Our course"})
     return tmp_path
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
 
 
 def picker(app: AppTest):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headroles.paths import DEMO_MODEL, ROOT
+from headroles.paths import DEMO_MODEL
 from headroles.texts import DEFAULT_PROMPT, STORY_EXAMPLES
 from headroles.ui.app import history, session
 from headroles.ui.detector_lab import state as detector_lab
 from headroles.ui.your_prompt import state as your_prompt
 from tests.facts import says
-from tests.pages.on_page import page_html, run_prompt
+from tests.pages.on_page import opened, page_html, run_prompt
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.skipif(
 DRAFT = "typed, not run"
 EDITED = "Edited, not run yet."
 PUT_BACK = f"{session.BOX}_put_back"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headroles import paths
 from headroles.errors import HeadrolesError
 from headroles.models import Fetches
-from headroles.paths import DEMO_MODEL, ROOT
-from headroles.store import model_list
+from headroles.paths import DEMO_MODEL
 from headroles.ui.app import caches, session
 from headroles.ui.your_prompt import files, state
-from tests.chat_tokenizers import chat_tokenizer, chatml_tokenizer, save_model
+from tests.chat_tokenizers import list_chat_models
 from tests.facts import says
-from tests.pages.on_page import page_html
+from tests.pages.on_page import opened, page_html
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -27,23 +24,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def other(tmp_path, monkeypatch) -> str:
     """The key of a listed model of two layers; beside it lies one whose chat template fails."""
-    shutil.copy(ROOT / "data" / "head_categories.json", tmp_path)
-    monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
-    save_model(tmp_path / "other", chatml_tokenizer())
-    broken = chat_tokenizer("<s>", template="{{ raise_exception('Not so') }}", bos_token="<s>")
-    save_model(tmp_path / "broken", broken)
-    for key in ("other", "broken"):
-        model_list.add({"key": key, "folder": str(tmp_path / key)})
-    return "other"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return list_chat_models(tmp_path, monkeypatch, "other")
 
 
 def keys(app: AppTest) -> set[str]:
@@ -103,7 +84,7 @@ def test_nothing_is_downloaded_before_a_click(monkeypatch) -> None:
 
 def test_a_prompt_that_the_second_model_refuses_is_a_sentence(other: str) -> None:
     app = opened(model=other, second_model="broken", chat="1")
-    assert says([error.value for error in app.error], "Not so")
+    assert says([error.value for error in app.error], "Not like this")
     assert "your_prompt-stop_models" in keys(app)
     assert "your_prompt-swap_models" not in keys(app)
     assert page_html(app).count('class="hr-token hr-start"') == 1  # the first one's answer stays
