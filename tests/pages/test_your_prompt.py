@@ -83,7 +83,7 @@ def test_a_lamp_for_every_role_leads_to_its_card_and_one_to_the_tokens(app) -> N
 
 def test_the_resting_card_shows_layers_and_has_a_table_of_them(app) -> None:
     (chart,) = [c for c in app.get("vega_lite_chart") if "resting_layers" in c.proto.id]
-    assert says(chart.proto.alt, "resting", "3 of 32")
+    assert says(chart.proto.alt, "resting", "3 of all 32")
     table = app.expander(key="your_prompt-numbers_positional")
     rows = " ".join(html.proto.body for html in table.get("html"))
     assert [label in rows for label in ("L1H1", "L2H2", "L3H3", "L0H0")] == [True] * 3 + [False]

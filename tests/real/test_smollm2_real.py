@@ -168,7 +168,7 @@ def test_on_an_ioi_sentence_the_second_subject_is_named(real: LoadedModel) -> No
         assert verdict.is_active
         share = float(run.attention[(*head, 10, 5)])
         assert share > 0.25
-        assert f"“John” (2nd): {share:.0%}" in verdict.reason
+        assert f"“·John” (2nd): {share:.0%}" in verdict.reason
         assert verdict.resting_share > 0.3  # which is why the mean over all attention was small
 
 
