@@ -19,6 +19,7 @@ EXAMPLES = [
     errors.ModelUnavailableError("gpt2", why="No network."),
     errors.ModelUnavailableError("folder", why="No weights.", is_folder=True),
     errors.ServerBusyError(["gpt2", "demo"]),
+    errors.NotANumberError("demo", where="layer 3"),
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
@@ -68,3 +69,23 @@ def test_the_offending_value_is_kept_and_shown() -> None:
 )
 def test_a_near_match_is_offered_only_when_near(value: str, expected: str) -> None:
     assert near_match(value, ["gpt2", "opt-125m"]) == expected
+
+
+class PanicException(BaseException):
+    """What tokenizers and safetensors raise when they panic."""
+
+
+@pytest.mark.parametrize("cause", [KeyError("BPE-v2"), ImportError("x"), PanicException("x")])
+def test_whatever_a_library_raises_is_one_of_ours(cause: BaseException) -> None:
+    with (
+        pytest.raises(HeadrolesError, match=r"^It cannot be read\.$") as caught,
+        errors.ours(lambda _: HeadrolesError("It cannot be read.")),
+    ):
+        raise cause
+    assert caught.value.__cause__ is cause
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), errors.EmptyPromptError()])
+def test_our_errors_and_signals_pass_a_boundary(signal: BaseException) -> None:
+    with pytest.raises(type(signal)), errors.ours(lambda _: HeadrolesError("no")):
+        raise signal

@@ -42,7 +42,8 @@ LIBRARIES = {"cachetools", "humanize", "lazy_loader"}
 """Beyond Streamlit; each takes a millisecond."""
 
 OWN = {
-    "disk", "errors", "formatting", "limits", "models.builtin", "models.catalogue",
+    "disk", "errors.base", "errors.models", "errors.prompts", "errors.scores", "errors.server",
+    "formatting", "limits", "models.builtin", "models.catalogue",
     "models.gguf_files", "models.listed", "models.on_disk", "paths", "roles.cells",
     "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
     "texts.examples",

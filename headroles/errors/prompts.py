@@ -1,0 +1,87 @@
+"""What people type, draw, link to or upload and cannot be used as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from headroles.errors.base import HeadrolesError, near_match
+
+
+class EmptyPromptError(HeadrolesError):
+    """The prompt holds no token at all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The prompt is empty.", hint="Type a sentence, or choose an example.", value=""
+        )
+
+
+class LimitError(HeadrolesError):
+    """More than :mod:`headroles.limits` allows; it was not even looked at."""
+
+    def __init__(self, sentence: str, *, size: int, most: int, hint: str) -> None:
+        super().__init__(f"{sentence}; at most {most:,} are allowed.", hint=hint, value=size)
+
+
+class UnknownRoleError(HeadrolesError):
+    """A role key that the registry does not hold."""
+
+    def __init__(self, key: str, *, known: Collection[str]) -> None:
+        super().__init__(
+            f"There is no role called '{key}'.{near_match(key, known)}",
+            hint=f"The roles are {', '.join(known)}.",
+            value=key,
+        )
+
+
+class UnknownHeadError(HeadrolesError):
+    """A head that is not in the model, or not written as ``L5H1``."""
+
+    def __init__(self, value: object, *, layers: int = 0, heads: int = 0) -> None:
+        shape = (
+            f"This model has layers 0 to {layers - 1} and heads 0 to {heads - 1}." if layers else ""
+        )
+        super().__init__(
+            f"There is no head '{value}'.",
+            hint=f"{shape} Write a head as layer and head, for example L1H3.".strip(),
+            value=value,
+        )
+
+
+class ShapeError(HeadrolesError):
+    """A tensor whose shape does not fit what it is said to be."""
+
+    def __init__(self, what: str, *, expected: str, got: object) -> None:
+        super().__init__(
+            f"{what} should have the shape {expected}, but it has {got}.",
+            hint="Pass one head's [query, key] matrix and the token ids of the same prompt.",
+            value=got,
+        )
+
+
+class ChatTemplateError(HeadrolesError):
+    """A prompt that the model's chat template cannot wrap."""
+
+
+class UnknownPositionError(HeadrolesError):
+    """A position that a prompt does not have."""
+
+
+class LinkError(HeadrolesError):
+    """A value in a link that cannot be used, or a link that cannot be shared."""
+
+
+class ExportError(HeadrolesError):
+    """A picture that cannot be made."""
+
+
+class PatternError(HeadrolesError):
+    """A detection pattern that cannot be read, or does not fit the prompt."""
+
+
+class DetectionError(HeadrolesError):
+    """A detection that cannot be run: no prompt, no pattern, or too many of them."""
+
+
+class DecompositionError(HeadrolesError):
+    """A file of trained components, or a component, that cannot be used."""
