@@ -32,7 +32,7 @@ from headroles.ablation import (
     tabulate,
 )
 from headroles.ablation.offset_test import SAMPLES, draw_samples, measure, other_heads, profile
-from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
+from headroles.errors import NoHeadOfRoleError, UnknownHeadError
 from headroles.export.ablation_report import provenance, to_csv, to_html
 from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
 from headroles.roles import SCORED_ROLES
@@ -40,54 +40,100 @@ from headroles.store import contents, read_entry
 from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
 from headroles.view.causal import BESIDE_CHANCE
+from scripts import command_line
+from scripts.command_line import MODEL
+
+POSITIONS = limits.Range(-100_000, 100_000)
+"""What a position may be before the prompt is known."""
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="catalogue key, folder or Hub id")
+    parser = command_line.parser("ablate_heads", __doc__)
+    text, whole, output = command_line.text, command_line.whole, command_line.output
+    parser.add_argument(
+        "--model", type=MODEL, default=DEFAULT_MODEL, help="catalogue key, folder or Hub id"
+    )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--heads", help="heads, for example L1H4,L1H1")
+    which.add_argument("--heads", type=_heads, help="heads, for example L1H4,L1H1")
     which.add_argument(
         "--role",
         choices=[role.key for role in SCORED_ROLES],
         default="induction",
         help="all listed heads of a role (default: induction)",
     )
-    parser.add_argument("--prompt", action="append", default=[], help="a prompt; may be repeated")
-    parser.add_argument("--answer", default="", help="what should come next after each --prompt")
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        type=text(limits.PROMPT),
+        default=[],
+        help="a prompt; may be repeated",
+    )
+    parser.add_argument(
+        "--answer",
+        type=text(limits.ANSWER, empty=True),
+        default="",
+        help="what should come next after each --prompt",
+    )
     parser.add_argument("--ready", choices=[*KINDS, "all"], help="ready prompts of a group")
-    parser.add_argument("--position", type=int, default=-1, help="position t; -1 is the last token")
-    parser.add_argument("--top", type=int, default=5, help="tokens per direction, up to 20")
-    parser.add_argument("--control", type=int, default=0, help="draws of random other heads")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the draws")
-    parser.add_argument("--html", type=Path, help="write a self-contained report here")
-    parser.add_argument("--csv", type=Path, help="write a table here")
-    parser.add_argument("--offsets", type=int, help="make the previous-token test, this far back")
-    parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of that test")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--position", type=whole(POSITIONS), default=-1, help="position t; -1 is the last token"
+    )
+    parser.add_argument(
+        "--top",
+        type=whole(limits.LISTED_TOKENS),
+        default=5,
+        help="tokens per direction, up to 20",
+    )
+    parser.add_argument(
+        "--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads"
+    )
+    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
+    parser.add_argument("--html", type=output, help="write a self-contained report here")
+    parser.add_argument("--csv", type=output, help="write a table here")
+    parser.add_argument(
+        "--offsets",
+        type=whole(limits.OFFSETS),
+        help="make the previous-token test, this far back",
+    )
+    parser.add_argument(
+        "--samples", type=whole(limits.SAMPLES), default=SAMPLES, help="samples of that test"
+    )
+    options = parser.parse_args(argv)
+    limits.OWN_PROMPTS.check(len(options.prompt))
+    return options
+
+
+def _heads(text: str) -> tuple[Head, ...]:
+    try:
+        return tuple(Head.parse(label.strip()) for label in text.split(","))
+    except UnknownHeadError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
     """The heads that were named, or all listed ones of the role.
 
     Raises:
-        HeadrolesError: if a head cannot be read, or the role has none in the stored analysis.
+        UnknownHeadError: if the model has no such head.
+        NoHeadOfRoleError: if the stored analysis lists none for the role.
+        HeadrolesError: if there is no analysis, or it is of other weights.
     """
     if options.heads:
-        return tuple(map(Head.parse, options.heads.split(",")))
+        for head in options.heads:
+            head.check(loaded.num_layers, loaded.num_heads)
+        return options.heads
     entry = read_entry(loaded.key, given=options.model)
     contents.check_weights(entry, loaded.source, model_revision(loaded.source))
     category = entry.categories.get(options.role)
     if category is None or not category.top_heads:
-        raise UnknownHeadError(f"of the role {options.role}")
+        listed = [key for key, category in entry.categories.items() if category.top_heads]
+        raise NoHeadOfRoleError(options.role, model=loaded.key, listed=listed)
     return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
 
 
 def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
     """The prompts that were typed and the ready ones; without either, the repetitions."""
-    limits.OWN_PROMPTS.check(len(options.prompt))
-    limits.ANSWER.check(len(options.answer))
     own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
     kind = options.ready or (None if own else "Repetition")
     return own + [ready for ready in READY if kind in (ready.kind, "all")]
@@ -191,27 +237,21 @@ def write(path: Path, text: str) -> None:
     Raises:
         DiskError: if the disk does not take it.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DiskError(path, error) from error
+    command_line.write(path, text.encode())
     print(f"\nwrote {path}")
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Knock the heads out and say what happens."""
     options = parse_arguments(argv)
-    try:
-        loaded = load_model(options.model)
-        heads = chosen_heads(options, loaded)
-        if options.offsets:
-            previous_token_test(loaded, heads, options)
-        else:
-            knock_out(loaded, heads, options)
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    loaded = load_model(options.model)
+    heads = chosen_heads(options, loaded)
+    if options.offsets:
+        previous_token_test(loaded, heads, options)
+    else:
+        knock_out(loaded, heads, options)
+    return command_line.DONE
 
 
 if __name__ == "__main__":

@@ -6,14 +6,17 @@ import argparse
 import importlib
 import pkgutil
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
+from headroles import limits
+from scripts import command_line, fuzz
 from scripts.fuzz import kinds
 from scripts.fuzz.cases import Kind, Outcome, Trial, tried
+
+INPUTS = limits.Range(0, 10_000_000)
 
 SHOWN = 20
 """Failures that are described."""
@@ -21,17 +24,21 @@ SECONDS = 30.0
 """What one input may take on a busy machine; most take milliseconds."""
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     names = [found.name for found in pkgutil.iter_modules(kinds.__path__)]
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.fuzz",
-        description="Try thousands of bad inputs: each must end in a result or a plain sentence.",
+    parser = command_line.parser("fuzz", fuzz.__doc__)
+    whole = command_line.whole
+    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes the inputs")
+    parser.add_argument(
+        "--inputs", type=whole(INPUTS), default=10_000, help="how many, of all kinds together"
     )
-    parser.add_argument("--seed", type=int, default=0, help="fixes the inputs")
-    parser.add_argument("--inputs", type=int, default=10_000, help="how many, of all kinds")
-    parser.add_argument("--only", default=",".join(names), help="kinds, e.g. prompts,links")
-    parser.add_argument("--at", type=int, help="try only the input of this number, and tell all")
+    parser.add_argument(
+        "--only", default=",".join(names), help=f"these kinds alone: {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--at", type=whole(INPUTS), help="try only the input of this number, and tell all"
+    )
     options = parser.parse_args(argv)
     options.only = [name.strip() for name in options.only.split(",")]
     if unknown := [name for name in options.only if name not in names]:
@@ -39,66 +46,63 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def shares(modules: Mapping[str, Kind], inputs: int) -> dict[str, int]:
-    """{kind: how many inputs it gets}."""
+def trials(modules: Mapping[str, Kind], *, seed: int, inputs: int) -> list[Trial]:
+    """Try so many inputs of all kinds, under a bar."""
     weights = {name: getattr(module, "SHARE", 1.0) for name, module in modules.items()}
-    return {name: round(inputs * own / sum(weights.values())) for name, own in weights.items()}
+    numbers = {name: round(inputs * own / sum(weights.values())) for name, own in weights.items()}
+    seen = []
+    with tqdm(total=sum(numbers.values()), unit="input", disable=None) as bar:
+        for name, module in modules.items():
+            bar.set_description(name)
+            for number in range(numbers[name]):
+                seen.append(tried(name, module, seed=seed, number=number, seconds=SECONDS))
+                bar.update()
+    return seen
 
 
-def trials(modules: Mapping[str, Kind], *, seed: int, inputs: int) -> Iterator[Trial]:
-    """Try so many inputs, kind after kind."""
-    for name, count in shares(modules, inputs).items():
-        for number in range(count):
-            yield tried(name, modules[name], seed=seed, number=number, seconds=SECONDS)
-
-
-def table(seen: list[tuple[Trial, float]]) -> str:
+def table(seen: Sequence[Trial]) -> str:
     """How many of each kind ended how, and what they took together."""
-    names = list(dict.fromkeys(trial.kind for trial, _ in seen))
-    ends = Counter((trial.kind, trial.outcome) for trial, _ in seen)
-    lines = ["| kind | inputs | result | refused | traceback | seconds |", "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
-    for name in names:
-        counts = [ends[name, outcome] for outcome in Outcome]
-        took = sum(seconds for trial, seconds in seen if trial.kind == name)
+    ends = Counter((trial.kind, trial.outcome) for trial in seen)
+    lines = [f"| kind | inputs | {' | '.join(Outcome)} | seconds |", "|---|--:|--:|--:|--:|--:|"]
+    for kind in dict.fromkeys(trial.kind for trial in seen):
+        counts = [ends[kind, outcome] for outcome in Outcome]
+        took = sum(trial.seconds for trial in seen if trial.kind == kind)
         cells = " | ".join(f"{count:,}" for count in (sum(counts), *counts))
-        lines.append(f"| {name} | {cells} | {took:.0f} |")
+        lines.append(f"| {kind} | {cells} | {took:.0f} |")
     return "\n".join(lines)
 
 
-def failures(seen: list[tuple[Trial, float]], seed: int) -> list[str]:
+def failures(seen: Sequence[Trial], seed: int) -> list[str]:
     """Each fault once, with how often it came and how to see it again."""
-    failed = [trial for trial, _ in seen if trial.outcome is Outcome.FAILED]
+    failed = [trial for trial in seen if trial.outcome is Outcome.FAILED]
     often = Counter((trial.kind, trial.place) for trial in failed)
     first = {(trial.kind, trial.place): trial for trial in reversed(failed)}
     return [
-        f"{count}x {trial.place}: {trial.said[:200]}\n   {ascii(trial.description)[:200]}\n"
+        f"{count}x {trial.place}: {ascii(trial.said)[:200]}\n   {ascii(trial.description)[:200]}\n"
         f"   python -m scripts.fuzz --seed {seed} --only {trial.kind} --at {trial.number}"
         for place, count in often.most_common(SHOWN)
         for trial in [first[place]]
     ]
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Try all inputs and say how they ended; 1 if any ended in a traceback."""
     options = parse_arguments(argv)
     modules = {name: importlib.import_module(f"{kinds.__name__}.{name}") for name in options.only}
     if options.at is not None:
-        last = Outcome.RESULT
-        for name, module in modules.items():
-            trial = tried(name, module, seed=options.seed, number=options.at, seconds=SECONDS)
-            print(f"{name}: {trial.description!a}\n{trial.outcome}: {trial.said}\n{trial.trace}")
-            last = max(last, trial.outcome, key=list(Outcome).index)
-        return int(last is Outcome.FAILED)
-    total = sum(shares(modules, options.inputs).values())
-    seen: list[tuple[Trial, float]] = []
-    began = time.monotonic()
-    trying = trials(modules, seed=options.seed, inputs=options.inputs)
-    with tqdm(trying, total=total, unit="input", disable=None) as bar:
-        for trial in bar:
-            seen.append((trial, -began + (began := time.monotonic())))
+        again = [
+            tried(name, module, seed=options.seed, number=options.at, seconds=SECONDS)
+            for name, module in modules.items()
+        ]
+        for trial in again:
+            print(f"{trial.kind}: {trial.description!a}\n{trial.outcome}: {trial.said}")
+            print(trial.trace)
+        return int(any(trial.outcome is Outcome.FAILED for trial in again))
+    seen = trials(modules, seed=options.seed, inputs=options.inputs)
     print(table(seen))
-    for failure in (found := failures(seen, options.seed)):
-        print(failure)
+    found = failures(seen, options.seed)
+    print("\n".join(found))
     return int(bool(found))
 
 

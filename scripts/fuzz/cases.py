@@ -60,6 +60,7 @@ class Trial(NamedTuple):
     """Of a failure: the last line of the project that took part, so that the same fault is listed
     once."""
     trace: str = ""
+    seconds: float = 0.0
 
 
 class TooLongError(BaseException):
@@ -73,23 +74,27 @@ def rng_of(seed: int, kind: str, number: int) -> random.Random:
 
 def tried(kind: str, module: Kind, *, seed: int, number: int, seconds: float) -> Trial:
     """Make one input, do what it is for, and say how that ended."""
+    began = time.monotonic()
     case = module.case(rng_of(seed, kind, number))
+    outcome, said, place, trace = _ended(case, seconds)
     description = " ".join(case.description.split())
+    return Trial(kind, number, description, outcome, said, place, trace, time.monotonic() - began)
+
+
+def _ended(case: Case, seconds: float) -> tuple[Outcome, str, str, str]:
     try:
         with _quiet(), _at_most(seconds):
             case.call()
     except HeadrolesError as error:
-        said = str(error)
-        if not error.message.strip() or "Traceback" in said:
-            return Trial(kind, number, description, Outcome.FAILED, repr(said), "no plain sentence")
-        return Trial(kind, number, description, Outcome.REFUSED, said)
+        if not error.message.strip() or "Traceback" in str(error):
+            return Outcome.FAILED, repr(str(error)), "no plain sentence", ""
+        return Outcome.REFUSED, str(error), "", ""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a panic of a Rust library is no Exception
         said = traceback.format_exception_only(error)[-1].strip()
-        trace = "".join(traceback.format_exception(error))
-        return Trial(kind, number, description, Outcome.FAILED, said, _place(error), trace)
-    return Trial(kind, number, description, Outcome.RESULT)
+        return Outcome.FAILED, said, _place(error), "".join(traceback.format_exception(error))
+    return Outcome.RESULT, "", "", ""
 
 
 def _place(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Expressions and names of detection patterns, as typed in the detector lab or on a command line."""
+"""Expressions and names of detection patterns, as the detector lab and commands take them."""
 
 from __future__ import annotations
 
