@@ -32,7 +32,7 @@ from headroles.ablation import (
     tabulate,
 )
 from headroles.ablation.offset_test import SAMPLES, draw_samples, measure, other_heads, profile
-from headroles.errors import NoHeadOfRoleError, UnknownHeadError
+from headroles.errors import NoHeadOfRoleError
 from headroles.export.ablation_report import provenance, to_csv, to_html
 from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
 from headroles.roles import SCORED_ROLES
@@ -55,7 +55,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--model", type=MODEL, default=DEFAULT_MODEL, help="catalogue key, folder or Hub id"
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--heads", type=_heads, help="heads, for example L1H4,L1H1")
+    which.add_argument("--heads", type=command_line.heads, help="heads, for example L1H4,L1H1")
     which.add_argument(
         "--role",
         choices=[role.key for role in SCORED_ROLES],
@@ -104,13 +104,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def _heads(text: str) -> tuple[Head, ...]:
-    try:
-        return tuple(Head.parse(label.strip()) for label in text.split(","))
-    except UnknownHeadError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
     """The heads that were named, or all listed ones of the role.
 
@@ -127,7 +120,11 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
     contents.check_weights(entry, loaded.source, model_revision(loaded.source))
     category = entry.categories.get(options.role)
     if category is None or not category.top_heads:
-        listed = [key for key, category in entry.categories.items() if category.top_heads]
+        listed = [
+            role.key
+            for role in SCORED_ROLES
+            if (own := entry.categories.get(role.key)) and own.top_heads
+        ]
         raise NoHeadOfRoleError(options.role, model=loaded.key, listed=listed)
     return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
 

@@ -16,14 +16,16 @@ import math
 import os
 import stat
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from headroles.errors import DiskError, HeadrolesError, LimitError
+from headroles.errors import DiskError, HeadrolesError, LimitError, UnknownHeadError
 from headroles.limits import Limit, Range
 from headroles.store.files import replace_file
+from headroles.types import Head
 
 DONE, FAILED, UNUSABLE, STOPPED, PIPE_CLOSED = 0, 1, 2, 130, 141
 """Exit codes; the last two as shells have them."""
@@ -41,10 +43,17 @@ class Parser(argparse.ArgumentParser):
         sentence = message.rstrip(".")
         self.exit(UNUSABLE, f"{one_line(sentence)}. Help: {self.prog} --help\n")
 
+    def check(self, option: str, kind: Callable[[str], object], given: str) -> None:
+        """Hold an option to a type that it has only beside certain others."""
+        try:
+            kind(given)
+        except argparse.ArgumentTypeError as error:
+            self.error(f"argument {option}: {error}")
 
-def parser(name: str, description: str | None, **settings: object) -> Parser:
-    """An empty parser of ``python -m scripts.NAME``; of a docstring it shows the first line."""
-    first = (description or "").split("\n")[0]
+
+def parser(name: str, doc: str | None, **settings: object) -> Parser:
+    """An empty parser of ``python -m scripts.NAME``, described by its docstring's first line."""
+    first = (doc or "").split("\n")[0]
     return Parser(prog=f"python -m scripts.{name}", **{"description": first} | settings)
 
 
@@ -107,51 +116,80 @@ MODEL = text(
 """The type of an argument that names a model."""
 
 
+def head(text: str) -> Head:
+    """The type of an option that names a head."""
+    try:
+        return Head.parse(text.strip())
+    except UnknownHeadError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def heads(text: str) -> tuple[Head, ...]:
+    """The type of an option that names heads, with commas between them."""
+    return tuple(map(head, text.split(",")))
+
+
+def path(text: str) -> Path:
+    """The type of an option that names a file or folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
+
+
 def file(text: str) -> Path:
     """The type of an option that names a file which is read."""
-    path = _path(text)
-    with _looking_at(path):
-        kind = path.stat().st_mode
+    given = path(text)
+    with _looking_at(given):
+        kind = given.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise argparse.ArgumentTypeError(f"{path} is a folder, not a file")
+            raise argparse.ArgumentTypeError(f"{given} is a folder, not a file")
         if not stat.S_ISREG(kind):
-            raise argparse.ArgumentTypeError(f"{path} is a pipe or a device, not a file")
-        if not os.access(path, os.R_OK):
-            raise argparse.ArgumentTypeError(f"{path} may not be read")
-    return path
+            raise argparse.ArgumentTypeError(f"{given} is a pipe or a device, not a file")
+        if not os.access(given, os.R_OK):
+            raise argparse.ArgumentTypeError(f"{given} may not be read")
+    return given
+
+
+def folder(text: str) -> Path:
+    """The type of an option that names a folder from which files are read."""
+    given = path(text)
+    with _looking_at(given):
+        if not stat.S_ISDIR(given.stat().st_mode):
+            raise argparse.ArgumentTypeError(f"{given} is a file, not a folder")
+    return given
 
 
 def output(text: str) -> Path:
     """The type of an option that names a file which is written, or a pipe or a device."""
-    path = _path(text)
-    with _looking_at(path, missing=True):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            return path
+    given = path(text)
+    with _looking_at(given, missing=True):
+        if given.exists() and not given.is_file() and not given.is_dir():
+            return given
     return new_file(text)
 
 
 def new_file(text: str) -> Path:
     """The type of an option that names a file which is written, or replaced."""
-    path = _path(text)
-    with _looking_at(path, missing=True):
-        if path.is_dir() or text.endswith("/"):
-            raise argparse.ArgumentTypeError(f"{path} is a folder; give the name of a file in it")
-        if path.exists() and not path.is_file():
-            raise argparse.ArgumentTypeError(f"{path} is a pipe or a device, not a file")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise argparse.ArgumentTypeError(f"{path} may not be written")
-        _writable_folder(path.parent)
-        _fits(path)
-    return path
+    given = path(text)
+    with _looking_at(given, missing=True):
+        if given.is_dir() or text.endswith("/"):
+            raise argparse.ArgumentTypeError(f"{given} is a folder; give the name of a file in it")
+        if given.exists() and not given.is_file():
+            raise argparse.ArgumentTypeError(f"{given} is a pipe or a device, not a file")
+        if given.exists() and not os.access(given, os.W_OK):
+            raise argparse.ArgumentTypeError(f"{given} may not be written")
+        _writable_folder(given.parent)
+        _fits(given)
+    return given
 
 
 def new_folder(text: str) -> Path:
     """The type of an option that names a folder into which files are written."""
-    path = _path(text)
-    with _looking_at(path, missing=True):
-        _writable_folder(path)
-        _fits(path)
-    return path
+    given = path(text)
+    with _looking_at(given, missing=True):
+        _writable_folder(given)
+        _fits(given)
+    return given
 
 
 def write(path: Path, content: bytes) -> None:
@@ -168,6 +206,23 @@ def write(path: Path, content: bytes) -> None:
             replace_file(path.resolve(), content)
     except OSError as error:
         raise DiskError(path, error) from error
+
+
+@contextlib.contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """A folder beside another, whose files go into that one when all of them are written.
+
+    Raises:
+        DiskError: if the disk does not take them.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as made:
+            yield Path(made)
+            for file in Path(made).iterdir():
+                os.replace(file, folder / file.name)
+    except OSError as error:
+        raise DiskError(folder, error) from error
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
@@ -188,6 +243,8 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
                 return main(argv)
             finally:
                 sys.stdout.flush()  # a reader that is gone is noticed here, and not too late
+        except SystemExit as end:  # of the parser: help, or a mistake
+            return end.code if isinstance(end.code, int) else FAILED
         except KeyboardInterrupt:
             print("\nStopped.", file=sys.stderr)
             return STOPPED
@@ -208,8 +265,8 @@ def _told(error: Exception) -> int:
         code, sentence = UNUSABLE, str(error)
     elif isinstance(error, OSError):
         code = UNUSABLE
-        what = error.filename or "A file, or what the output is sent to,"
-        sentence = f"{what} cannot be used: {error.strerror or error}."
+        what = f"{error.filename} cannot be used" if error.filename else "Reading or writing failed"
+        sentence = f"{what}: {error.strerror or error}."
         if error.errno == errno.ENOSPC:
             _drop_output()
     elif isinstance(error, ModuleNotFoundError):
@@ -253,12 +310,6 @@ def _not(text: str, what: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"'{shown}' is not {what}")
 
 
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty")
-    return Path(text)
-
-
 @contextlib.contextmanager
 def _looking_at(path: Path, *, missing: bool = False):
     """What the system says of a path, as a mistake of the command line."""
@@ -266,7 +317,9 @@ def _looking_at(path: Path, *, missing: bool = False):
         yield
     except FileNotFoundError:
         if not missing:
-            raise argparse.ArgumentTypeError(f"there is no file {path}") from None
+            raise argparse.ArgumentTypeError(
+                f"{path} cannot be read: there is no such file"
+            ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in it
         why = getattr(error, "strerror", None) or error
         raise argparse.ArgumentTypeError(f"{path} cannot be used: {why}") from None

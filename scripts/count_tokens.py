@@ -12,21 +12,20 @@ the word frequencies that the package wordfreq ships for a language.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from headroles import training
-from headroles.errors import HeadrolesError
+from headroles import errors, limits, training
 from headroles.models import catalogue_key, load_tokenizer, resolve_source
 from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
 from headroles.texts import token_texts
+from scripts import command_line
+from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 wordfreq = lazy_loader.load("wordfreq")  # one option needs it, and few have it
 
 PASSAGES = 20_000
+SOURCE = limits.Limit(500, "The source has {:,} characters", "Name it in a line.")
 WORDS = 100_000_000
 """Of the text that word frequencies are turned into; rarer words do not occur in it."""
 COMMON = 2e-6
@@ -45,14 +45,24 @@ CAPITALIZED = 0.1
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text file to count instead")
-    parser.add_argument("--source", help="where that text is from; needed with --text")
+    parser = command_line.parser("count_tokens", __doc__)
+    text = command_line.text
     parser.add_argument(
-        "--wordfreq", metavar="LANGUAGE", help="count the words of the package wordfreq, e.g. en"
+        "--model", type=MODEL, default="demo", help="catalogue key, folder or Hub id"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the generated text")
+    parser.add_argument("--text", type=command_line.file, help="a UTF-8 text file to count instead")
+    parser.add_argument(
+        "--source", type=text(SOURCE), help="where that text is from; needed with --text"
+    )
+    parser.add_argument(
+        "--wordfreq",
+        type=text(SOURCE),
+        metavar="LANGUAGE",
+        help="count the words of the package wordfreq, e.g. en",
+    )
+    parser.add_argument(
+        "--seed", type=command_line.whole(limits.SEED), default=1, help="of the generated text"
+    )
     options = parser.parse_args(argv)
     if (options.text is None) != (options.source is None):
         parser.error("--text and --source go together: a count without a source is worth nothing")
@@ -68,22 +78,26 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and store."""
     options = parse_arguments(argv)
-    try:
-        tokenizer = load_tokenizer(resolve_source(options.model))
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
-    try:
+    tokenizer = load_tokenizer(resolve_source(options.model))
+    with errors.ours(
+        lambda error: errors.HeadrolesError(
+            f"The counts cannot be made: {error}.".replace("..", ".")
+        )
+    ):
         tally, source = _counted(tokenizer, options)
-    except (ImportError, LookupError, OSError, UnicodeError) as error:
-        print(f"The counts cannot be made: {error}", file=sys.stderr)
-        return 1
     key = catalogue_key(options.model)
-    print(write_frequencies(key, tally.counts, source=source, words=tally.words()))
-    return 0
+    with errors.ours(lambda error: errors.DiskError(key, OSError(str(error)))):
+        print(write_frequencies(key, tally.counts, source=source, words=tally.words()))
+    return command_line.DONE
+
+
+def _not_counted(error: BaseException) -> errors.SourceError:
+    why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+    return errors.SourceError(f"The counts cannot be made: {why}.")
 
 
 class Tally:
