@@ -17,19 +17,18 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from headroles import limits
-from headroles.capture import capture
+from headroles import capture, limits, models, store, training, verdicts
 from headroles.errors import AnalysisError
-from headroles.models import DEFAULT_MODEL, LoadedModel, entry_of, load_model, model_revision
 from headroles.roles import ROLES
-from headroles.store import contents, read_entry
-from headroles.training import StoryGrammar
-from headroles.verdicts import ActivityRow, activity_table, score_run
 from scripts import command_line
 from scripts.command_line import MODEL
+
+if TYPE_CHECKING:
+    from headroles.models import LoadedModel
 
 HELD_OUT_SEED = 20_260_000
 """Far from every seed that training draws."""
@@ -54,7 +53,7 @@ def held_out_prompts(loaded: LoadedModel, *, n: int, seed: int) -> Iterator[str]
     Raises:
         AnalysisError: if the tokenizer leaves too little of nearly every passage.
     """
-    grammar = StoryGrammar(seed)
+    grammar = training.StoryGrammar(seed)
     draw = random.Random(seed)
     made = 0
     for _ in range(PATIENCE * n):
@@ -77,7 +76,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_line.parser("check_activity", __doc__)
     whole = command_line.whole
     parser.add_argument(
-        "--model", type=MODEL, default=DEFAULT_MODEL, help="catalogue key or folder"
+        "--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key or folder"
     )
     parser.add_argument(
         "--texts", choices=TEXTS, help="default: stories for a bundled model, prompts for others"
@@ -90,7 +89,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def table(rows: list[ActivityRow]) -> str:
+def table(rows: list[verdicts.ActivityRow]) -> str:
     """The rows as a Markdown table."""
     lines = [
         "| role | tokens | prompts | judged | AUC | hits | false alarms |",
@@ -114,16 +113,18 @@ def table(rows: list[ActivityRow]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the prompts and print the table."""
     options = parse_arguments(argv)
-    loaded = load_model(options.model)
-    entry = read_entry(loaded.key, given=options.model)
-    contents.check_weights(entry, loaded.source, model_revision(loaded.source))
-    texts = options.texts or ("stories" if entry_of(loaded.key).is_bundled else "prompts")
+    loaded = models.load_model(options.model)
+    entry = store.read_entry(loaded.key, given=options.model)
+    store.contents.check_weights(entry, loaded.source, models.model_revision(loaded.source))
+    texts = options.texts or ("stories" if models.entry_of(loaded.key).is_bundled else "prompts")
     if texts == "stories":
         prompts = list(held_out_prompts(loaded, n=options.prompts, seed=options.seed))
     else:
         prompts = written_prompts()
-    runs = (capture(loaded, prompt) for prompt in tqdm(prompts, unit="prompt", disable=None))
-    rows = activity_table(entry, [score_run(run) for run in runs])
+    runs = (
+        capture.capture(loaded, prompt) for prompt in tqdm(prompts, unit="prompt", disable=None)
+    )
+    rows = verdicts.activity_table(entry, [verdicts.score_run(run) for run in runs])
     print(json.dumps([vars(row) for row in rows]) if options.json else table(rows))
     return command_line.DONE
 

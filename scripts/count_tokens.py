@@ -19,11 +19,8 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from headroles import errors, limits, training
-from headroles.models import catalogue_key, load_tokenizer, resolve_source
+from headroles import errors, limits, models, store, texts, training
 from headroles.paths import BUNDLED
-from headroles.store import write_frequencies
-from headroles.texts import token_texts
 from scripts import command_line
 from scripts.command_line import MODEL
 
@@ -68,7 +65,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--text and --source go together: a count without a source is worth nothing")
     if options.text and options.wordfreq:
         parser.error("--text and --wordfreq are two sources: give one of them")
-    key = catalogue_key(options.model)
+    key = models.catalogue_key(options.model)
     own_text = options.text is None and options.wordfreq is None
     if own_text and key not in BUNDLED:
         parser.error(
@@ -82,16 +79,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and store."""
     options = parse_arguments(argv)
-    tokenizer = load_tokenizer(resolve_source(options.model))
-    with errors.ours(
-        lambda error: errors.HeadrolesError(
-            f"The counts cannot be made: {error}.".replace("..", ".")
-        )
-    ):
+    tokenizer = models.load_tokenizer(models.resolve_source(options.model))
+    with errors.ours(_not_counted):
         tally, source = _counted(tokenizer, options)
-    key = catalogue_key(options.model)
+    key = models.catalogue_key(options.model)
     with errors.ours(lambda error: errors.DiskError(key, OSError(str(error)))):
-        print(write_frequencies(key, tally.counts, source=source, words=tally.words()))
+        print(store.write_frequencies(key, tally.counts, source=source, words=tally.words()))
     return command_line.DONE
 
 
@@ -110,8 +103,8 @@ class Tally:
 
     def add(self, ids: Sequence[int], times: int = 1) -> None:
         """Count one text, so many times."""
-        texts = token_texts(self._tokenizer, ids)
-        for token, text, after in zip(ids, texts, [*texts[1:], ""], strict=True):
+        pieces = texts.token_texts(self._tokenizer, ids)
+        for token, text, after in zip(ids, pieces, [*pieces[1:], ""], strict=True):
             self.counts[token] += times
             if text[:1] == " " and text[1:].isalpha() and not after[:1].isalpha():
                 self._whole[token] += times
@@ -131,19 +124,19 @@ def _counted(tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace) ->
     if options.wordfreq:
         return _of_words(tokenizer, options.wordfreq)
     if options.text:
-        texts = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
-        return _of_texts(tokenizer, texts), options.source
-    texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
+        lines = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
+        return _of_texts(tokenizer, lines), options.source
+    passages = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
     source = (
         f"{PASSAGES:,} passages of the grammar that wrote the model's training text "
         f"(headroles/training/english.py, seed {options.seed})"
     )
-    return _of_texts(tokenizer, texts), source
+    return _of_texts(tokenizer, passages), source
 
 
-def _of_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tally:
+def _of_texts(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> Tally:
     tally = Tally(tokenizer)
-    for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]:
+    for ids in tokenizer(lines, add_special_tokens=False, verbose=False)["input_ids"]:
         tally.add(ids)
     return tally
 
@@ -159,8 +152,9 @@ def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Tally,
         (text, count) for text, count in _written_words(_word_frequencies(language)) if count >= 1
     ]
     tally = Tally(tokenizer)
-    texts = [text for text, _ in forms]
-    encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    encoded = tokenizer([text for text, _ in forms], add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
     for ids, (_, count) in zip(encoded, forms, strict=True):
         tally.add(ids, count)
     source = (

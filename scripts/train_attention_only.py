@@ -12,17 +12,8 @@ from collections.abc import Sequence
 
 import lazy_loader
 
-from headroles import limits
+from headroles import limits, training
 from headroles.paths import ROOT
-from headroles.training import (
-    FOLDERS,
-    Trainer,
-    attention_only_config,
-    build_attention_only,
-    export_attention_only,
-    train_tokenizer,
-    write_held_out,
-)
 from scripts import command_line
 from scripts.train_demo_model import EVERY, MINUTES, THREADS, read_tokenizer, train
 
@@ -33,7 +24,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = command_line.parser("train_attention_only", __doc__)
     whole, new_folder = command_line.whole, command_line.new_folder
-    parser.add_argument("--layers", type=int, choices=sorted(FOLDERS), default=2, help="layers")
+    parser.add_argument("--layers", type=int, choices=(1, 2), default=2, help="layers")
     parser.add_argument("--out", type=new_folder, help="result folder (default: in data/)")
     parser.add_argument(
         "--checkpoint", type=new_folder, help="checkpoint folder (default: in runs/)"
@@ -59,18 +50,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, then write the model and its card."""
     options = parse_arguments(argv)
     torch.set_num_threads(options.threads)
-    config = attention_only_config(options.layers, options.seed)
-    name = FOLDERS[options.layers]
+    config = training.attention_only_config(options.layers, options.seed)
+    name = training.FOLDERS[options.layers]
     folder = options.out or ROOT / "data" / name
     if options.held_out_only:
-        write_held_out(folder, read_tokenizer(folder), config)
+        training.write_held_out(folder, read_tokenizer(folder), config)
         return command_line.DONE
-    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
+    tokenizer = training.train_tokenizer(
+        config.seed, vocab_size=config.vocab_size, context=config.context
+    )
     checkpoint = options.checkpoint or ROOT / "runs" / name
-    trainer = Trainer(config, tokenizer, checkpoint, build=build_attention_only)
+    trainer = training.Trainer(config, tokenizer, checkpoint, build=training.build_attention_only)
     train(trainer, every=options.every, minutes=options.minutes)
     with command_line.filling(folder) as new:
-        export_attention_only(trainer.model, tokenizer, config, new)
+        training.export_attention_only(trainer.model, tokenizer, config, new)
     return command_line.DONE
 
 

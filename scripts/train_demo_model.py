@@ -17,20 +17,13 @@ from typing import TYPE_CHECKING
 import lazy_loader
 from tqdm import tqdm
 
-from headroles import errors, limits
-from headroles.training import (
-    ROLES,
-    HeadScores,
-    Trainer,
-    TrainingConfig,
-    train_tokenizer,
-    write_card,
-    write_held_out,
-)
+from headroles import errors, limits, training
 from scripts import command_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from headroles.training import HeadScores, Trainer
 
 # Which take seconds: a mistake is told before.
 torch = lazy_loader.load("torch")
@@ -77,7 +70,7 @@ def describe(entry: dict[str, object], scores: HeadScores) -> str:
     """One line of the log: loss, and the best heads of every role."""
     best = (
         f"{role} " + " ".join(f"{head} {score:.2f}" for head, score in scores.best(role))
-        for role in ROLES
+        for role in training.ROLES
     )
     return f"step {entry['step']}  loss {entry['loss']}  " + "  |  ".join(best)
 
@@ -122,18 +115,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, then write the model and its card."""
     options = parse_arguments(argv)
     torch.set_num_threads(options.threads)
-    config = TrainingConfig(seed=options.seed)
+    config = training.TrainingConfig(seed=options.seed)
     if options.held_out_only:
-        write_held_out(options.out, read_tokenizer(options.out), config)
+        training.write_held_out(options.out, read_tokenizer(options.out), config)
         return command_line.DONE
-    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
-    trainer = Trainer(config, tokenizer, options.checkpoint)
+    tokenizer = training.train_tokenizer(
+        config.seed, vocab_size=config.vocab_size, context=config.context
+    )
+    trainer = training.Trainer(config, tokenizer, options.checkpoint)
     if not options.export_only:
         train(trainer, every=options.every, minutes=options.minutes)
     with command_line.filling(options.out) as new:
         trainer.export(new)
-        write_held_out(new, tokenizer, config)
-        write_card(new, trainer.model, tokenizer, config)
+        training.write_held_out(new, tokenizer, config)
+        training.write_card(new, trainer.model, tokenizer, config)
     return command_line.DONE
 
 
