@@ -35,6 +35,16 @@ class Limit(NamedTuple):
             raise LimitError(self.sentence.format(size), size=size, most=self.most, hint=self.hint)
 
 
+class Range(NamedTuple):
+    """The numbers that something may be, both ends included."""
+
+    least: int | float
+    most: int | float
+
+    def __contains__(self, value: object) -> bool:
+        return self.least <= value <= self.most  # which NaN never is
+
+
 PROMPT = Limit(
     50_000,
     "The prompt has {:,} characters",
@@ -93,3 +103,26 @@ SESSION_ROLES = Limit(
     12, "With this one there are {:,} roles of this session", "Remove one that you no longer need."
 )
 """Patterns that are saved as roles of a session."""
+
+SEED = Range(0, 2**31 - 1)
+"""What fixes every random choice."""
+SEQUENCES = Range(2, 2_000)
+"""Random repeated sequences of an analysis."""
+CAP = Range(1, 64)
+"""The most heads that an analysis lists for a role."""
+THRESHOLD = Range(0.005, 0.995)
+"""A threshold that an instructor sets."""
+GENERATED = Range(1, PROMPTS.most)
+"""Prompts of a detection that are made up."""
+LISTED_TOKENS = Range(1, 20)
+"""Tokens whose logits rose or fell, in either list."""
+OFFSETS = Range(2, 10)
+"""How far back the previous-token test goes."""
+SAMPLES = Range(8, 200)
+"""Samples of that test."""
+DRAWS = Range(0, 200)
+"""Draws of random other heads to compare with."""
+ROWS = Range(1, 100)
+"""Rows of a table of circuits, and tokens in each."""
+LISTED_HEADS = Range(1, 10_000)
+"""Heads that are printed for a pattern."""

@@ -45,6 +45,15 @@ class Head(NamedTuple):
             raise UnknownHeadError(text)
         return cls(int(match[1]), int(match[2]))
 
+    def check(self, layers: int, heads: int) -> None:
+        """Refuse a head that a model of so many layers and heads a layer does not have.
+
+        Raises:
+            UnknownHeadError: with what there is.
+        """
+        if not (0 <= self.layer < layers and 0 <= self.head < heads):
+            raise UnknownHeadError(self.label, layers=layers, heads=heads)
+
 
 @dataclass(frozen=True)
 class NextToken:

@@ -16,81 +16,113 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from headroles import limits
-from headroles.ablation import (
-    Condition,
-    HeadOutput,
-    PromptTable,
-    ablate,
-    compare,
-    judge,
-    random_others,
-    standard_conditions,
-    tabulate,
-)
-from headroles.ablation.offset_test import SAMPLES, draw_samples, measure, other_heads, profile
-from headroles.errors import DiskError, HeadrolesError, UnknownHeadError
-from headroles.export.ablation_report import provenance, to_csv, to_html
-from headroles.models import DEFAULT_MODEL, LoadedModel, load_model, model_revision
+from headroles import ablation, export, limits, models, store, texts
+from headroles.errors import NoHeadOfRoleError
 from headroles.roles import SCORED_ROLES
-from headroles.store import contents, read_entry
-from headroles.texts import KINDS, READY, SENTENCES, ReadyPrompt
 from headroles.types import Head
 from headroles.view.causal import BESIDE_CHANCE
+from scripts import command_line
+from scripts.command_line import MODEL
+
+if TYPE_CHECKING:
+    from headroles.ablation import PromptTable
+    from headroles.models import LoadedModel
+
+POSITIONS = limits.Range(-100_000, 100_000)
+"""What a position may be before the prompt is known."""
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="catalogue key, folder or Hub id")
+    parser = command_line.parser("ablate_heads", __doc__)
+    text, whole, output = command_line.text, command_line.whole, command_line.output
+    parser.add_argument(
+        "--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id"
+    )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--heads", help="heads, for example L1H4,L1H1")
+    which.add_argument("--heads", type=command_line.heads, help="heads, for example L1H4,L1H1")
     which.add_argument(
         "--role",
         choices=[role.key for role in SCORED_ROLES],
         default="induction",
         help="all listed heads of a role (default: induction)",
     )
-    parser.add_argument("--prompt", action="append", default=[], help="a prompt; may be repeated")
-    parser.add_argument("--answer", default="", help="what should come next after each --prompt")
-    parser.add_argument("--ready", choices=[*KINDS, "all"], help="ready prompts of a group")
-    parser.add_argument("--position", type=int, default=-1, help="position t; -1 is the last token")
-    parser.add_argument("--top", type=int, default=5, help="tokens per direction, up to 20")
-    parser.add_argument("--control", type=int, default=0, help="draws of random other heads")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the draws")
-    parser.add_argument("--html", type=Path, help="write a self-contained report here")
-    parser.add_argument("--csv", type=Path, help="write a table here")
-    parser.add_argument("--offsets", type=int, help="make the previous-token test, this far back")
-    parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of that test")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        type=text(limits.PROMPT),
+        default=[],
+        help="a prompt; may be repeated",
+    )
+    parser.add_argument(
+        "--answer",
+        type=text(limits.ANSWER, empty=True),
+        default="",
+        help="what should come next after each --prompt",
+    )
+    parser.add_argument("--ready", choices=[*texts.KINDS, "all"], help="ready prompts of a group")
+    parser.add_argument(
+        "--position", type=whole(POSITIONS), default=-1, help="position t; -1 is the last token"
+    )
+    parser.add_argument(
+        "--top",
+        type=whole(limits.LISTED_TOKENS),
+        default=5,
+        help="tokens per direction, up to 20",
+    )
+    parser.add_argument(
+        "--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads"
+    )
+    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
+    parser.add_argument("--html", type=output, help="write a self-contained report here")
+    parser.add_argument("--csv", type=output, help="write a table here")
+    parser.add_argument(
+        "--offsets",
+        type=whole(limits.OFFSETS),
+        help="make the previous-token test, this far back",
+    )
+    parser.add_argument(
+        "--samples", type=whole(limits.SAMPLES), default=48, help="samples of that test"
+    )
+    options = parser.parse_args(argv)
+    limits.OWN_PROMPTS.check(len(options.prompt))
+    return options
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
     """The heads that were named, or all listed ones of the role.
 
     Raises:
-        HeadrolesError: if a head cannot be read, or the role has none in the stored analysis.
+        UnknownHeadError: if the model has no such head.
+        NoHeadOfRoleError: if the stored analysis lists none for the role.
+        HeadrolesError: if there is no analysis, or it is of other weights.
     """
     if options.heads:
-        return tuple(map(Head.parse, options.heads.split(",")))
-    entry = read_entry(loaded.key, given=options.model)
-    contents.check_weights(entry, loaded.source, model_revision(loaded.source))
+        for head in options.heads:
+            head.check(loaded.num_layers, loaded.num_heads)
+        return options.heads
+    entry = store.read_entry(loaded.key, given=options.model)
+    store.contents.check_weights(entry, loaded.source, models.model_revision(loaded.source))
     category = entry.categories.get(options.role)
     if category is None or not category.top_heads:
-        raise UnknownHeadError(f"of the role {options.role}")
+        listed = [
+            role.key
+            for role in SCORED_ROLES
+            if (own := entry.categories.get(role.key)) and own.top_heads
+        ]
+        raise NoHeadOfRoleError(options.role, model=loaded.key, listed=listed)
     return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
 
 
-def chosen_prompts(options: argparse.Namespace) -> list[ReadyPrompt]:
+def chosen_prompts(options: argparse.Namespace) -> list[texts.ReadyPrompt]:
     """The prompts that were typed and the ready ones; without either, the repetitions."""
-    limits.OWN_PROMPTS.check(len(options.prompt))
-    limits.ANSWER.check(len(options.answer))
-    own = [ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
+    own = [texts.ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
     kind = options.ready or (None if own else "Repetition")
-    return own + [ready for ready in READY if kind in (ready.kind, "all")]
+    return own + [ready for ready in texts.READY if kind in (ready.kind, "all")]
 
 
 def print_table(table: PromptTable) -> None:
@@ -104,8 +136,8 @@ def print_control(
     loaded: LoadedModel, table: PromptTable, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
     """The heads to zero beside random others."""
-    condition = Condition("heads", (HeadOutput(tuple(heads)),))
-    control = random_others(
+    condition = ablation.Condition("heads", (ablation.HeadOutput(tuple(heads)),))
+    control = ablation.random_others(
         condition,
         num_layers=loaded.num_layers,
         num_heads=loaded.num_heads,
@@ -113,10 +145,10 @@ def print_control(
         draws=options.control,
         seed=options.seed,
     )
-    clean, own, *others = ablate(loaded, table.encoding, [condition, *control.conditions])
+    clean, own, *others = ablation.ablate(loaded, table.encoding, [condition, *control.conditions])
     answer = table.answer.token_id
-    lost = [compare(clean, other, answer=answer).surprise for other in (own, *others)]
-    judgement = judge(lost[0], lost[1:])
+    lost = [ablation.compare(clean, other, answer=answer).surprise for other in (own, *others)]
+    judgement = ablation.judge(lost[0], lost[1:])
     print(
         f"  control: {control.note} The answer loses {judgement.effect:+.2f} nats, others "
         f"{judgement.mean:+.2f} ± {judgement.spread:.2f}; {judgement.smaller} of "
@@ -128,16 +160,20 @@ def previous_token_test(
     loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace
 ) -> None:
     """The profile of each head, one line per offset."""
-    samples = draw_samples(
-        loaded, SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
+    samples = ablation.offset_test.draw_samples(
+        loaded, texts.SENTENCES, n=options.samples, offsets=options.offsets, seed=options.seed
     )
     for head in heads:
-        others = other_heads(head, num_heads=loaded.num_heads, most=4, seed=options.seed)
+        others = ablation.offset_test.other_heads(
+            head, num_heads=loaded.num_heads, most=4, seed=options.seed
+        )
         measured = [
-            measure(loaded, sample, head, offsets=options.offsets, others=others)
+            ablation.offset_test.measure(
+                loaded, sample, head, offsets=options.offsets, others=others
+            )
             for sample in tqdm(samples, unit="sample", disable=None)
         ]
-        summary = profile(measured)
+        summary = ablation.offset_test.profile(measured)
         print(f"\n{head.label}: peak at {summary.peak} back, n={summary.n}")
         for point in summary.points:
             other = "" if point.other is None else f"   others {point.other:+.4f} nats"
@@ -156,10 +192,10 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     """All prompts under all conditions, on the screen and in the files."""
     tables = []
     for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
-        table = tabulate(
+        table = ablation.tabulate(
             loaded,
             ready.prompt,
-            partial(standard_conditions, heads, position=options.position),
+            partial(ablation.standard_conditions, heads, position=options.position),
             answer=ready.answer,
             top=options.top,
             position=options.position,
@@ -172,17 +208,17 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     labels = [head.label for head in heads]
     if options.html:
         note = f"Heads: {', '.join(labels)}."
-        write(options.html, to_html(tables, model=loaded.key, note=note))
+        write(options.html, export.ablation_report.to_html(tables, model=loaded.key, note=note))
     if options.csv:
-        origin = provenance(
+        origin = export.ablation_report.provenance(
             loaded.key,
-            revision=model_revision(loaded.source),
+            revision=models.model_revision(loaded.source),
             heads=labels,
             position=options.position,
             top=options.top,
             seed=options.seed,
         )
-        write(options.csv, to_csv(tables, provenance=origin))
+        write(options.csv, export.ablation_report.to_csv(tables, provenance=origin))
 
 
 def write(path: Path, text: str) -> None:
@@ -191,27 +227,21 @@ def write(path: Path, text: str) -> None:
     Raises:
         DiskError: if the disk does not take it.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DiskError(path, error) from error
+    command_line.write(path, text.encode())
     print(f"\nwrote {path}")
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Knock the heads out and say what happens."""
     options = parse_arguments(argv)
-    try:
-        loaded = load_model(options.model)
-        heads = chosen_heads(options, loaded)
-        if options.offsets:
-            previous_token_test(loaded, heads, options)
-        else:
-            knock_out(loaded, heads, options)
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    loaded = models.load_model(options.model)
+    heads = chosen_heads(options, loaded)
+    if options.offsets:
+        previous_token_test(loaded, heads, options)
+    else:
+        knock_out(loaded, heads, options)
+    return command_line.DONE
 
 
 if __name__ == "__main__":

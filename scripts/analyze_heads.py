@@ -21,37 +21,46 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from headroles import analysis, reference, store, texts
+from headroles import analysis, limits, reference, store, texts
 
 # Torch's threads sleep while they wait: on a machine that does other work too, spinning ones keep
 # each other from the cores, and the same passes took three times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-# Answers with the model in its folder or in the local cache need no telemetry and no chatter.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from headroles.errors import HeadrolesError
+from headroles.errors import HeadrolesError, UnknownRoleError
 from headroles.models import DEFAULT_MODEL, catalogue_key, known_models, list_file
 from headroles.paths import CATEGORIES
-from headroles.roles import BASIC_ROLES, ROLES
+from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES
 from headroles.view import LABELS, MARKS
 from headroles.view.html import count
+from scripts import command_line
+from scripts.command_line import MODEL
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command_line.parser("analyze_heads", __doc__)
+    whole = command_line.whole
     parser.add_argument(
-        "models", nargs="*", metavar="MODEL", help="catalogue key, folder or Hub id (default: demo)"
+        "models",
+        nargs="*",
+        type=MODEL,
+        metavar="MODEL",
+        help="catalogue key, folder or Hub id (default: demo)",
     )
-    parser.add_argument("--model", help="the same, for one model")
-    parser.add_argument("--sequences", type=int, default=64, help="random repeated sequences")
-    parser.add_argument("--seed", type=int, default=0, help="fixes texts and null")
-    parser.add_argument("--out", type=Path, default=CATEGORIES, help="the file to write")
+    parser.add_argument("--model", type=MODEL, help="the same, for one model")
+    parser.add_argument(
+        "--sequences", type=whole(limits.SEQUENCES), default=64, help="random repeated sequences"
+    )
+    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes texts and null")
+    parser.add_argument(
+        "--out", type=command_line.path, default=CATEGORIES, help="the file to write"
+    )
     parser.add_argument(
         "--threshold",
         action="append",
@@ -65,7 +74,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
     )
-    parser.add_argument("--cap", type=int, default=8, help="most heads listed per role")
+    parser.add_argument(
+        "--cap", type=whole(limits.CAP), default=8, help="most heads listed per role"
+    )
     parser.add_argument(
         "--no-causal",
         action="store_true",
@@ -97,7 +108,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--unfinished",
-        type=Path,
+        type=command_line.new_folder,
         metavar="FOLDER",
         help="where an analysis that is cut off leaves what it finished, so that the same command "
         "goes on (default: unfinished/ beside the file)",
@@ -107,7 +118,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="end at once when standard input closes: whoever started this is gone",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if not options.check:
+        parser.check("--out", command_line.new_file, str(options.out))
+    return options
 
 
 def end_with_input() -> None:
@@ -123,11 +137,13 @@ def end_with_input() -> None:
 
 
 def _threshold(text: str) -> tuple[str, float]:
-    role, _, value = text.partition("=")
-    try:
-        return role, float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not ROLE=X, e.g. induction=0.4") from None
+    role, is_there, value = text.partition("=")
+    if not is_there:
+        raise argparse.ArgumentTypeError(f"'{text}' is not ROLE=X, e.g. induction=0.4")
+    known = [scored.key for scored in SCORED_ROLES]
+    if role not in known:
+        raise argparse.ArgumentTypeError(str(UnknownRoleError(role, known=known)))
+    return role, command_line.real(limits.THRESHOLD)(value)
 
 
 class TextReport:
@@ -220,8 +236,9 @@ class JsonLinesReport:
         print(json.dumps({**event, **self._model}), flush=True)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the analyses; exit code 0 on success, 1 with a sentence on a known problem."""
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the analyses; 2 if the only model cannot be used, 1 if one of several failed."""
     options = parse_arguments(argv)
     if options.end_with_input:
         end_with_input()
@@ -229,18 +246,19 @@ def main(argv: list[str] | None = None) -> int:
     if options.check:
         return check(options.out, named)
     models = list(dict.fromkeys(named)) or [DEFAULT_MODEL]
+    alone = len(models) == 1
     try:
-        outcomes = {model: attempt(model, options, alone=len(models) == 1) for model in models}
+        outcomes = {model: attempt(model, options, alone=alone) for model in models}
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on where this one was.", file=sys.stderr)
-        return STOPPED
-    if len(models) > 1 and options.format == "text":
+        return command_line.STOPPED
+    if not alone and options.format == "text":
         print_outcomes(outcomes)
-    return int(any(outcome.startswith(FAILED) for outcome in outcomes.values()))
+    if any(outcome.startswith(FAILED) for outcome in outcomes.values()):
+        return command_line.UNUSABLE if alone else command_line.FAILED
+    return command_line.DONE
 
 
-STOPPED = 130
-"""The exit code after Ctrl-C, as shells have it."""
 FAILED = "failed: "
 """How the outcome of a model that could not be analysed begins."""
 
@@ -259,8 +277,8 @@ def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
     except Exception as error:  # an unexpected error in one model must not stop the others
         if alone:
             raise
-        traceback.print_exc()
         message = f"An error that nobody expected: {type(error).__name__}: {error}"
+        traceback.print_exc()
         report.error(message, "The lines above say where.")
         return f"{FAILED}{message}"
     finally:
@@ -293,7 +311,7 @@ def check(path: Path, models: list[str]) -> int:
         )
     except HeadrolesError as error:
         print(error, file=sys.stderr)
-        return 1
+        return command_line.FAILED
     faults = [fault for entry in entries for fault in analysis.faults(entry)]
     for fault in faults:
         print(fault, file=sys.stderr)

@@ -12,33 +12,38 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from headroles import analysis, models, reference
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-from headroles.errors import HeadrolesError, ModelUnavailableError, SourceError
+from headroles import analysis, limits, models, reference
+from headroles.errors import ModelUnavailableError, SourceError
 from headroles.reference.published import Comparison, compare
 from headroles.roles import ROLES, KnownHead, named_heads
+from scripts import command_line
+from scripts.command_line import MODEL
 
 DONE, FAILED, SKIPPED = 0, 1, 77
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default="gpt2", help="catalogue key, folder or Hub id")
-    parser.add_argument("--known", type=Path, help="another file of named heads")
-    parser.add_argument("--sequences", type=int, default=64, help="random repeated sequences")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the texts")
+    parser = command_line.parser("check_known_heads", __doc__)
+    whole = command_line.whole
+    parser.add_argument(
+        "model", nargs="?", type=MODEL, default="gpt2", help="catalogue key, folder or Hub id"
+    )
+    parser.add_argument("--known", type=command_line.file, help="another file of named heads")
+    parser.add_argument(
+        "--sequences", type=whole(limits.SEQUENCES), default=64, help="random repeated sequences"
+    )
+    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes the texts")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Analyse, compare and print."""
     options = parse_arguments(argv)
 
@@ -50,13 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         comparison = _analysed(options, known)
     except (ModelUnavailableError, SourceError) as error:
         if Path(options.model).exists():
-            print(error, file=sys.stderr)
-            return FAILED
+            raise
         print(f"SKIPPED, nothing was compared: {error}")
         return SKIPPED
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return FAILED
     print(
         json.dumps(as_numbers(comparison)) if options.json else as_text(comparison, options.model)
     )

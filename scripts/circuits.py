@@ -11,26 +11,38 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from tqdm import tqdm
 
 from headroles import circuits, export, limits, models, store
-from headroles.errors import HeadrolesError, UnknownHeadError
 from headroles.types import Head
+from scripts import command_line
+from scripts.command_line import MODEL
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
+    parser = command_line.parser("circuits", __doc__)
+    rows = command_line.whole(limits.ROWS)
+    parser.add_argument(
+        "--model", type=MODEL, default="demo", help="catalogue key, folder or Hub id"
+    )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--head", default="L0H0", help="make the table of this head, e.g. L0H6")
+    what.add_argument(
+        "--head",
+        type=command_line.head,
+        default="L0H0",
+        help="make the table of this head, e.g. L0H6",
+    )
     what.add_argument("--summary", action="store_true", help="all heads in a few numbers (CSV)")
     what.add_argument("--composition", choices=("Q", "K", "V"), help="pairs of heads (CSV)")
-    parser.add_argument("--keys", type=int, default=10, help="key tokens")
-    parser.add_argument("--each", type=int, default=20, help="queries and outputs per key")
-    parser.add_argument("--token", help="one token of your own instead of the chosen keys")
+    parser.add_argument("--keys", type=rows, default=10, help="key tokens")
+    parser.add_argument("--each", type=rows, default=20, help="queries and outputs per key")
+    parser.add_argument(
+        "--token",
+        type=command_line.text(limits.TOKEN, empty=True),
+        help="one token of your own instead of the chosen keys",
+    )
     parser.add_argument(
         "--norm", choices=("applied", "folded", "none"), default="applied", help="the layer norm"
     )
@@ -48,11 +60,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--keep-bos", action="store_true", help="do not subtract QK of the BOS")
     parser.add_argument("--keep-mean", action="store_true", help="do not subtract OV's mean")
     parser.add_argument("--format", choices=("markdown", "csv"), default="markdown")
-    parser.add_argument("--out", type=Path, help="a file instead of standard output")
-    options = parser.parse_args(argv)
-    if min(options.keys, options.each) < 1:
-        parser.error("--keys and --each must be 1 or more")
-    return options
+    parser.add_argument("--out", type=command_line.output, help="a file instead of standard output")
+    return parser.parse_args(argv)
 
 
 @contextlib.contextmanager
@@ -81,16 +90,14 @@ def made(options: argparse.Namespace) -> bytes:
         minus_bos=not options.keep_bos,
         minus_mean=not options.keep_mean,
     )
-    head = Head.parse(options.head)
     loaded = models.load_model(options.model)
-    if head.layer >= loaded.num_layers or head.head >= loaded.num_heads:
-        raise UnknownHeadError(options.head, layers=loaded.num_layers, heads=loaded.num_heads)
+    options.head.check(loaded.num_layers, loaded.num_heads)
     frequencies = store.read_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
     if options.composition:
         return composition(loaded, options.composition, norm=options.norm)
     if options.summary:
         return summary(loaded, settings, frequencies)
-    return table(loaded, head, settings, frequencies, options)
+    return table(loaded, options.head, settings, frequencies, options)
 
 
 def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace) -> bytes:
@@ -99,7 +106,6 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
     words = None if options.fragments else frequencies.words
     factors = circuits.qk_ov.head_factors(loaded, head, settings).among(words)
     if options.token is not None:
-        limits.TOKEN.check(len(options.token))
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
         rows = circuits.qk_ov.rows_for(factors, frequencies.probabilities, ids, each=options.each)
     else:
@@ -178,19 +184,16 @@ def composition(loaded, kind: str, *, norm: str) -> bytes:
     return export.csv_bytes(export.heads_csv(lines, origin))
 
 
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the table and print it."""
     options = parse_arguments(argv)
-    try:
-        content = made(options)
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
+    content = made(options)
     if options.out:
-        options.out.write_bytes(content)
+        command_line.write(options.out, content)
     else:
         sys.stdout.write(content.decode("utf-8-sig"))
-    return 0
+    return command_line.DONE
 
 
 if __name__ == "__main__":

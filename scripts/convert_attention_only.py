@@ -11,37 +11,56 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import lazy_loader
 
-from headroles import models
-from headroles.errors import HeadrolesError
+from headroles import errors, models
+from scripts import command_line
+from scripts.command_line import MODEL
+
+torch = lazy_loader.load("torch")  # which takes seconds: a mistake is told before
 
 
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = command_line.parser("convert_attention_only", __doc__)
+    parser.add_argument(
+        "--weights", type=command_line.file, required=True, help="the state dict, a .pth file"
+    )
+    parser.add_argument(
+        "--tokenizer", type=MODEL, required=True, help="folder or Hub id of its tokenizer"
+    )
+    parser.add_argument("--out", type=command_line.new_folder, required=True, help="result folder")
+    return parser.parse_args(argv)
+
+
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert, and say what was left out."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--weights", type=Path, required=True, help="the state dict, a .pth file")
-    parser.add_argument("--tokenizer", required=True, help="folder or Hub id of its tokenizer")
-    parser.add_argument("--out", type=Path, required=True, help="result folder")
-    options = parser.parse_args(argv)
-    try:
+    options = parse_arguments(argv)
+    with errors.ours(lambda error: _no_checkpoint(options.weights)):
         # weights_only: a pickle could run any code.
-        converted = models.convert(
-            torch.load(options.weights, map_location="cpu", weights_only=True)
-        )
-        tokenizer = models.load_tokenizer(options.tokenizer)
-    except (HeadrolesError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    converted.model.save_pretrained(options.out)
-    tokenizer.save_pretrained(options.out)
+        state = torch.load(options.weights, map_location="cpu", weights_only=True)
+    with errors.ours(lambda error: _no_checkpoint(options.weights)):
+        converted = models.convert(state)
+    tokenizer = models.load_tokenizer(options.tokenizer)
+    with command_line.filling(options.out) as folder:
+        converted.model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     if converted.bias_left_out:
         print(
             f"The bias of the logits was left out (up to {converted.bias_left_out:.2f}): attention "
             "and circuits are exact, next-token guesses are not.",
             file=sys.stderr,
         )
-    return 0
+    return command_line.DONE
+
+
+def _no_checkpoint(path: Path) -> errors.SourceError:
+    return errors.SourceError(
+        f"The file {path} holds no attention-only weights of TransformerLens.",
+        hint="Give the .pth file of such a model, with blocks.0.attn.W_Q and so on.",
+        value=str(path),
+    )
 
 
 if __name__ == "__main__":

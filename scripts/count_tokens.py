@@ -12,21 +12,17 @@ the word frequencies that the package wordfreq ships for a language.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from headroles import training
-from headroles.errors import HeadrolesError
-from headroles.models import catalogue_key, load_tokenizer, resolve_source
+from headroles import errors, limits, models, store, texts, training
 from headroles.paths import BUNDLED
-from headroles.store import write_frequencies
-from headroles.texts import token_texts
+from scripts import command_line
+from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
 wordfreq = lazy_loader.load("wordfreq")  # one option needs it, and few have it
 
 PASSAGES = 20_000
+SOURCE = limits.Limit(500, "The source has {:,} characters", "Name it in a line.")
 WORDS = 100_000_000
 """Of the text that word frequencies are turned into; rarer words do not occur in it."""
 COMMON = 2e-6
@@ -45,20 +42,30 @@ CAPITALIZED = 0.1
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text file to count instead")
-    parser.add_argument("--source", help="where that text is from; needed with --text")
+    parser = command_line.parser("count_tokens", __doc__)
+    text = command_line.text
     parser.add_argument(
-        "--wordfreq", metavar="LANGUAGE", help="count the words of the package wordfreq, e.g. en"
+        "--model", type=MODEL, default="demo", help="catalogue key, folder or Hub id"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the generated text")
+    parser.add_argument("--text", type=command_line.file, help="a UTF-8 text file to count instead")
+    parser.add_argument(
+        "--source", type=text(SOURCE), help="where that text is from; needed with --text"
+    )
+    parser.add_argument(
+        "--wordfreq",
+        type=text(SOURCE),
+        metavar="LANGUAGE",
+        help="count the words of the package wordfreq, e.g. en",
+    )
+    parser.add_argument(
+        "--seed", type=command_line.whole(limits.SEED), default=1, help="of the generated text"
+    )
     options = parser.parse_args(argv)
     if (options.text is None) != (options.source is None):
         parser.error("--text and --source go together: a count without a source is worth nothing")
     if options.text and options.wordfreq:
         parser.error("--text and --wordfreq are two sources: give one of them")
-    key = catalogue_key(options.model)
+    key = models.catalogue_key(options.model)
     own_text = options.text is None and options.wordfreq is None
     if own_text and key not in BUNDLED:
         parser.error(
@@ -68,22 +75,22 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and store."""
     options = parse_arguments(argv)
-    try:
-        tokenizer = load_tokenizer(resolve_source(options.model))
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
-    try:
+    tokenizer = models.load_tokenizer(models.resolve_source(options.model))
+    with errors.ours(_not_counted):
         tally, source = _counted(tokenizer, options)
-    except (ImportError, LookupError, OSError, UnicodeError) as error:
-        print(f"The counts cannot be made: {error}", file=sys.stderr)
-        return 1
-    key = catalogue_key(options.model)
-    print(write_frequencies(key, tally.counts, source=source, words=tally.words()))
-    return 0
+    key = models.catalogue_key(options.model)
+    with errors.ours(lambda error: errors.DiskError(key, OSError(str(error)))):
+        print(store.write_frequencies(key, tally.counts, source=source, words=tally.words()))
+    return command_line.DONE
+
+
+def _not_counted(error: BaseException) -> errors.SourceError:
+    why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+    return errors.SourceError(f"The counts cannot be made: {why}.")
 
 
 class Tally:
@@ -96,8 +103,8 @@ class Tally:
 
     def add(self, ids: Sequence[int], times: int = 1) -> None:
         """Count one text, so many times."""
-        texts = token_texts(self._tokenizer, ids)
-        for token, text, after in zip(ids, texts, [*texts[1:], ""], strict=True):
+        pieces = texts.token_texts(self._tokenizer, ids)
+        for token, text, after in zip(ids, pieces, [*pieces[1:], ""], strict=True):
             self.counts[token] += times
             if text[:1] == " " and text[1:].isalpha() and not after[:1].isalpha():
                 self._whole[token] += times
@@ -117,19 +124,19 @@ def _counted(tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace) ->
     if options.wordfreq:
         return _of_words(tokenizer, options.wordfreq)
     if options.text:
-        texts = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
-        return _of_texts(tokenizer, texts), options.source
-    texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
+        lines = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
+        return _of_texts(tokenizer, lines), options.source
+    passages = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
     source = (
         f"{PASSAGES:,} passages of the grammar that wrote the model's training text "
         f"(headroles/training/english.py, seed {options.seed})"
     )
-    return _of_texts(tokenizer, texts), source
+    return _of_texts(tokenizer, passages), source
 
 
-def _of_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tally:
+def _of_texts(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str]) -> Tally:
     tally = Tally(tokenizer)
-    for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]:
+    for ids in tokenizer(lines, add_special_tokens=False, verbose=False)["input_ids"]:
         tally.add(ids)
     return tally
 
@@ -145,8 +152,9 @@ def _of_words(tokenizer: PreTrainedTokenizerBase, language: str) -> tuple[Tally,
         (text, count) for text, count in _written_words(_word_frequencies(language)) if count >= 1
     ]
     tally = Tally(tokenizer)
-    texts = [text for text, _ in forms]
-    encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    encoded = tokenizer([text for text, _ in forms], add_special_tokens=False, verbose=False)[
+        "input_ids"
+    ]
     for ids, (_, count) in zip(encoded, forms, strict=True):
         tally.add(ids, count)
     source = (

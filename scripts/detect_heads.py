@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from headroles import detector, export, limits, models, roles, texts
-from headroles.errors import DiskError
-from headroles.types import Head
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
 from headroles.errors import HeadrolesError, PatternError
+from scripts import command_line
+from scripts.command_line import MODEL, one_line
 
 if TYPE_CHECKING:
     from headroles.detector import Detection
@@ -34,49 +30,54 @@ KINDS = ("repeats", "sentences", "random")
 DEFAULT_PROMPT = "The cat sat on the mat. The cat sat on the mat. The cat"
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser(
+        "detect_heads",
+        __doc__,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    file, text, whole = command_line.file, command_line.text, command_line.whole
     add = parser.add_argument
-    add("model", nargs="?", default="demo", help="catalogue key, folder or Hub id")
-    add("--pattern", action="append", metavar="SPEC", help="what to look for; repeatable")
-    add("--matrix", action="append", metavar="FILE", help="a pattern as a CSV matrix; repeatable")
-    add("--prompt", action="append", metavar="TEXT", help="a prompt; repeatable")
-    add("--prompts", type=Path, metavar="FILE", help="a file with one prompt per line")
+    add("model", nargs="?", type=MODEL, default="demo", help="catalogue key, folder or Hub id")
+    add("--pattern", action="append", type=text(), metavar="SPEC",
+        help="what to look for; repeatable")  # fmt: skip
+    add("--matrix", action="append", type=file, metavar="FILE",
+        help="a pattern as a CSV matrix; repeatable")  # fmt: skip
+    add("--prompt", action="append", type=text(limits.PROMPT), metavar="TEXT",
+        help="a prompt; repeatable")  # fmt: skip
+    add("--prompts", type=file, metavar="FILE", help="a file with one prompt per line")
     add("--generate", choices=KINDS, help="make the prompts")
-    add("--n", type=int, default=32, help="how many prompts are made (default 32)")
-    add("--seed", type=int, default=0, help="fixes what is made")
+    add("--n", type=whole(limits.GENERATED), default=32,
+        help="how many prompts are made (default 32)")  # fmt: skip
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes what is made")
     add("--measure", choices=("activation", "mul", "abs"), default="activation")
     add("--exclude-bos", action="store_true", help="leave out attention on the first token")
     add("--exclude-current-token", action="store_true", help="and of a token on itself")
-    add("--head", action="append", metavar="L1H3", help="only this head; repeatable")
-    add("--top", type=int, default=8, help="heads printed for each pattern (default 8)")
-    add("--out", type=Path, help="also write all numbers: a file that ends in .csv or .json")
+    add("--head", action="append", type=command_line.head, default=[], metavar="L1H3",
+        help="only this head; repeatable")  # fmt: skip
+    add("--top", type=whole(limits.LISTED_HEADS), default=8,
+        help="heads printed for each pattern (default 8)")  # fmt: skip
+    add("--out", type=command_line.new_file,
+        help="also write all numbers: a file that ends in .csv or .json")  # fmt: skip
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Detect and print; exit code 1, with a sentence, if something cannot be used."""
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Detect and print."""
     options = parse_arguments(argv)
-    try:
-        _run(options)
-    except HeadrolesError as error:
-        print(f"{error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _run(options: argparse.Namespace) -> None:
     if options.out and options.out.suffix not in (".csv", ".json"):
         raise HeadrolesError(
             f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: scores.csv"
         )
-    patterns = _patterns(options)
-    heads = [Head.parse(label) for label in options.head or []]
+    patterns, typed = _patterns(options), _typed(options)
+    limits.PATTERNS.check(len(patterns))
     loaded = models.load_model(options.model)
-    prompts, made = _prompts(options, loaded)
+    for head in options.head:
+        head.check(loaded.num_layers, loaded.num_heads)
+    prompts, made = _prompts(options, typed, loaded)
     with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
         detection = detector.detect(
             loaded,
@@ -84,19 +85,19 @@ def _run(options: argparse.Namespace) -> None:
             patterns,
             exclude_bos=options.exclude_bos,
             exclude_current_token=options.exclude_current_token,
-            heads=heads,
+            heads=options.head,
             progress=lambda done, _: bar.update(done - bar.n),
         )
     for place in range(len(patterns)):
         print(report(detection, place, options.measure, top=options.top))
     if options.out:
-        _write(options.out, detection, loaded, prompts, made)
+        command_line.write(options.out, _numbers(options.out, detection, loaded, prompts, made))
+    return command_line.DONE
 
 
 def _patterns(options: argparse.Namespace) -> list[Role]:
-
     patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
-    for path in map(Path, options.matrix or []):
+    for path in options.matrix or []:
         patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
     return patterns or [roles.parse_pattern("induction")]
 
@@ -111,9 +112,13 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
-    """The prompts, and how they were made if they were generated."""
+def _typed(options: argparse.Namespace) -> list[str]:
+    """The prompts of the command line and of the file.
 
+    Raises:
+        LimitError: if they are too many or too long.
+        HeadrolesError: if others are to be made as well.
+    """
     typed = list(options.prompt or [])
     if options.prompts:
         typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
@@ -121,12 +126,20 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         raise HeadrolesError(
             "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."
         )
+    limits.PROMPTS.check(len(typed))
+    for prompt in typed:
+        limits.PROMPT.check(len(prompt))
+    return typed
+
+
+def _prompts(
+    options: argparse.Namespace, typed: Sequence[str], loaded: LoadedModel
+) -> tuple[Prompts, str]:
+    """The prompts, and how they were made if they were generated."""
     if options.generate:
-        n = max(1, options.n)
-        limits.PROMPTS.check(n)
         ids, cut = texts.generated(
             options.generate,
-            n,
+            options.n,
             tokenizer=loaded.tokenizer,
             seed=options.seed,
             max_tokens=loaded.max_tokens,
@@ -134,9 +147,9 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
         made = f"generated: {options.generate}, n={len(ids)}, seed={options.seed}"
         prompts = roles.prompts_of_ids(loaded.tokenizer, ids)
     else:
-        made, typed = "", typed or [DEFAULT_PROMPT]
+        made = ""
         prompts, encodings = roles.read_prompts(
-            loaded.tokenizer, typed, max_tokens=loaded.max_tokens
+            loaded.tokenizer, typed or [DEFAULT_PROMPT], max_tokens=loaded.max_tokens
         )
         cut = sum(encoding.truncated for encoding in encodings)
     if cut:
@@ -151,10 +164,10 @@ def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
     summary = detection.summary(place, measure)
     left = detector.kept_share(detection, place)
     pattern = detection.patterns[place]
+    name = one_line(f"{pattern.name} ({pattern.spec})")
     lines = [
         "",
-        f"{pattern.name} ({pattern.spec}), {measure}: {summary.prompts} prompts, "
-        f"chance {_number(summary.chance)}",
+        f"{name}, {measure}: {summary.prompts} prompts, chance {_number(summary.chance)}",
         "head    score   ± error  prompts  attention left",
     ]
     lines += [
@@ -174,20 +187,14 @@ def _number(value: object) -> str:
     return f"{number:.3f}" if math.isfinite(number) else "–"
 
 
-def _write(
+def _numbers(
     path: Path, detection: Detection, loaded: LoadedModel, prompts: Prompts, made: str
-) -> None:
-
+) -> bytes:
+    """All numbers, in the form that the file's name asks for."""
     origin = export.detection.provenance(detection, loaded, prompts, made=made)
-    content = (
-        export.csv_bytes(export.detection.as_csv(detection, origin))
-        if path.suffix == ".csv"
-        else export.detection.as_json(detection, origin).encode("utf-8")
-    )
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise DiskError(path, error) from error
+    if path.suffix == ".csv":
+        return export.csv_bytes(export.detection.as_csv(detection, origin))
+    return export.detection.as_json(detection, origin).encode("utf-8")
 
 
 if __name__ == "__main__":

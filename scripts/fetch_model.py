@@ -19,19 +19,17 @@ from tqdm import tqdm
 
 from headroles import models, view
 from headroles.errors import HeadrolesError
-
-STOPPED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+from scripts import command_line
+from scripts.command_line import MODEL
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.fetch_model", description=__doc__.split("\n")[0]
-    )
+    parser = command_line.parser("fetch_model", __doc__)
     parser.add_argument(
         "models",
         nargs="*",
+        type=MODEL,
         metavar="MODEL",
         help="catalogue keys, Hub ids, GGUF files or folders with one",
     )
@@ -42,6 +40,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Fetch one model after the other; 1 if any could not be had."""
     options = parse_arguments(argv)
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = [name for name in names if not _fetch(name)]
     except KeyboardInterrupt:
         print("\nStopped; nothing half-made is left. Give the command again.", file=sys.stderr)
-        return STOPPED
+        return command_line.STOPPED
     if failed and len(names) > 1:
         here = len(names) - len(failed)
         print(f"{here} of {len(names)} models are here. Not: {', '.join(failed)}.", file=sys.stderr)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
 
 from headroles.admin import LONGEST_SECRET, hash_password
 from headroles.errors import HeadrolesError
+from scripts import command_line
 
 SHORTEST = 12
 """Characters that a password must have."""
@@ -47,15 +49,12 @@ def ask() -> str:
     return password
 
 
-def main() -> int:
-    """Print the lines; exit code 1 with a sentence for a password that is refused."""
-    try:
-        password = ask()
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f'[admin]\npassword_hash = "{hash_password(password)}"')
-    return 0
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the lines."""
+    command_line.parser("hash_password", __doc__).parse_args(argv)
+    print(f'[admin]\npassword_hash = "{hash_password(ask())}"')
+    return command_line.DONE
 
 
 if __name__ == "__main__":

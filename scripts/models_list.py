@@ -13,52 +13,57 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from headroles import models, store, view
-from headroles.errors import HeadrolesError, ModelNotListedError
+from headroles.errors import ModelNotListedError
+from scripts import command_line
+from scripts.command_line import MODEL
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    text = command_line.text()
+    parser = command_line.parser("models_list", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="every model with its state, and what is wrong with the list")
     add = commands.add_parser("add", help="add a Hub id, a folder or a GGUF file")
-    add.add_argument("model", metavar="MODEL", help="Hub id, folder or GGUF file")
-    add.add_argument("--key", help="its name in addresses (default: the folder's name, or the id)")
-    add.add_argument("--revision", help="of a Hub id: commit, branch or tag")
-    add.add_argument("--name", help="what students read")
-    add.add_argument("--about", help="one line for students")
-    add.add_argument("--licence", help="its licence")
+    add.add_argument("model", type=MODEL, metavar="MODEL", help="Hub id, folder or GGUF file")
+    add.add_argument(
+        "--key",
+        type=text,
+        help="its name in addresses (default: the folder's name, or the id)",
+    )
+    add.add_argument("--revision", type=text, help="of a Hub id: commit, branch or tag")
+    add.add_argument("--name", type=text, help="what students read")
+    add.add_argument("--about", type=text, help="one line for students")
+    add.add_argument("--licence", type=text, help="its licence")
     for name, words in {
         "remove": "take a listed model off the list",
         "hide": "leave a model out of the pickers",
         "show": "offer a hidden model again",
     }.items():
-        commands.add_parser(name, help=words).add_argument("key", metavar="KEY")
+        commands.add_parser(name, help=words).add_argument("key", type=text, metavar="KEY")
     order = commands.add_parser("order", help="put these models first, in this order")
-    order.add_argument("keys", metavar="KEY", nargs="*")
+    order.add_argument("keys", type=text, metavar="KEY", nargs="*")
     commands.add_parser("undo", help="bring back what the last change replaced")
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Do it; exit code 1 with a sentence if it cannot be done, or the list is not in order."""
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do it; 1 if the list is not in order then."""
     options = parse_arguments(argv)
-    try:
-        if options.command == "add":
-            key = store.model_list.add(described(options))
-            print(f"Students can choose '{key}' from their next click on.")
-        elif options.command == "order":
-            store.model_list.order(options.keys)
-        elif options.command == "undo":
-            store.model_list.undo()
-        elif options.command in EDITS:
-            EDITS[options.command](options.key)
-    except HeadrolesError as error:
-        print(error, file=sys.stderr)
-        return 1
+    if options.command == "add":
+        key = store.model_list.add(described(options))
+        print(f"Students can choose '{key}' from their next click on.")
+    elif options.command == "order":
+        store.model_list.order(options.keys)
+    elif options.command == "undo":
+        store.model_list.undo()
+    elif options.command in EDITS:
+        EDITS[options.command](options.key)
     return print_list()
 
 

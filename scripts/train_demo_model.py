@@ -12,35 +12,46 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import lazy_loader
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerFast
 
-from headroles.training import (
-    ROLES,
-    HeadScores,
-    Trainer,
-    TrainingConfig,
-    train_tokenizer,
-    write_card,
-    write_held_out,
-)
+from headroles import errors, limits, training
+from scripts import command_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from headroles.training import HeadScores, Trainer
+
+# Which take seconds: a mistake is told before.
+torch = lazy_loader.load("torch")
+transformers = lazy_loader.load("transformers")
+
+THREADS = limits.Range(1, 1_024)
+EVERY = limits.Range(1, 1_000_000)
+MINUTES = limits.Range(0, 100_000)
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("data/demo_model"), help="result folder")
+    parser = command_line.parser("train_demo_model", __doc__)
+    whole, new_folder = command_line.whole, command_line.new_folder
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("runs/demo_model"), help="checkpoint folder"
+        "--out", type=new_folder, default=Path("data/demo_model"), help="result folder"
     )
-    parser.add_argument("--seed", type=int, default=0, help="fixes text, tokenizer and weights")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--every", type=int, default=100, help="steps between role scores")
+    parser.add_argument(
+        "--checkpoint", type=new_folder, default=Path("runs/demo_model"), help="checkpoint folder"
+    )
+    parser.add_argument(
+        "--seed", type=whole(limits.SEED), default=0, help="fixes text, tokenizer and weights"
+    )
+    parser.add_argument("--threads", type=whole(THREADS), default=1, help="CPU threads")
+    parser.add_argument("--every", type=whole(EVERY), default=100, help="steps between role scores")
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=command_line.real(MINUTES),
         default=None,
         help="stop after so many minutes, with a checkpoint; the same command goes on from there",
     )
@@ -59,7 +70,7 @@ def describe(entry: dict[str, object], scores: HeadScores) -> str:
     """One line of the log: loss, and the best heads of every role."""
     best = (
         f"{role} " + " ".join(f"{head} {score:.2f}" for head, score in scores.best(role))
-        for role in ROLES
+        for role in training.ROLES
     )
     return f"step {entry['step']}  loss {entry['loss']}  " + "  |  ".join(best)
 
@@ -85,22 +96,40 @@ def train(trainer: Trainer, *, every: int, minutes: float | None) -> None:
             trainer.run(until, every=every, on_step=on_step, on_scores=on_scores)
 
 
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model that was trained here.
+
+    Raises:
+        ModelUnavailableError: if the folder holds none.
+    """
+    with errors.ours(
+        lambda error: errors.ModelUnavailableError(
+            str(folder), why="it holds no tokenizer.", is_folder=True
+        )
+    ):
+        return transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+@command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, then write the model and its card."""
     options = parse_arguments(argv)
     torch.set_num_threads(options.threads)
-    config = TrainingConfig(seed=options.seed)
+    config = training.TrainingConfig(seed=options.seed)
     if options.held_out_only:
-        write_held_out(options.out, PreTrainedTokenizerFast.from_pretrained(options.out), config)
-        return 0
-    tokenizer = train_tokenizer(config.seed, vocab_size=config.vocab_size, context=config.context)
-    trainer = Trainer(config, tokenizer, options.checkpoint)
+        training.write_held_out(options.out, read_tokenizer(options.out), config)
+        return command_line.DONE
+    tokenizer = training.train_tokenizer(
+        config.seed, vocab_size=config.vocab_size, context=config.context
+    )
+    trainer = training.Trainer(config, tokenizer, options.checkpoint)
     if not options.export_only:
         train(trainer, every=options.every, minutes=options.minutes)
-    trainer.export(options.out)
-    write_held_out(options.out, tokenizer, config)
-    write_card(options.out, trainer.model, tokenizer, config)
-    return 0
+    with command_line.filling(options.out) as new:
+        trainer.export(new)
+        training.write_held_out(new, tokenizer, config)
+        training.write_card(new, trainer.model, tokenizer, config)
+    return command_line.DONE
 
 
 if __name__ == "__main__":

@@ -12,7 +12,11 @@ import argparse
 import asyncio
 import sys
 import time
+import urllib.parse
+from collections.abc import Sequence
 
+from headroles.limits import Range
+from scripts import command_line
 from scripts.load_test.visitor import VisitError, Visitor
 
 PATIENCE = 60.0
@@ -55,26 +59,43 @@ async def _until_it_answers(address: str, until: float) -> None:
             return
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Warm up one server after the other; 1 if one could not be."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.warm_up",
-        description="Visit every page of fresh servers, so that the first visitor need not wait.",
-    )
-    parser.add_argument("addresses", nargs="+", metavar="http://host:port")
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = command_line.parser("warm_up", __doc__)
+    parser.add_argument("addresses", nargs="+", type=_address, metavar="http://host:port")
     parser.add_argument(
-        "--patience", type=float, default=PATIENCE, help="seconds until a server must answer"
+        "--patience",
+        type=command_line.real(Range(0, 3_600)),
+        default=PATIENCE,
+        help="seconds until a server must answer",
     )
-    options = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        is_sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise argparse.ArgumentTypeError(f"'{text}' is not like http://127.0.0.1:8501")
+    return text
+
+
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Warm up one server after the other; 1 if one could not be."""
+    options = parse_arguments(argv)
     for address in options.addresses:
         began = time.monotonic()
         try:
             asyncio.run(warm_up(address.rstrip("/"), patience=options.patience))
         except VisitError as error:
             print(f"{address} could not be warmed up: {error}.", file=sys.stderr)
-            return 1
+            return command_line.FAILED
         print(f"{address} is warm after {time.monotonic() - began:.1f} s.")
-    return 0
+    return command_line.DONE
 
 
 if __name__ == "__main__":

@@ -74,10 +74,10 @@ def test_the_traps_are_printed(capsys) -> None:
         (["--prompt", "a", "--generate", "repeats"], "Leave out --generate"),
         (["--out", "found.txt"], "neither in .csv nor in .json"),
         (["--head", "L99H0"], "no head 'L99H0'"),
-        (["--generate", "random", "--n", "5000"], "at most 1,000"),
+        (["--generate", "random", "--n", "5000"], "from 1 to 1,000"),
         (["no-such-model"], "no model called"),
     ],
 )
 def test_what_cannot_be_used_is_explained(command, says, capsys) -> None:
-    assert detect_heads.main(command) == 1
+    assert detect_heads.main(command) == 2
     assert says in capsys.readouterr().err

@@ -14,6 +14,8 @@ EXAMPLES = [
     errors.LimitError("The prompt has 3 characters", size=3, most=2, hint="Shorten it."),
     errors.UnknownRoleError("inductoin", known=["induction", "diffuse"]),
     errors.UnknownHeadError("L9H9", layers=4, heads=8),
+    errors.NoHeadOfRoleError("induction", model="demo", listed=["diffuse"]),
+    errors.NoHeadOfRoleError("induction", model="demo", listed=[]),
     errors.ShapeError("Attention", expected="[3, 3]", got=[4, 4]),
     errors.UnknownModelError("gtp2", known=["gpt2"]),
     errors.ModelUnavailableError("gpt2", why="No network."),

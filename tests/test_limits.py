@@ -187,12 +187,12 @@ def test_a_session_has_roles_up_to_the_limit(session) -> None:
     ids=["prompt", "expression", "answer", "prompts", "ablated prompt", "token"],
 )
 def test_command_lines_have_the_same_limits(main, command, capsys) -> None:
-    assert main(command) == 1
+    assert main(command) == 2
     assert "are allowed" in capsys.readouterr().err
 
 
 def test_a_command_line_measures_a_file_before_it_is_read(tmp_path, capsys) -> None:
     path = tmp_path / "large.csv"
     path.write_text("0" * (limits.UPLOAD.most + 1))
-    assert detect_heads.main(["--matrix", str(path)]) == 1
+    assert detect_heads.main(["--matrix", str(path)]) == 2
     assert "2,097,153 bytes" in capsys.readouterr().err

@@ -48,6 +48,18 @@ class UnknownHeadError(HeadrolesError):
         )
 
 
+class NoHeadOfRoleError(HeadrolesError):
+    """A role for which the analysis of a model lists no head."""
+
+    def __init__(self, role: str, *, model: str, listed: Collection[str]) -> None:
+        super().__init__(
+            f"The analysis of '{model}' lists no head for the role '{role}'.",
+            hint=(f"It lists heads for {', '.join(listed)}; or name" if listed else "Name")
+            + " the heads yourself, for example L1H3.",
+            value=role,
+        )
+
+
 class ShapeError(HeadrolesError):
     """A tensor whose shape does not fit what it is said to be."""
 

@@ -6,8 +6,3 @@
 Absolute times depend on the machine and the hour; a ratio of two neighbours in time does not. Every
 ratio is the median over repeats, with its smallest and largest. Nothing here passes or fails.
 """
-
-import os
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

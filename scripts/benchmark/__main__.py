@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from headroles.limits import Range
+from scripts import benchmark, command_line
 from scripts.benchmark import browser, hour, memory, pages, timing
 from scripts.benchmark.measured import Figure
 
@@ -20,21 +23,24 @@ FIGURES: dict[str, Figure] = {
 }
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.benchmark",
-        description="Speed and memory as ratios of two things measured in one run, in turn.",
-    )
+    parser = command_line.parser("benchmark", benchmark.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--repeats", type=int, default=9, help="about how often each is measured")
+    parser.add_argument(
+        "--repeats",
+        type=command_line.whole(Range(1, 1_000)),
+        default=9,
+        help="about how often each is measured",
+    )
     parser.add_argument(
         "--only", action="append", choices=list(FIGURES), help="measure only this; repeatable"
     )
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse_arguments(argv)
     names = options.only or list(FIGURES)

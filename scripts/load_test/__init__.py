@@ -6,8 +6,3 @@
 Real visits over Streamlit's websocket protocol, on the loopback alone. Every visitor types prompts
 of its own, and every answer is held against numbers that are computed apart from the app.
 """
-
-import os
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

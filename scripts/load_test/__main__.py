@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headroles import limits
+from headroles.limits import Range
 from headroles.paths import CATEGORIES
+from scripts import command_line, load_test
 from scripts.benchmark.server import in_place_of_the_hub
 from scripts.load_test import servers, table
 from scripts.load_test.activities import ACTIVITIES
@@ -29,30 +32,42 @@ MOST_VISITORS, MOST_SERVERS, MOST_SECONDS = 400, 8, 600
 """Bounds of what may be asked for."""
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.load_test",
-        description="A class of visitors on a server of its own, on the loopback.",
-    )
+    parser = command_line.parser("load_test", load_test.__doc__)
+    whole, real = command_line.whole, command_line.real
     add = parser.add_argument
-    add("--visitors", type=_whole(MOST_VISITORS), nargs="+", default=list(SIZES),
+    add("--visitors", type=whole(Range(1, MOST_VISITORS)), nargs="+", default=list(SIZES),
         help="how many at once; several numbers are run one after the other")  # fmt: skip
     add("--activity", choices=["opening", *ACTIVITIES, "mixed"], default="prompt",
         help="what they do; mixed is what a class does")  # fmt: skip
-    add("--think", type=float, default=20, help="seconds between two prompts of a visitor")
-    add("--arrive", type=float, default=30, help="seconds within which they come")
-    add("--seconds", type=_whole(MOST_SECONDS), default=75, help="how long they go on asking")
-    add("--timeout", type=_whole(MOST_SECONDS), default=60, help="seconds until a run has failed")
-    add("--long", type=int, default=0, help="visitors more, who do long work in the detector lab")
+    add("--think", type=real(Range(0, MOST_SECONDS)), default=20,
+        help="seconds between two prompts of a visitor")  # fmt: skip
+    add("--arrive", type=real(Range(0, MOST_SECONDS)), default=30,
+        help="seconds within which they come")  # fmt: skip
+    add(
+        "--seconds",
+        type=whole(Range(1, MOST_SECONDS)),
+        default=75,
+        help="how long they go on asking",
+    )
+    add(
+        "--timeout",
+        type=whole(Range(1, MOST_SECONDS)),
+        default=60,
+        help="seconds until a run has failed",
+    )
+    add("--long", type=whole(Range(0, MOST_VISITORS)), default=0,
+        help="visitors more, who do long work in the detector lab")  # fmt: skip
     add("--analysis", action="store_true", help="an analysis of the model runs beside them")
-    add("--servers", type=_whole(MOST_SERVERS), default=1,
+    add("--servers", type=whole(Range(1, MOST_SERVERS)), default=1,
         help="server processes; several stand behind Caddy, as in deploy/")  # fmt: skip
-    add("--model", default="demo", help="catalogue key of the model")
-    add("--folder", type=Path, help="its files, where the Hub's copy is not on the machine")
-    add("--categories", type=Path, default=CATEGORIES,
+    add("--model", type=command_line.MODEL, default="demo", help="catalogue key of the model")
+    add("--folder", type=command_line.folder,
+        help="its files, where the Hub's copy is not on the machine")  # fmt: skip
+    add("--categories", type=command_line.file, default=CATEGORIES,
         help="the analyses that the servers know, instead of the shipped ones")  # fmt: skip
-    add("--seed", type=int, default=0, help="fixes the prompts")
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes the prompts")
     add("--quick", action="store_true", help="ten visitors, a prompt every 4 s, for 15 s")
     add("--json", action="store_true", help="print one JSON object per run instead of the table")
     options = parser.parse_args(argv)
@@ -61,17 +76,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def _whole(most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if not 1 <= value <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not from 1 to {most}")
-        return value
-
-    return number
-
-
-def main(argv: list[str] | None = None) -> int:
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one class after the other, and print; 1 if an answer was wrong."""
     options = parse_arguments(argv)
     checker = Checker(options.model, folder=options.folder, categories=options.categories)
@@ -163,7 +169,4 @@ def fault_of(checker: Checker, outcome: Outcome) -> str:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end in either case
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

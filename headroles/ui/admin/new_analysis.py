@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import admin, models, view
+from headroles import admin, limits, models, view
 from headroles.errors import (
     HeadrolesError,
     ModelUnavailableError,
@@ -83,9 +83,8 @@ def _settings() -> dict[str, object]:
     with left:
         sequences = st.number_input(
             "Sequences",
-            min_value=2,
-            max_value=2000,
-            value=64,
+            *limits.SEQUENCES,
+            64,
             step=8,
             key=state.SEQUENCES,
             persist_state="session",
@@ -95,9 +94,8 @@ def _settings() -> dict[str, object]:
     with middle:
         seed = st.number_input(
             "Seed",
-            min_value=0,
-            max_value=2**31 - 1,
-            value=0,
+            *limits.SEED,
+            0,
             key=state.SEED,
             persist_state="session",
             help="Fixes every random choice: the same seed gives the same scores. Try another seed "
@@ -106,9 +104,8 @@ def _settings() -> dict[str, object]:
     with right:
         cap = st.number_input(
             "Cap",
-            min_value=1,
-            max_value=64,
-            value=8,
+            *limits.CAP,
+            8,
             key=state.CAP,
             persist_state="session",
             help="The most heads that a role lists. You can still change it after the analysis.",

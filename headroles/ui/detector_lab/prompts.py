@@ -107,9 +107,11 @@ def _generated() -> Typed:
         kind = st.selectbox(
             "Kind", kinds, format_func=texts.GENERATED.get, key=state.KIND, persist_state="session"
         )
-        n = st.number_input("How many", 1, 500, key=state.COUNT, persist_state="session", width=130)
+        n = st.number_input(
+            "How many", *limits.GENERATED, key=state.COUNT, persist_state="session", width=130
+        )
         seed = st.number_input(
-            "Seed", 0, 999_999, key=state.SEED, persist_state="session", width=130
+            "Seed", *limits.SEED, key=state.SEED, persist_state="session", width=130
         )
     about = {
         "repeats": "Nonsense, repeated two or three times. Only copies can help here, so this "

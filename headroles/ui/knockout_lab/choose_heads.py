@@ -121,7 +121,9 @@ def _expected_token() -> None:
         max_chars=limits.ANSWER.most,
         persist_state="session",
     )
-    st.slider("Tokens in the lists", 1, 20, 8, key=state.LAB_TOP, persist_state="session")
+    st.slider(
+        "Tokens in the lists", *limits.LISTED_TOKENS, 8, key=state.LAB_TOP, persist_state="session"
+    )
 
 
 def _roles(reference: Reference) -> None:

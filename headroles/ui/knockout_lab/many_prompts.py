@@ -145,7 +145,12 @@ def _choices(model: str, ranks: Sequence[int], order: Sequence[int], right: Sequ
             max_chars=limits.PROMPTS_TEXT.most,
             persist_state="session",
         )
-        st.slider("Tokens in the lists", 1, 20, key=state.MANY_TOP, persist_state="session")
+        st.slider(
+            "Tokens in the lists",
+            *limits.LISTED_TOKENS,
+            key=state.MANY_TOP,
+            persist_state="session",
+        )
 
 
 def _ask(model: str, right: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import ablation, charts
+from headroles import ablation, charts, limits
 from headroles.errors import HeadrolesError
 from headroles.formatting import signed
 from headroles.types import Head
@@ -61,9 +61,9 @@ def draw() -> None:
             key=state.OFFSET_HEAD,
         )
     with middle:
-        most = st.slider("Offsets, up to", 2, 10, 6, key=state.OFFSET_MOST)
+        most = st.slider("Offsets, up to", *limits.OFFSETS, 6, key=state.OFFSET_MOST)
     with right:
-        n = st.slider("Samples", 8, 200, 48, step=8, key=state.OFFSET_N)
+        n = st.slider("Samples", *limits.SAMPLES, 48, step=8, key=state.OFFSET_N)
     _test(Asked(model, Head.parse(label), most, n))
 
 
