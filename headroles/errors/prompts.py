@@ -8,12 +8,23 @@ from headroles.errors.base import HeadrolesError, near_match
 
 
 class EmptyPromptError(HeadrolesError):
-    """The prompt holds no token at all."""
+    """The prompt holds no token at all, or none that says anything.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The prompt is empty.", hint="Type a sentence, or choose an example.", value=""
-        )
+    Args:
+        message: why; it is simply empty, or blank, without one.
+        hint: the way out.
+        is_blank: whether it holds spaces or line breaks.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "Type a sentence, or choose an example.",
+        is_blank: bool = False,
+    ) -> None:
+        said = "holds only spaces and line breaks" if is_blank else "is empty"
+        super().__init__(message or f"The prompt {said}.", hint=hint, value="")
 
 
 class LimitError(HeadrolesError):
