@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-from headroles import training
+from headroles import limits, training
 from headroles.errors import HeadrolesError
 from headroles.models import catalogue_key, load_tokenizer, resolve_source
 from headroles.paths import BUNDLED
 from headroles.store import write_frequencies
-from headroles.texts import token_texts
+from headroles.texts import read_text, token_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -47,7 +47,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="demo", help="catalogue key, folder or Hub id")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text file to count instead")
+    parser.add_argument("--text", type=Path, help="a text file to count instead")
     parser.add_argument("--source", help="where that text is from; needed with --text")
     parser.add_argument(
         "--wordfreq", metavar="LANGUAGE", help="count the words of the package wordfreq, e.g. en"
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     try:
         tally, source = _counted(tokenizer, options)
-    except (ImportError, LookupError, OSError, UnicodeError) as error:
+    except (HeadrolesError, ImportError, LookupError, OSError) as error:
         print(f"The counts cannot be made: {error}", file=sys.stderr)
         return 1
     key = catalogue_key(options.model)
@@ -117,7 +117,7 @@ def _counted(tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace) ->
     if options.wordfreq:
         return _of_words(tokenizer, options.wordfreq)
     if options.text:
-        texts = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
+        texts = read_text(options.text, limit=limits.COUNTED).splitlines(keepends=True)
         return _of_texts(tokenizer, texts), options.source
     texts = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
     source = (

@@ -23,7 +23,7 @@ from headroles.types import Head
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-from headroles.errors import HeadrolesError, PatternError
+from headroles.errors import HeadrolesError
 
 if TYPE_CHECKING:
     from headroles.detector import Detection
@@ -97,18 +97,8 @@ def _patterns(options: argparse.Namespace) -> list[Role]:
 
     patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
-        patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
+        patterns += [roles.of_matrix(roles.read_matrix(texts.read_text(path)), title=path.stem)]
     return patterns or [roles.parse_pattern("induction")]
-
-
-def _text(path: Path) -> str:
-    try:
-        limits.UPLOAD.check(path.stat().st_size)
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise PatternError(
-            f"{path} cannot be read: {error.strerror}.", hint="Give the path of a text file."
-        ) from error
 
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
@@ -116,7 +106,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
 
     typed = list(options.prompt or [])
     if options.prompts:
-        typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
+        typed += [line for line in texts.read_text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
             "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."

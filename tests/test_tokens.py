@@ -240,7 +240,7 @@ def test_a_start_token_is_there_once_or_its_places_are_told(tokenizer) -> None:
     ("text", "why"),
     [
         ("", "is empty"),
-        (" \n", "only spaces and line breaks"),
+        (" \n", "is empty"),
         (BOS, f"nothing but the start token {re.escape(BOS)}"),
         (BOS * 3, "nothing but the start token"),
     ],

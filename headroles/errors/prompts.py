@@ -11,20 +11,17 @@ class EmptyPromptError(HeadrolesError):
     """The prompt holds no token at all, or none that says anything.
 
     Args:
-        message: why; it is simply empty, or blank, without one.
+        message: why.
         hint: the way out.
-        is_blank: whether it holds spaces or line breaks.
     """
 
     def __init__(
         self,
-        message: str = "",
+        message: str = "The prompt is empty.",
         *,
         hint: str = "Type a sentence, or choose an example.",
-        is_blank: bool = False,
     ) -> None:
-        said = "holds only spaces and line breaks" if is_blank else "is empty"
-        super().__init__(message or f"The prompt {said}.", hint=hint, value="")
+        super().__init__(message, hint=hint, value="")
 
 
 class LimitError(HeadrolesError):
@@ -72,6 +69,10 @@ class ShapeError(HeadrolesError):
 
 class ChatTemplateError(HeadrolesError):
     """A prompt that the model's chat template cannot wrap."""
+
+
+class TextFileError(HeadrolesError):
+    """A file that should be text and is none, or text in an encoding that it does not tell."""
 
 
 class UnknownPositionError(HeadrolesError):

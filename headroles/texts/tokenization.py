@@ -70,7 +70,7 @@ def encode(
     """
     limits.PROMPT.check(len(text))
     if not text.strip():
-        raise EmptyPromptError(is_blank=bool(text))
+        raise EmptyPromptError
     start = start_token(tokenizer)
     read = _in_template(tokenizer, _clean(text)) if chat else _as_it_stands(tokenizer, _clean(text))
     ids, own = read.token_ids, read.own
@@ -78,7 +78,7 @@ def encode(
     if by == "app":
         ids, own = [start.token_id, *ids], range(own.start + 1, own.stop + 1)
     if set(ids) == {start.token_id}:
-        raise _empty(f"The prompt holds nothing but the start token {start.text}.")
+        raise EmptyPromptError(f"The prompt holds nothing but the start token {start.text}.")
     kept = ids[:max_tokens]
     if own.start >= len(kept):
         raise _no_room(own.start, max_tokens)
@@ -176,12 +176,8 @@ def _unreadable(error: BaseException) -> HeadrolesError:
     )
 
 
-def _empty(message: str, *, hint: str = "Type a sentence, or choose an example.") -> HeadrolesError:
-    return EmptyPromptError(message, hint=hint)
-
-
 def _nothing_left(text: str) -> HeadrolesError:
-    return _empty(
+    return EmptyPromptError(
         f"The model's tokenizer leaves nothing of “{in_one_line(text, limit=40)}”.",
         hint="It drops these characters. Type others, for example English words.",
     )
@@ -251,7 +247,7 @@ def _lost(
 
 
 def _all_unknown(text: str, unknown: str) -> HeadrolesError:
-    return _empty(
+    return EmptyPromptError(
         f"This model knows nothing of “{in_one_line(text, limit=40)}”: it would read {unknown} "
         "everywhere.",
         hint="Type other words, or choose another model.",
