@@ -79,6 +79,8 @@ TOKEN = Limit(200, "The text has {:,} characters", "Only its first token is look
 
 UPLOAD = Limit(2 * 1024 * 1024, "The file has {:,} bytes", "Leave out what is not needed.")
 """Bytes of a file; ``server.maxUploadSize`` of ``.streamlit/config.toml`` says the same in MB."""
+COUNTED = Limit(256 << 20, "The file has {:,} bytes", "Count a part of it.")
+"""Bytes of a text whose tokens are counted."""
 MATRIX = Limit(
     2_000_000, "The file has {:,} characters", "Write the numbers with fewer digits: 0.25, 1, 0."
 )

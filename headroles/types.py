@@ -89,6 +89,12 @@ class Encoding:
     """Whether the prompt was wrapped by the model's chat template."""
     template_positions: tuple[int, ...] = ()
     """Positions after 0 of the tokens that the template added."""
+    special_positions: tuple[int, ...] = ()
+    """Positions after 0 of special tokens that were typed, each read as one token."""
+    unknown_positions: tuple[int, ...] = ()
+    """Positions of the unknown token, which stands for whatever the model has no token for."""
+    lost: tuple[str, ...] = ()
+    """The characters, each once, that the tokenizer left out or changed."""
 
     @cached_property
     def copy_ids(self) -> tuple[int, ...]:

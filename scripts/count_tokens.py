@@ -89,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _not_counted(error: BaseException) -> errors.SourceError:
-    why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-    return errors.SourceError(f"The counts cannot be made: {why}.")
+    return errors.SourceError(f"The counts cannot be made: {error}.")
 
 
 class Tally:
@@ -124,7 +123,7 @@ def _counted(tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace) ->
     if options.wordfreq:
         return _of_words(tokenizer, options.wordfreq)
     if options.text:
-        lines = options.text.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = texts.read_text(options.text, limit=limits.COUNTED).splitlines(keepends=True)
         return _of_texts(tokenizer, lines), options.source
     passages = [f"{text}\n\n" for text in training.StoryGrammar(options.seed).passages(PASSAGES)]
     source = (

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from headroles import detector, export, limits, models, roles, texts
-from headroles.errors import HeadrolesError, PatternError
+from headroles.errors import HeadrolesError
 from scripts import command_line
 from scripts.command_line import MODEL, one_line
 
@@ -98,18 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _patterns(options: argparse.Namespace) -> list[Role]:
     patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in options.matrix or []:
-        patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
+        patterns += [roles.of_matrix(roles.read_matrix(texts.read_text(path)), title=path.stem)]
     return patterns or [roles.parse_pattern("induction")]
-
-
-def _text(path: Path) -> str:
-    try:
-        limits.UPLOAD.check(path.stat().st_size)
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise PatternError(
-            f"{path} cannot be read: {error.strerror}.", hint="Give the path of a text file."
-        ) from error
 
 
 def _typed(options: argparse.Namespace) -> list[str]:
@@ -121,7 +111,7 @@ def _typed(options: argparse.Namespace) -> list[str]:
     """
     typed = list(options.prompt or [])
     if options.prompts:
-        typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
+        typed += [line for line in texts.read_text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
             "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."

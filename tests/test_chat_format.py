@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tokenizers import normalizers, processors
 
 from headroles import get_active_head_summary
 from headroles.ablation import Condition, HeadOutput, tabulate
 from headroles.capture import capture
-from headroles.errors import ChatTemplateError
+from headroles.errors import ChatTemplateError, EmptyPromptError
 from headroles.export import notebook
 from headroles.models import CatalogueEntry, load_model, on_disk
 from headroles.texts import encode
@@ -151,3 +152,48 @@ def test_whether_a_model_has_a_template_is_told_by_its_small_files(tmp_path) -> 
     assert says(chat)
     settings.write_text("[1")
     assert not says(chat)
+
+
+def test_a_start_token_typed_in_a_message_or_put_inside_by_the_template_is_told() -> None:
+    encoding = encode(chatml_tokenizer(), "<|endoftext|>The cat", chat=True)
+    (place,) = encoding.special_positions
+    assert (encoding.tokens[place], encoding.tokens[place + 1]) == ("<|endoftext|>", "The")
+    assert place not in encoding.template_positions
+    assert (
+        f"Your text holds the start token <|endoftext|> again, at position {place}"
+        in (html.cautions(encoding)[0])
+    )
+    late = "\n{{ bos_token }}{{ messages[0].content }}"
+    encoding = encode(chat_tokenizer("<s>", template=late, bos_token="<s>"), "The cat", chat=True)
+    assert encoding.tokens[:3] == ("<s>", "\n", "<s>")
+    assert (
+        "The chat template holds the start token <s> again, at position 2"
+        in (html.cautions(encoding)[0])
+    )
+    assert html.cautions(encode(chatml_tokenizer(), "The cat", chat=True)) == []
+
+
+def test_a_lone_space_that_is_cut_off_its_token_is_still_typed() -> None:
+    """GPT-2's post-processor does so: the token of a space ends where it begins."""
+    words = chatml_tokenizer()
+    words.chat_template = "[{{ messages[0].content }}]"
+    words.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    read = words("[ a ]", return_offsets_mapping=True, add_special_tokens=False)
+    assert (2, 2) in read["offset_mapping"] or (1, 2) not in read["offset_mapping"]
+    encoding = encode(words, " a ", chat=True)
+    own = [
+        token
+        for place, token in enumerate(encoding.tokens)
+        if place and place not in encoding.template_positions
+    ]
+    assert "".join(own) == " a "
+    assert encoding.lost == ()
+
+
+def test_a_template_that_leaves_no_room_is_refused_and_a_message_that_vanishes_too() -> None:
+    words = chatml_tokenizer()
+    with pytest.raises(ChatTemplateError, match=r"before the prompt, and the model reads 8 at"):
+        encode(words, "The cat", chat=True, max_tokens=8)
+    words.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
+    with pytest.raises(EmptyPromptError, match="leaves nothing of “‹ZWSP›”"):
+        encode(words, "\u200b", chat=True)

@@ -12,6 +12,7 @@ from headroles.errors import HeadrolesError, near_match
 EXAMPLES = [
     errors.EmptyPromptError(),
     errors.LimitError("The prompt has 3 characters", size=3, most=2, hint="Shorten it."),
+    errors.TextFileError("The file a.txt is empty.", hint="Save it anew.", value="a.txt"),
     errors.UnknownRoleError("inductoin", known=["induction", "diffuse"]),
     errors.UnknownHeadError("L9H9", layers=4, heads=8),
     errors.NoHeadOfRoleError("induction", model="demo", listed=["diffuse"]),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from headroles.errors import EmptyPromptError, LimitError, UnsupportedModelError
+from headroles.errors import EmptyPromptError, HeadrolesError, LimitError, UnsupportedModelError
 from headroles.limits import PROMPT
 from headroles.texts import (
     Span,
@@ -19,6 +22,8 @@ from headroles.texts import (
     token_labels,
     token_texts,
 )
+from headroles.view import html
+from tests.chat_tokenizers import chatml_tokenizer
 
 BOS = "<|endoftext|>"
 EVERYTHING = 10**6
@@ -188,8 +193,6 @@ def test_markup_is_only_text(tokenizer) -> None:
 
 
 def test_a_tokenizer_that_adds_its_own_start_gets_only_one(tokenizer) -> None:
-    from tokenizers.processors import TemplateProcessing
-
     inner = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     inner.post_processor = TemplateProcessing(
         single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.bos_token_id)]
@@ -217,3 +220,124 @@ def test_marks_and_line_breaks_are_delimiters(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " ", "a", "a.", ".a", "-", "(", "<0x0A>", "\t"])
 def test_words_spaces_and_other_signs_are_not(text: str) -> None:
     assert not is_delimiter(text)
+
+
+def test_a_start_token_is_there_once_or_its_places_are_told(tokenizer) -> None:
+    plain = encode(tokenizer, "The cat")
+    first, middle, thrice = (
+        encode(tokenizer, text) for text in (f"{BOS}The cat", f"The{BOS} cat", f"{BOS * 3}The cat")
+    )
+    assert first.token_ids == plain.token_ids
+    assert (html.cautions(plain), html.cautions(first)) == ([], [])
+    assert middle.special_positions == (2,)
+    assert "again, at position 2." in html.cautions(middle)[0]
+    assert thrice.special_positions == (1, 2)
+    assert "again, at positions 1 and 2." in html.cautions(thrice)[0]
+    assert html.cautions(thrice)[0] in html.notes(thrice)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        (BOS, f"nothing but the start token {re.escape(BOS)}"),
+        (BOS * 3, "nothing but the start token"),
+    ],
+)
+def test_a_prompt_without_a_word_is_refused_with_the_reason(tokenizer, text: str, why: str) -> None:
+    with pytest.raises(EmptyPromptError, match=why):
+        encode(tokenizer, text)
+
+
+def _changed(tokenizer, **parts) -> PreTrainedTokenizerFast:
+    """The same tokenizer with another normaliser or the like."""
+    inner = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    for name, part in parts.items():
+        setattr(inner, name, part)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=BOS)
+
+
+def _words(*known: str, **declared) -> PreTrainedTokenizerFast:
+    """A vocabulary of whole words; all others are one unknown token."""
+    inner = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(("<s>", *known))}, unk_token="<unk>")
+    )
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    inner.add_special_tokens([AddedToken("<s>")])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", **declared)
+
+
+def test_what_a_tokenizer_drops_or_changes_is_told(tokenizer) -> None:
+    dropping = _changed(tokenizer, normalizer=normalizers.Replace("\u200b", ""))
+    encoding = encode(dropping, "The\u200b cat\u200b")
+    assert encoding.token_ids == encode(tokenizer, "The cat").token_ids
+    assert encoding.lost == ("\u200b",)
+    assert "leaves out or changes “‹ZWSP›”" in html.cautions(encoding)[0]
+    with pytest.raises(EmptyPromptError, match="leaves nothing of “‹ZWSP›‹ZWSP›”"):
+        encode(dropping, "\u200b\u200b")
+    small = _changed(tokenizer, normalizer=normalizers.Lowercase())
+    assert encode(small, "The Cat").lost == ("T", "C")
+    assert encode(small, "the cat").lost == ()
+    stripped = _changed(tokenizer, normalizer=normalizers.Strip())
+    assert encode(stripped, "  The cat").lost == (" ",)
+    composed = _changed(tokenizer, normalizer=normalizers.NFKC())
+    assert encode(composed, "ﬁne é").lost == ("ﬁ",)
+
+
+@given(unicode_text)
+def test_nothing_is_said_to_be_lost_of_a_text_that_comes_back_whole(tokenizer, text: str) -> None:
+    for longest in (EVERYTHING, 7):  # what was cut off is no loss
+        encoding = encode(tokenizer, text, max_tokens=longest)
+        assert (encoding.lost, encoding.unknown_positions) == ((), ())
+
+
+def test_words_without_a_token_are_counted_and_nothing_but_them_is_refused() -> None:
+    words = _words("<unk>", "the", "cat", unk_token="<unk>")
+    encoding = encode(words, "the dog the emu")
+    assert encoding.token_ids == (0, 2, 1, 2, 1)
+    assert encoding.unknown_positions == (2, 4)
+    (said,) = html.cautions(encoding)
+    assert "no token for 2 pieces of your text. It reads “<unk>” instead." in said
+    assert "repeats" not in html.cautions(encode(words, "the dog"))[0]
+    with pytest.raises(EmptyPromptError, match="knows nothing of “dog emu”: it would read <unk>"):
+        encode(words, "dog emu")
+
+
+def test_a_tokenizer_that_fails_says_so_in_a_sentence() -> None:
+    with pytest.raises(HeadrolesError, match="tokenizer cannot read this prompt"):
+        encode(_words("the"), "dog")  # neither the word nor an unknown token
+
+
+def test_special_tokens_that_are_typed_are_read_as_such_and_told() -> None:
+    chat = chatml_tokenizer()
+    encoding = encode(chat, "The <|im_end|> cat")
+    assert encoding.tokens.count("<|im_end|>") == 1
+    assert [encoding.tokens[place] for place in encoding.special_positions] == ["<|im_end|>"]
+    assert (
+        "“<|im_end|>” is a special token of this model. It is read as" in html.cautions(encoding)[0]
+    )
+    spaced = encode(chat, "The < |im_end|> cat")  # the way out that it names
+    assert (spaced.special_positions, html.cautions(spaced)) == ((), [])
+
+
+def test_a_tokenizer_that_adds_an_end_by_itself_does_not(tokenizer) -> None:
+    ending = _changed(
+        tokenizer,
+        post_processor=TemplateProcessing(
+            single=f"{BOS} $A {BOS}", special_tokens=[(BOS, tokenizer.bos_token_id)]
+        ),
+    )
+    assert ending("The")["input_ids"][-1] == tokenizer.bos_token_id
+    assert encode(ending, "The cat").token_ids == encode(tokenizer, "The cat").token_ids
+
+
+def test_cautions_about_many_prompts_are_counted(tokenizer) -> None:
+    texts = ("The cat", f"The{BOS} cat", "a\ud83d")
+    encodings = [encode(tokenizer, text) for text in texts]
+    assert html.cautions_of(encodings[:1]) == []
+    assert html.cautions_of(encodings[1:2]) == html.cautions(encodings[1])
+    (said,) = html.cautions_of(encodings)
+    assert said.startswith("2 of 3 prompts are not read quite as typed. Number 2: Your text holds")
+    (said,) = html.cautions_of(encodings[:2])
+    assert said.startswith("1 of 2 prompts is not")

@@ -8,12 +8,20 @@ from headroles.errors.base import HeadrolesError, near_match
 
 
 class EmptyPromptError(HeadrolesError):
-    """The prompt holds no token at all."""
+    """The prompt holds no token at all, or none that says anything.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The prompt is empty.", hint="Type a sentence, or choose an example.", value=""
-        )
+    Args:
+        message: why.
+        hint: the way out.
+    """
+
+    def __init__(
+        self,
+        message: str = "The prompt is empty.",
+        *,
+        hint: str = "Type a sentence, or choose an example.",
+    ) -> None:
+        super().__init__(message, hint=hint, value="")
 
 
 class LimitError(HeadrolesError):
@@ -73,6 +81,10 @@ class ShapeError(HeadrolesError):
 
 class ChatTemplateError(HeadrolesError):
     """A prompt that the model's chat template cannot wrap."""
+
+
+class TextFileError(HeadrolesError):
+    """A file that should be text and is none, or text in an encoding that it does not tell."""
 
 
 class UnknownPositionError(HeadrolesError):

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ready_prompts",
         "sentences",
         "start_tokens",
+        "text_files",
         "tokenization",
     ],
     submod_attrs={
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
+        "text_files": ["as_text", "read_text"],
         "start_tokens": ["StartToken", "start_token"],
         "tokenization": [
             "MAX_TOKENS",

@@ -26,6 +26,7 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles.texts import start_tokens
 from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS, SENTENCES
+from headroles.texts.text_files import read_text
 from headroles.texts.tokenization import encode
 from headroles.types import Sequences
 
@@ -86,11 +87,14 @@ def held_out_sequences(tokenizer: PreTrainedTokenizerBase, source: str) -> Seque
     Returns:
         The first :data:`HELD_OUT_TEXTS`, each cut to :data:`HELD_OUT_TOKENS`; None where the
         source is no folder, or holds no such file with two passages of three tokens.
+
+    Raises:
+        TextFileError: if the file cannot be read as text.
     """
     path = Path(source) / HELD_OUT_FILE
     if not path.is_file():
         return None
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
     rows = [
         encode(tokenizer, line, max_tokens=HELD_OUT_TOKENS).token_ids
         for line in lines[:HELD_OUT_TEXTS]

@@ -5,6 +5,10 @@ A prompt is tokenised as it stands, without the tokenizer's own special tokens, 
 position 0 means the same thing everywhere, and the same text has the same ids offline and at
 runtime. A prompt that is typed for a chat is wrapped first (:mod:`headroles.texts.chat_format`).
 
+Special tokens that are typed are read as such, because that is the way to try them. Tokenizers may
+also drop characters, change them or have no token for them. The encoding says where, for pages to
+tell; a prompt of which nothing is left is refused.
+
 >>> encode(tokenizer, "The cat sat").tokens  # doctest: +SKIP
 ('<|endoftext|>', 'The', ' cat', ' sat')
 """
@@ -13,16 +17,17 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from headroles import limits
-from headroles.errors import EmptyPromptError, HeadrolesError
-from headroles.formatting import quoted, token_bytes, visible
+from headroles.errors import ChatTemplateError, EmptyPromptError, HeadrolesError, ours
+from headroles.formatting import in_one_line, quoted, token_bytes, visible
 from headroles.texts.chat_format import wrap
-from headroles.texts.start_tokens import start_token
+from headroles.texts.start_tokens import special_tokens, start_token
 from headroles.types import Encoding
 
 if TYPE_CHECKING:
@@ -57,24 +62,28 @@ def encode(
         chat: whether the prompt is wrapped by the model's chat template.
 
     Raises:
-        EmptyPromptError: if the text is empty or blank, or nothing is left of it.
+        EmptyPromptError: if the text is empty or blank, nothing is left of it, or the model knows
+            nothing of it.
         LimitError: if it has more characters than :data:`headroles.limits.PROMPT`.
         ChatTemplateError: if it cannot be wrapped.
-        HeadrolesError: if the model has no embedding for one of its tokens.
+        HeadrolesError: if the tokenizer fails, or the model has no embedding for one of its tokens.
     """
     limits.PROMPT.check(len(text))
     if not text.strip():
         raise EmptyPromptError
     start = start_token(tokenizer)
-    clean = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
-    ids, template = _in_template(tokenizer, clean) if chat else (_ids(tokenizer, clean), [])
-    by = "app" if ids[:1] != [start.token_id] else "template" if 0 in template else "text"
+    read = _in_template(tokenizer, _clean(text)) if chat else _as_it_stands(tokenizer, _clean(text))
+    ids, own = read.token_ids, read.own
+    by = "app" if ids[:1] != [start.token_id] else "text" if 0 in own else "template"
     if by == "app":
-        ids, template = [start.token_id, *ids], [position + 1 for position in template]
-    if len(ids) == 1:
-        raise EmptyPromptError
+        ids, own = [start.token_id, *ids], range(own.start + 1, own.stop + 1)
+    if set(ids) == {start.token_id}:
+        raise EmptyPromptError(f"The prompt holds nothing but the start token {start.text}.")
     kept = ids[:max_tokens]
+    if own.start >= len(kept):
+        raise _no_room(own.start, max_tokens)
     _check_rows(tokenizer, max(kept), start.rows)
+    template = [place for place in range(1, len(kept)) if place not in own]
     return Encoding(
         token_ids=tuple(kept),
         tokens=token_texts(tokenizer, kept),
@@ -84,8 +93,13 @@ def encode(
         start_passed_over=start.passed_over,
         start_added_by=by,
         is_chat=chat,
-        template_positions=tuple(position for position in template if 0 < position < len(kept)),
+        template_positions=tuple(template) if chat else (),
+        **_faults(tokenizer, kept, own, typed=text if not chat else read.typed),
     )
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
 
 
 def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | None) -> None:
@@ -101,28 +115,143 @@ def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | N
     )
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    return _read(tokenizer, text)["input_ids"]
+class _Read(NamedTuple):
+    """The ids of a text, before a start token is put in front."""
+
+    token_ids: list[int]
+    own: range
+    """Positions of what was typed; the others are the chat template's."""
+    typed: str
+    """What was typed, as far as the template took it over."""
+
+
+def _as_it_stands(tokenizer: PreTrainedTokenizerBase, text: str) -> _Read:
+    ids = _read(tokenizer, text)["input_ids"]
+    if not ids:
+        raise _nothing_left(text)
+    return _Read(ids, range(len(ids)), text)
 
 
 def _read(tokenizer: PreTrainedTokenizerBase, text: str, **settings: bool) -> BatchEncoding:
     # The tokenizer's own length warning is about running the whole text, which is not done.
-    return tokenizer(
-        text, add_special_tokens=False, split_special_tokens=False, verbose=False, **settings
-    )
+    with ours(_unreadable):
+        return tokenizer(
+            text, add_special_tokens=False, split_special_tokens=False, verbose=False, **settings
+        )
 
 
-def _in_template(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[int]]:
-    """The ids of a prompt in the model's chat template, and the positions of the template's own."""
+def _in_template(tokenizer: PreTrainedTokenizerBase, text: str) -> _Read:
+    """The ids of a prompt in the model's chat template.
+
+    A token may stand for no character at all, or share one with its neighbours; all that stand
+    between the first and the last token of the prompt are the prompt's.
+    """
     wrapped = wrap(tokenizer, text)
     read = _read(tokenizer, wrapped.text, return_offsets_mapping=True)
     first, last = wrapped.typed
-    template = [
+    own = [
         position
         for position, (begins, ends) in enumerate(read["offset_mapping"])
-        if ends <= first or begins >= last
+        # A lone space may be cut off its own token, which then ends where it begins.
+        if (ends > first and begins < last) or (begins == ends == last)
     ]
-    return read["input_ids"], template
+    typed = wrapped.text[first:last]
+    if not own:
+        raise _nothing_left(typed)
+    return _Read(read["input_ids"], range(own[0], own[-1] + 1), typed)
+
+
+def _unreadable(error: BaseException) -> HeadrolesError:
+    if isinstance(error, NotImplementedError):
+        return ChatTemplateError(
+            "The chat format needs a tokenizer that says which characters a token stands for, and "
+            "this model's does not.",
+            hint="Switch the chat format off to run the prompt as it is.",
+            value=error,
+        )
+    return HeadrolesError(
+        "The model's tokenizer cannot read this prompt.",
+        hint="Leave out unusual characters, or choose another model.",
+        value=error,
+    )
+
+
+def _nothing_left(text: str) -> HeadrolesError:
+    return EmptyPromptError(
+        f"The model's tokenizer leaves nothing of “{in_one_line(text, limit=40)}”.",
+        hint="It drops these characters. Type others, for example English words.",
+    )
+
+
+def _no_room(template: int, max_tokens: int) -> HeadrolesError:
+    return ChatTemplateError(
+        f"The chat template puts {template:,} tokens before the prompt, and the model reads "
+        f"{max_tokens:,} at most.",
+        hint="Switch the chat format off to run the prompt as it is.",
+        value=template,
+    )
+
+
+_special: WeakKeyDictionary[PreTrainedTokenizerBase, frozenset[int]] = WeakKeyDictionary()
+"""{tokenizer: the ids of its special tokens}."""
+
+
+def _faults(
+    tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], own: range, *, typed: str
+) -> dict[str, tuple]:
+    """What is not read as characters, of a prompt that may have been cut.
+
+    Raises:
+        EmptyPromptError: if no token of the prompt says anything.
+    """
+    if (special := _special.get(tokenizer)) is None:
+        special = _special[tokenizer] = frozenset(special_tokens(tokenizer).values())
+    places = range(own.start, min(own.stop, len(token_ids)))
+    ids = [token_ids[place] for place in places]
+    unknown_id, unknown = tokenizer.unk_token_id, ()
+    if unknown_id in ids and tokenizer.unk_token not in typed:
+        unknown = tuple(place for place in places if token_ids[place] == unknown_id)
+    texts = token_texts(
+        tokenizer, [token for token in ids if not (unknown and token == unknown_id)]
+    )
+    read = b"".join(token_bytes(text) or text.encode("utf-8", "replace") for text in texts)
+    said = read.decode("utf-8", "replace")
+    is_whole = own.stop <= len(token_ids)
+    lost = () if said == typed else _lost(tokenizer, ids, typed, said, is_whole=is_whole)
+    if is_whole and not said.strip():
+        raise _all_unknown(typed, tokenizer.unk_token) if unknown else _nothing_left(typed)
+    return {
+        "special_positions": tuple(
+            place
+            for place in places
+            if place and token_ids[place] in special and place not in unknown
+        ),
+        "unknown_positions": unknown,
+        "lost": lost,
+    }
+
+
+def _lost(
+    tokenizer: PreTrainedTokenizerBase, ids: list[int], typed: str, said: str, *, is_whole: bool
+) -> tuple[str, ...]:
+    """The characters that come back neither token by token nor from all tokens together.
+
+    Each of them alone is asked, for SentencePiece adds spaces and others take them away.
+    """
+    together = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    if not is_whole:  # what was cut off is not lost
+        typed = typed[: max(len(said.rstrip("�")), 1)]
+    typed_count, said_count = Counter(typed), Counter(said)
+    missing = (typed_count - said_count) & (typed_count - Counter(together))
+    return tuple(character for character in typed_count if missing[character])
+
+
+def _all_unknown(text: str, unknown: str) -> HeadrolesError:
+    return EmptyPromptError(
+        f"This model knows nothing of “{in_one_line(text, limit=40)}”: it would read {unknown} "
+        "everywhere.",
+        hint="Type other words, or choose another model.",
+    )
 
 
 _texts: WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, str]] = WeakKeyDictionary()

@@ -121,6 +121,92 @@ def chat_sentence(encoding: Encoding) -> str:
     )
 
 
+def cautions(encoding: Encoding) -> list[str]:
+    """What about a prompt's tokens may change verdicts without being seen (plain text)."""
+    sentences = (
+        more_starts_sentence(encoding),
+        special_sentence(encoding),
+        unknown_sentence(encoding),
+        lost_sentence(encoding),
+    )
+    return [sentence for sentence in sentences if sentence]
+
+
+def cautions_of(encodings: Sequence[Encoding]) -> list[str]:
+    """The same for many prompts: how many there are, and what about the first (plain text)."""
+    if len(encodings) == 1:
+        return cautions(encodings[0])
+    places = [place for place, encoding in enumerate(encodings) if cautions(encoding)]
+    if not places:
+        return []
+    first, are = places[0], "is" if len(places) == 1 else "are"
+    return [
+        f"{len(places):,} of {len(encodings):,} prompts {are} not read quite as typed. Number "
+        f"{first + 1:,}: {' '.join(cautions(encodings[first]))}"
+    ]
+
+
+def more_starts_sentence(encoding: Encoding) -> str:
+    """Where the start token stands again, and what that does (plain text); "" where nowhere."""
+    start, template = encoding.token_ids[0], set(encoding.template_positions)
+    places = [place for place, token in enumerate(encoding.token_ids) if place and token == start]
+    if not places:
+        return ""
+    who = "The chat template" if set(places) <= template else "Your text"
+    where = listing([str(place) for place in places[:_KINDS]])
+    if more := places[_KINDS:]:
+        where = f"{where} and {count(len(more), 'more place')}"
+    positions = "position" if len(places) == 1 else "positions"
+    return (
+        f"{who} holds the start token {encoding.start_token} again, at {positions} {where}. Heads "
+        "that rest on the first token may rest there, too, so expect other numbers than without it."
+    )
+
+
+def special_sentence(encoding: Encoding) -> str:
+    """Which special tokens were typed (plain text); "" where none was, the start token aside."""
+    start = encoding.token_ids[0]
+    places = [p for p in encoding.special_positions if encoding.token_ids[p] != start]
+    names = list(dict.fromkeys(encoding.tokens[place] for place in places))
+    if not names:
+        return ""
+    named = listing([quoted(name) for name in names[:_KINDS]])
+    is_one = len(places) == 1
+    what = "a special token" if len(names) == 1 else "special tokens"
+    return (
+        f"{named}{' and others' * (len(names) > _KINDS)} {'is' if len(names) == 1 else 'are'} "
+        f"{what} of this model. {'It is' if is_one else 'Each is'} read as one token, not as its "
+        "characters; with a space inside, its characters are read."
+    )
+
+
+def unknown_sentence(encoding: Encoding) -> str:
+    """How often the model has no token for what was typed (plain text); "" where it always has."""
+    places = encoding.unknown_positions
+    if not places:
+        return ""
+    name = quoted(encoding.tokens[places[0]])
+    once = f"{count(len(places), 'piece')} of your text"
+    alike = (
+        ""
+        if len(places) == 1
+        else " To the roles these are repeats of one token, though you typed different things."
+    )
+    return f"This model has no token for {once}. It reads {name} instead.{alike}"
+
+
+def lost_sentence(encoding: Encoding) -> str:
+    """Which characters do not reach the model as typed (plain text); "" where all do."""
+    if not encoding.lost or encoding.unknown_positions:
+        return ""
+    shown = [quoted(character) for character in encoding.lost]
+    named = shown if len(shown) <= _KINDS else [*shown[: _KINDS - 1], "other characters"]
+    return (
+        f"The model's tokenizer leaves out or changes {listing(named)}: the model does not read "
+        "your text as you typed it. The tokens on Your Prompt are what it reads."
+    )
+
+
 def notes(encoding: Encoding, *, of_model: bool = True, english_only: bool = False) -> list[str]:
     """What a reader should know about a prompt's tokens, in sentences (plain text).
 
@@ -133,6 +219,7 @@ def notes(encoding: Encoding, *, of_model: bool = True, english_only: bool = Fal
     sentences = [chat_sentence(encoding)] if encoding.is_chat else []
     if (encoding.start_is_stand_in and of_model) or encoding.start_added_by != "app":
         sentences.append(start_sentence(encoding))
+    sentences += cautions(encoding)
     sentences.append(split_sentence(encoding, english_only=english_only))
     sentences.append(byte_repeats_sentence(encoding))
     return [sentence for sentence in sentences if sentence]

@@ -274,7 +274,7 @@ def test_a_generated_row_beyond_the_context_is_said(app, monkeypatch) -> None:
     app.run()
     assert not app.exception
     assert "longer than the" in told(app.warning)
-    assert "prompts of 3" in told(app.warning)
+    assert "3 of 3 prompts are" in told(app.warning)
 
 
 class _File:
@@ -288,9 +288,10 @@ class _File:
 
 
 def test_a_file_that_is_no_text_is_refused() -> None:
-    from headroles.errors import DetectionError
+    from headroles.errors import TextFileError
     from headroles.ui.detector_lab import prompts
 
     assert prompts._text(_File("\ufeffdéjà vu\n".encode())) == "déjà vu\n"
-    with pytest.raises(DetectionError, match=r"noise\.txt is not UTF-8 text"):
+    assert prompts._text(_File("déjà vu\n".encode("utf-16"))) == "déjà vu\n"
+    with pytest.raises(TextFileError, match=r"noise\.txt is neither UTF-8"):
         prompts._text(_File(bytes(range(256)), "noise.txt"))

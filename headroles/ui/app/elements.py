@@ -15,7 +15,7 @@ from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.view import glossary
-from headroles.view.html import plain, truncation_sentence
+from headroles.view.html import cautions, plain, truncation_sentence
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
@@ -86,9 +86,11 @@ def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error)
 
 
 def cut_off(encoding: Encoding) -> None:
-    """Say so if the end of a prompt was left out."""
+    """Say so if the end of a prompt was left out, or another part is not read as it was typed."""
     if encoding.truncated:
         st.warning(truncation_sentence(encoding), icon=":material/content_cut:")
+    if said := cautions(encoding):
+        st.warning(plain(" ".join(said)), icon=":material/data_array:")
 
 
 def chart(

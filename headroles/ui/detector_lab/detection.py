@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import detector, roles, texts
 from headroles.ui.app import caches, long_work
+from headroles.view import html
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,8 @@ class Result(NamedTuple):
     prompts: Prompts
     left_out: int
     """Prompts that were longer than the model reads, and were cut."""
+    cautions: tuple[str, ...]
+    """What else is not read as it was typed, in sentences."""
 
 
 def plan(request: Request) -> long_work.Plan:
@@ -54,7 +57,7 @@ def plan(request: Request) -> long_work.Plan:
     """
     caches.import_libraries()
     with caches.borrow(request.model) as loaded:
-        prompts, cut = _read(request, loaded)
+        prompts, cut, cautions = _read(request, loaded)
         detection = detector.prepare(
             loaded,
             prompts,
@@ -70,19 +73,20 @@ def plan(request: Request) -> long_work.Plan:
 
     return long_work.Plan(
         [partial(score, places) for places in detection.batches],
-        lambda parts: Result(detection.assemble(parts), prompts, cut),
+        lambda parts: Result(detection.assemble(parts), prompts, cut, cautions),
     )
 
 
-def _read(request: Request, loaded: LoadedModel) -> tuple[Prompts, int]:
-    """The prompts, and how many of them were cut."""
+def _read(request: Request, loaded: LoadedModel) -> tuple[Prompts, int, tuple[str, ...]]:
+    """The prompts, how many of them were cut, and what else to know about them."""
     kind, n, seed = request.generated
     if kind:
         ids, cut = texts.probe_texts.generated(
             kind, n, tokenizer=loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
         )
-        return roles.prompts_of_ids(loaded.tokenizer, ids), cut
+        return roles.prompts_of_ids(loaded.tokenizer, ids), cut, ()
     prompts, encodings = roles.read_prompts(
         loaded.tokenizer, request.prompts, max_tokens=loaded.max_tokens, chat=request.chat
     )
-    return prompts, sum(encoding.truncated for encoding in encodings)
+    cut = sum(encoding.truncated for encoding in encodings)
+    return prompts, cut, tuple(html.cautions_of(encodings))

@@ -203,8 +203,7 @@ def _drawn(pattern: Role, result: Result) -> list[list[float]]:
 @keeper.keep
 def _matrix(file_id: str, length: int, _file: UploadedFile) -> roles.pattern_matrix.Matrix:
     """A file's matrix, read once. Streamlit gives every upload an id that nobody can guess."""
-    text = _file.getvalue().decode("utf-8-sig", "replace")
-    return roles.read_matrix(text, length=length)
+    return roles.read_matrix(texts.as_text(_file.getvalue(), name=_file.name), length=length)
 
 
 def _by_file(result: Result) -> None:

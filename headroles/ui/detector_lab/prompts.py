@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import limits, texts
-from headroles.errors import DetectionError, HeadrolesError
+from headroles.errors import HeadrolesError
 from headroles.ui.app import chat_format, draft_box, elements, prompt_form, session
 from headroles.ui.detector_lab import state
-from headroles.view.html import plain, shorten
+from headroles.view.html import count, plain, shorten
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -66,7 +66,8 @@ def _several() -> Typed:
     if file is not None:
         name = plain(shorten(file.name, limit=limits.NAME.most))
         st.caption(f"These are the prompts of {name}. Remove the file to use the box.")
-    st.caption(f"{len(lines):,} prompts. Each score is a mean over them.")
+    over = "it" if len(lines) == 1 else "them"
+    st.caption(f"{count(len(lines), 'prompt')}. Each score is a mean over {over}.")
     return Typed(lines)
 
 
@@ -75,16 +76,10 @@ def _text(file: UploadedFile) -> str:
 
     Raises:
         LimitError: if it is too large.
-        DetectionError: if it is no text.
+        TextFileError: if it is no text.
     """
     limits.UPLOAD.check(file.size)
-    try:
-        return file.getvalue().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DetectionError(
-            f"The file {shorten(file.name, limit=limits.NAME.most)} is not UTF-8 text.",
-            hint="Save it as plain text (UTF-8), with a prompt on every line.",
-        ) from None
+    return texts.as_text(file.getvalue(), name=file.name)
 
 
 def _lines(text: str) -> tuple[str, ...]:

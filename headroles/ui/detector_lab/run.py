@@ -51,9 +51,12 @@ def result(wanted: detection.Request) -> detection.Result | None:
     )
     if answer is not None and answer.left_out:
         st.warning(
-            f"{html.count(answer.left_out, 'prompt')} of {len(answer.prompts):,} longer than the "
+            f"{answer.left_out:,} of {html.count(len(answer.prompts), 'prompt')} "
+            f"{'is' if answer.left_out == 1 else 'are'} longer than the "
             f"{int(answer.prompts.sequences.lengths.max()):,} tokens that the model reads; the "
             "rest was cut off.",
             icon=":material/content_cut:",
         )
+    if answer is not None and answer.cautions:
+        st.warning(html.plain(" ".join(answer.cautions)), icon=":material/data_array:")
     return answer

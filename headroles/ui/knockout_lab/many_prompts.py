@@ -255,6 +255,7 @@ def _show(asked: Asked, tables: list[PromptTable], is_all: bool) -> None:
     for place, prompt in enumerate(tables):
         label = f"{prompt.kind}: “{in_one_line(prompt.prompt, limit=70)}”"
         with st.expander(plain(label), expanded=place == 0):
+            elements.cut_off(prompt.encoding)
             elements.html(export.marked_strip(prompt.encoding, {prompt.position}, word="t"))
             st.caption(plain(export.watched(prompt)))
             elements.html(export.condition_table(prompt))
