@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -190,9 +191,11 @@ def legend(shown: Iterable[str]) -> str:
 def percent(share: float) -> str:
     """A share of 1 in whole percent; a small one is not rounded to nothing.
 
-    >>> percent(0.974), percent(0.002), percent(0)
-    ('97%', '<1%', '0%')
+    >>> percent(0.974), percent(0.002), percent(0), percent(math.nan)
+    ('97%', '<1%', '0%', '–')
     """
+    if not math.isfinite(share):
+        return decimal(share)
     return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
@@ -228,9 +231,11 @@ def true_minus(text: str) -> str:
 def decimal(value: float, *, digits: int = 2) -> str:
     """A number with a real minus sign; what rounds to nothing has none.
 
-    >>> decimal(-0.5), decimal(0.25), decimal(-0.001)
-    ('−0.50', '0.25', '0.00')
+    >>> decimal(-0.5), decimal(0.25), decimal(-0.001), decimal(-math.inf), decimal(math.nan)
+    ('−0.50', '0.25', '0.00', '−∞', '–')
     """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     return true_minus(f"{value:z.{digits}f}")
 
 

@@ -222,7 +222,7 @@ def _share(with_head: Float[Tensor, " n"], without: Float[Tensor, " n"]) -> tupl
     if total <= 0:
         return 0.0, float("nan")
     n = len(with_head)
-    if n == 1:
+    if n == 1 or bool((total <= with_head).any()):  # one sample is all that the head shifts
         return (1 - without.sum() / total).item(), float("nan")
     left_out = 1 - (without.sum() - without) / (total - with_head)  # [n]
     spread = ((left_out - left_out.mean()) ** 2).sum()

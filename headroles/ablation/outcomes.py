@@ -25,11 +25,13 @@ class Comparison:
     probability_before: float
     """0..1, of the answer in the untouched run."""
     kl: float
-    """0.. nats, KL(untouched || condition) of the next-token distributions."""
+    """0.. nats, KL(untouched || condition) of the next-token distributions; infinite where the
+    condition makes a token impossible that was possible."""
     loss_change: float | None
-    """Nats per token, mean over the prompt; None without losses."""
+    """Nats per token, mean over the prompt, without tokens that are impossible in both runs; None
+    without losses."""
     repeat_loss_change: float | None
-    """Nats per token, mean over the repeated tokens; None where there are none."""
+    """Nats per token, mean over the repeated tokens, likewise; None where there are none."""
 
     @property
     def surprise(self) -> float:
@@ -62,20 +64,25 @@ def compare(
     before, after = clean.logits.double().log_softmax(-1), other.logits.double().log_softmax(-1)
     loss = repeated = None
     if len(other.losses):
-        difference = other.losses - clean.losses
-        loss = difference.mean().item()
+        difference = other.losses - clean.losses  # NaN: impossible in both runs
+        loss = _mean(difference)
         places = repeated_positions(token_ids)
         if places:
-            repeated = difference[[place - 1 for place in places]].mean().item()
+            repeated = _mean(difference[[place - 1 for place in places]])
     return Comparison(
         rank=rank(other.logits, answer),
         rank_before=rank(clean.logits, answer),
         probability=after[answer].exp().item(),
         probability_before=before[answer].exp().item(),
-        kl=max(0.0, (before.exp() * (before - after)).sum().item()),
+        kl=max(0.0, (before.exp() * (before - after).where(before > -math.inf, 0)).sum().item()),
         loss_change=loss,
         repeat_loss_change=repeated,
     )
+
+
+def _mean(changes: Float[Tensor, " target"]) -> float | None:
+    """The mean of those that are defined; None where none is."""
+    return None if bool(changes.isnan().all()) else changes.nanmean().item()
 
 
 def rank(logits: Float[Tensor, " vocab"], token_id: int) -> int:
@@ -112,7 +119,8 @@ def logit_changes(
 
     A token that did not move in that direction is not listed: either may be shorter than ``top``.
     """
-    change = other.logits - clean.logits
+    # A token that is impossible in both runs did not move.
+    change = (other.logits - clean.logits).where(other.logits != clean.logits, 0.0)
     top = min(top, len(change))
     return tuple(
         tuple(

@@ -65,7 +65,7 @@ from headroles.circuits import (
     query_place,
 )
 from headroles.errors import DecompositionError
-from headroles.models import LoadedModel, blocks
+from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
 from headroles.scoring import row_sizes
 from headroles.types import Head
 
@@ -293,6 +293,7 @@ def offset_scores(
     Raises:
         DecompositionError: for OV components.
         UnsupportedModelError: if the layer's scores are not one product.
+        NotANumberError: if the model computes NaN or infinity.
     """
     if split.kind != QK:
         raise DecompositionError(
@@ -327,7 +328,10 @@ def _products_without(
         queries_without(loaded, head, split, removals),
     ):
         query, key = query_key_products(loaded, head.layer, begun)
-    return query[:, head.head] @ key[:, head.head].mT
+        products = query[:, head.head] @ key[:, head.head].mT
+    if not are_numbers(products):
+        raise not_a_number(loaded.model, loaded.key, ids[:1])
+    return products
 
 
 def _add_by_offset(

@@ -27,7 +27,7 @@ from headroles.capture import head_outputs
 from headroles.capture.interventions import head_weights, output_projections
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, are_logits, are_numbers, not_a_number
 from headroles.models.blocks import SeenEnough
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
@@ -52,6 +52,7 @@ def capture(
         EmptyPromptError: if the prompt is empty or blank.
         LimitError: if it is too long even to be tokenised.
         ChatTemplateError: if it cannot be wrapped.
+        NotANumberError: if the model computes NaN or infinity.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     collected = collect(loaded, encoding)
@@ -78,7 +79,11 @@ class Collected(NamedTuple):
 
 
 def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
-    """Run a tokenised prompt once."""
+    """Run a tokenised prompt once.
+
+    Raises:
+        NotANumberError: if the model computes NaN or infinity.
+    """
     ids = torch.tensor([encoding.token_ids])  # [1 pos]
     length = ids.shape[1]
     attention = torch.empty(loaded.num_layers, loaded.num_heads, length, length)
@@ -100,7 +105,10 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
         given = inputs(loaded, ids, last_only=True)
         output = _hand_over(loaded, given, keep, None if roots is None else keep_output)
         logits = output.logits[0, -1].float().clone()
-    change = None if roots is None else head_outputs.output_change(outputs, roots)
+        change = None if roots is None else head_outputs.output_change(outputs, roots)
+        read = [attention] if change is None else [attention, change]
+        if not (are_logits(logits) and all(map(are_numbers, read))):
+            raise not_a_number(loaded.model, loaded.key, ids)
     return Collected(attention, logits, change)
 
 
@@ -146,16 +154,26 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
         loaded: a model from :func:`headroles.models.loading.load_model`.
         token_ids: [batch pos] ids; position 0 of every row is the start token.
         on_layer: is given each layer's patterns as [batch head query key].
+
+    Raises:
+        NotANumberError: if the model computes NaN or infinity; ``on_layer`` never gets these.
     """
     batch, length = token_ids.shape
+    broken = False
 
     def take(layer: int, pattern: Tensor) -> None:
-        on_layer(layer, pattern.reshape(batch, -1, length, length).float())
-        if layer == loaded.num_layers - 1:
+        nonlocal broken
+        broken = not are_numbers(pattern)
+        if not broken:
+            on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+        if broken or layer == loaded.num_layers - 1:
             raise SeenEnough
 
-    with loaded.lock, torch.inference_mode(), contextlib.suppress(SeenEnough):
-        _hand_over(loaded, inputs(loaded, token_ids), take)
+    with loaded.lock:
+        with torch.inference_mode(), contextlib.suppress(SeenEnough):
+            _hand_over(loaded, inputs(loaded, token_ids), take)
+        if broken:
+            raise not_a_number(loaded.model, loaded.key, token_ids)
 
 
 def _hand_over(

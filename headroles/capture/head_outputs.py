@@ -53,7 +53,8 @@ def output_change(
         lengths: [batch] true lengths when rows are padded on the right; None without padding.
 
     Returns:
-        [*batch head] 0 and up; 0 where the layer writes nothing, and on a prompt of one token.
+        [*batch head] 0 and up; 0 where the layer writes nothing, and on a prompt of one token; NaN
+        where z is, or is too long for its numbers.
     """
     rooted = z.float()[..., 1:, :, :].transpose(-3, -2) @ roots.mT  # [*batch head query-1 rank]
     counted = torch.ones(rooted.shape[-2], dtype=torch.bool)
@@ -65,4 +66,4 @@ def output_change(
     mean = rooted.sum(-2, keepdim=True) / rows.unsqueeze(-1)
     written = rooted.norm(dim=-1).sum(-1).mean(-1, keepdim=True)  # [*batch 1] rows times the mean
     changed = ((rooted - mean).norm(dim=-1) * counted).sum(-1)  # [*batch head]
-    return (changed / written).nan_to_num(0.0)
+    return (changed / written).where(written != 0, 0.0)

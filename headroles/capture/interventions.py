@@ -29,7 +29,7 @@ from transformers.pytorch_utils import Conv1D
 
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel, blocks, cores
+from headroles.models import LoadedModel, are_logits, are_numbers, blocks, cores, not_a_number
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a layer's tensor and returns the one to use instead; it may change its argument."""
@@ -75,6 +75,7 @@ def run_edited(
 
     Raises:
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
+        NotANumberError: if the model computes NaN or infinity, by itself or with the changes.
     """
     patterns, outputs = dict(patterns or {}), dict(outputs or {})
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
@@ -89,11 +90,21 @@ def run_edited(
     used = sorted({*at_probe, *at_projection})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, used, last_only=last_only, with_logits=with_logits)
-    return EditedRun(
-        logits,
-        {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
-        {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
-    )
+        run = EditedRun(
+            logits,
+            {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
+            {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
+        )
+        if not _is_sound(run):
+            where = "a run with something knocked out"
+            raise not_a_number(loaded.model, loaded.key, token_ids, otherwise=where)
+    return run
+
+
+def _is_sound(run: EditedRun) -> bool:
+    """Whether nothing that is handed out is NaN or infinite."""
+    kept = (*run.patterns.values(), *run.outputs.values())
+    return (run.logits is None or are_logits(run.logits)) and all(map(are_numbers, kept))
 
 
 class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):

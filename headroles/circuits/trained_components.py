@@ -28,14 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from headroles.circuits.weights import HeadWeights, layer_weights
-from headroles.errors import DecompositionError
+from headroles.errors import DecompositionError, ours
 from headroles.models import LoadedModel
 
 FORMAT, VERSION = "headroles-components", "1"
@@ -113,15 +112,16 @@ def load_factors(
     Raises:
         DecompositionError: if it is no such file, or does not fit the model; it names the tensor.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DecompositionError(
+
+    def unreadable(error: BaseException) -> DecompositionError:
+        return DecompositionError(
             f"The components in {Path(path).name} cannot be read: {error}",
             hint="It must be a safetensors file.",
-        ) from error
+        )
+
+    with ours(unreadable), safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise _wrong(path, f"its metadata is not format {FORMAT}, version {VERSION}")
     pairs: dict[Place, dict[str, Tensor]] = {}
@@ -149,8 +149,8 @@ def _checked(
             raise _wrong(
                 path, f"{name}.{key} is {list(tensor.shape)}, not [components, {width}] numbers"
             )
-        if not torch.isfinite(tensor).all():
-            raise _wrong(path, f"{name}.{key} holds numbers that are not finite")
+        if not tensor.float().isfinite().all():
+            raise _wrong(path, f"{name}.{key} holds numbers that are not finite in 32 bits")
     if len(pair["U"]) != len(pair["V"]):
         raise _wrong(path, f"{name} has {len(pair['U'])} rows of U and {len(pair['V'])} of V")
     return Factors(pair["U"].float(), pair["V"].float())

@@ -27,7 +27,7 @@ from headroles.ablation import (
 from headroles.circuits import Components, Spread
 from headroles.export.provenance import library_versions, origin
 from headroles.export.tables import heads_csv
-from headroles.formatting import legend, ordinal, percent, quoted, signed, visible
+from headroles.formatting import decimal, legend, ordinal, percent, quoted, signed, visible
 from headroles.texts import token_labels
 from headroles.types import Encoding
 
@@ -165,7 +165,7 @@ def _line(row: Row, rose: int, fell: int) -> str:
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
         f"<td>{escape(quoted(row.says))} {percent(row.says_probability)}</td>",
-        f"<td>{comparison.kl:.3f}</td>",
+        f"<td>{decimal(comparison.kl, digits=3)}</td>",
         f"<td>{_signed(comparison.loss_change)}</td>",
         f"<td>{_signed(comparison.repeat_loss_change)}</td>",
         *moved_cells(row.rose, width=rose),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -198,7 +199,7 @@ def heads_json(
     heads = [{name: _rounded(value) for name, value in row.items()} for row in rows]
     return (
         json.dumps(
-            {"provenance": provenance, name: heads},
+            {"provenance": _finite(provenance), name: heads},
             ensure_ascii=False,
             allow_nan=False,
             indent=1,
@@ -256,7 +257,18 @@ def _cell(value: object) -> object:
 
 
 def _rounded(value: object) -> object:
+    """A number to :data:`DIGITS` places; nothing in its place where it is none."""
+    value = _finite(value)
     return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def _finite(value: object) -> object:
+    """A value with nothing where it holds NaN or infinity, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def guarded(text: str) -> str:
@@ -274,7 +286,7 @@ def guarded(text: str) -> str:
 
 def _comment(value: object) -> str:
     """A value as JSON in one line, of which no piece between two delimiters is a formula."""
-    line = json.dumps(value, ensure_ascii=False)
+    line = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     for mark, escaped in _LINE_ENDS.items():
         line = line.replace(mark, escaped)
     return _AFTER_DELIMITER.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", line)

@@ -12,6 +12,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoModelFo
 from transformers.masking_utils import eager_mask
 
 from headroles.errors import UnsupportedModelError
+from headroles.models.numbers import are_numbers, not_a_number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -114,6 +115,8 @@ def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], i
         )
     if len({module for module, _ in patterns}) < len(patterns):
         raise UnsupportedModelError(key, why="a layer of it attends more than once.")
+    if not all(are_numbers(pattern) for _, pattern in patterns):
+        raise not_a_number(model, key, torch.zeros(1, 2, dtype=torch.long))
     if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in patterns):
         raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
     if not by_function:

@@ -243,7 +243,7 @@ def _check(text: str, value: Tensor, asked: Tensor) -> None:
         return
     row, q, k = wrong.nonzero()[0].tolist()
     got = float(value[row, q, k])
-    what = "no number" if got != got else f"{got:g}"
+    what = "no number" if got != got else f"{got:g}".replace("inf", "infinity")
     raise PatternError(
         f"At q = {q}, k = {k} the expression gives {what}; a pattern is made of numbers from 0 "
         "to 1.",

@@ -14,6 +14,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 from headroles import limits
 from headroles.errors import PatternError
@@ -64,6 +65,8 @@ def check_matrix(matrix: Sequence[Sequence[float]], *, length: int | None = None
         )
     for q, row in enumerate(matrix):
         for k, value in enumerate(row):
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise _off(f"Row {q}, column {k} holds no number.", matrix)
             if k > q and value != 0:
                 raise _off(
                     f"The pattern must be lower-triangular: row {q} has {value:g} in column {k}, "

@@ -11,7 +11,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.errors import HeadrolesError
-from headroles.formatting import percent, signed
+from headroles.formatting import decimal, percent, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -249,7 +249,7 @@ def effect_rows(asked: Asked, split: Split, removed: Sequence[list[Removed]]) ->
     def numbers(effect: Removed) -> list[str]:
         return [
             signed(effect.comparison.loss_change or 0.0, digits=4),
-            f"{effect.comparison.kl:.4f}",
+            decimal(effect.comparison.kl, digits=4),
         ]
 
     rows = [[f"all of {asked.head.label}", "100%", "–", *numbers(removed[0][0]), "–", "–"]]
@@ -284,19 +284,18 @@ def conclusion(asked: Asked, split: Split, removed: Sequence[list[Removed]]) -> 
 
 def effect_sentence(asked: Asked, removed: Sequence[list[Removed]]) -> str:
     """The component that matters most beside the whole head (plain text)."""
-    whole_head = removed[0][0].comparison
-    head = (
-        f"Without all of {asked.head.label} the next guess moves by {whole_head.kl:.3f} nats (KL)"
-    )
+    whole_head = decimal(removed[0][0].comparison.kl, digits=3)
+    head = f"Without all of {asked.head.label} the next guess moves by {whole_head} nats (KL)"
     if len(removed) < 2:
         return f"{head}."
     moved = [effects[1].comparison.kl for effects in removed[1:]]
     best = max(range(len(moved)), key=moved.__getitem__)
-    everywhere = removed[1 + best][2].comparison.kl
+    alone = decimal(moved[best], digits=3)
+    everywhere = decimal(removed[1 + best][2].comparison.kl, digits=3)
     return (
-        f"{head}; without its component {best + 1} alone by {moved[best]:.3f}, the most of "
+        f"{head}; without its component {best + 1} alone by {alone}, the most of "
         f"{count(len(moved), 'component')}; without that direction in all heads of layer "
-        f"{asked.head.layer}, by {everywhere:.3f}."
+        f"{asked.head.layer}, by {everywhere}."
     )
 
 

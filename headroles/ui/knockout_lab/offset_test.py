@@ -11,7 +11,7 @@ import streamlit as st
 
 from headroles import ablation, charts, limits
 from headroles.errors import HeadrolesError
-from headroles.formatting import signed
+from headroles.formatting import decimal, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -189,7 +189,7 @@ def numbers(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
             "Redundancy at 1",
             "",
             "",
-            f"{signed(profile.redundancy)} ± {profile.redundancy_error:.2f}",
+            f"{signed(profile.redundancy)} ± {decimal(profile.redundancy_error)}",
             other,
         )
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import export
 from headroles.errors import HeadrolesError
-from headroles.formatting import listing, percent, quoted, signed
+from headroles.formatting import decimal, listing, percent, quoted, signed
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, files, many_texts, random_heads, state
@@ -122,7 +122,7 @@ def numbers(result: PromptTable) -> list[tuple[str, str, str]]:
         ),
         (
             "Shift of the whole guess",
-            f"{after.kl:.3f} nats",
+            f"{decimal(after.kl, digits=3)} nats",
             "KL divergence; 0: nothing changed",
         ),
     ]
