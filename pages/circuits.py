@@ -47,7 +47,7 @@ def draw(loaded) -> None:
         if rows := table.draw(loaded, head, settings, frequencies):
             summary.conclude(place, loaded, head, settings, frequencies, best=rows[0])
         summary.draw(loaded, head, settings, frequencies)
-    controls.limits(loaded, head, settings)
+    controls.left_out(loaded, head, settings)
     norm = "none" if settings.norm == "none" else "folded"
     composition.draw(loaded, head, norm=norm)
     summary.all_heads(loaded, settings, frequencies)

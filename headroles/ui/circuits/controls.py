@@ -158,7 +158,7 @@ def _before(layer: int, settings: CircuitSettings) -> str:
     return f"layers 1 to {layer - 1} have written" if layer > 2 else "layer 1 has written"
 
 
-def limits(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
+def left_out(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None:
     """What the tables leave out for this head, in plain sentences."""
 
     traits = circuits.layout(loaded)
