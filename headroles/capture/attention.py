@@ -20,7 +20,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.capture import head_outputs
@@ -29,6 +29,7 @@ from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel
 from headroles.models.blocks import SeenEnough
+from headroles.models.sight import Sights, cut
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
@@ -62,6 +63,7 @@ def capture(
         attention=collected.attention,
         next_tokens=_best_tokens(loaded, collected.logits, top=top),
         output_change=collected.output_change,
+        sight=collected.sight,
     )
 
 
@@ -75,6 +77,8 @@ class Collected(NamedTuple):
     output_change: Float[Tensor, "layer head"] | None = None
     """[layer head] how much each head's output changes from token to token, from
     :func:`headroles.capture.head_outputs.output_change`; None where it cannot be measured."""
+    sight: tuple[Bool[Tensor, "pos pos"] | None, ...] = ()
+    """[layer] what each layer's heads can see; empty where all see every token so far."""
 
 
 def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
@@ -89,8 +93,11 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
         else torch.empty(loaded.num_layers, length, loaded.num_heads, roots.shape[-1])
     )  # [layer query head dim]
 
-    def keep(layer: int, pattern: Tensor) -> None:
+    sight: list[Tensor | None] = [None] * loaded.num_layers
+
+    def keep(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
         attention[layer] = pattern.reshape(-1, length, length)
+        sight[layer] = visible
 
     def keep_output(layer: int, z: Tensor) -> None:
         outputs[layer] = z.reshape(outputs.shape[1:])
@@ -101,7 +108,7 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
         output = _hand_over(loaded, given, keep, None if roots is None else keep_output)
         logits = output.logits[0, -1].float().clone()
     change = None if roots is None else head_outputs.output_change(outputs, roots)
-    return Collected(attention, logits, change)
+    return Collected(attention, logits, change, cut(sight, length))
 
 
 def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
@@ -118,7 +125,9 @@ def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
     return loaded.tools[_ROOTS]
 
 
-OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+OnLayer = Callable[
+    [int, Float[Tensor, "batch head query key"], Bool[Tensor, "query key"] | None], None
+]
 
 
 class _HandOver(pyvene.CollectIntervention):
@@ -136,7 +145,7 @@ class _HandOver(pyvene.CollectIntervention):
 
 
 def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer) -> None:
-    """Run a batch once and call ``on_layer(layer, patterns)`` for every layer in turn.
+    """Run a batch once and call ``on_layer(layer, patterns, visible)`` for every layer in turn.
 
     The attention of the whole model is never in memory at once, and the pass ends at the last
     layer's pattern: neither the last MLP nor the logits are computed. Rows may be padded on the
@@ -145,12 +154,16 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
     Args:
         loaded: a model from :func:`headroles.models.loading.load_model`.
         token_ids: [batch pos] ids; position 0 of every row is the start token.
-        on_layer: is given each layer's patterns as [batch head query key].
+        on_layer: is given each layer's patterns as [batch head query key], and as [query key] what
+            its heads can see: True where they can look, None where that is every token so far.
+
+    Raises:
+        UnsupportedModelError: if what they can see depends on the head or on the text.
     """
     batch, length = token_ids.shape
 
-    def take(layer: int, pattern: Tensor) -> None:
-        on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+    def take(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
+        on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
         if layer == loaded.num_layers - 1:
             raise SeenEnough
 
@@ -161,12 +174,17 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
 def _hand_over(
     loaded: LoadedModel,
     given: Mapping[str, object],
-    take: Callable[[int, Tensor], None],
+    take: Callable[[int, Tensor, Tensor | None], None],
     take_output: Callable[[int, Tensor], None] | None = None,
 ) -> object:
-    """One pass that hands each layer's pattern to ``take``, and its heads' outputs z, side by side,
-    to ``take_output``; the model's output."""
-    takers = {f"{path}.output": partial(take, n) for n, path in enumerate(loaded.probe_paths)}
+    """One pass that hands each layer's pattern to ``take``, with what the layer sees, and its
+    heads' outputs z, side by side, to ``take_output``; the model's output."""
+    sights = Sights(loaded.key, given["input_ids"].shape[1])
+
+    def with_sight(layer: int, pattern: Tensor) -> None:
+        take(layer, pattern, layer_sight(loaded, layer, sights))
+
+    takers = {f"{path}.output": partial(with_sight, n) for n, path in enumerate(loaded.probe_paths)}
     if take_output:
         paths = enumerate(output_projections(loaded))
         takers |= {f"{path}.input": partial(take_output, n) for n, path in paths}
@@ -182,6 +200,15 @@ def _hand_over(
     finally:
         for place in places.values():
             place.take = None
+
+
+def layer_sight(
+    loaded: LoadedModel, layer: int, sights: Sights
+) -> Bool[Tensor, "query key"] | None:
+    """What a layer's heads can see, while its pattern passes the probe."""
+    path = loaded.probe_paths[layer]
+    mask = getattr(loaded.model.get_submodule(path), "mask", None)
+    return sights.of(loaded.model.get_submodule(path.rpartition(".")[0]), mask)
 
 
 def _best_tokens(
