@@ -11,6 +11,7 @@ from torch import Tensor
 
 from headroles.errors import CategoriesMissingError, ShapeError
 from headroles.roles import BASIC_ROLES
+from headroles.scoring import Sight
 from headroles.scoring import activation as scoring_activation
 from headroles.store import categories
 from headroles.types import Head, PromptRun
@@ -70,15 +71,19 @@ def verify_head_activation(
     tokens: Sequence[int] | Tensor,
     head_info: Mapping[str, object] | Head,
     category: str,
+    *,
+    sight: Sight = (),
 ) -> float:
     """How far one head does what a role says, on one prompt.
 
     Args:
         attention_weights: [query key] the head's pattern; or [layer head query key] of the whole
             model, from which the head of ``head_info`` is taken.
-        tokens: [pos] token ids, position 0 being the BOS token or its stand-in.
+        tokens: [pos] token ids, the start token included if there is one.
         head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``.
         category: the role's key.
+        sight: where a layer does not see every token so far, ``run.sight``, or the one [query key]
+            mask of the head's layer: True where it can look.
 
     Returns:
         The activation, 0..1 (:mod:`headroles.scoring`); 0 where the role does not apply.
@@ -90,10 +95,11 @@ def verify_head_activation(
     """
     weights = torch.as_tensor(attention_weights)
     if weights.ndim == 4:
-        weights = weights[head_index(head_info, weights)]
+        head = head_index(head_info, weights)
+        weights, sight = weights[head], sight[head[0] : head[0] + 1]
     if weights.ndim != 2:
         raise ShapeError("One head's attention", expected="[query, key]", got=list(weights.shape))
-    return scoring_activation.role_activation(weights, tokens, category).of().value
+    return scoring_activation.role_activation(weights, tokens, category, sight=sight).of().value
 
 
 def get_active_head_summary(
@@ -107,7 +113,8 @@ def get_active_head_summary(
     Args:
         activation_data: a :class:`PromptRun`, or a mapping with ``attention``
             [layer head query key] and ``token_ids`` [pos]; with ``tokens`` [pos], their text,
-            reasons name the place where a head does most.
+            reasons name the place where a head does most. Where layers do not see every token so
+            far, ``sight`` is [layer] what they see (:attr:`PromptRun.sight`).
         model_name: the model's key in the categories file.
         path: another categories file.
 
@@ -143,4 +150,9 @@ def _scores(activation_data: PromptRun | Mapping[str, object]) -> PromptScores:
     if isinstance(activation_data, PromptRun):
         return score_run(activation_data)
     attention, token_ids = unpack_heads(activation_data)
-    return score_prompt(attention, token_ids, tokens=activation_data.get("tokens", ()))
+    return score_prompt(
+        attention,
+        token_ids,
+        tokens=activation_data.get("tokens", ()),
+        sight=activation_data.get("sight", ()),
+    )

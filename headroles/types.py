@@ -98,16 +98,19 @@ class Encoding:
 
     @cached_property
     def copy_ids(self) -> tuple[int, ...]:
-        """[pos] the ids by which roles look for copies: a token of the template is none of any.
+        """[pos] the ids by which roles look for copies: a token of the template is none of any, and
+        neither is a start token that the app put there.
 
         Every template repeats its markers and line breaks, whatever was typed. Each gets a number
         below 0 of its own here.
         """
-        if not self.template_positions:
-            return self.token_ids
         template = set(self.template_positions)
+        if self.start_added_by == "app" and self.token_ids[0] in self.token_ids[1:]:
+            template.add(0)
+        if not template:
+            return self.token_ids
         return tuple(
-            -position if position in template else token_id
+            -(position or len(self.token_ids)) if position in template else token_id
             for position, token_id in enumerate(self.token_ids)
         )
 
@@ -128,12 +131,18 @@ class PromptRun:
     encoding: Encoding
     """The tokens that were run."""
     attention: Float[Tensor, "layer head query key"]
-    """[layer head query key] attention after the softmax: causal, rows sum to 1."""
+    """[layer head query key] attention after the softmax: causal; a row sums to 1, or to less in a
+    model with learned sinks."""
     next_tokens: tuple[NextToken, ...]
     """The most probable next tokens, best first."""
     output_change: Float[Tensor, "layer head"] | None = None
     """[layer head] how much a head's output changes from token to token, next to what a head of its
     layer writes (0 and up); None where that is not known."""
+
+    sight: tuple[Bool[Tensor, "query key"] | None, ...] = ()
+    """[layer] what the heads of each layer can see: True where they can look, None where that is
+    every token so far. Layers that see the same share one tensor; empty where all see everything.
+    """
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -172,6 +181,8 @@ class Activation:
     """0..1, mean attention of a token on itself."""
     previous: float = 0.0
     """0..1, mean attention on the token just before."""
+    nowhere: float = 0.0
+    """0..1, mean attention on no token: what a learned sink takes."""
 
     @property
     def lift(self) -> float:

@@ -24,10 +24,11 @@ from headroles.verdicts import (
     passport,
     role_title,
     same_role,
+    score_prompt,
     token_links,
 )
 from headroles.verdicts import head as verdicts_head
-from headroles.verdicts.prompt import DEFAULT_THRESHOLDS, score_prompt
+from headroles.verdicts.prompt import DEFAULT_THRESHOLDS
 from tests.entries import entry, plain_entry
 from tests.facts import says
 from tests.test_scoring import even, naive, perfect, repeats, self_attender, sink

@@ -10,7 +10,8 @@ import torch
 from headroles.capture import attention as capture_attention
 from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
-from headroles.detector.detection import compare, detect, pattern_weights
+from headroles.detector.comparison import compare, even_spread, pattern_weights
+from headroles.detector.detection import detect
 from headroles.errors import DetectionError, LimitError, UnknownHeadError
 from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
 from headroles.scoring import role_activation
@@ -77,7 +78,7 @@ def planted(load_family, monkeypatch):
         back = torch.eye(length).roll(-1, 1).tril()
         back[0, 0], back[1:] = 1, torch.eye(length)[:-1]
         nearly = 0.999 * rest + 0.001 * back
-        even = detector_detection.even_spread(length)[0, 0]
+        even = even_spread(length)[0, 0]
         heads = torch.stack([rest, nearly, back, even]).expand(batch, -1, -1, -1)
         for layer in range(loaded.num_layers):
             on_layer(layer, heads)
@@ -190,7 +191,9 @@ def test_a_padded_batch_has_the_attention_of_each_prompt_alone(
 ) -> None:
     loaded = load_family(family)
     layers = {}
-    capture_attention.each_layer(loaded, prompts.sequences.token_ids, layers.__setitem__)
+    capture_attention.each_layer(
+        loaded, prompts.sequences.token_ids, lambda n, pattern, _: layers.update({n: pattern})
+    )
     assert list(layers) == list(range(loaded.num_layers))
     for row, length in enumerate(prompts.sequences.lengths.tolist()):
         ids = prompts.sequences.token_ids[row, :length].tolist()
@@ -206,7 +209,7 @@ def test_no_hook_is_left_behind(load_family, prompts) -> None:
     detect(loaded, prompts, [PREVIOUS])
     assert not any(module._forward_hooks for module in loaded.model.modules())
 
-    def fails(layer: int, attention: torch.Tensor) -> None:
+    def fails(layer: int, attention: torch.Tensor, visible: torch.Tensor | None) -> None:
         raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):

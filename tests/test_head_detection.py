@@ -25,14 +25,12 @@ from headroles.roles import BASIC_ROLES, SCORED_ROLES, get_role
 from headroles.scoring import RoleActivation
 from headroles.store import categories
 from headroles.types import Activation, Encoding, Head, PromptRun, Verdict
-from headroles.verdicts import literature_entry
+from headroles.verdicts import PromptScores, literature_entry, score_prompt
 from headroles.verdicts.prompt import (
     DEFAULT_THRESHOLDS,
-    PromptScores,
     active_heads,
     judge,
     judge_as,
-    score_prompt,
     thresholds_of,
 )
 from tests.entries import HEADS, LAYERS, entry

@@ -15,7 +15,7 @@ import torch
 from headroles.paths import ROOT
 from headroles.scoring import activation
 from headroles.texts import tokenization
-from headroles.verdicts import prompt
+from headroles.verdicts import scores
 
 TOOLS = Path(sys.executable).parent
 """Where the tools of this very environment lie, on the PATH or not."""
@@ -88,7 +88,7 @@ def test_shape_checks_are_on() -> None:
     with pytest.raises(TypeError, match="mean_entropy"):
         activation.mean_entropy(square.long().unsqueeze(0))  # counts, not shares
     with pytest.raises(TypeError, match="score_prompt"):
-        prompt.score_prompt(square, [0, 1, 2])  # no [layer head]
+        scores.score_prompt(square, [0, 1, 2])  # no [layer head]
     with pytest.raises(TypeError, match="cell_weights"):
         activation.cell_weights(square)  # numbers, not marks
 
@@ -99,7 +99,7 @@ def test_a_wrong_result_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
         activation.row_entropy(torch.ones(3, 3))  # broadcasts to [query query] instead of [query]
 
 
-@pytest.mark.parametrize("module", [activation, prompt, tokenization])
+@pytest.mark.parametrize("module", [activation, scores, tokenization])
 def test_the_modules_with_shapes_are_instrumented(module) -> None:
     # A checked function carries the wrapper's attribute.
     assert any(hasattr(value, "__wrapped__") for value in vars(module).values())

@@ -6,6 +6,7 @@ from the definitions alone.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -13,9 +14,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import headroles
 from headroles.errors import ShapeError, UnknownRoleError
 from headroles.roles import SCORED_ROLES, Prompts, get_role
 from headroles.scoring import activation as scoring_activation
+from headroles.types import Encoding
 
 CELL_ROLES = [role.key for role in SCORED_ROLES if role.has_cells]
 REPETITION = ("induction", "duplicate_token")
@@ -28,7 +31,7 @@ CLOSE = {"rtol": 0, "atol": 1e-5}
 
 def predicted(role: str, ids: list[int], q: int) -> set[int]:
     """S(q), spelled out."""
-    copies = {k for k in range(1, q) if ids[k] == ids[q]}  # position 0 is never a copy
+    copies = {k for k in range(q) if ids[k] == ids[q]}
     followers = {k + 1 for k in copies if k + 1 < q}
     return {
         "previous_token": {q - 1} if q >= 2 else set(),
@@ -42,12 +45,13 @@ def counted(role: str, ids: list[int], q: int) -> set[int]:
     """M(q), spelled out: the columns whose attention the activation is a share of."""
     if role not in REPETITION:
         return set(range(q + 1))
-    copies = {k for k in range(1, q) if ids[k] == ids[q]}
+    copies = {k for k in range(q) if ids[k] == ids[q]}
     followers = {k + 1 for k in copies if k + 1 < q}
     cannot_tell = copies & followers
     if q - 1 in (copies if role == "duplicate_token" else followers):
         cannot_tell = cannot_tell | {q - 1}
-    return set(range(1, q + 1)) - cannot_tell
+    at_rest = set() if role == "duplicate_token" and q >= 2 and 0 in copies else {0}
+    return set(range(q + 1)) - at_rest - cannot_tell
 
 
 def naive(pattern: torch.Tensor, ids: list[int], role: str) -> tuple[float, float, int]:
@@ -242,12 +246,28 @@ def test_nothing_repeated_does_not_apply(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["induction", "duplicate_token"])
-def test_bos_is_never_a_copy(role: str) -> None:
-    # The stand-in may turn up in the text: BOS A BOS B C BOS. The copies are at 2 and 5 only.
-    ids = [BOS, A, BOS, B, C, BOS]
-    cells = {"induction": {3}, "duplicate_token": {2}}[role]
+def test_position_0_is_a_copy_like_any_other(role: str) -> None:
+    # A plain text without a start token: its first word comes again at position 3.
+    ids = [10, 20, 30, 10, 40]
+    key = {"induction": 1, "duplicate_token": 0}[role]
     laid = scoring_activation.role_weights(get_role(role), Prompts.of_ids(ids))
-    assert {(q, k) for q, k in laid.weights[0].nonzero().tolist()} == {(5, k) for k in cells}
+    assert laid.weights[0].nonzero().tolist() == [[3, key]]
+    there = torch.zeros(5, 5)
+    there[3, key] = 1
+    head = {"layer": 0, "head": 0}
+    assert headroles.verify_head_activation(there, ids, head, role) == 1
+    rests = sink(5)
+    assert headroles.verify_head_activation(rests, ids, head, "induction") == 0
+
+
+def test_the_start_token_that_the_app_adds_is_no_copy_of_one_in_the_text() -> None:
+    texts = ("<s>", "a", "<s>", "b", "c", "<s>")
+    encoding = Encoding((BOS, A, BOS, B, C, BOS), texts, "<s>", False, 6)
+    assert encoding.copy_ids == (-6, A, BOS, B, C, BOS)
+    typed = dataclasses.replace(encoding, start_added_by="text")
+    assert typed.copy_ids is typed.token_ids
+    laid = scoring_activation.role_weights(get_role("induction"), Prompts.of_ids(encoding.copy_ids))
+    assert laid.weights[0].nonzero().tolist() == [[5, 3]]
 
 
 def test_other_has_no_number() -> None:

@@ -17,6 +17,7 @@ from headroles.reference import MAX_CELLS
 from headroles.roles import EXTENDED_ROLES, LONGEST_OFFSET, Prompts
 from headroles.scoring import (
     CellWeights,
+    Visible,
     batch_activations,
     mean_and_error,
     offset_shares,
@@ -75,23 +76,24 @@ class _Pass:
         self.roles = [role for role in EXTENDED_ROLES.values() if role.cells]
         self.scores = {role.key: torch.zeros(n, *setting.shape) for role in self.roles}
         """{role key: [n layer head]}; NaN where a text has no applying row."""
-        self.chance = {role.key: torch.zeros(n) for role in self.roles}
-        """{role key: [n]}."""
+        self.chance = {role.key: torch.zeros(n, setting.shape[0]) for role in self.roles}
+        """{role key: [n layer]}."""
         self.offsets = torch.zeros(LONGEST_OFFSET, n, *setting.shape)
         """[distance n layer head]."""
-        self.offset_chance = torch.zeros(LONGEST_OFFSET, n)
-        """[distance n]."""
+        self.offset_chance = torch.zeros(LONGEST_OFFSET, n, setting.shape[0])
+        """[distance n layer]."""
         for rows in probe_texts.batches(prompts.sequences, max_cells=MAX_CELLS):
             self._run(setting, prompts.some(rows), rows)
             setting.advance(f"extended: {phase}", len(rows))
 
     def _run(self, setting: Setting, some: Prompts, rows: Tensor) -> None:
-        predicted = [role_weights(role, some) for role in self.roles]
-        for role, weights in zip(self.roles, predicted, strict=True):
-            self.chance[role.key][rows] = weights.chance
+        known: dict[int, tuple[Visible, list[CellWeights]]] = {}  # what a layer can see, and cells
 
-        def on_layer(layer: int, pattern: Tensor) -> None:
-            self._score(layer, pattern.float(), some, rows, predicted)
+        def on_layer(layer: int, pattern: Tensor, visible: Visible) -> None:
+            if id(visible) not in known:
+                weights = [role_weights(role, some, visible) for role in self.roles]
+                known[id(visible)] = visible, weights
+            self._score(layer, pattern.float(), some, rows, *known[id(visible)])
 
         each_layer(setting.bridge, some.sequences.token_ids, on_layer)
 
@@ -101,23 +103,28 @@ class _Pass:
         pattern: Float[Tensor, "batch head query key"],
         some: Prompts,
         rows: Tensor,
+        visible: Visible,
         predicted: list[CellWeights],
     ) -> None:
         if predicted:
             activations = batch_activations(pattern, predicted)  # [role batch head]
             for role, weights, values in zip(self.roles, predicted, activations, strict=True):
+                self.chance[role.key][rows, layer] = weights.chance
                 empty = (weights.rows == 0).unsqueeze(-1)
                 self.scores[role.key][rows, layer] = values.masked_fill(empty, torch.nan)
-        shares, chances = offset_shares(pattern, some.sequences.lengths, longest=LONGEST_OFFSET)
-        self.offsets[:, rows, layer], self.offset_chance[:, rows] = shares, chances
+        shares, chances = offset_shares(
+            pattern, some.sequences.lengths, longest=LONGEST_OFFSET, visible=visible
+        )
+        self.offsets[:, rows, layer], self.offset_chance[:, rows, layer] = shares, chances
 
 
 def _by_distance(key: str, on_text: _Pass, on_random: _Pass) -> RoleScores:
     """Each head at the distance that lies furthest over its chance."""
-    chance = on_text.offset_chance.nanmean(-1)  # [distance]
+    by_layer = on_text.offset_chance.nanmean(1)  # [distance layer]; NaN where nobody sees so far
+    chance = by_layer.nanmean(-1).nan_to_num(0.0)  # [distance]
     means, errors = _over_texts(on_text.offsets)
     randoms, random_errors = _over_texts(on_random.offsets)
-    peak = peaks(means, chance)
+    peak = peaks(means, by_layer)
     at_peak = (peak.distance - 1).unsqueeze(0)  # [1 layer head] place in the profile
     error, control, control_error = (
         values.gather(0, at_peak).squeeze(0) for values in (errors, randoms, random_errors)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -26,8 +26,11 @@ from headroles.models import (
     local_files,
     resolve_source,
 )
+from headroles.models.sight import Sights
 
-OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+OnLayer = Callable[
+    [int, Float[Tensor, "batch head query key"], Bool[Tensor, "query key"] | None], None
+]
 OnOutput = Callable[[int, Float[Tensor, "batch query head dim"]], None]
 
 
@@ -66,16 +69,24 @@ def each_layer(
     on_layer: OnLayer,
     on_output: OnOutput | None = None,
 ) -> None:
-    """Run a batch once and call ``on_layer(layer, pattern)`` for every layer in turn.
+    """Run a batch once and call ``on_layer(layer, pattern, visible)`` for every layer in turn.
 
+    ``visible`` is what the layer's heads can see: True where they can look, None where that is
+    every token so far (:mod:`headroles.models.sight`).
     ``on_output(layer, z)`` is given the heads' outputs before the projection, after the pattern.
     """
     last = bridge.cfg.n_layers - 1
 
+    sights = Sights(bridge.cfg.model_name, token_ids.shape[1])
+    masks: dict[int, Tensor | None] = {}
+
     def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
         def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
-            take(layer, tensor)
+            if take is on_layer:
+                take(layer, tensor, sights.of(bridge.blocks[layer].attn, masks.pop(layer, None)))
+            else:
+                take(layer, tensor)
             if layer == last and take is (on_output or on_layer):
                 raise SeenEnough
 
@@ -85,7 +96,7 @@ def each_layer(
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n, on_layer)) for n in layers]
     if on_output:
         hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
-    with torch.inference_mode(), contextlib.suppress(SeenEnough):
+    with torch.inference_mode(), contextlib.suppress(SeenEnough), _noting(bridge, masks):
         # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
         bridge.run_with_hooks(
             token_ids,
@@ -94,6 +105,24 @@ def each_layer(
             output_attentions=False,
             use_cache=False,
         )
+
+
+@contextlib.contextmanager
+def _noting(bridge: TransformerBridge, masks: dict[int, Tensor | None]) -> Iterator[None]:
+    """Put the mask that each layer's attention is handed into ``masks`` while a pass runs."""
+
+    def note(layer: int) -> Callable[..., None]:
+        return lambda _module, _args, given: masks.update({layer: given.get("attention_mask")})
+
+    handles = [
+        block.attn.register_forward_pre_hook(note(layer), with_kwargs=True)
+        for layer, block in enumerate(bridge.blocks)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def forget_patterns(bridge: TransformerBridge) -> None:

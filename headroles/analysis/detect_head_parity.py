@@ -46,7 +46,7 @@ def own_detect_head(
     weights = [_detect_head_weights(role_key, batch) for role_key in DETECTED]
     scores = torch.zeros(len(DETECTED), bridge.cfg.n_layers, bridge.cfg.n_heads)
 
-    def on_layer(layer: int, pattern: Tensor) -> None:
+    def on_layer(layer: int, pattern: Tensor, _visible: Tensor | None) -> None:
         scores[:, layer] = batch_activations(pattern.float(), weights).mean(1)
 
     each_layer(bridge, batch.token_ids, on_layer)

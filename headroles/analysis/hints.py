@@ -24,6 +24,7 @@ from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
 from headroles.analysis.measure import OutputChange, Progress
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
+from headroles.models.sight import cut
 from headroles.reference import wakes
 from headroles.store import Hint, ModelEntry, RoleHints, StoredRole, WokenHead
 from headroles.texts import MAX_TOKENS, encode, probe_texts
@@ -147,11 +148,15 @@ def _runs(
     change, done = OutputChange(bridge, len(encoded)), 0
     for rows in probe_texts.batches(texts, max_cells=MOST_CELLS, longer=LONGER):
         patterns: list[Tensor] = []
+        sight: list[Tensor | None] = []
         width = int(texts.lengths[rows].max())
         each_layer(
             bridge,
             texts.token_ids[rows, :width],
-            lambda layer, pattern, patterns=patterns: patterns.append(pattern.float().clone()),
+            lambda layer, pattern, visible, patterns=patterns, sight=sight: (
+                patterns.append(pattern.float().clone()),
+                sight.append(visible),
+            ),
             change.of(rows, texts.lengths[rows]),
         )
         attention = torch.stack(patterns, dim=1)  # [row layer head query key]
@@ -165,6 +170,7 @@ def _runs(
                 attention[place, ..., :length, :length],
                 (),
                 output_change=change.values[row],
+                sight=cut(sight, length),
             )
         done += len(rows)
         if progress:

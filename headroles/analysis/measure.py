@@ -12,7 +12,7 @@ the number of cells, and only breaks the link between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,10 @@ from headroles.reference import MAX_CELLS
 from headroles.roles import SCORED_ROLES, Prompts, Role, resting
 from headroles.scoring import (
     CellWeights,
+    Visible,
     batch_activations,
     cell_weights,
+    mean_and_error,
     mean_entropy,
     null_limit,
     role_weights,
@@ -63,7 +65,7 @@ class _PerSequence:
 
     scores: dict[str, Float[Tensor, "n layer head"]]
     null: dict[str, Float[Tensor, "n layer head"]]
-    chance: dict[str, Float[Tensor, " n"]]
+    chance: dict[str, Float[Tensor, "n layer"]]
     factors: dict[str, dict[str, Float[Tensor, "n layer head"]]]
     """{role key: {what: factor}}: what resting needs beside the attention."""
 
@@ -148,44 +150,63 @@ def _run(
     shape = (len(sequences), bridge.cfg.n_layers, bridge.cfg.n_heads)
     scores = {role.key: torch.zeros(shape) for role in roles}
     null = {role.key: torch.zeros(shape) for role in roles if role.has_cells}
-    chance = {role.key: torch.ones(len(sequences)) for role in roles}
+    chance = {role.key: torch.ones(shape[:2]) for role in roles}
     change = OutputChange(bridge, len(sequences)) if resting.WITNESSED in scores else None
     with_cells = [role for role in roles if role.has_cells]
     for rows in probe_texts.batches(sequences, max_cells=MAX_CELLS):
         lengths = sequences.lengths[rows]
         token_ids = sequences.token_ids[rows, : int(lengths.max())]
         prompts = Prompts.of_ids(token_ids, lengths=lengths)
-        predicted = [role_weights(role, prompts) for role in with_cells]
-        at_random = [
-            cell_weights(
-                random_cells(role, role.cells(prompts), generator),
-                lengths=lengths,
-                among=role.among(prompts) if role.among else None,
-            )
-            for role in with_cells
-        ]
-        for role, weights in zip(with_cells, predicted, strict=True):
-            chance[role.key][rows] = weights.chance
+        drawn = _DrawnBySight(with_cells, prompts, generator)
 
         def on_layer(
             layer: int,
             pattern: Tensor,
+            visible: Visible,
             rows: Tensor = rows,
             lengths: Tensor = lengths,
-            both: Sequence[CellWeights] = (*predicted, *at_random),
+            drawn: _DrawnBySight = drawn,
         ) -> None:
+            both = drawn.to(visible)
             both_scores = batch_activations(pattern.float(), both)  # [2 * roles batch head]
             for place, role in enumerate(with_cells):
                 scores[role.key][rows, layer] = both_scores[place]
                 null[role.key][rows, layer] = both_scores[place + len(with_cells)]
+                chance[role.key][rows, layer] = both[place].chance
             for role in roles:
                 if not role.has_cells:
-                    scores[role.key][rows, layer] = mean_entropy(pattern.float(), lengths=lengths)
+                    scores[role.key][rows, layer] = mean_entropy(
+                        pattern.float(), lengths=lengths, visible=visible
+                    )
 
         each_layer(bridge, token_ids, on_layer, change and change.of(rows, lengths))
         advance(len(rows))
     factors = {resting.WITNESSED: {resting.OUTPUT_CHANGE: change.values}} if change else {}
     return _PerSequence(scores, null, chance, factors)
+
+
+class _DrawnBySight:
+    """The roles' cells, and as many random ones, once for each set of keys that a layer can see."""
+
+    def __init__(self, roles: list[Role], prompts: Prompts, generator: torch.Generator) -> None:
+        self._roles, self._prompts, self._generator = roles, prompts, generator
+        self._drawn: dict[int, tuple[Visible, list[CellWeights]]] = {}
+
+    def to(self, visible: Visible) -> list[CellWeights]:
+        """[2 * roles] the predicted cells of every role, then the random ones."""
+        if id(visible) not in self._drawn:
+            predicted = [role_weights(role, self._prompts, visible) for role in self._roles]
+            at_random = [self._at_random(role, visible) for role in self._roles]
+            self._drawn[id(visible)] = visible, predicted + at_random
+        return self._drawn[id(visible)][1]
+
+    def _at_random(self, role: Role, visible: Visible) -> CellWeights:
+        return cell_weights(
+            random_cells(role, role.cells(self._prompts), self._generator, visible),
+            lengths=self._prompts.sequences.lengths,
+            among=role.among(self._prompts) if role.among else None,
+            visible=visible,
+        )
 
 
 class OutputChange:
@@ -208,15 +229,21 @@ class OutputChange:
 
 
 def random_cells(
-    role: Role, targets: Bool[Tensor, "batch query key"], generator: torch.Generator
+    role: Role,
+    targets: Bool[Tensor, "batch query key"],
+    generator: torch.Generator,
+    visible: Visible = None,
 ) -> Bool[Tensor, "batch query key"]:
-    """As many cells in every row as the role predicts, drawn from the row's other columns.
+    """As many cells in every row as the role predicts, drawn from the row's other columns that a
+    head can see.
 
     Column 0 takes part only for a role that predicts it: idle heads rest there, and the null should
     not be raised by what every head does anyway.
     """
     length = targets.shape[-1]
-    open_cells = torch.ones(length, length, dtype=torch.bool).tril() & ~targets
+    seen = torch.ones(length, length, dtype=torch.bool).tril() if visible is None else visible
+    targets = targets & seen
+    open_cells = seen & ~targets
     if not bool(targets[..., 0].any()):
         open_cells[..., 0] = False
     draw = torch.rand(targets.shape, generator=generator).masked_fill(~open_cells, -1.0)
@@ -228,24 +255,41 @@ def _role_scores(
     role: Role, scored: _PerSequence, control: _PerSequence | None, twice: _PerSequence | None
 ) -> RoleScores:
     """Means over the sequences to which the role applies, with the standard error."""
-    chance = scored.chance[role.key]
-    counted = ~chance.isnan()  # a sequence without an applying row says nothing
-    scores = scored.scores[role.key][counted]  # [n layer head]
-    null = scored.null[role.key][counted] if role.has_cells else None
+    chance = scored.chance[role.key]  # [n layer]
+    said = ~chance.isnan()  # a sequence without an applying row says nothing
+    counted = said.any(-1)
+    scores = _where(scored.scores[role.key], said)[counted]  # [n layer head]
+    null = _where(scored.null[role.key], said)[counted] if role.has_cells else None
     return RoleScores(
         role=role.key,
-        mean=scores.mean(0),
+        mean=_mean(scores),
         standard_error=_error(scores),
-        chance=float(chance[counted].mean()),
+        chance=float(chance[said].mean()),
         n=scores.shape[0],
-        null=None if null is None else null.mean(0),
+        null=None if null is None else _mean(null),
         null_limit=None if null is None else null_limit(null),
-        control=control.scores[role.key].mean(0) if control else None,
+        control=_mean(_of_control(role, control)) if control else None,
         control_name=role.control,
-        control_error=_error(control.scores[role.key]) if control else None,
+        control_error=_error(_of_control(role, control)) if control else None,
         by_kind=_by_kind(role, scored, twice) if twice else {},
         factors={name: values.mean(0) for name, values in scored.factors.get(role.key, {}).items()},
     )
+
+
+def _where(
+    values: Float[Tensor, "n layer head"], said: Bool[Tensor, "n layer"]
+) -> Float[Tensor, "n layer head"]:
+    """NaN where a text has no applying row that heads of the layer can see."""
+    return values.masked_fill(~said.unsqueeze(-1), torch.nan)
+
+
+def _of_control(role: Role, control: _PerSequence) -> Float[Tensor, "n layer head"]:
+    return _where(control.scores[role.key], ~control.chance[role.key].isnan())
+
+
+def _mean(scores: Float[Tensor, "n layer head"]) -> Float[Tensor, "layer head"]:
+    """0 in a layer where no text has an applying row."""
+    return scores.nanmean(0).nan_to_num(0.0)
 
 
 def _by_kind(
@@ -258,11 +302,11 @@ def _by_kind(
     found = {}
     for name, (scored, place) in groups.items():
         step = len(names) if scored is repeats else 1
-        rows = ~scored.chance[role.key][place::step].isnan()
-        if rows.any():
-            found[name] = scored.scores[role.key][place::step][rows].mean(0)
+        said = ~scored.chance[role.key][place::step].isnan()  # [n layer]
+        if said.any():
+            found[name] = _mean(_where(scored.scores[role.key][place::step], said))
     return found
 
 
 def _error(scores: Float[Tensor, "n layer head"]) -> Float[Tensor, "layer head"]:
-    return scores.std(0, unbiased=True) / scores.shape[0] ** 0.5
+    return mean_and_error(scores)[1]

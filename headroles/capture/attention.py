@@ -20,7 +20,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.capture import head_outputs
@@ -29,6 +29,7 @@ from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, not_a_number
 from headroles.models.blocks import SeenEnough
+from headroles.models.sight import Sights, cut
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
@@ -63,6 +64,7 @@ def capture(
         attention=collected.attention,
         next_tokens=_best_tokens(loaded, collected.logits, top=top),
         output_change=collected.output_change,
+        sight=collected.sight,
     )
 
 
@@ -76,6 +78,8 @@ class Collected(NamedTuple):
     output_change: Float[Tensor, "layer head"] | None = None
     """[layer head] how much each head's output changes from token to token, from
     :func:`headroles.capture.head_outputs.output_change`; None where it cannot be measured."""
+    sight: tuple[Bool[Tensor, "pos pos"] | None, ...] = ()
+    """[layer] what each layer's heads can see; empty where all see every token so far."""
 
 
 def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
@@ -94,8 +98,11 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
         else torch.empty(loaded.num_layers, length, loaded.num_heads, roots.shape[-1])
     )  # [layer query head dim]
 
-    def keep(layer: int, pattern: Tensor) -> None:
+    sight: list[Tensor | None] = [None] * loaded.num_layers
+
+    def keep(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
         attention[layer] = pattern.reshape(-1, length, length)
+        sight[layer] = visible
 
     def keep_output(layer: int, z: Tensor) -> None:
         outputs[layer] = z.reshape(outputs.shape[1:])
@@ -109,7 +116,7 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
         read = [attention] if change is None else [attention, change]
         if not (are_logits(logits) and all(map(are_numbers, read))):
             raise not_a_number(loaded.model, loaded.key, ids)
-    return Collected(attention, logits, change)
+    return Collected(attention, logits, change, cut(sight, length))
 
 
 def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
@@ -126,7 +133,9 @@ def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
     return loaded.tools[_ROOTS]
 
 
-OnLayer = Callable[[int, Float[Tensor, "batch head query key"]], None]
+OnLayer = Callable[
+    [int, Float[Tensor, "batch head query key"], Bool[Tensor, "query key"] | None], None
+]
 
 
 class _HandOver(pyvene.CollectIntervention):
@@ -144,7 +153,7 @@ class _HandOver(pyvene.CollectIntervention):
 
 
 def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_layer: OnLayer) -> None:
-    """Run a batch once and call ``on_layer(layer, patterns)`` for every layer in turn.
+    """Run a batch once and call ``on_layer(layer, patterns, visible)`` for every layer in turn.
 
     The attention of the whole model is never in memory at once, and the pass ends at the last
     layer's pattern: neither the last MLP nor the logits are computed. Rows may be padded on the
@@ -153,19 +162,21 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
     Args:
         loaded: a model from :func:`headroles.models.loading.load_model`.
         token_ids: [batch pos] ids; position 0 of every row is the start token.
-        on_layer: is given each layer's patterns as [batch head query key].
+        on_layer: is given each layer's patterns as [batch head query key], and as [query key] what
+            its heads can see: True where they can look, None where that is every token so far.
 
     Raises:
         NotANumberError: if the model computes NaN or infinity; ``on_layer`` never gets these.
+        UnsupportedModelError: if what they can see depends on the head or on the text.
     """
     batch, length = token_ids.shape
     broken = False
 
-    def take(layer: int, pattern: Tensor) -> None:
+    def take(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
         nonlocal broken
         broken = not are_numbers(pattern)
         if not broken:
-            on_layer(layer, pattern.reshape(batch, -1, length, length).float())
+            on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
         if broken or layer == loaded.num_layers - 1:
             raise SeenEnough
 
@@ -179,12 +190,17 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
 def _hand_over(
     loaded: LoadedModel,
     given: Mapping[str, object],
-    take: Callable[[int, Tensor], None],
+    take: Callable[[int, Tensor, Tensor | None], None],
     take_output: Callable[[int, Tensor], None] | None = None,
 ) -> object:
-    """One pass that hands each layer's pattern to ``take``, and its heads' outputs z, side by side,
-    to ``take_output``; the model's output."""
-    takers = {f"{path}.output": partial(take, n) for n, path in enumerate(loaded.probe_paths)}
+    """One pass that hands each layer's pattern to ``take``, with what the layer sees, and its
+    heads' outputs z, side by side, to ``take_output``; the model's output."""
+    sights = Sights(loaded.key, given["input_ids"].shape[1])
+
+    def with_sight(layer: int, pattern: Tensor) -> None:
+        take(layer, pattern, layer_sight(loaded, layer, sights))
+
+    takers = {f"{path}.output": partial(with_sight, n) for n, path in enumerate(loaded.probe_paths)}
     if take_output:
         paths = enumerate(output_projections(loaded))
         takers |= {f"{path}.input": partial(take_output, n) for n, path in paths}
@@ -200,6 +216,15 @@ def _hand_over(
     finally:
         for place in places.values():
             place.take = None
+
+
+def layer_sight(
+    loaded: LoadedModel, layer: int, sights: Sights
+) -> Bool[Tensor, "query key"] | None:
+    """What a layer's heads can see, while its pattern passes the probe."""
+    path = loaded.probe_paths[layer]
+    mask = getattr(loaded.model.get_submodule(path), "mask", None)
+    return sights.of(loaded.model.get_submodule(path.rpartition(".")[0]), mask)
 
 
 def _best_tokens(

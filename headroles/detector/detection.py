@@ -1,26 +1,7 @@
 """How well every head of a model matches detection patterns: all prompts and patterns in one pass.
 
-Let A[q, k] be a head's attention on a prompt of n tokens, D[q, k] a detection pattern and M the
-cells that are kept: all causal ones, without column 0 (``exclude_bos``) and without the diagonal
-(``exclude_current_token``) if requested. Three measures compare A and D:
-
-==============  =====================================================  =========================
-measure         number                                                 source
-==============  =====================================================  =========================
-``activation``  the role's: mean over applying rows of sum of A where  :mod:`headroles.scoring`
-                D > 0; of induction and duplicate token, as a share
-                of the attention that does not rest
-``mul``         sum(A M D) / sum(A M)                                  ``detect_head``, default
-``abs``         1 - round(sum(|A - D| M) / n, 3)                       ``detect_head``
-==============  =====================================================  =========================
-
-``mul`` and ``abs`` are those of TransformerLens (Nanda & Bloom 2022), the rounding included. The
-exclusions are theirs alone: an activation always keeps the whole row, so that a head that rests
-cannot pass. Each measure has its *chance*: the number of a head that spreads its attention evenly.
-
-All three are linear in A for a pattern of zeros and ones (then |A - D| = A + D - 2AD), so one
-matrix product per layer serves all patterns. Scores are averaged over prompts, with the standard
-error of the mean.
+Each head is compared with each pattern by three measures (:mod:`headroles.detector.comparison`).
+Scores are averaged over prompts, with the standard error of the mean.
 
 >>> detection = detect(load_model("demo"), prompts, BUILT_IN)  # doctest: +SKIP
 >>> detection.summary(1, "activation").mean.max()  # doctest: +SKIP
@@ -38,43 +19,19 @@ from torch import Tensor
 
 from headroles import limits
 from headroles.capture import each_layer
+from headroles.detector.comparison import MEASURES, DrawnBySight, compare
 from headroles.errors import DetectionError, UnknownHeadError
 from headroles.models import LoadedModel
 from headroles.roles import Prompts, Role
-from headroles.scoring import MIN_WORK, cell_weights, row_sizes
+from headroles.scoring import Visible
 from headroles.texts import batches
 from headroles.types import Head
 
-MEASURES = ("activation", "mul", "abs")
-"""The names of the measures."""
 MAX_CELLS = 500_000
 """Prompts x length^2 that run together: about 25 MB of attention per layer for twelve heads."""
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(prompts done, prompts in all)``."""
-
-
-@dataclass(frozen=True, eq=False)
-class CellWeights:
-    """Patterns on a batch of prompts: the D, M and W of the module's docstring."""
-
-    drawn: Float[Tensor, "pattern batch query key"]
-    """[pattern batch query key] D, cut to the kept cells."""
-    kept: Float[Tensor, "batch query key"]
-    """[batch query key] M, 0 or 1."""
-    weights: Float[Tensor, "pattern batch query key"]
-    """[pattern batch query key] 1 / rows on the cells that count for the activation."""
-    work: Float[Tensor, "worked batch query key"]
-    """[worked batch query key] the same on the attention of which the activation is a share, for
-    the patterns at the places ``worked``."""
-    worked: tuple[int, ...]
-    """The patterns whose activation is a share of some of the attention only."""
-    rows: Int[Tensor, "pattern batch"]
-    """[pattern batch] rows that apply for the activation."""
-    lengths: Int[Tensor, " batch"]
-    """[batch] true lengths."""
-    binary: Bool[Tensor, " pattern"]
-    """[pattern] whether D holds zeros and ones only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +45,12 @@ class Summary:
     n: Int[Tensor, "layer head"]
     """[layer head] prompts with a score."""
     chance: float
-    """Mean of an even spread's number over the same prompts; NaN where there is none."""
+    """Mean of an even spread's number over the same prompts and all layers; NaN where there is
+    none."""
     prompts: int
     """Prompts on which the pattern could be drawn."""
+    chance_by_layer: tuple[float, ...]
+    """[layer] the same as ``chance`` for what the heads of each layer see; NaN where none."""
 
     def ranking(self) -> list[Head]:
         """The heads that have a score, highest first."""
@@ -107,8 +67,9 @@ class Detection:
     patterns: tuple[Role, ...]
     scores: Mapping[str, Float[Tensor, "pattern prompt layer head"]]
     """{measure: [pattern prompt layer head]}; NaN where a score is not defined."""
-    even: Mapping[str, Float[Tensor, "pattern prompt"]]
-    """{measure: [pattern prompt]} the same for a head that spreads evenly."""
+    even: Mapping[str, Float[Tensor, "pattern prompt layer"]]
+    """{measure: [pattern prompt layer]} the same for a head that spreads evenly over what heads of
+    the layer see."""
     kept: Float[Tensor, "prompt layer head"]
     """[prompt layer head] 0..1, the share of a head's attention that the exclusions leave."""
     rows: Int[Tensor, "pattern prompt"]
@@ -139,94 +100,15 @@ class Detection:
         mean = scores.nanmean(0)
         spread = (scores - mean).square().nansum(0) / (n - 1).clamp_min(1)  # unbiased variance
         error = torch.where(n > 1, (spread / n.clamp_min(1)).sqrt(), torch.nan)
-        chance = float(self.even[measure][place][fits].double().nanmean())
-        return Summary(mean.float(), error.float(), n, chance, int(fits.sum()))
+        even = self.even[measure][place][fits].double().nanmean(0)  # [layer]
+        chance = float(even.nanmean())
+        by_layer = tuple(even.tolist())
+        return Summary(mean.float(), error.float(), n, chance, int(fits.sum()), by_layer)
 
     def undefined(self, place: int, measure: str) -> list[Head]:
         """The heads that were asked and have no score on some prompt that the pattern fits."""
         missing = self.scores[measure][place][self.fits[place]].isnan().any(0) & self.asked
         return [Head(*at) for at in missing.nonzero().tolist()]
-
-
-def pattern_weights(
-    patterns: Sequence[Role],
-    prompts: Prompts,
-    *,
-    exclude_bos: bool = False,
-    exclude_current_token: bool = False,
-) -> CellWeights:
-    """Draw patterns on prompts, and the cells that the exclusions leave.
-
-    Raises:
-        PatternError: if an expression gives no number from 0 to 1 somewhere.
-    """
-    lengths = prompts.sequences.lengths
-    length = prompts.sequences.token_ids.shape[1]
-    drawn = torch.stack([pattern.draw(prompts) for pattern in patterns])
-    counted = [
-        cell_weights(
-            cells > 0, lengths=lengths, among=pattern.among(prompts) if pattern.among else None
-        )
-        for pattern, cells in zip(patterns, drawn, strict=True)
-    ]
-    work = [cells.work for cells in counted if cells.work is not None]
-    within = torch.arange(length) < lengths.unsqueeze(-1)  # [batch query]
-    kept = within.unsqueeze(-1).float().expand(-1, -1, length).tril()
-    if exclude_bos:
-        kept[..., 0] = 0
-    if exclude_current_token:
-        kept = kept.tril(-1)
-    flat = drawn.flatten(1)
-    return CellWeights(
-        drawn=drawn * kept,
-        kept=kept,
-        weights=torch.stack([cells.weights for cells in counted]),
-        work=torch.stack(work) if work else drawn[:0],
-        worked=tuple(place for place, cells in enumerate(counted) if cells.work is not None),
-        rows=torch.stack([cells.rows for cells in counted]),
-        lengths=lengths,
-        binary=((flat == 0) | (flat == 1)).all(-1),
-    )
-
-
-def compare(
-    attention: Float[Tensor, "batch head query key"], patterns: CellWeights
-) -> tuple[dict[str, Float[Tensor, "pattern batch head"]], Float[Tensor, "batch head"]]:
-    """One layer's patterns against all detection patterns, from one matrix product.
-
-    Args:
-        attention: [batch head query key], rows of padding included.
-        patterns: from :func:`pattern_weights`, on the same batch.
-
-    Returns:
-        {measure: [pattern batch head]}, and [batch head] the attention left by the exclusions.
-    """
-    count = len(patterns.drawn)
-    cells = [patterns.drawn, patterns.weights, patterns.work, patterns.kept.unsqueeze(0)]
-    sums = attention.flatten(-2) @ torch.cat(cells).flatten(2).permute(1, 2, 0)
-    sums = sums.permute(2, 0, 1)  # [2 * pattern + worked + 1, batch head]
-    hit, activation, left = sums[:count], sums[count : 2 * count], sums[-1]
-    for place, work in zip(patterns.worked, sums[2 * count : -1], strict=True):
-        activation[place] /= work.clamp_min(MIN_WORK)
-    predicted = patterns.drawn.sum((-1, -2)).unsqueeze(-1)  # [pattern batch 1]
-    error = left + predicted - 2 * hit  # sum of |A - D| where D is 0 or 1
-    for place in (~patterns.binary).nonzero().flatten().tolist():
-        gap = (attention - patterns.drawn[place].unsqueeze(1)).abs_()  # [batch head query key]
-        error[place] = (gap * patterns.kept.unsqueeze(1)).sum((-1, -2))
-    scores = {
-        "activation": torch.where(patterns.rows.unsqueeze(-1) > 0, activation, torch.nan),
-        "mul": hit / left,
-        # detect_head rounds the error; a tie may fall either way, as float32 sums differ by order.
-        "abs": (1 - (error.double() / patterns.lengths.unsqueeze(-1)).round(decimals=3)).float(),
-    }
-    return scores, left
-
-
-def even_spread(length: int) -> Float[Tensor, "1 1 query key"]:
-    """[1 1 query key] a head that spreads its attention evenly over all tokens so far."""
-    return (torch.ones(length, length).tril() / row_sizes(length).unsqueeze(-1)).view(
-        1, 1, length, length
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,8 +119,8 @@ class BatchScores:
     """[batch] which prompts they are."""
     scores: Mapping[str, Float[Tensor, "pattern batch layer head"]]
     """{measure: [pattern batch layer head]}."""
-    even: Mapping[str, Float[Tensor, "pattern batch"]]
-    """{measure: [pattern batch]} of a head that spreads evenly."""
+    even: Mapping[str, Float[Tensor, "pattern batch layer"]]
+    """{measure: [pattern batch layer]} of a head that spreads evenly over what it sees."""
     kept: Float[Tensor, "batch layer head"]
     """[batch layer head] 0..1, the attention that the exclusions leave."""
     rows: Int[Tensor, "pattern batch"]
@@ -280,7 +162,7 @@ class DetectionPlan:
             PatternError: if an expression gives no number from 0 to 1 somewhere.
         """
         some = self.prompts.some(places)
-        patterns = pattern_weights(
+        drawn = DrawnBySight(
             self.patterns,
             some,
             exclude_bos=self.exclude_bos,
@@ -288,26 +170,28 @@ class DetectionPlan:
         )
         shape = (len(places), *self.asked.shape)  # batch layer head
         scores = {name: torch.full((len(self.patterns), *shape), torch.nan) for name in MEASURES}
+        even = {name: values[..., 0].clone() for name, values in scores.items()}
         kept = torch.zeros(shape)
 
-        def on_layer(layer: int, attention: Tensor) -> None:
+        def on_layer(layer: int, attention: Tensor, visible: Visible = None) -> None:
+            patterns, of_even = drawn.to(visible)
             by_measure, left = compare(attention, patterns)
             for name, values in by_measure.items():
                 scores[name][:, :, layer] = values
+                even[name][:, :, layer] = of_even[name]
             kept[:, layer] = left / patterns.lengths.unsqueeze(-1)  # a prompt's rows sum to n
 
         each_layer(loaded, some.sequences.token_ids, on_layer)
-        spread = even_spread(some.sequences.token_ids.shape[1]).expand(len(some), -1, -1, -1)
-        even = {name: values.squeeze(-1) for name, values in compare(spread, patterns)[0].items()}
+        seen = drawn.all_seen
         return BatchScores(
             places,
             scores,
             even,
             kept,
-            rows=patterns.rows,
-            filled=(patterns.drawn > 0).any(-1).sum(-1) / patterns.lengths,
-            largest_row=patterns.drawn.sum(-1).flatten(1).amax(-1),
-            binary=patterns.binary,
+            rows=torch.stack([patterns.rows for patterns in seen]).amax(0),
+            filled=torch.stack([patterns.filled for patterns in seen]).amax(0),
+            largest_row=torch.stack([patterns.largest_row for patterns in seen]).amax(0),
+            binary=seen[0].binary,
         )
 
     def assemble(self, parts: Sequence[BatchScores]) -> Detection:

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "precision",
         "preparing",
         "probes",
+        "sight",
         "tl_legacy",
         "tl_to_gpt2",
     ],

@@ -1,4 +1,8 @@
-"""Where a pattern can be collected: an ``nn.Identity`` on each attention module."""
+"""Where a pattern can be collected: an ``nn.Identity`` on each attention module.
+
+While the pattern passes, the probe also holds the mask, from which
+:class:`headroles.models.sight.Sights` knows what the heads can see.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 
 PROBE = "attention_probe"
 """Name of the probe module on each attention module."""
+
+
+class Probe(nn.Identity):
+    """What a pattern passes through."""
+
+    mask: Tensor | None = None
+    """While a pattern passes, the mask that it was computed with."""
 
 
 _IMPLEMENTATION = "headroles_probe"
@@ -70,7 +81,11 @@ def probed_attention(
         _seen.append((module, pattern))
         return output, pattern
     handed, version = _watched(pattern)
-    changed = probe(handed)
+    probe.mask = attention_mask
+    try:
+        changed = probe(handed)
+    finally:
+        probe.mask = None
     if changed is handed and _is_untouched(handed, version, pattern):
         return output, pattern
     groups = query.shape[1] // value.shape[1]
@@ -125,7 +140,7 @@ def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], i
     if len({pattern.shape[1] for module, pattern in patterns if module in by_function}) > 1:
         raise UnsupportedModelError(key, why="its layers differ in their numbers of heads.")
     for module in by_function:
-        module.add_module(PROBE, nn.Identity())
+        module.add_module(PROBE, Probe())
     return tuple(f"{names[module]}.{PROBE}" for module in by_function), patterns[0][1].shape[1]
 
 

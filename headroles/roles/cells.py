@@ -17,15 +17,15 @@ where                  an expression over q, k and t
 painted                a matrix, for prompts of one length
 =====================  =====================================  ====================================
 
-Position 0 always holds the BOS token or its stand-in, and is never a copy of anything. Row 1 is
-left out of ``previous`` because its predecessor is position 0, where idle heads rest: a head that
-only ever rests must score 0.
+Position 0 may be a copy like any other: the start token that headroles puts there equals no other
+token, unless one is typed. Row 1 is left out of ``previous`` because its predecessor is position 0,
+where idle heads rest: a head that only ever rests must score 0.
 
 The two roles of repetition leave out the cells that cannot tell them from other roles: q-1 (on
 "no, no, no" the token after the earlier copy *is* the token just before, where a previous-token
 head looks, too), and what both predict (on "no no no", everything). Only a part of a row's
 attention counts for them (``besides_...``): neither column 0, where heads rest, nor the cells that
-cannot tell. No heavy library is imported here.
+cannot tell. Column 0 counts where it is itself the earlier copy. No heavy library is imported here.
 """
 
 from __future__ import annotations
@@ -52,10 +52,8 @@ def within(prompts: Prompts) -> Bool[Tensor, "batch pos"]:
 
 
 def earlier_copies(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
-    """True at [q, k] where k < q holds the same token as q; position 0 is never a copy."""
-    same = _equal(token_ids).tril(-1)
-    same[..., 0] = False
-    return same
+    """True at [q, k] where k < q holds the same token as q."""
+    return _equal(token_ids).tril(-1)
 
 
 def _equal(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos"]:
@@ -83,7 +81,8 @@ def after_earlier_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
 
 
 def besides_copies(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
-    """The attention that counts for ``copies``: not on column 0, nor where it cannot tell."""
+    """The attention that counts for ``copies``: not where it cannot tell, nor on column 0, unless
+    that is the copy."""
     earlier, followers = _repetition(prompts)
     return _that_tells(earlier, followers, earlier)
 
@@ -102,7 +101,8 @@ def _that_tells(
     counts = (~(earlier & followers)).tril()
     just_before = counts.diagonal(-1, -2, -1)
     just_before.logical_and_(~predicted.diagonal(-1, -2, -1))
-    counts[..., 0] = False
+    counts[..., 0] = predicted[..., 0]
+    counts[..., :2, 0] = False
     return counts
 
 

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "activation",
+        "by_layer",
         "calibration",
         "causal_verdict",
         "direct_effects",
@@ -17,16 +18,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "activation": [
             "MIN_WORK",
             "CellWeights",
-            "RoleActivation",
             "batch_activations",
             "cell_weights",
             "evidence",
             "mean_entropy",
+            "on_no_token",
             "prompt_activations",
             "role_activation",
             "role_weights",
             "row_sizes",
         ],
+        "by_layer": ["RoleActivation", "Sight", "Visible"],
         "calibration": [
             "FLOOR_LIFT",
             "FOR_LAYERS",

@@ -23,6 +23,15 @@ is why all roles of a whole batch cost a single matrix product (:func:`batch_act
 ``diffuse`` has no cells. It is the mean over q >= 1 of ``entropy(A[q, :q+1]) / log(q + 1)``: 1
 for an even spread, 0 for a head that looks at one place. Its chance is therefore 1 by definition.
 
+*Sight.* In a layer with a sliding window, or any other mask, row q sees the keys V(q) only, and all
+of the above is about these: S(q) and M(q) are cut to V(q), a row applies when S(q) is neither empty
+nor all of V(q), an even spread is ``1 / |V(q)|``, and an entropy is divided by ``log |V(q)|``, over
+the rows that see more than one key. A head that rests wherever it can see position 0 scores 1.
+
+*Learned sinks.* Some models let a row sum to less than 1: what is missing is on no token. It never
+counts as work. An activation that is a share of all attention counts it as attention elsewhere; for
+``diffuse`` each row is first divided by its sum, of which at least 2% is counted, too.
+
 >>> import torch
 >>> evenly = torch.ones(4, 4).tril() / torch.arange(1, 5).unsqueeze(1)
 >>> role_activation(evenly, [0, 7, 8, 7], "positional").value.item()  # mean of 1/2, 1/3, 1/4
@@ -33,7 +42,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -41,10 +49,13 @@ from torch import Tensor
 
 from headroles.errors import ShapeError, UnknownRoleError
 from headroles.roles import ROLES, SCORED_ROLES, Prompts, Role, get_role
-from headroles.types import Activation, Evidence
+from headroles.scoring.by_layer import RoleActivation, Sight, Visible, by_sight
+from headroles.types import Evidence
 
 MIN_WORK = 0.02
 """0..1, an activation that is a share of the attention at work counts at least so much of it."""
+SINK = 0.01
+"""0..1, a row that sums to 1 but for less than this lost it by rounding, not to a learned sink."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,47 +72,11 @@ class CellWeights:
     """[*batch query key] 1 / rows on the cells M(q); None where all attention counts."""
 
 
-@dataclass(frozen=True, eq=False)
-class RoleActivation:
-    """One role's activation for many heads on one prompt."""
-
-    value: Float[Tensor, "*heads"]
-    """[*heads] activation, 0..1; 0 where the role does not apply."""
-    chance: float
-    """0..1, the chance level on this prompt; 0 where the role does not apply."""
-    rows: int
-    """Count of applying rows."""
-    work: Float[Tensor, "*heads"] | None = None
-    """[*heads] mean attention over these rows that counts; None where all of it does."""
-    nearby: Float[Tensor, "..."] | None = None
-    """[side *heads] mean attention over these rows on position 0, on the token itself, on the one
-    just before; None where nobody asked."""
-    clearest: tuple[Int[Tensor, "*heads"], Float[Tensor, "*heads"]] | None = None
-    """[*heads] each head's row with the most attention on the role's cells, and that attention,
-    0..1; None for a role to which all attention counts, and where no row applies."""
-
-    def of(self, *index: int) -> Activation:
-        """The record of one head, addressed as ``value`` is."""
-        value, *others = (_at(numbers, index) for numbers in self._numbers)
-        return Activation(min(max(value, 0.0), 1.0), self.chance, self.rows, *others)
-
-    @cached_property
-    def _numbers(self) -> list[list | float]:
-        """All as plain numbers, once: a page reads hundreds of them."""
-        work = torch.ones_like(self.value) if self.work is None else self.work
-        nearby = work.new_zeros(3, *work.shape) if self.nearby is None else self.nearby
-        return [self.value.tolist(), work.tolist(), *nearby.tolist()]
-
-
-def _at(numbers: list | float, index: Sequence[int]) -> float:
-    for place in index:
-        numbers = numbers[place]
-    return numbers
-
-
-def row_sizes(length: int) -> Float[Tensor, " query"]:
-    """[query] how many keys each causal row can see: q + 1."""
-    return torch.arange(1, length + 1, dtype=torch.float32)
+def row_sizes(length: int, visible: Visible = None) -> Float[Tensor, " query"]:
+    """[query] how many keys each causal row can see: q + 1, or |V(q)| where some are hidden."""
+    if visible is None:
+        return torch.arange(1, length + 1, dtype=torch.float32)
+    return visible.sum(-1).clamp_min(1).float()  # a row of padding may see nothing
 
 
 def _within(lengths: Int[Tensor, " batch"] | None, length: int) -> Bool[Tensor, "..."]:
@@ -117,6 +92,7 @@ def cell_weights(
     *,
     lengths: Int[Tensor, " batch"] | None = None,
     among: Bool[Tensor, "*batch query key"] | None = None,
+    visible: Visible = None,
 ) -> CellWeights:
     """Turn predicted cells into averaging weights.
 
@@ -124,10 +100,13 @@ def cell_weights(
         targets: [*batch query key] True on S(q).
         lengths: [batch] true lengths when rows are padded on the right; None without padding.
         among: [*batch query key] True on M(q), the attention that counts; None where all does.
+        visible: [query key] True on V(q); None where a row sees every token so far.
     """
+    if visible is not None:
+        targets, among = targets & visible, None if among is None else among & visible
     if among is not None:
         targets = targets & among
-    sizes = row_sizes(targets.shape[-1])  # [query]
+    sizes = row_sizes(targets.shape[-1], visible)  # [query]
     predicted = targets.sum(-1)  # [*batch query] |S(q)|
     applies = (predicted > 0) & (predicted < sizes) & _within(lengths, targets.shape[-1])
     rows = applies.sum(-1)  # [*batch]
@@ -143,8 +122,10 @@ def cell_weights(
     )
 
 
-def role_weights(role: Role, prompts: Prompts) -> CellWeights:
+def role_weights(role: Role, prompts: Prompts, visible: Visible = None) -> CellWeights:
     """The weights of a role with cells on tokenised prompts; a cell counts where it is above 0.
+
+    ``visible`` is what the heads can see, as in :func:`cell_weights`.
 
     Raises:
         PatternError: if the role needs the text of the tokens and there is none, or its
@@ -155,73 +136,117 @@ def role_weights(role: Role, prompts: Prompts) -> CellWeights:
         role.cells(prompts) > 0,
         lengths=prompts.sequences.lengths,
         among=role.among(prompts) if role.among else None,
+        visible=visible,
     )
 
 
 def row_entropy(
-    attention: Float[Tensor, "*heads query key"],
+    attention: Float[Tensor, "*heads query key"], visible: Visible = None
 ) -> Float[Tensor, "*heads query"]:
-    """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0."""
+    """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0.
+
+    A row that sums to less than 1 is divided by its sum, or by :data:`MIN_WORK`.
+    """
+    sums = attention.sum(-1, keepdim=True)
+    if bool((sums < 1 - SINK).any()):
+        attention = attention / sums.clamp_min(MIN_WORK)
     # -p log p in place, with 0 log 0 = 0: half the time of torch.special.entr on a long prompt.
     tiny = torch.finfo(attention.dtype).tiny
     entropy = -attention.clamp_min(tiny).log_().mul_(attention).sum(-1)  # nats
-    most = row_sizes(attention.shape[-1]).log()
+    most = row_sizes(attention.shape[-1], visible).log()
     # Row 0 has nothing to choose from (log 1 = 0), and need not be exactly 1 in every model.
     return torch.where(most > 0, entropy / most, 0.0)
+
+
+def _with_a_choice(length: int, visible: Visible) -> Bool[Tensor, " query"]:
+    """[query] the rows that see more than one key: not row 0, which can only look at itself."""
+    return row_sizes(length, visible) > 1
 
 
 def mean_entropy(
     attention: Float[Tensor, "*batch head query key"],
     *,
     lengths: Int[Tensor, " batch"] | None = None,
+    visible: Visible = None,
 ) -> Float[Tensor, "*batch head"]:
-    """Mean normalised entropy over the rows q >= 1: the activation of ``diffuse``."""
-    within = _within(lengths, attention.shape[-1]).clone()  # [*batch query]
-    within[..., 0] = False
+    """Mean normalised entropy over the rows that have a choice: the activation of ``diffuse``."""
+    length = attention.shape[-1]
+    within = _within(lengths, length) & _with_a_choice(length, visible)  # [*batch query]
     share = within / within.sum(-1, keepdim=True).clamp_min(1)
-    return (row_entropy(attention) * share.unsqueeze(-2)).sum(-1)
+    return (row_entropy(attention, visible) * share.unsqueeze(-2)).sum(-1)
 
 
 def resting_share(
-    attention: Float[Tensor, "*heads query key"],
+    attention: Float[Tensor, "*heads query key"], sight: Sight = ()
 ) -> Float[Tensor, "*heads"]:
-    """Mean attention on column 0 over the rows q >= 1 (0 on a prompt of one token)."""
+    """Mean attention on column 0 over the rows q >= 1 that see it (0 on a prompt of one token).
+
+    Args:
+        attention: [*heads query key] patterns.
+        sight: what they can see, as in :func:`role_activation`.
+    """
     if attention.shape[-1] < 2:
         return attention.new_zeros(attention.shape[:-2])
-    return attention[..., 1:, 0].mean(-1)
+    if all(visible is None for visible in sight):
+        return attention[..., 1:, 0].mean(-1)
+    if attention.ndim == 2:
+        return attention[1:, 0][sight[0][1:, 0]].mean()
+    sees = torch.stack(
+        [torch.ones(attention.shape[-1] - 1) if v is None else v[1:, 0].float() for v in sight]
+    ).view(len(sight), *[1] * (attention.ndim - 3), -1)  # [layer 1 query]
+    return (attention[..., 1:, 0] * sees).sum(-1) / sees.sum(-1).clamp_min(1)
+
+
+def on_no_token(attention: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
+    """Mean attention over the rows q >= 1 that is on no token: in a learned sink, else 0."""
+    missing = (1 - attention[..., 1:, :].sum(-1)).clamp_min(0)
+    return torch.where(missing < SINK, 0.0, missing).sum(-1) / max(attention.shape[-1] - 1, 1)
 
 
 def role_activation(
     attention: Float[Tensor, "*heads query key"],
     prompt: Sequence[int] | Int[Tensor, " pos"] | Prompts,
     role: str | Role,
+    *,
+    sight: Sight = (),
 ) -> RoleActivation:
     """Score any number of heads for one role on one prompt.
 
     Args:
         attention: [*heads query key] patterns over the same prompt, e.g. [layer head query key].
-        prompt: [pos] the prompt's ids, position 0 being the BOS token or its stand-in; or the
-            prompt with the text of its tokens, which some roles need.
+        prompt: [pos] the prompt's ids, position 0 being the start token; or the prompt with the
+            text of its tokens, which some roles need.
         role: a role that attention can show, or its key.
+        sight: what each entry of the first axis can see, e.g. each layer; one for a single
+            pattern. Empty where every row sees all tokens so far.
 
     Raises:
         UnknownRoleError: for a key that the registry does not hold, or a role that attention
             cannot show by itself.
-        ShapeError: if the patterns are not square or not of the prompt's length.
+        ShapeError: if the patterns are not square or not of the prompt's length, or the sight does
+            not fit them.
         PatternError: if the role needs the text of the tokens and there is none.
     """
     role = _shown_by_attention(role)
     prompts = prompt if isinstance(prompt, Prompts) else Prompts.of_ids(prompt)
-    _check_shapes(attention, prompts)
+    _check_shapes(attention, prompts, sight)
+    return by_sight(attention, sight, lambda some, visible: [_one(some, prompts, role, visible)])[0]
+
+
+def _one(
+    attention: Float[Tensor, "*heads query key"], prompts: Prompts, role: Role, visible: Visible
+) -> RoleActivation:
+    """A role of heads that see the same keys."""
     if role.cells is not None:
-        return _cell_activations(attention, [role_weights(role, prompts)])[0]
-    heads, rows = attention.shape[:-2], attention.shape[-1] - 1
+        return _cell_activations(attention, [role_weights(role, prompts, visible)])[0]
+    heads, length = attention.shape[:-2], attention.shape[-1]
+    choice = _with_a_choice(length, visible)
+    rows = int(choice.sum())
     if not role.is_scored or rows < 1:
         return RoleActivation(attention.new_zeros(heads), 0.0, 0)
-    value = mean_entropy(attention.reshape(-1, *attention.shape[-2:])).reshape(heads)
-    share = torch.ones(1, rows + 1) / rows
-    share[:, 0] = 0  # row 0 can only look at itself
-    return RoleActivation(value, 1.0, rows, nearby=_nearby(attention, share)[..., 0])
+    value = mean_entropy(attention.reshape(-1, length, length), visible=visible).reshape(heads)
+    nearby = _nearby(attention, choice.unsqueeze(0) / rows)[..., 0]
+    return RoleActivation(value, 1.0, rows, work=1 - nearby[-1], nearby=nearby)
 
 
 def _shown_by_attention(role: str | Role) -> Role:
@@ -235,23 +260,29 @@ def _shown_by_attention(role: str | Role) -> Role:
 
 
 def prompt_activations(
-    attention: Float[Tensor, "layer head query key"], token_ids: Sequence[int]
+    attention: Float[Tensor, "layer head query key"],
+    token_ids: Sequence[int],
+    *,
+    sight: Sight = (),
 ) -> dict[str, RoleActivation]:
     """Score every head for every basic role on one prompt: ``{role key: [layer head]}``.
 
-    The same numbers as :func:`role_activation` role by role, from one matrix product.
+    The same numbers as :func:`role_activation` role by role, from one matrix product for all
+    layers that see the same keys.
     """
     prompts = Prompts.of_ids(token_ids)
-    _check_shapes(attention, prompts)
+    _check_shapes(attention, prompts, sight)
     with_cells = [role for role in SCORED_ROLES if role.has_cells]
-    by_role = [role_weights(role, prompts) for role in with_cells]
-    activations = dict(
-        zip([role.key for role in with_cells], _cell_activations(attention, by_role), strict=True)
-    )
-    return {
-        role.key: activations.get(role.key) or role_activation(attention, prompts, role)
-        for role in SCORED_ROLES
-    }
+    others = [role for role in SCORED_ROLES if not role.has_cells]
+
+    def score(some: Tensor, visible: Visible) -> list[RoleActivation]:
+        by_role = [role_weights(role, prompts, visible) for role in with_cells]
+        return _cell_activations(some, by_role) + [
+            _one(some, prompts, role, visible) for role in others
+        ]
+
+    scored = dict(zip((*with_cells, *others), by_sight(attention, sight, score), strict=True))
+    return {role.key: scored[role] for role in SCORED_ROLES}
 
 
 def _cell_activations(
@@ -278,11 +309,13 @@ def _cell_activations(
 def _nearby(
     attention: Float[Tensor, "*heads query key"], share: Float[Tensor, "role query"]
 ) -> Float[Tensor, "side *heads role"]:
-    """[side *heads role] mean attention on position 0, the token itself and the one before."""
+    """[side *heads role] mean attention on position 0, the token itself, the one before, none."""
     itself = attention.diagonal(dim1=-2, dim2=-1)
     before = torch.zeros_like(itself)
     before[..., 1:] = attention.diagonal(-1, dim1=-2, dim2=-1)
-    return torch.stack([attention[..., 0], itself, before]) @ share.T
+    missing = 1 - attention.sum(-1)
+    nowhere = torch.where(missing < SINK, 0.0, missing)
+    return torch.stack([attention[..., 0], itself, before, nowhere]) @ share.T
 
 
 def _matrices(by_role: Sequence[CellWeights]) -> list[Float[Tensor, "*batch query key"]]:
@@ -341,26 +374,28 @@ def evidence(
     role_key: str,
     *,
     limit: int | None = None,
+    visible: Visible = None,
 ) -> tuple[Evidence, ...]:
     """The cells behind an activation, largest first; empty for a role without cells.
 
-    Only the cells of applying rows count: their sum over ``rows`` is the mass of the module's
-    docstring, the activation of most roles; for a role with M(q), divide it by the work.
+    Only the cells of applying rows that the head can see (``visible``) count: their sum over
+    ``rows`` is the mass of the module's docstring, the activation of most roles; for a role with
+    M(q), divide it by the work.
 
     Raises:
         UnknownRoleError, ShapeError: as in :func:`role_activation`.
     """
     role, prompts = _shown_by_attention(role_key), Prompts.of_ids(token_ids)
-    _check_shapes(attention, prompts)
+    _check_shapes(attention, prompts, () if visible is None else (visible,))
     if role.cells is None:
         return ()
-    cells = role_weights(role, prompts).weights[0].nonzero()  # [cell 2]
+    cells = role_weights(role, prompts, visible).weights[0].nonzero()  # [cell 2]
     strongest = [Evidence(q, k, float(attention[q, k])) for q, k in cells.tolist()]
     strongest.sort(key=lambda cell: (-cell.weight, cell.query, cell.key))
     return tuple(strongest[:limit])
 
 
-def _check_shapes(attention: Tensor, prompts: Prompts) -> None:
+def _check_shapes(attention: Tensor, prompts: Prompts, sight: Sight) -> None:
     count, length = prompts.sequences.token_ids.shape
     if count != 1 or attention.ndim < 2 or attention.shape[-2:] != (length, length):
         raise ShapeError(
@@ -368,3 +403,13 @@ def _check_shapes(attention: Tensor, prompts: Prompts) -> None:
             expected=f"[..., {length}, {length}] for {length} tokens",
             got=list(attention.shape),
         )
+    first = 1 if attention.ndim == 2 else attention.shape[0]
+    if sight and len(sight) != first:
+        raise ShapeError("The sight", expected=f"one for each of {first}", got=[len(sight)])
+    for visible in sight:
+        if visible is not None and visible.shape != (length, length):
+            raise ShapeError(
+                "What a layer can see",
+                expected=f"[{length}, {length}] for {length} tokens",
+                got=list(visible.shape),
+            )

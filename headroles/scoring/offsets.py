@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.roles import Prompts, cells
-from headroles.scoring.activation import row_sizes
+from headroles.scoring.activation import SINK, row_sizes
+from headroles.scoring.by_layer import Visible
 
 NOTHING_LEFT = 1e-5
 """A row with less than this beside the resting column is noise: numbers agree to 1e-5 only."""
@@ -61,7 +62,8 @@ class OffsetShare:
 class OffsetProfile:
     """Where a head looks, by distance. Every row's attention is divided completely:
 
-    the sum of ``share * rows`` over ``near``, ``further`` and ``first`` is the number of rows.
+    the sum of ``share * rows`` over ``near``, ``further``, ``first`` and ``nowhere`` is the number
+    of rows. Each mean is over the rows that can see a token there.
     """
 
     near: tuple[OffsetShare, ...]
@@ -71,37 +73,54 @@ class OffsetProfile:
     """All the rest, but for the first token."""
     first: OffsetShare
     """The first token on its own: the resting share."""
+    nowhere: OffsetShare
+    """No token: what a learned sink takes; 0 in most models."""
     rows: int
     """Rows of the prompt after row 0."""
 
 
 def offset_profile(
-    attention: Float[Tensor, "query key"], *, longest: int = LONGEST
+    attention: Float[Tensor, "query key"], *, longest: int = LONGEST, visible: Visible = None
 ) -> OffsetProfile:
     """Average a head's attention by how far back it looks.
 
     Args:
         attention: [query key] the head's pattern.
         longest: the last distance that gets a mean of its own.
+        visible: what it can see; None for every token so far.
     """
     rows = attention.shape[0] - 1
-    keys = row_sizes(rows + 1)  # [query] q + 1
+    keys = row_sizes(rows + 1, visible)  # [query] q + 1, or what it sees of them
+    sees = torch.ones_like(attention).tril() if visible is None else visible.to(attention.dtype)
     # Element i of the diagonal d below the main one is A[i+d, i]; the first of them is column 0.
     near = [
-        _mean(attention.diagonal(-distance)[1:], 1 / keys[distance + 1 :])
+        _mean(
+            attention.diagonal(-distance)[1:],
+            1 / keys[distance + 1 :],
+            sees.diagonal(-distance)[1:] > 0,
+        )
         for distance in range(min(longest + 1, rows))
     ]
     far = attention.tril(-longest - 1)[longest + 2 :, 1:].sum(-1)  # [query - longest - 2]
-    beyond = 1 - (longest + 2) / keys[longest + 2 :]  # (q - longest - 1) of q + 1 keys
+    in_sight = sees.tril(-longest - 1)[longest + 2 :, 1:].sum(-1)  # keys among them
+    missing = 1 - attention[1:].sum(-1)
     return OffsetProfile(
         near=tuple(near),
-        further=_mean(far, beyond),
-        first=_mean(attention[1:, 0], 1 / keys[1:]),
+        further=_mean(far, in_sight / keys[longest + 2 :], in_sight > 0),
+        first=_mean(attention[1:, 0], 1 / keys[1:], sees[1:, 0] > 0),
+        nowhere=_mean(torch.where(missing < SINK, 0.0, missing), torch.zeros(rows)),
         rows=rows,
     )
 
 
-def _mean(shares: Float[Tensor, " row"], chances: Float[Tensor, " row"]) -> OffsetShare:
+def _mean(
+    shares: Float[Tensor, " row"],
+    chances: Float[Tensor, " row"],
+    counted: Bool[Tensor, " row"] | None = None,
+) -> OffsetShare:
+    """Over the rows that count; None: all of them."""
+    if counted is not None:
+        shares, chances = shares[counted], chances[counted]
     count = len(shares)
     if not count:
         return OffsetShare(0.0, 0.0, 0)
@@ -117,16 +136,23 @@ def offset_shares(
     lengths: Int[Tensor, " batch"],
     *,
     longest: int,
+    visible: Visible = None,
 ) -> tuple[Float[Tensor, "distance batch head"], Float[Tensor, "distance batch"]]:
     """Mean attention at the distances 1 ... ``longest``, and what an even spread would give.
+
+    Rows count where the heads can see so far back (``visible``, None: every token so far).
 
     Returns:
         [distance batch head] means, [distance batch] chance; NaN where a text is too short.
     """
-    sizes, prompts = row_sizes(attention.shape[-1]), Prompts.of_ids([0] * attention.shape[-1])
+    length = attention.shape[-1]
+    sizes, prompts = row_sizes(length, visible), Prompts.of_ids([0] * length)
     shares, chances = [], []
     for distance in range(1, longest + 1):
-        query, key = cells.offset(prompts, distance)[0].nonzero(as_tuple=True)
+        there = cells.offset(prompts, distance)[0]
+        if visible is not None:
+            there = there & visible
+        query, key = there.nonzero(as_tuple=True)
         weights = attention[..., query, key]  # [batch head row]: a row has one cell, or none
         counted = query < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
@@ -148,10 +174,14 @@ class Peaks:
 
 
 def peaks(
-    profile: Float[Tensor, "distance layer head"], chance: Float[Tensor, " distance"]
+    profile: Float[Tensor, "distance layer head"],
+    chance: Float[Tensor, " distance"] | Float[Tensor, "distance layer"],
 ) -> Peaks:
-    """The peak of every offset profile (distances 1, 2, ...), with -1 kept apart."""
-    even = chance.view(-1, 1, 1)
+    """The peak of every offset profile (distances 1, 2, ...), with -1 kept apart.
+
+    A distance without a chance (NaN) is one that no head of the layer can see.
+    """
+    even = chance.view(len(chance), -1, 1)
     lift = ((profile - even) / (1 - even)).nan_to_num(-1.0)
     best = lift[1:].max(0)
     share = profile[1:].gather(0, best.indices.unsqueeze(0)).squeeze(0)

@@ -4,7 +4,16 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["evaluation", "head", "other_heads", "prompt", "sentence", "summary"],
+    submodules=[
+        "evaluation",
+        "head",
+        "other_heads",
+        "prompt",
+        "reasons",
+        "scores",
+        "sentence",
+        "summary",
+    ],
     submod_attrs={
         "evaluation": ["ActivityRow", "activity_table"],
         "head": [
@@ -20,16 +29,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "other_heads": ["key_value_partners", "neighbours", "same_role"],
         "prompt": [
             "DEFAULT_THRESHOLDS",
-            "PromptScores",
             "active_heads",
+            "cannot_be_judged",
             "judge",
             "judge_as",
             "judge_heads",
-            "score_prompt",
-            "score_run",
             "thresholds_in",
             "too_little",
         ],
+        "scores": ["PromptScores", "score_prompt", "score_run"],
         "sentence": ["describe"],
         "summary": [
             "head_index",

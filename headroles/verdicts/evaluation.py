@@ -25,7 +25,8 @@ from torch import Tensor
 
 from headroles.roles import SCORED_ROLES, Role
 from headroles.store import ModelEntry
-from headroles.verdicts.prompt import PromptScores, active_heads, too_little
+from headroles.verdicts.prompt import active_heads, cannot_be_judged
+from headroles.verdicts.scores import PromptScores
 
 LENGTHS = ((3, 7), (8, 14), (15, 24), (25, 50), (51, None))
 """Bands of prompt length in tokens, BOS included; both ends belong to the band, the last has none.
@@ -97,7 +98,7 @@ def _row(
 ) -> ActivityRow:
     with_role = heads_with_role(entry, role)
     threshold = entry.categories[role.key].threshold
-    judged = [prompt for prompt in prompts if not _too_little(role, prompt)]
+    judged = [prompt for prompt in prompts if not _cannot_be_judged(role, prompt)]
     values = [prompt.activations[role.key].value for prompt in judged]
     active = [
         active_heads(
@@ -125,6 +126,6 @@ def _row(
     )
 
 
-def _too_little(role: Role, prompt: PromptScores) -> bool:
+def _cannot_be_judged(role: Role, prompt: PromptScores) -> bool:
     activation = prompt.activations[role.key]
-    return too_little(role, activation.rows, prompt.num_tokens, chance=activation.chance)
+    return cannot_be_judged(role, activation, prompt.num_tokens)

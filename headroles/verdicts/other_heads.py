@@ -12,7 +12,8 @@ from headroles.errors import ShapeError, UnknownHeadError
 from headroles.roles import Role, get_role
 from headroles.store import ModelEntry
 from headroles.types import Head
-from headroles.verdicts.prompt import PromptScores, active_heads
+from headroles.verdicts.prompt import active_heads
+from headroles.verdicts.scores import PromptScores
 
 
 def key_value_partners(head: Head, *, num_heads: int, num_kv_heads: int) -> list[Head]:

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from headroles.formatting import listing, percent
 from headroles.roles import SCORED_ROLES, get_role
-from headroles.scoring import offset_profile, row_sizes
+from headroles.scoring import Visible, offset_profile, row_sizes
 from headroles.types import Head, Verdict
 from headroles.verdicts.head import kappa
-from headroles.verdicts.prompt import PromptScores, judge
+from headroles.verdicts.prompt import judge
+from headroles.verdicts.reasons import MENTIONED
+from headroles.verdicts.scores import PromptScores
 
 
 def describe(
@@ -43,6 +45,7 @@ def describe(
         labels: [pos] the tokens as people read them.
         thresholds: {role key: threshold}.
     """
+    visible = scores.visible_to(head.layer)
     verdicts = [
         judge(head, verdict.key, scores, thresholds.get(verdict.key)) for verdict in SCORED_ROLES
     ]
@@ -63,7 +66,7 @@ def describe(
     where = "" if len(judged) == len(verdicts) else " that can be judged on this prompt"
     return (
         f"On this prompt, {head.label} does none of the {len(judged)} jobs{where}. Its attention "
-        f"goes most clearly to {_preference(attention, token_ids, labels)}."
+        f"goes most clearly to {_preference(attention, token_ids, labels, visible)}."
     )
 
 
@@ -77,14 +80,15 @@ def _activity(verdict: Verdict) -> str:
     role, activation = get_role(verdict.role), verdict.activation
     if not role.has_cells:
         evenness = percent(activation.value)
-        return f"spreads its attention over many tokens ({evenness} of perfectly even)"
+        part = "" if activation.nowhere < MENTIONED else f" {percent(activation.work)} of"
+        return f"spreads{part} its attention over many tokens ({evenness} of perfectly even)"
     if role.key == "positional":
         return (
             f"rests: {percent(activation.value)} of its attention is on the first token (an even "
             f"spread: {percent(activation.chance)})"
         )
     # What most of the little beside the first token does is not what the head mostly does.
-    awake = 1 - verdict.resting_share if role.among else 1.0
+    awake = 1 - verdict.resting_share - activation.nowhere if role.among else 1.0
     mostly = "mostly " if activation.value * awake > 0.5 else ""
     whole = (
         f"the {percent(awake)} of its attention that does not rest"
@@ -98,23 +102,30 @@ def _activity(verdict: Verdict) -> str:
 
 
 def _preference(
-    attention: Float[Tensor, "query key"], token_ids: Sequence[int], labels: Sequence[str]
+    attention: Float[Tensor, "query key"],
+    token_ids: Sequence[int],
+    labels: Sequence[str],
+    visible: Visible,
 ) -> str:
     """The distance or token whose share lies furthest above an even spread's."""
-    profile = offset_profile(attention, longest=len(token_ids))
+    profile = offset_profile(attention, longest=len(token_ids), visible=visible)
     rows = profile.rows
     # Shares of the whole prompt: a distance that few rows have must not win on these few.
-    shares = [("the first token", profile.first.share, profile.first.chance)]
-    shares += [
-        (_back(distance), mean.share * mean.rows / rows, mean.chance * mean.rows / rows)
-        for distance, mean in enumerate(profile.near)
+    shares = [
+        (name, mean.share * mean.rows / rows, mean.chance * mean.rows / rows)
+        for name, mean in [
+            ("the first token", profile.first),
+            ("no token, but to a learned sink", profile.nowhere),
+            *((_back(distance), mean) for distance, mean in enumerate(profile.near)),
+        ]
     ]
-    ids, keys = torch.as_tensor(token_ids, dtype=torch.long), row_sizes(len(token_ids))
+    ids, keys = torch.as_tensor(token_ids, dtype=torch.long), row_sizes(len(token_ids), visible)
     for token_id in dict.fromkeys(token_ids[1:]):
         columns = ids == token_id
-        columns[0] = False  # the start token is never a copy
+        columns[0] = False  # the first token is named on its own
         share = attention[1:, columns].sum(-1).mean()
-        chance = (columns.cumsum(0)[1:] / keys[1:]).mean()
+        seen = columns.cumsum(0) if visible is None else (visible & columns).sum(-1)
+        chance = (seen[1:] / keys[1:]).mean()
         label = labels[int(columns.nonzero()[0])]
         shares.append((f"the token “{label}”", float(share), float(chance)))
     name, share, chance = max(shares, key=lambda mean: mean[1] - mean[2])

@@ -16,7 +16,8 @@ from headroles.errors import ShapeError, UnknownHeadError
 from headroles.roles import BASIC_ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.store import ModelEntry
 from headroles.types import Head, PromptRun, Verdict
-from headroles.verdicts.prompt import PromptScores, judge
+from headroles.verdicts.prompt import judge
+from headroles.verdicts.scores import PromptScores
 
 
 def summarize(entry: ModelEntry, scores: PromptScores) -> dict[str, list[dict[str, object]]]:

@@ -121,9 +121,11 @@ def written(summary: Summary, head: Head, measure: str) -> str:
 
 
 def _sentence(summary: Summary, pattern: Role, measure: str) -> str:
-    ranking, chance = summary.ranking(), summary.chance
+    ranking = summary.ranking()
     if not ranking:
         return "No head has a score here."
+    chances = summary.chance_by_layer
+    chance = chances[ranking[0].layer]
     score = written(summary, ranking[0], measure)
     best = f"{ranking[0].label} matches best:"
     if measure == "abs":
@@ -133,8 +135,8 @@ def _sentence(summary: Summary, pattern: Role, measure: str) -> str:
     sentence = f"{best} {score} of its attention{kept} lies on the marked cells"
     if not math.isfinite(chance):
         return f"{sentence}."
-    needed = chance + pattern.min_lift * (1 - chance)
-    clear = sum(float(summary.mean[head]) >= needed for head in ranking)
+    needed = [chance + pattern.min_lift * (1 - chance) for chance in chances]
+    clear = sum(float(summary.mean[head]) >= needed[head.layer] for head in ranking)
     heads = f"{count(clear, 'head')} {'is' if clear == 1 else 'are'}" if clear else "No head is"
     return f"{sentence}; chance is {percent(chance)}. {heads} clearly above chance."
 

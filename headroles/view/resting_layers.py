@@ -112,7 +112,7 @@ def resting_layers(scores: PromptScores, threshold: float) -> RestingLayers | No
     """
     role = get_role(resting.WITNESSED)
     activation, tokens = scores.activations[role.key], scores.num_tokens
-    if verdicts.too_little(role, activation.rows, tokens, chance=activation.chance):
+    if verdicts.cannot_be_judged(role, activation, tokens):
         return None
     change = scores.output_change
     looks = verdicts.active_heads(role, activation, threshold, num_tokens=tokens)

@@ -343,21 +343,22 @@ def pattern_sentences(
     """An attention pattern in plain words, from its numbers."""
     if activation is None:
         return []
-    if not activation.rows:
+    own = activation.of(*head)
+    if not own.rows:
         return [role.asleep]
     value = float(activation.value[head])
     if not role.has_cells:
         return [
-            f"Averaged over {count(activation.rows, 'token')}, the evenness of its attention is "
+            f"Averaged over {count(own.rows, 'token')}, the evenness of its attention is "
             f"{percent(value)} (100%: perfectly even; 0%: all on one token)."
         ]
     sentences = [
-        f"At the {count(activation.rows, 'place')} where the role could show, {percent(value)} of "
+        f"At the {count(own.rows, 'place')} where the role could show, {percent(value)} of "
         f"its attention{role.aside}{',' if role.aside else ''} goes to {role.looks_at}. "
         f"An even spread would give "
-        f"{percent(activation.chance)}."
+        f"{percent(own.chance)}."
     ]
-    if len(cells) > activation.rows:
+    if len(cells) > own.rows:
         sentences.append(
             f"{len(cells)} cells are outlined, because some of these places have more than one."
         )

@@ -105,7 +105,7 @@ def test_offline_and_runtime_give_the_same_head_the_same_number(bridge):
     each_layer(
         bridge,
         torch.tensor([run.token_ids]),
-        lambda layer, pattern: patterns.update({layer: pattern[0].clone()}),
+        lambda layer, pattern, _: patterns.update({layer: pattern[0].clone()}),
     )
     theirs = torch.stack([patterns[layer] for layer in sorted(patterns)])
     torch.testing.assert_close(run.attention, theirs, atol=1e-5, rtol=0)
@@ -149,7 +149,7 @@ def test_activation_times_rows_is_detect_head_times_length(bridge):
     prompt = f"{SENTENCES[1]} {SENTENCES[1]}"
     ids = bridge.to_tokens(prompt)[0]
     patterns: dict[int, torch.Tensor] = {}
-    each_layer(bridge, ids[None], lambda n, pattern: patterns.update({n: pattern[0].clone()}))
+    each_layer(bridge, ids[None], lambda n, pattern, _: patterns.update({n: pattern[0].clone()}))
     attention = torch.stack([patterns[layer] for layer in sorted(patterns)])
     for key, name in (("induction", "induction_head"), ("duplicate_token", "duplicate_token_head")):
         own = role_activation(attention, ids, key)

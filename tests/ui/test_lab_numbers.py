@@ -23,7 +23,7 @@ def detection() -> Detection:
     return Detection(
         patterns=(ROLES["delimiter"],),
         scores={"activation": scores, "mul": scores, "abs": scores - 2},
-        even={name: torch.tensor([[0.1, 0.3]]) for name in ("activation", "mul", "abs")},
+        even={name: torch.tensor([[[0.1], [0.3]]]) for name in ("activation", "mul", "abs")},
         kept=torch.tensor([[[1.0, 0.0, 1.0]], [[0.5, 0.0, 1.0]]]),
         rows=torch.ones(1, 2, dtype=torch.long),
         filled=torch.ones(1, 2),

@@ -138,7 +138,13 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
     run = PromptRun(
-        model, prompt, kept.encoding, attention, kept.next_tokens, kept.scores.output_change
+        model,
+        prompt,
+        kept.encoding,
+        attention,
+        kept.next_tokens,
+        kept.scores.output_change,
+        kept.scores.sight,
     )
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 

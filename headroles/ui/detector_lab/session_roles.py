@@ -143,7 +143,9 @@ def card_of(saved: SavedRole, answer: Answer) -> role_cards.RoleCard:
             f"{len(answer.run.token_ids)} (the start token included).",
             hint="Type a prompt of that length, or save an expression: it fits any prompt.",
         )
-    activations = scoring.role_activation(answer.run.attention, prompts, role)
+    activations = scoring.role_activation(
+        answer.run.attention, prompts, role, sight=answer.run.sight
+    )
     layers, heads = scores.resting.shape
     rows = []
     for head, measured in saved.heads:

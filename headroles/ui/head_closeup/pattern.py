@@ -51,7 +51,9 @@ def shown(subject: Subject, *, rest_hidden: bool) -> Shown:
 
     attention = subject.attention
     verdict = subject.verdict(subject.role.key)
-    targets = scoring.evidence(attention, subject.answer.run.copy_ids, subject.role.key)
+    targets = scoring.evidence(
+        attention, subject.answer.run.copy_ids, subject.role.key, visible=subject.visible
+    )
     sentences = _sentences(subject, targets) or [verdict.reason]
     hidden = "The resting column is hidden and every row rescaled to 100%. " if rest_hidden else ""
     return Shown(

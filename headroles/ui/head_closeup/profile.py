@@ -20,7 +20,7 @@ def draw(subject: Subject) -> None:
     """Draw the bars, their legend and their table."""
 
     st.subheader("How far back it looks", anchor=False)
-    profile = scoring.offset_profile(subject.attention)
+    profile = scoring.offset_profile(subject.attention, visible=subject.visible)
     bars = records(profile)
     if not profile.rows:
         st.caption("There is nothing but the start token.")
@@ -58,10 +58,13 @@ def draw(subject: Subject) -> None:
 def records(profile: OffsetProfile) -> list[dict[str, object]]:
     """What the bars draw, as the text runs: the first token, far ones, near ones, the token itself.
 
-    Distances that the prompt does not reach are left out.
+    Distances that the prompt does not reach, or the head does not see, are left out, and no token
+    where there is no learned sink.
     """
     longest = len(profile.near) - 1
     bars = [_record("1st", "the first token", profile.first, alone=True)]
+    if profile.nowhere.share:
+        bars.append(_record("none", "no token (a learned sink)", profile.nowhere, alone=True))
     if profile.further.rows:
         name = f"more than {longest} tokens back"
         bars.append(_record("far", name, profile.further))

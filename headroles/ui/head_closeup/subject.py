@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from headroles.scoring import Visible
     from headroles.types import Verdict
     from headroles.ui.app.caches import Answer, Reference
     from headroles.verdicts import Passport
@@ -46,6 +47,11 @@ class Subject:
     def attention(self) -> Float[Tensor, "query key"]:
         """[query key] its pattern as it is."""
         return self.answer.run.attention[self.head]
+
+    @property
+    def visible(self) -> Visible:
+        """[query key] what it can see; None where that is every token so far."""
+        return self.answer.scores.visible_to(self.head.layer)
 
     def verdict(self, role_key: str) -> Verdict:
         """Its state in a role on this prompt."""
@@ -98,10 +104,10 @@ def _clearest_role(answer: Answer, head: Head) -> str:
     activations = answer.scores.activations
     lifts = {
         role.key: verdicts.kappa(
-            role, activations[role.key].of(*head).value, activations[role.key].chance
+            role, activations[role.key].of(*head).value, activations[role.key].of(*head).chance
         )
         for role in SCORED_ROLES
-        if activations[role.key].rows
+        if activations[role.key].of(*head).rows
     }
     resting = lifts.pop("positional", 0.0)
     best = max(lifts, key=lifts.get, default="induction")

@@ -1,0 +1,90 @@
+"""What the heads of a layer can see, read off the mask of the pass itself.
+
+A sliding window, chunks or any other pattern hides earlier tokens from a head. No setting is read
+by its name: what counts is the mask that the attention was computed with, or, in a family that
+keeps its own (GPT-Neo), the buffer with it. Zeros in a pattern say nothing: a head that looks hard
+at one token has them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from headroles.errors import UnsupportedModelError
+
+
+class Sights:
+    """The masks of one pass; layers that see the same keys get the same tensor.
+
+    Args:
+        key: the model's name, for the error.
+        length: tokens of the pass.
+    """
+
+    def __init__(self, key: str, length: int) -> None:
+        self._key = key
+        self._causal = torch.ones(length, length, dtype=torch.bool).tril()
+        self._masks: dict[int, tuple[Tensor, Tensor | None]] = {}  # the mask, too: its id stays its
+        self._distinct: list[Tensor] = []
+
+    def of(self, attention: nn.Module, mask: Tensor | None) -> Bool[Tensor, "query key"] | None:
+        """[query key] True where heads can look; None where that is every token so far.
+
+        Args:
+            attention: the layer's attention module.
+            mask: what it was handed: [row head query key], added to the scores, or True where a
+                head may look; None where it was handed nothing of that kind.
+
+        Raises:
+            UnsupportedModelError: if heads of one layer, or texts of one batch, differ in it.
+        """
+        masks = [mask] if mask is not None and mask.ndim == 4 else []
+        visible = None
+        for each in masks + _own_masks(attention):
+            if id(each) not in self._masks:
+                self._masks[id(each)] = (each, self._hides(each))
+            hides = self._masks[id(each)][1]
+            if hides is not None:
+                visible = hides if visible is None else visible & hides
+        return None if visible is None else self._shared(visible)
+
+    def _hides(self, mask: Tensor) -> Tensor | None:
+        length = len(self._causal)
+        mask = mask[..., :length, :length]
+        sees = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+        sees = sees & self._causal  # [row head query key]
+        if bool((sees == self._causal).all()):
+            return None
+        if not bool((sees == sees[:1, :1]).all()):
+            raise UnsupportedModelError(
+                self._key, why="what its heads can see depends on the head or on the text."
+            )
+        return sees[0, 0]
+
+    def _shared(self, visible: Tensor) -> Tensor:
+        for known in self._distinct:
+            if torch.equal(known, visible):
+                return known
+        self._distinct.append(visible)
+        return visible
+
+
+def cut(sight: Sequence[Tensor | None], length: int) -> tuple[Tensor | None, ...]:
+    """What the layers see of the first tokens only; empty where all see every token so far."""
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    shorter = {id(visible): visible[:length, :length] for visible in sight if visible is not None}
+    hides = {key: visible for key, visible in shorter.items() if not torch.equal(visible, causal)}
+    return tuple(hides.get(id(visible)) for visible in sight) if hides else ()
+
+
+def _own_masks(attention: nn.Module) -> list[Tensor]:
+    """Square buffers of True and False: the masks that a family keeps itself."""
+    return [
+        buffer
+        for buffer in attention.buffers()
+        if buffer.dtype == torch.bool and buffer.ndim == 4 and buffer.shape[-1] == buffer.shape[-2]
+    ]
