@@ -119,6 +119,8 @@ class PromptRun:
     output_change: Float[Tensor, "layer head"] | None = None
     """[layer head] how much a head's output changes from token to token, next to what a head of its
     layer writes (0 and up); None where that is not known."""
+    source: str = ""
+    """What the model was loaded from, by which its weights are known; "" where nobody has said."""
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def capture(
         attention=collected.attention,
         next_tokens=_best_tokens(loaded, collected.logits, top=top),
         output_change=collected.output_change,
+        source=loaded.source,
     )
 
 
