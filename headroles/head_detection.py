@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from headroles import models
 from headroles.errors import CategoriesMissingError, ShapeError
 from headroles.roles import BASIC_ROLES
 from headroles.scoring import Sight
 from headroles.scoring import activation as scoring_activation
-from headroles.store import categories
+from headroles.store import categories, contents
 from headroles.types import Head, PromptRun
 from headroles.verdicts import (
     PromptScores,
@@ -45,10 +46,12 @@ def load_head_categories(
 ) -> dict[str, object]:
     """Read one model's entry of ``head_categories.json`` as plain dicts and lists.
 
-    If the file is damaged, this is the last good entry, as long as there is one.
+    If the file is damaged, this is the last good entry, as long as there is one. An entry that
+    another dashboard made holds ``made_elsewhere``: its thresholds are conventions, and what it
+    does not say is left out.
 
     Args:
-        model_name: the model's key in the file.
+        model_name: the model's key in the file, or another of its names, as its id on the Hub.
         path: another file.
         extended: whether the extended roles stand among the others, under the same names. By
             default a loop over ``categories`` or ``all_scores`` meets the basic roles alone: their
@@ -60,6 +63,8 @@ def load_head_categories(
     """
     entry, _ = categories.good_entry(model_name, Path(path) if path else None)
     plain = entry.model_dump(exclude_none=True)
+    if entry.made_elsewhere:
+        plain["made_elsewhere"] = True
     if not extended:
         for part in PARTS_BY_ROLE:
             plain[part] = {key: value for key, value in plain[part].items() if key in BASIC_ROLES}
@@ -128,15 +133,21 @@ def get_active_head_summary(
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: as :func:`load_head_categories`.
+        OtherWeightsError: if the model that was run has other weights than the stored one.
         ShapeError: if the attention is not that of the stored model.
     """
     attention, _ = unpack_heads(activation_data)
+    run = activation_data if isinstance(activation_data, PromptRun) else None
     try:
         entry, _ = categories.good_entry(model_name, Path(path) if path else None)
     except CategoriesMissingError:
-        if named := literature_entry(model_name):
+        model = models.same_model(model_name)
+        is_another = run is not None and models.same_model(run.model_name) != model
+        if not is_another and (named := literature_entry(model)):
             return summarize_literature(named, _scores(activation_data))
         raise
+    if run is not None and run.source:
+        contents.check_weights(entry, run.source, models.model_revision(run.source))
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
             f"The attention of {model_name}",

@@ -138,6 +138,8 @@ class PromptRun:
     output_change: Float[Tensor, "layer head"] | None = None
     """[layer head] how much a head's output changes from token to token, next to what a head of its
     layer writes (0 and up); None where that is not known."""
+    source: str = ""
+    """What the model was loaded from, by which its weights are known; "" where nobody has said."""
 
     sight: tuple[Bool[Tensor, "query key"] | None, ...] = ()
     """[layer] what the heads of each layer can see: True where they can look, None where that is

@@ -86,7 +86,7 @@ def described(options: argparse.Namespace) -> dict[str, str]:
     if not place.exists():
         return {"hub": options.model, **model}
     kind = "gguf" if place.is_file() else "folder"
-    key = models.list_file.as_key(models.catalogue_key(options.model))
+    key = models.list_file.as_key(models.catalogue.spoken_name(options.model))
     model = {"key": key, kind: str(place.resolve()), **model}
     if why := models.on_disk.fault(models.list_file.checked(model)):
         raise ModelNotListedError(options.model, why=f"{why}.")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +25,11 @@ from tests.local_hub import LocalHub
 def three(model_folders) -> list[str]:
     """Three tiny models on this disk."""
     return [str(model_folders(family)) for family in ("llama", "gpt_neox", "opt")]
+
+
+def bare(keys: Iterable[str]) -> list[str]:
+    """The names of folders, without the digits of their weights."""
+    return [key.rpartition("-")[0] for key in keys]
 
 
 def test_thirty_threads_load_one_model(three) -> None:
@@ -54,7 +60,7 @@ def test_two_models_are_fetched_side_by_side(three) -> None:
             return loaded.key
 
     with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(borrow, three[:2])) == ["llama", "gpt_neox"]
+        assert bare(threads.map(borrow, three[:2])) == ["llama", "gpt_neox"]
 
 
 def test_the_model_that_was_idle_the_longest_goes(three) -> None:
@@ -62,27 +68,27 @@ def test_the_model_that_was_idle_the_longest_goes(three) -> None:
     for name in (*three[:2], three[0], three[2]):
         with pool.borrow(name):
             pass
-    assert pool.names() == ["llama", "opt"]
+    assert bare(pool.names()) == ["llama", "opt"]
 
 
 def test_where_memory_is_short_the_idle_go_and_then_loading_decides(three) -> None:
     asked: list[tuple[str, list[str]]] = []
 
     def fits(name: str) -> bool:
-        asked.append((name, pool.names()))
+        asked.append((name, bare(pool.names())))
         return name != three[1]
 
     pool = ModelPool(most=3, fits=fits)
     with pool.borrow(three[0]):
         with pool.borrow(three[1]):  # nobody is idle, and there is room by number
-            assert pool.names() == ["llama", "gpt_neox"]
+            assert bare(pool.names()) == ["llama", "gpt_neox"]
         with pool.borrow(three[2]):  # fits
-            assert pool.names() == ["llama", "gpt_neox", "opt"]
+            assert bare(pool.names()) == ["llama", "gpt_neox", "opt"]
     pool = ModelPool(most=3, fits=fits)
     for name in (three[0], three[2], three[1]):
         with pool.borrow(name):
             pass
-    assert pool.names() == ["gpt_neox"]  # both idle ones made room
+    assert bare(pool.names()) == ["gpt_neox"]  # both idle ones made room
     assert asked[-3:] == [(three[1], ["llama", "opt"]), (three[1], ["opt"]), (three[1], [])]
 
 
@@ -113,10 +119,10 @@ def test_a_model_in_use_never_goes_and_the_next_one_waits(three) -> None:
             waiting.wait(60)
             for _ in range(5):
                 capture(loaded, "The cat sat on the mat.")
-                assert pool.names() == ["llama"]
+                assert bare(pool.names()) == ["llama"]
             assert not second.done()
-        assert second.result(60) == "gpt_neox"
-    assert pool.names() == ["gpt_neox"]
+        assert bare([second.result(60)]) == ["gpt_neox"]
+    assert bare(pool.names()) == ["gpt_neox"]
 
 
 def test_without_any_room_there_is_a_sentence(three) -> None:
@@ -128,7 +134,7 @@ def test_without_any_room_there_is_a_sentence(three) -> None:
     ):
         pass
     with pool.borrow(three[1]):
-        assert pool.names() == ["gpt_neox"]
+        assert bare(pool.names()) == ["gpt_neox"]
 
 
 def test_a_load_that_failed_is_tried_again(three) -> None:
@@ -142,7 +148,7 @@ def test_a_load_that_failed_is_tried_again(three) -> None:
     with pytest.raises(ModelUnavailableError), pool.borrow(three[0]):
         pass
     with pool.borrow(three[0]) as loaded:
-        assert loaded.key == "llama"
+        assert bare([loaded.key]) == ["llama"]
 
 
 # ------------------------------------------------------------------ with a Hub, in a process

@@ -65,6 +65,7 @@ def capture(
         next_tokens=_best_tokens(loaded, collected.logits, top=top),
         output_change=collected.output_change,
         sight=collected.sight,
+        source=loaded.source,
     )
 
 

@@ -11,12 +11,15 @@ hold besides is added where students choose (:mod:`headroles.view.offer`).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from headroles.errors import ModelUnavailableError, UnknownModelError
+from headroles import models
+from headroles.errors import ModelUnavailableError, SourceError, UnknownModelError
 from headroles.models import listed
 from headroles.models.builtin import (
     CATALOGUE,
@@ -36,7 +39,9 @@ __all__ = [
     "CatalogueEntry",
     "PackageFile",
     "catalogue_key",
+    "digits_in",
     "entry_of",
+    "folder_of",
     "foreign_tokenizer",
     "is_hub_id",
     "is_trusted",
@@ -48,10 +53,17 @@ __all__ = [
     "pinned_revision",
     "portable_source",
     "resolve_source",
+    "same_model",
+    "spoken_name",
 ]
 
 _HUB_NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _HUB_ID = re.compile(f"{_HUB_NAME}/{_HUB_NAME}")
+_DIGITS = 6
+"""Of a folder's revision, in its key."""
+_WITH_DIGITS = re.compile(f".+-([0-9a-f]{{{_DIGITS}}})")
+_ELSEWHERE = {"gpt2-small": "gpt2"}
+"""What other libraries call a model, where that is more than the end of its id on the Hub."""
 
 
 def known_models() -> dict[str, CatalogueEntry]:
@@ -103,18 +115,19 @@ def is_hub_id(text: str) -> bool:
 def catalogue_key(name_or_folder: str) -> str:
     """The key under which a model's scores are stored: its own, or else the name itself.
 
-    A folder or GGUF file that is not listed goes by its name; where that is the key of another
-    model, a few digits of its place are added, for it is not that model.
+    A name is no identity: of a folder or GGUF file that is not listed, the key is its name and the
+    first digits of its weights' revision, so that it stays the same wherever the folder is moved.
+    Where there are no weights yet, the digits are those of its place.
 
     >>> catalogue_key("openai-community/gpt2"), catalogue_key("someone/new-model")
     ('gpt2', 'someone/new-model')
     """
     known = known_models()
-    for entry in known.values():
-        if name_or_folder in (entry.key, entry.source):
-            return entry.key
-    if not _is_on_disk(name_or_folder):
+    if name_or_folder in known:
         return name_or_folder
+    if not _is_on_disk(name_or_folder):
+        entry = _of_source(name_or_folder)
+        return entry.key if entry else name_or_folder
     place = Path(name_or_folder).resolve()
     for entry in known.values():
         if entry.is_local and Path(entry.source).resolve() == place:
@@ -122,10 +135,70 @@ def catalogue_key(name_or_folder: str) -> str:
     for key, folder in BUNDLED.items():
         if folder.resolve() == place:
             return key
-    name = place.stem if place.is_file() else place.name
+    return f"{place.stem if place.is_file() else place.name}-{_digits_of(place)}"
+
+
+def spoken_name(name_or_folder: str) -> str:
+    """The key as sentences have it: of a folder or file its bare name, unless that is a key."""
+    key, known = catalogue_key(name_or_folder), known_models()
+    bare = key[: -_DIGITS - 1]
+    return key if key in known or bare in known or not _is_on_disk(name_or_folder) else bare
+
+
+def _digits_of(place: Path) -> str:
+    revision = ""
+    with contextlib.suppress(OSError, SourceError):  # its loading says what is wrong
+        revision = models.revisions.of_place(place)
+    if not revision:
+        return hashlib.sha256(os.fsencode(place)).hexdigest()[:_DIGITS]
+    return revision.removeprefix("sha256:")[:_DIGITS]
+
+
+def digits_in(key: str, *, named: Collection[str]) -> str:
+    """The first digits of the revision of a folder or file; "" of any other model.
+
+    Those of one that is not listed are in its key. The weights of a listed one are read for it, if
+    scores were measured on one of that name, perhaps before it was listed.
+
+    Args:
+        key: of the model.
+        named: what scores were measured on.
+
+    >>> digits_in("checkpoint-500-3fa2b1", named=()), digits_in("gpt2", named=())
+    ('3fa2b1', '')
+    """
+    entry = known_models().get(key)
+    if entry is None:
+        match = _WITH_DIGITS.fullmatch(key)
+        return match[1] if match else ""
+    listed_only = entry.is_local and not entry.is_bundled and not entry.is_gone
+    if listed_only and portable_source(entry.source) in named:
+        return _digits_of(Path(entry.source))
+    return ""
+
+
+def same_model(name: str) -> str:
+    """The key that a model's many names have in common; of an unknown name the name itself.
+
+    Ids on the Hub know no capitals, and elsewhere a model goes by the end of its id.
+
+    >>> same_model("GPT2"), same_model("openai-community/gpt2"), same_model("someone/gpt2")
+    ('gpt2', 'gpt2', 'someone/gpt2')
+    """
+    known = known_models()
     if name in known:
-        name += f"-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
+        return name
+    asked = name.lower()
+    asked = _ELSEWHERE.get(asked, asked)
+    for entry in known.values():
+        if not entry.is_local and asked in _names(entry):
+            return entry.key
     return name
+
+
+def _names(entry: CatalogueEntry) -> set[str]:
+    source = entry.source.lower()
+    return {entry.key.lower(), source, source.rpartition("/")[2]}
 
 
 def _is_on_disk(name: str) -> bool:
@@ -133,8 +206,21 @@ def _is_on_disk(name: str) -> bool:
     return bool(name.strip()) and Path(name).exists()  # Path("") is "."
 
 
+def folder_of(source: str) -> Path | None:
+    """The folder that a source means; None where it means something else.
+
+    A Hub id of the catalogue is never one, whatever lies in the folder that the server runs in.
+    """
+    entry, place = _of_source(source), Path(source)
+    return (
+        place if source.strip() and not (entry and not entry.is_local) and place.is_dir() else None
+    )
+
+
 def resolve_source(name_or_folder: str) -> str:
     """Turn a key, a folder, a GGUF file or a Hub id into what is loaded.
+
+    A folder or file becomes an absolute path, which no Hub id looks like.
 
     Raises:
         UnknownModelError: if it is none of these.
@@ -149,7 +235,9 @@ def resolve_source(name_or_folder: str) -> str:
             raise ModelUnavailableError(entry.key, why=why, hint=hint)
         return entry.source
     given = name_or_folder
-    if _is_on_disk(given) or is_hub_id(given) or package_of(given):
+    if _is_on_disk(given):
+        return os.path.abspath(given)
+    if is_hub_id(given) or package_of(given):
         return given
     raise UnknownModelError(name_or_folder, known=known)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from headroles import paths
 from headroles.errors import DiskFullError, SourceError
-from headroles.models.catalogue import CATALOGUE, PackageFile
+from headroles.models.catalogue import CATALOGUE, PackageFile, folder_of
 
 FORM = 1
 """Grows when the conversion changes, so that older folders are made anew."""
@@ -60,7 +60,7 @@ def gguf_at(source: str) -> Path | None:
     place = Path(source)
     if place.is_file():
         return _in_one_piece(place)
-    if not source.strip() or not place.is_dir() or any(place.glob("*.safetensors")):
+    if not folder_of(source) or any(place.glob("*.safetensors")):
         return None
     files = sorted(path for path in place.iterdir() if path.suffix.lower() == _ENDING)
     if len({_PART.sub("", path.name) for path in files}) > 1:

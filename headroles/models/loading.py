@@ -18,7 +18,6 @@ One forward pass over two tokens shows which modules these are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -38,9 +37,10 @@ from headroles.errors import (
     UnknownModelError,
     UnsupportedModelError,
 )
-from headroles.models import hub, memory, precision, tl_legacy
+from headroles.models import hub, memory, precision, revisions, tl_legacy
 from headroles.models.catalogue import (
     catalogue_key,
+    folder_of,
     foreign_tokenizer,
     is_trusted,
     known_models,
@@ -48,6 +48,7 @@ from headroles.models.catalogue import (
     package_of,
     pinned_revision,
     resolve_source,
+    spoken_name,
 )
 from headroles.models.gguf_files import converted, note_of, revision_of, task_of
 from headroles.models.preparing import prepare, sweep
@@ -141,15 +142,15 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
     source = resolve_source(name_or_folder)
-    key = catalogue_key(name_or_folder)
+    name = spoken_name(name_or_folder)
     local_files(source, progress=progress)
     tokenizer = load_tokenizer(source)
-    numbers = precision.choose(key, stored_numbers(source), available=memory.available_memory())
-    model = load_weights(source, key, numbers=numbers)
-    paths, num_heads = install_probes(model, key)
+    numbers = precision.choose(name, stored_numbers(source), available=memory.available_memory())
+    model = load_weights(source, name, numbers=numbers)
+    paths, num_heads = install_probes(model, name)
     text_config = model.config.get_text_config()
     return LoadedModel(
-        key=key,
+        key=catalogue_key(name_or_folder),
         source=source,
         model=model,
         tokenizer=tokenizer,
@@ -176,7 +177,7 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
     """
     if task := task_of(source):
         return str(prepare(task, progress=progress))
-    if Path(source).is_dir() or _has_converted_copy(source):
+    if folder_of(source) or _has_converted_copy(source):
         return source
     revision = pinned_revision(source)
     try:
@@ -214,8 +215,8 @@ def _on_this_disk(source: str) -> Path | None:
     """The folder that a model is loaded from, if it is here with its weights and tokenizer."""
     if task := task_of(source):
         return converted(task.sha256)
-    if Path(source).is_dir():
-        return Path(source)
+    if folder := folder_of(source):
+        return folder
     find = tl_legacy.here if foreign_tokenizer(source) else hub.whole
     return find(source, pinned_revision(source))
 
@@ -284,7 +285,7 @@ def sweep_unfinished(name: str) -> int:
             return sweep(task.sha256)
     except (UnknownModelError, SourceError):
         return 0
-    if Path(source).is_dir():
+    if folder_of(source):
         return 0
     tokenizer = foreign_tokenizer(source)
     return hub.sweep(source) + (hub.sweep(tokenizer) if tokenizer else 0)
@@ -307,7 +308,7 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         raise _unavailable(source, "Its tokenizer cannot be read.") from error
     if not tokenizer.is_fast:
         raise UnsupportedModelError(
-            catalogue_key(source),
+            spoken_name(source),
             why="it has no fast tokenizer (a tokenizer.json), which says where in the text every "
             "token stands.",
         )
@@ -336,7 +337,7 @@ def _unreadable(source: str, place: str, error: Exception) -> Exception:
             continue
         if asks_for_code:
             why = "it needs code of its own (remote code), which this app does not run."
-            return UnsupportedModelError(catalogue_key(source), why=why)
+            return UnsupportedModelError(spoken_name(source), why=why)
     return _unavailable(source, error)
 
 
@@ -344,14 +345,8 @@ def model_revision(source: str) -> str:
     """What pins the weights: the Hub commit, or a digest of the weight files or the GGUF file."""
     if task := task_of(source):
         return revision_of(task.sha256)
-    folder = Path(source)
-    if folder.is_dir():
-        digest = hashlib.sha256()
-        for part in sorted(folder.glob("*.safetensors")):
-            with part.open("rb") as weights:
-                while piece := weights.read(1 << 20):  # never a gigabyte at once
-                    digest.update(piece)
-        return f"sha256:{digest.hexdigest()[:16]}"
+    if folder := folder_of(source):
+        return revisions.of_parts(sorted(folder.glob("*.safetensors")))
     # The cache keeps every file in a folder that is named after the commit it came from.
     cached = hub.cached(source, pinned_revision(source))
     return cached.name if cached else "unknown"
@@ -407,7 +402,9 @@ def load_weights(
 
 def _unavailable(source: str, why: Exception | str) -> ModelUnavailableError:
     why = _reason(source, why) if isinstance(why, Exception) else why
-    return ModelUnavailableError(catalogue_key(source), why=why, is_folder=Path(source).is_dir())
+    return ModelUnavailableError(
+        spoken_name(source), why=why, is_folder=folder_of(source) is not None
+    )
 
 
 def _reason(source: str, error: Exception) -> str:

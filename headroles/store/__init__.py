@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "categories",
         "contents",
         "files",
+        "made_elsewhere",
         "model_list",
         "records",
         "schema",

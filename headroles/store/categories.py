@@ -28,7 +28,7 @@ from headroles.errors import (
     StaleWriteError,
     UnknownVersionError,
 )
-from headroles.store import files
+from headroles.store import contents, files
 from headroles.store import versions as store_versions
 from headroles.store.records import Category, Control, Tokenization, TopHead
 from headroles.store.schema import SCHEMA_VERSION, ModelEntry, digest, to_json, validate
@@ -167,13 +167,15 @@ def read_entry(
 def _entry_of(
     entries: dict[str, ModelEntry], model_name: str, given: str | None = None
 ) -> ModelEntry:
-    if model_name not in entries:
+    key = contents.key_in(entries, model_name)
+    if key is None:
         known = f" The file holds {', '.join(entries)}." if entries else ""
         raise CategoriesMissingError(
             f"There are no reference scores for '{model_name}' yet.{known}",
             model=given or model_name,
         )
-    return entries[model_name]
+    entry = entries[key]
+    return entry if key == model_name else entry.model_copy(update={"model_name": model_name})
 
 
 def fault(path: Path | None = None) -> CategoriesBrokenError | None:
@@ -247,7 +249,7 @@ def good_entry(model_name: str, path: Path | None = None) -> tuple[ModelEntry, G
         CategoriesBrokenError: if the file is damaged and no other content has the model.
     """
     good = read_good(path)
-    if good.fault and model_name not in good.entries:
+    if good.fault and contents.key_in(good.entries, model_name) is None:
         raise good.fault
     return _entry_of(good.entries, model_name), good
 

@@ -10,6 +10,7 @@ by :mod:`headroles.store.categories`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -51,6 +52,25 @@ def held(path: Path | None = None) -> dict[str, Held]:
 class _Measured(Protocol):
     source: str
     revision: str
+
+
+def key_in(scores: Mapping[str, _Measured], model: str) -> str | None:
+    """The key under which the scores of a model lie, whichever of its names that is; or None.
+
+    Its own key goes first. The entry of a folder is found by its weights, whatever the folder was
+    called when it was analysed.
+    """
+    if model in scores:
+        return model
+    asked = catalogue.same_model(model)
+    digits = catalogue.digits_in(model, named=[one.source for one in scores.values()])
+    same = [
+        key
+        for key, one in scores.items()
+        if catalogue.same_model(key) == asked
+        or (digits and one.revision.startswith(f"sha256:{digits}"))
+    ]
+    return min(same, key=lambda key: not scores[key].revision, default=None)  # ours go first
 
 
 def other_weights(scores: _Measured, source: str, revision: str) -> tuple[str, str] | None:
@@ -102,7 +122,7 @@ def _read(path: Path) -> dict[str, Held] | None:
     if not isinstance(plain, dict):
         return None
     return {
-        model: Held(str(entry.get("source", "")), str(entry.get("revision", "")))
+        model: Held(str(entry.get("source") or ""), str(entry.get("revision") or ""))
         for model, entry in plain.items()
         if isinstance(entry, dict)
     }

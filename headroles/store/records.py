@@ -54,7 +54,8 @@ class TopHead(Record):
     layer: int = Field(ge=0)
     head: int = Field(ge=0)
     score: Number
-    standard_error: Spread
+    standard_error: Spread | None = None
+    """None in a list that was made elsewhere."""
     control: Number | None = None
     """The same head's score on the control texts, for roles that have some."""
     entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"

@@ -2,7 +2,8 @@
 
 Every record is a pydantic model that forbids what it does not know, so that a file is either of
 this schema or refused with the place where it is not. An entry of version 1 is converted while it
-is read (:mod:`headroles.store.version_1`). No file is touched here.
+is read (:mod:`headroles.store.version_1`), and so is one that was made elsewhere
+(:mod:`headroles.store.made_elsewhere`). No file is touched here.
 
 >>> validate(to_json({"demo": entry}), "a file") == {"demo": entry}  # doctest: +SKIP
 True
@@ -24,8 +25,9 @@ from pydantic import (
 )
 
 from headroles.errors import CategoriesBrokenError
+from headroles.models import catalogue
 from headroles.roles import EXTENDED_ROLES, ROLES, SCORED_ROLES, role_measured_by
-from headroles.store import version_1
+from headroles.store import made_elsewhere, version_1
 from headroles.store.records import (
     Category,
     CausalRole,
@@ -44,31 +46,37 @@ from headroles.types import Head
 SCHEMA_VERSION = 2
 """Raised whenever an older reader could misread the file."""
 
+LARGEST_SIDE = 1024
+"""Layers of a model, and heads of a layer: several times what any has."""
+
 LARGEST_SHARE = 1.000001
 """Rounding may carry a share a little over 1."""
 
 
 class ModelEntry(Record):
-    """Everything that is stored about one model."""
+    """Everything that is stored about one model.
+
+    What has None or nothing by default is always there, unless the entry was made elsewhere.
+    """
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    definitions_version: int
+    definitions_version: int | None = None
     model_name: str = Field(min_length=1)
-    source: str
-    revision: str
-    num_layers: int = Field(gt=0)
-    num_heads: int = Field(gt=0)
-    analysis_date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    seed: int
-    sequences: int = Field(gt=0)
-    cap: int = Field(gt=0)
-    tokenization: Tokenization
-    library_versions: dict[str, str]
+    source: str = ""
+    revision: str = ""
+    num_layers: int = Field(gt=0, le=LARGEST_SIDE)
+    num_heads: int = Field(gt=0, le=LARGEST_SIDE)
+    analysis_date: str = Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")
+    seed: int | None = None
+    sequences: int | None = Field(default=None, gt=0)
+    cap: int | None = Field(default=None, gt=0)
+    tokenization: Tokenization | None = None
+    library_versions: dict[str, str] = Field(default_factory=dict)
     categories: dict[str, Category]
     all_scores: dict[str, Matrix]
-    standard_errors: dict[str, ErrorMatrix]
-    controls: dict[str, Control]
-    null_scores: dict[str, ShareMatrix]
+    standard_errors: dict[str, ErrorMatrix] = Field(default_factory=dict)
+    controls: dict[str, Control] = Field(default_factory=dict)
+    null_scores: dict[str, ShareMatrix] = Field(default_factory=dict)
     factors: dict[str, dict[str, Matrix]] = Field(default_factory=dict)
     """{role key: {what: [layer][head]}} the factors of a score."""
     by_kind: dict[str, dict[str, ShareMatrix]] = Field(default_factory=dict)
@@ -80,6 +88,13 @@ class ModelEntry(Record):
     """{role key: evidence by ablation}; empty in a file that was made without."""
     hints: dict[str, RoleHints] = Field(default_factory=dict)
     """{role key: prompts that wake its heads}; empty in a file that was made without."""
+    as_written: dict[str, Any] | None = Field(default=None, exclude=True, repr=False)
+    """What the file holds of an entry that was made elsewhere, and will hold; None for others."""
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether another program wrote it: lists and scores, and not how they were measured."""
+        return self.as_written is not None
 
     @property
     def heads(self) -> list[Head]:
@@ -102,7 +117,7 @@ class ModelEntry(Record):
         return StoredRole(
             role=role_measured_by(key, category.measured_by),
             category=category,
-            scores=self._best_basic() if key == "other" else self.all_scores.get(key, []),
+            scores=self._scores(key),
             errors=self.standard_errors.get(key),
             control=self.controls.get(key),
             factors=self.factors.get(key, {}),
@@ -128,6 +143,17 @@ class ModelEntry(Record):
             return len(stored.listed)
         return sum(stored.fits(head, limit) for head in stored.heads)
 
+    def _scores(self, key: str) -> list[list[float | None]]:
+        """[layer][head] a role's scores; None where a file that was made elsewhere has none."""
+        if key == "other" and not self.made_elsewhere:
+            return self._best_basic()
+        if key in self.all_scores or not self.made_elsewhere:
+            return self.all_scores.get(key, [])
+        tops = self.categories[key].top_heads if key in self.categories else []
+        listed = {top.place: top.score for top in tops}
+        layers, heads = range(self.num_layers), range(self.num_heads)
+        return [[listed.get(Head(layer, head)) for head in heads] for layer in layers]
+
     def _best_basic(self) -> Matrix:
         """[layer][head] the largest score on any basic role with cells."""
         with_cells = [self.all_scores[role.key] for role in SCORED_ROLES if role.has_cells]
@@ -139,7 +165,11 @@ class ModelEntry(Record):
     @model_validator(mode="before")
     @classmethod
     def _in_the_present_version(cls, plain: Any) -> Any:
-        return version_1.upgrade(plain) if isinstance(plain, dict) else plain
+        if not isinstance(plain, dict):
+            return plain
+        if made_elsewhere.is_from_elsewhere(plain):
+            return made_elsewhere.adopt(plain)
+        return version_1.upgrade(plain)
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -148,7 +178,7 @@ class ModelEntry(Record):
         if unknown:
             raise ValueError(f"unknown roles {sorted(unknown)}")
         missing = {role.key for role in SCORED_ROLES} - self.all_scores.keys()
-        if missing:
+        if missing and not self.made_elsewhere:
             raise ValueError(f"no scores for {sorted(missing)}")
         for name, matrix in self._matrices().items():
             if len(matrix) != self.num_layers or any(len(row) != self.num_heads for row in matrix):
@@ -239,10 +269,20 @@ class ModelEntry(Record):
 
 
 def _named_by_key(entries: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
+    named = {}
     for key, entry in entries.items():
         if key != entry.model_name:
-            raise ValueError(f"the entry '{key}' says that it is of '{entry.model_name}'")
-    return entries
+            if not (entry.made_elsewhere and _may_be(key, entry.model_name)):
+                raise ValueError(f"the entry '{key}' says that it is of '{entry.model_name}'")
+            entry = entry.model_copy(update={"model_name": key})
+        named[key] = entry
+    return named
+
+
+def _may_be(key: str, name: str) -> bool:
+    """Whether a name that is made for people may be that of a key: it is no other model's."""
+    said = catalogue.same_model(name)
+    return said == catalogue.same_model(key) or said not in catalogue.known_models()
 
 
 _File = TypeAdapter(Annotated[dict[str, ModelEntry], AfterValidator(_named_by_key)])
@@ -266,7 +306,9 @@ def digest(entry: ModelEntry | None) -> str:
     """SHA-256 of everything an entry says, whatever the file's layout; "" for no entry."""
     if entry is None:
         return ""
-    plain = entry.model_dump(mode="json")
+    plain = {**entry.model_dump(mode="json"), "as_written": entry.as_written}
+    if not entry.made_elsewhere:
+        del plain["as_written"]
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -274,9 +316,10 @@ def digest(entry: ModelEntry | None) -> str:
 def to_json(entries: dict[str, ModelEntry]) -> str:
     """The file's text: sorted by model, one matrix row per line, so that changes read well."""
     plain = {
-        name: entries[name].model_dump(mode="json", exclude_none=True) for name in sorted(entries)
+        name: entries[name].as_written or entries[name].model_dump(mode="json", exclude_none=True)
+        for name in sorted(entries)
     }
-    for entry in plain.values():
+    for entry in (plain[name] for name in plain if not entries[name].made_elsewhere):
         for evidence in entry["causal"].values():
             for place in (evidence, *evidence["also"]):
                 if not place["also"]:

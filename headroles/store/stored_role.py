@@ -30,8 +30,9 @@ class StoredRole:
     """The role."""
     category: Category
     """How it was measured, or why not, and its list."""
-    scores: Matrix
-    """[layer][head]; of ``other`` the largest on any basic role with cells; empty: not measured."""
+    scores: list[list[float | None]]
+    """[layer][head]; of ``other`` the largest on any basic role with cells; empty: not measured.
+    None for a head that a list made elsewhere does not name, where that is all there is."""
     errors: list[list[float]] | None
     """[layer][head] standard errors; None where none were stored."""
     control: Control | None
@@ -51,6 +52,11 @@ class StoredRole:
         return self.category.not_measured is None
 
     @property
+    def known_heads(self) -> list[Head]:
+        """The heads that have a score, layer by layer."""
+        return [head for head in self.heads if self.score(head) is not None]
+
+    @property
     def heads(self) -> list[Head]:
         """Every head, layer by layer; none where the role was not measured."""
         rows = enumerate(self.scores)
@@ -67,8 +73,8 @@ class StoredRole:
         threshold = self.category.threshold
         return None if threshold is None else (self.role.sign or 1) * threshold
 
-    def score(self, head: Head) -> float:
-        """A head's score."""
+    def score(self, head: Head) -> float | None:
+        """A head's score; None where a list that was made elsewhere does not hold it."""
         return self.scores[head.layer][head.head]
 
     def error(self, head: Head) -> float | None:
@@ -108,7 +114,10 @@ class StoredRole:
     def fits(self, head: Head, threshold: float) -> bool:
         """Whether a head has the role: its score reaches a threshold on the role's side of zero,
         and a role that needs a second witness has it."""
-        return (self.role.sign or 1) * self.score(head) >= threshold and resting.hardly_changes(
+        score = self.score(head)
+        if score is None:
+            return False
+        return (self.role.sign or 1) * score >= threshold and resting.hardly_changes(
             self.output_change(head)
         )
 
@@ -123,4 +132,4 @@ class StoredRole:
     def rank(self, head: Head) -> int:
         """1 for the score furthest on the role's side of zero; equal scores share a rank."""
         sign, own = self.role.sign or 1, self.score(head)
-        return 1 + sum(sign * other > sign * own for row in self.scores for other in row)
+        return 1 + sum(sign * self.score(other) > sign * own for other in self.known_heads)

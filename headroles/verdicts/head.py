@@ -116,8 +116,9 @@ class RoleRecord:
 
     role: str
     """The role's key."""
-    score: float
-    """0..1, mean activation on the texts of the analysis."""
+    score: float | None
+    """0..1, mean activation on the texts of the analysis; None where a list that was made elsewhere
+    does not hold it."""
     standard_error: float | None
     """Of that mean by sampling; None where it was not stored."""
     chance: float | None
@@ -128,11 +129,12 @@ class RoleRecord:
     """What the control texts are; empty without any."""
     threshold: float
     """0..1, the score that it takes in this model."""
-    rank: int
-    """1 is the highest score of all heads; equal scores share a rank."""
+    rank: int | None
+    """1 is the highest score of all heads; equal scores share a rank. None where not every head's
+    score is known."""
     out_of: int
     """Heads of the model."""
-    rank_in_layer: int
+    rank_in_layer: int | None
     """The same among the heads of its layer."""
     listed: bool
     """Whether the role lists the head; one of another layer may enter below the threshold."""
@@ -148,12 +150,17 @@ class RoleRecord:
     @property
     def is_over(self) -> bool:
         """Whether the score reaches the threshold, and the second witness says the same."""
-        return self.score >= self.threshold and resting.hardly_changes(self.output_change)
+        return self.reaches and resting.hardly_changes(self.output_change)
+
+    @property
+    def reaches(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.score is not None and self.score >= self.threshold
 
     @property
     def only_looks(self) -> str:
         """Why a score that reaches the threshold is not enough; empty where it is."""
-        if self.score < self.threshold or self.is_over:
+        if not self.reaches or self.is_over:
             return ""
         return (
             f"It looks at the first token but does not rest: what it writes changes by "
@@ -164,7 +171,7 @@ class RoleRecord:
     @property
     def lift(self) -> float:
         """-inf..1 on the scale on which roles can be compared (:func:`kappa`)."""
-        return kappa(get_role(self.role), self.score, self.chance or 0.0)
+        return kappa(get_role(self.role), self.score or 0.0, self.chance or 0.0)
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ class Passport:
                 )
             return (
                 "It fits none of the five patterns: its scores stay below every role's threshold."
-                if all(record.score < record.threshold for record in self.records)
+                if not any(record.reaches for record in self.records)
                 else "It looks at the first token but does not rest: it has none of the roles."
             )
         names = [_in_sentence(ROLES[key].name) for key in self.roles]
@@ -253,27 +260,32 @@ def passport(
 
 
 def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRecord:
-    layer, place = head
-    scores, control = entry.all_scores[key], entry.controls.get(key)
-    errors, category = entry.standard_errors.get(key), entry.categories.get(key)
-    score, stored = scores[layer][place], entry.role(key)
+    stored = entry.role(key)
+    score, errors = stored.score(head), stored.error(head)
+    is_whole = len(stored.known_heads) == len(entry.heads)
+    others = [stored.score(other) for other in stored.heads] if is_whole else []
+    first = head.layer * entry.num_heads
     return RoleRecord(
         role=key,
         score=score,
-        standard_error=errors[layer][place] if errors else None,
-        chance=category.chance if category else None,
-        control=control.scores[layer][place] if control else None,
-        control_name=control.name if control else "",
+        standard_error=errors,
+        chance=stored.category.chance,
+        control=stored.control_score(head),
+        control_name=stored.control.name if stored.control else "",
         threshold=threshold,
-        rank=1 + sum(other > score for row in scores for other in row),
-        out_of=entry.num_layers * entry.num_heads,
-        rank_in_layer=1 + sum(other > score for other in scores[layer]),
-        listed=head in entry.listed(key),
+        rank=_rank(score, others) if is_whole else None,
+        out_of=len(entry.heads),
+        rank_in_layer=_rank(score, others[first : first + entry.num_heads]) if is_whole else None,
+        listed=head in stored.listed,
         output_change=stored.output_change(head),
         ablation=ablation_evidence(entry, head, key),
         on_kinds=stored.on_kinds(head),
         kind_error=stored.kind_error(head),
     )
+
+
+def _rank(score: float, scores: Sequence[float]) -> int:
+    return 1 + sum(other > score for other in scores)
 
 
 def kappa(role: Role, score: float, chance: float) -> float:

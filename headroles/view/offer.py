@@ -46,7 +46,8 @@ def offered(*, hidden: bool = False) -> list[str]:
 def _may_join(key: str, source: str) -> bool:
     """Whether an entry of the file names a model of the Hub; a folder is never taken from there."""
     return (
-        key == source
+        source in ("", key)  # an entry that was made elsewhere may not say it
+        and catalogue.same_model(key) == key
         and catalogue.is_hub_id(key)
         and not any((base / key).exists() for base in (Path.cwd(), paths.ROOT))
     )
@@ -63,10 +64,11 @@ def choice(key: str) -> Choice:
 
 
 def _scores(entry: CatalogueEntry) -> str:
-    held = store.contents.held().get(entry.key)
-    if held is None:
+    held = store.contents.held()
+    key = store.contents.key_in(held, entry.key)
+    if key is None:
         return NOT_ANALYSED
-    is_other = store.contents.other_weights(held, entry.source, entry.revision or "")
+    is_other = store.contents.other_weights(held[key], entry.source, entry.revision or "")
     return OTHER_WEIGHTS if is_other else READY
 
 

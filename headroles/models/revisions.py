@@ -1,0 +1,49 @@
+"""What pins the weights in a folder or a GGUF file: a digest, taken once for as long as they stay.
+
+>>> of_place(Path("data/demo_model"))
+'sha256:79221a7b07cdaa6d'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from headroles import disk
+from headroles.models import gguf_files
+
+_DIGITS = 16
+
+
+def of_place(place: Path) -> str:
+    """What pins the weights of a folder or GGUF file; "" where there are none.
+
+    Raises:
+        OSError: if they cannot be read.
+        SourceError: if the folder holds several GGUF files.
+    """
+    if file := gguf_files.gguf_at(str(place)):
+        return gguf_files.revision_of(gguf_files.sha256_of(file))
+    parts = sorted(place.glob("*.safetensors"))
+    return of_parts(parts) if parts else ""
+
+
+def of_parts(parts: list[Path]) -> str:
+    """A digest of safetensors, one after the other, in the order given.
+
+    Raises:
+        OSError: if one cannot be read.
+    """
+    places = tuple(part.resolve() for part in parts)
+    return f"sha256:{_digest(places, tuple(disk.stamp(place) for place in places))[:_DIGITS]}"
+
+
+@lru_cache(maxsize=64)
+def _digest(parts: tuple[Path, ...], _stamps: tuple) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as weights:
+            while piece := weights.read(1 << 20):  # never a gigabyte at once
+                digest.update(piece)
+    return digest.hexdigest()
