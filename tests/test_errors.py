@@ -22,6 +22,7 @@ EXAMPLES = [
     errors.ModelUnavailableError("gpt2", why="No network."),
     errors.ModelUnavailableError("folder", why="No weights.", is_folder=True),
     errors.ServerBusyError(["gpt2", "demo"]),
+    errors.ModelRunError("demo", why="its positions have come to an end."),
     errors.NotANumberError("demo", where="layer 3"),
     errors.UnsupportedModelError("t5", why="it is an encoder-decoder model."),
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),

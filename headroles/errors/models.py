@@ -50,10 +50,21 @@ class ServerBusyError(HeadrolesError):
 class UnsupportedModelError(HeadrolesError):
     """A model whose attention cannot be captured exactly."""
 
-    def __init__(self, name: str, *, why: str) -> None:
+    def __init__(self, name: str, *, why: str, hint: str = "") -> None:
         super().__init__(
             f"The model '{name}' cannot be used here: {why}",
-            hint="Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
+            hint=hint or "Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
+            value=name,
+        )
+
+
+class ModelRunError(HeadrolesError):
+    """A model that was loaded and fails while it runs."""
+
+    def __init__(self, name: str, *, why: str) -> None:
+        super().__init__(
+            f"The model '{name}' fails while it runs: {why}",
+            hint="Try a shorter prompt or other settings; if it stays so, choose another model.",
             value=name,
         )
 

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "blocks",
         "builtin",
+        "building",
         "catalogue",
         "cores",
         "downloads",
@@ -22,13 +23,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "on_disk",
         "packages",
         "pool",
+        "positions",
         "precision",
         "preparing",
         "probes",
+        "refusals",
         "revisions",
         "sight",
         "tl_legacy",
         "tl_to_gpt2",
+        "weight_files",
     ],
     submod_attrs={
         "catalogue": [

@@ -59,7 +59,7 @@ def rows_from(loaded: LoadedModel, layer: int, rows: int) -> Iterator[None]:
         hook.remove()
 
 
-class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
+class SeenEnough(BaseException):
     """Raised where nothing after it in a pass is wanted."""
 
 

@@ -18,7 +18,7 @@ One forward pass over two tokens shows which modules these are.
 
 from __future__ import annotations
 
-import json
+import functools
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,18 +26,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from huggingface_hub import parse_local_safetensors_file_metadata
-from huggingface_hub.errors import SafetensorsParsingError, StrictDataclassError
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from headroles.errors import (
+    HeadrolesError,
+    ModelRunError,
     ModelUnavailableError,
     SourceError,
     UnknownModelError,
     UnsupportedModelError,
+    ours,
 )
-from headroles.models import hub, memory, precision, revisions, tl_legacy
+from headroles.models import building, hub, memory, precision, revisions, tl_legacy
 from headroles.models.catalogue import (
     catalogue_key,
     folder_of,
@@ -51,12 +51,15 @@ from headroles.models.catalogue import (
     spoken_name,
 )
 from headroles.models.gguf_files import converted, note_of, revision_of, task_of
+from headroles.models.positions import context_length
 from headroles.models.preparing import prepare, sweep
 from headroles.models.probes import attention_for, install_probes, register_attention
+from headroles.models.refusals import Step, explained, line_of, unavailable
+from headroles.models.weight_files import check_folder
 from headroles.texts import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 SMALL = 10_000_000
@@ -143,24 +146,43 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
     """
     source = resolve_source(name_or_folder)
     name = spoken_name(name_or_folder)
-    local_files(source, progress=progress)
-    tokenizer = load_tokenizer(source)
-    numbers = precision.choose(name, stored_numbers(source), available=memory.available_memory())
-    model = load_weights(source, name, numbers=numbers)
-    paths, num_heads = install_probes(model, name)
-    text_config = model.config.get_text_config()
+    place = local_files(source, progress=progress)
+    with building.ONE_AT_A_TIME:
+        tokenizer = load_tokenizer(source)
+        free = memory.available_memory()
+        numbers = precision.choose(name, stored_numbers(source), available=free)
+        model = load_weights(source, name, numbers=numbers)
+        with ours(explained(source, place, during=Step.TRIAL)):
+            paths, num_heads = install_probes(model, name)
+            rows = model.get_input_embeddings().weight.shape[0]
+            context = context_length(model) or MAX_TOKENS
+    if context < 2:
+        raise UnsupportedModelError(name, why="it reads no more than one token.")
+    _explain_failures(model, name)
     return LoadedModel(
         key=catalogue_key(name_or_folder),
         source=source,
         model=model,
         tokenizer=tokenizer,
-        start=start_token(tokenizer),
+        start=start_token(tokenizer, rows=rows),
         num_layers=len(paths),
         num_heads=num_heads,
-        context_length=getattr(text_config, "max_position_embeddings", None) or MAX_TOKENS,
+        context_length=context,
         probe_paths=paths,
         quantization=quantization(source),
     )
+
+
+def _explain_failures(model: PreTrainedModel, key: str) -> None:
+    """Let every pass that the model itself breaks end in a sentence, whoever runs it."""
+    forward = model.forward
+
+    @functools.wraps(forward)
+    def explained_forward(*args: object, **settings: object) -> object:
+        with ours(lambda error: ModelRunError(key, why=f"{line_of(error)}.")):
+            return forward(*args, **settings)
+
+    model.forward = explained_forward
 
 
 def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
@@ -188,7 +210,7 @@ def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
             return str(place)
         folder = hub.fetch(source, revision, progress=progress, known=offered_sources())
     except ModelUnavailableError as error:  # the Hub knows it by another name than the student
-        raise _unavailable(source, error.why) from error
+        raise unavailable(source, error.why) from error
     if folder is None and not is_trusted(source):
         raise hub.no_safetensors(source)
     return source if folder is None else str(folder)
@@ -228,14 +250,17 @@ def stored_numbers(source: str) -> int:
     it is the catalogue's size.
     """
     folder = _on_this_disk(source)
-    try:
-        names = {path.name for path in folder.iterdir()} if folder else set()
-        weights = [folder / name for name in hub.weights_among(names)]
-        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
-    except (OSError, ValueError, SafetensorsParsingError):  # the loading itself says what is wrong
-        heads = []
+    stored = _stored(folder) if folder else None
     known = (entry.size for entry in known_models().values() if entry.source == source)
-    return sum(sum(head.parameter_count.values()) for head in heads) or next(known, 0)
+    return (stored.numbers if stored else 0) or next(known, 0)
+
+
+def _stored(folder: Path) -> building.Stored | None:
+    """What the headers of a folder's weights say; None where their loading says what is wrong."""
+    try:
+        return building.stored_in(folder)
+    except HeadrolesError:
+        return None
 
 
 def quantization(source: str) -> str | None:
@@ -300,45 +325,47 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
             to stand at position 0.
     """
     place = local_files(source)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise _unreadable(source, place, error) from error
-    except Exception as error:  # tokenizers raises nothing more special, transformers a KeyError
-        raise _unavailable(source, "Its tokenizer cannot be read.") from error
-    if not tokenizer.is_fast:
-        raise UnsupportedModelError(
-            spoken_name(source),
-            why="it has no fast tokenizer (a tokenizer.json), which says where in the text every "
-            "token stands.",
-        )
-    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # made up from the config alone
-        raise _unavailable(source, "It has no tokenizer.")
-    start_token(tokenizer, rows=_embeddings(place))  # the analysis and the app take the same one
+    with building.ONE_AT_A_TIME:
+        config = _config(source, place)
+        with ours(explained(source, place, during=Step.TOKENIZER)):
+            tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+            if not tokenizer.is_fast:
+                raise UnsupportedModelError(
+                    spoken_name(source),
+                    why="it has no fast tokenizer (a tokenizer.json), which says where in the text "
+                    "every token stands.",
+                )
+            # One that has no files is made up from the configuration alone.
+            if not tokenizer("a", add_special_tokens=False)["input_ids"]:
+                raise unavailable(source, "It has no tokenizer.")
+            # The analysis and the app take the same one.
+            start_token(tokenizer, rows=_rows(config))
     return tokenizer
 
 
-def _embeddings(place: str) -> int | None:
-    """How many tokens a model has embeddings for; None where loading the weights will say why."""
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False).get_text_config()
-    except Exception:  # as the weights' own loading explains it
-        return None
-    rows = getattr(config, "vocab_size", None)
+def _rows(config: PretrainedConfig | None) -> int | None:
+    """How many tokens a configuration promises embeddings for."""
+    rows = getattr(config.get_text_config(), "vocab_size", None) if config else None
     return rows if isinstance(rows, int) else None
 
 
-def _unreadable(source: str, place: str, error: Exception) -> Exception:
-    """Why a configuration or tokenizer cannot be read: code of its own, or the error's sentence."""
-    for name in ("config.json", "tokenizer_config.json"):
-        try:
-            asks_for_code = "auto_map" in json.loads((Path(place) / name).read_bytes())
-        except (OSError, ValueError, TypeError):
-            continue
-        if asks_for_code:
-            why = "it needs code of its own (remote code), which this app does not run."
-            return UnsupportedModelError(spoken_name(source), why=why)
-    return _unavailable(source, error)
+def _config(source: str, place: str) -> PretrainedConfig | None:
+    """The configuration of a model; None where a folder has none, as one of a tokenizer alone."""
+    key, folder = spoken_name(source), Path(place)
+    if folder.is_dir():
+        said = check_folder(folder, key)
+        if not said:
+            return None
+        building.check_layers(said, _stored(folder), key)
+    explain = explained(source, place, during=Step.CONFIG)
+    with ours(explain):
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+        text = config.get_text_config()
+    for name in ("num_hidden_layers", "num_attention_heads", "vocab_size"):
+        number = getattr(text, name, 1)
+        if isinstance(number, int) and number < 1:
+            raise unavailable(source, f"Its config.json says {name} = {number}.")
+    return config
 
 
 def model_revision(source: str) -> str:
@@ -346,7 +373,7 @@ def model_revision(source: str) -> str:
     if task := task_of(source):
         return revision_of(task.sha256)
     if folder := folder_of(source):
-        return revisions.of_parts(sorted(folder.glob("*.safetensors")))
+        return revisions.of_place(folder) or "unknown"
     # The cache keeps every file in a folder that is named after the commit it came from.
     cached = hub.cached(source, pinned_revision(source))
     return cached.name if cached else "unknown"
@@ -366,49 +393,29 @@ def load_weights(
     Raises:
         ModelUnavailableError: if its files cannot be read.
         UnsupportedModelError: if it is no decoder-only model.
+        NoRoomError: if its configuration asks for more memory than there is.
     """
     register_attention()
     place = local_files(source)
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise _unreadable(source, place, error) from error
-    except StrictDataclassError as error:
-        raise _unavailable(source, "Its config.json does not say what a model needs.") from error
-    if config.is_encoder_decoder:
-        raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
-    try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=getattr(torch, numbers),
-            attn_implementation=attention or attention_for(config),
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (OSError, SafetensorError) as error:
-        raise _unavailable(source, error) from error
-    except RuntimeError as error:
-        raise _unavailable(source, "Its weights do not fit its config.json.") from error
-    except ValueError as error:
-        raise UnsupportedModelError(key, why=_reason(source, error)) from error
-    if info["missing_keys"]:  # transformers fills them with random numbers and only warns
-        first = min(info["missing_keys"])
-        raise _unavailable(
-            source, f"{len(info['missing_keys'])} weights are missing, e.g. {first}."
-        )
+    with building.ONE_AT_A_TIME:
+        config = _config(source, place)
+        if config is None:
+            raise unavailable(source, "It has no config.json.")
+        if config.is_encoder_decoder:
+            raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
+        stored = building.stored_in(Path(place), key) if Path(place).is_dir() else None
+        if stored:
+            building.check_size(config, stored, key, available=memory.available_memory())
+        with ours(explained(source, place, during=Step.WEIGHTS)):
+            model, info = AutoModelForCausalLM.from_pretrained(
+                place,
+                config=config,
+                dtype=getattr(torch, numbers),
+                attn_implementation=attention or attention_for(config),
+                generation_config=GenerationConfig(),  # it is never asked to go on by itself
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+            building.check_loaded(model, info, stored, key)
     return model.eval().requires_grad_(False)
-
-
-def _unavailable(source: str, why: Exception | str) -> ModelUnavailableError:
-    why = _reason(source, why) if isinstance(why, Exception) else why
-    return ModelUnavailableError(
-        spoken_name(source), why=why, is_folder=folder_of(source) is not None
-    )
-
-
-def _reason(source: str, error: Exception) -> str:
-    """The first line of a library's error; of a folder only its name, for students read it too."""
-    line = str(error).strip().split("\n")[0].rstrip(".") + "."
-    place = Path(source)
-    return line.replace(source, place.name) if place.is_absolute() else line

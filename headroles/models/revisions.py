@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from headroles import disk
-from headroles.models import gguf_files
+from headroles.errors import ModelUnavailableError
+from headroles.models import gguf_files, weight_files
 
 _DIGITS = 16
 
@@ -25,8 +26,11 @@ def of_place(place: Path) -> str:
     """
     if file := gguf_files.gguf_at(str(place)):
         return gguf_files.revision_of(gguf_files.sha256_of(file))
-    parts = sorted(place.glob("*.safetensors"))
-    return of_parts(parts) if parts else ""
+    try:
+        parts = weight_files.weights_in(place)
+    except ModelUnavailableError:  # loading it says why
+        return ""
+    return of_parts(parts)
 
 
 def of_parts(parts: list[Path]) -> str:
