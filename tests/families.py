@@ -89,6 +89,18 @@ FAMILIES: dict[str, dict[str, object]] = {
 }
 """Settings of each family's tiny model by transformers' ``model_type``."""
 
+WITH_SINKS: dict[str, dict[str, object]] = {
+    "gpt_oss": {
+        **_LLAMA_LIKE,
+        **_HEAD_DIM,
+        "sliding_window": WINDOW,
+        "layer_types": _LOCAL_AND_GLOBAL,
+        "num_local_experts": 2,
+        "num_experts_per_tok": 1,
+    },
+}
+"""Families with learned sinks, whose rows sum to less than 1."""
+
 LAYOUTS = ("gpt2", "bloom", "llama", "gpt_neo")
 """A family for each way in which a layer keeps its heads' weights and shows their pattern.
 
@@ -124,7 +136,7 @@ def family_config(family: str):
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=None,
-        **FAMILIES[family],
+        **(FAMILIES | WITH_SINKS)[family],
     )
 
 

@@ -329,3 +329,39 @@ def test_what_is_not_there_is_refused(load_family, change, error) -> None:
     loaded = load_family("gpt2")
     with pytest.raises(error):
         run.ablate(loaded, encode(loaded.tokenizer, PROMPT), [Condition("", (change,))])
+
+
+def test_a_head_that_is_changed_looks_only_where_it_can_see() -> None:
+    near = torch.ones(4, 4, dtype=torch.bool).tril().triu(-1)  # the last two tokens
+    for change, row in (
+        (Pattern((Head(0, 0),), "uniform"), [0, 0, 0.5, 0.5]),
+        (Pattern((Head(0, 0),)), [0, 0, 1, 0]),  # the first token that it sees
+    ):
+        pattern = torch.eye(4)[None].clone()
+        ablation_conditions.change_pattern(pattern, change, 0, near)
+        assert pattern[0, 3].tolist() == row
+
+
+def test_a_row_with_a_learned_sink_is_scaled_up_to_what_it_was() -> None:
+    pattern = torch.tensor([[[0.5, 0.0, 0.0], [0.2, 0.1, 0.0], [0.1, 0.2, 0.1]]])
+    cut = Edge((Head(0, 0),), 2, 1, renormalise=True)
+    ablation_conditions.change_pattern(pattern, cut, 0)
+    torch.testing.assert_close(pattern[0, 2], torch.tensor([0.2, 0.0, 0.2]))
+
+
+def test_a_uniform_head_of_a_windowed_model_stays_in_its_window(load_family) -> None:
+    loaded = load_family("gemma2")
+    ids = torch.tensor([encode(loaded.tokenizer, PROMPT).token_ids])
+    heads = (Head(0, 1), Head(1, 1))
+    patterns, _ = ablation_conditions.edits(
+        [ablation_conditions.Condition("even", (Pattern(heads, "uniform"),))],
+        [ids.shape[1]],
+        num_layers=LAYERS,
+    )
+    run = run_edited(loaded, ids, patterns=patterns, keep_patterns=range(LAYERS))
+    torch.testing.assert_close(run.patterns[0][0, 1, -1, -5:], torch.full((5,), 0.2))
+    assert not run.patterns[0][0, 1, -1, :-5].any()
+    every = torch.full((ids.shape[1],), 1 / ids.shape[1])
+    torch.testing.assert_close(run.patterns[1][0, 1, -1], every)
+    assert run.sight[1] is None
+    assert torch.equal(run.sight[0], run.patterns[0][0, 1] > 0)

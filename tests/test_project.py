@@ -94,7 +94,7 @@ def test_shape_checks_are_on() -> None:
 
 
 def test_a_wrong_result_is_caught_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activation, "row_sizes", lambda length: torch.ones(length, 1))
+    monkeypatch.setattr(activation, "row_sizes", lambda length, _: torch.ones(length, 1))
     with pytest.raises(TypeError, match="row_entropy"):
         activation.row_entropy(torch.ones(3, 3))  # broadcasts to [query query] instead of [query]
 

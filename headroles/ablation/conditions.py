@@ -31,10 +31,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from headroles.capture import Edit
+from headroles.capture import Edit, EditOfSeen
 from headroles.errors import UnknownHeadError, UnknownPositionError
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -182,16 +182,26 @@ def _layers(change: Change, num_layers: int) -> Sequence[int]:
 
 
 def _pattern_edit(layer: int, todo: Sequence[tuple[int, Change]], lengths: Sequence[int]) -> Edit:
-    def edit(patterns: Tensor) -> Tensor:  # [row head query key]
+    def edit(patterns: Tensor, visible: Tensor | None) -> Tensor:  # [row head query key]
         for row, change in todo:
-            change_pattern(patterns[row, :, : lengths[row], : lengths[row]], change, layer)
+            n = lengths[row]
+            seen = None if visible is None else visible[:n, :n]
+            change_pattern(patterns[row, :, :n, :n], change, layer, seen)
         return patterns
 
-    return edit
+    return EditOfSeen(edit)
 
 
-def change_pattern(pattern: Float[Tensor, "head query key"], change: Change, layer: int) -> None:
+def change_pattern(
+    pattern: Float[Tensor, "head query key"],
+    change: Change,
+    layer: int,
+    visible: Bool[Tensor, "query key"] | None = None,
+) -> None:
     """Apply one change to one layer's patterns on one prompt, in place.
+
+    ``visible`` is what the layer's heads can see; None for every token so far. A head that is put
+    to rest looks at the first token that it sees, one that spreads evenly at all that it sees.
 
     >>> pattern = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
     >>> change_pattern(pattern, Edge((Head(0, 0),), 1, 1), 0)
@@ -207,17 +217,19 @@ def change_pattern(pattern: Float[Tensor, "head query key"], change: Change, lay
     heads = torch.tensor([head.head for head in change.heads if head.layer == layer])
     if isinstance(change, Edge):
         query, key = _places((change.query, change.key), length).tolist()
+        whole = pattern[heads, query].sum(-1, keepdim=True)
         pattern[heads, query, key] = 0
-        if change.renormalise:
+        if change.renormalise:  # to what it was: less than 1 where a learned sink takes the rest
             rest = pattern[heads, query].sum(-1, keepdim=True)
-            pattern[heads, query] /= rest.clamp_min(torch.finfo(rest.dtype).tiny)
+            pattern[heads, query] *= whole / rest.clamp_min(torch.finfo(rest.dtype).tiny)
         return
     queries = _places(change.positions, length)
     new = pattern.new_zeros(length, length)
+    seen = torch.ones_like(new).tril() if visible is None else visible.to(new.dtype)
     if isinstance(change, Pattern) and change.to == FIRST_TOKEN:
-        new[:, 0] = 1
+        new.scatter_(-1, seen.argmax(-1, keepdim=True), 1)
     elif isinstance(change, Pattern):
-        new = torch.ones_like(new).tril() / torch.arange(1, length + 1)[:, None]
+        new = seen / seen.sum(-1, keepdim=True)
     pattern[heads[:, None], queries] = new[queries]
 
 

@@ -63,10 +63,10 @@ class Measured:
     """[head] with the previous-token heads knocked out."""
     others: Float[Tensor, "draw head"]
     """[draw head] with random other heads knocked out instead; none where there are no others."""
-    chance: float
-    """0..1, of a head that spreads evenly, on this text."""
+    chance: Float[Tensor, " head"]
+    """[head] 0..1, of a head that spreads evenly over what it sees, on this text."""
     rows: int
-    """Positions at which the role can show; 0 on a text without a repeat."""
+    """Positions at which the role can show in the head that sees most; 0 without a repeat."""
 
 
 @dataclass(frozen=True)
@@ -167,17 +167,16 @@ def measure(
         draws=draws,
         listed=induction_heads,
     )
-    activations = _activations(
+    activations, even = _activations(
         loaded, token_ids, copy_ids, [UNTOUCHED, without, *control.conditions], induction_heads
     )
-    even = role_activation(torch.eye(len(token_ids)), copy_ids, "induction")
     return Measured(
         tuple(induction_heads),
         before=activations[0],
         after=activations[1],
         others=activations[2:],
-        chance=even.chance,
-        rows=even.rows,
+        chance=torch.tensor([chance for chance, _ in even]),
+        rows=max(rows for _, rows in even),
     )
 
 
@@ -187,10 +186,12 @@ def _activations(
     copy_ids: Int[Tensor, " pos"],
     conditions: Sequence[Condition],
     induction_heads: Sequence[Head],
-) -> Float[Tensor, "condition head"]:
-    """[condition head] induction activations, in as few passes as memory allows."""
+) -> tuple[Float[Tensor, "condition head"], list[tuple[float, int]]]:
+    """[condition head] induction activations, in as few passes as memory allows; and each head's
+    chance and rows."""
     length = len(token_ids)
     activations = torch.zeros(len(conditions), len(induction_heads))
+    even = [(0.0, 0)] * len(induction_heads)
     step = max(1, _MOST_CELLS // (loaded.num_heads * length**2))
     ids = torch.tensor(token_ids)
     for start in range(0, len(conditions), step):
@@ -211,9 +212,12 @@ def _activations(
         )
         for place, head in enumerate(induction_heads):
             attention = run.patterns[head.layer][:, head.head]  # [condition query key]
-            value = role_activation(attention, copy_ids, "induction").value
-            activations[start : start + len(chunk), place] = value
-    return activations
+            found = role_activation(
+                attention, copy_ids, "induction", sight=[run.sight[head.layer]] * len(chunk)
+            )
+            activations[start : start + len(chunk), place] = found.value
+            even[place] = found.by_layer[0]
+    return activations, even
 
 
 def summarise(measured: Sequence[Measured], previous_token_heads: Sequence[Head]) -> list[Drop]:
@@ -242,7 +246,7 @@ def _drop(head: Head, place: int, measured: Sequence[Measured], *, is_after: boo
         others_spread=float(by_draw.std()) if len(by_draw) > 1 else None,
         drop=statistics.fmean(drops),
         drop_error=_error(drops),
-        chance=statistics.fmean(text.chance for text in measured),
+        chance=statistics.fmean(float(text.chance[place]) for text in measured),
         texts=len(measured),
         draws=len(by_draw),
         is_after=is_after,

@@ -73,9 +73,11 @@ def each_layer(
 
     ``visible`` is what the layer's heads can see: True where they can look, None where that is
     every token so far (:mod:`headroles.models.sight`).
-    ``on_output(layer, z)`` is given the heads' outputs before the projection, after the pattern.
+    ``on_output(layer, z)`` is given the heads' outputs before the projection; whether before or
+    after the pattern differs by family.
     """
     last = bridge.cfg.n_layers - 1
+    awaited = [on_layer, *([on_output] if on_output else [])]  # of the last layer, in any order
 
     sights = Sights(bridge.cfg.model_name, token_ids.shape[1])
     masks: dict[int, Tensor | None] = {}
@@ -87,8 +89,10 @@ def each_layer(
                 take(layer, tensor, sights.of(bridge.blocks[layer].attn, masks.pop(layer, None)))
             else:
                 take(layer, tensor)
-            if layer == last and take is (on_output or on_layer):
-                raise SeenEnough
+            if layer == last:
+                awaited.remove(take)
+                if not awaited:
+                    raise SeenEnough
 
         return hook
 

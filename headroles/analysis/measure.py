@@ -25,7 +25,7 @@ from transformers import PreTrainedTokenizerBase
 from headroles.analysis.bridge import OnOutput, each_layer
 from headroles.capture import head_outputs
 from headroles.reference import MAX_CELLS
-from headroles.roles import SCORED_ROLES, Prompts, Role, resting
+from headroles.roles import SCORED_ROLES, Prompts, Role, cells, resting
 from headroles.scoring import (
     CellWeights,
     Visible,
@@ -201,8 +201,9 @@ class _DrawnBySight:
         return self._drawn[id(visible)][1]
 
     def _at_random(self, role: Role, visible: Visible) -> CellWeights:
+        targets = role.cells(self._prompts) & cells.within(self._prompts).unsqueeze(-1)
         return cell_weights(
-            random_cells(role, role.cells(self._prompts), self._generator, visible),
+            random_cells(role, targets, self._generator, visible),
             lengths=self._prompts.sequences.lengths,
             among=role.among(self._prompts) if role.among else None,
             visible=visible,

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["attention", "head_outputs", "interventions", "packing", "runner"],
     submod_attrs={
         "attention": ["capture", "Collected", "collect", "each_layer"],
-        "interventions": ["Edit", "run_edited"],
+        "interventions": ["Edit", "EditOfSeen", "run_edited"],
         "head_outputs": ["output_change", "roots"],
     },
 )

@@ -29,7 +29,7 @@ from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, not_a_number
 from headroles.models.blocks import SeenEnough
-from headroles.models.sight import Sights, cut
+from headroles.models.sight import Sights, cut, layer_sight
 from headroles.texts import encode, token_texts
 from headroles.types import Encoding, NextToken, PromptRun
 
@@ -217,15 +217,6 @@ def _hand_over(
     finally:
         for place in places.values():
             place.take = None
-
-
-def layer_sight(
-    loaded: LoadedModel, layer: int, sights: Sights
-) -> Bool[Tensor, "query key"] | None:
-    """What a layer's heads can see, while its pattern passes the probe."""
-    path = loaded.probe_paths[layer]
-    mask = getattr(loaded.model.get_submodule(path), "mask", None)
-    return sights.of(loaded.model.get_submodule(path.rpartition(".")[0]), mask)
 
 
 def _best_tokens(

@@ -21,18 +21,33 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, blocks, cores, not_a_number
+from headroles.models.sight import Sights, layer_sight
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a layer's tensor and returns the one to use instead; it may change its argument."""
+
+
+@dataclass(frozen=True)
+class EditOfSeen:
+    """An edit of a pattern that has to know what the layer's heads can see."""
+
+    edit: Callable[[Tensor, Tensor | None], Tensor]
+    """Takes the pattern, and [query key] True where heads can look, None for every token so far."""
+
+    def __call__(self, pattern: Tensor) -> Tensor:
+        """The edit in a layer that sees every token so far."""
+        return self.edit(pattern, None)
+
 
 _PROJECTIONS = "output_projections"
 
@@ -47,6 +62,9 @@ class EditedRun:
     """{layer: [row head query key]} the patterns that were kept, as used: after any change."""
     outputs: dict[int, Float[Tensor, "row query head dim"]]
     """{layer: [row query head dim]} the head outputs z that were kept, as used."""
+    sight: dict[int, Bool[Tensor, "query key"] | None]
+    """{layer: [query key]} what heads can see where patterns were kept: True where they can look,
+    None where that is every token so far."""
 
 
 def run_edited(
@@ -83,6 +101,9 @@ def run_edited(
     square, side_by_side = (rows, -1, length, length), (rows, length, loaded.num_heads, -1)
     at_probe = _places_of(patterns, kept_patterns, square)
     at_projection = _places_of(outputs, kept_outputs, side_by_side)
+    sights = Sights(loaded.key, length)
+    for layer, place in at_probe.items():
+        place.see = partial(layer_sight, loaded, layer, sights)
     places = {f"{loaded.probe_paths[layer]}.output": place for layer, place in at_probe.items()}
     if at_projection:
         paths = output_projections(loaded)
@@ -94,6 +115,7 @@ def run_edited(
             logits,
             {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
             {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
+            {layer: at_probe[layer].visible for layer in sorted(kept_patterns)},
         )
         if not _is_sound(run):
             where = "a run with something knocked out"
@@ -113,14 +135,19 @@ class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationInt
     def __init__(self, edit: Edit | None, shape: tuple[int, ...], *, keep: bool) -> None:
         super().__init__()
         self.edit, self.shape, self.keep = edit, shape, keep
+        self.see: Callable[[], Tensor | None] = lambda: None
         self.kept: Tensor | None = None
+        self.visible: Tensor | None = None
 
     def forward(self, base: Tensor, source: object = None, subspaces: object = None) -> Tensor:
         """The tensor to use instead; some families fold heads into rows or into the width."""
         tensor = base.reshape(self.shape)
-        if self.edit is not None:
+        if isinstance(self.edit, EditOfSeen):
+            tensor = self.edit.edit(tensor, self.see())
+        elif self.edit is not None:
             tensor = self.edit(tensor)
         if self.keep:
+            self.visible = self.see()
             self.kept = tensor.float().clone()
         return tensor.reshape(base.shape)
 

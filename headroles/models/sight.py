@@ -9,12 +9,16 @@ at one token has them, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from headroles.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from headroles.models.loading import LoadedModel
 
 
 class Sights:
@@ -71,6 +75,15 @@ class Sights:
                 return known
         self._distinct.append(visible)
         return visible
+
+
+def layer_sight(
+    loaded: LoadedModel, layer: int, sights: Sights
+) -> Bool[Tensor, "query key"] | None:
+    """What a layer's heads can see, while its pattern passes the probe."""
+    path = loaded.probe_paths[layer]
+    mask = getattr(loaded.model.get_submodule(path), "mask", None)
+    return sights.of(loaded.model.get_submodule(path.rpartition(".")[0]), mask)
 
 
 def cut(sight: Sequence[Tensor | None], length: int) -> tuple[Tensor | None, ...]:

@@ -94,7 +94,7 @@ def _joined(
     def joined(tensors: list[Tensor], dim: int = 0) -> Tensor:
         return torch.cat(tensors, dim).index_select(dim, back)
 
-    def of_each(numbers: list[float]) -> Tensor:
+    def of_each(numbers: list[float] | list[int]) -> Tensor:
         return joined([torch.full((len(g),), n) for g, n in zip(groups, numbers, strict=True)])
 
     def or_zeros(part: RoleActivation, place: int) -> Tensor:

@@ -44,7 +44,8 @@ class TokenLinks:
     """One token's row and column of a pattern, largest weight first."""
 
     looks_at: tuple[Evidence, ...]
-    """One cell per token up to and including itself; the weights sum to 1."""
+    """One cell per token up to and including itself; the weights sum to 1, or to less where a
+    learned sink takes the rest."""
     looked_at_by: tuple[Evidence, ...]
     """One cell per later token; these weights belong to different rows and need not sum to 1."""
 

@@ -162,6 +162,14 @@ PICTURES: dict[str, tuple[str, str]] = {
         boxes("▸ The cat", looks=((2, 0), (1, 0)), shaded=(0,)),
         "All arrows go to the first box",
     ),
+    "learned_sink": (
+        boxes("The cat sat", y=34) + arrow((101, 32), (60, 6), bend=6) + words(60, 5, "…", size=14),
+        "An arrow from “sat” to a place above all tokens",
+    ),
+    "sliding_window": (
+        boxes("The cat sat down", looks=((3, 2),), shaded=(2, 3)),
+        "Of four tokens only the last two are in sight",
+    ),
     "token": (boxes("The cat sat ."), "“The cat sat.” cut into four boxes"),
     "start_token": (
         boxes("▸ The cat", shaded=(0,)),

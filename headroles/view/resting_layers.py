@@ -39,6 +39,8 @@ class RestingLayers:
     """Per layer."""
     witnessed: bool
     """Whether it is known how much the heads' outputs change."""
+    sunk: int = 0
+    """Heads that rest on no token, in a model with learned sinks."""
 
     @property
     def count(self) -> int:
@@ -49,7 +51,10 @@ class RestingLayers:
     def headline(self) -> str:
         """``94 of all 270 heads rest``."""
         every = self.heads * len(self.rests)
-        return f"{self.count} of all {every:,} heads rest" if self.count else "no head rests"
+        where = " on the first token" if self.sunk else ""
+        if not self.count:
+            return f"no head rests{where}"
+        return f"{self.count} of all {every:,} heads rest{where}"
 
     @property
     def sentence(self) -> str:
@@ -62,7 +67,12 @@ class RestingLayers:
                 f"resting (dashed): what {'it writes' if working == 1 else 'they write'} "
                 "changes from token to token."
             )
-        return " ".join(sentences)
+        if self.sunk:
+            sentences.append(
+                f"{self.sunk} {'head rests' if self.sunk == 1 else 'heads rest'} on no token: this "
+                "model has a learned sink, which takes the attention that heads do not need."
+            )
+        return " ".join(filter(None, sentences))
 
     @property
     def alt(self) -> str:
@@ -135,6 +145,7 @@ def resting_layers(scores: PromptScores, threshold: float) -> RestingLayers | No
         tuple(clearest),
         width,
         change is not None,
+        0 if scores.nowhere is None else int((scores.nowhere >= verdicts.reasons.RESTING).sum()),
     )
 
 

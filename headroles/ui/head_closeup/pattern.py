@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, formatting, scoring
+from headroles import charts, formatting, scoring, verdicts
 from headroles.roles import Role
 from headroles.types import Evidence
 from headroles.ui.app import elements
@@ -74,7 +74,7 @@ def draw(subject: Subject, drawn: Shown) -> None:
     with right:
         _words(subject, drawn)
         _rest(subject, drawn)
-        elements.html(_legend(drawn.targets))
+        elements.html(_legend(drawn.targets, _sight(subject)))
         _strongest(drawn)
 
 
@@ -161,7 +161,9 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     if not drawn.rest_hidden:
         return
 
-    resting = float(subject.answer.scores.resting[subject.head])
+    scores = subject.answer.scores
+    resting = float(scores.resting[subject.head])
+    left = 1 - resting - (0 if scores.nowhere is None else float(scores.nowhere[subject.head]))
     empty = len(scoring.without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
     more = (
         f" {html.count(empty, 'row')} had nothing else and {'is' if empty == 1 else 'are'} blank."
@@ -171,12 +173,23 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     elements.html(
         f'<p class="hr-asleep">The resting column is hidden in the picture. On average it holds '
         f"{formatting.percent(resting)} of this head’s attention; what is left, "
-        f"{formatting.percent(1 - resting)}, is rescaled to 100% in every row.{more} The sentences "
+        f"{formatting.percent(left)}, is rescaled to 100% in every row.{more} The sentences "
         "above are about the whole attention.</p>"
     )
 
 
-def _legend(targets: Sequence[Evidence]) -> str:
+def _sight(subject: Subject) -> str:
+    """What the rows of the pattern lack: keys out of sight, and what a learned sink takes."""
+    scores, words = subject.answer.scores, []
+    if sees := verdicts.reasons.sight_in_words(subject.visible):
+        words.append(f" This layer {sees}.")
+    if scores.nowhere is not None:
+        share = formatting.percent(float(scores.nowhere[subject.head]))
+        words.append(f" What is missing, {share} on average, is on no token: a learned sink.")
+    return "".join(words)
+
+
+def _legend(targets: Sequence[Evidence], sight: str) -> str:
 
     swatches = "".join(
         '<span><i class="hr-swatch" '
@@ -192,7 +205,7 @@ def _legend(targets: Sequence[Evidence]) -> str:
     )
     return (
         '<p class="hr-explain">Each row is a token, and its cells say where it looks. A row adds '
-        "up to 100%.</p>"
+        f"up to 100%{' at most' if 'no token' in sight else ''}.{escape(sight)}</p>"
         f'<div class="hr-legend">{swatches}</div><div class="hr-legend">{outlined}</div>'
     )
 

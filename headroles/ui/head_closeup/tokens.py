@@ -72,7 +72,11 @@ def draw(drawn: Shown) -> None:
     with st.expander(
         f"As a table: “{html.plain(drawn.labels[chosen])}” ({chosen})", key="head_closeup-links"
     ):
-        elements.html(f"<p>{escape(sentence(links, drawn.labels, chosen))}</p>")
+        said = sentence(links, drawn.labels, chosen)
+        nowhere = 1 - sum(cell.weight for cell in links.looks_at)
+        if nowhere >= SMALLEST and not drawn.rest_hidden:
+            said += f" {formatting.percent(nowhere)} is on no token: a learned sink."
+        elements.html(f"<p>{escape(said)}</p>")
         left, right = st.columns(2, gap="medium")
         with left:
             elements.html(_table("It looks at", links.looks_at, drawn.labels, place="key"))

@@ -1,0 +1,122 @@
+"""The analysis of models with windows and sinks: the numbers of the pages, to 1e-5."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from headroles.analysis import attention_roles, hints
+from headroles.analysis.bridge import each_layer, load_bridge
+from headroles.analysis.measure import ProbeTexts, make_texts, measure_roles, random_cells
+from headroles.analysis.setting import Setting
+from headroles.capture import capture, collect
+from headroles.roles import ROLES, SCORED_ROLES, Prompts
+from headroles.scoring import offset_shares, prompt_activations
+from headroles.types import Encoding, Sequences
+from headroles.verdicts import score_run
+from tests.families import PROMPT
+
+FAMILIES = ("mistral", "gemma2", "gpt_neo", "gpt_oss")
+
+
+@pytest.fixture(scope="module")
+def bridges(model_folders):
+    return {family: load_bridge(str(model_folders(family))) for family in FAMILIES}
+
+
+@pytest.fixture(scope="module")
+def probe(tokenizer) -> ProbeTexts:
+    """Texts of up to 30 tokens: the windows hide most of each."""
+    whole = make_texts(tokenizer, n=8, seed=5)
+
+    def first(sequences: Sequences) -> Sequences:
+        return Sequences(sequences.token_ids[:8, :30], sequences.lengths[:8].clamp_max(30))
+
+    return ProbeTexts(first(whole.sentences), first(whole.control), first(whole.repeats))
+
+
+def runs(loaded, sequences: Sequences):
+    """Each text alone through the runtime: its roles, [layer] sight and ids."""
+    for row, length in zip(sequences.token_ids.tolist(), sequences.lengths.tolist(), strict=True):
+        ids = tuple(row[:length])
+        yield ids, collect(loaded, Encoding(ids, ("x",) * length, "", False, length))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_halves_see_the_same_and_score_the_same(bridges, load_family, family: str) -> None:
+    run = capture(load_family(family), PROMPT)
+    patterns, sight = [], []
+    each_layer(
+        bridges[family],
+        torch.tensor([run.token_ids]),
+        lambda _, pattern, visible: (patterns.append(pattern[0].clone()), sight.append(visible)),
+    )
+    assert any(visible is not None for visible in sight)
+    for ours, theirs in zip(run.sight, sight, strict=True):
+        assert (ours is None) == (theirs is None)
+        assert ours is None or torch.equal(ours, theirs)
+    again = prompt_activations(torch.stack(patterns), run.token_ids, sight=sight)
+    for key, ours in score_run(run).activations.items():
+        torch.testing.assert_close(ours.value, again[key].value, atol=1e-5, rtol=0)
+        for one, other in zip(ours.by_layer, again[key].by_layer, strict=True):
+            assert one == pytest.approx(other, abs=1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_the_means_of_the_runtime(bridges, load_family, probe, family: str) -> None:
+    measured = measure_roles(bridges[family], probe, seed=5)
+    for role in SCORED_ROLES:
+        texts = probe.repeats if role.measured_on == "repeats" else probe.sentences
+        values, chances = [], []
+        for ids, seen in runs(load_family(family), texts):
+            scored = prompt_activations(seen.attention, ids, sight=seen.sight)[role.key]
+            layers = scored.by_layer * (1 if len(scored.by_layer) > 1 else len(scored.value))
+            empty = torch.tensor([rows == 0 for _, rows in layers])
+            values.append(scored.value.masked_fill(empty.unsqueeze(-1), math.nan))
+            chances += [chance for chance, rows in layers if rows]
+        mean = torch.stack(values).nanmean(0).nan_to_num(0.0)
+        torch.testing.assert_close(measured[role.key].mean, mean, atol=1e-5, rtol=0)
+        assert measured[role.key].chance == pytest.approx(sum(chances) / len(chances), abs=1e-5)
+        assert measured[role.key].standard_error.isfinite().all()
+        assert measured[role.key].null is None or measured[role.key].null.isfinite().all()
+
+
+def test_random_cells_lie_in_sight(probe) -> None:
+    length = probe.repeats.token_ids.shape[1]
+    near = torch.ones(length, length, dtype=torch.bool).tril().triu(-7)
+    targets = ROLES["induction"].cells(Prompts(probe.repeats))
+    drawn = random_cells(ROLES["induction"], targets, torch.Generator().manual_seed(0), near)
+    assert drawn.any()
+    assert not (drawn & (targets | ~near)).any()
+
+
+def test_the_profile_of_distances_is_over_what_is_in_sight(bridges, tokenizer, probe) -> None:
+    setting = Setting(bridges["gemma2"], tokenizer, probe, 5, lambda *_: None)
+    profile = attention_roles.by_attention(setting)["fixed_offset"].offsets
+    assert not profile.mean[4:, 0].any()  # layer 0 sees five tokens: four back at most
+    assert (profile.peak[0] <= 4).all()
+    assert profile.chance.isfinite().all()
+    pattern = torch.ones(1, 1, 12, 12).tril().triu(-4)
+    pattern /= pattern.sum(-1, keepdim=True)
+    near = pattern[0, 0] > 0
+    shares, chances = offset_shares(pattern, torch.tensor([12]), longest=4, visible=near)
+    torch.testing.assert_close(shares[..., 0], chances)
+
+
+def test_prompts_are_tried_by_what_is_in_sight(bridges, tokenizer, monkeypatch) -> None:
+    monkeypatch.setattr(hints, "candidates", lambda _: [PROMPT, "The cat sat."])
+    tried = {run.prompt: run for run in hints._runs(bridges["gemma2"], tokenizer, "tiny", None)}
+    assert tried["The cat sat."].sight == () or len(tried["The cat sat."].sight) == 2
+    long = tried[PROMPT]
+    assert long.sight[1] is None
+    assert torch.equal(
+        long.sight[0], torch.ones(len(long.token_ids), len(long.token_ids)).tril().triu(-4).bool()
+    )
+    without = replace(long, sight=())
+    assert (
+        score_run(long).activations["diffuse"].value[0, 0]
+        > (score_run(without).activations["diffuse"].value[0, 0])
+    )
