@@ -1,15 +1,8 @@
 """How a model is loaded, ready for capture.
 
 Attention is captured through *probes*: modules inside every attention layer whose output is the
-attention pattern ``[batch head query key]``. Most families of transformers 5 hand their attention
-to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
-the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
-passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
-probe changes the pattern, be it in place, the output is computed anew from the changed one.
-Families older than that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which
-does nothing at inference.
-
-One forward pass over two tokens shows which modules these are.
+attention pattern ``[batch head query key]``. :mod:`headroles.models.probes` finds their places with
+one forward pass over a few tokens, and refuses a model whose layers do not each show one pattern.
 
 >>> loaded = load_model("demo")  # doctest: +SKIP
 >>> loaded.num_layers, loaded.num_heads  # doctest: +SKIP
@@ -51,7 +44,7 @@ from headroles.models.catalogue import (
 )
 from headroles.models.gguf_files import converted, note_of, revision_of, task_of
 from headroles.models.preparing import prepare, sweep
-from headroles.models.probes import attention_for, install_probes, register_attention
+from headroles.models.probes import install_probes, register_attention
 from headroles.texts import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
@@ -386,7 +379,7 @@ def load_weights(
         model, info = AutoModelForCausalLM.from_pretrained(
             place,
             dtype=getattr(torch, numbers),
-            attn_implementation=attention or attention_for(config),
+            attn_implementation=attention or "eager",
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
