@@ -15,8 +15,6 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BertForMaskedLM,
-    FalconConfig,
-    MambaConfig,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
@@ -119,49 +117,6 @@ def test_an_encoder_is_refused_though_transformers_would_load_it(tmp_path: Path)
     config = BertConfig(**_TINY_ATTENTION, intermediate_size=16)
     save(BertForMaskedLM(config), tmp_path)
     with pytest.raises(UnsupportedModelError, match="look at the ones after them"):
-        load_model(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        MambaConfig(**_TINY, hidden_size=16, state_size=4),  # no attention at all
-        FalconConfig(**_TINY_ATTENTION),  # owns a dropout module that its attention goes past
-    ],
-    ids=["mamba", "falcon"],
-)
-def test_attention_out_of_reach_is_refused_at_once(config, tmp_path: Path) -> None:
-    save(AutoModelForCausalLM.from_config(config), tmp_path)
-    with pytest.raises(UnsupportedModelError, match="neither by a function nor by a module"):
-        load_model(str(tmp_path))
-
-
-_GROUPED = {"intermediate_size": 24, "num_key_value_heads": 2, "max_position_embeddings": 64}
-
-
-@pytest.mark.parametrize(
-    ("family", "own", "why"),
-    [
-        ("diffllama", {}, "attends more than once"),
-        (
-            "laguna",
-            {
-                "head_dim": 8,
-                "num_attention_heads_per_layer": [4, 2],
-                "layer_types": ["full_attention", "full_attention"],
-                "mlp_layer_types": ["dense", "dense"],
-            },
-            "differ in their numbers of heads",
-        ),
-    ],
-)
-def test_layers_that_are_not_alike_are_refused(
-    family: str, own: dict, why: str, tmp_path: Path
-) -> None:
-    settings = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2}
-    config = AutoConfig.for_model(family, **{**_TINY, **_GROUPED, **settings, **own})
-    save(AutoModelForCausalLM.from_config(config, attn_implementation="eager"), tmp_path)
-    with pytest.raises(UnsupportedModelError, match=why):
         load_model(str(tmp_path))
 
 

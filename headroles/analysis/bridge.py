@@ -45,7 +45,7 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
     """
     source = resolve_source(name_or_folder)
     # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
-    weights = load_weights(source, catalogue_key(name_or_folder), attention="eager")
+    weights = load_weights(source, catalogue_key(name_or_folder))
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
             bridge = TransformerBridge.boot_transformers(

@@ -187,9 +187,9 @@ def _run(
 def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     """[layer] the dotted path of each layer's output projection, whose input is z.
 
-    It is found by structure, not by name: the first linear map of the attention module that runs
-    after the pattern passed the probe. Then it is put to the test: a head without attention must
-    leave zeros in its slice of the input, and only there.
+    It is found by structure, not by name: the first linear map of the block that runs after the
+    pattern passed the probe, and that passes a test: a head without attention must leave zeros in
+    its slice of the input, and only there.
 
     Raises:
         UnsupportedModelError: if a layer has none, or one that fails the test.
@@ -197,11 +197,6 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
     if _PROJECTIONS not in loaded.tools:
         with loaded.lock, torch.no_grad(), cores.one_core():
             loaded.tools[_PROJECTIONS] = _find_projections(loaded)
-            try:
-                _check_projections(loaded)
-            except UnsupportedModelError:
-                del loaded.tools[_PROJECTIONS]
-                raise
     return loaded.tools[_PROJECTIONS]
 
 
@@ -221,63 +216,60 @@ def head_weights(loaded: LoadedModel) -> list[Float[Tensor, "head dim model"]]:
 
 
 def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
-    """[layer] the first linear map inside each attention module after its probe, by one pass."""
+    """[layer] the first linear map of each block after its probe whose input is z.
+
+    Head 0 is silenced in every layer: its slice of z must be zero, and no other one.
+    """
     order: list[str] = []
+    given: dict[str, Tensor] = {}
 
     def note(name: str) -> Callable[..., None]:
-        return lambda *_: order.append(name)
+        def hook(_module: nn.Module, args: tuple, _output: object) -> None:
+            order.append(name)
+            given[name] = args[0]
 
-    attention = [path.rpartition(".")[0] for path in loaded.probe_paths]
-    watched = {
-        f"{path}.{name}"
-        for path in attention
-        for name, module in loaded.model.get_submodule(path).named_modules()
+        return hook
+
+    def silence(_module: nn.Module, _args: tuple, pattern: Tensor) -> Tensor:
+        pattern = pattern.clone()
+        pattern.reshape(1, -1, *pattern.shape[-2:])[:, 0] = 0
+        return pattern
+
+    model, probes = loaded.model, loaded.probe_paths
+    watched = [
+        f"{block}.{name}"
+        for block in map(blocks.path_of, probes)
+        for name, module in model.get_submodule(block).named_modules()
         if isinstance(module, nn.Linear | Conv1D)
-    }
-    handles = [
-        loaded.model.get_submodule(path).register_forward_hook(note(path))
-        for path in (*loaded.probe_paths, *watched)
     ]
+    handles = [model.get_submodule(path).register_forward_hook(silence) for path in probes]
+    handles += [model.get_submodule(p).register_forward_hook(note(p)) for p in (*probes, *watched)]
     try:
-        loaded.model(torch.zeros(1, 2, dtype=torch.long), use_cache=False)
+        model(**inputs(loaded, torch.arange(4)[None]))
     finally:
         for handle in handles:
             handle.remove()
-    return tuple(
-        _after_probe(loaded, order, path, probe)
-        for path, probe in zip(attention, loaded.probe_paths, strict=True)
-    )
-
-
-def _after_probe(loaded: LoadedModel, order: list[str], attention: str, probe: str) -> str:
-    """The first module of an attention module that ran after its probe."""
-    ran = order[order.index(probe) + 1 :] if probe in order else []
-    projection = next((path for path in ran if path.startswith(f"{attention}.")), None)
-    if projection is None:
-        raise _no_projection(loaded, f"{attention} has no output projection after the pattern.")
-    return projection
-
-
-def _check_projections(loaded: LoadedModel) -> None:
-    """Silence head 0 of every layer at its probe: its slice of z must be zero, no other one."""
-
-    def silence(pattern: Tensor) -> Tensor:
-        pattern[:, 0] = 0
-        return pattern
-
-    layers = range(loaded.num_layers)
-    run = run_edited(
-        loaded,
-        torch.arange(4)[None],
-        patterns=dict.fromkeys(layers, silence),
-        keep_outputs=layers,
-        with_logits=False,
-    )
-    for layer, z in run.outputs.items():
-        if z[:, :, 0].any() or (loaded.num_heads > 1 and not z[:, :, 1:].any(-1).all()):
+    found = []
+    for layer, probe in enumerate(probes):
+        block, start = blocks.path_of(probe), order.index(probe)
+        after = [path for path in order[start + 1 :] if path.startswith(f"{block}.")]
+        if not after:
+            raise _no_projection(loaded, f"{block} has no output projection after the pattern.")
+        fitting = (path for path in after if _is_z(given[path], loaded.num_heads))
+        if (path := next(fitting, None)) is None:
             raise _no_projection(
                 loaded, f"the heads of layer {layer} do not lie side by side before the projection."
             )
+        found.append(path)
+    return tuple(found)
+
+
+def _is_z(tensor: Tensor, heads: int) -> bool:
+    """Whether these are the outputs of all heads side by side, those of head 0 being zero."""
+    if tensor.ndim < 2 or tensor.shape[-1] % heads:
+        return False
+    z = tensor.unflatten(-1, (heads, -1))  # [... head dim]
+    return not z[..., 0, :].any() and bool(z[..., 1:, :].any(-1).all())
 
 
 def _no_projection(loaded: LoadedModel, why: str) -> UnsupportedModelError:

@@ -1,15 +1,8 @@
 """How a model is loaded, ready for capture.
 
 Attention is captured through *probes*: modules inside every attention layer whose output is the
-attention pattern ``[batch head query key]``. Most families of transformers 5 hand their attention
-to a function that can be chosen by name (``AttentionInterface``). The one registered here calls
-the family's own eager function, so soft caps, sinks and sliding windows are the family's, and
-passes the pattern through an ``nn.Identity`` called ``attention_probe``. If something on the
-probe changes the pattern, be it in place, the output is computed anew from the changed one.
-Families older than that interface (GPT-Neo, BLOOM) have a dropout module in the same place, which
-does nothing at inference.
-
-One forward pass over two tokens shows which modules these are.
+attention pattern ``[batch head query key]``. :mod:`headroles.models.probes` finds their places with
+one forward pass over a few tokens, and refuses a model whose layers do not each show one pattern.
 
 >>> loaded = load_model("demo")  # doctest: +SKIP
 >>> loaded.num_layers, loaded.num_heads  # doctest: +SKIP
@@ -53,7 +46,7 @@ from headroles.models.catalogue import (
 from headroles.models.gguf_files import converted, note_of, revision_of, task_of
 from headroles.models.positions import context_length
 from headroles.models.preparing import prepare, sweep
-from headroles.models.probes import attention_for, install_probes, register_attention
+from headroles.models.probes import install_probes, register_attention
 from headroles.models.refusals import Step, explained, line_of, unavailable
 from headroles.models.weight_files import check_folder
 from headroles.texts import MAX_TOKENS, StartToken, start_token
@@ -379,15 +372,12 @@ def model_revision(source: str) -> str:
     return cached.name if cached else "unknown"
 
 
-def load_weights(
-    source: str, key: str, *, attention: str | None = None, numbers: str = precision.FLOAT32
-) -> PreTrainedModel:
+def load_weights(source: str, key: str, *, numbers: str = precision.FLOAT32) -> PreTrainedModel:
     """Load a model's weights: safetensors only, no code of its own, none missing.
 
     Args:
         source: a folder or Hub id.
         key: the name for error messages.
-        attention: the attention function by name; by default the probe, where the family takes it.
         numbers: what they run in, ``float32`` or ``bfloat16``; the analysis always takes float32.
 
     Raises:
@@ -411,7 +401,7 @@ def load_weights(
                 place,
                 config=config,
                 dtype=getattr(torch, numbers),
-                attn_implementation=attention or attention_for(config),
+                attn_implementation="eager",
                 generation_config=GenerationConfig(),  # it is never asked to go on by itself
                 use_safetensors=True,
                 trust_remote_code=False,

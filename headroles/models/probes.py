@@ -1,30 +1,46 @@
 """Where a pattern can be collected: an ``nn.Identity`` on each attention module.
 
+The model runs in its family's own eager code, masks and choices of tokens included. Most families
+take their attention function from transformers' ``AttentionInterface``; where that hands out an
+eager function, here it is wrapped, so that the pattern passes the probe of the module that asked.
+A model without probes is left as it is. Where a family does not ask the interface, the pattern is
+found at a dropout module, which does nothing at inference.
+
+One pass over a few tokens shows where the patterns pass. A model is taken only if each of its
+layers shows exactly one, in order, with as many heads as its configuration says, and if that
+pattern is what weighs the values; else it is refused, with what is wrong.
+
 While the pattern passes, the probe also holds the mask, from which
 :class:`headroles.models.sight.Sights` knows what the heads can see.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForCausalLM
-from transformers.masking_utils import eager_mask
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from transformers import AttentionInterface
 
-from headroles.errors import UnsupportedModelError
+from headroles.errors import UnsupportedModelError, ours
+from headroles.formatting import listing
 from headroles.models.numbers import are_numbers, not_a_number
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 
 PROBE = "attention_probe"
 """Name of the probe module on each attention module."""
+
+LENGTH = 9
+"""Tokens of the pass that finds the patterns: no head has a dimension of 9."""
 
 
 class Probe(nn.Identity):
@@ -34,37 +50,38 @@ class Probe(nn.Identity):
     """While a pattern passes, the mask that it was computed with."""
 
 
-_IMPLEMENTATION = "headroles_probe"
-
-
-_DROPOUTS = ("attn_dropout", "attention_dropout")
-
-
-def attention_for(config: object) -> str:
-    """The probe where the family takes an attention function by name, its eager code elsewhere."""
-    model_class = AutoModelForCausalLM._model_mapping.get(type(config), None)
-    takes_functions = getattr(model_class, "_supports_attention_backend", False)
-    return _IMPLEMENTATION if takes_functions else "eager"
-
-
 def register_attention() -> None:
-    """Make transformers know the attention with a probe, once a process."""
-    AttentionInterface.register(_IMPLEMENTATION, probed_attention)
-    AttentionMaskInterface.register(_IMPLEMENTATION, eager_mask)
+    """Have eager attention functions wrapped where models ask for them, once a process.
+
+    A function registered under a name of its own would not do: families look at that name, and
+    those that choose tokens for a sparse kernel (DeepSeek 3.2) apply the choice to "eager" only.
+    """
+    asked = AttentionInterface.get_interface
+    if hasattr(asked, "__wrapped__"):
+        return
+
+    @wraps(asked)
+    def get_interface(self: AttentionInterface, name: str, default: Callable) -> Callable:
+        function = asked(self, name, default)
+        return partial(probed_attention, function) if name == "eager" else function
+
+    AttentionInterface.get_interface = get_interface
 
 
 def probed_attention(
+    eager: Callable[..., tuple[Tensor, Tensor]],
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | None = None,
     **settings: object,
 ) -> tuple[Tensor, Tensor]:
     """Eager attention of the module's own family, with the pattern passed through its probe.
 
     Args:
-        module: the attention module; its file defines ``eager_attention_forward``.
+        eager: the family's own function.
+        module: the attention module.
         query: [batch head query dim].
         key: [batch kv_head key dim], fewer heads than ``query`` where the model groups them.
         value: [batch kv_head key dim].
@@ -74,11 +91,11 @@ def probed_attention(
     Returns:
         The output [batch query head dim] and the pattern [batch head query key].
     """
-    eager = sys.modules[type(module).__module__].eager_attention_forward
     output, pattern = eager(module, query, key, value, attention_mask, **settings)
-    probe = getattr(module, PROBE, None)
-    if probe is None:  # the pass that finds the attention modules
-        _seen.append((module, pattern))
+    probe, watch = getattr(module, PROBE, None), _watch.get()
+    if watch is not None and isinstance(pattern, Tensor):
+        watch.see(module, pattern, weighs=_weighs(pattern, value, output))
+    if probe is None:
         return output, pattern
     handed, version = _watched(pattern)
     probe.mask = attention_mask
@@ -88,9 +105,26 @@ def probed_attention(
         probe.mask = None
     if changed is handed and _is_untouched(handed, version, pattern):
         return output, pattern
-    groups = query.shape[1] // value.shape[1]
-    values = value.repeat_interleave(groups, dim=1)  # [batch head key dim]
-    return (changed @ values).transpose(1, 2).contiguous(), changed
+    return _weighed(changed, value), changed
+
+
+def _weighed(pattern: Tensor, value: Tensor) -> Tensor:
+    """[batch query head dim] the heads' outputs."""
+    values = value.repeat_interleave(pattern.shape[1] // value.shape[1], dim=1)
+    return (pattern @ values).transpose(1, 2).contiguous()
+
+
+def _weighs(pattern: Tensor, value: Tensor, output: Tensor) -> bool:
+    """Whether the output is what the pattern makes of the values, so that a change can be too."""
+    if pattern.ndim != 4 or value.ndim != 4 or pattern.shape[1] % value.shape[1]:
+        return False
+    if pattern.shape[-1] != value.shape[-2]:
+        return False
+    own = _weighed(pattern, value)
+    # A NaN passes: it is told as such.
+    return own.shape == output.shape and not (
+        (own - output).abs().max() > 1e-2 * output.abs().max()
+    )
 
 
 def _watched(pattern: Tensor) -> tuple[Tensor, int | None]:
@@ -107,58 +141,191 @@ def _is_untouched(handed: Tensor, version: int | None, pattern: Tensor) -> bool:
     return torch.equal(handed, pattern) if version is None else handed._version == version
 
 
-_seen: list[tuple[nn.Module, Tensor]] = []
+@dataclass
+class _Seen:
+    """A pattern on its way through a model."""
+
+    module: nn.Module
+    pattern: Tensor
+    """[batch head query key], or with the heads folded into the rows."""
+    weighs: bool
+    """Whether it is what the values are weighed with."""
+
+    @property
+    def heads(self) -> int:
+        """How many heads the pattern is of, for one text."""
+        return self.pattern[..., 0, 0].numel()
 
 
-_discovery = threading.Lock()
+class _Watch(TorchFunctionMode):
+    """Notes each pattern of a pass, and whether there were others that nobody can reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_function: list[_Seen] = []
+        self.by_dropout: list[_Seen] = []
+        self.tables = 0
+        """Tables of tokens by tokens that went through a softmax."""
+        self._multiplied: set[int] = set()
+
+    def __torch_function__(
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        name = getattr(func, "__name__", "")
+        result = func(*args, **(kwargs or {}))
+        if name in _PRODUCTS:
+            self._multiplied |= {part.data_ptr() for part in args if isinstance(part, Tensor)}
+        elif name in _SOFTMAXES and args and args[0].ndim > 2:
+            self.tables += min(args[0].shape[-2:]) >= LENGTH
+        return result
+
+    def see(self, module: nn.Module, pattern: Tensor, *, weighs: bool) -> None:
+        """Note a pattern that passes an attention function."""
+        self.by_function.append(_Seen(module, pattern.detach(), weighs))
+
+    def see_dropout(self, module: nn.Module, _args: object, output: Tensor) -> None:
+        """Note a pattern that passes a dropout module: as a hook on it."""
+        if output.shape[-2:] == (LENGTH, LENGTH):
+            self.by_dropout.append(_Seen(module, output, weighs=False))
+
+    def found(self) -> list[_Seen]:
+        """The patterns of the pass, in order: those of functions, if there are any."""
+        for seen in self.by_dropout:  # kept until here, so its place in memory is its own
+            seen.weighs = seen.pattern.data_ptr() in self._multiplied
+        return self.by_function or self.by_dropout
+
+
+_PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum", "__matmul__"}
+_SOFTMAXES = {"softmax", "logsumexp"}
+_watch: ContextVar[_Watch | None] = ContextVar("watch", default=None)
 
 
 def install_probes(model: PreTrainedModel, key: str) -> tuple[tuple[str, ...], int]:
-    """Find where the patterns pass by running two tokens, and put a probe there.
+    """Find where the patterns pass by running a few tokens, and put a probe there.
 
     Returns:
         [layer] the paths of the probes, and the number of query heads.
+
+    Raises:
+        UnsupportedModelError: if not every layer shows one pattern of equally many heads, or the
+            model cannot be run on tokens alone; nothing is installed then.
+        NotANumberError: if its attention is NaN or infinite.
     """
+    watch = _watched_pass(model, key)
     names = {module: path for path, module in model.named_modules()}
-    dropouts = [module for module in names if names[module].rpartition(".")[2] in _DROPOUTS]
-    patterns = _run_two_tokens(model, dropouts)
-    by_function = [module for module, _ in patterns if module not in dropouts]
-    # A family may own dropout modules and still compute its attention past them (Falcon).
-    if not by_function and (not dropouts or len(patterns) != len(dropouts)):
-        raise UnsupportedModelError(
-            key, why="its attention can be reached neither by a function nor by a module."
+    seen = watch.found()
+    paths = [names.get(call.module, "") for call in seen]
+    if why := _why_no_layers(model, paths, watch):
+        raise UnsupportedModelError(key, why=why)
+    if not all(are_numbers(call.pattern) for call in seen):
+        raise not_a_number(model, key, _tokens(model))
+    if why := _why_no_heads(model, seen):
+        raise UnsupportedModelError(key, why=why)
+    if not watch.by_function:
+        return tuple(paths), seen[0].heads
+    for call in seen:
+        call.module.add_module(PROBE, Probe())
+    return tuple(f"{path}.{PROBE}" for path in paths), seen[0].heads
+
+
+def _watched_pass(model: PreTrainedModel, key: str) -> _Watch:
+    """One pass over a few tokens, with every pattern of it."""
+    watch = _Watch()
+    dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    hooks = [module.register_forward_hook(watch.see_dropout) for module in dropouts]
+    token = _watch.set(watch)
+    try:
+        with ours(partial(_does_not_run, key)), torch.no_grad(), watch:
+            has_cache = "use_cache" in model.config.to_dict()
+            model(_tokens(model), **({"use_cache": False} if has_cache else {}))
+    finally:
+        _watch.reset(token)
+        for hook in hooks:
+            hook.remove()
+    return watch
+
+
+def _tokens(model: PreTrainedModel) -> Tensor:
+    """[1 pos] what the pass is over: the first tokens that the model has."""
+    return torch.arange(LENGTH)[None] % model.get_input_embeddings().num_embeddings
+
+
+def _does_not_run(key: str, error: BaseException) -> UnsupportedModelError:
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120].rstrip('.')}"
+    return UnsupportedModelError(
+        key, why=f"it cannot be run on the tokens of a text alone ({reason})."
+    )
+
+
+def _why_no_layers(model: PreTrainedModel, paths: Sequence[str], watch: _Watch) -> str:
+    """What is wrong with the layers in which attention was seen; empty if nothing is."""
+    if not paths and watch.tables:
+        return "it computes its attention in code of its own, where it cannot be read."
+    if not paths:
+        return "it has no attention heads: its layers pass tokens on in another way."
+    stacks = Counter(_stack(path) for path in paths)
+    if len(stacks) > 1 or "" in stacks:
+        parts = listing([f"'{stack}'" for stack in stacks if stack])
+        return f"its attention does not lie in one stack of layers, but in {parts or 'none'}."
+    (stack,) = stacks
+    count = sum(name.isdigit() for name, _ in model.get_submodule(stack).named_children())
+    layers = [int(path.removeprefix(f"{stack}.").partition(".")[0]) for path in paths]
+    times = Counter(layers)
+    several = [layer for layer in times if times[layer] > 1]
+    if several:
+        return (
+            f"it attends {times[several[0]]} times in each pass in {_named(several)}, so a head "
+            "there has no single pattern."
         )
-    if len({module for module, _ in patterns}) < len(patterns):
-        raise UnsupportedModelError(key, why="a layer of it attends more than once.")
-    if not all(are_numbers(pattern) for _, pattern in patterns):
-        raise not_a_number(model, key, torch.zeros(1, 2, dtype=torch.long))
-    if any(pattern.reshape(-1, 2, 2)[:, 0, 1].any() for _, pattern in patterns):
-        raise UnsupportedModelError(key, why="its tokens also look at the ones after them.")
-    if not by_function:
-        paths = tuple(names[module] for module, _ in patterns)
-        return paths, model.config.get_text_config().num_attention_heads
-    if len({pattern.shape[1] for module, pattern in patterns if module in by_function}) > 1:
-        raise UnsupportedModelError(key, why="its layers differ in their numbers of heads.")
-    for module in by_function:
-        module.add_module(PROBE, Probe())
-    return tuple(f"{names[module]}.{PROBE}" for module in by_function), patterns[0][1].shape[1]
+    if len(layers) < count:
+        only = f"only in {_named(sorted(layers))} of its {count} layers"
+        if watch.tables > len(layers):
+            return f"its attention can be read {only}; the others compute it in code of their own."
+        return f"it has attention heads {only}; the others work in another way."
+    if layers != sorted(layers):
+        return "its layers do not attend in the order of their numbers."
+    said = _said(model, "decoder_layers", "num_hidden_layers")
+    if said is not None and said != count:
+        return f"its config.json says {said} layers, but it has {count}."
+    return ""
 
 
-def _run_two_tokens(
-    model: PreTrainedModel, dropouts: list[nn.Module]
-) -> list[tuple[nn.Module, Tensor]]:
-    """Which modules a pattern passes through, with the pattern, in the order of the layers."""
+def _said(model: PreTrainedModel, *names: str) -> object:
+    """What the configuration says of the decoder by the first of these names that it has."""
+    config = model.config.get_text_config(decoder=True)
+    return next((getattr(config, name) for name in names if hasattr(config, name)), None)
 
-    def record(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        _seen.append((module, output))
 
-    with _discovery, torch.no_grad():
-        _seen.clear()
-        hooks = [module.register_forward_hook(record) for module in dropouts]
-        try:
-            model(torch.zeros(1, 2, dtype=torch.long))
-            return list(_seen)
-        finally:
-            _seen.clear()
-            for hook in hooks:
-                hook.remove()
+def _stack(path: str) -> str:
+    """The list of layers that a module is in: ``model.layers`` of ``model.layers.3.self_attn``."""
+    parts = path.split(".")
+    numbers = [place for place, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[: numbers[0]]) if numbers else ""
+
+
+def _named(layers: Sequence[int]) -> str:
+    """``layer 3``, ``layers 1 and 3``, ``12 layers (0, 4, 8, ...)``."""
+    if len(layers) > 6:
+        return f"{len(layers)} layers ({', '.join(map(str, layers[:3]))}, ...)"
+    return f"layer{'s' if len(layers) > 1 else ''} {listing([str(layer) for layer in layers])}"
+
+
+def _why_no_heads(model: PreTrainedModel, seen: Sequence[_Seen]) -> str:
+    """What is wrong with the patterns of the layers; empty if nothing is."""
+    heads = [call.heads for call in seen]
+    if len(set(heads)) > 1:
+        other = next(layer for layer, count in enumerate(heads) if count != heads[0])
+        return (
+            f"its layers have different numbers of heads (layer 0 has {heads[0]}, layer {other} "
+            f"has {heads[other]})."
+        )
+    said = _said(model, "decoder_attention_heads", "num_attention_heads")
+    if said is not None and said != heads[0]:
+        return f"its config.json says {said} heads, but {heads[0]} attend in each layer."
+    if any(call.pattern.shape[-2:] != (LENGTH, LENGTH) for call in seen):
+        return "its heads also look at something else than the tokens of the text."
+    if any(call.pattern.triu(1).any() for call in seen):
+        return "its tokens also look at the ones after them."
+    if not all(call.weighs for call in seen):
+        return "what it gives out as its attention is not what it weighs the values with."
+    return ""
