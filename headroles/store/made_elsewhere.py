@@ -77,7 +77,12 @@ def adopt(plain: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: if a part of it has no shape that can be read; it says which.
     """
     matrices = _by_role(plain, "all_scores")
-    scores = {key: matrix for key, matrix in matrices.items() if ROLES[key].is_scored}
+    shape = plain.get("num_layers"), plain.get("num_heads")
+    scores = {
+        key: matrix
+        for key, matrix in matrices.items()
+        if ROLES[key].is_scored and not _is_a_part(matrix, *shape)
+    }
     described = _by_role(plain, "categories")
     for key in scores:
         described.setdefault(key, {})
@@ -108,6 +113,17 @@ def _by_role(plain: Mapping[str, Any], part: str) -> dict[str, Any]:
     known = {name: role_key(name) for name in held}
     names = sorted((name for name in held if known[name]), key=lambda name: name == known[name])
     return {known[name]: held[name] for name in names}
+
+
+def _is_a_part(matrix: Any, layers: Any, heads: Any) -> bool:
+    """Whether a matrix breaks off, as an example may: then only the list of the role is used."""
+    if not (isinstance(matrix, list) and all(isinstance(row, list) for row in matrix)):
+        return False
+    if not (_is_number(layers) and _is_number(heads)) or len(matrix) > layers:
+        return False
+    lengths = {len(row) for row in matrix}
+    within = max(lengths, default=0) <= heads
+    return within and not (len(matrix) == layers and lengths == {heads})
 
 
 def _category(role: Role, raw: Any, matrix: Any) -> dict[str, Any]:

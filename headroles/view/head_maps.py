@@ -130,8 +130,22 @@ def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
         role.key: stored_map(entry.role(role.key), threshold=thresholds[role.key])
         for role in SCORED_ROLES
     }
-    ablations, other = causal.of_heads(entry), frozenset(entry.listed("other"))
-    return ModelMap(roles, tuple(entry.heads), other, "score", True, ablations)
+    calibrated = not entry.made_elsewhere
+    other = frozenset(entry.listed("other") if calibrated else _without_role(entry, roles))
+    ablations = causal.of_heads(entry)
+    return ModelMap(roles, tuple(entry.heads), other, "score", calibrated, ablations)
+
+
+def _without_role(entry: ModelEntry, roles: Mapping[str, RoleMap]) -> list[Head]:
+    """The heads that have no role by scores that were made elsewhere, where all are known."""
+    return [
+        head
+        for place, head in enumerate(entry.heads)
+        if not any(
+            record["value"] is None or record["active"] or record["listed"]
+            for record in (role_map.records[place] for role_map in roles.values())
+        )
+    ]
 
 
 def of_prompt(
@@ -166,7 +180,8 @@ def of_prompt(
     }
     other = frozenset(head for head in heads if head not in busy)
     ablations = causal.of_heads(entry)
-    return ModelMap(roles, heads, other, "prompt", entry is not None, ablations, bool(papers))
+    calibrated = entry is not None and not entry.made_elsewhere
+    return ModelMap(roles, heads, other, "prompt", calibrated, ablations, bool(papers))
 
 
 # ------------------------------------------------------------------ one role
@@ -187,7 +202,7 @@ def stored_map(
     """
     role, listed = stored.role, set(stored.listed)
     threshold = stored.category.threshold if threshold is None else threshold
-    limit = max([0.1, *(abs(stored.score(head)) for head in stored.heads)])
+    limit = max([0.1, *(abs(stored.score(head)) for head in stored.known_heads)])
     records = []
     for head in stored.heads:
         value = stored.score(head)
@@ -209,8 +224,10 @@ def stored_map(
     return RoleMap(role, tuple(records), threshold, stored.category.chance, sentence)
 
 
-def _drawn(role: Role, value: float, limit: float) -> dict[str, object]:
+def _drawn(role: Role, value: float | None, limit: float) -> dict[str, object]:
     """Shade, colour and number of a cell: of a share the percent, else the size with its sign."""
+    if value is None:
+        return {}
     if not role.is_signed:
         return {"number": percent_number(value)}
     digits = 2 if limit < FINE else 1
@@ -224,6 +241,8 @@ def _drawn(role: Role, value: float, limit: float) -> dict[str, object]:
 def score_words(stored: StoredRole, head: Head) -> str:
     """A head's reference score with its error, and with its control where the role has one."""
     role, value, error = stored.role, stored.score(head), stored.error(head)
+    if value is None:
+        return "no score in the file"
     spread = "" if error is None else f" ± {error:.3f}"
     if role.level == "basic":
         return f"{decimal(value, digits=3)}{spread}"
@@ -246,7 +265,16 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     role, sign, total = stored.role, stored.role.sign or 1, count(len(stored.heads), "head")
     if not role.is_scored:
         return f"{len(stored.listed)} of {total} have none of the five roles, and are on no list."
-    best = max(stored.heads, key=lambda head: sign * stored.score(head))
+    if not stored.known_heads:
+        return f"The file that was made elsewhere lists no head as {role.name}."
+    best = max(stored.known_heads, key=lambda head: sign * stored.score(head))
+    if len(stored.known_heads) < len(stored.heads):
+        listed = len(stored.listed)
+        return (
+            f"{listed} of {total} {'is' if listed == 1 else 'are'} listed as {role.name} in a "
+            f"file that was made elsewhere. The highest is {best.label}, with "
+            f"{stored.score(best):.2f}."
+        )
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
         fits = sum(stored.fits(head, threshold) for head in stored.heads)
