@@ -92,6 +92,12 @@ class ModelMap:
         more = [role.name for role, records in self.extended.items() if records[place]["active"]]
         return [*(ROLES[key].name for key in self.roles_of(place)), *more]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every head has a number in every role."""
+        records = (record for role_map in self.roles.values() for record in role_map.records)
+        return all(record["value"] is not None for record in records)
+
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
         if self.heads[place] not in self.other:
@@ -121,6 +127,8 @@ class ModelMap:
             else "fit nothing: they have none of the five roles"
         )
         sentence = f"{len(self.other)} of {total} {done}."
+        if not self.is_whole:
+            sentence = "The scores do not say which heads fit nothing."
         return RoleMap(ROLES["other"], tuple(records), None, None, sentence)
 
 
