@@ -9,7 +9,7 @@ this project does not know stay in the file and are not shown. What was written 
 >>> adopt({"num_layers": 2, "num_heads": 3, "all_scores": {"induction": [[0, 0, 0], [0, 0, 0.9]]}})[
 ...     "categories"
 ... ]["induction"]["top_heads"]
-[{'layer': 1, 'head': 2, 'score': 0.9}]
+[{'layer': 1, 'head': 2, 'score': 0.9, 'entered_by': 'made elsewhere'}]
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _top(role: Role, top: Any, matrix: Any) -> dict[str, Any]:
             found["score"] = matrix[found["layer"]][found["head"]]
         except (LookupError, TypeError):
             raise ValueError(f"{role.key} lists a head without a score") from None
-    return found
+    return {**found, "entered_by": "made elsewhere"}
 
 
 def _in_order(tops: Any) -> list[dict[str, Any]]:
