@@ -107,7 +107,9 @@ def source(reference: caches.Reference) -> str:
 
 
 def measured(reference: caches.Reference) -> None:
-    """What the reference scores were measured on."""
+    """What the reference scores were measured on, as far as anybody knows."""
+    if reference.entry.made_elsewhere:
+        return
     st.caption(
         f"Each score is a mean over many texts, {reference.entry.sequences} random sequences among "
         f"them, measured on {reference.entry.analysis_date}."

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
 
     try:
-        known = named_heads(models.catalogue_key(options.model), path=options.known)
+        known = _named(options)
         if not known:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
             return FAILED
@@ -62,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         json.dumps(as_numbers(comparison)) if options.json else as_text(comparison, options.model)
     )
     return DONE
+
+
+def _named(options: argparse.Namespace) -> list[KnownHead]:
+    """What sources say of the model; a file of one's own may call a folder by its bare name."""
+    known = named_heads(models.catalogue_key(options.model), path=options.known)
+    if known or options.known is None:
+        return known
+    return named_heads(models.catalogue.spoken_name(options.model), path=options.known)
 
 
 def _analysed(options: argparse.Namespace, known: list[KnownHead]) -> Comparison:

@@ -59,7 +59,7 @@ def known_revision(entry: ModelEntry) -> str:
     """The revision of an entry's model that this disk or the catalogue knows; "" for none."""
     listed = known_models().get(entry.model_name)
     source = listed.source if listed else entry.source
-    if (ROOT / source).is_dir():
+    if source and (ROOT / source).is_dir():
         source = str(ROOT / source)
     elif not listed and "/" not in source:  # the name of a folder that is not in the project
         return ""
@@ -68,6 +68,8 @@ def known_revision(entry: ModelEntry) -> str:
 
 
 def _outdated(entry: ModelEntry) -> list[str]:
+    if entry.made_elsewhere:
+        return ["it was made elsewhere"]
     reasons = []
     if entry.definitions_version != DEFINITIONS_VERSION:
         reasons.append(
@@ -108,6 +110,6 @@ def _other_settings(entry: ModelEntry, settings: AnalysisSettings) -> list[str]:
 
 
 def _other_revision(entry: ModelEntry, now: str) -> str:
-    if not now or now == entry.revision:
+    if not now or entry.revision in ("", now):
         return ""
     return f"it is of revision {entry.revision}, and the model is at {now}"

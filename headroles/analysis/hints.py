@@ -23,6 +23,7 @@ from transformers import PreTrainedTokenizerBase
 from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
 from headroles.analysis.measure import OutputChange, Progress
+from headroles.errors import AnalysisError
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
 from headroles.models.sight import cut
 from headroles.reference import wakes
@@ -89,9 +90,16 @@ def renewed(entry: ModelEntry, model: str, *, progress: Progress | None = None) 
         progress: told after every batch.
 
     Raises:
-        OtherWeightsError: if the entry was measured on other weights.
+        AnalysisError: if the entry was made elsewhere.
+        OtherWeightsError: if it was measured on other weights.
         HeadrolesError: if the model cannot be loaded.
     """
+    if entry.made_elsewhere:
+        raise AnalysisError(
+            f"The scores of {entry.model_name} were made elsewhere: nothing can be added to them.",
+            hint="Analyse the whole model, without --only-hints.",
+            value=entry.model_name,
+        )
     source = resolve_source(model)
     store.contents.check_weights(entry, source, model_revision(source))
     return with_hints(load_bridge(model), load_tokenizer(source), entry, progress=progress)

@@ -67,7 +67,7 @@ def provenance(
         "chat_format": run.encoding.is_chat,
         "tokens_left_out": run.encoding.full_length - len(run.token_ids),
         "thresholds": dict(used),
-        "thresholds_are_calibrated": entry is not None,
+        "thresholds_are_calibrated": entry is not None and not entry.made_elsewhere,
         "analysis": _analysis(entry),
         "libraries": library_versions(),
     }
@@ -103,6 +103,8 @@ def _source(model: str) -> str:
 def _analysis(entry: ModelEntry | None) -> dict[str, object] | None:
     if entry is None:
         return None
+    if entry.made_elsewhere:
+        return {"made_elsewhere": True, "date": entry.analysis_date or None}
     return {
         "date": entry.analysis_date,
         "revision": entry.revision,

@@ -155,7 +155,6 @@ def _row(
         unknown = dict.fromkeys(("score", "standard_error", "kind_error"))
         return row | {"threshold": verdict.threshold} | unknown | {"listed": False, "hint": None}
     limit = threshold if threshold is not None else stored.limit
-    sign = role.sign or 1
     return row | {
         "score": stored.score(head),
         "standard_error": stored.error(head),
@@ -163,13 +162,20 @@ def _row(
         "unit": role.unit,
         "control": stored.control_score(head),
         "control_error": stored.control_error(head),
-        "n": stored.category.n,
+        "n": stored.category.n or None,
         "threshold": limit if verdict is None else verdict.threshold,
-        "over_threshold": limit is not None and stored.fits(head, sign * limit),
+        "over_threshold": _over(stored, head, limit),
         "listed": head in stored.listed,
         "peak_distance": stored.distance(head),
         "hint": stored.hints.prompt_for(head) if stored.hints else None,
     }
+
+
+def _over(stored: StoredRole, head: Head, limit: float | None) -> bool | None:
+    """Whether a head has the role; None where its score is not known."""
+    if stored.score(head) is None:
+        return None
+    return limit is not None and stored.fits(head, (stored.role.sign or 1) * limit)
 
 
 def heads_csv(rows: Sequence[Mapping[str, object]], provenance: Mapping[str, object]) -> str:

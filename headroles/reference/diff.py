@@ -112,12 +112,14 @@ class Comparison:
     """What happens to the evidence by ablation."""
     extended: PartChange = ""
     """What happens to the extended roles."""
+    origin: Literal["", "measured", "elsewhere"] = ""
+    """Which scores take the others' place: measured here, or made elsewhere; empty: both alike."""
 
     @property
     def nothing(self) -> bool:
         """Whether nothing that students see would change."""
         same_roles = all(change.nothing for change in self.roles.values())
-        return same_roles and not (self.is_new or self.evidence or self.extended)
+        return same_roles and not (self.is_new or self.evidence or self.extended or self.origin)
 
 
 def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
@@ -128,17 +130,25 @@ def compare(live: ModelEntry | None, candidate: ModelEntry) -> Comparison:
         candidate: the entry that would replace it.
     """
     comparable = live is not None and _shape(live) == _shape(candidate)
+    is_clear = not (candidate.made_elsewhere or (live and live.made_elsewhere))  # errors are known
     return Comparison(
         is_new=live is None,
         comparable=comparable,
         roles={
-            key: _role_change(key, live, candidate, with_scores=comparable)
+            key: _role_change(key, live, candidate, with_scores=comparable and is_clear)
             for key in BASIC_ROLES
             if key in candidate.categories or (live and key in live.categories)
         },
         evidence=_evidence_change(live.causal if live else {}, candidate.causal),
         extended=part_change(live.extended if live else None, candidate.extended),
+        origin=_origin(live, candidate),
     )
+
+
+def _origin(live: ModelEntry | None, candidate: ModelEntry) -> Literal["", "measured", "elsewhere"]:
+    if live is None or live.made_elsewhere == candidate.made_elsewhere:
+        return ""
+    return "elsewhere" if candidate.made_elsewhere else "measured"
 
 
 def _evidence_change(

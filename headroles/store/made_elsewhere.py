@@ -9,7 +9,7 @@ this project does not know stay in the file and are not shown. What was written 
 >>> adopt({"num_layers": 2, "num_heads": 3, "all_scores": {"induction": [[0, 0, 0], [0, 0, 0.9]]}})[
 ...     "categories"
 ... ]["induction"]["top_heads"]
-[{'layer': 1, 'head': 2, 'score': 0.9}]
+[{'layer': 1, 'head': 2, 'score': 0.9, 'entered_by': 'made elsewhere'}]
 """
 
 from __future__ import annotations
@@ -77,7 +77,12 @@ def adopt(plain: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: if a part of it has no shape that can be read; it says which.
     """
     matrices = _by_role(plain, "all_scores")
-    scores = {key: matrix for key, matrix in matrices.items() if ROLES[key].is_scored}
+    shape = plain.get("num_layers"), plain.get("num_heads")
+    scores = {
+        key: matrix
+        for key, matrix in matrices.items()
+        if ROLES[key].is_scored and not _is_a_part(matrix, *shape)
+    }
     described = _by_role(plain, "categories")
     for key in scores:
         described.setdefault(key, {})
@@ -108,6 +113,17 @@ def _by_role(plain: Mapping[str, Any], part: str) -> dict[str, Any]:
     known = {name: role_key(name) for name in held}
     names = sorted((name for name in held if known[name]), key=lambda name: name == known[name])
     return {known[name]: held[name] for name in names}
+
+
+def _is_a_part(matrix: Any, layers: Any, heads: Any) -> bool:
+    """Whether a matrix breaks off, as an example may: then only the list of the role is used."""
+    if not (isinstance(matrix, list) and all(isinstance(row, list) for row in matrix)):
+        return False
+    if not (_is_number(layers) and _is_number(heads)) or len(matrix) > layers:
+        return False
+    lengths = {len(row) for row in matrix}
+    within = max(lengths, default=0) <= heads
+    return within and not (len(matrix) == layers and lengths == {heads})
 
 
 def _category(role: Role, raw: Any, matrix: Any) -> dict[str, Any]:
@@ -150,7 +166,7 @@ def _top(role: Role, top: Any, matrix: Any) -> dict[str, Any]:
             found["score"] = matrix[found["layer"]][found["head"]]
         except (LookupError, TypeError):
             raise ValueError(f"{role.key} lists a head without a score") from None
-    return found
+    return {**found, "entered_by": "made elsewhere"}
 
 
 def _in_order(tops: Any) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ class TopHead(Record):
     """None in a list that was made elsewhere."""
     control: Number | None = None
     """The same head's score on the control texts, for roles that have some."""
-    entered_by: Literal["threshold", "layer diversity", "no role"] = "threshold"
+    entered_by: Literal["threshold", "layer diversity", "no role", "made elsewhere"] = "threshold"
     knock_out: KnockOut | None = None
     """Of a name mover: what its knock-out does; None where that was not run."""
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from headroles.roles import SCORED_ROLES, Role
 from headroles.store import ModelEntry
-from headroles.verdicts.prompt import active_heads, cannot_be_judged
+from headroles.verdicts.prompt import active_heads, cannot_be_judged, thresholds_in
 from headroles.verdicts.scores import PromptScores
 
 LENGTHS = ((3, 7), (8, 14), (15, 24), (25, 50), (51, None))
@@ -64,7 +64,7 @@ def auc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
 def heads_with_role(entry: ModelEntry, role: Role) -> Bool[Tensor, "layer head"]:
     """[layer head] the heads that have the role by their reference scores, listed or not."""
     stored = entry.role(role.key)
-    fits = [stored.fits(head, stored.category.threshold) for head in stored.heads]
+    fits = [stored.fits(head, thresholds_in(entry)[role.key]) for head in stored.heads]
     return torch.tensor(fits).reshape(entry.num_layers, entry.num_heads)
 
 
@@ -97,7 +97,7 @@ def _row(
     entry: ModelEntry, role: Role, band: tuple[int, int | None], prompts: list[PromptScores]
 ) -> ActivityRow:
     with_role = heads_with_role(entry, role)
-    threshold = entry.categories[role.key].threshold
+    threshold = thresholds_in(entry)[role.key]
     judged = [prompt for prompt in prompts if not _cannot_be_judged(role, prompt)]
     values = [prompt.activations[role.key].value for prompt in judged]
     active = [

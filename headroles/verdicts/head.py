@@ -187,6 +187,8 @@ class Passport:
     """The keys of the roles whose threshold it reaches, the main one first."""
     papers: tuple[KnownHead, ...]
     """What sources say about this head, including roles that are not scored here."""
+    made_elsewhere: bool = False
+    """Whether lists and scores are another program's."""
 
     @property
     def main_role(self) -> str | None:
@@ -206,6 +208,8 @@ class Passport:
             if named:
                 return f"From the literature, not measured here: {listing(named)}."
             return "There is no analysis of this model that could name its role."
+        if not self.roles and self.made_elsewhere:
+            return self._named_elsewhere
         if not self.roles:
             lower = [_in_sentence(ROLES[one.role].name) for one in self.records if one.listed]
             if lower:
@@ -222,6 +226,16 @@ class Passport:
         if len(names) == 1:
             return f"Its role: {names[0]}."
         return f"Mainly {names[0]}, also {listing(names[1:])}."
+
+    @property
+    def _named_elsewhere(self) -> str:
+        """What a file that was made elsewhere says of a head that reaches no threshold."""
+        listed = [_in_sentence(ROLES[one.role].name) for one in self.records if one.listed]
+        if listed:
+            return f"Listed for {listing(listed)}, though its score stays below our threshold."
+        if any(one.score is None for one in self.records):
+            return "The file that was made elsewhere does not list it."
+        return "It fits none of the five patterns: its scores stay below every role's threshold."
 
 
 def passport(
@@ -257,7 +271,8 @@ def passport(
     records = tuple(_record(entry, head, role.key, limits[role.key]) for role in SCORED_ROLES)
     over = [record for record in records if record.is_over]
     over.sort(key=lambda record: (record.role == "positional", -record.lift))
-    return Passport(head, records, tuple(record.role for record in over), papers)
+    roles = tuple(record.role for record in over)
+    return Passport(head, records, roles, papers, made_elsewhere=entry.made_elsewhere)
 
 
 def _record(entry: ModelEntry, head: Head, key: str, threshold: float) -> RoleRecord:

@@ -40,7 +40,7 @@ def top_rows(entry: ModelEntry, key: str) -> list[list[str]]:
         [
             f"{place}. {top.place.label}",
             f"{top.score:.3f}",
-            f"± {top.standard_error:.3f}",
+            "–" if top.standard_error is None else f"± {top.standard_error:.3f}",
             *kinds(top),
             *control(top),
             top.entered_by,

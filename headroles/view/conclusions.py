@@ -42,6 +42,8 @@ def closeup(passport: Passport, verdicts: Sequence[Verdict]) -> str:
     by_role = {record.role: record for record in passport.records}
     active = [verdict.role for verdict in verdicts if verdict.is_active]
     both = [role for role in passport.roles if role in active]
+    if passport.made_elsewhere:
+        return _made_elsewhere(passport, by_role, both)
     if both:
         said = f"It does so on many texts too: it scores {_scores(by_role, both)}."
     elif passport.roles:
@@ -51,6 +53,20 @@ def closeup(passport: Passport, verdicts: Sequence[Verdict]) -> str:
     else:
         said = "On many texts it fits none of the five patterns either."
     return " ".join(filter(None, [said, _missed(passport, by_role, both or passport.roles)]))
+
+
+def _made_elsewhere(
+    passport: Passport, by_role: Mapping[str, RoleRecord], both: Sequence[str]
+) -> str:
+    """The same of scores that another program measured, nobody here knows on what."""
+    if both:
+        return f"Scores that were made elsewhere say so too: {_scores(by_role, both)}."
+    if passport.roles:
+        return (
+            "Scores that were made elsewhere give it another job: "
+            f"{_scores(by_role, passport.roles)}."
+        )
+    return "The scores that were made elsewhere give it none of the five jobs."
 
 
 def _scores(by_role: Mapping[str, RoleRecord], roles: Sequence[str]) -> str:

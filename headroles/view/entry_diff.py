@@ -122,13 +122,21 @@ PARTS = {
 """What happens to a part, after its name and verb."""
 
 
+ORIGINS = {
+    "measured": "The live lists were made elsewhere; scores that were measured here replace them.",
+    "elsewhere": "These lists were made elsewhere, without errors; thresholds are provisional.",
+}
+"""Whose scores take the others' place."""
+
+
 def part_sentences(comparison: Comparison) -> list[str]:
-    """What happens to the evidence by ablation and to the extended roles, if anything does."""
+    """What happens to the parts that belong to no basic role, if anything does."""
     parts = (
         ("The evidence by ablation is", comparison.evidence),
         ("The extended roles are", comparison.extended),
     )
-    return [PARTS[change].format(name) for name, change in parts if change]
+    origin = [ORIGINS[comparison.origin]] if comparison.origin else []
+    return origin + [PARTS[change].format(name) for name, change in parts if change]
 
 
 def head_rows(change: RoleChange) -> list[list[str]]:

@@ -92,6 +92,12 @@ class ModelMap:
         more = [role.name for role, records in self.extended.items() if records[place]["active"]]
         return [*(ROLES[key].name for key in self.roles_of(place)), *more]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every head has a number in every role."""
+        records = (record for role_map in self.roles.values() for record in role_map.records)
+        return all(record["value"] is not None for record in records)
+
     def other_score(self, place: int) -> float | None:
         """Of a head that fits nothing, its largest number on a role with cells; else None."""
         if self.heads[place] not in self.other:
@@ -121,6 +127,8 @@ class ModelMap:
             else "fit nothing: they have none of the five roles"
         )
         sentence = f"{len(self.other)} of {total} {done}."
+        if not self.is_whole:
+            sentence = "The scores do not say which heads fit nothing."
         return RoleMap(ROLES["other"], tuple(records), None, None, sentence)
 
 
@@ -130,8 +138,22 @@ def of_entry(entry: ModelEntry, thresholds: Mapping[str, float]) -> ModelMap:
         role.key: stored_map(entry.role(role.key), threshold=thresholds[role.key])
         for role in SCORED_ROLES
     }
-    ablations, other = causal.of_heads(entry), frozenset(entry.listed("other"))
-    return ModelMap(roles, tuple(entry.heads), other, "score", True, ablations)
+    calibrated = not entry.made_elsewhere
+    other = frozenset(entry.listed("other") if calibrated else _without_role(entry, roles))
+    ablations = causal.of_heads(entry)
+    return ModelMap(roles, tuple(entry.heads), other, "score", calibrated, ablations)
+
+
+def _without_role(entry: ModelEntry, roles: Mapping[str, RoleMap]) -> list[Head]:
+    """The heads that have no role by scores that were made elsewhere, where all are known."""
+    return [
+        head
+        for place, head in enumerate(entry.heads)
+        if not any(
+            record["value"] is None or record["active"] or record["listed"]
+            for record in (role_map.records[place] for role_map in roles.values())
+        )
+    ]
 
 
 def of_prompt(
@@ -166,7 +188,8 @@ def of_prompt(
     }
     other = frozenset(head for head in heads if head not in busy)
     ablations = causal.of_heads(entry)
-    return ModelMap(roles, heads, other, "prompt", entry is not None, ablations, bool(papers))
+    calibrated = entry is not None and not entry.made_elsewhere
+    return ModelMap(roles, heads, other, "prompt", calibrated, ablations, bool(papers))
 
 
 # ------------------------------------------------------------------ one role
@@ -187,7 +210,7 @@ def stored_map(
     """
     role, listed = stored.role, set(stored.listed)
     threshold = stored.category.threshold if threshold is None else threshold
-    limit = max([0.1, *(abs(stored.score(head)) for head in stored.heads)])
+    limit = max([0.1, *(abs(stored.score(head)) for head in stored.known_heads)])
     records = []
     for head in stored.heads:
         value = stored.score(head)
@@ -209,8 +232,10 @@ def stored_map(
     return RoleMap(role, tuple(records), threshold, stored.category.chance, sentence)
 
 
-def _drawn(role: Role, value: float, limit: float) -> dict[str, object]:
+def _drawn(role: Role, value: float | None, limit: float) -> dict[str, object]:
     """Shade, colour and number of a cell: of a share the percent, else the size with its sign."""
+    if value is None:
+        return {}
     if not role.is_signed:
         return {"number": percent_number(value)}
     digits = 2 if limit < FINE else 1
@@ -224,6 +249,8 @@ def _drawn(role: Role, value: float, limit: float) -> dict[str, object]:
 def score_words(stored: StoredRole, head: Head) -> str:
     """A head's reference score with its error, and with its control where the role has one."""
     role, value, error = stored.role, stored.score(head), stored.error(head)
+    if value is None:
+        return "no score in the file"
     spread = "" if error is None else f" ± {error:.3f}"
     if role.level == "basic":
         return f"{decimal(value, digits=3)}{spread}"
@@ -246,7 +273,16 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     role, sign, total = stored.role, stored.role.sign or 1, count(len(stored.heads), "head")
     if not role.is_scored:
         return f"{len(stored.listed)} of {total} have none of the five roles, and are on no list."
-    best = max(stored.heads, key=lambda head: sign * stored.score(head))
+    if not stored.known_heads:
+        return f"The file that was made elsewhere lists no head as {role.name}."
+    best = max(stored.known_heads, key=lambda head: sign * stored.score(head))
+    if len(stored.known_heads) < len(stored.heads):
+        listed = len(stored.listed)
+        return (
+            f"{listed} of {total} {'is' if listed == 1 else 'are'} listed as {role.name} in a "
+            f"file that was made elsewhere. The highest is {best.label}, with "
+            f"{stored.score(best):.2f}."
+        )
     if role.selection == "diverse":
         over = sum(stored.score(head) >= threshold for head in stored.heads)
         fits = sum(stored.fits(head, threshold) for head in stored.heads)

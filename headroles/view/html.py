@@ -65,6 +65,14 @@ def shorten(text: str, *, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+MADE_ELSEWHERE = (
+    "This model's lists of heads were made elsewhere: they do not say on which texts they were "
+    "measured, nor how certain they are. The thresholds are provisional. An instructor can analyse "
+    "the model on the Admin page."
+)
+"""Beside an entry that another dashboard wrote."""
+
+
 def count(number: int, noun: str) -> str:
     """A number with its noun.
 

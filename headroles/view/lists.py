@@ -19,6 +19,8 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
 
     Empty where no head is over the threshold and none is listed.
     """
+    if entry.made_elsewhere:
+        return _made_elsewhere(entry, role_key)
     stored = entry.role(role_key)
     over, tops = entry.heads_over(role_key), stored.category.top_heads
     shown = [top for top in tops if stored.fits(top.place, stored.category.threshold or 0.0)]
@@ -43,6 +45,14 @@ def list_sentence(entry: ModelEntry, role_key: str) -> str:
     if len(shown) < over and ROLES[role_key].selection == "steady" and len(tops) < entry.cap:
         sentence += f". The others are not: {_unlisted(role_key)}"
     return f"{sentence}."
+
+
+def _made_elsewhere(entry: ModelEntry, role_key: str) -> str:
+    listed = len(entry.listed(role_key))
+    if not listed:
+        return ""
+    which = "It is" if listed == 1 else f"These {listed} heads are"
+    return f"{which} listed in a file that was made elsewhere."
 
 
 def _below(heads: int, more: str = "") -> str:

@@ -62,6 +62,8 @@ def _of_scores(model: ModelMap) -> str:
             f"Previous-token heads begin in layer {lowest[0]}, induction heads{built} in layer "
             f"{lowest[1]}."
         )
+    if not model.is_whole:
+        return " ".join(sentences)
     others = count(len(model.other), "head")
     sentences.append(f"{others} {'has' if len(model.other) == 1 else 'have'} none of the roles.")
     return " ".join(sentences)

@@ -51,6 +51,8 @@ class RoleCard:
     """Heads of the model over the role's threshold, listed or not."""
     list_sentence: str = ""
     """How many heads that are, and how many of them are listed."""
+    made_elsewhere: bool = False
+    """Whether the list is another program's, which may have looked for other roles."""
 
     @property
     def active(self) -> int:
@@ -66,7 +68,7 @@ class RoleCard:
     def headline(self) -> str:
         """``3 of 4 listed heads active``."""
         if not self.rows:
-            return "no head of this model"
+            return "no head listed" if self.made_elsewhere else "no head of this model"
         return f"{self.active} of {count(len(self.rows), self.noun)} active"
 
     @property
@@ -95,6 +97,8 @@ class RoleCard:
         """Why no listed head does the role here; empty when one does."""
         if self.awake:
             return ""
+        if not self.rows and self.made_elsewhere:
+            return "The file that was made elsewhere lists no head for this role."
         if not self.rows:
             return (
                 "The analysis found no head with this role in this model. Other models have some."
@@ -117,7 +121,7 @@ class RoleCard:
     def briefly_asleep(self) -> str:
         """The same in a few words, for a list of sleeping roles."""
         if not self.rows:
-            return "this model has no head for it"
+            return "no head listed" if self.made_elsewhere else "this model has no head for it"
         states = {row["state"] for row in self.rows}
         if states == {"too_short"}:
             reason = self.why_asleep.rstrip(".")
@@ -169,6 +173,7 @@ def role_card(
         hints=entry.hints.get(role.key),
         over=entry.heads_over(role.key),
         list_sentence=lists.list_sentence(entry, role.key),
+        made_elsewhere=entry.made_elsewhere,
     )
 
 

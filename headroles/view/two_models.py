@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
@@ -39,12 +39,14 @@ class Work:
     best: Mapping[str, object] | None
     """What the one with the highest activation does, as ``verdicts.verdict_row`` says it, and its
     ``label``; None where the model has no head for the role."""
+    nobody: str = "no head of this model"
+    """What is said where there is none."""
 
     @property
     def words(self) -> str:
         """``● 3 of 8 active · best L5H1, 41%``."""
         if self.best is None:
-            return "○ no head of this model"
+            return f"○ {self.nobody}"
         counted = f"{self.active} of {self.out_of:,} active"
         if self.active:
             return f"● {counted} · best {self.best['label']}, {percent(self._share)}"
@@ -74,6 +76,8 @@ class Side:
     """What it expects next, the likeliest first."""
     is_analysed: bool
     """Whether an analysis says which heads have a role."""
+    made_elsewhere: bool = False
+    """Whether it is another program's."""
 
 
 def side(
@@ -98,7 +102,10 @@ def side(
     else:
         listed = verdicts.summarize(entry, scores)
         works = [_of_listed(role, listed.get(role.key, ())) for role in SCORED_ROLES]
-    return Side(name, tuple(works), tuple(guesses[:GUESSES]), entry is not None)
+    elsewhere = entry is not None and entry.made_elsewhere
+    if elsewhere:
+        works = [replace(work, nobody="no head listed") for work in works]
+    return Side(name, tuple(works), tuple(guesses[:GUESSES]), entry is not None, elsewhere)
 
 
 def _of_listed(role: Role, rows: Sequence[Mapping[str, object]]) -> Work:
@@ -167,10 +174,16 @@ def _next(first: NextToken, second: NextToken) -> str:
 def without_analysis(*sides: Side) -> str:
     """What to know about the models without an analysis (plain text); "" where there is none."""
     names = [side.name for side in sides if not side.is_analysed]
+    elsewhere = [side.name for side in sides if side.made_elsewhere]
+    said = (
+        f"The lists of {listing(elsewhere)} were made elsewhere; the thresholds are provisional."
+        if elsewhere
+        else ""
+    )
     if not names:
-        return ""
+        return said
     has = "has" if len(names) == 1 else "have"
-    return (
+    return f"{said} " * bool(said) + (
         f"{listing(names)} {has} not been analysed: every head counts, not only listed ones, and "
         "the thresholds are provisional."
     )

@@ -144,7 +144,7 @@ class RolePair:
     def headline(self) -> str:
         """``becomes active · 0 → 3 of 4 listed heads``."""
         if not self.heads:
-            return "no head of this model"
+            return self.first.headline
         heads = count(len(self.heads), self.first.noun)
         return f"{self.turn} · {self.first.active} → {self.second.active} of {heads}"
 

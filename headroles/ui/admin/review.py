@@ -106,7 +106,8 @@ def _choose(desk: AdminSession) -> Job | None:
 def _against_live(
     desk: AdminSession, entry: ModelEntry
 ) -> tuple[ModelEntry | None, Comparison] | None:
-    """The live entry and the comparison with it; None, with the reason shown, without one."""
+    """The entry that would be replaced, and the comparison with what students see, which may stand
+    under another name of the model; None, with the reason shown, without a file in order."""
 
     try:
         good = store.categories.read_good(desk.office.categories)
@@ -117,8 +118,9 @@ def _against_live(
         elements.show_error(fault)
         st.caption("Until then, nothing can be compared or published. See “Versions”.")
         return None
-    live = good.entries.get(entry.model_name)
-    return live, reference.diff.compare(live, entry)
+    seen = store.contents.key_in(good.entries, entry.model_name)
+    comparison = reference.diff.compare(good.entries[seen] if seen else None, entry)
+    return good.entries.get(entry.model_name), comparison
 
 
 def _known_heads(entry: ModelEntry) -> None:

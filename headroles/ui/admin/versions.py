@@ -85,14 +85,13 @@ def _live(desk: AdminSession, versions: list[Version]) -> None:
 def _model_row(entry: ModelEntry) -> list[str]:
 
     listed = {head for role in roles.SCORED_ROLES for head in entry.listed(role.key)}
+    numbers = [entry.sequences, entry.seed, entry.cap]
     return [
         jobs.model_name(entry.model_name),
-        entry.analysis_date,
-        str(entry.sequences),
-        str(entry.seed),
-        str(entry.cap),
+        "made elsewhere" if entry.made_elsewhere else entry.analysis_date,
+        *("–" if number is None else str(number) for number in numbers),
         f"{len(listed)} of {entry.num_layers * entry.num_heads}",
-        entry.revision[:19],
+        entry.revision[:19] or "–",
     ]
 
 

@@ -111,9 +111,13 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
 
 
 def warn_about_reference(reference: caches.Reference) -> None:
-    """Warn if an earlier file replaces a damaged one, or roles were defined otherwise then."""
+    """Warn if the scores are not ours, if an earlier file replaces a damaged one, or if roles were
+    defined otherwise then."""
+    is_ours = reference.entry is None or not reference.entry.made_elsewhere
     made_with = reference.entry.definitions_version if reference.entry else DEFINITIONS_VERSION
-    if made_with != DEFINITIONS_VERSION:
+    if not is_ours:
+        st.caption(html.MADE_ELSEWHERE)
+    elif made_with != DEFINITIONS_VERSION:
         st.caption(
             f"This model's reference scores were made with version {made_with} of the roles' "
             f"definitions. This page judges prompts and describes roles by version "

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BASES = {"pattern": "by where it looks", "function": "by its effect on the output"}
 """The two kinds of evidence for a known head."""
+HEADERS = ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"]
+"""The columns of the passport."""
 
 
 def draw(subject: Subject) -> None:
@@ -58,14 +60,15 @@ def _roles(subject: Subject) -> None:
             )
         )
         return
-    elements.html(
-        '<div class="hr-one-line">'
-        + html.table(
-            ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"],
-            [row(record, judged[record.role]) for record in passport.records],
+    rows = [row(record, judged[record.role]) for record in passport.records]
+    if passport.made_elsewhere:
+        elements.html(f'<div class="hr-one-line">{_table(rows)}</div>')
+        elements.note(
+            "Scores run from 0 to 1 and were made elsewhere. ● reaches the threshold, which is "
+            "provisional."
         )
-        + "</div>"
-    )
+        return
+    elements.html(f'<div class="hr-one-line">{html.table(HEADERS, rows)}</div>')
     only_looks = [record.only_looks for record in passport.records if record.only_looks]
     elements.note(
         "Scores run from 0 to 1 and were measured beforehand on many texts; ± is the standard "
@@ -76,6 +79,14 @@ def _roles(subject: Subject) -> None:
     for line in kinds(passport):
         elements.html(f'<p class="hr-small">{line}</p>')
     _ablation_evidence(passport)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """The passport without the columns that hold nothing (HTML)."""
+    kept = [place for place in range(len(HEADERS)) if {line[place] for line in rows} != {"–"}]
+    return html.table(
+        [HEADERS[place] for place in kept], [[line[place] for place in kept] for line in rows]
+    )
 
 
 def _ablation_evidence(passport: Passport) -> None:
@@ -133,15 +144,19 @@ def row(record: RoleRecord, verdict: Verdict) -> list[str]:
         return "–" if value is None else f"{value:.2f}"
 
     error = "" if record.standard_error is None else f" ± {record.standard_error:.3f}"
+    rank = "–"
+    if record.rank is not None:
+        rank = f"{ordinal(record.rank)} of {record.out_of:,}, "
+        rank += f"{ordinal(record.rank_in_layer)} in its layer"
+    dot = "●" if record.is_over else "○"
     return [
         ROLES[record.role].name,
         role_cards.shown_verdict(verdict),
-        f"{'●' if record.is_over else '○'} {record.score:.3f}{error}",
+        "–" if record.score is None else f"{dot} {record.score:.3f}{error}",
         number(record.chance),
         number(record.threshold),
         number(record.control),
-        f"{ordinal(record.rank)} of {record.out_of:,}, "
-        f"{ordinal(record.rank_in_layer)} in its layer",
+        rank,
         "listed" if record.listed else "–",
     ]
 

@@ -45,7 +45,9 @@ def draw(entry: ModelEntry | None, heads: Sequence[Head], *, here: Judgement | N
         st.markdown(f"**{plain(differs)}**")
     if said:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in said))
-    if not said:
+    if not said and (entry is None or not entry.causal):
+        st.markdown("No analysis has knocked heads of this model out on many texts yet.")
+    elif not said:
         st.markdown(
             f"The analysis did not test {heads[0].label}: it is not listed for any role."
             if len(heads) == 1

@@ -41,8 +41,9 @@ def draw(cards: Sequence[RoleCard], entry: ModelEntry, resting: RestingLayers | 
                 border=True, key=f"your_prompt-card_{card.role.key}", height="stretch"
             ):
                 _card(card, resting if card.role.key == "positional" else None, shared)
-        with st.container(border=True, key="your_prompt-card_other", height="stretch"):
-            _other(entry)
+        if "other" in entry.categories:  # a list that was made elsewhere need not say it
+            with st.container(border=True, key="your_prompt-card_other", height="stretch"):
+                _other(entry)
     _why_gray(cards)
 
 
