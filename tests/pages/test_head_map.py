@@ -153,7 +153,7 @@ def test_two_models_on_one_role(app, planted) -> None:
     assert not app.exception
     assert not app.warning
     names = [text.value for text in app.markdown]
-    assert "**Headroles demo (bundled)**" in names
+    assert f"**{plain('Headroles demo (bundled)')}**" in names
     assert "**GPT-2 small**" in names
     assert says(page_html(app), "1 of 144", "Diffuse")
     assert len(app.get("vega_lite_chart")) == 8
