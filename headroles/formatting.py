@@ -193,7 +193,7 @@ def percent(share: float) -> str:
     >>> percent(0.974), percent(0.002), percent(0)
     ('97%', '<1%', '0%')
     """
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    return "<1%" if 0 < share < 0.005 else true_minus(f"{share:z.0%}")
 
 
 def told_apart(share: float, other: float) -> tuple[str, str]:
@@ -203,7 +203,29 @@ def told_apart(share: float, other: float) -> tuple[str, str]:
     (('40.9%', '40.6%'), ('45%', '40%'))
     """
     whole = percent(share), percent(other)
-    return whole if whole[0] != whole[1] else (f"{share:.1%}", f"{other:.1%}")
+    return (
+        whole
+        if whole[0] != whole[1]
+        else (true_minus(f"{share:z.1%}"), true_minus(f"{other:z.1%}"))
+    )
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """A number with its noun, which may have a plural of its own.
+
+    >>> count(1, "head"), count(0, "head"), count(3, "analysis", "analyses")
+    ('1 head', '0 heads', '3 analyses')
+    """
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
+
+
+def places(noun: str, number: int) -> str:
+    """The places of things that are counted from 0, e.g. layers.
+
+    >>> places("layer", 4), places("head", 1)
+    ('layers 0 to 3', 'head 0 only')
+    """
+    return f"{noun}s 0 to {number - 1}" if number > 1 else f"{noun} 0 only"
 
 
 def listing(parts: Sequence[str], *, last: str = "and") -> str:

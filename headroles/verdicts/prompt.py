@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from headroles.errors import CategoriesMissingError
-from headroles.formatting import ordinal, percent, told_apart
+from headroles.formatting import count, ordinal, percent, told_apart
 from headroles.roles import ROLES, SCORED_ROLES, Role, get_role, prompts_of_run, resting
 from headroles.scoring import RoleActivation
 from headroles.scoring import activation as scoring_activation
@@ -336,7 +336,7 @@ def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: floa
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
     if num_tokens < role.min_tokens:
         return (
-            f"Too short to tell: {num_tokens} tokens including the start token, and "
+            f"Too short to tell: {count(num_tokens, 'token')} including the start token, and "
             f"judging takes at least {role.min_tokens}."
         )
     if activation.rows < role.min_rows:

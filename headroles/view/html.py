@@ -14,6 +14,7 @@ from html import escape as escape
 from typing import TYPE_CHECKING
 
 from headroles import texts
+from headroles.formatting import count as count
 from headroles.formatting import in_one_line, legend, marked, quoted, token_bytes
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
@@ -82,15 +83,6 @@ def named(name: str, *, limit: int | None = None) -> str:
 def shorten(text: str, *, limit: int) -> str:
     """The beginning of a text, with an ellipsis where something was left out."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> count(1, "head"), count(3, "head")
-    ('1 head', '3 heads')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def repeats(tokens: Sequence[Hashable]) -> dict[Hashable, int]:
@@ -300,10 +292,11 @@ def byte_repeats_sentence(encoding: Encoding) -> str:
         whole.add(own)
     if not shared:
         return ""
-    all_repeats = count(_repeats(encoding), "repeat")
+    every = _repeats(encoding)
     are = "is only a byte" if shared == 1 else "are only bytes"
+    which = "the only repeat" if every == 1 else f"{shared:,} of the {every:,} repeats"
     return (
-        f"Take care: {shared} of the {all_repeats} {are} that different characters share. The "
+        f"Take care: {which} {are} that different characters share. The "
         "roles compare tokens: to them each is a repeat, though you see different characters."
     )
 
@@ -372,14 +365,14 @@ def strip_sentence(encoding: Encoding) -> str:
         repeat = "repeats" if again == 1 else "repeat"
         told = f"{again} of {yours} {repeat} an earlier one; equal tokens carry the same number."
     else:
-        told = f"None of {yours} repeats an earlier one."
+        told = "" if own == 1 else f"None of {yours} repeats an earlier one."
     stand_in = " (a stand-in)" if encoding.start_is_stand_in else ""
     marks = "".join(
         shown for span in texts.spans(encoding.tokens[1:]) for shown, _ in marked(span.text)
     )
     return (
-        f"{count(own, 'token')} after the start token{stand_in}. {told} A dot · is a space. "
-        f"{legend([marks])}"
+        f"{count(own, 'token')} after the start token{stand_in}.{f' {told}' * bool(told)} A dot · "
+        f"is a space. {legend([marks])}"
     ).strip()
 
 

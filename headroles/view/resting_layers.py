@@ -49,7 +49,10 @@ class RestingLayers:
     def headline(self) -> str:
         """``94 of all 270 heads rest``."""
         every = self.heads * len(self.rests)
-        return f"{self.count} of all {every:,} heads rest" if self.count else "no head rests"
+        if every == 1:
+            return "the only head rests" if self.count else "the only head does not rest"
+        rest = "rests" if self.count == 1 else "rest"
+        return f"{self.count} of all {every:,} heads {rest}" if self.count else "no head rests"
 
     @property
     def sentence(self) -> str:
@@ -142,6 +145,10 @@ def _where(counts: Sequence[int], heads: int) -> str:
     """The layers where nearly all heads rest, or the one that does most."""
     if not any(counts):
         return ""
+    if len(counts) == heads == 1:
+        return ""
+    if sum(counts) == 1:
+        return f"It is in layer {counts.index(1)} (1 of {heads})."
     many = [layer for layer, count in enumerate(counts) if count >= ALMOST * heads]
     if many:
         name = "layer" if len(many) == 1 else "layers"

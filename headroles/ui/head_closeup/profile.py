@@ -63,7 +63,7 @@ def records(profile: OffsetProfile) -> list[dict[str, object]]:
     longest = len(profile.near) - 1
     bars = [_record("1st", "the first token", profile.first, alone=True)]
     if profile.further.rows:
-        name = f"more than {longest} tokens back"
+        name = f"more than {formatting.count(longest, 'token')} back"
         bars.append(_record("far", name, profile.further))
     for distance, share in reversed(list(enumerate(profile.near))):
         if share.rows:
