@@ -55,9 +55,12 @@ MARKS: dict[str, tuple[str, str]] = {
 }
 """{character that cannot be seen: its mark, its name}. What is not here and cannot be printed
 either is marked by its number, as ``‹U+E000›``."""
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Characters that count as letters or signs, and are blank all the same."""
-_SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)}
+_VARIANTS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
+_BLANK = _VARIANTS | frozenset(
+    "\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\U00016fe4\U0001d159"
+)
+"""Characters that count as letters, signs or accents, and are blank all the same."""
+_SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)} | _VARIANTS
 """What changes the look of the characters beside it."""
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 _HEX = re.compile(r"‹(?:[0-9A-F]{2} ?)+›")
@@ -88,7 +91,7 @@ def marked(text: str, *, in_prompt: bool = False) -> list[tuple[str, str]]:
     for part in _PARTS.findall(_decoded(text)):
         shown, name = (" ", "space") if in_prompt and part == " " else _mark(part)
         before, unseen = pieces[-1] if pieces else ("", "nothing")
-        shapes = unicodedata.category(part[0])[0] == "M" and part not in MARKS
+        shapes = unicodedata.category(part[0])[0] == "M" and not (part in MARKS or part in _BLANK)
         if in_prompt:
             shapes = shapes or part in _SHAPING or (joined and not name)
             joined = part == "\u200d" and not unseen

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroles.ablation import controls
@@ -34,10 +34,10 @@ def check(sentence: str) -> None:
     assert not CLUMSY.search(sentence), sentence
 
 
-@given(st.integers(0, 3), st.integers(1, 3), st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_what_is_said_of_any_small_model_and_prompt(layers: int, heads: int, seed: int) -> None:
     """Models of one layer and one head, prompts of one token and up."""
-    layers = max(layers, 1)
     chance = torch.Generator().manual_seed(seed)
     length = 2 + seed % 8
     scores = torch.rand(layers, heads, length, length, generator=chance) ** 4
