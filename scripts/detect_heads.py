@@ -97,8 +97,12 @@ def _patterns(options: argparse.Namespace) -> list[Role]:
 
     patterns = [roles.parse_pattern(spec) for spec in options.pattern or []]
     for path in map(Path, options.matrix or []):
-        patterns += [roles.of_matrix(roles.read_matrix(texts.read_text(path)), title=path.stem)]
+        patterns += [roles.of_matrix(roles.read_matrix(_text(path)), title=path.stem)]
     return patterns or [roles.parse_pattern("induction")]
+
+
+def _text(path: Path) -> str:
+    return texts.read_text(path)
 
 
 def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts, str]:
@@ -106,7 +110,7 @@ def _prompts(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Prompts,
 
     typed = list(options.prompt or [])
     if options.prompts:
-        typed += [line for line in texts.read_text(options.prompts).splitlines() if line.strip()]
+        typed += [line for line in _text(options.prompts).splitlines() if line.strip()]
     if typed and options.generate:
         raise HeadrolesError(
             "Both prompts and --generate were given.", hint="Leave out --generate, or the prompts."
