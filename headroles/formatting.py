@@ -56,9 +56,12 @@ MARKS: dict[str, tuple[str, str]] = {
 }
 """{character that cannot be seen: its mark, its name}. What is not here and cannot be printed
 either is marked by its number, as ``‹U+E000›``."""
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Characters that count as letters or signs, and are blank all the same."""
-_SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)}
+_VARIANTS = frozenset(map(chr, range(0xE0100, 0xE01F0)))
+_BLANK = _VARIANTS | frozenset(
+    "\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\U00016fe4\U0001d159"
+)
+"""Characters that count as letters, signs or accents, and are blank all the same."""
+_SHAPING = frozenset("\u200c\u200d") | {chr(0xFE00 + k) for k in range(16)} | _VARIANTS
 """What changes the look of the characters beside it."""
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
 _HEX = re.compile(r"‹(?:[0-9A-F]{2} ?)+›")
@@ -89,7 +92,7 @@ def marked(text: str, *, in_prompt: bool = False) -> list[tuple[str, str]]:
     for part in _PARTS.findall(_decoded(text)):
         shown, name = (" ", "space") if in_prompt and part == " " else _mark(part)
         before, unseen = pieces[-1] if pieces else ("", "nothing")
-        shapes = unicodedata.category(part[0])[0] == "M" and part not in MARKS
+        shapes = unicodedata.category(part[0])[0] == "M" and not (part in MARKS or part in _BLANK)
         if in_prompt:
             shapes = shapes or part in _SHAPING or (joined and not name)
             joined = part == "\u200d" and not unseen
@@ -196,7 +199,7 @@ def percent(share: float) -> str:
     """
     if not math.isfinite(share):
         return decimal(share)
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    return "<1%" if 0 < share < 0.005 else true_minus(f"{share:z.0%}")
 
 
 def told_apart(share: float, other: float) -> tuple[str, str]:
@@ -206,7 +209,29 @@ def told_apart(share: float, other: float) -> tuple[str, str]:
     (('40.9%', '40.6%'), ('45%', '40%'))
     """
     whole = percent(share), percent(other)
-    return whole if whole[0] != whole[1] else (f"{share:.1%}", f"{other:.1%}")
+    return (
+        whole
+        if whole[0] != whole[1]
+        else (true_minus(f"{share:z.1%}"), true_minus(f"{other:z.1%}"))
+    )
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """A number with its noun, which may have a plural of its own.
+
+    >>> count(1, "head"), count(0, "head"), count(3, "analysis", "analyses")
+    ('1 head', '0 heads', '3 analyses')
+    """
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
+
+
+def places(noun: str, number: int) -> str:
+    """The places of things that are counted from 0, e.g. layers.
+
+    >>> places("layer", 4), places("head", 1)
+    ('layers 0 to 3', 'head 0 only')
+    """
+    return f"{noun}s 0 to {number - 1}" if number > 1 else f"{noun} 0 only"
 
 
 def listing(parts: Sequence[str], *, last: str = "and") -> str:

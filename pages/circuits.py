@@ -8,6 +8,7 @@ from headroles import models, store
 from headroles.errors import HeadrolesError
 from headroles.ui.app import caches, elements, run_prompt, session
 from headroles.ui.circuits import composition, controls, embedding, state, summary, table
+from headroles.view.html import plain
 
 
 def page() -> None:
@@ -24,7 +25,7 @@ def page() -> None:
     if not run_prompt.model_is_local():
         return
     try:
-        with st.spinner(f"Loading {models.name_of(model)}. The first time takes a moment."):
+        with st.spinner(f"Loading {plain(models.name_of(model))}. The first time takes a moment."):
             caches.import_libraries()
         with caches.borrow(model) as loaded:
             draw(loaded)

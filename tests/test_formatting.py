@@ -34,6 +34,8 @@ SHIN = "\u05e9"
         ("❤\ufe0f", "❤‹VS16›"),
         ("\ue000", "‹U+E000›"),
         ("\u3164", "‹U+3164›"),  # a filler: a letter by its category, and blank
+        ("a\u17b4", "a‹U+17B4›"),  # an accent by its category, and never drawn
+        ("漢\U000e0100", "漢‹U+E0100›"),
         ("e\u0301", "e\u0301"),
         ("\u0301", "◌\u0301"),  # an accent with nothing to stand on
         (" \u0301", "·◌\u0301"),
@@ -91,3 +93,20 @@ def test_each_mark_has_a_name_of_its_own() -> None:
     )
     assert legend(["·cat"]) == ""
     assert legend(["a", "é 1/2", "é 2/2"]).startswith("“é 1/2” is the first of 2 tokens")
+
+
+@pytest.mark.parametrize("category", sorted({unicodedata.category(chr(k)) for k in range(0x3000)}))
+def test_a_character_of_every_category_can_be_seen_or_is_named(category: str) -> None:
+    of_it = [chr(k) for k in range(0x3000) if unicodedata.category(chr(k)) == category][:40]
+    for character in of_it:
+        shown = visible(character).strip("\u2068\u2069")
+        assert shown.isprintable()
+        assert shown.strip() == shown != ""
+        if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+            assert shown != character
+
+
+def test_a_wall_of_accents_is_cut_like_any_text() -> None:
+    wall = "a" + "\u0301" * 50_000
+    assert len(visible(wall, limit=12)) <= 12
+    assert len(in_one_line(wall, limit=40)) <= 40

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from headroles.capture import Edit, EditOfSeen
 from headroles.errors import UnknownHeadError, UnknownPositionError
+from headroles.formatting import count, places
 from headroles.models import LoadedModel
 from headroles.types import Head
 
@@ -269,8 +270,8 @@ def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
         for position in _named_positions(change):
             if not -length <= position < length:
                 raise UnknownPositionError(
-                    f"There is no position {position} in a prompt of {length} tokens.",
-                    hint=f"Choose one from 0 to {length - 1}, the start token being 0.",
+                    f"There is no position {position} in a prompt of {count(length, 'token')}.",
+                    hint=f"It has {places('position', length)}; the start token is 0.",
                     value=position,
                 )
 

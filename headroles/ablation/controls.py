@@ -27,7 +27,7 @@ import numpy as np
 
 from headroles import scoring
 from headroles.ablation.conditions import Condition, Values
-from headroles.formatting import listing
+from headroles.formatting import count, listing
 from headroles.scoring import DRAWS, LEAST_POOL, draw_control, draw_sets, effect_of
 from headroles.types import CausalVerdict, Head
 
@@ -131,7 +131,9 @@ def _choices(taken: int, possible: int) -> str:
     >>> _choices(20, 56), _choices(7, 7)
     ('20 random choices', 'All 7 possible choices')
     """
-    return f"{taken} random choices" if taken < possible else f"All {taken} possible choices"
+    if taken < possible:
+        return count(taken, "random choice")
+    return f"All {taken:,} possible choices" if taken != 1 else "The only possible choice"
 
 
 def _swapped(condition: Condition, heads: Sequence[Head]) -> Condition:

@@ -65,6 +65,7 @@ from headroles.circuits import (
     query_place,
 )
 from headroles.errors import DecompositionError
+from headroles.formatting import count
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
 from headroles.scoring import row_sizes
 from headroles.types import Head
@@ -197,7 +198,7 @@ def remove(
         if not all(0 <= number < most for number in removal.components):
             raise DecompositionError(
                 f"There is no component {max(removal.components) + 1}.",
-                hint=f"The map of this head has {most} components.",
+                hint=f"The map of this head has {count(most, 'component')}.",
             )
     whole = HeadOutput((head,)) if split.kind == OV else Pattern((head,), to="uniform")
     ids = torch.tensor(token_ids)

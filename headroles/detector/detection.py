@@ -21,6 +21,7 @@ from headroles import limits
 from headroles.capture import each_layer
 from headroles.detector.comparison import MEASURES, DrawnBySight, compare
 from headroles.errors import DetectionError, UnknownHeadError
+from headroles.formatting import count
 from headroles.models import LoadedModel
 from headroles.roles import Prompts, Role
 from headroles.scoring import Visible
@@ -295,9 +296,9 @@ def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern 
             lengths = sorted(set(prompts.sequences.lengths.tolist()))
             have = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
             raise DetectionError(
-                f"The pattern “{pattern.name}” is made for a prompt of {pattern.length} tokens, "
-                f"but yours {'has' if len(prompts) == 1 else 'have'} {have} (the start token "
-                "included).",
+                f"The pattern “{pattern.name}” is made for a prompt of "
+                f"{count(pattern.length, 'token')}, but yours "
+                f"{'has' if len(prompts) == 1 else 'have'} {have} (the start token included).",
                 hint="Remove it, or type a prompt of that length. An expression fits any length.",
                 value=pattern.length,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from headroles.errors.base import HeadrolesError, near_match
+from headroles.formatting import places
 
 
 class EmptyPromptError(HeadrolesError):
@@ -47,7 +48,9 @@ class UnknownHeadError(HeadrolesError):
 
     def __init__(self, value: object, *, layers: int = 0, heads: int = 0) -> None:
         shape = (
-            f"This model has layers 0 to {layers - 1} and heads 0 to {heads - 1}." if layers else ""
+            f"This model has {places('layer', layers)} and {places('head', heads)}."
+            if layers
+            else ""
         )
         super().__init__(
             f"There is no head '{value}'.",

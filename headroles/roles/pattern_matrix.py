@@ -18,6 +18,7 @@ from numbers import Real
 
 from headroles import limits
 from headroles.errors import PatternError
+from headroles.formatting import count
 
 Matrix = tuple[tuple[float, ...], ...]
 """[query key] values from 0 to 1, none above the diagonal."""
@@ -53,14 +54,14 @@ def check_matrix(matrix: Sequence[Sequence[float]], *, length: int | None = None
     for q, row in enumerate(matrix):
         if len(row) != size:
             raise _off(
-                f"The pattern must be square: it has {size} rows, and row {q} has {len(row)} "
-                "columns.",
+                f"The pattern must be square: it has {count(size, 'row')}, and row {q} has "
+                f"{count(len(row), 'column')}.",
                 matrix,
             )
     if length is not None and size != length:
         raise _off(
-            f"The pattern is for {size} tokens, and the prompt has {length} (the start token "
-            "included).",
+            f"The pattern is for {count(size, 'token')}, and the prompt has {length} (the start "
+            "token included).",
             matrix,
         )
     for q, row in enumerate(matrix):

@@ -16,6 +16,7 @@ from functools import partial
 
 from headroles import roles
 from headroles.errors import PatternError, near_match
+from headroles.formatting import count
 from headroles.roles import cells
 from headroles.roles.pattern_matrix import check_matrix, write_matrix
 from headroles.roles.registry import ROLES
@@ -76,7 +77,7 @@ def of_matrix(matrix: Sequence[Sequence[float]], *, title: str = "") -> Role:
     text = write_matrix(check_matrix(matrix))
     return _own(
         f"matrix:{text}",
-        title or f"Painted, {len(matrix)} tokens",
+        title or f"Painted, {count(len(matrix), 'token')}",
         "the painted cells",
         partial(cells.painted, matrix=text),
         length=len(matrix),
@@ -89,7 +90,7 @@ def _own(key: str, name: str, looks_at: str, where: object, *, length: int | Non
         name=name,
         explanation=f"Your own role: it looks at {looks_at}.",
         looks_at=looks_at,
-        formula=f"matrix of {length} tokens" if length else key,
+        formula=f"matrix of {count(length, 'token')}" if length else key,
         cells=where,
         length=length,
     )

@@ -80,7 +80,7 @@ def encode(
     if set(ids) == {start.token_id}:
         raise EmptyPromptError(f"The prompt holds nothing but the start token {start.text}.")
     kept = ids[:max_tokens]
-    if own.start >= len(kept):
+    if chat and own.start >= len(kept):
         raise _no_room(own.start, max_tokens)
     _check_rows(tokenizer, max(kept), start.rows)
     template = [place for place in range(1, len(kept)) if place not in own]

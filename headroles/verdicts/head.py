@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles.errors import UnknownHeadError, UnknownPositionError
-from headroles.formatting import listing
+from headroles.formatting import listing, places
 from headroles.roles import ROLES, SCORED_ROLES, KnownHead, Role, get_role, resting
 from headroles.scoring import FLOOR_LIFT
 from headroles.store import CausalHead, CausalRole, ModelEntry
@@ -60,7 +60,7 @@ def token_links(attention: Float[Tensor, "query key"], position: int) -> TokenLi
     if not 0 <= position < length:
         raise UnknownPositionError(
             f"This prompt has no position {position}.",
-            hint=f"Its {length:,} tokens have the positions 0 to {length - 1}.",
+            hint=f"It has {places('position', length)}.",
             value=position,
         )
     row = enumerate(attention[position, : position + 1].tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from headroles.formatting import ordinal, percent, told_apart
+from headroles.formatting import count, ordinal, percent, told_apart
 from headroles.roles import ROLES, Prompts, Role, resting
 from headroles.scoring import MIN_WORK, Visible, role_weights
 from headroles.texts import token_labels
@@ -135,7 +135,7 @@ def _clearest_place(role: Role, head: Head, scores: PromptScores, *, least: floa
 def _why_too_short(role: Role, activation: Activation, num_tokens: int) -> str:
     if num_tokens < role.min_tokens:
         return (
-            f"Too short to tell: {num_tokens} tokens including the start token, and "
+            f"Too short to tell: {count(num_tokens, 'token')} including the start token, and "
             f"judging takes at least {role.min_tokens}."
         )
     if activation.rows < role.min_rows:

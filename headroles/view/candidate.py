@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import scoring
+from headroles.formatting import count
 from headroles.roles import BASIC_ROLES, CLASSIC, ROLES, KnownHead, named_heads
 from headroles.view import causal, head_maps
 
@@ -62,7 +63,7 @@ def classic_sentence(entry: ModelEntry, key: str) -> str:
     if not role.has_cells or threshold in (None, CLASSIC):
         return ""
     over, heads = entry.heads_over(key, CLASSIC), entry.num_layers * entry.num_heads
-    return f"{over} of {heads} heads would reach the classic {CLASSIC:.2f}."
+    return f"{over} of {count(heads, 'head')} would reach the classic {CLASSIC:.2f}."
 
 
 def order_sentence(entry: ModelEntry, key: str) -> str:

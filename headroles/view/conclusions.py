@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headroles.formatting import decimal, listing, percent, signed
+from headroles.formatting import count, decimal, listing, percent, signed
 from headroles.roles import ROLES
 from headroles.view.causal import BRIEFLY
 
@@ -217,10 +217,17 @@ def all_heads(summaries: Sequence[HeadSummary]) -> str:
     own = sum(
         summary.self_match >= OWN_COPY and not goes_by_place(summary) for summary in summaries
     )
+    copy, suppress = kinds.count(1), kinds.count(-1)
+
+    def does(heads: int, one: str, many: str) -> str:
+        return f"{heads:,} {one if heads == 1 else many}"
+
     return (
-        f"Of {len(summaries)} heads, {kinds.count(1)} clearly copy what they look at and "
-        f"{kinds.count(-1)} clearly suppress it; {place} choose by place, and {own} look for "
-        "copies of the current token."
+        f"Of {count(len(summaries), 'head')}, "
+        f"{does(copy, 'clearly copies what it looks at', 'clearly copy what they look at')} and "
+        f"{does(suppress, 'clearly suppresses it', 'clearly suppress it')}; "
+        f"{does(place, 'chooses', 'choose')} by place, and {does(own, 'looks', 'look')} for copies "
+        "of the current token."
     )
 
 
@@ -249,7 +256,7 @@ def composition(result: Composition, pairs: Sequence[tuple[str, str, float]], he
         return f"No pair stands out from random matrices ({decimal(score, digits=3)}; {random})."
     said = (
         f"{earlier} writes, {later} reads: the strongest {result.kind}-composition of "
-        f"{len(pairs):,} pairs ({decimal(score, digits=3)}; {random}). "
+        f"{count(len(pairs), 'pair')} ({decimal(score, digits=3)}; {random}). "
         + READS[result.kind].format(earlier=earlier, later=later)
     )
     if head in (earlier, later):

@@ -14,7 +14,8 @@ from html import escape as escape
 from typing import TYPE_CHECKING
 
 from headroles import texts
-from headroles.formatting import legend, marked, quoted, token_bytes
+from headroles.formatting import count as count
+from headroles.formatting import in_one_line, legend, marked, quoted, token_bytes
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
@@ -52,12 +53,31 @@ _SCRIPTS = {
 """{first word of a letter's Unicode name: its script, for people}."""
 _KINDS = 6
 """Kinds of characters that a sentence names at most."""
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&=])")
+_READ_LATE = re.compile(
+    r"(?<=:)(?=material/|[\w+-]+:|//)|(?<=www)(?=\.)|(?<=\w)(?=@\w)"
+    r"|(?<=-)(?=[->])|(?<=<)(?=[-=])|(?<=[>~])(?==)",
+    re.IGNORECASE,
+)
+"""Places in what Streamlit replaces after Markdown was read, whatever was escaped: icons and emoji
+(``:material/home:``), addresses (``www.a.b``, ``a@b.c``) and arrows (``->``)."""
+_JOINER = "\u2060"
+"""Has no width, and parts what would be replaced."""
 
 
 def plain(text: str) -> str:
-    """Text with Markdown's special characters escaped."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    """Text for Markdown, in which it comes out as it is, in one line.
+
+    Everything that anybody wrote (prompts, tokens, names of models, files and patterns) passes here
+    before it gets into a label, a caption, a tooltip or a message.
+    """
+    text = " ".join(text.split("\n")).strip()
+    return _MARKDOWN.sub(r"\\\1", _READ_LATE.sub(_JOINER, text))
+
+
+def named(name: str, *, limit: int | None = None) -> str:
+    """The same for a name whose characters may be unseen, or that may be very long."""
+    return plain(in_one_line(name, limit=limit))
 
 
 def shorten(text: str, *, limit: int) -> str:
@@ -71,15 +91,6 @@ MADE_ELSEWHERE = (
     "the model on the Admin page."
 )
 """Beside an entry that another dashboard wrote."""
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> count(1, "head"), count(3, "head")
-    ('1 head', '3 heads')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def repeats(tokens: Sequence[Hashable]) -> dict[Hashable, int]:
@@ -289,10 +300,11 @@ def byte_repeats_sentence(encoding: Encoding) -> str:
         whole.add(own)
     if not shared:
         return ""
-    all_repeats = count(_repeats(encoding), "repeat")
+    every = _repeats(encoding)
     are = "is only a byte" if shared == 1 else "are only bytes"
+    which = "the only repeat" if every == 1 else f"{shared:,} of the {every:,} repeats"
     return (
-        f"Take care: {shared} of the {all_repeats} {are} that different characters share. The "
+        f"Take care: {which} {are} that different characters share. The "
         "roles compare tokens: to them each is a repeat, though you see different characters."
     )
 
@@ -361,14 +373,14 @@ def strip_sentence(encoding: Encoding) -> str:
         repeat = "repeats" if again == 1 else "repeat"
         told = f"{again} of {yours} {repeat} an earlier one; equal tokens carry the same number."
     else:
-        told = f"None of {yours} repeats an earlier one."
+        told = "" if own == 1 else f"None of {yours} repeats an earlier one."
     stand_in = " (a stand-in)" if encoding.start_is_stand_in else ""
     marks = "".join(
         shown for span in texts.spans(encoding.tokens[1:]) for shown, _ in marked(span.text)
     )
     return (
-        f"{count(own, 'token')} after the start token{stand_in}. {told} A dot · is a space. "
-        f"{legend([marks])}"
+        f"{count(own, 'token')} after the start token{stand_in}.{f' {told}' * bool(told)} A dot · "
+        f"is a space. {legend([marks])}"
     ).strip()
 
 

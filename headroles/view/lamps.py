@@ -80,7 +80,7 @@ def of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> list[str]:
             " → ".join("●" if counted[role] else "○" for counted in counts),
             role.name,
             f"{' → '.join(str(counted[role]) for counted in counts)} of {heads:,}",
-            unit=" heads",
+            unit=" head" if heads == 1 else " heads",
             lit=counts[-1][role] > 0,
         )
         for role in counts[0]
@@ -92,6 +92,7 @@ def overall_of_all(counts: Sequence[Mapping[Role, int]], heads: int) -> str:
     first, *second = (sum(map(bool, counted.values())) for counted in counts)
     where = f"on the first prompt, and {second[0]} on the second" if second else "on this prompt"
     return (
-        f"{first} of {len(counts[0])} roles show up in at least one of the {heads:,} heads {where}."
+        f"{first} of {len(counts[0])} roles {'shows' if first == 1 else 'show'} up in "
+        f"{'the only head' if heads == 1 else f'at least one of the {heads:,} heads'} {where}."
         " Without an analysis, there is no list of heads to compare with."
     )

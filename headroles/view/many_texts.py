@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from headroles.formatting import signed
+from headroles.formatting import count, signed
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.view.causal import BRIEFLY, change, short
@@ -92,7 +92,7 @@ def _on(role: CausalRole, effect: CausalEffect, n: int) -> str:
     if effect.control_mean is not None:
         whose = "a random other" if n == 1 else "as many random others"
         others = f"; {whose} {signed(effect.control_mean, digits=3)}"
-    where = f"on {BRIEFLY[role.measured_on]} ({role.n} texts):"
+    where = f"on {BRIEFLY[role.measured_on]} ({count(role.n, 'text')}):"
     return f"{where} {short(effect.verdict)} ({change(effect)} nats per token{others})"
 
 

@@ -85,7 +85,7 @@ def _of_the_prompt(model: ModelMap) -> str:
     if not model.calibrated or not busy:
         return sentence
     if not beyond:
-        return f"{sentence} All of them are listed for it."
+        return f"{sentence} {'It is' if busy == 1 else 'All of them are'} listed for it."
     best = sorted(beyond, key=lambda head: -beyond[head][0])[:3]
     named = listing([f"{head.label} ({beyond[head][1]})" for head in best])
     one = len(beyond) == 1

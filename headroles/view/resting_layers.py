@@ -52,9 +52,13 @@ class RestingLayers:
         """``94 of all 270 heads rest``."""
         every = self.heads * len(self.rests)
         where = " on the first token" if self.sunk else ""
+        if every == 1:
+            return f"the only head {'rests' if self.count else 'does not rest'}{where}"
         if not self.count:
             return f"no head rests{where}"
-        return f"{self.count} of all {every:,} heads rest{where}"
+        return (
+            f"{self.count} of all {every:,} heads {'rests' if self.count == 1 else 'rest'}{where}"
+        )
 
     @property
     def sentence(self) -> str:
@@ -153,6 +157,10 @@ def _where(counts: Sequence[int], heads: int) -> str:
     """The layers where nearly all heads rest, or the one that does most."""
     if not any(counts):
         return ""
+    if len(counts) == heads == 1:
+        return ""
+    if sum(counts) == 1:
+        return f"It is in layer {counts.index(1)} (1 of {heads})."
     many = [layer for layer, count in enumerate(counts) if count >= ALMOST * heads]
     if many:
         name = "layer" if len(many) == 1 else "layers"

@@ -189,7 +189,8 @@ def overall(cards: Sequence[RoleCard]) -> str:
     awake = sum(card.awake for card in cards)
     listed = sum(len(card.rows) for card in cards)
     active = sum(card.active for card in cards)
-    doing = f": {active} of {listed} listed heads are doing their job" if awake else ""
+    its = "is doing its job" if active == 1 else "are doing their job"
+    doing = f": {active} of {count(listed, 'listed head')} {its}" if awake else ""
     answer = f"{_awake(awake, len(cards))}{doing}."
     sleeping = "; ".join(f"{listing(names)} ({why})" for why, names in asleep.items())
     return f"{answer} Inactive: {sleeping}." if asleep else answer

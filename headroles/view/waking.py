@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headroles.formatting import percent
+from headroles.formatting import count, percent
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -82,9 +82,11 @@ def tried_sentence(hints: RoleHints | None, gray: Sequence[Head]) -> str:
         return ""
     vain = in_vain(hints, gray)
     untried = [head for head in gray if head not in vain and not hints.best(head)]
-    sentence = f"{hints.tried} prompts were tried on this model"
+    were = "was" if hints.tried == 1 else "were"
+    sentence = f"{count(hints.tried, 'prompt')} {were} tried on this model"
     if vain:
-        sentence += f"; none of them activates {names(vain, last='or')}"
+        none = "it does not activate" if hints.tried == 1 else "none of them activates"
+        sentence += f"; {none} {names(vain, last='or')}"
     if untried:
         sentence += (
             f"; none is known for {names(untried)}, because the list or the threshold has changed "

@@ -12,6 +12,7 @@ from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.head_map import state as head_map_state
 from headroles.view import head_maps
+from headroles.view.html import plain
 from tests.facts import says
 from tests.pages.on_page import page_html
 from tests.pages.planted import PLANTED, planted_entry
@@ -153,8 +154,8 @@ def test_two_models_on_one_role(app, planted) -> None:
     assert not app.exception
     assert not app.warning
     names = [text.value for text in app.markdown]
-    assert "**Headroles demo (bundled)**" in names
-    assert "**GPT-2 small**" in names
+    assert f"**{plain('Headroles demo (bundled)')}**" in names
+    assert f"**{plain('GPT-2 small')}**" in names
     assert says(page_html(app), "1 of 144", "Diffuse")
     assert len(app.get("vega_lite_chart")) == 8
 

@@ -74,7 +74,7 @@ def test_all_heads_are_counted_by_what_is_clear() -> None:
     assert says(
         conclusions.all_heads(heads),
         "4 heads",
-        "1 clearly copy",
+        "1 clearly copies",
         "0 clearly suppress",
         "1 choose",
         "1 look",

@@ -172,3 +172,24 @@ def test_markdown_is_escaped() -> None:
     assert view_html.plain("**a** [b](c) :red[d] $e$ <f>") == (
         r"\*\*a\*\* \[b\]\(c\) \:red\[d\] \$e\$ \<f\>"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "parted"),
+    [
+        (":material/home:", ":|material/home:"),
+        (":streamlit: :smile: :+1:", ":|streamlit: :|smile: :|+1:"),
+        ("www.a.b https://a.b a@b.cd", "www|.a.b https:|//a.b a|@b.cd"),
+        ("a -> b <- c -- d <-> e", "a -|> b <|- c -|- d <|-|> e"),
+        ("a <= b >= c ~= d", "a <|= b >|= c ~|= d"),
+        ("12:30, note: this, a:b", "12:30, note: this, a:b"),
+    ],
+)
+def test_what_streamlit_replaces_after_markdown_was_read_is_parted(written, parted) -> None:
+    assert view_html.plain(written).replace("\\", "") == parted.replace("|", "\u2060")
+
+
+def test_a_text_in_markdown_is_one_line_that_begins_with_no_space() -> None:
+    assert view_html.plain("    a\n===\nb") == "a \\=\\=\\= b"
+    assert view_html.named("a\nb\u202e", limit=40) == "a↵b‹RLO›"
+    assert len(view_html.named("a" * 90, limit=40)) == 40

@@ -205,7 +205,7 @@ def _prospect(desk: AdminSession, request: JobRequest) -> Prospect:
 
     known = st.session_state[state.PROSPECTS]
     if request.model not in known:
-        with st.spinner(f"Looking up {jobs.model_name(request.model)} …"):
+        with st.spinner(f"Looking up {plain(jobs.model_name(request.model))} …"):
             caches.import_libraries()
             try:
                 known[request.model] = desk.office.prospect(desk.ticket, request)

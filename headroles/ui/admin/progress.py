@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.formatting import duration, listing
+from headroles.formatting import count, duration, listing
 from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
@@ -108,7 +108,7 @@ def _open(desk: AdminSession, view: JobView) -> None:
 
 
 def _analyses(number: int, kind: str = "") -> str:
-    return f"{number} {kind}{'analysis' if number == 1 else 'analyses'}"
+    return count(number, f"{kind}analysis", f"{kind}analyses")
 
 
 def _title(job: Job) -> str:

@@ -12,6 +12,7 @@ from headroles.errors import HeadrolesError
 from headroles.roles import MIN_SEQUENCES
 from headroles.ui.admin import state
 from headroles.view import count, entry_diff, jobs
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def draw(
     name = jobs.model_name(entry.model_name)
     confirm = state.Confirm(
         kind="write",
-        title=f"Publish {name} for all students?",
+        title=f"Publish {plain(name)} for all students?",
         lines=tuple(entry_diff.sentences(entry.model_name, comparison)),
         warnings=warnings(entry, live),
         subject=entry,

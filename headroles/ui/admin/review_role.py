@@ -124,7 +124,7 @@ def _threshold(job_id: str, entry: ModelEntry, key: str) -> None:
         "no model is run.",
     )
     classic = view_candidate.classic_sentence(entry, key)
-    st.caption(f"{category.threshold_reason} {classic}".strip())
+    st.caption(plain(f"{category.threshold_reason} {classic}"))
 
 
 def _move_threshold(job_id: str, key: str) -> None:
@@ -221,7 +221,7 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         columns = ["Head", "Score", "Error", *kinds, *control, "Entered by"]
         columns += causal.cell_columns(entry.causal.get(key))
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
-        st.caption(_about_the_table(entry, key))
+        st.caption(plain(_about_the_table(entry, key)))
     else:
         elements.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')
     with st.expander("All heads as a table", key="admin-all_heads"):

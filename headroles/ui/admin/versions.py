@@ -15,7 +15,7 @@ from headroles.formatting import listing, size
 from headroles.ui.admin import publish, review_diff, review_role, state
 from headroles.ui.app import elements
 from headroles.view import entry_diff, jobs
-from headroles.view.html import count, table
+from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,7 +204,7 @@ def _one_version(desk: AdminSession, name: str) -> None:
         return
     model = _choose_model(older, live)
     comparison = reference.diff.compare(live.get(model), older[model])
-    st.markdown(f"**What restoring it would change for {jobs.model_name(model)}**")
+    st.markdown(f"**What restoring it would change for {plain(jobs.model_name(model))}**")
     review_diff.overview(comparison, older[model])
     if not comparison.is_new and not comparison.nothing:
         changed = next((key for key, role in comparison.roles.items() if not role.nothing), None)
@@ -223,7 +223,7 @@ def _choose_model(older: Mapping[str, ModelEntry], live: Mapping[str, ModelEntry
     return st.segmented_control(
         "Model of this version",
         list(older),
-        format_func=jobs.model_name,
+        format_func=lambda key: plain(jobs.model_name(key)),
         key=state.VERSION_MODEL,
         required=True,
     )
@@ -246,7 +246,7 @@ def _restore_buttons(
     alone, _ = entry_diff.file_sentences(live, {model: older[model]})
     restore_model = state.Confirm(
         "restore",
-        f"Restore only {jobs.model_name(model)}?",
+        f"Restore only {plain(jobs.model_name(model))}?",
         (*alone, "All other models stay as they are."),
         (),
         (name, model),
@@ -266,7 +266,7 @@ def _restore_buttons(
         )
         if len({*older, *live}) > 1 and store.categories.fault(desk.office.categories) is None:
             st.button(
-                f"Only {jobs.model_name(model)} …",
+                f"Only {plain(jobs.model_name(model))} …",
                 key="admin-restore_model",
                 on_click=state.ask,
                 args=(restore_model,),

@@ -11,6 +11,7 @@ from headroles import models
 from headroles.formatting import rough_duration, size
 from headroles.paths import BUNDLED
 from headroles.ui.app import caches, elements, session
+from headroles.view.html import plain
 
 if TYPE_CHECKING:
     from headroles.models import Fetch
@@ -37,7 +38,7 @@ def is_here(model: str, *, is_chosen: bool = True) -> bool:
     if model in BUNDLED:
         return True
     caches.check_offered(model)
-    with st.spinner(f"Looking for {models.name_of(model)} …"):
+    with st.spinner(f"Looking for {plain(models.name_of(model))} …"):
         caches.import_libraries()
     if models.loading.is_here(model):
         return True

@@ -151,7 +151,7 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
         st.markdown(
             f"**Formula**: {role.formula}\n\n**Control**: {role.control}\n\n"
-            f"**Threshold**: {stored.category.threshold_reason}\n\n**Source**: {role.source}"
+            f"**Threshold**: {plain(stored.category.threshold_reason)}\n\n**Source**: {role.source}"
         )
         _table(stored)
         for head, source in named.items():

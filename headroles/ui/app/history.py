@@ -8,10 +8,9 @@ from typing import NamedTuple
 import streamlit as st
 
 from headroles import limits, models, view
-from headroles.formatting import in_one_line
 from headroles.ui.app import chat_format, session
 from headroles.ui.app.keys import Keys
-from headroles.view.html import plain
+from headroles.view.html import named, plain
 
 MOST = 20
 """The most prompts that are remembered."""
@@ -77,9 +76,9 @@ def draw() -> None:
 
 def _label(ran: Ran, present: Ran) -> str:
     """A prompt with what differs from the present choices beside its text."""
-    asides = [f"on {models.name_of(ran.model)}"] if ran.model != present.model else []
+    asides = [f"on {plain(models.name_of(ran.model))}"] if ran.model != present.model else []
     asides += ["as a chat message"] if ran.chat and not present.chat else []
-    text = plain(in_one_line(" ".join(ran.prompt.split()), limit=70))
+    text = named(" ".join(ran.prompt.split()), limit=70)
     return f"{text} · {', '.join(asides)}" if asides else text
 
 

@@ -24,7 +24,7 @@ import streamlit as st
 
 from headroles import limits, models, view
 from headroles.errors import LinkError, UnknownHeadError, near_match
-from headroles.formatting import in_one_line
+from headroles.formatting import count, in_one_line
 from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
@@ -312,8 +312,9 @@ def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
         for name in unknown[:MOST_UNKNOWN]
     ]
     if more := unknown[MOST_UNKNOWN:]:
-        message = f"The link contains {len(more):,} more names that no page knows."
-        errors.append(LinkError(message, hint="The page ignores them.", value=more))
+        message = f"The link contains {count(len(more), 'more name')} that no page knows."
+        them = "it" if len(more) == 1 else "them"
+        errors.append(LinkError(message, hint=f"The page ignores {them}.", value=more))
     return errors
 
 

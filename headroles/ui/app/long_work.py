@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from headroles.errors import HeadrolesError
-from headroles.formatting import rough_duration
+from headroles.formatting import count, rough_duration
 from headroles.ui.app import elements, keeper, turns
 from headroles.ui.app.keys import Keys
 from headroles.ui.app.line import LOOK
@@ -259,7 +259,7 @@ def _unfinished(
     if work.stopped:
         with st.container(key=f"app-stopped_{part}", horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"Stopped after {len(work.done)} of {work.total} steps."
+                f"Stopped after {len(work.done)} of {count(work.total, 'step')}."
                 if work.plan
                 else "Stopped before it began."
             )
@@ -319,7 +319,9 @@ def _take_turn(work: Work, plan: Callable[[], Plan], doing: str, bar: DeltaGener
 def _progress(work: Work, doing: str) -> tuple[float, str]:
     if work.plan is None:
         return 0.0, f"{doing}: waiting for its turn"
-    return len(work.done) / max(1, work.total), f"{doing}: {len(work.done)} of {work.total} steps"
+    return len(work.done) / max(
+        1, work.total
+    ), f"{doing}: {len(work.done)} of {count(work.total, 'step')}"
 
 
 def _set_stopped(work: Work, stopped: bool) -> None:

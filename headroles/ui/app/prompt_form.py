@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles.formatting import in_one_line
 from headroles.texts.examples import examples
 from headroles.ui.app import chat_format, draft_box, history, session
-from headroles.view.html import plain
+from headroles.view.html import named
 
 RUN = "app-run"
 """The key of the button that runs the box."""
@@ -46,7 +45,7 @@ def actions(run: Callable[[], None] = session.run_box, *, way_back: bool = True)
                     on_click=session.use_example,
                     args=(example.prompt,),
                     key=f"app-example_{number}",
-                    help=example.prompt,
+                    help=named(example.prompt),
                 )
         chat_format.draw()
 
@@ -55,7 +54,7 @@ def folded(*, key: str) -> None:
     """The same form, folded behind a line with the prompt, for pages about its heads."""
     prompt = " ".join(st.session_state[session.PROMPT].split())
     as_chat = " as a chat message" if chat_format.is_on(st.session_state[session.MODEL]) else ""
-    label = f"On the prompt “{plain(in_one_line(prompt, limit=70))}”{as_chat}"
+    label = f"On the prompt “{named(prompt, limit=70)}”{as_chat}"
     if session.is_edited():
         label += " · the box holds another text, not run yet"
     with st.expander(label, icon=":material/edit_note:", key=key):
@@ -73,5 +72,5 @@ def _way_back() -> None:
         icon=":material/undo:",
         on_click=session.undo,
         key="app-undo",
-        help=f"`{in_one_line(own.replace('`', ''), limit=80)}`" if own.strip() else None,
+        help=named(own, limit=80) if own.strip() else None,
     )

@@ -33,8 +33,8 @@ def run(prompt: str | None = None) -> caches.Answer | None:
             return None
         with (
             st.spinner(
-                f"Loading {name} and reading your prompt. The first time takes a moment."
-                + turns.slowed_down()
+                f"Loading {html.plain(name)} and reading your prompt. "
+                f"The first time takes a moment.{turns.slowed_down()}"
             ),
             st.skeleton(height=420),
         ):
@@ -43,7 +43,7 @@ def run(prompt: str | None = None) -> caches.Answer | None:
         show_model_error(error)
         return None
     if answer.precision != "float32" and not is_second:
-        st.caption(html.precision_sentence(name))
+        st.caption(html.plain(html.precision_sentence(name)))
     return answer
 
 

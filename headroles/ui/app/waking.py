@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.formatting import in_one_line
 from headroles.ui.app import elements, session
-from headroles.view.html import plain
+from headroles.view.html import named
 
 if TYPE_CHECKING:
     from headroles.view.waking import WakeUp
@@ -49,7 +48,7 @@ def line(
 
 def suggestion(prompt: str, *, key: str) -> None:
     """One prompt as a button with its beginning on it."""
-    _button(f"Try this: “{plain(in_one_line(prompt, limit=44))}”", prompt, key=key)
+    _button(f"Try this: “{named(prompt, limit=44)}”", prompt, key=key)
 
 
 def _button(
@@ -66,6 +65,6 @@ def _button(
         icon=":material/lightbulb:",
         on_click=on_click,
         args=(prompt,),
-        help=plain(prompt),
+        help=named(prompt),
         wrap=False,
     )

@@ -104,9 +104,10 @@ def _draw_result(
     best = pairs[0]
     middle = pairs[len(pairs) // 2][2]
     sentence = (
-        f"Strongest {result.kind}-composition of {len(pairs):,} pairs: {best[0]} writes, {best[1]} "
-        f"reads, {best[2]:.3f}. Half of the pairs stay below {middle:.3f}; random matrices of "
-        f"this shape give {result.baseline:.3f} ± {result.spread:.3f} ({result.draws} draws)."
+        f"Strongest {result.kind}-composition of {html.count(len(pairs), 'pair')}: {best[0]} "
+        f"writes, {best[1]} reads, {best[2]:.3f}. Half of the pairs stay below {middle:.3f}; "
+        f"random matrices of this shape give {result.baseline:.3f} ± {result.spread:.3f} "
+        f"({result.draws} draws)."
     )
     elements.note(
         f"Framed: {_framed(shown, pairs)}, with their score in hundredths"

@@ -192,8 +192,9 @@ def left_out(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> None
             "division depends on the prompt, and OV leaves it out."
         )
     if lost := models.left_out(loaded.model.config):
+        said = html.plain(html.bias_sentence(models.name_of(loaded.key), lost))
         lines.append(
-            f"**Published bias:** {html.bias_sentence(models.name_of(loaded.key), lost)}"
+            f"**Published bias:** {said}"
             if loaded.key in models.known_models()
             else f"**Published bias:** b_U, up to {lost:.2f} logits, is left out of the guesses."
         )

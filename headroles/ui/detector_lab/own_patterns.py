@@ -32,7 +32,7 @@ def draw() -> None:
         "Patterns to look for",
         [*roles.BUILT_IN, *own],
         selection_mode="multi",
-        format_func=lambda pattern: html.shorten(pattern.name, limit=36),
+        format_func=lambda pattern: html.named(pattern.name, limit=36),
         key=state.CHOSEN,
         persist_state="session",
         help="Choose one or more: each gets its own map. Names with “detect_head” are the patterns "
@@ -63,7 +63,7 @@ def _custom_patterns(patterns: tuple[Role, ...]) -> None:
     """The patterns made so far, each with a button to remove it, and an undo."""
     for place, pattern in enumerate(patterns):
         st.button(
-            f"Remove “{html.plain(html.shorten(pattern.name, limit=40))}”",
+            f"Remove “{html.named(pattern.name, limit=40)}”",
             icon=":material/delete:",
             key=f"detector_lab-remove_{place}",
             on_click=state.remove,
@@ -72,7 +72,7 @@ def _custom_patterns(patterns: tuple[Role, ...]) -> None:
         )
     if removed := st.session_state[state.REMOVED]:
         st.button(
-            f"Put “{html.plain(html.shorten(removed.name, limit=40))}” back",
+            f"Put “{html.named(removed.name, limit=40)}” back",
             icon=":material/undo:",
             key="detector_lab-undo_remove",
             on_click=state.undo_remove,
@@ -239,7 +239,7 @@ def _by_file(result: Result) -> None:
         return
     title = html.shorten(file.name.removesuffix(".csv"), limit=limits.NAME.most)
     st.button(
-        f"Add the pattern of {html.plain(title)}",
+        f"Add the pattern of {html.named(title)}",
         icon=":material/add:",
         on_click=lambda: _try(lambda: roles.of_matrix(matrix, title=title)),
         key="detector_lab-add",

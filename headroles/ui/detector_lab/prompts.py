@@ -10,7 +10,7 @@ from headroles import limits, texts
 from headroles.errors import HeadrolesError
 from headroles.ui.app import chat_format, draft_box, elements, prompt_form, session
 from headroles.ui.detector_lab import state
-from headroles.view.html import count, plain, shorten
+from headroles.view.html import count, named
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -64,7 +64,7 @@ def _several() -> Typed:
         elements.show_error(error)
         return Typed(())
     if file is not None:
-        name = plain(shorten(file.name, limit=limits.NAME.most))
+        name = named(file.name, limit=limits.NAME.most)
         st.caption(f"These are the prompts of {name}. Remove the file to use the box.")
     over = "it" if len(lines) == 1 else "them"
     st.caption(f"{count(len(lines), 'prompt')}. Each score is a mean over {over}.")

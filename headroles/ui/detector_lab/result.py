@@ -133,7 +133,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
     pattern = result.detection.patterns[place]
     st.subheader("Ranking", anchor=False)
     st.caption(
-        f"{html.plain(pattern.name)} by {NAMES[measure]}, best first. “Chance” is what a head gets "
+        f"{html.named(pattern.name)} by {NAMES[measure]}, best first. “Chance” is what a head gets "
         "by spreading its attention evenly. “Left” is the share of its attention that still counts "
         "after what you left out. Click a row to open its head."
     )

@@ -37,7 +37,7 @@ def offer(request: Request, result: Result, place: int) -> None:
     ]
     if present:
         st.success(
-            f"“{html.plain(role.pattern.name)}” is a role of this session with "
+            f"“{html.named(role.pattern.name)}” is a role of this session with "
             f"{html.plain(', '.join(head.label for head, _ in present[0].heads))}. Your Prompt "
             "shows it as a card.",
             icon=":material/check:",

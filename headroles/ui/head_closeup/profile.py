@@ -66,7 +66,7 @@ def records(profile: OffsetProfile) -> list[dict[str, object]]:
     if profile.nowhere.share:
         bars.append(_record("none", "no token (a learned sink)", profile.nowhere, alone=True))
     if profile.further.rows:
-        name = f"more than {longest} tokens back"
+        name = f"more than {formatting.count(longest, 'token')} back"
         bars.append(_record("far", name, profile.further))
     for distance, share in reversed(list(enumerate(profile.near))):
         if share.rows:

@@ -90,7 +90,7 @@ def _why_none(wanted: str | None, others: list[str]) -> None:
 
 def _side(model: ModelMap, role_key: str, *, name: str, elsewhere: bool = False) -> None:
     role_map = model.roles[role_key]
-    st.markdown(f"**{models.name_of(name)}**")
+    st.markdown(f"**{plain(models.name_of(name))}**")
     elements.html(
         f'<p class="hr-explain">{escape(f"{role_map.sentence} {role_map.why_nobody}")}</p>'
     )
@@ -108,13 +108,13 @@ def _second(name: str, *, unit: str) -> ModelMap | None:
             return head_maps.of_entry(reference.entry, reference.thresholds)
         if not download_progress.is_here(name):
             return None
-        with st.spinner(f"Loading {models.name_of(name)} and reading your prompt."):
+        with st.spinner(f"Loading {plain(models.name_of(name))} and reading your prompt."):
             answer = caches.answer(
                 name, st.session_state[session.PROMPT], chat=chat_format.is_on(name)
             )
         return head_maps.of_prompt(answer.scores, reference.thresholds, reference.entry)
     except HeadrolesError as error:
-        st.markdown(f"**{models.name_of(name)}**")
+        st.markdown(f"**{plain(models.name_of(name))}**")
         elements.show_error(error, kind=st.warning)
         return None
 

@@ -230,8 +230,8 @@ def _show(asked: Asked, split: Split, removed: Sequence[list[Removed]], is_all: 
         "Loss: its change in nats per token over this prompt; above 0 the model guesses worse. KL: "
         "how far the guess of the next token moves, in nats. This is one prompt, so ignore small "
         f"differences. With the whole head off, {how}. Spread: how many of the layer's "
-        f"{split.spread.shares.shape[1]} heads share the direction (e to the entropy); 1 means a "
-        "single head, this one or another. The model's own first guess had "
+        f"{count(split.spread.shares.shape[1], 'head')} share the direction (e to the entropy); "
+        "1 means a single head, this one or another. The model's own first guess had "
         f"{percent(whole_head.comparison.probability_before)}."
     )
 

@@ -53,4 +53,4 @@ def _what_is_left_out() -> None:
         return
     with contextlib.suppress(HeadrolesError):  # the section has shown it
         if lost := caches.bias_left_out(model.key):
-            st.caption(html.bias_sentence(model.name, lost))
+            st.caption(html.plain(html.bias_sentence(model.name, lost)))

@@ -151,7 +151,9 @@ def _other(entry: ModelEntry) -> None:
     role = ROLES["other"]
     heads = sorted(role_cards.listed_heads(entry, role.key))
     total = entry.num_layers * entry.num_heads
-    heading(awake=None, name=role.name, headline=f"{len(heads)} of {total} heads fit nothing")
+    fit = "fits" if len(heads) == 1 else "fit"
+    headline = f"{len(heads)} of {html.count(total, 'head')} {fit} nothing"
+    heading(awake=None, name=role.name, headline=headline)
     explanation(role.explanation)
     chips(heads)
 

@@ -96,7 +96,7 @@ def _answer(model: str, prompt: str) -> Answer | None:
     choice = view.offer.choice(model)
     if not choice.is_here and st.session_state[state.TO_DOWNLOAD] != model:
         st.button(
-            f"Download {choice.entry.name} and compare",
+            f"Download {html.plain(choice.entry.name)} and compare",
             icon=":material/download:",
             key="your_prompt-download_second",
             on_click=_download,
@@ -107,7 +107,7 @@ def _answer(model: str, prompt: str) -> Answer | None:
     if not download_progress.is_here(model, is_chosen=False):
         return None
     with (
-        st.spinner(f"Loading {choice.entry.name} and reading your prompt …"),
+        st.spinner(f"Loading {html.plain(choice.entry.name)} and reading your prompt …"),
         st.skeleton(height=300),
     ):
         return caches.answer(model, prompt, chat=chat_format.is_on(model))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.formatting import in_one_line
 from headroles.ui.app import draft_box, prompt_form, session
 from headroles.ui.your_prompt import second_model, state
 from headroles.view import suggestion
+from headroles.view.html import named
 
 
 def is_open() -> bool:
@@ -47,7 +47,7 @@ def offer() -> None:
         key="your_prompt-compare",
         on_click=state.compare_with,
         args=(suggested,),
-        help=f"`{in_one_line(suggested.replace('`', ''), limit=120)}`",
+        help=named(suggested, limit=120),
     )
     second_model.offer()
 
@@ -78,5 +78,5 @@ def _fill(label: str, prompt: str, *, key: str) -> None:
         key=key,
         on_click=state.compare_with,
         args=(prompt,),
-        help=f"`{in_one_line(prompt.replace('`', ''), limit=120)}`" if prompt.strip() else None,
+        help=named(prompt, limit=120) if prompt.strip() else None,
     )
