@@ -54,7 +54,7 @@ from headroles.models.positions import context_length
 from headroles.models.preparing import prepare, sweep
 from headroles.models.probes import attention_for, install_probes, register_attention
 from headroles.models.refusals import Step, explained, line_of, unavailable
-from headroles.models.weight_files import check_folder, weights_in
+from headroles.models.weight_files import WHOLE, check_folder, has_weights, weights_in
 from headroles.texts import MAX_TOKENS, StartToken, start_token
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _has_converted_copy(source: str) -> bool:
     """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
     is_hubs = source in offered_sources()
     here = hub.cached(source, pinned_revision(source)) if is_hubs else None
-    return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
+    return bool(here and not has_weights(here) and any(here.parent.glob(f"*/{WHOLE}")))
 
 
 def is_here(name_or_folder: str) -> bool:
