@@ -11,6 +11,7 @@ imported, for pickers ask too.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -85,6 +86,8 @@ def weights_in(folder: Path, key: str = "") -> list[Path]:
         if pickled:
             why += " Its weights are pickled, and reading those can run code."
         raise _unavailable(key, why)
+    if found == [WHOLE] and not (folder / WHOLE).is_file():
+        raise _unavailable(key, f"Its {WHOLE} is no regular file.")
     if found != [WHOLE]:
         for name in found:
             _check_place(folder, name, key)
@@ -97,6 +100,20 @@ def has_weights(folder: Path) -> bool:
         return all(path.is_file() for path in weights_in(folder))
     except HeadrolesError:
         return False
+
+
+def digest_of(folder: Path) -> str:
+    """The SHA-256 of the files that the weights are read from, in the order of their names."""
+    digest = hashlib.sha256()
+    try:
+        parts = weights_in(folder)
+    except ModelUnavailableError:  # loading it says why
+        parts = []
+    for part in parts:
+        with part.open("rb") as weights:
+            while piece := weights.read(1 << 20):  # never a gigabyte at once
+                digest.update(piece)
+    return digest.hexdigest()
 
 
 def check_folder(folder: Path, key: str) -> dict[str, object]:
@@ -159,6 +176,8 @@ def _shards(index: object, key: str) -> list[str]:
     named = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(named, dict) or not named:
         raise _unavailable(key, f"Its {INDEX} does not say which file holds which weight.")
+    if not isinstance(index.get("metadata"), dict):  # transformers writes into it
+        raise _unavailable(key, f"Its {INDEX} lacks its part 'metadata'.")
     names = list(named.values())
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
