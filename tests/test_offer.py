@@ -79,9 +79,11 @@ def test_a_hub_model_is_here_once_its_weights_are(folder: Path) -> None:
     assert not on_disk.is_here(entry)
     snapshot = fetched(folder, entry.source)
     assert not on_disk.is_here(entry)
-    (snapshot / "model-00001-of-00002.safetensors").touch()
+    index = {"weight_map": {"b": "one.safetensors", "a": "two.safetensors"}}  # whatever their names
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    (snapshot / "one.safetensors").touch()
     assert not on_disk.is_here(entry)
-    (snapshot / "model-00002-of-00002.safetensors").touch()
+    (snapshot / "two.safetensors").touch()
     assert on_disk.is_here(entry)
 
 

@@ -38,7 +38,7 @@ from headroles.ablation.run import reference_means
 from headroles.capture import run_edited
 from headroles.models import LoadedModel
 from headroles.scoring import DRAWS, Effect, judge, role_activation
-from headroles.texts import start_token
+from headroles.texts import known_ids, start_token
 from headroles.types import CausalVerdict, Head
 
 SEGMENT = (12, 24)
@@ -123,8 +123,7 @@ def repeated_rows(loaded: LoadedModel, *, n: int = TEXTS, seed: int = 0) -> list
     """[n] the start token, a segment of random ordinary tokens, and the segment again."""
     rng, tokenizer = random.Random(seed), loaded.tokenizer
     special = set(tokenizer.all_special_ids)
-    known = min(len(tokenizer), loaded.model.get_input_embeddings().num_embeddings)
-    pool = [token for token in range(known) if token not in special]
+    pool = [token for token in known_ids(tokenizer) if token not in special]
     start = start_token(tokenizer).token_id
     longest = max(2, min(SEGMENT[1], (loaded.max_tokens - 1) // 2))
     rows = []

@@ -218,7 +218,8 @@ def row_of(
 def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
-    others = [int(place) for place in sure.topk(min(GUESSES, len(sure))).indices]
+    named = sure.index_fill(0, loaded.nameless(len(sure)), -1)  # these come last
+    others = [int(place) for place in named.topk(min(GUESSES, len(sure))).indices]
     ids = list(dict.fromkeys([outcome.guess, *others]))[:GUESSES]
     texts = token_texts(loaded.tokenizer, ids)
     return tuple(

@@ -222,7 +222,9 @@ def _hand_over(
 def _best_tokens(
     loaded: LoadedModel, logits: Float[Tensor, " vocab"], *, top: int
 ) -> tuple[NextToken, ...]:
-    best = logits.softmax(-1).topk(min(top, logits.shape[-1]))
+    nameless = loaded.nameless(len(logits))
+    probabilities = logits.softmax(-1).index_fill(0, nameless, -1)  # these come last, and are cut
+    best = probabilities.topk(min(top, len(logits) - len(nameless)))
     texts = token_texts(loaded.tokenizer, best.indices.tolist())
     return tuple(
         NextToken(text, token_id, probability)

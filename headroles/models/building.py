@@ -20,11 +20,18 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from headroles.errors import ModelUnavailableError, NoRoomError, UnsupportedModelError, ours
+from headroles.errors import (
+    HeadrolesError,
+    ModelUnavailableError,
+    NoRoomError,
+    UnsupportedModelError,
+    ours,
+)
 from headroles.models import weight_files
-from headroles.models.refusals import line_of
+from headroles.models.catalogue import spoken_name
+from headroles.models.refusals import Step, explained, line_of, unavailable
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -71,6 +78,48 @@ def stored_in(folder: Path, key: str = "") -> Stored:
                     size *= length
                 numbers += size
     return Stored(kinds, numbers)
+
+
+def stored_or_none(folder: Path) -> Stored | None:
+    """What the headers of a folder's weights say; None where their loading says what is wrong."""
+    try:
+        return stored_in(folder)
+    except HeadrolesError:
+        return None
+
+
+def read_config(source: str, place: str) -> PretrainedConfig | None:
+    """The configuration of a model; None where a folder has none, as one of a tokenizer alone.
+
+    Args:
+        source: what is to be loaded, for its name.
+        place: the folder with its files, or the Hub id of one in the Hub's cache.
+
+    Raises:
+        ModelUnavailableError, UnsupportedModelError: if it cannot be read, or says what no model
+            can be.
+    """
+    key, folder = spoken_name(source), Path(place)
+    if folder.is_dir():
+        said = weight_files.check_folder(folder, key)
+        if not said:
+            return None
+        check_layers(said, stored_or_none(folder), key)
+    explain = explained(source, place, during=Step.CONFIG)
+    with ours(explain):
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+        text = config.get_text_config()
+    for name in ("num_hidden_layers", "num_attention_heads", "vocab_size"):
+        number = getattr(text, name, 1)
+        if isinstance(number, int) and number < 1:
+            raise unavailable(source, f"Its config.json says {name} = {number}.")
+    return config
+
+
+def rows_of(config: PretrainedConfig | None) -> int | None:
+    """How many tokens a configuration promises embeddings for."""
+    rows = getattr(config.get_text_config(), "vocab_size", None) if config else None
+    return rows if isinstance(rows, int) else None
 
 
 def check_layers(said: dict[str, object], stored: Stored | None, key: str) -> None:

@@ -11,27 +11,20 @@ its own sentence: code of its own, weights that are no safetensors, no attention
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import hf_hub_url, parse_local_safetensors_file_metadata
-from huggingface_hub.errors import HFValidationError, SafetensorsParsingError
-from huggingface_hub.utils import (
-    build_hf_headers,
-    get_session,
-    hf_raise_for_status,
-    validate_repo_id,
-)
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
-from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError
-from headroles.models import tl_legacy
+from headroles.errors import ModelNameError, ModelUnavailableError, UnsupportedModelError, ours
+from headroles.models import building, tl_legacy
 from headroles.models.catalogue import (
     CatalogueEntry,
     foreign_tokenizer,
@@ -44,21 +37,25 @@ from headroles.models.catalogue import (
 from headroles.models.gguf_files import converted, original
 from headroles.models.hub import (
     TIMEOUT,
-    WHOLE,
     asked,
     cached,
+    content,
     describe,
-    has_weights,
     missing,
     no_safetensors,
     small_files,
-    weights_among,
+    weights_on_hub,
 )
 from headroles.models.loading import local_files, model_revision
+from headroles.models.refusals import line_of
+from headroles.models.weight_files import (
+    LARGEST_CONFIG,
+    WHOLE,
+    check_folder,
+    has_weights,
+    weights_in,
+)
 from headroles.paths import ROOT
-
-LARGEST_CONFIG = 1_000_000
-"""Bytes of a ``config.json`` that is read."""
 
 
 @dataclass(frozen=True)
@@ -175,18 +172,10 @@ def _check_name(name: str) -> None:
 
 def _in_folder(key: str, folder: Path, *, revision: str, config_in: Path | None = None) -> _Found:
     """A model that lies in a folder or in the Hub's cache."""
-    try:
-        config = json.loads(((config_in or folder) / "config.json").read_bytes())
-        weights = [folder / name for name in weights_among({p.name for p in folder.iterdir()})]
-        heads = [parse_local_safetensors_file_metadata(path) for path in weights]
-        stored = sum(path.stat().st_size for path in weights)
-    except (OSError, ValueError, SafetensorsParsingError) as error:
-        why = "its files on this disk cannot be read."
-        raise ModelUnavailableError(key, why=why) from error
-    if not heads:
-        raise no_safetensors(key)
-    parameters = sum(sum(head.parameter_count.values()) for head in heads)
-    return _Found(config, revision, parameters, stored, download_bytes=0)
+    config = check_folder(config_in or folder, key)
+    stored = building.stored_in(folder, key)
+    size = sum(path.stat().st_size for path in weights_in(folder, key))
+    return _Found(config, revision, stored.numbers, size, download_bytes=0)
 
 
 def _packaged(entry: CatalogueEntry) -> _Found:
@@ -234,17 +223,14 @@ def _ask_hub(source: str, timeout: float, *, trusted: bool) -> _Found:
         if not 0 < sizes.get("config.json", 0) <= LARGEST_CONFIG:
             raise UnsupportedModelError(source, why="it has no config.json that says what it is.")
         tokenizer = foreign_tokenizer(source)
-        weights = tl_legacy.weights_among(sizes) if tokenizer else weights_among(sizes)
+        weights = (
+            tl_legacy.weights_among(sizes)
+            if tokenizer
+            else weights_on_hub(source, info.sha, sizes, timeout)
+        )
         if not weights and not trusted:
             raise no_safetensors(source)
-        # Not hf_hub_download: it asks again and again, for up to a minute, when nobody answers.
-        answer = get_session().get(
-            hf_hub_url(source, "config.json", revision=info.sha),
-            headers=build_hf_headers(),
-            timeout=timeout,
-        )
-        hf_raise_for_status(answer)
-        config = answer.json()
+        config = content(source, "config.json", info.sha, timeout)
         if tokenizer:
             config = tl_legacy.config_of(source, config, tokenizer=tokenizer)
     except (ValueError, KeyError, TypeError) as error:
@@ -281,10 +267,8 @@ def _checked_config(key: str, raw: object) -> object:
         raise UnsupportedModelError(
             key, why=f"transformers knows no architecture '{str(kind)[:40]}'."
         )
-    try:
+    with ours(_senseless(key)):
         config = CONFIG_MAPPING[kind].from_dict(raw)
-    except Exception as error:  # a stranger's file: whatever transformers makes of it
-        raise UnsupportedModelError(key, why="its config.json makes no sense.") from error
     if config.is_encoder_decoder:
         raise UnsupportedModelError(key, why="it is an encoder-decoder model.")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -295,6 +279,15 @@ def _checked_config(key: str, raw: object) -> object:
     if not getattr(text, "num_attention_heads", None):
         raise UnsupportedModelError(key, why="it has no attention heads.")
     return text
+
+
+def _senseless(key: str) -> Callable[[BaseException], UnsupportedModelError]:
+    """The refusal of a configuration that transformers cannot read."""
+
+    def explain(error: BaseException) -> UnsupportedModelError:
+        return UnsupportedModelError(key, why=f"its config.json makes no sense ({line_of(error)}).")
+
+    return explain
 
 
 def _count(key: str, config: object, name: str) -> int:

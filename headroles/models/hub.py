@@ -13,20 +13,26 @@ PosixPath('.../snapshots/0123...')
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
-import re
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 from httpx2 import HTTPError, TimeoutException
-from huggingface_hub import HfApi, constants, errors, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    constants,
+    errors,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
 from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tqdm import tqdm
 
 from headroles.errors import (
@@ -36,6 +42,12 @@ from headroles.errors import (
     ModelUnavailableError,
     UnsupportedModelError,
     near_match,
+)
+from headroles.models.weight_files import (
+    INDEX,
+    LARGEST_INDEX,
+    has_weights,
+    weights_among,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +62,6 @@ TIMEOUT = 8.0
 SMALL_FILES = {".json", ".txt", ".model", ".jinja"}
 """Endings of configuration and tokenizer files."""
 
-WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer_config.json")
 _Result = TypeVar("_Result")
 
@@ -159,11 +169,48 @@ def within(seconds: float, action: Callable[[], _Result]) -> _Result:
 # ------------------------------------------------------------------ files
 
 
-def weights_among(names: Collection[str]) -> list[str]:
-    """The weight files that transformers would read; empty where there are no safetensors."""
-    if WHOLE in names:
-        return [WHOLE]
-    return sorted(filter(_SHARD.fullmatch, names)) if INDEX in names else []
+def weights_on_hub(
+    source: str, commit: str | None, sizes: Mapping[str, int], timeout: float
+) -> list[str]:
+    """The weight files that transformers would read, by the index of a model that has one.
+
+    Args:
+        source: the model's id.
+        commit: its commit; None for what the Hub calls ``main``.
+        sizes: {file: bytes} of all its files.
+        timeout: seconds to wait for the index.
+
+    Returns:
+        Their names; empty where there are no safetensors.
+
+    Raises:
+        ModelUnavailableError: if the index makes no sense, or names anything but safetensors.
+    """
+
+    def index() -> object:
+        if sizes[INDEX] > LARGEST_INDEX:
+            raise ModelUnavailableError(source, why=f"its {INDEX} is far too large.")
+        return content(source, INDEX, commit, timeout)
+
+    return weights_among(sizes, index, source)
+
+
+def content(source: str, name: str, commit: str | None, timeout: float) -> object:
+    """What a small JSON file of a model says. For :func:`asked`.
+
+    Raises:
+        ModelUnavailableError: if it is no JSON.
+    """
+    # Not hf_hub_download: it asks again and again, for up to a minute, when nobody answers.
+    answer = get_session().get(
+        hf_hub_url(source, name, revision=commit), headers=build_hf_headers(), timeout=timeout
+    )
+    hf_raise_for_status(answer)
+    try:
+        return answer.json()
+    except (ValueError, RecursionError) as error:
+        why = "the Hugging Face Hub's answer cannot be understood."
+        raise ModelUnavailableError(source, why=why) from error
 
 
 def no_safetensors(key: str) -> UnsupportedModelError:
@@ -173,17 +220,6 @@ def no_safetensors(key: str) -> UnsupportedModelError:
         why="its weights are not stored as safetensors (model.safetensors), and reading other "
         "formats can run code.",
     )
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether a folder holds all the weights, in one file or in shards."""
-    if (folder / WHOLE).is_file():
-        return True
-    try:
-        shards = json.loads((folder / INDEX).read_bytes())["weight_map"].values()
-        return all((folder / name).is_file() for name in shards)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
 
 
 def cached(source: str, revision: str | None = None) -> Path | None:
@@ -226,10 +262,12 @@ def fetch(
     """
     if here := whole(source, revision):
         return here
-    _, sizes = asked(
+    info, sizes = asked(
         source, lambda: describe(source, revision, timeout), timeout=timeout, known=known
     )
-    weights = weights_among(sizes)
+    weights = asked(
+        source, lambda: weights_on_hub(source, info.sha, sizes, timeout), timeout=timeout
+    )
     if not weights:
         return None
     wanted = {name: sizes[name] for name in [*small_files(sizes), *weights]}

@@ -11,7 +11,6 @@ one forward pass over a few tokens, and refuses a model whose layers do not each
 
 from __future__ import annotations
 
-import functools
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from headroles.errors import (
-    HeadrolesError,
-    ModelRunError,
     ModelUnavailableError,
     SourceError,
     UnknownModelError,
@@ -47,12 +44,13 @@ from headroles.models.gguf_files import converted, note_of, revision_of, task_of
 from headroles.models.positions import context_length
 from headroles.models.preparing import prepare, sweep
 from headroles.models.probes import install_probes, register_attention
-from headroles.models.refusals import Step, explained, line_of, unavailable
-from headroles.models.weight_files import check_folder
-from headroles.texts import MAX_TOKENS, StartToken, start_token
+from headroles.models.refusals import Step, explain_failures, explained, unavailable
+from headroles.models.weight_files import WHOLE, has_weights
+from headroles.texts import MAX_TOKENS, StartToken, known_ids, start_token
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 SMALL = 10_000_000
@@ -113,6 +111,19 @@ class LoadedModel:
     def _num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
+    def nameless(self, size: int) -> Tensor:
+        """[id] which of the first ``size`` ids no token has: embeddings are padded to round sizes.
+
+        A model may give them logits, and nobody can read them.
+        """
+        key = f"nameless {size}"
+        if key not in self.tools:
+            named = set(known_ids(self.tokenizer))
+            self.tools[key] = torch.tensor(
+                [token_id for token_id in range(size) if token_id not in named], dtype=torch.long
+            )
+        return self.tools[key]
+
     @property
     def num_kv_heads(self) -> int:
         """Key/value heads per layer; fewer than ``num_heads`` where query heads share them."""
@@ -151,7 +162,7 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
             context = context_length(model) or MAX_TOKENS
     if context < 2:
         raise UnsupportedModelError(name, why="it reads no more than one token.")
-    _explain_failures(model, name)
+    explain_failures(model, name)
     return LoadedModel(
         key=catalogue_key(name_or_folder),
         source=source,
@@ -164,18 +175,6 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         probe_paths=paths,
         quantization=quantization(source),
     )
-
-
-def _explain_failures(model: PreTrainedModel, key: str) -> None:
-    """Let every pass that the model itself breaks end in a sentence, whoever runs it."""
-    forward = model.forward
-
-    @functools.wraps(forward)
-    def explained_forward(*args: object, **settings: object) -> object:
-        with ours(lambda error: ModelRunError(key, why=f"{line_of(error)}.")):
-            return forward(*args, **settings)
-
-    model.forward = explained_forward
 
 
 def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
@@ -213,7 +212,7 @@ def _has_converted_copy(source: str) -> bool:
     """Whether the Hub's conversion of a catalogue model is on this disk, as another snapshot."""
     is_hubs = source in offered_sources()
     here = hub.cached(source, pinned_revision(source)) if is_hubs else None
-    return bool(here and not hub.has_weights(here) and any(here.parent.glob(f"*/{hub.WHOLE}")))
+    return bool(here and not has_weights(here) and any(here.parent.glob(f"*/{WHOLE}")))
 
 
 def is_here(name_or_folder: str) -> bool:
@@ -243,17 +242,9 @@ def stored_numbers(source: str) -> int:
     it is the catalogue's size.
     """
     folder = _on_this_disk(source)
-    stored = _stored(folder) if folder else None
+    stored = building.stored_or_none(folder) if folder else None
     known = (entry.size for entry in known_models().values() if entry.source == source)
     return (stored.numbers if stored else 0) or next(known, 0)
-
-
-def _stored(folder: Path) -> building.Stored | None:
-    """What the headers of a folder's weights say; None where their loading says what is wrong."""
-    try:
-        return building.stored_in(folder)
-    except HeadrolesError:
-        return None
 
 
 def quantization(source: str) -> str | None:
@@ -319,7 +310,7 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """
     place = local_files(source)
     with building.ONE_AT_A_TIME:
-        config = _config(source, place)
+        config = building.read_config(source, place)
         with ours(explained(source, place, during=Step.TOKENIZER)):
             tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
             if not tokenizer.is_fast:
@@ -332,33 +323,8 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
             if not tokenizer("a", add_special_tokens=False)["input_ids"]:
                 raise unavailable(source, "It has no tokenizer.")
             # The analysis and the app take the same one.
-            start_token(tokenizer, rows=_rows(config))
+            start_token(tokenizer, rows=building.rows_of(config))
     return tokenizer
-
-
-def _rows(config: PretrainedConfig | None) -> int | None:
-    """How many tokens a configuration promises embeddings for."""
-    rows = getattr(config.get_text_config(), "vocab_size", None) if config else None
-    return rows if isinstance(rows, int) else None
-
-
-def _config(source: str, place: str) -> PretrainedConfig | None:
-    """The configuration of a model; None where a folder has none, as one of a tokenizer alone."""
-    key, folder = spoken_name(source), Path(place)
-    if folder.is_dir():
-        said = check_folder(folder, key)
-        if not said:
-            return None
-        building.check_layers(said, _stored(folder), key)
-    explain = explained(source, place, during=Step.CONFIG)
-    with ours(explain):
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-        text = config.get_text_config()
-    for name in ("num_hidden_layers", "num_attention_heads", "vocab_size"):
-        number = getattr(text, name, 1)
-        if isinstance(number, int) and number < 1:
-            raise unavailable(source, f"Its config.json says {name} = {number}.")
-    return config
 
 
 def model_revision(source: str) -> str:
@@ -388,7 +354,7 @@ def load_weights(source: str, key: str, *, numbers: str = precision.FLOAT32) -> 
     register_attention()
     place = local_files(source)
     with building.ONE_AT_A_TIME:
-        config = _config(source, place)
+        config = building.read_config(source, place)
         if config is None:
             raise unavailable(source, "It has no config.json.")
         if config.is_encoder_decoder:

@@ -12,15 +12,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 from functools import lru_cache
 from pathlib import Path
 
 from headroles.errors import SourceError
 from headroles.models.catalogue import CatalogueEntry
 from headroles.models.gguf_files import converted, gguf_at, original, sha256_of
-
-_SHARD = re.compile(r"model-\d+-of-(\d+)\.safetensors")
+from headroles.models.weight_files import ADAPTER, has_weights
 
 
 def is_here(entry: CatalogueEntry) -> bool:
@@ -35,7 +33,7 @@ def is_here(entry: CatalogueEntry) -> bool:
     if not (folder / "config.json").is_file():
         return False
     # A model of the catalogue may have its safetensors in another snapshot, which the Hub made.
-    return _has_weights(folder) or any(folder.parent.glob("*/model.safetensors"))
+    return has_weights(folder) or any(folder.parent.glob("*/model.safetensors"))
 
 
 def _in_hub_cache(entry: CatalogueEntry) -> Path | None:
@@ -92,6 +90,8 @@ def fault_of_folder(folder: Path) -> str:
     """Why a folder is no model, in a few words; "" where it is one, by the names of its files."""
     if not folder.is_dir():
         return "there is no such folder"
+    if (folder / ADAPTER).exists():
+        return "it is an adapter (LoRA), which belongs to another model"
     endings = {path.suffix.lower() for path in folder.iterdir()}
     if {".safetensors", ".bin"} & endings:
         return "" if (folder / "config.json").is_file() else "its folder has no config.json"
@@ -108,12 +108,6 @@ def _begins_with(file: Path, magic: bytes) -> bool:
             return content.read(len(magic)) == magic
     except OSError:
         return False
-
-
-def _has_weights(folder: Path) -> bool:
-    names = {path.name for path in folder.iterdir()}
-    shards = [match for name in names if (match := _SHARD.fullmatch(name))]
-    return "model.safetensors" in names or bool(shards and len(shards) == int(shards[0][1]))
 
 
 def hub_cache() -> Path:

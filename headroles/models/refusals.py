@@ -10,26 +10,39 @@ is told as it came.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import CONFIG_MAPPING
 from transformers.activations import ACT2FN
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from headroles.errors import HeadrolesError, ModelUnavailableError, UnsupportedModelError
+from headroles.errors import (
+    HeadrolesError,
+    ModelRunError,
+    ModelUnavailableError,
+    UnsupportedModelError,
+    ours,
+)
 from headroles.models.catalogue import folder_of, spoken_name
+from headroles.paths import BUNDLED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 LONGEST = 160
 """Characters of a library's words that are repeated."""
 _NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
-_MISTYPED = re.compile(r"Field '(\w+)' expected (.+), got (\w+) \(value: (.*)\)")
+_MISTYPED = re.compile(r"Field '(\w+)' expected (.+?), got (\w+) \(value: (.*?)\)(?:;|$)", re.M)
 
 
 class Step(Enum):
@@ -70,19 +83,36 @@ def explained(
 
 def unavailable(source: str, why: str) -> ModelUnavailableError:
     """The error of a model whose files are not as they should be."""
-    return ModelUnavailableError(
-        spoken_name(source), why=why, is_folder=folder_of(source) is not None
-    )
+    name = spoken_name(source)
+    if name in BUNDLED:
+        hint = (
+            "Its files came with the project: bring them back (git restore data), or choose another"
+        )
+        return ModelUnavailableError(name, why=why, hint=f"{hint} model.")
+    return ModelUnavailableError(name, why=why, is_folder=folder_of(source) is not None)
 
 
 def line_of(error: BaseException) -> str:
     """A library's words in one short line, without its full stop."""
     lines = [line.strip() for line in str(error).split("\n") if line.strip()]
-    line = lines[0].rstrip(".:") if lines else ""
+    place = -1 if isinstance(error, StrictDataclassError) else 0  # which begins with its own place
+    line = lines[place].rstrip(".:") if lines else ""
     if isinstance(error, KeyError | AssertionError | StopIteration) or len(line) < 4:
         line = f"{type(error).__name__}: {line}" if line else type(error).__name__
     line = "".join(sign if sign.isprintable() else " " for sign in line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def explain_failures(model: PreTrainedModel, key: str) -> None:
+    """Let every pass that the model itself breaks end in a sentence, whoever runs it."""
+    forward = model.forward
+
+    @functools.wraps(forward)
+    def explained_forward(*args: object, **settings: object) -> object:
+        with ours(lambda error: ModelRunError(key, why=f"{line_of(error)}.")):
+            return forward(*args, **settings)
+
+    model.forward = explained_forward
 
 
 # ------------------------------------------------------------------ what happens often

@@ -29,6 +29,7 @@ from headroles.errors import DiskError, ModelUnavailableError, UnsupportedModelE
 from headroles.models import hub
 from headroles.models.catalogue import TL_TOKENIZER
 from headroles.models.tl_to_gpt2 import NORMS, convert
+from headroles.models.weight_files import has_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +127,7 @@ def _folder(raw: Path) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    return hub.has_weights(folder) and (folder / TOKENS).is_file()
+    return has_weights(folder) and (folder / TOKENS).is_file()
 
 
 def _weights(source: str, revision: str | None) -> Path | None:

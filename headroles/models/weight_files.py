@@ -85,6 +85,8 @@ def weights_in(folder: Path, key: str = "") -> list[Path]:
         if pickled:
             why += " Its weights are pickled, and reading those can run code."
         raise _unavailable(key, why)
+    if found == [WHOLE] and not (folder / WHOLE).is_file():
+        raise _unavailable(key, f"Its {WHOLE} is no regular file.")
     if found != [WHOLE]:
         for name in found:
             _check_place(folder, name, key)
@@ -159,6 +161,8 @@ def _shards(index: object, key: str) -> list[str]:
     named = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(named, dict) or not named:
         raise _unavailable(key, f"Its {INDEX} does not say which file holds which weight.")
+    if not isinstance(index.get("metadata"), dict):  # transformers writes into it
+        raise _unavailable(key, f"Its {INDEX} lacks its part 'metadata'.")
     names = list(named.values())
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name):

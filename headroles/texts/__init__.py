@@ -17,7 +17,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
-        "probe_texts": ["GENERATED", "batches", "generated", "held_out_sequences", "pack"],
+        "probe_texts": [
+            "GENERATED",
+            "batches",
+            "generated",
+            "held_out_sequences",
+            "known_ids",
+            "pack",
+        ],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
         "text_files": ["as_text", "read_text"],

@@ -70,10 +70,20 @@ def pack(rows: Sequence[Sequence[int]]) -> Sequences:
 
 
 def ordinary_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Every id of the vocabulary that is not a special token."""
+    """Every id that has a text and an embedding and is not a special token, in order."""
     special = set(start_tokens.special_tokens(tokenizer).values())
-    rows = start_tokens.start_token(tokenizer).rows or len(tokenizer)  # some have no embedding
-    return [token_id for token_id in range(min(len(tokenizer), rows)) if token_id not in special]
+    return [token_id for token_id in known_ids(tokenizer) if token_id not in special]
+
+
+def known_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Every id that has a text and that the model has an embedding for, in order.
+
+    Vocabularies have holes, embeddings are padded to round numbers, and tokens are added to
+    tokenizers that the model never learned.
+    """
+    rows = start_tokens.start_token(tokenizer).rows
+    ids = sorted({*tokenizer.get_vocab().values()})
+    return [token_id for token_id in ids if token_id >= 0 and (rows is None or token_id < rows)]
 
 
 def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:

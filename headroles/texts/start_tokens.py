@@ -13,6 +13,7 @@ StartToken(token_id=0, text='<|endoftext|>', is_stand_in=True, passed_over='<|im
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -134,7 +135,8 @@ def _choose(tokenizer: PreTrainedTokenizerBase, rows: int | None) -> StartToken:
     why = "its tokenizer has neither a start token nor an end-of-text token"
     if declared and rows is not None:
         why += f" among the {rows:,} tokens that the model has embeddings for"
-    raise UnsupportedModelError(getattr(tokenizer, "name_or_path", "?"), why=f"{why}.")
+    name = Path(getattr(tokenizer, "name_or_path", "?"))
+    raise UnsupportedModelError(name.name if name.is_absolute() else str(name), why=f"{why}.")
 
 
 def _has_row(token: int, rows: int | None) -> bool:

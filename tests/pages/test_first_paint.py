@@ -44,7 +44,8 @@ LIBRARIES = {"cachetools", "humanize", "lazy_loader"}
 OWN = {
     "disk", "errors.base", "errors.models", "errors.prompts", "errors.scores", "errors.server",
     "formatting", "limits", "models.builtin", "models.catalogue",
-    "models.gguf_files", "models.listed", "models.on_disk", "paths", "roles.cells",
+    "models.gguf_files", "models.listed", "models.on_disk", "models.weight_files", "paths",
+    "roles.cells",
     "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
     "texts.examples",
     "texts.tokenization", "types", "view.causal", "view.conclusions", "view.detection",
