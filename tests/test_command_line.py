@@ -145,9 +145,14 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch) -> None:
 
 def test_a_folder_gets_all_its_files_or_none(tmp_path) -> None:
     folder = tmp_path / "model"
-    with pytest.raises(KeyboardInterrupt), command_line.filling(folder) as new:
-        (new / "config.json").write_text("{}")
-        raise KeyboardInterrupt
+
+    def half() -> None:
+        with command_line.filling(folder) as new:
+            (new / "config.json").write_text("{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
     assert list(folder.iterdir()) == []
     with command_line.filling(folder) as new:
         (new / "config.json").write_text("{}")

@@ -97,7 +97,9 @@ def test_the_readme_names_every_role(readme: str, role) -> None:
 def options_of(script: Path) -> Iterator[str]:
     """The ``--options`` that a script adds to its parser."""
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+        function = getattr(node, "func", None)
+        called = getattr(function, "attr", "") or getattr(function, "id", "")
+        if called in ("add_argument", "add"):
             for argument in node.args:
                 value = getattr(argument, "value", None)
                 if isinstance(value, str) and value.startswith("--"):
