@@ -40,9 +40,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = command_line.parser("ablate_heads", __doc__)
     text, whole, output = command_line.text, command_line.whole, command_line.output
-    parser.add_argument(
-        "--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id"
-    )
+    add = parser.add_argument
+    add("--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--heads", type=command_line.heads, help="heads, for example L1H4,L1H1")
     which.add_argument(
@@ -51,43 +50,19 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default="induction",
         help="all listed heads of a role (default: induction)",
     )
-    parser.add_argument(
-        "--prompt",
-        action="append",
-        type=text(limits.PROMPT),
-        default=[],
-        help="a prompt; may be repeated",
-    )
-    parser.add_argument(
-        "--answer",
-        type=text(limits.ANSWER, empty=True),
-        default="",
-        help="what should come next after each --prompt",
-    )
-    parser.add_argument("--ready", choices=[*texts.KINDS, "all"], help="ready prompts of a group")
-    parser.add_argument(
-        "--position", type=whole(POSITIONS), default=-1, help="position t; -1 is the last token"
-    )
-    parser.add_argument(
-        "--top",
-        type=whole(limits.LISTED_TOKENS),
-        default=5,
-        help="tokens per direction, up to 20",
-    )
-    parser.add_argument(
-        "--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads"
-    )
-    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
-    parser.add_argument("--html", type=output, help="write a self-contained report here")
-    parser.add_argument("--csv", type=output, help="write a table here")
-    parser.add_argument(
-        "--offsets",
-        type=whole(limits.OFFSETS),
-        help="make the previous-token test, this far back",
-    )
-    parser.add_argument(
-        "--samples", type=whole(limits.SAMPLES), default=48, help="samples of that test"
-    )
+    add("--prompt", action="append", type=text(limits.PROMPT), default=[],
+        help="a prompt; may be repeated")  # fmt: skip
+    add("--answer", type=text(limits.ANSWER, empty=True), default="",
+        help="what should come next after each --prompt")  # fmt: skip
+    add("--ready", choices=[*texts.KINDS, "all"], help="ready prompts of a group")
+    add("--position", type=whole(POSITIONS), default=-1, help="position t; -1 is the last token")
+    add("--top", type=whole(limits.LISTED_TOKENS), default=5, help="tokens per direction, up to 20")
+    add("--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads")
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
+    add("--html", type=output, help="write a self-contained report here")
+    add("--csv", type=output, help="write a table here")
+    add("--offsets", type=whole(limits.OFFSETS), help="make the previous-token test, this far back")
+    add("--samples", type=whole(limits.SAMPLES), default=48, help="samples of that test")
     options = parser.parse_args(argv)
     limits.OWN_PROMPTS.check(len(options.prompt))
     return options

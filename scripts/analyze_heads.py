@@ -45,79 +45,37 @@ from scripts.command_line import MODEL
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = command_line.parser("analyze_heads", __doc__)
-    whole = command_line.whole
-    parser.add_argument(
-        "models",
-        nargs="*",
-        type=MODEL,
-        metavar="MODEL",
-        help="catalogue key, folder or Hub id (default: demo)",
-    )
-    parser.add_argument("--model", type=MODEL, help="the same, for one model")
-    parser.add_argument(
-        "--sequences", type=whole(limits.SEQUENCES), default=64, help="random repeated sequences"
-    )
-    parser.add_argument("--seed", type=whole(limits.SEED), default=0, help="fixes texts and null")
-    parser.add_argument(
-        "--out", type=command_line.path, default=CATEGORIES, help="the file to write"
-    )
-    parser.add_argument(
-        "--threshold",
-        action="append",
-        default=[],
-        type=_threshold,
-        metavar="ROLE=X",
-        help="use X instead of the threshold by the rule; may be given several times",
-    )
-    parser.add_argument(
-        "--no-extended",
-        action="store_true",
+    add, whole = parser.add_argument, command_line.whole
+    add("models", nargs="*", type=MODEL, metavar="MODEL",
+        help="catalogue key, folder or Hub id (default: demo)")  # fmt: skip
+    add("--model", type=MODEL, help="the same, for one model")
+    add("--sequences", type=whole(limits.SEQUENCES), default=64, help="random repeated sequences")
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes texts and null")
+    add("--out", type=command_line.path, default=CATEGORIES, help="the file to write")
+    add("--threshold", action="append", default=[], type=_threshold, metavar="ROLE=X",
+        help="use X instead of the threshold by the rule; may be given several times")  # fmt: skip
+    add("--no-extended", action="store_true",
         help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
-    )
-    parser.add_argument(
-        "--cap", type=whole(limits.CAP), default=8, help="most heads listed per role"
-    )
-    parser.add_argument(
-        "--no-causal",
-        action="store_true",
-        help="knock no head out: scores and lists alone, in a fraction of the time",
-    )
-    parser.add_argument(
-        "--only-hints",
-        action="store_true",
+        )  # fmt: skip
+    add("--cap", type=whole(limits.CAP), default=8, help="most heads listed per role")
+    add("--no-causal", action="store_true",
+        help="knock no head out: scores and lists alone, in a fraction of the time")  # fmt: skip
+    add("--only-hints", action="store_true",
         help="measure nothing: only find anew the prompts that wake the heads that the file lists",
-    )
-    parser.add_argument(
-        "--format",
-        choices=["text", "json-lines"],
-        default="text",
-        help="json-lines prints one JSON object per line: progress, then the result",
-    )
-    parser.add_argument(
-        "--compare",
-        action="store_true",
-        help="also compare with TransformerLens' detect_head (slow on a large model)",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="analyse also what is up to date already"
-    )
-    parser.add_argument(
-        "--check",
-        action="store_true",
+        )  # fmt: skip
+    add("--format", choices=["text", "json-lines"], default="text",
+        help="json-lines prints one JSON object per line: progress, then the result")  # fmt: skip
+    add("--compare", action="store_true",
+        help="also compare with TransformerLens' detect_head (slow on a large model)")  # fmt: skip
+    add("--force", action="store_true", help="analyse also what is up to date already")
+    add("--check", action="store_true",
         help="analyse nothing: say whether what is in the file is complete and up to date",
-    )
-    parser.add_argument(
-        "--unfinished",
-        type=command_line.new_folder,
-        metavar="FOLDER",
+        )  # fmt: skip
+    add("--unfinished", type=command_line.new_folder, metavar="FOLDER",
         help="where an analysis that is cut off leaves what it finished, so that the same command "
-        "goes on (default: unfinished/ beside the file)",
-    )
-    parser.add_argument(
-        "--end-with-input",
-        action="store_true",
-        help="end at once when standard input closes: whoever started this is gone",
-    )
+        "goes on (default: unfinished/ beside the file)")  # fmt: skip
+    add("--end-with-input", action="store_true",
+        help="end at once when standard input closes: whoever started this is gone")  # fmt: skip
     options = parser.parse_args(argv)
     if not options.check:
         parser.check("--out", command_line.new_file, str(options.out))

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from headroles.errors import DiskError, HeadrolesError, LimitError, UnknownHeadError
+from headroles.formatting import in_one_line
 from headroles.limits import Limit, Range
 from headroles.store.files import replace_file
 from headroles.types import Head
@@ -58,10 +59,8 @@ def parser(name: str, doc: str | None, **settings: object) -> Parser:
 
 
 def one_line(text: str) -> str:
-    """A text in one line of the screen, shortened, with invisible characters spelled out."""
-    words = " ".join(text.split())
-    shown = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+    """A text in one line of the screen, shortened, with what cannot be seen made visible."""
+    return in_one_line(" ".join(text[: 9 * _LONGEST].split()), limit=_LONGEST)
 
 
 def whole(bounds: Range) -> Callable[[str], int]:
@@ -200,7 +199,10 @@ def write(path: Path, content: bytes) -> None:
     """
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(content)
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # a pipe may have no reader
+            os.set_blocking(handle, True)
+            with open(handle, "wb") as there:
+                there.write(content)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path.resolve(), content)

@@ -10,12 +10,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lazy_loader
 
 from headroles import errors, models
 from scripts import command_line
 from scripts.command_line import MODEL
+
+if TYPE_CHECKING:
+    from headroles.models.tl_to_gpt2 import Converted
 
 torch = lazy_loader.load("torch")  # which takes seconds: a mistake is told before
 
@@ -37,22 +41,29 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert, and say what was left out."""
     options = parse_arguments(argv)
-    with errors.ours(lambda error: _no_checkpoint(options.weights)):
-        # weights_only: a pickle could run any code.
-        state = torch.load(options.weights, map_location="cpu", weights_only=True)
-    with errors.ours(lambda error: _no_checkpoint(options.weights)):
-        converted = models.convert(state)
+    made = converted(options.weights)
     tokenizer = models.load_tokenizer(options.tokenizer)
     with command_line.filling(options.out) as folder:
-        converted.model.save_pretrained(folder)
+        made.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    if converted.bias_left_out:
+    if made.bias_left_out:
         print(
-            f"The bias of the logits was left out (up to {converted.bias_left_out:.2f}): attention "
+            f"The bias of the logits was left out (up to {made.bias_left_out:.2f}): attention "
             "and circuits are exact, next-token guesses are not.",
             file=sys.stderr,
         )
     return command_line.DONE
+
+
+def converted(path: Path) -> Converted:
+    """A file of weights as a model that can be saved.
+
+    Raises:
+        SourceError: if it holds no attention-only weights.
+    """
+    with errors.ours(lambda error: _no_checkpoint(path)):
+        # weights_only: a pickle could run any code.
+        return models.convert(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def _no_checkpoint(path: Path) -> errors.SourceError:

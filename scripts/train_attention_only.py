@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import lazy_loader
 
-from headroles import limits, training
+from headroles import limits, models, training
 from headroles.paths import ROOT
 from scripts import command_line
-from scripts.train_demo_model import EVERY, MINUTES, THREADS, read_tokenizer, train
+from scripts.train_demo_model import EVERY, MINUTES, THREADS, train
 
 torch = lazy_loader.load("torch")  # which takes seconds: a mistake is told before
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = training.FOLDERS[options.layers]
     folder = options.out or ROOT / "data" / name
     if options.held_out_only:
-        training.write_held_out(folder, read_tokenizer(folder), config)
+        training.write_held_out(folder, models.load_tokenizer(str(folder)), config)
         return command_line.DONE
     tokenizer = training.train_tokenizer(
         config.seed, vocab_size=config.vocab_size, context=config.context

@@ -17,17 +17,13 @@ from typing import TYPE_CHECKING
 import lazy_loader
 from tqdm import tqdm
 
-from headroles import errors, limits, training
+from headroles import limits, models, training
 from scripts import command_line
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from headroles.training import HeadScores, Trainer
 
-# Which take seconds: a mistake is told before.
-torch = lazy_loader.load("torch")
-transformers = lazy_loader.load("transformers")
+torch = lazy_loader.load("torch")  # which takes seconds: a mistake is told before
 
 THREADS = limits.Range(1, 1_024)
 EVERY = limits.Range(1, 1_000_000)
@@ -96,20 +92,6 @@ def train(trainer: Trainer, *, every: int, minutes: float | None) -> None:
             trainer.run(until, every=every, on_step=on_step, on_scores=on_scores)
 
 
-def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a model that was trained here.
-
-    Raises:
-        ModelUnavailableError: if the folder holds none.
-    """
-    with errors.ours(
-        lambda error: errors.ModelUnavailableError(
-            str(folder), why="it holds no tokenizer.", is_folder=True
-        )
-    ):
-        return transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-
-
 @command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, then write the model and its card."""
@@ -117,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     config = training.TrainingConfig(seed=options.seed)
     if options.held_out_only:
-        training.write_held_out(options.out, read_tokenizer(options.out), config)
+        training.write_held_out(options.out, models.load_tokenizer(str(options.out)), config)
         return command_line.DONE
     tokenizer = training.train_tokenizer(
         config.seed, vocab_size=config.vocab_size, context=config.context

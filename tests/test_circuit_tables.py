@@ -157,7 +157,7 @@ def test_what_ships_knows_whole_words(model: str) -> None:
 
 
 def test_an_unknown_language_is_a_sentence(capsys) -> None:
-    assert count_tokens.main(["--model", str(DEMO_MODEL), "--wordfreq", "xx"]) == 1
+    assert count_tokens.main(["--model", str(DEMO_MODEL), "--wordfreq", "xx"]) == 2
     assert "xx" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         count_tokens.parse_arguments(
@@ -184,7 +184,7 @@ def test_the_command_line_compares_heads_and_names_errors(tmp_path, capsys) -> N
     table = pd.read_csv(out, comment="#")
     assert list(table.iloc[0][["earlier", "later"]]) == ["L0H6", "L1H6"]
     assert len(table) == 384
-    assert script.main(["--head", "L9H1"]) == 1
+    assert script.main(["--head", "L9H1"]) == 2
     assert "layers 0 to 3" in capsys.readouterr().err
     assert script.main(["--token", " cat", "--head", "L1H2", "--format", "csv"]) == 0
     assert '"·cat"' in capsys.readouterr().out

@@ -31,7 +31,7 @@ MADE_LATER = {
 SCRIPTS = {
     path.parent.name if path.stem == "__main__" else path.stem: path
     for path in sorted([*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")])
-    if path.stem != "__init__"
+    if path.stem not in ("__init__", "command_line")  # which is no command
 }
 LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "importlinter"
@@ -97,7 +97,9 @@ def test_the_readme_names_every_role(readme: str, role) -> None:
 def options_of(script: Path) -> Iterator[str]:
     """The ``--options`` that a script adds to its parser."""
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+        function = getattr(node, "func", None)
+        called = getattr(function, "attr", "") or getattr(function, "id", "")
+        if called in ("add_argument", "add"):
             for argument in node.args:
                 value = getattr(argument, "value", None)
                 if isinstance(value, str) and value.startswith("--"):

@@ -46,14 +46,14 @@ def test_its_two_lines_are_the_secrets_that_the_gate_takes() -> None:
 )
 def test_a_short_or_endless_password_is_refused(password: str, sentence: str) -> None:
     result = piped(f"{password}\n")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.startswith(sentence)
 
 
 @pytest.mark.parametrize(
     ("second", "returncode", "sentence"),
-    [(PASSWORD, 0, "[admin]"), ("something else entirely", 1, "differ")],
+    [(PASSWORD, 0, "[admin]"), ("something else entirely", 2, "differ")],
 )
 def test_at_a_terminal_it_asks_twice_and_shows_nothing(
     second: str, returncode: int, sentence: str

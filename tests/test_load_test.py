@@ -160,7 +160,7 @@ def test_the_command_fails_where_an_answer_is_wrong(monkeypatch, capsys):
 def test_what_is_asked_for_has_bounds(bad, capsys):
     with pytest.raises(SystemExit):
         load_test.parse_arguments(bad)
-    assert "is not from 1 to" in capsys.readouterr().err
+    assert "is not a whole number from 1 to" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -161,10 +161,10 @@ def test_the_command_adds_hides_orders_and_undoes(folder: Path, capsys) -> None:
 def test_the_command_lists_a_folder_by_its_name(folder: Path, capsys) -> None:
     place = folder / "gpt2"
     place.mkdir()
-    assert models_list.main(["add", str(place)]) == 1
+    assert models_list.main(["add", str(place)]) == 2
     assert "no weights" in capsys.readouterr().err
     (place / "model.safetensors").touch()
-    assert models_list.main(["add", str(place)]) == 1
+    assert models_list.main(["add", str(place)]) == 2
     assert "no config.json" in capsys.readouterr().err
     (place / "config.json").write_text("{}")
     assert models_list.main(["add", str(place)]) == 0
@@ -179,7 +179,7 @@ def test_a_folder_whose_name_is_no_key_is_listed_under_a_like_one(folder: Path, 
     place = folder / "Our model (2)"
     place.mkdir()
     (place / "one.gguf").write_bytes(b"GGUF")
-    assert models_list.main(["add", str(place), "--about", "x" * 400]) == 1
+    assert models_list.main(["add", str(place), "--about", "x" * 400]) == 2
     assert "at most 300" in capsys.readouterr().err
     assert models_list.main(["add", str(place)]) == 0
     assert listed.read().models.entries["Our-model-2"].source == str(place.resolve())
@@ -191,7 +191,7 @@ def test_a_folder_whose_name_is_no_key_is_listed_under_a_like_one(folder: Path, 
 def test_a_file_that_cannot_be_listed_is_explained(folder: Path, capsys) -> None:
     for name, words in {"weights.bin": "must end in .gguf", "text.gguf": "not a GGUF file"}.items():
         (folder / name).write_text("text")
-        assert models_list.main(["add", str(folder / name)]) == 1
+        assert models_list.main(["add", str(folder / name)]) == 2
         assert words in capsys.readouterr().err
 
 
@@ -212,6 +212,6 @@ def test_what_will_not_be_listed_is_told_before_an_analysis(folder: Path, capsys
     [["hide", "nobody"], ["hide", "demo"], ["add", "a b"], ["add", "a/b", "--name", ""]],
 )
 def test_the_command_explains_what_it_cannot_do(folder: Path, capsys, arguments) -> None:
-    assert models_list.main(arguments) == 1
+    assert models_list.main(arguments) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (folder / "models.toml").exists()

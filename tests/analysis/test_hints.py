@@ -159,10 +159,10 @@ def test_the_command_renews_the_hints_and_nothing_else(entry, tmp_path, capsys):
 def test_hints_of_a_model_without_entry_or_of_other_weights_are_refused(entry, tmp_path, capsys):
     path = tmp_path / "head_categories.json"
     categories.write_entry(small_entry("gpt2"), path)
-    assert analyze_heads.main(["demo", "--only-hints", "--out", str(path)]) == 1
+    assert analyze_heads.main(["demo", "--only-hints", "--out", str(path)]) == 2
     other = entry.model_copy(update={"revision": f"sha256:{'0' * 64}", "hints": {}})
     categories.write_entry(other, path)
-    assert analyze_heads.main(["demo", "--only-hints", "--out", str(path)]) == 1
+    assert analyze_heads.main(["demo", "--only-hints", "--out", str(path)]) == 2
     assert store.read_entry("demo", path).hints == {}
 
 

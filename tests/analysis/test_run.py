@@ -220,7 +220,7 @@ def test_json_lines_tell_the_progress_and_the_result(tmp_path, capsys):
 
 def test_an_unknown_model_is_a_sentence_and_an_exit_code(tmp_path, capsys):
     out = tmp_path / "out.json"
-    assert analyze_heads.main(["--model", "gpt22", "--out", str(out)]) == 1
+    assert analyze_heads.main(["--model", "gpt22", "--out", str(out)]) == 2
     assert "Did you mean 'gpt2'?" in capsys.readouterr().err
     assert not out.exists()
 

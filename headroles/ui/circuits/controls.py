@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import circuits, limits, models
+from headroles import circuits, models
 from headroles.errors import HeadrolesError
+from headroles.limits import ROWS
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
@@ -65,9 +66,7 @@ def settings(head: Head, frequencies: TokenFrequencies) -> CircuitSettings:
             "and multiplies each by a gain. Of the final norm, before the logits, only gain and "
             "centring can be known: its division depends on the whole prompt.",
         )
-        right.number_input(
-            "Rows of the table", *limits.ROWS, key=state.KEYS, persist_state="session"
-        )
+        right.number_input("Rows of the table", *ROWS, key=state.KEYS, persist_state="session")
         with st.container(horizontal=True, vertical_alignment="center"):
             chosen = circuits.CircuitSettings(
                 norm=norm, embedding=embedding, **_switches(frequencies)
