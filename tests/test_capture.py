@@ -317,5 +317,5 @@ def test_the_run_holds_what_was_run(load_family) -> None:
     loaded = load_family("llama")
     run = capture(loaded, PROMPT)
     encoding = encode(loaded.tokenizer, PROMPT)
-    assert (run.model_name, run.prompt) == ("llama", PROMPT)
+    assert (run.model_name, run.source, run.prompt) == (loaded.key, loaded.source, PROMPT)
     assert (run.tokens, run.token_ids) == (encoding.tokens, encoding.token_ids)

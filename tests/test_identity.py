@@ -143,11 +143,8 @@ def test_of_two_entries_under_two_names_the_own_key_goes_first_then_ours(tmp_pat
 def test_the_picker_knows_an_entry_under_another_name(tmp_path, monkeypatch) -> None:
     path = tmp_path / "head_categories.json"
     monkeypatch.setattr("headroles.paths.CATEGORIES", path)
-    path.write_text(
-        json.dumps(
-            {"openai-community/gpt2": elsewhere.EXAMPLE["gpt2"], "a/b": elsewhere.plain("a/b")}
-        )
-    )
+    entries = {"openai-community/gpt2": elsewhere.EXAMPLE["gpt2"], "a/b": elsewhere.plain("a/b")}
+    path.write_text(json.dumps(entries))
     assert offer.choice("gpt2").scores == offer.READY
     assert "openai-community/gpt2" not in offer.offered()
     assert "a/b" in offer.offered()

@@ -48,7 +48,7 @@ def thresholds_of(model_name: str, path: Path | None = None) -> tuple[dict[str, 
         entry, _ = categories.good_entry(model_name, path)
     except CategoriesMissingError:
         return dict(DEFAULT_THRESHOLDS), False
-    return thresholds_in(entry), True
+    return thresholds_in(entry), not entry.made_elsewhere
 
 
 def thresholds_in(entry: ModelEntry) -> dict[str, float]:

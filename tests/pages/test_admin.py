@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -21,6 +22,7 @@ from headroles.ui.admin import publish, state
 from headroles.ui.admin import server as admin_server
 from headroles.view import entry_diff
 from headroles.view.glossary import unmarked
+from tests import elsewhere
 from tests.facts import says
 
 pytestmark = pytest.mark.skipif(
@@ -587,6 +589,27 @@ def test_an_earlier_version_is_looked_at_and_restored(looking, folder, done) -> 
     press(looking, "undo_write")
     assert heads_of(folder) == 1  # as it was before the restore
     assert "undo_write" not in buttons(looking)
+
+
+def test_lists_made_elsewhere_are_marked_and_come_back_as_they_were(folder, password_hash) -> None:
+    path = folder / "head_categories.json"
+    ours = categories.read_entry("demo", path)
+    theirs = {"demo": elsewhere.plain(), "openai-community/gpt2": elsewhere.EXAMPLE["gpt2"]}
+    path.write_text(json.dumps(theirs))
+    app = section(signed_in(password_hash), state.VERSIONS)
+    assert texts(app).count("made elsewhere") == 2  # a row for each model
+    assert "None" not in texts(app)
+    categories.write_entry(ours, path)
+    there = compare(categories.read_version(categories.versions(path)[0].name, path)["demo"], ours)
+    assert any(
+        "scores that were measured here" in one for one in entry_diff.sentences("demo", there)
+    )
+    app = section(signed_in(password_hash), state.VERSIONS)
+    app.segmented_control(key=state.VERSION_MODEL).set_value("demo").run()
+    assert says(texts(app), "These lists were made elsewhere")
+    press(app, "restore_file")
+    press(app, "confirm_yes")
+    assert json.loads(path.read_text()) == theirs
 
 
 def test_one_model_alone_can_be_restored(folder, password_hash) -> None:
