@@ -16,6 +16,7 @@ from headroles.errors import DetectionError, LimitError, UnknownHeadError
 from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
 from headroles.scoring import role_activation
 from headroles.types import Head, Sequences
+from headroles.verdicts import score_run
 
 A = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]])
 """The worked example of TransformerLens' demo of its head detector."""
@@ -227,3 +228,15 @@ def test_progress_and_chunks_change_no_number(load_family, prompts, monkeypatch)
         torch.testing.assert_close(
             whole.scores[measure], parts.scores[measure], equal_nan=True, atol=1e-3, rtol=0
         )
+
+
+def test_the_lab_finds_the_copies_that_the_page_finds(load_family) -> None:
+    loaded = load_family("gpt2")
+    start = loaded.start.text
+    text = f"The cat sat.{start}The cat sat. The cat"
+    prompts, (encoding,) = read_prompts(loaded.tokenizer, [text], max_tokens=64)
+    assert encoding.token_ids.count(encoding.token_ids[0]) == 2
+    on_page = score_run(capture_attention.capture(loaded, text)).activations["induction"]
+    found = detect(loaded, prompts, [ROLES["induction"]])
+    torch.testing.assert_close(found.summary(0, "activation").mean, on_page.value)
+    assert found.rows.tolist() == [[on_page.rows]]

@@ -23,9 +23,9 @@ from headroles.scoring import (
     cell_weights,
     evidence,
     mean_entropy,
+    missing_mass,
     offset_profile,
     offset_shares,
-    on_no_token,
     prompt_activations,
     role_activation,
 )
@@ -175,7 +175,8 @@ def test_what_goes_to_no_token_is_rest_and_never_a_divisor() -> None:
     assert one.value < spread / 0.02  # at least 2% counts as work
     diffuse = role_activation(pattern, ids, "diffuse").of()
     assert diffuse.value < 0.1  # an even spread of crumbs is not an even head
-    assert on_no_token(pattern) == pytest.approx(1 - spread, abs=1e-5)
+    torch.testing.assert_close(missing_mass(pattern), torch.full((length,), 1 - spread))
+    assert missing_mass(evenly(window(6, 4))) is None
     verdict = judge(Head(0, 0), "induction", score_prompt(pattern.expand(1, 1, -1, -1), ids), None)
     assert verdict.state == "quiet"
     assert "on no token" in verdict.reason
@@ -220,18 +221,18 @@ def test_mul_counts_the_sink_as_another_place_to_rest() -> None:
 
 
 def test_a_mask_is_read_not_the_zeros() -> None:
-    attention, hard = torch.nn.Identity(), Sights("tiny", 6)
+    hard = Sights("tiny", 6)
     seen = window(6, 3)
     added = torch.zeros(1, 1, 6, 6).masked_fill(~seen, torch.finfo(torch.float32).min)
     causal = torch.zeros(1, 1, 6, 6).masked_fill(~window(6, 6), -torch.inf)
-    assert hard.of(attention, None) is None
-    assert hard.of(attention, causal) is None
-    assert torch.equal(hard.of(attention, added), seen)
-    assert hard.of(attention, added.clone()) is hard.of(attention, seen[None, None])
+    assert hard.of([]) is None
+    assert hard.of([causal]) is None
+    assert torch.equal(hard.of([added]), seen)
+    assert hard.of([added.clone()]) is hard.of([seen[None, None]])
     differs = added.repeat(1, 2, 1, 1)
     differs[0, 1] = causal[0, 0]
     with pytest.raises(UnsupportedModelError, match="depends on the head"):
-        hard.of(attention, differs)
+        hard.of([differs])
 
 
 def test_a_sight_is_cut_with_its_text() -> None:
@@ -273,7 +274,8 @@ def test_every_number_is_that_of_plain_loops_over_eager_attention(
         str(model_folders(family)), attn_implementation="eager"
     ).eval()
     ids = torch.tensor([run.token_ids])
-    eager = model(ids, output_attentions=True).attentions
+    with torch.no_grad():
+        eager = model(ids, output_attentions=True).attentions
     for layer in range(len(eager)):
         size = WINDOW if layer in LOCAL[family] else len(run.token_ids)
         for head in range(eager[layer].shape[1]):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.errors import UnsupportedModelError
@@ -26,7 +26,7 @@ from headroles.models import (
     local_files,
     resolve_source,
 )
-from headroles.models.sight import Sights
+from headroles.models.sight import Sights, own_masks
 
 OnLayer = Callable[
     [int, Float[Tensor, "batch head query key"], Bool[Tensor, "query key"] | None], None
@@ -80,13 +80,13 @@ def each_layer(
     awaited = [on_layer, *([on_output] if on_output else [])]  # of the last layer, in any order
 
     sights = Sights(bridge.cfg.model_name, token_ids.shape[1])
-    masks: dict[int, Tensor | None] = {}
+    masks: dict[int, list[Tensor]] = {}
 
     def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
         def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
             if take is on_layer:
-                take(layer, tensor, sights.of(bridge.blocks[layer].attn, masks.pop(layer, None)))
+                take(layer, tensor, sights.of(masks.pop(layer)))
             else:
                 take(layer, tensor)
             if layer == last:
@@ -112,11 +112,15 @@ def each_layer(
 
 
 @contextlib.contextmanager
-def _noting(bridge: TransformerBridge, masks: dict[int, Tensor | None]) -> Iterator[None]:
-    """Put the mask that each layer's attention is handed into ``masks`` while a pass runs."""
+def _noting(bridge: TransformerBridge, masks: dict[int, list[Tensor]]) -> Iterator[None]:
+    """Put the masks of each layer into ``masks`` while a pass runs: handed on, and its own."""
 
     def note(layer: int) -> Callable[..., None]:
-        return lambda _module, _args, given: masks.update({layer: given.get("attention_mask")})
+        def keep(module: nn.Module, _args: object, given: Mapping[str, object]) -> None:
+            mask = given.get("attention_mask")
+            masks[layer] = ([mask] if isinstance(mask, Tensor) else []) + own_masks(module)
+
+        return keep
 
     handles = [
         block.attn.register_forward_pre_hook(note(layer), with_kwargs=True)

@@ -38,7 +38,7 @@ from torch import Tensor
 
 from headroles.roles import Prompts, Role
 from headroles.scoring import MIN_WORK, Visible, cell_weights, row_sizes
-from headroles.scoring.activation import SINK
+from headroles.scoring.activation import missing_mass
 
 MEASURES = ("activation", "mul", "abs")
 """The names of the measures."""
@@ -155,8 +155,8 @@ def compare(
     for place in (~patterns.binary).nonzero().flatten().tolist():
         gap = (attention - patterns.drawn[place].unsqueeze(1)).abs_()  # [batch head query key]
         error[place] = (gap * patterns.kept.unsqueeze(1)).sum((-1, -2))
-    missing = 1 - attention.sum(-1)  # [batch head query]
-    if bool((missing > SINK).any()):
+    missing = missing_mass(attention)  # [batch head query]
+    if missing is not None:
         left = left + (missing * patterns.rest.unsqueeze(1)).sum(-1)
     scores = {
         "activation": torch.where(patterns.rows.unsqueeze(-1) > 0, activation, torch.nan),

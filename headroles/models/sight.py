@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from headroles.models.loading import LoadedModel
 
 
+_PLACES = "probes_and_own_masks"
+
+
 class Sights:
     """The masks of one pass; layers that see the same keys get the same tensor.
 
@@ -35,20 +38,20 @@ class Sights:
         self._masks: dict[int, tuple[Tensor, Tensor | None]] = {}  # the mask, too: its id stays its
         self._distinct: list[Tensor] = []
 
-    def of(self, attention: nn.Module, mask: Tensor | None) -> Bool[Tensor, "query key"] | None:
+    def of(self, masks: Sequence[Tensor]) -> Bool[Tensor, "query key"] | None:
         """[query key] True where heads can look; None where that is every token so far.
 
         Args:
-            attention: the layer's attention module.
-            mask: what it was handed: [row head query key], added to the scores, or True where a
-                head may look; None where it was handed nothing of that kind.
+            masks: of a layer, each [row head query key]: added to the scores, or True where a head
+                may look. Those of other shapes are passed over.
 
         Raises:
             UnsupportedModelError: if heads of one layer, or texts of one batch, differ in it.
         """
-        masks = [mask] if mask is not None and mask.ndim == 4 else []
         visible = None
-        for each in masks + _own_masks(attention):
+        for each in masks:
+            if each.ndim != 4:
+                continue
             if id(each) not in self._masks:
                 self._masks[id(each)] = (each, self._hides(each))
             hides = self._masks[id(each)][1]
@@ -81,9 +84,14 @@ def layer_sight(
     loaded: LoadedModel, layer: int, sights: Sights
 ) -> Bool[Tensor, "query key"] | None:
     """What a layer's heads can see, while its pattern passes the probe."""
-    path = loaded.probe_paths[layer]
-    mask = getattr(loaded.model.get_submodule(path), "mask", None)
-    return sights.of(loaded.model.get_submodule(path.rpartition(".")[0]), mask)
+    if _PLACES not in loaded.tools:
+        probes = [loaded.model.get_submodule(path) for path in loaded.probe_paths]
+        paths = [path.rpartition(".")[0] for path in loaded.probe_paths]
+        kept = [own_masks(loaded.model.get_submodule(path)) for path in paths]
+        loaded.tools[_PLACES] = list(zip(probes, kept, strict=True))
+    probe, masks = loaded.tools[_PLACES][layer]
+    mask = getattr(probe, "mask", None)
+    return sights.of(masks if mask is None else [mask, *masks])
 
 
 def cut(sight: Sequence[Tensor | None], length: int) -> tuple[Tensor | None, ...]:
@@ -94,7 +102,7 @@ def cut(sight: Sequence[Tensor | None], length: int) -> tuple[Tensor | None, ...
     return tuple(hides.get(id(visible)) for visible in sight) if hides else ()
 
 
-def _own_masks(attention: nn.Module) -> list[Tensor]:
+def own_masks(attention: nn.Module) -> list[Tensor]:
     """Square buffers of True and False: the masks that a family keeps itself."""
     return [
         buffer

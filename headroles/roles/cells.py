@@ -62,7 +62,7 @@ def _equal(token_ids: Int[Tensor, "*batch pos"]) -> Bool[Tensor, "*batch pos pos
 
 def _repetition(prompts: Prompts) -> tuple[Bool[Tensor, "batch pos pos"], ...]:
     """Earlier copies, and what followed them (the query itself and q-1 included)."""
-    earlier = earlier_copies(prompts.sequences.token_ids)
+    earlier = earlier_copies(prompts.copy_ids)
     followers = earlier.new_zeros(earlier.shape)
     followers[..., 1:] = earlier[..., :-1]  # the target is one column right of the copy
     return earlier, followers

@@ -20,6 +20,14 @@ class Prompts:
     """Ids padded on the right, with the true lengths."""
     tokens: tuple[tuple[str, ...], ...] = ()
     """[prompt][pos] the tokens as text, without padding; empty if no role needs them."""
+    copies: Int[Tensor, "batch pos"] | None = None
+    """[batch pos] the ids by which roles look for copies, where they are not those that are run
+    (:attr:`headroles.types.Encoding.copy_ids`)."""
+
+    @property
+    def copy_ids(self) -> Int[Tensor, "batch pos"]:
+        """[batch pos] the ids by which roles look for copies."""
+        return self.sequences.token_ids if self.copies is None else self.copies
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -43,7 +51,8 @@ class Prompts:
         lengths = self.sequences.lengths[rows]
         ids = self.sequences.token_ids[rows, : int(lengths.max())]
         tokens = tuple(self.tokens[row] for row in rows.tolist()) if self.tokens else ()
-        return Prompts(Sequences(ids, lengths), tokens)
+        copies = None if self.copies is None else self.copies[rows, : ids.shape[-1]]
+        return Prompts(Sequences(ids, lengths), tokens, copies)
 
     def only(self, row: int) -> Prompts:
         """One row alone."""

@@ -37,7 +37,9 @@ def read_prompts(
     limits.PROMPTS_TEXT.check(sum(map(len, texts)))
     encodings = tuple(encode(tokenizer, text, max_tokens=max_tokens, chat=chat) for text in texts)
     sequences = pack([encoding.token_ids for encoding in encodings])
-    return Prompts(sequences, tuple(encoding.tokens for encoding in encodings)), encodings
+    copies = pack([encoding.copy_ids for encoding in encodings]).token_ids
+    tokens = tuple(encoding.tokens for encoding in encodings)
+    return Prompts(sequences, tokens, copies), encodings
 
 
 def prompts_of_ids(tokenizer: PreTrainedTokenizerBase, sequences: Sequences) -> Prompts:

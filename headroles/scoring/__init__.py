@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "cell_weights",
             "evidence",
             "mean_entropy",
-            "on_no_token",
+            "missing_mass",
             "prompt_activations",
             "role_activation",
             "role_weights",

@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -55,7 +56,7 @@ from headroles.types import Evidence
 MIN_WORK = 0.02
 """0..1, an activation that is a share of the attention at work counts at least so much of it."""
 SINK = 0.01
-"""0..1, a row that sums to 1 but for less than this lost it by rounding, not to a learned sink."""
+"""0..1, where every row sums to 1 but for less than this, it was lost by rounding, to no sink."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,16 +141,27 @@ def role_weights(role: Role, prompts: Prompts, visible: Visible = None) -> CellW
     )
 
 
+def missing_mass(
+    attention: Float[Tensor, "*heads query key"],
+) -> Float[Tensor, "*heads query"] | None:
+    """Each row's attention on no token, 0..1; None where there is no learned sink."""
+    missing = 1 - attention.sum(-1)
+    return missing.clamp_min(0) if bool((missing > SINK).any()) else None
+
+
 def row_entropy(
-    attention: Float[Tensor, "*heads query key"], visible: Visible = None
+    attention: Float[Tensor, "*heads query key"],
+    visible: Visible = None,
+    *,
+    missing: Float[Tensor, "*heads query"] | None = None,
 ) -> Float[Tensor, "*heads query"]:
     """Entropy of each row over the log of its size: 1 even, 0 on one cell; row 0 counts as 0.
 
-    A row that sums to less than 1 is divided by its sum, or by :data:`MIN_WORK`.
+    With ``missing``, from :func:`missing_mass`, a row is divided by its sum, or by
+    :data:`MIN_WORK`.
     """
-    sums = attention.sum(-1, keepdim=True)
-    if bool((sums < 1 - SINK).any()):
-        attention = attention / sums.clamp_min(MIN_WORK)
+    if missing is not None:
+        attention = attention / (1 - missing).clamp_min(MIN_WORK).unsqueeze(-1)
     # -p log p in place, with 0 log 0 = 0: half the time of torch.special.entr on a long prompt.
     tiny = torch.finfo(attention.dtype).tiny
     entropy = -attention.clamp_min(tiny).log_().mul_(attention).sum(-1)  # nats
@@ -173,7 +185,8 @@ def mean_entropy(
     length = attention.shape[-1]
     within = _within(lengths, length) & _with_a_choice(length, visible)  # [*batch query]
     share = within / within.sum(-1, keepdim=True).clamp_min(1)
-    return (row_entropy(attention, visible) * share.unsqueeze(-2)).sum(-1)
+    entropy = row_entropy(attention, visible, missing=missing_mass(attention))
+    return (entropy * share.unsqueeze(-2)).sum(-1)
 
 
 def resting_share(
@@ -195,12 +208,6 @@ def resting_share(
         [torch.ones(attention.shape[-1] - 1) if v is None else v[1:, 0].float() for v in sight]
     ).view(len(sight), *[1] * (attention.ndim - 3), -1)  # [layer 1 query]
     return (attention[..., 1:, 0] * sees).sum(-1) / sees.sum(-1).clamp_min(1)
-
-
-def on_no_token(attention: Float[Tensor, "*heads query key"]) -> Float[Tensor, "*heads"]:
-    """Mean attention over the rows q >= 1 that is on no token: in a learned sink, else 0."""
-    missing = (1 - attention[..., 1:, :].sum(-1)).clamp_min(0)
-    return torch.where(missing < SINK, 0.0, missing).sum(-1) / max(attention.shape[-1] - 1, 1)
 
 
 def role_activation(
@@ -230,22 +237,38 @@ def role_activation(
     role = _shown_by_attention(role)
     prompts = prompt if isinstance(prompt, Prompts) else Prompts.of_ids(prompt)
     _check_shapes(attention, prompts, sight)
-    return by_sight(attention, sight, lambda some, visible: [_one(some, prompts, role, visible)])[0]
+    return by_sight(attention, sight, partial(_score, prompts=prompts, roles=[role]))[0]
 
 
-def _one(
-    attention: Float[Tensor, "*heads query key"], prompts: Prompts, role: Role, visible: Visible
+def _score(
+    attention: Float[Tensor, "*heads query key"],
+    prompts: Prompts,
+    roles: Sequence[Role],
+    visible: Visible,
+) -> list[RoleActivation]:
+    """Roles of heads that see the same keys, in any order."""
+    missing = missing_mass(attention)
+    by_role = {role.key: role_weights(role, prompts, visible) for role in roles if role.cells}
+    with_cells = _cell_activations(attention, list(by_role.values()), missing) if by_role else []
+    scored = dict(zip(by_role, with_cells, strict=True))
+    return [scored.get(role.key) or _evenness(attention, role, visible, missing) for role in roles]
+
+
+def _evenness(
+    attention: Float[Tensor, "*heads query key"],
+    role: Role,
+    visible: Visible,
+    missing: Float[Tensor, "*heads query"] | None,
 ) -> RoleActivation:
-    """A role of heads that see the same keys."""
-    if role.cells is not None:
-        return _cell_activations(attention, [role_weights(role, prompts, visible)])[0]
+    """A role without cells."""
     heads, length = attention.shape[:-2], attention.shape[-1]
     choice = _with_a_choice(length, visible)
     rows = int(choice.sum())
     if not role.is_scored or rows < 1:
         return RoleActivation(attention.new_zeros(heads), 0.0, 0)
-    value = mean_entropy(attention.reshape(-1, length, length), visible=visible).reshape(heads)
-    nearby = _nearby(attention, choice.unsqueeze(0) / rows)[..., 0]
+    share = choice / rows
+    value = row_entropy(attention, visible, missing=missing) @ share
+    nearby = _nearby(attention, share.unsqueeze(0), missing)[..., 0]
     return RoleActivation(value, 1.0, rows, work=1 - nearby[-1], nearby=nearby)
 
 
@@ -272,27 +295,20 @@ def prompt_activations(
     """
     prompts = Prompts.of_ids(token_ids)
     _check_shapes(attention, prompts, sight)
-    with_cells = [role for role in SCORED_ROLES if role.has_cells]
-    others = [role for role in SCORED_ROLES if not role.has_cells]
-
-    def score(some: Tensor, visible: Visible) -> list[RoleActivation]:
-        by_role = [role_weights(role, prompts, visible) for role in with_cells]
-        return _cell_activations(some, by_role) + [
-            _one(some, prompts, role, visible) for role in others
-        ]
-
-    scored = dict(zip((*with_cells, *others), by_sight(attention, sight, score), strict=True))
-    return {role.key: scored[role] for role in SCORED_ROLES}
+    scored = by_sight(attention, sight, partial(_score, prompts=prompts, roles=SCORED_ROLES))
+    return {role.key: activation for role, activation in zip(SCORED_ROLES, scored, strict=True)}
 
 
 def _cell_activations(
-    attention: Float[Tensor, "*heads query key"], by_role: Sequence[CellWeights]
+    attention: Float[Tensor, "*heads query key"],
+    by_role: Sequence[CellWeights],
+    missing: Float[Tensor, "*heads query"] | None,
 ) -> list[RoleActivation]:
     """Roles with cells on the one prompt that their weights were made for."""
     cells = torch.cat(_matrices(by_role))  # [role + among query key]
     values, work = _shares(attention.flatten(-2) @ cells.flatten(-2).T, by_role)
     share = torch.cat([cells.weights.amax(-1) for cells in by_role])  # [role query]
-    nearby = _nearby(attention, share)
+    nearby = _nearby(attention, share, missing)
     return [
         RoleActivation(
             value=values[..., place],
@@ -307,14 +323,15 @@ def _cell_activations(
 
 
 def _nearby(
-    attention: Float[Tensor, "*heads query key"], share: Float[Tensor, "role query"]
+    attention: Float[Tensor, "*heads query key"],
+    share: Float[Tensor, "role query"],
+    missing: Float[Tensor, "*heads query"] | None,
 ) -> Float[Tensor, "side *heads role"]:
     """[side *heads role] mean attention on position 0, the token itself, the one before, none."""
     itself = attention.diagonal(dim1=-2, dim2=-1)
     before = torch.zeros_like(itself)
     before[..., 1:] = attention.diagonal(-1, dim1=-2, dim2=-1)
-    missing = 1 - attention.sum(-1)
-    nowhere = torch.where(missing < SINK, 0.0, missing)
+    nowhere = torch.zeros_like(itself) if missing is None else missing
     return torch.stack([attention[..., 0], itself, before, nowhere]) @ share.T
 
 

@@ -72,16 +72,16 @@ def _at(numbers: list | float, index: Sequence[int]) -> float:
 def by_sight(
     attention: Float[Tensor, "*heads query key"],
     sight: Sight,
-    score: Callable[[Tensor, Visible], list[RoleActivation]],
+    score: Callable[..., list[RoleActivation]],
 ) -> list[RoleActivation]:
     """Score the layers that see the same keys together, and put them in order again."""
     if len({id(visible) for visible in sight}) < 2:
-        return score(attention, sight[0] if sight else None)
+        return score(attention, visible=sight[0] if sight else None)
     together: dict[int, list[int]] = {}
     for layer, visible in enumerate(sight):
         together.setdefault(id(visible), []).append(layer)
     groups = list(together.values())
-    parts = [score(attention[layers], sight[layers[0]]) for layers in groups]
+    parts = [score(attention[layers], visible=sight[layers[0]]) for layers in groups]
     back = torch.tensor([layer for layers in groups for layer in layers]).argsort()
     return [_joined(list(of_role), back, groups) for of_role in zip(*parts, strict=True)]
 

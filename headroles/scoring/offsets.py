@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.roles import Prompts, cells
-from headroles.scoring.activation import SINK, row_sizes
+from headroles.scoring.activation import missing_mass, row_sizes
 from headroles.scoring.by_layer import Visible
 
 NOTHING_LEFT = 1e-5
@@ -103,12 +103,12 @@ def offset_profile(
     ]
     far = attention.tril(-longest - 1)[longest + 2 :, 1:].sum(-1)  # [query - longest - 2]
     in_sight = sees.tril(-longest - 1)[longest + 2 :, 1:].sum(-1)  # keys among them
-    missing = 1 - attention[1:].sum(-1)
+    missing = missing_mass(attention[1:])
     return OffsetProfile(
         near=tuple(near),
         further=_mean(far, in_sight / keys[longest + 2 :], in_sight > 0),
         first=_mean(attention[1:, 0], 1 / keys[1:], sees[1:, 0] > 0),
-        nowhere=_mean(torch.where(missing < SINK, 0.0, missing), torch.zeros(rows)),
+        nowhere=_mean(torch.zeros(rows) if missing is None else missing, torch.zeros(rows)),
         rows=rows,
     )
 

@@ -34,7 +34,8 @@ class PromptScores:
     sight: Sight = ()
     """[layer] what the heads of each layer can see; empty where all see every token so far."""
     nowhere: Float[Tensor, "layer head"] | None = None
-    """[layer head] mean attention on no token, in a model with learned sinks; None in others."""
+    """[layer head] mean attention on no token over the rows that have a choice, in a model with
+    learned sinks; None in others."""
 
     def visible_to(self, layer: int) -> Visible:
         """[query key] what a layer's heads can see; None where that is every token so far."""
@@ -76,16 +77,17 @@ def score_prompt(
             attention alone says which heads rest.
         sight: [layer] what the heads can see; nothing where they see every token so far.
     """
-    nowhere = scoring_activation.on_no_token(attention)
+    activations = scoring_activation.prompt_activations(attention, token_ids, sight=sight)
+    nearby = activations["diffuse"].nearby
     return PromptScores(
-        activations=scoring_activation.prompt_activations(attention, token_ids, sight=sight),
+        activations=activations,
         resting=scoring_activation.resting_share(attention, sight),
         num_tokens=len(token_ids),
         token_ids=tuple(token_ids),
         tokens=tuple(tokens),
         output_change=output_change,
         sight=tuple(sight),
-        nowhere=nowhere if bool(nowhere.any()) else None,
+        nowhere=None if nearby is None or not bool(nearby[-1].any()) else nearby[-1],
     )
 
 
