@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.errors import UnsupportedModelError
+from headroles.errors import AnalysisError, UnsupportedModelError, ours
 from headroles.models import (
     catalogue_key,
     load_tokenizer,
@@ -40,20 +40,69 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
         UnsupportedModelError: if it is no decoder-only model, or one that TransformerLens has no
             adapter for.
     """
-    source = resolve_source(name_or_folder)
+    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
     # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
-    weights = load_weights(source, catalogue_key(name_or_folder), attention="eager")
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
-            bridge = TransformerBridge.boot_transformers(
-                local_files(source),
-                device="cpu",
-                hf_model=weights,
-                tokenizer=load_tokenizer(source),
-            )
-    except (ValueError, KeyError, NotImplementedError) as error:
-        raise UnsupportedModelError(name_or_folder, why=f"{error}".split("\n")[0]) from error
-    return bridge.eval()
+    weights = load_weights(source, key, attention="eager")
+    place, tokenizer = local_files(source), load_tokenizer(source)
+    # It reports its progress by print.
+    with ours(lambda error: _no_adapter(key, error)), contextlib.redirect_stdout(io.StringIO()):
+        return TransformerBridge.boot_transformers(
+            place, device="cpu", hf_model=weights, tokenizer=tokenizer
+        ).eval()
+
+
+def _no_adapter(key: str, error: BaseException) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        key,
+        why="TransformerLens, which the analysis runs it with, cannot take it over "
+        f"({first_sentence(error)}).",
+    )
+
+
+def first_sentence(error: BaseException) -> str:
+    """What a library's error says first, without the full stop; its kind if it says nothing."""
+    lines = f"{error}".strip().splitlines()
+    return lines[0].split(". ")[0].rstrip(".")[:160] if lines else type(error).__name__
+
+
+def run_hooked(
+    bridge: TransformerBridge,
+    token_ids: Int[Tensor, "batch pos"],
+    hooks: Sequence[tuple[str, Callable[..., object]]] = (),
+    *,
+    returns: str | None = None,
+    **settings: object,
+) -> object:
+    """One pass through TransformerLens, whatever of it is asked for.
+
+    Args:
+        bridge: the model.
+        token_ids: the tokens.
+        hooks: (place, hook); one that raises :class:`SeenEnough` ends the pass.
+        returns: ``logits``, ``logits_and_cache`` or None for nothing.
+        **settings: for the model, such as ``past_key_values``.
+
+    Returns:
+        What was asked for; None where a hook ended the pass.
+
+    Raises:
+        AnalysisError: if the model does not run, or lacks the place of a hook.
+    """
+    # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
+    settings = {"output_attentions": False, "use_cache": False} | settings
+    with ours(_does_not_run), torch.inference_mode(), contextlib.suppress(SeenEnough):
+        return bridge.run_with_hooks(
+            token_ids, return_type=returns, fwd_hooks=list(hooks), **settings
+        )
+    return None
+
+
+def _does_not_run(error: BaseException) -> AnalysisError:
+    return AnalysisError(
+        "TransformerLens, which the analysis runs the model with, stops here "
+        f"({first_sentence(error)}).",
+        hint="The other pages do not need it. Choose another model for an analysis.",
+    )
 
 
 class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
@@ -85,15 +134,7 @@ def each_layer(
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n, on_layer)) for n in layers]
     if on_output:
         hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
-    with torch.inference_mode(), contextlib.suppress(SeenEnough):
-        # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
-        bridge.run_with_hooks(
-            token_ids,
-            return_type=None,
-            fwd_hooks=hooks,
-            output_attentions=False,
-            use_cache=False,
-        )
+    run_hooked(bridge, token_ids, hooks)
 
 
 def forget_patterns(bridge: TransformerBridge) -> None:

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.bridge import forget_patterns
+from headroles.analysis.bridge import forget_patterns, run_hooked
 from headroles.analysis.knockout_passes import counted_positions
 from headroles.analysis.measure import ProbeTexts
 from headroles.store import StartCandidate
@@ -73,8 +73,7 @@ def loss_behind(
             ids[0, 0] = token_id
         else:
             counted = counted - 1
-        with torch.inference_mode():
-            logits = bridge(ids, return_type="logits", output_attentions=False, use_cache=False)
+        logits = run_hooked(bridge, ids, returns="logits")
         forget_patterns(bridge)
         losses.append(
             cross_entropy(logits[0, counted].float(), ids[0, counted + 1], reduction="none")
