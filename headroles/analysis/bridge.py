@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.errors import AnalysisError, UnsupportedModelError, ours
+from headroles.errors import AnalysisError, NotANumberError, UnsupportedModelError, ours
 from headroles.models import (
     catalogue_key,
     load_tokenizer,
@@ -46,9 +46,11 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
     place, tokenizer = local_files(source), load_tokenizer(source)
     # It reports its progress by print.
     with ours(lambda error: _no_adapter(key, error)), contextlib.redirect_stdout(io.StringIO()):
-        return TransformerBridge.boot_transformers(
+        bridge = TransformerBridge.boot_transformers(
             place, device="cpu", hf_model=weights, tokenizer=tokenizer
         ).eval()
+    bridge.key = key
+    return bridge
 
 
 def _no_adapter(key: str, error: BaseException) -> UnsupportedModelError:
@@ -118,12 +120,18 @@ def each_layer(
     """Run a batch once and call ``on_layer(layer, pattern)`` for every layer in turn.
 
     ``on_output(layer, z)`` is given the heads' outputs before the projection, after the pattern.
+
+    Raises:
+        AnalysisError: if the model does not run in TransformerLens.
+        NotANumberError: if a layer gives NaN or infinity.
     """
     last = bridge.cfg.n_layers - 1
 
     def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
         def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
+            if not tensor.sum().isfinite():
+                raise not_a_number(bridge, f"layer {layer}")
             take(layer, tensor)
             if layer == last and take is (on_output or on_layer):
                 raise SeenEnough
@@ -135,6 +143,11 @@ def each_layer(
     if on_output:
         hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
     run_hooked(bridge, token_ids, hooks)
+
+
+def not_a_number(bridge: TransformerBridge, where: str) -> NotANumberError:
+    """The error for a model that computes NaN or infinity somewhere."""
+    return NotANumberError(getattr(bridge, "key", bridge.cfg.model_name), where=where)
 
 
 def forget_patterns(bridge: TransformerBridge) -> None:

@@ -99,7 +99,7 @@ class Direct:
 
     Raises:
         HeadsInseparableError: if it has no final norm or no readable weights, or what heads write
-            does not arrive in the logits by a fixed multiple.
+            does not add up, or arrives in the logits by no fixed multiple.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
@@ -114,13 +114,18 @@ class Direct:
                 for block in blocks
             ]
             self.unembed = bridge.W_U.detach().float()  # [model vocabulary]
-        self.outputs = self._arriving(blocks)
+        ids = torch.linspace(0, bridge.cfg.d_vocab - 1, BATCH * LENGTH + 2)[1:-1].long()
+        ids = ids.reshape(BATCH, LENGTH)
+        self.outputs = self._arriving(blocks, ids)
         """[layer][head width model] W_O, times what the family multiplies it with."""
+        self.run(ids, lambda layer, seen: None)
+        self._checked = False  # nor are its heads believed before a text has shown the same
 
-    def _arriving(self, blocks: Sequence[nn.Module]) -> list[Float[Tensor, "head width model"]]:
+    def _arriving(
+        self, blocks: Sequence[nn.Module], ids: Int[Tensor, "batch pos"]
+    ) -> list[Float[Tensor, "head width model"]]:
         """W_O by what arrives of it at the end of the stream, from two passes over a few tokens."""
-        ids = torch.linspace(0, self.bridge.cfg.d_vocab - 1, BATCH * LENGTH + 2)[1:-1].long()
-        ids, logits = ids.reshape(BATCH, LENGTH), []
+        logits: list[Tensor] = []
 
         def run() -> None:
             logits.append(run_hooked(self.bridge, ids, returns="logits"))

@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import OutputChange, Progress
+from headroles.analysis.measure import Progress, output_change_of
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
 from headroles.reference import wakes
 from headroles.store import Hint, ModelEntry, RoleHints, StoredRole, WokenHead
@@ -144,7 +144,7 @@ def _runs(
     encoded = [(prompt, encode(tokenizer, prompt, max_tokens=most)) for prompt in prompts]
     encoded = [(prompt, encoding) for prompt, encoding in encoded if not encoding.truncated]
     texts = probe_texts.pack([encoding.token_ids for _, encoding in encoded])
-    change, done = OutputChange(bridge, len(encoded)), 0
+    change, done = output_change_of(bridge, len(encoded)), 0
     for rows in probe_texts.batches(texts, max_cells=MOST_CELLS, longer=LONGER):
         patterns: list[Tensor] = []
         width = int(texts.lengths[rows].max())
@@ -152,7 +152,7 @@ def _runs(
             bridge,
             texts.token_ids[rows, :width],
             lambda layer, pattern, patterns=patterns: patterns.append(pattern.float().clone()),
-            change.of(rows, texts.lengths[rows]),
+            change and change.of(rows, texts.lengths[rows]),
         )
         attention = torch.stack(patterns, dim=1)  # [row layer head query key]
         for place, row in enumerate(rows.tolist()):
@@ -164,7 +164,7 @@ def _runs(
                 encoding,
                 attention[place, ..., :length, :length],
                 (),
-                output_change=change.values[row],
+                output_change=change and change.values[row],
             )
         done += len(rows)
         if progress:

@@ -323,7 +323,7 @@ def _run(
 
 # ------------------------------------------------------------------ passes from a layer on
 
-_Output = Tensor | tuple[object, ...]
+_Output = Tensor | tuple[object, ...] | list[object]
 """Of a block: the residual stream, alone or before other things."""
 
 
@@ -410,8 +410,8 @@ class _FromLayer:
 
 def each_tensor(output: _Output, change: Callable[[Tensor], Tensor]) -> _Output:
     """What a block gives, with every tensor in it changed."""
-    if isinstance(output, tuple):
-        return tuple(change(part) if isinstance(part, Tensor) else part for part in output)
+    if isinstance(output, tuple | list):
+        return type(output)(change(part) if isinstance(part, Tensor) else part for part in output)
     return change(output)
 
 

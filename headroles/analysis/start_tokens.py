@@ -10,12 +10,14 @@ StartCandidate(token='<|endoftext|>', token_id=0, sentence_loss=4.01, repeat_los
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.bridge import forget_patterns, run_hooked
+from headroles.analysis.bridge import forget_patterns, not_a_number, run_hooked
 from headroles.analysis.knockout_passes import counted_positions
 from headroles.analysis.measure import ProbeTexts
 from headroles.store import StartCandidate
@@ -78,7 +80,10 @@ def loss_behind(
         losses.append(
             cross_entropy(logits[0, counted].float(), ids[0, counted + 1], reduction="none")
         )
-    return float(torch.cat(losses).mean())
+    loss = float(torch.cat(losses).mean())
+    if not math.isfinite(loss):
+        raise not_a_number(bridge, "its guesses")
+    return loss
 
 
 def note_of(candidates: list[StartCandidate]) -> list[str]:
