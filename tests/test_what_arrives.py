@@ -8,6 +8,7 @@ the logits is what a direct effect and a cell of the OV table must be.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
@@ -17,8 +18,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from headroles.analysis import load_bridge
 from headroles.analysis.direct import Direct
-from headroles.circuits import CircuitSettings, head_factors
+from headroles.circuits import CircuitSettings, composition, head_factors, weights
 from headroles.circuits.layouts import parts_of
+from headroles.circuits.residual import StreamError, writings
+from headroles.circuits.tracing import calls_of
+from headroles.errors import UnsupportedModelError
 from headroles.models import load_model
 from headroles.scoring import write_effects
 from headroles.types import Head
@@ -57,6 +61,7 @@ SETTINGS = {
         "rotary_dim": 4,
     },
 }
+NORMS_THE_STREAM = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_positions": CONTEXT}
 ONCE_MORE = {
     "gemma2": "post_attention_layernorm",
     "olmo2": "post_attention_layernorm",
@@ -82,7 +87,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory):
                 bos_token_id=0,
                 eos_token_id=0,
                 pad_token_id=None,
-                **SETTINGS.get(family, {}),
+                **SETTINGS.get(family, NORMS_THE_STREAM),
             )
             model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
             widen(model)
@@ -254,6 +259,81 @@ def test_a_cell_of_ov_is_what_the_head_adds_of_a_token_alone(folder_of, family, 
         size = float(expected.abs().max())
         found = factors.ov([token], range(len(expected)))[0].double()
         assert_close(found, expected, atol=2e-3 * size, rtol=2e-3)
+
+
+def test_where_the_stream_itself_is_normed_ov_is_refused_and_qk_is_not(folder_of) -> None:
+    loaded = load_model(str(folder_of("openai-gpt")))
+    assert weights.layer_weights(loaded, 0).W_Q.shape[0] == HEADS
+    with pytest.raises(UnsupportedModelError, match="norms the residual stream itself"):
+        head_factors(loaded, Head(0, 0), CircuitSettings())
+    with pytest.raises(UnsupportedModelError, match="norms the residual stream itself"):
+        composition.composition(loaded, "K")
+
+
+def test_composition_reads_what_stands_in_the_stream(folder_of) -> None:
+    """By the large matrices: OLMo 2 norms what its heads write before it is added."""
+    loaded = load_model(str(folder_of("olmo2")))
+    gain = loaded.model.model.layers[0].post_attention_layernorm.weight
+    first, second = weights.layer_weights(loaded, 0), weights.layer_weights(loaded, 1)
+    score = composition.composition(loaded, "K", norm="none").score
+    for head in range(HEADS):
+        writes = first.value_of(head) @ first.W_O[head] * gain
+        for later in range(HEADS):
+            reads = second.key_of(later) @ second.W_Q[later].T
+            expected = (writes @ reads).norm() / (writes.norm() * reads.norm())
+            assert_close(score[head, HEADS + later], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_capped_logits_are_named_as_such(folder_of) -> None:
+    assert Direct(load_bridge(str(folder_of("gemma2")))).on_what.endswith("±30")
+    assert Direct(load_bridge(str(folder_of("llama")))).on_what == ""
+
+
+class Squeezed(nn.Module):
+    """A layer whose output is another function of what its attention writes."""
+
+    def __init__(self, layer: nn.Module, squeeze) -> None:
+        super().__init__()
+        self.layer, self.squeeze = layer, squeeze
+
+    def forward(self, hidden_states: Tensor, **settings: object) -> object:
+        output = self.layer(hidden_states, **settings)
+        return self.squeeze(hidden_states, output)
+
+
+@pytest.mark.parametrize(
+    ("squeeze", "factors"),
+    [
+        (lambda given, output: output * 0.5, [0.25, 0.5]),
+        (lambda given, output: given + 3 * (output - given), [3.0, 3.0]),
+        (lambda given, output: output * torch.linspace(0.5, 2, WIDTH), "each"),
+        (lambda given, output: output.tanh(), None),
+        (lambda given, output: output / output.norm(dim=-1, keepdim=True), None),
+    ],
+)
+def test_any_multiplier_is_found_and_anything_else_refused(folder_of, squeeze, factors) -> None:
+    """Families that nobody has thought of: the layers' output, changed in a way without a name."""
+    model = ByHand.of(folder_of("llama"), "llama").model
+    layers = model.model.layers
+    for place in range(LAYERS):
+        layers[place] = Squeezed(layers[place], squeeze)
+    ids = torch.arange(6, 18).view(4, 3)
+    run = partial(model, ids, use_cache=False)
+    outputs = {place: one.layer.self_attn.o_proj for place, one in enumerate(layers)}
+    made = partial(writings, list(layers), outputs, calls_of(model, run), run)
+    if factors is None:
+        with pytest.raises(StreamError, match="not a fixed multiple"):
+            made()
+        return
+    found = [one.factor for one in made().values()]
+    each = torch.linspace(0.5, 2, WIDTH)
+    if factors == "each":
+        assert_close(found[0], each**2, atol=1e-4, rtol=1e-3)
+        assert_close(found[1], each, atol=1e-4, rtol=1e-3)
+    else:
+        assert found == pytest.approx(factors, rel=1e-4)
+    assert not any(one._forward_hooks or one._forward_pre_hooks for one in model.modules())
+    assert not any("forward" in one.__dict__ for one in model.modules())
 
 
 def test_granites_numbers_are_those_of_its_config(folder_of) -> None:

@@ -142,14 +142,17 @@ class Direct:
                 "heads' effects cannot be told apart."
             )
         scale, self.cap = self._logit_rule(end.result.float(), logits[0].float())
-        self.unembed = self.unembed * scale
+        self.unembed = self.unembed if scale == 1 else self.unembed * scale
         for layer, writing in found.items():
             if (writing.norm is None) != (self.posts[layer] is None):
                 raise HeadsInseparableError(
                     f"Something stands between the heads of layer {layer} and the residual stream "
                     "that cannot be read, so their effects cannot be told apart."
                 )
-        return [self._outputs[layer] * found[layer].factor for layer in range(len(blocks))]
+        return [
+            written if _is_one(found[layer].factor) else written * found[layer].factor
+            for layer, written in enumerate(self._outputs)
+        ]
 
     def _logit_rule(
         self, normed: Float[Tensor, "batch pos model"], logits: Float[Tensor, "batch pos vocab"]
@@ -168,6 +171,11 @@ class Direct:
             "The logits of this model are no fixed multiple of what its unembedding gives, so what "
             "a head adds to them cannot be told."
         )
+
+    @property
+    def on_what(self) -> str:
+        """What the effects are on, for the words about the texts; empty for plain logits."""
+        return f"; logits before they are squashed to ±{self.cap:g}" if self.cap else ""
 
     def directions(
         self, token_ids: Int[Tensor, "*token"], reference: Float[Tensor, "... model"]
@@ -262,6 +270,10 @@ def _has(block: object, name: str) -> bool:
         return getattr(block, name) is not None
     except AttributeError:
         return False
+
+
+def _is_one(factor: Float[Tensor, " model"] | float) -> bool:
+    return isinstance(factor, float) and factor == 1
 
 
 def _unreadable(error: BaseException) -> HeadsInseparableError:

@@ -56,7 +56,7 @@ def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]
         real.effects["IO"],
         control.effects["IO"],
         texts="IOI prompts; the model prefers the right name on "
-        f"{real.right:.0%} of {prompts.n} prompts",
+        f"{real.right:.0%} of {prompts.n} prompts{direct.on_what}",
         factors=real.of("IO"),
     )
     inhibition, knock_outs = measure_by_knockouts(setting, direct, prompts, movers)
@@ -151,7 +151,7 @@ def measure_copies(setting: Setting, direct: Direct) -> RoleScores:
         "copy_suppression",
         scores,
         without,
-        texts="random repeated sequences",
+        texts=f"random repeated sequences{direct.on_what}",
         factors={"attention on induction targets": attention.mean(0)},
     )
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from headroles.circuits.parts import Norm, Writing, as_norm
 from headroles.circuits.tracing import Call, same
-from headroles.errors import HeadrolesError
+from headroles.errors import HeadrolesError, ours
 
 _STREAM, _PROJECTION = 1, 2
 """The rows that are moved before each layer and at its projection; row 0 must stay as it was."""
@@ -54,22 +54,26 @@ def writings(
     Raises:
         StreamError: if a layer's writing does not arrive by a fixed factor.
     """
-    frozen = _Frozen(stack, outputs, calls)
-    with torch.no_grad():
+    with torch.no_grad(), ours(_cannot_be_frozen):
+        frozen = _Frozen(stack, outputs, calls)
         try:
             frozen.hang()
             run()
         finally:
             frozen.unhang()
-    carried: Float[Tensor, " d_model"] | float = 1.0
-    found = {}
-    for place in reversed(range(len(stack))):
-        if place in outputs:
-            one = frozen.projection(place)
-            found[place] = Writing(_tidy(one.factor * carried), one.norm)
-        if place:
-            carried = frozen.stream(place) * carried
+        carried: Float[Tensor, " d_model"] | float = 1.0
+        found = {}
+        for place in reversed(range(len(stack))):
+            if place in outputs:
+                one = frozen.projection(place)
+                found[place] = Writing(_tidy(one.factor * carried), one.norm)
+            if place:
+                carried = frozen.stream(place) * carried
     return dict(sorted(found.items()))
+
+
+def _cannot_be_frozen(error: BaseException) -> StreamError:
+    return _not_carried("its layers cannot be run once more with their modules frozen.")
 
 
 class _Frozen:
@@ -132,6 +136,8 @@ class _Frozen:
                 block.register_forward_pre_hook(self._move_stream(place), with_kwargs=True)
             )
             for module in block.modules():
+                if type(module) is nn.Linear:  # most of the work, and its result is known
+                    self._hooks.append(_Answering(module, self._known.get(module, [])))
                 self._hooks.append(module.register_forward_hook(self._keep, with_kwargs=True))
             self._hooks.append(block.register_forward_hook(self._arrive))
 
@@ -197,6 +203,18 @@ class _Frozen:
     def stream(self, place: int) -> Float[Tensor, " d_model"] | float:
         """What arrives behind a layer of what was in the stream before it."""
         return _factor(self._change(place, _STREAM), self._moves[place], self._once[place])
+
+
+class _Answering:
+    """A linear module that gives what it gave before without working it out again."""
+
+    def __init__(self, module: nn.Module, known: Sequence[Call]) -> None:
+        self._module, left = module, iter([call.result for call in known])
+        if known:
+            module.__dict__["forward"] = lambda *_args, **_settings: next(left)
+
+    def remove(self) -> None:
+        self._module.__dict__.pop("forward", None)
 
 
 def _move(call: Call) -> Float[Tensor, "pos d_model"]:

@@ -104,13 +104,13 @@ def test_any_part_may_stop_and_the_rest_is_as_it_was(model, whole, monkeypatch, 
     assert bool(entry.causal) == (part != "measure_ablation")
     assert bool(entry.hints) == (part != "with_hints")
     assert bool(entry.tokenization.candidates) == (part != "measure_starts")
-    validate(to_json({"tiny": entry}), "a file")
+    validate(to_json({entry.model_name: entry}), "a file")
 
 
 def test_the_basic_roles_are_needed_and_say_so_in_a_sentence(model, monkeypatch) -> None:
     bridge = load_bridge(model)
     monkeypatch.setattr(run, "load_bridge", lambda name: bridge)
-    bridge.blocks[1].attn.register_forward_hook(stops)
+    bridge.blocks[0].attn.register_forward_hook(stops)
     with pytest.raises(AnalysisError, match=r"stops here \(division by zero\)"):
         analyze(model, FEW)
 
