@@ -172,9 +172,11 @@ def _scores(
     Raises:
         AnalysisError: if a basic role cannot be measured.
     """
-    scores = bar.parts.recall(
-        "basic roles",
-        lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
+    scores: dict[str, RoleScores | str] = dict(
+        bar.parts.recall(
+            "basic roles",
+            lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
+        )
     )
     for key, role in scores.items():
         if isinstance(why := without_gaps(role), str):
