@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.errors import UnsupportedModelError
+from headroles.errors import AnalysisError, NotANumberError, UnsupportedModelError, ours
 from headroles.models import (
     catalogue_key,
     load_tokenizer,
@@ -43,20 +43,73 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
         UnsupportedModelError: if it is no decoder-only model, or one that TransformerLens has no
             adapter for.
     """
-    source = resolve_source(name_or_folder)
+    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
     # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
-    weights = load_weights(source, catalogue_key(name_or_folder))
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
-            bridge = TransformerBridge.boot_transformers(
-                local_files(source),
-                device="cpu",
-                hf_model=weights,
-                tokenizer=load_tokenizer(source),
-            )
-    except (ValueError, KeyError, NotImplementedError) as error:
-        raise UnsupportedModelError(name_or_folder, why=f"{error}".split("\n")[0]) from error
-    return bridge.eval()
+    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
+    # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
+    weights = load_weights(source, key)
+    place, tokenizer = local_files(source), load_tokenizer(source)
+    # It reports its progress by print.
+    with ours(lambda error: _no_adapter(key, error)), contextlib.redirect_stdout(io.StringIO()):
+        bridge = TransformerBridge.boot_transformers(
+            place, device="cpu", hf_model=weights, tokenizer=tokenizer
+        ).eval()
+    bridge.key = key
+    return bridge
+
+
+def _no_adapter(key: str, error: BaseException) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        key,
+        why="TransformerLens, which the analysis runs it with, cannot take it over "
+        f"({first_sentence(error)}).",
+    )
+
+
+def first_sentence(error: BaseException) -> str:
+    """What a library's error says first, without the full stop; its kind if it says nothing."""
+    lines = f"{error}".strip().splitlines()
+    return lines[0].split(". ")[0].rstrip(".")[:160] if lines else type(error).__name__
+
+
+def run_hooked(
+    bridge: TransformerBridge,
+    token_ids: Int[Tensor, "batch pos"],
+    hooks: Sequence[tuple[str, Callable[..., object]]] = (),
+    *,
+    returns: str | None = None,
+    **settings: object,
+) -> object:
+    """One pass through TransformerLens, whatever of it is asked for.
+
+    Args:
+        bridge: the model.
+        token_ids: the tokens.
+        hooks: (place, hook); one that raises :class:`SeenEnough` ends the pass.
+        returns: ``logits``, ``logits_and_cache`` or None for nothing.
+        **settings: for the model, such as ``past_key_values``.
+
+    Returns:
+        What was asked for; None where a hook ended the pass.
+
+    Raises:
+        AnalysisError: if the model does not run, or lacks the place of a hook.
+    """
+    # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
+    settings = {"output_attentions": False, "use_cache": False} | settings
+    with ours(_does_not_run), torch.inference_mode(), contextlib.suppress(SeenEnough):
+        return bridge.run_with_hooks(
+            token_ids, return_type=returns, fwd_hooks=list(hooks), **settings
+        )
+    return None
+
+
+def _does_not_run(error: BaseException) -> AnalysisError:
+    return AnalysisError(
+        "TransformerLens, which the analysis runs the model with, stops here "
+        f"({first_sentence(error)}).",
+        hint="The other pages do not need it. Choose another model for an analysis.",
+    )
 
 
 class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
@@ -75,6 +128,10 @@ def each_layer(
     every token so far (:mod:`headroles.models.sight`).
     ``on_output(layer, z)`` is given the heads' outputs before the projection; whether before or
     after the pattern differs by family.
+
+    Raises:
+        AnalysisError: if the model does not run in TransformerLens.
+        NotANumberError: if a layer gives NaN or infinity.
     """
     last = bridge.cfg.n_layers - 1
     awaited = [on_layer, *([on_output] if on_output else [])]  # of the last layer, in any order
@@ -85,6 +142,8 @@ def each_layer(
     def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
         def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
+            if not tensor.sum().isfinite():
+                raise not_a_number(bridge, f"layer {layer}")
             if take is on_layer:
                 take(layer, tensor, sights.of(masks.pop(layer)))
             else:
@@ -100,15 +159,13 @@ def each_layer(
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n, on_layer)) for n in layers]
     if on_output:
         hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
-    with torch.inference_mode(), contextlib.suppress(SeenEnough), _noting(bridge, masks):
-        # Unless told otherwise, transformers would keep every layer's pattern, keys and values.
-        bridge.run_with_hooks(
-            token_ids,
-            return_type=None,
-            fwd_hooks=hooks,
-            output_attentions=False,
-            use_cache=False,
-        )
+    with _noting(bridge, masks):
+        run_hooked(bridge, token_ids, hooks)
+
+
+def not_a_number(bridge: TransformerBridge, where: str) -> NotANumberError:
+    """The error for a model that computes NaN or infinity somewhere."""
+    return NotANumberError(getattr(bridge, "key", bridge.cfg.model_name), where=where)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,13 @@
 """Run a batch and hand out what each head writes: patterns, values, and frozen norms.
 
 Direct effects are exact only if the parts are what they are taken for: that ``sum over h of
-(A v[g(h)]) W_O[h] + b_O`` is the layer's attention output, and that each norm is linear once its
-scale is frozen. :class:`Direct` checks both on the first batch that it runs, and a model that fails
-is refused with the reason, not approximated.
+(A v[g(h)]) W_O[h] + b_O`` is the layer's attention output, that the end of the residual stream
+holds a fixed multiple of it (:mod:`headroles.circuits.residual`), that each norm is linear once its
+scale is frozen, and that the logits are a fixed multiple of what the unembedding gives.
+:class:`Direct` checks all of it by running the model, and one that fails is refused with the
+reason, not approximated.
+
+Where a family squashes its logits (Gemma 2), they are those before that: :attr:`Direct.cap`.
 
 >>> direct = Direct(bridge)  # doctest: +SKIP
 >>> scale = direct.run(token_ids, lambda layer, seen: print(seen.values.shape))  # doctest: +SKIP
@@ -11,17 +15,18 @@ is refused with the reason, not approximated.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns
-from headroles.errors import HeadrolesError
+from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
+from headroles.circuits.residual import writings
+from headroles.circuits.tracing import BATCH, LENGTH, calls_of, same
+from headroles.errors import HeadrolesError, ours
 from headroles.scoring import key_value_index, through_norm
 
 TOLERANCE = 1e-3
@@ -72,7 +77,7 @@ class Seen:
     values: Float[Tensor, "batch key kv width"]
     """[batch key kv width] values by key/value head."""
     output: Float[Tensor, "head width model"]
-    """[head width model] W_O."""
+    """[head width model] W_O, times what the layer's writing is multiplied with on its way."""
     post: FrozenNorm | None
     """The norm between the layer's attention and the residual stream, where there is one."""
     post_scale: Float[Tensor, "batch query"] | float
@@ -93,25 +98,84 @@ class Direct:
     """A model whose heads' direct effects can be computed.
 
     Raises:
-        HeadsInseparableError: if it has no final norm or no readable weights.
+        HeadsInseparableError: if it has no final norm or no readable weights, or what heads write
+            does not add up, or arrives in the logits by no fixed multiple.
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
         self.bridge, self._checked = bridge, False
-        try:
+        with ours(_unreadable):
             width, layers = bridge.cfg.d_model, bridge.cfg.n_layers
             self.final = freeze(bridge.ln_final, width)
             blocks = [bridge.blocks[layer] for layer in range(layers)]
-            self.outputs = [block.attn.W_O.detach().float() for block in blocks]
+            self._outputs = [block.attn.W_O.detach().float() for block in blocks]
             self.posts = [
                 freeze(block.ln1_post, width) if _has(block, "ln1_post") else None
                 for block in blocks
             ]
             self.unembed = bridge.W_U.detach().float()  # [model vocabulary]
-        except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        ids = torch.linspace(0, bridge.cfg.d_vocab - 1, BATCH * LENGTH + 2)[1:-1].long()
+        ids = ids.reshape(BATCH, LENGTH)
+        self.outputs = self._arriving(blocks, ids)
+        """[layer][head width model] W_O, times what the family multiplies it with."""
+        self.run(ids, lambda layer, seen: None)
+        self._checked = False  # nor are its heads believed before a text has shown the same
+
+    def _arriving(
+        self, blocks: Sequence[nn.Module], ids: Int[Tensor, "batch pos"]
+    ) -> list[Float[Tensor, "head width model"]]:
+        """W_O by what arrives of it at the end of the stream, from two passes over a few tokens."""
+        logits: list[Tensor] = []
+
+        def run() -> None:
+            logits.append(run_hooked(self.bridge, ids, returns="logits"))
+
+        with ours(_unreadable):
+            calls = calls_of(self.bridge, run)
+            projections = {layer: block.attn.o for layer, block in enumerate(blocks)}
+            found = writings(blocks, projections, calls, run)
+        last = {call.module: call for call in calls}  # the last call of each module
+        end = last.get(self.bridge.ln_final)
+        if end is None or not same(end.given, last[blocks[-1]].result):
             raise HeadsInseparableError(
-                f"The weights of this model cannot be read head by head ({error})."
-            ) from error
+                "The end of this model's residual stream is not what its final norm reads, so the "
+                "heads' effects cannot be told apart."
+            )
+        scale, self.cap = self._logit_rule(end.result.float(), logits[0].float())
+        self.unembed = self.unembed if scale == 1 else self.unembed * scale
+        for layer, writing in found.items():
+            if (writing.norm is None) != (self.posts[layer] is None):
+                raise HeadsInseparableError(
+                    f"Something stands between the heads of layer {layer} and the residual stream "
+                    "that cannot be read, so their effects cannot be told apart."
+                )
+        return [
+            written if _is_one(found[layer].factor) else written * found[layer].factor
+            for layer, written in enumerate(self._outputs)
+        ]
+
+    def _logit_rule(
+        self, normed: Float[Tensor, "batch pos model"], logits: Float[Tensor, "batch pos vocab"]
+    ) -> tuple[float, float | None]:
+        """What the logits are times the unembedding of the final norm's output, and their cap."""
+        if normed.shape[-1] == self.unembed.shape[0]:
+            raw = (normed - normed[:1]) @ self.unembed  # without a bias
+            if scale := _multiple(raw, logits - logits[:1]):
+                return scale, None
+            config = self.bridge.original_model.config.get_text_config()
+            if cap := getattr(config, "final_logit_softcapping", None):
+                before = cap * torch.atanh((logits / cap).double()).float()
+                if scale := _multiple(raw, before - before[:1]):
+                    return scale, float(cap)
+        raise HeadsInseparableError(
+            "The logits of this model are no fixed multiple of what its unembedding gives, so what "
+            "a head adds to them cannot be told."
+        )
+
+    @property
+    def on_what(self) -> str:
+        """What the effects are on, for the words about the texts; empty for plain logits."""
+        return f"; logits before they are squashed to ±{self.cap:g}" if self.cap else ""
 
     def directions(
         self, token_ids: Int[Tensor, "*token"], reference: Float[Tensor, "... model"]
@@ -133,14 +197,7 @@ class Direct:
         """
         kept: dict[str, Tensor] = {}
         hooks = self._hooks(kept, on_layer)
-        with torch.inference_mode(), contextlib.suppress(SeenEnough):
-            self.bridge.run_with_hooks(
-                token_ids,
-                return_type=None,
-                fwd_hooks=hooks,
-                output_attentions=False,
-                use_cache=False,
-            )
+        run_hooked(self.bridge, token_ids, hooks)
         self._checked = True
         return self.final.scale(kept["final_in"], kept["final_out"]), kept["final_out"]
 
@@ -188,8 +245,10 @@ class Direct:
         """Once per model: the heads' outputs add up to the layer's."""
         if self._checked:
             return
-        output, values = self.outputs[layer], kept["values"]
+        output, values = self._outputs[layer], kept["values"]
         if values.ndim != 4 or kept["out"].ndim != 3:
+            raise self._refuse(layer)
+        if values.shape[-1] != output.shape[1] or output.shape[0] % values.shape[2]:
             raise self._refuse(layer)
         index = key_value_index(output.shape[0], values.shape[2])
         moved = torch.einsum("bhqk,bkhw->bqhw", kept["pattern"], values[:, :, index])
@@ -211,3 +270,22 @@ def _has(block: object, name: str) -> bool:
         return getattr(block, name) is not None
     except AttributeError:
         return False
+
+
+def _is_one(factor: Float[Tensor, " model"] | float) -> bool:
+    return isinstance(factor, float) and factor == 1
+
+
+def _unreadable(error: BaseException) -> HeadsInseparableError:
+    return HeadsInseparableError(
+        "The weights of this model cannot be read head by head, so what its heads write cannot be "
+        "told apart."
+    )
+
+
+def _multiple(raw: Tensor, logits: Tensor) -> float | None:
+    """By what the logits are a multiple of something; None if they are not, or of nothing."""
+    scale = float((raw * logits).sum() / raw.square().sum())
+    if not (raw * scale - logits).abs().max() <= TOLERANCE * logits.abs().max():
+        return None
+    return 1.0 if abs(scale - 1) < 1e-4 else scale

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.analysis import ioi, sequences
+from headroles.analysis.bridge import run_hooked
 from headroles.analysis.direct import Direct, Seen
 from headroles.analysis.s_inhibition import measure_by_knockouts
 from headroles.analysis.setting import Setting, scores_over_texts
@@ -55,7 +56,7 @@ def measure_ioi(setting: Setting, direct: Direct) -> dict[str, RoleScores | str]
         real.effects["IO"],
         control.effects["IO"],
         texts="IOI prompts; the model prefers the right name on "
-        f"{real.right:.0%} of {prompts.n} prompts",
+        f"{real.right:.0%} of {prompts.n} prompts{direct.on_what}",
         factors=real.of("IO"),
     )
     inhibition, knock_outs = measure_by_knockouts(setting, direct, prompts, movers)
@@ -150,7 +151,7 @@ def measure_copies(setting: Setting, direct: Direct) -> RoleScores:
         "copy_suppression",
         scores,
         without,
-        texts="random repeated sequences",
+        texts=f"random repeated sequences{direct.on_what}",
         factors={"attention on induction targets": attention.mean(0)},
     )
 
@@ -279,14 +280,7 @@ def effective_embeddings(
     hooks = [(f"blocks.0.hook_resid_{place}", keep(place)) for place in ("pre", "post")]
     if "hook_pos_embed" in bridge.hook_dict:  # learned positions stay out
         hooks.append(("hook_pos_embed", lambda value, hook: torch.zeros_like(value)))
-    with torch.inference_mode():
-        bridge.run_with_hooks(
-            token_ids.unsqueeze(1),
-            return_type=None,
-            fwd_hooks=hooks,
-            output_attentions=False,
-            use_cache=False,
-        )
+    run_hooked(bridge, token_ids.unsqueeze(1), hooks)
     return kept["pre"][:, 0].float(), kept["post"][:, 0].float()
 
 

@@ -10,11 +10,13 @@ tensor(3.1)
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.attention_roles import by_attention
-from headroles.analysis.direct import Direct, HeadsInseparableError
+from headroles.analysis.direct import Direct
 from headroles.analysis.direct_effect_roles import (
     MOST_REPEATS,
     PROMPTS,
@@ -23,7 +25,7 @@ from headroles.analysis.direct_effect_roles import (
     measure_successor,
 )
 from headroles.analysis.measure import ProbeTexts, Progress
-from headroles.analysis.setting import Setting
+from headroles.analysis.setting import Setting, measured_or_why, without_gaps
 from headroles.roles import EXTENDED_ROLES
 from headroles.texts import sentences
 from headroles.types import RoleScores
@@ -66,13 +68,27 @@ def measure_extended(
             progress(phase, done, total)
 
     setting = Setting(bridge, tokenizer, probe, seed, advance)
-    measured: dict[str, RoleScores | str] = dict(by_attention(setting))
-    try:
-        direct = Direct(bridge)
-        measured |= measure_ioi(setting, direct)
-        measured["copy_suppression"] = measure_copies(setting, direct)
-        measured["successor"] = measure_successor(setting, direct)
-    except HeadsInseparableError as error:
-        written = [key for key, role in EXTENDED_ROLES.items() if not role.from_attention]
-        measured |= dict.fromkeys(written, error.message)
-    return {key: measured[key] for key in EXTENDED_ROLES}
+    attention = [key for key, role in EXTENDED_ROLES.items() if role.from_attention]
+    measured = _each(attention, measured_or_why(lambda: by_attention(setting)))
+    direct = measured_or_why(lambda: Direct(bridge))
+    for keys, measure in _WRITTEN.items():
+        part = direct
+        if not isinstance(direct, str):
+            part = measured_or_why(lambda measure=measure: measure(setting, direct))
+        measured |= _each(keys, part)
+    return {key: without_gaps(measured[key]) for key in EXTENDED_ROLES}
+
+
+_WRITTEN = {
+    ("s_inhibition", "name_mover"): lambda *of: measure_ioi(*of),
+    ("copy_suppression",): lambda *of: measure_copies(*of),
+    ("successor",): lambda *of: measure_successor(*of),
+}
+"""{roles: what measures them together, from the setting and the model's direct effects}."""
+
+
+def _each(
+    keys: Iterable[str], part: Mapping[str, RoleScores | str] | RoleScores | str
+) -> dict[str, RoleScores | str]:
+    """{role key: its own of a part's scores, or the reason why the part has none}."""
+    return {key: part[key] if isinstance(part, Mapping) else part for key in keys}

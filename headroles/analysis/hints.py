@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles import store
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import OutputChange, Progress
+from headroles.analysis.measure import Progress, output_change_of
 from headroles.errors import AnalysisError
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
 from headroles.models.sight import cut
@@ -153,7 +153,7 @@ def _runs(
     encoded = [(prompt, encode(tokenizer, prompt, max_tokens=most)) for prompt in prompts]
     encoded = [(prompt, encoding) for prompt, encoding in encoded if not encoding.truncated]
     texts = probe_texts.pack([encoding.token_ids for _, encoding in encoded])
-    change, done = OutputChange(bridge, len(encoded)), 0
+    change, done = output_change_of(bridge, len(encoded)), 0
     for rows in probe_texts.batches(texts, max_cells=MOST_CELLS, longer=LONGER):
         patterns: list[Tensor] = []
         sight: list[Tensor | None] = []
@@ -165,7 +165,7 @@ def _runs(
                 patterns.append(pattern.float().clone()),
                 sight.append(visible),
             ),
-            change.of(rows, texts.lengths[rows]),
+            change and change.of(rows, texts.lengths[rows]),
         )
         attention = torch.stack(patterns, dim=1)  # [row layer head query key]
         for place, row in enumerate(rows.tolist()):
@@ -177,7 +177,7 @@ def _runs(
                 encoding,
                 attention[place, ..., :length, :length],
                 (),
-                output_change=change.values[row],
+                output_change=change and change.values[row],
                 sight=cut(sight, length),
             )
         done += len(rows)

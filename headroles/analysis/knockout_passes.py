@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns
+from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
 from headroles.reference import MAX_CELLS
 from headroles.roles import earlier_copies
 from headroles.texts import batches
@@ -301,8 +301,9 @@ def _run(
     token_ids: Int[Tensor, "rows pos"],
     hooked: Mapping[int, OnOutput],
     before_logits: Callable[[Tensor], Tensor] | None = None,
-) -> Tensor:
-    """The logits, with each layer's z and the hidden states before the unembedding passed on."""
+) -> Tensor | None:
+    """The logits, with each layer's z and the hidden states before the unembedding passed on; None
+    where one of these ended the pass."""
 
     def hook_for(layer: int, change: OnOutput) -> Callable[..., Tensor]:
         def hook(z: Tensor, hook: object) -> Tensor:
@@ -315,21 +316,14 @@ def _run(
     if before_logits:
         hooks.append(("unembed.hook_in", lambda hidden, hook: before_logits(hidden)))
     try:
-        with torch.inference_mode():
-            return bridge.run_with_hooks(
-                token_ids,
-                return_type="logits",
-                fwd_hooks=hooks,
-                output_attentions=False,
-                use_cache=False,
-            )
+        return run_hooked(bridge, token_ids, hooks, returns="logits")
     finally:
         forget_patterns(bridge)
 
 
 # ------------------------------------------------------------------ passes from a layer on
 
-_Output = Tensor | tuple[object, ...]
+_Output = Tensor | tuple[object, ...] | list[object]
 """Of a block: the residual stream, alone or before other things."""
 
 
@@ -396,8 +390,7 @@ class _FromLayer:
             kept.append(hidden[batch.counted[:, :-1]])
             raise SeenEnough
 
-        with contextlib.suppress(SeenEnough):
-            _run(self._bridge, batch.ids[:, :-1], hooked, keep)
+        _run(self._bridge, batch.ids[:, :-1], hooked, keep)
         return kept[0]
 
     def _nats(
@@ -417,8 +410,8 @@ class _FromLayer:
 
 def each_tensor(output: _Output, change: Callable[[Tensor], Tensor]) -> _Output:
     """What a block gives, with every tensor in it changed."""
-    if isinstance(output, tuple):
-        return tuple(change(part) if isinstance(part, Tensor) else part for part in output)
+    if isinstance(output, tuple | list):
+        return type(output)(change(part) if isinstance(part, Tensor) else part for part in output)
     return change(output)
 
 

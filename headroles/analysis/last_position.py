@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns
+from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
 from headroles.analysis.knockout_passes import MAX_HIDDEN, each_tensor, skipped_blocks
 from headroles.errors import HeadrolesError
 from headroles.types import Head
@@ -63,13 +63,8 @@ class LastPosition:
     def __init__(self, bridge: TransformerBridge, token_ids: Int[Tensor, "row pos"]) -> None:
         self._bridge, self._ids = bridge, token_ids
         self._blocks = [bridge.blocks[layer] for layer in range(bridge.cfg.n_layers)]
-        with torch.inference_mode():
-            _, self._cache = bridge.run_with_hooks(
-                token_ids[:, :-1],
-                return_type="logits_and_cache",
-                use_cache=True,
-                output_attentions=False,
-            )
+        given = run_hooked(bridge, token_ids[:, :-1], returns="logits_and_cache", use_cache=True)
+        self._cache = given[1] if isinstance(given, tuple) else None
         forget_patterns(bridge)
         if not hasattr(self._cache, "layers"):
             raise NoLastPassError("This model keeps no keys and values to go on from.")
@@ -205,15 +200,7 @@ class LastPosition:
         last = "ln_final.hook_out" if to_end else f"blocks.{max(watch)}.hook_resid_post"
         hooks.append((last, end if to_end else stop))
         kept = {} if cache is None else {"past_key_values": cache}
-        with torch.inference_mode(), contextlib.suppress(SeenEnough):
-            self._bridge.run_with_hooks(
-                token_ids,
-                return_type=None,
-                fwd_hooks=hooks,
-                output_attentions=False,
-                use_cache=cache is not None,
-                **kept,
-            )
+        run_hooked(self._bridge, token_ids, hooks, use_cache=cache is not None, **kept)
         forget_patterns(self._bridge)
         return SeenAtEnd(patterns, hidden[0] if hidden else None)
 

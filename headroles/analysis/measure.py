@@ -24,6 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 from headroles.analysis.bridge import OnOutput, each_layer
 from headroles.capture import head_outputs
+from headroles.errors import AnalysisError, ours
 from headroles.reference import MAX_CELLS
 from headroles.roles import SCORED_ROLES, Prompts, Role, cells, resting
 from headroles.scoring import (
@@ -151,7 +152,7 @@ def _run(
     scores = {role.key: torch.zeros(shape) for role in roles}
     null = {role.key: torch.zeros(shape) for role in roles if role.has_cells}
     chance = {role.key: torch.ones(shape[:2]) for role in roles}
-    change = OutputChange(bridge, len(sequences)) if resting.WITNESSED in scores else None
+    change = output_change_of(bridge, len(sequences)) if resting.WITNESSED in scores else None
     with_cells = [role for role in roles if role.has_cells]
     for rows in probe_texts.batches(sequences, max_cells=MAX_CELLS):
         lengths = sequences.lengths[rows]
@@ -227,6 +228,16 @@ class OutputChange:
             self.values[rows, layer] = head_outputs.output_change(z, roots, lengths=lengths)
 
         return take
+
+
+def output_change_of(bridge: TransformerBridge, n: int) -> OutputChange | None:
+    """The same, or None for a model whose W_O cannot be read head by head: its resting heads are
+    told by their attention alone."""
+    try:
+        with ours(lambda error: AnalysisError("The weights cannot be read head by head.")):
+            return OutputChange(bridge, n)
+    except AnalysisError:
+        return None
 
 
 def random_cells(

@@ -25,8 +25,9 @@ from headroles.analysis.hints import candidates, with_hints
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
+from headroles.analysis.setting import measured_or_why, without_gaps
 from headroles.analysis.start_tokens import measure_starts, note_of
-from headroles.errors import UnsupportedModelError
+from headroles.errors import AnalysisError, UnsupportedModelError
 from headroles.models import (
     catalogue_key,
     load_tokenizer,
@@ -35,10 +36,10 @@ from headroles.models import (
     resolve_source,
 )
 from headroles.reference import CAUSAL_TEXTS, AnalysisSettings, categorize, causal_conditions
-from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, SCORED_ROLES
-from headroles.store import ModelEntry, Tokenization
+from headroles.roles import DEFINITIONS_VERSION, MIN_SEQUENCES, ROLES, SCORED_ROLES
+from headroles.store import CausalRole, ModelEntry, Tokenization
 from headroles.texts import held_out_sequences, start_token
-from headroles.types import Sequences
+from headroles.types import RoleScores, Sequences
 
 
 def analyze(
@@ -61,75 +62,144 @@ def analyze(
 
     Raises:
         UnknownModelError, ModelUnavailableError, UnsupportedModelError: as for loading a model.
+        AnalysisError: if TransformerLens cannot run it, or a basic role cannot be measured on it.
+        NotANumberError: if it computes NaN or infinity.
     """
-    source = resolve_source(name_or_folder)
     if progress:
         progress("loading the model", 0, 0)
-    tokenizer = load_tokenizer(source)
-    bridge = load_bridge(name_or_folder)
+    try:
+        return _analyze(name_or_folder, settings, progress, unfinished, notice)
+    except _CallerStopped as stopped:
+        raise stopped.error from None
+
+
+def _analyze(
+    name_or_folder: str,
+    settings: AnalysisSettings,
+    progress: Progress | None,
+    unfinished: Path | None,
+    notice: Callable[[str], None],
+) -> ModelEntry:
+    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
+    tokenizer, bridge = load_tokenizer(source), load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
-    _refuse_short_context(name_or_folder, bridge.cfg.n_ctx, probe)
+    _refuse_short_context(key, bridge.cfg.n_ctx, probe)
     held_out = held_out_sequences(tokenizer, source)
     parts = FinishedParts(
-        unfinished and unfinished / f"{_file_name(catalogue_key(name_or_folder))}.parts",
+        unfinished and unfinished / f"{_file_name(key)}.parts",
         _terms(source, settings, probe, held_out),
     )
     if parts.ignored:
         notice(parts.ignored)
-    starts = parts.recall(
-        "start tokens",
-        lambda: [found.model_dump() for found in measure_starts(bridge, tokenizer, probe)],
+    bar = _Bar(progress, bridge, probe, settings, parts)
+    bar.hints = len(candidates(key))
+    scores = _scores(bridge, tokenizer, probe, settings, bar)
+    starts = measured_or_why(
+        lambda: parts.recall("start tokens", lambda: _starts(bridge, tokenizer, probe))
     )
-    more = count_extended(bridge, probe) if settings.extended else 0
-    bar = _Bar(progress, count_basic(probe), more, bridge if settings.causal else None, parts)
-    bar.hints = len(candidates(catalogue_key(name_or_folder)))
-    scores = parts.recall(
-        "basic roles",
-        lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
+    categories = categorize(scores, settings)
+    causal: dict[str, CausalRole] | str = {}
+    if settings.causal:
+        listed = {role.key: categories["categories"][role.key].heads for role in SCORED_ROLES}
+        wanted = {"seed": settings.seed, "held_out": held_out, "parts": parts}
+        causal = measured_or_why(
+            lambda: measure_ablation(bridge, probe, listed, progress=bar.knocking_out, **wanted)
+        )
+    tokenization = _tokenization(tokenizer, starts)
+    entry = ModelEntry(
+        **_identity(key, source, bridge, settings),
+        tokenization=tokenization,
+        notes=[
+            *_notes(settings),
+            *note_of(tokenization.candidates),
+            *_missing("The choice of start tokens", starts),
+            *_missing("Evidence by ablation", causal),
+        ],
+        causal={} if isinstance(causal, str) else causal,
+        **categories,
     )
-    bar.reach(count_basic(probe))
+    entry = _hinted(bridge, tokenizer, entry, bar)
+    bar.finish()
+    parts.remove()
+    return entry
+
+
+def _starts(
+    bridge: TransformerBridge, tokenizer: PreTrainedTokenizerBase, probe: ProbeTexts
+) -> list[dict[str, object]]:
+    return [found.model_dump() for found in measure_starts(bridge, tokenizer, probe)]
+
+
+def _hinted(
+    bridge: TransformerBridge, tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, bar: _Bar
+) -> ModelEntry:
+    """The entry with its prompts, or with a note why there are none."""
+    hinted = measured_or_why(lambda: with_hints(bridge, tokenizer, entry, progress=bar.trying))
+    if isinstance(hinted, ModelEntry):
+        return hinted
+    notes = [*entry.notes, *_missing("Prompts that wake gray heads", hinted)]
+    return entry.model_copy(update={"notes": notes})
+
+
+def _identity(
+    key: str, source: str, bridge: TransformerBridge, settings: AnalysisSettings
+) -> dict[str, object]:
+    """What was analysed, and how."""
+    return {
+        "definitions_version": DEFINITIONS_VERSION,
+        "model_name": key,
+        "source": portable_source(source),
+        "revision": model_revision(source),
+        "num_layers": bridge.cfg.n_layers,
+        "num_heads": bridge.cfg.n_heads,
+        "analysis_date": analysis_date(),
+        "seed": settings.seed,
+        "sequences": settings.sequences,
+        "cap": settings.cap,
+        "library_versions": library_versions(),
+    }
+
+
+def _scores(
+    bridge: TransformerBridge,
+    tokenizer: PreTrainedTokenizerBase,
+    probe: ProbeTexts,
+    settings: AnalysisSettings,
+    bar: _Bar,
+) -> dict[str, RoleScores | str]:
+    """Of every role. An entry needs all basic ones; of an extended one it may hold why not.
+
+    Raises:
+        AnalysisError: if a basic role cannot be measured.
+    """
+    scores: dict[str, RoleScores | str] = dict(
+        bar.parts.recall(
+            "basic roles",
+            lambda: measure_roles(bridge, probe, seed=settings.seed, progress=bar.scoring),
+        )
+    )
+    for key, role in scores.items():
+        if isinstance(why := without_gaps(role), str):
+            raise AnalysisError(
+                f"The role {ROLES[key].name} cannot be measured on this model. {why}",
+                hint="Choose another model, or more sequences.",
+                value=key,
+            )
+    bar.reach(bar.basic)
     if settings.extended:
-        scores |= parts.recall(
+        scores |= bar.parts.recall(
             "extended roles",
             lambda: measure_extended(
                 bridge, tokenizer, probe, seed=settings.seed, progress=bar.extending
             ),
         )
-        bar.reach(count_basic(probe) + more)
-    categories = categorize(scores, settings)
-    causal = {}
-    if settings.causal:
-        causal = measure_ablation(
-            bridge,
-            probe,
-            {role.key: categories["categories"][role.key].heads for role in SCORED_ROLES},
-            seed=settings.seed,
-            held_out=held_out,
-            progress=bar.knocking_out,
-            parts=parts,
-        )
-    tokenization = _tokenization(tokenizer, starts)
-    entry = ModelEntry(
-        definitions_version=DEFINITIONS_VERSION,
-        model_name=catalogue_key(name_or_folder),
-        source=portable_source(source),
-        revision=model_revision(source),
-        num_layers=bridge.cfg.n_layers,
-        num_heads=bridge.cfg.n_heads,
-        analysis_date=analysis_date(),
-        seed=settings.seed,
-        sequences=settings.sequences,
-        cap=settings.cap,
-        tokenization=tokenization,
-        library_versions=library_versions(),
-        notes=[*_notes(settings), *note_of(tokenization.candidates)],
-        causal=causal,
-        **categories,
-    )
-    entry = with_hints(bridge, tokenizer, entry, progress=bar.trying)
-    bar.finish()
-    parts.remove()
-    return entry
+        bar.reach(bar.scored)
+    return scores
+
+
+def _missing(what: str, part: object) -> list[str]:
+    """A note on a part that is not there."""
+    return [f"{what}: not measured. {part}"] if isinstance(part, str) else []
 
 
 def _terms(
@@ -152,7 +222,7 @@ def _file_name(key: str) -> str:
 
 
 def _tokenization(
-    tokenizer: PreTrainedTokenizerBase, candidates: list[dict[str, object]]
+    tokenizer: PreTrainedTokenizerBase, candidates: list[dict[str, object]] | str
 ) -> Tokenization:
     start = start_token(tokenizer)
     return Tokenization(
@@ -160,8 +230,15 @@ def _tokenization(
         start_token_id=start.token_id,
         is_stand_in=start.is_stand_in,
         passed_over=start.passed_over,
-        candidates=candidates,
+        candidates=[] if isinstance(candidates, str) else candidates,
     )
+
+
+class _CallerStopped(BaseException):
+    """Whoever is told of the progress raised something: no part of the analysis has failed."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 KNOCK_OUTS_A_TEXT = 4
@@ -179,26 +256,32 @@ class _Bar:
     def __init__(
         self,
         progress: Progress | None,
-        basic: int,
-        extended: int,
-        bridge: TransformerBridge | None,
+        bridge: TransformerBridge,
+        probe: ProbeTexts,
+        settings: AnalysisSettings,
         parts: FinishedParts,
     ) -> None:
         self._progress = progress or (lambda phase, done, total: None)
-        self._basic, self._scored, self._room = basic, basic + extended, 0
-        self._parts, self._done, self._went_on = parts, 0, ""
+        self.basic = count_basic(probe)
+        """Texts of the basic roles."""
+        self.scored = self.basic + (count_extended(bridge, probe) if settings.extended else 0)
+        """Those of all roles."""
+        self.parts, self._done, self._went_on, self._room = parts, 0, "", 0
         self.hints = 0
         """Prompts that are tried on the listed heads, at the end."""
-        if bridge is not None:
+        if settings.causal:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)
             self._room = CAUSAL_TEXTS * sum(conditions) // KNOCK_OUTS_A_TEXT
 
     def _tell(self, phase: str, done: int) -> None:
-        total = self._scored + self._room + self.hints
-        if self._parts.went_on and not self._went_on:
+        total = self.scored + self._room + self.hints
+        if self.parts.went_on and not self._went_on:
             self._went_on = f" (went on at {self._done / total:.0%})".replace("%", " %")
         self._done = done
-        self._progress(phase + self._went_on, done, total)
+        try:
+            self._progress(phase + self._went_on, done, total)
+        except Exception as error:
+            raise _CallerStopped(error) from error
 
     def reach(self, done: int) -> None:
         """Go on to where a part ends that was not run, for it was finished before."""
@@ -209,17 +292,17 @@ class _Bar:
         self._tell(phase, done)
 
     def extending(self, phase: str, done: int, total: int) -> None:
-        self._tell(phase, self._basic + done)
+        self._tell(phase, self.basic + done)
 
     def knocking_out(self, phase: str, done: int, total: int) -> None:
-        self._tell(phase, self._scored + self._room * done // total)
+        self._tell(phase, self.scored + self._room * done // total)
 
     def trying(self, phase: str, done: int, total: int) -> None:
-        self._tell(phase, self._scored + self._room + done)
+        self._tell(phase, self.scored + self._room + done)
 
     def finish(self) -> None:
         """Fill the bar: where no head was listed, none was knocked out or tried."""
-        self._tell("writing", self._scored + self._room + self.hints)
+        self._tell("writing", self.scored + self._room + self.hints)
 
 
 def _refuse_short_context(name: str, context: int, probe: ProbeTexts) -> None:

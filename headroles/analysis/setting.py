@@ -1,20 +1,67 @@
-"""What every measurement of an extended role needs, and how its texts become one score a head."""
+"""What every measurement of an extended role needs, how its texts become one score per head, and
+what becomes of a part that cannot be measured: a sentence, and the rest goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
+from headroles.analysis.bridge import first_sentence
 from headroles.analysis.measure import ProbeTexts
+from headroles.errors import AnalysisError, HeadrolesError, NotANumberError, ours
 from headroles.roles import ROLES
 from headroles.scoring import mean_and_error
-from headroles.types import RoleScores
+from headroles.types import Head, RoleScores
+
+Part = TypeVar("Part")
+
+
+def measured_or_why(measure: Callable[[], Part]) -> Part | str:
+    """What a part of an analysis gives, or in a sentence why it cannot be measured.
+
+    Raises:
+        NotANumberError: that is about the whole model, and ends its analysis.
+    """
+    try:
+        with ours(_stopped):
+            return measure()
+    except NotANumberError:
+        raise
+    except HeadrolesError as error:
+        return error.message
+
+
+def _stopped(error: BaseException) -> AnalysisError:
+    return AnalysisError(f"This measurement stopped with an error ({first_sentence(error)}).")
+
+
+def without_gaps(scores: RoleScores | str) -> RoleScores | str:
+    """The same scores, or why there are none where some of them are no numbers."""
+    if isinstance(scores, str):
+        return scores
+    tables = (scores.mean, scores.standard_error, scores.control, scores.null, scores.control_error)
+    tables = [
+        one
+        for one in (*tables, *scores.factors.values(), *scores.by_kind.values())
+        if one is not None
+    ]
+    gaps = ~torch.stack([table.isfinite() for table in tables]).all(0)
+    if not gaps.any():
+        return scores
+    if bool(gaps.all()):
+        return "None of the texts has a place where this role could show."
+    first = Head(*gaps.nonzero()[0].tolist())
+    n = int(gaps.sum())
+    which = first.label if n == 1 else f"{n} heads, {first.label} among them"
+    return f"The measurement gave no number for {which}."
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,14 @@ StartCandidate(token='<|endoftext|>', token_id=0, sentence_loss=4.01, repeat_los
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.bridge import forget_patterns
+from headroles.analysis.bridge import forget_patterns, not_a_number, run_hooked
 from headroles.analysis.knockout_passes import counted_positions
 from headroles.analysis.measure import ProbeTexts
 from headroles.store import StartCandidate
@@ -73,13 +75,15 @@ def loss_behind(
             ids[0, 0] = token_id
         else:
             counted = counted - 1
-        with torch.inference_mode():
-            logits = bridge(ids, return_type="logits", output_attentions=False, use_cache=False)
+        logits = run_hooked(bridge, ids, returns="logits")
         forget_patterns(bridge)
         losses.append(
             cross_entropy(logits[0, counted].float(), ids[0, counted + 1], reduction="none")
         )
-    return float(torch.cat(losses).mean())
+    loss = float(torch.cat(losses).mean())
+    if not math.isfinite(loss):
+        raise not_a_number(bridge, "its guesses")
+    return loss
 
 
 def note_of(candidates: list[StartCandidate]) -> list[str]:

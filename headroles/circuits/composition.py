@@ -12,7 +12,6 @@ from torch import Tensor
 from headroles.circuits import weights
 from headroles.circuits.parts import Norm
 from headroles.circuits.qk_ov import CircuitError, OnBlock
-from headroles.circuits.weights import HeadWeights
 from headroles.models import LoadedModel
 from headroles.models.cores import one_core
 from headroles.types import Head
@@ -55,7 +54,8 @@ def composition(
 
         Q: |OV1 QK2| / |OV1||QK2|    K: |OV1 QK2^T| / ...    V: |OV1 OV2| / |OV1||OV2|
 
-    all of them d_model x d_model matrices that are never made. With ``W_V = Q R`` the norm of
+    with W_O as the stream finds it, behind a norm of the attention's output (Gemma 2, OLMo 2). All
+    of them are d_model x d_model matrices that are never made. With ``W_V = Q R`` the norm of
     ``W_V X`` is that of ``R X``, and R is d_head x d_head; the same holds at the other end. What is
     left is one product of all heads of two layers, d_head x d_model x d_head a pair.
 
@@ -67,6 +67,7 @@ def composition(
 
     Raises:
         CircuitError: for another kind.
+        UnsupportedModelError: if the stream does not hold a fixed multiple of what heads write.
     """
     blocks = []
     for later in range(1, loaded.num_layers):
@@ -94,11 +95,12 @@ def block_scores(
     if kind not in KINDS:
         raise CircuitError(f"There is no {kind}-composition.", hint="Choose Q, K or V.", value=kind)
     fold = None if norm == "none" else weights.attention_norm(loaded, later)
-    read = _reading(weights.layer_weights(loaded, later), kind, fold)
+    read = _reading(loaded, later, kind, fold)
     scores = []
     for earlier in range(later):
         own = weights.layer_weights(loaded, earlier)
-        writes = root(own.W_V)[list(own.kv_of)] @ own.W_O.float()  # [head d_head d_model]
+        # [head d_head d_model]
+        writes = root(own.W_V)[list(own.kv_of)] @ _written(loaded, earlier)
         scores.append(_scores(writes, read))
     return torch.cat(scores)
 
@@ -133,13 +135,19 @@ class _Reading:
     """The :func:`root` of each head's second thin matrix."""
 
 
-def _reading(own: HeadWeights, kind: str, fold: Norm | None) -> _Reading:
+def _written(loaded: LoadedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
+    """W_O as the residual stream finds it, behind a norm of the attention's output."""
+    return weights.writing(loaded, layer).apply(weights.layer_weights(loaded, layer).W_O.float())
+
+
+def _reading(loaded: LoadedModel, layer: int, kind: str, fold: Norm | None) -> _Reading:
+    own = weights.layer_weights(loaded, layer)
     every, shared = tuple(range(own.num_heads)), own.kv_of
     if kind == "Q":
         return _Reading(_folded(own.W_Q, fold), every, root(_folded(own.W_K, fold))[list(shared)])
     if kind == "K":
         return _Reading(_folded(own.W_K, fold), shared, root(_folded(own.W_Q, fold)))
-    return _Reading(_folded(own.W_V, fold), shared, root(own.W_O.mT))
+    return _Reading(_folded(own.W_V, fold), shared, root(_written(loaded, layer).mT))
 
 
 def _folded(

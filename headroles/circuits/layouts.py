@@ -6,12 +6,10 @@ import torch
 
 from headroles.circuits.attention_layouts import find_layer
 from headroles.circuits.embedding_layouts import find_embedding, find_end
-from headroles.circuits.parts import (
-    Layout,
-    Parts,
-)
+from headroles.circuits.parts import Layer, Layout, Parts, Writing
+from headroles.circuits.residual import StreamError, writings
 from headroles.circuits.tracing import Trace, trace_model
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, blocks
 from headroles.models.cores import one_core
 
 
@@ -35,7 +33,7 @@ def _find_parts(loaded: LoadedModel, trace: Trace) -> Parts:
     else:
         where = "bias" if any(layer.slopes is not None for layer in layers) else "none"
     return Parts(
-        layers, table, norm, project_out, logit_scale,
+        layers, _find_writings(loaded, trace, layers), table, norm, project_out, logit_scale,
         Layout(
             positions=where,
             order="post-norm" if layers[-1].norm.kind == "none" else "pre-norm",
@@ -46,3 +44,23 @@ def _find_parts(loaded: LoadedModel, trace: Trace) -> Parts:
             logit_cap=logit_cap,
         ),
     )  # fmt: skip
+
+
+def _find_writings(
+    loaded: LoadedModel, trace: Trace, layers: tuple[Layer, ...]
+) -> tuple[Writing, ...] | str:
+    """What each layer adds to the end of the stream, or why that cannot be told."""
+    paths = [blocks.path_of(path) for path in loaded.probe_paths]
+    stack = loaded.model.get_submodule(paths[0].rpartition(".")[0])
+    each = zip(paths, layers, strict=True)
+    try:
+        with loaded.lock:
+            found = writings(
+                list(stack.children()),
+                {int(path.rpartition(".")[2]): layer.output for path, layer in each},
+                trace.calls,
+                lambda: loaded.model(trace.token_ids, use_cache=False),
+            )
+    except StreamError as error:
+        return error.message
+    return tuple(found.values())

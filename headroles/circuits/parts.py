@@ -42,6 +42,10 @@ class Norm:
             x = x - x.mean(-1, keepdim=True)
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps)
 
+    def fold(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """Centring and gain alone: what the norm makes of a part of its input, up to its scale."""
+        return (x - x.mean(-1, keepdim=True) if self.kind == "LayerNorm" else x) * self.weight
+
     def apply(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """The norm as the model applies it."""
         return self.normalise(x) * self.weight + self.bias
@@ -99,6 +103,23 @@ class Projection:
 
 
 @dataclass(frozen=True, eq=False)
+class Writing:
+    """From what a layer's output projection gives to what the end of the stream holds of it."""
+
+    factor: Float[Tensor, " d_model"] | float
+    """What it is multiplied with: one number, or one for each component."""
+    norm: Norm | None
+    """The norm that reads the attention's output alone, or None."""
+
+    def apply(self, written: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
+        """What arrives of something written, the division by the norm's scale left out."""
+        if self.norm is not None:
+            written = self.norm.fold(written)
+        plain = isinstance(self.factor, float) and self.factor == 1
+        return written if plain else written * self.factor
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """What the pass showed of one attention layer."""
 
@@ -141,6 +162,8 @@ class Parts:
     """What the pass showed of a whole model."""
 
     layers: tuple[Layer, ...]
+    writings: tuple[Writing, ...] | str
+    """[layer] what the end of the residual stream holds of it, or why that cannot be told."""
     embedding: Embedding
     final_norm: Norm
     project_out: nn.Module | None

@@ -6,6 +6,10 @@ Two tables over the vocabulary describe a head that reads tokens and writes logi
     QK = scale * (W_E W_Q + b_Q) (W_E W_K + b_K)^T    how much query token q wants key token k
     OV = (W_E W_V + b_V) W_O W_U                      what attending to token k does to each logit
 
+with W_O and W_U as the residual stream and the logits find them: what the family multiplies a
+head's output or the logits with, and the gain of a norm between head and stream, are in
+(:mod:`headroles.circuits.residual`).
+
 Neither is ever made whole: at 50,000 tokens one would take 10 GB. Each is a product of two thin
 matrices (:class:`Factors`), out of which maxima, best tokens and single rows are taken in blocks.
 Subtracting the value of the BOS key, or each source's mean, changes a thin factor only, and so is
@@ -179,7 +183,8 @@ def head_factors(
     if settings.minus_bos:
         key -= key[loaded.start.token_id].clone()
     end = weights.final_norm(loaded)
-    W_O = own.W_O[head.head] if settings.norm == "none" else fold_output(end, own.W_O[head.head])
+    W_O = weights.writing(loaded, head.layer).apply(own.W_O[head.head])
+    W_O = W_O if settings.norm == "none" else end.fold(W_O)
     out = W_O @ weights.unembedding(loaded)[0]  # [d_head vocab]
     if settings.minus_mean:
         out -= out.mean(1, keepdim=True)
@@ -235,14 +240,6 @@ def side(
         return norm_heads(norm, every)[..., index, :]
     made = x @ W[index] + (b[index] if settings.biases else 0)
     return made if norm is None else norm.apply(made)
-
-
-def fold_output(
-    norm: Norm, written: Float[Tensor, "d_head d_model"]
-) -> Float[Tensor, "d_head d_model"]:
-    """Multiply the final norm's gain and centring into what a head writes."""
-    centred = written - written.mean(-1, keepdim=True) if norm.kind == "LayerNorm" else written
-    return centred * norm.weight
 
 
 # The pivot table ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ torch.Size([4, 8, 3, 16])
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -41,6 +42,8 @@ class Call:
     """The first tensor that it was given."""
     result: Tensor
     """What it returned, or the first tensor of it."""
+    turn: int = 0
+    """Its place in the order in which the modules returned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,19 @@ def trace_model(loaded: LoadedModel) -> Trace:
     return Trace(ids, tuple(seen.calls), layers, logits)
 
 
+def calls_of(model: nn.Module, run: Callable[[], object]) -> tuple[Call, ...]:
+    """What every module of a model is given and gives while something is run."""
+    seen = _Seen(set())
+    hooks = [hook for path, module in model.named_modules() for hook in seen.watch(path, module)]
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(seen.calls)
+
+
 @dataclass
 class _Seen:
     """What the hooks write down."""
@@ -134,7 +150,7 @@ class _Seen:
             given = _first_tensor((kwargs.get("hidden_states"), *args, *kwargs.values()))
             result = _first_tensor(output if isinstance(output, tuple | list) else (output,))
             if given is not None and result is not None:
-                self.calls.append(Call(path, module, given, result))
+                self.calls.append(Call(path, module, given, result, len(self.calls)))
 
         return [
             module.register_forward_pre_hook(before, with_kwargs=True),

@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from headroles.circuits.layouts import parts_of
-from headroles.circuits.parts import Layout, Norm, Rotation, columns_of, matrix_of
+from headroles.circuits.parts import Layout, Norm, Rotation, Writing, columns_of, matrix_of
+from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel
 
 
@@ -48,7 +49,8 @@ class HeadWeights:
     b_V: Float[Tensor, "kv_head d_head"]
     """[kv_head d_head] its bias."""
     W_O: Float[Tensor, "head d_head d_model"]
-    """[head d_head d_model] a head's weighted values back to the residual stream."""
+    """[head d_head d_model] a head's weighted values to the output of the layer's attention; what
+    the residual stream gets of it: :func:`writing`."""
     b_O: Float[Tensor, " d_model"]
     """[d_model] the bias of the output, shared by all heads."""
     kv_of: tuple[int, ...]
@@ -139,6 +141,18 @@ def unembedding(
     if parts.project_out is not None:
         W_U = matrix_of(parts.project_out)[0] @ W_U
     return (W_U, b_U) if parts.logit_scale == 1 else (W_U * parts.logit_scale, b_U)
+
+
+def writing(loaded: LoadedModel, layer: int) -> Writing:
+    """What the end of the residual stream holds of what a layer's heads write with W_O.
+
+    Raises:
+        UnsupportedModelError: if that cannot be told.
+    """
+    found = parts_of(loaded).writings
+    if isinstance(found, str):
+        raise UnsupportedModelError(loaded.key, why=found[:1].lower() + found[1:])
+    return found[layer]
 
 
 def attention_norm(loaded: LoadedModel, layer: int) -> Norm:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scripts.fuzz.cases import Case
 
 import headroles
 from headroles.errors import ShapeError
 from headroles.paths import ROOT
 from headroles.store import categories, contents
+from scripts.fuzz.cases import Case
 
 LAYERS, HEADS, TOKENS = 1, 8, 7
 OWN = "attn-only-1l-tiny"
