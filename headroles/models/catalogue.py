@@ -12,6 +12,7 @@ hold besides is added where students choose (:mod:`headroles.view.offer`).
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -130,7 +131,8 @@ def catalogue_key(name_or_folder: str) -> str:
 
 def _is_on_disk(name: str) -> bool:
     """Whether this is a folder or file; what it holds is seen when it is loaded."""
-    return bool(name.strip()) and Path(name).exists()  # Path("") is "."
+    # Unlike those of Path, these take a name that is too long for the disk.
+    return bool(name.strip()) and (os.path.isdir(name) or os.path.isfile(name))
 
 
 def resolve_source(name_or_folder: str) -> str:
