@@ -28,7 +28,8 @@ from headroles.view import entry_diff, jobs
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
 
-SHARE = 0.5
+SHARE = 0.2
+"""A folder takes a quarter of a second."""
 
 NOON = "2026-01-31T12:00:00Z"
 MODEL = "attn-only-1l-tiny"
