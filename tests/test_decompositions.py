@@ -55,6 +55,7 @@ GOOD = {"layers.0.q.U": torch.ones(3, 4), "layers.0.q.V": torch.ones(3, 6)}
         ({"layers.0.q.U": torch.ones(3, 5)}, r"layers.0.q.U is \[3, 5\], not \[components, 4\]"),
         ({"layers.0.q.V": torch.ones(2, 6)}, "3 rows of U and 2 of V"),
         ({"layers.0.q.V": torch.full((3, 6), torch.nan)}, "not finite"),
+        ({"layers.0.q.V": torch.full((3, 6), 1e300, dtype=torch.float64)}, "not finite"),
         ({"layers.0.q.V": torch.ones(3, 6, dtype=torch.long)}, "numbers"),
         ({"layers.7.q.U": torch.ones(3, 4)}, "layers.7.q is not in the model"),
         ({"layers.0.k.U": torch.ones(3, 4)}, "only one of U and V"),

@@ -105,7 +105,14 @@ def test_everything_else_is_refused_in_a_sentence(text: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("q", "q = 2, k = 0 the expression gives 2"), ("q / k", "gives"), ("t[k-1]", "no number")],
+    [
+        ("q", "q = 2, k = 0 the expression gives 2"),
+        ("1 / 0", "gives infinity"),
+        ("-1 / 0", "gives -infinity"),
+        ("0 / 0", "gives no number"),
+        ("q % 0", "gives no number"),
+        ("t[k-1]", "no number"),
+    ],
 )
 def test_a_value_that_is_no_share_names_its_cell(text: str, says: str) -> None:
     with pytest.raises(PatternError, match="a pattern is made of numbers") as caught:

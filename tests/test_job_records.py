@@ -14,11 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headroles.admin import AdminService, Gate, JobRequest, audit
+from headroles.admin import AdminService, Gate, JobRequest, audit, job_request
 from headroles.admin.job_folder import JobFolder
 from headroles.admin.job_records import Job, JobView, Owner, Progress, event_in
 from headroles.admin.jobs import Jobs
-from headroles.errors import HeadrolesError, WrongSecretError
+from headroles.errors import (
+    AnalysisError,
+    HeadrolesError,
+    ModelUnavailableError,
+    WrongSecretError,
+)
 from headroles.store import categories
 from headroles.ui.admin.audit_log import ACTIONS, _cells, as_csv
 from headroles.view import jobs as job_words
@@ -55,6 +60,7 @@ WRONG = {
     "a text for a number": {"request": {"model": "demo", "cap": "8"}},
     "another state": {"state": "celebrated"},
     "another name": {"id": "20260131T120000000000-0002"},
+    "a model of no text": {"request": {"model": "a\0b"}},
     "a path for a name": {"id": "../20260131T120000000000-0001"},
     "one thing more": {"extra": 1},
     "no owner": {"owner": None},
@@ -107,6 +113,52 @@ def test_what_is_no_file_in_a_jobs_folder_hangs_nobody(tmp_path, kind: str, name
     in_time(lambda: show(jobs._folder))
     assert isinstance(in_time(lambda: jobs.candidate(GOOD["id"])), HeadrolesError)
     in_time(jobs.close)
+
+
+@pytest.mark.parametrize("kind", THINGS)
+@pytest.mark.parametrize("name", ["log.txt", "candidate.json", "tmp", "progress.json"])
+def test_what_lies_in_the_way_of_a_new_run_is_taken_away(tmp_path, kind: str, name: str) -> None:
+    place = put(
+        tmp_path / "jobs", {**GOOD, "state": "queued", "started_at": None, "ended_at": None}
+    )
+    THINGS[kind](place / name)
+    ended = []
+    jobs = in_time(
+        lambda: Jobs(
+            tmp_path / "jobs",
+            on_end=ended.append,
+            command=lambda request, candidate: [sys.executable, "-c", "raise SystemExit(3)"],
+        )
+    )
+    wait_for(lambda: ended)
+    in_time(jobs.close)
+    assert ended[0].message == "The analysis ended unexpectedly (exit code 3)."
+
+
+def test_an_end_is_told_of_whatever_model_the_record_names(tmp_path, monkeypatch) -> None:
+    def gone(name: str) -> int:
+        raise ModelUnavailableError(name, why="its folder is not on this server any more.")
+
+    monkeypatch.setattr("headroles.admin.runner.sweep_unfinished", gone)
+    put(tmp_path / "jobs", {**GOOD, "state": "running", "ended_at": None})
+    ended = []
+    Jobs(tmp_path / "jobs", on_end=ended.append).close()
+    assert [job.state for job in ended] == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"model": "a/" + "b" * 300}, "model: String should have at most 200 characters"),
+        ({"model": "\ud800"}, "model: "),
+        ({"model": "demo", "sequences": 10**30}, "sequences: "),
+        ({"model": "demo", "thresholds": {"induction": math.nan}}, "thresholds: "),
+        ({"model": "demo", "new": 1}, "new: "),
+    ],
+)
+def test_what_nobody_can_ask_for_is_said(fields: dict, says: str) -> None:
+    with pytest.raises(AnalysisError, match=f"cannot be asked for: {says}"):
+        job_request(**fields)
 
 
 VALUES = st.recursive(

@@ -90,7 +90,10 @@ def test_a_typing_error_gets_a_suggestion() -> None:
         load_model("gtp2")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "../nowhere", "two words", "a/b/c", "https://x.org/y"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "  ", "../nowhere", "two words", "a/b/c", "https://x.org/y", "é" * 200, "/dev/zero"],
+)
 def test_what_is_no_name_of_a_model_is_unknown(name: str) -> None:
     # "" as a path would mean the present folder
     with pytest.raises(UnknownModelError) as raised:

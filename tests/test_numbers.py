@@ -12,6 +12,7 @@ from headroles.ablation import Condition, HeadOutput, ablate
 from headroles.ablation.outcomes import compare, logit_changes
 from headroles.ablation.run import Outcome, reference_means
 from headroles.capture import capture, each_layer, run_edited
+from headroles.circuits.weights import layer_weights
 from headroles.errors import NotANumberError
 from headroles.export.tables import heads_csv, heads_json
 from headroles.models import LoadedModel, load_model
@@ -83,6 +84,13 @@ def test_a_knock_out_in_a_damaged_model_is_not_without_effect(damage, losses: bo
     damaged_below = damage("llama", "model.layers.0.self_attn.v_proj.weight", math.nan)
     with pytest.raises(NotANumberError, match=r"layer 0 \(self_attn.v_proj\)"):
         reference_means(damaged_below)
+
+
+@pytest.mark.parametrize("weight", ["q_proj", "o_proj"])
+def test_the_weights_of_a_damaged_model_are_not_an_unknown_layout(damage, weight: str) -> None:
+    loaded = damage("llama", f"model.layers.1.self_attn.{weight}.weight", math.nan)
+    with pytest.raises(NotANumberError, match=rf"layer 1 \(self_attn.{weight}\)"):
+        layer_weights(loaded, 1)
 
 
 def test_a_change_that_makes_nan_is_told_from_a_damaged_model(load_family) -> None:

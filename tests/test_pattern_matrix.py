@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from headroles.errors import HeadrolesError, LimitError, PatternError
 from headroles.limits import MATRIX
 from headroles.roles.pattern_matrix import read_matrix, write_matrix
+from headroles.roles.patterns import of_matrix
 
 THREE = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.2, 0.8, 0.0))
 
@@ -29,6 +31,12 @@ THREE = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.2, 0.8, 0.0))
 )
 def test_the_usual_forms_are_read(text: str) -> None:
     assert read_matrix(text, length=3) == THREE
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_matrix_of_what_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(PatternError, match="Row 1, column 0 holds no number"):
+        of_matrix([[0.0, 0.0], [value, 0.0]])
 
 
 def test_what_is_written_is_read_back() -> None:

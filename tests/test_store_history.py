@@ -165,6 +165,7 @@ def test_what_is_no_version_is_neither_listed_nor_removed(path: Path) -> None:
             "head_categories.json",
             "head_categories.2026-13-01T00-00-00.000000Z.json",
             "head_categories.2026-01-01.json",
+            "head_categories.9999-12-31T23-59-59.999999Z.json",  # nothing comes after it
         )
     ]
     for stranger in strangers:

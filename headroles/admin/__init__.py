@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "access": ["Gate", "LONGEST_SECRET", "hash_password"],
         "audit": ["AuditRow"],
         "estimate": ["Estimate"],
-        "job_records": ["Job", "JobRequest", "JobView"],
+        "job_records": ["Job", "JobRequest", "JobView", "job_request"],
         "jobs": ["Jobs"],
         "service": ["AdminService", "Prospect", "estimate_of"],
         "sign_ins": ["SignIns", "Ticket"],

@@ -126,7 +126,14 @@ class JobFolder:
         self._wishes.discard(job.id)
         keep = {"job.json"} | ({"log.txt"} if job.state != "cancelled" else set())
         keep |= {"candidate.json"} if job.state == "done" else set()
-        for left in self._files(job.id):
+        self._remove_all_but(job.id, keep)
+
+    def make_ready(self, job_id: str) -> None:
+        """Nothing of an earlier try stays, whatever it is."""
+        self._remove_all_but(job_id, {"job.json", "cancel"})
+
+    def _remove_all_but(self, job_id: str, keep: set[str]) -> None:
+        for left in self._files(job_id):
             if left.name in keep:
                 continue
             with contextlib.suppress(OSError):  # a leftover that stays harms nobody

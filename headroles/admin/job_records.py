@@ -16,6 +16,7 @@ import psutil
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from headroles.admin.fields import Count, Moment, Seconds, Text
+from headroles.errors import AnalysisError, ours
 
 JOB_ID = re.compile(r"\d{8}T\d{6,12}-[a-z0-9]{1,16}")
 """A job's id, which is its folder's name."""
@@ -34,7 +35,7 @@ class _Record(BaseModel):
 class JobRequest(_Record):
     """What an instructor asks for."""
 
-    model: str = Field(min_length=1, max_length=200)
+    model: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
     sequences: int = Field(default=64, ge=2, le=1_000_000)
     seed: Count = 0
     thresholds: dict[Text, float] = Field(default={}, max_length=100)
@@ -43,6 +44,31 @@ class JobRequest(_Record):
     """Whether the extended roles are measured too."""
     causal: bool = True
     """Whether the listed heads are knocked out too."""
+
+
+def job_request(**asked: object) -> JobRequest:
+    """What is asked for, from fields that somebody typed.
+
+    Raises:
+        AnalysisError: if one of them is not as it should be.
+    """
+
+    def explained(error: BaseException) -> AnalysisError:
+        (field, *_), message = _first_fault(error)
+        return AnalysisError(
+            f"This analysis cannot be asked for: {field}: {message}.",
+            hint="Correct it and ask again.",
+            value=asked.get(field),
+        )
+
+    with ours(explained):
+        return JobRequest.model_validate(asked)
+
+
+def _first_fault(error: BaseException) -> tuple[tuple[int | str, ...], str]:
+    """Where the first fault of pydantic's is, and what it is."""
+    first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else {}
+    return first.get("loc") or ("what was asked",), first.get("msg") or str(error)
 
 
 class Owner(_Record):

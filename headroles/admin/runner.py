@@ -200,7 +200,7 @@ class Runner:
 
     def _follow(self, job: Job, said: dict[str, str]) -> int:
         """Start the child and follow it; it and all that it started are gone afterwards."""
-        self._folder.candidate(job.id).unlink(missing_ok=True)  # of an earlier try
+        self._folder.make_ready(job.id)
         with (self._folder.place(job.id) / "log.txt").open("wb") as log:
             child = subprocess.Popen(
                 self._command(job.request, self._folder.candidate(job.id)),
@@ -289,7 +289,8 @@ class Runner:
         self._folder.update(ended)
         try:
             if state != "done":
-                sweep_unfinished(ended.request.model)
+                with contextlib.suppress(HeadrolesError):  # a record may name any model
+                    sweep_unfinished(ended.request.model)
             self._on_end(ended)
         except Exception:  # the record tells how it ended; nothing else may stop the next job
             _log.exception("the end of job %s could not be followed up", job.id)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from headroles.errors import UnsupportedModelError
-from headroles.models import LoadedModel, blocks
+from headroles.models import LoadedModel, are_logits, blocks, not_a_number
 
 BATCH, LENGTH = 4, 3
 """Sequences and positions of the pass: no head has a dimension of 3, so a [3, 3] is a pattern."""
@@ -91,6 +91,7 @@ def trace_model(loaded: LoadedModel) -> Trace:
 
     Raises:
         UnsupportedModelError: if some layer's products are not those of attention.
+        NotANumberError: if the model computes NaN or infinity.
     """
     attention = [path.rpartition(".")[0] for path in loaded.probe_paths]
     vocabulary = loaded.model.get_input_embeddings().weight.shape[0]
@@ -109,6 +110,8 @@ def trace_model(loaded: LoadedModel) -> Trace:
         finally:
             for hook in hooks:
                 hook.remove()
+        if not are_logits(logits):  # NaN equals nothing: it would look like an unknown layout
+            raise not_a_number(loaded.model, loaded.key, ids)
     layers = tuple(
         _attention_trace(loaded, path, seen.products.get(path, [])) for path in attention
     )

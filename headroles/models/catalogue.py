@@ -203,7 +203,8 @@ def _names(entry: CatalogueEntry) -> set[str]:
 
 def _is_on_disk(name: str) -> bool:
     """Whether this is a folder or file; what it holds is seen when it is loaded."""
-    return bool(name.strip()) and Path(name).exists()  # Path("") is "."
+    # Unlike those of Path, these take a name that is too long for the disk.
+    return bool(name.strip()) and (os.path.isdir(name) or os.path.isfile(name))
 
 
 def folder_of(source: str) -> Path | None:

@@ -39,7 +39,8 @@ def kept(path: Path) -> list[tuple[str, datetime]]:
             if match := pattern.fullmatch(file.name):
                 with contextlib.suppress(ValueError):  # a month 13 is nobody's version
                     when = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
-                    versions.append((file.name, when))
+                    if when.year < 9000:  # nothing comes after the end of time
+                        versions.append((file.name, when))
     return sorted(versions, reverse=True)
 
 

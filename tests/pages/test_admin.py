@@ -143,6 +143,15 @@ def test_the_list_of_models(folder, password_hash):
     ]
 
 
+def test_an_id_that_is_too_long_is_left_out_alone(folder, password_hash):
+    app = signed_in(password_hash)
+    app.text_area(key=state.HUB_IDS).set_value("a/" + "b" * 300).run()
+    assert not app.exception
+    said = [warning.value for warning in app.warning]
+    assert says(" ".join(said), "is left out", "at most 200 characters")
+    assert not app.button(key="admin-start").disabled  # the bundled model is still chosen
+
+
 @pytest.mark.parametrize("typed", ["/srv/models/ours", "../x", "headroles/models", "a b", ""])
 def test_the_list_takes_no_folder_from_a_browser(folder, password_hash, typed):
     app = section(signed_in(password_hash), state.OFFERED)

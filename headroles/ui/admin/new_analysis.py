@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from headroles.errors import (
     NotSignedInError,
     SourceError,
 )
+from headroles.formatting import in_one_line
 from headroles.models import DEFAULT_MODEL
 from headroles.roles import MIN_SEQUENCES, ROLES, SCORED_ROLES
 from headroles.ui.admin import state
@@ -41,13 +42,23 @@ def draw(desk: AdminSession, running: Sequence[JobRequest]) -> None:
             st.info("Choose a model, or type the id of a model on the Hugging Face Hub.")
             return
 
-        wanted = [admin.JobRequest(model=model, **settings) for model in wanted_models]
+        wanted = list(filter(None, (_request(model, settings) for model in wanted_models)))
         fitting = [request for request in wanted if _prospect_row(desk, request)]
-        left_out = len(wanted) - len(fitting)
+        left_out = len(wanted_models) - len(fitting)
         new = [request for request in fitting if request not in running]
         if len(new) < len(fitting):
             st.caption("Already waiting or running with these settings: see above.")
         _start(desk, new, left_out=left_out)
+
+
+def _request(model: str, settings: Mapping[str, object]) -> JobRequest | None:
+    """What is asked for; of what nobody can ask for, why."""
+    try:
+        return admin.job_request(model=model, **settings)
+    except HeadrolesError as error:
+        name = plain(in_one_line(model, limit=60))
+        st.warning(f"**{name} is left out.** {plain(error.message)}", icon=":material/block:")
+        return None
 
 
 def _models() -> list[str]:
