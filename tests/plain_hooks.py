@@ -84,15 +84,14 @@ class PlainModel:
         ]
         return found[-1] if found else None
 
-    def without(self, ids: Tensor, head: Head) -> Tensor:
-        """[row pos vocab] logits when a head's slice before the projection is zero.
+    def without_rows(self, ids: Tensor, head: Head) -> Tensor:
+        """[row pos vocab] logits when a head's rows are zero behind the layer's softmax."""
+        with _SilentRows(head):
+            return self._run(ids)
 
-        Where no name tells the projection, the head's rows behind the layer's softmax are zero.
-        """
+    def without(self, ids: Tensor, head: Head) -> Tensor:
+        """[row pos vocab] logits when a head's slice before the projection is zero."""
         projection = self.projection(head.layer)
-        if projection is None:
-            with _SilentRows(head):
-                return self._run(ids)
         return self._run(ids, [(projection, lambda *args: self._left(head, *args))])
 
     def _left(self, head: Head, projection: nn.Module, args: tuple, _output: object) -> Tensor:
