@@ -41,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-wording", action="store_true", help="write tests/pages/wording/*.txt anew"
     )
+    parser.addoption("--update-families", action="store_true", help="write docs/families.md anew")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

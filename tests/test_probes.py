@@ -8,11 +8,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from headroles.capture import capture
 from headroles.errors import NotANumberError, UnsupportedModelError
-from headroles.models import load_model
 from headroles.models.probes import PROBE, install_probes, register_attention
-from tests.families import PROMPT, byte_level_tokenizer, save, widen
+from tests.families import byte_level_tokenizer, widen
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
 
@@ -134,13 +132,21 @@ def test_a_vocabulary_of_a_few_tokens_is_enough() -> None:
                           "moe_intermediate_size": 16}),  # chooses 4 tokens for each query
     ],
 )  # fmt: skip
-def test_what_is_captured_is_what_the_family_computes(family, own, tmp_path) -> None:
-    save(tiny(family, **own), tmp_path)
-    run = capture(load_model(str(tmp_path)), PROMPT)
-    plain = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+def test_what_passes_the_probes_is_what_the_family_computes(family, own) -> None:
+    model, ids = tiny(family, **own), torch.arange(5, 25)[None]
     with torch.no_grad():
-        own = plain(torch.tensor([run.token_ids]), output_attentions=True, use_cache=False)
-    torch.testing.assert_close(run.attention, torch.cat(own.attentions), rtol=0, atol=1e-5)
+        expected = model(ids, output_attentions=True, use_cache=False)
+    register_attention()
+    paths, heads = install_probes(model, "the model")
+    seen: list[torch.Tensor] = []
+    for path in paths:
+        probe = model.get_submodule(path)
+        probe.register_forward_hook(lambda _module, _args, pattern: seen.append(pattern))
+    with torch.no_grad():
+        logits = model(ids, use_cache=False).logits
+    torch.testing.assert_close(torch.cat(seen), torch.cat(expected.attentions), rtol=0, atol=1e-6)
+    torch.testing.assert_close(logits, expected.logits, rtol=1e-5, atol=1e-5)
+    assert seen[0].shape[1] == heads
 
 
 def test_two_threads_find_each_their_own() -> None:
