@@ -218,7 +218,7 @@ def check_loaded(
     kinds = stored.kinds if stored else {}
     for name in names:
         kind = kinds.get(name, kinds.get(name.removeprefix(f"{model.base_model_prefix}."), "F32"))
-        if kind[0] in "IU" and not getattr(model.config, "quantization_config", None):
+        if kind[0] in "IU" and getattr(model, "hf_quantizer", None) is None:
             raise UnsupportedModelError(
                 key,
                 why=f"its weights are whole numbers ({name} is {kind}), and its config.json does "
