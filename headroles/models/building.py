@@ -110,15 +110,23 @@ def read_config(source: str, place: str) -> PretrainedConfig | None:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
         text = config.get_text_config()
     for name in ("num_hidden_layers", "num_attention_heads", "vocab_size"):
-        number = getattr(text, name, 1)
+        number = setting(text, name)
         if isinstance(number, int) and number < 1:
             raise unavailable(source, f"Its config.json says {name} = {number}.")
     return config
 
 
+def setting(config: PretrainedConfig, name: str) -> object:
+    """A setting of a configuration; None where it has none, or a different one for each layer."""
+    try:
+        return getattr(config, name, None)
+    except Exception:  # transformers refuses to give one for all layers
+        return None
+
+
 def rows_of(config: PretrainedConfig | None) -> int | None:
     """How many tokens a configuration promises embeddings for."""
-    rows = getattr(config.get_text_config(), "vocab_size", None) if config else None
+    rows = setting(config.get_text_config(), "vocab_size") if config else None
     return rows if isinstance(rows, int) else None
 
 
