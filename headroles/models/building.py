@@ -110,15 +110,23 @@ def read_config(source: str, place: str) -> PretrainedConfig | None:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
         text = config.get_text_config()
     for name in ("num_hidden_layers", "num_attention_heads", "vocab_size"):
-        number = getattr(text, name, 1)
+        number = setting(text, name)
         if isinstance(number, int) and number < 1:
             raise unavailable(source, f"Its config.json says {name} = {number}.")
     return config
 
 
+def setting(config: PretrainedConfig, name: str) -> object:
+    """A setting of a configuration; None where it has none, or a different one for each layer."""
+    try:
+        return getattr(config, name, None)
+    except Exception:  # transformers refuses to give one for all layers
+        return None
+
+
 def rows_of(config: PretrainedConfig | None) -> int | None:
     """How many tokens a configuration promises embeddings for."""
-    rows = getattr(config.get_text_config(), "vocab_size", None) if config else None
+    rows = setting(config.get_text_config(), "vocab_size") if config else None
     return rows if isinstance(rows, int) else None
 
 
@@ -218,7 +226,7 @@ def check_loaded(
     kinds = stored.kinds if stored else {}
     for name in names:
         kind = kinds.get(name, kinds.get(name.removeprefix(f"{model.base_model_prefix}."), "F32"))
-        if kind[0] in "IU" and not getattr(model.config, "quantization_config", None):
+        if kind[0] in "IU" and getattr(model, "hf_quantizer", None) is None:
             raise UnsupportedModelError(
                 key,
                 why=f"its weights are whole numbers ({name} is {kind}), and its config.json does "

@@ -33,7 +33,8 @@ from transformers import modeling_gguf_pytorch_utils as reading
 from transformers.integrations.gguf import read_gguf_metadata
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from headroles.errors import DiskError, HeadrolesError, SourceError
+from headroles.errors import DiskError, HeadrolesError, SourceError, ours
+from headroles.models.building import ONE_AT_A_TIME
 from headroles.models.gguf_files import NOTE, check_room
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def convert(
         tokenizer = _tokenizer(file, metadata, start_token)
         config = _config(file, metadata, tensors)
         config.dtype = torch.float32
-        with torch.device("meta"):
+        with ONE_AT_A_TIME, torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
         config.architectures = [type(model).__name__]
     with _explained(file, lambda error: DiskError(folder, error)):
@@ -122,14 +123,13 @@ def convert(
 @contextlib.contextmanager
 def _explained(file: Path, of_the_system: Callable[[OSError], HeadrolesError]) -> Iterator[None]:
     """Tell every error in a sentence: a header may say anything, and each library has its own."""
-    try:
+
+    def explain(error: BaseException) -> HeadrolesError:
+        is_systems = isinstance(error, OSError)
+        return of_the_system(error) if is_systems else _not_read(file, _in_a_line(error))
+
+    with ours(explain):
         yield
-    except HeadrolesError:
-        raise
-    except OSError as error:
-        raise of_the_system(error) from error
-    except Exception as error:
-        raise _not_read(file, _in_a_line(error)) from error
 
 
 def _note(file: Path, sha256: str, metadata: dict[str, object]) -> dict[str, str]:
@@ -156,7 +156,15 @@ def _quantization(metadata: dict[str, object]) -> str:
 
 def _metadata(file: Path) -> dict[str, object]:
     """The file's header, without the words of its vocabulary."""
-    try:
+
+    def explain(error: BaseException) -> HeadrolesError:
+        if isinstance(error, OSError):
+            return _not_read(file, error.strerror or str(error))
+        if "general.architecture" in str(error) or "is GGUF v" in str(error):
+            return _not_read(file, str(error).split(file.name)[-1].strip(" ."))
+        return _damaged(file)
+
+    with ours(explain):
         with file.open("rb") as content:
             magic = content.read(4)
         if magic != b"GGUF":
@@ -166,12 +174,6 @@ def _metadata(file: Path) -> dict[str, object]:
                 value=str(file),
             )
         return read_gguf_metadata(str(file))[0]
-    except OSError as error:
-        raise _not_read(file, error.strerror or str(error)) from error
-    except (ValueError, struct.error, IndexError, OverflowError, MemoryError) as error:
-        if "general.architecture" in str(error) or "is GGUF v" in str(error):
-            raise _not_read(file, str(error).split(file.name)[-1].strip(" .")) from error
-        raise _damaged(file) from error
 
 
 def _check_kind(file: Path, metadata: dict[str, object]) -> None:
@@ -203,15 +205,17 @@ def _check_blocks(
 
 def _tensors(file: Path) -> list[gguf.ReaderTensor]:
     """The file's tensors, all of them there and of a kind that can be unpacked."""
-    try:
+
+    def explain(error: BaseException) -> HeadrolesError:
+        if "GGMLQuantizationType" not in str(error):
+            return _damaged(file)
+        number = re.sub(r"\D", "", str(error).removeprefix("np.uint32"))
+        return _not_read(
+            file, f"its weights are stored in a way (type {number}) that is unknown here"
+        )
+
+    with ours(explain):
         tensors = gguf.GGUFReader(file).tensors
-    except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        if "GGMLQuantizationType" in str(error):
-            number = re.sub(r"\D", "", str(error).removeprefix("np.uint32"))
-            raise _not_read(
-                file, f"its weights are stored in a way (type {number}) that is unknown here"
-            ) from error
-        raise _damaged(file) from error
     for kind in {tensor.tensor_type for tensor in tensors}:
         try:
             gguf.dequantize(np.zeros((1, GGML_QUANT_SIZES[kind][1]), np.uint8), kind)
@@ -229,7 +233,7 @@ def _not_read(file: Path, why: str) -> SourceError:
     )
 
 
-def _in_a_line(error: Exception) -> str:
+def _in_a_line(error: BaseException) -> str:
     """The last line of a library's error: the others say where in the library it was."""
     return (str(error).strip().split("\n")[-1].strip().rstrip(".") or type(error).__name__)[:200]
 

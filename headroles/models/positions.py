@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.overrides import TorchFunctionMode
 
+from headroles.models.building import setting
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +44,7 @@ def context_length(model: PreTrainedModel) -> int | None:
         Exception: whatever the model raises on two tokens.
     """
     config = model.config.get_text_config()
-    said = [number for name in NAMES if _is_length(number := getattr(config, name, None))]
+    said = [number for name in NAMES if _is_length(number := setting(config, name))]
     lengths = [*said[:1], *_rows_left(model)]
     return min(lengths) if lengths else None
 

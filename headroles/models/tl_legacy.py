@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -25,8 +24,9 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from headroles.errors import DiskError, ModelUnavailableError, UnsupportedModelError
+from headroles.errors import DiskError, ModelUnavailableError, UnsupportedModelError, ours
 from headroles.models import hub
+from headroles.models.building import ONE_AT_A_TIME
 from headroles.models.catalogue import TL_TOKENIZER
 from headroles.models.tl_to_gpt2 import NORMS, convert
 from headroles.models.weight_files import has_weights
@@ -173,7 +173,10 @@ def _converted(source: str, weights: Path, tokenizer: str) -> Path:
     raw = _read_config(source, weights.parent / CONFIG)
     config_of(source, raw, tokenizer=tokenizer)
     norm = raw.get("normalization", raw.get("normalization_type"))
-    made = convert(_read(source, weights), has_gain=NORMS[norm], name=source).model
+    state = _read(source, weights)
+    why = f"{weights.name} does not hold the weights of a model of this kind."
+    with ONE_AT_A_TIME, ours(lambda _: _unreadable(source, why)):
+        made = convert(state, has_gain=NORMS[norm], name=source).model
     fast = _tokenizer(source, tokenizer)
     if len(fast) > made.config.vocab_size:
         raise UnsupportedModelError(source, why="its tokenizer has more tokens than the model.")
@@ -213,14 +216,12 @@ def _read_config(source: str, path: Path) -> dict[str, object]:
 
 def _read(source: str, path: Path) -> dict[str, Tensor]:
     """The state dict: numbers only, whatever else the pickle asks for."""
-    try:
+    why = (
+        f"{path.name} is damaged, or holds more than numbers, which are all that is read. "
+        f"Delete it to have it fetched anew: {path}."
+    )
+    with ours(lambda _: _unreadable(source, why)):
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        why = (
-            f"{path.name} is damaged, or holds more than numbers, which are all that is read. "
-            f"Delete it to have it fetched anew: {path}."
-        )
-        raise _unreadable(source, why) from error
     if not isinstance(state, Mapping):
         raise _unreadable(source, f"{path.name} holds no weights by name.")
     return {str(name): part for name, part in state.items() if isinstance(part, torch.Tensor)}
@@ -229,11 +230,9 @@ def _read(source: str, path: Path) -> dict[str, Tensor]:
 def _tokenizer(source: str, tokenizer: str) -> object:
     """The tokenizer, exactly as its ``tokenizer.json`` says."""
     place = hub.snapshot(tokenizer, TOKENS)
-    try:
+    with ours(lambda _: _unreadable(source, "its tokenizer cannot be read.")):
         # Not AutoTokenizer: a class made for a family may build its own splitting of digits.
         return PreTrainedTokenizerFast.from_pretrained(str(place))
-    except Exception as error:  # tokenizers raises bare ones
-        raise _unreadable(source, "its tokenizer cannot be read.") from error
 
 
 def _unreadable(source: str, why: str) -> ModelUnavailableError:

@@ -204,7 +204,9 @@ def _in_words(error: BaseException) -> str:
 
 def _short(name: object) -> str:
     """A stranger's name of a file, as it may stand in a sentence."""
-    text = ascii(name) if not isinstance(name, str) or not name.isprintable() else f"'{name}'"
+    if isinstance(name, str):  # where a path leads is the server's own business
+        name = re.sub(r".*[/\\]", "…/", name, flags=re.DOTALL)
+    text = f"'{name}'" if isinstance(name, str) and name.isprintable() else ascii(name)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
