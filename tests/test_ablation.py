@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run
+from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run, tabulate
 from headroles.ablation import conditions as ablation_conditions
 from headroles.ablation.run import Outcome
 from headroles.capture import collect
@@ -329,3 +329,9 @@ def test_what_is_not_there_is_refused(load_family, change, error) -> None:
     loaded = load_family("gpt2")
     with pytest.raises(error):
         run.ablate(loaded, encode(loaded.tokenizer, PROMPT), [Condition("", (change,))])
+
+
+def test_what_should_come_next_may_be_any_text(loaded) -> None:
+    """Half a character is a question mark, as in a prompt; nothing of it is a library's error."""
+    rows = tabulate(loaded, PROMPT, [], answer="a\ud83d")
+    assert rows.answer.text.strip() in ("a", "a?")
