@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run
+from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run, tabulate
 from headroles.ablation import conditions as ablation_conditions
 from headroles.ablation.run import Outcome
 from headroles.capture import collect
@@ -365,3 +365,9 @@ def test_a_uniform_head_of_a_windowed_model_stays_in_its_window(load_family) -> 
     torch.testing.assert_close(run.patterns[1][0, 1, -1], every)
     assert run.sight[1] is None
     assert torch.equal(run.sight[0], run.patterns[0][0, 1] > 0)
+
+
+def test_what_should_come_next_may_be_any_text(loaded) -> None:
+    """Half a character is a question mark, as in a prompt; nothing of it is a library's error."""
+    rows = tabulate(loaded, PROMPT, [], answer="a\ud83d")
+    assert rows.answer.text.strip() in ("a", "a?")

@@ -20,7 +20,7 @@ from headroles.ablation.run import Outcome, ablate, run_conditions
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, token_texts
+from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
 from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
@@ -166,11 +166,7 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     readings = [answer]
     if not answer[0].isspace() and prompt[-1:].strip():
         readings.append(f" {answer}")
-    tokenised = [
-        ids
-        for text in readings
-        if (ids := loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
-    ]
+    tokenised = [ids for text in readings if (ids := ids_of(loaded.tokenizer, text))]
     if not tokenised:
         raise HeadrolesError(
             "The expected next token is empty.", hint="Type a word, or leave the box empty."

@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "MAX_TOKENS",
             "Span",
             "encode",
+            "ids_of",
             "is_delimiter",
             "spans",
             "token_labels",

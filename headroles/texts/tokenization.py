@@ -102,6 +102,17 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no Unicode text
 
 
+def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The ids of a text that is no prompt, e.g. of what should come next; there may be none.
+
+    Raises:
+        HeadrolesError: if the tokenizer fails, or the model has no embedding for one of its tokens.
+    """
+    ids = list(_read(tokenizer, _clean(text))["input_ids"])
+    _check_rows(tokenizer, max(ids, default=0), start_token(tokenizer).rows)
+    return ids
+
+
 def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | None) -> None:
     """Refuse a token that was added to the tokenizer, and not to the model."""
     if rows is None or token_id < rows:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from headroles import circuits, export, limits, view
+from headroles import circuits, export, limits, texts, view
+from headroles.errors import HeadrolesError
 from headroles.formatting import decimal, legend
 from headroles.roles import ROLES
 from headroles.ui.app import caches, elements, keeper, long_work, session
@@ -283,9 +284,10 @@ def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) ->
     )
     row = keys[chosen]
     if own:
-        token = first_token(loaded, own)
-        if token is None:
-            st.info("This model has no token for that.")
+        try:
+            token = first_token(loaded, own)
+        except HeadrolesError as error:
+            elements.show_error(error, kind=st.info)
         else:
             factors = factors_of(loaded, head, asked.settings).among(asked.words)
             (row,) = circuits.qk_ov.rows_for(factors, asked.frequencies.probabilities, [token])
@@ -321,8 +323,13 @@ def _lists_of(row: KeyRow, names: dict[int, str]) -> None:
         place.html(html.table([title, "QK" if "Quer" in title else "OV"], lines))
 
 
-def first_token(loaded: LoadedModel, typed: str) -> int | None:
-    """The first token of what was typed, spaces kept; None if there is none."""
-    clean = typed.encode("utf-8", "replace").decode("utf-8")[: limits.TOKEN.most]
-    ids = loaded.tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"]
-    return ids[0] if ids else None
+def first_token(loaded: LoadedModel, typed: str) -> int:
+    """The first token of what was typed, spaces kept.
+
+    Raises:
+        HeadrolesError: if there is none, or the model has no embedding for it.
+    """
+    ids = texts.ids_of(loaded.tokenizer, typed[: limits.TOKEN.most])
+    if not ids:
+        raise HeadrolesError("This model has no token for that.", hint="Type another one.")
+    return ids[0]
