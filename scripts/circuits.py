@@ -67,7 +67,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 @contextlib.contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, told (done, of how many)."""
-    with tqdm(desc=what, file=sys.stderr, leave=False) as drawn:
+    with tqdm(desc=what, file=sys.stderr, leave=False, disable=None) as drawn:
 
         def tell(done: int, total: int) -> None:
             drawn.total = total
@@ -134,7 +134,7 @@ def summary(loaded, settings, frequencies) -> bytes:
 
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     lines = []
-    for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False):
+    for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False, disable=None):
         numbers = circuits.summarise(loaded, head, settings, frequencies.probabilities)
         lines.append(
             {

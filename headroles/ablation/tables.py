@@ -163,6 +163,7 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     """
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
+    answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
     readings = [answer]
     if not answer[0].isspace() and prompt[-1:].strip():
         readings.append(f" {answer}")

@@ -271,6 +271,7 @@ class Runner:
             "TMPDIR": str(scratch),
             "OMP_NUM_THREADS": threads,
             "PYTHONUNBUFFERED": "1",
+            "HEADROLES_DEBUG": "1",  # the log is where causes belong
             # glibc would keep what a pass used, in case the next one wants it; a tenth of the peak.
             "MALLOC_MMAP_THRESHOLD_": LARGE_PIECE,
             "MALLOC_TRIM_THRESHOLD_": LARGE_PIECE,

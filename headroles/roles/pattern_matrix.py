@@ -84,7 +84,7 @@ def check_matrix(matrix: Sequence[Sequence[float]], *, length: int | None = None
 
 
 def write_matrix(matrix: Sequence[Sequence[float]]) -> str:
-    """The numbers alone as CSV, in the form that :func:`read_matrix` reads back exactly."""
+    """The numbers alone as CSV, to six digits, in the form that :func:`read_matrix` reads."""
     return "\n".join(",".join(f"{value:.6g}" for value in row) for row in matrix)
 
 
