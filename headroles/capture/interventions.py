@@ -117,16 +117,17 @@ def run_edited(
             {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
             {layer: at_probe[layer].visible for layer in sorted(kept_patterns)},
         )
-        if not _is_sound(run):
-            where = "a run with something knocked out"
-            raise not_a_number(loaded.model, loaded.key, token_ids, otherwise=where)
+        _check_numbers(loaded, token_ids, run)
     return run
 
 
-def _is_sound(run: EditedRun) -> bool:
-    """Whether nothing that is handed out is NaN or infinite."""
+def _check_numbers(loaded: LoadedModel, token_ids: Tensor, run: EditedRun) -> None:
+    """Refuse a run in which something that is handed out is NaN or infinite."""
     kept = (*run.patterns.values(), *run.outputs.values())
-    return (run.logits is None or are_logits(run.logits)) and all(map(are_numbers, kept))
+    if (run.logits is None or are_logits(run.logits)) and all(map(are_numbers, kept)):
+        return
+    where = "a run with something knocked out"
+    raise not_a_number(loaded.model, loaded.key, token_ids, otherwise=where)
 
 
 class _Place(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):
