@@ -370,4 +370,4 @@ def test_a_uniform_head_of_a_windowed_model_stays_in_its_window(load_family) -> 
 def test_what_should_come_next_may_be_any_text(loaded) -> None:
     """Half a character is a question mark, as in a prompt; nothing of it is a library's error."""
     rows = tabulate(loaded, PROMPT, [], answer="a\ud83d")
-    assert rows.answer.text.strip() in ("a", "a?")
+    assert any(text.startswith(rows.answer.text) for text in ("a?", " a?"))

@@ -8,7 +8,7 @@ from torch import nn
 
 from headroles.capture import capture
 from headroles.capture.interventions import output_projections, run_edited
-from headroles.errors import UnsupportedModelError
+from headroles.errors import ModelRunError, UnsupportedModelError
 from headroles.models import LoadedModel
 from tests.families import HEADS, LAYERS, LAYOUTS, PROMPT
 
@@ -102,7 +102,7 @@ def test_hooks_of_others_stay_and_own_ones_go(load_family) -> None:
     with module.register_forward_hook(lambda *_: seen.append("hook")):
         capture(loaded, PROMPT)
         run_edited(loaded, torch.tensor([[0, 5]]), patterns={0: torch.zeros_like})
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ModelRunError, match="division by zero"):
             run_edited(loaded, torch.tensor([[0, 5]]), patterns={1: lambda _: 1 / 0})
         capture(loaded, PROMPT)
     assert seen == ["hook"] * 4
@@ -112,7 +112,7 @@ def test_hooks_of_others_stay_and_own_ones_go(load_family) -> None:
 def test_an_edit_that_fails_leaves_the_model_as_it_was(load_family) -> None:
     loaded = load_family("gpt2")
     before = capture(loaded, PROMPT).next_tokens
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ModelRunError, match="division by zero"):
         run_edited(loaded, torch.tensor([[0, 5]]), patterns={0: lambda _: 1 / 0})
     assert capture(loaded, PROMPT).next_tokens == before
 

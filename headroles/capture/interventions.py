@@ -98,16 +98,12 @@ def run_edited(
     patterns, outputs = dict(patterns or {}), dict(outputs or {})
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
     rows, length = token_ids.shape
-    square, side_by_side = (rows, -1, length, length), (rows, length, loaded.num_heads, -1)
-    at_probe = _places_of(patterns, kept_patterns, square)
-    at_projection = _places_of(outputs, kept_outputs, side_by_side)
+    at_probe = _places_of(patterns, kept_patterns, (rows, -1, length, length))
+    at_projection = _places_of(outputs, kept_outputs, (rows, length, loaded.num_heads, -1))
     sights = Sights(loaded.key, length)
     for layer, place in at_probe.items():
         place.see = partial(layer_sight, loaded, layer, sights)
-    places = {f"{loaded.probe_paths[layer]}.output": place for layer, place in at_probe.items()}
-    if at_projection:
-        paths = output_projections(loaded)
-        places |= {f"{paths[layer]}.input": place for layer, place in at_projection.items()}
+    places = _by_path(loaded, at_probe, at_projection)
     used = sorted({*at_probe, *at_projection})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, used, last_only=last_only, with_logits=with_logits)
@@ -161,6 +157,17 @@ def _places_of(
         layer: _Place(edits.get(layer), shape, keep=layer in kept)
         for layer in sorted({*edits, *kept})
     }
+
+
+def _by_path(
+    loaded: LoadedModel, at_probe: Mapping[int, _Place], at_projection: Mapping[int, _Place]
+) -> dict[str, _Place]:
+    """{path of a module and its side: what stands there}, as PyVene takes it."""
+    places = {f"{loaded.probe_paths[layer]}.output": place for layer, place in at_probe.items()}
+    if at_projection:
+        paths = output_projections(loaded)
+        places |= {f"{paths[layer]}.input": place for layer, place in at_projection.items()}
+    return places
 
 
 def _run(
