@@ -137,13 +137,14 @@ def _said(check: Callable[[], str]) -> str:
 
 
 def _reason(error: HeadrolesError) -> str:
-    return _short(error.message.partition("cannot be used here: ")[2] or error.message)
+    why = _short(error.message.partition("cannot be used here: ")[2] or error.message)
+    return f"{why[:1].upper()}{why[1:]}"
 
 
 def _short(text: str) -> str:
     """In one line, without what a library says in brackets."""
     line = " ".join(text.split())
-    return re.sub(r" \((?!layer).*\)", "", line)[:200].rstrip(".")
+    return re.sub(r" \((?!layer).*\)", "", line)[:300].rstrip(".")
 
 
 def _ids(loaded: LoadedModel) -> Tensor:
@@ -318,17 +319,13 @@ def _page(found: dict[str, Row | str]) -> str:
             ("family", *others),
             [(f"`{name}`", *(numbers[row[one]] for one in others)) for name, row in read.items()],
         ),
-        reasons="\n".join(f"{numbers[reason]}. {_sentence(reason)}" for reason in reasons),
+        reasons="\n".join(f"{numbers[reason]}. {reason}." for reason in reasons),
         why=_table(
             ("family", "why"),
-            [(f"`{family}`", _sentence(reason)) for family, reason in refused.items()],
+            [(f"`{family}`", f"{reason}.") for family, reason in refused.items()],
         ),
         not_built=_table(("family", "why"), [(f"`{f}`", why) for f, why in left_out.items()]),
     )
-
-
-def _sentence(reason: str) -> str:
-    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def _table(head: tuple, lines: list[tuple]) -> str:

@@ -58,8 +58,8 @@ class AttentionTrace:
     """[batch head pos d_head] the left side of the score, rotated where the model rotates."""
     key: Float[Tensor, "batch head pos d_head"]
     """[batch head pos d_head] the right side, one per query head even where heads share it."""
-    value: Float[Tensor, "batch head pos d_head"]
-    """[batch head pos d_head] what the pattern weighs, one per query head."""
+    value: Float[Tensor, "batch head pos d_value"]
+    """[batch head pos d_value] what the pattern weighs, one per query head."""
     pattern: Float[Tensor, "batch head pos pos"]
     """[batch head query key] attention after the softmax."""
 
