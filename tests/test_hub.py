@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
@@ -92,6 +94,31 @@ def test_what_is_here_needs_no_hub_and_asks_none(hub, tmp_path) -> None:
     assert "sum" in here
     assert "HF_HUB_OFFLINE forbids the network" in elsewhere["sentence"]
     assert hub.requests == []
+
+
+def test_shards_are_fetched_by_the_index_whatever_their_names(hub, tmp_path) -> None:
+    """And a pickle that an index names is neither fetched nor read."""
+    for name in ("sharded", "pointed"):
+        folder = Path(shutil.copytree(DEMO_MODEL, tmp_path / name))
+        weights = load_file(folder / "model.safetensors")
+        (folder / "model.safetensors").unlink()
+        files = [f"{part}.safetensors" for part in ("one", "two")]
+        held = {key: files[place % 2] for place, key in enumerate(weights)}
+        for file in files:
+            part = {key: weights[key] for key in weights if held[key] == file}
+            save_file(part, folder / file, metadata={"format": "pt"})
+        if name == "pointed":
+            torch.save(weights, folder / "weights.model")
+            held[min(held)] = "weights.model"
+        index = {"metadata": {"total_size": 1}, "weight_map": held}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        hub.repos[f"owner/{name}"] = folder
+    environment = hub.environment(home=tmp_path / "home")
+    bundled, sharded, pointed = load(environment, "demo", "owner/sharded", "owner/pointed")
+    assert sharded["sum"] == bundled["sum"]
+    assert sharded["revision"] == hub.commit("owner/sharded")
+    assert "Its index names 'weights.model'" in pointed["sentence"]
+    assert not [line for line in hub.requests if line.endswith("/weights.model")]
 
 
 def test_each_answer_of_the_hub_has_its_sentence_and_is_not_asked_for_twice(hub, tmp_path) -> None:

@@ -91,12 +91,17 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
     """
     ids = torch.tensor([encoding.token_ids])  # [1 pos]
     length = ids.shape[1]
-    attention = torch.empty(loaded.num_layers, loaded.num_heads, length, length)
+    # Torch's default changes for all threads while another one loads a model in 16 bits.
+    attention = torch.empty(
+        loaded.num_layers, loaded.num_heads, length, length, dtype=torch.float32
+    )
     roots = _roots(loaded)
     outputs = (
         None
         if roots is None
-        else torch.empty(loaded.num_layers, length, loaded.num_heads, roots.shape[-1])
+        else torch.empty(
+            loaded.num_layers, length, loaded.num_heads, roots.shape[-1], dtype=torch.float32
+        )
     )  # [layer query head dim]
 
     sight: list[Tensor | None] = [None] * loaded.num_layers
