@@ -23,7 +23,7 @@ from headroles.roles import ROLES, KnownHead, named_heads
 from scripts import command_line
 from scripts.command_line import MODEL
 
-DONE, FAILED, SKIPPED = 0, 1, 77
+DONE, SKIPPED = 0, 77
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         known = _named(options)
         if not known:
             print(f"No source names heads of '{options.model}'.", file=sys.stderr)
-            return FAILED
+            return command_line.UNUSABLE
         comparison = _analysed(options, known)
     except (ModelUnavailableError, SourceError) as error:
         if Path(options.model).exists():

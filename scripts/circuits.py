@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tqdm import tqdm
 
 from headroles import circuits, export, limits, models, store
+from headroles.errors import HeadrolesError
 from headroles.types import Head
 from scripts import command_line
 from scripts.command_line import MODEL
@@ -93,6 +94,11 @@ def made(options: argparse.Namespace) -> bytes:
     loaded = models.load_model(options.model)
     options.head.check(loaded.num_layers, loaded.num_heads)
     frequencies = store.read_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
+    if options.composition and loaded.num_layers < 2:
+        raise HeadrolesError(
+            f"The model '{loaded.key}' has one layer, so no head reads what another wrote.",
+            hint="Choose a model of two layers or more.",
+        )
     if options.composition:
         return composition(loaded, options.composition, norm=options.norm)
     if options.summary:

@@ -42,7 +42,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fetch one model after the other; 1 if any could not be had."""
+    """Fetch one model after the other; 1 if any of several could not be had, 2 if the only one."""
     options = parse_arguments(argv)
     names = view.offer.offered() if options.all else options.models
     try:
@@ -53,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed and len(names) > 1:
         here = len(names) - len(failed)
         print(f"{here} of {len(names)} models are here. Not: {', '.join(failed)}.", file=sys.stderr)
-    return 1 if failed else 0
+    if not failed:
+        return command_line.DONE
+    return command_line.FAILED if len(names) > 1 else command_line.UNUSABLE
 
 
 def _fetch(name: str) -> bool:

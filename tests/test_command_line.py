@@ -49,6 +49,12 @@ def test_every_command_ends_through_the_one_boundary(name: str, capsys) -> None:
             "heads for diffuse; or name the heads yourself",
         ),
         (ablate_heads.main, ["--role", "inductoin"], "invalid choice"),
+        (ablate_heads.main, ["--position", "999"], "There is no position 999 in a prompt of"),
+        (
+            circuits.main,
+            ["--model", "attn-only-1l-tiny", "--composition", "K"],
+            "has one layer, so no head reads what another wrote",
+        ),
         (ablate_heads.main, ["--prompt", ""], "argument --prompt: it is empty"),
         (ablate_heads.main, ["--prompt", "\udcff"], "bytes that are not UTF-8"),
         (ablate_heads.main, ["--html", "/"], "is a folder"),

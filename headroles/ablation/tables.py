@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import HeadrolesError
+from headroles.errors import HeadrolesError, UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
 from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
@@ -257,8 +257,18 @@ def standard_conditions(
         heads: the heads; each alone is a condition up to six of them.
         encoding: the prompt; a value condition is left out where it has too few tokens.
         position: the position t at which one-position conditions act.
+
+    Raises:
+        UnknownPositionError: if the prompt has no such position.
     """
-    t = position % len(encoding.token_ids)
+    length = len(encoding.token_ids)
+    if not -length <= position < length:
+        raise UnknownPositionError(
+            f"There is no position {position} in a prompt of {length} tokens.",
+            hint=f"Give one from 0 to {length - 1}, or -1 for the last.",
+            value=position,
+        )
+    t = position % length
     heads = tuple(heads)
     together = short_list(heads)
     layers = tuple(sorted({head.layer for head in heads}))
