@@ -219,6 +219,8 @@ class Direct:
             return hook
 
         def end(value: Tensor, hook: object) -> None:
+            if "pattern" not in kept:  # a family may norm its embeddings by the same module
+                return
             kept["final_out"] = value.float()
             raise SeenEnough
 

@@ -18,8 +18,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.fuzz.cases import Case
-
 from headroles import disk, paths, reference
 from headroles.admin import AdminService, Gate, JobRequest, Ticket, job_request
 from headroles.errors import HeadrolesError
@@ -28,6 +26,7 @@ from headroles.roles import named_heads
 from headroles.store import categories, read_frequencies
 from headroles.view import entry_diff, jobs
 from scripts.fuzz import odd
+from scripts.fuzz.cases import Case
 
 SHARE = 0.2
 """A folder takes a quarter of a second."""
