@@ -62,7 +62,7 @@ def test_means_and_errors_by_hand():
     def text(before, after, others):
         return Measured(
             (Head(1, 0),), torch.tensor([before]), torch.tensor([after]),
-            torch.tensor(others)[:, None], chance=0.1, rows=5,
+            torch.tensor(others)[:, None], chance=torch.tensor([0.1]), rows=5,
         )  # fmt: skip
 
     (one,) = summarise([text(0.9, 0.3, [0.8, 0.9]), text(0.7, 0.3, [0.6, 0.7])], [Head(0, 0)])
@@ -107,7 +107,7 @@ def test_the_bundled_models_induction_heads_need_its_previous_token_heads():
 def test_on_one_text_the_spread_of_the_draws_alone_decides(after, others, verdict):
     text = Measured(
         (Head(1, 0),), torch.tensor([0.9]), torch.tensor([after]),
-        torch.tensor(others)[:, None], chance=0.1, rows=5,
+        torch.tensor(others)[:, None], chance=torch.tensor([0.1]), rows=5,
     )  # fmt: skip
     (drop,) = summarise([text], [Head(0, 0)])
     assert drop.drop_error is None
