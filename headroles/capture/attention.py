@@ -26,7 +26,7 @@ from torch import Tensor
 from headroles.capture import head_outputs
 from headroles.capture.interventions import head_weights, output_projections
 from headroles.capture.runner import Runner, inputs, pyvene
-from headroles.errors import UnsupportedModelError
+from headroles.errors import NotANumberError, UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, not_a_number
 from headroles.models.blocks import SeenEnough
 from headroles.models.sight import Sights, cut, layer_sight
@@ -134,6 +134,8 @@ def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
             by_layer = [head_outputs.roots(W_O) for W_O in head_weights(loaded)]
         except UnsupportedModelError:
             by_layer = []
+        except NotANumberError:  # the prompt's own pass says whether that is so on it, too
+            return None
         alike = len({roots.shape for roots in by_layer}) == 1
         loaded.tools[_ROOTS] = torch.stack(by_layer) if alike else None
     return loaded.tools[_ROOTS]
