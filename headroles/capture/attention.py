@@ -178,19 +178,24 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
         UnsupportedModelError: if what they can see depends on the head or on the text.
     """
     batch, length = token_ids.shape
-    broken = False
+    broken, failed = False, None
 
     def take(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
-        nonlocal broken
+        nonlocal broken, failed
         broken = not are_numbers(pattern)
         if not broken:
-            on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
-        if broken or layer == loaded.num_layers - 1:
+            try:
+                on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
+            except Exception as error:  # the caller's own, and no failure of the model
+                failed = error
+        if broken or failed or layer == loaded.num_layers - 1:
             raise SeenEnough
 
     with loaded.lock:
         with torch.inference_mode(), contextlib.suppress(SeenEnough):
             _hand_over(loaded, inputs(loaded, token_ids), take)
+        if failed:
+            raise failed
         if broken:
             raise not_a_number(loaded.model, loaded.key, token_ids)
 
