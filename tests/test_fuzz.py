@@ -14,6 +14,7 @@ from headroles.errors import EmptyPromptError
 from scripts.fuzz import __main__ as fuzz
 from scripts.fuzz import cases, kinds
 from scripts.fuzz.cases import Case, Outcome, tried
+from scripts.fuzz.kinds import arguments
 
 KINDS = [found.name for found in pkgutil.iter_modules(kinds.__path__)]
 INPUTS = 300
@@ -27,6 +28,12 @@ def test_bad_inputs_end_in_a_result_or_in_a_sentence(kind: str) -> None:
         for number in range(INPUTS // len(KINDS))
     ]
     assert not (found := fuzz.failures(seen, 1)), "\n".join(found)
+
+
+def test_command_lines_leave_nothing_where_they_are_started(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments._ended("circuits", ["--out", "new.csv"])
+    assert not list(tmp_path.iterdir())
 
 
 def made(call) -> SimpleNamespace:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import json
 import re
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -325,3 +328,24 @@ def test_a_small_model_runs_on_one_core_and_others_on_their_share(monkeypatch) -
             assert torch.get_num_threads() == used
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_copy_of_a_loaded_model_runs_its_own_weights() -> None:
+    loaded = load_model("demo")
+    copied = copy.deepcopy(loaded.model)
+    for parameter in copied.parameters():
+        parameter.data.zero_()
+    ids = torch.arange(5)[None]
+    assert not copied(ids).logits.any()
+    assert loaded.model(ids).logits.any()
+
+
+def test_a_model_that_nobody_uses_gives_its_memory_back_at_once() -> None:
+    loaded = load_model("demo")
+    gone = weakref.ref(loaded.model)
+    gc.disable()
+    try:
+        del loaded
+        assert gone() is None
+    finally:
+        gc.enable()

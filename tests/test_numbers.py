@@ -71,7 +71,9 @@ def test_no_layer_with_nan_is_handed_out(damage) -> None:
     loaded, seen = damage("llama", "model.layers.0.mlp.up_proj.weight", math.nan), []
     ids = torch.tensor([encode(loaded.tokenizer, PROMPT).token_ids])
     with pytest.raises(NotANumberError, match=r"first in layer 0 \(mlp.up_proj\)"):
-        each_layer(loaded, ids, lambda layer, pattern: seen.append((layer, are_numbers(pattern))))
+        each_layer(
+            loaded, ids, lambda layer, pattern, _: seen.append((layer, are_numbers(pattern)))
+        )
     assert seen == [(0, True)]
 
 

@@ -20,12 +20,14 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from headroles.errors import AnalysisError, NotANumberError, UnsupportedModelError, ours
 from headroles.models import (
-    catalogue_key,
+    are_numbers,
     load_tokenizer,
     load_weights,
     local_files,
     resolve_source,
 )
+from headroles.models.blocks import SeenEnough
+from headroles.models.catalogue import spoken_name
 from headroles.models.sight import Sights, own_masks
 
 OnLayer = Callable[
@@ -43,9 +45,7 @@ def load_bridge(name_or_folder: str) -> TransformerBridge:
         UnsupportedModelError: if it is no decoder-only model, or one that TransformerLens has no
             adapter for.
     """
-    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
-    # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
-    source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
+    source, key = resolve_source(name_or_folder), spoken_name(name_or_folder)
     # Loaded by the project's own rules (safetensors only); TransformerLens would take a pickle too.
     weights = load_weights(source, key)
     place, tokenizer = local_files(source), load_tokenizer(source)
@@ -112,10 +112,6 @@ def _does_not_run(error: BaseException) -> AnalysisError:
     )
 
 
-class SeenEnough(Exception):  # noqa: N818 - a signal to stop, not an error
-    """Raised by the last hook: nothing after the last attention pattern is wanted."""
-
-
 def each_layer(
     bridge: TransformerBridge,
     token_ids: Int[Tensor, "batch pos"],
@@ -142,7 +138,7 @@ def each_layer(
     def hook_for(layer: int, take: OnLayer | OnOutput) -> Callable[..., None]:
         def hook(tensor: Tensor, hook: object) -> None:
             forget_patterns(bridge)
-            if not tensor.sum().isfinite():
+            if not are_numbers(tensor):
                 raise not_a_number(bridge, f"layer {layer}")
             if take is on_layer:
                 take(layer, tensor, sights.of(masks.pop(layer)))

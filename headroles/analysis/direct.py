@@ -23,10 +23,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
+from headroles.analysis.bridge import forget_patterns, run_hooked
 from headroles.circuits.residual import writings
 from headroles.circuits.tracing import BATCH, LENGTH, calls_of, same
 from headroles.errors import HeadrolesError, ours
+from headroles.models.blocks import SeenEnough
 from headroles.scoring import key_value_index, through_norm
 
 TOLERANCE = 1e-3

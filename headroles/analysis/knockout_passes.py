@@ -29,7 +29,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
+from headroles.analysis.bridge import forget_patterns, run_hooked
+from headroles.models.blocks import SeenEnough
 from headroles.reference import MAX_CELLS
 from headroles.roles import earlier_copies
 from headroles.texts import batches

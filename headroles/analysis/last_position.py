@@ -24,9 +24,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import SeenEnough, forget_patterns, run_hooked
+from headroles.analysis.bridge import forget_patterns, run_hooked
 from headroles.analysis.knockout_passes import MAX_HIDDEN, each_tensor, skipped_blocks
 from headroles.errors import HeadrolesError
+from headroles.models.blocks import SeenEnough
 from headroles.types import Head
 
 TOLERANCE = 1e-4

@@ -274,7 +274,7 @@ def _role_scores(
     null = _where(scored.null[role.key], said)[counted] if role.has_cells else None
     return RoleScores(
         role=role.key,
-        mean=_mean(scores),
+        mean=_mean(scores) if bool(said.any()) else torch.full(scores.shape[1:], torch.nan),
         standard_error=_error(scores),
         chance=float(chance[said].mean()),
         n=scores.shape[0],

@@ -105,6 +105,8 @@ def scores_over_texts(
         factors: {what: [layer head]} the factors of the score.
     """
     mean, error = mean_and_error(scores)
+    if bool(scores.isnan().all()):  # no text says anything: that is no score of 0
+        mean = torch.full_like(mean, torch.nan)
     without, without_error = mean_and_error(control)
     return RoleScores(
         role=key,

@@ -26,7 +26,7 @@ from torch import Tensor
 from headroles.capture import head_outputs
 from headroles.capture.interventions import head_weights, output_projections
 from headroles.capture.runner import Runner, inputs, pyvene
-from headroles.errors import UnsupportedModelError
+from headroles.errors import NotANumberError, UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, not_a_number
 from headroles.models.blocks import SeenEnough
 from headroles.models.sight import Sights, cut, layer_sight
@@ -134,6 +134,8 @@ def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
             by_layer = [head_outputs.roots(W_O) for W_O in head_weights(loaded)]
         except UnsupportedModelError:
             by_layer = []
+        except NotANumberError:  # the prompt's own pass says whether that is so on it, too
+            return None
         alike = len({roots.shape for roots in by_layer}) == 1
         loaded.tools[_ROOTS] = torch.stack(by_layer) if alike else None
     return loaded.tools[_ROOTS]
@@ -176,19 +178,24 @@ def each_layer(loaded: LoadedModel, token_ids: Int[Tensor, "batch pos"], on_laye
         UnsupportedModelError: if what they can see depends on the head or on the text.
     """
     batch, length = token_ids.shape
-    broken = False
+    broken, failed = False, None
 
     def take(layer: int, pattern: Tensor, visible: Tensor | None) -> None:
-        nonlocal broken
+        nonlocal broken, failed
         broken = not are_numbers(pattern)
         if not broken:
-            on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
-        if broken or layer == loaded.num_layers - 1:
+            try:
+                on_layer(layer, pattern.reshape(batch, -1, length, length).float(), visible)
+            except Exception as error:  # the caller's own, and no failure of the model
+                failed = error
+        if broken or failed or layer == loaded.num_layers - 1:
             raise SeenEnough
 
     with loaded.lock:
         with torch.inference_mode(), contextlib.suppress(SeenEnough):
             _hand_over(loaded, inputs(loaded, token_ids), take)
+        if failed:
+            raise failed
         if broken:
             raise not_a_number(loaded.model, loaded.key, token_ids)
 

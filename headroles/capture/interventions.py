@@ -50,6 +50,8 @@ class EditOfSeen:
 
 
 _PROJECTIONS = "output_projections"
+_FEW = torch.arange(4)
+"""The tokens of the pass that finds them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +203,7 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
 
     Raises:
         UnsupportedModelError: if a layer has none, or one that fails the test.
+        NotANumberError: if that is because the model computes NaN or infinity.
     """
     if _PROJECTIONS not in loaded.tools:
         with loaded.lock, torch.no_grad(), cores.one_core():
@@ -251,7 +254,7 @@ def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
     hooks += [(path, note(path)) for path in (*probes, *watched)]
     handles = [model.get_submodule(path).register_forward_hook(hook) for path, hook in hooks]
     try:
-        model(**inputs(loaded, torch.arange(4).expand(2, -1)))
+        model(**inputs(loaded, _FEW.expand(2, -1)))
     finally:
         for handle in handles:
             handle.remove()
@@ -260,6 +263,8 @@ def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
         after = [p for p in order[order.index(probe) + 1 :] if p.startswith(f"{block}.")]
         fitting = (path for path in after if _is_z(given[path], loaded.num_heads))
         if (path := next(fitting, None)) is None:
+            if not all(are_numbers(given[path]) for path in after):
+                raise not_a_number(model, loaded.key, _FEW.expand(2, -1))
             why = f"the heads of layer {layer} do not lie side by side before a projection."
             raise UnsupportedModelError(
                 loaded.key, why=f"the output of a single head is not there: {why}"
@@ -283,7 +288,7 @@ def _as_first(_module: nn.Module, _args: tuple, output: object) -> None:
 
 def _is_z(tensor: Tensor, heads: int) -> bool:
     """Whether these are the heads' outputs side by side: only head 0's differ, and are zero."""
-    if tensor.ndim < 2 or tensor.shape[-1] % heads or len(tensor) % 2:
+    if tensor.ndim < 2 or tensor.shape[-1] % heads or len(tensor) % 2 or not are_numbers(tensor):
         return False
     first, second = tensor.unflatten(-1, (heads, -1)).movedim(-2, 0).unflatten(1, (2, -1)).unbind(1)
     return (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from headroles.detector.detection import Detection
-from headroles.formatting import decimal, listing, percent
+from headroles.formatting import count, decimal, listing, percent
 from headroles.types import Head
 
 COVERS = 0.5
@@ -115,7 +115,7 @@ def _on_nothing(detection: Detection, place: int, measure: str) -> Caveat | None
         if measure == "mul"
         else "abs finds little to disagree with in a row that is all but empty"
     )
-    also = f" The same is true of {more} more head{'s' if more > 1 else ''}." if more else ""
+    also = f" The same is true of {count(more, 'more head')}." if more else ""
     return Caveat(
         "on_nothing",
         "A high score on next to no attention",

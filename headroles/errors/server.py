@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection
 
 from headroles.errors.base import HeadrolesError, near_match
-from headroles.formatting import size
+from headroles.formatting import count, size
 
 
 class AccessConfigError(HeadrolesError):
@@ -42,8 +42,7 @@ class TooManyAttemptsError(HeadrolesError):
         self.wait = wait
         seconds = max(1, math.ceil(wait))
         super().__init__(
-            f"There were too many wrong attempts. You can try again in {seconds} "
-            f"second{'s' if seconds > 1 else ''}.",
+            f"There were too many wrong attempts. You can try again in {count(seconds, 'second')}.",
             hint="Keep this page open, or you lose your place in the line.",
             value=wait,
         )

@@ -16,6 +16,7 @@ While the pattern passes, the probe also holds the mask, from which
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -43,6 +44,11 @@ LENGTH = 9
 """Tokens of the pass that finds the patterns: no head has a dimension of 9."""
 
 
+_registering = threading.Lock()
+_WRAPPED = "headroles_probes"
+"""On transformers' method once it is wrapped here; other libraries may wrap it, too."""
+
+
 class Probe(nn.Identity):
     """What a pattern passes through."""
 
@@ -56,16 +62,18 @@ def register_attention() -> None:
     A function registered under a name of its own would not do: families look at that name, and
     those that choose tokens for a sparse kernel (DeepSeek 3.2) apply the choice to "eager" only.
     """
-    asked = AttentionInterface.get_interface
-    if hasattr(asked, "__wrapped__"):
-        return
+    with _registering:  # wrapped twice, every layer would seem to attend twice
+        asked = AttentionInterface.get_interface
+        if hasattr(asked, _WRAPPED):
+            return
 
-    @wraps(asked)
-    def get_interface(self: AttentionInterface, name: str, default: Callable) -> Callable:
-        function = asked(self, name, default)
-        return partial(probed_attention, function) if name == "eager" else function
+        @wraps(asked)
+        def get_interface(self: AttentionInterface, name: str, default: Callable) -> Callable:
+            function = asked(self, name, default)
+            return partial(probed_attention, function) if name == "eager" else function
 
-    AttentionInterface.get_interface = get_interface
+        setattr(get_interface, _WRAPPED, True)
+        AttentionInterface.get_interface = get_interface
 
 
 def probed_attention(

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 LONGEST = 160
 """Characters of a library's words that are repeated."""
+_EXPLAINED = "headroles_key"
+"""On a model its name, for the sentence; on a class's ``forward``, that it looks for that."""
 _NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 _MISTYPED = re.compile(r"Field '(\w+)' expected (.+?), got (\w+) \(value: (.*?)\)(?:;|$)", re.M)
 
@@ -104,15 +106,29 @@ def line_of(error: BaseException) -> str:
 
 
 def explain_failures(model: PreTrainedModel, key: str) -> None:
-    """Let every pass that the model itself breaks end in a sentence, whoever runs it."""
-    forward = model.forward
+    """Let every pass that the model itself breaks end in a sentence, whoever runs it.
 
+    The class is changed and the model only marked: a function that the model kept of itself would
+    run the original's weights in a copy, and keep its memory until the next collection of garbage.
+    Models that are not marked run as before.
+    """
+    family = type(model)
+    if not hasattr(family.forward, _EXPLAINED):
+        family.forward = _explaining(family.forward)
+    setattr(model, _EXPLAINED, key)
+
+
+def _explaining(forward: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(forward)
-    def explained_forward(*args: object, **settings: object) -> object:
+    def explained_forward(model: PreTrainedModel, *args: object, **settings: object) -> object:
+        key = getattr(model, _EXPLAINED, None)
+        if key is None:
+            return forward(model, *args, **settings)
         with ours(lambda error: ModelRunError(key, why=f"{line_of(error)}.")):
-            return forward(*args, **settings)
+            return forward(model, *args, **settings)
 
-    model.forward = explained_forward
+    setattr(explained_forward, _EXPLAINED, True)
+    return explained_forward
 
 
 # ------------------------------------------------------------------ what happens often

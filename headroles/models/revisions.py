@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from headroles.errors import ModelUnavailableError
 from headroles.models import gguf_files, weight_files
 
 _DIGITS = 16
+_reading: dict[tuple[Path, ...], threading.Lock] = defaultdict(threading.Lock)
 
 
 def of_place(place: Path) -> str:
@@ -40,7 +43,9 @@ def of_parts(parts: list[Path]) -> str:
         OSError: if one cannot be read.
     """
     places = tuple(part.resolve() for part in parts)
-    return f"sha256:{_digest(places, tuple(disk.stamp(place) for place in places))[:_DIGITS]}"
+    with _reading[places]:  # many sessions may ask for large weights at once
+        digest = _digest(places, tuple(disk.stamp(place) for place in places))
+    return f"sha256:{digest[:_DIGITS]}"
 
 
 @lru_cache(maxsize=64)

@@ -203,7 +203,8 @@ def resting_share(
     if all(visible is None for visible in sight):
         return attention[..., 1:, 0].mean(-1)
     if attention.ndim == 2:
-        return attention[1:, 0][sight[0][1:, 0]].mean()
+        seen = sight[0][1:, 0]
+        return (attention[1:, 0] * seen).sum() / seen.sum().clamp_min(1)
     sees = torch.stack(
         [torch.ones(attention.shape[-1] - 1) if v is None else v[1:, 0].float() for v in sight]
     ).view(len(sight), *[1] * (attention.ndim - 3), -1)  # [layer 1 query]

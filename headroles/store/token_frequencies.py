@@ -24,7 +24,7 @@ from torch import Tensor
 
 from headroles import disk, paths
 from headroles.errors import HeadrolesError, ours
-from headroles.formatting import in_one_line
+from headroles.formatting import count, in_one_line
 from headroles.store import files
 
 _UNSEEN = 1e-10
@@ -63,8 +63,7 @@ class TokenFrequencies:
         if not self.counted:
             why = self.fault or "No token counts are stored for this model."
             return f"{why} So every token counts as equally likely."
-        tokens = "1 token" if self.counted == 1 else f"{self.counted:,} tokens"
-        return f"Token probabilities: counted in {self.source} ({tokens})."
+        return f"Token probabilities: counted in {self.source} ({count(self.counted, 'token')})."
 
 
 def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
@@ -78,12 +77,13 @@ def read_frequencies(model: str, vocab_size: int) -> TokenFrequencies:
     own = paths.DATA / name
     path = own if own.is_file() else paths.ROOT / "data" / name  # what ships with the code
     equal = torch.full((vocab_size,), 1 / vocab_size)
+    if disk.stamp(path) is None:
+        return TokenFrequencies(equal, "", 0)
     try:
         with ours(lambda error: _refused("it cannot be read as JSON")):
             stored = _stored(disk.read(path)[0], vocab_size)
     except HeadrolesError as error:
-        is_missing = isinstance(error.__cause__, FileNotFoundError)
-        return TokenFrequencies(equal, "", 0, fault="" if is_missing else error.message)
+        return TokenFrequencies(equal, "", 0, fault=error.message)
     counts = torch.zeros(vocab_size, dtype=torch.float64)
     counts[torch.tensor(list(stored.counts), dtype=torch.long)] = torch.tensor(
         list(stored.counts.values()), dtype=torch.float64

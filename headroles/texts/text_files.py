@@ -11,7 +11,7 @@ UTF-32 by its zeros. Nothing is guessed beyond that, because a wrong guess is an
 from __future__ import annotations
 
 import codecs
-import unicodedata
+import re
 from pathlib import Path
 
 from headroles import disk, limits
@@ -38,8 +38,8 @@ _KINDS = (
 )
 """(first bytes, what such a file is)."""
 _LONGEST_NAME = 60
-_LAYOUT = "\t\n\r\f\v\x85"
-"""The control characters that texts hold."""
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+"""The control characters that no text holds: all but those of its layout."""
 
 
 def as_text(raw: bytes, *, name: str) -> str:
@@ -66,11 +66,8 @@ def as_text(raw: bytes, *, name: str) -> str:
         raise _refused(name, "is neither UTF-8 nor UTF-16 text") from None
     if not text.strip():
         raise _refused(name, "is empty")
-    for character in text:
-        if character not in _LAYOUT and unicodedata.category(character) == "Cc":
-            raise _refused(
-                name, f"is no text: it holds the control character U+{ord(character):04X}"
-            )
+    if found := _CONTROL.search(text):
+        raise _refused(name, f"is no text: it holds the control character U+{ord(found[0]):04X}")
     return text
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from headroles.formatting import listing, percent
+from headroles.formatting import count, listing, percent
 from headroles.roles import SCORED_ROLES, get_role
 from headroles.scoring import Visible, offset_profile, row_sizes
 from headroles.types import Head, Verdict
@@ -54,8 +54,7 @@ def describe(
         least = min(role.min_tokens for role in SCORED_ROLES)
         return (
             f"Too little to tell what {head.label} does: with the start token, this prompt has "
-            f"{scores.num_tokens} token{'s' if scores.num_tokens > 1 else ''}, and a verdict takes "
-            f"at least {least}."
+            f"{count(scores.num_tokens, 'token')}, and a verdict takes at least {least}."
         )
     active = [verdict for verdict in judged if verdict.is_active]
     if active:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from headroles.analysis import analyze, direct_effect_roles, extended_roles, load_bridge, run
-from headroles.analysis.setting import measured_or_why, without_gaps
+from headroles.analysis.setting import measured_or_why, scores_over_texts, without_gaps
 from headroles.errors import AnalysisError, NotANumberError, UnsupportedModelError
 from headroles.models import load_tokenizer
 from headroles.paths import DEMO_MODEL
@@ -200,6 +200,9 @@ def test_a_family_without_an_adapter_is_refused_in_one_sentence(small) -> None:
 def test_scores_without_any_text_say_that_nothing_could_show() -> None:
     nothing = torch.full((2, 4), torch.nan)
     scores = RoleScores(role="induction", mean=nothing, standard_error=nothing, chance=None, n=0)
+    assert "None of the texts" in without_gaps(scores)
+    by_text = torch.full((5, 2, 4), torch.nan)
+    scores = scores_over_texts("copy_suppression", by_text, by_text, texts="five texts")
     assert "None of the texts" in without_gaps(scores)
 
 

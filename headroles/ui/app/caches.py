@@ -6,10 +6,9 @@ import contextlib
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import capture, charts, disk, limits, models, paths, store, verdicts, view
+from headroles import capture, charts, limits, models, paths, store, verdicts, view
 from headroles.errors import CategoriesBrokenError, UnknownModelError
 from headroles.types import PromptRun
 from headroles.ui.app import keeper, turns
@@ -243,25 +242,10 @@ def stored(model: str) -> Reference:
     import_libraries()
     entry, good = store.categories.good_entry(model)
     source = models.resolve_source(model)
-    store.contents.check_weights(entry, source, _revision(source, _stamps(source)))
+    store.contents.check_weights(entry, source, models.model_revision(source))
     return Reference(
         entry, verdicts.prompt.thresholds_in(entry), good.since if good.fault else None
     )
-
-
-@keeper.keep
-def _revision(source: str, stamps: tuple) -> str:
-    """What pins the weights of a model; kept, because those of a folder are read for it."""
-    return models.model_revision(source)
-
-
-def _stamps(source: str) -> tuple:
-    """What changes with a model's files, by which its revision is kept."""
-    place = Path(source)
-    if place.is_dir():
-        return tuple(disk.stamp(file) for file in sorted(place.glob("*.safetensors")))
-    known = models.entry_of(models.catalogue_key(source))
-    return (disk.stamp(place), models.on_disk.is_here(known))
 
 
 def provisional() -> Reference:

@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 from headroles import models
+from headroles.paths import DEMO_MODEL
 from scripts import command_line
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
@@ -31,7 +32,7 @@ READ = (
 )  # fmt: skip
 """Scripts whose command lines are read and not carried out."""
 RUN = ("ablate_heads", "circuits", "detect_heads")
-MODELS = ("demo", "attn-only-1l-tiny", "gpt2", "nonsense", "./data/demo_model", "a/b", "a/b/c", "~")
+MODELS = ("demo", "attn-only-1l-tiny", "gpt2", "nonsense", str(DEMO_MODEL), "a/b", "a/b/c", "~")
 SOUND = {
     "--role": ("induction", "diffuse", "inductoin"),
     "--heads": ("L0H0", "L1H4,L1H1", "L0H0,", "L99H0", "0.0", "H1", "L" + "9" * 5000 + "H0"),
@@ -143,8 +144,9 @@ def _ended(name: str, words: list[str]) -> None:
     run: Callable = script.main
     if name in READ:
         run = command_line.command(lambda argv: script.parse_arguments(argv) and 0)
-    errors = io.StringIO()
-    with contextlib.redirect_stderr(errors), _shared_model():
+    errors, here = io.StringIO(), odd.folder() / "here"  # a relative name is written there
+    here.mkdir(exist_ok=True)
+    with contextlib.chdir(here), contextlib.redirect_stderr(errors), _shared_model():
         code = run(words)
     lines = [line for line in errors.getvalue().splitlines() if line.strip()]
     told = lines[-1] if lines else ""
