@@ -12,6 +12,7 @@ from headroles.ablation import Condition, HeadOutput, ablate
 from headroles.ablation.outcomes import compare, logit_changes
 from headroles.ablation.run import Outcome, reference_means
 from headroles.capture import capture, each_layer, run_edited
+from headroles.circuits import CircuitSettings, head_factors
 from headroles.circuits.weights import layer_weights
 from headroles.errors import NotANumberError
 from headroles.export.tables import heads_csv, heads_json
@@ -71,7 +72,9 @@ def test_no_layer_with_nan_is_handed_out(damage) -> None:
     loaded, seen = damage("llama", "model.layers.0.mlp.up_proj.weight", math.nan), []
     ids = torch.tensor([encode(loaded.tokenizer, PROMPT).token_ids])
     with pytest.raises(NotANumberError, match=r"first in layer 0 \(mlp.up_proj\)"):
-        each_layer(loaded, ids, lambda layer, pattern: seen.append((layer, are_numbers(pattern))))
+        each_layer(
+            loaded, ids, lambda layer, pattern, _: seen.append((layer, are_numbers(pattern)))
+        )
     assert seen == [(0, True)]
 
 
@@ -189,3 +192,10 @@ def test_a_file_holds_nothing_where_a_number_is_none() -> None:
         None, {"limits": [None, 0.5]},
     ]  # fmt: skip
     assert line == '"L0H1","",0.25'
+
+
+def test_tables_of_a_token_that_nobody_typed(damage) -> None:
+    loaded = damage("llama", "model.embed_tokens.weight", math.nan)
+    for layer in range(loaded.num_layers):
+        with pytest.raises(NotANumberError, match=f"the tables of L{layer}H0"):
+            head_factors(loaded, Head(layer, 0), CircuitSettings(embedding="bare"))

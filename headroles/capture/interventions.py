@@ -201,6 +201,7 @@ def output_projections(loaded: LoadedModel) -> tuple[str, ...]:
 
     Raises:
         UnsupportedModelError: if a layer has none, or one that fails the test.
+        NotANumberError: if the model computes NaN.
     """
     if _PROJECTIONS not in loaded.tools:
         with loaded.lock, torch.no_grad(), cores.one_core():
@@ -250,11 +251,14 @@ def _find_projections(loaded: LoadedModel) -> tuple[str, ...]:
     hooks = [(path, _silence_second) for path in probes] + [(path, _as_first) for path in around]
     hooks += [(path, note(path)) for path in (*probes, *watched)]
     handles = [model.get_submodule(path).register_forward_hook(hook) for path, hook in hooks]
+    ids = torch.arange(4).expand(2, -1)
     try:
-        model(**inputs(loaded, torch.arange(4).expand(2, -1)))
+        model(**inputs(loaded, ids))
     finally:
         for handle in handles:
             handle.remove()
+    if any(bool(given[path].isnan().any()) for path in watched if path in given):
+        raise not_a_number(model, loaded.key, ids[:1])
     found = []
     for layer, (block, probe) in enumerate(zip(around, probes, strict=True)):
         after = [p for p in order[order.index(probe) + 1 :] if p.startswith(f"{block}.")]
