@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from headroles import models
@@ -15,11 +13,13 @@ from headroles.roles import BASIC_ROLES
 from headroles.scoring import Sight
 from headroles.scoring import activation as scoring_activation
 from headroles.store import categories, contents
-from headroles.types import Head, PromptRun
+from headroles.types import PromptRun
 from headroles.verdicts import (
     PromptScores,
     head_index,
+    ids_of,
     literature_entry,
+    patterns_of,
     score_prompt,
     score_run,
     summarize,
@@ -72,17 +72,18 @@ def load_head_categories(
 
 
 def verify_head_activation(
-    attention_weights: Float[Tensor, "*heads query key"],
-    tokens: Sequence[int] | Tensor,
-    head_info: Mapping[str, object] | Head,
+    attention_weights: object,
+    tokens: Sequence | Tensor,
+    head_info: object,
     category: str,
     *,
-    sight: Sight = (),
+    sight: Sight | Tensor = (),
 ) -> float:
     """How far one head does what a role says, on one prompt.
 
     Args:
-        attention_weights: [query key] the head's pattern; or [layer head query key] of the whole
+        attention_weights: of any program, as a tensor, an array or lists: [query key] the head's
+            pattern; or [layer head query key] of the whole
             model, from which the head of ``head_info`` is taken.
         tokens: [pos] token ids, the start token included if there is one.
         head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``.
@@ -97,14 +98,16 @@ def verify_head_activation(
         UnknownRoleError: for an unknown category.
         UnknownHeadError: if the whole model's attention is given and has no such head.
         ShapeError: if attention and tokens do not fit together.
+        HeadrolesError: if the attention holds NaN or infinity, or ``head_info`` names no head.
     """
-    weights = torch.as_tensor(attention_weights)
+    weights, ids = patterns_of(attention_weights), ids_of(tokens)
+    own = (sight,) if isinstance(sight, Tensor) and sight.ndim == 2 else sight
     if weights.ndim == 4:
         head = head_index(head_info, weights)
-        weights, sight = weights[head], sight[head[0] : head[0] + 1]
+        weights, own = weights[head], own if own is not sight else sight[head[0] : head[0] + 1]
     if weights.ndim != 2:
         raise ShapeError("One head's attention", expected="[query, key]", got=list(weights.shape))
-    return scoring_activation.role_activation(weights, tokens, category, sight=sight).of().value
+    return scoring_activation.role_activation(weights, ids, category, sight=own).of().value
 
 
 def get_active_head_summary(
@@ -147,7 +150,8 @@ def get_active_head_summary(
             return summarize_literature(named, _scores(activation_data))
         raise
     if run is not None and run.source:
-        contents.check_weights(entry, run.source, models.model_revision(run.source))
+        now = run.revision or models.model_revision(run.source)
+        contents.check_weights(entry, run.source, now)
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
             f"The attention of {model_name}",
@@ -164,6 +168,10 @@ def _scores(activation_data: PromptRun | Mapping[str, object]) -> PromptScores:
     return score_prompt(
         attention,
         token_ids,
-        tokens=activation_data.get("tokens", ()),
-        sight=activation_data.get("sight", ()),
+        tokens=_or_nothing(activation_data.get("tokens")),
+        sight=_or_nothing(activation_data.get("sight")),
     )
+
+
+def _or_nothing(given: Sequence | None) -> Sequence:
+    return () if given is None else given

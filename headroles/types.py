@@ -140,6 +140,8 @@ class PromptRun:
     layer writes (0 and up); None where that is not known."""
     source: str = ""
     """What the model was loaded from, by which its weights are known; "" where nobody has said."""
+    revision: str = ""
+    """What pinned those weights when they were read; "" where nobody has said."""
 
     sight: tuple[Bool[Tensor, "query key"] | None, ...] = ()
     """[layer] what the heads of each layer can see: True where they can look, None where that is

@@ -115,6 +115,9 @@ def test_the_exported_script_wraps_it_too(loaded) -> None:
     assert "chat=True" not in notebook.script(capture(loaded, "Hi"), [], provenance=given)
 
 
+_LOOP = "{% for b in range(90000) %}{% endfor %}"
+
+
 @pytest.mark.parametrize(
     ("template", "why"),
     [
@@ -124,6 +127,8 @@ def test_the_exported_script_wraps_it_too(loaded) -> None:
         ("{{ messages[5].content }}", "it says"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("hello", "leaves out"),
+        ("{{ 'x' * 2000000 }}{{ messages[0].content }}", "2,000,000 characters"),
+        (f"{{% for a in range(90000) %}}{_LOOP}{{% endfor %}}", "did not end"),
         ("{{ messages[0].content | upper }}", "changes"),
     ],
 )

@@ -502,3 +502,62 @@ def test_the_reason_of_a_quiet_diffuse_head_is_a_sentence() -> None:
     verdict = judge(Head(0, 0), "diffuse", score_prompt(attention, range(12)), 0.9)
     assert verdict.state == "quiet"
     assert verdict.reason.endswith("The evenness of its attention is only 0%.")
+
+
+# ------------------------------------------------------------------ attention from other programs
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_attention_may_hold_any_kind_of_numbers(kind: torch.dtype, path: Path) -> None:
+    pattern, place = perfect("induction", REPEATED), {"layer": 0, "head": 0}
+    found = headroles.verify_head_activation(pattern.to(kind), REPEATED, place, "induction")
+    assert found == pytest.approx(1)
+    whole = planted(REPEATED, L1H2=pattern)
+    data = {"attention": whole.to(kind), "token_ids": torch.tensor(REPEATED), "sight": None}
+    rows = headroles.get_active_head_summary(data, "tiny", path=path)["induction"]
+    assert rows[0]["is_active"]
+    data = {"attention": whole.double().numpy(), "token_ids": REPEATED, "tokens": None}
+    assert headroles.get_active_head_summary(data, "tiny", path=path)["induction"] == rows
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_attention_that_is_no_number_is_no_quiet_head(value: float, path: Path) -> None:
+    whole = planted(REPEATED)
+    whole[0, 1, 3, 2] = value
+    for act in (
+        lambda: headroles.verify_head_activation(whole, REPEATED, Head(0, 1), "diffuse"),
+        lambda: headroles.get_active_head_summary(
+            {"attention": whole, "token_ids": REPEATED}, "tiny", path=path
+        ),
+    ):
+        with pytest.raises(headroles.HeadrolesError, match="NaN or infinity"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("attention", "tokens", "head"),
+    [
+        (None, REPEATED, Head(0, 0)),
+        ([[1.0, 0.0], [1.0]], REPEATED, Head(0, 0)),
+        (torch.zeros(0, 0), [], Head(0, 0)),
+        (planted(REPEATED), ["a"] * len(REPEATED), Head(0, 0)),
+        (planted(REPEATED), [0.5] * len(REPEATED), Head(0, 0)),
+        (planted(REPEATED), REPEATED, {"layer": 0}),
+        (planted(REPEATED), REPEATED, {"layer": "0", "head": "1"}),
+        (planted(REPEATED), REPEATED, "L0H0"),
+        (planted(REPEATED), REPEATED, (0, 1, 2)),
+    ],
+)
+def test_what_is_no_attention_is_refused_in_a_sentence(attention, tokens, head) -> None:
+    with pytest.raises(headroles.HeadrolesError):
+        headroles.verify_head_activation(attention, tokens, head, "induction")
+
+
+def test_one_mask_may_be_given_as_it_is() -> None:
+    near = torch.ones(10, 10).tril().bool().triu(-3)
+    pattern = near / near.sum(-1, keepdim=True)
+    for attention in (pattern, pattern.repeat(1, 1, 1, 1)):
+        even_in_sight = headroles.verify_head_activation(
+            attention, REPEATED, Head(0, 0), "diffuse", sight=near
+        )
+        assert even_in_sight == pytest.approx(1)

@@ -215,3 +215,34 @@ def test_papers_are_about_the_very_model(weights, tmp_path: Path) -> None:
     of_gpt2 = replace(named, model_name="gpt2", output_change=None)
     for name in ("gpt2", "openai-community/gpt2"):
         assert "induction" in headroles.get_active_head_summary(of_gpt2, name, path=nothing)
+
+
+def test_weights_that_were_replaced_while_a_model_was_in_memory(weights, tmp_path: Path) -> None:
+    folder, other = weights("ours"), weights("other", other=True)
+    loaded = models.load_model(str(folder))
+    before = models.model_revision(str(folder))
+    shutil.copy(other / "model.safetensors", folder / "model.safetensors")
+    run = capture(loaded, PROMPT)
+    assert run.revision == before != models.model_revision(str(folder))
+    assert headroles.get_active_head_summary(run, "demo")  # what ran is what was measured
+    path = tmp_path / "head_categories.json"
+    renewed = categories.read_entry("demo").model_copy(
+        update={"revision": models.model_revision(str(folder))}
+    )
+    categories.write_entry(renewed, path)
+    with pytest.raises(OtherWeightsError):  # measured on what lies there now, which did not run
+        headroles.get_active_head_summary(run, "demo", path=path)
+
+
+def test_a_pool_loads_a_folder_anew_when_its_weights_are_others(weights) -> None:
+    folder, pool = weights("ours"), models.ModelPool(most=2)
+    with pool.borrow(str(folder)) as first, pool.borrow(str(folder)) as again:
+        assert first is again
+    shutil.copy(weights("other", other=True) / "model.safetensors", folder)
+    with pool.borrow(str(folder)) as now:
+        assert now.revision == models.model_revision(str(folder)) != first.revision
+
+
+def test_a_folder_may_be_given_as_a_path(weights) -> None:
+    folder = weights("ours")
+    assert models.load_model(folder).key == models.catalogue_key(str(folder))

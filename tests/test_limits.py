@@ -75,7 +75,7 @@ def test_a_long_prompt_in_a_link_is_refused_by_its_length_alone() -> None:
 class Upload:
     """What Streamlit gives for an uploaded file."""
 
-    file_id = "its id"
+    file_id, name = "its id", "matrix.csv"
 
     def __init__(self, size: int, text: str = "") -> None:
         self.size, self.text, self.read = size, text, 0

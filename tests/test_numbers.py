@@ -7,11 +7,13 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from headroles.ablation import Condition, HeadOutput, ablate
 from headroles.ablation.outcomes import compare, logit_changes
 from headroles.ablation.run import Outcome, reference_means
 from headroles.capture import capture, each_layer, run_edited
+from headroles.circuits import CircuitSettings, head_factors
 from headroles.circuits.weights import layer_weights
 from headroles.errors import NotANumberError
 from headroles.export.tables import heads_csv, heads_json
@@ -107,7 +109,6 @@ def test_a_change_that_makes_nan_is_told_from_a_damaged_model(load_family) -> No
 
 
 def test_a_model_of_nan_alone_is_refused_for_what_it_is(tmp_path) -> None:
-    from safetensors.torch import load_file, save_file
 
     save_family("gpt2", tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
@@ -191,3 +192,20 @@ def test_a_file_holds_nothing_where_a_number_is_none() -> None:
         None, {"limits": [None, 0.5]},
     ]  # fmt: skip
     assert line == '"L0H1","",0.25'
+
+
+def test_tables_of_a_token_that_nobody_typed(damage) -> None:
+    loaded = damage("llama", "model.embed_tokens.weight", math.nan)
+    for layer in range(loaded.num_layers):
+        with pytest.raises(NotANumberError, match=f"the tables of L{layer}H0"):
+            head_factors(loaded, Head(layer, 0), CircuitSettings(embedding="bare"))
+
+
+def test_an_overflow_that_a_norm_hides_is_said(tmp_path) -> None:
+    save_family("llama", tmp_path)
+    file = tmp_path / "model.safetensors"
+    weights = {name: value.clone() for name, value in load_file(file).items()}
+    weights["model.layers.0.mlp.down_proj.weight"] *= 1e25
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(NotANumberError, match=r"layers.1.input_layernorm"):
+        load_model(str(tmp_path))

@@ -58,7 +58,7 @@ def by_attention(setting: Setting) -> dict[str, RoleScores]:
             on_text.scores[key],
             on_random.scores[key],
             texts=TEXTS,
-            chance=float(on_text.chance[key].nanmean()),
+            chance=float(on_text.chance[key].nanmean().nan_to_num(0.0)),  # 0 where nobody sees any
         )
         for key in on_text.scores
     }

@@ -276,7 +276,7 @@ def _role_scores(
         role=role.key,
         mean=_mean(scores) if bool(said.any()) else torch.full(scores.shape[1:], torch.nan),
         standard_error=_error(scores),
-        chance=float(chance[said].mean()),
+        chance=float(chance[said].mean()) if said.any() else 0.0,  # no head sees so far back
         n=scores.shape[0],
         null=None if null is None else _mean(null),
         null_limit=None if null is None else null_limit(null),

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
@@ -111,6 +111,7 @@ def _analyze(
         tokenization=tokenization,
         notes=[
             *_notes(settings),
+            *_out_of_sight(scores),
             *note_of(tokenization.candidates),
             *_missing("The choice of start tokens", starts),
             *_missing("Evidence by ablation", causal),
@@ -321,6 +322,16 @@ def _notes(settings: AnalysisSettings) -> list[str]:
     return [
         f"Only {settings.sequences} repeated sequences: the scores are rough. "
         f"Use {MIN_SEQUENCES} or more for a file that students see."
+    ]
+
+
+def _out_of_sight(scores: Mapping[str, RoleScores | str]) -> list[str]:
+    """A note for every basic role that no text lets a head of this model show."""
+    return [
+        f"{ROLES[key].name}: every score is 0, for no head of this model sees as far back as the "
+        "texts ask for."
+        for key in (role.key for role in SCORED_ROLES)
+        if scores[key].n == 0
     ]
 
 

@@ -41,8 +41,8 @@ from torch import Tensor
 from headroles.circuits import effective, weights
 from headroles.circuits.parts import Norm, norm_heads
 from headroles.circuits.weights import HeadWeights
-from headroles.errors import HeadrolesError
-from headroles.models import LoadedModel
+from headroles.errors import HeadrolesError, NotANumberError
+from headroles.models import LoadedModel, are_numbers
 from headroles.models.cores import one_core
 from headroles.types import Head
 
@@ -172,6 +172,7 @@ def head_factors(
 
     Raises:
         UnsupportedModelError: if the model's weights cannot be read by head.
+        NotANumberError: if they give NaN or infinity for any token.
     """
     own = own or weights.layer_weights(loaded, head.layer)
     shape = (weights.embedding(loaded).shape[0], own.W_Q.shape[2])
@@ -188,6 +189,9 @@ def head_factors(
     out = W_O @ weights.unembedding(loaded)[0]  # [d_head vocab]
     if settings.minus_mean:
         out -= out.mean(1, keepdim=True)
+    if not all(map(are_numbers, (query, key, value, out))):  # of any token, typed or not
+        where = f"the tables of {head.label}: the weights of some token are none"
+        raise NotANumberError(loaded.key, where=where)
     return Factors(query, key, value, out)
 
 

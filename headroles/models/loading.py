@@ -11,6 +11,7 @@ one forward pass over a few tokens, and refuses a model whose layers do not each
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,6 +85,8 @@ class LoadedModel:
     quantization: str | None = None
     """How the file that it was made from stores its weights, e.g. ``Q4_1``; None where that was no
     GGUF file."""
+    revision: str = ""
+    """What pinned the weights when they were read: a folder's may be others by now."""
     tools: dict[str, object] = field(default_factory=dict)
     """What other modules build once per model (the PyVene collector); it goes with the model."""
 
@@ -131,7 +134,9 @@ class LoadedModel:
         return getattr(config, "num_key_value_heads", None) or self.num_heads
 
 
-def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> LoadedModel:
+def load_model(
+    name_or_folder: str | os.PathLike[str], *, progress: hub.Progress | None = None
+) -> LoadedModel:
     """Load a model and its tokenizer, put the probes in and check them.
 
     Args:
@@ -148,11 +153,13 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
         NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
+    name_or_folder = os.fspath(name_or_folder)
     source = resolve_source(name_or_folder)
     name = spoken_name(name_or_folder)
     place = local_files(source, progress=progress)
     with building.ONE_AT_A_TIME:
         tokenizer = load_tokenizer(source)
+        revision = model_revision(source)
         free = memory.available_memory()
         numbers = precision.choose(name, stored_numbers(source), available=free)
         model = load_weights(source, name, numbers=numbers)
@@ -166,6 +173,7 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
     return LoadedModel(
         key=catalogue_key(name_or_folder),
         source=source,
+        revision=revision,
         model=model,
         tokenizer=tokenizer,
         start=start_token(tokenizer, rows=rows),

@@ -105,9 +105,13 @@ class ModelPool:
 
     def _look(self, key: str) -> LoadedModel | None:
         with self._changed:
-            if key in self._here:
+            ready = self._here.get(key)
+            if ready and ready.revision and ready.revision != loading.model_revision(ready.source):
+                del self._here[key]  # its folder was trained on: whoever runs the old one keeps it
+                return None
+            if ready:
                 self._here.move_to_end(key)
-            return self._here.get(key)
+            return ready
 
     def _make_room(self, name: str) -> None:
         """Let go of idle models until one more fits, waiting for one if the number forbids it.

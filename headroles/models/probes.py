@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import AttentionInterface
 
-from headroles.errors import UnsupportedModelError, ours
+from headroles.errors import NotANumberError, UnsupportedModelError, ours
 from headroles.formatting import listing
 from headroles.models.numbers import are_numbers, not_a_number
 
@@ -203,6 +203,8 @@ class _Watch(TorchFunctionMode):
         return self.by_function or self.by_dropout
 
 
+TOO_LARGE = 1e18
+"""The squares of larger numbers, summed, are infinite in 32 bits."""
 _PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum", "__matmul__"}
 _SOFTMAXES = {"softmax", "logsumexp"}
 _watch: ContextVar[_Watch | None] = ContextVar("watch", default=None)
@@ -241,6 +243,11 @@ def _watched_pass(model: PreTrainedModel, key: str) -> _Watch:
     watch = _Watch()
     dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     hooks = [module.register_forward_hook(watch.see_dropout) for module in dropouts]
+    hooks += [
+        module.register_forward_pre_hook(partial(_check_size, key, path))
+        for path, module in model.named_modules()
+        if "norm" in type(module).__name__.lower()
+    ]
     token = _watch.set(watch)
     try:
         with ours(partial(_does_not_run, key)), torch.no_grad(), watch:
@@ -251,6 +258,13 @@ def _watched_pass(model: PreTrainedModel, key: str) -> _Watch:
         for hook in hooks:
             hook.remove()
     return watch
+
+
+def _check_size(key: str, path: str, _norm: nn.Module, args: tuple) -> None:
+    """Refuse what a norm would square to infinity, and so divide to 0: no NaN would tell of it."""
+    is_some = args and isinstance(args[0], Tensor) and args[0].numel()
+    if is_some and float(args[0].detach().abs().max()) > TOO_LARGE:
+        raise NotANumberError(key, where=f"{path}, which squares what it is given")
 
 
 def _tokens(model: PreTrainedModel) -> Tensor:

@@ -11,7 +11,10 @@ that pages can tell the template's tokens from the prompt's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles.errors import ChatTemplateError
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 
 _STANDS_IN = "\ue000message\ue000"
 """A message that no template holds, from the private use area of Unicode."""
+
+MOST_AROUND = 1_000_000
+"""Characters that a template may add; even to tokenise more takes minutes."""
+LONGEST = 5
+"""Seconds that a template may take: it is a program, and may hold a loop in a loop."""
 
 
 class Wrapped(NamedTuple):
@@ -41,6 +49,8 @@ def wrap(tokenizer: PreTrainedTokenizerBase, prompt: str) -> Wrapped:
     if not tokenizer.chat_template:
         raise _refused("its tokenizer has none")
     text, around = (_message(tokenizer, content) for content in (prompt, _STANDS_IN))
+    if len(text) - len(prompt) > MOST_AROUND:
+        raise _refused(f"it puts {len(text) - len(prompt):,} characters around it")
     before = around.partition(_STANDS_IN)[0]
     start = len(before) if text.startswith(before) else 0
     typed = prompt if prompt in text[start:] else prompt.strip()  # many templates trim it
@@ -77,4 +87,22 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, s
 def _rendered(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], *, answer: bool
 ) -> str:
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer)
+    with _in_time():
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer)
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    """Stop whatever Python code this thread runs when it has run for :data:`LONGEST` seconds."""
+    until, before = time.monotonic() + LONGEST, sys.gettrace()
+
+    def look(_frame: object, _event: str, _argument: object) -> Callable:
+        if time.monotonic() > until:
+            raise TimeoutError(f"it did not end within {LONGEST} seconds")
+        return look
+
+    sys.settrace(look)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

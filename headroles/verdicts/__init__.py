@@ -41,7 +41,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sentence": ["describe"],
         "summary": [
             "head_index",
+            "ids_of",
             "literature_entry",
+            "patterns_of",
             "summarize",
             "summarize_literature",
             "unpack_heads",

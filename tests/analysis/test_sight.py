@@ -7,17 +7,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
-from headroles.analysis import attention_roles, hints
+from headroles.analysis import analyze, attention_roles, hints
 from headroles.analysis.bridge import each_layer, load_bridge
 from headroles.analysis.measure import ProbeTexts, make_texts, measure_roles, random_cells
 from headroles.analysis.setting import Setting
 from headroles.capture import capture, collect
+from headroles.reference import AnalysisSettings
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
 from headroles.scoring import offset_shares, prompt_activations
 from headroles.types import Encoding, Sequences
 from headroles.verdicts import score_run
-from tests.families import PROMPT
+from tests.families import PROMPT, family_config, save, widen
 
 FAMILIES = ("mistral", "gemma2", "gpt_neo", "gpt_oss")
 
@@ -119,4 +121,23 @@ def test_prompts_are_tried_by_what_is_in_sight(bridges, tokenizer, monkeypatch) 
     assert (
         score_run(long).activations["diffuse"].value[0, 0]
         > (score_run(without).activations["diffuse"].value[0, 0])
+    )
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_role_that_no_head_can_see_scores_nothing_and_the_rest_goes_on(
+    tmp_path, window: int
+) -> None:
+    config = family_config("mistral")
+    config.sliding_window, config.max_position_embeddings = window, 256
+    model = AutoModelForCausalLM.from_config(config)
+    widen(model)
+    save(model, tmp_path)
+    entry = analyze(str(tmp_path), AnalysisSettings(sequences=2, seed=0, causal=False))
+    induction = entry.categories["induction"]
+    assert (induction.chance, induction.n, induction.top_heads) == (0, 0, [])
+    assert any("Induction: every score is 0" in note for note in entry.notes)
+    assert all(
+        category.chance is None or 0 <= category.chance <= 1
+        for category in entry.categories.values()
     )

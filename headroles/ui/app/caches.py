@@ -132,7 +132,7 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     limits.PROMPT.check(len(prompt))
-    kept = _cached_run(model, prompt, chat)
+    kept = _cached_run(model, prompt, chat, _stamps(models.resolve_source(model)))
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
@@ -149,8 +149,8 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
 
 
 @keeper.keep
-def _cached_run(model: str, prompt: str, chat: bool) -> _Kept:
-    """Run the model once; kept."""
+def _cached_run(model: str, prompt: str, chat: bool, stamps: tuple) -> _Kept:
+    """Run the model once; kept for as long as its files stay."""
     import_libraries()
 
     with borrow(model) as loaded:
