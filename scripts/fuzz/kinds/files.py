@@ -12,10 +12,10 @@ from unittest import mock
 
 import torch
 
-from headroles import paths, roles, store
+from headroles import paths, roles, store, texts
 from headroles.models import list_file, listed
 from headroles.paths import ROOT
-from scripts import convert_attention_only, detect_heads
+from scripts import convert_attention_only
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
 from scripts.fuzz.tiny import demo
@@ -132,7 +132,7 @@ def _token_counts(path: Path) -> None:
 
 
 def _prompts(path: Path) -> None:
-    lines = [line for line in detect_heads._text(path).splitlines() if line.strip()]
+    lines = [line for line in texts.read_text(path).splitlines() if line.strip()]
     roles.read_prompts(demo().tokenizer, lines[:20], max_tokens=demo().max_tokens)
 
 
