@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from headroles import models
 from headroles.errors import CategoriesMissingError, ShapeError
@@ -15,10 +11,12 @@ from headroles.roles import BASIC_ROLES
 from headroles.scoring import Sight
 from headroles.scoring import activation as scoring_activation
 from headroles.store import categories, contents
-from headroles.types import Head, PromptRun
+from headroles.types import PromptRun
 from headroles.verdicts import (
     PromptScores,
+    attention_of,
     head_index,
+    ids_of,
     literature_entry,
     score_prompt,
     score_run,
@@ -72,9 +70,9 @@ def load_head_categories(
 
 
 def verify_head_activation(
-    attention_weights: Float[Tensor, "*heads query key"],
-    tokens: Sequence[int] | Tensor,
-    head_info: Mapping[str, object] | Head,
+    attention_weights: object,
+    tokens: object,
+    head_info: object,
     category: str,
     *,
     sight: Sight = (),
@@ -83,9 +81,11 @@ def verify_head_activation(
 
     Args:
         attention_weights: [query key] the head's pattern; or [layer head query key] of the whole
-            model, from which the head of ``head_info`` is taken.
+            model, from which the head of ``head_info`` is taken. A tensor or array of any
+            precision, or lists.
         tokens: [pos] token ids, the start token included if there is one.
-        head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``.
+        head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``; or
+            a :class:`Head`, or its label.
         category: the role's key.
         sight: where a layer does not see every token so far, ``run.sight``, or the one [query key]
             mask of the head's layer: True where it can look.
@@ -97,18 +97,20 @@ def verify_head_activation(
         UnknownRoleError: for an unknown category.
         UnknownHeadError: if the whole model's attention is given and has no such head.
         ShapeError: if attention and tokens do not fit together.
+        HeadrolesError: if the attention holds NaN, or what is no weight.
     """
-    weights = torch.as_tensor(attention_weights)
+    weights = attention_of(attention_weights)
     if weights.ndim == 4:
         head = head_index(head_info, weights)
         weights, sight = weights[head], sight[head[0] : head[0] + 1]
     if weights.ndim != 2:
         raise ShapeError("One head's attention", expected="[query, key]", got=list(weights.shape))
-    return scoring_activation.role_activation(weights, tokens, category, sight=sight).of().value
+    activation = scoring_activation.role_activation(weights, ids_of(tokens), category, sight=sight)
+    return activation.of().value
 
 
 def get_active_head_summary(
-    activation_data: PromptRun | Mapping[str, object],
+    activation_data: object,
     model_name: str,
     *,
     path: str | Path | None = None,
@@ -164,6 +166,6 @@ def _scores(activation_data: PromptRun | Mapping[str, object]) -> PromptScores:
     return score_prompt(
         attention,
         token_ids,
-        tokens=activation_data.get("tokens", ()),
-        sight=activation_data.get("sight", ()),
+        tokens=activation_data.get("tokens") or (),
+        sight=activation_data.get("sight") or (),
     )

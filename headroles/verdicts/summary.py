@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor
-
-from headroles.errors import ShapeError, UnknownHeadError
+from headroles.errors import UnknownHeadError
 from headroles.roles import BASIC_ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.store import ModelEntry
-from headroles.types import Head, PromptRun, Verdict
+from headroles.types import Head, Verdict
 from headroles.verdicts.prompt import judge
 from headroles.verdicts.scores import PromptScores
 
@@ -121,29 +118,3 @@ def _roles_of_heads(entry: ModelEntry) -> dict[Head, list[str]]:
         for head in entry.listed(key):
             roles.setdefault(head, []).append(key)
     return roles
-
-
-def unpack_heads(activation_data: PromptRun | Mapping[str, object]) -> tuple[Tensor, Sequence[int]]:
-    """[layer head query key] attention and [pos] token ids of a run, or of a mapping with both."""
-    if isinstance(activation_data, PromptRun):
-        return activation_data.attention, activation_data.copy_ids
-    try:
-        attention, token_ids = activation_data["attention"], activation_data["token_ids"]
-    except KeyError as error:
-        raise ShapeError(
-            "The activation data",
-            expected="{'attention': [layer, head, query, key], 'token_ids': [pos]}",
-            got=sorted(activation_data),
-        ) from error
-    return torch.as_tensor(attention), token_ids
-
-
-def head_index(head_info: Mapping[str, object] | Head, weights: Tensor) -> tuple[int, int]:
-    """Layer and head, checked against the attention's shape."""
-    layer, head = (
-        head_info if isinstance(head_info, Head) else (head_info["layer"], head_info["head"])
-    )
-    layers, heads = weights.shape[:2]
-    if not (0 <= layer < layers and 0 <= head < heads):
-        raise UnknownHeadError(Head(layer, head).label, layers=layers, heads=heads)
-    return layer, head
