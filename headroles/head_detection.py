@@ -16,10 +16,10 @@ from headroles.store import categories, contents
 from headroles.types import PromptRun
 from headroles.verdicts import (
     PromptScores,
+    attention_of,
     head_index,
     ids_of,
     literature_entry,
-    patterns_of,
     score_prompt,
     score_run,
     summarize,
@@ -73,7 +73,7 @@ def load_head_categories(
 
 def verify_head_activation(
     attention_weights: object,
-    tokens: Sequence | Tensor,
+    tokens: object,
     head_info: object,
     category: str,
     *,
@@ -82,11 +82,12 @@ def verify_head_activation(
     """How far one head does what a role says, on one prompt.
 
     Args:
-        attention_weights: of any program, as a tensor, an array or lists: [query key] the head's
-            pattern; or [layer head query key] of the whole
-            model, from which the head of ``head_info`` is taken.
+        attention_weights: [query key] the head's pattern; or [layer head query key] of the whole
+            model, from which the head of ``head_info`` is taken. A tensor or array of any
+            precision, or lists.
         tokens: [pos] token ids, the start token included if there is one.
-        head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``.
+        head_info: which head it is, as in ``top_heads``: a mapping with ``layer`` and ``head``; or
+            a :class:`Head`, or its label.
         category: the role's key.
         sight: where a layer does not see every token so far, ``run.sight``, or the one [query key]
             mask of the head's layer: True where it can look.
@@ -98,9 +99,9 @@ def verify_head_activation(
         UnknownRoleError: for an unknown category.
         UnknownHeadError: if the whole model's attention is given and has no such head.
         ShapeError: if attention and tokens do not fit together.
-        HeadrolesError: if the attention holds NaN or infinity, or ``head_info`` names no head.
+        HeadrolesError: if the attention holds NaN, or what is no weight.
     """
-    weights, ids = patterns_of(attention_weights), ids_of(tokens)
+    weights, ids = attention_of(attention_weights), ids_of(tokens)
     own = (sight,) if isinstance(sight, Tensor) and sight.ndim == 2 else sight
     if weights.ndim == 4:
         head = head_index(head_info, weights)
@@ -111,7 +112,7 @@ def verify_head_activation(
 
 
 def get_active_head_summary(
-    activation_data: PromptRun | Mapping[str, object],
+    activation_data: object,
     model_name: str,
     *,
     path: str | Path | None = None,

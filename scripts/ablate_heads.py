@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headroles.ablation import PromptTable
     from headroles.models import LoadedModel
 
+SAMPLES = 48
 POSITIONS = limits.Range(-100_000, 100_000)
 """What a position may be before the prompt is known."""
 
@@ -62,10 +63,31 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--html", type=output, help="write a self-contained report here")
     add("--csv", type=output, help="write a table here")
     add("--offsets", type=whole(limits.OFFSETS), help="make the previous-token test, this far back")
-    add("--samples", type=whole(limits.SAMPLES), default=48, help="samples of that test")
+    add("--samples", type=whole(limits.SAMPLES), help="samples of that test (default 48)")
     options = parser.parse_args(argv)
     limits.OWN_PROMPTS.check(len(options.prompt))
+    _check_together(parser, options)
+    options.samples = options.samples or SAMPLES
+    options.heads = tuple(dict.fromkeys(options.heads or ()))
     return options
+
+
+def _check_together(parser: command_line.Parser, options: argparse.Namespace) -> None:
+    """Refuse what would be left aside without a word."""
+    if options.offsets:
+        for name in ("prompt", "answer", "ready", "control", "html", "csv"):
+            if getattr(options, name):
+                parser.error(f"argument --{name}: it has no use beside --offsets")
+    elif options.samples:
+        parser.error("argument --samples: it is for --offsets, which is missing")
+    if options.answer and not options.prompt:
+        parser.error("argument --answer: it is for --prompt, which is missing")
+    if options.html and options.html == options.csv and not _is_device(options.html):
+        parser.error("--html and --csv name the same file")
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file()
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:

@@ -159,7 +159,7 @@ class TextReport:
     def error(self, message: str, hint: str) -> None:
         """Close the bar and print the sentence where errors belong."""
         self._bar.close()
-        print(f"\n{message} {hint}".rstrip(), file=sys.stderr)
+        print(f"{message} {hint}".rstrip(), file=sys.stderr)
 
 
 class JsonLinesReport:
@@ -188,7 +188,7 @@ class JsonLinesReport:
     def error(self, message: str, hint: str) -> None:
         """Print the error event, and the sentence where errors belong."""
         self._print({"event": "error", "message": message, "hint": hint})
-        print(f"\n{message} {hint}".rstrip(), file=sys.stderr)
+        print(f"{message} {hint}".rstrip(), file=sys.stderr)
 
     def _print(self, event: dict[str, object]) -> None:
         print(json.dumps({**event, **self._model}), flush=True)

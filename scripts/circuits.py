@@ -41,7 +41,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--each", type=rows, default=20, help="queries and outputs per key")
     parser.add_argument(
         "--token",
-        type=command_line.text(limits.TOKEN, empty=True),
+        type=_token,
         help="one token of your own instead of the chosen keys",
     )
     parser.add_argument(
@@ -60,9 +60,21 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--no-biases", action="store_true", help="leave the biases out")
     parser.add_argument("--keep-bos", action="store_true", help="do not subtract QK of the BOS")
     parser.add_argument("--keep-mean", action="store_true", help="do not subtract OV's mean")
-    parser.add_argument("--format", choices=("markdown", "csv"), default="markdown")
+    parser.add_argument(
+        "--format", choices=("markdown", "csv"), help="of a head's table (default: markdown)"
+    )
     parser.add_argument("--out", type=command_line.output, help="a file instead of standard output")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.format == "markdown" and (options.summary or options.composition):
+        parser.error("argument --format: only the table of one head can be written as markdown")
+    return options
+
+
+def _token(given: str) -> str:
+    """The type of an option that is a token, which may be a space."""
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty")
+    return command_line.text(limits.TOKEN, empty=True)(given)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from headroles import detector, export, limits, models, roles, texts
 from headroles.errors import HeadrolesError
+from headroles.formatting import count
 from scripts import command_line
 from scripts.command_line import MODEL, one_line
 
@@ -68,7 +69,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Detect and print."""
     options = parse_arguments(argv)
-    if options.out and options.out.suffix not in (".csv", ".json"):
+    if options.out and options.out.suffix.lower() not in (".csv", ".json"):
         raise HeadrolesError(
             f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: scores.csv"
         )
@@ -157,7 +158,7 @@ def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
     name = one_line(f"{pattern.name} ({pattern.spec})")
     lines = [
         "",
-        f"{name}, {measure}: {summary.prompts} prompts, chance {_number(summary.chance)}",
+        f"{name}, {measure}: {count(summary.prompts, 'prompt')}, chance {_number(summary.chance)}",
         "head    score   ± error  prompts  attention left",
     ]
     lines += [
@@ -182,7 +183,7 @@ def _numbers(
 ) -> bytes:
     """All numbers, in the form that the file's name asks for."""
     origin = export.detection.provenance(detection, loaded, prompts, made=made)
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return export.csv_bytes(export.detection.as_csv(detection, origin))
     return export.detection.as_json(detection, origin).encode("utf-8")
 

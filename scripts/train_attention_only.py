@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     checkpoint = options.checkpoint or ROOT / "runs" / name
     trainer = training.Trainer(config, tokenizer, checkpoint, build=training.build_attention_only)
-    train(trainer, every=options.every, minutes=options.minutes)
+    if not train(trainer, every=options.every, minutes=options.minutes):
+        return command_line.DONE  # nobody asked for half a model in the place of a whole one
     with command_line.filling(folder) as new:
         training.export_attention_only(trainer.model, tokenizer, config, new)
     return command_line.DONE

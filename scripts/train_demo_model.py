@@ -18,6 +18,7 @@ import lazy_loader
 from tqdm import tqdm
 
 from headroles import limits, models, training
+from headroles.errors import HeadrolesError
 from scripts import command_line
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def describe(entry: dict[str, object], scores: HeadScores) -> str:
     return f"step {entry['step']}  loss {entry['loss']}  " + "  |  ".join(best)
 
 
-def train(trainer: Trainer, *, every: int, minutes: float | None) -> None:
-    """Train to the end or to the time limit, with a bar and a line of scores every few steps."""
+def train(trainer: Trainer, *, every: int, minutes: float | None) -> bool:
+    """Train with a bar and a line of scores every few steps; whether the end was reached."""
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     total = trainer.config.steps
     with tqdm(total=total, initial=trainer.step, unit="step", mininterval=5) as bar:
@@ -87,9 +88,10 @@ def train(trainer: Trainer, *, every: int, minutes: float | None) -> None:
         while trainer.step < total:
             if deadline is not None and time.monotonic() > deadline:
                 bar.write(f"stopped at step {trainer.step} of {total}; run again to go on")
-                return
+                return False
             until = min(total, trainer.step + every)
             trainer.run(until, every=every, on_step=on_step, on_scores=on_scores)
+    return True
 
 
 @command_line.command
@@ -105,8 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         config.seed, vocab_size=config.vocab_size, context=config.context
     )
     trainer = training.Trainer(config, tokenizer, options.checkpoint)
-    if not options.export_only:
-        train(trainer, every=options.every, minutes=options.minutes)
+    if options.export_only and not trainer.step:
+        raise HeadrolesError(
+            f"There is no checkpoint in {options.checkpoint}.",
+            hint="Name its folder with --checkpoint, or train first.",
+        )
+    if not (options.export_only or train(trainer, every=options.every, minutes=options.minutes)):
+        return command_line.DONE  # nobody asked for half a model in the place of a whole one
     with command_line.filling(options.out) as new:
         trainer.export(new)
         training.write_held_out(new, tokenizer, config)

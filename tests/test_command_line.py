@@ -15,7 +15,16 @@ import pytest
 from headroles import limits
 from headroles.errors import DiskError, EmptyPromptError
 from headroles.paths import ROOT
-from scripts import ablate_heads, check_activity, circuits, command_line, detect_heads
+from scripts import (
+    ablate_heads,
+    analyze_heads,
+    check_activity,
+    circuits,
+    command_line,
+    detect_heads,
+    train_attention_only,
+    train_demo_model,
+)
 
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -68,6 +77,14 @@ def test_every_command_ends_through_the_one_boundary(name: str, capsys) -> None:
         (detect_heads.main, ["--matrix", "/"], "is a folder, not a file"),
         (detect_heads.main, ["--out", "/dev/null"], "is a pipe or a device, not a file"),
         (detect_heads.main, [""], "argument model: it is empty"),
+        (ablate_heads.main, ["--answer", "cat"], "it is for --prompt, which is missing"),
+        (ablate_heads.main, ["--samples", "9"], "it is for --offsets, which is missing"),
+        (ablate_heads.main, ["--offsets", "2", "--csv", "x"], "it has no use beside --offsets"),
+        (ablate_heads.main, ["--html", "x", "--csv", "x"], "name the same file"),
+        (circuits.main, ["--token", ""], "argument --token: it is empty"),
+        (circuits.main, ["--summary", "--format", "markdown"], "only the table of one head"),
+        (train_demo_model.main, ["--held-out-only", "--out", "no/such/where"], "no such folder"),
+        (analyze_heads.main, ["nonsense"], "There is no model called 'nonsense'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(main, command, says, capsys) -> None:
@@ -191,3 +208,35 @@ def test_output_that_cannot_be_written_is_no_traceback(to: str, code: int) -> No
 def test_nothing_is_filtered_that_has_no_cause() -> None:
     record = logging.LogRecord("headroles", logging.WARNING, "", 0, "said", (), None)
     assert command_line._has_no_cause(record)
+
+
+def test_a_head_that_is_named_twice_is_knocked_out_once() -> None:
+    assert ablate_heads.parse_arguments(["--heads", "L0H0,L1H1,L0H0"]).heads == ((0, 0), (1, 1))
+
+
+def test_one_prompt_is_no_prompts(capsys) -> None:
+    assert detect_heads.main(["--top", "1"]) == command_line.DONE
+    assert "activation: 1 prompt, chance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("main", "options", "code"),
+    [
+        (train_demo_model.main, ["--export-only"], command_line.UNUSABLE),
+        (train_demo_model.main, ["--minutes", "0"], command_line.DONE),
+        (train_attention_only.main, ["--minutes", "0"], command_line.DONE),
+    ],
+)
+def test_an_untrained_model_takes_the_place_of_none(main, options, code, tmp_path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"trained for hours")
+    folders = ["--out", str(tmp_path), "--checkpoint", str(tmp_path / "runs")]
+    assert main([*options, *folders]) == code
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["model.safetensors"]
+    assert (tmp_path / "model.safetensors").read_bytes() == b"trained for hours"
+
+
+def test_a_damaged_checkpoint_is_a_mistake_of_one_line(tmp_path, capsys) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    folders = ["--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path)]
+    assert train_demo_model.main(["--export-only", *folders]) == command_line.UNUSABLE
+    assert "is damaged, or of another kind of model" in capsys.readouterr().err

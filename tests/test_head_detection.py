@@ -16,6 +16,7 @@ from headroles import head_detection
 from headroles.errors import (
     CategoriesBrokenError,
     CategoriesMissingError,
+    HeadrolesError,
     ShapeError,
     UnknownHeadError,
     UnknownRoleError,
@@ -534,25 +535,6 @@ def test_attention_that_is_no_number_is_no_quiet_head(value: float, path: Path) 
             act()
 
 
-@pytest.mark.parametrize(
-    ("attention", "tokens", "head"),
-    [
-        (None, REPEATED, Head(0, 0)),
-        ([[1.0, 0.0], [1.0]], REPEATED, Head(0, 0)),
-        (torch.zeros(0, 0), [], Head(0, 0)),
-        (planted(REPEATED), ["a"] * len(REPEATED), Head(0, 0)),
-        (planted(REPEATED), [0.5] * len(REPEATED), Head(0, 0)),
-        (planted(REPEATED), REPEATED, {"layer": 0}),
-        (planted(REPEATED), REPEATED, {"layer": "0", "head": "1"}),
-        (planted(REPEATED), REPEATED, "L0H0"),
-        (planted(REPEATED), REPEATED, (0, 1, 2)),
-    ],
-)
-def test_what_is_no_attention_is_refused_in_a_sentence(attention, tokens, head) -> None:
-    with pytest.raises(headroles.HeadrolesError):
-        headroles.verify_head_activation(attention, tokens, head, "induction")
-
-
 def test_one_mask_may_be_given_as_it_is() -> None:
     near = torch.ones(10, 10).tril().bool().triu(-3)
     pattern = near / near.sum(-1, keepdim=True)
@@ -561,3 +543,67 @@ def test_one_mask_may_be_given_as_it_is() -> None:
             attention, REPEATED, Head(0, 0), "diffuse", sight=near
         )
         assert even_in_sight == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda weights: weights.double(),
+        lambda weights: weights.half(),
+        lambda weights: weights.bfloat16(),
+        lambda weights: weights.numpy().astype("float64"),
+        lambda weights: weights.tolist(),
+        lambda weights: list(weights),
+        lambda weights: weights.clone().requires_grad_(),
+    ],
+    ids=["64 bits", "half", "bfloat16", "numpy", "numbers", "layers", "gradient"],
+)
+@pytest.mark.parametrize("ids", [list, torch.tensor, lambda ids: torch.tensor([ids]), tuple])
+def test_attention_and_ids_of_any_kind_give_the_same(path: Path, kind, ids) -> None:
+    attention = planted(REPEATED, L1H2=perfect("induction", REPEATED))
+    data = {"attention": kind(attention), "token_ids": ids(REPEATED)}
+    (first, *_) = headroles.get_active_head_summary(data, "tiny", path=path)["induction"]
+    assert (first["label"], first["state"]) == ("L1H2", "active")
+    assert first["activation_score"] == pytest.approx(1.0, abs=0.01)
+    score = headroles.verify_head_activation(
+        kind(attention), ids(REPEATED), Head(1, 2), "induction"
+    )
+    assert score == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("weights", "ids", "says"),
+    [
+        (torch.full((3, 3), torch.nan), [1, 2, 3], "not numbers"),
+        (torch.full((3, 3), -4.0), [1, 2, 3], "between 0 and 1, but one here is -4"),
+        (torch.zeros(3, 3, dtype=torch.complex64), [1, 2, 3], "Attention should have"),
+        ("attention", [1, 2, 3], "it has str"),
+        (None, [1, 2, 3], "it has NoneType"),
+        (torch.eye(3), ["a", "b", "a"], "token ids"),
+        (torch.eye(3), [1.5, 2.0, 1.5], "token ids"),
+        (torch.eye(3), [2**70] * 3, "token ids"),
+        (torch.eye(3), None, "token ids"),
+        (torch.zeros(0, 0), [], "no token ids"),
+    ],
+)
+def test_what_is_no_attention_or_no_ids_is_refused_in_a_sentence(weights, ids, says) -> None:
+    with pytest.raises(HeadrolesError, match=says):
+        headroles.verify_head_activation(weights, ids, Head(0, 0), "induction")
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"attention": torch.eye(3)}])
+def test_data_without_its_parts_is_refused(path: Path, data) -> None:
+    with pytest.raises(ShapeError, match="token_ids"):
+        headroles.get_active_head_summary(data, "tiny", path=path)
+
+
+@pytest.mark.parametrize("head", [None, {}, {"layer": "0", "head": 0}, {"layer": 0.5, "head": 0}])
+def test_what_names_no_head_is_refused(head) -> None:
+    with pytest.raises(UnknownHeadError):
+        headroles.verify_head_activation(planted(REPEATED), REPEATED, head, "induction")
+
+
+@pytest.mark.parametrize("head", [Head(1, 2), (1, 2), "L1H2", {"layer": 1, "head": 2}])
+def test_a_head_is_named_in_any_of_its_forms(head) -> None:
+    attention = planted(REPEATED, L1H2=perfect("induction", REPEATED))
+    assert headroles.verify_head_activation(attention, REPEATED, head, "induction") == 1.0

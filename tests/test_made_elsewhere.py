@@ -149,6 +149,34 @@ def test_what_another_program_changes_in_it_is_noticed(path: Path) -> None:
     assert categories.entry_digest("demo", path) != before
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_other_programs_write_other_encodings(path: Path, encoding: str) -> None:
+    path.write_bytes(json.dumps(elsewhere.EXAMPLE, ensure_ascii=False).encode(encoding))
+    read = headroles.load_head_categories("gpt2", path)
+    assert read["categories"]["induction"]["description"].endswith("[A] → [B]")
+
+
+def test_dots_that_stand_for_more_are_no_scores(path: Path) -> None:
+    plain = elsewhere.plain()
+    plain["all_scores"] = {"induction": [[0.12, 0.05, "..."], "..."], "diffuse": None}
+    plain["categories"]["diffuse"] = None
+    write(path, demo=plain)
+    read = headroles.load_head_categories("demo", path)
+    assert read["all_scores"] == {}
+    assert "diffuse" not in read["categories"]
+    assert len(read["categories"]["induction"]["top_heads"]) == 2
+
+
+def test_what_rounding_put_outside_a_share_is_a_share(path: Path) -> None:
+    plain = elsewhere.plain(whole=True)
+    plain["all_scores"]["induction"][0][0] = -1e-9
+    plain["categories"]["induction"]["top_heads"][1]["score"] = -1e-9
+    write(path, demo=plain)
+    read = headroles.load_head_categories("demo", path)
+    assert read["all_scores"]["induction"][0][0] == 0.0
+    assert read["categories"]["induction"]["top_heads"][1]["score"] == 0.0
+
+
 def _top(**changes: object) -> Callable[[dict], None]:
     return lambda plain: plain["categories"]["induction"]["top_heads"][0].update(changes)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from huggingface_hub.errors import HFValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from headroles.errors import (
@@ -316,7 +317,10 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
         UnsupportedModelError: if it has only a slow one, asks for code of its own, or has nothing
             to stand at position 0.
     """
-    place = local_files(source)
+    try:
+        place = local_files(source)
+    except HFValidationError as error:
+        raise ModelUnavailableError(source, why="there is no such folder.") from error
     with building.ONE_AT_A_TIME:
         config = building.read_config(source, place)
         with ours(explained(source, place, during=Step.TOKENIZER)):

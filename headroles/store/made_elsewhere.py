@@ -36,6 +36,8 @@ ALWAYS = (
 """What every analysis of this project writes."""
 _READ = (None, 1, 2)
 """Schema versions that this project reads."""
+_DOTS = ("...", "…")
+_ROUNDING = 1e-6
 LISTED = 8
 """Heads of a role that are listed where a file holds scores and no list."""
 PROVISIONAL = "By convention: this list was made elsewhere, without a threshold."
@@ -76,7 +78,7 @@ def adopt(plain: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if a part of it has no shape that can be read; it says which.
     """
-    matrices = _by_role(plain, "all_scores")
+    matrices = {key: _clean(matrix) for key, matrix in _by_role(plain, "all_scores").items()}
     shape = plain.get("num_layers"), plain.get("num_heads")
     scores = {
         key: matrix
@@ -111,8 +113,16 @@ def _by_role(plain: Mapping[str, Any], part: str) -> dict[str, Any]:
     if not isinstance(held, Mapping):
         raise ValueError(f"{part} is not an object with a role's name for each key")
     known = {name: role_key(name) for name in held}
-    names = sorted((name for name in held if known[name]), key=lambda name: name == known[name])
+    given = (name for name in held if known[name] and held[name] is not None)
+    names = sorted(given, key=lambda name: name == known[name])
     return {known[name]: held[name] for name in names}
+
+
+def _clean(value: Any) -> Any:
+    """A matrix without the dots that stand for more; what rounding put below 0 is 0."""
+    if isinstance(value, list):
+        return [_clean(part) for part in value if part not in _DOTS]
+    return 0.0 if _is_number(value) and -_ROUNDING <= value < 0 else value
 
 
 def _is_a_part(matrix: Any, layers: Any, heads: Any) -> bool:
@@ -166,7 +176,7 @@ def _top(role: Role, top: Any, matrix: Any) -> dict[str, Any]:
             found["score"] = matrix[found["layer"]][found["head"]]
         except (LookupError, TypeError):
             raise ValueError(f"{role.key} lists a head without a score") from None
-    return {**found, "entered_by": "made elsewhere"}
+    return {**found, "score": _clean(found["score"]), "entered_by": "made elsewhere"}
 
 
 def _in_order(tops: Any) -> list[dict[str, Any]]:

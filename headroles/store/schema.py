@@ -295,11 +295,22 @@ def validate(text: str | bytes, path: object) -> dict[str, ModelEntry]:
         CategoriesBrokenError: if it is no JSON, or not of the schema; it names ``path``.
     """
     try:
-        return _File.validate_json(text)
+        return _File.validate_json(_in_utf8(text))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CategoriesBrokenError(path, why=f"{place}: {first['msg']}.") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise CategoriesBrokenError(path, why=f"{place}: {said}.") from error
+
+
+def _in_utf8(text: str | bytes) -> str | bytes:
+    """As other programs may write it: with a byte order mark, or in UTF-16."""
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode(json.detect_encoding(text))
+    except UnicodeDecodeError:
+        return text  # which is then refused, with the place
 
 
 def digest(entry: ModelEntry | None) -> str:

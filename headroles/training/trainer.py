@@ -27,6 +27,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from headroles.errors import HeadrolesError, ours
 from headroles.training.english import StoryGrammar
 from headroles.training.lexicon import LEXICON
 from headroles.training.monitor import ROLES, HeadScores, measure
@@ -292,17 +293,21 @@ class Trainer:
         partial.replace(self.folder / CHECKPOINT)
 
     def _load(self) -> None:
-        state = torch.load(self.folder / CHECKPOINT, weights_only=True)
-        if state["seed"] != self.config.seed:
-            raise ValueError(
-                f"the checkpoint in {self.folder} was made with seed {state['seed']}, "
-                f"not {self.config.seed}: choose another --checkpoint folder or delete it"
-            )
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.step, self.history = state["step"], state["history"]
-        self._losses = list(state["losses"])
+        with ours(lambda _: self._unusable("is damaged, or of another kind of model")):
+            state = torch.load(self.folder / CHECKPOINT, weights_only=True)
+            if state["seed"] != self.config.seed:
+                raise self._unusable(f"was made with seed {state['seed']}, not {self.config.seed}")
+            self.model.load_state_dict(state["model"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            self.step, self.history = state["step"], state["history"]
+            self._losses = list(state["losses"])
+
+    def _unusable(self, why: str) -> HeadrolesError:
+        return HeadrolesError(
+            f"The checkpoint in {self.folder} {why}.",
+            hint="Choose another --checkpoint folder, or delete it.",
+        )
 
     def export(self, folder: Path) -> None:
         """Write model, tokenizer and training log in Hugging Face format."""

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "evaluation",
+        "given",
         "head",
         "other_heads",
         "prompt",
@@ -16,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "evaluation": ["ActivityRow", "activity_table"],
+        "given": ["attention_of", "head_index", "ids_of", "unpack_heads"],
         "head": [
             "AblationEvidence",
             "Passport",
@@ -40,13 +42,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "scores": ["PromptScores", "score_prompt", "score_run"],
         "sentence": ["describe"],
         "summary": [
-            "head_index",
-            "ids_of",
             "literature_entry",
-            "patterns_of",
             "summarize",
             "summarize_literature",
-            "unpack_heads",
             "verdict_row",
         ],
     },

@@ -7,16 +7,12 @@ True
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor
-
-from headroles.errors import HeadrolesError, ShapeError, UnknownHeadError, ours
+from headroles.errors import UnknownHeadError
 from headroles.roles import BASIC_ROLES, SCORED_ROLES, KnownHead, named_heads
 from headroles.store import ModelEntry
-from headroles.types import Head, PromptRun, Verdict
+from headroles.types import Head, Verdict
 from headroles.verdicts.prompt import judge
 from headroles.verdicts.scores import PromptScores
 
@@ -122,75 +118,3 @@ def _roles_of_heads(entry: ModelEntry) -> dict[Head, list[str]]:
         for head in entry.listed(key):
             roles.setdefault(head, []).append(key)
     return roles
-
-
-def unpack_heads(activation_data: PromptRun | Mapping[str, object]) -> tuple[Tensor, Sequence[int]]:
-    """[layer head query key] attention and [pos] token ids of a run, or of a mapping with both."""
-    if isinstance(activation_data, PromptRun):
-        return activation_data.attention, activation_data.copy_ids
-    try:
-        attention, token_ids = activation_data["attention"], activation_data["token_ids"]
-    except (KeyError, TypeError, IndexError) as error:
-        is_mapping = isinstance(activation_data, Mapping)
-        raise ShapeError(
-            "The activation data",
-            expected="{'attention': [layer, head, query, key], 'token_ids': [pos]}",
-            got=sorted(activation_data) if is_mapping else type(activation_data).__name__,
-        ) from error
-    return patterns_of(attention), ids_of(token_ids)
-
-
-def patterns_of(given: object) -> Tensor:
-    """Attention from any program, whatever kind of numbers it holds, as scores are computed.
-
-    Raises:
-        ShapeError: if it is no array of numbers, or an empty one.
-        HeadrolesError: if it holds NaN or infinity: no comparison with these is true.
-    """
-
-    def refused(error: BaseException) -> ShapeError:
-        got = f"the form of {type(given).__name__}"
-        return ShapeError("The attention", expected="[..., query, key]", got=got)
-
-    with ours(refused):
-        weights = torch.as_tensor(given).detach().float()
-    if not weights.numel():
-        raise ShapeError("The attention", expected="[..., query, key]", got=list(weights.shape))
-    if not bool(weights.isfinite().all()):
-        raise HeadrolesError(
-            "The attention holds numbers that are not numbers (NaN or infinity).",
-            hint="Look for them in the model that it comes from: its weights are damaged, or too "
-            "large for the numbers that it runs in.",
-        )
-    return weights
-
-
-def ids_of(given: object) -> list[int]:
-    """[pos] token ids from any program.
-
-    Raises:
-        ShapeError: if they are no whole numbers.
-    """
-    form = "[pos] with the tokens' ids, which are whole numbers"
-    with ours(lambda error: ShapeError("The tokens", expected=form, got=type(given).__name__)):
-        ids = torch.as_tensor(given)
-    if ids.is_floating_point():
-        raise ShapeError("The tokens", expected=form, got=str(ids.dtype).removeprefix("torch."))
-    return ids.flatten().tolist()
-
-
-def head_index(head_info: object, weights: Tensor) -> tuple[int, int]:
-    """Layer and head, checked against the attention's shape."""
-    try:
-        pair = head_info if isinstance(head_info, tuple) else map(head_info.get, ("layer", "head"))
-        layer, head = map(operator.index, pair)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise HeadrolesError(
-            "A head is given by the numbers of its layer and of itself.",
-            hint="Pass a mapping with 'layer' and 'head', as in top_heads.",
-            value=str(head_info),
-        ) from error
-    layers, heads = weights.shape[:2]
-    if not (0 <= layer < layers and 0 <= head < heads):
-        raise UnknownHeadError(Head(layer, head).label, layers=layers, heads=heads)
-    return layer, head

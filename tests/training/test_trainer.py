@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from headroles.errors import HeadrolesError
 from headroles.training import train_tokenizer, write_card
 from headroles.training.optimizer import Muon, orthogonalised
 from headroles.training.trainer import Phase, Trainer, TrainingConfig, build_model, next_token_loss
@@ -63,7 +64,7 @@ def test_training_moves_every_weight(tmp_path, config, tokenizer):
 
 def test_a_checkpoint_of_another_seed_is_refused(tmp_path, config, tokenizer):
     Trainer(config, tokenizer, tmp_path).save()
-    with pytest.raises(ValueError, match="made with seed 3, not 4"):
+    with pytest.raises(HeadrolesError, match="made with seed 3, not 4"):
         Trainer(replace(config, seed=4), tokenizer, tmp_path)
 
 

@@ -72,16 +72,18 @@ def _words(rng: random.Random, parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _value(rng: random.Random, action: argparse.Action, name: str) -> str:
+    kind = getattr(action.type, "__name__", "")
+    is_place = kind in ("file", "folder", "output", "new_file", "new_folder", "path")
     if rng.random() < 0.15:
-        return odd.text(rng)
+        text = odd.text(rng)
+        return text.replace("..", "").lstrip("/~") if is_place else text  # never beyond the desk
     if action.choices and rng.random() < 0.7:
         return str(rng.choice(list(action.choices)))
     if name in SOUND and rng.random() < 0.8:
         return rng.choice(SOUND[name])
     if name in ("", "--model", "--tokenizer"):
         return rng.choice(MODELS)
-    kind = getattr(action.type, "__name__", "")
-    if kind in ("file", "folder", "output", "new_file", "new_folder", "path"):
+    if is_place:
         return str(rng.choice(_places()))
     return odd.number_text(rng) if kind == "number" else odd.text(rng)
 
@@ -110,6 +112,14 @@ def _places() -> tuple[Path | str, ...]:
         *(folder / name for name in (*made, "folder", "pipe", "nowhere", "loop/../x", *new)),
         *("/dev/null", "/dev/full", "/proc/self/mem", "/", ".", "..", "", "~", "x" * 300),
     )
+
+
+@functools.cache
+def _desk() -> Path:
+    """Where the command lines are typed: any odd text may name a file that is written."""
+    folder = odd.folder() / "arguments" / "some" / "desk"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @functools.cache
@@ -144,9 +154,8 @@ def _ended(name: str, words: list[str]) -> None:
     run: Callable = script.main
     if name in READ:
         run = command_line.command(lambda argv: script.parse_arguments(argv) and 0)
-    errors, here = io.StringIO(), odd.folder() / "here"  # a relative name is written there
-    here.mkdir(exist_ok=True)
-    with contextlib.chdir(here), contextlib.redirect_stderr(errors), _shared_model():
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), _shared_model(), contextlib.chdir(_desk()):
         code = run(words)
     lines = [line for line in errors.getvalue().splitlines() if line.strip()]
     told = lines[-1] if lines else ""
