@@ -132,7 +132,8 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     limits.PROMPT.check(len(prompt))
-    kept = _cached_run(model, prompt, chat, _stamps(models.resolve_source(model)))
+    revision = models.model_revision(models.resolve_source(model))
+    kept = _cached_run(model, prompt, chat, revision)
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
@@ -149,8 +150,8 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
 
 
 @keeper.keep
-def _cached_run(model: str, prompt: str, chat: bool, stamps: tuple) -> _Kept:
-    """Run the model once; kept for as long as its files stay."""
+def _cached_run(model: str, prompt: str, chat: bool, revision: str) -> _Kept:
+    """Run the model once; kept for as long as its weights stay."""
     import_libraries()
 
     with borrow(model) as loaded:
