@@ -8,6 +8,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["PIP_NO_INDEX"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as the commands set it
 # The matrices here are tiny: handing them to several threads costs more than it saves, in the
 # programs that the tests start as well.
 os.environ["OMP_NUM_THREADS"] = "1"

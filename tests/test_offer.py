@@ -79,7 +79,8 @@ def test_a_hub_model_is_here_once_its_weights_are(folder: Path) -> None:
     assert not on_disk.is_here(entry)
     snapshot = fetched(folder, entry.source)
     assert not on_disk.is_here(entry)
-    index = {"weight_map": {"b": "one.safetensors", "a": "two.safetensors"}}  # whatever their names
+    names = {"b": "one.safetensors", "a": "two.safetensors"}  # whatever their names
+    index = {"metadata": {}, "weight_map": names}
     (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
     (snapshot / "one.safetensors").touch()
     assert not on_disk.is_here(entry)

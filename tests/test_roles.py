@@ -66,8 +66,9 @@ def test_cells_of_a_batch_are_those_of_its_rows() -> None:
             assert torch.equal(row, role.cells(Prompts.of_ids(ids))[0])
 
 
-def test_bos_in_the_text_copies_only_what_stands_after_position_zero() -> None:
-    assert earlier_copies(torch.tensor([0, 0, 5, 0])).nonzero().tolist() == [[3, 1]]
+def test_position_zero_is_a_copy_like_any_other() -> None:
+    copies = earlier_copies(torch.tensor([0, 0, 5, 0])).nonzero().tolist()
+    assert copies == [[1, 0], [3, 0], [3, 1]]
 
 
 def test_there_are_five_scored_roles_and_other() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headroles.analysis.freshness import faults, library_versions, why_stale
+from headroles.models import catalogue_key
 from headroles.paths import CATEGORIES, DEMO_MODEL
 from headroles.reference import BY_HAND, AnalysisSettings
 from headroles.store import categories as store_categories
@@ -45,17 +46,16 @@ def test_a_failing_model_stops_no_other_and_the_next_run_takes_up_the_rest(
     assert [event["event"] for event in ended] == ["result", "error", "result"]
     assert [event["model"] for event in ended] == folders
     assert "not fully covered" in printed.err
-    assert list(store_categories.read_all(out)) == ["first", "last"]
+    first, last = (catalogue_key(folders[place]) for place in (0, 2))
+    assert list(store_categories.read_all(out)) == [first, last]
     before = out.read_bytes()
 
     shutil.copy(DEMO_MODEL / "model.safetensors", tmp_path / "cut")
     assert analyze_heads.main([*folders, *QUICK, "--out", str(out)]) == 0
     assert ["skipped" in event for event in events(capsys, "result")] == [True, False, True]
     after = store_categories.read_all(out)
-    assert list(after) == ["cut", "first", "last"]
-    assert (
-        store_categories.to_json({key: after[key] for key in ("first", "last")}).encode() == before
-    )
+    assert list(after) == [catalogue_key(folders[1]), first, last]
+    assert store_categories.to_json({key: after[key] for key in (first, last)}).encode() == before
 
 
 @pytest.mark.slow

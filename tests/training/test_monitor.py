@@ -31,10 +31,6 @@ def test_an_immediate_copy_is_no_induction_target():
     assert not after_copies(torch.tensor([0, 5, 5])).any()
 
 
-def test_the_bos_is_never_a_copy():
-    assert not earlier_copies(torch.tensor([0, 0, 0]))[:, 0].any()
-
-
 def test_a_resting_head():
     rest = torch.zeros(6, 6)
     rest[:, 0] = 1
