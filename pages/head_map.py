@@ -44,16 +44,20 @@ def page() -> None:
         answers="Which head does what, and in which layer? Every head of the model is here.",
         first="Choose “This prompt” to find the heads that do a role’s job on your own sentence.",
     )
+    missing, remark = None, st.container()
     try:
         reference = caches.stored(st.session_state[session.MODEL])
     except HeadrolesError as error:
-        reference = run_prompt.without_reference(error)
-    else:
-        run_prompt.warn_about_reference(reference)
+        missing, reference = error, caches.provisional()
     on_prompt = source(reference) == session.PROMPTED
     answer = on_the_prompt() if on_prompt else None
     if on_prompt and answer is None:
         return
+    with remark:  # only beside a map: a model that cannot be used has said so
+        if missing:
+            run_prompt.without_reference(missing)
+        else:
+            run_prompt.warn_about_reference(reference)
     if answer:
         model_map = of_prompt(answer)
     else:

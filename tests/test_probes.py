@@ -59,7 +59,7 @@ UNEQUAL = {
     ("family", "own", "words"),
     [
         ("diffllama", {}, ("2 times", "layers 0 and 1")),
-        ("lfm2", HYBRID, ("only in layers 1 and 3 of its 4 layers", "in another way")),
+        ("lfm2", HYBRID, ("only in layers 1 and 3 of its 4 layers", "the other layers have none")),
         ("lfm2", HYBRID | {"full_attn_idxs": [2]}, ("only in layer 2 of its 4 layers",)),
         ("laguna", UNEQUAL, ("different numbers of heads", "layer 0 has 4, layer 1 has 2")),
         ("mamba", {"state_size": 4}, ("no attention heads",)),

@@ -11,12 +11,20 @@ from headroles.circuits.residual import StreamError, writings
 from headroles.circuits.tracing import Trace, trace_model
 from headroles.models import LoadedModel, blocks
 from headroles.models.cores import one_core
+from headroles.models.numbers import check_weights
 
 
 def parts_of(loaded: LoadedModel) -> Parts:
-    """Everything about a model, found once; it goes when the model goes."""
+    """Everything about a model, found once; it goes when the model goes.
+
+    Raises:
+        NotANumberError: if a weight is NaN or infinite. A few tokens may pass it by, and what is
+            computed from all weights would not: LAPACK ends the process at a NaN.
+        UnsupportedModelError: if no known layout explains the model.
+    """
     if "weights" not in loaded.tools:
         with one_core(), torch.no_grad():
+            check_weights(loaded.model, loaded.key)
             trace = trace_model(loaded)
             loaded.tools["weights"] = _find_parts(loaded, trace)
     return loaded.tools["weights"]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from headroles.circuits.tracing import Call, same
+from headroles.circuits.tracing import Call, same, unreadable
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel
 
@@ -173,9 +173,7 @@ class Parts:
 
 def no_layout(loaded: LoadedModel, what: str) -> UnsupportedModelError:
     """The error for a model that no layout explains."""
-    return UnsupportedModelError(
-        loaded.key, why=f"no known layout of its weights gives its own {what}."
-    )
+    return unreadable(loaded, f"no known layout of its weights gives its own {what}.")
 
 
 def matrix_of(module: nn.Module) -> tuple[Float[Tensor, "given result"], Tensor | None]:

@@ -198,9 +198,7 @@ def _attention_trace(
     ]
     mixed = [(left, right) for left, right in products if left.shape[-2:] == square]
     if len(scores) != 1 or len(mixed) != 1:
-        raise UnsupportedModelError(
-            loaded.key, why="its attention is not one product of queries and keys per layer."
-        )
+        raise unreadable(loaded, "its attention is not one product of queries and keys per layer.")
 
     def by_head(tensor: Tensor) -> Tensor:
         return tensor.reshape(BATCH, loaded.num_heads, *tensor.shape[-2:]).float()
@@ -212,6 +210,16 @@ def _attention_trace(
         key=by_head(scores[0][1].transpose(-1, -2)),
         value=by_head(mixed[0][1]),
         pattern=by_head(mixed[0][0]),
+    )
+
+
+def unreadable(loaded: LoadedModel, why: str) -> UnsupportedModelError:
+    """The error for a model that runs, but whose weights cannot be read head by head."""
+    return UnsupportedModelError(
+        loaded.key,
+        why=why,
+        hint="Its weights cannot be read head by head; the pages about a prompt work with it. "
+        "Choose another model here.",
     )
 
 
@@ -257,9 +265,7 @@ def query_key_products(
     )
     product = next(products, None)
     if product is None:
-        raise UnsupportedModelError(
-            loaded.key, why="its attention is not one product of queries and keys per layer."
-        )
+        raise unreadable(loaded, "its attention is not one product of queries and keys per layer.")
     query, key = product[0], product[1].transpose(-1, -2)
 
     def by_head(tensor: Tensor) -> Tensor:

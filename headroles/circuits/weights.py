@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from headroles.circuits.layouts import parts_of
 from headroles.circuits.parts import Layout, Norm, Rotation, Writing, columns_of, matrix_of
-from headroles.errors import UnsupportedModelError
+from headroles.circuits.tracing import unreadable
 from headroles.models import LoadedModel
 
 
@@ -151,7 +151,7 @@ def writing(loaded: LoadedModel, layer: int) -> Writing:
     """
     found = parts_of(loaded).writings
     if isinstance(found, str):
-        raise UnsupportedModelError(loaded.key, why=found[:1].lower() + found[1:])
+        raise unreadable(loaded, found[:1].lower() + found[1:])
     return found[layer]
 
 

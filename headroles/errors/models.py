@@ -53,7 +53,7 @@ class UnsupportedModelError(HeadrolesError):
     def __init__(self, name: str, *, why: str, hint: str = "") -> None:
         super().__init__(
             f"The model '{name}' cannot be used here: {why}",
-            hint=hint or "Use a decoder-only language model such as GPT-2, Pythia, OPT or Qwen.",
+            hint=hint or "Choose another model, for example a GPT-2, Pythia, OPT, Llama or Qwen 3.",
             value=name,
         )
 
@@ -150,10 +150,9 @@ class NotANumberError(HeadrolesError):
 
     def __init__(self, name: str, *, where: str) -> None:
         super().__init__(
-            f"The model '{name}' computes numbers that are not numbers (NaN or infinity), first "
-            f"in {where}.",
-            hint="Its weights are damaged, or too large for the numbers that it runs in. Load them "
-            "anew or choose another model; with HEADROLES_PRECISION=float32, nothing overflows "
-            "that fits 32 bits.",
+            f"The model '{name}' is damaged: it computes values that are not numbers (NaN or "
+            f"infinity), first in {where}.",
+            hint="Download it again, or choose another model. If it runs in 16 bits, values may be "
+            "too large for them: HEADROLES_PRECISION=float32 runs it in 32.",
             value=where,
         )

@@ -36,6 +36,17 @@ def are_logits(logits: Float[Tensor, "*batch vocab"]) -> bool:
     return are_numbers(logits.amax(-1))  # NaN is the maximum of whatever it is among
 
 
+def check_weights(model: nn.Module, name: str) -> None:
+    """Refuse a model with a weight that is no number, wherever it lies.
+
+    Raises:
+        NotANumberError: with the place of the first one.
+    """
+    for path, weights in model.named_parameters():
+        if not are_numbers(weights):
+            raise NotANumberError(name, where=_in_words(path.removesuffix(".weight")))
+
+
 def not_a_number(
     model: nn.Module,
     name: str,

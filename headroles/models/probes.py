@@ -303,7 +303,7 @@ def _why_no_layers(model: PreTrainedModel, paths: Sequence[str], watch: _Watch) 
         only = f"only in {_named(sorted(layers))} of its {count} layers"
         if watch.tables > len(layers):
             return f"its attention can be read {only}; the others compute it in code of their own."
-        return f"it has attention heads {only}; the others work in another way."
+        return f"it has attention heads {only}; the other layers have none."
     if layers != sorted(layers):
         return "its layers do not attend in the order of their numbers."
     said = _said(model, "decoder_layers", "num_hidden_layers")

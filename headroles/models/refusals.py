@@ -150,8 +150,8 @@ def _unsupported(folder: Path, said: dict[str, object], during: Step) -> tuple[s
     if quantised and during in (Step.WEIGHTS, Step.TRIAL):
         method = quantised.get("quant_method") if isinstance(quantised, dict) else None
         return (
-            f"its weights are quantised ({_short(method or 'in an unknown way')}), and their "
-            "numbers cannot be unpacked here.",
+            f"its weights are quantised ({_short(method or 'in an unknown way')}), in a form that "
+            "is not read here.",
             "Take the same model in 16 or 32 bits, or as a GGUF file.",
         )
     return None

@@ -183,5 +183,5 @@ def file_sentences(
             for line in sentences(model, reference.diff.compare(live.get(model), entry))
         ]
     gone = [model_name(model) for model in live if model not in after]
-    lost = [f"{listing(gone)} would disappear: not in this version."] if gone else []
+    lost = [f"{listing(gone)} would disappear: this version has no scores of it."] if gone else []
     return lines, lost

@@ -86,9 +86,9 @@ def shorten(text: str, *, limit: int) -> str:
 
 
 MADE_ELSEWHERE = (
-    "This model's lists of heads were made elsewhere: they do not say on which texts they were "
-    "measured, nor how certain they are. The thresholds are provisional. An instructor can analyse "
-    "the model on the Admin page."
+    "This model's lists of heads were made elsewhere. Nobody here knows on which texts they were "
+    "measured, or how certain they are, and the thresholds are provisional. An instructor can "
+    "analyse the model on the Admin page."
 )
 """Beside an entry that another dashboard wrote."""
 
@@ -388,7 +388,7 @@ def truncation_sentence(encoding: Encoding) -> str:
     """Shown when the prompt was longer than the model reads."""
     return (
         f"Only the first {len(encoding.tokens):,} of {encoding.full_length:,} tokens were read "
-        "(the start token included): the most the model can take here. "
+        "(the start token included), the most that is read here. "
         "The rest of your text stays in the box."
     )
 

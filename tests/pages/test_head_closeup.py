@@ -241,7 +241,7 @@ def test_markup_stays_text(app) -> None:
 def test_without_a_file_a_head_can_still_be_looked_at(planted) -> None:
     planted.unlink()
     app = open_page()
-    assert "no reference scores" in app.warning[0].value
+    assert "Nobody has analysed this model" in app.warning[0].value
     html = page_html(app)
     assert says(html, "no analysis")
     assert "Provisional threshold" in html

@@ -188,7 +188,7 @@ def test_the_second_model_is_never_the_first(app, planted) -> None:
 def test_without_a_file_the_prompt_s_map_remains(planted) -> None:
     planted.unlink()
     app = open_page()
-    assert "no reference scores" in app.warning[0].value
+    assert "Nobody has analysed this model" in app.warning[0].value
     html = page_html(app)
     assert "(provisional)" in html
     assert says(html, "1 of 32", "active", "Induction")

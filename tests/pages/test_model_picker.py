@@ -42,7 +42,7 @@ def test_a_listed_folder_is_chosen_by_a_link_and_runs(folder: Path) -> None:
     app = opened(model="course")
     assert picker(app).value == "course"
     assert "Our course · not analysed yet" in picker(app).options
-    assert "no reference scores" in app.warning[0].value
+    assert "Nobody has analysed this model" in app.warning[0].value
     app.sidebar.selectbox(key=session.MODEL).set_value("demo").run()
     assert not app.exception
     assert picker(app).value == "demo"

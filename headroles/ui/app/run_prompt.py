@@ -5,7 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles import models
-from headroles.errors import ChatTemplateError, EmptyPromptError, HeadrolesError, LimitError
+from headroles.errors import (
+    CategoriesMissingError,
+    ChatTemplateError,
+    EmptyPromptError,
+    HeadrolesError,
+    LimitError,
+)
 from headroles.paths import BUNDLED
 from headroles.roles import DEFINITIONS_VERSION
 from headroles.ui.app import (
@@ -96,11 +102,14 @@ def reference_or_provisional(answer: caches.Answer) -> caches.Reference:
 
 def without_reference(error: HeadrolesError) -> caches.Reference:
     """Show why there is no analysis, and what is used instead."""
-    elements.show_error(error, kind=st.warning)
-    st.caption(
-        "Until it has been analysed, its heads have no known roles. You can still look at every "
-        "head on this prompt, judged by provisional thresholds."
-    )
+    if isinstance(error, CategoriesMissingError):
+        st.warning(
+            "**Nobody has analysed this model yet, so its heads have no known roles.**  \n"
+            "You can still look at every head on this prompt."
+        )
+    else:
+        elements.show_error(error, kind=st.warning)
+    st.caption("Here every head is judged by provisional thresholds, which are no measurements.")
     if not embedding.is_on():
         st.page_link(
             session.ADMIN,
