@@ -13,7 +13,7 @@ class CategoriesMissingError(HeadrolesError):
     def __init__(self, message: str, *, model: str) -> None:
         super().__init__(
             message,
-            hint=f"Make them with: python -m scripts.analyze_heads --model {shlex.quote(model)}",
+            hint=f"To analyse it: python -m scripts.analyze_heads --model {shlex.quote(model)}",
             value=model,
         )
 

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "lists",
         "many_texts",
         "map_conclusions",
+        "markdown",
         "offer",
         "resting_layers",
         "role_cards",

@@ -6,7 +6,6 @@ HTML and Markdown in a prompt stay text.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
@@ -15,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from headroles import texts
 from headroles.formatting import count as count
-from headroles.formatting import in_one_line, legend, marked, quoted, token_bytes
+from headroles.formatting import legend, marked, quoted, token_bytes
 from headroles.formatting import listing as listing
 from headroles.formatting import percent as percent
 from headroles.formatting import visible as visible
 from headroles.view import glossary
+from headroles.view.markdown import named as named
+from headroles.view.markdown import plain as plain
+from headroles.view.markdown import sentence as sentence
 
 if TYPE_CHECKING:
     from headroles.types import Encoding
@@ -53,31 +55,6 @@ _SCRIPTS = {
 """{first word of a letter's Unicode name: its script, for people}."""
 _KINDS = 6
 """Kinds of characters that a sentence names at most."""
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&=])")
-_READ_LATE = re.compile(
-    r"(?<=:)(?=material/|[\w+-]+:|//)|(?<=www)(?=\.)|(?<=\w)(?=@\w)"
-    r"|(?<=-)(?=[->])|(?<=<)(?=[-=])|(?<=[>~])(?==)",
-    re.IGNORECASE,
-)
-"""Places in what Streamlit replaces after Markdown was read, whatever was escaped: icons and emoji
-(``:material/home:``), addresses (``www.a.b``, ``a@b.c``) and arrows (``->``)."""
-_JOINER = "\u2060"
-"""Has no width, and parts what would be replaced."""
-
-
-def plain(text: str) -> str:
-    """Text for Markdown, in which it comes out as it is, in one line.
-
-    Everything that anybody wrote (prompts, tokens, names of models, files and patterns) passes here
-    before it gets into a label, a caption, a tooltip or a message.
-    """
-    text = " ".join(text.split("\n")).strip()
-    return _MARKDOWN.sub(r"\\\1", _READ_LATE.sub(_JOINER, text))
-
-
-def named(name: str, *, limit: int | None = None) -> str:
-    """The same for a name whose characters may be unseen, or that may be very long."""
-    return plain(in_one_line(name, limit=limit))
 
 
 def shorten(text: str, *, limit: int) -> str:

@@ -175,7 +175,7 @@ def test_what_was_stopped_waits_for_the_reader(monkeypatch) -> None:
     app.selectbox(key=state.HEAD).set_value("L3H3").run()  # another head's table
     app.button(key="app-stop_table").click().run()
     assert not app.exception
-    assert "Stopped after 0 of 1 steps." in captions(app)
+    assert "Stopped after 0 of 1 step." in captions(app)
     monkeypatch.setattr(long_work, "MOMENT", 300.0)
     app.button(key="app-go_on_table").click().run()
     assert "Stopped" not in captions(app)

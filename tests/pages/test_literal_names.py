@@ -14,6 +14,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import categories, model_list
 from headroles.ui.app import session
 from headroles.ui.detector_lab import state as detector_lab
+from headroles.view import markdown
 from tests.pages.on_page import opened, run_prompt
 from tests.pages.planted import planted_entry
 
@@ -129,3 +130,9 @@ def test_earlier_prompts_and_the_way_back_are_shown_as_they_were_written() -> No
     assert misread(app) == []
     run_prompt(app, "Next one")
     assert misread(app) == []
+
+
+def test_a_command_in_a_sentence_can_be_copied() -> None:
+    said = markdown.sentence("It's *new*. To analyse it: python -m scripts.x --model 'a b' --all.")
+    assert "`python -m scripts.x --model 'a b' --all`" in said
+    assert "\\*new\\*" in said

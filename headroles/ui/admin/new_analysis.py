@@ -22,7 +22,7 @@ from headroles.ui.admin import state
 from headroles.ui.admin.desk import AdminSession, run_action
 from headroles.ui.app import caches, elements
 from headroles.view import jobs
-from headroles.view.html import count, plain
+from headroles.view.html import count, plain, sentence
 
 if TYPE_CHECKING:
     from headroles.admin import JobRequest, Prospect
@@ -198,7 +198,7 @@ def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
         raise
     except HeadrolesError as error:
         name = plain(jobs.model_name(request.model))
-        body = f"**{name} is left out.** {plain(error.message)}  \n{plain(error.hint)}"
+        body = f"**{name} is left out.** {plain(error.message)}  \n{sentence(error.hint)}"
         st.warning(body, icon=":material/block:")
         if isinstance(error, ModelUnavailableError | SourceError):
             st.button(

@@ -13,7 +13,7 @@ from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
 from headroles.ui.app import elements
 from headroles.view import jobs as job_words
-from headroles.view.html import plain
+from headroles.view.html import plain, sentence
 
 if TYPE_CHECKING:
     from headroles.admin import Job, JobView
@@ -163,7 +163,7 @@ def _ended(desk: AdminSession, job: Job) -> None:
 
 def _why(desk: AdminSession, job: Job) -> None:
     body = f"**{plain(job.message)}**"
-    st.error(f"{body}  \n{plain(job.hint)}" if job.hint else body)
+    st.error(f"{body}  \n{sentence(job.hint)}" if job.hint else body)
     log = desk.office.watch(desk.ticket, job.id).log
     if log:
         with st.expander("The last lines of its log", key=f"admin-log_{job.id}"):

@@ -15,7 +15,7 @@ from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.view import glossary
-from headroles.view.html import cautions, plain, truncation_sentence
+from headroles.view.html import cautions, plain, sentence, truncation_sentence
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
@@ -82,7 +82,7 @@ def conclusion(body: str) -> None:
 def show_error(error: HeadrolesError, *, kind: Callable[..., object] = st.error) -> None:
     """Say what is wrong and what to do about it."""
     body = f"**{plain(error.message)}**"
-    kind(f"{body}  \n{plain(error.hint)}" if error.hint else body)
+    kind(f"{body}  \n{sentence(error.hint)}" if error.hint else body)
 
 
 def cut_off(encoding: Encoding) -> None:

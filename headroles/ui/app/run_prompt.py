@@ -104,8 +104,8 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
     """Show why there is no analysis, and what is used instead."""
     if isinstance(error, CategoriesMissingError):
         st.warning(
-            "**Nobody has analysed this model yet, so its heads have no known roles.**  \n"
-            "You can still look at every head on this prompt."
+            "**Nobody has analysed this model yet, so its heads have no known roles.** You can "
+            f"still look at every head on this prompt.  \n{html.sentence(error.hint)}"
         )
     else:
         elements.show_error(error, kind=st.warning)
