@@ -1,4 +1,4 @@
-"""Anybody's words in Markdown, which Streamlit reads nearly everywhere: they come out as they are."""
+"""Anybody's words in Markdown, which Streamlit reads nearly everywhere, come out as they are."""
 
 from __future__ import annotations
 

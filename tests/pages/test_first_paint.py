@@ -50,8 +50,8 @@ OWN = {
     "texts.examples",
     "texts.tokenization", "types", "view.causal", "view.conclusions", "view.detection",
     "view.extended_roles", "view.glossary", "view.glossary_pictures", "view.head_maps",
-    "view.head_records", "view.html", "view.lamps", "view.lists", "view.map_conclusions", "view.markdown",
-    "view.offer",
+    "view.head_records", "view.html", "view.lamps", "view.lists", "view.map_conclusions",
+    "view.markdown", "view.offer",
     "view.resting_layers", "view.role_cards", "view.two_prompts", "view.two_texts", "view.waking",
 }  # fmt: skip
 """Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
