@@ -25,7 +25,7 @@ from headroles.analysis.hints import candidates, with_hints
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
-from headroles.analysis.setting import measured_or_why, without_gaps
+from headroles.analysis.setting import measured_or_why, unseen_notes, without_gaps
 from headroles.analysis.start_tokens import measure_starts, note_of
 from headroles.errors import AnalysisError, UnsupportedModelError
 from headroles.models import (
@@ -111,6 +111,7 @@ def _analyze(
         tokenization=tokenization,
         notes=[
             *_notes(settings),
+            *unseen_notes(scores),
             *note_of(tokenization.candidates),
             *_missing("The choice of start tokens", starts),
             *_missing("Evidence by ablation", causal),

@@ -10,14 +10,21 @@ import torch
 
 from headroles.analysis import attention_roles, hints
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import ProbeTexts, make_texts, measure_roles, random_cells
-from headroles.analysis.setting import Setting
+from headroles.analysis.measure import (
+    ProbeTexts,
+    _PerSequence,
+    _role_scores,
+    make_texts,
+    measure_roles,
+    random_cells,
+)
+from headroles.analysis.setting import Setting, unseen_notes, without_gaps
 from headroles.capture import capture, collect
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
 from headroles.scoring import offset_shares, prompt_activations
 from headroles.types import Encoding, Sequences
 from headroles.verdicts import score_run
-from tests.families import PROMPT
+from tests.families import PROMPT, WINDOW
 
 FAMILIES = ("mistral", "gemma2", "gpt_neo", "gpt_oss")
 
@@ -82,6 +89,37 @@ def test_scores_are_the_means_of_the_runtime(bridges, load_family, probe, family
         assert measured[role.key].chance == pytest.approx(sum(chances) / len(chances), abs=1e-5)
         assert measured[role.key].standard_error.isfinite().all()
         assert measured[role.key].null is None or measured[role.key].null.isfinite().all()
+
+
+def test_a_layer_without_a_place_for_a_role_is_not_measured() -> None:
+    nan = torch.nan
+    scores = torch.tensor([[[0.4], [0.0]], [[0.8], [0.0]], [[0.6], [0.0]]])  # 3 texts, 2 layers
+    chance = torch.tensor([[0.1, nan], [0.2, nan], [0.3, nan]])
+    seen = _PerSequence({"induction": scores}, {"induction": scores}, {"induction": chance}, {})
+    found = _role_scores(ROLES["induction"], seen, None, None)
+    assert found.unseen_layers == (1,)
+    assert float(found.mean[0, 0]) == pytest.approx(0.6)
+    assert float(found.standard_error[0, 0]) == pytest.approx(0.2 / 3**0.5)
+    assert found.chance == pytest.approx(0.2)
+    assert not isinstance(without_gaps(found), str)
+    (note,) = unseen_notes({"induction": found, "successor": "Too few words."})
+    assert note.startswith("Induction: not measured in 1 layer (1), whose heads cannot see")
+    once = _PerSequence(
+        {"induction": scores[:2]},
+        {"induction": scores[:2]},
+        {"induction": torch.tensor([[0.1, nan], [nan, nan]])},
+        {},
+    )  # one text alone, in one layer: no error, so no measurement
+    nothing = _role_scores(ROLES["induction"], once, None, None)
+    assert nothing.mean.isnan().all()
+
+
+def test_an_analysis_says_which_layers_it_could_not_measure(bridges, tokenizer, probe) -> None:
+    narrow = bridges["mistral"]
+    setting = Setting(narrow, tokenizer, probe, 5, lambda *_: None)
+    profile = attention_roles.by_attention(setting)["fixed_offset"].offsets
+    assert len(profile.chance) == WINDOW - 1  # both layers see five tokens
+    assert (profile.chance > 0).all()
 
 
 def test_random_cells_lie_in_sight(probe) -> None:
