@@ -29,6 +29,7 @@ from headroles.scoring import (
     offset_shares,
     prompt_activations,
     role_activation,
+    without_rest,
 )
 from headroles.scoring.activation import resting_share
 from headroles.types import Head
@@ -216,6 +217,19 @@ def test_mul_counts_the_sink_as_another_place_to_rest() -> None:
     scores, left = compare(attention, drawn)
     assert float(left) == pytest.approx(0.004)
     assert float(scores["mul"]) == pytest.approx(1)
+
+
+def test_what_is_left_beside_the_rest_is_over_the_rows_that_see_it() -> None:
+    seen, pattern = window(5, 3), torch.zeros(5, 5)
+    pattern[0, 0] = 1
+    pattern[1, :2] = torch.tensor([0.9, 0.1])
+    pattern[2, :3] = torch.tensor([0.5, 0.1, 0.2])  # 0.2 in the sink
+    pattern[3, 1:4] = torch.tensor([0.5, 0.3, 0.2])  # rows 3 and 4 cannot see position 0
+    pattern[4, 4] = 0.4
+    assert float(resting_share(pattern, (seen,))) == pytest.approx((0.9 + 0.5) / 2)
+    assert without_rest(pattern, visible=seen).left == pytest.approx((0.1 + 0.3) / 2)
+    assert without_rest(pattern).left == pytest.approx((0.1 + 0.3 + 1 + 0.4) / 4)
+    assert without_rest(torch.ones(1, 1)).left == 0
 
 
 # ------------------------------------------------------------------ masks
