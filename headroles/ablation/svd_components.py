@@ -205,17 +205,19 @@ def remove(
     conditions = [UNTOUCHED, Condition(head.label, (whole,))]
     patterns, outputs = edits(conditions, [len(ids)] * 2, num_layers=loaded.num_layers)
     reference = run_edited(loaded, ids.expand(2, -1), patterns=patterns, outputs=outputs).logits
-    clean = _outcome(reference[0], ids)
-    outcomes = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
+    clean = _outcome(loaded, reference[0], ids)
+    outcomes = [_outcome(loaded, reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
         Removed(removal, compare(clean, other, answer=clean.guess, token_ids=token_ids))
         for removal, other in zip([None, *removals], outcomes, strict=True)
     ]
 
 
-def _outcome(logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]) -> Outcome:
+def _outcome(
+    loaded: LoadedModel, logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]
+) -> Outcome:
     (losses,) = token_losses(logits[None], ids[None])
-    return Outcome(UNTOUCHED, logits[-1].clone(), losses)
+    return Outcome(UNTOUCHED, logits[-1].clone(), losses, loaded.nameless(logits.shape[-1]))
 
 
 def _without(
@@ -243,7 +245,7 @@ def _without(
                 queries_without(loaded, head, split, part),
             ):
                 logits = run_edited(loaded, begun).logits
-        yield from (_outcome(own, ids) for own in logits)
+        yield from (_outcome(loaded, own, ids) for own in logits)
 
 
 # ------------------------------------------------------------------ scores by distance
