@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from headroles.analysis import attention_roles, hints
+from headroles.analysis import attention_roles, direct_effect_roles, hints
 from headroles.analysis.bridge import each_layer, load_bridge
+from headroles.analysis.direct import Direct, Seen
 from headroles.analysis.measure import (
     ProbeTexts,
     _PerSequence,
@@ -21,7 +22,7 @@ from headroles.analysis.measure import (
 from headroles.analysis.setting import Setting, unseen_notes, without_gaps
 from headroles.capture import capture, collect
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
-from headroles.scoring import offset_shares, prompt_activations
+from headroles.scoring import offset_shares, prompt_activations, write_effects
 from headroles.types import Encoding, Sequences
 from headroles.verdicts import score_run
 from tests.families import PROMPT, WINDOW
@@ -142,6 +143,40 @@ def test_the_profile_of_distances_is_over_what_is_in_sight(bridges, tokenizer, p
     near = pattern[0, 0] > 0
     shares, chances = offset_shares(pattern, torch.tensor([12]), longest=4, visible=near)
     torch.testing.assert_close(shares[..., 0], chances)
+
+
+def test_copies_out_of_sight_are_no_targets(bridges, tokenizer, probe) -> None:
+    bridge = bridges["gemma2"]  # layer 0 sees five tokens, layer 1 all
+    setting, direct = Setting(bridge, tokenizer, probe, 5, lambda *_: None), Direct(bridge)
+    near, far = [0, *[7, 8, 9] * 4], [0, *range(20, 28), *range(20, 24)]
+    texts = Sequences(torch.tensor([near, far]), torch.tensor([13, 13]))
+    scores, attention = direct_effect_roles._copies_pass(setting, direct, texts, like=texts)
+    assert scores.isnan().all(-1).tolist() == [[False, False], [True, False]]
+    assert attention.isnan().all(-1).tolist() == [[False, False], [True, False]]
+    for text, ids in enumerate(texts.token_ids):
+        seen: list[Seen] = []
+        scale, _ = direct.run(ids[None], lambda _, found, kept=seen: kept.append(_copy(found)))
+        along = direct.directions(ids[None], direct.unembed.mean(1))
+        for layer, found in enumerate(seen):
+            wrote = write_effects(found.values, found.output, found.before(along))[0]  # [key head]
+            post = found.post_scale[0] if found.post else torch.ones(13)
+            looked, effects = [], []
+            for q in range(2, 13):
+                least = 0 if layer == 1 else max(0, q + 1 - WINDOW)
+                keys = [k for k in range(max(2, least), q - 1) if ids[k - 1] == ids[q]]
+                if keys:
+                    shares = found.pattern[0, :, q, keys]  # [head key]
+                    looked.append(shares.sum(-1))
+                    effects.append((shares * wrote[keys].T).sum(-1) / post[q] / scale[0, q])
+            assert len(looked) == ([9, 9], [0, 4])[text][layer]
+            for ours, theirs in ((attention, looked), (scores, effects)):
+                if theirs:
+                    mean = torch.stack(theirs).mean(0)
+                    torch.testing.assert_close(ours[text, layer], mean, atol=1e-5, rtol=1e-3)
+
+
+def _copy(seen: Seen) -> Seen:
+    return replace(seen, pattern=seen.pattern.clone(), values=seen.values.clone())
 
 
 def test_prompts_are_tried_by_what_is_in_sight(bridges, tokenizer, monkeypatch) -> None:
