@@ -68,7 +68,6 @@ from headroles.errors import DecompositionError
 from headroles.formatting import count
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
 from headroles.models.sight import Sights, layer_sight
-from headroles.scoring import Visible
 from headroles.types import Head
 
 LONGEST = 16
@@ -309,10 +308,7 @@ def offset_scores(
     removals = [None, *(Removal((number,)) for number in range(top))]
     sums, counts = torch.zeros(top + 1, longest + 1, dtype=torch.float64), [0] * (longest + 1)
     for text in texts:
-        products, visible = _products_without(loaded, head, split, removals, text)
-        sees = torch.ones(len(text), len(text), dtype=torch.bool).tril()
-        sees = sees if visible is None else visible.clone()
-        sees[:, 0] = False
+        products, sees = _products_without(loaded, head, split, removals, text)
         _add_by_offset(_centred(scale * products.double(), sees), sees, sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()
     named = means[0] - means[1:]  # [top offset]
@@ -326,8 +322,9 @@ def _products_without(
     split: Components,
     removals: Sequence[Removal | None],
     text: Sequence[int],
-) -> tuple[Float[Tensor, "row query key"], Visible]:
-    """The head's products of queries and keys on a text, one row per removal, and what it sees."""
+) -> tuple[Float[Tensor, "row query key"], Bool[Tensor, "query key"]]:
+    """The head's products of queries and keys on a text, one row per removal; and which of them
+    count: those that it sees, but for position 0."""
     ids = torch.tensor(text).expand(len(removals), -1)
     sights, seen = Sights(loaded.key, len(text)), []
     probe = loaded.model.get_submodule(loaded.probe_paths[head.layer])
@@ -347,7 +344,10 @@ def _products_without(
         products = query[:, head.head] @ key[:, head.head].mT
     if not are_numbers(products):
         raise not_a_number(loaded.model, loaded.key, ids[:1])
-    return products, seen[-1]
+    causal = torch.ones(products.shape[1:], dtype=torch.bool).tril()
+    sees = causal if seen[-1] is None else seen[-1].clone()
+    sees[:, 0] = False
+    return products, sees
 
 
 def _add_by_offset(
