@@ -272,6 +272,8 @@ class RoleScores:
     """0..1, mean chance level over the same texts; None in logits."""
     n: int
     """Texts behind each mean."""
+    unseen_layers: tuple[int, ...] = ()
+    """Layers in which hardly a text shows heads the role's places: their 0 is no measurement."""
     null: Float[Tensor, "layer head"] | None = None
     """[layer head] mean activation on random target cells; None where they were not tried."""
     null_limit: float | None = None

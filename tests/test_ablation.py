@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values, outcomes, run, tabulate
 from headroles.ablation import conditions as ablation_conditions
 from headroles.ablation.run import Outcome
-from headroles.capture import collect
+from headroles.capture import capture, collect
 from headroles.capture.interventions import output_projections, run_edited
 from headroles.errors import UnknownHeadError, UnknownPositionError
 from headroles.models import LoadedModel, load_model
@@ -285,6 +286,41 @@ def test_a_comparison_by_hand() -> None:
     assert found.repeat_loss_change is None
     repeated = outcomes.compare(clean, other, answer=0, token_ids=[1, 1, 1, 1])
     assert repeated.repeat_loss_change == pytest.approx(2.0)  # only position 3 repeats a pair
+
+
+def test_an_id_that_no_token_has_is_no_guess_and_takes_no_place() -> None:
+    nameless = torch.tensor([3])
+    clean = replace(_outcome([1, 2, 0, 9], []), nameless=nameless)
+    other = replace(_outcome([3, 2, 0, 99], []), nameless=nameless)
+    assert (clean.guess, other.guess) == (1, 0)
+    found = outcomes.compare(clean, other, answer=clean.guess)
+    assert (found.rank_before, found.rank) == (1, 2)
+    # a probability is a share of all ids, as on the page of a prompt
+    assert found.probability_before == pytest.approx(float(clean.logits.softmax(-1)[1]))
+    rose, fell = outcomes.logit_changes(clean, other, top=4)
+    assert [(one.token_id, one.change) for one in rose] == [(0, 2)]
+    assert fell == ()
+
+
+def test_the_lab_guesses_what_the_prompt_guesses(load_family) -> None:
+    loaded = load_family("llama")
+    best = capture(loaded, "The cat sat").next_tokens[0].token_id
+    size = loaded.model.get_output_embeddings().weight.shape[0]
+    key, before = f"nameless {size}", loaded.nameless(size)
+    loaded.tools[key] = torch.cat(
+        [before, torch.tensor([best])]
+    )  # as if its embedding were padding
+    try:
+        run = capture(loaded, "The cat sat")
+        table = tabulate(loaded, "The cat sat", [Condition("nothing")])
+    finally:
+        loaded.tools[key] = before
+    shown = [token.token_id for token in run.next_tokens]
+    assert best not in shown
+    assert table.answer.token_id == shown[0]
+    assert [token.token_id for token in table.guesses] == shown[: len(table.guesses)]
+    assert table.vocabulary == size - len(before) - 1
+    assert table.rows[0].comparison.rank == 1
 
 
 def test_equal_outcomes_differ_in_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from headroles.scoring.calibration import (
     null_limit,
     otsu,
     select_heads,
+    unseen_layers,
 )
 from headroles.types import Head, RoleScores
 from tests.facts import says
@@ -157,3 +160,22 @@ def test_other_is_listed_by_none():
     limits = {"induction": 0.5}
     assert fits_nothing(tables, limits).tolist() == [[False, True]]
     assert fits_nothing(tables, limits, listed=[Head(0, 1)]).tolist() == [[False, False]]
+
+
+def test_a_layer_that_hides_the_role_has_no_score() -> None:
+    nan = torch.nan
+    per_text = torch.tensor(
+        [[[0.5, 0.1], [nan, nan], [0.2, 0.3]], [[0.7, 0.1], [nan, nan], [nan, nan]]]
+    )  # 2 texts, 3 layers: layer 1 is seen on none, layer 2 on one, which gives no error
+    assert unseen_layers(per_text) == (1, 2)
+    assert unseen_layers(per_text[:, :1]) == ()
+
+
+def test_a_layer_that_was_not_measured_is_not_listed_and_moves_no_threshold() -> None:
+    whole = scores([[0.05, 0.06, 0.5, 0.52]], role="fixed_offset")
+    half = replace(
+        scores([[0.05, 0.06, 0.5, 0.52], [0.0] * 4], role="fixed_offset"), unseen_layers=(1,)
+    )
+    assert calibrate(half) == calibrate(whole)
+    shown = replace(scores([[0.9, 0.1], [0.8, 0.1]]), unseen_layers=(1,))
+    assert [one.head for one in select_heads(shown, 0.4, cap=5)] == [Head(0, 0)]

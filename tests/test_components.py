@@ -29,7 +29,7 @@ from headroles.circuits.svd import (
 from headroles.errors import DecompositionError, UnknownHeadError
 from headroles.texts import encode
 from headroles.types import Head
-from tests.families import LAYOUTS, PROMPT
+from tests.families import LAYOUTS, PROMPT, WINDOW
 
 NORMED = ("qwen3", "gemma3_text", "olmo2")
 HEAD = Head(1, 2)
@@ -281,6 +281,27 @@ def test_offset_scores_add_up_and_equal_the_formula(family, load_family):
             each.append(float(scores[q, q - offset] - row.mean()))
         expected.append(sum(each) / len(each))
     assert found.parts[0].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ["mistral", "gpt_neo"])
+def test_offset_scores_leave_out_keys_out_of_sight(family, load_family):
+    loaded = load_family(family)
+    weights, ids = layer_weights(loaded, HEAD.layer), encoded(loaded).token_ids
+    found = offset_scores(loaded, HEAD, split_of(loaded, QK), [ids], top=2, longest=WINDOW + 1)
+    with loaded.lock, torch.no_grad():
+        query, key = query_key_products(loaded, HEAD.layer, torch.tensor(ids)[None])
+    scores = (weights.scale * query[0, HEAD.head] @ key[0, HEAD.head].T).tolist()
+    by_offset = [[] for _ in range(WINDOW + 2)]
+    for q in range(1, len(ids)):
+        keys = range(max(1, q - WINDOW + 1), q + 1)  # the last tokens but position 0
+        mean = sum(scores[q][k] for k in keys) / len(keys)
+        for k in keys:
+            by_offset[q - k].append(scores[q][k] - mean)
+    assert found.pairs == tuple(map(len, by_offset))
+    assert found.pairs[WINDOW:] == (0, 0)
+    expected = [sum(each) / len(each) for each in by_offset[:WINDOW]]
+    assert found.total[:WINDOW].tolist() == pytest.approx(expected, abs=1e-4)
+    torch.testing.assert_close(found.parts.sum(0), found.total, atol=1e-4, rtol=0)
 
 
 def test_at_distance_zero_a_component_adds_its_singular_value_times_both_parts(load_family):

@@ -10,6 +10,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoModelForCausalLM
 
 from headroles import verify_head_activation
@@ -17,7 +18,7 @@ from headroles.capture import capture
 from headroles.detector import detect
 from headroles.detector.comparison import compare, even_spread, pattern_weights
 from headroles.errors import ShapeError, UnsupportedModelError
-from headroles.models.sight import Sights, cut
+from headroles.models.sight import HIDES, Sights, cut, own_masks
 from headroles.roles import ROLES, SCORED_ROLES, Prompts, patterns, prompts_of_run
 from headroles.scoring import (
     cell_weights,
@@ -28,6 +29,7 @@ from headroles.scoring import (
     offset_shares,
     prompt_activations,
     role_activation,
+    without_rest,
 )
 from headroles.scoring.activation import resting_share
 from headroles.types import Head
@@ -217,6 +219,19 @@ def test_mul_counts_the_sink_as_another_place_to_rest() -> None:
     assert float(scores["mul"]) == pytest.approx(1)
 
 
+def test_what_is_left_beside_the_rest_is_over_the_rows_that_see_it() -> None:
+    seen, pattern = window(5, 3), torch.zeros(5, 5)
+    pattern[0, 0] = 1
+    pattern[1, :2] = torch.tensor([0.9, 0.1])
+    pattern[2, :3] = torch.tensor([0.5, 0.1, 0.2])  # 0.2 in the sink
+    pattern[3, 1:4] = torch.tensor([0.5, 0.3, 0.2])  # rows 3 and 4 cannot see position 0
+    pattern[4, 4] = 0.4
+    assert float(resting_share(pattern, (seen,))) == pytest.approx((0.9 + 0.5) / 2)
+    assert without_rest(pattern, visible=seen).left == pytest.approx((0.1 + 0.3) / 2)
+    assert without_rest(pattern).left == pytest.approx((0.1 + 0.3 + 1 + 0.4) / 4)
+    assert without_rest(torch.ones(1, 1)).left == 0
+
+
 # ------------------------------------------------------------------ masks
 
 
@@ -233,6 +248,55 @@ def test_a_mask_is_read_not_the_zeros() -> None:
     differs[0, 1] = causal[0, 0]
     with pytest.raises(UnsupportedModelError, match="depends on the head"):
         hard.of([differs])
+
+
+@pytest.mark.parametrize("value", [-1e4, -65504.0, -1e9, -torch.inf])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_mask_hides_by_what_it_does_whatever_its_value(value: float, kind: torch.dtype) -> None:
+    seen = window(6, 3)
+    added = torch.zeros(1, 1, 6, 6).masked_fill(~seen, value).to(kind)
+    assert torch.equal(Sights("tiny", 6).of([added]), seen)
+    scores = torch.tensor([300.0, -300.0, 0.0, 250.0, -250.0, 7.0]) + added[0, 0].float()
+    assert not scores.softmax(-1)[~seen].any()
+    # on top of a position bias, the same for every head
+    biased = added + (torch.arange(6.0) - 5).to(kind)
+    assert torch.equal(Sights("tiny", 6).of([biased]), seen)
+
+
+def test_what_hides_leaves_exactly_nothing() -> None:
+    over = HIDES - 104  # the hidden token's own score, over that of the one in sight
+    assert torch.tensor([0.0, over - HIDES]).softmax(-1).tolist() == [1.0, 0.0]
+    assert float(torch.tensor([0.0, over + 1 - HIDES]).softmax(-1)[1]) > 0
+
+
+def test_a_position_bias_hides_nothing() -> None:
+    length = 512  # the longest prompt
+    distance = torch.arange(length)[None] - torch.arange(length)[:, None]
+    slopes = 2.0 ** -torch.arange(0.125, 8.1, 0.125)  # ALiBi of 64 heads: up to 0.917
+    bias = (slopes[:, None, None] * distance)[None]
+    future = torch.where(distance > 0, torch.finfo(torch.float32).min, 0.0)
+    assert bias.min() < -400
+    assert Sights("tiny", length).of([bias]) is None
+    assert Sights("tiny", length).of([bias + future]) is None
+    hidden = torch.zeros(length, length).masked_fill(~window(length, 100), -1e4)
+    seen = Sights("tiny", length).of([bias + future.clamp_min(-1e4) + hidden])
+    assert torch.equal(seen, window(length, 100))
+
+
+def test_a_row_that_is_the_same_everywhere_is_even() -> None:
+    low = torch.finfo(torch.float32).min
+    added = torch.zeros(1, 1, 4, 4).masked_fill(~window(4, 4), low)
+    added[..., 3, :] = low  # softmax makes 1/4 of each
+    assert Sights("tiny", 4).of([added]) is None
+
+
+def test_masks_that_a_family_keeps_and_multiplies_with() -> None:
+    module = nn.Module()
+    module.register_buffer("bias", window(6, 3)[None, None].float())
+    module.register_buffer("weights", torch.full((1, 1, 6, 6), 0.5))
+    module.register_buffer("table", torch.ones(6, 6))
+    (mask,) = own_masks(module)
+    assert torch.equal(Sights("tiny", 6).of([mask]), window(6, 3))
 
 
 def test_a_sight_is_cut_with_its_text() -> None:

@@ -17,9 +17,9 @@ class Comparison:
     """One outcome against the untouched run."""
 
     rank: int
-    """1..vocab, the place of the answer among all tokens under the condition."""
+    """1.., the place of the answer among all tokens under the condition."""
     rank_before: int
-    """1..vocab, its place in the untouched run."""
+    """1.., its place in the untouched run."""
     probability: float
     """0..1, of the answer under the condition."""
     probability_before: float
@@ -70,8 +70,8 @@ def compare(
         if places:
             repeated = _mean(difference[[place - 1 for place in places]])
     return Comparison(
-        rank=rank(other.logits, answer),
-        rank_before=rank(clean.logits, answer),
+        rank=rank(other.named, answer),
+        rank_before=rank(clean.named, answer),
         probability=after[answer].exp().item(),
         probability_before=before[answer].exp().item(),
         kl=max(0.0, (before.exp() * (before - after).where(before > -math.inf, 0)).sum().item()),
@@ -118,9 +118,11 @@ def logit_changes(
     """The tokens whose logits rose most, and those whose logits fell most, largest first.
 
     A token that did not move in that direction is not listed: either may be shorter than ``top``.
+    Nor is an id that no token has.
     """
-    # A token that is impossible in both runs did not move.
-    change = (other.logits - clean.logits).where(other.logits != clean.logits, 0.0)
+    # A token that is nameless, or impossible in both runs did not move.
+    before, after = clean.named, other.named
+    change = (after - before).where(after != before, 0.0)
     top = min(top, len(change))
     return tuple(
         tuple(

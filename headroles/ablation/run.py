@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -35,11 +35,19 @@ class Outcome:
     losses: Float[Tensor, " target"]
     """[pos - 1] nats: minus the log-probability of each token after the first, given those before;
     empty where losses were not asked for."""
+    nameless: Int[Tensor, " id"] = field(default_factory=lambda: torch.tensor([], dtype=torch.long))
+    """Ids that no token has (:meth:`headroles.models.loading.LoadedModel.nameless`): they are no
+    guess and take no place, though a probability is a share of all."""
+
+    @property
+    def named(self) -> Float[Tensor, " vocab"]:
+        """[vocab] the logits, and -inf where no token has the id: what guesses and places go by."""
+        return self.logits.index_fill(0, self.nameless, -torch.inf)
 
     @property
     def guess(self) -> int:
         """The id of the most probable next token."""
-        return int(self.logits.argmax())
+        return int(self.named.argmax())
 
 
 def ablate(
@@ -119,7 +127,8 @@ def _one_pass(
     each = token_losses(logits, ids) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
         last = logits[row, min(length, logits.shape[1]) - 1]
-        yield Outcome(condition, last.clone(), each[row, : length - 1].clone())
+        losses_of = each[row, : length - 1].clone()
+        yield Outcome(condition, last.clone(), losses_of, loaded.nameless(len(last)))
 
 
 def token_losses(

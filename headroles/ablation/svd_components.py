@@ -46,7 +46,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Pattern, edits
@@ -67,7 +67,7 @@ from headroles.circuits import (
 from headroles.errors import DecompositionError
 from headroles.formatting import count
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
-from headroles.scoring import row_sizes
+from headroles.models.sight import Sights, layer_sight
 from headroles.types import Head
 
 LONGEST = 16
@@ -205,17 +205,19 @@ def remove(
     conditions = [UNTOUCHED, Condition(head.label, (whole,))]
     patterns, outputs = edits(conditions, [len(ids)] * 2, num_layers=loaded.num_layers)
     reference = run_edited(loaded, ids.expand(2, -1), patterns=patterns, outputs=outputs).logits
-    clean = _outcome(reference[0], ids)
-    outcomes = [_outcome(reference[1], ids), *_without(loaded, ids, head, split, removals)]
+    clean = _outcome(loaded, reference[0], ids)
+    outcomes = [_outcome(loaded, reference[1], ids), *_without(loaded, ids, head, split, removals)]
     return [
         Removed(removal, compare(clean, other, answer=clean.guess, token_ids=token_ids))
         for removal, other in zip([None, *removals], outcomes, strict=True)
     ]
 
 
-def _outcome(logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]) -> Outcome:
+def _outcome(
+    loaded: LoadedModel, logits: Float[Tensor, "pos vocab"], ids: Int[Tensor, " pos"]
+) -> Outcome:
     (losses,) = token_losses(logits[None], ids[None])
-    return Outcome(UNTOUCHED, logits[-1].clone(), losses)
+    return Outcome(UNTOUCHED, logits[-1].clone(), losses, loaded.nameless(logits.shape[-1]))
 
 
 def _without(
@@ -243,7 +245,7 @@ def _without(
                 queries_without(loaded, head, split, part),
             ):
                 logits = run_edited(loaded, begun).logits
-        yield from (_outcome(own, ids) for own in logits)
+        yield from (_outcome(loaded, own, ids) for own in logits)
 
 
 # ------------------------------------------------------------------ scores by distance
@@ -281,7 +283,8 @@ def offset_scores(
     with all of the query but one part removed, before a cap on scores or an ALiBi bias.
 
     A softmax does not see what all keys of a row have in common, so each row's mean over its keys
-    is taken off. Position 0, where heads rest, counts neither as a query nor as a key.
+    is taken off. Position 0, where heads rest, counts neither as a query nor as a key; nor does a
+    key that the layer's mask hides.
 
     Args:
         loaded: a model.
@@ -305,8 +308,8 @@ def offset_scores(
     removals = [None, *(Removal((number,)) for number in range(top))]
     sums, counts = torch.zeros(top + 1, longest + 1, dtype=torch.float64), [0] * (longest + 1)
     for text in texts:
-        scores = scale * _products_without(loaded, head, split, removals, text).double()
-        _add_by_offset(_centred(scores), sums, counts)
+        products, sees = _products_without(loaded, head, split, removals, text)
+        _add_by_offset(_centred(scale * products.double(), sees), sees, sums, counts)
     means = (sums / torch.tensor(counts).clamp_min(1)).float()
     named = means[0] - means[1:]  # [top offset]
     rest = means[0] - named.sum(0)
@@ -319,40 +322,53 @@ def _products_without(
     split: Components,
     removals: Sequence[Removal | None],
     text: Sequence[int],
-) -> Float[Tensor, "row query key"]:
-    """The head's products of queries and keys on a text, one row per removal."""
+) -> tuple[Float[Tensor, "row query key"], Bool[Tensor, "query key"]]:
+    """The head's products of queries and keys on a text, one row per removal; and which of them
+    count: those that it sees, but for position 0."""
     ids = torch.tensor(text).expand(len(removals), -1)
+    sights, seen = Sights(loaded.key, len(text)), []
+    probe = loaded.model.get_submodule(loaded.probe_paths[head.layer])
     with (
         loaded.lock,
         torch.no_grad(),
         blocks.forked(loaded, head.layer, ids) as begun,
         queries_without(loaded, head, split, removals),
     ):
-        query, key = query_key_products(loaded, head.layer, begun)
+        watch = probe.register_forward_hook(
+            lambda *_: seen.append(layer_sight(loaded, head.layer, sights))
+        )
+        try:
+            query, key = query_key_products(loaded, head.layer, begun)
+        finally:
+            watch.remove()
         products = query[:, head.head] @ key[:, head.head].mT
     if not are_numbers(products):
         raise not_a_number(loaded.model, loaded.key, ids[:1])
-    return products
+    causal = torch.ones(products.shape[1:], dtype=torch.bool).tril()
+    sees = causal if seen[-1] is None else seen[-1].clone()
+    sees[:, 0] = False
+    return products, sees
 
 
 def _add_by_offset(
-    scores: Float[Tensor, "row query key"], sums: Float[Tensor, "row offset"], counts: list[int]
+    scores: Float[Tensor, "row query key"],
+    sees: Bool[Tensor, "query key"],
+    sums: Float[Tensor, "row offset"],
+    counts: list[int],
 ) -> None:
     """Add one text's scores to the sums and counts of their distances, in place."""
     for offset in range(min(len(counts), scores.shape[-1] - 1)):
-        diagonal = scores.diagonal(-offset, 1, 2)[:, 1:]  # k >= 1
-        sums[:, offset] += diagonal.sum(1)
-        counts[offset] += diagonal.shape[1]
+        sums[:, offset] += scores.diagonal(-offset, 1, 2).sum(1)
+        counts[offset] += int(sees.diagonal(-offset).sum())
 
 
-def _centred(scores: Float[Tensor, "row query key"]) -> Float[Tensor, "row query key"]:
-    """Scores less each row's mean over its keys 1..q; the rest is zero."""
-    scores = scores.tril()
-    scores[..., 0] = 0
-    keys = (row_sizes(scores.shape[-1]) - 1).clamp_min(1).double()  # [query] keys 1..q
-    centred = (scores - (scores.sum(-1) / keys).unsqueeze(-1)).tril()
-    centred[..., 0] = 0
-    return centred
+def _centred(
+    scores: Float[Tensor, "row query key"], sees: Bool[Tensor, "query key"]
+) -> Float[Tensor, "row query key"]:
+    """Scores less each row's mean over the keys that count; the rest is zero."""
+    scores = scores.masked_fill(~sees, 0)
+    means = scores.sum(-1) / sees.sum(-1).clamp_min(1)
+    return (scores - means.unsqueeze(-1)).masked_fill(~sees, 0)
 
 
 def remarks(loaded: LoadedModel, head: Head) -> list[str]:

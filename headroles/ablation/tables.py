@@ -145,7 +145,7 @@ def tabulate(
         says_probability=guesses[0].probability,
         position=position % len(encoding.token_ids),
         rows=tuple(row_of(loaded, clean, other, watched, encoding, top=top) for other in others),
-        vocabulary=len(clean.logits),
+        vocabulary=len(clean.logits) - len(clean.nameless),
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
         guesses=guesses,
@@ -215,8 +215,8 @@ def row_of(
 def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
-    named = sure.index_fill(0, loaded.nameless(len(sure)), -1)  # these come last
-    others = [int(place) for place in named.topk(min(GUESSES, len(sure))).indices]
+    most = min(GUESSES, len(sure) - len(outcome.nameless))  # the nameless come last, and are cut
+    others = outcome.named.topk(most).indices.tolist()
     ids = list(dict.fromkeys([outcome.guess, *others]))[:GUESSES]
     texts = token_texts(loaded.tokenizer, ids)
     return tuple(
@@ -355,6 +355,6 @@ def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int
     rows = [encode(loaded.tokenizer, ready.prompt).token_ids for ready in prompts]
     outcomes = run_conditions(loaded, rows, [UNTOUCHED] * len(rows), losses=False)
     return [
-        rank(outcome.logits, find_answer(loaded, outcome, ready.prompt, ready.answer).token_id)
+        rank(outcome.named, find_answer(loaded, outcome, ready.prompt, ready.answer).token_id)
         for ready, outcome in zip(prompts, outcomes, strict=True)
     ]

@@ -23,6 +23,7 @@ from headroles.scoring import (
     offset_shares,
     peaks,
     role_weights,
+    unseen_layers,
 )
 from headroles.texts import encode, probe_texts, sentences, token_texts
 from headroles.types import OffsetMeans, RoleScores, Sequences
@@ -43,7 +44,7 @@ def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase, *, longest: int) -> S
     )
 
 
-def by_attention(setting: Setting) -> dict[str, RoleScores]:
+def by_attention(setting: Setting) -> dict[str, RoleScores | str]:
     """Every extended role with cells, and the one that looks a fixed distance back."""
     natural = pairs_of_sentences(setting.tokenizer, longest=setting.bridge.cfg.n_ctx)
     ids = probe_texts.ordinary_ids(setting.tokenizer)
@@ -52,7 +53,7 @@ def by_attention(setting: Setting) -> dict[str, RoleScores]:
     marked = tuple(token_texts(setting.tokenizer, row[:length]) for row, length in rows)
     on_text = _Pass(setting, Prompts(natural, marked), "sentences")
     on_random = _Pass(setting, Prompts(control, marked), "random tokens")
-    measured = {
+    measured: dict[str, RoleScores | str] = {
         key: scores_over_texts(
             key,
             on_text.scores[key],
@@ -118,12 +119,18 @@ class _Pass:
         self.offsets[:, rows, layer], self.offset_chance[:, rows, layer] = shares, chances
 
 
-def _by_distance(key: str, on_text: _Pass, on_random: _Pass) -> RoleScores:
-    """Each head at the distance that lies furthest over its chance."""
+def _by_distance(key: str, on_text: _Pass, on_random: _Pass) -> RoleScores | str:
+    """Each head at the distance that lies furthest over its chance; or why there are none."""
     by_layer = on_text.offset_chance.nanmean(1)  # [distance layer]; NaN where nobody sees so far
+    seen = (~by_layer.isnan().all(-1)).nonzero().flatten().tolist()
+    longest = seen[-1] + 1 if seen else 0  # the profile ends where the sight of all heads ends
+    if longest < 2:
+        return "No head of this model can see more than one token back."
+    by_layer = by_layer[:longest]
     chance = by_layer.nanmean(-1).nan_to_num(0.0)  # [distance]
-    means, errors = _over_texts(on_text.offsets)
-    randoms, random_errors = _over_texts(on_random.offsets)
+    means, errors = _over_texts(on_text.offsets[:longest])
+    randoms, random_errors = _over_texts(on_random.offsets[:longest])
+    sees = ~on_text.offset_chance[1:].isnan().all(0)  # [n layer] a token beyond the previous one
     peak = peaks(means, by_layer)
     at_peak = (peak.distance - 1).unsqueeze(0)  # [1 layer head] place in the profile
     error, control, control_error = (
@@ -135,6 +142,7 @@ def _by_distance(key: str, on_text: _Pass, on_random: _Pass) -> RoleScores:
         standard_error=error,
         chance=float(chance[1:].max()),
         n=on_text.offsets.shape[1],
+        unseen_layers=unseen_layers(torch.where(sees, 0.0, torch.nan).unsqueeze(-1)),
         control=control,
         control_name=EXTENDED_ROLES[key].control,
         control_error=control_error,

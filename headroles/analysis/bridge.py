@@ -155,7 +155,7 @@ def each_layer(
     hooks = [(f"blocks.{n}.attn.hook_pattern", hook_for(n, on_layer)) for n in layers]
     if on_output:
         hooks += [(f"blocks.{n}.attn.hook_z", hook_for(n, on_output)) for n in layers]
-    with _noting(bridge, masks):
+    with noting(bridge, masks):
         run_hooked(bridge, token_ids, hooks)
 
 
@@ -165,7 +165,7 @@ def not_a_number(bridge: TransformerBridge, where: str) -> NotANumberError:
 
 
 @contextlib.contextmanager
-def _noting(bridge: TransformerBridge, masks: dict[int, list[Tensor]]) -> Iterator[None]:
+def noting(bridge: TransformerBridge, masks: dict[int, list[Tensor]]) -> Iterator[None]:
     """Put the masks of each layer into ``masks`` while a pass runs: handed on, and its own."""
 
     def note(layer: int) -> Callable[..., None]:

@@ -19,15 +19,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
-from headroles.analysis.bridge import forget_patterns, run_hooked
+from headroles.analysis.bridge import forget_patterns, noting, run_hooked
 from headroles.circuits.residual import writings
 from headroles.circuits.tracing import BATCH, LENGTH, calls_of, same
 from headroles.errors import HeadrolesError, ours
 from headroles.models.blocks import SeenEnough
+from headroles.models.sight import Sights
 from headroles.scoring import key_value_index, through_norm
 
 TOLERANCE = 1e-3
@@ -83,6 +84,8 @@ class Seen:
     """The norm between the layer's attention and the residual stream, where there is one."""
     post_scale: Float[Tensor, "batch query"] | float
     """[batch query] its scale; 1 without one."""
+    visible: Bool[Tensor, "query key"] | None
+    """[query key] what the heads can see; None for every token so far."""
 
     def before(self, directions: Float[Tensor, "*token model"]) -> Float[Tensor, "*token model"]:
         """Directions of the residual stream as directions of the heads' own outputs."""
@@ -195,15 +198,22 @@ class Direct:
 
         Raises:
             HeadsInseparableError: if a layer's output is not the sum of its heads'.
+            UnsupportedModelError: if what heads can see depends on the head or on the text.
         """
         kept: dict[str, Tensor] = {}
-        hooks = self._hooks(kept, on_layer)
-        run_hooked(self.bridge, token_ids, hooks)
+        masks: dict[int, list[Tensor]] = {}
+        sights = Sights(self.bridge.cfg.model_name, token_ids.shape[1])
+        hooks = self._hooks(kept, on_layer, lambda layer: sights.of(masks.pop(layer)))
+        with noting(self.bridge, masks):
+            run_hooked(self.bridge, token_ids, hooks)
         self._checked = True
         return self.final.scale(kept["final_in"], kept["final_out"]), kept["final_out"]
 
     def _hooks(
-        self, kept: dict[str, Tensor], on_layer: Callable[[int, Seen], None]
+        self,
+        kept: dict[str, Tensor],
+        on_layer: Callable[[int, Seen], None],
+        sight: Callable[[int], Tensor | None],
     ) -> list[tuple[str, Callable[..., None]]]:
         """Hooks that keep what a layer shows, and hand it on when the layer is over."""
         hooks: list[tuple[str, Callable[..., None]]] = []
@@ -215,7 +225,7 @@ class Direct:
             def hook(value: Tensor, hook: object) -> None:
                 forget_patterns(self.bridge)
                 self._check(layer, kept)
-                on_layer(layer, self._seen(layer, kept))
+                on_layer(layer, self._seen(layer, kept, sight(layer)))
 
             return hook
 
@@ -239,10 +249,10 @@ class Direct:
         hooks.append(("ln_final.hook_out", end))
         return hooks
 
-    def _seen(self, layer: int, kept: dict[str, Tensor]) -> Seen:
+    def _seen(self, layer: int, kept: dict[str, Tensor], visible: Tensor | None) -> Seen:
         post = self.posts[layer]
         scale = post.scale(kept["post_in"], kept["post_out"]) if post else 1.0
-        return Seen(kept["pattern"], kept["values"], self.outputs[layer], post, scale)
+        return Seen(kept["pattern"], kept["values"], self.outputs[layer], post, scale, visible)
 
     def _check(self, layer: int, kept: dict[str, Tensor]) -> None:
         """Once per model: the heads' outputs add up to the layer's."""

@@ -26,6 +26,7 @@ from headroles.reference import MAX_CELLS
 from headroles.roles import ROLES, Prompts
 from headroles.scoring import (
     CellWeights,
+    Visible,
     batch_activations,
     cell_effects,
     cell_weights,
@@ -152,47 +153,67 @@ def measure_copies(setting: Setting, direct: Direct) -> RoleScores:
         scores,
         without,
         texts=f"random repeated sequences{direct.on_what}",
-        factors={"attention on induction targets": attention.mean(0)},
+        factors={"attention on induction targets": attention.nanmean(0).nan_to_num(0.0)},
     )
 
 
 def _copies_pass(
     setting: Setting, direct: Direct, batch: Sequences, *, like: Sequences
 ) -> tuple[Float[Tensor, "n layer head"], Float[Tensor, "n layer head"]]:
-    """Attention on the induction targets of ``like``, with and without what is written there."""
+    """Attention on the induction targets of ``like``, with and without what is written there; NaN
+    where a layer sees none of a text's."""
     n, reference = len(batch), direct.unembed.mean(1)
     scores, attention = torch.zeros(n, *setting.shape), torch.zeros(n, *setting.shape)
     for rows in probe_texts.batches(batch, max_cells=MAX_CELLS):
         some = Prompts(like).some(rows)
-        # all of the attention counts here, as every effect is weighted by it
-        targets = cell_weights(ROLES["induction"].cells(some), lengths=some.sequences.lengths)
-        cells = targets.weights.nonzero()  # [cell 3]
-        token_ids = batch.token_ids[rows, : targets.weights.shape[-1]]
+        token_ids = batch.token_ids[rows, : some.sequences.token_ids.shape[-1]]
         along = direct.directions(token_ids, reference)  # [batch key model]
-        wrote = torch.zeros(*setting.shape, len(cells))
+        known: dict[int, tuple[Visible, CellWeights, Tensor]] = {}  # what layers see, and cells
+        wrote: list[tuple[CellWeights, Tensor, Tensor]] = []  # [layer] cells, [cell head] effects
 
         def on_layer(
             layer: int,
             seen: Seen,
+            some: Prompts = some,
             rows: Tensor = rows,
-            targets: CellWeights = targets,
-            cells: Tensor = cells,
             along: Tensor = along,
-            wrote: Tensor = wrote,
+            known: dict[int, tuple[Visible, CellWeights, Tensor]] = known,
+            wrote: list[tuple[CellWeights, Tensor, Tensor]] = wrote,
         ) -> None:
+            if id(seen.visible) not in known:
+                known[id(seen.visible)] = seen.visible, *_copies(some, seen.visible)
+            _, targets, cells = known[id(seen.visible)]
             effects = write_effects(seen.values, seen.output, seen.before(along))
             at_cells = cell_effects(seen.pattern, effects, cells)  # [cell head]
-            wrote[layer] = (at_cells / _at(seen.post_scale, cells).unsqueeze(-1)).T
-            attention[rows, layer] = batch_activations(seen.pattern, [targets])[0]
+            at_cells = at_cells / _at(seen.post_scale, cells).unsqueeze(-1)
+            wrote.append((targets, cells, at_cells))
+            looked = batch_activations(seen.pattern, [targets])[0]  # [batch head]
+            attention[rows, layer] = _where_seen(looked, targets)
 
         # The final norm's scale is known only when the pass is over.
         scale, _ = direct.run(token_ids, on_layer)
-        share = targets.weights[cells.unbind(-1)] / _at(scale, cells)
-        per_row = torch.zeros(*setting.shape, len(rows))
-        per_row.index_add_(-1, cells[:, 0], wrote * share)
-        scores[rows] = per_row.permute(2, 0, 1)
+        for layer, (targets, cells, at_cells) in enumerate(wrote):
+            share = targets.weights[cells.unbind(-1)] / _at(scale, cells)  # [cell]
+            per_row = torch.zeros(len(rows), setting.shape[1])
+            per_row.index_add_(0, cells[:, 0], at_cells * share.unsqueeze(-1))
+            scores[rows, layer] = _where_seen(per_row, targets)
         setting.advance("extended: repeats", len(rows))
     return scores, attention
+
+
+def _copies(some: Prompts, visible: Visible) -> tuple[CellWeights, Int[Tensor, "cell 3"]]:
+    """The induction targets in sight; all of the attention counts here, as every effect is weighted
+    by it."""
+    targets = cell_weights(
+        ROLES["induction"].cells(some), lengths=some.sequences.lengths, visible=visible
+    )
+    return targets, targets.weights.nonzero()
+
+
+def _where_seen(
+    values: Float[Tensor, "batch head"], targets: CellWeights
+) -> Float[Tensor, "batch head"]:
+    return values.masked_fill((targets.rows == 0).unsqueeze(-1), torch.nan)
 
 
 def _at(

@@ -36,6 +36,7 @@ from headroles.scoring import (
     mean_entropy,
     null_limit,
     role_weights,
+    unseen_layers,
 )
 from headroles.texts import probe_texts, start_token
 from headroles.types import RoleScores, Sequences
@@ -272,12 +273,15 @@ def _role_scores(
     counted = said.any(-1)
     scores = _where(scored.scores[role.key], said)[counted]  # [n layer head]
     null = _where(scored.null[role.key], said)[counted] if role.has_cells else None
+    unseen = unseen_layers(scores)
+    nowhere = len(unseen) == scores.shape[1]
     return RoleScores(
         role=role.key,
-        mean=_mean(scores) if bool(said.any()) else torch.full(scores.shape[1:], torch.nan),
+        mean=torch.full(scores.shape[1:], torch.nan) if nowhere else _mean(scores),
         standard_error=_error(scores),
         chance=float(chance[said].mean()) if said.any() else 0.0,  # no head sees so far back
         n=scores.shape[0],
+        unseen_layers=unseen,
         null=None if null is None else _mean(null),
         null_limit=None if null is None else null_limit(null),
         control=_mean(_of_control(role, control)) if control else None,
@@ -300,7 +304,7 @@ def _of_control(role: Role, control: _PerSequence) -> Float[Tensor, "n layer hea
 
 
 def _mean(scores: Float[Tensor, "n layer head"]) -> Float[Tensor, "layer head"]:
-    """0 in a layer where no text has an applying row."""
+    """0 in a layer where no text has an applying row: it is among those without a score."""
     return scores.nanmean(0).nan_to_num(0.0)
 
 

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from transformer_lens.model_bridge import TransformerBridge
@@ -25,7 +25,7 @@ from headroles.analysis.hints import candidates, with_hints
 from headroles.analysis.knockout import measure_ablation
 from headroles.analysis.knockout_passes import PASSES
 from headroles.analysis.measure import ProbeTexts, Progress, count_basic, make_texts, measure_roles
-from headroles.analysis.setting import measured_or_why, without_gaps
+from headroles.analysis.setting import measured_or_why, unseen_notes, without_gaps
 from headroles.analysis.start_tokens import measure_starts, note_of
 from headroles.errors import AnalysisError, UnsupportedModelError
 from headroles.models import (
@@ -111,7 +111,7 @@ def _analyze(
         tokenization=tokenization,
         notes=[
             *_notes(settings),
-            *_out_of_sight(scores),
+            *unseen_notes(scores),
             *note_of(tokenization.candidates),
             *_missing("The choice of start tokens", starts),
             *_missing("Evidence by ablation", causal),
@@ -322,16 +322,6 @@ def _notes(settings: AnalysisSettings) -> list[str]:
     return [
         f"Only {settings.sequences} repeated sequences: the scores are rough. "
         f"Use {MIN_SEQUENCES} or more for a file that students see."
-    ]
-
-
-def _out_of_sight(scores: Mapping[str, RoleScores | str]) -> list[str]:
-    """A note for every basic role that no text lets a head of this model show."""
-    return [
-        f"{ROLES[key].name}: every score is 0, for no head of this model sees as far back as the "
-        "texts ask for."
-        for key in (role.key for role in SCORED_ROLES)
-        if scores[key].n == 0
     ]
 
 

@@ -17,8 +17,9 @@ from transformers import PreTrainedTokenizerBase
 from headroles.analysis.bridge import first_sentence
 from headroles.analysis.measure import ProbeTexts
 from headroles.errors import AnalysisError, HeadrolesError, NotANumberError, ours
+from headroles.formatting import count, listing
 from headroles.roles import ROLES
-from headroles.scoring import mean_and_error
+from headroles.scoring import mean_and_error, unseen_layers
 from headroles.types import Head, RoleScores
 
 Part = TypeVar("Part")
@@ -64,6 +65,17 @@ def without_gaps(scores: RoleScores | str) -> RoleScores | str:
     return f"The measurement gave no number for {which}."
 
 
+def unseen_notes(scores: Mapping[str, RoleScores | str]) -> list[str]:
+    """A note on every role that could not be measured in some layers."""
+    return [
+        f"{ROLES[key].name}: not measured in {count(len(role.unseen_layers), 'layer')} "
+        f"({listing(list(map(str, role.unseen_layers)))}), whose heads cannot see far enough back "
+        "on these texts."
+        for key, role in scores.items()
+        if isinstance(role, RoleScores) and role.unseen_layers
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What every measurement needs."""
@@ -105,7 +117,8 @@ def scores_over_texts(
         factors: {what: [layer head]} the factors of the score.
     """
     mean, error = mean_and_error(scores)
-    if bool(scores.isnan().all()):  # no text says anything: that is no score of 0
+    unseen = unseen_layers(scores)
+    if len(unseen) == scores.shape[1]:  # no text says anything: that is no score of 0
         mean = torch.full_like(mean, torch.nan)
     without, without_error = mean_and_error(control)
     return RoleScores(
@@ -114,6 +127,7 @@ def scores_over_texts(
         standard_error=error,
         chance=chance,
         n=len(scores),
+        unseen_layers=unseen,
         control=without,
         control_name=ROLES[key].control,
         control_error=without_error,

@@ -4,6 +4,13 @@ A sliding window, chunks or any other pattern hides earlier tokens from a head. 
 by its name: what counts is the mask that the attention was computed with, or, in a family that
 keeps its own (GPT-Neo), the buffer with it. Zeros in a pattern say nothing: a head that looks hard
 at one token has them, too.
+
+An added mask hides a cell by what it does, not by a value: where it lies :data:`HIDES` or more
+below the row's best cell. Softmax then gives exactly 0, as ``exp(-104)`` is 0 in float32, unless
+the token's own score is 896 over the others'. So -1e4, -1e9 and -inf all hide, also on top of a
+position bias; a bias by itself (ALiBi, at most 1 for each token of distance) stays above it, and
+where its far end underflows to 0, the head can look there and does not. A row with the same on all
+its cells is an even one, and hides none.
 """
 
 from __future__ import annotations
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
     from headroles.models.loading import LoadedModel
 
 
+HIDES = 1000.0
+"""How far below the best cell of its row an added mask hides one: softmax gives exactly 0."""
 _PLACES = "probes_and_own_masks"
 
 
@@ -62,7 +71,11 @@ class Sights:
     def _hides(self, mask: Tensor) -> Tensor | None:
         length = len(self._causal)
         mask = mask[..., :length, :length]
-        sees = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+        if mask.dtype == torch.bool:
+            sees = mask
+        else:
+            added = mask.float().masked_fill(~self._causal, -torch.inf)
+            sees = added >= added.amax(-1, keepdim=True) - HIDES
         sees = sees & self._causal  # [row head query key]
         if bool((sees == self._causal).all()):
             return None
@@ -103,9 +116,15 @@ def cut(sight: Sequence[Tensor | None], length: int) -> tuple[Tensor | None, ...
 
 
 def own_masks(attention: nn.Module) -> list[Tensor]:
-    """Square buffers of True and False: the masks that a family keeps itself."""
-    return [
+    """The masks that a family keeps itself: square buffers of True and False, or of 1 and 0, which
+    it multiplies the scores with (OpenAI GPT)."""
+    squares = [
         buffer
         for buffer in attention.buffers()
-        if buffer.dtype == torch.bool and buffer.ndim == 4 and buffer.shape[-1] == buffer.shape[-2]
+        if buffer.ndim == 4 and buffer.shape[-1] == buffer.shape[-2]
+    ]
+    return [
+        square.bool()
+        for square in squares
+        if square.dtype == torch.bool or bool(((square == 0) | (square == 1)).all())
     ]

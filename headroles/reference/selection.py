@@ -222,6 +222,7 @@ def _stored_scores(entry: ModelEntry, key: str) -> RoleScores:
         standard_error=torch.tensor(entry.standard_errors[key]),
         chance=category.chance or 0.0,
         n=category.n,
+        unseen_layers=tuple(category.unseen_layers or ()),
         null=None if null is None else torch.tensor(null),
         null_limit=category.null_limit,
         control=None if control is None else torch.tensor(control.scores),
@@ -271,6 +272,7 @@ def _category(scores: RoleScores, threshold: Threshold, cap: int) -> Category:
         null_limit=None if scores.null_limit is None else _rounded(scores.null_limit, key),
         chance=None if scores.chance is None else _rounded(scores.chance, key),
         n=scores.n,
+        unseen_layers=list(scores.unseen_layers) or None,
         measured_on=scores.texts or ROLES[key].measured_on,
         top_heads=[
             TopHead(

@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "mean_and_error",
             "null_limit",
             "select_heads",
+            "unseen_layers",
         ],
         "causal_verdict": [
             "Effect",

@@ -127,7 +127,8 @@ def _from_convention(role: Role, scores: RoleScores) -> Threshold:
 
 
 def _from_the_gap(role: Role, scores: RoleScores) -> Threshold:
-    gap, floor = otsu(_sizes(role, scores).clamp_min(0).flatten()), floor_of(role, scores.chance)
+    sizes = _sizes(role, scores).clamp_min(0)[measured_layers(scores)]
+    gap, floor = otsu(sizes.flatten()), floor_of(role, scores.chance)
     unit = " logits" if role.unit == LOGITS else ""
     found = f"the gap between low and high heads (Otsu) is at {gap:.3f}"
     if gap < floor:
@@ -142,7 +143,8 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
 
     A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
     chance, and none that is further over chance one token back (a previous-token head). No role
-    lists a head that lacks the second witness (:mod:`headroles.roles.resting`).
+    lists a head that lacks the second witness (:mod:`headroles.roles.resting`), or one of a layer
+    that could not be measured.
 
     Where more heads of a ``diverse`` role are over the threshold than it may list, one place in
     :data:`FOR_LAYERS` goes first to the best head of a layer that has none yet, the others by score
@@ -150,7 +152,8 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     ``DIVERSITY`` of the threshold and at least the floor.
     """
     role = get_role(scores.role)
-    sizes = _sizes(role, scores).masked_fill(~has_witness(scores), -torch.inf)
+    listable = has_witness(scores) & measured_layers(scores).unsqueeze(-1)
+    sizes = _sizes(role, scores).masked_fill(~listable, -torch.inf)
     passes = sizes >= threshold
     if role.selection == "steady":
         zero = 0.0 if role.is_signed else scores.chance or 0.0
@@ -195,6 +198,23 @@ def has_witness(scores: RoleScores) -> Bool[Tensor, "layer head"]:
     (:mod:`headroles.roles.resting`)."""
     change = scores.factors.get(OUTPUT_CHANGE, torch.zeros_like(scores.mean))
     return change <= CHANGES_LITTLE
+
+
+def measured_layers(scores: RoleScores) -> Bool[Tensor, " layer"]:
+    """[layer] False where heads have no score, as their layer hides the role's places."""
+    measured = torch.ones(len(scores.mean), dtype=torch.bool)
+    measured[list(scores.unseen_layers)] = False
+    return measured
+
+
+def unseen_layers(scores: Float[Tensor, "n layer head"]) -> tuple[int, ...]:
+    """The layers without a score: fewer than two texts say anything, so there is no error.
+
+    Args:
+        scores: [n layer head] NaN where a text says nothing in a layer.
+    """
+    known = (~scores.isnan()).any(-1).sum(0)  # [layer]
+    return tuple((known < 2).nonzero().flatten().tolist())
 
 
 def fits_nothing(

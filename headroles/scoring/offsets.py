@@ -28,21 +28,27 @@ class WithoutRest:
     """[query key] column 0 is zero; every other row sums to 1, but for the empty ones."""
     empty_rows: tuple[int, ...]
     """The rows with nothing left, all zero; row 0 is always one of them."""
+    left: float
+    """0..1, mean attention on other tokens than the first, over the rows q >= 1 that see it: those
+    of the resting share. With what a learned sink takes there, the two add up to 1."""
 
 
-def without_rest(attention: Float[Tensor, "query key"]) -> WithoutRest:
+def without_rest(attention: Float[Tensor, "query key"], *, visible: Visible = None) -> WithoutRest:
     """Hide the resting column: ``A'[q, k] = A[q, k] / sum over j >= 1 of A[q, j]``, ``k >= 1``.
 
     It shows what a head does with the attention that does not rest on the first token. The shares
     are shares of *that* attention, which may be little: say so beside the picture.
+    ``visible`` is what the head can see; None for every token so far.
     """
     kept = attention.clone()
     kept[:, 0] = 0
     left = kept.sum(-1, keepdim=True)  # [query 1]
     empty = left < NOTHING_LEFT
+    beside = left[1:, 0] if visible is None else left[1:, 0][visible[1:, 0]]
     return WithoutRest(
         attention=torch.where(empty, 0.0, kept / left.clamp_min(NOTHING_LEFT)),
         empty_rows=tuple(empty.squeeze(-1).nonzero().flatten().tolist()),
+        left=float(beside.mean()) if len(beside) else 0.0,
     )
 
 

@@ -88,6 +88,9 @@ class Category(Record):
     files and where there are no cells."""
     chance: Share | None = None
     n: int = Field(default=0, ge=0)
+    unseen_layers: list[int] | None = None
+    """Layers whose heads see the role's places on fewer than two texts, and so have no score (the
+    matrices hold 0 there); None where there are none."""
     seed: int | None = None
     """Where it is not the entry's."""
     measured_on: str = ""

@@ -117,7 +117,7 @@ class ModelEntry(Record):
         return StoredRole(
             role=role_measured_by(key, category.measured_by),
             category=category,
-            scores=self._scores(key),
+            scores=self._scores(key, category),
             errors=self.standard_errors.get(key),
             control=self.controls.get(key),
             factors=self.factors.get(key, {}),
@@ -143,13 +143,18 @@ class ModelEntry(Record):
             return len(stored.listed)
         return sum(stored.fits(head, limit) for head in stored.heads)
 
-    def _scores(self, key: str) -> list[list[float | None]]:
-        """[layer][head] a role's scores; None where a file that was made elsewhere has none."""
+    def _scores(self, key: str, category: Category) -> list[list[float | None]]:
+        """[layer][head] a role's scores; None where a file that was made elsewhere has none, and in
+        layers that could not be measured."""
         if key == "other" and not self.made_elsewhere:
             return self._best_basic()
         if key in self.all_scores or not self.made_elsewhere:
-            return self.all_scores.get(key, [])
-        tops = self.categories[key].top_heads if key in self.categories else []
+            unseen = category.unseen_layers or ()
+            return [
+                [None] * len(row) if layer in unseen else row
+                for layer, row in enumerate(self.all_scores.get(key, []))
+            ]
+        tops = category.top_heads
         listed = {top.place: top.score for top in tops}
         layers, heads = range(self.num_layers), range(self.num_heads)
         return [[listed.get(Head(layer, head)) for head in heads] for layer in layers]

@@ -32,7 +32,8 @@ class StoredRole:
     """How it was measured, or why not, and its list."""
     scores: list[list[float | None]]
     """[layer][head]; of ``other`` the largest on any basic role with cells; empty: not measured.
-    None for a head that a list made elsewhere does not name, where that is all there is."""
+    None for a head that a list made elsewhere does not name, where that is all there is, and for
+    one whose layer hides the role's places."""
     errors: list[list[float]] | None
     """[layer][head] standard errors; None where none were stored."""
     control: Control | None
@@ -73,16 +74,25 @@ class StoredRole:
         threshold = self.category.threshold
         return None if threshold is None else (self.role.sign or 1) * threshold
 
+    def is_unseen(self, head: Head) -> bool:
+        """Whether the head's layer hides the role's places: it has no score then."""
+        return head.layer in (self.category.unseen_layers or ())
+
     def score(self, head: Head) -> float | None:
-        """A head's score; None where a list that was made elsewhere does not hold it."""
+        """A head's score; None where a list that was made elsewhere does not hold it, or the head
+        could not be measured."""
         return self.scores[head.layer][head.head]
 
     def error(self, head: Head) -> float | None:
         """Its standard error; None where none was stored."""
-        return None if self.errors is None else self.errors[head.layer][head.head]
+        if self.errors is None or self.is_unseen(head):
+            return None
+        return self.errors[head.layer][head.head]
 
     def on_kinds(self, head: Head) -> dict[str, float]:
         """{kind of text: mean} of a head."""
+        if self.is_unseen(head):
+            return {}
         return {kind: matrix[head.layer][head.head] for kind, matrix in self.by_kind.items()}
 
     def kind_error(self, head: Head) -> float | None:
@@ -94,12 +104,14 @@ class StoredRole:
 
     def control_score(self, head: Head) -> float | None:
         """A head's score on the control texts; None without any."""
-        return None if self.control is None else self.control.scores[head.layer][head.head]
+        if self.control is None or self.is_unseen(head):
+            return None
+        return self.control.scores[head.layer][head.head]
 
     def control_error(self, head: Head) -> float | None:
         """Its standard error; None where none was stored."""
         errors = self.control.standard_errors if self.control else None
-        return None if errors is None else errors[head.layer][head.head]
+        return None if errors is None or self.is_unseen(head) else errors[head.layer][head.head]
 
     def output_change(self, head: Head) -> float | None:
         """How much a head's output changes, where that was measured for the role (0 and up)."""

@@ -89,8 +89,8 @@ class Known(NamedTuple):
 
     known: KnownHead
     """What the source says."""
-    score: float
-    """0..1, the analysis' score of that head for that role."""
+    score: float | None
+    """0..1, the analysis' score of that head for that role; None where it has none."""
     listed: bool
     """Whether the analysis lists it."""
 

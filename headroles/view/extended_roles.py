@@ -89,7 +89,7 @@ def card(
 
 def nearest(stored: StoredRole) -> str:
     """For a role that lists no head: the head that comes closest."""
-    best = max(stored.heads, key=stored.score)
+    best = max(stored.known_heads, key=stored.score)
     return (
         f"The analysis lists no head for this role. The closest is {best.label} with "
         f"{percent(stored.score(best))} of its attention; the threshold is "
@@ -183,7 +183,7 @@ def passport_rows(entry: ModelEntry, head: Head) -> list[list[str]]:
 
 def _passport_row(stored: StoredRole, head: Head) -> list[str]:
     role = stored.role
-    if not stored.is_measured:
+    if not stored.is_measured or stored.is_unseen(head):
         return [role.name, "not measured", "–", "–", "–", "–", "–"]
     listed, is_signed = head in stored.listed, role.is_signed
     score = plain(role, stored.score(head), stored.error(head))
@@ -193,7 +193,7 @@ def _passport_row(stored: StoredRole, head: Head) -> list[str]:
         "0" if is_signed else f"{stored.category.chance:.2f}",
         (signed if is_signed else decimal)(stored.limit),
         plain(role, stored.control_score(head), stored.control_error(head)),
-        f"{ordinal(stored.rank(head))} of {len(stored.heads)}",
+        f"{ordinal(stored.rank(head))} of {len(stored.known_heads)}",
         "listed" if listed else "–",
     ]
 
@@ -205,6 +205,9 @@ def passport_sentences(entry: ModelEntry, head: Head) -> list[str]:
         role = stored.role
         if not stored.is_measured:
             sentences.append(f"{role.name}: not measured. {stored.category.not_measured}")
+            continue
+        if stored.is_unseen(head):
+            sentences.append(f"{role.name}: not measured. Its places are out of this head's sight.")
             continue
         value = stored.score(head)
         if head in stored.listed:

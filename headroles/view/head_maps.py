@@ -250,7 +250,9 @@ def score_words(stored: StoredRole, head: Head) -> str:
     """A head's reference score with its error, and with its control where the role has one."""
     role, value, error = stored.role, stored.score(head), stored.error(head)
     if value is None:
-        return "no score in the file"
+        return (
+            "not measured: out of its sight" if stored.is_unseen(head) else "no score in the file"
+        )
     spread = "" if error is None else f" ± {error:.3f}"
     if role.level == "basic":
         return f"{decimal(value, digits=3)}{spread}"
@@ -276,7 +278,7 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     if not stored.known_heads:
         return f"The file that was made elsewhere lists no head as {role.name}."
     best = max(stored.known_heads, key=lambda head: sign * stored.score(head))
-    if len(stored.known_heads) < len(stored.heads):
+    if len(stored.known_heads) < len(stored.heads) and not stored.category.unseen_layers:
         listed = len(stored.listed)
         return (
             f"{listed} of {total} {'is' if listed == 1 else 'are'} listed as {role.name} in a "
@@ -284,7 +286,7 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
             f"{stored.score(best):.2f}."
         )
     if role.selection == "diverse":
-        over = sum(stored.score(head) >= threshold for head in stored.heads)
+        over = sum(stored.score(head) >= threshold for head in stored.known_heads)
         fits = sum(stored.fits(head, threshold) for head in stored.heads)
         rest = "rests" if fits == 1 else "rest"
         works = ""
@@ -320,7 +322,7 @@ def opposite(stored: StoredRole) -> str:
     role, threshold = stored.role, stored.category.threshold
     if not role.is_signed:
         return ""
-    over = [head for head in stored.heads if -role.sign * stored.score(head) >= threshold]
+    over = [head for head in stored.known_heads if -role.sign * stored.score(head) >= threshold]
     if not over:
         return ""
     best = max(over, key=lambda head: -role.sign * stored.score(head))

@@ -40,8 +40,8 @@ class TwoTexts:
     """0..1."""
     zero: float
     """0..1, the chance level; 0 where chance cannot be the zero."""
-    sentences: Sequence[Sequence[float]]
-    """[layer][head]."""
+    sentences: Sequence[Sequence[float | None]]
+    """[layer][head]; None where a head could not be measured."""
     random: Sequence[Sequence[float]]
     """[layer][head]."""
     errors: tuple[Sequence[Sequence[float]] | None, Sequence[Sequence[float]] | None]
@@ -71,11 +71,12 @@ class TwoTexts:
 
     @property
     def heads(self) -> list[Head]:
-        """Every head, layer by layer."""
+        """Every head that has a score, layer by layer."""
         return [
             Head(layer, place)
             for layer, row in enumerate(self.sentences)
-            for place in range(len(row))
+            for place, value in enumerate(row)
+            if value is not None
         ]
 
 

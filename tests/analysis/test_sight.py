@@ -9,17 +9,25 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from headroles.analysis import analyze, attention_roles, hints
+from headroles.analysis import analyze, attention_roles, direct_effect_roles, hints
 from headroles.analysis.bridge import each_layer, load_bridge
-from headroles.analysis.measure import ProbeTexts, make_texts, measure_roles, random_cells
-from headroles.analysis.setting import Setting
+from headroles.analysis.direct import Direct, Seen
+from headroles.analysis.measure import (
+    ProbeTexts,
+    _PerSequence,
+    _role_scores,
+    make_texts,
+    measure_roles,
+    random_cells,
+)
+from headroles.analysis.setting import Setting, unseen_notes, without_gaps
 from headroles.capture import capture, collect
 from headroles.reference import AnalysisSettings
 from headroles.roles import ROLES, SCORED_ROLES, Prompts
-from headroles.scoring import offset_shares, prompt_activations
+from headroles.scoring import offset_shares, prompt_activations, write_effects
 from headroles.types import Encoding, Sequences
 from headroles.verdicts import score_run
-from tests.families import PROMPT, family_config, save, widen
+from tests.families import PROMPT, WINDOW, family_config, save, widen
 
 FAMILIES = ("mistral", "gemma2", "gpt_neo", "gpt_oss")
 
@@ -86,6 +94,37 @@ def test_scores_are_the_means_of_the_runtime(bridges, load_family, probe, family
         assert measured[role.key].null is None or measured[role.key].null.isfinite().all()
 
 
+def test_a_layer_without_a_place_for_a_role_is_not_measured() -> None:
+    nan = torch.nan
+    scores = torch.tensor([[[0.4], [0.0]], [[0.8], [0.0]], [[0.6], [0.0]]])  # 3 texts, 2 layers
+    chance = torch.tensor([[0.1, nan], [0.2, nan], [0.3, nan]])
+    seen = _PerSequence({"induction": scores}, {"induction": scores}, {"induction": chance}, {})
+    found = _role_scores(ROLES["induction"], seen, None, None)
+    assert found.unseen_layers == (1,)
+    assert float(found.mean[0, 0]) == pytest.approx(0.6)
+    assert float(found.standard_error[0, 0]) == pytest.approx(0.2 / 3**0.5)
+    assert found.chance == pytest.approx(0.2)
+    assert not isinstance(without_gaps(found), str)
+    (note,) = unseen_notes({"induction": found, "successor": "Too few words."})
+    assert note.startswith("Induction: not measured in 1 layer (1), whose heads cannot see")
+    once = _PerSequence(
+        {"induction": scores[:2]},
+        {"induction": scores[:2]},
+        {"induction": torch.tensor([[0.1, nan], [nan, nan]])},
+        {},
+    )  # one text alone, in one layer: no error, so no measurement
+    nothing = _role_scores(ROLES["induction"], once, None, None)
+    assert nothing.mean.isnan().all()
+
+
+def test_an_analysis_says_which_layers_it_could_not_measure(bridges, tokenizer, probe) -> None:
+    narrow = bridges["mistral"]
+    setting = Setting(narrow, tokenizer, probe, 5, lambda *_: None)
+    profile = attention_roles.by_attention(setting)["fixed_offset"].offsets
+    assert len(profile.chance) == WINDOW - 1  # both layers see five tokens
+    assert (profile.chance > 0).all()
+
+
 def test_random_cells_lie_in_sight(probe) -> None:
     length = probe.repeats.token_ids.shape[1]
     near = torch.ones(length, length, dtype=torch.bool).tril().triu(-7)
@@ -106,6 +145,40 @@ def test_the_profile_of_distances_is_over_what_is_in_sight(bridges, tokenizer, p
     near = pattern[0, 0] > 0
     shares, chances = offset_shares(pattern, torch.tensor([12]), longest=4, visible=near)
     torch.testing.assert_close(shares[..., 0], chances)
+
+
+def test_copies_out_of_sight_are_no_targets(bridges, tokenizer, probe) -> None:
+    bridge = bridges["gemma2"]  # layer 0 sees five tokens, layer 1 all
+    setting, direct = Setting(bridge, tokenizer, probe, 5, lambda *_: None), Direct(bridge)
+    near, far = [0, *[7, 8, 9] * 4], [0, *range(20, 28), *range(20, 24)]
+    texts = Sequences(torch.tensor([near, far]), torch.tensor([13, 13]))
+    scores, attention = direct_effect_roles._copies_pass(setting, direct, texts, like=texts)
+    assert scores.isnan().all(-1).tolist() == [[False, False], [True, False]]
+    assert attention.isnan().all(-1).tolist() == [[False, False], [True, False]]
+    for text, ids in enumerate(texts.token_ids):
+        seen: list[Seen] = []
+        scale, _ = direct.run(ids[None], lambda _, found, kept=seen: kept.append(_copy(found)))
+        along = direct.directions(ids[None], direct.unembed.mean(1))
+        for layer, found in enumerate(seen):
+            wrote = write_effects(found.values, found.output, found.before(along))[0]  # [key head]
+            post = found.post_scale[0] if found.post else torch.ones(13)
+            looked, effects = [], []
+            for q in range(2, 13):
+                least = 0 if layer == 1 else max(0, q + 1 - WINDOW)
+                keys = [k for k in range(max(2, least), q - 1) if ids[k - 1] == ids[q]]
+                if keys:
+                    shares = found.pattern[0, :, q, keys]  # [head key]
+                    looked.append(shares.sum(-1))
+                    effects.append((shares * wrote[keys].T).sum(-1) / post[q] / scale[0, q])
+            assert len(looked) == ([9, 9], [0, 4])[text][layer]
+            for ours, theirs in ((attention, looked), (scores, effects)):
+                if theirs:
+                    mean = torch.stack(theirs).mean(0)
+                    torch.testing.assert_close(ours[text, layer], mean, atol=1e-5, rtol=1e-3)
+
+
+def _copy(seen: Seen) -> Seen:
+    return replace(seen, pattern=seen.pattern.clone(), values=seen.values.clone())
 
 
 def test_prompts_are_tried_by_what_is_in_sight(bridges, tokenizer, monkeypatch) -> None:

@@ -157,7 +157,7 @@ def _known_rows(heads: list[view_candidate.Known]) -> list[list[str]]:
             head.known.head.label,
             ROLES[head.known.role].name,
             "✓ listed" if head.listed else "not listed",
-            f"{head.score:.2f}",
+            "–" if head.score is None else f"{head.score:.2f}",
             head.known.source,
         ]
         for head in heads

@@ -177,7 +177,7 @@ def _chart(role_map: RoleMap, *, key: str, alt_text: str, clickable: bool = True
 def _table(stored: StoredRole) -> None:
     """The table twin: the listed heads, or the furthest ones where none is listed."""
     role = stored.role
-    ranked = sorted(stored.heads, key=lambda head: -(role.sign or 1) * stored.score(head))
+    ranked = sorted(stored.known_heads, key=lambda head: -(role.sign or 1) * stored.score(head))
     knocked_out = any(stored.knock_out(head) for head in stored.listed)
     rows = [
         [

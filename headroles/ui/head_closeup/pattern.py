@@ -161,10 +161,10 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     if not drawn.rest_hidden:
         return
 
-    scores = subject.answer.scores
-    resting = float(scores.resting[subject.head])
-    left = 1 - resting - (0 if scores.nowhere is None else float(scores.nowhere[subject.head]))
-    empty = len(scoring.without_rest(subject.attention).empty_rows) - 1  # row 0 is always one
+    resting = float(subject.answer.scores.resting[subject.head])
+    without = scoring.without_rest(subject.attention, visible=subject.visible)
+    empty = len(without.empty_rows) - 1  # row 0 is always one
+    where = "" if subject.visible is None else " in the rows that see it"
     more = (
         f" {html.count(empty, 'row')} had nothing else and {'is' if empty == 1 else 'are'} blank."
         if empty > 0
@@ -172,9 +172,9 @@ def _rest(subject: Subject, drawn: Shown) -> None:
     )
     elements.html(
         f'<p class="hr-asleep">The resting column is hidden in the picture. On average it holds '
-        f"{formatting.percent(resting)} of this head’s attention; what is left, "
-        f"{formatting.percent(left)}, is rescaled to 100% in every row.{more} The sentences "
-        "above are about the whole attention.</p>"
+        f"{formatting.percent(resting)} of this head’s attention{where}; what is left, "
+        f"{formatting.percent(without.left)}, is rescaled to 100% in every row.{more} "
+        "The sentences above are about the whole attention.</p>"
     )
 
 

@@ -24,7 +24,9 @@ def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> 
         return
     elements.html('<p class="hr-explain"><b>Place or content?</b></p>')
     rows = [
-        [texts.name, *texts.pair(head), texts.verdict(head).sentence] for texts in by_role.values()
+        [texts.name, *texts.pair(head), texts.verdict(head).sentence]
+        for texts in by_role.values()
+        if head in texts.heads
     ]
     elements.html(f'<div class="hr-one-line">{table(two_texts.HEADERS, rows)}</div>')
     with st.expander("The rule behind it", type="compact", key="head_closeup-place_rule"):
