@@ -274,10 +274,9 @@ def _role_scores(
     scores = _where(scored.scores[role.key], said)[counted]  # [n layer head]
     null = _where(scored.null[role.key], said)[counted] if role.has_cells else None
     unseen = unseen_layers(scores)
-    nowhere = len(unseen) == scores.shape[1]
     return RoleScores(
         role=role.key,
-        mean=torch.full(scores.shape[1:], torch.nan) if nowhere else _mean(scores),
+        mean=_mean(scores),
         standard_error=_error(scores),
         chance=float(chance[said].mean()) if said.any() else 0.0,  # no head sees so far back
         n=scores.shape[0],

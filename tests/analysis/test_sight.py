@@ -114,7 +114,7 @@ def test_a_layer_without_a_place_for_a_role_is_not_measured() -> None:
         {},
     )  # one text alone, in one layer: no error, so no measurement
     nothing = _role_scores(ROLES["induction"], once, None, None)
-    assert nothing.mean.isnan().all()
+    assert nothing.unseen_layers == (0, 1)
 
 
 def test_an_analysis_says_which_layers_it_could_not_measure(bridges, tokenizer, probe) -> None:
@@ -209,7 +209,8 @@ def test_a_role_that_no_head_can_see_scores_nothing_and_the_rest_goes_on(
     entry = analyze(str(tmp_path), AnalysisSettings(sequences=2, seed=0, causal=False))
     induction = entry.categories["induction"]
     assert (induction.chance, induction.n, induction.top_heads) == (0, 0, [])
-    assert any("Induction: every score is 0" in note for note in entry.notes)
+    assert induction.unseen_layers == [0, 1]
+    assert any("Induction: not measured in 2 layers (0 and 1)" in note for note in entry.notes)
     assert all(
         category.chance is None or 0 <= category.chance <= 1
         for category in entry.categories.values()
