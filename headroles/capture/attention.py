@@ -66,6 +66,7 @@ def capture(
         output_change=collected.output_change,
         sight=collected.sight,
         source=loaded.source,
+        revision=loaded.revision,
     )
 
 

@@ -235,6 +235,16 @@ def check_loaded(
             )
 
 
+def unmap(model: PreTrainedModel) -> None:
+    """Give a model its own copy of its weights, which are views of their file until then.
+
+    Whoever writes into that file (training in place) would change a model that runs, and whoever
+    cuts it off would end the process.
+    """
+    for part in (*model.parameters(), *model.buffers()):
+        part.data = part.data.clone()
+
+
 def _any_layer(name: str) -> str:
     """The name of a weight, whatever its layer.
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import ablation, circuits
 from headroles.texts import SENTENCES, encode
-from headroles.ui.app import keeper
 from headroles.ui.knockout_lab import caches
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from headroles.types import Head
 
 
-@keeper.keep
+@caches.keep
 def repeated_rows(model: str) -> list[tuple[int, ...]]:
     """The repeated random sequences of the circuit lesson.
 
@@ -28,7 +27,7 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
         return ablation.repeated_rows(loaded)
 
 
-@keeper.keep
+@caches.keep
 def on_prompt(
     model: str,
     token_ids: tuple[int, ...],
@@ -59,7 +58,7 @@ class Split(NamedTuple):
     """What a reader should know about this model."""
 
 
-@keeper.keep
+@caches.keep
 def split(model: str, head: Head, kind: str) -> Split:
     """A head's OV or QK map in components.
 
@@ -73,7 +72,7 @@ def split(model: str, head: Head, kind: str) -> Split:
         return Split(parts, circuits.spread(weights, parts), ablation.remarks(loaded, head))
 
 
-@keeper.keep
+@caches.keep
 def removed(
     model: str, token_ids: tuple[int, ...], head: Head, kind: str, number: int | None
 ) -> list[Removed]:
@@ -95,7 +94,7 @@ def removed(
         return ablation.remove(loaded, token_ids, head, parts, both)
 
 
-@keeper.keep
+@caches.keep
 def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
     """What the largest QK components add to the head's scores by distance, on reference sentences.
 
