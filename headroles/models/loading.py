@@ -160,8 +160,7 @@ def load_model(name_or_folder: str, *, progress: hub.Progress | None = None) -> 
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
         NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
-    source = resolve_source(name_or_folder)
-    name = spoken_name(name_or_folder)
+    source, name = resolve_source(name_or_folder), spoken_name(name_or_folder)
     place = local_files(source, progress=progress)
     with building.ONE_AT_A_TIME:
         state = revisions.state_of(source)
