@@ -397,6 +397,6 @@ def load_weights(source: str, key: str, *, numbers: str = precision.FLOAT32) -> 
                 output_loading_info=True,
             )
             building.check_loaded(model, info, stored, key)
-            if folder_of(source):
-                building.unmap(model)
+            if stored and folder_of(source):
+                building.unmap(model, stored)
     return model.eval().requires_grad_(False)
