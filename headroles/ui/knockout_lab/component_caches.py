@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import ablation, circuits
 from headroles.texts import SENTENCES, encode
+from headroles.ui.app.caches import keep
 from headroles.ui.knockout_lab import caches
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from headroles.types import Head
 
 
-@caches.keep
+@keep
 def repeated_rows(model: str) -> list[tuple[int, ...]]:
     """The repeated random sequences of the circuit lesson.
 
@@ -27,7 +28,7 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
         return ablation.repeated_rows(loaded)
 
 
-@caches.keep
+@keep
 def on_prompt(
     model: str,
     token_ids: tuple[int, ...],
@@ -58,7 +59,7 @@ class Split(NamedTuple):
     """What a reader should know about this model."""
 
 
-@caches.keep
+@keep
 def split(model: str, head: Head, kind: str) -> Split:
     """A head's OV or QK map in components.
 
@@ -72,7 +73,7 @@ def split(model: str, head: Head, kind: str) -> Split:
         return Split(parts, circuits.spread(weights, parts), ablation.remarks(loaded, head))
 
 
-@caches.keep
+@keep
 def removed(
     model: str, token_ids: tuple[int, ...], head: Head, kind: str, number: int | None
 ) -> list[Removed]:
@@ -94,7 +95,7 @@ def removed(
         return ablation.remove(loaded, token_ids, head, parts, both)
 
 
-@caches.keep
+@keep
 def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
     """What the largest QK components add to the head's scores by distance, on reference sentences.
 
