@@ -9,8 +9,12 @@ b'{'
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 LARGEST = 32 << 20
@@ -18,6 +22,9 @@ LARGEST = 32 << 20
 
 Stamp = tuple[int, int, int, int]
 """What changes whenever a file does."""
+
+_digests: dict[tuple[Path, ...], tuple[tuple[Stamp | None, ...], str]] = {}
+_digesting: dict[tuple[Path, ...], threading.Lock] = defaultdict(threading.Lock)
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -51,6 +58,35 @@ def stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def sha256(files: Sequence[Path]) -> str:
+    """The SHA-256 of files, one after the other, read once for as long as they stay.
+
+    Raises:
+        OSError: if one cannot be read.
+    """
+    places = tuple(file.resolve() for file in files)
+    with _digesting[places]:  # many sessions may ask for large files at once
+        if known := _known_sha256(places):
+            return known
+        stamps, digest = tuple(map(stamp, places)), hashlib.sha256()
+        for place in places:
+            with place.open("rb") as content:
+                while piece := content.read(1 << 20):  # never a gigabyte at once
+                    digest.update(piece)
+        _digests[places] = stamps, digest.hexdigest()
+        return digest.hexdigest()
+
+
+def known_sha256(files: Sequence[Path]) -> str:
+    """The same if this process has read the files as they are now; else "". Reads nothing."""
+    return _known_sha256(tuple(file.resolve() for file in files))
+
+
+def _known_sha256(places: tuple[Path, ...]) -> str:
+    stamps, digest = _digests.get(places, (None, ""))
+    return digest if stamps == tuple(map(stamp, places)) else ""
 
 
 def earlier_versions(path: Path) -> list[Path]:

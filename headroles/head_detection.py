@@ -150,9 +150,8 @@ def get_active_head_summary(
         if not is_another and (named := literature_entry(model)):
             return summarize_literature(named, _scores(activation_data))
         raise
-    if run is not None and run.source:
-        now = run.revision or models.model_revision(run.source)
-        contents.check_weights(entry, run.source, now)
+    if run is not None:
+        contents.check_weights(entry, run.source, run.revision)
     if attention.shape[:2] != (entry.num_layers, entry.num_heads):
         raise ShapeError(
             f"The attention of {model_name}",

@@ -139,14 +139,13 @@ class PromptRun:
     """[layer head] how much a head's output changes from token to token, next to what a head of its
     layer writes (0 and up); None where that is not known."""
     source: str = ""
-    """What the model was loaded from, by which its weights are known; "" where nobody has said."""
-    revision: str = ""
-    """What pinned those weights when they were read; "" where nobody has said."""
-
+    """What the model was loaded from; "" where nobody has said."""
     sight: tuple[Bool[Tensor, "query key"] | None, ...] = ()
     """[layer] what the heads of each layer can see: True where they can look, None where that is
     every token so far. Layers that see the same share one tensor; empty where all see everything.
     """
+    revision: str = ""
+    """What pins the weights that ran; "" where nobody has said."""
 
     @property
     def tokens(self) -> tuple[str, ...]:

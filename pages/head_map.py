@@ -133,9 +133,7 @@ def on_the_prompt() -> caches.Answer | None:
 def of_prompt(answer: caches.Answer) -> head_maps.ModelMap:
     """The numbers of the prompt."""
     try:
-        reference = caches.reference(
-            st.session_state[session.MODEL], tuple(answer.scores.resting.shape)
-        )
+        reference = caches.reference(answer)
     except HeadrolesError:  # shown above, or the file has another shape than the model
         reference = caches.provisional()
     return head_maps.of_prompt(

@@ -103,7 +103,7 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
             head.check(loaded.num_layers, loaded.num_heads)
         return options.heads
     entry = store.read_entry(loaded.key, given=options.model)
-    store.contents.check_weights(entry, loaded.source, models.model_revision(loaded.source))
+    store.contents.check_weights(entry, loaded.source, loaded.revision)
     category = entry.categories.get(options.role)
     if category is None or not category.top_heads:
         listed = [
@@ -209,7 +209,7 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     if options.csv:
         origin = export.ablation_report.provenance(
             loaded.key,
-            revision=models.model_revision(loaded.source),
+            revision=loaded.revision,
             heads=labels,
             position=options.position,
             top=options.top,

@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
     loaded = models.load_model(options.model)
     entry = store.read_entry(loaded.key, given=options.model)
-    store.contents.check_weights(entry, loaded.source, models.model_revision(loaded.source))
+    store.contents.check_weights(entry, loaded.source, loaded.revision)
     texts = options.texts or ("stories" if models.entry_of(loaded.key).is_bundled else "prompts")
     if texts == "stories":
         prompts = list(held_out_prompts(loaded, n=options.prompts, seed=options.seed))

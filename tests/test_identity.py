@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,16 @@ import pytest
 import torch
 
 import headroles
-from headroles import models, store, verdicts
+from headroles import disk, models, store, verdicts
 from headroles.capture import capture
-from headroles.errors import CategoriesMissingError, OtherWeightsError
-from headroles.models import catalogue, revisions
+from headroles.errors import CategoriesMissingError, ModelUnavailableError, OtherWeightsError
+from headroles.models import catalogue, loading, revisions
 from headroles.paths import DEMO_MODEL
 from headroles.store import categories, contents
 from headroles.view import offer
 from tests import elsewhere
 from tests.entries import entry, plain_entry
+from tests.retrained import retrain
 
 PROMPT = "The cat sat on the mat. The cat sat on the mat."
 
@@ -217,30 +219,100 @@ def test_papers_are_about_the_very_model(weights, tmp_path: Path) -> None:
         assert "induction" in headroles.get_active_head_summary(of_gpt2, name, path=nothing)
 
 
-def test_weights_that_were_replaced_while_a_model_was_in_memory(weights, tmp_path: Path) -> None:
-    folder, other = weights("ours"), weights("other", other=True)
-    loaded = models.load_model(str(folder))
-    before = models.model_revision(str(folder))
-    shutil.copy(other / "model.safetensors", folder / "model.safetensors")
-    run = capture(loaded, PROMPT)
-    assert run.revision == before != models.model_revision(str(folder))
-    assert headroles.get_active_head_summary(run, "demo")  # what ran is what was measured
+# ------------------------------------------------------------------ a folder replaced in place
+
+
+def eager_attention(folder: Path, token_ids: tuple[int, ...]) -> torch.Tensor:
+    """[layer head query key] by transformers alone, of the weights that lie there now."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
+    with torch.no_grad():
+        output = model(torch.tensor([token_ids]), output_attentions=True)
+    return torch.cat(output.attentions)
+
+
+def test_what_ran_keeps_its_revision_when_other_weights_come_in_its_place(
+    weights, tmp_path: Path
+) -> None:
     path = tmp_path / "head_categories.json"
-    renewed = categories.read_entry("demo").model_copy(
-        update={"revision": models.model_revision(str(folder))}
+    folder = weights("course")
+    old = models.load_model(str(folder))
+    first = models.model_revision(str(folder))
+    before = store.read_entry("demo").model_copy(update={"model_name": "x", "revision": first})
+    categories.write_entry(before, path)
+    retrain(folder)
+    second = models.model_revision(str(folder))
+    new = models.load_model(str(folder))
+    assert (old.revision, new.revision) == (first, second)
+    assert old.weights != new.weights
+    ran, runs = capture(old, PROMPT), capture(new, PROMPT)
+    assert (ran.revision, runs.revision) == (first, second)
+    assert first != second
+    assert headroles.get_active_head_summary(ran, "x", path=path)["induction"]
+    with pytest.raises(OtherWeightsError, match=second):
+        headroles.get_active_head_summary(runs, "x", path=path)
+    torch.testing.assert_close(runs.attention, eager_attention(folder, runs.token_ids))
+    assert not torch.allclose(ran.attention, runs.attention, atol=0.01)
+    # and an entry of the new weights is refused to the old run, though they lie on the disk now
+    after = before.model_copy(update={"revision": second})
+    categories.write_entry(after, path)
+    with pytest.raises(OtherWeightsError, match=first):
+        headroles.get_active_head_summary(ran, "x", path=path)
+    assert headroles.get_active_head_summary(runs, "x", path=path)["induction"]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+def test_files_that_change_while_they_are_read_are_refused(weights, monkeypatch, file: str) -> None:
+    folder, real = weights("course"), loading.load_weights
+
+    def load_weights(*given, **settings):
+        model = real(*given, **settings)
+        (folder / file).write_bytes((folder / file).read_bytes())
+        return model
+
+    monkeypatch.setattr(loading, "load_weights", load_weights)
+    with pytest.raises(ModelUnavailableError, match="changed while they were being read"):
+        models.load_model(str(folder))
+
+
+def test_the_state_of_a_folder_is_a_look_at_each_file(weights, monkeypatch) -> None:
+    folder = weights("course")
+    state, looked, real = revisions.state_of(str(folder)), [], os.stat
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", None)
+        patch.setattr(os, "stat", lambda path, **how: looked.append(path) or real(path, **how))
+        assert revisions.state_of(str(folder)) == state
+    assert looked.count(folder / "model.safetensors") == 1
+    assert len(looked) <= 5
+    retrain(folder)
+    assert revisions.state_of(str(folder)) != state
+    assert revisions.state_of(str(folder / "gone")) == ()
+    assert revisions.state_of("openai-community/gpt2") == ()
+
+
+def test_the_picker_reads_no_weights(weights, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "data" / "head_categories.json"
+    path.parent.mkdir()
+    monkeypatch.setattr("headroles.paths.CATEGORIES", path)
+    folder = weights("course")
+    before = store.read_entry("demo", DEMO_MODEL.parent / "head_categories.json").model_copy(
+        update={"model_name": "x", "source": "course"}
     )
-    categories.write_entry(renewed, path)
-    with pytest.raises(OtherWeightsError):  # measured on what lies there now, which did not run
-        headroles.get_active_head_summary(run, "demo", path=path)
+    categories.write_entry(before, path)
+    store.model_list.add({"key": "ours", "folder": str(folder)})
 
+    def state() -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "sha256", None)
+            return offer.choice("ours").scores
 
-def test_a_pool_loads_a_folder_anew_when_its_weights_are_others(weights) -> None:
-    folder, pool = weights("ours"), models.ModelPool(most=2)
-    with pool.borrow(str(folder)) as first, pool.borrow(str(folder)) as again:
-        assert first is again
-    shutil.copy(weights("other", other=True) / "model.safetensors", folder)
-    with pool.borrow(str(folder)) as now:
-        assert now.revision == models.model_revision(str(folder)) != first.revision
+    assert state() == offer.NOT_ANALYSED  # nobody knows yet
+    loaded = models.load_model("ours")
+    assert state() == offer.READY
+    assert loaded.revision == before.revision
+    retrain(folder)
+    assert state() == offer.NOT_ANALYSED
 
 
 def test_a_folder_may_be_given_as_a_path(weights) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from headroles.capture import capture
 from headroles.errors import ModelUnavailableError, ServerBusyError
-from headroles.models import ModelPool, load_model
+from headroles.models import ModelPool, load_model, model_revision
 from headroles.paths import DEMO_MODEL, ROOT
 from tests.local_hub import LocalHub
+from tests.retrained import retrain
 
 
 @pytest.fixture
@@ -49,6 +52,26 @@ def test_thirty_threads_load_one_model(three) -> None:
     with ThreadPoolExecutor(30) as threads:
         assert len(set(threads.map(borrow, range(30)))) == 1
     assert loads == [three[0]]
+
+
+def test_a_folder_that_is_trained_on_is_loaded_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "course"
+    shutil.copytree(DEMO_MODEL, folder)
+    pool = ModelPool(most=1)
+    with pool.borrow(str(folder)) as old:
+        first = model_revision(str(folder))
+        before = capture(old, "The cat sat.").attention
+    with pool.borrow(str(folder)) as same:
+        assert same is old
+        retrain(folder)
+        with pool.borrow(str(folder)) as new:  # there is room, though the old one is in use
+            assert (same.revision, new.revision) == (first, model_revision(str(folder)))
+            after = capture(new, "The cat sat.").attention
+        assert torch.equal(capture(same, "The cat sat.").attention, before)
+    assert not torch.allclose(after, before, atol=0.01)
+    assert pool.names() == [new.key]
+    with pool.borrow(str(folder)) as again:
+        assert again is new
 
 
 def test_two_models_are_fetched_side_by_side(three) -> None:

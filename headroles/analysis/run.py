@@ -81,13 +81,14 @@ def _analyze(
     notice: Callable[[str], None],
 ) -> ModelEntry:
     source, key = resolve_source(name_or_folder), catalogue_key(name_or_folder)
-    tokenizer, bridge = load_tokenizer(source), load_bridge(name_or_folder)
+    tokenizer = load_tokenizer(source)
+    revision, bridge = model_revision(source), load_bridge(name_or_folder)
     probe = make_texts(tokenizer, n=settings.sequences, seed=settings.seed)
     _refuse_short_context(key, bridge.cfg.n_ctx, probe)
     held_out = held_out_sequences(tokenizer, source)
     parts = FinishedParts(
         unfinished and unfinished / f"{_file_name(key)}.parts",
-        _terms(source, settings, probe, held_out),
+        _terms(source, revision, settings, probe, held_out),
     )
     if parts.ignored:
         notice(parts.ignored)
@@ -107,7 +108,7 @@ def _analyze(
         )
     tokenization = _tokenization(tokenizer, starts)
     entry = ModelEntry(
-        **_identity(key, source, bridge, settings),
+        **_identity(key, source, revision, bridge, settings),
         tokenization=tokenization,
         notes=[
             *_notes(settings),
@@ -143,14 +144,14 @@ def _hinted(
 
 
 def _identity(
-    key: str, source: str, bridge: TransformerBridge, settings: AnalysisSettings
+    key: str, source: str, revision: str, bridge: TransformerBridge, settings: AnalysisSettings
 ) -> dict[str, object]:
     """What was analysed, and how."""
     return {
         "definitions_version": DEFINITIONS_VERSION,
         "model_name": key,
         "source": portable_source(source),
-        "revision": model_revision(source),
+        "revision": revision,
         "num_layers": bridge.cfg.n_layers,
         "num_heads": bridge.cfg.n_heads,
         "analysis_date": analysis_date(),
@@ -204,14 +205,18 @@ def _missing(what: str, part: object) -> list[str]:
 
 
 def _terms(
-    source: str, settings: AnalysisSettings, probe: ProbeTexts, held_out: Sequences | None
+    source: str,
+    revision: str,
+    settings: AnalysisSettings,
+    probe: ProbeTexts,
+    held_out: Sequences | None,
 ) -> dict[str, object]:
     """What a kept part of an analysis depends on."""
     texts = hashlib.sha256()
     for kind in (probe.sentences, probe.control, probe.repeats, held_out):
         texts.update(b"none" if kind is None else kind.token_ids.numpy().tobytes())
     return {
-        "weights": f"{portable_source(source)} {model_revision(source)}",
+        "weights": f"{portable_source(source)} {revision}",
         "settings": repr(settings),
         "texts": texts.hexdigest(),
         "versions": f"{library_versions()} {DEFINITIONS_VERSION} {PASSES}",

@@ -16,7 +16,7 @@ from datetime import datetime
 from headroles.detector import MEASURES, Detection, caveats_of, kept_share
 from headroles.export.provenance import library_versions, origin
 from headroles.export.tables import guarded, heads_csv, heads_json
-from headroles.models import LoadedModel, model_revision
+from headroles.models import LoadedModel
 from headroles.roles import Prompts
 from headroles.types import Head
 
@@ -75,7 +75,7 @@ def provenance(
     lengths = prompts.sequences.lengths.tolist()
     return {
         **origin(loaded.key, when=when),
-        "revision": model_revision(loaded.source),
+        "revision": loaded.revision,
         "libraries": library_versions(),
         "patterns": {
             role.spec: role.key.partition(":")[2] if role.length else role.name

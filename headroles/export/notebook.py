@@ -119,7 +119,7 @@ def _steps(
             "    loaded = load_model(MODEL)\n"
             "except HeadrolesError as error:\n"
             "    raise SystemExit(f'{error.message} {error.hint}') from None\n"
-            "if model_revision(loaded.source) != REVISION:\n"
+            "if loaded.revision != REVISION:\n"
             "    print('Note: these weights are not those of the page.')\n"
             f"run = capture(loaded, PROMPT{chat})\n"
             "assert list(run.token_ids) == TOKEN_IDS, 'The tokens differ: is it another model?'\n",
@@ -157,7 +157,7 @@ def _found(kind: str, provenance: Mapping[str, object]) -> str:
         "    from headroles import __version__, verify_head_activation\n"
         "    from headroles.capture import capture\n"
         "    from headroles.errors import HeadrolesError\n"
-        "    from headroles.models import load_model, model_revision\n"
+        "    from headroles.models import load_model\n"
         "    from headroles.types import Head\n"
         "except ModuleNotFoundError as error:\n"
         "    folder = Path(found.origin).parent.parent\n"

@@ -49,7 +49,7 @@ def provenance(
     Args:
         run: the prompt's run.
         entry: the stored analysis beside which it is shown, if there is one.
-        revision: of the weights that ran (:func:`headroles.models.loading.model_revision`).
+        revision: of the weights that ran (:attr:`headroles.types.PromptRun.revision`).
         thresholds: {role key: threshold} as the page used them; else the entry's, else provisional.
         when: the time of the export; by default now.
     """

@@ -42,6 +42,8 @@ ONE_AT_A_TIME = threading.RLock()
 MOST_LAYERS = 1_000
 """What a configuration may say at any rate, whatever the weights hold."""
 _LAYERS = re.compile(r"(num|n)_(\w+_)?(layers?|blocks?)")
+_KINDS = {torch.float32: "F32", torch.bfloat16: "BF16"}
+"""How safetensors call the numbers that a model runs in."""
 _BYTES = 4
 """Of a number in memory, at most."""
 
@@ -233,6 +235,19 @@ def check_loaded(
                 "not say how to unpack them.",
                 hint="Take the same model in 16 or 32 bits, or as a GGUF file.",
             )
+
+
+def unmap(model: PreTrainedModel, stored: Stored) -> None:
+    """Give a model its own copy of weights that are views of their file, as those are that run in
+    the numbers in which they are stored.
+
+    Whoever writes into that file (training in place) would change a model that runs, and whoever
+    cuts it off would end the process.
+    """
+    views = {None, *stored.kinds.values()}
+    for part in (*model.parameters(), *model.buffers()):
+        if _KINDS.get(part.dtype) in views:
+            part.data = part.data.clone()
 
 
 def _any_layer(name: str) -> str:

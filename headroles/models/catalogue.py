@@ -145,16 +145,16 @@ def spoken_name(name_or_folder: str) -> str:
     return key if key in known or bare in known or not _is_on_disk(name_or_folder) else bare
 
 
-def _digits_of(place: Path) -> str:
+def _digits_of(place: Path, *, read: bool = True) -> str:
     revision = ""
     with contextlib.suppress(OSError, SourceError):  # its loading says what is wrong
-        revision = models.revisions.of_place(place)
+        revision = models.revisions.of_place(place, read=read)
     if not revision:
         return hashlib.sha256(os.fsencode(place)).hexdigest()[:_DIGITS]
     return revision.removeprefix("sha256:")[:_DIGITS]
 
 
-def digits_in(key: str, *, named: Collection[str]) -> str:
+def digits_in(key: str, *, named: Collection[str], read: bool = True) -> str:
     """The first digits of the revision of a folder or file; "" of any other model.
 
     Those of one that is not listed are in its key. The weights of a listed one are read for it, if
@@ -163,6 +163,7 @@ def digits_in(key: str, *, named: Collection[str]) -> str:
     Args:
         key: of the model.
         named: what scores were measured on.
+        read: whether weights may be read for it; if not, only digits are found that are known.
 
     >>> digits_in("checkpoint-500-3fa2b1", named=()), digits_in("gpt2", named=())
     ('3fa2b1', '')
@@ -173,7 +174,7 @@ def digits_in(key: str, *, named: Collection[str]) -> str:
         return match[1] if match else ""
     listed_only = entry.is_local and not entry.is_bundled and not entry.is_gone
     if listed_only and portable_source(entry.source) in named:
-        return _digits_of(Path(entry.source))
+        return _digits_of(Path(entry.source), read=read)
     return ""
 
 

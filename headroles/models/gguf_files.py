@@ -13,15 +13,13 @@ PosixPath('models/SmolLM2-135M-Instruct.Q4_1.gguf')
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from headroles import paths
+from headroles import disk, paths
 from headroles.errors import DiskFullError, SourceError
 from headroles.models.catalogue import CATALOGUE, PackageFile, folder_of
 
@@ -90,14 +88,7 @@ def sha256_of(file: Path) -> str:
     Raises:
         OSError: if it cannot be read.
     """
-    stat = file.stat()
-    return _sha256(file.resolve(), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _sha256(file: Path, _size: int, _changed: int) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return disk.sha256([file])
 
 
 def task_of(source: str) -> Task | None:
@@ -133,7 +124,7 @@ def task_of(source: str) -> Task | None:
 
 
 def revision_of(sha256: str) -> str:
-    """What pins the weights of a GGUF file, as long as that of a folder."""
+    """What pins weights, by the SHA-256 of their files."""
     return f"sha256:{sha256[:16]}"
 
 

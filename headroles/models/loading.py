@@ -86,10 +86,19 @@ class LoadedModel:
     quantization: str | None = None
     """How the file that it was made from stores its weights, e.g. ``Q4_1``; None where that was no
     GGUF file."""
-    revision: str = ""
-    """What pinned the weights when they were read: a folder's may be others by now."""
     tools: dict[str, object] = field(default_factory=dict)
     """What other modules build once per model (the PyVene collector); it goes with the model."""
+    revision: str = ""
+    """What pins the very weights in memory (:func:`model_revision` as it was loaded): others may
+    lie in their place by now."""
+    state: revisions.State = ()
+    """Of the files that they came from, before they were read."""
+
+    @property
+    def weights(self) -> tuple[str, str]:
+        """Where the weights in memory came from, and what pins them: a name for what is made of
+        them."""
+        return self.source, self.revision
 
     @property
     def max_tokens(self) -> int:
@@ -149,21 +158,24 @@ def load_model(
     Raises:
         UnknownModelError: if there is no such model.
         HubAnswerError: if the Hub knows no such model, or does not give it to everybody.
-        ModelUnavailableError: if its files cannot be read (no network, no such files).
+        ModelUnavailableError: if its files cannot be read (no network, no such files), or others
+            come in their place meanwhile.
         SourceError: if its GGUF file or package cannot be had or read.
         UnsupportedModelError: if it is no decoder-only model, or its attention cannot be captured.
         NoRoomError: if its weights do not fit into the free memory, not even in 16 bits.
     """
     name_or_folder = os.fspath(name_or_folder)
-    source = resolve_source(name_or_folder)
-    name = spoken_name(name_or_folder)
+    source, name = resolve_source(name_or_folder), spoken_name(name_or_folder)
     place = local_files(source, progress=progress)
     with building.ONE_AT_A_TIME:
+        state = revisions.state_of(source)
         tokenizer = load_tokenizer(source)
-        revision = model_revision(source)
         free = memory.available_memory()
         numbers = precision.choose(name, stored_numbers(source), available=free)
+        key, revision = catalogue_key(name_or_folder), model_revision(source)
         model = load_weights(source, name, numbers=numbers)
+        if revisions.state_of(source) != state:
+            raise unavailable(source, "Its files changed while they were being read.")
         with ours(explained(source, place, during=Step.TRIAL)):
             paths, num_heads = install_probes(model, name)
             rows = model.get_input_embeddings().weight.shape[0]
@@ -172,9 +184,8 @@ def load_model(
         raise UnsupportedModelError(name, why="it reads no more than one token.")
     explain_failures(model, name)
     return LoadedModel(
-        key=catalogue_key(name_or_folder),
+        key=key,
         source=source,
-        revision=revision,
         model=model,
         tokenizer=tokenizer,
         start=start_token(tokenizer, rows=rows),
@@ -183,6 +194,8 @@ def load_model(
         context_length=context,
         probe_paths=paths,
         quantization=quantization(source),
+        revision=revision,
+        state=state,
     )
 
 
@@ -340,11 +353,17 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
 
 
 def model_revision(source: str) -> str:
-    """What pins the weights: the Hub commit, or a digest of the weight files or the GGUF file."""
+    """What pins the weights on this disk now: the Hub commit, or a digest of the weight files or
+    the GGUF file. That of a model in memory is :attr:`LoadedModel.revision`.
+
+    Raises:
+        ModelUnavailableError, SourceError: if the files cannot be read.
+    """
     if task := task_of(source):
         return revision_of(task.sha256)
     if folder := folder_of(source):
-        return revisions.of_place(folder) or "unknown"
+        with ours(explained(source, folder, during=Step.WEIGHTS)):
+            return revisions.of_place(folder) or "unknown"
     # The cache keeps every file in a folder that is named after the commit it came from.
     cached = hub.cached(source, pinned_revision(source))
     return cached.name if cached else "unknown"
@@ -386,4 +405,6 @@ def load_weights(source: str, key: str, *, numbers: str = precision.FLOAT32) -> 
                 output_loading_info=True,
             )
             building.check_loaded(model, info, stored, key)
+            if stored and folder_of(source):
+                building.unmap(model, stored)
     return model.eval().requires_grad_(False)

@@ -2,8 +2,10 @@
 
 Threads that ask for the same model wait for one of them to load it; different models may be
 downloaded side by side. Building a model from its files goes one at a time, because transformers
-changes torch for the whole process while it builds. When there is no more room, by number or by
-memory, the model that has been idle the longest goes; one that somebody is using never does.
+changes torch for the whole process while it builds. A folder or GGUF file whose weights are others
+by now is loaded anew; whoever uses the old ones keeps them until the end. When there is no more
+room, by number or by memory, the model that has been idle the longest goes; one that somebody is
+using never does.
 
 >>> pool = ModelPool(most=2)
 >>> with pool.borrow("demo") as loaded:  # doctest: +SKIP
@@ -19,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from headroles.errors import ServerBusyError
-from headroles.models import catalogue, hub, loading, memory
+from headroles.models import catalogue, hub, loading, memory, revisions
 from headroles.models.loading import LoadedModel
 
 PATIENCE = 120.0
@@ -104,14 +106,16 @@ class ModelPool:
             return loaded
 
     def _look(self, key: str) -> LoadedModel | None:
+        now = revisions.state_of(key)
         with self._changed:
-            ready = self._here.get(key)
-            if ready and ready.revision and ready.revision != loading.model_revision(ready.source):
-                del self._here[key]  # its folder was trained on: whoever runs the old one keeps it
+            if key not in self._here:
                 return None
-            if ready:
+            if self._here[key].state == now:
                 self._here.move_to_end(key)
-            return ready
+                return self._here[key]
+            del self._here[key]
+        memory.give_back()
+        return None
 
     def _make_room(self, name: str) -> None:
         """Let go of idle models until one more fits, waiting for one if the number forbids it.

@@ -25,7 +25,7 @@ from headroles.errors import (
 )
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-CONFIG, ADAPTER = "config.json", "adapter_config.json"
+CONFIG, TOKENIZER, ADAPTER = "config.json", "tokenizer.json", "adapter_config.json"
 LARGEST_CONFIG = 1_000_000
 """Bytes of a ``config.json`` that is read."""
 LARGEST_INDEX, LARGEST_SMALL_FILE = 64 << 20, 256 << 20
@@ -34,7 +34,7 @@ _SMALL_FILES = (
     CONFIG,
     INDEX,
     "generation_config.json",
-    "tokenizer.json",
+    TOKENIZER,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",

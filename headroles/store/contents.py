@@ -54,16 +54,23 @@ class _Measured(Protocol):
     revision: str
 
 
-def key_in(scores: Mapping[str, _Measured], model: str) -> str | None:
+def key_in(scores: Mapping[str, _Measured], model: str, *, read: bool = True) -> str | None:
     """The key under which the scores of a model lie, whichever of its names that is; or None.
 
     Its own key goes first. The entry of a folder is found by its weights, whatever the folder was
     called when it was analysed.
+
+    Args:
+        scores: the entries of the file.
+        model: any of its names.
+        read: whether the weights of a folder may be read for that. If not, those count that this
+            process has read before, as when it loaded the model.
     """
     if model in scores:
         return model
     asked = catalogue.same_model(model)
-    digits = catalogue.digits_in(model, named=[one.source for one in scores.values()])
+    named = [one.source for one in scores.values()]
+    digits = catalogue.digits_in(model, named=named, read=read)
     same = [
         key
         for key, one in scores.items()

@@ -65,7 +65,7 @@ def choice(key: str) -> Choice:
 
 def _scores(entry: CatalogueEntry) -> str:
     held = store.contents.held()
-    key = store.contents.key_in(held, entry.key)
+    key = store.contents.key_in(held, entry.key, read=False)  # the first paint waits for this
     if key is None:
         return NOT_ANALYSED
     is_other = store.contents.other_weights(held[key], entry.source, entry.revision or "")

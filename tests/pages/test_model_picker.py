@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from headroles import paths
-from headroles.errors import UnknownModelError
+from headroles.errors import OtherWeightsError, UnknownModelError
 from headroles.models import DEFAULT_MODEL, INVITED, on_disk
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.store import model_list
@@ -18,6 +19,7 @@ from headroles.ui.app import caches, download_progress, session
 from tests.gguf_writer import tiny_model, write_gguf
 from tests.pages.on_page import opened
 from tests.pages.planted import planted_entry
+from tests.retrained import retrain
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -86,6 +88,50 @@ def test_scores_of_another_folder_of_that_name_are_not_shown(folder: Path) -> No
     categories.write_entry(other)
     app = opened(model="course")
     assert "other weights" in app.warning[0].value
+
+
+def test_a_folder_that_is_trained_on_shows_new_answers_and_no_old_scores(folder: Path) -> None:
+    from headroles.capture import capture
+    from headroles.models import load_model, model_revision
+    from headroles.store import categories
+
+    place = folder / "course"
+    first = model_revision(str(place))
+    categories.write_entry(
+        planted_entry(4, 8, model="course").model_copy(update={"revision": first})
+    )
+    app = opened(model="course")
+    assert not app.warning
+    prompt = app.session_state[session.PROMPT]
+    before = caches.answer("course", prompt)
+    assert (before.run.source, before.run.revision) == (str(place), first)
+    assert caches.answer("course", prompt).scores is before.scores  # kept
+    retrain(place)
+    app.run()
+    assert not app.exception
+    assert "other weights" in app.warning[0].value
+    after, alone = caches.answer("course", prompt), capture(load_model(str(place)), prompt)
+    assert after.run.revision == alone.revision == model_revision(str(place)) != first
+    # It is kept in 16 bits.
+    torch.testing.assert_close(after.run.attention, alone.attention, atol=1e-3, rtol=0)
+    guesses = [guess.text for guess in alone.next_tokens]
+    assert [guess.text for guess in after.run.next_tokens] == guesses
+    assert guesses != [guess.text for guess in before.run.next_tokens]
+    # What ran before is never shown beside scores of what lies there now.
+    with pytest.raises(OtherWeightsError):
+        caches.reference(after)
+    assert caches.reference(before).entry.revision == first
+
+
+def test_long_work_on_weights_that_are_no_more_begins_anew(folder: Path) -> None:
+    from headroles.ui.knockout_lab import caches as lab
+
+    split = caches.weights_now("course")
+    note = lab.mean_note("course")
+    assert lab.mean_note("course") is note
+    retrain(folder / "course")
+    assert caches.weights_now("course") != split
+    assert lab.mean_note("course") is not note
 
 
 @pytest.mark.parametrize("model", ["curse", "bloom-560m"])

@@ -14,7 +14,7 @@ from headroles.types import PromptRun
 from headroles.ui.app import keeper, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from datetime import datetime
 
     from torch import Tensor
@@ -88,6 +88,22 @@ def borrow(model: str) -> Iterator[LoadedModel]:
         yield loaded
 
 
+def weights_now(model: str) -> Hashable:
+    """What tells the weights that lie in a listed folder or file from those that were there before.
+
+    It looks at each file and reads none; it is the same for every other model, and for what is no
+    model of this server.
+    """
+    entry = models.known_models().get(model)
+    return models.revisions.state_of(entry.source) if entry and entry.is_local else ()
+
+
+def keep(function: Callable) -> Callable:
+    """Keep what a function returns, by its arguments and the weights of the model that is the first
+    of them (:func:`headroles.ui.app.keeper.keep`)."""
+    return keeper.keep(function, besides=weights_now)
+
+
 @keeper.once
 def fetches() -> models.Fetches:
     """The downloads of the whole server."""
@@ -118,6 +134,8 @@ class _Kept(NamedTuple):
     scores: PromptScores
     num_kv_heads: int
     precision: str
+    source: str
+    revision: str
 
 
 def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
@@ -132,8 +150,7 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     limits.PROMPT.check(len(prompt))
-    revision = models.model_revision(models.resolve_source(model))
-    kept = _cached_run(model, prompt, chat, revision)
+    kept = _cached_run(model, prompt, chat)
 
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
@@ -144,14 +161,16 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
         attention,
         kept.next_tokens,
         kept.scores.output_change,
-        kept.scores.sight,
+        source=kept.source,
+        sight=kept.scores.sight,
+        revision=kept.revision,
     )
     return Answer(run, kept.scores, kept.num_kv_heads, kept.precision)
 
 
-@keeper.keep
-def _cached_run(model: str, prompt: str, chat: bool, revision: str) -> _Kept:
-    """Run the model once; kept for as long as its weights stay."""
+@keep
+def _cached_run(model: str, prompt: str, chat: bool) -> _Kept:
+    """Run the model once; kept."""
     import_libraries()
 
     with borrow(model) as loaded:
@@ -159,7 +178,16 @@ def _cached_run(model: str, prompt: str, chat: bool, revision: str) -> _Kept:
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
     scores = verdicts.score_run(run)
     cells = capture.packing.pack(run.attention)
-    return _Kept(run.encoding, run.next_tokens, cells, scores, num_kv_heads, precision)
+    return _Kept(
+        run.encoding,
+        run.next_tokens,
+        cells,
+        scores,
+        num_kv_heads,
+        precision,
+        run.source,
+        run.revision,
+    )
 
 
 _importing = threading.Lock()
@@ -193,7 +221,7 @@ def _yield_before_import() -> None:
         time.sleep(0.15)
 
 
-@keeper.keep
+@keep
 def shape(model: str) -> tuple[int, int]:
     """Layers and heads of a model whose files are here, read without its weights.
 
@@ -207,20 +235,22 @@ def shape(model: str) -> tuple[int, int]:
     return facts.num_layers, facts.num_heads
 
 
-def reference(model: str, shape: tuple[int, int]) -> Reference:
-    """The stored analysis of a model; the store itself keeps the file in memory by its content.
+def reference(answer: Answer) -> Reference:
+    """The stored analysis of the model that answered; the store itself keeps the file in memory by
+    its content.
 
     While the file is damaged, this is the last good version of it.
 
     Args:
-        model: the catalogue key.
-        shape: layers and heads of the model that runs; an analysis of another shape is refused.
+        answer: of that model; an analysis of another shape or of other weights is refused.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis that can be used.
+        OtherWeightsError: if it is one of other weights than those that ran.
     """
 
-    analysis = stored(model)
+    model, shape = answer.run.model_name, tuple(answer.scores.resting.shape)
+    analysis = stored(model, run=answer.run)
     entry = analysis.entry
     if (entry.num_layers, entry.num_heads) != shape:
         raise CategoriesBrokenError(
@@ -231,19 +261,24 @@ def reference(model: str, shape: tuple[int, int]) -> Reference:
     return analysis
 
 
-def stored(model: str) -> Reference:
+def stored(model: str, *, run: PromptRun | None = None) -> Reference:
     """The stored analysis whatever the model's shape, for pages that do not run the model.
+
+    Args:
+        model: the catalogue key.
+        run: what it is used beside; None where that is no run.
 
     Raises:
         CategoriesMissingError, CategoriesBrokenError: if there is no analysis.
-        OtherWeightsError: if it is one of other weights.
+        OtherWeightsError: if it is one of other weights than those that ran, or that are here now.
     """
 
     check_offered(model)
     import_libraries()
     entry, good = store.categories.good_entry(model)
     source = models.resolve_source(model)
-    store.contents.check_weights(entry, source, models.model_revision(source))
+    revision = models.model_revision(source) if run is None else run.revision
+    store.contents.check_weights(entry, source, revision)
     return Reference(
         entry, verdicts.prompt.thresholds_in(entry), good.since if good.fault else None
     )

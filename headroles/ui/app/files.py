@@ -64,13 +64,13 @@ def provenance(answer: Answer, reference: Reference) -> dict[str, object]:
     return export.provenance.provenance(
         answer.run,
         reference.entry,
-        revision=revision(answer.run.model_name),
+        revision=answer.run.revision,
         thresholds=reference.thresholds,
     )
 
 
 def revision(model: str) -> str:
-    """Of the weights that run here."""
+    """Of the weights that lie here now, which is what a page runs."""
     return models.model_revision(models.resolve_source(model))
 
 

@@ -131,10 +131,14 @@ def results() -> Keeper:
     return Keeper(min(max(share, LEAST), MOST))
 
 
-def keep(function: Callable) -> Callable:
+def keep(function: Callable, *, besides: Callable[[Any], Hashable] | None = None) -> Callable:
     """Keep what a function returns, by its arguments.
 
     All arguments must be hashable, but for those whose name begins with ``_``: they do not count.
+
+    Args:
+        function: what makes the results.
+        besides: what a result depends on besides, of the first argument.
     """
     signature, name = inspect.signature(function), f"{function.__module__}.{function.__qualname__}"
 
@@ -143,6 +147,8 @@ def keep(function: Callable) -> Callable:
         bound = signature.bind(*args, **settings)
         bound.apply_defaults()
         by = tuple(value for key, value in bound.arguments.items() if not key.startswith("_"))
+        if besides is not None:
+            by += (besides(by[0]),)
         return results().make((name, by), lambda: function(*args, **settings))
 
     return kept

@@ -25,7 +25,7 @@ import streamlit as st
 
 from headroles.errors import HeadrolesError
 from headroles.formatting import count, rough_duration
-from headroles.ui.app import elements, keeper, turns
+from headroles.ui.app import caches, elements, keeper, session, turns
 from headroles.ui.app.keys import Keys
 from headroles.ui.app.line import LOOK
 from headroles.ui.app.part import alone
@@ -135,6 +135,7 @@ def offer(part: str, name: Hashable, label: str, *, what: str, seconds: float) -
     """
     if begun(part, name):
         return True
+    name = _of_weights(name)
     if seconds <= LIGHT:
         _work(part, name)
         return True
@@ -179,6 +180,7 @@ def run(
         show_error: shows why it cannot go on, and what to do.
         heavy: what a heavy work is called that another button than that of :func:`offer` began.
     """
+    name = _of_weights(name)
     if (result := keeper.results().get((part, name))) is None:
         work = _work(part, name)
         work.error, work.heavy = None, work.heavy or heavy
@@ -199,10 +201,15 @@ def run(
 
 def begun(part: str, name: Hashable) -> bool:
     """Whether this work was begun in this session, or its result is kept."""
-    work = st.session_state.get(WORKS, {}).get(part)
+    name, work = _of_weights(name), st.session_state.get(WORKS, {}).get(part)
     return keeper.results().get((part, name)) is not None or (
         work is not None and work.name == name
     )
+
+
+def _of_weights(name: Hashable) -> Hashable:
+    """The name with the weights of the chosen model: it is other work once there are others."""
+    return name, caches.weights_now(st.session_state.get(session.MODEL, ""))
 
 
 def _work(part: str, name: Hashable) -> Work:

@@ -91,9 +91,8 @@ def _ways_out(model: str) -> None:
 
 def reference_or_provisional(answer: caches.Answer) -> caches.Reference:
     """The stored analysis; without one, the reason is shown and provisional thresholds are used."""
-    layers, heads = answer.scores.resting.shape
     try:
-        reference = caches.reference(st.session_state[session.MODEL], (layers, heads))
+        reference = caches.reference(answer)
     except HeadrolesError as error:
         return without_reference(error)
     warn_about_reference(reference)

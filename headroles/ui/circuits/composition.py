@@ -36,11 +36,13 @@ def draw(loaded: LoadedModel, head: Head, *, norm: str) -> None:
     """Draw the choice of kind, what it shows, the map, and its table twin."""
     st.subheader("Which heads work together", anchor=False)
     shape = loaded.num_layers, loaded.num_heads
-    _draw(loaded.key, loaded.source, shape, head.label, norm=norm)
+    _draw(loaded.key, loaded.weights, shape, head.label, norm=norm)
 
 
 @part
-def _draw(model: str, source: str, shape: tuple[int, int], head: str, *, norm: str) -> None:
+def _draw(
+    model: str, weights: tuple[str, str], shape: tuple[int, int], head: str, *, norm: str
+) -> None:
     if shape[0] < 2:
         st.caption("This model has one layer, so no head can read what another has written.")
         return
@@ -56,12 +58,12 @@ def _draw(model: str, source: str, shape: tuple[int, int], head: str, *, norm: s
         subtract = st.toggle("Minus random baseline", key=state.SUBTRACT, persist_state="session")
     result: Composition | None = long_work.run(
         "composition",
-        (source, kind, norm),
+        (weights, kind, norm),
         partial(_plan, model, shape[0], kind, norm),
         doing="Comparing heads across layers",
     )
     if result is not None:
-        pairs = _ranked(source, kind, norm, result)
+        pairs = _ranked(weights, kind, norm, result)
         elements.conclusion(html.escape(conclusions.composition(result, pairs, head)))
         _draw_result(shape, result, pairs, subtract=subtract)
 
@@ -82,7 +84,7 @@ def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
 
 @keeper.keep
 def _ranked(
-    source: str, kind: str, norm: str, _result: Composition
+    weights: tuple[str, str], kind: str, norm: str, _result: Composition
 ) -> list[tuple[str, str, float]]:
     """The pairs, kept: a model of 270 heads has 35,000 of them."""
     return ranked(_result)

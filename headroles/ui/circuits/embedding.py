@@ -21,7 +21,7 @@ def is_ready(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> bool
     tokens = len(circuits.weights.embedding(loaded))
     done = long_work.run(
         "embedding",
-        loaded.source,
+        loaded.weights,
         partial(_plan, loaded.key),
         doing=f"Running {tokens:,} tokens through the first block",
     )

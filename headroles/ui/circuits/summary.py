@@ -38,7 +38,7 @@ def conclude(
     best: KeyRow | None = None,
 ) -> None:
     """Say what the head looks for and what it writes; with an example, once its table is there."""
-    summary, _ = _numbers(loaded.source, head, settings, loaded, frequencies)
+    summary, _ = _numbers(loaded.weights, head, settings, loaded, frequencies)
     said = conclusions.circuits(summary, roles=controls.role_keys(head))
     if best is not None:
         names = export.circuits.labels(loaded, [best])
@@ -52,7 +52,7 @@ def draw(
 ) -> None:
     """Draw the numbers of one head beside its scores by position."""
 
-    summary, table = _numbers(loaded.source, head, settings, loaded, frequencies)
+    summary, table = _numbers(loaded.weights, head, settings, loaded, frequencies)
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader(f"{head.label} in numbers", anchor=False)
@@ -66,13 +66,13 @@ def draw(
 
 @keeper.keep
 def _numbers(
-    source: str,
+    weights: tuple[str, str],
     head: Head,
     settings: CircuitSettings,
     _loaded: LoadedModel,
     _frequencies: TokenFrequencies,
 ) -> tuple[HeadSummary, PositionalTable]:
-    """A head's numbers and its scores by position, kept by the model's source."""
+    """A head's numbers and its scores by position, kept by the model's weights."""
     factors, probabilities = factors_of(_loaded, head, settings), _frequencies.probabilities
     table = circuits.positional_table(_loaded, head, settings, probabilities, factors=factors)
     summary = circuits.summarise(
@@ -189,7 +189,7 @@ def all_heads(
     st.subheader("All heads", anchor=False)
     heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
-    name = (loaded.source, settings)
+    name = (loaded.weights, settings)
     if large and not long_work.begun("all_heads", name):
         st.caption(f"{len(heads)} heads and many tokens: this takes minutes.")
         if not st.button("Read all heads", icon=":material/play_arrow:", key="circuits-all"):

@@ -34,7 +34,7 @@ NUMBERS = {"importance": 2, "max QK": 2, "max OV": 2}
 def factors_of(loaded: LoadedModel, head: Head, settings: CircuitSettings) -> Factors:
     """One head's thin matrices, kept."""
     return keeper.results().make(
-        ("factors", loaded.source, head, settings),
+        ("factors", loaded.weights, head, settings),
         lambda: circuits.head_factors(loaded, head, settings),
     )
 
@@ -59,7 +59,7 @@ def draw(
         elements.note(html.escape(sentence))
     peaks: Peaks | None = long_work.run(
         "table",
-        (loaded.source, head, settings, words is None),
+        (loaded.weights, head, settings, words is None),
         partial(_plan, asked),
         doing=f"Looking through {count:,} key tokens, the likeliest first",
         show=partial(_so_far, asked),
@@ -175,7 +175,7 @@ def _rows(loaded: LoadedModel, asked: Asked, maxima: Peaks) -> tuple[KeyRow, ...
         factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
         return circuits.qk_ov.rows_for(factors, probabilities, [token])[0]
 
-    about = ("key row", loaded.key, loaded.source, asked.head, asked.settings, asked.words is None)
+    about = ("key row", loaded.weights, asked.head, asked.settings, asked.words is None)
     return tuple(
         keeper.results().make((*about, token), partial(row_of, token))
         for token in circuits.qk_ov.best_keys(maxima, probabilities, asked.keys)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headroles import ablation, models, texts
-from headroles.ui.app import caches, keeper
+from headroles.ui.app import caches
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition, PromptTable, Sample
@@ -31,7 +31,7 @@ def model(name: str) -> Iterator[LoadedModel]:
         yield loaded
 
 
-@keeper.keep
+@caches.keep
 def knock_out(
     name: str,
     prompt: str,
@@ -65,7 +65,7 @@ def knock_out(
         )
 
 
-@keeper.keep
+@caches.keep
 def mean_note(name: str) -> str:
     """What a head's mean is taken over, in a sentence."""
 
@@ -93,7 +93,7 @@ def ready_ranks(name: str, start: int, count: int) -> list[int]:
         return ablation.ready_ranks(loaded, texts.READY[start : start + count])
 
 
-@keeper.keep
+@caches.keep
 def row_seconds(name: str) -> float:
     """Seconds that a prompt of ordinary length takes in a batch, for estimates: measured once.
 
@@ -110,7 +110,7 @@ def row_seconds(name: str) -> float:
     return min(run(), run()) / BATCH
 
 
-@keeper.keep
+@caches.keep
 def shape(name: str) -> tuple[int, int]:
     """Layers and heads per layer.
 
@@ -121,7 +121,7 @@ def shape(name: str) -> tuple[int, int]:
         return loaded.num_layers, loaded.num_heads
 
 
-@keeper.keep
+@caches.keep
 def bias_left_out(name: str) -> float:
     """Logits: what a model lost when it was converted
     (:data:`headroles.models.tl_to_gpt2.LEFT_OUT`).
@@ -134,7 +134,7 @@ def bias_left_out(name: str) -> float:
         return models.left_out(loaded.model.config)
 
 
-@keeper.keep
+@caches.keep
 def samples(name: str, *, n: int, offsets: int) -> list[Sample]:
     """Random positions of the reference sentences, for the previous-token test.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import ablation, circuits
 from headroles.texts import SENTENCES, encode
-from headroles.ui.app import keeper
+from headroles.ui.app.caches import keep
 from headroles.ui.knockout_lab import caches
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headroles.types import Head
 
 
-@keeper.keep
+@keep
 def repeated_rows(model: str) -> list[tuple[int, ...]]:
     """The repeated random sequences of the circuit lesson.
 
@@ -28,7 +28,7 @@ def repeated_rows(model: str) -> list[tuple[int, ...]]:
         return ablation.repeated_rows(loaded)
 
 
-@keeper.keep
+@keep
 def on_prompt(
     model: str,
     token_ids: tuple[int, ...],
@@ -59,7 +59,7 @@ class Split(NamedTuple):
     """What a reader should know about this model."""
 
 
-@keeper.keep
+@keep
 def split(model: str, head: Head, kind: str) -> Split:
     """A head's OV or QK map in components.
 
@@ -73,7 +73,7 @@ def split(model: str, head: Head, kind: str) -> Split:
         return Split(parts, circuits.spread(weights, parts), ablation.remarks(loaded, head))
 
 
-@keeper.keep
+@keep
 def removed(
     model: str, token_ids: tuple[int, ...], head: Head, kind: str, number: int | None
 ) -> list[Removed]:
@@ -95,7 +95,7 @@ def removed(
         return ablation.remove(loaded, token_ids, head, parts, both)
 
 
-@keeper.keep
+@keep
 def offsets(model: str, head: Head, top: int, texts: int) -> OffsetScores:
     """What the largest QK components add to the head's scores by distance, on reference sentences.
 

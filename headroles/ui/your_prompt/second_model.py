@@ -120,7 +120,7 @@ def _download(model: str) -> None:
 
 def _reference(answer: Answer) -> Reference:
     try:
-        return caches.reference(answer.run.model_name, tuple(answer.scores.resting.shape))
+        return caches.reference(answer)
     except HeadrolesError:  # said in words below the table
         return caches.provisional()
 
