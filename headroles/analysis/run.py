@@ -92,8 +92,7 @@ def _analyze(
     )
     if parts.ignored:
         notice(parts.ignored)
-    bar = _Bar(progress, bridge, probe, settings, parts)
-    bar.hints = len(candidates(key))
+    bar = _Bar(progress, bridge, probe, settings, parts, hints=len(candidates(key)))
     scores = _scores(bridge, tokenizer, probe, settings, bar)
     starts = measured_or_why(
         lambda: parts.recall("start tokens", lambda: _starts(bridge, tokenizer, probe))
@@ -266,6 +265,8 @@ class _Bar:
         probe: ProbeTexts,
         settings: AnalysisSettings,
         parts: FinishedParts,
+        *,
+        hints: int,
     ) -> None:
         self._progress = progress or (lambda phase, done, total: None)
         self.basic = count_basic(probe)
@@ -273,7 +274,7 @@ class _Bar:
         self.scored = self.basic + (count_extended(bridge, probe) if settings.extended else 0)
         """Those of all roles."""
         self.parts, self._done, self._went_on, self._room = parts, 0, "", 0
-        self.hints = 0
+        self.hints = hints
         """Prompts that are tried on the listed heads, at the end."""
         if settings.causal:
             conditions = causal_conditions(bridge.cfg.n_layers, bridge.cfg.n_heads)

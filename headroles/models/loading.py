@@ -177,26 +177,36 @@ def load_model(
         if revisions.state_of(source) != state:
             raise unavailable(source, "Its files changed while they were being read.")
         with ours(explained(source, place, during=Step.TRIAL)):
-            paths, num_heads = install_probes(model, name)
-            rows = model.get_input_embeddings().weight.shape[0]
-            context = context_length(model) or MAX_TOKENS
-    if context < 2:
-        raise UnsupportedModelError(name, why="it reads no more than one token.")
+            shape = _tried(model, tokenizer, name)
     explain_failures(model, name)
     return LoadedModel(
         key=key,
         source=source,
         model=model,
         tokenizer=tokenizer,
-        start=start_token(tokenizer, rows=rows),
-        num_layers=len(paths),
-        num_heads=num_heads,
-        context_length=context,
-        probe_paths=paths,
         quantization=quantization(source),
         revision=revision,
         state=state,
+        **shape,
     )
+
+
+def _tried(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str
+) -> dict[str, object]:
+    """What a pass over a few tokens shows of a model, by the fields of :class:`LoadedModel`."""
+    paths, num_heads = install_probes(model, name)
+    rows = model.get_input_embeddings().weight.shape[0]
+    context = context_length(model) or MAX_TOKENS
+    if context < 2:
+        raise UnsupportedModelError(name, why="it reads no more than one token.")
+    return {
+        "start": start_token(tokenizer, rows=rows),
+        "num_layers": len(paths),
+        "num_heads": num_heads,
+        "context_length": context,
+        "probe_paths": paths,
+    }
 
 
 def local_files(source: str, *, progress: hub.Progress | None = None) -> str:
