@@ -6,6 +6,7 @@ Most children are small scripts that misbehave on purpose, three are the real an
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from headroles.admin import estimate_of
 from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress
 from headroles.admin.jobs import KEPT, Jobs, analysis_command
 from headroles.admin.processes import give_way
-from headroles.errors import DiskError, UnknownJobError
+from headroles.errors import DiskError, HeadrolesError, UnknownJobError
 from headroles.models import inspect_model
 from headroles.paths import ROOT
 from headroles.store import categories
@@ -127,6 +128,18 @@ def test_a_good_child_is_done_and_its_candidate_is_read_back(make, tmp_path):
     assert left(tmp_path, job) == {"job.json", "log.txt", "candidate.json"}
     assert told == [job]
     assert job.queued_at <= job.started_at <= job.ended_at
+
+
+def test_a_candidate_that_lost_a_part_since_is_refused(make, tmp_path):
+    """A file of another dashboard may lack it; what an analysis writes may not."""
+    jobs = make()
+    job = run(jobs, "good")
+    place = tmp_path / "jobs" / job.id / "candidate.json"
+    said = json.loads(place.read_text())
+    del said["good"]["sequences"]
+    place.write_text(json.dumps(said))
+    with pytest.raises(HeadrolesError, match="is damaged"):
+        jobs.candidate(job.id)
 
 
 @pytest.mark.parametrize(

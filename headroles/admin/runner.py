@@ -302,12 +302,18 @@ def result_in(candidate: Path) -> ModelEntry:
     """The one entry of a candidate's file.
 
     Raises:
-        HeadrolesError: if it cannot be read, or holds another number of entries.
+        HeadrolesError: if it cannot be read, holds another number of entries, or one that lacks
+            what an analysis always writes.
     """
     entries = list(categories.read_all(candidate).values())
     if len(entries) != 1:
         raise HeadrolesError(
             f"It holds {len(entries)} entries instead of one.", hint="Start the analysis again."
+        )
+    if entries[0].made_elsewhere:
+        raise HeadrolesError(
+            "The result of this analysis is damaged: a part of it is missing.",
+            hint="Start the analysis again.",
         )
     return entries[0]
 
