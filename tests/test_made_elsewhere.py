@@ -269,3 +269,21 @@ def test_it_is_never_up_to_date_and_gets_no_hints(path: Path) -> None:
 def test_the_example_of_ours_says_its_version() -> None:
     assert entry().definitions_version == DEFINITIONS_VERSION
     assert {role.key for role in SCORED_ROLES} <= entry().all_scores.keys()
+
+
+def test_what_stands_beside_the_entries_is_passed_over_and_kept(path: Path) -> None:
+    notes = {"version": "1.0", "_meta": {"made": "2026-02-16"}, "models": ["demo"]}
+    write(path, **notes, demo=elsewhere.plain())
+    assert list(categories.read_all(path)) == ["demo"]
+    assert headroles.load_head_categories("demo", path)["made_elsewhere"] is True
+    categories.write_entry(entry("other"), path)
+    assert set(categories.read_all(path)) == {"demo", "other"}
+    written = json.loads(path.read_text())
+    assert {key: written[key] for key in notes} == notes
+
+
+@pytest.mark.parametrize("damaged", [{"demo": 5}, {"x": 5}, {"x": {"num_layers": 4}}, [1], "x"])
+def test_a_damaged_entry_is_no_note(path: Path, damaged: object) -> None:
+    path.write_text(json.dumps(damaged))
+    with pytest.raises(CategoriesBrokenError):
+        categories.read_all(path)

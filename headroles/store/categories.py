@@ -31,7 +31,14 @@ from headroles.errors import (
 from headroles.store import contents, files
 from headroles.store import versions as store_versions
 from headroles.store.records import Category, Control, Tokenization, TopHead
-from headroles.store.schema import SCHEMA_VERSION, ModelEntry, digest, to_json, validate
+from headroles.store.schema import (
+    SCHEMA_VERSION,
+    ModelEntry,
+    digest,
+    notes_in,
+    to_json,
+    validate,
+)
 from headroles.store.versions import HISTORY
 
 __all__ = [
@@ -287,9 +294,14 @@ def write_entry(
         entries = read_all(path)
         if expecting is not None and digest(entries.get(entry.model_name)) != expecting:
             raise StaleWriteError(f"'{entry.model_name}'")
-        text = to_json({**entries, entry.model_name: entry})
+        text = to_json({**entries, entry.model_name: entry}, notes=_notes(path))
         validate(text, path)  # an entry made past the schema must not spoil the file
         _put(path, text.encode())
+
+
+def _notes(path: Path) -> dict[str, object]:
+    raw = files.bytes_of(path)
+    return notes_in(raw) if raw else {}
 
 
 def restore(
@@ -317,7 +329,8 @@ def restore(
             raise StaleWriteError("the file")
         older, raw = _version_content(name, path)
         if model is not None:
-            raw = to_json({**read_all(path), model: _entry_of(older, model)}).encode()
+            entries = {**read_all(path), model: _entry_of(older, model)}
+            raw = to_json(entries, notes=_notes(path)).encode()
         _put(path, raw)
 
 

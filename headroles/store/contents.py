@@ -131,5 +131,5 @@ def _read(path: Path) -> dict[str, Held] | None:
     return {
         model: Held(str(entry.get("source") or ""), str(entry.get("revision") or ""))
         for model, entry in plain.items()
-        if isinstance(entry, dict)
+        if isinstance(entry, dict) and not model.startswith("_")
     }

@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headroles.models import catalogue
 from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES, Role
 
 ALWAYS = (
@@ -201,3 +202,14 @@ def _text(value: Any) -> str:
 def _day(value: Any) -> str:
     match = re.match(r"\d{4}-\d{2}-\d{2}", value) if isinstance(value, str) else None
     return match[0] if match else ""
+
+
+def notes(plain: Mapping[str, object]) -> dict[str, object]:
+    """What stands in a file beside its entries; see :func:`headroles.store.schema.notes_in`."""
+    known = catalogue.known_models()
+    found = {
+        key: said
+        for key, said in plain.items()
+        if key.startswith("_") or not (isinstance(said, dict) or key in known)
+    }
+    return found if len(found) < len(plain) else {}  # beside nothing, there is nothing beside

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -299,13 +300,30 @@ def validate(text: str | bytes, path: object) -> dict[str, ModelEntry]:
     Raises:
         CategoriesBrokenError: if it is no JSON, or not of the schema; it names ``path``.
     """
+    text = _in_utf8(text)
     try:
-        return _File.validate_json(_in_utf8(text))
+        return _File.validate_json(text)
     except ValidationError as error:
+        if notes := notes_in(text):
+            entries = {key: part for key, part in json.loads(text).items() if key not in notes}
+            return validate(json.dumps(entries), path)
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         said = first["msg"].removeprefix("Value error, ")
         raise CategoriesBrokenError(path, why=f"{place}: {said}.") from error
+
+
+def notes_in(text: str | bytes) -> dict[str, object]:
+    """What a file of another program says beside its entries, such as a version or a date.
+
+    That is whatever is no object and not under the name of a model, or has a name that begins with
+    ``_``. It is not read, and kept when the file is written.
+    """
+    try:
+        plain = json.loads(_in_utf8(text))
+    except (ValueError, RecursionError):
+        return {}
+    return made_elsewhere.notes(plain) if isinstance(plain, dict) else {}
 
 
 def _in_utf8(text: str | bytes) -> str | bytes:
@@ -329,8 +347,13 @@ def digest(entry: ModelEntry | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def to_json(entries: dict[str, ModelEntry]) -> str:
-    """The file's text: sorted by model, one matrix row per line, so that changes read well."""
+def to_json(entries: dict[str, ModelEntry], *, notes: Mapping[str, object] | None = None) -> str:
+    """The file's text: sorted by model, one matrix row per line, so that changes read well.
+
+    Args:
+        entries: by model.
+        notes: of :func:`notes_in`, which stand before them.
+    """
     plain = {
         name: entries[name].as_written or entries[name].model_dump(mode="json", exclude_none=True)
         for name in sorted(entries)
@@ -349,7 +372,7 @@ def to_json(entries: dict[str, ModelEntry]) -> str:
         ):  # of an analysis that was made without
             if not entry[part]:
                 del entry[part]
-    text = json.dumps(plain, indent=1, ensure_ascii=False)
+    text = json.dumps({**(notes or {}), **plain}, indent=1, ensure_ascii=False)
     # A line break only ever stands between values, never inside a text, so texts stay as they are.
     rows = re.compile(r"\[\n\s+([-\d.e]+(?:,\n\s+[-\d.e]+)*)\n\s+\]")
     heads = re.compile(r'\{\n\s+("(?:layer|change)": [^{}\[\]]*?)\n\s+\}')
