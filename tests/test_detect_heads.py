@@ -20,7 +20,7 @@ REPEATED = "one two three four one two three four one two"
 def test_without_anything_it_finds_the_induction_heads(capsys) -> None:
     assert detect_heads.main([]) == 0
     said = capsys.readouterr().out
-    assert "Induction (induction), activation: 1 prompts, chance 0.0" in said
+    assert "Induction (induction), activation: 1 prompt, chance 0.0" in said
     assert "L1H" in said.splitlines()[3]
 
 
@@ -58,7 +58,7 @@ def test_a_matrix_and_a_file_of_prompts(tmp_path, capsys) -> None:
     matrix.write_text(pattern_csv(cells, tokens))
     assert read_matrix(matrix.read_text()) == tuple(map(tuple, cells))
     assert detect_heads.main(["--prompts", str(prompts), "--matrix", str(matrix)]) == 0
-    assert "mine (matrix of 11 tokens), activation: 1 prompts" in capsys.readouterr().out
+    assert "mine (matrix of 11 tokens), activation: 1 prompt" in capsys.readouterr().out
 
 
 def test_the_traps_are_printed(capsys) -> None:
