@@ -152,8 +152,8 @@ def _explains(
 
 def _projected(
     projection: Projection, call: Call, seen: Float[Tensor, "batch head pos d_head"]
-) -> Float[Tensor, "batch some_head pos d_head"]:
-    """What a projection gave each of its heads in the pass."""
+) -> Float[Tensor, "batch some_head some_pos d_head"]:
+    """What a projection gave each of its heads in the pass, which may be another one's."""
     result = call.result.float()
     if result.ndim == 2:  # OPT flattens batch and position
         result = result.reshape(seen.shape[0], seen.shape[2], -1)

@@ -40,6 +40,7 @@ from torch import Tensor
 
 from headroles.circuits import effective, weights
 from headroles.circuits.parts import Norm, norm_heads
+from headroles.circuits.tracing import unreadable
 from headroles.circuits.weights import HeadWeights
 from headroles.errors import HeadrolesError, NotANumberError
 from headroles.models import LoadedModel, are_numbers
@@ -187,6 +188,11 @@ def head_factors(
     W_O = weights.writing(loaded, head.layer).apply(own.W_O[head.head])
     W_O = W_O if settings.norm == "none" else end.fold(W_O)
     out = W_O @ weights.unembedding(loaded)[0]  # [d_head vocab]
+    if out.shape[1] != shape[0]:
+        why = (
+            f"it reads {shape[0]:,} tokens and writes {out.shape[1]:,}, so its tables do not match."
+        )
+        raise unreadable(loaded, why)
     if settings.minus_mean:
         out -= out.mean(1, keepdim=True)
     if not all(map(are_numbers, (query, key, value, out))):  # of any token, typed or not
