@@ -127,8 +127,9 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def family_config(family: str):
+def family_config(family: str, settings: dict[str, object] | None = None):
     """The configuration of a family's tiny model; no dropout, no padding token."""
+    settings = (FAMILIES | WITH_SINKS)[family] if settings is None else settings
     tokenizer = byte_level_tokenizer()
     return AutoConfig.for_model(
         family,
@@ -136,7 +137,7 @@ def family_config(family: str):
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=None,
-        **(FAMILIES | WITH_SINKS)[family],
+        **settings,
     )
 
 

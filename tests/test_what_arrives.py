@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from headroles.analysis import load_bridge
 from headroles.analysis.direct import Direct
@@ -26,8 +26,17 @@ from headroles.errors import UnsupportedModelError
 from headroles.models import load_model
 from headroles.scoring import write_effects
 from headroles.types import Head
-from tests.families import CONTEXT, FAMILIES, HEADS, LAYERS, WIDTH, WINDOW, save, widen
-from tests.families import byte_level_tokenizer as tokenizer_of_tests
+from tests.families import (
+    CONTEXT,
+    FAMILIES,
+    HEADS,
+    LAYERS,
+    WIDTH,
+    WINDOW,
+    family_config,
+    save,
+    widen,
+)
 
 _LLAMA = FAMILIES["llama"]
 _GRANITE = {
@@ -80,15 +89,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory):
     def get(family: str):
         if family not in made:
             torch.manual_seed(5)
-            tokenizer = tokenizer_of_tests()
-            config = AutoConfig.for_model(
-                family,
-                vocab_size=len(tokenizer),
-                bos_token_id=0,
-                eos_token_id=0,
-                pad_token_id=None,
-                **SETTINGS.get(family, NORMS_THE_STREAM),
-            )
+            config = family_config(family, SETTINGS.get(family, NORMS_THE_STREAM))
             model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
             widen(model)
             with torch.no_grad():

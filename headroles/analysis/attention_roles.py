@@ -21,6 +21,7 @@ from headroles.scoring import (
     batch_activations,
     mean_and_error,
     offset_shares,
+    once_per_sight,
     peaks,
     role_weights,
     unseen_layers,
@@ -88,13 +89,12 @@ class _Pass:
             setting.advance(f"extended: {phase}", len(rows))
 
     def _run(self, setting: Setting, some: Prompts, rows: Tensor) -> None:
-        known: dict[int, tuple[Visible, list[CellWeights]]] = {}  # what a layer can see, and cells
+        drawn = once_per_sight(
+            lambda visible: [role_weights(role, some, visible) for role in self.roles]
+        )
 
         def on_layer(layer: int, pattern: Tensor, visible: Visible) -> None:
-            if id(visible) not in known:
-                weights = [role_weights(role, some, visible) for role in self.roles]
-                known[id(visible)] = visible, weights
-            self._score(layer, pattern.float(), some, rows, *known[id(visible)])
+            self._score(layer, pattern.float(), some, rows, visible, drawn(visible))
 
         each_layer(setting.bridge, some.sequences.token_ids, on_layer)
 

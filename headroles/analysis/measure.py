@@ -35,6 +35,7 @@ from headroles.scoring import (
     mean_and_error,
     mean_entropy,
     null_limit,
+    once_per_sight,
     role_weights,
     unseen_layers,
 )
@@ -192,15 +193,12 @@ class _DrawnBySight:
 
     def __init__(self, roles: list[Role], prompts: Prompts, generator: torch.Generator) -> None:
         self._roles, self._prompts, self._generator = roles, prompts, generator
-        self._drawn: dict[int, tuple[Visible, list[CellWeights]]] = {}
+        self.to = once_per_sight(self._draw)
 
-    def to(self, visible: Visible) -> list[CellWeights]:
+    def _draw(self, visible: Visible) -> list[CellWeights]:
         """[2 * roles] the predicted cells of every role, then the random ones."""
-        if id(visible) not in self._drawn:
-            predicted = [role_weights(role, self._prompts, visible) for role in self._roles]
-            at_random = [self._at_random(role, visible) for role in self._roles]
-            self._drawn[id(visible)] = visible, predicted + at_random
-        return self._drawn[id(visible)][1]
+        predicted = [role_weights(role, self._prompts, visible) for role in self._roles]
+        return predicted + [self._at_random(role, visible) for role in self._roles]
 
     def _at_random(self, role: Role, visible: Visible) -> CellWeights:
         targets = role.cells(self._prompts) & cells.within(self._prompts).unsqueeze(-1)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from headroles.models import LoadedModel
+from headroles.models.probes import without_cache
 
 with contextlib.redirect_stdout(io.StringIO()):  # it prints which optional backends are missing
     import pyvene
@@ -72,11 +73,11 @@ def inputs(loaded: LoadedModel, token_ids: Tensor, *, last_only: bool = False) -
         takes = inspect.signature(loaded.model.forward).parameters
         loaded.tools[_OPTIONS] = (
             "logits_to_keep" in takes,
-            "use_cache" in loaded.model.config.to_dict(),
+            without_cache(loaded.model),
         )
-    can_be_asked, has_cache = loaded.tools[_OPTIONS]
+    can_be_asked, uncached = loaded.tools[_OPTIONS]
     return (
         {"input_ids": token_ids}
         | ({"logits_to_keep": 1} if last_only and can_be_asked else {})
-        | ({"use_cache": False} if has_cache else {})
+        | uncached
     )

@@ -17,6 +17,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from headroles.models.building import setting
+from headroles.models.probes import without_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,16 +57,12 @@ def _is_length(number: object) -> bool:
 def _rows_left(model: PreTrainedModel) -> list[int]:
     """[table] the rows of each table of positions, from the first one that is used."""
     with torch.no_grad(), _LookUps() as seen:
-        model(torch.zeros(1, 2, dtype=torch.long), **_without_cache(model))
+        model(torch.zeros(1, 2, dtype=torch.long), **without_cache(model))
     return [
         table - int(rows.flatten()[0])
         for rows, table in seen.found
         if rows.numel() == 2 and int(rows.flatten()[1]) == int(rows.flatten()[0]) + 1
     ]
-
-
-def _without_cache(model: PreTrainedModel) -> dict[str, bool]:
-    return {"use_cache": False} if "use_cache" in model.config.to_dict() else {}
 
 
 class _LookUps(TorchFunctionMode):

@@ -251,8 +251,7 @@ def _watched_pass(model: PreTrainedModel, key: str) -> _Watch:
     token = _watch.set(watch)
     try:
         with ours(partial(_does_not_run, key)), torch.no_grad(), watch:
-            has_cache = "use_cache" in model.config.to_dict()
-            model(_tokens(model), **({"use_cache": False} if has_cache else {}))
+            model(_tokens(model), **without_cache(model))
     finally:
         _watch.reset(token)
         for hook in hooks:
@@ -265,6 +264,11 @@ def _check_size(key: str, path: str, _norm: nn.Module, args: tuple) -> None:
     is_some = args and isinstance(args[0], Tensor) and args[0].numel()
     if is_some and float(args[0].detach().abs().max()) > TOO_LARGE:
         raise NotANumberError(key, where=f"{path}, which squares what it is given")
+
+
+def without_cache(model: PreTrainedModel) -> dict[str, bool]:
+    """What a pass is told so that it keeps no keys and values, where the family can be told."""
+    return {"use_cache": False} if "use_cache" in model.config.to_dict() else {}
 
 
 def _tokens(model: PreTrainedModel) -> Tensor:

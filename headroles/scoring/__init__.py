@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "role_weights",
             "row_sizes",
         ],
-        "by_layer": ["RoleActivation", "Sight", "Visible"],
+        "by_layer": ["RoleActivation", "Sight", "Visible", "once_per_sight"],
         "calibration": [
             "FLOOR_LIFT",
             "FOR_LAYERS",

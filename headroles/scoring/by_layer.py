@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from headroles.types import Activation
 
 Visible = Bool[Tensor, "query key"] | None
 """[query key] True where a head can look; None where that is every token so far."""
+Made = TypeVar("Made")
 Sight = Sequence[Visible]
 """What the heads of each layer can see; empty where all see every token so far."""
 
@@ -120,3 +122,18 @@ def _joined(
         if some_clear
         else None,
     )
+
+
+def once_per_sight(make: Callable[[Visible], Made]) -> Callable[[Visible], Made]:
+    """The same function, called once for each set of keys that a layer can see.
+
+    Layers that see the same share one tensor, which is kept, so that no other takes its place.
+    """
+    made: dict[int, tuple[Visible, Made]] = {}
+
+    def of(visible: Visible) -> Made:
+        if id(visible) not in made:
+            made[id(visible)] = visible, make(visible)
+        return made[id(visible)][1]
+
+    return of
