@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from headroles.ui.admin import server
+from headroles.ui.answer import link as answer
 from headroles.ui.app import (
     address,
     browser,
@@ -33,6 +34,7 @@ LINKS = {
     "pages/head_map.py": head_map.ROWS,
     "pages/detector_lab.py": detector_lab.ROWS,
     "pages/knockout_lab.py": knockout_lab.ROWS,
+    "pages/answer.py": answer.ROWS,
     "pages/circuits.py": circuits.ROWS,
     "pages/glossary.py": glossary.ROWS,
 }
@@ -45,6 +47,7 @@ pages = [
     st.Page("pages/head_map.py", title="Head map", icon=":material/grid_view:"),
     st.Page("pages/detector_lab.py", title="Detector lab", icon=":material/biotech:"),
     st.Page("pages/knockout_lab.py", title="Knock-out lab", icon=":material/content_cut:"),
+    st.Page("pages/answer.py", title="Answer", icon=":material/account_tree:"),
     st.Page("pages/circuits.py", title="Circuits", icon=":material/hub:"),
     st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:"),
 ]

@@ -119,7 +119,7 @@ def test_a_head_to_its_mean_equals_a_hand_written_hook(
         [Condition("mean", (HeadOutput((Head(1, 2),), "mean"),))],
         [len(encoding.token_ids)],
         num_layers=LAYERS,
-        means=means,
+        replacements={"mean": means.z},
     )
     assert (patterns, list(outputs)) == ({}, [1])
     ids = torch.tensor([encoding.token_ids])
@@ -407,3 +407,47 @@ def test_what_should_come_next_may_be_any_text(loaded) -> None:
     """Half a character is a question mark, as in a prompt; nothing of it is a library's error."""
     rows = tabulate(loaded, PROMPT, [], answer="a\ud83d")
     assert any(text.startswith(rows.answer.text) for text in ("a?", " a?"))
+
+
+def test_a_head_from_another_prompt_equals_a_hand_written_hook(
+    loaded: LoadedModel, encoding: Encoding
+) -> None:
+    """One head's output is taken over at two positions; every other number is the model's own."""
+    other_ids = (*encoding.token_ids[:2], *reversed(encoding.token_ids[2:]))
+    other = run.head_outputs(loaded, other_ids)
+    condition = Condition("patched", (HeadOutput((Head(1, 2),), "other", (2, -1)),))
+    _, ours = run.ablate(loaded, encoding, [condition], other=other)
+
+    project = loaded.model.get_submodule(output_projections(loaded)[1])
+    kept = {}
+
+    def keep(_module, args):
+        kept["z"] = args[0].unflatten(-1, (HEADS, -1)).clone()
+
+    def replace(_module, args):
+        parts = args[0].clone().unflatten(-1, (HEADS, -1))
+        for place in (2, -1):
+            parts[:, place, 2] = kept["z"][:, place, 2]
+        return (parts.flatten(-2),)
+
+    with torch.no_grad():
+        with project.register_forward_pre_hook(keep):
+            loaded.model(torch.tensor([other_ids]))
+        with project.register_forward_pre_hook(replace):
+            logits = loaded.model(torch.tensor([encoding.token_ids])).logits[0, -1]
+    torch.testing.assert_close(ours.logits, logits, **TOLERANCE)
+
+
+def test_heads_held_at_their_own_output_change_nothing_by_themselves(
+    loaded: LoadedModel, encoding: Encoding
+) -> None:
+    """A later layer held at its own output hides what an earlier one lost, but for the MLPs."""
+    first = HeadOutput((Head(0, 1),))
+    later = HeadOutput(tuple(Head(1, head) for head in range(HEADS)), "own")
+    clean, held, alone, both = run.ablate(
+        loaded,
+        encoding,
+        [Condition("held", (later,)), Condition("1", (first,)), Condition("2", (first, later))],
+    )
+    torch.testing.assert_close(held.logits, clean.logits, **TOLERANCE)
+    assert not torch.allclose(alone.logits, both.logits, **TOLERANCE)

@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "induction_circuit": ["Drop", "repeated_rows"],
         "offset_test": ["Profile", "SAMPLES", "Sample", "draw_samples", "other_heads", "profile"],
         "outcomes": ["Comparison", "compare"],
-        "run": ["ablate", "reference_means"],
+        "run": ["ablate", "head_outputs", "reference_means"],
         "svd_components": [
             "OffsetScores",
             "Removal",

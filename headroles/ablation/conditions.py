@@ -3,7 +3,8 @@
 An attention pattern is a correlation; removing a head asks the causal question. A *condition* is a
 list of changes to one forward pass:
 
-- :class:`HeadOutput`: a head's output z, set to zero or to its mean over reference text;
+- :class:`HeadOutput`: a head's output z, set to zero, to its mean over reference text, to what it
+  is on another prompt (activation patching), or held at what it is on this one (path patching);
 - :class:`Pattern`: a head's attention row, replaced by rest on the first token or by an even one;
 - :class:`Edge`: one cell (query, key) set to zero. The row is *not* renormalised unless asked: what
   the head would have read there is missing, and nothing else is read more;
@@ -41,6 +42,7 @@ from headroles.models import LoadedModel
 from headroles.types import Head
 
 ZERO, MEAN = "zero", "mean"
+OTHER, OWN = "other", "own"
 FIRST_TOKEN, UNIFORM = "first_token", "uniform"
 
 
@@ -50,8 +52,9 @@ class HeadOutput:
 
     heads: tuple[Head, ...]
     """The heads."""
-    to: Literal["zero", "mean"] = ZERO
-    """``zero`` or ``mean``."""
+    to: Literal["zero", "mean", "other", "own"] = ZERO
+    """``zero``; ``mean`` over reference text; ``other``: its output at the same position of another
+    prompt; ``own``: its output in the untouched run, whatever else is changed."""
     positions: tuple[int, ...] | None = None
     """Query positions; None for all. Negative ones count from the end."""
 
@@ -138,6 +141,10 @@ class HeadMeans:
     """Count of positions that the mean is over."""
 
 
+Replacement = Float[Tensor, "layer head dim"] | Float[Tensor, "layer pos head dim"]
+"""What head outputs are set to: the same at every position, or one per position."""
+
+
 # ------------------------------------------------------------------ from conditions to edits
 
 
@@ -146,7 +153,7 @@ def edits(
     lengths: Sequence[int],
     *,
     num_layers: int,
-    means: HeadMeans | None = None,
+    replacements: Mapping[str, Replacement] | None = None,
 ) -> tuple[dict[int, Edit], dict[int, Edit]]:
     """What :func:`headroles.capture.interventions.run_edited` takes, one condition per row.
 
@@ -154,7 +161,8 @@ def edits(
         conditions: [row] conditions.
         lengths: [row] tokens of each row's prompt; padding after them is left alone.
         num_layers: layers of the model.
-        means: needed where a condition sets outputs to their mean.
+        replacements: {``mean``, ``other`` or ``own``: what outputs are set to}, for each of them
+            that a condition names; [layer head dim], or [layer pos head dim] one per position.
 
     Returns:
         {layer: edit of its patterns}, {layer: edit of its head outputs}; only layers that change.
@@ -163,14 +171,14 @@ def edits(
     at_output: dict[int, list[tuple[int, HeadOutput]]] = defaultdict(list)
     for row, condition in enumerate(conditions):
         for change in condition.changes:
-            to_mean = isinstance(change, HeadOutput) and change.to == MEAN
+            replaced = isinstance(change, HeadOutput) and change.to != ZERO
             for layer in _layers(change, num_layers):
-                (at_output if to_mean else at_pattern)[layer].append((row, change))
+                (at_output if replaced else at_pattern)[layer].append((row, change))
     patterns = {
         layer: _pattern_edit(layer, todo, lengths) for layer, todo in sorted(at_pattern.items())
     }
     outputs = {
-        layer: _mean_edit(layer, todo, lengths, means.z[layer])
+        layer: _output_edit(layer, todo, lengths, replacements or {})
         for layer, todo in sorted(at_output.items())
     }
     return patterns, outputs
@@ -234,17 +242,18 @@ def change_pattern(
     pattern[heads[:, None], queries] = new[queries]
 
 
-def _mean_edit(
+def _output_edit(
     layer: int,
     todo: Sequence[tuple[int, HeadOutput]],
     lengths: Sequence[int],
-    means: Float[Tensor, "head dim"],
+    replacements: Mapping[str, Replacement],
 ) -> Edit:
     def edit(z: Tensor) -> Tensor:  # [row query head dim]
         for row, change in todo:
             heads = torch.tensor([head.head for head in change.heads if head.layer == layer])
-            queries = _places(change.positions, lengths[row])
-            z[row, queries[:, None], heads] = means[heads].to(z.dtype)
+            queries = _places(change.positions, lengths[row])[:, None]
+            new = replacements[change.to][layer].to(z.dtype)
+            z[row, queries, heads] = new[heads] if new.ndim == 2 else new[queries, heads]
         return z
 
     return edit

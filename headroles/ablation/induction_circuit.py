@@ -199,7 +199,7 @@ def _activations(
             chunk,
             [length] * len(chunk),
             num_layers=loaded.num_layers,
-            means=reference_means(loaded),
+            replacements={MEAN: reference_means(loaded).z},
         )
         run = run_edited(
             loaded,

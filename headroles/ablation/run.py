@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadMeans, check, edits
+from headroles.ablation.conditions import (
+    MEAN,
+    OTHER,
+    OWN,
+    UNTOUCHED,
+    Condition,
+    HeadMeans,
+    HeadOutput,
+    Replacement,
+    check,
+    edits,
+)
 from headroles.capture import run_edited
 from headroles.models import LoadedModel
 from headroles.texts import SENTENCES, encode
@@ -56,8 +67,16 @@ def ablate(
     conditions: Sequence[Condition],
     *,
     losses: bool = True,
+    other: Float[Tensor, "layer pos head dim"] | None = None,
 ) -> tuple[Outcome, ...]:
     """Run a prompt untouched and under every condition, in as few passes as memory allows.
+
+    Args:
+        loaded: a model.
+        encoding: the prompt.
+        conditions: what is changed, condition by condition.
+        losses: whether each token's loss is wanted.
+        other: :func:`head_outputs` of another prompt, where a condition takes outputs from there.
 
     Returns:
         The untouched outcome first, then that of every condition, in order.
@@ -67,7 +86,7 @@ def ablate(
             not exist.
     """
     rows = [encoding.token_ids] * (len(conditions) + 1)
-    return tuple(run_conditions(loaded, rows, [UNTOUCHED, *conditions], losses=losses))
+    return tuple(run_conditions(loaded, rows, [UNTOUCHED, *conditions], losses=losses, other=other))
 
 
 def run_conditions(
@@ -77,6 +96,7 @@ def run_conditions(
     *,
     losses: bool = True,
     rows_at_once: int | None = None,
+    other: Float[Tensor, "layer pos head dim"] | None = None,
 ) -> Iterator[Outcome]:
     """Run many pairs of a prompt and a condition, several in one pass.
 
@@ -88,19 +108,54 @@ def run_conditions(
         conditions: [row] its condition.
         losses: whether each token's loss is wanted; without, the last logits alone are computed.
         rows_at_once: rows per pass; by default as many as fit into a bounded memory.
+        other: :func:`head_outputs` of another prompt, where a condition takes outputs from there.
 
     Raises:
         UnknownHeadError, UnknownPositionError: before the first pass.
     """
     for ids, condition in zip(token_ids, conditions, strict=True):
         check(condition, loaded, len(ids))
-    means = None
-    if any(getattr(change, "to", "") == MEAN for cond in conditions for change in cond.changes):
-        means = reference_means(loaded)
+    replacements = _replacements(loaded, token_ids, conditions, other)
     step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
     for start in range(0, len(conditions), step):
         part = slice(start, start + step)
-        yield from _one_pass(loaded, token_ids[part], conditions[part], means, losses=losses)
+        yield from _one_pass(loaded, token_ids[part], conditions[part], replacements, losses=losses)
+
+
+def _replacements(
+    loaded: LoadedModel,
+    token_ids: Sequence[Sequence[int]],
+    conditions: Sequence[Condition],
+    other: Float[Tensor, "layer pos head dim"] | None,
+) -> dict[str, Replacement]:
+    """What the conditions set outputs to, as far as they need it."""
+    outputs = [c for cond in conditions for c in cond.changes if isinstance(c, HeadOutput)]
+    needed = {change.to for change in outputs}
+    found: dict[str, Replacement] = {}
+    if MEAN in needed:
+        found[MEAN] = reference_means(loaded).z
+    if OTHER in needed:
+        if other is None:
+            raise ValueError("a condition takes outputs from another prompt, and none is given")
+        found[OTHER] = other
+    if OWN in needed:
+        if len(set(map(tuple, token_ids))) > 1:
+            raise ValueError("outputs are held at those of one prompt; these rows are of several")
+        found[OWN] = head_outputs(loaded, token_ids[0])
+    return found
+
+
+def head_outputs(
+    loaded: LoadedModel, token_ids: Sequence[int]
+) -> Float[Tensor, "layer pos head dim"]:
+    """[layer pos head dim] what every head puts out (z) at every position of one prompt.
+
+    Raises:
+        UnsupportedModelError: if the outputs of single heads cannot be had.
+    """
+    every = range(loaded.num_layers)
+    run = run_edited(loaded, torch.tensor([token_ids]), keep_outputs=every, with_logits=False)
+    return torch.stack([run.outputs[layer][0] for layer in every])
 
 
 def _rows_that_fit(loaded: LoadedModel, length: int, *, losses: bool) -> int:
@@ -113,13 +168,15 @@ def _one_pass(
     loaded: LoadedModel,
     token_ids: Sequence[Sequence[int]],
     conditions: Sequence[Condition],
-    means: HeadMeans | None,
+    replacements: Mapping[str, Replacement],
     *,
     losses: bool,
 ) -> Iterator[Outcome]:
     lengths = [len(ids) for ids in token_ids]
     ids = pack(token_ids).token_ids
-    patterns, outputs = edits(conditions, lengths, num_layers=loaded.num_layers, means=means)
+    patterns, outputs = edits(
+        conditions, lengths, num_layers=loaded.num_layers, replacements=replacements
+    )
     same = len(set(lengths)) == 1
     logits = run_edited(
         loaded, ids, patterns=patterns, outputs=outputs, last_only=same and not losses

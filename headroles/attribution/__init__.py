@@ -1,0 +1,9 @@
+"""Direct logit attribution: what each part of the model added to one token's logit."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["records"],
+    submod_attrs={"records": ["Chance", "Contributions", "Target"]},
+)
