@@ -4,6 +4,9 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["records"],
-    submod_attrs={"records": ["Chance", "Contributions", "Target"]},
+    submodules=["contributions", "records"],
+    submod_attrs={
+        "contributions": ["Recording", "contribute", "record", "record_rows", "resolve_target"],
+        "records": ["Chance", "Contributions", "Target"],
+    },
 )

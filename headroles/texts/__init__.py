@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "encode",
             "ids_of",
             "is_delimiter",
+            "readings",
             "spans",
             "token_labels",
             "token_texts",
