@@ -4,9 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["contributions", "records"],
+    submodules=["contributions", "recording", "records"],
     submod_attrs={
-        "contributions": ["Recording", "contribute", "record", "record_rows", "resolve_target"],
+        "contributions": ["contribute", "head_effects", "project", "resolve_target"],
+        "recording": ["Recording", "record", "record_rows"],
         "records": ["Chance", "Contributions", "Target"],
     },
 )
