@@ -103,7 +103,7 @@ def record_rows(
         UnknownPositionError, UnsupportedModelError, NotANumberError: as :func:`contribute`.
     """
     where = [
-        _place(at, len(ids))
+        place_in(at, len(ids))
         for at, ids in zip(positions or [-1] * len(token_ids), token_ids, strict=True)
     ]
     if patterns or outputs:
@@ -119,7 +119,12 @@ def record_rows(
     ]
 
 
-def _place(position: int, length: int) -> int:
+def place_in(position: int, length: int) -> int:
+    """A position from 0; negative ones count from the end.
+
+    Raises:
+        UnknownPositionError: if the prompt has no such position.
+    """
     if not -length <= position < length:
         raise UnknownPositionError(
             f"There is no position {position} in a prompt of {length} tokens.",
