@@ -116,6 +116,8 @@ THRESHOLD = Range(0.005, 0.995)
 """A threshold that an instructor sets."""
 GENERATED = Range(1, PROMPTS.most)
 """Prompts of a detection that are made up."""
+CHANCE = Range(2, 100)
+"""Prompts on which a contribution is measured again, for chance."""
 LISTED_TOKENS = Range(1, 20)
 """Tokens whose logits rose or fell, in either list."""
 OFFSETS = Range(2, 10)

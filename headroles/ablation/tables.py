@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import HeadrolesError, UnknownPositionError
+from headroles.errors import UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
+from headroles.texts import ReadyPrompt, encode, readings, token_texts
 from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
@@ -164,15 +164,8 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
     answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
-    readings = [answer]
-    if not answer[0].isspace() and prompt[-1:].strip():
-        readings.append(f" {answer}")
-    tokenised = [ids for text in readings if (ids := ids_of(loaded.tokenizer, text))]
-    if not tokenised:
-        raise HeadrolesError(
-            "The expected next token is empty.", hint="Type a word, or leave the box empty."
-        )
-    best = max(tokenised, key=lambda ids: float(clean.logits[ids[0]]))
+    options = readings(loaded.tokenizer, prompt, answer)
+    best = max(options, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""
     text = token_texts(loaded.tokenizer, best[:1])[0]
     return Answer(best[0], text, named=True, part_of=part_of)

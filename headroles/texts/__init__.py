@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "start_tokens",
         "text_files",
         "tokenization",
+        "words",
     ],
     submod_attrs={
         "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "encode",
             "ids_of",
             "is_delimiter",
+            "readings",
             "spans",
             "token_labels",
             "token_texts",
