@@ -34,8 +34,7 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -173,7 +172,9 @@ def _block(loaded: LoadedModel, layer: int) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _put_in(loaded: LoadedModel, layer: int, stream: Float[Tensor, "pos d_model"]) -> Iterator[None]:
+def _put_in(
+    loaded: LoadedModel, layer: int, stream: Float[Tensor, "pos d_model"]
+) -> Iterator[None]:
     """While it is open, this stream enters a layer's block, whatever came before."""
 
     def hook(_block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -395,7 +396,8 @@ def _check(loaded: LoadedModel, path: Path) -> None:
     ends = [receiver.head for receiver in path.receivers]
     if None in ends and any(ends):
         raise HeadrolesError(
-            "A path ends in the logits or in heads, not in both.", hint="Ask for one, then the other."
+            "A path ends in the logits or in heads, not in both.",
+            hint="Ask for one, then the other.",
         )
     for head in (*path.senders, *filter(None, ends)):
         if not (0 <= head.layer < loaded.num_layers and 0 <= head.head < loaded.num_heads):
