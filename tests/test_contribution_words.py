@@ -119,7 +119,7 @@ def test_one_token_alone_leaves_nothing_to_look_at() -> None:
 def test_mlps_that_wrote_more_come_first() -> None:
     parts = parts_of(COPIED, mlps=(4.0, 3.0, 0.0))
     first, alike, head = words.story(parts, LABELS, TOKENS)[:3]
-    assert first == "The MLPs wrote more for “·Mary” than the heads: +7.00 against +1.54, of 8.54."
+    assert first == "The MLPs wrote most for “·Mary”: +7.00 of 8.54; all heads together +1.54."
     assert alike == words.ALIKE
     assert head.startswith("The head that wrote most: L1H0 looked at “·Mary” (62%) and wrote it")
     of_two = words.story(replace(parts, target=JOHN), LABELS, TOKENS)
@@ -128,7 +128,9 @@ def test_mlps_that_wrote_more_come_first() -> None:
 
 def test_an_embedding_that_brought_more_is_named() -> None:
     parts = parts_of({"L1H0": (0.5, {1: 0.9})}, embedding=3.0)
-    assert lead(parts).startswith("The embedding brought more for “·Mary” than the heads: +3.00")
+    assert lead(parts).startswith(
+        "The embedding brought most for “·Mary”: +3.00 of 3.50; all heads"
+    )
 
 
 def test_a_sum_below_zero_is_no_whole_to_be_a_part_of() -> None:
@@ -184,7 +186,9 @@ STAYS = standing(1, 0.74)
 def test_the_head_that_takes_over_is_named_with_its_numbers() -> None:
     without = gone({"L2H0": (1.2, {1: 0.9}), "L0H0": (0.3, {})}, 0.71)
     assert tuple(without_head.taker(BEFORE, without)) == (
-        Head(2, 0), pytest.approx(0.4), pytest.approx(1.2)
+        Head(2, 0),
+        pytest.approx(0.4),
+        pytest.approx(1.2),
     )
     assert without_head.without_sentence(BEFORE, STAYS, without) == (
         "Without it, the answer stays (74% → 71%), because L2H0 takes over (+0.40 → +1.20)."

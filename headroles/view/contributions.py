@@ -264,8 +264,8 @@ def _lead(
             "biases": "The biases brought",
         }[kind]
         lead = (
-            f"{who} more for {name} than the heads: {signed(by_kind[kind])} against "
-            f"{signed(by_kind['heads'])}, of {decimal(total)}."
+            f"{who} most for {name}: {of_all(by_kind[kind], total)}; all heads together "
+            f"{signed(by_kind['heads'])}."
         )
         alike = [ALIKE] if parts.target.against_id is None else []
         return [lead, *alike, f"The head that wrote most: {said}"]

@@ -73,13 +73,13 @@ def _written(name: str, asked: Asked) -> Written:
     with model(name) as loaded:
         target = attribution.resolve_target(
             loaded,
-            _encode(loaded, asked),
+            encode(loaded, asked),
             asked.answer,
             asked.against,
             position=asked.position,
             recording=seen,
         )
-        parts = seen.contributions(loaded, target)
+        parts = attribution.project(loaded, seen, target)
         outcome = _outcome(loaded, seen, parts.cap)
         now = _standing(loaded, outcome, target.token_id)
         return Written(parts, now, ablation.tables.likeliest(loaded, outcome))
@@ -93,7 +93,8 @@ def _recording(name: str, prompt: str, chat: bool, position: int) -> Recording:
         return attribution.record(loaded, encoding, position=position)
 
 
-def _encode(loaded: LoadedModel, asked: Asked) -> Encoding:
+def encode(loaded: LoadedModel, asked: Asked) -> Encoding:
+    """The prompt as the model reads it."""
     return texts.encode(
         loaded.tokenizer, asked.prompt, max_tokens=loaded.max_tokens, chat=asked.chat
     )
@@ -131,7 +132,7 @@ def _means(name: str) -> None:
 def _without(asked: Asked, parts: Contributions, head: Head) -> Without:
     condition = ablation.Condition(head.label, (ablation.HeadOutput((head,), "mean"),))
     with model(asked.model) as loaded:
-        encoding = _encode(loaded, asked)
+        encoding = encode(loaded, asked)
         _, outputs = ablation.conditions.edits(
             [condition],
             [len(encoding.token_ids)],
@@ -139,6 +140,6 @@ def _without(asked: Asked, parts: Contributions, head: Head) -> Without:
             replacements={"mean": ablation.reference_means(loaded).z},
         )
         seen = attribution.record(loaded, encoding, position=asked.position, outputs=outputs)
-        after = seen.contributions(loaded, parts.target)
+        after = attribution.project(loaded, seen, parts.target)
         then = _standing(loaded, _outcome(loaded, seen, after.cap), parts.target.token_id)
     return view.without_head.Without(head, then, after)
