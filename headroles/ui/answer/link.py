@@ -50,7 +50,7 @@ ROWS = (
     link.MODEL,
     link.PROMPT,
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
-        first="contributions", put=_open, get=_section),
+        first="contributions", old="s", put=_open, get=_section),
     Row("answer", state.ANSWER, "token to watch", _read_token, first=""),
     Row("against", state.AGAINST, "token to hold against it", _read_token, first=""),
     Row("position", state.POSITION, "position", _read_position),
