@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from headroles import ablation, attribution, models, texts
+from headroles import ablation, attribution, export, models, texts
 from headroles.types import Head
 from headroles.ui.answer import caches, state
 from headroles.ui.app import session
@@ -42,11 +42,6 @@ def concluded(app) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", said))
 
 
-def downloaded(app, label: str) -> str:
-    (button,) = [one for one in app.get("download_button") if one.proto.label == label]
-    return app.session_state._file_for(button.proto.url) if False else button.proto.url
-
-
 def test_the_conclusion_is_that_of_the_numbers(app, parts) -> None:
     best = words.ranked(parts)[0]
     said = concluded(app)
@@ -78,7 +73,8 @@ def test_a_guess_and_the_other_name_are_one_click_away(app) -> None:
 
 def test_a_link_opens_the_same_view(loaded) -> None:
     app = opened(PAGE, prompt=IOI, answer="John", against="Mary", position="5", head="L3H6")
-    assert says(page_html(app), "Watched at this position", "L3H6")
+    assert "Watched at this position: “·John”" in page_html(app)
+    assert "Without L3H6" in page_html(app)
     assert app.session_state[state.POSITION] == 5
     assert dict(app.query_params)["head"] in ("L3H6", ["L3H6"])
     encoding = texts.encode(loaded.tokenizer, IOI)
@@ -137,7 +133,7 @@ def test_the_knock_out_lab_opens_with_the_head(app, parts) -> None:
 def test_a_model_that_has_no_such_head_forgets_it(app) -> None:
     app.session_state[state.HEAD] = Head(3, 7)
     app.run()
-    app.sidebar.selectbox[0].set_value("attn-only-demo-2l").run()
+    app.sidebar.selectbox[0].set_value("attn-only-2l-tiny").run()
     assert not app.exception
     assert app.session_state[state.HEAD] is None
 
@@ -167,6 +163,16 @@ def test_an_earlier_position_is_that_of_the_shorter_prompt(loaded) -> None:
     assert long.now.probability == pytest.approx(alone.now.probability, abs=1e-5)
 
 
-def test_the_files_hold_every_part_and_its_origin(app, parts) -> None:
-    labels = [one.proto.label for one in app.get("download_button")]
-    assert {"Parts as CSV", "Parts as JSON", "Heads by token as CSV"} <= set(labels)
+def test_the_files_hold_every_part_and_its_origin(loaded, parts) -> None:
+    encoding = texts.encode(loaded.tokenizer, IOI)
+    rows = export.contributions.part_rows(parts, encoding.tokens, roles={"L0H0": "Induction"})
+    assert sum(row["contribution_logits"] for row in rows) == pytest.approx(parts.logit, abs=1e-3)
+    heads = [row for row in rows if row["part"] == "head"]
+    assert len(heads) == parts.heads.numel()
+    by_token = export.contributions.token_rows(parts, encoding.tokens)
+    assert sum(row["contribution_logits"] for row in by_token) == pytest.approx(
+        float(parts.heads.sum()), abs=1e-3
+    )
+    about = export.contributions.about(parts)
+    assert about["logit"] == parts.logit
+    assert about["watched_token"] == parts.target.text
