@@ -36,7 +36,7 @@ from headroles.attribution.records import Contributions, Target
 from headroles.capture import Edit
 from headroles.circuits import weights
 from headroles.circuits.layouts import parts_of
-from headroles.circuits.parts import Norm, Parts
+from headroles.circuits.parts import Norm
 from headroles.errors import HeadrolesError
 from headroles.formatting import quoted
 from headroles.models import LoadedModel
@@ -55,7 +55,7 @@ def project(loaded: LoadedModel, recording: Recording, target: Target) -> Contri
     """
     parts, (ids, sign) = parts_of(loaded), _signed(target)
     wanted, bias = _wanted(loaded, target)
-    along = _along(parts, recording, wanted)
+    along = _along(parts.final_norm, recording, wanted)
     heads, by_key, attention_biases = _of_attention(loaded, recording, along)
     return Contributions(
         target=target,
@@ -79,7 +79,7 @@ def head_effects(
     loaded: LoadedModel, recording: Recording, target: Target
 ) -> Float[Tensor, "layer head"]:
     """[layer head] what each head alone added to a target; it needs no logits."""
-    along = _along(parts_of(loaded), recording, _wanted(loaded, target)[0])
+    along = _along(parts_of(loaded).final_norm, recording, _wanted(loaded, target)[0])
     return _of_attention(loaded, recording, along)[0]
 
 
@@ -112,10 +112,10 @@ def contribute(
 
 
 def _along(
-    parts: Parts, recording: Recording, wanted: Float[Tensor, " d_model"]
+    norm: Norm, recording: Recording, wanted: Float[Tensor, " d_model"]
 ) -> Float[Tensor, " d_model"]:
     """A direction behind the final norm as one of the end of the stream."""
-    return _back(parts.final_norm, wanted) / scale_of(parts.final_norm, recording.end.double())
+    return _back(norm, wanted) / scale_of(norm, recording.end.double())
 
 
 def _of_attention(

@@ -44,7 +44,7 @@ class Recording:
     z: tuple[Float[Tensor, "head d_head"], ...]
     """[layer] [head d_head] what each head put out, as used."""
     replaced: Bool[Tensor, "layer head"]
-    """[layer head] whether an edit changed that."""
+    """[layer head] whether an edit of head outputs changed that."""
     attention: Float[Tensor, "layer head key"]
     """[layer head key] attention from the position, as used."""
     values: tuple[Float[Tensor, "kv_head key d_head"], ...]
@@ -337,7 +337,7 @@ def _start(
 ) -> tuple[Float[Tensor, " d_model"], Float[Tensor, " d_model"]]:
     """What the first layer finds of a token and of its learned position."""
     table = loaded.model.get_input_embeddings().weight.detach()
-    embedding = weights.apply_embedding(loaded, table[token_id].float())
+    embedding = weights.apply_embedding(loaded, table[[token_id]].float())[0]
     learned = parts.embedding.positions
     return embedding, torch.zeros_like(embedding) if learned is None else learned[position].float()
 

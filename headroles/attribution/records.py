@@ -46,7 +46,7 @@ class Contributions:
     """[layer head] what each head wrote."""
     by_key: Float[Tensor, "layer head key"]
     """[layer head key] the same by the token that it was read from, keys from 0 to the position;
-    sums to ``heads``. Zero for a head whose output was replaced: it was read from no token."""
+    sums to ``heads``. Zero where the output was ``replaced``: it was read from no token."""
     attention: Float[Tensor, "layer head key"]
     """[layer head key] how much each head looked at each token from the position."""
     attention_biases: Float[Tensor, " layer"]
@@ -63,7 +63,7 @@ class Contributions:
     logit: float
     """The target in the model's own pass, before any soft cap."""
     replaced: Bool[Tensor, "layer head"]
-    """[layer head] whether a head's output was replaced in the pass."""
+    """[layer head] whether an edit of head outputs changed it (not of its attention)."""
     remainders: tuple[int, ...] = ()
     """Layers in whose ``mlps`` stands what is left of the layer's change after its attention: no
     single module gives it, so there the sum proves less."""
