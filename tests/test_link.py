@@ -36,7 +36,9 @@ from headroles.ui.circuits.link import EMBEDDINGS, NORMS, SWITCHES
 from headroles.ui.knockout_lab.link import ABLATIONS, SECTIONS
 from tests.facts import says
 
-PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+PAGES = (
+    "answer", "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits",
+)  # fmt: skip
 TABLES = {page: import_module(f"headroles.ui.{page}.link").ROWS for page in PAGES}
 EVERY: dict[str, Row] = {row.name: row for table in TABLES.values() for row in table}
 EVERY["role"] = EVERY["role"]._replace(read=TABLES["head_closeup"][2].read)
@@ -57,6 +59,9 @@ EVERYTHING = {
     "ablation": "zero",
     "norm": "folded",
     "without": ("biases", "mean"),
+    "answer": " Mary",
+    "against": "John",
+    "position": 7,
 }
 OLD = {
     "model": "m", "prompt": "p", "role": "r", "head": "h", "view": "v", "layer": "l",
@@ -143,6 +148,9 @@ def test_an_address_by_hand() -> None:
         "ablation": "zero",
         "norm": "folded",
         "without": "biases,mean",
+        "answer": " Mary",
+        "against": "John",
+        "position": "7",
     }
     assert read(written(EVERYTHING)) == EVERYTHING
 
@@ -182,6 +190,9 @@ _addresses = st.fixed_dictionaries(
         "section": st.sampled_from(list(SECTIONS)),
         "heads": st.lists(_heads, min_size=1, max_size=MOST_HEADS, unique=True).map(tuple),
         "ablation": st.sampled_from(list(ABLATIONS)),
+        "answer": _text,
+        "against": _text,
+        "position": st.integers(0, 9_999),
     },
 )
 

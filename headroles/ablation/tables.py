@@ -136,7 +136,7 @@ def tabulate(
     made = conditions(encoding) if callable(conditions) else conditions
     clean, *others = ablate(loaded, encoding, made)
     watched = find_answer(loaded, clean, prompt, answer)
-    guesses = _likeliest(loaded, clean)
+    guesses = likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
         encoding=encoding,
@@ -182,7 +182,7 @@ def row_of(
 ) -> Row:
     """One condition's row."""
     comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
-    guesses = _likeliest(loaded, other)
+    guesses = likeliest(loaded, other)
     says = guesses[0].text
     rose, fell = (
         tuple(
@@ -205,7 +205,7 @@ def row_of(
     )
 
 
-def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
+def likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
     most = min(GUESSES, len(sure) - len(outcome.nameless))  # the nameless come last, and are cut

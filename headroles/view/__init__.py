@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "candidate",
         "causal",
         "conclusions",
+        "contribution_records",
+        "contributions",
         "detection",
         "entry_diff",
         "extended_roles",
@@ -29,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "two_models",
         "two_prompts",
         "waking",
+        "without_head",
     ],
     submod_attrs={
         "causal": ["LABELS", "MARKS"],
