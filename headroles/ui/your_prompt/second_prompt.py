@@ -12,7 +12,7 @@ from headroles.view.html import named
 
 def is_open() -> bool:
     """Whether a second prompt stands beside the first."""
-    return st.session_state[state.SECOND] is not None
+    return st.session_state[session.SECOND] is not None
 
 
 def boxes() -> None:
@@ -25,12 +25,12 @@ def boxes() -> None:
                 with st.container(key="your_prompt-second_prompt_place"):
                     draft_box.draw(
                         "Second sentence, to compare with",
-                        box=state.SECOND_BOX,
-                        shown=state.SECOND,
+                        box=session.SECOND_BOX,
+                        shown=session.SECOND,
                         run=prompt_form.RUN,
                         placeholder="Change one thing, and see which heads notice.",
                     )
-        prompt_form.actions(state.run_both)
+        prompt_form.actions(session.run_both)
         if is_open():
             with st.container(horizontal=True, key="your_prompt-compare_ways"):
                 _ways()
@@ -45,7 +45,7 @@ def offer() -> None:
         "Compare with a second prompt",
         icon=":material/compare_arrows:",
         key="your_prompt-compare",
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(suggested,),
         help=named(suggested, limit=120),
     )
@@ -67,7 +67,7 @@ def _ways() -> None:
         "Stop comparing",
         icon=":material/close:",
         key="your_prompt-stop_comparing",
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(None,),
     )
 
@@ -76,7 +76,7 @@ def _fill(label: str, prompt: str, *, key: str) -> None:
     st.button(
         label,
         key=key,
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(prompt,),
         help=named(prompt, limit=120) if prompt.strip() else None,
     )
