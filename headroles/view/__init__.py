@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "map_conclusions",
         "markdown",
         "offer",
+        "patching",
         "resting_layers",
         "role_cards",
         "tables",

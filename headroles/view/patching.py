@@ -45,6 +45,15 @@ def pair_sentence(pair: Pair) -> str:
     )
 
 
+def doubt(pair: Pair) -> str:
+    """That the model does not prefer the right answer after both sentences."""
+    return (
+        f"The model does not say both: its own guess is {quoted(pair.first_guess)} after the first "
+        f"and {quoted(pair.second_guess)} after the second. Shares are of the difference all the "
+        "same."
+    )
+
+
 def token_label(pair: Pair, position: int, *, labels: Sequence[str]) -> str:
     """A token of the pair: both, where they differ."""
     one, other = pair.first.tokens[position], pair.second.tokens[position]
@@ -136,11 +145,25 @@ def position_records(patched: Patched) -> list[dict[str, object]]:
     ]
 
 
+def darkest(patched: Patched) -> str:
+    """The share of the darkest cell."""
+    return percent(_most(patched))
+
+
+def position_alt(patched: Patched) -> str:
+    """The take-away of a map by position: its strongest cell."""
+    names, labels = row_names(patched), token_names(patched.pair)
+    at, column = divmod(int(patched.share.abs().argmax()), patched.pair.length)
+    share = float(patched.share[at, column])
+    return (
+        f"{count(len(names), 'row')} by {count(patched.pair.length, 'token')}. The strongest is "
+        f"{names[at]} at {labels[column]}: {percent(share)} of the difference."
+    )
+
+
 def row_names(patched: Patched) -> list[str]:
     """[row] ``L14H2`` for a head, ``layer 14`` for a whole layer."""
-    return [
-        row[0].label if len(row) == 1 else f"layer {row[0].layer}" for row in patched.rows
-    ]
+    return [row[0].label if len(row) == 1 else f"layer {row[0].layer}" for row in patched.rows]
 
 
 def ranked(patched: Patched) -> list[tuple[Head, float]]:
@@ -164,7 +187,7 @@ def places_of(patched: Patched, row: int) -> list[tuple[int, float]]:
 
 
 def heads_sentence(
-    patched: Patched, *, by_position: Patched | None = None, limit: float | None = None
+    patched: Patched, by_position: Patched | None = None, *, limit: float | None = None
 ) -> str:
     """What the strongest head carries of the difference, and where it matters.
 
@@ -203,7 +226,9 @@ def _where(head: Head, by_position: Patched | None) -> str:
     places = places_of(by_position, by_position.rows.index((head,)))[:MOST_NAMED]
     if not places:
         return "; no single position shows it"
-    return f"; it matters at {listing([f'“{names[at]}” ({percent(share)})' for at, share in places])}"
+    return (
+        f"; it matters at {listing([f'“{names[at]}” ({percent(share)})' for at, share in places])}"
+    )
 
 
 def layers_sentence(patched: Patched) -> str:
@@ -226,8 +251,8 @@ def layers_sentence(patched: Patched) -> str:
     parts = []
     for run in sorted(strongest, key=lambda run: run[0][0]):
         layer, at, share = max(run, key=lambda one: one[2])
-        parts.append(f"at “{names[at]}” in layer {layer} ({percent(share)})")
-    return f"The heads of a whole layer carry most {', then '.join(parts)}."
+        parts.append(f"those of layer {layer} {percent(share)} at “{names[at]}”, position {at}")
+    return f"All heads of a layer together, at one token, carry most here: {'; '.join(parts)}."
 
 
 def control_words(limit: float, draws: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui.answer import state
+from headroles.ui.answer import pair_link, state
 from headroles.ui.app import link
 from headroles.ui.app.link import Row
 
@@ -24,6 +24,7 @@ def _open(name: str) -> None:
 ROWS = (
     link.MODEL,
     link.PROMPT,
+    *pair_link.ROWS,
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
         first="contributions", put=_open, get=_section),
     link.CHAT,

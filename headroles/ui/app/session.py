@@ -23,6 +23,8 @@ SOURCES = (STORED, PROMPTED)
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
 """The pages that a click can open."""
+ANSWER_PAGE = "pages/answer.py"
+"""Which part of the model wrote the answer, and which carries a difference between two prompts."""
 ADMIN = "pages/admin.py"
 """The page for instructors."""
 
