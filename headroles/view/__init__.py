@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "markdown",
         "offer",
         "patching",
+        "path_words",
         "resting_layers",
         "role_cards",
         "tables",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import charts, export
 from headroles.ui.app import download_button, files
 from headroles.ui.app.files import File, Table, about_picture, pictures
-from headroles.view import patching
+from headroles.view import patching, path_words
 
 if TYPE_CHECKING:
-    from headroles.ablation import Pair, Patched
+    from headroles.ablation import Arrow, Pair, Patched
     from headroles.charts.drawing import Drawing
+    from headroles.types import Head
     from headroles.ui.answer.pair_caches import Asked
 
 SHARE = "share of the difference, in percent"
@@ -84,3 +85,36 @@ def origin(asked: Asked, pair: Pair, **settings: object) -> dict[str, object]:
         second_difference=pair.second_difference,
         **settings,
     )
+
+
+def draw_paths(
+    asked: Asked, pair: Pair, arrows: Sequence[Arrow], roles: Mapping[Head, str]
+) -> None:
+    """The button with the table and the picture of the drawing; none while it is empty."""
+    if not arrows:
+        return
+    name, rows = (asked.model, "paths"), tuple(arrows)
+    said = path_words.conclusion(arrows, roles, pair)
+    with download_button.popover():
+        download_button.buttons(
+            [
+                *files.tables("Paths", partial(_paths, asked, pair, rows, roles), name=name,
+                              rows="paths"),
+                *pictures(
+                    partial(_drawing, pair, rows, roles),
+                    name=name,
+                    title=f"Paths. {said}",
+                    about=about_picture(asked.model, prompt=asked.first, chat=asked.chat),
+                ),
+            ]
+        )  # fmt: skip
+        download_button.about("Shares are of the difference between the two prompts.")
+
+
+def _paths(asked: Asked, pair: Pair, arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> Table:
+    return path_words.export_rows(arrows, roles), origin(asked, pair, direction="noise")
+
+
+def _drawing(pair: Pair, arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> Drawing:
+    boxes = path_words.boxes(arrows, roles, pair, opened=None)
+    return charts.circuit_drawing(boxes, path_words.paths(arrows))
