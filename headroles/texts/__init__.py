@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "chat_format",
         "examples",
         "hint_prompts",
+        "names",
         "probe_texts",
         "ready_prompts",
         "sentences",
