@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -63,8 +62,9 @@ __all__ = [
 Direction = Literal["denoise", "noise"]
 DENOISE, NOISE = "denoise", "noise"
 
-_ROWS = 32
-"""Most conditions of one part; a part is a moment's work, and its conditions start at one layer."""
+_ROWS, _TOKENS = 32, 500
+"""Most conditions of one part, and tokens that they have together: a part is a moment's work. Fewer
+would run the layers below the first changed one, which are one row, more often than they need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +130,10 @@ class Patches:
 
     @property
     def parts(self) -> tuple[tuple[Condition, ...], ...]:
-        """The conditions in parts of one pass each."""
-        parts = []
-        for _, same in groupby(self.conditions, lambda condition: condition.heads[0].layer):
-            of_layer = tuple(same)
-            parts += [of_layer[at : at + _ROWS] for at in range(0, len(of_layer), _ROWS)]
-        return tuple(parts)
+        """The conditions in parts of one pass each, from layer to layer."""
+        rows = max(4, min(_ROWS, _TOKENS // self.pair.length))
+        starts = range(0, len(self.conditions), rows)
+        return tuple(self.conditions[at : at + rows] for at in starts)
 
     def run(self, loaded: LoadedModel, part: Sequence[Condition]) -> list[float]:
         """[condition] the logit differences of one part.
