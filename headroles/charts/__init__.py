@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ablation": ["control_strip", "offset_profile"],
         "attention": ["SHADES", "shade"],
         "by_position": ["position_map"],
-        "circuit_drawing": ["circuit_drawing"],
+        "circuit_drawing": ["circuit_of_paths"],
         "heads": ["head_of_event", "share_title"],
         "induction_circuit": ["CIRCUIT_ALT", "circuit", "falls", "offsets", "shares"],
     },

@@ -4,7 +4,7 @@ Every arrow has its number with a sign. Blue adds to the difference and orange t
 an arrow that is larger than its control is thick and solid, any other is thin, dashed and gray. The
 queries of a head come in at the left of its box, keys in the middle, values at the right.
 
->>> chart = circuit_drawing(nodes, arrows)  # doctest: +SKIP
+>>> chart = circuit_of_paths(nodes, arrows)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Passing = tuple[str, str, float, list[str]]
 """Source, target and entry of an arrow, and the boxes at whose height it passes."""
 
 
-def circuit_drawing(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> Drawing:
+def circuit_of_paths(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> Drawing:
     """The answer, the heads and the arrows between them.
 
     Args:

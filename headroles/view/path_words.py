@@ -1,7 +1,7 @@
 """What a circuit of paths says: boxes and arrows, its table, and one sentence. Pure.
 
 >>> conclusion(arrows, roles, pair)  # doctest: +SKIP
-'L3H1 (duplicate token) tells L14H2 (S-inhibition) where to look; L14H2 tells L23H0 (name mover) ...'
+'L3H1 (Duplicate token) tells L14H2 (S-inhibition) where to look; L14H2 tells L23H0 ...'
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ def conclusion(arrows: Sequence[Arrow], roles: Mapping[Head, str], pair: Pair) -
                 says = verb if len(senders) > 1 else f"{verb}s"
                 what = TELLS[receiver.input] if works else f"about {TELLS[receiver.input]}"
                 parts.append(f"{who} {says} {name(receiver.head)} {what}")
-    parts += _writers(clear, name, pair)
+    parts += _movers(clear, name, pair)
     return f"{'; '.join(parts)}."
 
 
@@ -245,18 +245,21 @@ def _senders(clear: Sequence[Arrow], receiver: Receiver, *, works: bool) -> list
     return sorted(a.sender for a in clear if a.receiver == receiver and (a.effect > 0) == works)
 
 
-def _writers(clear: Sequence[Arrow], name: Callable[[Head], str], pair: Pair) -> list[str]:
-    """Who writes the answer, and who writes against it."""
+def _movers(clear: Sequence[Arrow], name: Callable[[Head], str], pair: Pair) -> list[str]:
+    """Who moves the answer, and who moves it back."""
     parts = []
     for works in (True, False):
-        heads = sorted(a.sender for a in clear if a.receiver.head is None and (a.effect > 0) == works)
+        heads = sorted(
+            a.sender for a in clear if a.receiver.head is None and (a.effect > 0) == works
+        )
         if heads:
             who = listing([name(head) for head in heads])
             total = sum(a.share for a in clear if a.sender in heads and a.receiver.head is None)
-            write = "write" if len(heads) > 1 else "writes"
-            ahead, behind = (pair.answer, pair.against)[:: 1 if works else -1]
+            move = "move" if len(heads) > 1 else "moves"
+            towards = pair.answer if works else pair.against
+            back = "" if works else "back "
             parts.append(
-                f"{who} {write} for {quoted(ahead)} against {quoted(behind)} "
+                f"{who} {move} the answer {back}towards {quoted(towards)} "
                 f"({signed_percent(total)} of the difference)"
             )
     return parts
@@ -274,7 +277,9 @@ def table_rows(arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> list[list[
             INPUTS.get(arrow.input, "–"),
             _with_error(arrow.effect, arrow.error),
             signed_percent(arrow.share),
-            "–" if arrow.control_mean is None else f"{signed(arrow.control_mean)} ± "
+            "–"
+            if arrow.control_mean is None
+            else f"{signed(arrow.control_mean)} ± "
             f"{decimal(arrow.control_spread or 0.0)} ({arrow.control_heads})",
             verdict(arrow),
         ]
@@ -315,4 +320,3 @@ def export_rows(arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> list[dict
         }
         for arrow in arrows
     ]
-

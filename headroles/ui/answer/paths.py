@@ -42,8 +42,8 @@ MAP_LEGEND = (
 RULE = (
     "The first sentence runs. One head at a time says what it says in the second sentence, to one "
     "place only; all other heads are held. A number is what the difference between the two answers "
-    "loses. Chance: the other heads of the same layer, along the same path; larger means that one "
-    "more of them would be that large in 1 of 20 cases at most."
+    "loses. Larger than chance: it stands out of what the other heads of its layer send along the "
+    "same path (5% level, as many tests as heads allowed for)."
 )
 
 
@@ -137,16 +137,13 @@ def _arrows(subject: Subject) -> list[Arrow]:
 
 
 def _arrow(found: SenderMap, sender: Head) -> Arrow:
-    """What a head sends, beside the others of its layer that are not clear themselves."""
-    clear = [sent.sender for sent in found.strongest(MOST_LISTED) if sent.is_clear]
-    sent = found.judged(sender, [head for head in clear if head != sender])
-    return ablation.path_circuit.arrow(sent, found.shared_with)
+    """What a head sends, beside the others of its layer."""
+    return ablation.path_circuit.arrow(found.judged(sender), found.shared_with)
 
 
 def _clear(found: SenderMap) -> list[Head]:
     """The senders that are larger than their control, the largest first."""
-    strongest = [sent.sender for sent in found.strongest(MOST_LISTED)]
-    return [head for head in strongest if _arrow(found, head).is_clear]
+    return [sent.sender for sent in found.strongest(MOST_LISTED) if sent.is_clear]
 
 
 def _work(subject: Subject, groups: Sequence[Receiver], senders: Sequence[Head] | None = None):
@@ -253,7 +250,7 @@ def _drawing(subject: Subject, arrows: Sequence[Arrow]) -> None:
     elements.html(LEGEND)
     boxes = path_words.boxes(arrows, roles, pair, opened=opened)
     elements.chart(
-        charts.circuit_drawing(boxes, path_words.paths(arrows)),
+        charts.circuit_of_paths(boxes, path_words.paths(arrows)),
         key=session.chart_key(pair_state.DRAWING),
         alt_text=path_words.alt_text(arrows, roles, pair),
         on_select=pair_state.click_box,
