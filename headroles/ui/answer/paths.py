@@ -10,6 +10,7 @@ import streamlit as st
 
 from headroles import ablation, charts
 from headroles.errors import HeadrolesError
+from headroles.formatting import rough_duration
 from headroles.types import Head
 from headroles.ui.answer import pair_caches, pair_files, pair_input, pair_state
 from headroles.ui.app import caches, elements, long_work, session
@@ -67,15 +68,15 @@ def draw() -> None:
     _begin(subject)
     place = st.container()
     drawing = st.container()
-    if st.session_state[pair_state.GROWING]:
-        _grow(subject)
+    grows = st.session_state[pair_state.GROWING] and not _grow(subject)
     with drawing:
         arrows = _arrows(subject)
         _drawing(subject, arrows)
     with place:
         said = path_words.conclusion(arrows, subject.roles, subject.measured.pair)
         elements.conclusion(escape(said))
-    _senders(subject, arrows)
+    if not grows:  # the map of the answer's senders is a part of the search
+        _senders(subject, arrows)
     elements.note(escape(RULE))
 
 
@@ -190,7 +191,7 @@ def _stages(subject: Subject) -> tuple[Circuit, int]:
     circuit = ablation.path_circuit.begin([measured.pair], measured.layers, measured.heads)
     stage = 0
     while circuit.next() is not None:
-        maps = long_work.kept("paths_grow", (subject.asked, stage))
+        maps = long_work.kept(*_stage(subject, stage))
         if maps is None:
             break
         circuit, stage = circuit.grown(maps), stage + 1
@@ -203,23 +204,34 @@ def _known(subject: Subject) -> dict[tuple[Head, Receiver], Arrow]:
     return {(arrow.sender, arrow.receiver): arrow for arrow in circuit.arrows}
 
 
-def _grow(subject: Subject) -> None:
-    """Stage by stage, from the answer backwards; the drawing takes over what was found."""
+def _grow(subject: Subject) -> bool:
+    """Stage by stage, from the answer backwards; the drawing takes over what was found.
+
+    Returns:
+        Whether it is done.
+    """
     circuit, stage = _stages(subject)
     while (work := circuit.next()) is not None:
         maps = long_work.run(
-            "paths_grow",
-            (subject.asked, stage),
+            *_stage(subject, stage),
             partial(_plan, subject.asked.model, work),
             doing=f"Looking for the strongest paths, part {stage + 1}",
             heavy="search for paths",
         )
         if maps is None:
-            return
+            return False
         circuit, stage = circuit.grown(maps), stage + 1
     st.session_state[pair_state.PATHS] = ()
     pair_state.add_paths(f"{arrow.sender.label}>{arrow.receiver.label}" for arrow in circuit.arrows)
     st.session_state[pair_state.GROWING] = False
+    return True
+
+
+def _stage(subject: Subject, stage: int) -> tuple[str, tuple]:
+    """Part and name of a stage; the first is the map of what goes into the answer."""
+    if stage == 0:
+        return "paths_map", (subject.asked, ablation.LOGITS)
+    return "paths_grow", (subject.asked, stage)
 
 
 # ------------------------------------------------------------------ the drawing
@@ -246,6 +258,8 @@ def _drawing(subject: Subject, arrows: Sequence[Arrow]) -> None:
             "Start over", icon=":material/delete:", key="answer-path_start_over", disabled=empty,
             on_click=pair_state.start_over,
         )  # fmt: skip
+        if empty and not st.session_state[pair_state.GROWING]:
+            st.caption(f"Takes about {rough_duration(_whole_search(subject))} with this model.")
         pair_files.draw_paths(subject.asked, pair, arrows, roles)
     elements.html(LEGEND)
     boxes = path_words.boxes(arrows, roles, pair, opened=opened)
@@ -320,6 +334,12 @@ def _seconds(subject: Subject, work: SenderWork) -> float:
         return paths * measured.seconds / measured.pair.length
     late = 1 - receiver.head.layer / measured.layers
     return paths * measured.seconds * (late + 0.5)
+
+
+def _whole_search(subject: Subject) -> float:
+    """How long the strongest paths are likely to take: two levels, three inputs of all heads."""
+    heads = subject.measured.layers * subject.measured.heads
+    return subject.measured.seconds * heads * len(pair_state.INPUTS) * 2 / 3
 
 
 def _map(subject: Subject, found: SenderMap, receiver: Receiver) -> None:
