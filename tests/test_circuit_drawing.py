@@ -18,8 +18,9 @@ def box(layer: int, head: int, *, note: str = "") -> dict[str, object]:
 
 
 def arrow(source: str, target: str, value: float, *, entry: str = "", clear: bool = True):
+    number = f"{entry} {value:+.0%}".strip()
     return {"source": source, "target": target, "entry": entry, "value": value,
-            "number": f"{entry} {value:+.0%}".strip(), "clear": clear, "shown": "a path"}  # fmt: skip
+            "number": number, "clear": clear, "shown": "a path"}  # fmt: skip
 
 
 ANSWER = box(-1, -1)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -97,15 +97,14 @@ def _most(patched: Patched) -> float:
 
 
 def head_records(
-    patched: Patched, *, chosen: Sequence[Head] = (), limit: float | None = None
+    patched: Patched, *, chosen: Sequence[Head] = (), clear: Collection[Head] = ()
 ) -> list[dict[str, object]]:
     """One record per head for the map: its share, signed.
 
     Args:
         patched: every head by itself.
         chosen: heads that get a square.
-        limit: what a share must pass to be larger than its control, which gets a ring; None
-            without a control.
+        clear: heads whose share is larger than its control, which get a ring.
     """
     most, verb = _most(patched), WORDS[patched.direction][2]
     records = []
@@ -118,7 +117,7 @@ def head_records(
                     shade=abs(share) / most,
                     number=signed_number(100 * share, 0),
                     against=share < 0,
-                    active=limit is not None and abs(share) > limit,
+                    active=head in clear,
                     mark="looked at below" if head in chosen else "",
                     shown=f"{verb} {percent(share)} of the difference",
                 )
@@ -186,36 +185,28 @@ def places_of(patched: Patched, row: int) -> list[tuple[int, float]]:
 # ------------------------------------------------------------------ sentences
 
 
-def heads_sentence(
-    patched: Patched, by_position: Patched | None = None, *, limit: float | None = None
-) -> str:
+def heads_sentence(patched: Patched, by_position: Patched | None = None) -> str:
     """What the strongest head carries of the difference, and where it matters.
 
     Args:
         patched: every head by itself.
         by_position: some of the heads at each position, if that was run.
-        limit: what a share must pass to be larger than its control; None without a control.
     """
     taken, runs, verb = WORDS[patched.direction]
-    head, share = ranked(patched)[0]
-    gap = patched.pair.gap
-    if abs(share) < max(CLEAR, limit or 0.0):
+    by_share = sorted(ranked(patched), key=lambda one: -one[1])
+    (head, share), (other, least) = by_share[0], by_share[-1]
+    gap = decimal(patched.pair.gap)
+    against = f" {other.label} works against it ({percent(least)})." if least <= -CLEAR else ""
+    if share < CLEAR:
         return (
             f"No single head carries the difference: {head.label}, the strongest, {verb} "
-            f"{percent(share)} of {decimal(gap)} logits."
+            f"{percent(max(share, 0.0))} of {gap} logits.{against}"
         )
-    if share < 0:
-        verb = "makes the difference larger by" if patched.direction == "noise" else "takes away"
-        what = f"{verb} {percent(abs(share))} of it"
-    else:
-        what = f"{verb} {percent(share)} of the difference"
-    sentence = (
-        f"Putting {head.label}’s output of the {taken} sentence into the {runs} {what} "
-        f"({signed(share * gap)} of {decimal(gap)} logits)"
+    return (
+        f"Putting {head.label}’s output of the {taken} sentence into the {runs} {verb} "
+        f"{percent(share)} of the difference ({decimal(share * patched.pair.gap)} of {gap} logits)"
+        f"{_where(head, by_position)}.{against}"
     )
-    where = _where(head, by_position)
-    against = "" if limit is None else f" A random swap of a head changes at most {percent(limit)}."
-    return f"{sentence}{where}.{against}"
 
 
 def _where(head: Head, by_position: Patched | None) -> str:
@@ -226,9 +217,8 @@ def _where(head: Head, by_position: Patched | None) -> str:
     places = places_of(by_position, by_position.rows.index((head,)))[:MOST_NAMED]
     if not places:
         return "; no single position shows it"
-    return (
-        f"; it matters at {listing([f'“{names[at]}” ({percent(share)})' for at, share in places])}"
-    )
+    named = [f"“{names[at]}”, position {at} ({percent(share)})" for at, share in places]
+    return f"; it matters at {listing(named)}"
 
 
 def layers_sentence(patched: Patched) -> str:
@@ -253,11 +243,6 @@ def layers_sentence(patched: Patched) -> str:
         layer, at, share = max(run, key=lambda one: one[2])
         parts.append(f"those of layer {layer} {percent(share)} at “{names[at]}”, position {at}")
     return f"All heads of a layer together, at one token, carry most here: {'; '.join(parts)}."
-
-
-def control_words(limit: float, draws: int) -> str:
-    """What the control is out of."""
-    return f"{count(draws, 'random draw')}: at most {percent(limit)}"
 
 
 # ------------------------------------------------------------------ tables and files
