@@ -25,7 +25,10 @@ from headroles.formatting import count, decimal, quoted, visible
 from headroles.texts import encode, token_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headroles.models import LoadedModel
+    from headroles.texts import ReadyPair
     from headroles.types import Encoding
 
 LEAST_GAP = 0.1
@@ -68,6 +71,8 @@ class Pair:
     """The group of a ready-made pair."""
     name: str = ""
     """The name of a ready-made pair."""
+    exchange: tuple[str, ...] = ()
+    """A word of both prompts that does not matter, and words to exchange it for: the control."""
 
     @property
     def gap(self) -> float:
@@ -100,6 +105,7 @@ def make_pair(
     chat: bool = False,
     kind: str = "",
     name: str = "",
+    exchange: tuple[str, ...] = (),
 ) -> Pair:
     """Run two prompts and see how far the model tells them apart.
 
@@ -112,6 +118,7 @@ def make_pair(
         chat: whether both are wrapped by the model's chat template.
         kind: the group of a ready-made pair.
         name: the name of a ready-made pair.
+        exchange: a word of both prompts that does not matter, and words to exchange it for.
 
     Raises:
         PairError: if the prompts differ in length or in no token, the answers in none, or the model
@@ -150,7 +157,43 @@ def make_pair(
         remarks=tuple(filter(None, map(_only_the_beginning, (wanted, other)))),
         kind=kind,
         name=name,
+        exchange=exchange,
     )
+
+
+def ready_pair(loaded: LoadedModel, ready: ReadyPair) -> Pair:
+    """A ready pair as :func:`make_pair` makes it."""
+    settings = ready._asdict()
+    return make_pair(loaded, settings.pop("first"), settings.pop("second"), **settings)
+
+
+def told_apart(loaded: LoadedModel, pairs: Sequence[ReadyPair]) -> tuple[ReadyPair, ...]:
+    """The ready pairs of one length for this tokenizer of which the model prefers the right answer
+    after both prompts, in few passes."""
+    rows, found = [], []
+    for ready in pairs:
+        both = [
+            encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens)
+            for text in (ready.first, ready.second)
+        ]
+        if len(both[0].token_ids) == len(both[1].token_ids):
+            found.append(ready)
+            rows += [encoding.token_ids for encoding in both]
+    if not rows:
+        return ()
+    outcomes = run_conditions(loaded, rows, [UNTOUCHED] * len(rows), losses=False)
+    return tuple(
+        ready
+        for ready, one, other in zip(found, outcomes, outcomes, strict=True)
+        if _is_told_apart(loaded, ready, one, other)
+    )
+
+
+def _is_told_apart(loaded: LoadedModel, ready: ReadyPair, one: Outcome, other: Outcome) -> bool:
+    answer = find_answer(loaded, one, ready.first, ready.answer).token_id
+    against = find_answer(loaded, other, ready.second, ready.against).token_id
+    first, second = (logit_difference(outcome, answer, against) for outcome in (one, other))
+    return first > 0 > second and first - second >= LEAST_GAP
 
 
 def logit_difference(outcome: Outcome, answer_id: int, against_id: int) -> float:
@@ -179,6 +222,7 @@ def _differing(first: Encoding, second: Encoding) -> tuple[int, ...]:
         raise PairError(
             "The two prompts have the same tokens.",
             hint="Exchange a word in one of them, for example a name.",
+            value=first.token_ids,
         )
     return differ
 
@@ -214,7 +258,7 @@ def _run_of(tokens: tuple[str, ...]) -> str:
 
 
 def _same_answers(wanted: Answer, other: Answer) -> PairError:
-    if wanted.named and other.named:
+    if wanted.named or other.named:
         why = f"Both answers begin with {quoted(wanted.text)}, so nothing tells them apart."
         return PairError(why, hint="Name answers with different first tokens.", value=wanted.text)
     return PairError(

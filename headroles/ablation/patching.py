@@ -15,6 +15,11 @@ is enough and neither is needed (Heimersheim & Nanda 2024, arXiv 2404.15255). Th
 of Wang et al. 2022 (arXiv 2211.00593); Zhang & Nanda 2024 (arXiv 2309.16042) compare it with
 others.
 
+The *control* puts in something that should make no difference: the outputs of the same prompt with
+a word exchanged that does not matter for the answer (the place in "went to the store"). A head
+whose share lies within the spread of such exchanges recovers nothing of its own
+(:func:`beside_control`).
+
 Before the first token that differs both runs are the same, as attention is causal: only positions
 from there on are patched, and those before are 0.
 
@@ -32,35 +37,26 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from headroles.ablation.conditions import OTHER, Condition, HeadOutput
-from headroles.ablation.pairs import Pair, logit_difference, make_pair
+from headroles.ablation.pairs import Pair, logit_difference
 from headroles.ablation.run import head_outputs, run_conditions
-from headroles.types import Head
+from headroles.scoring import effect_of, judge
+from headroles.texts import encode, exchanged
+from headroles.types import CausalVerdict, Encoding, Head
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
     from headroles.models import LoadedModel
-    from headroles.types import Encoding
 
-__all__ = [
-    "DENOISE",
-    "NOISE",
-    "Direction",
-    "Pair",
-    "Patched",
-    "Patches",
-    "every_head",
-    "heads_by_position",
-    "layers_by_position",
-    "make_pair",
-    "patch_heads",
-    "patch_layers",
-    "patch_positions",
-]
 
 Direction = Literal["denoise", "noise"]
 DENOISE, NOISE = "denoise", "noise"
+
+MOST_EXCHANGES = 5
+"""Exchanges of a control."""
+LEAST_SHARE = 0.01
+"""The least share of the difference that counts."""
 
 _ROWS, _TOKENS = 32, 500
 """Most conditions of one part, and tokens that they have together: a part is a moment's work. Fewer
@@ -121,6 +117,8 @@ class Patches:
     """As :attr:`Patched.by_position`."""
     conditions: tuple[Condition, ...]
     """Row by row, from the first column that can matter on."""
+    source: Encoding | None = None
+    """The prompt whose outputs are put in; None for the other one of the pair."""
     _taken: Float[Tensor, "layer pos head dim"] | None = field(default=None, repr=False)
 
     @property
@@ -143,9 +141,8 @@ class Patches:
             UnsupportedModelError: if the outputs of its heads cannot be had.
         """
         if self._taken is None:
-            pair = self.pair
-            source = pair.first if self.direction == DENOISE else pair.second
-            self._taken = head_outputs(loaded, source.token_ids)
+            other = self.pair.first if self.direction == DENOISE else self.pair.second
+            self._taken = head_outputs(loaded, (self.source or other).token_ids)
         rows = [self.runs.token_ids] * len(part)
         outcomes = run_conditions(loaded, rows, part, losses=False, other=self._taken)
         return [
@@ -209,6 +206,20 @@ def layers_by_position(
     """All heads of each layer together, at each single position: [layer pos]."""
     rows = _layers(num_layers, num_heads)
     return _by_position(pair, rows, direction, [f"layer {layer}" for layer in range(num_layers)])
+
+
+def all_heads(
+    pair: Pair, num_layers: int, num_heads: int, *, direction: Direction = DENOISE
+) -> Patches:
+    """Every head of every layer together, at all positions: [1 1].
+
+    It proves the table: positions know of each other through heads alone, so where both prompts end
+    in the same token the share is exactly 1.
+    """
+    heads = tuple(head for row in _layers(num_layers, num_heads) for head in row)
+    later = tuple(range(pair.start, pair.length))
+    together = Condition("all heads", (HeadOutput(heads, OTHER, later),))
+    return Patches(pair, direction, (heads,), by_position=False, conditions=(together,))
 
 
 def _layers(num_layers: int, num_heads: int) -> tuple[tuple[Head, ...], ...]:
@@ -281,3 +292,104 @@ def patch_layers(
     """
     todo = layers_by_position(pair, loaded.num_layers, loaded.num_heads, direction=direction)
     return todo.all(loaded, on_part)
+
+
+# ------------------------------------------------------------------ the control
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One head's share beside what it does in the control."""
+
+    head: Head
+    """The head."""
+    share: float
+    """As :attr:`Patched.share`."""
+    control_mean: float
+    """Mean share over the exchanges; 0 for fewer than two."""
+    control_spread: float
+    """Standard deviation over the exchanges; 0 for fewer than two."""
+    exchanges: int
+    """Count of exchanges."""
+    verdict: CausalVerdict
+    """``holds_up``: it is farther from the control's mean than chance, by the rule of
+    :mod:`headroles.scoring.causal_verdict`; ``not_tested`` with fewer than two exchanges."""
+
+
+def control_sources(
+    loaded: LoadedModel, pair: Pair, *, direction: Direction = DENOISE
+) -> tuple[Encoding, ...]:
+    """The prompt that runs, with its word that does not matter exchanged: up to
+    :data:`MOST_EXCHANGES`, of the same length and not the same."""
+    text = pair.second_text if direction == DENOISE else pair.first_text
+    runs = pair.second if direction == DENOISE else pair.first
+    made = [
+        encode(loaded.tokenizer, other, max_tokens=loaded.max_tokens, chat=runs.is_chat)
+        for other in exchanged(text, pair.exchange)
+    ]
+    fitting = {
+        one.token_ids: one
+        for one in made
+        if len(one.token_ids) == pair.length and one.token_ids != runs.token_ids
+    }
+    return tuple(fitting.values())[:MOST_EXCHANGES]
+
+
+def control_patches(
+    pair: Pair,
+    heads: Sequence[Head],
+    sources: Sequence[Encoding],
+    *,
+    direction: Direction = DENOISE,
+) -> tuple[Patches, ...]:
+    """[source] the same patches of some heads, from prompts that differ in nothing that matters."""
+    rows = tuple((head,) for head in dict.fromkeys(heads))
+    made = []
+    for source in sources:
+        todo = Patches(pair, direction, rows, by_position=False, conditions=(), source=source)
+        places = zip(source.token_ids, todo.runs.token_ids, strict=True)
+        start = next(place for place, (one, other) in enumerate(places) if one != other)
+        later = tuple(range(start, pair.length))
+        todo.conditions = tuple(
+            Condition(row[0].label, (HeadOutput(row, OTHER, later),)) for row in rows
+        )
+        made.append(todo)
+    return tuple(made)
+
+
+def beside_control(patched: Patched, controls: Sequence[Patched]) -> tuple[Beside, ...]:
+    """[head] the heads of a control with their shares in a table of every head.
+
+    Args:
+        patched: what :func:`patch_heads` gives.
+        controls: [source] the results of :func:`control_patches`.
+    """
+    if not controls:
+        return ()
+    heads = [row[0] for row in controls[0].rows]
+    shares = torch.stack([control.share.flatten() for control in controls], -1)  # [head source]
+    return tuple(
+        _beside(head, float(patched.share[head]), others.tolist())
+        for head, others in zip(heads, shares, strict=True)
+    )
+
+
+def _beside(head: Head, share: float, others: Sequence[float]) -> Beside:
+    """A share below 0 is held against the control's as one above 0 is."""
+    sign = -1.0 if share < 0 else 1.0
+    effect = effect_of(sign * share, [sign * other for other in others], least=LEAST_SHARE)
+    return Beside(
+        head,
+        share,
+        sign * (effect.control_mean or 0.0),
+        effect.control_spread or 0.0,
+        len(others),
+        judge(effect),
+    )
+
+
+def strongest(patched: Patched, n: int = 10) -> tuple[Head, ...]:
+    """The heads of the largest shares in a table of every head, whichever way they work."""
+    order = patched.share.abs().flatten().argsort(descending=True, stable=True)[:n]
+    columns = patched.share.shape[1]
+    return tuple(Head(*divmod(int(place), columns)) for place in order)
