@@ -212,14 +212,8 @@ def _held(
     """
     first = min(head.layer for row in senders for head in row)
     last = max((layer for layer, _ in wanted), default=loaded.num_layers - 1)
-    held = HeadOutput(
-        tuple(
-            Head(layer, head)
-            for layer in range(first, last + 1)
-            for head in range(loaded.num_heads)
-        ),
-        OWN,
-    )
+    layers, heads = range(first, last + 1), range(loaded.num_heads)
+    held = HeadOutput(tuple(Head(layer, head) for layer in layers for head in heads), OWN)
     rows = [(held, HeadOutput(row, OTHER)) for row in senders] + [(held,)]
     _, outputs = edits(
         [Condition("", changes) for changes in rows],
@@ -227,7 +221,7 @@ def _held(
         num_layers=loaded.num_layers,
         replacements={OWN: base.z[:, positions], OTHER: other.z[:, positions]},
     )
-    outputs = {layer: edit for layer, edit in outputs.items() if first <= layer <= last}
+    outputs = {layer: edit for layer, edit in outputs.items() if layer in layers}
     ids = torch.tensor(base.token_ids)[positions].expand(len(rows), -1)
     stream = base.streams[first, positions]
     modules = {place: input_place(loaded, *place)[0] for place in wanted}
@@ -255,8 +249,8 @@ def _kept(
         yield found
 
 
-Given = tuple[Int[Tensor, " feature"], Float[Tensor, "pos feature"]]
-"""Which features of a module are set, and to what."""
+Given = tuple[Tensor, Tensor]
+"""[feature] which features of a module are set, and [pos feature] to what."""
 
 
 def _received(
