@@ -8,6 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ablation",
         "attention",
         "base",
+        "by_position",
+        "circuit_drawing",
         "circuits",
         "contributions",
         "detector",
@@ -21,6 +23,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "ablation": ["control_strip", "offset_profile"],
         "attention": ["SHADES", "shade"],
+        "by_position": ["position_map"],
+        "circuit_drawing": ["circuit_of_paths"],
         "heads": ["head_of_event", "share_title"],
         "induction_circuit": ["CIRCUIT_ALT", "circuit", "falls", "offsets", "shares"],
     },

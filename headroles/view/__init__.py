@@ -25,6 +25,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "map_conclusions",
         "markdown",
         "offer",
+        "patching",
+        "path_words",
         "resting_layers",
         "role_cards",
         "tables",
