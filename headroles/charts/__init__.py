@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ablation",
         "attention",
         "base",
+        "before_after",
         "circuits",
         "detector",
         "drawing",
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "ablation": ["control_strip", "offset_profile"],
         "attention": ["SHADES", "shade"],
+        "before_after": ["looks_by_offset", "looks_by_token", "token_lines"],
         "heads": ["head_of_event", "share_title"],
         "induction_circuit": ["CIRCUIT_ALT", "circuit", "falls", "offsets", "shares"],
     },
