@@ -94,35 +94,43 @@ def looks(
     length = len(encoding.token_ids)
     for condition in conditions:
         check(condition, loaded, length)
-    t = position % length
-    at: list[Tensor] = []
-    scored: list[dict[str, RoleActivation]] = []
-    written: list[Tensor] = []
-    roots = capture.attention.roots_of(loaded)
-
-    def see(_layer: int, patterns: Tensor, visible: Visible) -> None:
-        at.append(patterns[:, :, t, : t + 1].float())  # [row head key]
-        sight = (visible,) * len(patterns)
-        ids = encoding.copy_ids
-        scored.append(scoring.prompt_activations(patterns.float(), ids, sight=sight))
-
-    def hear(layer: int, z: Tensor) -> None:
-        written.append(capture.output_change(z, roots[layer]))  # [row head]
-
+    taken = _Taken(encoding, position % length, capture.attention.roots_of(loaded))
     rows = [encoding.token_ids] * len(conditions)
     first = first_changed(conditions) if untouched is not None else 0
-    _run(loaded, rows, conditions, see, None if roots is None else hear, since=first)
-    change = torch.stack(written, 1) if written else None  # [row layer head]
-    found = [
-        Looks(
-            condition,
-            torch.stack([layer[row] for layer in at]),
-            {role.key: _of_row(scored, role.key, row) for role in SCORED_ROLES},
-            None if change is None else change[row],
-        )
-        for row, condition in enumerate(conditions)
-    ]
+    hear = None if taken.roots is None else taken.hear
+    _run(loaded, rows, conditions, taken.see, hear, since=first)
+    found = [taken.looks(condition, row) for row, condition in enumerate(conditions)]
     return found if untouched is None else [_below(untouched, later, first) for later in found]
+
+
+class _Taken:
+    """What is kept of each layer while a pass goes by: a row of each pattern, and the scores."""
+
+    def __init__(self, encoding: Encoding, t: int, roots: Tensor | None) -> None:
+        self.ids, self.t, self.roots = encoding.copy_ids, t, roots
+        self.at: list[Tensor] = []
+        self.scored: list[dict[str, RoleActivation]] = []
+        self.written: list[Tensor] = []
+
+    def see(self, _layer: int, patterns: Tensor, visible: Visible) -> None:
+        """A layer's patterns, [row head query key]."""
+        patterns = patterns.float()
+        self.at.append(patterns[:, :, self.t, : self.t + 1].clone())  # [row head key]
+        sight = (visible,) * len(patterns)
+        self.scored.append(scoring.prompt_activations(patterns, self.ids, sight=sight))
+
+    def hear(self, layer: int, z: Tensor) -> None:
+        """A layer's outputs, [row query head dim]."""
+        self.written.append(capture.output_change(z, self.roots[layer]))  # [row head]
+
+    def looks(self, condition: Condition, row: int) -> Looks:
+        """One condition's."""
+        return Looks(
+            condition,
+            torch.stack([layer[row] for layer in self.at]),
+            {role.key: _of_row(self.scored, role.key, row) for role in SCORED_ROLES},
+            torch.stack([layer[row] for layer in self.written]) if self.written else None,
+        )
 
 
 def first_changed(conditions: Sequence[Condition]) -> int:

@@ -16,7 +16,7 @@ from headroles.formatting import decimal, percent, quoted, signed, told_apart
 from headroles.texts import token_labels
 
 if TYPE_CHECKING:
-    from headroles.ablation import PromptTable
+    from headroles.types import Encoding
 
 UNTOUCHED = "untouched"
 FEW = 3
@@ -52,20 +52,26 @@ class Line(NamedTuple):
         return statistics.stdev(self.others) if len(self.others) > 1 else 0.0
 
 
-def lines(result: PromptTable, draws: Sequence[Sequence[float]] = ()) -> list[Line]:
+def lines(
+    encoding: Encoding,
+    untouched: Sequence[float],
+    knocked_out: Sequence[float],
+    draws: Sequence[Sequence[float]] = (),
+) -> list[Line]:
     """[target] every token after the first one.
 
     Args:
-        result: the prompt under one condition.
-        draws: [draw][target] losses with random others knocked out, in nats.
+        encoding: the prompt.
+        untouched: [target] losses of the untouched run, in nats.
+        knocked_out: [target] losses under the condition.
+        draws: [draw][target] losses with random others knocked out.
     """
-    repeated = set(repeated_positions(result.encoding.copy_ids))
-    labels = token_labels(result.encoding.tokens)
-    own = result.rows[0].losses
+    repeated = set(repeated_positions(encoding.copy_ids))
+    labels = token_labels(encoding.tokens)
     return [
         Line(place, labels[place], -before, -after, tuple(-draw[place - 1] for draw in draws),
              place in repeated)
-        for place, (before, after) in enumerate(zip(result.losses, own, strict=True), start=1)
+        for place, (before, after) in enumerate(zip(untouched, knocked_out, strict=True), start=1)
     ]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def draw(chosen: Chosen, result: PromptTable, draws: Draws) -> list[File]:
         Its files; none where the prompt has no token after the start.
     """
     others = [one.losses for part in draws for one in part if one.losses]
-    of_prompt = view.lines(result, others)
+    of_prompt = view.lines(result.encoding, result.losses, result.rows[0].losses, others)
     if not of_prompt:
         st.info("There is no token to guess here: type a longer prompt.")
         return []
