@@ -62,8 +62,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
     add("--token-by-token", action="store_true",
         help="each token's probability with the heads and without them")  # fmt: skip
-    add("--attention", metavar="HEAD|all", help="where a head looks from t without the heads, or "
-        "all of them: those that change most")  # fmt: skip
+    add("--attention", type=watched, metavar="HEAD|all",
+        help="where a head looks without the heads; all: those that change most")  # fmt: skip
     add("--roles", action="store_true", help="which other heads gain or lose a role")
     add("--html", type=output, help="write a self-contained report here")
     add("--csv", type=output, help="write a table here")
@@ -104,6 +104,11 @@ def _check_together(parser: command_line.Parser, options: argparse.Namespace) ->
 
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file()
+
+
+def watched(value: str) -> str:
+    """The label of a head, or ``all``."""
+    return value if value == "all" else command_line.heads(value)[0].label
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:

@@ -385,7 +385,7 @@ def looks_back(
 
 
 def together(
-    parts: Sequence[Float[Tensor, "sample run layer head place"]],
+    parts: Sequence[Float[Tensor, "_ run layer head place"]],
 ) -> Float[Tensor, "sample run layer head place"]:
     """The samples of several calls of :func:`looks_back`."""
     return torch.cat(list(parts))
