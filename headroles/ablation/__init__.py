@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "attention_shift",
         "conditions",
         "controls",
         "induction_circuit",
@@ -20,6 +21,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tables",
     ],
     submod_attrs={
+        "attention_shift": [
+            "Looks",
+            "OffsetPoint",
+            "beyond_chance",
+            "by_offset",
+            "counted_back",
+            "looks",
+            "looks_back",
+            "moved",
+        ],
         "conditions": ["Condition", "Edge", "HeadOutput", "Pattern", "Values"],
         "controls": ["Control", "Judgement", "judge", "random_others"],
         "induction_circuit": ["Drop", "repeated_rows"],

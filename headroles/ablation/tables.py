@@ -75,6 +75,8 @@ class Row:
     """Tokens whose logits fell, most first."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens under the condition, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one, given those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,8 @@ class PromptTable:
     """The group of a ready prompt."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens of the untouched model, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one in the untouched run."""
 
 
 def tabulate(
@@ -149,6 +153,7 @@ def tabulate(
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
         guesses=guesses,
+        losses=tuple(clean.losses.tolist()),
     )
 
 
@@ -202,6 +207,7 @@ def row_of(
         rose=rose,
         fell=fell,
         guesses=guesses,
+        losses=tuple(other.losses.tolist()),
     )
 
 

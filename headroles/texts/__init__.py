@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "words",
     ],
     submod_attrs={
-        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
+        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES", "repeating"],
         "probe_texts": [
             "GENERATED",
             "batches",

@@ -6,8 +6,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "ablation_html",
+        "attention_shift",
         "candidate",
         "causal",
+        "changed_roles",
         "conclusions",
         "contribution_records",
         "contributions",
@@ -30,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "resting_layers",
         "role_cards",
         "tables",
+        "token_by_token",
         "two_models",
         "two_prompts",
         "waking",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
@@ -20,6 +21,11 @@ ONE_HEAD = ("offsets", "components")
 """The sections that show one head."""
 ABLATIONS = dict(zip(("mean", "zero", "first", "even"), state.HOWS, strict=True))
 """{name in a link: how heads are knocked out}."""
+
+MORES = dict(zip(("tokens", "looks", "roles"), state.MORES, strict=True))
+"""{name in a link: what else is shown of a knock-out}."""
+VIEWS = dict(zip(("both", "difference"), state.VIEWS, strict=True))
+"""{name in a link: how the attention is shown}."""
 
 
 def _section() -> str:
@@ -66,6 +72,29 @@ def _ablation() -> str | None:
     return next((name for name, how in ABLATIONS.items() if how == shown), None)
 
 
+def _named(name: str, key: str, what: str, them: str, values: dict[str, str]) -> Row:
+    """A row for a box of the section *Knock out* that holds one of some words."""
+    back = {word: name for name, word in values.items()}
+
+    def get() -> str | None:
+        return back.get(st.session_state.get(key)) if _section() == "one" else None
+
+    def put(name: str) -> None:
+        st.session_state[key] = values[name]
+
+    return Row(name, key, what, link.one_of(values, them), first=next(iter(values)),
+               put=put, get=get)  # fmt: skip
+
+
+def _watched() -> Head | None:
+    shown = st.session_state.get(state.LAB_WATCHED) if _section() == "one" else None
+    return None if shown in (None, state.CHANGES_MOST) else Head.parse(shown)
+
+
+def _watch(head: Head | None) -> None:
+    st.session_state[state.LAB_WATCHED] = head.label if head else state.CHANGES_MOST
+
+
 # The section comes before its heads, because it decides where they are put.
 ROWS = (
     link.MODEL,
@@ -78,5 +107,11 @@ ROWS = (
         old="hs", put=_take_heads, get=_several_heads),
     Row("ablation", state.LAB_HOW, "way to knock heads out", link.one_of(ABLATIONS, "ways"),
         first="mean", old="w", put=_take_ablation, get=_ablation),
+    _named("more", state.LAB_MORE, "view of what else changes", "views", MORES),
+    Row("watched", state.LAB_WATCHED, "watched head", link.read_head, lambda head: head.label,
+        put=_watch, get=_watched),
+    _named("look", state.LAB_VIEW, "view of the attention", "views", VIEWS),
+    _named("changed", state.LAB_ROLE, "changed role", "roles",
+           {state.CHANGES_MOST: state.CHANGES_MOST, **{r.key: r.key for r in SCORED_ROLES}}),
     link.CHAT,
 )  # fmt: skip

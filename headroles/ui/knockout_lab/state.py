@@ -49,6 +49,15 @@ LAB_TOP = key("top")
 LAB_EFFECT = key("effect")
 """What the control compares: one of the effects."""
 
+LAB_MORE = key("more")
+"""What else is shown that changes: one of :data:`MORES`."""
+LAB_WATCHED = key("watched")
+"""The head whose attention is shown: its label, or :data:`CHANGES_MOST`."""
+LAB_VIEW = key("view")
+"""How: one of :data:`VIEWS`."""
+LAB_ROLE = key("role")
+"""The role whose changes are mapped: its key, or :data:`CHANGES_MOST`."""
+
 MANY_HEADS, MANY_PROMPTS, MANY_OWN = key("many_heads"), key("many_prompts"), key("many_own")
 """Heads, ready prompts and own prompts of the table."""
 MANY_ALL = key("many_all_right")
@@ -68,6 +77,13 @@ WHATS = (HEADS, EDGE, VALUES)
 TO_ZERO, TO_MEAN = "No output", "Only their average output"
 TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all tokens"
 HOWS = (TO_MEAN, TO_ZERO, TO_FIRST, TO_EVEN)
+
+TOKENS, LOOKS, ROLE_CHANGES = "Token by token", "Where other heads look", "Roles of other heads"
+MORES = (TOKENS, LOOKS, ROLE_CHANGES)
+BOTH, DIFFERENCE = "Both runs", "Difference"
+VIEWS = (BOTH, DIFFERENCE)
+CHANGES_MOST = "most"
+"""In place of a head or a role: the one that changes most."""
 
 BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN = "t−1", "t−1 and t−2", "all before t", "chosen ones"
 BACKS = (BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN)
