@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "backup",
         "conditions",
         "controls",
         "induction_circuit",
@@ -13,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run",
         "svd_components",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
         "conditions": ["Condition", "Edge", "HeadOutput", "Pattern", "Values"],
@@ -39,5 +41,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "standard_conditions",
             "tabulate",
         ],
+        "working_backward": ["Curve", "Standing", "Walk", "keep_only", "random_kept", "standings"],
     },
 )

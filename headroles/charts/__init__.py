@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "profiles",
         "resting",
         "two_prompts",
+        "working_backward",
     ],
     submod_attrs={
         "ablation": ["control_strip", "offset_profile"],

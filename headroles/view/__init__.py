@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "two_models",
         "two_prompts",
         "waking",
+        "working_backward",
     ],
     submod_attrs={
         "causal": ["LABELS", "MARKS"],
