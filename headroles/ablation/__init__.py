@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "attention_shift",
+        "backup",
         "conditions",
         "controls",
         "induction_circuit",
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sender_maps",
         "svd_components",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
         "attention_shift": [
@@ -82,5 +84,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "standard_conditions",
             "tabulate",
         ],
+        "working_backward": ["Curve", "Standing", "Walk", "keep_only", "random_kept", "standings"],
     },
 )

@@ -8,12 +8,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ablation",
         "attention",
         "base",
-<<<<<<< HEAD
+        "before_after",
         "by_position",
         "circuit_drawing",
-=======
-        "before_after",
->>>>>>> 9a3dfa8f84369736925ddb896cf04abb2ea34fdd
         "circuits",
         "contributions",
         "detector",
@@ -23,16 +20,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "profiles",
         "resting",
         "two_prompts",
+        "working_backward",
     ],
     submod_attrs={
         "ablation": ["control_strip", "offset_profile"],
         "attention": ["SHADES", "shade"],
-<<<<<<< HEAD
+        "before_after": ["looks_by_offset", "looks_by_token", "token_lines"],
         "by_position": ["position_map"],
         "circuit_drawing": ["circuit_of_paths"],
-=======
-        "before_after": ["looks_by_offset", "looks_by_token", "token_lines"],
->>>>>>> 9a3dfa8f84369736925ddb896cf04abb2ea34fdd
         "heads": ["head_of_event", "share_title"],
         "induction_circuit": ["CIRCUIT_ALT", "circuit", "falls", "offsets", "shares"],
     },

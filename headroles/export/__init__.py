@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pictures",
         "provenance",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
         "ablation_report": [

@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "two_prompts",
         "waking",
         "without_head",
+        "working_backward",
     ],
     submod_attrs={
         "causal": ["LABELS", "MARKS"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,38 @@ def knock_out(
         return ablation.tabulate(
             loaded, prompt, [_condition], answer=answer, top=top, position=position, chat=chat
         )
+
+
+def watch(name: str, prompt: str, answer: str, *, chat: bool) -> PromptTable:
+    """A prompt untouched, with the token that is watched; as :func:`under`."""
+    return under(name, prompt, answer, key="", chat=chat, _conditions=())
+
+
+@caches.keep
+def under(
+    name: str,
+    prompt: str,
+    answer: str,
+    *,
+    key: str,
+    chat: bool,
+    _conditions: Sequence[Condition],
+) -> PromptTable:
+    """A prompt untouched and under some conditions.
+
+    Args:
+        name: the catalogue key of the model.
+        prompt: the text.
+        answer: what should come next; empty for the model's own guess.
+        key: identifies the conditions in the cache.
+        chat: whether the prompt is wrapped by the model's chat template.
+        _conditions: the conditions.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    with model(name) as loaded:
+        return ablation.tabulate(loaded, prompt, _conditions, answer=answer, chat=chat)
 
 
 @caches.keep
