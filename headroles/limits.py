@@ -124,6 +124,10 @@ SAMPLES = Range(8, 200)
 """Samples of that test."""
 DRAWS = Range(0, 200)
 """Draws of random other heads to compare with."""
+TABLE_DRAWS = Range(0, 20)
+"""The same on a page for every condition of a table of many prompts."""
+FROM_END = Range(1, 100)
+"""How many tokens before the last one the position t of such a table is."""
 ROWS = Range(1, 100)
 """Rows of a table of circuits, and tokens in each."""
 LISTED_HEADS = Range(1, 10_000)
