@@ -48,6 +48,8 @@ from headroles.types import BESIDE_CHANCE, Encoding, Head
 
 RANDOM = "random"
 """A position t that is drawn for every prompt."""
+NOT_CLEAR = "not clear"
+"""An effect on several prompts that differ too much to tell its mean from zero."""
 _OF_PROMPTS = (EmptyPromptError, LimitError, UnknownPositionError)
 """What is wrong with one prompt, and no reason to leave out the others."""
 
@@ -298,7 +300,7 @@ def headline(rows: Sequence[Summary]) -> str:
     worst = max(of_heads, key=lambda row: row.lost)
     on = f"on {worst.fell} of {count(worst.prompts, 'prompt')}"
     mean = " on average" if worst.prompts > 1 else ""
-    beside = f", {of_control(worst.beside)}" if worst.beside else ""
+    beside = f", {of_control(worst)}" if worst.beside else ""
     if worst.lost > LEAST_CHANGE:
         said = (
             f"Costliest knock-out of your heads: “{worst.name}”. The watched token gets less "
@@ -337,16 +339,27 @@ def of_logit(comparison: Comparison) -> str:
     return f"{before} → {after} ({signed(comparison.logit_change)})"
 
 
-def of_control(beside: Judgement) -> str:
-    """What the effect is beside the random others.
+def of_chance(of: Row | Summary) -> str:
+    """What a condition does beside the random others; over several prompts that differ too much
+    for a mean, it is "not clear"."""
+    beside = of.beside
+    if beside is None:
+        return "–"
+    if beside.verdict == "no_effect" and abs(beside.effect) > LEAST_CHANGE:
+        return NOT_CLEAR
+    return BESIDE_CHANCE[beside.verdict]
 
-    >>> of_control(judge(2.0, [0.4, 0.6] * 5))
-    'larger than chance (random others: +0.50 ± 0.11, 10 draws)'
-    """
-    if beside.draws < 2:
+
+def of_control(row: Summary) -> str:
+    """The same in a sentence."""
+    beside = row.beside
+    if beside is None or beside.draws < 2:
         return "without enough random others to compare with"
     others = f"{signed(beside.mean)} ± {decimal(beside.spread)}, {count(beside.draws, 'draw')}"
-    return f"{BESIDE_CHANCE[beside.verdict]} (random others: {others})"
+    chance = of_chance(row)
+    if chance == NOT_CLEAR:
+        chance = "which is not clear, because the prompts differ so much"
+    return f"{chance} (random others: {others})"
 
 
 def of_draws(beside: Judgement) -> str:

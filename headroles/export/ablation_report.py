@@ -53,7 +53,6 @@ small { display: block; font-weight: 600; }
 .hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
 .hr-next { border: 2px dotted #6e7681; }
 .hr-conclusion { font-size: 1.05rem; font-weight: 600; max-width: 60rem; }
-.hr-summary td { white-space: normal; }
 .hr-token sup { font-size: .8rem; margin-left: .25rem; }
 .hr-small { font-size: .86rem; margin: .2rem 0 .6rem; }
 @media (prefers-color-scheme: dark) {

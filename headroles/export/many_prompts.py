@@ -13,7 +13,6 @@ from headroles import ablation
 from headroles.ablation import LeftOut, PromptTable, Row, Settings, Summary
 from headroles.export.tables import heads_json
 from headroles.formatting import count, in_one_line, listing, ordinal, percent, quoted, signed
-from headroles.types import BESIDE_CHANCE
 
 _SHOWN = 60
 """Characters of a prompt that is named."""
@@ -29,7 +28,7 @@ def summary_cells(row: Summary) -> dict[str, str]:
     }
     if row.beside is not None:
         cells["Random others lose"] = ablation.many.of_draws(row.beside)
-        cells["Beside chance"] = BESIDE_CHANCE[row.beside.verdict]
+        cells["Beside chance"] = ablation.many.of_chance(row)
     return cells
 
 
@@ -41,7 +40,7 @@ def row_cells(row: Row) -> dict[str, str]:
     }
     if (beside := row.beside) is not None:
         cells["Random others lose"] = ablation.many.of_draws(beside)
-        cells["Beside chance"] = BESIDE_CHANCE[beside.verdict]
+        cells["Beside chance"] = ablation.many.of_chance(row)
     return cells
 
 
@@ -57,7 +56,7 @@ def summary_table(rows: Sequence[Summary]) -> str:
     )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Knocked out", *names))
     return (
-        '<div class="hr-table hr-summary" tabindex="0"><table>'
+        '<div class="hr-table hr-one-line hr-summary" tabindex="0"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -77,6 +76,8 @@ def about_summary(rows: Sequence[Summary]) -> str:
         )
     if any(row.beside and row.controlled < row.prompts for row in rows):
         said += " Prompts with too few others count neither there nor in “Beside chance”."
+    if any(ablation.many.of_chance(row) == ablation.many.NOT_CLEAR for row in rows):
+        said += " “Not clear”: the prompts differ too much to tell the mean from zero."
     return said
 
 
@@ -182,7 +183,7 @@ def control_columns(row: Row | Summary) -> dict[str, object]:
         "control_mean_nats": beside.mean if has else None,
         "control_spread_nats": beside.spread if has else None,
         "control_draws": beside.draws if beside else None,
-        "beside_chance": BESIDE_CHANCE[beside.verdict] if beside else None,
+        "beside_chance": ablation.many.of_chance(row) if beside else None,
     }
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 FIRST = 4
 """Prompts in the table when the section opens."""
-DRAWS = 5
-"""Draws of random others at first."""
 RUN = "knockout_lab-many_run"
 """The key of the button that makes the table."""
 CONDITIONS = 15
@@ -235,20 +233,12 @@ def _chosen(model: str, right: Sequence[int]) -> Asked | HeadrolesError:
     chosen = dict.fromkeys([*now[state.MANY_PROMPTS], *every])
     settings = ablation.Settings(
         tuple(sorted(map(Head.parse, now[state.MANY_HEADS]))),
-        position(),
+        state.position(),
         now[state.MANY_DRAWS],
         now[state.MANY_SEED],
         now[state.MANY_TOP],
     )
     return Asked(model, settings, (*(READY[place] for place in chosen), *own))
-
-
-def position() -> int | str:
-    """Where t is in the boxes: below 0, from the end; or random."""
-    chosen = st.session_state.get(state.MANY_T, state.T_LAST)
-    if chosen == state.T_RANDOM:
-        return ablation.many.RANDOM
-    return -1 if chosen == state.T_LAST else -1 - st.session_state.get(state.MANY_BACK, 1)
 
 
 def _begin(model: str, order: Sequence[int]) -> None:
@@ -259,7 +249,7 @@ def _begin(model: str, order: Sequence[int]) -> None:
         (state.MANY_TOP, 5),
         (state.MANY_T, state.T_LAST),
         (state.MANY_BACK, 1),
-        (state.MANY_DRAWS, DRAWS),
+        (state.MANY_DRAWS, state.DRAWS),
         (state.MANY_SEED, 0),
         (state.MANY_FILED, None),
         (state.MANY_ASKED, None),
@@ -273,7 +263,8 @@ def _begin(model: str, order: Sequence[int]) -> None:
     st.session_state[state.MANY_HEADS] = linked or choose_heads.first_heads(_entry(model))
     st.session_state[state.MANY_PREVIOUS_HEADS] = None
     ready = st.session_state.pop(state.MANY_READY, None)
-    st.session_state[state.MANY_PROMPTS] = list(ready or _first_prompts(order))
+    first = st.session_state[state.MANY_FIRST] = _first_prompts(order)
+    st.session_state[state.MANY_PROMPTS] = list(first if ready is None else ready)
     st.session_state[state.MANY_ASKED] = None
 
 

@@ -67,8 +67,11 @@ MANY_DRAWS, MANY_SEED = key("many_draws"), key("many_seed")
 """Draws of random others for every condition; what fixes them, and random positions."""
 MANY_FILE, MANY_FILED = key("many_file"), key("many_filed")
 """The uploaded file; (its name, its prompts or what is wrong with it), which stay."""
-MANY_READY = key("many_ready")
-"""Places of the ready prompts that a link names, until the section has taken them over."""
+MANY_READY, MANY_FIRST = key("many_ready"), key("many_first")
+"""Places of the ready prompts that a link names, until the section has taken them over; and of
+those with which it begins."""
+DRAWS = 5
+"""Draws of random others at first."""
 T_LAST, T_BACK, T_RANDOM = "The last token", "A token before it", "A random token"
 TS = (T_LAST, T_BACK, T_RANDOM)
 
@@ -83,6 +86,19 @@ HOWS = (TO_MEAN, TO_ZERO, TO_FIRST, TO_EVEN)
 
 BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN = "t−1", "t−1 and t−2", "all before t", "chosen ones"
 BACKS = (BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN)
+
+
+RANDOM = "random"
+"""A position t that is drawn for every prompt; as :data:`headroles.ablation.many.RANDOM`, which is
+not loaded before a page shows its title."""
+
+
+def position() -> int | str:
+    """Where t is in the boxes of a table of many prompts: below 0, from the end; or random."""
+    chosen = st.session_state.get(MANY_T)
+    if chosen == T_RANDOM:
+        return RANDOM
+    return -1 - st.session_state.get(MANY_BACK, 1) if chosen == T_BACK else -1
 
 
 PREVIOUS = {LAB_HEADS: LAB_PREVIOUS_HEADS, MANY_HEADS: MANY_PREVIOUS_HEADS}
