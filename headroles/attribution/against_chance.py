@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from headroles import limits
 from headroles.attribution.contributions import head_effects
@@ -57,6 +59,34 @@ def chance(
         UnknownPositionError: if the prompt has no such position.
         HeadrolesError: if ``n`` is out of bounds (:data:`headroles.limits.CHANCE`).
     """
+    rows, what = control_rows(loaded, encoding, target, position=position, n=n, seed=seed)
+    return joined([effects_on(loaded, rows, target)], what)
+
+
+def effects_on(
+    loaded: LoadedModel, rows: Sequence[Sequence[int]], target: Target
+) -> Float[Tensor, "row layer head"]:
+    """[row layer head] what each head adds to a target at the end of each row."""
+    seen = record_rows(loaded, rows, logits=False)
+    return torch.stack([head_effects(loaded, one, target) for one in seen])
+
+
+def joined(effects: Sequence[Float[Tensor, "row layer head"]], what: str) -> Chance:
+    """Mean and spread over the rows of all parts."""
+    heads = torch.cat(list(effects))
+    return Chance(heads.mean(0), heads.std(0), len(heads), what)
+
+
+def control_rows(
+    loaded: LoadedModel,
+    encoding: Encoding,
+    target: Target,
+    *,
+    position: int = -1,
+    n: int = 20,
+    seed: int = 0,
+) -> tuple[list[list[int]], str]:
+    """The rows that chance is taken from, and what they are in a sentence; see :func:`chance`."""
     if n not in limits.CHANCE:
         least, most = limits.CHANCE
         raise HeadrolesError(
@@ -69,9 +99,7 @@ def chance(
     rows, what = _other_words(loaded, encoding, target, position, n, rng)
     if len(rows) < _LEAST_WORDS:
         rows, what = _other_places(loaded, target, n, rng)
-    seen = record_rows(loaded, rows, logits=False)
-    heads = torch.stack([head_effects(loaded, one, target) for one in seen])  # [row layer head]
-    return Chance(heads.mean(0), heads.std(0), len(rows), what)
+    return rows, what
 
 
 # ------------------------------------------------------------------ other words in the prompt
