@@ -452,24 +452,28 @@ def test_chance_has_bounds(n: int, demo) -> None:
 
 def test_the_command_prints_the_sum_and_a_ranking(capsys) -> None:
     assert command.main(["demo", IOI, "--answer", "Mary", "--against", "John", "--top", "3"]) == 0
-    told = capsys.readouterr().out
-    assert "the logit of “·Mary” minus that of “·John” after “·to” (position 14)" in told
-    lines = [line.split() for line in told.splitlines()]
-    numbers = {" ".join(line[1:]): float(line[0].replace("−", "-")) for line in lines[2:8]}
-    assert list(numbers) == [
-        "embedding", "learned position", "heads", "attention biases", "MLPs", "final biases",
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("L3H5 looked at “·drink” (100%) and wrote for “·Mary” rather than")
+    begins = told.index("“·Mary” over “·John” after “·to” (position 14), in logits:")
+    rows = [line.split(maxsplit=1) for line in told[begins + 1 : begins + 8]]
+    assert [name for _, name in rows] == [
+        "embedding", "learned position", "heads", "attention biases", "MLPs", "final biases", "sum",
     ]  # fmt: skip
-    total = next(line for line in told.splitlines() if "sum; the model says" in line).split()
-    assert sum(numbers.values()) == pytest.approx(float(total[0]), abs=0.03)
-    assert total[0] == total[5]
-    assert sum("looked" in line for line in told.splitlines()) == 3
-    assert "with random other names in place of “Mary” and “John”" in told
+    *parts, total = (float(value.replace("−", "-")) for value, _ in rows)
+    assert sum(parts) == pytest.approx(total, abs=0.03)
+    assert f"pass is {total:.2f} " in told[begins + 8]
+    ranking = [line for line in told if "of its attention" in line]
+    assert [line.split()[1] for line in ranking] == ["L3H5", "L1H1", "L3H3"]
+    assert ranking[0].startswith("     +2.77")
+    assert "other prompts" in ranking[0]
+    assert "with random other names in place of “Mary” and “John”" in told[-1]
 
 
 def test_the_command_gives_every_number(capsys, demo) -> None:
     assert command.main(["demo", IOI, "--position", "5", "--json", "--no-chance"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert "chance" not in told
+    assert told["conclusion"].endswith(f"{told['logit']:.2f}.")
     encoding = encode(demo.tokenizer, IOI)
     target = attribution.resolve_target(demo, encoding, position=5)
     found = attribution.contribute(demo, encoding, target, position=5)
