@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "circuits",
         "detection",
         "notebook",
+        "patching",
         "pictures",
         "provenance",
         "tables",
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "circuits": ["example_prompt", "listed"],
         "detection": ["pattern_csv"],
+        "patching": ["patch_provenance", "patch_rows"],
         "tables": ["csv_bytes", "heads_csv"],
     },
 )
