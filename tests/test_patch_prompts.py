@@ -33,7 +33,8 @@ def test_the_strongest_heads_with_their_control(capsys) -> None:
     for head, line in zip(heads, lines, strict=True):
         share = f"+{float(patched.share[head]):.0%}"
         assert says(line, head.label, share, "4 exchanges", "larger than chance")
-    assert says(told, "“·Mary”", "“·John”", "+6.48", "recovered")
+    assert says(told, "“·Mary”", "“·John”", "+6.48", "−11.63")
+    assert says(told, "second prompt runs", "the first", "recovered")
 
 
 def test_every_number_as_json_and_csv(capsys, tmp_path) -> None:
@@ -64,7 +65,8 @@ def test_positions_of_heads_and_of_layers(capsys) -> None:
     patched = ablation.patch_positions(loaded, pair, [Head(1, 4), Head(0, 6)])
     last = told.splitlines()[-1].split()
     assert last[:3] == ["6", "·cat", f"+{float(patched.share[0, 6]):.0%}"]
-    assert says(told, "L1H4", "L0H6", "3 ·ran")
+    assert says(told, "L1H4", "L0H6")
+    assert says(told, "3 ·ran", "0%", "0%")
     given = json.loads(_told(capsys, SAT, RAN, "--positions", "--json"))["patches"]
     assert len(given) == 4 * 7
     assert given[3] | {"logit_difference": 0, "share": 0} == {
