@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "conditions",
         "controls",
         "induction_circuit",
+        "later_tokens",
         "offset_test",
         "outcomes",
         "pairs",
