@@ -7,23 +7,27 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "ablation_report",
         "circuits",
+        "contributions",
         "detection",
+        "many_prompts",
         "notebook",
         "pictures",
         "provenance",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
         "ablation_report": [
             "condition_table",
             "marked_strip",
             "moved_cells",
+            "strip",
             "to_csv",
             "to_html",
-            "watched",
         ],
         "circuits": ["example_prompt", "listed"],
         "detection": ["pattern_csv"],
+        "many_prompts": ["watched"],
         "tables": ["csv_bytes", "heads_csv"],
     },
 )
