@@ -23,6 +23,8 @@ SOURCES = (STORED, PROMPTED)
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
 """The pages that a click can open."""
+ANSWER = "pages/answer.py"
+"""The page that says which head wrote the next token."""
 ADMIN = "pages/admin.py"
 """The page for instructors."""
 
