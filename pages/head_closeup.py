@@ -71,7 +71,7 @@ def closeup(answer: caches.Answer) -> None:
             icon=":material/account_tree:",
             key="head_closeup-answer_page",
             on_click=partial(
-                address.follow, session.ANSWER, section="contributions", head=chosen.head
+                address.follow, session.ANSWER_PAGE, section="contributions", head=chosen.head
             ),
             help=f"What {chosen.head.label} added to the score of the next token, on the page "
             "Answer",

@@ -19,6 +19,8 @@ from headroles.ablation.offset_test import Measured, profile
 from headroles.charts import (
     ablation,
     attention,
+    by_position,
+    circuit_drawing,
     circuits,
     contributions,
     detector,
@@ -148,7 +150,27 @@ def by_token(n: int) -> Drawing:
     )
 
 
+def position_map(n: int) -> Drawing:
+    cell = {"row": f"L{n}H2", "value": n / 10, "shade": 0.5, "number": "+5", "against": False}
+    cells = [cell | {"position": place, "shown": "5%"} for place in (2, 3)]
+    return by_position.position_map(cells, tokens(n), title=f"share {n}", down="head")
+
+
+def paths(n: int) -> Drawing:
+    box = {"note": "", "open": False, "spoken": "a box"}
+    boxes = [
+        box | {"node": "logits", "label": "the answer", "layer": -1, "head": -1},
+        box | {"node": f"L{n}H0", "label": f"L{n}H0", "layer": n, "head": 0},
+    ]
+    path = {"source": f"L{n}H0", "target": "logits", "entry": "", "value": n / 10}
+    return circuit_drawing.circuit_of_paths(
+        boxes, [path | {"number": f"+{n}%", "clear": True, "shown": "a path"}]
+    )
+
+
 CHARTS = {
+    "numbers by position": position_map,
+    "circuit of paths": paths,
     "resting layers": layer_columns,
     "resting layers, many": partial(layer_columns, layers=30),
     "bars": bars,

@@ -15,7 +15,7 @@ from headroles.errors import HeadrolesError, LinkError
 from headroles.limits import PROMPT as PROMPT_LIMIT
 from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
-from headroles.roles import BASIC_ROLES
+from headroles.roles import BASIC_ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.app.link import (
@@ -33,7 +33,8 @@ from headroles.ui.app.link import (
     unknown_names,
 )
 from headroles.ui.circuits.link import EMBEDDINGS, NORMS, SWITCHES
-from headroles.ui.knockout_lab.link import ABLATIONS, SECTIONS
+from headroles.ui.knockout_lab.link import ABLATIONS, MORES, SECTIONS
+from headroles.ui.knockout_lab.link import VIEWS as LOOKS
 from tests.facts import says
 
 PAGES = (
@@ -193,6 +194,10 @@ _addresses = st.fixed_dictionaries(
         "answer": _text,
         "against": _text,
         "position": st.integers(0, 9_999),
+        "more": st.sampled_from(list(MORES)),
+        "watched": _heads,
+        "look": st.sampled_from(list(LOOKS)),
+        "changed": st.sampled_from([role.key for role in SCORED_ROLES]),
     },
 )
 

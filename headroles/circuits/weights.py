@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -100,13 +101,31 @@ def layer_weights(loaded: LoadedModel, layer: int) -> HeadWeights:
     )  # fmt: skip
 
 
-def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
-    """The linear module that makes a layer's queries, and its output features, head by head.
+Input = Literal["query", "key", "value"]
+"""What a head's attention reads the residual stream with."""
 
-    For hooks that change single heads' queries before they are rotated or scaled.
+
+def input_place(
+    loaded: LoadedModel, layer: int, what: Input
+) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
+    """The linear module that makes a layer's queries, keys or values, and its output features.
+
+    The features are head by head; of keys and values, one row for each key/value head
+    (:func:`key_heads`). For hooks that change single heads' inputs before they are normed, rotated
+    or scaled.
     """
-    query = parts_of(loaded).layers[layer].query
-    return query.module, query.features
+    projection = getattr(parts_of(loaded).layers[layer], what)
+    return projection.module, projection.features
+
+
+def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
+    """:func:`input_place` of the queries."""
+    return input_place(loaded, layer, "query")
+
+
+def key_heads(loaded: LoadedModel, layer: int) -> tuple[int, ...]:
+    """[head] which key/value head each query head of a layer uses."""
+    return parts_of(loaded).layers[layer].kv_of
 
 
 def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:

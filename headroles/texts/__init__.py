@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "examples",
         "hint_prompts",
         "probe_texts",
+        "ready_pairs",
+        "prompt_files",
         "ready_prompts",
         "sentences",
         "start_tokens",
@@ -17,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "words",
     ],
     submod_attrs={
-        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
+        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES", "repeating"],
         "probe_texts": [
             "GENERATED",
             "batches",
@@ -26,6 +28,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "known_ids",
             "pack",
         ],
+        "ready_pairs": ["PAIR_KINDS", "READY_PAIRS", "ReadyPair", "exchanged"],
+        "prompt_files": ["read_prompts"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
         "text_files": ["as_text", "read_text"],

@@ -331,6 +331,18 @@ PICTURES: dict[str, tuple[str, str]] = {
         steps("head", "guess", crossed=(0,)) + words(60, 54, "another head steps in", size=9.5),
         "A head is crossed out, and another steps in",
     ),
+    "backup_head": (
+        bars(0.1, 0.15, 0.8),
+        "Two short bars for each alone, a long one for both together",
+    ),
+    "smallest_set": (
+        dots(80, 20, 32, 44, 56, 68, 80),
+        "Dots for heads, and a tick where the last ones that are needed begin",
+    ),
+    "log_odds": (
+        line((10, 50), (50, 44), (70, 12), (110, 6), dashed=True) + line((10, 54), (110, 2)),
+        "A straight line that goes on where a curve has reached its ceiling",
+    ),
     "not_special": (bars(0.4, 0.42), "Two bars of the same length"),
     "opposite": (
         line((60, 6), (60, 50)) + box(20, 20, 40, 16, shade=0.5),

@@ -23,7 +23,6 @@ from headroles.ui.answer import state as answer_state
 from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
-from headroles.ui.your_prompt import state as your_prompt_state
 from headroles.view.glossary import unmarked
 
 pytestmark = pytest.mark.skipif(
@@ -101,7 +100,7 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
         opened(
             "your_prompt",
             **dict.fromkeys((session.PROMPT, session.BOX), prompt),
-            **dict.fromkeys((your_prompt_state.SECOND, your_prompt_state.SECOND_BOX), second),
+            **dict.fromkeys((session.SECOND, session.SECOND_BOX), second),
         )
         for prompt, second in (("The cat sat. The cat sat.", None), (NO_REPEATS, "A cat. A cat."))
     ),

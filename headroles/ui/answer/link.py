@@ -8,7 +8,7 @@ import streamlit as st
 
 from headroles import limits
 from headroles.types import Head
-from headroles.ui.answer import state
+from headroles.ui.answer import pair_link, state
 from headroles.ui.app import link
 from headroles.ui.app.link import Row, Unusable
 
@@ -49,9 +49,10 @@ def _take_head(head: Head | None) -> None:
 ROWS = (
     link.MODEL,
     link.PROMPT,
+    *pair_link.ROWS,
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
         first="contributions", old="s", put=_open, get=_section),
-    Row("answer", state.ANSWER, "token to watch", _read_token, first=""),
+    Row("answer", state.ANSWER, "next token", _read_token, first=""),
     Row("against", state.AGAINST, "token to hold against it", _read_token, first=""),
     Row("position", state.POSITION, "position", _read_position),
     link.HEAD._replace(key=state.HEAD, put=_take_head),

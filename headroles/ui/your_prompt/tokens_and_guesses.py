@@ -63,7 +63,7 @@ def _guesses(run: PromptRun) -> None:
         icon=":material/account_tree:",
         key="your_prompt-answer_page",
         on_click=partial(
-            address.follow, session.ANSWER, section="contributions", answer="", against="",
+            address.follow, session.ANSWER_PAGE, section="contributions", answer="", against="",
             position=None, head=None,
         ),
         help="Opens the page Answer with the model's first guess",
