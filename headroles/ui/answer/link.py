@@ -52,7 +52,7 @@ ROWS = (
     *pair_link.ROWS,
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
         first="contributions", old="s", put=_open, get=_section),
-    Row("answer", state.ANSWER, "token to watch", _read_token, first=""),
+    Row("answer", state.ANSWER, "next token", _read_token, first=""),
     Row("against", state.AGAINST, "token to hold against it", _read_token, first=""),
     Row("position", state.POSITION, "position", _read_position),
     link.HEAD._replace(key=state.HEAD, put=_take_head),
