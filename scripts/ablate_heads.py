@@ -25,7 +25,7 @@ from headroles.errors import NoHeadOfRoleError
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.view.causal import BESIDE_CHANCE
-from scripts import command_line
+from scripts import command_line, what_else
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--top", type=whole(limits.LISTED_TOKENS), default=5, help="tokens per direction, up to 20")
     add("--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads")
     add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
+    add("--token-by-token", action="store_true",
+        help="each token's probability with the heads and without them")  # fmt: skip
+    add("--attention", type=watched, metavar="HEAD|all",
+        help="where a head looks without the heads; all: those that change most")  # fmt: skip
+    add("--roles", action="store_true", help="which other heads gain or lose a role")
     add("--html", type=output, help="write a self-contained report here")
     add("--csv", type=output, help="write a table here")
     add("--offsets", type=whole(limits.OFFSETS), help="make the previous-token test, this far back")
@@ -75,9 +80,20 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _check_together(parser: command_line.Parser, options: argparse.Namespace) -> None:
     """Refuse what would be left aside without a word."""
     if options.offsets:
-        for name in ("prompt", "answer", "ready", "control", "html", "csv"):
+        for name in (
+            "prompt",
+            "answer",
+            "ready",
+            "control",
+            "html",
+            "csv",
+            "attention",
+            "roles",
+            "token_by_token",
+        ):
             if getattr(options, name):
-                parser.error(f"argument --{name}: it has no use beside --offsets")
+                flag = name.replace("_", "-")
+                parser.error(f"argument --{flag}: it has no use beside --offsets")
     elif options.samples:
         parser.error("argument --samples: it is for --offsets, which is missing")
     if options.answer and not options.prompt:
@@ -88,6 +104,11 @@ def _check_together(parser: command_line.Parser, options: argparse.Namespace) ->
 
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file()
+
+
+def watched(value: str) -> str:
+    """The label of a head, or ``all``."""
+    return value if value == "all" else command_line.heads(value)[0].label
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
@@ -202,6 +223,8 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
         print_table(table)
         if options.control:
             print_control(loaded, table, heads, options)
+        if options.token_by_token or options.attention or options.roles:
+            what_else.write(loaded, table.encoding, heads, options)
     labels = [head.label for head in heads]
     if options.html:
         note = f"Heads: {', '.join(labels)}."

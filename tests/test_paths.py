@@ -1,22 +1,15 @@
-"""Paths: against plain hooks on a family of each layout, TransformerLens, and sums that are exact."""
+"""Paths: against plain hooks on families of each layout, TransformerLens, and exact sums."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 
 import pytest
 import torch
-from torch import nn
 
-from headroles.ablation import LOGITS, Path, Receiver, path_effects, path_circuit, sender_maps
-from headroles.ablation.pairs import make_pair
-from headroles.ablation.paths import INPUTS, shared_with
+from headroles.ablation import LOGITS, Path, Receiver, path_effects
+from headroles.ablation.paths import INPUTS
 from headroles.analysis.bridge import load_bridge
-from headroles.capture.interventions import head_weights, output_projections
-from headroles.circuits.weights import unembedding
-from headroles.errors import HeadrolesError, UnknownHeadError
-from headroles.models import blocks, load_model
 from headroles.types import Head
 from tests.families import HEADS, LAYERS
 from tests.test_patching import _pair_of
@@ -203,10 +196,7 @@ def test_paths_equal_those_by_transformer_lens(family, load_family, model_folder
         difference([*held(sender), (name, keep)])
 
         def put(x, hook=None, kept=kept):
-            heads = x.unflatten(-1, (-1, kept["x"].shape[-1] // x.shape[-1] or 1))
-            del heads
-            x = x.clone()
-            group = HEADS // x.shape[2] if x.ndim == 4 else 1
+            x, group = x.clone(), HEADS // x.shape[2]  # heads, or key/value heads
             x[:, :, 3 // group] = kept["x"][:, :, 3 // group]
             return x
 

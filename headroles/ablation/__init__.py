@@ -5,6 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "attention_shift",
+        "backup",
         "conditions",
         "controls",
         "induction_circuit",
@@ -18,8 +20,19 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sender_maps",
         "svd_components",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
+        "attention_shift": [
+            "Looks",
+            "OffsetPoint",
+            "beyond_chance",
+            "by_offset",
+            "counted_back",
+            "looks",
+            "looks_back",
+            "moved",
+        ],
         "conditions": ["Condition", "Edge", "HeadOutput", "Pattern", "Values"],
         "controls": ["Control", "Judgement", "judge", "random_others"],
         "induction_circuit": ["Drop", "repeated_rows"],
@@ -71,5 +84,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "standard_conditions",
             "tabulate",
         ],
+        "working_backward": ["Curve", "Standing", "Walk", "keep_only", "random_kept", "standings"],
     },
 )

@@ -115,14 +115,14 @@ def run_conditions(
     """
     for ids, condition in zip(token_ids, conditions, strict=True):
         check(condition, loaded, len(ids))
-    replacements = _replacements(loaded, token_ids, conditions, other)
+    replacements = replacements_for(loaded, token_ids, conditions, other)
     step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
     for start in range(0, len(conditions), step):
         part = slice(start, start + step)
         yield from _one_pass(loaded, token_ids[part], conditions[part], replacements, losses=losses)
 
 
-def _replacements(
+def replacements_for(
     loaded: LoadedModel,
     token_ids: Sequence[Sequence[int]],
     conditions: Sequence[Condition],

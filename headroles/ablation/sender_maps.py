@@ -39,7 +39,7 @@ from headroles.ablation.patching import NOISE, Direction
 from headroles.ablation.paths import LOGITS, Path, Receiver, path_effects, shared_with
 from headroles.errors import PairError
 from headroles.scoring import LEAST_POOL
-from headroles.texts.names import NAMES, single_tokens
+from headroles.texts.words import NAMES, single_tokens
 from headroles.types import Head
 
 if TYPE_CHECKING:

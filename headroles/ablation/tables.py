@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import HeadrolesError, UnknownPositionError
+from headroles.errors import UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
+from headroles.texts import ReadyPrompt, encode, readings, token_texts
 from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
@@ -75,6 +75,8 @@ class Row:
     """Tokens whose logits fell, most first."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens under the condition, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one, given those before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,8 @@ class PromptTable:
     """The group of a ready prompt."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens of the untouched model, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one in the untouched run."""
 
 
 def tabulate(
@@ -136,7 +140,7 @@ def tabulate(
     made = conditions(encoding) if callable(conditions) else conditions
     clean, *others = ablate(loaded, encoding, made)
     watched = find_answer(loaded, clean, prompt, answer)
-    guesses = _likeliest(loaded, clean)
+    guesses = likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
         encoding=encoding,
@@ -149,6 +153,7 @@ def tabulate(
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
         guesses=guesses,
+        losses=tuple(clean.losses.tolist()),
     )
 
 
@@ -164,15 +169,8 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
     answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
-    readings = [answer]
-    if not answer[0].isspace() and prompt[-1:].strip():
-        readings.append(f" {answer}")
-    tokenised = [ids for text in readings if (ids := ids_of(loaded.tokenizer, text))]
-    if not tokenised:
-        raise HeadrolesError(
-            "The expected next token is empty.", hint="Type a word, or leave the box empty."
-        )
-    best = max(tokenised, key=lambda ids: float(clean.logits[ids[0]]))
+    options = readings(loaded.tokenizer, prompt, answer)
+    best = max(options, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""
     text = token_texts(loaded.tokenizer, best[:1])[0]
     return Answer(best[0], text, named=True, part_of=part_of)
@@ -189,7 +187,7 @@ def row_of(
 ) -> Row:
     """One condition's row."""
     comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
-    guesses = _likeliest(loaded, other)
+    guesses = likeliest(loaded, other)
     says = guesses[0].text
     rose, fell = (
         tuple(
@@ -209,10 +207,11 @@ def row_of(
         rose=rose,
         fell=fell,
         guesses=guesses,
+        losses=tuple(other.losses.tolist()),
     )
 
 
-def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
+def likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
     most = min(GUESSES, len(sure) - len(outcome.nameless))  # the nameless come last, and are cut

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from headroles.texts import pack, start_token
-from headroles.texts.names import NAMES, single_tokens
+from headroles.texts.words import NAMES, single_tokens
 from headroles.types import Sequences
 
 TEMPLATES = (

@@ -17,6 +17,7 @@ torch.Size([8, 128, 16])
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -160,6 +161,18 @@ def unembedding(
     if parts.project_out is not None:
         W_U = matrix_of(parts.project_out)[0] @ W_U
     return (W_U, b_U) if parts.logit_scale == 1 else (W_U * parts.logit_scale, b_U)
+
+
+def unembedding_of(
+    loaded: LoadedModel, token_ids: Sequence[int]
+) -> tuple[Float[Tensor, "d_model token"], Float[Tensor, " token"]]:
+    """The columns and biases of a few tokens alone, in the logits that the model gives."""
+    parts, ids = parts_of(loaded), list(token_ids)
+    matrix, bias = matrix_of(loaded.model.get_output_embeddings())
+    W_U, b_U = matrix[:, ids].double(), torch.zeros(len(ids)) if bias is None else bias[ids]
+    if parts.project_out is not None:
+        W_U = matrix_of(parts.project_out)[0].double() @ W_U
+    return W_U * parts.logit_scale, b_U.double() * parts.logit_scale
 
 
 def writing(loaded: LoadedModel, layer: int) -> Writing:

@@ -8,7 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "chat_format",
         "examples",
         "hint_prompts",
-        "names",
         "probe_texts",
         "ready_pairs",
         "ready_prompts",
@@ -16,9 +15,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "start_tokens",
         "text_files",
         "tokenization",
+        "words",
     ],
     submod_attrs={
-        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES"],
+        "examples": ["DEFAULT_PROMPT", "STORY_EXAMPLES", "TEXT_EXAMPLES", "repeating"],
         "probe_texts": [
             "GENERATED",
             "batches",
@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "encode",
             "ids_of",
             "is_delimiter",
+            "readings",
             "spans",
             "token_labels",
             "token_texts",

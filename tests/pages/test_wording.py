@@ -19,6 +19,7 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.types import Head
 from headroles.ui.admin import server
 from headroles.ui.admin import state as admin_state
+from headroles.ui.answer import state as answer_state
 from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
@@ -112,6 +113,10 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
     "detector_lab": lambda: iter([opened("detector_lab")]),
     "knockout_lab": lambda: (
         opened("knockout_lab", **{knockout_state.SECTION: section}) for section in SECTIONS
+    ),
+    "answer": lambda: (
+        opened("answer", **{answer_state.SECTION: section})
+        for section in answer_state.SECTION_NAMES
     ),
     "circuits": lambda: iter([opened("circuits")]),
     "glossary": lambda: iter([opened("glossary")]),

@@ -1,4 +1,10 @@
-"""Common first names, and which words are single tokens of a model."""
+"""Words of one kind, of which one may stand for another: names, days, months, towns, colours.
+
+A prompt with another word of the same kind asks the same of a model, and has another answer.
+
+>>> kind_of("Mary"), kind_of("Tuesday"), kind_of("cat")
+('names', 'days', '')
+"""
 
 from __future__ import annotations
 
@@ -19,6 +25,24 @@ NAMES = words_of(
     "Sara Kate Jane Alice Rose Grace Laura Julia Maria Helen Susan Emily Sarah Lisa William Richard"
 )
 """Common first names; those that are one token take part."""
+
+KINDS = {
+    "names": NAMES,
+    "days": words_of("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
+    "months": words_of(
+        "January February March April May June July August September October November December"
+    ),
+    "towns": words_of("Paris London Rome Berlin Madrid Vienna Athens Moscow Tokyo Oslo Chicago"),
+    "countries": words_of("France England Italy Germany Spain Greece Russia Japan China India"),
+    "colours": words_of("red blue green black white yellow brown gray pink purple"),
+    "numbers": words_of("one two three four five six seven eight nine ten eleven twelve"),
+}
+"""{kind: its words}."""
+
+
+def kind_of(word: str) -> str:
+    """The kind of a word; "" if it is of none."""
+    return next((kind for kind, words in KINDS.items() if word in words), "")
 
 
 def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:
