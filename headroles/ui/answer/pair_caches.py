@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from headroles.texts import ReadyPair
     from headroles.types import Head
 
+WORDS = 15
+"""Tokens of a ready-made prompt, about."""
+
 
 class Asked(NamedTuple):
     """Two prompts as they were asked for; what names all results about them."""
@@ -66,10 +69,28 @@ def pair(model: str, asked: Asked) -> Measured:
             chat=asked.chat,
             exchange=_exchange(asked),
         )
-        began = time.thread_time()  # not the wall: others may be at work just now
-        ablation.head_outputs(loaded, made.first.token_ids)
-        seconds = time.thread_time() - began
-        return Measured(made, seconds, loaded.num_layers, loaded.num_heads)
+        shape = (loaded.num_layers, loaded.num_heads)
+    return Measured(made, made.length * token_seconds(model), *shape)
+
+
+@caches.keep
+def token_seconds(model: str) -> float:
+    """Seconds that a token of a batch takes, for estimates: measured once.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    caches.import_libraries()
+    rows = [one for one in texts.READY_PAIRS if one.kind == texts.PAIR_KINDS[0]]
+    with caches.borrow(model) as loaded:
+
+        def run() -> float:
+            began = time.thread_time()  # not the wall: others may be at work just now
+            ablation.told_apart(loaded, rows)
+            return time.thread_time() - began
+
+        run()  # the first pass of a model takes longer
+        return min(run(), run()) / (2 * len(rows) * WORDS)
 
 
 def _exchange(asked: Asked) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -21,6 +22,9 @@ from headroles.ui.app import (
     session,
 )
 from headroles.view import patching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 WRONG = " (this model gets it wrong)"
 """Behind the name of such a pair."""
@@ -99,9 +103,7 @@ def _ready() -> None:
     """The menu of ready-made pairs: those that the model gets right come first."""
     model = st.session_state[session.MODEL]
     steps = [partial(pair_caches.told_apart, model, kind) for kind in texts.PAIR_KINDS]
-    kept = long_work.run(
-        "ready_pairs", model, lambda: long_work.Plan(steps), doing="Trying ready-made pairs"
-    )
+    kept = long_work.kept("ready_pairs", model)
     right = [ready for part in kept or () for ready in part]
     rest = [ready for ready in texts.READY_PAIRS if ready not in right]
     named = {f"{ready.kind}: {ready.name}": ready for ready in right}
@@ -117,6 +119,29 @@ def _ready() -> None:
         key=pair_state.READY,
         icon=":material/library_books:",
         on_click=chosen,
+    )
+    if kept is None and _tried(model, steps):
+        st.rerun()  # the menu shows it
+
+
+def _tried(model: str, steps: Sequence[Callable[[], object]]) -> bool:
+    """Whether it is known which pairs the model gets right; a larger model is asked on demand."""
+    rows = 2 * len(texts.READY_PAIRS)
+    try:
+        seconds = rows * pair_caches.WORDS * pair_caches.token_seconds(model)
+    except HeadrolesError:  # it is shown where the sentences are run
+        return False
+    return bool(
+        long_work.offer(
+            "ready_pairs",
+            model,
+            "Which of them does this model get right?",
+            what="try of ready-made pairs",
+            seconds=seconds,
+        )
+        and long_work.run(
+            "ready_pairs", model, lambda: long_work.Plan(steps), doing="Trying ready-made pairs"
+        )
     )
 
 
