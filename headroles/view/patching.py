@@ -77,7 +77,7 @@ def aligned(pair: Pair) -> str:
         for name, encoding in (("first", pair.first), ("second", pair.second))
     )
     return (
-        '<div class="hr-table hr-aligned" tabindex="0" role="group" aria-label="The tokens of both '
+        '<div class="hr-aligned" tabindex="0" role="group" aria-label="The tokens of both '
         f'sentences"><table><thead><tr><th scope="col">position</th>{head}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
     )

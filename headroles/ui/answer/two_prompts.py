@@ -68,16 +68,12 @@ def draw() -> None:
     )
     direction = st.session_state[pair_state.DIRECTION]
     elements.note(escape(EXPLAINS[direction]))
-    done = {"heads": _heads(asked, measured, direction)}
-    if done["heads"] is not None:
-        control = _control(asked, measured, done["heads"])
-        done["heads by token"] = _positions(asked, measured, done["heads"])
+    heads, beside = _heads(asked, measured, direction)
+    done = {"heads": heads}
+    if heads is not None:
+        by_head = done["heads by token"] = _positions(asked, measured, heads)
         with place:
-            elements.conclusion(
-                escape(
-                    patching.heads_sentence(done["heads"], done["heads by token"], control or ())
-                )
-            )
+            elements.conclusion(escape(patching.heads_sentence(heads, by_head, beside)))
     done["layers by token"] = _layers(asked, measured, direction)
     with download:
         pair_files.draw_patches(asked, {what: one for what, one in done.items() if one})
@@ -108,14 +104,23 @@ def _plan(model: str, todo: Patches) -> long_work.Plan:
 # ------------------------------------------------------------------ the three maps
 
 
-def _heads(asked: Asked, measured: Measured, direction: str) -> Patched | None:
-    """Every head at all positions, as a map."""
+def _heads(
+    asked: Asked, measured: Measured, direction: str
+) -> tuple[Patched | None, Sequence[Beside]]:
+    """Every head at all positions, as a map, and some of them beside their control."""
     st.subheader("Which head carries the difference?", anchor=False)
     todo = ablation.every_head(measured.pair, measured.layers, measured.heads, direction=direction)
     patched = _patched("pair_heads", asked, measured, todo)
     if patched is None:
-        return None
-    beside = long_work.kept("pair_control", _control_name(asked, patched)) or ()
+        return None, ()
+    place = st.container()
+    beside = _control(asked, measured, patched) or ()
+    with place:
+        _head_map(patched, beside)
+    return patched, beside
+
+
+def _head_map(patched: Patched, beside: Sequence[Beside]) -> None:
     clear = [one.head for one in beside if one.verdict == "holds_up"]
     records = patching.head_records(patched, chosen=_chosen(patched), clear=clear)
     marks = MARKS + RING * bool(beside)
@@ -128,7 +133,6 @@ def _heads(asked: Asked, measured: Measured, direction: str) -> Patched | None:
     )
     with st.expander("The strongest heads as a table", key="answer-pair_heads_table"):
         elements.html(table(patching.HEADERS, patching.head_rows(patched)))
-    return patched
 
 
 def _compared(patched: Patched) -> list[Head]:
