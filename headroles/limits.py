@@ -132,6 +132,10 @@ CIRCUIT_WIDTH = Range(1, 8)
 """Heads of a level of a circuit that is grown."""
 CIRCUIT_DEPTH = Range(0, 4)
 """Levels behind the heads that write into the logits."""
+TABLE_DRAWS = Range(0, 20)
+"""The same on a page for every condition of a table of many prompts."""
+FROM_END = Range(1, 100)
+"""How many tokens before the last one the position t of such a table is."""
 ROWS = Range(1, 100)
 """Rows of a table of circuits, and tokens in each."""
 LISTED_HEADS = Range(1, 10_000)

@@ -63,7 +63,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="where the paths end: logits (default), or an input of a head such as L20H3.query, "
         ".key or .value; several are changed together")  # fmt: skip
     add("--from", dest="senders", action="append", type=command_line.heads, metavar="HEADS",
-        help="only these senders, for example L3H0; beside the other heads of their layers")  # fmt: skip
+        help="only these senders, e.g. L3H0; beside the other heads of their layers")  # fmt: skip
     add("--circuit", action="store_true", help="grow a small circuit from the logits backward")
     add("--width", type=whole(limits.CIRCUIT_WIDTH), help="heads of a level of it (default 3)")
     add("--depth", type=whole(limits.CIRCUIT_DEPTH), help="levels behind the first (default 2)")

@@ -10,11 +10,11 @@ stands now, what the model says instead, which logits rose and fell.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
+from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
 from headroles.errors import UnknownPositionError
@@ -50,9 +50,18 @@ class Answer:
     text: str
     """The token, spaces kept."""
     named: bool
-    """True if someone named it; False for the model's own first guess."""
+    """True if someone named it; else it is the model's own first guess, or what follows."""
     part_of: str = ""
     """The whole of what was named, where the token is only its beginning."""
+    follows: bool = False
+    """True for the token that really comes next in the prompt."""
+
+    @property
+    def origin(self) -> str:
+        """Who chose it, in words."""
+        if self.follows:
+            return "what really comes next in the prompt"
+        return "named beforehand" if self.named else "the model's own guess"
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,17 @@ class Row:
     """The likeliest next tokens under the condition, likeliest first."""
     losses: tuple[float, ...] = ()
     """[pos - 1] nats, of each token after the first one, given those before it."""
+    heads: tuple[Head, ...] = ()
+    """The heads that the condition names; none where it is about value vectors."""
+    others: tuple[float, ...] = ()
+    """[draw] nats that the answer loses with random others knocked out instead."""
+    control: str = ""
+    """What these others are, in a sentence or two; empty where none were asked for."""
+
+    @property
+    def beside(self) -> Judgement | None:
+        """What the answer loses beside the random others; None where none were asked for."""
+        return judge(self.comparison.surprise, self.others) if self.control else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +114,7 @@ class PromptTable:
     says_probability: float
     """0..1, how sure it is."""
     position: int
-    """The position that one-position conditions act on."""
+    """The position t that one-position conditions act on."""
     rows: tuple[Row, ...]
     """One per condition, in order."""
     vocabulary: int = 0
@@ -107,6 +127,8 @@ class PromptTable:
     """The likeliest next tokens of the untouched model, likeliest first."""
     losses: tuple[float, ...] = ()
     """[pos - 1] nats, of each token after the first one in the untouched run."""
+    read_at: int = -1
+    """The position after which the next token is guessed."""
 
 
 def tabulate(
@@ -119,6 +141,7 @@ def tabulate(
     position: int = -1,
     kind: str = "",
     chat: bool = False,
+    read_at: int = -1,
 ) -> PromptTable:
     """Run a prompt untouched and under every condition, in one batch.
 
@@ -126,11 +149,13 @@ def tabulate(
         loaded: a model.
         prompt: any text.
         conditions: conditions, or what makes them for this prompt's tokens.
-        answer: what should come next; empty for the model's own guess.
+        answer: what should come next; empty for what follows in the prompt or, at its end, the
+            model's own guess.
         top: tokens per direction.
         position: the position that the conditions are about; shown with the prompt.
         kind: the group of a ready prompt.
         chat: whether the prompt is wrapped by the model's chat template.
+        read_at: the position after which the next token is guessed.
 
     Raises:
         HeadrolesError: if the prompt cannot be run, or a condition names a head or position that
@@ -138,8 +163,8 @@ def tabulate(
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     made = conditions(encoding) if callable(conditions) else conditions
-    clean, *others = ablate(loaded, encoding, made)
-    watched = find_answer(loaded, clean, prompt, answer)
+    clean, *others = ablate(loaded, encoding, made, read_at=read_at)
+    watched = find_watched(loaded, clean, prompt, answer, encoding=encoding, read_at=read_at)
     guesses = likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
@@ -154,7 +179,30 @@ def tabulate(
         kind=kind,
         guesses=guesses,
         losses=tuple(clean.losses.tolist()),
+        read_at=read_at % len(encoding.token_ids),
     )
+
+
+def find_watched(
+    loaded: LoadedModel,
+    clean: Outcome,
+    prompt: str,
+    answer: str,
+    *,
+    encoding: Encoding,
+    read_at: int = -1,
+) -> Answer:
+    """The token to watch after a position: what was named, what follows, or the model's guess.
+
+    Raises:
+        EmptyPromptError: if what was named holds no token.
+    """
+    after = read_at % len(encoding.token_ids) + 1
+    if after == len(encoding.token_ids):
+        return find_answer(loaded, clean, prompt, answer)
+    if answer:
+        return find_answer(loaded, clean, "".join(encoding.tokens[1:after]), answer)
+    return Answer(encoding.token_ids[after], encoding.tokens[after], named=False, follows=True)
 
 
 def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -> Answer:
@@ -208,6 +256,7 @@ def row_of(
         fell=fell,
         guesses=guesses,
         losses=tuple(other.losses.tolist()),
+        heads=other.condition.heads,
     )
 
 
@@ -303,50 +352,6 @@ def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
     if len(labels) <= most:
         return listing(labels)
     return f"{len(labels)} heads ({', '.join(labels[: most - 1])}, …)"
-
-
-# ------------------------------------------------------------------ over many prompts
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One condition over all prompts."""
-
-    name: str
-    """The condition."""
-    still_first: int
-    """Prompts where the answer was first and still is."""
-    were_first: int
-    """Prompts where the answer was first before."""
-    lost: float
-    """Nats of log-probability that the answer loses, mean over prompts."""
-    spread: float | None
-    """Standard deviation over prompts; None with fewer than two."""
-    prompts: int
-    """Prompts that have this condition."""
-
-
-def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
-    """Every condition over the prompts that have it, in the order in which they come."""
-    by_name: dict[str, list[Comparison]] = {}
-    for table in tables:
-        for row in table.rows:
-            by_name.setdefault(row.name, []).append(row.comparison)
-    summaries = []
-    for name, comparisons in by_name.items():
-        first = [comparison for comparison in comparisons if comparison.rank_before == 1]
-        lost = [comparison.surprise for comparison in comparisons]
-        summaries.append(
-            Summary(
-                name,
-                still_first=sum(comparison.rank == 1 for comparison in first),
-                were_first=len(first),
-                lost=statistics.fmean(lost),
-                spread=statistics.stdev(lost) if len(lost) > 1 else None,
-                prompts=len(lost),
-            )
-        )
-    return summaries
 
 
 def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int]:

@@ -125,14 +125,14 @@ def readings(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> li
         answer: what was typed.
 
     Raises:
-        HeadrolesError: if it holds no token.
+        EmptyPromptError: if it holds no token.
     """
     options = [answer]
     if answer and not answer[0].isspace() and prompt[-1:].strip():
         options.append(f" {answer}")
     tokenised = [ids for text in options if (ids := ids_of(tokenizer, text))]
     if not tokenised:
-        raise HeadrolesError(
+        raise EmptyPromptError(
             "The expected next token is empty.", hint="Type a word, or leave the box empty."
         )
     return tokenised

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export, models
+from headroles import ablation, charts, export, models
 from headroles.ui.app import download_button, files
 from headroles.ui.app.files import File, Table, about_picture, file_name, pictures
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Comparison,
         Drop,
         Judgement,
+        LeftOut,
         OffsetScores,
         Profile,
         PromptTable,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headroles.ui.knockout_lab.component_caches import Split
     from headroles.ui.knockout_lab.components import Asked as AskedComponents
     from headroles.ui.knockout_lab.induction_circuit import Circuit
+    from headroles.ui.knockout_lab.many_form import Asked as AskedMany
     from headroles.ui.knockout_lab.offset_test import Asked as AskedOffsets
 
 
@@ -135,6 +137,42 @@ def of_what_else(
     ]
 
 
+# ------------------------------------------------------------------ many prompts
+
+
+def of_many(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> list[File]:
+    """The report, every row, and the summary over all prompts."""
+    model, given = asked.model, (asked, tuple(tables), tuple(left_out))
+    return [
+        File(
+            "Report as HTML",
+            file_name(model, "knock-outs", "html"),
+            "text/html",
+            partial(_many_html, *given),
+        ),
+        File(
+            "Knock-outs as CSV",
+            file_name(model, "knock-outs", "csv"),
+            files.CSV,
+            partial(files.table_csv, partial(_many_rows, *given)),
+        ),
+        File(
+            "Summary as CSV",
+            file_name(model, "knock-outs summary", "csv"),
+            files.CSV,
+            partial(files.table_csv, partial(_many_summary, *given)),
+        ),
+        File(
+            "Everything as JSON",
+            file_name(model, "knock-outs", "json"),
+            files.JSON,
+            partial(_many_json, *given),
+        ),
+    ]
+
+
 def _what_else(
     model: str,
     chosen: Chosen,
@@ -154,6 +192,40 @@ def _what_else(
         **settings,
     )
     return rows(), origin
+
+
+def _many_origin(asked: AskedMany) -> dict[str, object]:
+    return _origin(asked.model, **export.many_prompts.settings_of(asked.settings))
+
+
+def _many_rows(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[LeftOut]) -> Table:
+    return export.ablation_report.table_rows(tables), _many_origin(asked)
+
+
+def _many_summary(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[LeftOut]) -> Table:
+    rows = export.many_prompts.summary_rows(ablation.many.summarise(tables))
+    return rows, _many_origin(asked) | {"prompts": [table.prompt for table in tables]}
+
+
+def _many_html(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> bytes:
+    return files.utf8(
+        export.to_html(
+            tables,
+            model=models.name_of(asked.model),
+            note=export.many_prompts.doing(asked.settings),
+            left_out=left_out,
+            provenance=_many_origin(asked),
+        )
+    )
+
+
+def _many_json(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> bytes:
+    rows, origin = _many_rows(asked, tables, left_out)
+    return files.utf8(export.many_prompts.to_json(rows, tables, left_out, provenance=origin))
 
 
 # ------------------------------------------------------------------ the other sections
