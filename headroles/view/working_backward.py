@@ -284,7 +284,8 @@ def bar_records(found: Backup) -> list[dict[str, object]]:
 
 def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """A with different partners (name of B, pair), in their order: headers and rows."""
-    headers = ["B", "A alone", "B alone", "Both", "Over the sum", "Over it in log-odds", "So"]
+    headers = ["B", "A alone", "B alone", "Both", "Over the sum", "Over it in log-odds",
+               "Together they cost"]  # fmt: skip
     words = {
         "superadditive": "more than the sum",
         "subadditive": "less than the sum",
