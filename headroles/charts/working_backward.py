@@ -55,8 +55,8 @@ def taking_away(curve: Curve, *, measure: str, axis: str) -> Drawing:
 def _taking_template() -> alt.LayerChart:
     x = alt.X(
         "left:Q",
-        scale=alt.Scale(domain=["@total", 0], nice=False),
-        axis=alt.Axis(title="@across", grid=False, titleFontWeight="normal", tickMinStep=1),
+        scale=alt.Scale(domain=[0, "@total"], nice=False, reverse=True),
+        axis=alt.Axis(title="@across", grid=False, titleFontWeight="normal", tickCount=9),
     )
     axis = alt.Axis(title="@axis", gridOpacity=0.25, domain=False, titleFontWeight="normal")
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis)
