@@ -210,6 +210,14 @@ def begun(part: str, name: Hashable) -> bool:
     )
 
 
+def kept(part: str, name: Hashable) -> Any:
+    """The result of finished work, or None; nothing is drawn or begun.
+
+    For what a page draws before the place where the work is offered.
+    """
+    return keeper.results().get((part, _of_weights(name)))
+
+
 def _of_weights(name: Hashable) -> Hashable:
     """The name with the weights of the chosen model: it is other work once there are others."""
     return name, caches.weights_now(st.session_state.get(session.MODEL, ""))

@@ -11,8 +11,9 @@ from headroles import ablation, models, texts
 from headroles.ui.app import caches
 
 if TYPE_CHECKING:
-    from headroles.ablation import Condition, PromptTable, Sample
+    from headroles.ablation import Condition, Looks, PromptTable, Sample
     from headroles.models import LoadedModel
+    from headroles.types import Encoding
 
 
 BATCH = 9
@@ -95,6 +96,47 @@ def under(
     """
     with model(name) as loaded:
         return ablation.tabulate(loaded, prompt, _conditions, answer=answer, chat=chat)
+
+
+@caches.keep
+def looks(
+    name: str,
+    token_ids: tuple[int, ...],
+    *,
+    position: int,
+    key: str,
+    _encoding: Encoding,
+    _condition: Condition,
+) -> list[Looks]:
+    """Where every head looks, and its roles: untouched and under one condition.
+
+    Args:
+        name: the catalogue key of the model.
+        token_ids: [pos] the prompt's ids.
+        position: the position whose attention is kept.
+        key: identifies the condition, and how the prompt is read, in the cache.
+        _encoding: the prompt.
+        _condition: the condition.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    with model(name) as loaded:
+        every = [ablation.conditions.UNTOUCHED, _condition]
+        return ablation.looks(loaded, _encoding, every, position=position)
+
+
+@caches.keep
+def places(name: str, *, n: int, offsets: int) -> tuple[list[Sample], str]:
+    """Random positions of the texts that a model's heads are averaged over, and what these are.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded, or no text is long enough.
+    """
+    with model(name) as loaded:
+        own = texts.probe_texts.held_out_lines(loaded.source)
+        drawn = ablation.draw_samples(loaded, own or texts.SENTENCES, n=n, offsets=offsets)
+    return drawn, "held-out passages of its own kind of text" if own else "sentences"
 
 
 @caches.keep
