@@ -26,7 +26,7 @@ from headroles.errors import NoHeadOfRoleError
 from headroles.formatting import count
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
-from scripts import command_line
+from scripts import command_line, what_else
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--top", type=whole(limits.LISTED_TOKENS), default=5, help="tokens per direction, up to 20")
     add("--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads")
     add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws and random positions")
+    add("--token-by-token", action="store_true",
+        help="each token's probability with the heads and without them")  # fmt: skip
+    add("--attention", type=watched, metavar="HEAD|all",
+        help="where a head looks without the heads; all: those that change most")  # fmt: skip
+    add("--roles", action="store_true", help="which other heads gain or lose a role")
     add("--html", type=output, help="write a self-contained report here")
     add("--csv", type=output, help="write a table here")
     add("--json", type=output, help="write everything here")
@@ -80,9 +85,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _check_together(parser: command_line.Parser, options: argparse.Namespace) -> None:
     """Refuse what would be left aside without a word."""
     if options.offsets:
-        for name in ("prompt", "prompts", "answer", "ready", "control", "html", "csv", "json"):
+        for name in (
+            "prompt", "prompts", "answer", "ready", "control", "html", "csv", "json", "attention",
+            "roles", "token_by_token",
+        ):  # fmt: skip
             if getattr(options, name):
-                parser.error(f"argument --{name}: it has no use beside --offsets")
+                flag = name.replace("_", "-")
+                parser.error(f"argument --{flag}: it has no use beside --offsets")
     elif options.samples:
         parser.error("argument --samples: it is for --offsets, which is missing")
     if options.answer and not options.prompt:
@@ -100,6 +109,11 @@ def position(text: str) -> int | str:
 
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file()
+
+
+def watched(value: str) -> str:
+    """The label of a head, or ``all``."""
+    return value if value == "all" else command_line.heads(value)[0].label
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
@@ -217,6 +231,8 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
         raise left_out[0].error
     for table in tables:
         print_table(table)
+        if options.token_by_token or options.attention or options.roles:
+            what_else.write(loaded, table.encoding, heads, options)
     for sentence in export.many_prompts.left_out_sentences(left_out):
         print(sentence, file=sys.stderr)
     print_summary(tables)

@@ -17,6 +17,7 @@ EXAMPLES = [
     errors.UnknownHeadError("L9H9", layers=4, heads=8),
     errors.NoHeadOfRoleError("induction", model="demo", listed=["diffuse"]),
     errors.NoHeadOfRoleError("induction", model="demo", listed=[]),
+    errors.PairError("The prompts have the same tokens.", hint="Exchange a word.", value="a"),
     errors.ShapeError("Attention", expected="[3, 3]", got=[4, 4]),
     errors.UnknownModelError("gtp2", known=["gpt2"]),
     errors.ModelUnavailableError("gpt2", why="No network."),

@@ -15,7 +15,7 @@ from headroles.errors import HeadrolesError, LinkError
 from headroles.limits import PROMPT as PROMPT_LIMIT
 from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
-from headroles.roles import BASIC_ROLES
+from headroles.roles import BASIC_ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.app.link import (
@@ -33,10 +33,13 @@ from headroles.ui.app.link import (
     unknown_names,
 )
 from headroles.ui.circuits.link import EMBEDDINGS, NORMS, SWITCHES
-from headroles.ui.knockout_lab.link import ABLATIONS, SECTIONS
+from headroles.ui.knockout_lab.link import ABLATIONS, MORES, SECTIONS
+from headroles.ui.knockout_lab.link import VIEWS as LOOKS
 from tests.facts import says
 
-PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+PAGES = (
+    "answer", "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits",
+)  # fmt: skip
 TABLES = {page: import_module(f"headroles.ui.{page}.link").ROWS for page in PAGES}
 EVERY: dict[str, Row] = {row.name: row for table in TABLES.values() for row in table}
 EVERY["role"] = EVERY["role"]._replace(read=TABLES["head_closeup"][2].read)
@@ -57,6 +60,9 @@ EVERYTHING = {
     "ablation": "zero",
     "norm": "folded",
     "without": ("biases", "mean"),
+    "answer": " Mary",
+    "against": "John",
+    "position": 7,
 }
 OLD = {
     "model": "m", "prompt": "p", "role": "r", "head": "h", "view": "v", "layer": "l",
@@ -143,6 +149,9 @@ def test_an_address_by_hand() -> None:
         "ablation": "zero",
         "norm": "folded",
         "without": "biases,mean",
+        "answer": " Mary",
+        "against": "John",
+        "position": "7",
     }
     assert read(written(EVERYTHING)) == EVERYTHING
 
@@ -182,6 +191,13 @@ _addresses = st.fixed_dictionaries(
         "section": st.sampled_from(list(SECTIONS)),
         "heads": st.lists(_heads, min_size=1, max_size=MOST_HEADS, unique=True).map(tuple),
         "ablation": st.sampled_from(list(ABLATIONS)),
+        "answer": _text,
+        "against": _text,
+        "position": st.integers(0, 9_999),
+        "more": st.sampled_from(list(MORES)),
+        "watched": _heads,
+        "look": st.sampled_from(list(LOOKS)),
+        "changed": st.sampled_from([role.key for role in SCORED_ROLES]),
     },
 )
 

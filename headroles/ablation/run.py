@@ -120,7 +120,7 @@ def run_conditions(
     """
     for ids, condition in zip(token_ids, conditions, strict=True):
         check(condition, loaded, len(ids))
-    replacements = _replacements(loaded, token_ids, conditions, other)
+    replacements = replacements_for(loaded, token_ids, conditions, other)
     step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
     for start in range(0, len(conditions), step):
         part = slice(start, start + step)
@@ -129,7 +129,7 @@ def run_conditions(
         )
 
 
-def _replacements(
+def replacements_for(
     loaded: LoadedModel,
     token_ids: Sequence[Sequence[int]],
     conditions: Sequence[Condition],

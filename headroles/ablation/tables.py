@@ -17,10 +17,10 @@ from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput
 from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import EmptyPromptError, UnknownPositionError
+from headroles.errors import UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
+from headroles.texts import ReadyPrompt, encode, readings, token_texts
 from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
@@ -84,6 +84,8 @@ class Row:
     """Tokens whose logits fell, most first."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens under the condition, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one, given those before it."""
     heads: tuple[Head, ...] = ()
     """The heads that the condition names; none where it is about value vectors."""
     others: tuple[float, ...] = ()
@@ -123,6 +125,8 @@ class PromptTable:
     """The group of a ready prompt."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens of the untouched model, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one in the untouched run."""
     read_at: int = -1
     """The position after which the next token is guessed."""
 
@@ -161,7 +165,7 @@ def tabulate(
     made = conditions(encoding) if callable(conditions) else conditions
     clean, *others = ablate(loaded, encoding, made, read_at=read_at)
     watched = find_watched(loaded, clean, prompt, answer, encoding=encoding, read_at=read_at)
-    guesses = _likeliest(loaded, clean)
+    guesses = likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
         encoding=encoding,
@@ -174,6 +178,7 @@ def tabulate(
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
         guesses=guesses,
+        losses=tuple(clean.losses.tolist()),
         read_at=read_at % len(encoding.token_ids),
     )
 
@@ -212,15 +217,8 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
     answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
-    readings = [answer]
-    if not answer[0].isspace() and prompt[-1:].strip():
-        readings.append(f" {answer}")
-    tokenised = [ids for text in readings if (ids := ids_of(loaded.tokenizer, text))]
-    if not tokenised:
-        raise EmptyPromptError(
-            "The expected next token is empty.", hint="Type a word, or leave the box empty."
-        )
-    best = max(tokenised, key=lambda ids: float(clean.logits[ids[0]]))
+    options = readings(loaded.tokenizer, prompt, answer)
+    best = max(options, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""
     text = token_texts(loaded.tokenizer, best[:1])[0]
     return Answer(best[0], text, named=True, part_of=part_of)
@@ -237,7 +235,7 @@ def row_of(
 ) -> Row:
     """One condition's row."""
     comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
-    guesses = _likeliest(loaded, other)
+    guesses = likeliest(loaded, other)
     says = guesses[0].text
     rose, fell = (
         tuple(
@@ -257,11 +255,12 @@ def row_of(
         rose=rose,
         fell=fell,
         guesses=guesses,
+        losses=tuple(other.losses.tolist()),
         heads=other.condition.heads,
     )
 
 
-def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
+def likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
     most = min(GUESSES, len(sure) - len(outcome.nameless))  # the nameless come last, and are cut

@@ -94,6 +94,10 @@ class UnknownPositionError(HeadrolesError):
     """A position that a prompt does not have."""
 
 
+class PairError(HeadrolesError):
+    """Two prompts, or two answers, that cannot be compared."""
+
+
 class LinkError(HeadrolesError):
     """A value in a link that cannot be used, or a link that cannot be shared."""
 

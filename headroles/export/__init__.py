@@ -7,12 +7,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "ablation_report",
         "circuits",
+        "contributions",
         "detection",
         "many_prompts",
         "notebook",
         "pictures",
         "provenance",
         "tables",
+        "working_backward",
     ],
     submod_attrs={
         "ablation_report": [

@@ -17,7 +17,6 @@ from headroles.ui.circuits import state
 from headroles.ui.head_closeup import state as head_closeup_state
 from headroles.ui.head_map import state as head_map_state
 from headroles.ui.knockout_lab import state as knockout_lab_state
-from headroles.ui.your_prompt import state as your_prompt_state
 from tests.facts import says
 
 pytestmark = [
@@ -58,7 +57,7 @@ def warnings(app) -> list[str]:
 def test_a_prompt_and_a_second_one() -> None:
     app = open_link(prompt=PROMPT, second_prompt="A dog")
     assert app.text_area(key=session.BOX).value == PROMPT
-    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "A dog"
+    assert app.text_area(key=session.SECOND_BOX).value == "A dog"
     assert app.query_params == {"model": "demo", "prompt": PROMPT, "second_prompt": "A dog"}
     assert not warnings(app)
 

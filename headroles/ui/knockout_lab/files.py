@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PromptTable,
         Removed,
     )
+    from headroles.charts.drawing import Drawing
     from headroles.types import PromptRun
     from headroles.ui.app.caches import Answer, Reference
     from headroles.ui.knockout_lab.choose_heads import Chosen
@@ -97,6 +98,45 @@ def of_draws(
     )
 
 
+# ------------------------------------------------------------------ what else it changes
+
+
+def of_what_else(
+    what: str,
+    model: str,
+    chosen: Chosen,
+    result: PromptTable,
+    rows: Callable[[], list[dict[str, object]]],
+    chart: Callable[[], Drawing],
+    *,
+    title: str,
+    **settings: object,
+) -> list[File]:
+    """One view of what else a knock-out changes, as a table and as a picture.
+
+    Args:
+        what: the view, for buttons and file names, e.g. ``Tokens``.
+        model: the catalogue key.
+        chosen: what was knocked out.
+        result: the prompt under it.
+        rows: makes the rows.
+        chart: makes the chart.
+        title: of the picture.
+        **settings: what else is needed to reproduce the rows.
+    """
+    table = partial(_what_else, model, chosen, result, rows, settings)
+    return [
+        *files.tables(what, table, name=(model, what), rows="rows"),
+        *pictures(
+            chart,
+            name=(model, what),
+            title=title,
+            about=about_picture(model, prompt=result.prompt, chat=result.encoding.is_chat),
+            what=what,
+        ),
+    ]
+
+
 # ------------------------------------------------------------------ many prompts
 
 
@@ -131,6 +171,27 @@ def of_many(
             partial(_many_json, *given),
         ),
     ]
+
+
+def _what_else(
+    model: str,
+    chosen: Chosen,
+    result: PromptTable,
+    rows: Callable[[], list[dict[str, object]]],
+    settings: dict[str, object],
+) -> Table:
+    encoding = result.encoding
+    origin = _origin(
+        model,
+        prompt=result.prompt,
+        tokens=list(encoding.tokens),
+        token_ids=list(encoding.token_ids),
+        chat=encoding.is_chat,
+        knocked_out=chosen.says,
+        position=chosen.position,
+        **settings,
+    )
+    return rows(), origin
 
 
 def _many_origin(asked: AskedMany) -> dict[str, object]:
