@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles import limits
+from headroles import limits, texts
 from headroles.formatting import count
 from headroles.roles import SCORED_ROLES
-from headroles.texts import READY
 from headroles.types import Head
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row, Unusable
@@ -208,10 +207,11 @@ def _of_many(get: Callable[[], object]) -> Callable[[], object]:
 def _read_ready(text: str) -> tuple[int | str, ...]:
     parts = text.split(",")
     numbers = {int(part) for part in parts if re.fullmatch("[0-9]{1,3}", part)}
-    if len(numbers) + (RIGHT in parts) < len(parts) or max(numbers, default=0) >= len(READY):
+    there = len(texts.READY)
+    if len(numbers) + (RIGHT in parts) < len(parts) or max(numbers, default=0) >= there:
         raise Unusable(
             "not all of which are there.",
-            f"There are {count(len(READY), 'ready prompt')}, from 0 on; right: all right ones.",
+            f"There are {count(there, 'ready prompt')}, from 0 on; right: all right ones.",
         )
     return (*sorted(numbers), *([RIGHT] if RIGHT in parts else []))
 
