@@ -17,6 +17,8 @@ from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
 from headroles.roles import BASIC_ROLES, SCORED_ROLES
 from headroles.types import Head
+from headroles.ui.answer.pair_link import DIRECTIONS
+from headroles.ui.answer.pair_state import MOST_ARROWS
 from headroles.ui.app import session
 from headroles.ui.app.link import (
     ABSENT,
@@ -32,8 +34,6 @@ from headroles.ui.app.link import (
     too_long_to_share,
     unknown_names,
 )
-from headroles.ui.answer.pair_link import DIRECTIONS
-from headroles.ui.answer.pair_state import MOST_ARROWS
 from headroles.ui.circuits.link import EMBEDDINGS, NORMS, SWITCHES
 from headroles.ui.knockout_lab.link import ABLATIONS, MORES, SECTIONS
 from headroles.ui.knockout_lab.link import VIEWS as LOOKS
