@@ -20,7 +20,12 @@ from headroles.attribution import Recording, Target, contributions
 from headroles.attribution.against_chance import _places
 from headroles.circuits.layouts import parts_of
 from headroles.circuits.parts import Norm, Writing, matrix_of
-from headroles.errors import HeadrolesError, UnknownPositionError, UnsupportedModelError
+from headroles.errors import (
+    HeadrolesError,
+    NotANumberError,
+    UnknownPositionError,
+    UnsupportedModelError,
+)
 from headroles.models import load_model
 from headroles.texts import encode, ids_of
 from headroles.types import Head
@@ -265,6 +270,27 @@ def test_a_row_ends_at_its_position(demo) -> None:
     assert_close(found.heads, attribution.contribute(demo, cut, target).heads)
 
 
+@pytest.mark.parametrize("name", ["gpt2", "gemma2"])
+def test_the_start_token_alone_can_be_taken_apart(name: str, family) -> None:
+    loaded, _ = family(name)
+    _, _, found = _taken_apart(loaded, PROMPT, " cat", position=0)
+    assert found.by_key.shape[-1] == 1
+    assert found.error < 1e-5 * found.size
+
+
+def test_a_model_that_computes_no_numbers_is_refused(tmp_path) -> None:
+    model = AutoModelForCausalLM.from_config(family_config("gpt2", FAMILIES["gpt2"]))
+    save(model, tmp_path / "tiny")
+    loaded = load_model(str(tmp_path / "tiny"))
+    encoding = encode(loaded.tokenizer, PROMPT)
+    target = attribution.resolve_target(loaded, encoding)
+    with torch.no_grad():  # after its weights were read
+        loaded.model.transformer.h[1].mlp.c_proj.bias[3] = torch.nan
+    for use in (attribution.contribute, attribution.chance):
+        with pytest.raises(NotANumberError):
+            use(loaded, encoding, target)
+
+
 @pytest.mark.parametrize("position", [15, -16, 400])
 def test_a_position_that_is_not_there_is_refused(position: int, demo) -> None:
     encoding = encode(demo.tokenizer, IOI)
@@ -408,6 +434,7 @@ def test_both_names_are_exchanged_for_two_different_ones(demo, monkeypatch) -> N
         assert len({io, subject, target.token_id, target.against_id}) == 4
         same = [n for n, one in enumerate(row) if one == encoding.token_ids[n]]
         assert len(same) == len(row) - 3
+    assert attribution.chance(demo, encoding, target, n=2).what.startswith("On 2 copies")
     again = attribution.chance(demo, encoding, target, n=30, seed=3)
     assert torch.equal(again.mean, chance.mean)
     assert not torch.equal(attribution.chance(demo, encoding, target, n=30).mean, chance.mean)
