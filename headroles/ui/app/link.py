@@ -184,7 +184,7 @@ def read_token(text: str) -> str:
             f"which has {len(text):,} characters; at most {limits.ANSWER.most} are allowed.",
             "One token is watched: shorten it.",
         )
-    return link.read_prompt(text) if text.strip() else text
+    return read_prompt(text) if text.strip() else text
 
 
 def read_head(text: str) -> Head:
