@@ -203,6 +203,24 @@ def test_less_than_half_of_what_is_lost_is_no_taking_over() -> None:
     )
 
 
+def test_a_head_that_only_holds_back_less_is_not_said_to_take_over() -> None:
+    before = parts_of({"L1H0": (1.0, {1: 0.6}), "L2H0": (-0.9, {1: 0.5}), "L0H0": (0.3, {})})
+    without = gone({"L2H0": (-0.2, {}), "L0H0": (0.3, {})}, 0.71)
+    assert without_head.without_sentence(before, STAYS, without).endswith(
+        "because L2H0 now writes less against it (−0.90 → −0.20)."
+    )
+
+
+def test_nobody_takes_over_what_would_hardly_be_missed() -> None:
+    """A loss of .2 logits, made up for in full; and one of .4 out of a lead of 5."""
+    before = parts_of({"L1H0": (0.2, {1: 0.6}), "L0H0": (0.3, {})})
+    assert without_head.taker(before, gone({"L2H0": (0.2, {}), "L0H0": (0.3, {})}, 0.7)) is None
+    before = parts_of({"L1H0": (0.4, {1: 0.6}), "L0H0": (0.3, {})}, target=JOHN, logit=5.0)
+    without = gone({"L2H0": (0.4, {}), "L0H0": (0.3, {})}, 0.7, target=JOHN, logit=5.0)
+    assert without_head.taker(before, without) is None
+    assert without_head.taker(replace(before, logit=1.5), without).head == Head(2, 0)
+
+
 def test_an_earlier_head_cannot_take_over() -> None:
     assert without_head.taker(BEFORE, gone({"L0H0": (1.3, {}), "L2H0": (0.4, {})}, 0.7)) is None
 
