@@ -166,6 +166,16 @@ def test_a_difference_names_both_tokens() -> None:
     assert words.totals_sentence(parts).endswith("make the difference of the logits, 1.54.")
 
 
+def test_the_place_of_a_sentence_that_is_coming_is_kept_before_the_last_one() -> None:
+    parts = parts_of(COPIED)
+    full = words.conclusion(parts, LABELS, TOKENS, coming=2)
+    *_, last = full.split("</span>")
+    assert full.count('class="hr-coming" aria-hidden="true"') == 2
+    assert last.strip() == words.totals_sentence(parts)
+    nobody = parts_of({"L0H0": (0.01, {})}, mlps=(2.0, 0.0, 0.0))  # whose knock-out is not told
+    assert "hr-coming" not in words.conclusion(nobody, LABELS, TOKENS, coming=2)
+
+
 # ------------------------------------------------------------------ without the head
 
 
