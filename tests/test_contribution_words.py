@@ -253,7 +253,7 @@ def test_what_the_norm_does_to_all_parts_alike_is_no_taking_over() -> None:
         ((1, 0.3), (1, 0.74, " Mary"), "the answer stays, and gets likelier (30% → 74%)"),
         ((3, 0.05), (5, 0.02, " the"), "“·Mary” falls from 3rd to 5th (5% → 2%)"),
         ((3, 0.05), (1, 0.4, " Mary"), "the model even says “·Mary” (5% → 40%)"),
-        ((3, 0.05), (3, 0.05, " the"), "“·Mary” stays 3rd (5.0% → 5.0%)"),
+        ((3, 0.05), (3, 0.05, " the"), "“·Mary” stays 3rd (5%)"),
     ],
 )
 def test_what_becomes_of_the_answer(now: tuple, then: tuple, said: str) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.formatting import ordinal, quoted, signed, told_apart
+from headroles.formatting import ordinal, percent, quoted, signed, told_apart
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def _difference(before: Contributions, without: Without) -> tuple[bool, str] | N
 def _one_token(before: Contributions, now: Standing, without: Without) -> tuple[bool, str]:
     """Whether the answer stays as it is, and what becomes of it."""
     then, token = without.standing, quoted(before.target.text)
-    numbers = "({} → {})".format(*told_apart(now.probability, then.probability))
+    was, left = told_apart(now.probability, then.probability)
+    numbers = f"({was} → {left})" if was != left else f"({percent(now.probability)})"
     tiny = 1e-45  # a probability that underflowed
     lost = math.log(max(now.probability, tiny)) - math.log(max(then.probability, tiny))
     if then.rank != now.rank:
