@@ -219,7 +219,7 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
         HeadrolesError: if no prompt could be run.
     """
     settings = ablation.Settings(
-        tuple(heads), options.position, options.control, options.seed, options.top,
+        tuple(sorted(heads)), options.position, options.control, options.seed, options.top,
         named_at_t=bool(options.answer),
     )  # fmt: skip
     parts = []

@@ -97,10 +97,17 @@ def origin_table(provenance: Mapping[str, object]) -> str:
     if not provenance:
         return ""
     items = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(_in_words(value))}</td></tr>'
         for name, value in provenance.items()
     )
     return f'<h2>Where this comes from</h2><div class="hr-table"><table>{items}</table></div>'
+
+
+def _in_words(value: object) -> str:
+    """A value of a provenance, without brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def watched(table: PromptTable) -> str:
