@@ -150,12 +150,6 @@ def _partner() -> tuple[Head, ...] | None:
     return tuple(waiting or map(Head.parse, labels))[: link.MOST_HEADS] or None
 
 
-def _read_answer(text: str) -> str:
-    if len(text) > limits.ANSWER.most:
-        raise link.Unusable("which is too long.", limits.ANSWER.hint)
-    return link.read_prompt(text)
-
-
 def _answer() -> str | None:
     typed = st.session_state.get(state.BACKWARD_ANSWER) or ""
     return typed if _section() == "backward" and typed.strip() else None
@@ -258,7 +252,7 @@ ROWS = (
     Row("at", state.BACKUP_WHERE, "choice of positions", link.one_of(PLACES, "choices"),
         first="all", put=_put(state.BACKUP_WHERE, PLACES),
         get=_one_of(state.BACKUP_WHERE, PLACES, "backup")),
-    Row("answer", state.BACKWARD_ANSWER, "next token", _read_answer, get=_answer),
+    Row("answer", state.BACKWARD_ANSWER, "next token", link.read_token, first="", get=_answer),
     Row("t", None, "position t", _read_t, first=-1, put=_take_t, get=_of_many(state.position)),
     Row("draws", state.MANY_DRAWS, "number of random others",
         _whole(limits.TABLE_DRAWS, "0 leaves them out."), first=state.DRAWS,
