@@ -401,9 +401,8 @@ def of_draws(beside: Judgement) -> str:
 
 
 def of_spread(row: Summary) -> str:
-    """What the watched token loses, mean and standard deviation over prompts."""
-    spread = "–" if row.spread is None else decimal(row.spread)
-    return f"{signed(row.lost)} ± {spread}"
+    """What the watched token loses, mean and standard deviation over prompts, if several."""
+    return signed(row.lost) + ("" if row.spread is None else f" ± {decimal(row.spread)}")
 
 
 def of_position(table: PromptTable) -> str:

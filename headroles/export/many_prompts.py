@@ -65,8 +65,8 @@ def about_summary(rows: Sequence[Summary]) -> str:
     """What the columns are out of (plain text)."""
     said = (
         "“Still first”: of the prompts where the watched token came first before. “Loses”: its "
-        "log-probability in nats (0.69: half as likely), mean ± spread over the prompts; “–”: too "
-        "few for a spread. “Its logit”: how far its own logit moved, mean."
+        "log-probability in nats (0.69: half as likely), mean ± spread over the prompts. “Its "
+        "logit”: how far its own logit moved, mean."
     )
     if any(row.beside for row in rows):
         said += (
