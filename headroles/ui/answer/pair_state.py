@@ -20,6 +20,8 @@ ANSWER_BOX = "the answer"
 """The box on top of the drawing."""
 INPUTS = ("query", "key", "value")
 """What a head reads with."""
+MOST_PAIRS = (1, 4, 8)
+"""Pairs of prompts over which paths can be averaged."""
 MOST_ARROWS = 24
 """Most arrows of a drawing: more could not be read."""
 PATHS = key("paths", tuple)
@@ -35,6 +37,8 @@ HEADS = key("pair_heads", list)
 """Labels of the heads that are patched token by token; empty for the strongest."""
 READY = key("ready_pair")
 """The menu of ready-made pairs."""
+PAIRS = key("path_pairs", 1)
+"""Over how many pairs of prompts paths are averaged: one of :data:`MOST_PAIRS`."""
 NODE = key("path_node", ANSWER_BOX)
 """The box of the drawing whose senders are shown."""
 INPUT = key("path_input", "query")
