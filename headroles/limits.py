@@ -116,6 +116,8 @@ THRESHOLD = Range(0.005, 0.995)
 """A threshold that an instructor sets."""
 GENERATED = Range(1, PROMPTS.most)
 """Prompts of a detection that are made up."""
+CHANCE = Range(2, 100)
+"""Prompts on which a contribution is measured again, for chance."""
 LISTED_TOKENS = Range(1, 20)
 """Tokens whose logits rose or fell, in either list."""
 OFFSETS = Range(2, 10)
@@ -124,6 +126,16 @@ SAMPLES = Range(8, 200)
 """Samples of that test."""
 DRAWS = Range(0, 200)
 """Draws of random other heads to compare with."""
+PAIRS = Range(1, 64)
+"""Pairs of prompts that the effect of a path is the mean over."""
+CIRCUIT_WIDTH = Range(1, 8)
+"""Heads of a level of a circuit that is grown."""
+CIRCUIT_DEPTH = Range(0, 4)
+"""Levels behind the heads that write into the logits."""
+TABLE_DRAWS = Range(0, 20)
+"""The same on a page for every condition of a table of many prompts."""
+FROM_END = Range(1, 100)
+"""How many tokens before the last one the position t of such a table is."""
 ROWS = Range(1, 100)
 """Rows of a table of circuits, and tokens in each."""
 LISTED_HEADS = Range(1, 10_000)

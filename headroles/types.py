@@ -318,3 +318,11 @@ CausalVerdict = Literal[
     "cannot_tell",
     "not_tested",
 ]
+BESIDE_CHANCE: dict[CausalVerdict, str] = {
+    "holds_up": "larger than chance",
+    "reversed": "better without",
+    "not_special": "no larger than chance",
+    "no_effect": "no effect",
+    "not_tested": "too few draws to tell",
+}
+"""What the verdicts are called on any knock-out beside random others, where no role is involved."""

@@ -51,7 +51,7 @@ def page() -> None:
     second_prompt.boxes()
     answer = run_prompt.run()
     second = (
-        run_prompt.run(st.session_state[state.SECOND])
+        run_prompt.run(st.session_state[session.SECOND])
         if answer and second_prompt.is_open()
         else None
     )

@@ -2,19 +2,20 @@
 
     python -m scripts.ablate_heads --role induction --prompt "The cat sat. The cat" --answer sat
     python -m scripts.ablate_heads --heads L1H4,L1H1 --ready Repetition --html knockouts.html
+    python -m scripts.ablate_heads --prompts mine.csv --position random --control 10 --seed 3
     python -m scripts.ablate_heads --heads L0H6 --offsets 6
 
-Every prompt is run untouched and under about twenty conditions in one batch. With ``--control``,
-random other heads of the same layers are knocked out as well; with ``--offsets``, the
-previous-token test is made instead.
+Every prompt is run untouched and under about twenty conditions in one batch, and all prompts are
+summed up. With ``--control``, random others are knocked out beside every condition; with
+``--offsets``, the previous-token test is made instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,14 @@ from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, store, texts
 from headroles.errors import NoHeadOfRoleError
+from headroles.formatting import count
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
-from headroles.view.causal import BESIDE_CHANCE
-from scripts import command_line
+from scripts import command_line, what_else
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
-    from headroles.ablation import PromptTable
+    from headroles.ablation import LeftOut, PromptTable, Settings
     from headroles.models import LoadedModel
 
 SAMPLES = 48
@@ -55,13 +56,22 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a prompt; may be repeated")  # fmt: skip
     add("--answer", type=text(limits.ANSWER, empty=True), default="",
         help="what should come next after each --prompt")  # fmt: skip
+    add("--prompts", type=command_line.file, metavar="FILE",
+        help="prompts with answers: lines, .csv or .jsonl")  # fmt: skip
     add("--ready", choices=[*texts.KINDS, "all"], help="ready prompts of a group")
-    add("--position", type=whole(POSITIONS), default=-1, help="position t; -1 is the last token")
+    add("--position", type=position, default=-1,
+        help="position t; -1 is the last token, random one per prompt")  # fmt: skip
     add("--top", type=whole(limits.LISTED_TOKENS), default=5, help="tokens per direction, up to 20")
     add("--control", type=whole(limits.DRAWS), default=0, help="draws of random other heads")
-    add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws")
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes the draws and random positions")
+    add("--token-by-token", action="store_true",
+        help="each token's probability with the heads and without them")  # fmt: skip
+    add("--attention", type=watched, metavar="HEAD|all",
+        help="where a head looks without the heads; all: those that change most")  # fmt: skip
+    add("--roles", action="store_true", help="which other heads gain or lose a role")
     add("--html", type=output, help="write a self-contained report here")
     add("--csv", type=output, help="write a table here")
+    add("--json", type=output, help="write everything here")
     add("--offsets", type=whole(limits.OFFSETS), help="make the previous-token test, this far back")
     add("--samples", type=whole(limits.SAMPLES), help="samples of that test (default 48)")
     options = parser.parse_args(argv)
@@ -75,19 +85,35 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def _check_together(parser: command_line.Parser, options: argparse.Namespace) -> None:
     """Refuse what would be left aside without a word."""
     if options.offsets:
-        for name in ("prompt", "answer", "ready", "control", "html", "csv"):
+        for name in (
+            "prompt", "prompts", "answer", "ready", "control", "html", "csv", "json", "attention",
+            "roles", "token_by_token",
+        ):  # fmt: skip
             if getattr(options, name):
-                parser.error(f"argument --{name}: it has no use beside --offsets")
+                flag = name.replace("_", "-")
+                parser.error(f"argument --{flag}: it has no use beside --offsets")
     elif options.samples:
         parser.error("argument --samples: it is for --offsets, which is missing")
     if options.answer and not options.prompt:
         parser.error("argument --answer: it is for --prompt, which is missing")
-    if options.html and options.html == options.csv and not _is_device(options.html):
-        parser.error("--html and --csv name the same file")
+    files = {name: getattr(options, name) for name in ("html", "csv", "json")}
+    for one, other in combinations([name for name, path in files.items() if path], 2):
+        if files[one] == files[other] and not _is_device(files[one]):
+            parser.error(f"--{one} and --{other} name the same file")
+
+
+def position(text: str) -> int | str:
+    """The type of the option that says where t is."""
+    return text if text == ablation.many.RANDOM else command_line.whole(POSITIONS)(text)
 
 
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file()
+
+
+def watched(value: str) -> str:
+    """The label of a head, or ``all``."""
+    return value if value == "all" else command_line.heads(value)[0].label
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
@@ -116,41 +142,42 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
 
 
 def chosen_prompts(options: argparse.Namespace) -> list[texts.ReadyPrompt]:
-    """The prompts that were typed and the ready ones; without either, the repetitions."""
+    """The prompts that were typed, those of the file and the ready ones; else the repetitions.
+
+    Raises:
+        HeadrolesError: if the file cannot be used.
+    """
     own = [texts.ReadyPrompt("Own", prompt, options.answer) for prompt in options.prompt]
+    if options.prompts:
+        text = texts.read_text(options.prompts)
+        read = texts.read_prompts(text, name=options.prompts.name)
+        own += read.prompts
+        if read.note:
+            print(f"{options.prompts.name}: {read.note}", file=sys.stderr)
+        limits.OWN_PROMPTS.check(len(own))
     kind = options.ready or (None if own else "Repetition")
     return own + [ready for ready in texts.READY if kind in (ready.kind, "all")]
 
 
 def print_table(table: PromptTable) -> None:
-    """One line per condition."""
-    print(f"\n{table.kind}: {table.prompt!r}")
+    """Two lines per condition: what happens, and the watched token's own numbers."""
+    print(f"\n{table.kind}: {table.prompt!r}\n  {export.watched(table)}")
     for row in table.rows:
         print(f"  {row.name:<44} {row.verdict}")
+        print(f"  {'':<44} {_in_line(export.many_prompts.row_cells(row))}")
 
 
-def print_control(
-    loaded: LoadedModel, table: PromptTable, heads: Sequence[Head], options: argparse.Namespace
-) -> None:
-    """The heads to zero beside random others."""
-    condition = ablation.Condition("heads", (ablation.HeadOutput(tuple(heads)),))
-    control = ablation.random_others(
-        condition,
-        num_layers=loaded.num_layers,
-        num_heads=loaded.num_heads,
-        length=len(table.encoding.tokens),
-        draws=options.control,
-        seed=options.seed,
-    )
-    clean, own, *others = ablation.ablate(loaded, table.encoding, [condition, *control.conditions])
-    answer = table.answer.token_id
-    lost = [ablation.compare(clean, other, answer=answer).surprise for other in (own, *others)]
-    judgement = ablation.judge(lost[0], lost[1:])
-    print(
-        f"  control: {control.note} The answer loses {judgement.effect:+.2f} nats, others "
-        f"{judgement.mean:+.2f} ± {judgement.spread:.2f}; {judgement.smaller} of "
-        f"{judgement.draws} have a smaller effect: {BESIDE_CHANCE[judgement.verdict]}."
-    )
+def print_summary(tables: Sequence[PromptTable]) -> None:
+    """Every condition over all prompts, and what to conclude."""
+    rows = ablation.many.summarise(tables)
+    print(f"\nOver {count(len(tables), 'prompt')}:")
+    for row in rows:
+        print(f"  {row.name:<44} {_in_line(export.many_prompts.summary_cells(row))}")
+    print(f"{export.many_prompts.about_summary(rows)}\n\n{ablation.many.headline(rows)}")
+
+
+def _in_line(cells: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in cells.items())
 
 
 def previous_token_test(
@@ -186,36 +213,56 @@ def previous_token_test(
 
 
 def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace) -> None:
-    """All prompts under all conditions, on the screen and in the files."""
-    tables = []
+    """All prompts under all conditions, on the screen and in the files.
+
+    Raises:
+        HeadrolesError: if no prompt could be run.
+    """
+    settings = ablation.Settings(
+        tuple(heads), options.position, options.control, options.seed, options.top
+    )
+    parts = []
     for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
-        table = ablation.tabulate(
-            loaded,
-            ready.prompt,
-            partial(ablation.standard_conditions, heads, position=options.position),
-            answer=ready.answer,
-            top=options.top,
-            position=options.position,
-            kind=ready.kind,
-        )
-        tables.append(table)
+        parts.append(ablation.many.tabulate_prompt(loaded, ready, settings))
+        if settings.draws:
+            parts.append(ablation.many.draw_others(loaded, ready, settings))
+    tables, left_out = ablation.many.assemble(parts)
+    if not tables:
+        raise left_out[0].error
+    for table in tables:
         print_table(table)
-        if options.control:
-            print_control(loaded, table, heads, options)
-    labels = [head.label for head in heads]
-    if options.html:
-        note = f"Heads: {', '.join(labels)}."
-        write(options.html, export.ablation_report.to_html(tables, model=loaded.key, note=note))
-    if options.csv:
-        origin = export.ablation_report.provenance(
-            loaded.key,
-            revision=loaded.revision,
-            heads=labels,
-            position=options.position,
-            top=options.top,
-            seed=options.seed,
-        )
-        write(options.csv, export.ablation_report.to_csv(tables, provenance=origin))
+        if options.token_by_token or options.attention or options.roles:
+            what_else.write(loaded, table.encoding, heads, options)
+    for sentence in export.many_prompts.left_out_sentences(left_out):
+        print(sentence, file=sys.stderr)
+    print_summary(tables)
+    _write_files(loaded, tables, left_out, settings, options)
+
+
+def _write_files(
+    loaded: LoadedModel,
+    tables: Sequence[PromptTable],
+    left_out: Sequence[LeftOut],
+    settings: Settings,
+    options: argparse.Namespace,
+) -> None:
+    report = export.ablation_report
+    origin = report.provenance(
+        loaded.key, revision=loaded.revision, **export.many_prompts.settings_of(settings)
+    )
+    note = export.many_prompts.doing(settings)
+    made: dict[str, Callable[[], str]] = {
+        "html": lambda: report.to_html(
+            tables, model=loaded.key, note=note, left_out=left_out, provenance=origin
+        ),
+        "csv": lambda: report.to_csv(tables, provenance=origin),
+        "json": lambda: export.many_prompts.to_json(
+            report.table_rows(tables), tables, left_out, provenance=origin
+        ),
+    }
+    for name, make in made.items():
+        if path := getattr(options, name):
+            write(path, make())
 
 
 def write(path: Path, text: str) -> None:

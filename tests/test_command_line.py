@@ -29,7 +29,7 @@ from scripts import (
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in [*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")]
-    if path.stem not in ("__init__", "command_line")
+    if path.stem not in ("__init__", "command_line", "what_else")
 )
 
 
@@ -80,6 +80,8 @@ def test_every_command_ends_through_the_one_boundary(name: str, capsys) -> None:
         (ablate_heads.main, ["--answer", "cat"], "it is for --prompt, which is missing"),
         (ablate_heads.main, ["--samples", "9"], "it is for --offsets, which is missing"),
         (ablate_heads.main, ["--offsets", "2", "--csv", "x"], "it has no use beside --offsets"),
+        (ablate_heads.main, ["--offsets", "2", "--roles"], "it has no use beside --offsets"),
+        (ablate_heads.main, ["--attention", "x"], "There is no head 'x'"),
         (ablate_heads.main, ["--html", "x", "--csv", "x"], "name the same file"),
         (circuits.main, ["--token", ""], "argument --token: it is empty"),
         (circuits.main, ["--summary", "--format", "markdown"], "only the table of one head"),

@@ -16,16 +16,21 @@ import torch
 
 from headroles.ablation import judge
 from headroles.ablation.offset_test import Measured, profile
+from headroles.ablation.working_backward import Curve, Point, Standing
 from headroles.charts import (
     ablation,
     attention,
+    by_position,
+    circuit_drawing,
     circuits,
+    contributions,
     detector,
     heads,
     induction_circuit,
     profiles,
     resting,
     two_prompts,
+    working_backward,
 )
 from headroles.charts.base import INK, SMALLEST
 from headroles.charts.drawing import Drawing, template
@@ -114,6 +119,20 @@ def offset_profile(n: int) -> Drawing:
     return ablation.offset_profile(profile([one, one]), head=f"L0H{n}")
 
 
+def taking_away(n: int) -> Drawing:
+    def point(left: int, rank: int) -> Point:
+        return Point(left, Head(0, left), Standing(rank, -float(rank), 0.0, 1.0 + n, 0), "x")
+
+    points = [point(2, 1), point(1, 1), point(0, 2)]
+    curve = Curve(2, tuple(points), ((point(1, 2),), (point(1, 3),)))
+    return working_backward.taking_away(curve, measure="loss", axis=f"loss {n}")
+
+
+def pair_bars(n: int) -> Drawing:
+    records = [{"what": "A alone", "cost": n / 10, "shown": f"+0.{n}"}]
+    return working_backward.pair_bars(records, axis=f"nats {n}")
+
+
 def falls(n: int) -> Drawing:
     run = {"head": f"L1H{n}", "value": n / 10, "low": None, "high": None, "chance": 0.1}
     names = ["untouched", f"without {n}", "others"]
@@ -133,7 +152,41 @@ def layer_columns(n: int, *, layers: int = 3) -> Drawing:
     return resting.layer_columns(records, heads=n + 1)
 
 
+def sums(n: int) -> Drawing:
+    part = {"order": 0, "name": f"part {n}", "start": 0.0, "end": -n / 10, "right": 0.0}
+    return contributions.sums(
+        [part | {"value": -n / 10, "against": True, "shown": "−0.1", "whole": False}]
+    )
+
+
+def by_token(n: int) -> Drawing:
+    key = {"order": 0, "name": f"{n} ·cat", "value": n / 10, "against": False}
+    return contributions.by_token(
+        [key | {"attention": 0.5, "looked": "50%", "shown": "50% → +0.10"}]
+    )
+
+
+def position_map(n: int) -> Drawing:
+    cell = {"row": f"L{n}H2", "value": n / 10, "shade": 0.5, "number": "+5", "against": False}
+    cells = [cell | {"position": place, "shown": "5%"} for place in (2, 3)]
+    return by_position.position_map(cells, tokens(n), title=f"share {n}", down="head")
+
+
+def paths(n: int) -> Drawing:
+    box = {"note": "", "open": False, "spoken": "a box"}
+    boxes = [
+        box | {"node": "logits", "label": "the answer", "layer": -1, "head": -1},
+        box | {"node": f"L{n}H0", "label": f"L{n}H0", "layer": n, "head": 0},
+    ]
+    path = {"source": f"L{n}H0", "target": "logits", "entry": "", "value": n / 10}
+    return circuit_drawing.circuit_of_paths(
+        boxes, [path | {"number": f"+{n}%", "clear": True, "shown": "a path"}]
+    )
+
+
 CHARTS = {
+    "numbers by position": position_map,
+    "circuit of paths": paths,
     "resting layers": layer_columns,
     "resting layers, many": partial(layer_columns, layers=30),
     "bars": bars,
@@ -157,8 +210,15 @@ CHARTS = {
     "offset scores": lambda n: circuits.offset_scores([0.1, n]),
     "position scores": lambda n: circuits.position_scores([[0.1, 0.2], [0.3, n]]),
     "composition": composition,
+    "sum of parts": sums,
+    "parts by layer": lambda n: contributions.by_layer(
+        [{"layer": n, "who": "heads", "value": 0.5, "shown": "+0.50"}]
+    ),
+    "a head by token": by_token,
     "control strip": control_strip,
     "offset profile": offset_profile,
+    "heads taken away": taking_away,
+    "a pair of heads": pair_bars,
     "circuit": lambda n: induction_circuit.circuit(),
     "falls": falls,
     "shares": lambda n: induction_circuit.shares([{"component": 1, "share": n / 10}]),

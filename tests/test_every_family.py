@@ -2,7 +2,8 @@
 
 A tiny random model of each is loaded as a user would load it. What is captured must be the
 family's own eager attention, a knock-out what plain hooks do, a direct effect and a cell of OV what
-taking the head away takes from the logits, and the analysis must see the same patterns; or one of
+taking the head away takes from the logits, the parts of a logit must sum to it, and the analysis
+must see the same patterns; or one of
 our errors says why not. What came out stands in ``docs/families.md``.
 
 ``pytest tests/test_every_family.py --update-families`` writes that page anew.
@@ -24,6 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.testing import assert_close
 
+from headroles import attribution
 from headroles.analysis import analyze, load_bridge
 from headroles.analysis.direct import Direct
 from headroles.capture import capture, run_edited
@@ -35,6 +37,7 @@ from headroles.models import LoadedModel, load_model
 from headroles.paths import ROOT
 from headroles.reference import AnalysisSettings
 from headroles.scoring import write_effects
+from headroles.texts import encode
 from headroles.types import Head
 from tests.every_family import CAUSAL, VOCABULARY, config_of, save_tiny
 from tests.families import byte_level_tokenizer
@@ -48,7 +51,7 @@ pytestmark = [
 PAGE = ROOT / "docs" / "families.md"
 PROMPT = "The cat sat on the mat. The cat sat"
 EXACT = "exact"
-ABILITIES = ("attention", "knock-outs", "direct effects", "QK and OV", "analysis")
+ABILITIES = ("attention", "knock-outs", "direct effects", "contributions", "QK and OV", "analysis")
 WANTED = torch.tensor([7, 60, 201])
 """Tokens whose logits are looked at."""
 
@@ -120,6 +123,7 @@ def measure(folder: Path) -> Row:
             "attention": _attention(loaded, plain),
             "knock-outs": _said(lambda: _knock_outs(loaded, plain)),
             "direct effects": _said(lambda: _direct_effects(loaded, plain)),
+            "contributions": _said(lambda: _contributions(loaded, plain)),
             "QK and OV": _said(lambda: _ov(loaded, plain)),
             "analysis": _said(lambda: _analysis(loaded)),
         }
@@ -231,6 +235,29 @@ def _direct_effects(loaded: LoadedModel, plain: PlainModel) -> str:
         whole, cap = plain.logits(ids)[0, -1], getattr(direct, "cap", None)
         expected = _uncapped(whole, cap) - _uncapped(whole - expected[-1], cap)
         _alike(found[head.layer][head.head] / scale[0, -1], expected)
+    return EXACT
+
+
+def _contributions(loaded: LoadedModel, plain: PlainModel) -> str:
+    """All parts sum to the logit, those by token to the head, and heads are what hooks take."""
+    encoding = encode(loaded.tokenizer, PROMPT)
+    ids = torch.tensor([encoding.token_ids])
+    seen = attribution.record(loaded, encoding)
+    parts = [
+        attribution.project(loaded, seen, attribution.Target(int(token), "")) for token in WANTED
+    ]
+    whole = _uncapped(plain.logits(ids)[0, -1], parts[0].cap)
+    for token, found in zip(WANTED, parts, strict=True):
+        assert found.error < 1e-4 * found.size
+        assert abs(found.logit - float(whole[token])) < 1e-4 * found.size
+        assert_close(found.by_key.sum(-1), found.heads, rtol=0, atol=1e-4 * found.size)
+    for head in _some_heads(loaded):
+        expected, _ = plain.direct(ids, head)
+        capped = plain.logits(ids)[0, -1]
+        expected = whole - _uncapped(capped - expected[-1], parts[0].cap)
+        _alike(torch.stack([found.heads[head] for found in parts]), expected)
+    if parts[0].remainders:
+        return "Of some layers, no single module gives what is added besides the attention"
     return EXACT
 
 
@@ -350,6 +377,9 @@ model here. Of those that are read:
 - *direct effects*: what a head adds to the logits equals what they lose when the head is taken away
   and everything after it stays as it was. Without them, the roles that rest on them are *not
   measured*.
+- *contributions*: the parts of a logit (embedding, heads, MLPs, biases) sum to it to 1e-4, and so
+  do a head's tokens to the head; the heads are proved as direct effects are. Where a number stands
+  and it is about single modules, the sum is there, too, with a rest instead of these MLPs.
 - *QK and OV*: the tables of the page Circuits, proved in the same way.
 - *analysis*: the offline analysis finishes, and it sees the same patterns as the app.
 

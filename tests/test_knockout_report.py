@@ -57,7 +57,7 @@ def test_the_report_loads_nothing_and_escapes_everything(tables: list[PromptTabl
     assert not names & {"script", "link", "img", "iframe", "b", "i", "x"} - {"bdi"}
     assert not any(set(attrs) & {"src", "href", "onclick"} for _, attrs in parser.tags)
     rows = [tag for tag, _ in parser.tags].count("tr")
-    assert rows == 2 * (1 + 2)  # a header and two conditions, twice
+    assert rows == 3 * (1 + 2)  # a header and two conditions: the summary, and two prompts
     text = "".join(parser.text)
     assert tables[0].rows[0].verdict in text
     assert "</script>" in "".join(_strip_text(tables[0]))

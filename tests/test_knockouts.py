@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 
 from headroles.ablation import Comparison, Condition, HeadOutput, ablate
+from headroles.ablation.many import summarise
 from headroles.ablation.tables import (
     PromptTable,
     find_answer,
     ready_ranks,
     short_list,
     standard_conditions,
-    summarise,
     tabulate,
     verdict,
 )

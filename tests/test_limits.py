@@ -16,7 +16,7 @@ from headroles.ui.app import caches, keeper
 from headroles.ui.app.link import Unusable, read_prompt
 from headroles.ui.detector_lab import own_patterns, prompts, state
 from headroles.ui.detector_lab.state import SavedRole
-from headroles.ui.knockout_lab import many_prompts
+from headroles.ui.knockout_lab import many_form
 from scripts import ablate_heads, circuits, detect_heads
 
 TABLE = {name: limit for name, limit in vars(limits).items() if isinstance(limit, Limit)}
@@ -55,7 +55,7 @@ def test_twenty_megabytes_are_refused_before_anything_reads_them(monkeypatch) ->
         lambda: roles.read_prompts(Untouched(), [HUGE], max_tokens=64),
         lambda: roles.read_prompts(Untouched(), ["a"] * 1001, max_tokens=64),
         lambda: prompts._lines(HUGE),
-        lambda: many_prompts.own_prompts(HUGE),
+        lambda: many_form.own_prompts(HUGE),
         lambda: roles.read_matrix(HUGE),
         lambda: roles.of_expression(HUGE),
     ):
@@ -109,14 +109,14 @@ def test_the_server_takes_files_up_to_the_same_limit() -> None:
 
 def test_own_prompts_up_to_the_limit() -> None:
     most = limits.OWN_PROMPTS.most
-    assert len(many_prompts.own_prompts("a => b\n" * most)) == most
+    assert len(many_form.own_prompts("a => b\n" * most)) == most
     for text in (
         "a\n" * (most + 1),
         "a" * (limits.PROMPT.most + 1),
         "a => " + "b" * (limits.ANSWER.most + 1),
     ):
         with pytest.raises(LimitError):
-            many_prompts.own_prompts(text)
+            many_form.own_prompts(text)
 
 
 def test_several_prompts_up_to_the_limit() -> None:

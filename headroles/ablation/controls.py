@@ -63,13 +63,21 @@ class Judgement:
     two draws."""
 
 
-def judge(effect: float, others: Sequence[float]) -> Judgement:
-    """Say whether an effect on one prompt is larger than those of random other heads.
+def judge(
+    effect: float, others: Sequence[float], *, standard_error: float = 0.0, texts: int = 1
+) -> Judgement:
+    """Say whether an effect is larger than those of random other heads.
+
+    Args:
+        effect: in nats, on one prompt or as a mean over several.
+        others: [draw] the same of the random others.
+        standard_error: of the mean over several prompts; 0 for one.
+        texts: how many prompts.
 
     >>> judge(0.2, [0.1, 0.3, 0.2, 0.1, 0.1]).smaller
     3
     """
-    beside = effect_of(effect, others)
+    beside = effect_of(effect, others, standard_error=standard_error, texts=texts)
     return Judgement(
         effect=effect,
         mean=beside.control_mean or 0.0,

@@ -32,6 +32,15 @@ class Comparison:
     without losses."""
     repeat_loss_change: float | None
     """Nats per token, mean over the repeated tokens, likewise; None where there are none."""
+    logit: float = math.nan
+    """The answer's own logit under the condition."""
+    logit_before: float = math.nan
+    """Its logit in the untouched run."""
+
+    @property
+    def logit_change(self) -> float:
+        """Logits by which the answer's own logit rose; below 0 it fell."""
+        return self.logit - self.logit_before
 
     @property
     def surprise(self) -> float:
@@ -77,6 +86,8 @@ def compare(
         kl=max(0.0, (before.exp() * (before - after).where(before > -math.inf, 0)).sum().item()),
         loss_change=loss,
         repeat_loss_change=repeated,
+        logit=float(other.logits[answer]),
+        logit_before=float(clean.logits[answer]),
     )
 
 

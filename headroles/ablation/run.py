@@ -42,7 +42,7 @@ class Outcome:
     condition: Condition
     """The condition."""
     logits: Float[Tensor, " vocab"]
-    """[vocab] logits of the token after the last one."""
+    """[vocab] logits of the token after the last one, or after the one that was asked for."""
     losses: Float[Tensor, " target"]
     """[pos - 1] nats: minus the log-probability of each token after the first, given those before;
     empty where losses were not asked for."""
@@ -67,6 +67,7 @@ def ablate(
     conditions: Sequence[Condition],
     *,
     losses: bool = True,
+    read_at: int = -1,
     other: Float[Tensor, "layer pos head dim"] | None = None,
 ) -> tuple[Outcome, ...]:
     """Run a prompt untouched and under every condition, in as few passes as memory allows.
@@ -76,6 +77,7 @@ def ablate(
         encoding: the prompt.
         conditions: what is changed, condition by condition.
         losses: whether each token's loss is wanted.
+        read_at: the position after which the next token is guessed.
         other: :func:`head_outputs` of another prompt, where a condition takes outputs from there.
 
     Returns:
@@ -85,8 +87,9 @@ def ablate(
         UnknownHeadError, UnknownPositionError: if a condition names a head or position that does
             not exist.
     """
-    rows = [encoding.token_ids] * (len(conditions) + 1)
-    return tuple(run_conditions(loaded, rows, [UNTOUCHED, *conditions], losses=losses, other=other))
+    every = [UNTOUCHED, *conditions]
+    rows = [encoding.token_ids] * len(every)
+    return tuple(run_conditions(loaded, rows, every, losses=losses, read_at=read_at, other=other))
 
 
 def run_conditions(
@@ -96,6 +99,7 @@ def run_conditions(
     *,
     losses: bool = True,
     rows_at_once: int | None = None,
+    read_at: int = -1,
     other: Float[Tensor, "layer pos head dim"] | None = None,
 ) -> Iterator[Outcome]:
     """Run many pairs of a prompt and a condition, several in one pass.
@@ -108,6 +112,7 @@ def run_conditions(
         conditions: [row] its condition.
         losses: whether each token's loss is wanted; without, the last logits alone are computed.
         rows_at_once: rows per pass; by default as many as fit into a bounded memory.
+        read_at: the position after which the next token is guessed; it must exist in every row.
         other: :func:`head_outputs` of another prompt, where a condition takes outputs from there.
 
     Raises:
@@ -115,14 +120,16 @@ def run_conditions(
     """
     for ids, condition in zip(token_ids, conditions, strict=True):
         check(condition, loaded, len(ids))
-    replacements = _replacements(loaded, token_ids, conditions, other)
+    replacements = replacements_for(loaded, token_ids, conditions, other)
     step = rows_at_once or _rows_that_fit(loaded, max(map(len, token_ids)), losses=losses)
     for start in range(0, len(conditions), step):
         part = slice(start, start + step)
-        yield from _one_pass(loaded, token_ids[part], conditions[part], replacements, losses=losses)
+        yield from _one_pass(
+            loaded, token_ids[part], conditions[part], replacements, losses=losses, read_at=read_at
+        )
 
 
-def _replacements(
+def replacements_for(
     loaded: LoadedModel,
     token_ids: Sequence[Sequence[int]],
     conditions: Sequence[Condition],
@@ -171,6 +178,7 @@ def _one_pass(
     replacements: Mapping[str, Replacement],
     *,
     losses: bool,
+    read_at: int,
 ) -> Iterator[Outcome]:
     lengths = [len(ids) for ids in token_ids]
     ids = pack(token_ids).token_ids
@@ -179,11 +187,12 @@ def _one_pass(
     )
     same = len(set(lengths)) == 1
     logits = run_edited(
-        loaded, ids, patterns=patterns, outputs=outputs, last_only=same and not losses
-    ).logits
+        loaded, ids, patterns=patterns, outputs=outputs,
+        last_only=same and not losses and read_at == -1,
+    ).logits  # fmt: skip
     each = token_losses(logits, ids) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
-        last = logits[row, min(length, logits.shape[1]) - 1]
+        last = logits[row, read_at % min(length, logits.shape[1])]
         losses_of = each[row, : length - 1].clone()
         yield Outcome(condition, last.clone(), losses_of, loaded.nameless(len(last)))
 

@@ -10,17 +10,17 @@ stands now, what the model says instead, which logits rose and fell.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
+from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import HeadrolesError, UnknownPositionError
+from headroles.errors import UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, ids_of, token_texts
+from headroles.texts import ReadyPrompt, encode, readings, token_texts
 from headroles.types import Encoding, Head, NextToken
 
 TOP = 5
@@ -50,9 +50,18 @@ class Answer:
     text: str
     """The token, spaces kept."""
     named: bool
-    """True if someone named it; False for the model's own first guess."""
+    """True if someone named it; else it is the model's own first guess, or what follows."""
     part_of: str = ""
     """The whole of what was named, where the token is only its beginning."""
+    follows: bool = False
+    """True for the token that really comes next in the prompt."""
+
+    @property
+    def origin(self) -> str:
+        """Who chose it, in words."""
+        if self.follows:
+            return "what really comes next in the prompt"
+        return "named beforehand" if self.named else "the model's own guess"
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,19 @@ class Row:
     """Tokens whose logits fell, most first."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens under the condition, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one, given those before it."""
+    heads: tuple[Head, ...] = ()
+    """The heads that the condition names; none where it is about value vectors."""
+    others: tuple[float, ...] = ()
+    """[draw] nats that the answer loses with random others knocked out instead."""
+    control: str = ""
+    """What these others are, in a sentence or two; empty where none were asked for."""
+
+    @property
+    def beside(self) -> Judgement | None:
+        """What the answer loses beside the random others; None where none were asked for."""
+        return judge(self.comparison.surprise, self.others) if self.control else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +114,7 @@ class PromptTable:
     says_probability: float
     """0..1, how sure it is."""
     position: int
-    """The position that one-position conditions act on."""
+    """The position t that one-position conditions act on."""
     rows: tuple[Row, ...]
     """One per condition, in order."""
     vocabulary: int = 0
@@ -103,6 +125,10 @@ class PromptTable:
     """The group of a ready prompt."""
     guesses: tuple[NextToken, ...] = ()
     """The likeliest next tokens of the untouched model, likeliest first."""
+    losses: tuple[float, ...] = ()
+    """[pos - 1] nats, of each token after the first one in the untouched run."""
+    read_at: int = -1
+    """The position after which the next token is guessed."""
 
 
 def tabulate(
@@ -115,6 +141,7 @@ def tabulate(
     position: int = -1,
     kind: str = "",
     chat: bool = False,
+    read_at: int = -1,
 ) -> PromptTable:
     """Run a prompt untouched and under every condition, in one batch.
 
@@ -122,11 +149,13 @@ def tabulate(
         loaded: a model.
         prompt: any text.
         conditions: conditions, or what makes them for this prompt's tokens.
-        answer: what should come next; empty for the model's own guess.
+        answer: what should come next; empty for what follows in the prompt or, at its end, the
+            model's own guess.
         top: tokens per direction.
         position: the position that the conditions are about; shown with the prompt.
         kind: the group of a ready prompt.
         chat: whether the prompt is wrapped by the model's chat template.
+        read_at: the position after which the next token is guessed.
 
     Raises:
         HeadrolesError: if the prompt cannot be run, or a condition names a head or position that
@@ -134,9 +163,9 @@ def tabulate(
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     made = conditions(encoding) if callable(conditions) else conditions
-    clean, *others = ablate(loaded, encoding, made)
-    watched = find_answer(loaded, clean, prompt, answer)
-    guesses = _likeliest(loaded, clean)
+    clean, *others = ablate(loaded, encoding, made, read_at=read_at)
+    watched = find_watched(loaded, clean, prompt, answer, encoding=encoding, read_at=read_at)
+    guesses = likeliest(loaded, clean)
     return PromptTable(
         prompt=prompt,
         encoding=encoding,
@@ -149,7 +178,31 @@ def tabulate(
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
         guesses=guesses,
+        losses=tuple(clean.losses.tolist()),
+        read_at=read_at % len(encoding.token_ids),
     )
+
+
+def find_watched(
+    loaded: LoadedModel,
+    clean: Outcome,
+    prompt: str,
+    answer: str,
+    *,
+    encoding: Encoding,
+    read_at: int = -1,
+) -> Answer:
+    """The token to watch after a position: what was named, what follows, or the model's guess.
+
+    Raises:
+        EmptyPromptError: if what was named holds no token.
+    """
+    after = read_at % len(encoding.token_ids) + 1
+    if after == len(encoding.token_ids):
+        return find_answer(loaded, clean, prompt, answer)
+    if answer:
+        return find_answer(loaded, clean, "".join(encoding.tokens[1:after]), answer)
+    return Answer(encoding.token_ids[after], encoding.tokens[after], named=False, follows=True)
 
 
 def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -> Answer:
@@ -164,15 +217,8 @@ def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
     answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
-    readings = [answer]
-    if not answer[0].isspace() and prompt[-1:].strip():
-        readings.append(f" {answer}")
-    tokenised = [ids for text in readings if (ids := ids_of(loaded.tokenizer, text))]
-    if not tokenised:
-        raise HeadrolesError(
-            "The expected next token is empty.", hint="Type a word, or leave the box empty."
-        )
-    best = max(tokenised, key=lambda ids: float(clean.logits[ids[0]]))
+    options = readings(loaded.tokenizer, prompt, answer)
+    best = max(options, key=lambda ids: float(clean.logits[ids[0]]))
     part_of = answer if len(best) > 1 else ""
     text = token_texts(loaded.tokenizer, best[:1])[0]
     return Answer(best[0], text, named=True, part_of=part_of)
@@ -189,7 +235,7 @@ def row_of(
 ) -> Row:
     """One condition's row."""
     comparison = compare(clean, other, answer=answer.token_id, token_ids=encoding.copy_ids)
-    guesses = _likeliest(loaded, other)
+    guesses = likeliest(loaded, other)
     says = guesses[0].text
     rose, fell = (
         tuple(
@@ -209,10 +255,12 @@ def row_of(
         rose=rose,
         fell=fell,
         guesses=guesses,
+        losses=tuple(other.losses.tolist()),
+        heads=other.condition.heads,
     )
 
 
-def _likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
+def likeliest(loaded: LoadedModel, outcome: Outcome) -> tuple[NextToken, ...]:
     """The model's guess first, as :attr:`Outcome.guess` has it where several are as likely."""
     sure = outcome.logits.double().softmax(-1)
     most = min(GUESSES, len(sure) - len(outcome.nameless))  # the nameless come last, and are cut
@@ -304,50 +352,6 @@ def short_list(heads: Sequence[Head], *, most: int = 4) -> str:
     if len(labels) <= most:
         return listing(labels)
     return f"{len(labels)} heads ({', '.join(labels[: most - 1])}, …)"
-
-
-# ------------------------------------------------------------------ over many prompts
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One condition over all prompts."""
-
-    name: str
-    """The condition."""
-    still_first: int
-    """Prompts where the answer was first and still is."""
-    were_first: int
-    """Prompts where the answer was first before."""
-    lost: float
-    """Nats of log-probability that the answer loses, mean over prompts."""
-    spread: float | None
-    """Standard deviation over prompts; None with fewer than two."""
-    prompts: int
-    """Prompts that have this condition."""
-
-
-def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
-    """Every condition over the prompts that have it, in the order in which they come."""
-    by_name: dict[str, list[Comparison]] = {}
-    for table in tables:
-        for row in table.rows:
-            by_name.setdefault(row.name, []).append(row.comparison)
-    summaries = []
-    for name, comparisons in by_name.items():
-        first = [comparison for comparison in comparisons if comparison.rank_before == 1]
-        lost = [comparison.surprise for comparison in comparisons]
-        summaries.append(
-            Summary(
-                name,
-                still_first=sum(comparison.rank == 1 for comparison in first),
-                were_first=len(first),
-                lost=statistics.fmean(lost),
-                spread=statistics.stdev(lost) if len(lost) > 1 else None,
-                prompts=len(lost),
-            )
-        )
-    return summaries
 
 
 def ready_ranks(loaded: LoadedModel, prompts: Sequence[ReadyPrompt]) -> list[int]:

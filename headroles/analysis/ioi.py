@@ -11,7 +11,6 @@ repeated (Wang et al. 2022, arXiv 2211.00593, their distribution p_ABC).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,19 +20,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from headroles.texts import pack, start_token
+from headroles.texts.words import NAMES, single_tokens
 from headroles.types import Sequences
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a line."""
-    return tuple(text.split())
-
-
-NAMES = words_of(
-    "John Mary Tom James Peter Paul David Mark Daniel Henry Robert George Michael Andrew Anna Emma "
-    "Sara Kate Jane Alice Rose Grace Laura Julia Maria Helen Susan Emily Sarah Lisa William Richard"
-)
-"""Common first names; those that are one token take part."""
 
 TEMPLATES = (
     "When {first} and {second} went to the {place}, {agent} gave a {gift} to",
@@ -90,27 +78,6 @@ class IoiPrompts:
                 for name in ("io", "subject", "third", "io_at", "s2_at")
             },
         )
-
-
-def word_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int | None:
-    """The id of a word inside a sentence where it is a single token; else None.
-
-    It is encoded behind another word: some tokenizers put a mark of their own at a text's start.
-    """
-    before = tokenizer("and", add_special_tokens=False)["input_ids"]
-    both = tokenizer(f"and {word}", add_special_tokens=False)["input_ids"]
-    if len(both) != len(before) + 1 or both[:-1] != before:
-        return None
-    return None if both[-1] in tokenizer.all_special_ids else both[-1]
-
-
-def single_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> dict[str, int]:
-    """{word: id} of the words that are one token, each id once."""
-    id_of = {word: word_id(tokenizer, word) for word in words}
-    ids = list(id_of.values())
-    return {
-        word: token for word, token in id_of.items() if token is not None and ids.count(token) == 1
-    }
 
 
 def ioi_prompts(

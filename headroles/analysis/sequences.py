@@ -19,7 +19,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.ioi import single_tokens, words_of
+from headroles.texts.words import single_tokens, words_of
 
 LEAST = 5
 """Fewer single-token members than this make no class."""

@@ -4,6 +4,11 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["records"],
-    submod_attrs={"records": ["Chance", "Contributions", "Target"]},
+    submodules=["against_chance", "contributions", "recording", "records"],
+    submod_attrs={
+        "against_chance": ["chance"],
+        "contributions": ["contribute", "head_effects", "project", "resolve_target"],
+        "recording": ["Recording", "record", "record_rows"],
+        "records": ["Chance", "Contributions", "Target"],
+    },
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -26,6 +26,12 @@ class Target:
     """The id of the token that is subtracted; None for the logit of one token."""
     against: str = ""
     """That token as text."""
+    named: bool = True
+    """True if someone named the token; False for the model's own guess."""
+    part_of: str = ""
+    """The whole of what was named, where the token is only its beginning."""
+    against_part_of: str = ""
+    """The same of the token that is subtracted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +45,13 @@ class Contributions:
     heads: Float[Tensor, "layer head"]
     """[layer head] what each head wrote."""
     by_key: Float[Tensor, "layer head key"]
-    """[layer head key] the same by the token that it was read from; sums to ``heads``."""
+    """[layer head key] the same by the token that it was read from, keys from 0 to the position;
+    sums to ``heads``. Zero where the output was ``replaced``: it was read from no token."""
     attention: Float[Tensor, "layer head key"]
     """[layer head key] how much each head looked at each token from the position."""
     attention_biases: Float[Tensor, " layer"]
-    """[layer] the biases of the output projections, which belong to no head."""
+    """[layer] the biases of the output projections (and of a norm behind one), which belong to no
+    head."""
     mlps: Float[Tensor, " layer"]
     """[layer] what each MLP wrote, its bias included."""
     embedding: float
@@ -54,6 +62,11 @@ class Contributions:
     """The bias of the final norm and of the unembedding."""
     logit: float
     """The target in the model's own pass, before any soft cap."""
+    replaced: Bool[Tensor, "layer head"]
+    """[layer head] whether an edit of head outputs changed it (not of its attention)."""
+    remainders: tuple[int, ...] = ()
+    """Layers in whose ``mlps`` stands what is left of the layer's change after its attention: no
+    single module gives it, so there the sum proves less."""
     cap: float | None = None
     """What the model squashes its logits with afterwards (Gemma 2), in logits; else None."""
 
@@ -72,6 +85,13 @@ class Contributions:
     def error(self) -> float:
         """By how much the sum misses the logit."""
         return abs(self.total - self.logit)
+
+    @property
+    def size(self) -> float:
+        """The largest part, or the logit if that is larger: what an error is small beside."""
+        parts = (self.heads, self.attention_biases, self.mlps)
+        single = (self.embedding, self.positions, self.final_bias, self.logit, 1.0)
+        return max(*(float(part.abs().max()) for part in parts), *map(abs, single))
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,7 +96,7 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
     attention = torch.empty(
         loaded.num_layers, loaded.num_heads, length, length, dtype=torch.float32
     )
-    roots = _roots(loaded)
+    roots = roots_of(loaded)
     outputs = (
         None
         if roots is None
@@ -126,7 +126,7 @@ def collect(loaded: LoadedModel, encoding: Encoding) -> Collected:
     return Collected(attention, logits, change, cut(sight, length))
 
 
-def _roots(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
+def roots_of(loaded: LoadedModel) -> Float[Tensor, "layer head rank dim"] | None:
     """What the lengths of the heads' outputs are measured with, made once per model; None where
     the output of a single head is not to be found, or heads are not alike in all layers.
     """

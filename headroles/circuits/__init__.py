@@ -28,6 +28,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "summary": ["HeadSummary", "PositionalTable", "positional_table", "summarise"],
         "svd": ["Components", "OV", "QK", "Spread", "components", "spread"],
         "tracing": ["query_key_products"],
-        "weights": ["HeadWeights", "attention_norm", "layer_weights", "layout", "query_place"],
+        "weights": [
+            "HeadWeights",
+            "Input",
+            "attention_norm",
+            "input_place",
+            "key_heads",
+            "layer_weights",
+            "layout",
+            "query_place",
+        ],
     },
 )

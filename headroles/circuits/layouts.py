@@ -6,8 +6,8 @@ import torch
 
 from headroles.circuits.attention_layouts import find_layer
 from headroles.circuits.embedding_layouts import find_embedding, find_end
-from headroles.circuits.parts import Layer, Layout, Parts, Writing
-from headroles.circuits.residual import StreamError, writings
+from headroles.circuits.parts import Layer, Layout, Mlp, Parts, Writing
+from headroles.circuits.residual import StreamError, mlps, writings
 from headroles.circuits.tracing import Trace, trace_model
 from headroles.models import LoadedModel, blocks
 from headroles.models.cores import one_core
@@ -40,8 +40,9 @@ def _find_parts(loaded: LoadedModel, trace: Trace) -> Parts:
         where = "rotary"
     else:
         where = "bias" if any(layer.slopes is not None for layer in layers) else "none"
+    written, added = _find_writings(loaded, trace, layers)
     return Parts(
-        layers, _find_writings(loaded, trace, layers), table, norm, project_out, logit_scale,
+        layers, written, added, table, norm, project_out, logit_scale,
         Layout(
             positions=where,
             order="post-norm" if layers[-1].norm.kind == "none" else "pre-norm",
@@ -56,19 +57,20 @@ def _find_parts(loaded: LoadedModel, trace: Trace) -> Parts:
 
 def _find_writings(
     loaded: LoadedModel, trace: Trace, layers: tuple[Layer, ...]
-) -> tuple[Writing, ...] | str:
+) -> tuple[tuple[Writing, ...] | str, tuple[Mlp, ...]]:
     """What each layer adds to the end of the stream, or why that cannot be told."""
     paths = [blocks.path_of(path) for path in loaded.probe_paths]
-    stack = loaded.model.get_submodule(paths[0].rpartition(".")[0])
+    stack = list(loaded.model.get_submodule(paths[0].rpartition(".")[0]).children())
     each = zip(paths, layers, strict=True)
+    outputs = {int(path.rpartition(".")[2]): layer.output for path, layer in each}
     try:
         with loaded.lock:
             found = writings(
-                list(stack.children()),
-                {int(path.rpartition(".")[2]): layer.output for path, layer in each},
+                stack,
+                outputs,
                 trace.calls,
                 lambda: loaded.model(trace.token_ids, use_cache=False),
             )
     except StreamError as error:
-        return error.message
-    return tuple(found.values())
+        return error.message, ()
+    return tuple(found.values()), tuple(mlps(stack, outputs, trace.calls, found).values())

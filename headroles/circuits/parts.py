@@ -110,6 +110,12 @@ class Writing:
     """What it is multiplied with: one number, or one for each component."""
     norm: Norm | None
     """The norm that reads the attention's output alone, or None."""
+    norm_module: nn.Module | None = None
+    """The module of that norm."""
+    carried_in: Float[Tensor, " d_model"] | float = 1.0
+    """What the stream before the layer is multiplied with on its way to the end."""
+    carried: Float[Tensor, " d_model"] | float = 1.0
+    """The same of the stream behind the layer."""
 
     def apply(self, written: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
         """What arrives of something written, the division by the norm's scale left out."""
@@ -117,6 +123,22 @@ class Writing:
             written = self.norm.fold(written)
         plain = isinstance(self.factor, float) and self.factor == 1
         return written if plain else written * self.factor
+
+
+@dataclass(frozen=True, eq=False)
+class Mlp:
+    """What a layer adds to the stream besides its attention."""
+
+    module: nn.Module | None
+    """The module whose result it is; None where no module's alone is, or nothing is added."""
+    factor: Float[Tensor, " d_model"] | float
+    """What the end of the stream holds of that result; 0 where nothing is added."""
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether something is added that no single module gives."""
+        nothing = isinstance(self.factor, float) and self.factor == 0
+        return self.module is None and not nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +186,8 @@ class Parts:
     layers: tuple[Layer, ...]
     writings: tuple[Writing, ...] | str
     """[layer] what the end of the residual stream holds of it, or why that cannot be told."""
+    mlps: tuple[Mlp, ...]
+    """[layer] what adds the rest of each layer; empty where ``writings`` cannot be told."""
     embedding: Embedding
     final_norm: Norm
     project_out: nn.Module | None

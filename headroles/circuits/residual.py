@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headroles.circuits.parts import Norm, Writing, as_norm
+from headroles.circuits.parts import Mlp, Norm, Writing, as_norm
 from headroles.circuits.tracing import Call, same
 from headroles.errors import HeadrolesError, ours
 
@@ -66,10 +67,68 @@ def writings(
         for place in reversed(range(len(stack))):
             if place in outputs:
                 one = frozen.projection(place)
-                found[place] = Writing(_tidy(one.factor * carried), one.norm)
-            if place:
-                carried = frozen.stream(place) * carried
+                found[place] = replace(one, factor=_tidy(one.factor * carried), carried=carried)
+            carried = _tidy(frozen.stream(place) * carried)
+            if place in found:
+                found[place] = replace(found[place], carried_in=carried)
     return dict(sorted(found.items()))
+
+
+def mlps(
+    stack: Sequence[nn.Module],
+    outputs: Mapping[int, nn.Module],
+    calls: Sequence[Call],
+    found: Mapping[int, Writing],
+) -> dict[int, Mlp]:
+    """Find the module that gives all that a layer adds to the stream besides its attention.
+
+    Of a layer's change what its attention wrote is taken away; the module is the last one whose
+    result, times one factor, is what is left.
+
+    Args:
+        stack: every block of the model, in order.
+        outputs: {place in the stack: the output projection of its attention}.
+        calls: what every module was given and gave in a pass.
+        found: what :func:`writings` found.
+    """
+    known: dict[nn.Module, list[Call]] = defaultdict(list)
+    for call in calls:
+        known[call.module].append(call)
+    return {
+        place: _mlp(stack[place], known, known[writing.norm_module or outputs[place]][0], writing)
+        for place, writing in found.items()
+    }
+
+
+def _mlp(
+    block: nn.Module, known: Mapping[nn.Module, list[Call]], wrote: Call, writing: Writing
+) -> Mlp:
+    (layer,) = known[block]
+    whole = layer.result.float()
+    passed = layer.given.float() * (writing.carried_in / writing.carried)
+    attention = wrote.result.float().reshape(whole.shape) * (writing.factor / writing.carried)
+    left = whole - passed - attention
+    slack = 1e-6 * float(whole.abs().max())
+    if bool((left.abs() <= slack).all()):
+        return Mlp(None, 0.0)
+    inside = [known[module][0] for module in block.modules() if len(known.get(module, ())) == 1]
+    for call in sorted(inside, key=lambda call: call.turn, reverse=True):
+        if call.module is block or call.result.numel() != left.numel():
+            continue
+        factor = _ratio(left, call.result.float().reshape(left.shape), slack)
+        if factor is not None:
+            return Mlp(call.module, _tidy(factor * writing.carried))
+    return Mlp(None, writing.carried)
+
+
+def _ratio(left: Tensor, result: Tensor, slack: float) -> Float[Tensor, " d_model"] | float | None:
+    """``left / result``, if that is one number or one a component, and not 0; else None."""
+    for dims in ((0, 1, 2), (0, 1)):
+        factor = (left * result).sum(dims) / result.square().sum(dims).clamp(min=1e-30)
+        close = (left - factor * result).abs() <= 2e-5 * left.abs().max() + slack
+        if bool(close.all()) and bool((factor.abs() > 1e-6).all()):
+            return float(factor) if factor.ndim == 0 else factor
+    return None
 
 
 def _cannot_be_frozen(error: BaseException) -> StreamError:
@@ -192,12 +251,15 @@ class _Frozen:
     def projection(self, place: int) -> Writing:
         """What arrives behind a layer of what its own attention writes."""
         norm, call = self._behind[place], self._once[place]
-        moved = self._moves[place]
+        moved, module = self._moves[place], None
         if norm is not None:
-            given = next(self._known[m][0].given for m, one in self._norms.items() if one is norm)
+            module = next(module for module, one in self._norms.items() if one is norm)
+            given = self._known[module][0].given
             moved = _frozen_norm(norm, moved, given.reshape(call.result.shape)[_PROJECTION])
         return Writing(
-            _factor(self._change(place, _PROJECTION), moved, call, whole=norm is not None), norm
+            _factor(self._change(place, _PROJECTION), moved, call, whole=norm is not None),
+            norm,
+            module,
         )
 
     def stream(self, place: int) -> Float[Tensor, " d_model"] | float:

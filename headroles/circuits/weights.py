@@ -17,7 +17,9 @@ torch.Size([8, 128, 16])
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -99,13 +101,31 @@ def layer_weights(loaded: LoadedModel, layer: int) -> HeadWeights:
     )  # fmt: skip
 
 
-def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
-    """The linear module that makes a layer's queries, and its output features, head by head.
+Input = Literal["query", "key", "value"]
+"""What a head's attention reads the residual stream with."""
 
-    For hooks that change single heads' queries before they are rotated or scaled.
+
+def input_place(
+    loaded: LoadedModel, layer: int, what: Input
+) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
+    """The linear module that makes a layer's queries, keys or values, and its output features.
+
+    The features are head by head; of keys and values, one row for each key/value head
+    (:func:`key_heads`). For hooks that change single heads' inputs before they are normed, rotated
+    or scaled.
     """
-    query = parts_of(loaded).layers[layer].query
-    return query.module, query.features
+    projection = getattr(parts_of(loaded).layers[layer], what)
+    return projection.module, projection.features
+
+
+def query_place(loaded: LoadedModel, layer: int) -> tuple[nn.Module, Int[Tensor, "head d_head"]]:
+    """:func:`input_place` of the queries."""
+    return input_place(loaded, layer, "query")
+
+
+def key_heads(loaded: LoadedModel, layer: int) -> tuple[int, ...]:
+    """[head] which key/value head each query head of a layer uses."""
+    return parts_of(loaded).layers[layer].kv_of
 
 
 def embedding(loaded: LoadedModel) -> Float[Tensor, "vocab d_model"]:
@@ -141,6 +161,18 @@ def unembedding(
     if parts.project_out is not None:
         W_U = matrix_of(parts.project_out)[0] @ W_U
     return (W_U, b_U) if parts.logit_scale == 1 else (W_U * parts.logit_scale, b_U)
+
+
+def unembedding_of(
+    loaded: LoadedModel, token_ids: Sequence[int]
+) -> tuple[Float[Tensor, "d_model token"], Float[Tensor, " token"]]:
+    """The columns and biases of a few tokens alone, in the logits that the model gives."""
+    parts, ids = parts_of(loaded), list(token_ids)
+    matrix, bias = matrix_of(loaded.model.get_output_embeddings())
+    W_U, b_U = matrix[:, ids].double(), torch.zeros(len(ids)) if bias is None else bias[ids]
+    if parts.project_out is not None:
+        W_U = matrix_of(parts.project_out)[0].double() @ W_U
+    return W_U * parts.logit_scale, b_U.double() * parts.logit_scale
 
 
 def writing(loaded: LoadedModel, layer: int) -> Writing:

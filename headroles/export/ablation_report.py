@@ -17,6 +17,7 @@ import headroles
 from headroles.ablation import (
     Comparison,
     Drop,
+    LeftOut,
     Moved,
     OffsetScores,
     Profile,
@@ -25,9 +26,10 @@ from headroles.ablation import (
     Row,
 )
 from headroles.circuits import Components, Spread
+from headroles.export import many_prompts
 from headroles.export.provenance import library_versions, origin
 from headroles.export.tables import heads_csv
-from headroles.formatting import decimal, legend, ordinal, percent, quoted, signed, visible
+from headroles.formatting import decimal, legend, percent, quoted, signed, visible
 from headroles.texts import token_labels
 from headroles.types import Encoding
 
@@ -49,6 +51,8 @@ small { display: block; font-weight: 600; }
 .hr-cut { border: 2px solid #1f6fbf; background: #dcebfb; font-weight: 700; }
 .hr-off bdi { text-decoration: line-through; }
 .hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
+.hr-next { border: 2px dotted #6e7681; }
+.hr-conclusion { font-size: 1.05rem; font-weight: 600; max-width: 60rem; }
 .hr-token sup { font-size: .8rem; margin-left: .25rem; }
 .hr-small { font-size: .86rem; margin: .2rem 0 .6rem; }
 @media (prefers-color-scheme: dark) {
@@ -60,21 +64,38 @@ small { display: block; font-weight: 600; }
 """
 
 
-def to_html(tables: Sequence[PromptTable], *, model: str, note: str = "") -> str:
-    """One page with a table per prompt; it needs no network and no other file."""
+def to_html(
+    tables: Sequence[PromptTable],
+    *,
+    model: str,
+    note: str = "",
+    left_out: Sequence[LeftOut] = (),
+    provenance: Mapping[str, object] | None = None,
+) -> str:
+    """One page with a table per prompt; it needs no network and no other file.
+
+    Args:
+        tables: the tables; of several, what to conclude and their summary come first.
+        model: its name.
+        note: what was done, in a sentence.
+        left_out: the prompts that could not be run.
+        provenance: what is needed to reproduce the numbers, e.g. from :func:`provenance`.
+    """
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, headroles {headroles.__version__}"
-    extra = f"<p>{escape(note)}</p>" if note else ""
+    said = [note, *many_prompts.left_out_sentences(left_out)]
+    extra = "".join(f"<p>{escape(sentence)}</p>" for sentence in said if sentence)
+    sections = "".join(_section(table, place) for place, table in enumerate(tables, 1))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>Knock-outs in {escape(model)}</h1><p>Made {made}. "
+        f"<h1>Knock-outs in {escape(model)}</h1>{many_prompts.together(tables)}<p>Made {made}. "
         "Every row is one run of the model with something knocked out, compared with the untouched "
         "run. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
         "token.</p><p>In a prompt, a solid border marks the position t that one-position "
         "conditions act on, a dashed one the position before it.</p>"
-        f"{extra}{''.join(map(_section, tables))}</body></html>\n"
+        f"{extra}{sections}{many_prompts.origin_table(provenance or {})}</body></html>\n"
     )
 
 
@@ -85,6 +106,7 @@ def marked_strip(
     word: str,
     before: bool = True,
     struck: bool = False,
+    after: str = "",
 ) -> str:
     """A prompt's tokens; marked positions, those just before them and the rest look different.
 
@@ -94,6 +116,7 @@ def marked_strip(
         word: the note on them, e.g. ``off here``.
         before: whether the token before each is marked as well: dashed border, with a word.
         struck: whether marked tokens are struck through, because part of their effect is removed.
+        after: the note on the token after each: dotted border; none where it is empty.
     """
     boxes, labels = [], token_labels(encoding.tokens, limit=40)
     for place, label in enumerate(labels):
@@ -101,6 +124,8 @@ def marked_strip(
             kind, note = f" hr-cut{' hr-off' if struck else ''}", word
         elif before and place + 1 in marked:
             kind, note = " hr-prev", "just before"
+        elif after and place - 1 in marked:
+            kind, note = " hr-next", after
         else:
             kind, note = "", ""
         sup = f"<sup>{escape(note)}</sup>" if note else ""
@@ -121,29 +146,27 @@ def _marks(shown: Iterable[str]) -> str:
     return f'<div class="hr-small">{escape(said)}</div>' if said else ""
 
 
-def _section(table: PromptTable) -> str:
-    kind = f"<h2>{escape(table.kind)}</h2>" if table.kind else "<h2></h2>"
-    strip = marked_strip(table.encoding, {table.position}, word="t")
-    return f"{kind}{strip}<p>{escape(watched(table))}</p>{condition_table(table)}"
-
-
-def watched(table: PromptTable) -> str:
-    """The watched token, and what the untouched model says (plain text)."""
-    named = "named beforehand" if table.answer.named else "the model's own guess"
-    place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
+def _section(table: PromptTable, place: int) -> str:
+    name = f"{place}. {table.kind or 'Prompt'}"
     return (
-        f"Watched token: {quoted(table.answer.text)} ({named}; {place} of "
-        f"{table.vocabulary:,} tokens in the untouched model). The untouched model says "
-        f"{quoted(table.says)} ({percent(table.says_probability)})."
+        f"<h2>{escape(name)}</h2>{strip(table)}<p>{escape(many_prompts.watched(table))}</p>"
+        f"{condition_table(table)}"
     )
+
+
+def strip(table: PromptTable) -> str:
+    """The prompt with t and its neighbours marked."""
+    after = "comes next" if table.read_at == table.position else ""
+    return marked_strip(table.encoding, {table.position}, word="t", after=after)
 
 
 def condition_table(table: PromptTable) -> str:
     """One row per condition; the tokens that moved one per cell, with arrow, sign and number."""
     rose = max((len(row.rose) for row in table.rows), default=0)
     fell = max((len(row.fell) for row in table.rows), default=0)
+    own = list(dict.fromkeys(name for row in table.rows for name in many_prompts.row_cells(row)))
     heads = (
-        ["Knocked out", "What happens", "Model says", "KL", "Loss", "Loss on repeats"]
+        ["Knocked out", "What happens", *own, "Model says", "KL", "Loss", "Loss on repeats"]
         + [f"▲ {place}" for place in range(1, rose + 1)]
         + [f"▼ {place}" for place in range(1, fell + 1)]
     )
@@ -151,8 +174,8 @@ def condition_table(table: PromptTable) -> str:
         '<div class="hr-table hr-one-line hr-conditions" tabindex="0"><table><thead><tr>'
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + "</tr></thead><tbody>"
-        + "".join(_line(row, rose, fell) for row in table.rows)
-        + f"</tbody></table></div>{_marks(_moved(table))}"
+        + "".join(_line(row, own, rose, fell) for row in table.rows)
+        + f"</tbody></table></div>{_marks(_moved(table))}{many_prompts.weak_controls(table)}"
     )
 
 
@@ -160,10 +183,11 @@ def _moved(table: PromptTable) -> list[str]:
     return [visible(moved.text) for row in table.rows for moved in (*row.rose, *row.fell)]
 
 
-def _line(row: Row, rose: int, fell: int) -> str:
-    comparison = row.comparison
+def _line(row: Row, own: Sequence[str], rose: int, fell: int) -> str:
+    comparison, own_cells = row.comparison, many_prompts.row_cells(row)
     cells = [
         f'<td class="hr-says">{escape(row.verdict)}</td>',
+        *(f"<td>{escape(own_cells.get(name, '–'))}</td>" for name in own),
         f"<td>{escape(quoted(row.says))} {percent(row.says_probability)}</td>",
         f"<td>{decimal(comparison.kl, digits=3)}</td>",
         f"<td>{_signed(comparison.loss_change)}</td>",
@@ -196,12 +220,15 @@ def to_csv(tables: Sequence[PromptTable], *, provenance: Mapping[str, object]) -
         tables: the tables.
         provenance: what is needed to reproduce the numbers, e.g. from :func:`provenance`.
     """
+    return heads_csv(table_rows(tables), provenance)
+
+
+def table_rows(tables: Sequence[PromptTable]) -> list[dict[str, object]]:
+    """One row per prompt and condition."""
     rows = [row for table in tables for row in table.rows]
     rose = max((len(row.rose) for row in rows), default=0)
     fell = max((len(row.fell) for row in rows), default=0)
-    return heads_csv(
-        [_flat(table, row, rose, fell) for table in tables for row in table.rows], provenance
-    )
+    return [_flat(table, row, rose, fell) for table in tables for row in table.rows]
 
 
 def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, object]:
@@ -211,11 +238,17 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
         "prompt": table.prompt,
         "answer": table.answer.text,
         "answer_named": table.answer.named,
+        "answer_is": table.answer.origin,
+        "t": table.position,
+        "tokens": len(table.encoding.tokens),
         "untouched_says": table.says,
         "condition": row.name,
         "says": row.says,
         "says_probability": row.says_probability,
         **_changes(comparison),
+        "log_probability_lost_nats": comparison.surprise,
+        **many_prompts.control_columns(row),
+        "control": row.control or None,
     }
     for way, part, width in (("rose", row.rose, rose), ("fell", row.fell, fell)):
         for place in range(width):
@@ -231,6 +264,9 @@ def _changes(comparison: Comparison) -> dict[str, object]:
         "rank": comparison.rank,
         "probability_before": comparison.probability_before,
         "probability": comparison.probability,
+        "logit_before": comparison.logit_before,
+        "logit": comparison.logit,
+        "logit_change": comparison.logit_change,
         "kl_nats": comparison.kl,
         "loss_change_nats": comparison.loss_change,
         "repeat_loss_change_nats": comparison.repeat_loss_change,

@@ -41,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "unseen_layers",
         ],
         "causal_verdict": [
+            "ALPHA",
             "Effect",
             "clear_against_zero",
             "clear_direction",

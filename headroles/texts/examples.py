@@ -56,3 +56,8 @@ TEXT_EXAMPLES = (
 def examples(*, stories: bool) -> tuple[Example, ...]:
     """The chips of a model of simple stories, or of one that reads any text."""
     return STORY_EXAMPLES if stories else TEXT_EXAMPLES
+
+
+def repeating(*, stories: bool) -> str:
+    """The chip whose text repeats whole stretches, for a model of simple stories or for any."""
+    return examples(stories=stories)[0 if stories else 1].prompt

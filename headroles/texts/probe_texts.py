@@ -91,6 +91,20 @@ def sentence_sequences(tokenizer: PreTrainedTokenizerBase) -> Sequences:
     return pack([encode(tokenizer, sentence).token_ids for sentence in SENTENCES])
 
 
+def held_out_lines(source: str) -> list[str]:
+    """The first :data:`HELD_OUT_TEXTS` passages in the :data:`HELD_OUT_FILE` of a model's folder;
+    none where the source is no folder, or holds no such file.
+
+    Raises:
+        TextFileError: if the file cannot be read as text.
+    """
+    path = Path(source) / HELD_OUT_FILE
+    if not path.is_file():
+        return []
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    return lines[:HELD_OUT_TEXTS]
+
+
 def held_out_sequences(tokenizer: PreTrainedTokenizerBase, source: str) -> Sequences | None:
     """The passages in the :data:`HELD_OUT_FILE` of a model's folder, as ids.
 
@@ -101,13 +115,9 @@ def held_out_sequences(tokenizer: PreTrainedTokenizerBase, source: str) -> Seque
     Raises:
         TextFileError: if the file cannot be read as text.
     """
-    path = Path(source) / HELD_OUT_FILE
-    if not path.is_file():
-        return None
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
     rows = [
         encode(tokenizer, line, max_tokens=HELD_OUT_TOKENS).token_ids
-        for line in lines[:HELD_OUT_TEXTS]
+        for line in held_out_lines(source)
     ]
     rows = [row for row in rows if len(row) >= LEAST_TOKENS]
     return pack(rows) if len(rows) > 1 else None

@@ -113,6 +113,31 @@ def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return ids
 
 
+def readings(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> list[list[int]]:
+    """The ids of what should come next, as a prompt may go on with it.
+
+    A word after a word starts with a space in most vocabularies, and nobody types it: so an answer
+    is read with and without one.
+
+    Args:
+        tokenizer: the model's.
+        prompt: what it comes after.
+        answer: what was typed.
+
+    Raises:
+        EmptyPromptError: if it holds no token.
+    """
+    options = [answer]
+    if answer and not answer[0].isspace() and prompt[-1:].strip():
+        options.append(f" {answer}")
+    tokenised = [ids for text in options if (ids := ids_of(tokenizer, text))]
+    if not tokenised:
+        raise EmptyPromptError(
+            "The expected next token is empty.", hint="Type a word, or leave the box empty."
+        )
+    return tokenised
+
+
 def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | None) -> None:
     """Refuse a token that was added to the tokenizer, and not to the model."""
     if rows is None or token_id < rows:

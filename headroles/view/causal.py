@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headroles.formatting import listing, signed
 from headroles.roles import ROLES
+from headroles.types import BESIDE_CHANCE as BESIDE_CHANCE
 from headroles.types import Head
 from headroles.view.html import count
 
@@ -222,16 +223,6 @@ LABELS: dict[CausalVerdict, str] = {
     "not_tested": "not tested",
 }
 """The verdicts as people read them."""
-
-
-BESIDE_CHANCE: dict[CausalVerdict, str] = {
-    "holds_up": "larger than chance",
-    "reversed": "better without",
-    "not_special": "no larger than chance",
-    "no_effect": "no effect",
-    "not_tested": "too few draws to tell",
-}
-"""The same verdicts on any knock-out beside random others, where no role is involved."""
 
 
 MARKS: dict[CausalVerdict, str] = {

@@ -203,6 +203,18 @@ PICTURES: dict[str, tuple[str, str]] = {
         "A long and a short bar are brought in line",
     ),
     "logit": (bars(0.8, 0.45, 0.2), "Three bars, one per possible token"),
+    "contribution": (
+        box(6, 8, 30, 12, shade=0.4)
+        + box(36, 22, 42, 12, shade=0.4)
+        + box(78, 36, 26, 12, shade=0.4)
+        + line((6, 52), (104, 52)),
+        "Three bars, each from where the one before ended, add up to a line",
+    ),
+    "logit_difference": (
+        bars(0.8, 0.45) + line((55, 6), (55, 50), dashed=True) + arrow((55, 44), (90, 44)),
+        "Two bars, and an arrow from the end of the shorter to that of the longer",
+    ),
+    "final_norm": (steps("sum", "÷ size", "logits"), "The sum is divided by its size, then read"),
     "log_probability": (bars(1.0, 0.5, 0.25), "Bars of 100%, 50% and 25%: equal steps down"),
     "nats": (
         bars(0.8, 0.4) + words(86, 46, "−0.69"),
@@ -319,6 +331,18 @@ PICTURES: dict[str, tuple[str, str]] = {
         steps("head", "guess", crossed=(0,)) + words(60, 54, "another head steps in", size=9.5),
         "A head is crossed out, and another steps in",
     ),
+    "backup_head": (
+        bars(0.1, 0.15, 0.8),
+        "Two short bars for each alone, a long one for both together",
+    ),
+    "smallest_set": (
+        dots(80, 20, 32, 44, 56, 68, 80),
+        "Dots for heads, and a tick where the last ones that are needed begin",
+    ),
+    "log_odds": (
+        line((10, 50), (50, 44), (70, 12), (110, 6), dashed=True) + line((10, 54), (110, 2)),
+        "A straight line that goes on where a curve has reached its ceiling",
+    ),
     "not_special": (bars(0.4, 0.42), "Two bars of the same length"),
     "opposite": (
         line((60, 6), (60, 50)) + box(20, 20, 40, 16, shade=0.5),
@@ -328,6 +352,32 @@ PICTURES: dict[str, tuple[str, str]] = {
         boxes("The cat sat", shaded=(1,)) + arrow((60, 30), (98, 30), bend=24),
         "Something is carried from “cat” to “sat”",
     ),
+    "patching": (
+        box(4, 4, 70, 20)
+        + words(39, 18, "first")
+        + box(4, 36, 70, 20)
+        + words(39, 50, "second")
+        + arrow((39, 24), (39, 36))
+        + arrow((74, 46), (104, 46)),
+        "Something of the first prompt is put into the second",
+    ),
+    "denoising": (
+        steps("first", "second", shaded=(0,)) + words(60, 54, "does it suffice?", size=9.5),
+        "Something of the first prompt goes into the second",
+    ),
+    "noising": (
+        steps("second", "first", shaded=(1,)) + words(60, 54, "is it needed?", size=9.5),
+        "Something of the second prompt goes into the first",
+    ),
+    "recovered_share": (
+        box(10, 20, 100, 18) + box(10, 20, 41, 18, shade=0.5) + words(30, 54, "41%", size=9.5),
+        "A bar that is filled to two fifths",
+    ),
+    "path_patching": (
+        steps("L14H2", "L23H0", shaded=(0,)) + words(60, 54, "only this way", size=9.5),
+        "One arrow from L14H2 to L23H0",
+    ),
+    "sender": (steps("sender", "receiver"), "An arrow from the sender to the receiver"),
     "weights": (
         "".join(
             box(36 + 16 * k, 4 + 16 * q, 14, 14, shade=shade)

@@ -22,7 +22,9 @@ from streamlit.testing.v1 import AppTest
 from headroles.ui.app import keeper, long_work, session
 
 long_work.MOMENT = 300.0  # no browser ticks here
-PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+PAGES = (
+    "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+)
 WORDS = "the a cat dog sat ran on mat house one two three red blue big small and with to".split()
 chance = random.Random(0)
 

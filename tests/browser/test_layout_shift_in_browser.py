@@ -14,6 +14,7 @@ PAGES = {
     "head_map": "Head map",
     "detector_lab": "Detector lab",
     "knockout_lab": "Knock-out lab",
+    "answer": "Answer",
     "circuits": "Circuits",
     "admin": "Admin",
 }

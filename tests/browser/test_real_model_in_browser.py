@@ -7,7 +7,7 @@ import pytest
 from tests.browser.visit import opened
 
 pytestmark = pytest.mark.real
-PAGES = ["Head close-up", "Head map", "Detector lab", "Knock-out lab", "Circuits"]
+PAGES = ["Head close-up", "Head map", "Detector lab", "Knock-out lab", "Answer", "Circuits"]
 PATIENCE = 300_000
 """Milliseconds that a busy machine may take for the first page."""
 

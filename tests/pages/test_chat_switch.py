@@ -66,7 +66,7 @@ def test_it_stays_on_from_page_to_page_and_is_no_part_of_a_model_without_templat
 ) -> None:
     app = opened(model=chatty, prompt=PROMPT)
     app.toggle(key=session.CHAT).set_value(True).run()
-    for page in ("knockout_lab", "head_closeup", "detector_lab", "head_map"):
+    for page in ("knockout_lab", "answer", "head_closeup", "detector_lab", "head_map"):
         app.switch_page(f"pages/{page}.py").run()
         assert not app.exception
         assert app.session_state[session.CHAT]

@@ -11,7 +11,6 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.ui.app import session
-from headroles.ui.your_prompt import state as your_prompt_state
 from tests.facts import says
 from tests.pages.on_page import alts, page_html
 
@@ -39,7 +38,7 @@ def press(app, key: str):
 
 
 def run_second(app, prompt: str):
-    app.text_area(key=your_prompt_state.SECOND_BOX).set_value(prompt)
+    app.text_area(key=session.SECOND_BOX).set_value(prompt)
     app.button(key="app-run").click().run()
     assert not app.exception
     return app
@@ -53,7 +52,7 @@ def said(app) -> str:
 
 def test_it_opens_with_the_sentence_without_its_repetition(app) -> None:
     assert app.text_area(key=session.BOX).value == DEFAULT_PROMPT
-    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == ONCE
+    assert app.text_area(key=session.SECOND_BOX).value == ONCE
     # Induction and Duplicate token need a repetition; their planted heads rest without one.
     assert says(said(app), "Induction", "Duplicate token", "become inactive", "3", "active on both")
 
@@ -75,7 +74,7 @@ def test_a_sleeping_side_says_why(app) -> None:
 def test_swapping_wakes_what_fell_asleep(app) -> None:
     press(app, "swap")
     assert app.text_area(key=session.BOX).value == ONCE
-    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == DEFAULT_PROMPT
+    assert app.text_area(key=session.SECOND_BOX).value == DEFAULT_PROMPT
     assert says(said(app), "Induction", "Duplicate token", "become active")
     assert says(page_html(app), "becomes active", "0 → 1 of 1 listed head")
 
@@ -89,7 +88,7 @@ def test_the_same_prompt_twice_changes_nothing(app) -> None:
 def test_stopping_gives_the_single_cards_back(app) -> None:
     press(app, "stop_comparing")
     assert says(said(app), "All 5 roles", "active")
-    assert app.session_state[your_prompt_state.SECOND] is None
+    assert app.session_state[session.SECOND] is None
     assert not any(alt.startswith("Induction: becomes") for alt in alts(app))
 
 
@@ -103,7 +102,7 @@ def test_an_empty_second_prompt_is_a_sentence_and_the_first_stays(app) -> None:
     run_second(app, "  ")
     assert "The prompt is empty" in app.error[0].value
     assert says(said(app), "All 5 roles", "active")
-    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "  "
+    assert app.text_area(key=session.SECOND_BOX).value == "  "
 
 
 def test_html_in_the_second_prompt_stays_text(app) -> None:
@@ -127,11 +126,11 @@ def test_one_run_takes_both_boxes(app) -> None:
     app.text_area(key=session.BOX).set_value("One dog ran.")
     run_second(app, "One dog ran. One dog ran.")
     assert app.session_state[session.PROMPT] == "One dog ran."
-    assert app.session_state[your_prompt_state.SECOND] == "One dog ran. One dog ran."
+    assert app.session_state[session.SECOND] == "One dog ran. One dog ran."
 
 
 def test_swapping_swaps_what_was_typed_too(app) -> None:
-    app.text_area(key=your_prompt_state.SECOND_BOX).set_value("typed, not run")
+    app.text_area(key=session.SECOND_BOX).set_value("typed, not run")
     press(app, "swap")
     assert app.text_area(key=session.BOX).value == "typed, not run"
     assert app.session_state[session.PROMPT] == ONCE

@@ -30,7 +30,9 @@ def damaged(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CATEGORIES", tmp_path / "head_categories.json")
 
 
-@pytest.mark.parametrize("page", ["your_prompt", "head_closeup", "knockout_lab", "detector_lab"])
+@pytest.mark.parametrize(
+    "page", ["your_prompt", "head_closeup", "knockout_lab", "detector_lab", "answer"]
+)
 def test_a_page_says_where_it_begins(damaged, page: str) -> None:
     app = open_page(page=f"pages/{page}.py")
     app.sidebar.selectbox[0].set_value("damaged").run()

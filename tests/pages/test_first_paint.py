@@ -78,6 +78,7 @@ def names_from(program: str, *arguments: str) -> list[str]:
         (),
         ("pages/head_closeup.py", "pages/head_map.py"),
         ("pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"),
+        ("pages/answer.py",),
         ("pages/glossary.py",),
     ],
 )

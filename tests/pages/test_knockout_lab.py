@@ -167,13 +167,12 @@ def test_many_at_once() -> None:
     html = page_html(app)
     assert html.count('hr-conditions"') == 4  # a table per prompt
     assert says(html, "L1H1", "L1H4", "L1H6")
-    assert re.search(r"\d of the 4 ", concluded(app))
+    assert says(concluded(app), "Costliest knock-out of your heads", "of 4 prompts", "5 draws")
     first = app.multiselect(key=state.MANY_PROMPTS)
     assert all(option.startswith("✓") for option in first.options[:26])
-    assert {one.key for one in app.get("download_button")} >= {
-        "knockout_lab-many_html",
-        "knockout_lab-many_csv",
-    }
+    assert {one.label for one in app.get("download_button")} >= {
+        "Report as HTML", "Knock-outs as CSV", "Summary as CSV", "Everything as JSON",
+    }  # fmt: skip
 
 
 def test_own_prompts_join_the_table() -> None:
@@ -190,17 +189,118 @@ def test_the_choices_of_many_at_once_stay_and_are_run_by_the_button() -> None:
     app = open_page("Many at once")
     tables = page_html(app).count('hr-conditions"')
     app.text_area(key=state.MANY_OWN).set_value("The dog ran. The dog => ran")
-    app.slider(key=state.MANY_TOP).set_value(2).run()
+    app.number_input(key=state.MANY_TOP).set_value(2).run()
     assert says(page_html(app), "hr-draft hr-edited", "Changed, not run yet.")
     assert page_html(app).count('hr-conditions"') == tables
     app.switch_page("pages/head_map.py").run()
     app.switch_page("pages/knockout_lab.py").run()
     assert app.text_area(key=state.MANY_OWN).value == "The dog ran. The dog => ran"
-    assert app.slider(key=state.MANY_TOP).value == 2
+    assert app.number_input(key=state.MANY_TOP).value == 2
     app.button(key="knockout_lab-many_run").click().run()
     assert not app.exception
     assert 'class="hr-draft hr-edited"' not in page_html(app)
     assert page_html(app).count('hr-conditions"') == tables + 1
+
+
+def _plain(elements) -> list[str]:
+    """What they say, without Markdown's escapes."""
+    return [one.value.replace("\\", "") for one in elements]
+
+
+def _pressed(app, key: str = "knockout_lab-many_run"):
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+def test_a_token_before_the_last_is_t_and_what_follows_is_watched() -> None:
+    app = open_page("Many at once", **{state.MANY_DRAWS: 0})
+    app.selectbox(key=state.MANY_T).set_value(state.T_BACK).run()
+    app.number_input(key=state.MANY_BACK).set_value(2)
+    _pressed(app)
+    html = page_html(app)
+    assert html.count("<sup>comes next</sup>") == 4
+    assert (
+        len([one for one in _plain(app.caption) if "what really comes next in the prompt" in one])
+        == 4
+    )
+    assert "Random others lose" not in html
+    assert app.query_params["t"] == "-3"
+
+
+def test_a_random_t_changes_with_the_seed_alone() -> None:
+    def places(app) -> list[str]:
+        return re.findall(r"t = (\d+)", " ".join(_plain(app.caption)))
+
+    app = open_page("Many at once", **{state.MANY_DRAWS: 0, state.MANY_T: state.T_RANDOM})
+    first = places(app)
+    assert len(first) == 4
+    app.number_input(key=state.MANY_SEED).set_value(3)
+    third = places(_pressed(app))
+    assert third != first
+    app.number_input(key=state.MANY_SEED).set_value(0)
+    assert places(_pressed(app)) == first
+
+
+def test_the_conclusion_stands_above_the_form() -> None:
+    app = open_page("Many at once")
+    html = page_html(app)
+    assert html.index("hr-conclusion") < html.index("What the table is made of")
+
+
+def test_all_heads_of_a_role_and_back() -> None:
+    app = open_page("Many at once")
+    mine = app.multiselect(key=state.MANY_HEADS).value
+    _pressed(app, "knockout_lab-many_role_previous_token")
+    taken = app.multiselect(key=state.MANY_HEADS).value
+    assert set(taken) != set(mine)
+    assert "L0H6" in taken
+    assert says(page_html(app), "Changed, not run yet.")
+    _pressed(app, "knockout_lab-many_undo")
+    assert app.multiselect(key=state.MANY_HEADS).value == mine
+
+
+def test_prompts_of_a_file_join_the_table_and_stay() -> None:
+    app = open_page("Many at once")
+    app.multiselect(key=state.MANY_PROMPTS).set_value([])
+    raw = b'prompt,answer\n"The dog, he ran. The dog, he",ran\n,x\n'
+    app.file_uploader(key=state.MANY_FILE).upload("mine.csv", raw, "text/csv").run()
+    assert says(_plain(app.warning), "1 prompt", "Line 3")
+    _pressed(app)
+    assert page_html(app).count('hr-conditions"') == 1
+    app.switch_page("pages/head_map.py").run()
+    app.switch_page("pages/knockout_lab.py").run()
+    assert page_html(app).count('hr-conditions"') == 1
+    assert 'class="hr-draft hr-edited"' not in page_html(app)
+    _pressed(app, "knockout_lab-many_unfile")
+    assert says(page_html(app), "Changed, not run yet.")
+
+
+def test_a_file_that_is_no_table_is_said_and_what_was_shown_stays() -> None:
+    app = open_page("Many at once")
+    app.file_uploader(key=state.MANY_FILE).upload("mine.csv", b"a,b\nc,d", "text/csv").run()
+    assert says((one.value for one in app.error), "no column called prompt")
+    assert page_html(app).count('hr-conditions"') == 4
+
+
+def test_a_prompt_that_is_too_short_for_t_is_left_out_by_name() -> None:
+    app = open_page("Many at once", **{state.MANY_T: state.T_BACK, state.MANY_BACK: 9})
+    assert says(_plain(app.warning), "Left out: “Monday, Tuesday, Wednesday,”", "no position -10")
+    assert page_html(app).count('hr-conditions"') == 3
+
+
+def test_many_tables_are_drawn_when_they_are_opened() -> None:
+    app = open_page("Many at once", **{state.MANY_DRAWS: 0, state.MANY_ALL: True})
+    for _ in range(20):  # a real browser goes on by itself
+        if not app.get("progress"):
+            break
+        app.run()
+    if any(button.key == "knockout_lab-many_run" for button in app.button):
+        _pressed(app)
+    html = page_html(app)
+    assert says(concluded(app), "of 26 prompts")
+    assert 'hr-conditions"' not in html
+    assert sum(one.label[:1].isdigit() for one in app.expander) == 26
 
 
 def test_the_previous_token_test_names_its_offset() -> None:

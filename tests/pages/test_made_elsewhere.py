@@ -70,7 +70,9 @@ def test_the_close_up_works_from_it(file, head: str) -> None:
     assert listed in html or "duplicate" in html
 
 
-@pytest.mark.parametrize("page", ["knockout_lab", "detector_lab", "circuits", "glossary", "admin"])
+@pytest.mark.parametrize(
+    "page", ["knockout_lab", "detector_lab", "answer", "circuits", "glossary", "admin"]
+)
 def test_the_other_pages_open(file, page: str) -> None:
     app = opened(f"pages/{page}.py")
     assert "None" not in page_html(app)

@@ -9,7 +9,6 @@ from headroles.paths import DEMO_MODEL
 from headroles.texts import DEFAULT_PROMPT, STORY_EXAMPLES
 from headroles.ui.app import history, session
 from headroles.ui.detector_lab import state as detector_lab
-from headroles.ui.your_prompt import state as your_prompt
 from tests.facts import says
 from tests.pages.on_page import opened, page_html, run_prompt
 
@@ -175,11 +174,11 @@ def test_another_prompt_of_a_link_can_be_taken_back(app) -> None:
 
 def test_the_second_box_says_it_too(app) -> None:
     app.button(key="your_prompt-compare").click().run()
-    app.text_area(key=your_prompt.SECOND_BOX).set_value(DRAFT).run()
+    app.text_area(key=session.SECOND_BOX).set_value(DRAFT).run()
     assert edited_boxes(app) == 1
     app.switch_page("pages/head_map.py").run()
     app.switch_page("pages/your_prompt.py").run()
-    assert app.text_area(key=your_prompt.SECOND_BOX).value == DRAFT
+    assert app.text_area(key=session.SECOND_BOX).value == DRAFT
     assert edited_boxes(app) == 1
 
 

@@ -59,7 +59,7 @@ def test_a_link_opens_it_and_the_two_can_be_swapped(other: str) -> None:
 def test_a_second_prompt_takes_its_place(other: str) -> None:
     app = opened(second_model=other)
     app.button(key="your_prompt-compare").click().run()
-    assert app.session_state[state.SECOND_MODEL] is None
+    assert app.session_state[session.SECOND_MODEL] is None
     assert "your_prompt-stop_models" not in keys(app)
 
 

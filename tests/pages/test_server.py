@@ -60,7 +60,9 @@ def test_a_fault_of_the_program_shows_no_path_and_a_way_out(
     assert "test_server.py" in logged
 
 
-PAGES = ("your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits")
+PAGES = (
+    "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+)  # fmt: skip
 
 
 def test_a_visit_that_ends_gives_its_memory_back(planted) -> None:

@@ -17,7 +17,6 @@ from headroles.ui.circuits import state
 from headroles.ui.head_closeup import state as head_closeup_state
 from headroles.ui.head_map import state as head_map_state
 from headroles.ui.knockout_lab import state as knockout_lab_state
-from headroles.ui.your_prompt import state as your_prompt_state
 from tests.facts import says
 
 pytestmark = [
@@ -58,7 +57,7 @@ def warnings(app) -> list[str]:
 def test_a_prompt_and_a_second_one() -> None:
     app = open_link(prompt=PROMPT, second_prompt="A dog")
     assert app.text_area(key=session.BOX).value == PROMPT
-    assert app.text_area(key=your_prompt_state.SECOND_BOX).value == "A dog"
+    assert app.text_area(key=session.SECOND_BOX).value == "A dog"
     assert app.query_params == {"model": "demo", "prompt": PROMPT, "second_prompt": "A dog"}
     assert not warnings(app)
 
@@ -146,6 +145,25 @@ def test_heads_taken_away_in_the_knock_out_lab() -> None:
     ("section", "query", "key", "value"),
     [
         ("many", {"heads": "L3H1,L0H2"}, knockout_lab_state.MANY_HEADS, ["L3H1", "L0H2"]),
+        (
+            "many",
+            {"heads": "L1H1", "t": "-3", "ready": "4,17"},
+            knockout_lab_state.MANY_PROMPTS,
+            [4, 17],
+        ),
+        (
+            "many",
+            {"heads": "L1H1", "t": "random", "seed": "9"},
+            knockout_lab_state.MANY_T,
+            "A random token",
+        ),
+        (
+            "many",
+            {"heads": "L1H1", "draws": "0", "ready": "right"},
+            knockout_lab_state.MANY_ALL,
+            True,
+        ),
+        ("many", {"heads": "L1H1", "t": "-2"}, knockout_lab_state.MANY_BACK, 1),
         ("offsets", {"head": "L3H1"}, knockout_lab_state.OFFSET_HEAD, "L3H1"),
         ("components", {"head": "L3H1"}, knockout_lab_state.COMPONENT_HEAD, "L3H1"),
         ("circuit", {}, knockout_lab_state.SECTION, "Two-step circuit"),
@@ -178,6 +196,10 @@ def test_a_head_that_the_lab_s_model_does_not_have(section: str) -> None:
         ("pages/circuits.py", {"without": "bias"}, "names a switch “bias”"),
         ("pages/knockout_lab.py", {"section": "all"}, "names a section “all”"),
         ("pages/knockout_lab.py", {"heads": "all"}, "not all of which are heads"),
+        ("pages/knockout_lab.py", {"t": "4"}, "names a position t “4”"),
+        ("pages/knockout_lab.py", {"draws": "21"}, "names a number of random others “21”"),
+        ("pages/knockout_lab.py", {"seed": "-1"}, "names a seed “-1”"),
+        ("pages/knockout_lab.py", {"ready": "3,99"}, "names a list of ready prompts “3,99”"),
         ("pages/knockout_lab.py", {"ablation": "gone"}, "names a way to knock heads out “gone”"),
     ],
 )

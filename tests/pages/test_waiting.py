@@ -131,6 +131,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(app, download) -> Non
         "pages/head_map.py",
         "pages/detector_lab.py",
         "pages/knockout_lab.py",
+        "pages/answer.py",
         "pages/circuits.py",
     ],
 )
@@ -156,7 +157,8 @@ def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, s
 
 
 @pytest.mark.parametrize(
-    "page", ["pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"]
+    "page",
+    ["pages/detector_lab.py", "pages/knockout_lab.py", "pages/answer.py", "pages/circuits.py"],
 )
 def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) -> None:
     download.error = ModelUnavailableError(MODEL, why="the download was cut off.")

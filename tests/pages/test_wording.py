@@ -19,10 +19,10 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.types import Head
 from headroles.ui.admin import server
 from headroles.ui.admin import state as admin_state
+from headroles.ui.answer import state as answer_state
 from headroles.ui.app import long_work, session
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
-from headroles.ui.your_prompt import state as your_prompt_state
 from headroles.view.glossary import unmarked
 
 pytestmark = pytest.mark.skipif(
@@ -100,7 +100,7 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
         opened(
             "your_prompt",
             **dict.fromkeys((session.PROMPT, session.BOX), prompt),
-            **dict.fromkeys((your_prompt_state.SECOND, your_prompt_state.SECOND_BOX), second),
+            **dict.fromkeys((session.SECOND, session.SECOND_BOX), second),
         )
         for prompt, second in (("The cat sat. The cat sat.", None), (NO_REPEATS, "A cat. A cat."))
     ),
@@ -113,6 +113,10 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
     "detector_lab": lambda: iter([opened("detector_lab")]),
     "knockout_lab": lambda: (
         opened("knockout_lab", **{knockout_state.SECTION: section}) for section in SECTIONS
+    ),
+    "answer": lambda: (
+        opened("answer", **{answer_state.SECTION: section})
+        for section in answer_state.SECTION_NAMES
     ),
     "circuits": lambda: iter([opened("circuits")]),
     "glossary": lambda: iter([opened("glossary")]),

@@ -9,7 +9,9 @@ from headroles.ui.app import caches, session
 from tests.facts import says
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
-PAGES = ["your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits"]
+PAGES = [
+    "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+]  # fmt: skip
 
 
 @pytest.fixture

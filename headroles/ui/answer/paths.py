@@ -1,11 +1,379 @@
-"""A section of the page Answer."""
+"""A circuit that grows by clicks: which head tells which other head, and which write the answer."""
 
 from __future__ import annotations
 
-from headroles.ui.app import prompt_form, run_prompt
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from headroles import ablation, charts
+from headroles.errors import HeadrolesError
+from headroles.formatting import rough_duration
+from headroles.types import Head
+from headroles.ui.answer import pair_caches, pair_files, pair_input, pair_state
+from headroles.ui.app import caches, elements, long_work, session
+from headroles.view import path_words
+from headroles.view.html import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headroles.ablation import Arrow, Circuit, Receiver, SenderMap, SenderWork
+    from headroles.ui.answer.pair_caches import Asked, Measured
+
+MOST_LISTED = 12
+"""Most senders of a map that are held against their control."""
+MOST_PUT_IN = 4
+"""Most arrows that one button puts in."""
+LEGEND = (
+    '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ carries the first '
+    'sentence’s answer</span><span><i class="hr-key hr-key-against"></i>− works against it</span>'
+    "<span><b>thick</b>: larger than chance</span><span>thin and dashed: not</span>"
+    "<span><b>q k v</b>: into queries, keys, values</span></div>"
+)
+MAP_LEGEND = (
+    '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ carries the answer</span>'
+    '<span><i class="hr-key hr-key-against"></i>− works against it</span>'
+    '<span><i class="hr-key hr-key-ring"></i>larger than chance</span>'
+    '<span><i class="hr-key hr-key-dot"></i>drawn</span>'
+    "<span>Click a head to put its arrow into the drawing.</span></div>"
+)
+RULE = (
+    "The first sentence runs. One head at a time says what it says in the second sentence, to one "
+    "place only; all other heads are held. A number is what the difference between the two answers "
+    "loses. Larger than chance: it stands out of what the other heads of its layer send along the "
+    "same path (5% level, as many tests as heads allowed for)."
+)
+
+
+class Subject(NamedTuple):
+    """What the section is about."""
+
+    asked: Asked
+    """The two prompts."""
+    measured: Measured
+    """Them, run."""
+    roles: Mapping[Head, str]
+    """{head: its role}."""
 
 
 def draw() -> None:
     """Draw the section."""
-    prompt_form.folded(key="answer-prompt")
-    run_prompt.run()
+    given = pair_input.draw()
+    if given is None:
+        return
+    subject = Subject(*given, _roles(given[0].model))
+    _begin(subject)
+    place = st.container()
+    drawing = st.container()
+    grows = st.session_state[pair_state.GROWING] and not _grow(subject)
+    with drawing:
+        arrows = _arrows(subject)
+        _drawing(subject, arrows)
+    with place:
+        said = path_words.conclusion(arrows, subject.roles, subject.measured.pair)
+        elements.conclusion(escape(said))
+    if not grows:  # the map of the answer's senders is a part of the search
+        _senders(subject, arrows)
+    elements.note(escape(RULE))
+
+
+def _roles(model: str) -> Mapping[Head, str]:
+    try:
+        return path_words.roles_of(caches.stored(model).entry)
+    except HeadrolesError:  # a model that nobody has analysed has no roles
+        return {}
+
+
+def _begin(subject: Subject) -> None:
+    """Arrows of another model, or that a link names and this one lacks, are left out."""
+    now, (_, measured, _) = st.session_state, subject
+    if now[pair_state.DRAWN_FOR] not in (None, subject.asked.model):
+        pair_state.start_over()
+    now[pair_state.DRAWN_FOR] = subject.asked.model
+    known = [
+        path
+        for path in now[pair_state.PATHS]
+        if all(h.layer < measured.layers and h.head < measured.heads for h in _ends(path))
+    ]
+    if len(known) != len(now[pair_state.PATHS]):
+        now[pair_state.PATHS] = tuple(known)
+
+
+def _ends(path: str) -> list[Head]:
+    sender, receiver = _edge(path)
+    return [sender] if receiver.head is None else [sender, receiver.head]
+
+
+def _edge(path: str) -> tuple[Head, Receiver]:
+    sender, _, receiver = path.partition(">")
+    return Head.parse(sender), ablation.Receiver.parse(receiver)
+
+
+# ------------------------------------------------------------------ the numbers of the drawing
+
+
+def _arrows(subject: Subject) -> list[Arrow]:
+    """The arrows of the drawing with their numbers: from maps that are there, else run now."""
+    edges = [_edge(path) for path in st.session_state[pair_state.PATHS]]
+    known = _known(subject)
+    found, missing = {}, []
+    for sender, receiver in edges:
+        if (sender, receiver) in known:
+            found[sender, receiver] = known[sender, receiver]
+        elif (full := _kept_map(subject, receiver)) is not None:
+            found[sender, receiver] = _arrow(full, sender)
+        else:
+            missing.append((sender, receiver))
+    if missing:
+        maps = {one.receivers[0]: one for one in _measure(subject, missing) or ()}
+        found |= {
+            (sender, receiver): _arrow(maps[receiver], sender)
+            for sender, receiver in missing
+            if receiver in maps and sender in maps[receiver].senders
+        }
+    return [found[edge] for edge in edges if edge in found]
+
+
+def _arrow(found: SenderMap, sender: Head) -> Arrow:
+    """What a head sends, beside the others of its layer."""
+    return ablation.path_circuit.arrow(found.judged(sender), found.shared_with)
+
+
+def _clear(found: SenderMap) -> list[Head]:
+    """The senders that are larger than their control, the largest first."""
+    return [sent.sender for sent in found.strongest(MOST_LISTED) if sent.is_clear]
+
+
+def _work(subject: Subject, groups: Sequence[Receiver], senders: Sequence[Head] | None = None):
+    measured = subject.measured
+    return ablation.every_sender(
+        [measured.pair],
+        [[one] for one in groups],
+        measured.layers,
+        measured.heads,
+        senders=senders,
+    )
+
+
+def _measure(subject: Subject, edges: Sequence[tuple[Head, Receiver]]):
+    """The maps of some receivers, from the layers of these senders alone."""
+    receivers = sorted({receiver for _, receiver in edges}, key=lambda one: one.label)
+    layers = sorted({sender.layer for sender, _ in edges})
+    senders = [Head(layer, head) for layer in layers for head in range(subject.measured.heads)]
+    work = _work(subject, receivers, senders)
+    return long_work.run(
+        "paths_arrows",
+        (subject.asked, tuple(receivers), tuple(layers)),
+        partial(_plan, subject.asked.model, work),
+        doing="Measuring the arrows",
+    )
+
+
+def _plan(model: str, work: SenderWork) -> long_work.Plan:
+    steps = [partial(pair_caches.run_part, model, work, part) for part in work.parts]
+    return long_work.Plan(steps, work.result)
+
+
+def _kept_map(subject: Subject, receiver: Receiver) -> SenderMap | None:
+    kept = long_work.kept("paths_map", (subject.asked, receiver))
+    return kept[0] if kept else None
+
+
+# ------------------------------------------------------------------ the strongest by itself
+
+
+def _stages(subject: Subject) -> tuple[Circuit, int]:
+    """The circuit as far as its stages are kept, and how many these are."""
+    measured = subject.measured
+    circuit = ablation.path_circuit.begin([measured.pair], measured.layers, measured.heads)
+    stage = 0
+    while circuit.next() is not None:
+        maps = long_work.kept(*_stage(subject, stage))
+        if maps is None:
+            break
+        circuit, stage = circuit.grown(maps), stage + 1
+    return circuit, stage
+
+
+def _known(subject: Subject) -> dict[tuple[Head, Receiver], Arrow]:
+    """The arrows that were found by themselves."""
+    circuit, _ = _stages(subject)
+    return {(arrow.sender, arrow.receiver): arrow for arrow in circuit.arrows}
+
+
+def _grow(subject: Subject) -> bool:
+    """Stage by stage, from the answer backwards; the drawing takes over what was found.
+
+    Returns:
+        Whether it is done.
+    """
+    circuit, stage = _stages(subject)
+    while (work := circuit.next()) is not None:
+        maps = long_work.run(
+            *_stage(subject, stage),
+            partial(_plan, subject.asked.model, work),
+            doing=f"Looking for the strongest paths, part {stage + 1}",
+            heavy="search for paths",
+        )
+        if maps is None:
+            return False
+        circuit, stage = circuit.grown(maps), stage + 1
+    st.session_state[pair_state.PATHS] = ()
+    pair_state.add_paths(f"{arrow.sender.label}>{arrow.receiver.label}" for arrow in circuit.arrows)
+    st.session_state[pair_state.GROWING] = False
+    return True
+
+
+def _stage(subject: Subject, stage: int) -> tuple[str, tuple]:
+    """Part and name of a stage; the first is the map of what goes into the answer."""
+    if stage == 0:
+        return "paths_map", (subject.asked, ablation.LOGITS)
+    return "paths_grow", (subject.asked, stage)
+
+
+# ------------------------------------------------------------------ the drawing
+
+
+def _drawing(subject: Subject, arrows: Sequence[Arrow]) -> None:
+    pair, roles = subject.measured.pair, subject.roles
+    opened = _opened(arrows)
+    with st.container(horizontal=True, vertical_alignment="center", key="answer-path_ways"):
+        st.button(
+            "Draw the strongest for me",
+            icon=":material/auto_awesome:",
+            key="answer-grow",
+            on_click=pair_state.grow,
+            help="Looks for the heads that write the answer, then for those that tell them what to "
+            "do, and once more.",
+        )
+        empty = not st.session_state[pair_state.PATHS]
+        st.button(
+            "Undo", icon=":material/undo:", key="answer-path_undo", disabled=empty,
+            on_click=pair_state.take_back,
+        )  # fmt: skip
+        st.button(
+            "Start over", icon=":material/delete:", key="answer-path_start_over", disabled=empty,
+            on_click=pair_state.start_over,
+        )  # fmt: skip
+        if empty and not st.session_state[pair_state.GROWING]:
+            st.caption(f"Takes about {rough_duration(_whole_search(subject))} with this model.")
+        pair_files.draw_paths(subject.asked, pair, arrows, roles)
+    elements.html(LEGEND)
+    boxes = path_words.boxes(arrows, roles, pair, opened=opened)
+    elements.chart(
+        charts.circuit_of_paths(boxes, path_words.paths(arrows)),
+        key=session.chart_key(pair_state.DRAWING),
+        alt_text=path_words.alt_text(arrows, roles, pair),
+        on_select=pair_state.click_box,
+    )
+    if arrows:
+        with st.expander("The arrows as a table", key="answer-paths_table"):
+            elements.html(table(path_words.HEADERS, path_words.table_rows(arrows, roles)))
+
+
+def _opened(arrows: Sequence[Arrow]) -> Head | None:
+    """The box that is looked at; None for the answer."""
+    chosen = st.session_state[pair_state.NODE]
+    labels = {head.label: head for head in path_words.heads_in(arrows)}
+    return labels.get(chosen)
+
+
+# ------------------------------------------------------------------ the map of senders
+
+
+def _senders(subject: Subject, arrows: Sequence[Arrow]) -> None:
+    """Which heads send to the box that is looked at, as a map to click."""
+    st.subheader("Who tells it?", anchor=False)
+    receiver = _receiver(arrows)
+    work = _work(subject, [receiver])
+    name = (subject.asked, receiver)
+    if not long_work.offer(
+        "paths_map",
+        name,
+        f"See which heads send into {path_words.receiver_words(receiver)}",
+        what="path patching",
+        seconds=_seconds(subject, work),
+    ):
+        return
+    maps = long_work.run(
+        "paths_map", name, partial(_plan, subject.asked.model, work), doing="Trying every sender"
+    )
+    if maps is not None:
+        _map(subject, maps[0], receiver)
+
+
+def _receiver(arrows: Sequence[Arrow]) -> Receiver:
+    """The box whose senders are shown, and what it reads with."""
+    labels = [pair_state.ANSWER_BOX, *(head.label for head in path_words.heads_in(arrows))]
+    if st.session_state[pair_state.NODE] not in labels:
+        st.session_state[pair_state.NODE] = pair_state.ANSWER_BOX
+    with st.container(horizontal=True, vertical_alignment="bottom", key="answer-receiver"):
+        node = st.selectbox("Box", labels, key=pair_state.NODE, width=200)
+        if node == pair_state.ANSWER_BOX:
+            return ablation.LOGITS
+        read = st.segmented_control(
+            "What it reads with",
+            pair_state.INPUTS,
+            format_func=path_words.INPUTS.__getitem__,
+            key=pair_state.INPUT,
+            required=True,
+            persist_state="session",
+        )
+    return ablation.Receiver(Head.parse(node), read or "query")
+
+
+def _seconds(subject: Subject, work: SenderWork) -> float:
+    """How long a map is likely to take: into the answer, one token of a row is run."""
+    paths = sum(len(part.paths) for part in work.parts)
+    (receiver,) = work.groups[0]
+    measured = subject.measured
+    if receiver.head is None:
+        return paths * measured.seconds / measured.pair.length
+    late = 1 - receiver.head.layer / measured.layers
+    return paths * measured.seconds * (late + 0.5)
+
+
+def _whole_search(subject: Subject) -> float:
+    """How long the strongest paths are likely to take: two levels, three inputs of all heads."""
+    heads = subject.measured.layers * subject.measured.heads
+    return subject.measured.seconds * heads * len(pair_state.INPUTS) * 2 / 3
+
+
+def _map(subject: Subject, found: SenderMap, receiver: Receiver) -> None:
+    clear = _clear(found)
+    here = f">{receiver.label}"
+    drawn = [
+        Head.parse(path.removesuffix(here))
+        for path in st.session_state[pair_state.PATHS]
+        if path.endswith(here)
+    ]
+    said = path_words.map_sentence(found, clear, subject.roles)
+    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
+    new = [head for head in clear[:MOST_PUT_IN] if head not in drawn]
+    if new:
+        st.button(
+            f"Put {', '.join(head.label for head in new)} into the drawing",
+            icon=":material/add:",
+            key="answer-put_in",
+            on_click=pair_state.add_paths,
+            args=([f"{head.label}{here}" for head in new],),
+        )
+    elements.html(MAP_LEGEND)
+    if found.senders:
+        elements.chart(
+            charts.heads.head_map(
+                path_words.sender_records(found, clear=clear, drawn=drawn), path_words.SHARE
+            ),
+            key=session.chart_key(pair_state.SENDERS),
+            alt_text=f"Map of all heads as senders. {said}",
+            on_select=partial(pair_state.click_sender, receiver.label),
+        )
+    if found.shared_with:
+        shared = ", ".join(head.label for head in found.shared_with)
+        elements.note(escape(f"{shared} read with the same {path_words.INPUTS[receiver.input]}."))
+    with st.expander("The strongest senders as a table", key="answer-senders_table"):
+        headers = ["Head", "Effect (logits)", "Share"]
+        elements.html(table(headers, path_words.sender_rows(found, subject.roles)))

@@ -130,6 +130,19 @@ def lead(page: str) -> None:
     st.switch_page(page, query_params=present)
 
 
+def follow(page: str, **values: object) -> None:
+    """Lead to another page as a link with these values would; for callbacks of buttons.
+
+    Args:
+        page: its path.
+        values: {name in its address: value}; what is not named stays as it is there.
+    """
+    for row in _tables[page]:
+        if row.name in values:
+            row.take(values[row.name])
+    st.session_state[session.NAVIGATE_TO] = page
+
+
 def shared() -> tuple[str, HeadrolesError | None]:
     """The query of the link to what is shown, and an error if it is too long to share."""
     query = link.encode(_query(st.session_state[session.PAGE]))

@@ -140,6 +140,7 @@ def pictures(
     title: str,
     about: str = "",
     width: int | None = None,
+    what: str = "Chart",
 ) -> list[File]:
     """A chart as PNG and as SVG; none where pictures cannot be made.
 
@@ -149,12 +150,13 @@ def pictures(
         title: what the picture is of.
         about: what stands under the title, from :func:`about_picture`.
         width: pixels; the export's own where none is given.
+        what: the chart, for the buttons, where there is more than one.
     """
     if not can_draw():
         return []
     return [
         File(
-            f"Chart as {kind.upper()}",
+            f"{what} as {kind.upper()}",
             file_name(*name, kind),
             mime,
             partial(_picture, chart, kind, title=title, about=about, width=width),

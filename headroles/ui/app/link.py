@@ -177,6 +177,16 @@ def read_prompt(text: str) -> str:
     return text
 
 
+def read_token(text: str) -> str:
+    """What should come next, as it could have been typed."""
+    if len(text) > limits.ANSWER.most:
+        raise Unusable(
+            f"which has {len(text):,} characters; at most {limits.ANSWER.most} are allowed.",
+            "One token is watched: shorten it.",
+        )
+    return read_prompt(text) if text.strip() else text
+
+
 def read_head(text: str) -> Head:
     """A head, in any of the ways that people write it."""
     try:
@@ -250,6 +260,11 @@ def _prompt_that_runs() -> str | None:
     return prompt if prompt.strip() else None
 
 
+def _second_prompt() -> str | None:
+    second = st.session_state.get(session.SECOND)
+    return second if second is not None and second.strip() else None
+
+
 def _wraps() -> bool:
     return chat_format.is_on(st.session_state[session.MODEL])
 
@@ -259,6 +274,10 @@ MODEL = Row("model", session.MODEL, "model", read_model, first=KEEP, old="m", pu
 PROMPT = Row(
     "prompt", session.PROMPT, "prompt", read_prompt, first=DEFAULT_PROMPT, old="p",
     put=session.revisit, get=_prompt_that_runs,
+)  # fmt: skip
+SECOND_PROMPT = Row(
+    "second_prompt", session.SECOND, "second prompt", read_prompt, old="p2",
+    put=session.revisit_second, get=_second_prompt,
 )  # fmt: skip
 HEAD = Row("head", session.HEAD, "head", read_head, lambda head: head.label, old="h")
 ROLE = Row("role", session.ROLE, "role", one_of(BASIC_ROLES, "roles"), old="r")

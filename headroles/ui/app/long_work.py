@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
@@ -52,6 +53,8 @@ class Plan(NamedTuple):
     """The steps, in order."""
     finish: Callable[[list], Any] = list
     """Makes the result from the results of the steps."""
+    chained: bool = False
+    """Whether each step is called with the results of the steps before it."""
 
 
 @dataclass
@@ -207,6 +210,14 @@ def begun(part: str, name: Hashable) -> bool:
     )
 
 
+def kept(part: str, name: Hashable) -> Any:
+    """The result of finished work, or None; nothing is drawn or begun.
+
+    For what a page draws before the place where the work is offered.
+    """
+    return keeper.results().get((part, _of_weights(name)))
+
+
 def _of_weights(name: Hashable) -> Hashable:
     """The name with the weights of the chosen model: it is other work once there are others."""
     return name, caches.weights_now(st.session_state.get(session.MODEL, ""))
@@ -235,8 +246,10 @@ def _go_on(
         while work.is_open and time.monotonic() < until:
             place = len(work.done)
             # Many may ask for the same at once; each step of it is done for all of them.
+            do = work.plan.steps[place]
             step = keeper.results().make(
-                ("step", work.part, work.name, place), work.plan.steps[place]
+                ("step", work.part, work.name, place),
+                partial(do, tuple(work.done)) if work.plan.chained else do,
             )
             work.done.append(step)
             on_step()

@@ -23,6 +23,8 @@ SOURCES = (STORED, PROMPTED)
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
 """The pages that a click can open."""
+ANSWER_PAGE = "pages/answer.py"
+"""Which part of the model wrote the answer, and which carries a difference between two prompts."""
 ADMIN = "pages/admin.py"
 """The page for instructors."""
 
@@ -35,6 +37,8 @@ MODEL_LABEL = key("model_label", None)
 """How the picker last named that model."""
 BOX = key("prompt_box", DEFAULT_PROMPT)
 """The text in the prompt box."""
+SECOND_BOX = key("second_box")
+"""The text in the box of the second prompt."""
 CHAT = key("chat_format", False)
 """Whether prompts are wrapped by the model's chat template, where it has one."""
 HIDE_REST = key("hide_rest", False)
@@ -53,6 +57,10 @@ PROMPT = key("prompt", DEFAULT_PROMPT)
 """The prompt that was run; the default one counts as run."""
 PREVIOUS_PROMPT = key("previous_prompt", None)
 """The student's own text, while an example stands in the box; else None."""
+SECOND = key("second_prompt", None)
+"""The second prompt, with which the first is compared; None while there is none."""
+SECOND_MODEL = key("second_model", None)
+"""The model with which the chosen one is compared, by its key; None while there is none."""
 UNWRAPPED = key("unwrapped", False)
 """True while a tested prompt has switched the chat format off, which the way back undoes."""
 HEAD = key("head", None)
@@ -132,6 +140,27 @@ def undo() -> None:
         if st.session_state[UNWRAPPED]:
             st.session_state[CHAT] = True
     st.session_state[UNWRAPPED] = False
+
+
+def compare_with(second: str | None) -> None:
+    """Put a second prompt beside the first, in place of a second model, or take it away."""
+    st.session_state[SECOND] = second
+    if second is not None:
+        st.session_state[SECOND_BOX] = second
+        st.session_state[SECOND_MODEL] = None
+
+
+def revisit_second(second: str | None) -> None:
+    """Take over a link's second prompt; the one that is shown already changes nothing."""
+    if second != st.session_state.get(SECOND):
+        compare_with(second)
+
+
+def run_both() -> None:
+    """Run what stands in the box, or in both boxes."""
+    run_box()
+    if st.session_state[SECOND] is not None:
+        st.session_state[SECOND] = st.session_state[SECOND_BOX]
 
 
 def link_errors(errors: Sequence[HeadrolesError]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,9 @@ from headroles import ablation, models, texts
 from headroles.ui.app import caches
 
 if TYPE_CHECKING:
-    from headroles.ablation import Condition, PromptTable, Sample
+    from headroles.ablation import Condition, Looks, PromptTable, Sample
     from headroles.models import LoadedModel
+    from headroles.types import Encoding
 
 
 BATCH = 9
@@ -63,6 +64,79 @@ def knock_out(
         return ablation.tabulate(
             loaded, prompt, [_condition], answer=answer, top=top, position=position, chat=chat
         )
+
+
+def watch(name: str, prompt: str, answer: str, *, chat: bool) -> PromptTable:
+    """A prompt untouched, with the token that is watched; as :func:`under`."""
+    return under(name, prompt, answer, key="", chat=chat, _conditions=())
+
+
+@caches.keep
+def under(
+    name: str,
+    prompt: str,
+    answer: str,
+    *,
+    key: str,
+    chat: bool,
+    _conditions: Sequence[Condition],
+) -> PromptTable:
+    """A prompt untouched and under some conditions.
+
+    Args:
+        name: the catalogue key of the model.
+        prompt: the text.
+        answer: what should come next; empty for the model's own guess.
+        key: identifies the conditions in the cache.
+        chat: whether the prompt is wrapped by the model's chat template.
+        _conditions: the conditions.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    with model(name) as loaded:
+        return ablation.tabulate(loaded, prompt, _conditions, answer=answer, chat=chat)
+
+
+@caches.keep
+def looks(
+    name: str,
+    token_ids: tuple[int, ...],
+    *,
+    position: int,
+    key: str,
+    _encoding: Encoding,
+    _condition: Condition,
+) -> list[Looks]:
+    """Where every head looks, and its roles: untouched and under one condition.
+
+    Args:
+        name: the catalogue key of the model.
+        token_ids: [pos] the prompt's ids.
+        position: the position whose attention is kept.
+        key: identifies the condition, and how the prompt is read, in the cache.
+        _encoding: the prompt.
+        _condition: the condition.
+
+    Raises:
+        HeadrolesError: if it cannot be run.
+    """
+    with model(name) as loaded:
+        every = [ablation.conditions.UNTOUCHED, _condition]
+        return ablation.looks(loaded, _encoding, every, position=position)
+
+
+@caches.keep
+def places(name: str, *, n: int, offsets: int) -> tuple[list[Sample], str]:
+    """Random positions of the texts that a model's heads are averaged over, and what these are.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded, or no text is long enough.
+    """
+    with model(name) as loaded:
+        own = texts.probe_texts.held_out_lines(loaded.source)
+        drawn = ablation.draw_samples(loaded, own or texts.SENTENCES, n=n, offsets=offsets)
+    return drawn, "held-out passages of its own kind of text" if own else "sentences"
 
 
 @caches.keep

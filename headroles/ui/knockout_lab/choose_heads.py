@@ -97,7 +97,7 @@ def draw(answer: Answer, reference: Reference) -> Chosen | None:
             help="Whole heads, a single look of a head, or the value vectors that all heads read.",
         )
         if what != state.VALUES:
-            _roles(reference)
+            role_buttons(reference.entry)
         options = st.popover("Options", icon=":material/tune:", key="knockout_lab-options")
         if what != state.VALUES:
             _where_it_matters(reference.entry)
@@ -126,25 +126,33 @@ def _expected_token() -> None:
     )
 
 
-def _roles(reference: Reference) -> None:
-    """A button for each role that takes all its heads, and the way back."""
-    roles = listed(reference.entry)
+def role_buttons(
+    entry: ModelEntry | None, *, heads: str = state.LAB_HEADS, name: str = "knockout_lab-"
+) -> None:
+    """A button for each role that takes all its heads, and the way back.
+
+    Args:
+        entry: the stored analysis; None where there is none.
+        heads: the session key of the heads that they replace.
+        name: how the keys of the buttons begin.
+    """
+    roles = listed(entry)
     if roles:
-        with st.popover("All heads of a role", key="knockout_lab-roles"):
+        with st.popover("All heads of a role", key=f"{name}roles"):
             for role in SCORED_ROLES:
                 if role.key in roles:
                     st.button(
                         f"{role.name} ({len(roles[role.key])})",
-                        key=f"knockout_lab-role_{role.key}",
+                        key=f"{name}role_{role.key}",
                         on_click=state.take_heads,
-                        args=(roles[role.key],),
+                        args=(roles[role.key], heads),
                         help=", ".join(roles[role.key]),
                         width="stretch",
                     )
-    if st.session_state[state.LAB_PREVIOUS_HEADS] is not None:
+    if st.session_state.get(state.PREVIOUS[heads]) is not None:
         st.button(
-            "Back to my heads", icon=":material/undo:", key="knockout_lab-undo",
-            on_click=state.heads_back,
+            "Back to my heads", icon=":material/undo:", key=f"{name}undo",
+            on_click=state.heads_back, args=(heads,),
         )  # fmt: skip
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export, models
+from headroles import ablation, charts, export, models
 from headroles.ui.app import download_button, files
 from headroles.ui.app.files import File, Table, about_picture, file_name, pictures
 
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
         Comparison,
         Drop,
         Judgement,
+        LeftOut,
         OffsetScores,
         Profile,
         PromptTable,
         Removed,
     )
+    from headroles.charts.drawing import Drawing
     from headroles.types import PromptRun
     from headroles.ui.app.caches import Answer, Reference
     from headroles.ui.knockout_lab.choose_heads import Chosen
     from headroles.ui.knockout_lab.component_caches import Split
     from headroles.ui.knockout_lab.components import Asked as AskedComponents
     from headroles.ui.knockout_lab.induction_circuit import Circuit
+    from headroles.ui.knockout_lab.many_form import Asked as AskedMany
     from headroles.ui.knockout_lab.offset_test import Asked as AskedOffsets
 
 
@@ -93,6 +96,136 @@ def of_draws(
         title=title,
         about=about_picture(model, prompt=result.prompt, chat=result.encoding.is_chat),
     )
+
+
+# ------------------------------------------------------------------ what else it changes
+
+
+def of_what_else(
+    what: str,
+    model: str,
+    chosen: Chosen,
+    result: PromptTable,
+    rows: Callable[[], list[dict[str, object]]],
+    chart: Callable[[], Drawing],
+    *,
+    title: str,
+    **settings: object,
+) -> list[File]:
+    """One view of what else a knock-out changes, as a table and as a picture.
+
+    Args:
+        what: the view, for buttons and file names, e.g. ``Tokens``.
+        model: the catalogue key.
+        chosen: what was knocked out.
+        result: the prompt under it.
+        rows: makes the rows.
+        chart: makes the chart.
+        title: of the picture.
+        **settings: what else is needed to reproduce the rows.
+    """
+    table = partial(_what_else, model, chosen, result, rows, settings)
+    return [
+        *files.tables(what, table, name=(model, what), rows="rows"),
+        *pictures(
+            chart,
+            name=(model, what),
+            title=title,
+            about=about_picture(model, prompt=result.prompt, chat=result.encoding.is_chat),
+            what=what,
+        ),
+    ]
+
+
+# ------------------------------------------------------------------ many prompts
+
+
+def of_many(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> list[File]:
+    """The report, every row, and the summary over all prompts."""
+    model, given = asked.model, (asked, tuple(tables), tuple(left_out))
+    return [
+        File(
+            "Report as HTML",
+            file_name(model, "knock-outs", "html"),
+            "text/html",
+            partial(_many_html, *given),
+        ),
+        File(
+            "Knock-outs as CSV",
+            file_name(model, "knock-outs", "csv"),
+            files.CSV,
+            partial(files.table_csv, partial(_many_rows, *given)),
+        ),
+        File(
+            "Summary as CSV",
+            file_name(model, "knock-outs summary", "csv"),
+            files.CSV,
+            partial(files.table_csv, partial(_many_summary, *given)),
+        ),
+        File(
+            "Everything as JSON",
+            file_name(model, "knock-outs", "json"),
+            files.JSON,
+            partial(_many_json, *given),
+        ),
+    ]
+
+
+def _what_else(
+    model: str,
+    chosen: Chosen,
+    result: PromptTable,
+    rows: Callable[[], list[dict[str, object]]],
+    settings: dict[str, object],
+) -> Table:
+    encoding = result.encoding
+    origin = _origin(
+        model,
+        prompt=result.prompt,
+        tokens=list(encoding.tokens),
+        token_ids=list(encoding.token_ids),
+        chat=encoding.is_chat,
+        knocked_out=chosen.says,
+        position=chosen.position,
+        **settings,
+    )
+    return rows(), origin
+
+
+def _many_origin(asked: AskedMany) -> dict[str, object]:
+    return _origin(asked.model, **export.many_prompts.settings_of(asked.settings))
+
+
+def _many_rows(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[LeftOut]) -> Table:
+    return export.ablation_report.table_rows(tables), _many_origin(asked)
+
+
+def _many_summary(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[LeftOut]) -> Table:
+    rows = export.many_prompts.summary_rows(ablation.many.summarise(tables))
+    return rows, _many_origin(asked) | {"prompts": [table.prompt for table in tables]}
+
+
+def _many_html(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> bytes:
+    return files.utf8(
+        export.to_html(
+            tables,
+            model=models.name_of(asked.model),
+            note=export.many_prompts.doing(asked.settings),
+            left_out=left_out,
+            provenance=_many_origin(asked),
+        )
+    )
+
+
+def _many_json(
+    asked: AskedMany, tables: Sequence[PromptTable], left_out: Sequence[LeftOut]
+) -> bytes:
+    rows, origin = _many_rows(asked, tables, left_out)
+    return files.utf8(export.many_prompts.to_json(rows, tables, left_out, provenance=origin))
 
 
 # ------------------------------------------------------------------ the other sections

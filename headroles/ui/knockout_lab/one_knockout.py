@@ -11,12 +11,21 @@ from headroles import export
 from headroles.errors import HeadrolesError
 from headroles.formatting import decimal, listing, percent, quoted, signed
 from headroles.ui.app import caches, elements, prompt_form, run_prompt, session
+from headroles.ui.knockout_lab import (
+    attention_shift,
+    choose_heads,
+    files,
+    many_texts,
+    random_heads,
+    state,
+    token_by_token,
+)
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, files, many_texts, random_heads, state
 from headroles.view import ablation_html
 
 if TYPE_CHECKING:
     from headroles.ablation import PromptTable
+    from headroles.ui.app.files import File
 
 
 def draw() -> None:
@@ -45,14 +54,16 @@ def draw() -> None:
         place=place,
         idle=many_texts.idle(answer, reference, heads),
     )
+    more = what_else(reference, result, chosen, draws)
     many_texts.draw(reference.entry, heads, here=judgement)
     details(result, chosen)
-    every = [draw for part in draws for draw in part]
+    every = [(one.name, one.comparison) for part in draws for one in part]
     with download:
         files.draw(
             [
                 *files.of_one(answer, reference, result, chosen, every),
                 *random_heads.pictures(answer, result, draws),
+                *more,
             ]
         )
 
@@ -92,10 +103,45 @@ def show(result: PromptTable, chosen: choose_heads.Chosen) -> None:
         )
 
 
+def what_else(
+    reference: run_prompt.Reference,
+    result: PromptTable,
+    chosen: choose_heads.Chosen,
+    draws: random_heads.Draws,
+) -> list[File]:
+    """What else the knock-out changes: the tokens before, other heads' looks, their roles."""
+    st.subheader("What else changes?", anchor=False)
+    shown = st.segmented_control(
+        "What else changes",
+        state.MORES,
+        default=state.TOKENS,
+        key=state.LAB_MORE,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if shown in (None, state.TOKENS):
+        return token_by_token.draw(chosen, result, draws)
+    try:
+        seen = attention_shift.see(chosen, result)
+        if seen is None:
+            return []
+        if shown == state.LOOKS:
+            return attention_shift.draw_looks(seen)
+        return attention_shift.draw_roles(seen, reference)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return []
+
+
 def details(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     """All numbers, the positions on the prompt, and the scores that moved."""
+    with st.expander("All numbers of this knock-out", key="knockout_lab-numbers"):
+        _details(result, chosen)
+
+
+def _details(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     row = result.rows[0]
-    st.subheader("All numbers of this knock-out", anchor=False)
     elements.html(ablation_html.facts(numbers(result)))
     _strip(result, chosen)
     st.markdown("**How the scores of the next token moved** (logits, against the untouched run)")

@@ -28,10 +28,21 @@ if TYPE_CHECKING:
     from headroles.ui.app.files import File
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
-    Draws = list[list[tuple[str, Comparison]]]
+    Draws = list[list["Drawn"]]
 
 AT_ONCE = 5
 """Draws per step."""
+
+
+class Drawn(NamedTuple):
+    """A draw of random others."""
+
+    name: str
+    """What was knocked out."""
+    comparison: Comparison
+    """What that changed."""
+    losses: tuple[float, ...]
+    """[pos - 1] nats, of each token after the first one; empty where nothing repeats."""
 
 
 class Effect(NamedTuple):
@@ -175,7 +186,7 @@ def pictures(answer: Answer, result: PromptTable, draws: Draws) -> list[File]:
 
 def values(draws: Draws, effect: Effect) -> list[tuple[str, float]]:
     """(what was knocked out, its effect) of each draw."""
-    return [(name, getattr(other, effect.field)) for part in draws for name, other in part]
+    return [(one.name, getattr(one.comparison, effect.field)) for part in draws for one in part]
 
 
 def judged(result: PromptTable, draws: Draws, effect: Effect) -> Judgement:
@@ -184,15 +195,17 @@ def judged(result: PromptTable, draws: Draws, effect: Effect) -> Judgement:
     return ablation.judge(own, [value for _, value in values(draws, effect)])
 
 
-def _compare(
-    model: str, result: PromptTable, part: tuple[Condition, ...]
-) -> list[tuple[str, Comparison]]:
+def _compare(model: str, result: PromptTable, part: tuple[Condition, ...]) -> list[Drawn]:
     with caches.model(model) as loaded:
         # The loss is compared on repeats alone; without any, only the last logits are computed.
         clean, *others = ablation.ablate(loaded, result.encoding, part, losses=result.repeated > 0)
     ids, answer = result.encoding.copy_ids, result.answer.token_id
     return [
-        (other.condition.name, ablation.compare(clean, other, answer=answer, token_ids=ids))
+        Drawn(
+            other.condition.name,
+            ablation.compare(clean, other, answer=answer, token_ids=ids),
+            tuple(other.losses.tolist()),
+        )
         for other in others
     ]
 

@@ -20,7 +20,14 @@ from headroles.view import html
 SECTIONS = dict(
     zip(
         state.SECTION_NAMES,
-        ("one_knockout", "many_prompts", "offset_test", "induction_circuit", "components"),
+        (
+            "one_knockout",
+            "many_prompts",
+            "offset_test",
+            "induction_circuit",
+            "components",
+            "working_backward",
+        ),
         strict=True,
     )
 )

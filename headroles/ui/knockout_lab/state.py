@@ -21,6 +21,7 @@ SECTION = key("section")
 """The open section."""
 SECTION_NAMES = (
     "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Components",
+    "Working backward",
 )  # fmt: skip
 """What the reader sees, in the order of :data:`headroles.ui.knockout_lab.link.SECTIONS`."""
 LINKED = key("linked")
@@ -49,6 +50,15 @@ LAB_TOP = key("top")
 LAB_EFFECT = key("effect")
 """What the control compares: one of the effects."""
 
+LAB_MORE = key("more")
+"""What else is shown that changes: one of :data:`MORES`."""
+LAB_WATCHED = key("watched")
+"""The head whose attention is shown: its label, or :data:`CHANGES_MOST`."""
+LAB_VIEW = key("view")
+"""How: one of :data:`VIEWS`."""
+LAB_ROLE = key("role")
+"""The role whose changes are mapped: its key, or :data:`CHANGES_MOST`."""
+
 MANY_HEADS, MANY_PROMPTS, MANY_OWN = key("many_heads"), key("many_prompts"), key("many_own")
 """Heads, ready prompts and own prompts of the table."""
 MANY_ALL = key("many_all_right")
@@ -59,6 +69,21 @@ MANY_TOP = key("many_top")
 """Tokens per direction."""
 MANY_ASKED = key("many_asked")
 """What the table was last asked for; None before the first time."""
+MANY_PREVIOUS_HEADS = key("many_heads_before")
+"""The heads before a role's button replaced them; None if none did."""
+MANY_T, MANY_BACK = key("many_t"), key("many_back")
+"""Where t is, one of :data:`TS`; and how many tokens before the last."""
+MANY_DRAWS, MANY_SEED = key("many_draws"), key("many_seed")
+"""Draws of random others for every condition; what fixes them, and random positions."""
+MANY_FILE, MANY_FILED = key("many_file"), key("many_filed")
+"""The uploaded file; (its name, its prompts or what is wrong with it), which stay."""
+MANY_READY, MANY_FIRST = key("many_ready"), key("many_first")
+"""Places of the ready prompts that a link names, until the section has taken them over; and of
+those with which it begins."""
+DRAWS = 5
+"""Draws of random others at first."""
+T_LAST, T_BACK, T_RANDOM = "The last token", "A token before it", "A random token"
+TS = (T_LAST, T_BACK, T_RANDOM)
 
 OFFSET_HEAD, OFFSET_MOST, OFFSET_N = key("offset_head"), key("offset_most"), key("offset_n")
 """The head of the previous-token test, how far back, and samples."""
@@ -69,8 +94,32 @@ TO_ZERO, TO_MEAN = "No output", "Only their average output"
 TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all tokens"
 HOWS = (TO_MEAN, TO_ZERO, TO_FIRST, TO_EVEN)
 
+TOKENS, LOOKS, ROLE_CHANGES = "Token by token", "Where other heads look", "Roles of other heads"
+MORES = (TOKENS, LOOKS, ROLE_CHANGES)
+BOTH, DIFFERENCE = "Both runs", "Difference"
+VIEWS = (BOTH, DIFFERENCE)
+CHANGES_MOST = "most"
+"""In place of a head or a role: the one that changes most."""
+
 BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN = "t−1", "t−1 and t−2", "all before t", "chosen ones"
 BACKS = (BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN)
+
+
+RANDOM = "random"
+"""A position t that is drawn for every prompt; as :data:`headroles.ablation.many.RANDOM`, which is
+not loaded before a page shows its title."""
+
+
+def position() -> int | str:
+    """Where t is in the boxes of a table of many prompts: below 0, from the end; or random."""
+    chosen = st.session_state.get(MANY_T)
+    if chosen == T_RANDOM:
+        return RANDOM
+    return -1 - st.session_state.get(MANY_BACK, 1) if chosen == T_BACK else -1
+
+
+PREVIOUS = {LAB_HEADS: LAB_PREVIOUS_HEADS, MANY_HEADS: MANY_PREVIOUS_HEADS}
+"""{the heads in a box: those before a role's button replaced them}."""
 
 
 def begin(model: str, heads: Sequence[str]) -> None:
@@ -86,16 +135,16 @@ def begin(model: str, heads: Sequence[str]) -> None:
         st.session_state[LAB_PREVIOUS_HEADS] = None
 
 
-def take_heads(labels: Sequence[str]) -> None:
-    """Choose all heads of a role; the choice before it can be put back."""
-    st.session_state[LAB_PREVIOUS_HEADS] = list(st.session_state[LAB_HEADS])
-    st.session_state[LAB_HEADS] = list(labels)
+def take_heads(labels: Sequence[str], heads: str = LAB_HEADS) -> None:
+    """Choose all heads of a role in a box; the choice before it can be put back."""
+    st.session_state[PREVIOUS[heads]] = list(st.session_state[heads])
+    st.session_state[heads] = list(labels)
 
 
-def heads_back() -> None:
+def heads_back(heads: str = LAB_HEADS) -> None:
     """Put back the heads that a role's button replaced."""
-    st.session_state[LAB_HEADS] = st.session_state[LAB_PREVIOUS_HEADS]
-    st.session_state[LAB_PREVIOUS_HEADS] = None
+    st.session_state[heads] = st.session_state[PREVIOUS[heads]]
+    st.session_state[PREVIOUS[heads]] = None
 
 
 COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = (
@@ -107,11 +156,41 @@ COMPONENT_HEAD, COMPONENT_KIND, COMPONENT_TOP = (
 COMPONENT_MODEL = key("component_model")
 """The model that the head was chosen for."""
 
+BACKWARD_MODEL = key("backward_model")
+"""The model that the section's choices are for."""
+BACKWARD_PART = key("backward_part")
+"""What is asked: one of :data:`BACKWARD_PARTS`."""
+KEEP, CURVE, BACKUP = "Keep only these", "One after another", "Backup"
+BACKWARD_PARTS = (KEEP, CURVE, BACKUP)
+BACKWARD_HEADS, BACKWARD_CUT = key("backward_heads"), key("backward_cut")
+"""Labels of the kept heads, and where the others go: one of :data:`CUTS`."""
+CUT_ALL, CUT_OWN, CUT_SOME = "all layers", "the layers of the kept heads", "chosen layers"
+CUTS = (CUT_ALL, CUT_OWN, CUT_SOME)
+BACKWARD_LAYERS, BACKWARD_ANSWER = key("backward_layers"), key("backward_answer")
+"""The chosen layers, and the expected next token."""
+BACKWARD_MEASURE = key("backward_measure")
+"""What the curve shows."""
+BACKUP_A, BACKUP_B, BACKUP_WHERE = key("backup_a"), key("backup_b"), key("backup_where")
+"""Labels of the heads of A and of B, and at which positions they go."""
+EVERYWHERE, LAST = "at every token", "at the last token only"
+BACKUP_WHERES = (EVERYWHERE, LAST)
+LINKED_B = key("linked_b")
+"""(section, heads) of a link for B, until the section has taken them over; else None."""
+
+
+def keep_these(labels: Sequence[str]) -> None:
+    """Show an answer with only these heads kept."""
+    st.session_state[BACKWARD_PART] = KEEP
+    st.session_state[BACKWARD_HEADS] = list(labels)
+    st.session_state[BACKWARD_CUT] = CUT_ALL
+
+
 _HEADS_OF = {
     SECTION_NAMES[0]: (LAB_MODEL, LAB_HEADS),
     SECTION_NAMES[1]: (MANY_MODEL, MANY_HEADS),
     SECTION_NAMES[2]: (OFFSET_MODEL, OFFSET_HEAD),
     SECTION_NAMES[4]: (COMPONENT_MODEL, COMPONENT_HEAD),
+    SECTION_NAMES[5]: (BACKWARD_MODEL, BACKWARD_HEADS),
 }
 """{section: keys of the model that its choices are for, and of its heads}."""
 
@@ -122,6 +201,8 @@ def heads_of(section: str, *, model: str) -> list[str]:
     if name == section:
         return [head.label for head in waiting]
     keys = _HEADS_OF.get(section)
+    if section == SECTION_NAMES[5] and st.session_state.get(BACKWARD_PART) == BACKUP:
+        keys = (BACKWARD_MODEL, BACKUP_A)
     if keys is None or st.session_state.get(keys[0]) != model:
         return []
     chosen = st.session_state.get(keys[1]) or []
@@ -141,18 +222,18 @@ def try_many(heads: Sequence[Head]) -> None:
     link_to(SECTION_NAMES[1], heads)
 
 
-def linked(section: str, *, layers: int, heads: int) -> list[str]:
+def linked(section: str, *, layers: int, heads: int, of: str = LINKED) -> list[str]:
     """Labels of a link's heads for a section, once; heads the model lacks are reported above."""
-    name, wanted = st.session_state.get(LINKED) or (None, ())
+    name, wanted = st.session_state.get(of) or (None, ())
     if name != section:
         return []
     present = tuple(head for head in wanted if head.layer < layers and head.head < heads)
     if present != wanted:
-        st.session_state[LINKED] = (section, present)
+        st.session_state[of] = (section, present)
         session.link_errors(
             [UnknownHeadError(head.label, layers=layers, heads=heads) for head in wanted
              if head not in present]
         )  # fmt: skip
         st.rerun()  # the warning is drawn above the page
-    st.session_state[LINKED] = None
+    st.session_state[of] = None
     return [head.label for head in present]

@@ -9,11 +9,6 @@ from headroles.ui.app.link import KEEP, Row
 from headroles.ui.your_prompt import state
 
 
-def _second() -> str | None:
-    second = st.session_state.get(state.SECOND)
-    return second if second is not None and second.strip() else None
-
-
 def _present() -> bool:
     return bool(st.session_state.get(state.PRESENT))
 
@@ -26,9 +21,8 @@ def _other_view(text: str) -> object:
 ROWS = (
     link.MODEL,
     link.PROMPT,
-    Row("second_prompt", state.SECOND, "second prompt", link.read_prompt, old="p2",
-        put=state.revisit_second, get=_second),
-    Row("second_model", state.SECOND_MODEL, "second model", link.read_another_model,
+    link.SECOND_PROMPT,
+    Row("second_model", session.SECOND_MODEL, "second model", link.read_another_model,
         old="m2", put=state.compare_models, get=state.second_model),
     Row("present", state.PRESENT, "switch",
         link.flag("1 shows one role at a time in large type, 0 the page as usual."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui.app import draft_box, prompt_form, session
+from headroles.ui.app import address, draft_box, prompt_form, session
 from headroles.ui.your_prompt import second_model, state
 from headroles.view import suggestion
 from headroles.view.html import named
@@ -12,7 +12,7 @@ from headroles.view.html import named
 
 def is_open() -> bool:
     """Whether a second prompt stands beside the first."""
-    return st.session_state[state.SECOND] is not None
+    return st.session_state[session.SECOND] is not None
 
 
 def boxes() -> None:
@@ -25,12 +25,12 @@ def boxes() -> None:
                 with st.container(key="your_prompt-second_prompt_place"):
                     draft_box.draw(
                         "Second sentence, to compare with",
-                        box=state.SECOND_BOX,
-                        shown=state.SECOND,
+                        box=session.SECOND_BOX,
+                        shown=session.SECOND,
                         run=prompt_form.RUN,
                         placeholder="Change one thing, and see which heads notice.",
                     )
-        prompt_form.actions(state.run_both)
+        prompt_form.actions(session.run_both)
         if is_open():
             with st.container(horizontal=True, key="your_prompt-compare_ways"):
                 _ways()
@@ -45,7 +45,7 @@ def offer() -> None:
         "Compare with a second prompt",
         icon=":material/compare_arrows:",
         key="your_prompt-compare",
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(suggested,),
         help=named(suggested, limit=120),
     )
@@ -58,6 +58,15 @@ def _ways() -> None:
     _fill("Second: the first, changed", suggestion(first), key="your_prompt-suggest_second")
     _fill("Second: the first itself", first, key="your_prompt-same_second")
     st.button(
+        "Which head carries the difference?",
+        icon=":material/account_tree:",
+        key="your_prompt-which_head",
+        on_click=address.follow,
+        args=(session.ANSWER_PAGE,),
+        kwargs={"section": "pair"},
+        help="Puts one head of the first sentence after another into the second",
+    )
+    st.button(
         "Swap the two",
         icon=":material/swap_horiz:",
         key="your_prompt-swap",
@@ -67,7 +76,7 @@ def _ways() -> None:
         "Stop comparing",
         icon=":material/close:",
         key="your_prompt-stop_comparing",
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(None,),
     )
 
@@ -76,7 +85,7 @@ def _fill(label: str, prompt: str, *, key: str) -> None:
     st.button(
         label,
         key=key,
-        on_click=state.compare_with,
+        on_click=session.compare_with,
         args=(prompt,),
         help=named(prompt, limit=120) if prompt.strip() else None,
     )

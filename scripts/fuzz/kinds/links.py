@@ -8,6 +8,7 @@ from unittest import mock
 import streamlit as st
 
 from headroles.errors import LinkError
+from headroles.ui.answer import link as answer
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
 from headroles.ui.circuits import link as circuits
@@ -19,7 +20,7 @@ from headroles.ui.your_prompt import link as your_prompt
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
 
-PAGES = (circuits, detector_lab, head_closeup, head_map, knockout_lab, your_prompt)
+PAGES = (answer, circuits, detector_lab, head_closeup, head_map, knockout_lab, your_prompt)
 VALUES = (
     *(
         "demo",

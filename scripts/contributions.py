@@ -1,0 +1,177 @@
+"""Say which parts of a model wrote its next token: a logit as the sum of all parts.
+
+    python -m scripts.contributions demo "When Mary and John went out, John gave a drink to"
+    python -m scripts.contributions demo "The cat sat. The cat" --answer sat --against ran --json
+
+The embedding, every head, every MLP and the biases are given with what they added to the logit of
+the answer (or to its lead over another token), and their sum beside the logit itself. Each head in
+the ranking has the token that it read most from, and what it adds where the answer is another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from headroles import attribution, limits, models, texts
+from headroles.formatting import decimal, percent, quoted, signed
+from headroles.types import Head
+from scripts import command_line
+from scripts.command_line import MODEL
+
+if TYPE_CHECKING:
+    from headroles.attribution import Chance, Contributions
+    from headroles.types import Encoding
+
+_POSITIONS = limits.Range(-100_000, 100_000)
+"""What a position may be before the prompt is known."""
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = command_line.parser("contributions", __doc__)
+    text, whole = command_line.text, command_line.whole
+    add = parser.add_argument
+    add("model", type=MODEL, help="catalogue key, folder or Hub id")
+    add("prompt", type=text(limits.PROMPT), help="the prompt")
+    add("--answer", type=text(limits.ANSWER, empty=True), default="",
+        help="the token that is watched; by default the model's own guess")  # fmt: skip
+    add("--against", type=text(limits.ANSWER, empty=True), default="",
+        help="a token that is subtracted from it")  # fmt: skip
+    add("--position", type=whole(_POSITIONS), default=-1,
+        help="the position whose next token it is; -1 is the last")  # fmt: skip
+    add(
+        "--top", type=whole(limits.LISTED_TOKENS), default=10, help="heads in the ranking, up to 20"
+    )
+    add("--chance", type=whole(limits.CHANCE), default=20, help="prompts that chance is taken from")
+    add("--seed", type=whole(limits.SEED), default=0, help="fixes these prompts")
+    add("--no-chance", action="store_true", help="leave chance out")
+    add("--json", action="store_true", help="print every number as one JSON object")
+    return parser.parse_args(argv)
+
+
+def ranking(found: Contributions) -> list[Head]:
+    """Every head, the largest contribution of either sign first."""
+    heads = found.heads.shape[1]
+    order = found.heads.flatten().abs().argsort(descending=True, stable=True).tolist()
+    return [Head(*divmod(place, heads)) for place in order]
+
+
+def single_parts(found: Contributions) -> dict[str, float]:
+    """{part: logits}, heads and MLPs each as one; they sum to the logit."""
+    return {
+        "embedding": found.embedding,
+        "learned position": found.positions,
+        "heads": float(found.heads.double().sum()),
+        "attention biases": float(found.attention_biases.double().sum()),
+        "mlps": float(found.mlps.double().sum()),
+        "final biases": found.final_bias,
+    }
+
+
+def as_json(
+    found: Contributions, chance: Chance | None, encoding: Encoding, *, model: str, revision: str
+) -> str:
+    """Every number as one JSON object."""
+    numbers = {
+        "model": model,
+        "revision": revision,
+        "tokens": encoding.tokens,
+        "token_ids": encoding.token_ids,
+        "position": found.position,
+        "target": vars(found.target),
+        "logit": found.logit,
+        "sum": found.total,
+        "cap": found.cap,
+        **{name.replace(" ", "_"): value for name, value in single_parts(found).items()},
+        "by_head": found.heads.tolist(),
+        "by_head_and_token": found.by_key.tolist(),
+        "attention": found.attention.tolist(),
+        "by_attention_bias": found.attention_biases.tolist(),
+        "by_mlp": found.mlps.tolist(),
+        "mlps_as_a_rest": found.remainders,
+    }
+    if chance is not None:
+        numbers["chance"] = {
+            "what": chance.what,
+            "n": chance.n,
+            "mean": chance.mean.tolist(),
+            "spread": chance.spread.tolist(),
+        }
+    return json.dumps(numbers, ensure_ascii=False)
+
+
+def as_text(found: Contributions, chance: Chance | None, encoding: Encoding, *, top: int) -> str:
+    """The parts, the sum beside the logit, and the ranking of the heads."""
+    target = found.target
+    what = f"the logit of {quoted(target.text)}"
+    if target.against_id is not None:
+        what += f" minus that of {quoted(target.against)}"
+    after = quoted(encoding.tokens[found.position])
+    lines = [f"What was added to {what} after {after} (position {found.position}):", ""]
+    lines += [
+        f"  {signed(value):>8}  {name.replace('mlps', 'MLPs')}"
+        for name, value in single_parts(found).items()
+    ]
+    lines += [
+        f"  {signed(found.total):>8}  sum; the model says {signed(found.logit)} "
+        f"(they differ by {found.error:.0e})"
+    ]
+    if found.cap:
+        lines.append(f"  The model squashes its logits to ±{found.cap:g} after that.")
+    if found.remainders:
+        rest = ", ".join(map(str, found.remainders))
+        lines.append(
+            f"  No single module is the MLP of layer {rest}: its part is what the layer's change "
+            "leaves after the attention."
+        )
+    lines += ["", "The heads that added or took the most:"]
+    lines += [_of_head(head, found, chance, encoding) for head in ranking(found)[:top]]
+    if chance is not None:
+        lines += ["", f"Chance: {chance.what} Mean ± standard deviation."]
+    return "\n".join(lines)
+
+
+def _of_head(head: Head, found: Contributions, chance: Chance | None, encoding: Encoding) -> str:
+    by_key = found.by_key[head.layer, head.head]
+    key = int(by_key.abs().argmax())
+    looked = percent(float(found.attention[head.layer, head.head, key]))
+    line = (
+        f"  {signed(float(found.heads[head])):>8}  {head.label:<7} looked {looked} at "
+        f"{quoted(encoding.tokens[key])} and wrote {signed(float(by_key[key]))} for it"
+    )
+    if chance is not None:
+        mean, spread = float(chance.mean[head]), float(chance.spread[head])
+        line += f"; chance {signed(mean)} ± {decimal(spread)}"
+    return line
+
+
+@command_line.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Take the answer apart and print the parts."""
+    options = parse_arguments(argv)
+    loaded = models.load_model(options.model)
+    encoding = texts.encode(loaded.tokenizer, options.prompt, max_tokens=loaded.max_tokens)
+    seen = attribution.record(loaded, encoding, position=options.position)
+    target = attribution.resolve_target(
+        loaded, encoding, options.answer, options.against, recording=seen
+    )
+    found = attribution.project(loaded, seen, target)
+    chance = None
+    if not options.no_chance:
+        chance = attribution.chance(
+            loaded, encoding, target, position=options.position, n=options.chance, seed=options.seed
+        )
+    if options.json:
+        told = as_json(found, chance, encoding, model=loaded.key, revision=loaded.revision)
+    else:
+        told = as_text(found, chance, encoding, top=options.top)
+    print(told)
+    return command_line.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
