@@ -31,6 +31,7 @@ from transformers.pytorch_utils import Conv1D
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, blocks, cores, not_a_number
+from headroles.models.beginnings import Beginning
 from headroles.models.sight import Sights, layer_sight
 
 Edit = Callable[[Tensor], Tensor]
@@ -79,6 +80,7 @@ def run_edited(
     keep_outputs: Iterable[int] = (),
     last_only: bool = False,
     with_logits: bool = True,
+    known: Beginning | None = None,
 ) -> EditedRun:
     """Run rows of tokens once, with changes.
 
@@ -92,6 +94,9 @@ def run_edited(
         keep_outputs: layers whose head outputs are returned.
         last_only: ask for the logits of the last position alone, where the model can be asked.
         with_logits: without, the pass ends after the last layer of which something is kept.
+        known: positions at the beginning that are not run again, from
+            :func:`headroles.models.beginnings.known` for these rows; edits of head outputs and the
+            logits are then of the positions after them. Not beside patterns.
 
     Raises:
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
@@ -101,14 +106,16 @@ def run_edited(
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
     rows, length = token_ids.shape
     at_probe = _places_of(patterns, kept_patterns, (rows, -1, length, length))
-    at_projection = _places_of(outputs, kept_outputs, (rows, length, loaded.num_heads, -1))
+    run_again = length - (known.length if known else 0)
+    at_projection = _places_of(outputs, kept_outputs, (rows, run_again, loaded.num_heads, -1))
     sights = Sights(loaded.key, length)
     for layer, place in at_probe.items():
         place.see = partial(layer_sight, loaded, layer, sights)
     places = _by_path(loaded, at_probe, at_projection)
     used = sorted({*at_probe, *at_projection})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
-        logits = _run(loaded, token_ids, places, used, last_only=last_only, with_logits=with_logits)
+        wanted = {"last_only": last_only, "with_logits": with_logits, "known": known}
+        logits = _run(loaded, token_ids, places, used, **wanted)
         run = EditedRun(
             logits,
             {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
@@ -180,14 +187,19 @@ def _run(
     *,
     last_only: bool,
     with_logits: bool,
+    known: Beginning | None,
 ) -> Tensor | None:
     """One pass; ``used`` are the layers that something is done to, in order."""
+    rows = len(token_ids)
     with contextlib.ExitStack() as around:
         if used:
             token_ids = around.enter_context(blocks.forked(loaded, used[0], token_ids))
         if not with_logits:
             around.enter_context(blocks.until(loaded, used[-1]))
-        given = inputs(loaded, token_ids, last_only=last_only or not with_logits)
+        rest = token_ids[:, known.length :] if known else token_ids
+        given = inputs(loaded, rest, last_only=last_only or not with_logits)
+        if known:
+            given |= known.for_rows(rows, used[0] if len(token_ids) < rows else 0)
         output = Runner(loaded.model, places).run(given) if places else loaded.model(**given)
         if with_logits:
             return (output.logits[:, -1:] if last_only else output.logits).float()
