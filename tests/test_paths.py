@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
+import statistics
+from dataclasses import replace
 
 import pytest
 import torch
+from scipy import stats
+from torch import nn
 
-from headroles.ablation import LOGITS, Path, Receiver, path_effects
+from headroles.ablation import (
+    LOGITS,
+    Path,
+    Receiver,
+    SenderMap,
+    path_circuit,
+    path_effects,
+    paths,
+    sender_maps,
+    shared_with,
+)
+from headroles.ablation.pairs import Pair, make_pair
 from headroles.ablation.paths import INPUTS
 from headroles.analysis.bridge import load_bridge
+from headroles.capture.interventions import head_weights
+from headroles.errors import HeadrolesError, UnknownHeadError, UnsupportedModelError
+from headroles.models import load_model
 from headroles.types import Head
+from scripts import patch_paths
 from tests.families import HEADS, LAYERS
 from tests.test_patching import _pair_of
 
@@ -204,3 +225,233 @@ def test_paths_equal_those_by_transformer_lens(family, load_family, model_folder
     paths = [Path((sender,)), *(Path((sender,), (Receiver(Head(1, 3), e),)) for e in ends)]
     found = path_effects(loaded, pair, paths)
     torch.testing.assert_close(found, torch.tensor(expected).double(), **TOLERANCE)
+
+
+# ------------------------------------------------------------------ sums that are exact
+
+
+@pytest.fixture
+def linear(model_folders):
+    """A model whose logits are linear in its heads' outputs: no MLP, no last norm."""
+    loaded = load_model(str(model_folders("gpt2")))
+    for block in loaded.model.transformer.h:
+        for parameter in block.mlp.c_proj.parameters():
+            parameter.data.zero_()
+    loaded.model.transformer.ln_f = nn.Identity()
+    return loaded
+
+
+def test_without_mlps_and_norm_a_path_into_the_logits_is_what_the_head_writes(linear) -> None:
+    pair = _pair_of(linear)
+    found = path_effects(linear, pair, [Path((head,)) for head in EVERY])
+    plain = PlainPaths(linear, pair, "noise")
+    W_U = linear.model.lm_head.weight.detach()
+    along = (W_U[pair.answer_id] - W_U[pair.against_id]).double()
+    for head, effect in zip(EVERY, found, strict=True):
+        own, sent = (
+            z[head.layer].unflatten(-1, (HEADS, -1))[0, -1, head.head].double()
+            for z in (plain.own, plain.sent)
+        )
+        W_O = head_weights(linear)[head.layer][head.head].double()
+        assert float((own - sent) @ W_O @ along) == pytest.approx(float(effect), abs=1e-4)
+    # the last token is the same in both prompts, so the heads make all of the difference
+    assert float(found.sum()) == pytest.approx(pair.gap, abs=1e-4)
+
+
+def test_all_heads_together_send_what_makes_the_difference(linear) -> None:
+    """Also with ``denoise``, and for all senders of one path at once."""
+    pair = _pair_of(linear)
+    for direction in ("noise", "denoise"):
+        (whole,) = path_effects(linear, pair, [Path(tuple(EVERY))], direction=direction)
+        assert float(whole) == pytest.approx(pair.gap, abs=1e-4)
+
+
+# ------------------------------------------------------------------ records and refusals
+
+
+def test_heads_that_share_keys_and_values_receive_together(load_family) -> None:
+    llama, gpt2 = load_family("llama"), load_family("gpt2")  # four heads on two, and on four
+    key, query = Receiver(Head(1, 0), "key"), Receiver(Head(1, 0), "query")
+    assert shared_with(llama, [key]) == (Head(1, 1),)
+    assert shared_with(llama, [query]) == shared_with(llama, [LOGITS]) == ()
+    assert shared_with(gpt2, [key]) == ()
+    pair = _pair_of(llama)
+    both = path_effects(
+        llama, pair, [Path((Head(0, 2),), (Receiver(Head(1, n), "value"),)) for n in (0, 1)]
+    )
+    assert float(both[0]) == pytest.approx(float(both[1]), abs=1e-6)
+
+
+def test_only_a_head_of_an_earlier_layer_sends(load_family) -> None:
+    loaded = load_family("gpt_neox")  # in parallel: attention and MLP read the same stream
+    (same,) = path_effects(
+        loaded, _pair_of(loaded), [Path((Head(1, 0),), (Receiver(Head(1, 2), "query"),))]
+    )
+    assert math.isnan(float(same))
+
+
+def test_what_is_no_path_is_refused(load_family) -> None:
+    loaded = load_family("gpt2")
+    pair = _pair_of(loaded)
+    with pytest.raises(UnknownHeadError, match="L7H0"):
+        path_effects(loaded, pair, [Path((Head(7, 0),))])
+    with pytest.raises(HeadrolesError, match="not in both"):
+        path_effects(loaded, pair, [Path((Head(0, 0),), (LOGITS, Receiver(Head(1, 0), "key")))])
+    for text in ("L1H0", "L1H0.output", "", "residual"):
+        with pytest.raises(HeadrolesError, match="no end of a path"):
+            Receiver.parse(text)
+    assert Receiver.parse(" l20h3.K ") == Receiver(Head(20, 3), "key")
+    assert Receiver.parse("Logits") == LOGITS
+    assert Receiver.parse("L20H3.value").label == "L20H3.value"
+
+
+def test_a_pass_that_does_not_come_out_as_it_should_is_refused(load_family, monkeypatch) -> None:
+    loaded = load_family("gpt2")
+    monkeypatch.setitem(loaded.tools, "path_runs", {})
+    taken = paths.edits
+    monkeypatch.setattr(paths, "edits", lambda *a, **k: (taken(*a, **k)[0], {}))  # none is held
+    with pytest.raises(UnsupportedModelError, match="every head held"):
+        path_effects(loaded, _pair_of(loaded), [Path((Head(0, 0),))])
+
+
+@pytest.mark.parametrize("family", ["llama", "bloom", "mistral"])
+def test_later_tokens_alone_give_what_the_whole_prompt_gives(family, load_family) -> None:
+    loaded = load_family(family)
+    ends = [(Receiver(Head(1, head), each),) for head in range(HEADS) for each in INPUTS]
+    asked = [Path((Head(0, 1),), end) for end in ends]
+    alone = path_effects(loaded, _pair_of(loaded), asked)
+    assert loaded.tools.get(paths._CAN_GO_ON, True)
+    loaded.tools[paths._CAN_GO_ON] = False
+    try:
+        whole = path_effects(loaded, _pair_of(loaded), asked)
+    finally:
+        del loaded.tools[paths._CAN_GO_ON]
+    torch.testing.assert_close(alone, whole, **TOLERANCE)
+
+
+# ------------------------------------------------------------------ control
+
+
+def _map(each) -> SenderMap:
+    """A map of made-up effects [pair layer head], with a gap of 10."""
+    effects = torch.tensor(each).double()
+    pair = Pair(None, None, (1,), 1, "a", 2, "b", 6.0, -4.0)
+    return SenderMap((LOGITS,), (pair,) * len(effects), "noise", effects)
+
+
+SMALL = [0.1, -0.1, 0.06, -0.06, 0.02, -0.02, 0.0]
+
+
+def test_two_heads_that_stand_out_do_not_hide_each_other() -> None:
+    found = _map([[[3.0, 2.9, *SMALL]]])
+    first, second, third = found.strongest(3)
+    assert (first.sender, first.verdict) == (Head(0, 0), "holds_up")
+    assert (second.sender, second.verdict) == (Head(0, 1), "holds_up")
+    assert not third.is_clear
+    assert first.control_heads == second.control_heads == 7
+    assert first.control_mean == pytest.approx(0.0)
+    assert first.control_spread == pytest.approx(statistics.stdev(SMALL))
+    assert (first.share, first.error) == (pytest.approx(0.3), None)
+    assert _map([[[-3.0, 2.9, *SMALL]]]).judged(Head(0, 0)).verdict == "reversed"
+
+
+def test_how_far_a_head_must_stand_out() -> None:
+    """By hand: of n = 8 heads, t(6) at .05 / 8, two-sided, times s sqrt(1 + 1/7) from the mean."""
+    wide = stats.t.ppf(1 - 0.05 / 8 / 2, 6) * statistics.stdev(SMALL) * math.sqrt(8 / 7)
+    assert _map([[[1.01 * wide, *SMALL]]]).judged(Head(0, 0)).is_clear
+    assert _map([[[0.99 * wide, *SMALL]]]).judged(Head(0, 0)).verdict == "not_special"
+
+
+def test_an_effect_must_be_the_same_over_pairs_and_a_share_of_the_gap() -> None:
+    steady = [[[2.0 + step, *SMALL]] for step in (0.1, -0.1, 0.2, -0.2)]
+    sent = _map(steady).judged(Head(0, 0))
+    assert sent.is_clear
+    assert sent.error == pytest.approx(statistics.stdev([2.1, 1.9, 2.2, 1.8]) / 2)
+    once = [[[8.0, *SMALL]], [[0.0, *SMALL]], [[0.0, *SMALL]], [[0.0, *SMALL]]]
+    assert _map(once).judged(Head(0, 0)).verdict == "no_effect"
+    tiny = [[[0.09, *([0.0001, -0.0001] * 4)]]]  # under a hundredth of the gap of 10
+    assert _map(tiny).judged(Head(0, 0)).verdict == "no_effect"
+
+
+def test_few_heads_are_compared_with_those_of_the_nearest_layers() -> None:
+    layers = [[0.1, -0.1], [0.0, 0.05], [3.0, 0.0], [math.nan, math.nan]]
+    sent = _map([layers]).judged(Head(2, 0))
+    assert sent.is_clear
+    assert sent.control_heads == 5
+    alone = _map([[[3.0, math.nan]]]).judged(Head(0, 0))
+    assert (alone.verdict, alone.control_mean) == ("not_tested", None)
+
+
+# ------------------------------------------------------------------ the bundled model
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_model("demo")
+
+
+@pytest.fixture(scope="module")
+def pairs(demo):
+    pair = make_pair(demo, *IOI, answer="Mary", against="John")
+    return sender_maps.more_pairs(demo, pair, 8)
+
+
+def test_pairs_with_other_names(demo, pairs) -> None:
+    assert len(pairs) == 8
+    assert len({pair.first_text for pair in pairs}) == 8
+    for pair in pairs:
+        assert (pair.differ, pair.length) == (pairs[0].differ, pairs[0].length)
+        one, other = pair.answer.strip(), pair.against.strip()
+        assert pair.first_text == IOI[0].replace("Mary", one).replace("John", other)
+        assert pair.second_text == IOI[1].replace("Mary", one).replace("John", other)
+    again = sender_maps.more_pairs(demo, pairs[0], 8)
+    assert [pair.first_text for pair in again] == [pair.first_text for pair in pairs]
+    birds = make_pair(demo, "The bird sang in the tree. The bird sang in the",
+                      "The bird sang in the box. The bird sang in the")  # fmt: skip
+    assert sender_maps.more_pairs(demo, birds, 8) == (birds,)  # no names
+
+
+def test_the_circuit_of_the_bundled_model(demo, pairs) -> None:
+    told = []
+    circuit = path_circuit.grow(demo, pairs, on_part=lambda *done: told.append(done))
+    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3))
+    assert Head(2, 6) in circuit.levels[1]
+    assert Head(0, 6) in circuit.levels[2]  # a previous-token head
+    assert told[-1][0] == told[-1][1]
+    into = {arrow.receiver.label for arrow in circuit.arrows if arrow.sender == Head(2, 6)}
+    assert into == {"L3H3.value", "L3H5.value", "L3H7.value"}
+    for arrow in circuit.arrows:
+        path = Path((arrow.sender,), (arrow.receiver,))
+        each = [float(path_effects(demo, pair, [path])[0]) for pair in pairs]
+        assert statistics.fmean(each) == pytest.approx(arrow.effect, abs=1e-4)
+        assert statistics.stdev(each) / math.sqrt(8) == pytest.approx(arrow.error, abs=1e-4)
+    assert sum(arrow.share for arrow in circuit.arrows if arrow.receiver == LOGITS) > 0.85
+
+
+def test_a_circuit_without_heads_that_stand_out_is_done_at_once(demo, pairs) -> None:
+    circuit = path_circuit.begin(pairs, 1, 8)
+    none = replace(_map([[[*SMALL, 0.01]]]), pairs=pairs)
+    grown = circuit.grown([none])
+    assert grown.is_done
+    assert grown.next() is None
+    assert grown.arrows == ()
+
+
+def test_the_command(capsys) -> None:
+    given = ["demo", *IOI, "--answer", "Mary", "--against", "John"]
+    assert patch_paths.main([*given, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["into"] == ["logits"]
+    assert len(numbers["senders"]) == 32
+    assert numbers["senders"][0]["sender"] == "L3H5"
+    assert patch_paths.main([*given, "--into", "L3H5.value", "--from", "L2H6,L3H0"]) == 0
+    text = capsys.readouterr().out
+    assert "L2H6" in text
+    assert "L3H0 cannot send there" in text
+    assert patch_paths.main([*given, "--circuit", "--pairs", "3", "--json"]) == 0
+    circuit = json.loads(capsys.readouterr().out)
+    assert len(circuit["pairs"]) == 3
+    assert circuit["arrows"][0]["into"] == "logits"
+    assert patch_paths.main([*given, "--circuit", "--into", "logits"]) == 2
+    assert patch_paths.main([*given, "--width", "3"]) == 2
+    assert patch_paths.main([*given, "--into", "L9H9.query"]) == 2

@@ -42,11 +42,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from headroles.ablation.conditions import OTHER, OWN, Condition, HeadOutput, edits
+from headroles.ablation.later_tokens import later_tokens
 from headroles.ablation.pairs import Pair
 from headroles.capture import run_edited
 from headroles.circuits import input_place, key_heads
 from headroles.errors import HeadrolesError, UnknownHeadError, UnsupportedModelError
-from headroles.models import LoadedModel, blocks
+from headroles.models import LoadedModel, are_logits, blocks
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _RECEIVER = re.compile(r"\s*(\S+)\.(queries|query|keys|key|values|value|q|k|v)\s
 _TOKENS_AT_ONCE = 1024
 """Tokens of one pass, about."""
 _RUNS, _KEPT_RUNS = "path_runs", 16
+_CAN_GO_ON = "can_go_on"
 _TOLERANCE = 2e-3
 """How far, of the largest number, what nothing is sent to may be from the base run's."""
 
@@ -257,33 +259,54 @@ def _received(
     loaded: LoadedModel,
     base: _Run,
     rows: Sequence[Mapping[tuple[int, str], Given]],
-    positions: Int[Tensor, " pos"],
+    start: int,
 ) -> Float[Tensor, "row vocab"]:
-    """Step 3: the base run with some features of queries, keys and values set; its last logits."""
+    """Step 3: the base run with some features of queries, keys and values set; its last logits.
+
+    They are set from a position on. Only these positions are run where the model can go on from
+    those before them, which the last row shows: it sets what was there.
+    """
     changes: dict[nn.Module, list[tuple[int, Given]]] = defaultdict(list)
     for row, given in enumerate(rows):
         for place, what in given.items():
             changes[input_place(loaded, *place)[0]].append((row, what))
-
-    def put(todo: Sequence[tuple[int, Given]]) -> Callable[..., Tensor]:
-        def hook(_module: nn.Module, _args: tuple, result: Tensor) -> Tensor:
-            changed = result.clone().reshape(len(rows), -1, result.shape[-1])
-            for row, (features, values) in todo:
-                changed[row, positions[:, None], features] = values.to(changed.dtype)
-            return changed.reshape(result.shape)
-
-        return hook
-
     first = min(layer for given in rows for layer, _ in given)
+    if loaded.tools.get(_CAN_GO_ON, True):
+        with contextlib.suppress(Exception), loaded.lock:  # whatever does not go with a family
+            with (
+                later_tokens(loaded, base.token_ids, start, rows=len(rows), first=first) as run,
+                _put(changes, len(rows)),
+            ):
+                logits = run()
+            if are_logits(logits) and _is_untouched(logits[-1], base.logits):
+                return logits
+        loaded.tools[_CAN_GO_ON] = False
     ids = torch.tensor(base.token_ids).expand(len(rows), -1)
     with (
         loaded.lock,
         blocks.forked(loaded, first, ids) as begun,
-        contextlib.ExitStack() as hooks,
+        _put(changes, len(rows)),
     ):
+        return run_edited(loaded, begun, last_only=True).logits[:, -1]
+
+
+@contextlib.contextmanager
+def _put(changes: Mapping[nn.Module, Sequence[tuple[int, Given]]], rows: int) -> Iterator[None]:
+    """While it is open, features of these modules are set at the last positions, row by row."""
+
+    def put(todo: Sequence[tuple[int, Given]]) -> Callable[..., Tensor]:
+        def hook(_module: nn.Module, _args: tuple, result: Tensor) -> Tensor:
+            changed = result.clone().reshape(rows, -1, result.shape[-1])
+            for row, (features, values) in todo:
+                changed[row, -len(values) :, features] = values.to(changed.dtype)
+            return changed.reshape(result.shape)
+
+        return hook
+
+    with contextlib.ExitStack() as hooks:
         for module, todo in changes.items():
             hooks.callback(module.register_forward_hook(put(todo)).remove)
-        return run_edited(loaded, begun, last_only=True).logits[:, -1]
+        yield
 
 
 def _features(loaded: LoadedModel, receiver: Receiver) -> Int[Tensor, " feature"]:
@@ -293,9 +316,14 @@ def _features(loaded: LoadedModel, receiver: Receiver) -> Int[Tensor, " feature"
     return features[own if receiver.input == QUERY else key_heads(loaded, receiver.head.layer)[own]]
 
 
+def _is_untouched(found: Tensor, own: Tensor) -> bool:
+    """Whether a row in which nothing is sent comes out as the base's own run did."""
+    return bool((found - own).abs().max() <= _TOLERANCE * own.abs().max().clamp_min(1e-6))
+
+
 def _check_untouched(loaded: LoadedModel, found: Tensor, own: Tensor) -> None:
     """Refuse a model that does something between positions beside its heads."""
-    if bool((found - own).abs().max() > _TOLERANCE * own.abs().max().clamp_min(1e-6)):
+    if not _is_untouched(found, own):
         why = "with every head held at its own output, it does not say what it says by itself."
         raise UnsupportedModelError(loaded.key, why=f"paths cannot be told apart: {why}")
 
@@ -343,7 +371,7 @@ class _Pass:
             ]
             places.sort(key=lambda place: min(paths[place].senders))
             take = self._into_logits if to_logits else self._into_heads
-            step = max(1, _TOKENS_AT_ONCE // (1 if to_logits else len(self._base.token_ids)))
+            step = max(1, _TOKENS_AT_ONCE // (1 if to_logits else len(self._later)))
             for start in range(0, len(places), step):
                 part = places[start : start + step]
                 found[part] = take([paths[place] for place in part])
@@ -381,7 +409,7 @@ class _Pass:
         untouched = {
             place: (torch.arange(given.shape[-1]), given[-1]) for place, given in kept.items()
         }
-        logits = _received(loaded, self._base, [*rows, untouched], later)
+        logits = _received(loaded, self._base, [*rows, untouched], self._pair.start)
         _check_untouched(loaded, logits[-1], self._base.logits)
         return self._effect(logits[:-1])
 
