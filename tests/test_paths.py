@@ -415,7 +415,7 @@ def test_pairs_with_other_names(demo, pairs) -> None:
 def test_the_circuit_of_the_bundled_model(demo, pairs) -> None:
     told = []
     circuit = path_circuit.grow(demo, pairs, on_part=lambda *done: told.append(done))
-    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3))
+    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3), Head(2, 0))
     assert Head(2, 6) in circuit.levels[1]
     assert Head(0, 6) in circuit.levels[2]  # a previous-token head
     assert told[-1][0] == told[-1][1]
