@@ -5,6 +5,8 @@ Every click on a head leads here; opened from the navigation, the page chooses o
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from headroles.ui.app import (
@@ -64,6 +66,16 @@ def closeup(answer: caches.Answer) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         files.draw(chosen, drawn)
         copy_link.draw()
+        st.button(
+            "What did it write?",
+            icon=":material/account_tree:",
+            key="head_closeup-answer_page",
+            on_click=partial(
+                address.follow, session.ANSWER_PAGE, section="contributions", head=chosen.head
+            ),
+            help=f"What {chosen.head.label} added to the score of the next token, on the page "
+            "Answer",
+        )
     pattern.draw(chosen, drawn)
     tokens.draw(drawn)
     passport.draw(chosen)

@@ -128,7 +128,7 @@ def curve(loaded: LoadedModel, options: argparse.Namespace) -> Found:
         watched(table),
         words.taking_away(found, table.answer, walk.shape),
         words.random_orders(found),
-        words.rise(found),
+        words.on_the_way(found),
         f"The smallest set found: {', '.join(labels)}." if labels else "",
         words.RULE_OF_THE_ORDER,
     )

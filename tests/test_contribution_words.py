@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from headroles.attribution import Contributions, Target
+from headroles.attribution import Chance, Contributions, Target
 from headroles.types import Head
 from headroles.view import contribution_records as records
 from headroles.view import contributions as words
@@ -119,7 +119,7 @@ def test_one_token_alone_leaves_nothing_to_look_at() -> None:
 def test_mlps_that_wrote_more_come_first() -> None:
     parts = parts_of(COPIED, mlps=(4.0, 3.0, 0.0))
     first, alike, head = words.story(parts, LABELS, TOKENS)[:3]
-    assert first == "The MLPs wrote most for “·Mary”: +7.00 of 8.54; all heads together +1.54."
+    assert first == "The MLPs wrote most for “·Mary”: +7.00 of 8.54."
     assert alike == words.ALIKE
     assert head.startswith("The head that wrote most: L1H0 looked at “·Mary” (62%) and wrote it")
     of_two = words.story(replace(parts, target=JOHN), LABELS, TOKENS)
@@ -128,9 +128,7 @@ def test_mlps_that_wrote_more_come_first() -> None:
 
 def test_an_embedding_that_brought_more_is_named() -> None:
     parts = parts_of({"L1H0": (0.5, {1: 0.9})}, embedding=3.0)
-    assert lead(parts).startswith(
-        "The embedding brought most for “·Mary”: +3.00 of 3.50; all heads"
-    )
+    assert lead(parts).startswith("The embedding brought most for “·Mary”: +3.00 of 3.50.")
 
 
 def test_a_sum_below_zero_is_no_whole_to_be_a_part_of() -> None:
@@ -248,6 +246,7 @@ def test_an_answer_that_is_lost_is_not_saved_by_the_head_that_takes_over() -> No
     ("after", "said"),
     [
         (1.6, "“·Mary” keeps its lead (+1.70 → +1.60)"),
+        (1.0, "“·Mary” loses some of its lead (+1.70 → +1.00)"),
         (0.5, "“·Mary” loses much of its lead (+1.70 → +0.50)"),
         (-0.4, "the model prefers “·John” (+1.70 → −0.40)"),
     ],
@@ -256,6 +255,51 @@ def test_what_becomes_of_a_difference(after: float, said: str) -> None:
     before = replace(BEFORE, target=JOHN)
     without = gone({}, 0.7, target=JOHN, logit=after)
     assert without_head.without_sentence(before, STAYS, without) == f"Without it, {said}."
+
+
+# ------------------------------------------------------------------ chance
+
+
+def chance_of(means: dict[str, float], spread: float = 0.1, n: int = 20) -> Chance:
+    mean = torch.zeros(3, 2)
+    for label, value in means.items():
+        head = Head.parse(label)
+        mean[head.layer, head.head] = value
+    return Chance(mean, torch.full((3, 2), spread), n, "On 20 copies of this prompt.")
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "said"),
+    [
+        (0.02, 0.1, "That is about this prompt: on 20 other prompts it wrote +0.02 ± 0.10."),
+        (0.9, 0.2, "It writes that whatever the prompt is: on 20 other prompts it wrote +0.90 ± "),
+        (0.1, 0.9, "That may still be chance: on 20 other prompts it wrote +0.10 ± 0.90."),
+    ],
+)
+def test_a_head_that_always_writes_the_token_is_seen_as_such(
+    mean: float, spread: float, said: str
+) -> None:
+    parts, chance = parts_of(COPIED), chance_of({"L1H0": mean}, spread)
+    assert words.chance_sentence(parts, Head(1, 0), chance).startswith(said)
+
+
+def test_more_than_by_chance_is_corrected_for_the_number_of_heads() -> None:
+    """t(19) of 3.1 is p = .006: alone clear, but not beside five others at p = 1 (.05 / 6)."""
+    parts = parts_of({"L1H0": (0.31 * (1 + 1 / 20) ** 0.5, {1: 0.9})})
+    others = {f"L{layer}H{head}": 0.0 for layer in range(3) for head in range(2)}
+    effect = words.effects(parts, chance_of(others))[Head(1, 0)]
+    assert effect.p_control == pytest.approx(0.0059, abs=1e-4)
+    assert words.beyond_chance(parts, chance_of(others)) == {Head(1, 0)}
+    weaker = parts_of({"L1H0": (0.28 * (1 + 1 / 20) ** 0.5, {1: 0.9})})  # p = .0114
+    assert words.beyond_chance(weaker, chance_of(others)) == frozenset()
+
+
+def test_the_table_says_what_heads_wrote_on_other_prompts() -> None:
+    headers, rows = records.ranking(parts_of(COPIED), LABELS, chance=chance_of({"L0H1": -0.2}))
+    assert headers[-2:] == ["On other prompts", "More than there?"]
+    assert [row[-2:] for row in rows] == [
+        ["0.00 ± 0.10", "yes"], ["0.00 ± 0.10", "yes"], ["−0.20 ± 0.10", "no"],
+    ]  # fmt: skip
 
 
 # ------------------------------------------------------------------ records

@@ -16,6 +16,7 @@ import torch
 
 from headroles.ablation import judge
 from headroles.ablation.offset_test import Measured, profile
+from headroles.ablation.working_backward import Curve, Point, Standing
 from headroles.charts import (
     ablation,
     attention,
@@ -29,6 +30,7 @@ from headroles.charts import (
     profiles,
     resting,
     two_prompts,
+    working_backward,
 )
 from headroles.charts.base import INK, SMALLEST
 from headroles.charts.drawing import Drawing, template
@@ -117,6 +119,20 @@ def offset_profile(n: int) -> Drawing:
     return ablation.offset_profile(profile([one, one]), head=f"L0H{n}")
 
 
+def taking_away(n: int) -> Drawing:
+    def point(left: int, rank: int) -> Point:
+        return Point(left, Head(0, left), Standing(rank, -float(rank), 0.0, 1.0 + n, 0), "x")
+
+    points = [point(2, 1), point(1, 1), point(0, 2)]
+    curve = Curve(2, tuple(points), ((point(1, 2),), (point(1, 3),)))
+    return working_backward.taking_away(curve, measure="loss", axis=f"loss {n}")
+
+
+def pair_bars(n: int) -> Drawing:
+    records = [{"what": "A alone", "cost": n / 10, "shown": f"+0.{n}"}]
+    return working_backward.pair_bars(records, axis=f"nats {n}")
+
+
 def falls(n: int) -> Drawing:
     run = {"head": f"L1H{n}", "value": n / 10, "low": None, "high": None, "chance": 0.1}
     names = ["untouched", f"without {n}", "others"]
@@ -201,6 +217,8 @@ CHARTS = {
     "a head by token": by_token,
     "control strip": control_strip,
     "offset profile": offset_profile,
+    "heads taken away": taking_away,
+    "a pair of heads": pair_bars,
     "circuit": lambda n: induction_circuit.circuit(),
     "falls": falls,
     "shares": lambda n: induction_circuit.shares([{"component": 1, "share": n / 10}]),

@@ -17,6 +17,8 @@ from headroles.models import CATALOGUE
 from headroles.paths import DEMO_MODEL
 from headroles.roles import BASIC_ROLES, SCORED_ROLES
 from headroles.types import Head
+from headroles.ui.answer.pair_link import DIRECTIONS
+from headroles.ui.answer.pair_state import MOST_ARROWS
 from headroles.ui.app import session
 from headroles.ui.app.link import (
     ABSENT,
@@ -63,6 +65,8 @@ EVERYTHING = {
     "answer": " Mary",
     "against": "John",
     "position": 7,
+    "direction": "noise",
+    "paths": ("L23H0>logits", "L14H2>L23H0.query"),
 }
 OLD = {
     "model": "m", "prompt": "p", "role": "r", "head": "h", "view": "v", "layer": "l",
@@ -152,6 +156,8 @@ def test_an_address_by_hand() -> None:
         "answer": " Mary",
         "against": "John",
         "position": "7",
+        "direction": "noise",
+        "paths": "L23H0>logits,L14H2>L23H0.q",
     }
     assert read(written(EVERYTHING)) == EVERYTHING
 
@@ -171,6 +177,10 @@ _text = st.text(
     max_size=60,
 ).filter(str.strip)
 _heads = st.builds(Head, st.integers(0, 999), st.integers(0, 999))
+_ends = st.just("logits") | st.builds(
+    "{0.label}.{1}".format, _heads, st.sampled_from(("query", "key", "value"))
+)
+_paths = st.builds("{0.label}>{1}".format, _heads, _ends)
 _addresses = st.fixed_dictionaries(
     {},
     optional={
@@ -194,6 +204,8 @@ _addresses = st.fixed_dictionaries(
         "answer": _text,
         "against": _text,
         "position": st.integers(0, 9_999),
+        "direction": st.sampled_from(DIRECTIONS),
+        "paths": st.lists(_paths, min_size=1, max_size=MOST_ARROWS, unique=True).map(tuple),
         "more": st.sampled_from(list(MORES)),
         "watched": _heads,
         "look": st.sampled_from(list(LOOKS)),
@@ -295,6 +307,14 @@ def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
     for layer in ("-1", "1.5", "1000", "three", "²"):
         assert f"layer “{layer}”" in refused(layer=layer).message
     assert "0 nor 1" in refused(hide_resting="yes").message
+
+
+def test_arrows_that_are_none_are_named() -> None:
+    assert says(refused(paths="L1H1").message, "arrows")
+    assert says(refused(paths="L1H1>L2H2").message, "arrows")  # into which input?
+    assert says(refused(paths=",".join(f"L{n}H0>logits" for n in range(30))).message, "24")
+    assert EVERY["paths"].read("L1H1>L2H2.k,L1H1>L2H2.key") == ("L1H1>L2H2.key",)
+    refused(direction="upwards")
 
 
 def test_an_unknown_norm_section_way_or_list_is_named() -> None:

@@ -250,11 +250,11 @@ def test_what_to_conclude() -> None:
     alone = replace(row, beside=None)
     assert headline([alone]) == (
         "Costliest knock-out of your heads: “L0H0 to zero”. The watched token gets less likely on "
-        "1 of 1 prompt and loses +0.50 nats."
+        "1 of 1 prompt and loses 0.50 nats."
     )
     values = replace(alone, name="values at t-1, all layers", of_heads=False, lost=2.0)
     assert headline([alone, values]).endswith(
-        "With “values at t-1, all layers” at zero it loses more still: +2.00 nats."
+        "With “values at t-1, all layers” at zero it loses more still: 2.00 nats."
     )
     gains = replace(alone, lost=-0.25, fell=0)
     assert headline([gains]).startswith("No knock-out of your heads costs anything.")

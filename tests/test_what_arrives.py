@@ -20,7 +20,7 @@ from headroles.analysis import load_bridge
 from headroles.analysis.direct import Direct
 from headroles.circuits import CircuitSettings, composition, head_factors, weights
 from headroles.circuits.layouts import parts_of
-from headroles.circuits.residual import StreamError, writings
+from headroles.circuits.residual import StreamError, mlps, writings
 from headroles.circuits.tracing import calls_of
 from headroles.errors import UnsupportedModelError
 from headroles.models import load_model
@@ -335,6 +335,37 @@ def test_any_multiplier_is_found_and_anything_else_refused(folder_of, squeeze, f
         assert found == pytest.approx(factors, rel=1e-4)
     assert not any(one._forward_hooks or one._forward_pre_hooks for one in model.modules())
     assert not any("forward" in one.__dict__ for one in model.modules())
+
+
+@pytest.mark.parametrize(
+    "squeeze",
+    [
+        lambda given, output: output,
+        lambda given, output: output * 0.5,
+        lambda given, output: given + 3 * (output - given),
+        lambda given, output: output * torch.linspace(0.5, 2, WIDTH),
+    ],
+)
+def test_embedding_attention_and_mlps_sum_to_the_end_of_the_stream(folder_of, squeeze) -> None:
+    """Each with what carries it there, whatever multiplies the stream on its way."""
+    model = ByHand.of(folder_of("llama"), "llama").model
+    layers = model.model.layers
+    for place in range(LAYERS):
+        layers[place] = Squeezed(layers[place], squeeze)
+    ids = torch.arange(6, 18).view(4, 3)
+    run = partial(model, ids, use_cache=False)
+    outputs = {place: one.layer.self_attn.o_proj for place, one in enumerate(layers)}
+    calls = calls_of(model, run)
+    found = writings(list(layers), outputs, calls, run)
+    added = mlps(list(layers), outputs, calls, found)
+    gave = {call.module: call.result for call in calls}
+    assert [one.module for one in added.values()] == [one.layer.mlp for one in layers]
+    total = gave[model.model.embed_tokens] * found[0].carried_in
+    for place in range(LAYERS):
+        total = total + gave[outputs[place]] * found[place].factor
+        total = total + gave[added[place].module] * added[place].factor
+    end = gave[layers[-1]]
+    assert_close(total, end, atol=1e-5 * float(end.abs().max()), rtol=0)
 
 
 def test_granites_numbers_are_those_of_its_config(folder_of) -> None:

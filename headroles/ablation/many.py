@@ -26,10 +26,10 @@ from itertools import islice
 
 import numpy as np
 
-from headroles.ablation.conditions import Condition
+from headroles.ablation.conditions import Condition, Values
 from headroles.ablation.controls import Control, Judgement, judge, random_others
 from headroles.ablation.outcomes import Comparison, compare
-from headroles.ablation.run import ablate
+from headroles.ablation.run import ablate, run_conditions
 from headroles.ablation.tables import (
     TOP,
     PromptTable,
@@ -147,8 +147,8 @@ def draw_others(
 ) -> tuple[Drawn, ...]:
     """The random others of a prompt's conditions, or of every ``parts``-th condition from ``part``.
 
-    All of them are rows of a few passes over the prompt up to t. A prompt that cannot be run has
-    none.
+    All of them are rows of a few passes over the prompt up to t: one for each layer in which they
+    begin, because rows are a single one before that. A prompt that cannot be run has none.
     """
     try:
         encoding, t, named = _read(loaded, ready, settings)
@@ -158,15 +158,32 @@ def draw_others(
         conditions = standard_conditions(settings.heads, seen)[part::parts]
         controls = [_others(loaded, condition, settings, length=t + 1) for condition in conditions]
         every = [other for control in controls for other in control.conditions]
-        clean, *outcomes = ablate(loaded, seen, every, losses=False)
+        (clean,) = ablate(loaded, seen, [], losses=False)
         answer = find_watched(loaded, clean, ready.prompt, named, encoding=encoding, read_at=t)
     except _OF_PROMPTS:
         return ()
-    lost = (compare(clean, other, answer=answer.token_id).surprise for other in outcomes)
+    lost = [0.0] * len(every)
+    begins = [_first_layer(condition) for condition in every]
+    for layer in sorted(set(begins)):
+        places = [place for place, begin in enumerate(begins) if begin == layer]
+        rows = [every[place] for place in places]
+        outcomes = run_conditions(loaded, [seen.token_ids] * len(rows), rows, losses=False)
+        for place, outcome in zip(places, outcomes, strict=True):
+            lost[place] = compare(clean, outcome, answer=answer.token_id).surprise
+    left = iter(lost)
     return tuple(
-        Drawn(condition.name, tuple(islice(lost, len(control.conditions))), control.note)
+        Drawn(condition.name, tuple(islice(left, len(control.conditions))), control.note)
         for condition, control in zip(conditions, controls, strict=True)
     )
+
+
+def _first_layer(condition: Condition) -> int:
+    """The first layer that a condition changes."""
+    layers = [head.layer for head in condition.heads]
+    for change in condition.changes:
+        if isinstance(change, Values):
+            layers += change.layers or (0,)
+    return min(layers, default=0)
 
 
 def _read(loaded: LoadedModel, ready: ReadyPrompt, settings: Settings) -> tuple[Encoding, int, str]:
@@ -308,8 +325,8 @@ def headline(rows: Sequence[Summary]) -> str:
         )
     else:
         said = (
-            f"No knock-out of your heads costs anything{mean}. Costliest: “{worst.name}”; the "
-            f"watched token gets less likely {on} ({nats(worst.lost)}{mean}{beside})."
+            f"No knock-out of your heads costs anything{mean}. Costliest: “{worst.name}”. The "
+            f"watched token gets less likely {on} and loses {nats(worst.lost)}{mean}{beside}."
         )
     more = max((row for row in rows if not row.of_heads), key=lambda row: row.lost, default=worst)
     if more.lost > worst.lost:
@@ -321,12 +338,12 @@ def headline(rows: Sequence[Summary]) -> str:
 
 
 def nats(lost: float) -> str:
-    """Log-probability that was lost, with its unit.
+    """Log-probability that was lost, in a sentence that says so.
 
     >>> nats(0.5)
-    '+0.50 nats'
+    '0.50 nats'
     """
-    return f"{signed(lost)} nats"
+    return f"{decimal(lost)} nats"
 
 
 def of_logit(comparison: Comparison) -> str:
@@ -355,11 +372,11 @@ def of_control(row: Summary) -> str:
     beside = row.beside
     if beside is None or beside.draws < 2:
         return "without enough random others to compare with"
-    others = f"{signed(beside.mean)} ± {decimal(beside.spread)}, {count(beside.draws, 'draw')}"
+    others = f"{decimal(beside.mean)} ± {decimal(beside.spread)}, {count(beside.draws, 'draw')}"
     chance = of_chance(row)
     if chance == NOT_CLEAR:
         chance = "which is not clear, because the prompts differ so much"
-    return f"{chance} (random others: {others})"
+    return f"{chance} (random others lose {others})"
 
 
 def of_draws(beside: Judgement) -> str:

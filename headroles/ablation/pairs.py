@@ -125,35 +125,28 @@ def make_pair(
             does not tell the prompts apart by these answers.
         HeadrolesError: if a prompt cannot be run or an answer holds no token.
     """
+    texts = (first, second)
     both = [
-        encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens, chat=chat)
-        for text in (first, second)
+        encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens, chat=chat) for text in texts
     ]
     differ = _differing(*both)
     rows = [encoding.token_ids for encoding in both]
     outcomes = list(run_conditions(loaded, rows, [UNTOUCHED] * 2, losses=False))
     wanted, other = (
         find_answer(loaded, outcome, text, given)
-        for outcome, text, given in zip(outcomes, (first, second), (answer, against), strict=True)
+        for outcome, text, given in zip(outcomes, texts, (answer, against), strict=True)
     )
     if wanted.token_id == other.token_id:
         raise _same_answers(wanted, other)
     apart = [logit_difference(one, wanted.token_id, other.token_id) for one in outcomes]
     _check_gap(wanted, other, *apart)
-    guesses = token_texts(loaded.tokenizer, [one.guess for one in outcomes])
     return Pair(
         *both,
-        differ=differ,
-        answer_id=wanted.token_id,
-        answer=wanted.text,
-        against_id=other.token_id,
-        against=other.text,
-        first_difference=apart[0],
-        second_difference=apart[1],
-        first_text=first,
-        second_text=second,
-        first_guess=guesses[0],
-        second_guess=guesses[1],
+        differ,
+        *(wanted.token_id, wanted.text, other.token_id, other.text),
+        *apart,
+        *texts,
+        *token_texts(loaded.tokenizer, [one.guess for one in outcomes]),
         remarks=tuple(filter(None, map(_only_the_beginning, (wanted, other)))),
         kind=kind,
         name=name,

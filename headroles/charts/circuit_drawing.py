@@ -269,7 +269,6 @@ def _boxes() -> list[alt.Chart]:
         dy={"expr": "datum.lines > 1 ? 1 : 8"},
         limit={"expr": f"2 * {HALF} * width - 6"},
     ).encode(**middle, text="note:N")
-    hits = sides.mark_rect(
-        fillOpacity=0, **button("datum.label + (datum.note ? ', ' + datum.note : '')")
-    ).add_params(head_selection())
+    spoken = "datum.label + (datum.note ? ', ' + datum.note : '')"
+    hits = sides.mark_rect(fillOpacity=0, **button(spoken)).add_params(head_selection())
     return [frames, name, note, hits]

@@ -45,8 +45,9 @@ def taking_away(curve: Curve, *, measure: str, axis: str) -> Drawing:
     ]  # fmt: skip
     mark = [{"left": found.left, "text": f"{found.left} left"}] if found else []
     data = {"points": points, "band": band, "mark": mark}
-    size = 46 if curve.total <= 64 else 16
-    values = {"axis": axis, "total": curve.total, "size": size}
+    size = "46" if curve.total <= 64 else "16"  # an expression
+    across = f"heads left: from all {curve.total:,} to none"
+    values = {"axis": axis, "across": across, "total": curve.total, "size": size}
     return Drawing(_taking_template(), data, HEIGHT, values)
 
 
@@ -54,11 +55,9 @@ def taking_away(curve: Curve, *, measure: str, axis: str) -> Drawing:
 def _taking_template() -> alt.LayerChart:
     x = alt.X(
         "left:Q",
-        scale=alt.Scale(domain=["@total", 0], nice=False, reverse=False),
-        axis=alt.Axis(title="heads left, of @total", grid=False, titleFontWeight="normal",
-                      tickMinStep=1),
-    )  # fmt: skip
-    x.axis.title = "heads left (from all, left, to none, right)"
+        scale=alt.Scale(domain=[0, "@total"], nice=False, reverse=True),
+        axis=alt.Axis(title="@across", grid=False, titleFontWeight="normal", tickCount=9),
+    )
     axis = alt.Axis(title="@axis", gridOpacity=0.25, domain=False, titleFontWeight="normal")
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis)
     tips = [
@@ -108,7 +107,7 @@ def pair_bars(records: Sequence[dict[str, object]], *, axis: str) -> Drawing:
     """
     values = {"names": [record["what"] for record in records], "axis": axis}
     data = {"zero": ZERO, "costs": list(records)}
-    return Drawing(_pair_template(), data, 34 * len(records), values)
+    return Drawing(_pair_template(), data, 30 * len(records) + 70, values)
 
 
 @template

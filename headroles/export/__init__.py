@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "detection",
         "many_prompts",
         "notebook",
+        "patching",
         "pictures",
         "provenance",
         "tables",
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "circuits": ["example_prompt", "listed"],
         "detection": ["pattern_csv"],
         "many_prompts": ["watched"],
+        "patching": ["patch_provenance", "patch_rows"],
         "tables": ["csv_bytes", "heads_csv"],
     },
 )

@@ -21,7 +21,7 @@ from headroles.formatting import (
     signed,
 )
 from headroles.types import Head
-from headroles.view.without_head import LITTLE, value_of, without_sentence
+from headroles.view.without_head import HALF, LITTLE, value_of, without_sentence
 
 if TYPE_CHECKING:
     from headroles.attribution import Chance, Contributions, Target
@@ -196,13 +196,13 @@ def beside_chance(chance: Chance, head: Head) -> str:
 
 def chance_sentence(parts: Contributions, head: Head, chance: Chance) -> str:
     """Whether a head writes this token on other prompts too, in a sentence (plain text)."""
-    there = f"{beside_chance(chance, head)} on {count(chance.n, 'other prompt')}"
-    value = value_of(parts, head)
-    if abs(value) < LITTLE:
-        return f"It wrote {there}."
+    there = f"on {count(chance.n, 'other prompt')} it wrote {beside_chance(chance, head)}"
+    value, mean = value_of(parts, head), float(chance.mean[head.layer, head.head])
     if head in beyond_chance(parts, chance):
-        return f"That is about this prompt: it wrote {there}."
-    return f"That may be nothing special about this prompt: it wrote {there}."
+        return f"That is about this prompt: {there}."
+    if value and mean / value >= HALF:
+        return f"It writes that whatever the prompt is: {there}."
+    return f"That may still be chance: {there}."
 
 
 # ------------------------------------------------------------------ the conclusion
@@ -263,10 +263,7 @@ def _lead(
             "embedding": "The embedding brought",
             "biases": "The biases brought",
         }[kind]
-        lead = (
-            f"{who} most for {name}: {of_all(by_kind[kind], total)}; all heads together "
-            f"{signed(by_kind['heads'])}."
-        )
+        lead = f"{who} most for {name}: {of_all(by_kind[kind], total)}."
         alike = [ALIKE] if parts.target.against_id is None else []
         return [lead, *alike, f"The head that wrote most: {said}"]
     return [said]

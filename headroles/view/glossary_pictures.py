@@ -352,6 +352,32 @@ PICTURES: dict[str, tuple[str, str]] = {
         boxes("The cat sat", shaded=(1,)) + arrow((60, 30), (98, 30), bend=24),
         "Something is carried from “cat” to “sat”",
     ),
+    "patching": (
+        box(4, 4, 70, 20)
+        + words(39, 18, "first")
+        + box(4, 36, 70, 20)
+        + words(39, 50, "second")
+        + arrow((39, 24), (39, 36))
+        + arrow((74, 46), (104, 46)),
+        "Something of the first prompt is put into the second",
+    ),
+    "denoising": (
+        steps("first", "second", shaded=(0,)) + words(60, 54, "does it suffice?", size=9.5),
+        "Something of the first prompt goes into the second",
+    ),
+    "noising": (
+        steps("second", "first", shaded=(1,)) + words(60, 54, "is it needed?", size=9.5),
+        "Something of the second prompt goes into the first",
+    ),
+    "recovered_share": (
+        box(10, 20, 100, 18) + box(10, 20, 41, 18, shade=0.5) + words(30, 54, "41%", size=9.5),
+        "A bar that is filled to two fifths",
+    ),
+    "path_patching": (
+        steps("L14H2", "L23H0", shaded=(0,)) + words(60, 54, "only this way", size=9.5),
+        "One arrow from L14H2 to L23H0",
+    ),
+    "sender": (steps("sender", "receiver"), "An arrow from the sender to the receiver"),
     "weights": (
         "".join(
             box(36 + 16 * k, 4 + 16 * q, 14, 14, shade=shade)

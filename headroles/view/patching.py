@@ -15,7 +15,7 @@ from headroles.types import Head
 from headroles.view.head_records import head_record, signed_number
 
 if TYPE_CHECKING:
-    from headroles.ablation import Pair, Patched
+    from headroles.ablation import Beside, Pair, Patched
 
 CLEAR = 0.05
 """A share of less than five of a hundred is not named in a conclusion."""
@@ -77,7 +77,7 @@ def aligned(pair: Pair) -> str:
         for name, encoding in (("first", pair.first), ("second", pair.second))
     )
     return (
-        '<div class="hr-table hr-aligned" tabindex="0" role="group" aria-label="The tokens of both '
+        '<div class="hr-aligned" tabindex="0" role="group" aria-label="The tokens of both '
         f'sentences"><table><thead><tr><th scope="col">position</th>{head}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
     )
@@ -185,12 +185,15 @@ def places_of(patched: Patched, row: int) -> list[tuple[int, float]]:
 # ------------------------------------------------------------------ sentences
 
 
-def heads_sentence(patched: Patched, by_position: Patched | None = None) -> str:
+def heads_sentence(
+    patched: Patched, by_position: Patched | None = None, beside: Sequence[Beside] = ()
+) -> str:
     """What the strongest head carries of the difference, and where it matters.
 
     Args:
         patched: every head by itself.
         by_position: some of the heads at each position, if that was run.
+        beside: some of the heads beside their control, if that was run.
     """
     taken, runs, verb = WORDS[patched.direction]
     by_share = sorted(ranked(patched), key=lambda one: -one[1])
@@ -205,8 +208,47 @@ def heads_sentence(patched: Patched, by_position: Patched | None = None) -> str:
     return (
         f"Putting {head.label}’s output of the {taken} sentence into the {runs} {verb} "
         f"{percent(share)} of the difference ({decimal(share * patched.pair.gap)} of {gap} logits)"
-        f"{_where(head, by_position)}.{against}"
+        f"{_where(head, by_position)}.{_beside(head, beside)}{against}"
     )
+
+
+def _beside(head: Head, beside: Sequence[Beside]) -> str:
+    """`` That is larger than its control (1% ± 2%).``; empty where that was not run."""
+    own = next((one for one in beside if one.head == head), None)
+    if own is None or own.verdict == "not_tested":
+        return ""
+    larger = "is" if own.verdict == "holds_up" else "is not clearly"
+    return f" That {larger} larger than its control ({_spread(own)})."
+
+
+def _spread(beside: Beside) -> str:
+    return f"{percent(beside.control_mean)} ± {percent(beside.control_spread)}"
+
+
+def control_sentence(beside: Sequence[Beside], words: Sequence[str], direction: str) -> str:
+    """What was exchanged, how often, and how many heads are larger than that."""
+    clear = sum(one.verdict == "holds_up" for one in beside)
+    tries = beside[0].exchanges
+    verb = WORDS[direction][2]
+    return (
+        f"Control: the sentence that runs lends its own outputs, with {quoted(words[0])} exchanged "
+        f"for {count(tries, 'other word')}, which should not matter. {clear} of "
+        f"{count(len(beside), 'head')} {'does' if clear == 1 else 'do'} clearly more than that; "
+        f"the strongest control {verb} {percent(max(abs(one.control_mean) for one in beside))}."
+    )
+
+
+CONTROL_HEADERS = ("Head", "Share", "Control", "Exchanges", "Verdict")
+
+
+def control_rows(beside: Sequence[Beside]) -> list[list[str]]:
+    """The table of the control."""
+    words = {"holds_up": "larger than chance", "not_tested": "nothing to compare with"}
+    return [
+        [one.head.label, percent(one.share), _spread(one), str(one.exchanges),
+         words.get(one.verdict, "not larger than chance")]
+        for one in beside
+    ]  # fmt: skip
 
 
 def _where(head: Head, by_position: Patched | None) -> str:

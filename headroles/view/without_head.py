@@ -19,7 +19,7 @@ LESS_SURE = 0.29
 HALF = 0.5
 """Of what is lost with a head: a head that brings back so much takes over."""
 KEPT = 0.75
-"""Of a lead: with so much of it, a token keeps it."""
+"""Of a lead: with so much of it, a token keeps it; with less than half, it loses much of it."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,10 @@ def _difference(before: Contributions, without: Without) -> tuple[bool, str] | N
     kept = now / was
     if kept > KEPT:
         return True, f"{quoted(first)} keeps its lead {numbers}"
-    return False, f"{quoted(first)} loses much of its lead {numbers}"
+    return (
+        False,
+        f"{quoted(first)} loses {'some' if kept >= HALF else 'much'} of its lead {numbers}",
+    )
 
 
 def _one_token(before: Contributions, now: Standing, without: Without) -> tuple[bool, str]:

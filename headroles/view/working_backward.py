@@ -104,28 +104,35 @@ def taking_away(curve: Curve, answer: Answer, shape: tuple[int, int]) -> str:
     last = curve.heads_at(found, shape)
     alone = "them alone" if len(last) > NAMED else f"only {names(last)} left"
     is_or_are = "head is" if found.left == 1 else "heads are"
-    sentences = [
+    return (
         f"{found.left:,} of {curve.total:,} {is_or_are} enough: with {alone}, {token} is still "
         f"first ({percent(start.probability)} → {percent(found.standing.probability)}). Without "
         f"{after.taken.label} too, it is {ordinal(after.standing.rank)}, and the model says "
         f"{quoted(after.says)}."
-    ]
+    )
+
+
+def on_the_way(curve: Curve) -> str:
+    """What a reader should know of the smallest set: how it came about, and what it cannot do."""
+    found, start = curve.smallest, curve.points[0].standing
+    if found is None or not found.left:
+        return ""
+    sentences = []
+    best = max(curve.points, key=lambda point: point.standing.log_odds)
+    if best.standing.probability - start.probability >= RISE:
+        sentences.append(
+            f"On the way the answer even rises to {percent(best.standing.probability)} (with "
+            f"{best.left:,} left), because heads that speak against it go first."
+        )
     fall = curve.first_fall
     if fall and fall.left > found.left:
-        sentences.append(f"On the way it was not first at every point, e.g. with {fall.left} left.")
+        sentences.append(f"It was not first at every point before, e.g. with {fall.left:,} left.")
+    if start.loss is not None and found.standing.loss is not None:
+        sentences.append(
+            f"With the smallest set, the loss on the whole prompt goes from {decimal(start.loss)} "
+            f"to {decimal(found.standing.loss)} nats per token: it was chosen for the answer alone."
+        )
     return " ".join(sentences)
-
-
-def rise(curve: Curve) -> str:
-    """That the answer got likelier on the way, where it clearly did; else empty."""
-    best = max(curve.points, key=lambda point: point.standing.log_odds)
-    start, most = curve.points[0].standing.probability, best.standing.probability
-    if most - start < RISE:
-        return ""
-    return (
-        f"On the way the answer even rises to {percent(most)} (with {best.left:,} left), because "
-        "heads that speak against it go first."
-    )
 
 
 def random_orders(curve: Curve) -> str:
@@ -171,14 +178,16 @@ def curve_rows(curve: Curve) -> tuple[list[str], list[tuple[str, ...]]]:
 
 def band_rows(curve: Curve) -> tuple[list[str], list[tuple[str, ...]]]:
     """Random orders, as far as they are there: headers and rows."""
-    headers = ["Heads left", "Log-probability, mean ± spread (nats)", "Answer first"]
+    headers = ["Heads left", "Log-probability, mean ± spread (nats)",
+               "Loss on the prompt, mean ± spread", "Answer first"]  # fmt: skip
     rows = [
         (
             f"{band.left:,}",
             f"{decimal(band.mean)} ± {decimal(band.spread)}",
+            f"{decimal(loss.mean)} ± {decimal(loss.spread)}",
             f"{band.first} of {count(band.orders, 'order')}",
         )
-        for band in curve.band()
+        for band, loss in zip(curve.band(), curve.band("loss"), strict=True)
     ]
     return headers, rows
 
@@ -284,7 +293,8 @@ def bar_records(found: Backup) -> list[dict[str, object]]:
 
 def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """A with different partners (name of B, pair), in their order: headers and rows."""
-    headers = ["B", "A alone", "B alone", "Both", "Over the sum", "Over it in log-odds", "So"]
+    headers = ["B", "A alone", "B alone", "Both", "Over the sum", "Over it in log-odds",
+               "Together they cost"]  # fmt: skip
     words = {
         "superadditive": "more than the sum",
         "subadditive": "less than the sum",

@@ -42,6 +42,7 @@ from scripts.benchmark.measured import (
     bare_model,
     gpt2_small,
     in_turn,
+    seconds,
 )
 
 CAT_AND_DOG = "The cat sat on the mat. The dog lay by the fire. "
@@ -250,6 +251,32 @@ def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
     return Measured(what, "at least 5", one_by_one, together)
 
 
+def patching_vs_one_by_one(subject: Subject, repeats: int) -> Measured:
+    """Every head patched from one prompt into another: one pass each, and many rows of one pass.
+
+    Both start from the same recorded outputs. Of a large model one head in nine is run by itself,
+    and its time is multiplied.
+    """
+    ready, every = texts.READY_PAIRS[0], 9 if subject.is_large else 1
+    with subject.folder() as folder:
+        loaded = models.load_model(str(folder))
+        pair = ablation.ready_pair(loaded, ready)
+        todo = ablation.every_head(pair, loaded.num_layers, loaded.num_heads)
+        together, alone = [], []
+        for repeat in range(-1, subject.repeats(repeats)):
+            chosen = todo.conditions[max(repeat, 0) % every :: every]
+            slow = seconds(lambda chosen=chosen: [todo.run(loaded, [one]) for one in chosen])
+            fast = seconds(lambda: [todo.run(loaded, part) for part in todo.parts])
+            if repeat >= 0:  # the first of all warms up
+                alone.append(slow * len(todo.conditions) / len(chosen))
+                together.append(fast)
+    what = (
+        f"{len(todo.conditions)} heads patched in a pair of {pair.length} tokens, one at a time / "
+        f"in batches, {subject.name}"
+    )
+    return Measured(what, "at least 5", alone, together)
+
+
 def prompt_during_analysis(repeats: int) -> Measured:
     """A student's prompt while an analysis runs in the background, and while the same one rests."""
     loaded = models.load_model("demo")
@@ -302,6 +329,8 @@ FIGURES: dict[str, Figure] = {
     "analysis_vs_forward": partial(analysis_vs_forward, SMALL),
     "analysis_knockouts_real": partial(analysis_knockouts_vs_whole_passes, REAL),
     "knockouts_vs_one_at_a_time": knockouts_vs_one_at_a_time,
+    "patching_vs_one_by_one": partial(patching_vs_one_by_one, BUNDLED),
+    "patching_vs_one_by_one_real": partial(patching_vs_one_by_one, REAL),
     "detector_vs_detect_head_bundled": partial(detector_vs_detect_head, BUNDLED),
     "detector_vs_detect_head_gpt2_small": partial(detector_vs_detect_head, SMALL),
     "detector_vs_forward": partial(detector_vs_forward, SMALL),

@@ -130,6 +130,21 @@ def test_the_knock_out_lab_opens_with_the_head(app, parts) -> None:
     assert app.multiselect(key=lab.LAB_HEADS).value == [words.ranked(parts)[0].label]
 
 
+def test_your_prompt_and_the_close_up_lead_here(parts) -> None:
+    app = opened(prompt=IOI)
+    app.session_state[state.ANSWER], app.session_state[state.HEAD] = "John", Head(0, 0)
+    app.button(key="your_prompt-answer_page").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Answer"
+    assert app.text_input(key=state.ANSWER).value == ""
+    assert words.ranked(parts)[0].label in concluded(app)
+    app = opened("pages/head_closeup.py", prompt=IOI, head="L2H3")
+    app.button(key="head_closeup-answer_page").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Answer"
+    assert "Without L2H3" in page_html(app)
+
+
 def test_a_model_that_has_no_such_head_forgets_it(app) -> None:
     app.session_state[state.HEAD] = Head(3, 7)
     app.run()

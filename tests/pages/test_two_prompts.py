@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroles import ablation, models
+from headroles import ablation, models, texts
 from headroles.types import Head
 from headroles.ui.answer import pair_state, state
 from headroles.ui.app import session
@@ -14,6 +14,7 @@ from tests.pages.on_page import alts, opened, page_html
 
 FIRST = "The cat sat on the mat. The cat sat on the mat. The cat"
 SECOND = "The cat ran on the mat. The cat ran on the mat. The cat"
+READY = texts.READY_PAIRS
 BOTH = {"prompt": FIRST, "second_prompt": SECOND}
 
 
@@ -60,6 +61,28 @@ def test_chosen_heads_are_patched_token_by_token(loaded, pair) -> None:
     share = ablation.patch_positions(loaded, pair, [Head(0, 6)]).share
     place = int(share.abs().argmax())
     assert says(alts(app)[1], "L0H6", f"{float(share[0, place]):.0%}")
+
+
+def test_a_ready_pair_is_run_with_its_answers_and_its_control(loaded) -> None:
+    app = opened("pages/answer.py", section="pair")
+    menu = app.menu_button(key=pair_state.READY)
+    right = [one for one in texts.READY_PAIRS if one in ablation.told_apart(loaded, READY)]
+    assert [option.partition(": ")[2] for option in menu.options[: len(right)]] == [
+        one.name for one in right
+    ]
+    menu.click(menu.options[0]).run()
+    assert not app.exception
+    ready = right[0]
+    assert app.session_state[session.PROMPT] == ready.first
+    assert app.session_state[session.SECOND] == ready.second
+    assert app.session_state[state.ANSWER] == ready.answer
+    made = ablation.ready_pair(loaded, ready)
+    heads = ablation.patch_heads(loaded, made)
+    sources = ablation.control_sources(loaded, made)
+    work = ablation.control_patches(made, ablation.strongest(heads, 10), sources)
+    beside = ablation.beside_control(heads, [todo.all(loaded) for todo in work])
+    clear = sum(one.verdict == "holds_up" for one in beside)
+    assert says(page_html(app), ready.exchange[0], str(len(sources)), f"{clear} of {len(beside)}")
 
 
 def test_without_a_second_sentence_the_page_says_how_to_get_one() -> None:

@@ -6,7 +6,6 @@ import re
 
 import streamlit as st
 
-from headroles import limits
 from headroles.types import Head
 from headroles.ui.answer import pair_link, state
 from headroles.ui.app import link
@@ -26,16 +25,6 @@ def _open(name: str) -> None:
     st.session_state[state.SECTION] = SECTIONS[name]
 
 
-def _read_token(text: str) -> str:
-    """What should come next, as it could have been typed."""
-    if len(text) > limits.ANSWER.most:
-        raise Unusable(
-            f"which has {len(text):,} characters; at most {limits.ANSWER.most} are allowed.",
-            "One token is watched: shorten it.",
-        )
-    return link.read_prompt(text) if text.strip() else text
-
-
 def _read_position(text: str) -> int:
     if not _POSITION.fullmatch(text):
         raise Unusable("which is not a position.", "A position is a number from 0 up, e.g. 7.")
@@ -52,8 +41,8 @@ ROWS = (
     *pair_link.ROWS,
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
         first="contributions", old="s", put=_open, get=_section),
-    Row("answer", state.ANSWER, "token to watch", _read_token, first=""),
-    Row("against", state.AGAINST, "token to hold against it", _read_token, first=""),
+    Row("answer", state.ANSWER, "next token", link.read_token, first=""),
+    Row("against", state.AGAINST, "token to hold against it", link.read_token, first=""),
     Row("position", state.POSITION, "position", _read_position),
     link.HEAD._replace(key=state.HEAD, put=_take_head),
     link.CHAT,

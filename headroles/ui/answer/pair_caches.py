@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import ablation
+from headroles import ablation, texts
 from headroles.ui.app import caches
+from headroles.ui.app.long_work import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headroles.ablation import Condition, Pair, Patches
+    from headroles.ablation import Beside, Condition, Pair, Patched, Patches
+    from headroles.texts import ReadyPair
+    from headroles.types import Head
+
+WORDS = 15
+"""Tokens of a ready-made prompt, about."""
 
 
 class Asked(NamedTuple):
@@ -60,11 +67,62 @@ def pair(model: str, asked: Asked) -> Measured:
             answer=asked.answer,
             against=asked.against,
             chat=asked.chat,
+            exchange=_exchange(asked),
         )
-        began = time.thread_time()  # not the wall: others may be at work just now
-        ablation.head_outputs(loaded, made.first.token_ids)
-        seconds = time.thread_time() - began
-        return Measured(made, seconds, loaded.num_layers, loaded.num_heads)
+        shape = (loaded.num_layers, loaded.num_heads)
+    return Measured(made, made.length * token_seconds(model), *shape)
+
+
+@caches.keep
+def token_seconds(model: str) -> float:
+    """Seconds that a token of a batch takes, for estimates: measured once.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    caches.import_libraries()
+    rows = [one for one in texts.READY_PAIRS if one.kind == texts.PAIR_KINDS[0]]
+    with caches.borrow(model) as loaded:
+
+        def run() -> float:
+            began = time.thread_time()  # not the wall: others may be at work just now
+            ablation.told_apart(loaded, rows)
+            return time.thread_time() - began
+
+        run()  # the first pass of a model takes longer
+        return min(run(), run()) / (2 * len(rows) * WORDS)
+
+
+def _exchange(asked: Asked) -> tuple[str, ...]:
+    """What the control of a ready-made pair exchanges; empty for sentences of one's own."""
+    both = (asked.first, asked.second)
+    return next((one.exchange for one in texts.READY_PAIRS if (one.first, one.second) == both), ())
+
+
+def told_apart(model: str, kind: str) -> tuple[ReadyPair, ...]:
+    """A step: the ready-made pairs of a kind that the model gets right."""
+    caches.import_libraries()
+    with caches.borrow(model) as loaded:
+        return ablation.told_apart(loaded, [one for one in texts.READY_PAIRS if one.kind == kind])
+
+
+def control(model: str, patched: Patched, heads: Sequence[Head]) -> Plan:
+    """The steps of a control of some heads, which make what stands beside each."""
+    pair, direction = patched.pair, patched.direction
+    caches.import_libraries()
+    with caches.borrow(model) as loaded:
+        sources = ablation.control_sources(loaded, pair, direction=direction)
+    work = ablation.control_patches(pair, heads, sources, direction=direction)
+    steps = [(todo, part) for todo in work for part in todo.parts]
+
+    def finish(done: Sequence[list[float]]) -> tuple[Beside, ...]:
+        results = [
+            todo.result([one for (of, _), one in zip(steps, done, strict=True) if of is todo])
+            for todo in work
+        ]
+        return ablation.beside_control(patched, results)
+
+    return Plan([partial(run_part, model, todo, part) for todo, part in steps], finish)
 
 
 def estimate(measured: Measured, todo: Patches) -> float:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from headroles import texts
 from headroles.errors import HeadrolesError
 from headroles.ui.answer import pair_caches, pair_state, state
 from headroles.ui.answer.pair_caches import Asked, Measured
-from headroles.ui.app import chat_format, draft_box, elements, prompt_form, run_prompt, session
+from headroles.ui.app import (
+    chat_format,
+    draft_box,
+    elements,
+    long_work,
+    prompt_form,
+    run_prompt,
+    session,
+)
 from headroles.view import patching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+WRONG = " (this model gets it wrong)"
+"""Behind the name of such a pair."""
 
 
 def draw() -> tuple[Asked, Measured] | None:
@@ -64,6 +81,7 @@ def _boxes() -> None:
                     placeholder="The first sentence with one word exchanged.",
                 )
         prompt_form.actions(session.run_both)
+        _ready()
         left, right, _ = st.columns([1, 1, 1], gap="small", vertical_alignment="bottom")
         with left:
             st.text_input(
@@ -79,6 +97,52 @@ def _boxes() -> None:
                 placeholder="the model’s own guess",
                 persist_state="session",
             )
+
+
+def _ready() -> None:
+    """The menu of ready-made pairs: those that the model gets right come first."""
+    model = st.session_state[session.MODEL]
+    steps = [partial(pair_caches.told_apart, model, kind) for kind in texts.PAIR_KINDS]
+    kept = long_work.kept("ready_pairs", model)
+    right = [ready for part in kept or () for ready in part]
+    rest = [ready for ready in texts.READY_PAIRS if ready not in right]
+    named = {f"{ready.kind}: {ready.name}": ready for ready in right}
+    named |= {f"{ready.kind}: {ready.name}{WRONG * bool(right)}": ready for ready in rest}
+
+    def chosen() -> None:
+        if (ready := named.get(st.session_state[pair_state.READY])) is not None:
+            pair_state.use_pair(ready)
+
+    st.menu_button(
+        "Ready-made pairs",
+        list(named),
+        key=pair_state.READY,
+        icon=":material/library_books:",
+        on_click=chosen,
+    )
+    if kept is None and _tried(model, steps):
+        st.rerun()  # the menu shows it
+
+
+def _tried(model: str, steps: Sequence[Callable[[], object]]) -> bool:
+    """Whether it is known which pairs the model gets right; a larger model is asked on demand."""
+    rows = 2 * len(texts.READY_PAIRS)
+    try:
+        seconds = rows * pair_caches.WORDS * pair_caches.token_seconds(model)
+    except HeadrolesError:  # it is shown where the sentences are run
+        return False
+    return bool(
+        long_work.offer(
+            "ready_pairs",
+            model,
+            "Which of them does this model get right?",
+            what="try of ready-made pairs",
+            seconds=seconds,
+        )
+        and long_work.run(
+            "ready_pairs", model, lambda: long_work.Plan(steps), doing="Trying ready-made pairs"
+        )
+    )
 
 
 def _own_guesses() -> None:

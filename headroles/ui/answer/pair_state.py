@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from headroles import charts
+from headroles.texts import ReadyPair
 from headroles.ui.answer import state
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
@@ -32,6 +33,8 @@ DIRECTION = key("direction", "denoise")
 """Which sentence runs: ``denoise`` or ``noise``."""
 HEADS = key("pair_heads", list)
 """Labels of the heads that are patched token by token; empty for the strongest."""
+READY = key("ready_pair")
+"""The menu of ready-made pairs."""
 NODE = key("path_node", ANSWER_BOX)
 """The box of the drawing whose senders are shown."""
 INPUT = key("path_input", "query")
@@ -45,6 +48,15 @@ begin = key.begin
 def forget_answers() -> None:
     """Watch the model's own guesses."""
     st.session_state[state.ANSWER] = st.session_state[state.AGAINST] = ""
+
+
+def use_pair(ready: ReadyPair) -> None:
+    """Run a ready-made pair, as it was tried: not as a chat message."""
+    session.use_tested(ready.first)
+    session.compare_with(ready.second)
+    st.session_state[state.ANSWER] = ready.answer
+    st.session_state[state.AGAINST] = ready.against
+    start_over()
 
 
 def add_paths(arrows: Iterable[str]) -> None:

@@ -16,7 +16,9 @@ from headroles.view import patching
 from headroles.view.html import table
 
 if TYPE_CHECKING:
-    from headroles.ablation import Patched, Patches
+    from collections.abc import Sequence
+
+    from headroles.ablation import Beside, Patched, Patches
     from headroles.ui.answer.pair_caches import Asked, Measured
 
 DIRECTIONS = {"denoise": "Does it suffice? (denoise)", "noise": "Is it needed? (noise)"}
@@ -30,6 +32,12 @@ EXPLAINS = {
 """{direction: what a share is out of}."""
 MOST_HEADS = 12
 """Most heads of the map by position."""
+COMPARED = 10
+"""Heads that are held against a control: the strongest."""
+NO_CONTROL = (
+    "There is no control for sentences of your own: it needs a word that does not matter. The "
+    "ready-made pairs have one."
+)
 STRONGEST = 4
 """Heads of that map at first: the strongest."""
 SHARE = "share of the difference, in percent"
@@ -38,6 +46,7 @@ LEGEND = (
     '</span><span><i class="hr-key hr-key-against"></i>− works against it</span>{marks}'
     "<span>percent of the difference; the darkest cell is {most}</span></div>"
 )
+RING = '<span><i class="hr-key hr-key-ring"></i>larger than its control</span>'
 MARKS = '<span><i class="hr-key hr-key-dot"></i>looked at below, token by token</span>'
 
 
@@ -59,13 +68,12 @@ def draw() -> None:
     )
     direction = st.session_state[pair_state.DIRECTION]
     elements.note(escape(EXPLAINS[direction]))
-    done = {"heads": _heads(asked, measured, direction)}
-    if done["heads"] is not None:
-        done["heads by token"] = _positions(asked, measured, done["heads"])
+    heads, beside = _heads(asked, measured, direction)
+    done = {"heads": heads}
+    if heads is not None:
+        by_head = done["heads by token"] = _positions(asked, measured, heads)
         with place:
-            elements.conclusion(
-                escape(patching.heads_sentence(done["heads"], done["heads by token"]))
-            )
+            elements.conclusion(escape(patching.heads_sentence(heads, by_head, beside)))
     done["layers by token"] = _layers(asked, measured, direction)
     with download:
         pair_files.draw_patches(asked, {what: one for what, one in done.items() if one})
@@ -96,15 +104,27 @@ def _plan(model: str, todo: Patches) -> long_work.Plan:
 # ------------------------------------------------------------------ the three maps
 
 
-def _heads(asked: Asked, measured: Measured, direction: str) -> Patched | None:
-    """Every head at all positions, as a map."""
+def _heads(
+    asked: Asked, measured: Measured, direction: str
+) -> tuple[Patched | None, Sequence[Beside]]:
+    """Every head at all positions, as a map, and some of them beside their control."""
     st.subheader("Which head carries the difference?", anchor=False)
     todo = ablation.every_head(measured.pair, measured.layers, measured.heads, direction=direction)
     patched = _patched("pair_heads", asked, measured, todo)
     if patched is None:
-        return None
-    records = patching.head_records(patched, chosen=_chosen(patched))
-    elements.html(LEGEND.format(marks=MARKS, most=patching.darkest(patched)))
+        return None, ()
+    place = st.container()
+    beside = _control(asked, measured, patched) or ()
+    with place:
+        _head_map(patched, beside)
+    return patched, beside
+
+
+def _head_map(patched: Patched, beside: Sequence[Beside]) -> None:
+    clear = [one.head for one in beside if one.verdict == "holds_up"]
+    records = patching.head_records(patched, chosen=_chosen(patched), clear=clear)
+    marks = MARKS + RING * bool(beside)
+    elements.html(LEGEND.format(marks=marks, most=patching.darkest(patched)))
     elements.chart(
         charts.heads.head_map(records, SHARE),
         key=session.chart_key("answer-pair_heads"),
@@ -113,7 +133,44 @@ def _heads(asked: Asked, measured: Measured, direction: str) -> Patched | None:
     )
     with st.expander("The strongest heads as a table", key="answer-pair_heads_table"):
         elements.html(table(patching.HEADERS, patching.head_rows(patched)))
-    return patched
+
+
+def _compared(patched: Patched) -> list[Head]:
+    """The heads that are held against a control: the strongest, and those of the map below."""
+    return list(dict.fromkeys([*ablation.strongest(patched, COMPARED), *_chosen(patched)]))
+
+
+def _control_name(asked: Asked, patched: Patched) -> tuple[object, ...]:
+    return asked, patched.direction, tuple(_compared(patched))
+
+
+def _control(asked: Asked, measured: Measured, patched: Patched) -> Sequence[Beside] | None:
+    """The same patches from sentences that differ in a word that does not matter."""
+    words = measured.pair.exchange
+    if not words:
+        elements.note(escape(NO_CONTROL))
+        return None
+    name = _control_name(asked, patched)
+    rows = len(name[-1]) * min(len(words) - 1, ablation.patching.MOST_EXCHANGES)
+    if not long_work.offer(
+        "pair_control",
+        name,
+        "Compare with a control",
+        what="control of two prompts",
+        seconds=rows * measured.seconds,
+    ):
+        return None
+    beside = long_work.run(
+        "pair_control",
+        name,
+        partial(pair_caches.control, asked.model, patched, name[-1]),
+        doing="Exchanging a word that does not matter",
+    )
+    if beside:
+        elements.note(escape(patching.control_sentence(beside, words, patched.direction)))
+        with st.expander("The control as a table", key="answer-pair_control_table"):
+            elements.html(table(patching.CONTROL_HEADERS, patching.control_rows(beside)))
+    return beside
 
 
 def _chosen(patched: Patched) -> list[Head]:

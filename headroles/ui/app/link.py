@@ -177,6 +177,16 @@ def read_prompt(text: str) -> str:
     return text
 
 
+def read_token(text: str) -> str:
+    """What should come next, as it could have been typed."""
+    if len(text) > limits.ANSWER.most:
+        raise Unusable(
+            f"which has {len(text):,} characters; at most {limits.ANSWER.most} are allowed.",
+            "One token is watched: shorten it.",
+        )
+    return read_prompt(text) if text.strip() else text
+
+
 def read_head(text: str) -> Head:
     """A head, in any of the ways that people write it."""
     try:

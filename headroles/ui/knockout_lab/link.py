@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles import limits
+from headroles import limits, texts
 from headroles.formatting import count
 from headroles.roles import SCORED_ROLES
-from headroles.texts import READY
 from headroles.types import Head
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row, Unusable
@@ -151,12 +150,6 @@ def _partner() -> tuple[Head, ...] | None:
     return tuple(waiting or map(Head.parse, labels))[: link.MOST_HEADS] or None
 
 
-def _read_answer(text: str) -> str:
-    if len(text) > limits.ANSWER.most:
-        raise link.Unusable("which is too long.", limits.ANSWER.hint)
-    return link.read_prompt(text)
-
-
 def _answer() -> str | None:
     typed = st.session_state.get(state.BACKWARD_ANSWER) or ""
     return typed if _section() == "backward" and typed.strip() else None
@@ -208,10 +201,11 @@ def _of_many(get: Callable[[], object]) -> Callable[[], object]:
 def _read_ready(text: str) -> tuple[int | str, ...]:
     parts = text.split(",")
     numbers = {int(part) for part in parts if re.fullmatch("[0-9]{1,3}", part)}
-    if len(numbers) + (RIGHT in parts) < len(parts) or max(numbers, default=0) >= len(READY):
+    there = len(texts.READY)
+    if len(numbers) + (RIGHT in parts) < len(parts) or max(numbers, default=0) >= there:
         raise Unusable(
             "not all of which are there.",
-            f"There are {count(len(READY), 'ready prompt')}, from 0 on; right: all right ones.",
+            f"There are {count(there, 'ready prompt')}, from 0 on; right: all right ones.",
         )
     return (*sorted(numbers), *([RIGHT] if RIGHT in parts else []))
 
@@ -258,7 +252,7 @@ ROWS = (
     Row("at", state.BACKUP_WHERE, "choice of positions", link.one_of(PLACES, "choices"),
         first="all", put=_put(state.BACKUP_WHERE, PLACES),
         get=_one_of(state.BACKUP_WHERE, PLACES, "backup")),
-    Row("answer", state.BACKWARD_ANSWER, "next token", _read_answer, get=_answer),
+    Row("answer", state.BACKWARD_ANSWER, "next token", link.read_token, first="", get=_answer),
     Row("t", None, "position t", _read_t, first=-1, put=_take_t, get=_of_many(state.position)),
     Row("draws", state.MANY_DRAWS, "number of random others",
         _whole(limits.TABLE_DRAWS, "0 leaves them out."), first=state.DRAWS,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 READY_AT_ONCE = 9
 """Ready prompts per step."""
-ROWS_AT_ONCE = 60
+ROWS_AT_ONCE = 40
 """Random others per step, about."""
 DRAWN_AT_ONCE = 8
 """More tables than these are drawn one by one, when they are opened."""

@@ -46,13 +46,12 @@ def draw(watched: Watched, answer: Answer, reference: Reference) -> None:
         st.caption(view.working_backward.RULE_OF_THE_ORDER)
         return
     steps = [partial(_do, watched.model, walk, task) for task in tasks]
-    place = st.empty()
     curve = long_work.run(
         "curve",
         watched.name,
         lambda: long_work.Plan(steps, walk.curve, chained=True),
         doing="Taking heads away",
-        show=partial(_show, watched, walk, measure, place),
+        show=partial(_show, watched, walk, measure),
     )
     if curve is not None:
         files.draw(backward_files.of_curve(answer, reference, curve, watched, MEASURES[measure]))
@@ -64,7 +63,7 @@ def _do(model: str, walk: Walk, task: Task, done: Sequence[Done]) -> Done:
 
 
 def _show(
-    watched: Watched, walk: Walk, measure: str, place: object, found: Curve | list[Done],
+    watched: Watched, walk: Walk, measure: str, found: Curve | list[Done],
     is_all: bool,
 ) -> None:  # fmt: skip
     curve = found if is_all else walk.curve(found)
@@ -78,6 +77,8 @@ def _show(
         key=f"knockout_lab-curve_{is_all}",
         alt_text=f"{axis} by the number of heads left. {said}",
     )
+    if is_all and (note := view.working_backward.on_the_way(curve)):
+        elements.note(escape(note))
     orders = f", mean ± spread of {count(len(curve.random), 'order')}" if curve.random else ""
     st.caption(
         f"Each mark is one head fewer. Gray: heads go in random order instead{orders}. "
@@ -97,7 +98,7 @@ def sentences(curve: Curve, watched: Watched) -> str:
     words = view.working_backward
     said = [words.taking_away(curve, watched.untouched.answer, watched.shape)]
     if curve.is_whole:
-        said += [words.random_orders(curve), words.rise(curve)]
+        said.append(words.random_orders(curve))
     return " ".join(filter(None, said))
 
 

@@ -117,7 +117,10 @@ def _begin(answer: Answer, reference: Reference) -> None:
         return
     backup = st.session_state[state.BACKWARD_PART] == state.BACKUP
     named = state.linked(SECTION, layers=layers, heads=heads)
+    # Where a head of B is missing, the page is drawn anew: the heads of A wait for that.
+    state.link_to(SECTION, tuple(map(Head.parse, named)))
     partners = state.linked(SECTION, layers=layers, heads=heads, of=state.LINKED_B)
+    state.link_to(SECTION, ())
     st.session_state[state.BACKWARD_MODEL] = model
     st.session_state[state.BACKWARD_LAYERS] = []
     listed = choose_heads.listed(reference.entry)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts, formatting, models
-from headroles.ui.app import elements
+from headroles.ui.app import address, elements, session
 from headroles.view import html, lamps
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ def _guesses(run: PromptRun) -> None:
         f"{html.escape(formatting.percent(max(left_over, 0.0)))}. "
         f"{html.escape(formatting.legend(labels))}</div>"
     )
+    st.button(
+        "Which head wrote it?",
+        icon=":material/account_tree:",
+        key="your_prompt-answer_page",
+        on_click=partial(
+            address.follow, session.ANSWER_PAGE, section="contributions", answer="", against="",
+            position=None, head=None,
+        ),
+        help="Opens the page Answer with the model's first guess",
+    )  # fmt: skip
     with st.expander("As a table", type="compact"):
         elements.html(
             html.table(
