@@ -65,7 +65,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--from", dest="senders", action="append", type=command_line.heads, metavar="HEADS",
         help="only these senders, e.g. L3H0; beside the other heads of their layers")  # fmt: skip
     add("--circuit", action="store_true", help="grow a small circuit from the logits backward")
-    add("--width", type=whole(limits.CIRCUIT_WIDTH), help="heads of a level of it (default 3)")
+    add(
+        "--width",
+        type=whole(limits.CIRCUIT_WIDTH),
+        help="heads of a level (3; of writers twice it)",
+    )
     add("--depth", type=whole(limits.CIRCUIT_DEPTH), help="levels behind the first (default 2)")
     add("--pairs", type=whole(limits.PAIRS), default=1,
         help="the mean over so many pairs: the same prompts with other first names")  # fmt: skip

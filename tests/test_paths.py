@@ -51,7 +51,8 @@ class PlainPaths:
     """Path patching by hooks on the whole prompt, one path at a time, as the paper writes it."""
 
     def __init__(self, loaded, pair, direction) -> None:
-        self.model, self.pair, self.sign = loaded.model, pair, -1 if direction == "noise" else 1
+        self.model, self.pair, self.heads = loaded.model, pair, loaded.num_heads
+        self.sign = -1 if direction == "noise" else 1
         ends = (pair.first, pair.second) if direction == "noise" else (pair.second, pair.first)
         self.base, self.other = (torch.tensor([one.token_ids]) for one in ends)
         self.family = loaded.model.config.model_type
@@ -91,9 +92,9 @@ class PlainPaths:
     def _held(self, sender):
         def hold(layer):
             def hook(_module, args):
-                z = self.own[layer].clone().unflatten(-1, (HEADS, -1))
+                z = self.own[layer].clone().unflatten(-1, (self.heads, -1))
                 if layer == sender.layer:
-                    z[..., sender.head, :] = self.sent[layer].unflatten(-1, (HEADS, -1))[
+                    z[..., sender.head, :] = self.sent[layer].unflatten(-1, (self.heads, -1))[
                         ..., sender.head, :
                     ]
                 return (z.flatten(-2).reshape(args[0].shape),)
@@ -108,18 +109,18 @@ class PlainPaths:
         which = INPUTS.index(receiver.input)
         if self.family == "gpt2":
             width = attention.c_attn.nf // 3
-            size = width // HEADS
+            size = width // self.heads
             return attention.c_attn, slice(
                 which * width + head * size, which * width + (head + 1) * size
             )
         if self.family in ("gpt_neox", "bloom"):
             module = attention.query_key_value
-            size = module.out_features // (3 * HEADS)
+            size = module.out_features // (3 * self.heads)
             start = (3 * head + which) * size
             return module, slice(start, start + size)
         module = getattr(attention, f"{'qkv'[which]}_proj")
-        size = attention.q_proj.out_features // HEADS
-        group = HEADS // (module.out_features // size)
+        size = attention.q_proj.out_features // self.heads
+        group = self.heads // (module.out_features // size)
         return module, slice(head // group * size, (head // group + 1) * size)
 
     def effect(self, sender, receivers) -> float:
@@ -414,7 +415,7 @@ def test_pairs_with_other_names(demo, pairs) -> None:
 def test_the_circuit_of_the_bundled_model(demo, pairs) -> None:
     told = []
     circuit = path_circuit.grow(demo, pairs, on_part=lambda *done: told.append(done))
-    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3))
+    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3), Head(2, 0))
     assert Head(2, 6) in circuit.levels[1]
     assert Head(0, 6) in circuit.levels[2]  # a previous-token head
     assert told[-1][0] == told[-1][1]

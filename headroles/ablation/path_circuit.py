@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 WIDTH, DEPTH = 3, 2
 """Heads of a level at most, and levels behind the heads that write into the logits."""
+WRITERS = 2
+"""So many times as many write into the logits: several do so side by side, and what tells all of
+them what to write hardly shows at one or two."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Circuit:
     direction: Direction = NOISE
     """As :attr:`headroles.ablation.sender_maps.SenderMap.direction`."""
     width: int = WIDTH
-    """Heads of a level at most."""
+    """Heads of a level at most; of the first, which write into the logits, twice as many."""
     depth: int = DEPTH
     """Levels behind the first, at most."""
     levels: tuple[tuple[Head, ...], ...] = ()
@@ -158,7 +161,8 @@ class Circuit:
         return self._choose(maps) if self.chosen is None else self._arrows(maps)
 
     def _first(self, found: SenderMap) -> Circuit:
-        sent = [one for one in found.strongest(4 * self.width) if one.is_clear][: self.width]
+        most = WRITERS * self.width
+        sent = [one for one in found.strongest(4 * most) if one.is_clear][:most]
         arrows = tuple(arrow(one) for one in sent)
         heads = tuple(one.sender for one in sent)
         circuit = replace(self, maps=(found,), levels=(heads,) if heads else (), arrows=arrows)
@@ -209,7 +213,7 @@ def begin(
         num_layers: layers of the model.
         num_heads: heads of a layer.
         direction: which prompt runs.
-        width: heads of a level at most.
+        width: heads of a level at most; twice as many write into the logits.
         depth: levels behind the heads that write into the logits, at most.
     """
     return Circuit(tuple(pairs), (num_layers, num_heads), direction, width, depth)

@@ -58,7 +58,8 @@ INPUTS = (QUERY, KEY, VALUE)
 _RECEIVER = re.compile(r"\s*(\S+)\.(queries|query|keys|key|values|value|q|k|v)\s*", re.IGNORECASE)
 _TOKENS_AT_ONCE = 1024
 """Tokens of one pass, about."""
-_RUNS, _KEPT_RUNS = "path_runs", 16
+_RUNS, _KEPT_TOKENS = "path_runs", 1024
+"""Where the latest runs are kept, and the most tokens of all of them."""
 _CAN_GO_ON = "can_go_on"
 _TOLERANCE = 2e-3
 """How far, of the largest number, what nothing is sent to may be from the base run's."""
@@ -163,9 +164,10 @@ def _run_of(loaded: LoadedModel, token_ids: tuple[int, ...]) -> _Run:
         run = run_edited(loaded, ids, keep_outputs=every, last_only=True)
     z = torch.stack([run.outputs[layer][0] for layer in every])
     made = _Run(token_ids, z, torch.stack(list(streams.values())), run.logits[0, -1].clone())
-    while len(kept) >= _KEPT_RUNS:
-        kept.pop(next(iter(kept)), None)
-    kept[token_ids] = made
+    with loaded.lock:
+        while kept and sum(map(len, kept)) + len(token_ids) > _KEPT_TOKENS:
+            del kept[next(iter(kept))]
+        kept[token_ids] = made
     return made
 
 
