@@ -6,14 +6,17 @@ The two prompts are the session's, and their answers are the page's: other parts
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts
-from headroles.texts import ReadyPair
 from headroles.ui.answer import state
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
+
+if TYPE_CHECKING:
+    from headroles.texts import ReadyPair
 
 key = Keys(__name__)
 ANSWER_BOX = "the answer"
