@@ -68,7 +68,7 @@ def knock_out(
 
 def watch(name: str, prompt: str, answer: str, *, chat: bool) -> PromptTable:
     """A prompt untouched, with the token that is watched; as :func:`under`."""
-    return under(name, prompt, answer, key="", chat=chat, _conditions=())
+    return under(name, prompt, answer, chat=chat, _conditions=())
 
 
 @caches.keep
@@ -77,7 +77,7 @@ def under(
     prompt: str,
     answer: str,
     *,
-    key: str,
+    key: str = "",
     chat: bool,
     _conditions: Sequence[Condition],
 ) -> PromptTable:
