@@ -12,9 +12,9 @@ def page() -> None:
     state.begin()
     elements.title(
         "Answer",
-        answers="Who wrote the next token? Every head, every MLP and every bias added something to "
-        "its score, and it all adds up.",
-        first="Type a sentence and see who said what.",
+        answers="Which head wrote the answer, what did it look at, and what happens without it? "
+        "Every part of the model adds something to the next token's score, and it all adds up.",
+        first="Type a sentence and read the blue line.",
     )
     sections.draw()
 

@@ -219,8 +219,9 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
         HeadrolesError: if no prompt could be run.
     """
     settings = ablation.Settings(
-        tuple(heads), options.position, options.control, options.seed, options.top
-    )
+        tuple(sorted(heads)), options.position, options.control, options.seed, options.top,
+        named_at_t=bool(options.answer),
+    )  # fmt: skip
     parts = []
     for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
         parts.append(ablation.many.tabulate_prompt(loaded, ready, settings))

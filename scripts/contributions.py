@@ -16,15 +16,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headroles import attribution, limits, models, texts
-from headroles.formatting import decimal, percent, quoted, signed
-from headroles.types import Head
+from headroles import attribution, limits, models, texts, view
+from headroles.formatting import percent, quoted, signed
 from scripts import command_line
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
     from headroles.attribution import Chance, Contributions
-    from headroles.types import Encoding
+    from headroles.types import Encoding, Head
 
 _POSITIONS = limits.Range(-100_000, 100_000)
 """What a position may be before the prompt is known."""
@@ -53,13 +52,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def ranking(found: Contributions) -> list[Head]:
-    """Every head, the largest contribution of either sign first."""
-    heads = found.heads.shape[1]
-    order = found.heads.flatten().abs().argsort(descending=True, stable=True).tolist()
-    return [Head(*divmod(place, heads)) for place in order]
-
-
 def single_parts(found: Contributions) -> dict[str, float]:
     """{part: logits}, heads and MLPs each as one; they sum to the logit."""
     return {
@@ -67,7 +59,7 @@ def single_parts(found: Contributions) -> dict[str, float]:
         "learned position": found.positions,
         "heads": float(found.heads.double().sum()),
         "attention biases": float(found.attention_biases.double().sum()),
-        "mlps": float(found.mlps.double().sum()),
+        "MLPs": float(found.mlps.double().sum()),
         "final biases": found.final_bias,
     }
 
@@ -85,8 +77,13 @@ def as_json(
         "target": vars(found.target),
         "logit": found.logit,
         "sum": found.total,
+        "conclusion": " ".join(
+            view.contributions.story(
+                found, texts.token_labels(encoding.tokens), encoding.tokens, chance=chance
+            )
+        ),
         "cap": found.cap,
-        **{name.replace(" ", "_"): value for name, value in single_parts(found).items()},
+        **{name.replace(" ", "_").lower(): value for name, value in single_parts(found).items()},
         "by_head": found.heads.tolist(),
         "by_head_and_token": found.by_key.tolist(),
         "attention": found.attention.tolist(),
@@ -105,47 +102,38 @@ def as_json(
 
 
 def as_text(found: Contributions, chance: Chance | None, encoding: Encoding, *, top: int) -> str:
-    """The parts, the sum beside the logit, and the ranking of the heads."""
-    target = found.target
-    what = f"the logit of {quoted(target.text)}"
-    if target.against_id is not None:
-        what += f" minus that of {quoted(target.against)}"
-    after = quoted(encoding.tokens[found.position])
-    lines = [f"What was added to {what} after {after} (position {found.position}):", ""]
-    lines += [
-        f"  {signed(value):>8}  {name.replace('mlps', 'MLPs')}"
-        for name, value in single_parts(found).items()
+    """What the page says, the parts, the sum beside the logit, and the ranking of the heads."""
+    labels = texts.token_labels(encoding.tokens)
+    after = f"after {quoted(encoding.tokens[found.position])} (position {found.position})"
+    lines = [
+        *view.contributions.story(found, labels, encoding.tokens, chance=chance),
+        "",
+        f"{view.contributions.name_of(found.target)} {after}, in logits:",
     ]
-    lines += [
-        f"  {signed(found.total):>8}  sum; the model says {signed(found.logit)} "
-        f"(they differ by {found.error:.0e})"
-    ]
-    if found.cap:
-        lines.append(f"  The model squashes its logits to ±{found.cap:g} after that.")
-    if found.remainders:
-        rest = ", ".join(map(str, found.remainders))
-        lines.append(
-            f"  No single module is the MLP of layer {rest}: its part is what the layer's change "
-            "leaves after the attention."
-        )
-    lines += ["", "The heads that added or took the most:"]
-    lines += [_of_head(head, found, chance, encoding) for head in ranking(found)[:top]]
+    lines += [f"  {signed(value):>8}  {name}" for name, value in single_parts(found).items()]
+    lines += [f"  {signed(found.total):>8}  sum", view.contributions.proof_sentence(found), ""]
+    order = sorted(view.contributions.ranked(found), key=lambda head: -abs(found.heads[head]))
+    clear = view.contributions.beyond_chance(found, chance) if chance else frozenset()
+    lines.append("The heads that wrote most, for it or against it:")
+    lines += [_of_head(head, found, chance, encoding, clear=head in clear) for head in order[:top]]
     if chance is not None:
-        lines += ["", f"Chance: {chance.what} Mean ± standard deviation."]
+        lines += ["", f"* {view.contributions.chance_rule(chance)}"]
     return "\n".join(lines)
 
 
-def _of_head(head: Head, found: Contributions, chance: Chance | None, encoding: Encoding) -> str:
-    by_key = found.by_key[head.layer, head.head]
+def _of_head(
+    head: Head, found: Contributions, chance: Chance | None, encoding: Encoding, *, clear: bool
+) -> str:
+    by_key = found.by_key[head]
     key = int(by_key.abs().argmax())
-    looked = percent(float(found.attention[head.layer, head.head, key]))
+    looked = percent(float(found.attention[head][key]))
     line = (
-        f"  {signed(float(found.heads[head])):>8}  {head.label:<7} looked {looked} at "
-        f"{quoted(encoding.tokens[key])} and wrote {signed(float(by_key[key]))} for it"
+        f"  {signed(float(found.heads[head])):>8}{'*' if clear else ' '} {head.label:<7} "
+        f"({signed(float(by_key[key]))} from {quoted(encoding.tokens[key])}, {looked} of its "
+        "attention)"
     )
     if chance is not None:
-        mean, spread = float(chance.mean[head]), float(chance.spread[head])
-        line += f"; chance {signed(mean)} ± {decimal(spread)}"
+        line += f"; other prompts {view.contributions.beside_chance(chance, head)}"
     return line
 
 

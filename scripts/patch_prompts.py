@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, texts
 from headroles.errors import HeadrolesError, near_match
-from headroles.formatting import count, listing, percent, quoted, signed, visible
+from headroles.formatting import count, decimal, listing, percent, quoted, signed, visible
 from headroles.view.causal import BESIDE_CHANCE
 from scripts import command_line
 from scripts.command_line import MODEL
@@ -181,6 +181,17 @@ def print_pair(pair: Pair, direction: str) -> None:
           f"that is {what}.\n")  # fmt: skip
 
 
+def proof(loaded: LoadedModel, patched: Patched) -> float | None:
+    """The share of all heads together, which is 1 where both prompts end in the same token; else
+    None."""
+    pair = patched.pair
+    if pair.length - 1 in pair.differ:
+        return None
+    shape = loaded.num_layers, loaded.num_heads
+    whole = ablation.all_heads(pair, *shape, direction=patched.direction).all(loaded)
+    return float(whole.share)
+
+
 def print_heads(patched: Patched, beside: Sequence[Beside], *, top: int) -> None:
     """The strongest heads, one a line."""
     found = {one.head: one for one in beside}
@@ -234,7 +245,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     patched = patch(options, loaded, pair)
     beside = control(options, loaded, patched) if options.control else ()
     rows = export.patch_rows(patched, beside)
-    origin = export.patch_provenance(loaded, patched)
+    whole = proof(loaded, patched)
+    origin = export.patch_provenance(loaded, patched) | {"all_heads_share": whole}
     if options.json:
         print(export.tables.heads_json(rows, origin, name="patches"), end="")
     else:
@@ -243,6 +255,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_positions(patched)
         else:
             print_heads(patched, beside, top=options.top)
+        if whole is not None:
+            print(f"\nAll heads together: {decimal(whole, digits=4)} (1 proves the table).")
     if options.csv:
         command_line.write(options.csv, export.csv_bytes(export.heads_csv(rows, origin)))
         print(f"wrote {options.csv}", file=sys.stderr)

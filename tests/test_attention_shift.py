@@ -15,6 +15,8 @@ from headroles.models import load_model
 from headroles.paths import DEMO_MODEL
 from headroles.texts import encode
 from headroles.types import Head
+from tests.families import PROMPT as FAMILY_PROMPT
+from tests.families import save_family
 from tests.plain_hooks import PlainModel
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
@@ -133,6 +135,24 @@ def test_the_first_layer_that_a_condition_changes() -> None:
 def test_a_head_that_is_not_there_is_refused(loaded, runs) -> None:
     with pytest.raises(UnknownHeadError):
         ablation.looks(loaded, runs[0], [Condition("", (HeadOutput((Head(9, 0),)),))])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bloom", "gemma3_text", "qwen3", "gpt_oss"])
+def test_the_untouched_run_is_that_of_the_prompt_in_every_kind_of_model(family, tmp_path) -> None:
+    """Fused and grouped keys, heads folded into rows, sliding windows, learned sinks."""
+    save_family(family, tmp_path)
+    tiny = load_model(str(tmp_path))
+    run = capture.capture(tiny, FAMILY_PROMPT)
+    (before,) = ablation.looks(tiny, run.encoding, [UNTOUCHED])
+    own = verdicts.score_run(run)
+    assert (before.at - run.attention[:, :, -1]).abs().max() < CLOSE
+    for key, activation in own.activations.items():
+        assert (before.activations[key].value - activation.value).abs().max() < CLOSE
+        every = [activation.of(layer, 0) for layer in range(tiny.num_layers)]
+        chances = [before.activations[key].of(layer, 0) for layer in range(tiny.num_layers)]
+        assert [one.chance for one in chances] == pytest.approx([one.chance for one in every])
+        assert [one.rows for one in chances] == [one.rows for one in every]
+    assert torch.allclose(before.output_change, own.output_change, atol=CLOSE)
 
 
 # ------------------------------------------------------------------ how far a row moves

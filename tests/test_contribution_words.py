@@ -166,6 +166,16 @@ def test_a_difference_names_both_tokens() -> None:
     assert words.totals_sentence(parts).endswith("make the difference of the logits, 1.54.")
 
 
+def test_the_place_of_a_sentence_that_is_coming_is_kept_before_the_last_one() -> None:
+    parts = parts_of(COPIED)
+    full = words.conclusion(parts, LABELS, TOKENS, coming=2)
+    *_, last = full.split("</span>")
+    assert full.count('class="hr-coming" aria-hidden="true"') == 2
+    assert last.strip() == words.totals_sentence(parts)
+    nobody = parts_of({"L0H0": (0.01, {})}, mlps=(2.0, 0.0, 0.0))  # whose knock-out is not told
+    assert "hr-coming" not in words.conclusion(nobody, LABELS, TOKENS, coming=2)
+
+
 # ------------------------------------------------------------------ without the head
 
 
@@ -203,6 +213,24 @@ def test_less_than_half_of_what_is_lost_is_no_taking_over() -> None:
     )
 
 
+def test_a_head_that_only_holds_back_less_is_not_said_to_take_over() -> None:
+    before = parts_of({"L1H0": (1.0, {1: 0.6}), "L2H0": (-0.9, {1: 0.5}), "L0H0": (0.3, {})})
+    without = gone({"L2H0": (-0.2, {}), "L0H0": (0.3, {})}, 0.71)
+    assert without_head.without_sentence(before, STAYS, without).endswith(
+        "because L2H0 now writes less against it (−0.90 → −0.20)."
+    )
+
+
+def test_nobody_takes_over_what_would_hardly_be_missed() -> None:
+    """A loss of .2 logits, made up for in full; and one of .4 out of a lead of 5."""
+    before = parts_of({"L1H0": (0.2, {1: 0.6}), "L0H0": (0.3, {})})
+    assert without_head.taker(before, gone({"L2H0": (0.2, {}), "L0H0": (0.3, {})}, 0.7)) is None
+    before = parts_of({"L1H0": (0.4, {1: 0.6}), "L0H0": (0.3, {})}, target=JOHN, logit=5.0)
+    without = gone({"L2H0": (0.4, {}), "L0H0": (0.3, {})}, 0.7, target=JOHN, logit=5.0)
+    assert without_head.taker(before, without) is None
+    assert without_head.taker(replace(before, logit=1.5), without).head == Head(2, 0)
+
+
 def test_an_earlier_head_cannot_take_over() -> None:
     assert without_head.taker(BEFORE, gone({"L0H0": (1.3, {}), "L2H0": (0.4, {})}, 0.7)) is None
 
@@ -225,7 +253,7 @@ def test_what_the_norm_does_to_all_parts_alike_is_no_taking_over() -> None:
         ((1, 0.3), (1, 0.74, " Mary"), "the answer stays, and gets likelier (30% → 74%)"),
         ((3, 0.05), (5, 0.02, " the"), "“·Mary” falls from 3rd to 5th (5% → 2%)"),
         ((3, 0.05), (1, 0.4, " Mary"), "the model even says “·Mary” (5% → 40%)"),
-        ((3, 0.05), (3, 0.05, " the"), "“·Mary” stays 3rd (5.0% → 5.0%)"),
+        ((3, 0.05), (3, 0.05, " the"), "“·Mary” stays 3rd (5%)"),
     ],
 )
 def test_what_becomes_of_the_answer(now: tuple, then: tuple, said: str) -> None:

@@ -20,7 +20,12 @@ from headroles.attribution import Recording, Target, contributions
 from headroles.attribution.against_chance import _places
 from headroles.circuits.layouts import parts_of
 from headroles.circuits.parts import Norm, Writing, matrix_of
-from headroles.errors import HeadrolesError, UnknownPositionError, UnsupportedModelError
+from headroles.errors import (
+    HeadrolesError,
+    NotANumberError,
+    UnknownPositionError,
+    UnsupportedModelError,
+)
 from headroles.models import load_model
 from headroles.texts import encode, ids_of
 from headroles.types import Head
@@ -265,6 +270,27 @@ def test_a_row_ends_at_its_position(demo) -> None:
     assert_close(found.heads, attribution.contribute(demo, cut, target).heads)
 
 
+@pytest.mark.parametrize("name", ["gpt2", "gemma2"])
+def test_the_start_token_alone_can_be_taken_apart(name: str, family) -> None:
+    loaded, _ = family(name)
+    _, _, found = _taken_apart(loaded, PROMPT, " cat", position=0)
+    assert found.by_key.shape[-1] == 1
+    assert found.error < 1e-5 * found.size
+
+
+def test_a_model_that_computes_no_numbers_is_refused(tmp_path) -> None:
+    model = AutoModelForCausalLM.from_config(family_config("gpt2", FAMILIES["gpt2"]))
+    save(model, tmp_path / "tiny")
+    loaded = load_model(str(tmp_path / "tiny"))
+    encoding = encode(loaded.tokenizer, PROMPT)
+    target = attribution.resolve_target(loaded, encoding)
+    with torch.no_grad():  # after its weights were read
+        loaded.model.transformer.h[1].mlp.c_proj.bias[3] = torch.nan
+    for use in (attribution.contribute, attribution.chance):
+        with pytest.raises(NotANumberError):
+            use(loaded, encoding, target)
+
+
 @pytest.mark.parametrize("position", [15, -16, 400])
 def test_a_position_that_is_not_there_is_refused(position: int, demo) -> None:
     encoding = encode(demo.tokenizer, IOI)
@@ -408,6 +434,7 @@ def test_both_names_are_exchanged_for_two_different_ones(demo, monkeypatch) -> N
         assert len({io, subject, target.token_id, target.against_id}) == 4
         same = [n for n, one in enumerate(row) if one == encoding.token_ids[n]]
         assert len(same) == len(row) - 3
+    assert attribution.chance(demo, encoding, target, n=2).what.startswith("On 2 copies")
     again = attribution.chance(demo, encoding, target, n=30, seed=3)
     assert torch.equal(again.mean, chance.mean)
     assert not torch.equal(attribution.chance(demo, encoding, target, n=30).mean, chance.mean)
@@ -452,24 +479,28 @@ def test_chance_has_bounds(n: int, demo) -> None:
 
 def test_the_command_prints_the_sum_and_a_ranking(capsys) -> None:
     assert command.main(["demo", IOI, "--answer", "Mary", "--against", "John", "--top", "3"]) == 0
-    told = capsys.readouterr().out
-    assert "the logit of “·Mary” minus that of “·John” after “·to” (position 14)" in told
-    lines = [line.split() for line in told.splitlines()]
-    numbers = {" ".join(line[1:]): float(line[0].replace("−", "-")) for line in lines[2:8]}
-    assert list(numbers) == [
-        "embedding", "learned position", "heads", "attention biases", "MLPs", "final biases",
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("L3H5 looked at “·drink” (100%) and wrote for “·Mary” rather than")
+    begins = told.index("“·Mary” over “·John” after “·to” (position 14), in logits:")
+    rows = [line.split(maxsplit=1) for line in told[begins + 1 : begins + 8]]
+    assert [name for _, name in rows] == [
+        "embedding", "learned position", "heads", "attention biases", "MLPs", "final biases", "sum",
     ]  # fmt: skip
-    total = next(line for line in told.splitlines() if "sum; the model says" in line).split()
-    assert sum(numbers.values()) == pytest.approx(float(total[0]), abs=0.03)
-    assert total[0] == total[5]
-    assert sum("looked" in line for line in told.splitlines()) == 3
-    assert "with random other names in place of “Mary” and “John”" in told
+    *parts, total = (float(value.replace("−", "-")) for value, _ in rows)
+    assert sum(parts) == pytest.approx(total, abs=0.03)
+    assert f"pass is {total:.2f} " in told[begins + 8]
+    ranking = [line for line in told if "of its attention" in line]
+    assert [line.split()[1] for line in ranking] == ["L3H5", "L1H1", "L3H3"]
+    assert ranking[0].startswith("     +2.77")
+    assert "other prompts" in ranking[0]
+    assert "with random other names in place of “Mary” and “John”" in told[-1]
 
 
 def test_the_command_gives_every_number(capsys, demo) -> None:
     assert command.main(["demo", IOI, "--position", "5", "--json", "--no-chance"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert "chance" not in told
+    assert told["conclusion"].endswith(f"{told['logit']:.2f}.")
     encoding = encode(demo.tokenizer, IOI)
     target = attribution.resolve_target(demo, encoding, position=5)
     found = attribution.contribute(demo, encoding, target, position=5)

@@ -18,7 +18,7 @@ from headroles.paths import DEMO_MODEL
 from headroles.roles import BASIC_ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.answer.pair_link import DIRECTIONS
-from headroles.ui.answer.pair_state import MOST_ARROWS
+from headroles.ui.answer.pair_state import MOST_ARROWS, MOST_PAIRS
 from headroles.ui.app import session
 from headroles.ui.app.link import (
     ABSENT,
@@ -66,6 +66,7 @@ EVERYTHING = {
     "against": "John",
     "position": 7,
     "direction": "noise",
+    "pairs": 4,
     "paths": ("L23H0>logits", "L14H2>L23H0.query"),
 }
 OLD = {
@@ -157,6 +158,7 @@ def test_an_address_by_hand() -> None:
         "against": "John",
         "position": "7",
         "direction": "noise",
+        "pairs": "4",
         "paths": "L23H0>logits,L14H2>L23H0.q",
     }
     assert read(written(EVERYTHING)) == EVERYTHING
@@ -205,6 +207,7 @@ _addresses = st.fixed_dictionaries(
         "against": _text,
         "position": st.integers(0, 9_999),
         "direction": st.sampled_from(DIRECTIONS),
+        "pairs": st.sampled_from(MOST_PAIRS),
         "paths": st.lists(_paths, min_size=1, max_size=MOST_ARROWS, unique=True).map(tuple),
         "more": st.sampled_from(list(MORES)),
         "watched": _heads,

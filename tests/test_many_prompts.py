@@ -135,7 +135,7 @@ def test_the_guess_is_read_at_t_as_if_the_prompt_ended_there(loaded) -> None:
         (PROMPT, -1, "the model's own guess"),
         (PROMPT, -3, "what really comes next in the prompt"),
         (OTHER, -1, "named beforehand"),
-        (OTHER, -3, "named beforehand"),
+        (OTHER, -3, "what really comes next in the prompt"),
         (OTHER, "random", "what really comes next in the prompt"),
         (READY[0], -1, "named beforehand"),
         (READY[0], -2, "what really comes next in the prompt"),
@@ -146,6 +146,12 @@ def test_who_chose_the_watched_token(loaded, ready, position, origin) -> None:
     assert table.answer.origin == origin
     assert f"({origin};" in export.watched(table)
     assert export.watched(table).startswith(f"t = {table.position}")
+
+
+def test_an_answer_may_be_named_for_t(loaded) -> None:
+    settings = Settings(HEADS[:1], position=-3, named_at_t=True)
+    table = tabulate_prompt(loaded, OTHER._replace(answer=" girl"), settings)
+    assert (table.answer.origin, table.answer.text) == ("named beforehand", " girl")
 
 
 def test_a_prompt_that_cannot_be_run_is_named_and_the_others_stay(loaded) -> None:
@@ -256,6 +262,13 @@ def test_what_to_conclude() -> None:
     assert headline([alone, values]).endswith(
         "With “values at t-1, all layers” at zero it loses more still: 2.00 nats."
     )
+    clear = replace(
+        alone, name="L0H0 to mean", lost=0.3, beside=ablation.judge(0.3, [0.01, 0.02, 0.03])
+    )
+    chance = replace(alone, beside=ablation.judge(0.5, [0.1, 0.9, 0.2]))
+    said = headline([chance, clear])
+    assert said.endswith("Larger than chance: 1 of 2 ways, most of all “L0H0 to mean” (0.30 nats).")
+    assert headline([chance, chance]).endswith("None of 2 ways is larger than chance.")
     gains = replace(alone, lost=-0.25, fell=0)
     assert headline([gains]).startswith("No knock-out of your heads costs anything.")
 

@@ -29,7 +29,8 @@ def test_the_strongest_heads_with_their_control(capsys) -> None:
     pair = ablation.ready_pair(loaded, READY)
     patched = ablation.patch_heads(loaded, pair)
     heads = ablation.strongest(patched, 3)
-    lines = told.splitlines()[-3:]
+    *lines, _, last = told.splitlines()[-5:]
+    assert says(last, "All heads together", "1.0000")
     for head, line in zip(heads, lines, strict=True):
         share = f"+{float(patched.share[head]):.0%}"
         assert says(line, head.label, share, "4 exchanges", "larger than chance")
@@ -48,6 +49,7 @@ def test_every_number_as_json_and_csv(capsys, tmp_path) -> None:
     assert [line["head"] for line in given["patches"]][:9][-1] == "L1H0"
     origin = given["provenance"]
     assert (origin["first"], origin["second"], origin["direction"]) == (SAT, RAN, "noise")
+    assert origin["all_heads_share"] == pytest.approx(1, abs=1e-5)
     assert origin["first_logit_difference"] == pytest.approx(pair.first_difference, abs=1e-5)
     text = "".join(
         line
@@ -63,7 +65,7 @@ def test_positions_of_heads_and_of_layers(capsys) -> None:
     loaded = load_model("demo")
     pair = ablation.make_pair(loaded, SAT, RAN)
     patched = ablation.patch_positions(loaded, pair, [Head(1, 4), Head(0, 6)])
-    last = told.splitlines()[-1].split()
+    last = told.splitlines()[-3].split()
     assert last[:3] == ["6", "·cat", f"+{float(patched.share[0, 6]):.0%}"]
     assert says(told, "L1H4", "L0H6")
     assert says(told, "3 ·ran", "0%", "0%")

@@ -61,6 +61,10 @@ def test_a_text_without_repeats_names_the_token_that_loses_most() -> None:
     found = token_by_token.lines(ids, logs(0.5, 0.9, 0.01), logs(0.5, 0.3, 0.0001))
     assert says(token_by_token.sentence(found, "without L1H4"), "Nothing repeats", "“·t6” loses",
                 "90% → 30%")  # fmt: skip
+    beside = token_by_token.lines(
+        ids, logs(0.5, 0.9, 0.01), logs(0.5, 0.3, 0.0001), [logs(0.5, p, 0.01) for p in (0.8, 0.9)]
+    )
+    assert says(token_by_token.sentence(beside, "without L1H4"), "90% → 30%", "85% ± 7")
     same = token_by_token.lines(ids, logs(0.5, 0.9, 0.01), logs(0.5, 0.9, 0.01))
     assert says(token_by_token.sentence(same, "without L1H4"), "No token")
 
@@ -81,7 +85,8 @@ def test_the_chart_holds_both_lines_the_band_and_the_stretch(lines) -> None:
     assert [(row["who"], round(row["p"], 3)) for row in data["points"][-2:]] == [
         ("off", 0.1), ("off", 0.3),
     ]  # fmt: skip
-    assert data["spans"] == [{"from": 4.5, "to": 6.5}]
+    assert data["spans"] == [{"from": 4.5, "to": 6.5, "word": "↻ repeats"}]
+    assert all(row["mean"] == pytest.approx(row["p"]) for row in data["points"])
     assert data["tokens"][5]["low"] == pytest.approx(0.5)  # both draws .5
     assert drawing.values["ticks"] == [1.0, 0.1]
 
@@ -95,6 +100,13 @@ def test_a_long_text_is_a_line_without_points() -> None:
         one["mark"]["type"] for one in drawing.to_dict()["layer"] if isinstance(one["mark"], dict)
     ]
     assert "point" not in marks
+    assert charts.before_after.running(499) == 17
+    wave = [
+        {**record, "before": 0.1 if place % 2 else 0.001} for place, record in enumerate(records)
+    ]
+    drawn = charts.token_lines(wave, [], [f"t{n}" for n in range(500)], names=("a", "b"))
+    middle = drawn.to_dict()["datasets"]["points"][250]
+    assert middle["mean"] == pytest.approx(0.001 ** (9 / 17) * 0.1 ** (8 / 17))
     assert drawing.values["ticks"][-1] >= 1e-6
 
 

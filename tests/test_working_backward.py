@@ -26,6 +26,7 @@ from headroles.export import working_backward as rows
 from headroles.models import LoadedModel
 from headroles.texts import encode
 from headroles.types import Encoding, Head
+from tests.facts import says
 from tests.families import HEADS, LAYERS, LAYOUTS, PROMPT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
@@ -344,11 +345,17 @@ def test_a_backup_comes_before_what_is_only_large() -> None:
     assert [head for head, _ in ranked] == [Head(0, 1), Head(0, 0)]
 
 
-def test_partners_are_other_heads_of_b_s_layers() -> None:
+def test_partners_are_other_heads_of_b_s_layers_and_the_next_ones() -> None:
     a, b = (Head(0, 0),), (Head(1, 3),)
-    drawn, note = random_partners(a, b, shape=(2, 8), draws=20)
-    assert sorted(drawn) == [(Head(1, n),) for n in range(8) if n != 3]
-    assert "layer 1" in note
+    near, note = random_partners(a, b, shape=(4, 8), draws=50)
+    expected = [Head(n, m) for n in range(3) for m in range(8) if Head(n, m) not in (*a, *b)]
+    assert sorted(near) == [(head,) for head in expected]
+    assert says(note, "22", "0, 1 and 2")
+    two, _ = random_partners(a, (Head(3, 0), Head(3, 1)), shape=(4, 8), draws=9)
+    assert len(two) == 9
+    assert {head.layer for heads in two for head in heads} == {2, 3}
+    assert random_partners(a, b, shape=(4, 8), draws=50) == (near, note)
+    assert random_partners([Head(0, 0)], [Head(0, 1)], shape=(1, 2))[0] == []
 
 
 def test_groups_must_be_apart_and_not_empty() -> None:

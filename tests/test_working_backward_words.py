@@ -121,6 +121,13 @@ def test_a_pair_beside_random_partners() -> None:
     assert says(words.answer_stays(clear, " sat"), "1st", "80%", "70%", "60%", "4th", "10%")
 
 
+def test_a_surplus_that_random_partners_have_too_is_no_backup() -> None:
+    scattered = backup_of((0.1, 0.1), (0.2, 0.2), (1.4, 1.5), partners=(2.0, -1.0, 3.0))
+    said = words.backup(scattered)
+    assert says(said, "1.40", "more than the sum", "random partners")
+    assert "stands in" not in said
+
+
 def test_the_bars_hold_the_sum() -> None:
     records = words.bar_records(backup_of((0.1, 0.1), (0.2, 0.2), (1.4, 1.5)))
     assert [record["cost"] for record in records] == pytest.approx([0.1, 0.2, 0.3, 1.4])
@@ -132,6 +139,7 @@ def test_who_stands_in_most_of_how_many() -> None:
     ranked = [(Head(1, 1), backup), (Head(1, 2), backup), (Head(0, 0), none)]
     said = words.best_partner([Head(1, 0)], ranked)
     assert says(said, "3 heads", "L1H1", "L1H0", "1.40", "0.10", "0.20", "1 more")
+    assert says(said, "+1.10 nats", "+0.55 ± 0.78")  # the others: 1.1 and 0
     assert says(words.best_partner([Head(1, 0)], ranked[2:]), "None of 1 head", "L0H0")
 
 

@@ -21,8 +21,8 @@ have no such ceiling. So the rule asks both:
     additive        anything else
 
 with margin = max(0.05 nats, a tenth of the largest of the three costs), in either measure. Whether
-it is *these* two is asked of A with random partners of B's layers, by the rule of
-:mod:`headroles.ablation.controls`.
+it is *these* two is asked of A with random partners of B's layers and those next to them, by the
+rule of :mod:`headroles.ablation.controls`.
 
 >>> pair = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(1.4, 1.5))
 >>> pair.verdict, round(pair.surplus, 2)
@@ -33,6 +33,7 @@ it is *these* two is asked of A with random partners of B's layers, by the rule 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -46,11 +47,13 @@ from headroles.ablation.working_backward import Standing, standings
 from headroles.errors import HeadrolesError
 from headroles.formatting import count, listing
 from headroles.models import LoadedModel
-from headroles.scoring import DRAWS, draw_control
+from headroles.scoring import DRAWS, draw_sets
 from headroles.types import Head
 
 LEAST = 0.05
 """Nats: a surplus that nobody would notice."""
+NEAR = 1
+"""Layers before and after those of B that lend random partners."""
 PART = 0.1
 """A surplus counts from this part of the largest cost."""
 Verdict = Literal["superadditive", "additive", "subadditive", "ceiling"]
@@ -164,18 +167,26 @@ def random_partners(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[list[tuple[Head, ...]], str]:
-    """As many other heads of B's layers, none of them of A, and what they are, in a sentence."""
+    """As many other heads of B's layers and those next to them, and what they are, in a sentence.
+
+    B's layer alone would give few draws, and the heads that stand in for A often share a layer.
+    """
     if not draws:
         return [], "No random partners were asked for."
-    rng = np.random.default_rng(seed)
-    drawn = draw_control(b, [*a, *b], shape=shape, rng=rng, draws=draws)
-    layers = listing([str(layer) for layer in sorted({head.layer for head in b})])
-    which = "" if drawn.same_layers else " and the nearest ones"
-    if not drawn.conditions:
+    named = {*a, *b}
+    needed = Counter(head.layer for head in b)
+    near = {layer: range(max(0, layer - NEAR), min(shape[0], layer + NEAR + 1)) for layer in needed}
+    pools = {
+        layer: [head for n in layers for m in range(shape[1]) if (head := Head(n, m)) not in named]
+        for layer, layers in near.items()
+    }
+    sets = draw_sets(pools, needed, rng=np.random.default_rng(seed), draws=draws)
+    if len(sets) < 2:
         return [], "There are too few other heads to draw partners from."
-    sets = [tuple(sorted(heads)) for heads in drawn.conditions]
+    layers = listing([str(layer) for layer in sorted({n for of in near.values() for n in of})])
     partners = count(len(b), "other head")
-    return sets, f"{count(len(sets), 'random choice')} of {partners} of layer {layers}{which}."
+    drawn = [tuple(sorted(heads)) for heads in sets]
+    return drawn, f"{count(len(drawn), 'random choice')} of {partners} of the layers {layers}."
 
 
 def measure(

@@ -154,6 +154,7 @@ def edits(
     *,
     num_layers: int,
     replacements: Mapping[str, Replacement] | None = None,
+    known: int = 0,
 ) -> tuple[dict[int, Edit], dict[int, Edit]]:
     """What :func:`headroles.capture.interventions.run_edited` takes, one condition per row.
 
@@ -163,6 +164,7 @@ def edits(
         num_layers: layers of the model.
         replacements: {``mean``, ``other`` or ``own``: what outputs are set to}, for each of them
             that a condition names; [layer head dim], or [layer pos head dim] one per position.
+        known: positions at the beginning that the pass does not run (:func:`first_changed`).
 
     Returns:
         {layer: edit of its patterns}, {layer: edit of its head outputs}; only layers that change.
@@ -178,10 +180,26 @@ def edits(
         layer: _pattern_edit(layer, todo, lengths) for layer, todo in sorted(at_pattern.items())
     }
     outputs = {
-        layer: _output_edit(layer, todo, lengths, replacements or {})
+        layer: _output_edit(layer, todo, lengths, replacements or {}, known)
         for layer, todo in sorted(at_output.items())
     }
     return patterns, outputs
+
+
+def first_changed(conditions: Sequence[Condition], length: int) -> int:
+    """The first position at which any of some conditions on one prompt changes a head's output; 0
+    where patterns are changed, or every output of a head.
+
+    >>> first_changed([Condition("", (HeadOutput((Head(0, 1),), MEAN, (5, -3)),))], 9)
+    5
+    """
+    changes = [change for condition in conditions for change in condition.changes]
+    if not all(isinstance(change, HeadOutput) and change.to != ZERO for change in changes):
+        return 0
+    places = torch.cat(
+        [_places(change.positions, length) for change in changes] or [_places((), 1)]
+    )
+    return int(places.min()) if len(places) else 0
 
 
 def _layers(change: Change, num_layers: int) -> Sequence[int]:
@@ -247,13 +265,14 @@ def _output_edit(
     todo: Sequence[tuple[int, HeadOutput]],
     lengths: Sequence[int],
     replacements: Mapping[str, Replacement],
+    known: int,
 ) -> Edit:
     def edit(z: Tensor) -> Tensor:  # [row query head dim]
         for row, change in todo:
             heads = torch.tensor([head.head for head in change.heads if head.layer == layer])
             queries = _places(change.positions, lengths[row])[:, None]
             new = replacements[change.to][layer].to(z.dtype)
-            z[row, queries, heads] = new[heads] if new.ndim == 2 else new[queries, heads]
+            z[row, queries - known, heads] = new[heads] if new.ndim == 2 else new[queries, heads]
         return z
 
     return edit

@@ -68,6 +68,8 @@ class Settings:
     """Fixes random positions and draws."""
     top: int = TOP
     """Tokens per direction."""
+    named_at_t: bool = False
+    """Whether the answer of an own prompt is for t, wherever that is, and not for its end."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,9 @@ def _read(loaded: LoadedModel, ready: ReadyPrompt, settings: Settings) -> tuple[
     """A prompt's tokens, its t, and the answer that was named for this t."""
     encoding = encode(loaded.tokenizer, ready.prompt, max_tokens=loaded.max_tokens)
     t = place_of_t(encoding, settings.position, seed=settings.seed)
-    # A ready prompt's answer is for its end, and nobody named one for a random place.
-    for_any = ready.kind == OWN and settings.position != RANDOM
     is_last = t + 1 == len(encoding.token_ids)
-    return encoding, t, ready.answer if is_last or for_any else ""
+    named_here = settings.named_at_t and ready.kind == OWN and settings.position != RANDOM
+    return encoding, t, ready.answer if is_last or named_here else ""
 
 
 def _others(
@@ -328,6 +329,15 @@ def headline(rows: Sequence[Summary]) -> str:
             f"No knock-out of your heads costs anything{mean}. Costliest: “{worst.name}”. The "
             f"watched token gets less likely {on} and loses {nats(worst.lost)}{mean}{beside}."
         )
+    clear = [row for row in of_heads if row.beside and row.beside.verdict == "holds_up"]
+    if clear and worst not in clear:
+        most = max(clear, key=lambda row: row.lost)
+        said += (
+            f" Larger than chance: {len(clear)} of {len(of_heads)} ways, most of all "
+            f"“{most.name}” ({nats(most.lost)})."
+        )
+    elif worst.beside and not clear and len(of_heads) > 1:
+        said += f" None of {len(of_heads)} ways is larger than chance."
     more = max((row for row in rows if not row.of_heads), key=lambda row: row.lost, default=worst)
     if more.lost > worst.lost:
         said += f" With “{more.name}” at zero it loses more still: {nats(more.lost)}."
@@ -391,9 +401,8 @@ def of_draws(beside: Judgement) -> str:
 
 
 def of_spread(row: Summary) -> str:
-    """What the watched token loses, mean and standard deviation over prompts."""
-    spread = "–" if row.spread is None else decimal(row.spread)
-    return f"{signed(row.lost)} ± {spread}"
+    """What the watched token loses, mean and standard deviation over prompts, if several."""
+    return signed(row.lost) + ("" if row.spread is None else f" ± {decimal(row.spread)}")
 
 
 def of_position(table: PromptTable) -> str:

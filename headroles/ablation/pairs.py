@@ -13,8 +13,9 @@ is the same in both. So what makes the difference can be looked for, part by par
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles.ablation.conditions import UNTOUCHED
@@ -103,8 +104,6 @@ def make_pair(
     answer: str = "",
     against: str = "",
     chat: bool = False,
-    kind: str = "",
-    name: str = "",
     exchange: tuple[str, ...] = (),
 ) -> Pair:
     """Run two prompts and see how far the model tells them apart.
@@ -116,8 +115,6 @@ def make_pair(
         answer: what the first should be continued with; empty for the model's own guess.
         against: what the second should be continued with; empty for the model's own guess.
         chat: whether both are wrapped by the model's chat template.
-        kind: the group of a ready-made pair.
-        name: the name of a ready-made pair.
         exchange: a word of both prompts that does not matter, and words to exchange it for.
 
     Raises:
@@ -132,10 +129,7 @@ def make_pair(
     differ = _differing(*both)
     rows = [encoding.token_ids for encoding in both]
     outcomes = list(run_conditions(loaded, rows, [UNTOUCHED] * 2, losses=False))
-    wanted, other = (
-        find_answer(loaded, outcome, text, given)
-        for outcome, text, given in zip(outcomes, texts, (answer, against), strict=True)
-    )
+    wanted, other = map(partial(find_answer, loaded), outcomes, texts, (answer, against))
     if wanted.token_id == other.token_id:
         raise _same_answers(wanted, other)
     apart = [logit_difference(one, wanted.token_id, other.token_id) for one in outcomes]
@@ -148,16 +142,21 @@ def make_pair(
         *texts,
         *token_texts(loaded.tokenizer, [one.guess for one in outcomes]),
         remarks=tuple(filter(None, map(_only_the_beginning, (wanted, other)))),
-        kind=kind,
-        name=name,
         exchange=exchange,
     )
 
 
 def ready_pair(loaded: LoadedModel, ready: ReadyPair) -> Pair:
     """A ready pair as :func:`make_pair` makes it."""
-    settings = ready._asdict()
-    return make_pair(loaded, settings.pop("first"), settings.pop("second"), **settings)
+    made = make_pair(
+        loaded,
+        ready.first,
+        ready.second,
+        answer=ready.answer,
+        against=ready.against,
+        exchange=ready.exchange,
+    )
+    return replace(made, kind=ready.kind, name=ready.name)
 
 
 def told_apart(loaded: LoadedModel, pairs: Sequence[ReadyPair]) -> tuple[ReadyPair, ...]:

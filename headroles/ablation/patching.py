@@ -58,8 +58,8 @@ MOST_EXCHANGES = 5
 LEAST_SHARE = 0.01
 """The least share of the difference that counts."""
 
-_ROWS, _TOKENS = 32, 500
-"""Most conditions of one part, and tokens that they have together: a part is a moment's work. Fewer
+_ROWS, _TOKENS = 32, 400
+"""Most conditions of one part, and tokens that they run together: a part is a moment's work. Fewer
 would run the layers below the first changed one, which are one row, more often than they need."""
 
 
@@ -129,7 +129,7 @@ class Patches:
     @property
     def parts(self) -> tuple[tuple[Condition, ...], ...]:
         """The conditions in parts of one pass each, from layer to layer."""
-        rows = max(4, min(_ROWS, _TOKENS // self.pair.length))
+        rows = max(4, min(_ROWS, _TOKENS // (self.pair.length - self.pair.start)))
         starts = range(0, len(self.conditions), rows)
         return tuple(self.conditions[at : at + rows] for at in starts)
 

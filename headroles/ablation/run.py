@@ -20,9 +20,10 @@ from headroles.ablation.conditions import (
     Replacement,
     check,
     edits,
+    first_changed,
 )
 from headroles.capture import run_edited
-from headroles.models import LoadedModel
+from headroles.models import LoadedModel, beginnings
 from headroles.texts import SENTENCES, encode
 from headroles.texts.probe_texts import pack
 from headroles.types import Encoding
@@ -182,13 +183,17 @@ def _one_pass(
 ) -> Iterator[Outcome]:
     lengths = [len(ids) for ids in token_ids]
     ids = pack(token_ids).token_ids
-    patterns, outputs = edits(
-        conditions, lengths, num_layers=loaded.num_layers, replacements=replacements
-    )
     same = len(set(lengths)) == 1
+    known = None
+    if same and not losses and read_at == -1:
+        known = beginnings.known(loaded, ids, first_changed(conditions, lengths[0]))
+    patterns, outputs = edits(
+        conditions, lengths, num_layers=loaded.num_layers, replacements=replacements,
+        known=known.length if known else 0,
+    )  # fmt: skip
     logits = run_edited(
         loaded, ids, patterns=patterns, outputs=outputs,
-        last_only=same and not losses and read_at == -1,
+        last_only=same and not losses and read_at == -1, known=known,
     ).logits  # fmt: skip
     each = token_losses(logits, ids) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):

@@ -32,6 +32,8 @@ from headroles.types import Encoding
 
 _LEAST_WORDS = 4
 """Fewer other words of a kind are no chance."""
+_AT_ONCE = 10
+"""Rows whose recordings are in memory together."""
 _LEAST_BEFORE = 4
 """Tokens before a place in a sentence, the start token included."""
 
@@ -67,7 +69,8 @@ def effects_on(
     loaded: LoadedModel, rows: Sequence[Sequence[int]], target: Target
 ) -> Float[Tensor, "row layer head"]:
     """[row layer head] what each head adds to a target at the end of each row."""
-    seen = record_rows(loaded, rows, logits=False)
+    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+    seen = (one for part in parts for one in record_rows(loaded, part, logits=False))
     return torch.stack([head_effects(loaded, one, target) for one in seen])
 
 
@@ -97,7 +100,7 @@ def control_rows(
     rng = np.random.default_rng(seed)
     position = place_in(position, len(encoding.token_ids))
     rows, what = _other_words(loaded, encoding, target, position, n, rng)
-    if len(rows) < _LEAST_WORDS:
+    if len(rows) < min(n, _LEAST_WORDS):
         rows, what = _other_places(loaded, target, n, rng)
     return rows, what
 

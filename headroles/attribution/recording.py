@@ -25,7 +25,7 @@ from headroles.circuits.parts import Norm, Parts, matrix_of
 from headroles.circuits.tracing import unreadable
 from headroles.errors import UnknownPositionError
 from headroles.formatting import places
-from headroles.models import LoadedModel, blocks
+from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
 from headroles.texts import pack
 from headroles.types import Encoding
 
@@ -248,6 +248,8 @@ def _one_pass(
         finally:
             for hook in hooks:
                 hook.remove()
+    if not all(are_numbers(kept) for (name, _), kept in seen.kept.items() if name != "uncapped"):
+        raise not_a_number(loaded.model, loaded.key, ids, otherwise="what its parts write")
     given = seen.kept.get(("uncapped", 0), run.logits)
     return [
         _recording(loaded, seen, row, int(ids[row, position]), given[row] if logits else None)

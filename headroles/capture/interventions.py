@@ -31,6 +31,7 @@ from transformers.pytorch_utils import Conv1D
 from headroles.capture.runner import Runner, inputs, pyvene
 from headroles.errors import UnsupportedModelError
 from headroles.models import LoadedModel, are_logits, are_numbers, blocks, cores, not_a_number
+from headroles.models.beginnings import Beginning
 from headroles.models.sight import Sights, layer_sight
 
 Edit = Callable[[Tensor], Tensor]
@@ -79,6 +80,7 @@ def run_edited(
     keep_outputs: Iterable[int] = (),
     last_only: bool = False,
     with_logits: bool = True,
+    known: Beginning | None = None,
 ) -> EditedRun:
     """Run rows of tokens once, with changes.
 
@@ -88,10 +90,10 @@ def run_edited(
         patterns: {layer: edit of its pattern [row head query key]}. Rows are used as they are left:
             nothing is renormalised.
         outputs: {layer: edit of its head outputs z [row query head dim]}.
-        keep_patterns: layers whose patterns are returned.
-        keep_outputs: layers whose head outputs are returned.
+        keep_patterns, keep_outputs: layers whose patterns and whose head outputs are returned.
         last_only: ask for the logits of the last position alone, where the model can be asked.
         with_logits: without, the pass ends after the last layer of which something is kept.
+        known: positions at the beginning that are not run again: edits of outputs are of the rest.
 
     Raises:
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
@@ -101,14 +103,15 @@ def run_edited(
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
     rows, length = token_ids.shape
     at_probe = _places_of(patterns, kept_patterns, (rows, -1, length, length))
-    at_projection = _places_of(outputs, kept_outputs, (rows, length, loaded.num_heads, -1))
+    rest = length - known.length if known else length
+    at_projection = _places_of(outputs, kept_outputs, (rows, rest, loaded.num_heads, -1))
     sights = Sights(loaded.key, length)
     for layer, place in at_probe.items():
         place.see = partial(layer_sight, loaded, layer, sights)
     places = _by_path(loaded, at_probe, at_projection)
     used = sorted({*at_probe, *at_projection})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
-        logits = _run(loaded, token_ids, places, used, last_only=last_only, with_logits=with_logits)
+        logits = _run(loaded, token_ids, places, used, known, last=last_only, wanted=with_logits)
         run = EditedRun(
             logits,
             {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
@@ -177,20 +180,28 @@ def _run(
     token_ids: Tensor,
     places: Mapping[str, nn.Module],
     used: Sequence[int],
+    known: Beginning | None,
     *,
-    last_only: bool,
-    with_logits: bool,
+    last: bool,
+    wanted: bool,
 ) -> Tensor | None:
-    """One pass; ``used`` are the layers that something is done to, in order."""
+    """One pass; ``used`` are the layers that something is done to, in order.
+
+    The logits of the last position alone if only those are wanted; None if none are.
+    """
+    rows = len(token_ids)
     with contextlib.ExitStack() as around:
         if used:
             token_ids = around.enter_context(blocks.forked(loaded, used[0], token_ids))
-        if not with_logits:
+        if not wanted:
             around.enter_context(blocks.until(loaded, used[-1]))
-        given = inputs(loaded, token_ids, last_only=last_only or not with_logits)
+        rest = token_ids[:, known.length :] if known else token_ids
+        given = inputs(loaded, rest, last_only=last or not wanted)
+        if known:
+            given |= known.for_rows(rows, used[0] if len(token_ids) < rows else 0)
         output = Runner(loaded.model, places).run(given) if places else loaded.model(**given)
-        if with_logits:
-            return (output.logits[:, -1:] if last_only else output.logits).float()
+        if wanted:
+            return (output.logits[:, -1:] if last else output.logits).float()
     return None
 
 

@@ -20,7 +20,7 @@ from headroles.charts.drawing import ZERO, Drawing, template
 Names = tuple[str, str]
 """The two series, in order."""
 MARKED = 90
-"""Most tokens whose points are drawn; a longer text is a line alone."""
+"""Most tokens whose points are drawn; of a longer text the running mean is."""
 ROW = 22
 """Pixels of a token's row."""
 
@@ -47,16 +47,21 @@ def token_lines(
     least = min(record[name] for record in records for name in ("before", "after"))
     lowest = min(-1, math.floor(math.log10(least)))
     step = -(lowest // 5)  # at most six labels
+    window = running(len(records))
     points = [
-        {"position": record["position"], "who": who, "p": record[name]}
+        {"position": record["position"], "who": who, "p": record[name], "mean": mean}
         for name, who in zip(("before", "after"), names, strict=True)
-        for record in records
+        for record, mean in zip(records, _means([r[name] for r in records], window), strict=True)
     ]
+    longest = max(repeated, key=lambda span: span[1] - span[0], default=None)
     banded = all(record["low"] is not None for record in records)
     data = {
         "points": points,
         "tokens": records,
-        "spans": [{"from": a - 0.5, "to": b + 0.5} for a, b in repeated],
+        "spans": [
+            {"from": a - 0.5, "to": b + 0.5, "word": "↻ repeats" if (a, b) == longest else ""}
+            for a, b in repeated
+        ],
     }
     values = {
         "names": list(names),
@@ -71,17 +76,32 @@ def token_lines(
     return Drawing(shape, data, 240, values)
 
 
+def running(tokens: int) -> int:
+    """Over how many tokens the bold lines of a text are a running mean; 1 for each on its own.
+
+    >>> running(17), running(400)
+    (1, 13)
+    """
+    return 1 if tokens <= MARKED else 2 * (tokens // 60) + 1
+
+
+def _means(shares: Sequence[float], window: int) -> list[float]:
+    """The running geometric mean, over what there is of the window at the ends."""
+    logs, side = [math.log(share) for share in shares], window // 2
+    parts = [logs[max(0, place - side) : place + side + 1] for place in range(len(logs))]
+    return [math.exp(sum(part) / len(part)) for part in parts]
+
+
 @template
 def _lines_template(*, band: bool, points: bool, spans: bool) -> alt.LayerChart:
     axis = token_axis("token (and what stands before it is known)", pixels="(width / squares)")
     across = alt.Axis(**{**axis, "title": "the token to guess"}, values=["@places"], grid=False,
                       labelAngle=-60)  # fmt: skip
     scale = alt.Scale(domain=["@ends"], nice=False, zero=False)
-    x = alt.X("position:Q", scale=scale, axis=across)
-    y = alt.Y(
-        "p:Q",
-        scale=alt.Scale(type="log", domain=["@floor", 1], nice=False, clamp=True),
-        axis=alt.Axis(
+    x, left = (alt.X(f"{name}:Q", scale=scale, axis=across) for name in ("position", "from"))
+    upright = {
+        "scale": alt.Scale(type="log", domain=["@floor", 1], nice=False, clamp=True),
+        "axis": alt.Axis(
             title="probability (log scale)",
             values=["@ticks"],
             labelExpr="format(datum.value * 100, '~g') + '%'",
@@ -89,10 +109,20 @@ def _lines_template(*, band: bool, points: bool, spans: bool) -> alt.LayerChart:
             domain=False,
             titleFontWeight="normal",
         ),
+    }
+    y = alt.Y("p:Q", **upright)
+    colour, shape = _series("who:N", filled=points)
+    dash = alt.StrokeDash(
+        "who:N",
+        scale=alt.Scale(domain=["@names"], range=[[1, 0], [5, 3]]),
+        legend=None if points else _legend(symbolOpacity=1),
     )
-    colour, shape, dash = _series("who:N")
     lines = rows("points").encode(x=x, color=colour, strokeDash=dash)
-    layers = [lines.mark_line(strokeWidth=2).encode(y=y)]
+    bold = lines.mark_line(strokeWidth=2 if points else 3).encode(y=alt.Y("mean:Q", **upright))
+    layers = [bold]
+    if not points:
+        each = rows("points").mark_line(strokeWidth=1, opacity=0.3)
+        layers.insert(0, each.encode(x=x, y=y, color=colour))
     if points:
         marks = rows("points").mark_point(filled=True, size=55, opacity=1)
         layers.append(marks.encode(x=x, y=y, color=colour, shape=shape))
@@ -100,27 +130,27 @@ def _lines_template(*, band: bool, points: bool, spans: bool) -> alt.LayerChart:
         area = rows("tokens").mark_area(color=QUIET, opacity=0.3)
         layers.insert(0, area.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
     if spans:
-        stretch = rows("spans").encode(x=alt.X("from:Q"), x2="to:Q")
+        stretch = rows("spans").encode(x=left, x2="to:Q")
         layers.insert(0, stretch.mark_rect(fill=TARGET, fillOpacity=0.1))
         word = rows("spans").mark_text(
-            text="↻ repeats", align="left", baseline="top", dx=4, color=INK, fontSize=12
+            align="left", baseline="bottom", dx=2, color=INK, fontSize=12
         )
-        layers.append(word.encode(x=alt.X("from:Q"), y=alt.value(2)))
-    layers.append(_hover())
+        layers.append(word.encode(x=left, y=alt.value(-3), text="word:N"))
+    layers.append(_hover(alt.X("left:Q", scale=scale, axis=across)))
     params = {"tokens": "@labels", "first": 0, "block": 1, "squares": "@count"}
     return finish(
         alt.layer(*layers).add_params(*(alt.param(name=n, value=v) for n, v in params.items()))
     )
 
 
-def _hover() -> alt.Chart:
+def _hover(x: alt.X) -> alt.Chart:
     """A clear column over every token, with its words."""
     return (
         rows("tokens")
         .transform_calculate(left="datum.position - 0.5", right="datum.position + 0.5")
         .mark_rect(fillOpacity=0)
         .encode(
-            x=alt.X("left:Q"),
+            x=x,
             x2="right:Q",
             tooltip=[
                 alt.Tooltip("token:N", title="token"),
@@ -134,16 +164,29 @@ def _hover() -> alt.Chart:
     )
 
 
-def _series(field: str) -> tuple[alt.Color, alt.Shape, alt.StrokeDash]:
-    """Colour, shape and dash of two series, under one legend."""
-    legend = alt.Legend(
-        title=None, orient="top", symbolSize=90, labelLimit=420, columns=1, direction="vertical"
-    )
+_RUNS = {"range": [ACTIVE, TARGET]}, {"range": ["circle", "diamond"]}
+_CHANGES = {"range": [TARGET, QUIET]}, {"range": ["diamond", "circle"]}
+"""Colours and shapes of two runs, and of the knock-out's change beside that of random others: what
+is knocked out looks the same in both."""
+
+
+def _legend(**settings: object) -> alt.Legend:
+    return alt.Legend(
+        title=None, orient="top", symbolSize=90, labelLimit=420, columns=1, direction="vertical",
+        **settings,
+    )  # fmt: skip
+
+
+def _series(
+    field: str, *, changes: bool = False, filled: bool = True
+) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of two series, under one legend."""
+    colours, shapes = _CHANGES if changes else _RUNS
+    legend = _legend(symbolStrokeWidth=0) if filled else _legend(symbolOpacity=1)
     order = ["@names"]
     return (
-        alt.Color(field, scale=alt.Scale(domain=order, range=[ACTIVE, TARGET]), legend=legend),
-        alt.Shape(field, scale=alt.Scale(domain=order, range=["circle", "diamond"]), legend=legend),
-        alt.StrokeDash(field, scale=alt.Scale(domain=order, range=[[1, 0], [5, 3]]), legend=legend),
+        alt.Color(field, scale=alt.Scale(domain=order, **colours), legend=legend),
+        alt.Shape(field, scale=alt.Scale(domain=order, **shapes), legend=legend),
     )
 
 
@@ -190,6 +233,12 @@ def _values(
     }
 
 
+_POINTS = (
+    "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value) * 100, '~r')"
+)
+"""A difference of shares in percentage points, with its sign."""
+
+
 def _shares(field: str, *, signed: bool) -> dict[str, object]:
     """The settings of the axis of shares, or of their differences."""
     return {
@@ -197,8 +246,8 @@ def _shares(field: str, *, signed: bool) -> dict[str, object]:
         "scale": alt.Scale(domain=["@ends"], nice=False, zero=False),
         "axis": alt.Axis(
             title="@title",
-            format="+.0%" if signed else ".0%",
             tickCount=5,
+            **({"labelExpr": _POINTS} if signed else {"format": ".0%"}),
             gridOpacity=0.25,
             domain=False,
             titleFontWeight="normal",
@@ -228,7 +277,7 @@ def _by_token_template(*, signed: bool) -> alt.LayerChart:
             gridOpacity=0.12,
         ),
     )
-    colour, shape, _ = _series("who:N")
+    colour, shape = _series("who:N", changes=signed)
     base = rows("looks").encode(y=y, tooltip=_TOOLTIP)
     marks = base.mark_point(filled=True, size=85, opacity=1).encode(
         x=alt.X(**_shares("share:Q", signed=signed)), color=colour, shape=shape
@@ -266,7 +315,7 @@ def looks_by_offset(
 
 @template
 def _by_offset_template(*, signed: bool) -> alt.LayerChart:
-    colour, shape, _ = _series("who:N")
+    colour, shape = _series("who:N", changes=signed)
     base = rows("looks").encode(
         x=alt.X(
             "token:N",

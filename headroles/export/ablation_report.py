@@ -52,9 +52,10 @@ small { display: block; font-weight: 600; }
 .hr-off bdi { text-decoration: line-through; }
 .hr-prev { border: 2px dashed #9a6700; background: #fff4d6; }
 .hr-next { border: 2px dotted #6e7681; }
-.hr-conclusion { font-size: 1.05rem; font-weight: 600; max-width: 60rem; }
+.hr-conclusion { font-size: 1.05rem; max-width: 60rem; }
 .hr-token sup { font-size: .8rem; margin-left: .25rem; }
 .hr-small { font-size: .86rem; margin: .2rem 0 .6rem; }
+@media (max-width: 640px) { tbody th { white-space: normal; min-width: 7rem; } }
 @media (prefers-color-scheme: dark) {
   body { color: #dfe4ea; background: #14181d; } thead th, .hr-token { background: #232a32; }
   th, td { border-color: #3a424c; } .hr-up { color: #7ee2a0; background: #10301c; }
@@ -94,7 +95,8 @@ def to_html(
         "run. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
         "token.</p><p>In a prompt, a solid border marks the position t that one-position "
-        "conditions act on, a dashed one the position before it.</p>"
+        "conditions act on, a dashed one the position before it, a dotted one what comes next."
+        "</p>"
         f"{extra}{sections}{many_prompts.origin_table(provenance or {})}</body></html>\n"
     )
 

@@ -65,8 +65,8 @@ def about_summary(rows: Sequence[Summary]) -> str:
     """What the columns are out of (plain text)."""
     said = (
         "“Still first”: of the prompts where the watched token came first before. “Loses”: its "
-        "log-probability in nats (0.69: half as likely), mean ± spread over the prompts; “–”: too "
-        "few for a spread. “Its logit”: how far its own logit moved, mean."
+        "log-probability in nats (0.69: half as likely), mean ± spread over the prompts. “Its "
+        "logit”: how far its own logit moved, mean."
     )
     if any(row.beside for row in rows):
         said += (
@@ -97,10 +97,17 @@ def origin_table(provenance: Mapping[str, object]) -> str:
     if not provenance:
         return ""
     items = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(_in_words(value))}</td></tr>'
         for name, value in provenance.items()
     )
     return f'<h2>Where this comes from</h2><div class="hr-table"><table>{items}</table></div>'
+
+
+def _in_words(value: object) -> str:
+    """A value of a provenance, without brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def watched(table: PromptTable) -> str:

@@ -258,7 +258,8 @@ def offset_sentence(points_of: Sequence[OffsetPoint], head: Head, without: str, 
     most = max(points_of, key=lambda point: abs(point.change))
     if abs(most.change) <= 2 * most.change_error:
         return (
-            f"Over {count(texts, 'place')} in other texts, nothing of {head.label} clearly changes."
+            f"Over {count(texts, 'place')} in other texts, nothing clearly changes in where "
+            f"{head.label} looks."
         )
     where = {
         "0": "the token itself",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headroles.formatting import decimal, listing, quoted, signed, visible
+from headroles.formatting import count, decimal, listing, quoted, signed, visible
 from headroles.types import Head
 from headroles.view.head_records import head_record, signed_number
 
@@ -60,6 +60,19 @@ def heads_in(arrows: Iterable[Arrow]) -> list[Head]:
     arrows = list(arrows)
     ends = [arrow.receiver.head for arrow in arrows if arrow.receiver.head is not None]
     return sorted({*(arrow.sender for arrow in arrows), *ends}, reverse=True)
+
+
+def over(pairs: int) -> str:
+    """What numbers are a mean over, in a sentence."""
+    if pairs == 1:
+        return "All numbers are of this one pair of sentences, and may differ on others."
+    return f"All numbers are means over {pairs} pairs of sentences with other names."
+
+
+def fewer(pairs: int, most: int) -> str:
+    """Why there are fewer pairs than asked for."""
+    why = "has no first names to exchange" if pairs == 1 else "loses its difference with most names"
+    return f"This pair {why}, so {count(pairs, 'pair')} of {most} can be used."
 
 
 # ------------------------------------------------------------------ the drawing

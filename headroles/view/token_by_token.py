@@ -142,7 +142,12 @@ def _hit_most(of_prompt: Sequence[Line], without: str) -> str:
         return "No token's probability changes by more than one percentage point."
     was, now = told_apart(before, after)
     way = "loses" if after < before else "gains"
-    return f"{quoted(most.token)} {way} most {without}: {was} → {now}."
+    beside = ""
+    if most.others:
+        others = [math.exp(value) for value in most.others]
+        spread = f" ± {_points(others)}" if len(others) > 1 else ""
+        beside = f" (random others knocked out: {percent(statistics.fmean(others))}{spread})"
+    return f"{quoted(most.token)} {way} most {without}: {was} → {now}{beside}."
 
 
 HEADERS = ["Position", "Token", "Untouched", "Knocked out", "Change (nats)", "Random (control)"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.formatting import ordinal, quoted, signed, told_apart
+from headroles.formatting import ordinal, percent, quoted, signed, told_apart
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LITTLE = 0.05
 """Logits: less than this is next to nothing (it changes odds by 5 %)."""
 LESS_SURE = 0.29
-"""Nats: a quarter less likely."""
+"""Nats of a probability, or logits: a quarter less likely."""
 HALF = 0.5
 """Of what is lost with a head: a head that brings back so much takes over."""
 KEPT = 0.75
@@ -71,11 +71,13 @@ def taker(before: Contributions, without: Without) -> Taker | None:
     norm, which divides by another number in the other run: the parts that the knock-out cannot
     reach (the embedding, and whatever stands before the head) tell by how much. The head takes over
     whose contribution then rises most, if that makes up for at least half of what the head that was
-    knocked out contributes less.
+    knocked out contributes less. A loss that would hardly show is nothing to make up for: it has to
+    be worth a quarter of the token's odds, or of its lead over the other token.
     """
     head, after = without.head, without.parts
     lost = value_of(before, head) - value_of(after, head)
-    if lost < LITTLE or head.layer + 1 >= len(before.heads):
+    lead = 0.0 if before.target.against_id is None else abs(before.logit)
+    if lost < max(LESS_SURE, (1 - KEPT) * lead) or head.layer + 1 >= len(before.heads):
         return None
     same = _of_norm(before, after, head)
     rises = after.heads.double() / same - before.heads.double()
@@ -120,17 +122,16 @@ def without_sentence(
         name: what the head is called.
     """
     other = taker(before, without)
-    took = (
-        f"{other.head.label} takes over ({signed(other.before)} → {signed(other.after)})"
-        if other
-        else ""
-    )
     stays, what = _difference(before, without) or _one_token(before, now, without)
-    if not took:
+    if other is None:
         return f"Without {name}, {what}."
-    if stays:
-        return f"Without {name}, {what}, because {took}."
-    return f"Without {name}, {what}, although {took}."
+    return f"Without {name}, {what}, {'because' if stays else 'although'} {_took(other)}."
+
+
+def _took(other: Taker) -> str:
+    """What the head that takes over does now; one that writes against the token only stops it."""
+    does = "takes over" if other.after > 0 else "now writes less against it"
+    return f"{other.head.label} {does} ({signed(other.before)} → {signed(other.after)})"
 
 
 def _difference(before: Contributions, without: Without) -> tuple[bool, str] | None:
@@ -146,16 +147,15 @@ def _difference(before: Contributions, without: Without) -> tuple[bool, str] | N
     kept = now / was
     if kept > KEPT:
         return True, f"{quoted(first)} keeps its lead {numbers}"
-    return (
-        False,
-        f"{quoted(first)} loses {'some' if kept >= HALF else 'much'} of its lead {numbers}",
-    )
+    share = "some" if kept >= HALF else "much"
+    return False, f"{quoted(first)} loses {share} of its lead {numbers}"
 
 
 def _one_token(before: Contributions, now: Standing, without: Without) -> tuple[bool, str]:
     """Whether the answer stays as it is, and what becomes of it."""
     then, token = without.standing, quoted(before.target.text)
-    numbers = "({} → {})".format(*told_apart(now.probability, then.probability))
+    was, left = told_apart(now.probability, then.probability)
+    numbers = f"({was} → {left})" if was != left else f"({percent(now.probability)})"
     tiny = 1e-45  # a probability that underflowed
     lost = math.log(max(now.probability, tiny)) - math.log(max(then.probability, tiny))
     if then.rank != now.rank:

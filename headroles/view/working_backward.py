@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -217,6 +218,8 @@ def backup(found: Backup) -> str:
     meaning = MEANING[pair.verdict]
     if pair.verdict == "superadditive" and min(pair.a.log_odds, pair.b.log_odds) < -0.05:
         meaning = "together they cost more than the sum"  # one of them alone even harms the answer
+    elif pair.verdict == "superadditive" and found.judgement.verdict in ("not_special", "reversed"):
+        meaning = "more than the sum, but no clearer than with random partners"
     if pair.verdict == "subadditive" and min(pair.a.log_odds, pair.b.log_odds) < 0.05:
         meaning = "together they cost less than the sum"
     if pair.verdict == "additive" and _costs_nothing(pair):
@@ -323,6 +326,12 @@ def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Pair]]) -> str:
         )
     many = sum(other.verdict == "superadditive" for _, other in ranked)
     more = f" {many - 1:,} more cost clearly more than the sum with it." if many > 1 else ""
+    rest = [other.surplus for _, other in ranked[1:]]
+    if len(rest) > 1:
+        more += (
+            f" The surplus is {signed(pair.surplus)} nats, with the other heads "
+            f"{signed(statistics.fmean(rest))} ± {decimal(statistics.stdev(rest))}."
+        )
     return (
         f"Of {count(len(ranked), 'head')}, {head.label} stands in for {names(a)} most: both "
         f"together cost {decimal(pair.both.log_probability)} nats, alone "

@@ -252,26 +252,35 @@ def knockouts_vs_one_at_a_time(repeats: int) -> Measured:
 
 
 def patching_vs_one_by_one(subject: Subject, repeats: int) -> Measured:
-    """Every head patched from one prompt into another: one pass each, and many rows of one pass.
+    """Every head patched from one prompt into another: a plain pass each, and rows of few passes.
 
     Both start from the same recorded outputs. Of a large model one head in nine is run by itself,
     and its time is multiplied.
     """
-    ready, every = texts.READY_PAIRS[0], 9 if subject.is_large else 1
     with subject.folder() as folder:
         loaded = models.load_model(str(folder))
-        pair = ablation.ready_pair(loaded, ready)
+        pair = ablation.ready_pair(loaded, texts.READY_PAIRS[0])
         todo = ablation.every_head(pair, loaded.num_layers, loaded.num_heads)
-        together, alone = [], []
-        for repeat in range(-1, subject.repeats(repeats)):
-            chosen = todo.conditions[max(repeat, 0) % every :: every]
-            slow = seconds(lambda chosen=chosen: [todo.run(loaded, [one]) for one in chosen])
-            fast = seconds(lambda: [todo.run(loaded, part) for part in todo.parts])
-            if repeat >= 0:  # the first of all warms up
-                alone.append(slow * len(todo.conditions) / len(chosen))
-                together.append(fast)
+        ids, length = torch.tensor([pair.second.token_ids]), pair.length
+        taken = {"other": ablation.head_outputs(loaded, pair.first.token_ids)}
+
+        def one_by_one(chosen: Sequence[ablation.Condition]) -> None:
+            for one in chosen:
+                _, outputs = ablation.conditions.edits(
+                    [one], [length], num_layers=loaded.num_layers, replacements=taken
+                )
+                capture.run_edited(loaded, ids, outputs=outputs, last_only=True)
+
+        every = 9 if subject.is_large else 1
+        one_by_one(todo.conditions[:3]), todo.all(loaded)  # warm up
+        alone, together = [], []
+        for repeat in range(subject.repeats(repeats)):
+            chosen = todo.conditions[repeat % every :: every]
+            took = seconds(partial(one_by_one, chosen))
+            alone.append(took * len(todo.conditions) / len(chosen))
+            together.append(seconds(partial(todo.all, loaded)))
     what = (
-        f"{len(todo.conditions)} heads patched in a pair of {pair.length} tokens, one at a time / "
+        f"{len(todo.conditions)} heads patched in a pair of {length} tokens, one at a time / "
         f"in batches, {subject.name}"
     )
     return Measured(what, "at least 5", alone, together)

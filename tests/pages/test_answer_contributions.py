@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 
 import pytest
 
-from headroles import ablation, attribution, export, models, texts
+from headroles import ablation, attribution, export, models, texts, view
+from headroles.errors import UnsupportedModelError
 from headroles.types import Head
-from headroles.ui.answer import caches, state
+from headroles.ui.answer import caches, files, one_head, state
+from headroles.ui.app import caches as app_caches
 from headroles.ui.app import session
 from headroles.ui.knockout_lab import state as lab
 from headroles.view import contributions as words
@@ -191,3 +194,41 @@ def test_the_files_hold_every_part_and_its_origin(loaded, parts) -> None:
     about = export.contributions.about(parts)
     assert about["logit"] == parts.logit
     assert about["watched_token"] == parts.target.text
+
+
+def test_a_file_says_what_the_page_says(loaded, parts) -> None:
+    answer = app_caches.answer("demo", IOI)
+    asked = caches.Asked("demo", IOI, False, "", "", parts.position)
+    written = caches.written(asked)
+    best = words.ranked(written.parts)[0]
+    labels = view.token_labels(answer.run.encoding)
+    subject = one_head.Subject(
+        answer, app_caches.provisional(), asked, written, labels, {}, best, best
+    )
+    chance = attribution.chance(loaded, answer.run.encoding, written.parts.target)
+    offered = {file.label: file for file in files.of_contributions(subject, chance, None)}
+    assert list(offered) == [
+        "Parts as CSV", "Parts as JSON", "Heads by token as CSV", "Heads by token as JSON",
+        "Chart as PNG", "Chart as SVG",
+    ]  # fmt: skip
+    told = json.loads(offered["Parts as JSON"].make())
+    origin = told["provenance"]
+    assert origin["prompt"] == IOI
+    assert origin["other_prompts"] == chance.n
+    story = words.story(written.parts, labels, answer.run.tokens, chance=chance, now=written.now)
+    assert origin["conclusion"] == " ".join(story)
+    row = next(row for row in told["parts"] if (row["layer"], row["head"]) == tuple(best))
+    assert row["mean_on_other_prompts"] == pytest.approx(float(chance.mean[tuple(best)]))
+    assert b"watched_token" in offered["Heads by token as CSV"].make()
+    assert b"<svg" in offered["Chart as SVG"].make()
+
+
+def test_a_model_that_cannot_be_taken_apart_is_said_to_be_so(monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UnsupportedModelError("demo", why="its parts cannot be told apart.")
+
+    monkeypatch.setattr(attribution.recording, "record", refuse)
+    monkeypatch.setattr(attribution, "record", refuse, raising=False)
+    app = opened(PAGE, prompt=IOI)
+    assert "its parts cannot be told apart" in app.error[0].value
+    assert app.text_input(key=state.ANSWER).value == ""

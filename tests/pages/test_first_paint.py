@@ -47,7 +47,7 @@ OWN = {
     "models.gguf_files", "models.listed", "models.on_disk", "models.weight_files", "paths",
     "roles.cells",
     "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
-    "texts.examples",
+    "texts.examples", "texts.ready_pairs",
     "texts.tokenization", "types", "view.causal", "view.conclusions", "view.detection",
     "view.extended_roles", "view.glossary", "view.glossary_pictures", "view.head_maps",
     "view.head_records", "view.html", "view.lamps", "view.lists", "view.map_conclusions",

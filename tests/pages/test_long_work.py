@@ -196,3 +196,12 @@ def test_a_step_that_another_session_did_is_not_done_again() -> None:
     assert [work.done for work in works] == [[0, 1, 2]] * 2
     assert made == [0, 1, 2] * 2
     assert other.done == [0, 1, 2]
+
+
+def test_a_chained_step_is_given_what_the_steps_before_it_found() -> None:
+    def next_one(done: tuple[int, ...]) -> int:
+        return 1 + sum(done)
+
+    work = long_work.Work("part", "chained")
+    long_work._go_on(work, plan=lambda: long_work.Plan([next_one] * 4, chained=True))
+    assert work.done == [1, 2, 4, 8]

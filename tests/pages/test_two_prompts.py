@@ -182,3 +182,19 @@ def test_the_strongest_are_drawn_as_the_engine_grows_them(loaded, pair) -> None:
     grown = tuple(f"{one.sender.label}>{one.receiver.label}" for one in circuit.arrows)
     assert app.session_state[pair_state.PATHS] == grown
     assert not app.session_state[pair_state.GROWING]
+
+
+def test_several_pairs_with_other_names_are_a_mean_with_an_error(loaded) -> None:
+    ready = READY[0]
+    both = {"prompt": ready.first, "second_prompt": ready.second}
+    answers = {"answer": ready.answer, "against": ready.against}
+    app = opened("pages/answer.py", section="paths", pairs="4", **both, **answers)
+    pairs = ablation.more_pairs(loaded, ablation.ready_pair(loaded, ready), 4)
+    assert len(pairs) == 4
+    work = ablation.into_logits(pairs, loaded.num_layers, loaded.num_heads)
+    strongest = work.all(loaded)[0].strongest(1)[0]
+    assert says(page_html(app), strongest.sender.label, f"{abs(strongest.share):.0%}")
+    assert says(page_html(app), "means over 4")
+    assert app.query_params["pairs"] == "4"
+    app = opened("pages/answer.py", section="paths", pairs="4", **BOTH)  # no names in it
+    assert says(page_html(app), "1 pair of 4")

@@ -119,7 +119,7 @@ def test_no_head_kept_is_said_too() -> None:
     app.multiselect(key=state.BACKWARD_HEADS).set_value([]).run()
     assert not app.exception
     *_, none = alone([])
-    assert says(concluded(app), "No head kept", "random", f"{none.rank}th")
+    assert says(concluded(app), "No head kept", f"{none.rank}th", "random")
 
 
 def test_the_curve_ends_as_keep_none_does_and_leads_to_keep_only_these() -> None:

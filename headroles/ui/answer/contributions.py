@@ -58,6 +58,7 @@ def show(subject: Subject) -> None:
         chance=chance,
         now=written.now,
         without=without,
+        coming=(without is None) + (chance is None and control.comes(subject)),
     )
     elements.conclusion(said)
     the_sum(subject)

@@ -30,6 +30,11 @@ def known(subject: Subject) -> Chance | None:
     return long_work.kept("chance", _name(subject))
 
 
+def comes(subject: Subject) -> bool:
+    """Whether the control is being made, or begins by itself."""
+    return _seconds(subject) <= long_work.LIGHT or long_work.begun("chance", _name(subject))
+
+
 def draw(subject: Subject) -> Chance | None:
     """Ask for the control, or show it being made; what it is, once it is there."""
     chance = long_work.offer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headroles import charts, export, view
 from headroles.ui.app import download_button, files
-from headroles.ui.app.files import Table, about_picture, pictures
+from headroles.ui.app.files import File, Table, about_picture, pictures
 
 if TYPE_CHECKING:
     from headroles.attribution import Chance
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 
 def draw(subject: Subject, chance: Chance | None, without: Without | None) -> None:
-    """The button with every part, every head's share by token, and the map."""
-    model = subject.answer.run.model_name
-    parts = partial(_parts, subject, chance, without)
+    """The button with the files."""
     with download_button.popover():
-        download_button.buttons(
-            [
-                *files.tables("Parts", parts, name=(model, "contributions"), rows="parts"),
-                *files.tables(
-                    "Heads by token",
-                    partial(_tokens, subject),
-                    name=(model, "contributions by token"),
-                    rows="tokens",
-                ),
-                *_pictures(subject, chance),
-            ]
-        )
+        download_button.buttons(of_contributions(subject, chance, without))
         download_button.about("The parts add up to the logit.")
+
+
+def of_contributions(
+    subject: Subject, chance: Chance | None, without: Without | None
+) -> list[File]:
+    """Every part, every head's share by token, and the map."""
+    model = subject.answer.run.model_name
+    parts, tokens = partial(_parts, subject, chance, without), partial(_tokens, subject)
+    by_token = (model, "contributions by token")
+    return [
+        *files.tables("Parts", parts, name=(model, "contributions"), rows="parts"),
+        *files.tables("Heads by token", tokens, name=by_token, rows="tokens"),
+        *_pictures(subject, chance),
+    ]
 
 
 def _origin(subject: Subject) -> dict[str, object]:
@@ -63,7 +64,7 @@ def _tokens(subject: Subject) -> Table:
     return export.contributions.token_rows(subject.parts, subject.tokens), _origin(subject)
 
 
-def _pictures(subject: Subject, chance: Chance | None) -> list[files.File]:
+def _pictures(subject: Subject, chance: Chance | None) -> list[File]:
     parts, run = subject.parts, subject.answer.run
     clear = view.contributions.beyond_chance(parts, chance) if chance else ()
     records = view.contribution_records.map_records(parts, clear=clear, roles=subject.roles)

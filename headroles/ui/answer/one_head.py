@@ -185,6 +185,7 @@ def _pair(subject: Subject, result: Without, head: Head) -> list[str]:
 RULE = (
     "Without a head: at every position, its output is its mean over the project's reference "
     "sentences, as at first in the Knock-out lab. Another head takes over if it stands in a later "
-    "layer and then writes so much more that this makes up for at least half of what is lost; "
-    "what the final norm alone changes is left out of that."
+    "layer and then writes so much more that this makes up for at least half of what is lost, and "
+    "if what is lost would show (0.29 logits, or a quarter of the lead over the other token). What "
+    "the final norm alone changes is left out of that."
 )

@@ -93,6 +93,20 @@ def token_seconds(model: str) -> float:
         return min(run(), run()) / (2 * len(rows) * WORDS)
 
 
+@caches.keep
+def more_pairs(model: str, asked: Asked, most: int) -> tuple[Pair, ...]:
+    """The pair, and the same with other first names; fewer where it has no names.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    made = pair(model, asked).pair
+    if most == 1:
+        return (made,)
+    with caches.borrow(model) as loaded:
+        return ablation.more_pairs(loaded, made, most)
+
+
 def _exchange(asked: Asked) -> tuple[str, ...]:
     """What the control of a ready-made pair exchanges; empty for sentences of one's own."""
     both = (asked.first, asked.second)

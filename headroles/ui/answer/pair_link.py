@@ -62,10 +62,19 @@ def _take_paths(paths: tuple[str, ...] | None) -> None:
     st.session_state[pair_state.PATHS], st.session_state[pair_state.DRAWN_FOR] = paths or (), None
 
 
+def _pairs() -> int | None:
+    return st.session_state.get(pair_state.PAIRS) if is_shown(2) else None
+
+
+def _read_pairs(text: str) -> int:
+    return int(link.one_of(map(str, pair_state.MOST_PAIRS), "numbers of pairs")(text))
+
+
 ROWS = (
     link.SECOND_PROMPT._replace(get=_second_prompt),
     Row("direction", pair_state.DIRECTION, "direction", link.one_of(DIRECTIONS, "directions"),
         first="denoise", get=_direction),
+    Row("pairs", pair_state.PAIRS, "number of pairs", _read_pairs, first=1, get=_pairs),
     Row("paths", pair_state.PATHS, "list of arrows", _read_paths, _short, put=_take_paths,
         get=_paths),
 )  # fmt: skip

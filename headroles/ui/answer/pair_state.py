@@ -6,20 +6,25 @@ The two prompts are the session's, and their answers are the page's: other parts
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles import charts
-from headroles.texts import ReadyPair
 from headroles.ui.answer import state
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
+
+if TYPE_CHECKING:
+    from headroles.texts import ReadyPair
 
 key = Keys(__name__)
 ANSWER_BOX = "the answer"
 """The box on top of the drawing."""
 INPUTS = ("query", "key", "value")
 """What a head reads with."""
+MOST_PAIRS = (1, 4, 8)
+"""Pairs of prompts over which paths can be averaged."""
 MOST_ARROWS = 24
 """Most arrows of a drawing: more could not be read."""
 PATHS = key("paths", tuple)
@@ -35,6 +40,8 @@ HEADS = key("pair_heads", list)
 """Labels of the heads that are patched token by token; empty for the strongest."""
 READY = key("ready_pair")
 """The menu of ready-made pairs."""
+PAIRS = key("path_pairs", 1)
+"""Over how many pairs of prompts paths are averaged: one of :data:`MOST_PAIRS`."""
 NODE = key("path_node", ANSWER_BOX)
 """The box of the drawing whose senders are shown."""
 INPUT = key("path_input", "query")

@@ -20,7 +20,7 @@ from headroles.view.html import table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headroles.ablation import Arrow, Circuit, Receiver, SenderMap, SenderWork
+    from headroles.ablation import Arrow, Circuit, Pair, Receiver, SenderMap, SenderWork
     from headroles.ui.answer.pair_caches import Asked, Measured
 
 MOST_LISTED = 12
@@ -55,8 +55,15 @@ class Subject(NamedTuple):
     """The two prompts."""
     measured: Measured
     """Them, run."""
+    pairs: tuple[Pair, ...]
+    """Them, and the same with other names: what numbers are a mean over."""
     roles: Mapping[Head, str]
     """{head: its role}."""
+
+    @property
+    def about(self) -> tuple[Asked, int]:
+        """What names results: the two prompts, and over how many pairs they are a mean."""
+        return self.asked, len(self.pairs)
 
 
 def draw() -> None:
@@ -64,7 +71,8 @@ def draw() -> None:
     given = pair_input.draw()
     if given is None:
         return
-    subject = Subject(*given, _roles(given[0].model))
+    asked, measured = given
+    subject = Subject(asked, measured, _pairs(asked, measured.pair), _roles(asked.model))
     _begin(subject)
     place = st.container()
     drawing = st.container()
@@ -77,7 +85,25 @@ def draw() -> None:
         elements.conclusion(escape(said))
     if not grows:  # the map of the answer's senders is a part of the search
         _senders(subject, arrows)
-    elements.note(escape(RULE))
+    over = path_words.over(len(subject.pairs))
+    elements.note(escape(f"{RULE} {over}"))
+
+
+def _pairs(asked: Asked, pair: Pair) -> tuple[Pair, ...]:
+    """What numbers are a mean over; pairs without first names have no others."""
+    most = st.segmented_control(
+        "Pairs of sentences",
+        pair_state.MOST_PAIRS,
+        format_func=lambda n: "this pair" if n == 1 else f"{n} pairs with other names",
+        key=pair_state.PAIRS,
+        required=True,
+        persist_state="session",
+        help="One pair is about these two sentences only. Several take as many times as long.",
+    )
+    pairs = pair_caches.more_pairs(asked.model, asked, most or 1)
+    if len(pairs) < (most or 1):
+        elements.note(escape(path_words.fewer(len(pairs), most)))
+    return pairs
 
 
 def _roles(model: str) -> Mapping[Head, str]:
@@ -89,7 +115,7 @@ def _roles(model: str) -> Mapping[Head, str]:
 
 def _begin(subject: Subject) -> None:
     """Arrows of another model, or that a link names and this one lacks, are left out."""
-    now, (_, measured, _) = st.session_state, subject
+    now, measured = st.session_state, subject.measured
     if now[pair_state.DRAWN_FOR] not in (None, subject.asked.model):
         pair_state.start_over()
     now[pair_state.DRAWN_FOR] = subject.asked.model
@@ -150,7 +176,7 @@ def _clear(found: SenderMap) -> list[Head]:
 def _work(subject: Subject, groups: Sequence[Receiver], senders: Sequence[Head] | None = None):
     measured = subject.measured
     return ablation.every_sender(
-        [measured.pair],
+        subject.pairs,
         [[one] for one in groups],
         measured.layers,
         measured.heads,
@@ -166,7 +192,7 @@ def _measure(subject: Subject, edges: Sequence[tuple[Head, Receiver]]):
     work = _work(subject, receivers, senders)
     return long_work.run(
         "paths_arrows",
-        (subject.asked, tuple(receivers), tuple(layers)),
+        (subject.about, tuple(receivers), tuple(layers)),
         partial(_plan, subject.asked.model, work),
         doing="Measuring the arrows",
     )
@@ -178,7 +204,7 @@ def _plan(model: str, work: SenderWork) -> long_work.Plan:
 
 
 def _kept_map(subject: Subject, receiver: Receiver) -> SenderMap | None:
-    kept = long_work.kept("paths_map", (subject.asked, receiver))
+    kept = long_work.kept("paths_map", (subject.about, receiver))
     return kept[0] if kept else None
 
 
@@ -188,7 +214,7 @@ def _kept_map(subject: Subject, receiver: Receiver) -> SenderMap | None:
 def _stages(subject: Subject) -> tuple[Circuit, int]:
     """The circuit as far as its stages are kept, and how many these are."""
     measured = subject.measured
-    circuit = ablation.path_circuit.begin([measured.pair], measured.layers, measured.heads)
+    circuit = ablation.path_circuit.begin(subject.pairs, measured.layers, measured.heads)
     stage = 0
     while circuit.next() is not None:
         maps = long_work.kept(*_stage(subject, stage))
@@ -230,8 +256,8 @@ def _grow(subject: Subject) -> bool:
 def _stage(subject: Subject, stage: int) -> tuple[str, tuple]:
     """Part and name of a stage; the first is the map of what goes into the answer."""
     if stage == 0:
-        return "paths_map", (subject.asked, ablation.LOGITS)
-    return "paths_grow", (subject.asked, stage)
+        return "paths_map", (subject.about, ablation.LOGITS)
+    return "paths_grow", (subject.about, stage)
 
 
 # ------------------------------------------------------------------ the drawing
@@ -289,7 +315,7 @@ def _senders(subject: Subject, arrows: Sequence[Arrow]) -> None:
     st.subheader("Who tells it?", anchor=False)
     receiver = _receiver(arrows)
     work = _work(subject, [receiver])
-    name = (subject.asked, receiver)
+    name = (subject.about, receiver)
     if not long_work.offer(
         "paths_map",
         name,
@@ -339,7 +365,8 @@ def _seconds(subject: Subject, work: SenderWork) -> float:
 def _whole_search(subject: Subject) -> float:
     """How long the strongest paths are likely to take: two levels, three inputs of all heads."""
     heads = subject.measured.layers * subject.measured.heads
-    return subject.measured.seconds * heads * len(pair_state.INPUTS) * 2 / 3
+    passes = heads * len(pair_state.INPUTS) * len(subject.pairs)
+    return subject.measured.seconds * passes * 2 / 3
 
 
 def _map(subject: Subject, found: SenderMap, receiver: Receiver) -> None:

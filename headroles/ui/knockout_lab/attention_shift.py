@@ -179,12 +179,14 @@ def _choose(seen: Seen, moved: dict[Head, float]) -> tuple[Head, bool]:
     if (asked := st.session_state.get(state.LAB_WATCHED, state.CHANGES_MOST)) not in options:
         elements.show_error(UnknownHeadError(asked, layers=layers, heads=width), kind=st.warning)
         st.session_state[state.LAB_WATCHED] = state.CHANGES_MOST
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    with left:
         label = st.selectbox(
-            "Head whose attention is shown", list(options), format_func=options.__getitem__,
+            "Whose attention", list(options), format_func=options.__getitem__,
             key=state.LAB_WATCHED, persist_state="session",
             help="The head whose attention changes most stands first.",
         )  # fmt: skip
+    with right:
         shown = st.segmented_control(
             "Attention", state.VIEWS, default=state.BOTH, key=state.LAB_VIEW, required=True,
             persist_state="session", label_visibility="collapsed",
@@ -200,14 +202,14 @@ def _token_chart(shift: shifts.Shift, labels: list[str], missing: str, differenc
         shifts.token_records(shift, labels, (shifts.UNTOUCHED, missing), difference=difference),
         [f"{key} {labels[key]}" for key in kept],
         names=names,
-        title="change of its attention" if difference else "share of its attention",
+        title="change (percentage points)" if difference else "share of its attention",
         signed=difference,
     )
 
 
 def _looks_note(seen: Seen, shift: shifts.Shift, difference: bool) -> str:
     t = seen.chosen.position
-    said = f"Where it looks from position {t}, which is t. {shifts.left_out(shift)}"
+    said = f"It looks from position {t}, the position t. {shifts.left_out(shift)}".strip()
     if difference and seen.draws:
         said += f" Whiskers: one standard deviation over {len(seen.draws)} random draws."
     elif not seen.draws:
@@ -273,7 +275,7 @@ def _offset_chart(
         shifts.offset_records(points, (shifts.UNTOUCHED, missing), difference=difference),
         [point.place for point in points],
         names=names,
-        title="change of its attention" if difference else "mean share of its attention",
+        title="change (percentage points)" if difference else "mean share of its attention",
         signed=difference,
     )
 

@@ -190,8 +190,8 @@ def _position_and_others() -> None:
             persist_state="session",
             width=190,
             help="The next token is guessed after *t*, and some conditions act only there. Where "
-            "*t* is not the last token, the token that really comes next is watched, unless you "
-            "named one for a prompt of your own. A random *t* is the same whenever the seed is.",
+            "*t* is not the last token, the token that really comes next is watched: a token after "
+            "=> is for the end of its prompt. A random *t* is the same whenever the seed is.",
         )
         if t == state.T_BACK:
             st.number_input(

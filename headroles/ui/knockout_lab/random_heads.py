@@ -42,7 +42,7 @@ class Drawn(NamedTuple):
     comparison: Comparison
     """What that changed."""
     losses: tuple[float, ...]
-    """[pos - 1] nats, of each token after the first one; empty where nothing repeats."""
+    """[pos - 1] nats, of each token after the first one; empty where these were not asked for."""
 
 
 class Effect(NamedTuple):
@@ -85,12 +85,7 @@ def draw(
     """
     heads = chosen.condition.heads
     st.subheader(f"Would any {'heads' if heads else 'positions'} do?", anchor=False)
-    compared = ablation.random_others(
-        chosen.condition,
-        num_layers=shape[0],
-        num_heads=shape[1],
-        length=len(result.encoding.tokens),
-    )
+    compared = _others(chosen, result, shape)
     say = partial(_conclude, place, result, heads)
     effect = _effect(result, compared)
     if effect is None:
@@ -103,6 +98,37 @@ def draw(
     why = cannot_tell(judgement, [value for _, value in values(draws, effect)], idle=idle)
     say(judgement, effect, why)
     return judgement, draws
+
+
+def _others(chosen: Chosen, result: PromptTable, shape: tuple[int, int]) -> Control:
+    return ablation.random_others(
+        chosen.condition,
+        num_layers=shape[0],
+        num_heads=shape[1],
+        length=len(result.encoding.tokens),
+    )
+
+
+def on_every_token(
+    chosen: Chosen, result: PromptTable, shape: tuple[int, int]
+) -> list[tuple[float, ...]]:
+    """[draw] every token's loss with random others knocked out, on a prompt where nothing repeats:
+    there the comparison needs the last logits alone. None before somebody asked for it.
+    """
+    model = st.session_state[session.MODEL]
+    compared = _others(chosen, result, shape)
+    name = (model, result.encoding.token_ids, chosen.condition)
+    if not compared.conditions or not long_work.offer(
+        "tokens_control",
+        name,
+        "Compare with random others",
+        what="comparison token by token",
+        seconds=2 * _seconds(model, result, compared),
+    ):
+        return []
+    plan = partial(_plan, model, result, compared, losses=True)
+    done = long_work.run("tokens_control", name, plan, doing="Knocking others out")
+    return [one.losses for part in done or [] for one in part]
 
 
 def _drawn(chosen: Chosen, result: PromptTable, compared: Control, effect: Effect) -> Draws | None:
@@ -121,7 +147,8 @@ def _drawn(chosen: Chosen, result: PromptTable, compared: Control, effect: Effec
     return long_work.run(
         "control",
         name,
-        partial(_plan, model, result, compared),
+        # The loss is compared on repeats alone; without any, only the last logits are computed.
+        partial(_plan, model, result, compared, losses=result.repeated > 0),
         doing="Knocking others out",
         show=partial(_show, result, effect),
     )
@@ -134,10 +161,10 @@ def _seconds(model: str, result: PromptTable, compared: Control) -> float:
     return rows * len(result.encoding.tokens) / 10 * caches.row_seconds(model)
 
 
-def _plan(model: str, result: PromptTable, compared: Control) -> long_work.Plan:
+def _plan(model: str, result: PromptTable, compared: Control, *, losses: bool) -> long_work.Plan:
     every = compared.conditions
     parts = [every[start : start + AT_ONCE] for start in range(0, len(every), AT_ONCE)]
-    return long_work.Plan([partial(_compare, model, result, part) for part in parts])
+    return long_work.Plan([partial(_compare, model, result, part, losses=losses) for part in parts])
 
 
 def _effect(result: PromptTable, compared: Control) -> Effect | None:
@@ -195,10 +222,11 @@ def judged(result: PromptTable, draws: Draws, effect: Effect) -> Judgement:
     return ablation.judge(own, [value for _, value in values(draws, effect)])
 
 
-def _compare(model: str, result: PromptTable, part: tuple[Condition, ...]) -> list[Drawn]:
+def _compare(
+    model: str, result: PromptTable, part: tuple[Condition, ...], *, losses: bool
+) -> list[Drawn]:
     with caches.model(model) as loaded:
-        # The loss is compared on repeats alone; without any, only the last logits are computed.
-        clean, *others = ablation.ablate(loaded, result.encoding, part, losses=result.repeated > 0)
+        clean, *others = ablation.ablate(loaded, result.encoding, part, losses=losses)
     ids, answer = result.encoding.copy_ids, result.answer.token_id
     return [
         Drawn(

@@ -174,6 +174,11 @@ BACKUP_A, BACKUP_B, BACKUP_WHERE = key("backup_a"), key("backup_b"), key("backup
 """Labels of the heads of A and of B, and at which positions they go."""
 EVERYWHERE, LAST = "at every token", "at the last token only"
 BACKUP_WHERES = (EVERYWHERE, LAST)
+PREVIOUS |= {
+    BACKWARD_HEADS: key("backward_heads_before"),
+    BACKUP_A: key("backup_a_before"),
+    BACKUP_B: key("backup_b_before"),
+}
 LINKED_B = key("linked_b")
 """(section, heads) of a link for B, until the section has taken them over; else None."""
 

@@ -10,7 +10,7 @@ import streamlit as st
 from headroles import charts, texts
 from headroles.formatting import count
 from headroles.ui.app import elements, session
-from headroles.ui.knockout_lab import files
+from headroles.ui.knockout_lab import caches, files, random_heads
 from headroles.view import token_by_token as view
 from headroles.view.html import plain, table
 
@@ -34,6 +34,9 @@ def draw(chosen: Chosen, result: PromptTable, draws: Draws) -> list[File]:
         Its files; none where the prompt has no token after the start.
     """
     others = [one.losses for part in draws for one in part if one.losses]
+    if not result.repeated and len(result.losses):
+        shape = caches.shape(st.session_state[session.MODEL])
+        others = random_heads.on_every_token(chosen, result, shape)
     of_prompt = view.lines(result.encoding, result.losses, result.rows[0].losses, others)
     if not of_prompt:
         st.info("There is no token to guess here: type a longer prompt.")
@@ -84,12 +87,13 @@ def _note(of_prompt: list[view.Line]) -> str:
     band = (
         f" Gray: {count(draws, 'draw')} of random others, mean ± one standard deviation."
         if draws
-        else " Random others were not run on every token, for nothing repeats here or they are "
-        "still to come."
+        else " Random others are not there to compare with."
     )
+    window = charts.before_after.running(len(of_prompt))
+    bold = f" Bold: the mean over {window} tokens, on this scale." if window > 1 else ""
     return (
-        "Each point is the probability that the model gives the token that really comes next, "
-        "knowing all before it; a step down by one line is ten times less likely." + band
+        "The probability that the model gives the token that really comes next, knowing all before "
+        f"it. From 10% to 1% is as far as from 1% to 0.1%.{bold}{band}"
     )
 
 

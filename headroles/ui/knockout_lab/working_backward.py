@@ -12,7 +12,6 @@ import streamlit as st
 from headroles import ablation, charts, limits, view
 from headroles.errors import HeadrolesError
 from headroles.formatting import decimal, percent, quoted, signed
-from headroles.roles import SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, long_work, prompt_form, run_prompt, session
 from headroles.ui.knockout_lab import (
@@ -123,6 +122,8 @@ def _begin(answer: Answer, reference: Reference) -> None:
     state.link_to(SECTION, ())
     st.session_state[state.BACKWARD_MODEL] = model
     st.session_state[state.BACKWARD_LAYERS] = []
+    for box in (state.BACKWARD_HEADS, state.BACKUP_A, state.BACKUP_B):
+        st.session_state[state.PREVIOUS[box]] = None
     listed = choose_heads.listed(reference.entry)
     every = listed.get("induction", []) + listed.get("previous_token", [])
     first = choose_heads.first_heads(reference.entry, choose_heads.at_work(answer, reference))
@@ -161,28 +162,13 @@ def _watched(answer: Answer) -> Watched | None:
 
 def choose(label: str, watched: Watched, *, key: str, reference: Reference) -> tuple[Head, ...]:
     """A box for heads, and a button for each role that puts all its heads there."""
-    roles = choose_heads.listed(reference.entry)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         labels = st.multiselect(
             label, watched.labels, key=key, persist_state="session",
             placeholder="Type or choose, for example L1H4",
         )  # fmt: skip
-        if roles:
-            with st.popover("All heads of a role", key=f"{key}_roles"):
-                for role in (role for role in SCORED_ROLES if role.key in roles):
-                    st.button(
-                        f"{role.name} ({len(roles[role.key])})",
-                        key=f"{key}_role_{role.key}",
-                        on_click=_put,
-                        args=(key, roles[role.key]),
-                        help=", ".join(roles[role.key]),
-                        width="stretch",
-                    )
+        choose_heads.role_buttons(reference.entry, heads=key, name=f"{key}_")
     return tuple(sorted(map(Head.parse, labels)))
-
-
-def _put(key: str, labels: Sequence[str]) -> None:
-    st.session_state[key] = list(labels)
 
 
 # ------------------------------------------------------------------ keep only these
