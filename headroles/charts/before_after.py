@@ -313,6 +313,10 @@ def looks_by_offset(
     )
 
 
+_PLACE = "split((width < 450 && indexof(datum.label, 'start') == 0 ? '  ' : '') + datum.label, ' ')"
+"""A word per line; on a phone the last place stands below its neighbour, which is as wide."""
+
+
 @template
 def _by_offset_template(*, signed: bool) -> alt.LayerChart:
     colour, shape = _series("who:N", changes=signed)
@@ -324,7 +328,7 @@ def _by_offset_template(*, signed: bool) -> alt.LayerChart:
             axis=alt.Axis(
                 title="Offset from query position",
                 labelAngle=0,
-                labelExpr="split(datum.label, ' ')",
+                labelExpr=_PLACE,
                 labelOverlap=False,
                 titleFontWeight="normal",
                 domain=False,

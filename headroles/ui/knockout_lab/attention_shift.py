@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import ablation, charts, view
 from headroles.errors import UnknownHeadError
-from headroles.formatting import percent, quoted
+from headroles.formatting import count, percent, quoted
 from headroles.roles import ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, long_work, session
@@ -348,7 +348,8 @@ def draw_roles(seen: Seen, reference: Reference) -> list[File]:
     st.caption(_roles_note(seen))
     rows = changed_roles.role_rows(changes)
     if rows:
-        with st.expander(f"The {len(rows)} changes as a table", key="knockout_lab-roles_table"):
+        changed = count(len(rows), "change")
+        with st.expander(f"{changed} as a table", key="knockout_lab-roles_table"):
             elements.html(table(changed_roles.ROLE_HEADERS, rows))
     return files.of_what_else(
         "Roles",

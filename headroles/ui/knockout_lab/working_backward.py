@@ -162,9 +162,11 @@ def _watched(answer: Answer) -> Watched | None:
 
 def choose(label: str, watched: Watched, *, key: str, reference: Reference) -> tuple[Head, ...]:
     """A box for heads, and a button for each role that puts all its heads there."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="small", key=f"{key}_with_roles"
+    ):
         labels = st.multiselect(
-            label, watched.labels, key=key, persist_state="session",
+            label, watched.labels, key=key, persist_state="session", wrap=True,
             placeholder="Type or choose, for example L1H4",
         )  # fmt: skip
         choose_heads.role_buttons(reference.entry, heads=key, name=f"{key}_")
@@ -223,7 +225,7 @@ def _layers(watched: Watched, heads: Sequence[Head]) -> tuple[int, ...] | None:
         if where == state.CUT_SOME:
             chosen = st.multiselect(
                 "Layers", range(watched.shape[0]), key=state.BACKWARD_LAYERS,
-                persist_state="session",
+                persist_state="session", wrap=True,
             )  # fmt: skip
             return tuple(sorted(chosen))
     if where == state.CUT_OWN:
