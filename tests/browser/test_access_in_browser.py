@@ -216,7 +216,10 @@ def test_a_wide_table_is_a_card_per_row_on_a_phone_and_a_table_on_a_screen(visit
 def test_what_is_scrolled_sideways_says_so_and_takes_the_keyboard(visit) -> None:
     with visit(width=390) as page:
         page.go("Knock-out lab")
+        page.page.get_by_text("All numbers of this knock-out").click()
         box = page.page.locator(".hr-table", has=page.page.locator(".hr-logits"))
+        box.wait_for()
+        page.page.wait_for_timeout(600)
         assert box.get_attribute("data-more") == "right"
         box.focus()
         for _ in range(40):
