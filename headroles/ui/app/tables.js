@@ -3,7 +3,8 @@
 // fades out where there is more to see (style.css, "Wider than their place").
 if (!window.headrolesTables) {
   window.headrolesTables = true;
-  const WIDE = ".hr-table, .hr-aligned, .dvn-scroller, .st-key-app-examples";
+  const WIDE =
+    ".hr-table, .hr-aligned, .dvn-scroller, .st-key-app-examples, .st-key-answer-offers";
   const LONG = "[data-testid=stPopoverBody]"; // Streamlit lets only a mouse scroll it
   const FEW = 3; // columns, which are scrolled rather than stacked
   const NARROW = 640; // pixels
