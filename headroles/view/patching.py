@@ -144,8 +144,8 @@ def position_records(patched: Patched) -> list[dict[str, object]]:
     ]
 
 
-def darkest(patched: Patched) -> str:
-    """The share of the darkest cell."""
+def strongest_cell(patched: Patched) -> str:
+    """The share of the cell with the strongest colour."""
     return percent(_most(patched))
 
 
@@ -153,9 +153,10 @@ def position_alt(patched: Patched) -> str:
     """The take-away of a map by position: its strongest cell."""
     names, labels = row_names(patched), token_names(patched.pair)
     at, column = divmod(int(patched.share.abs().argmax()), patched.pair.length)
-    share = float(patched.share[at, column])
+    share, start = float(patched.share[at, column]), patched.pair.start
     return (
-        f"{count(len(names), 'row')} by {count(patched.pair.length, 'token')}. The strongest is "
+        f"{count(len(names), 'row')} by {count(patched.pair.length - start, 'token')}, "
+        f"from position {start}, where the sentences first differ. The strongest is "
         f"{names[at]} at {labels[column]}: {percent(share)} of the difference."
     )
 

@@ -89,7 +89,7 @@ def test_where_no_head_does_anything_that_is_the_conclusion() -> None:
                 "L0H0", "2%", "4.00")  # fmt: skip
 
 
-def test_the_map_shows_signs_and_the_darkest_is_the_largest() -> None:
+def test_the_map_shows_signs_and_the_strongest_is_the_largest() -> None:
     records = {r["label"]: r for r in patching.head_records(BY_HEAD, chosen=[Head(0, 1)])}
     assert [records[name]["number"] for name in ("L0H0", "L0H1", "L1H0")] == ["0", "+40", "−10"]
     assert records["L1H0"]["against"]
@@ -104,7 +104,9 @@ def test_positions_before_the_first_difference_are_left_out() -> None:
     headers, rows = patching.position_rows(BY_PLACE)
     assert headers == ["", "2 ·John|·Ann", "3 ·to"]
     assert rows == [["L0H1", "0%", "30%"]]
-    assert says(patching.position_alt(BY_PLACE), "L0H1", "·to", "30%")
+    assert says(
+        patching.position_alt(BY_PLACE), "2 tokens", "from position 2", "L0H1", "·to", "30%"
+    )
 
 
 def test_layers_are_said_in_their_order() -> None:

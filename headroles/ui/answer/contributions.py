@@ -100,7 +100,7 @@ def head_map(subject: Subject, chance: Chance | None) -> None:
     )
     said = view.contributions.map_sentence(parts)
     elements.chart(drawing, key=session.chart_key(state.MAP), alt_text=said, on_select=state.click)
-    elements.html(LEGEND.format(ring=RING * (chance is not None)))
+    elements.html(LEGEND.format(ring=RING * bool(clear)))
     elements.note(escape(said))
 
 
@@ -109,7 +109,8 @@ def table_of_heads(subject: Subject, chance: Chance | None) -> None:
     headers, rows = view.contribution_records.ranking(
         subject.parts, subject.labels, roles=subject.roles, chance=chance
     )
-    elements.html(table(headers, rows))
+    with st.container(key="answer-who"):  # too wide for a phone: a card per head there
+        elements.html(table(headers, rows))
     elements.note("Share of its side: of all that heads wrote for the token, or against it.")
 
 

@@ -94,6 +94,7 @@ def draw(subject: Subject) -> None:
         alt_text=f"What {head.label} looked at from position {parts.position}, and what it wrote "
         f"for each token, in logits. {said}",
     )
+    elements.note("Bar: logits that it wrote. Number: share of its attention → logits.")
     with st.expander("As a table, with what it would write for all of its attention"):
         elements.html(_table(subject))
     if (result := without(subject, head)) is not None:

@@ -80,8 +80,8 @@ def _boxes() -> None:
                     run=prompt_form.RUN,
                     placeholder="The first sentence with one word exchanged.",
                 )
-        prompt_form.actions(session.run_both)
-        _ready()
+        prompt_form.actions(session.run_both, instead=_ready)
+        _which_are_right()
         left, right, _ = st.columns([1, 1, 1], gap="small", vertical_alignment="bottom")
         with left:
             st.text_input(
@@ -101,9 +101,7 @@ def _boxes() -> None:
 
 def _ready() -> None:
     """The menu of ready-made pairs: those that the model gets right come first."""
-    model = st.session_state[session.MODEL]
-    steps = [partial(pair_caches.told_apart, model, kind) for kind in texts.PAIR_KINDS]
-    kept = long_work.kept("ready_pairs", model)
+    kept = long_work.kept("ready_pairs", st.session_state[session.MODEL])
     right = [ready for part in kept or () for ready in part]
     rest = [ready for ready in texts.READY_PAIRS if ready not in right]
     named = {f"{ready.kind}: {ready.name}": ready for ready in right}
@@ -120,8 +118,14 @@ def _ready() -> None:
         icon=":material/library_books:",
         on_click=chosen,
     )
-    if kept is None and _tried(model, steps):
-        st.rerun()  # the menu shows it
+
+
+def _which_are_right() -> None:
+    """Try the ready-made pairs once; the menu then shows which the model gets right."""
+    model = st.session_state[session.MODEL]
+    steps = [partial(pair_caches.told_apart, model, kind) for kind in texts.PAIR_KINDS]
+    if long_work.kept("ready_pairs", model) is None and _tried(model, steps):
+        st.rerun()
 
 
 def _tried(model: str, steps: Sequence[Callable[[], object]]) -> bool:

@@ -44,9 +44,10 @@ SHARE = "share of the difference, in percent"
 LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ makes up the difference'
     '</span><span><i class="hr-key hr-key-against"></i>− works against it</span>{marks}'
-    "<span>percent of the difference; the darkest cell is {most}</span></div>"
+    "<span>percent of the difference; the strongest cell is {most}</span></div>"
 )
 RING = '<span><i class="hr-key hr-key-ring"></i>larger than its control</span>'
+BEGINS = "<span>from position {}, where the sentences first differ</span>"
 MARKS = '<span><i class="hr-key hr-key-dot"></i>looked at below, token by token</span>'
 
 
@@ -124,7 +125,7 @@ def _head_map(patched: Patched, beside: Sequence[Beside]) -> None:
     clear = [one.head for one in beside if one.verdict == "holds_up"]
     records = patching.head_records(patched, chosen=_chosen(patched), clear=clear)
     marks = MARKS + RING * bool(beside)
-    elements.html(LEGEND.format(marks=marks, most=patching.darkest(patched)))
+    elements.html(LEGEND.format(marks=marks, most=patching.strongest_cell(patched)))
     elements.chart(
         charts.heads.head_map(records, SHARE),
         key=session.chart_key("answer-pair_heads"),
@@ -213,7 +214,8 @@ def _layers(asked: Asked, measured: Measured, direction: str) -> Patched | None:
 
 
 def _position_map(patched: Patched, *, key: str, down: str) -> None:
-    elements.html(LEGEND.format(marks="", most=patching.darkest(patched)))
+    begins = BEGINS.format(patched.pair.start)
+    elements.html(LEGEND.format(marks=begins, most=patching.strongest_cell(patched)))
     elements.chart(
         charts.position_map(
             patching.position_records(patched),

@@ -26,12 +26,18 @@ def box() -> None:
     )
 
 
-def actions(run: Callable[[], None] = session.run_box, *, way_back: bool = True) -> None:
+def actions(
+    run: Callable[[], None] = session.run_box,
+    *,
+    way_back: bool = True,
+    instead: Callable[[], None] | None = None,
+) -> None:
     """One row: Run, recent prompts and the examples, which scroll sideways where they must.
 
     Args:
         run: takes over the texts in the boxes.
         way_back: whether the way back to the student's own text stands before the examples.
+        instead: draws what stands in place of the examples, which are one sentence each.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="app-actions"):
         draft_box.run_button("Run", on_click=run, key=RUN)
@@ -39,15 +45,19 @@ def actions(run: Callable[[], None] = session.run_box, *, way_back: bool = True)
         with st.container(horizontal=True, wrap=False, key="app-examples"):
             if way_back:
                 _way_back()
-            for number, example in enumerate(examples(stories=session.knows_stories_only())):
-                st.button(
-                    example.label,
-                    on_click=session.use_example,
-                    args=(example.prompt,),
-                    key=f"app-example_{number}",
-                    help=named(example.prompt),
-                )
+            (instead or _examples)()
         chat_format.draw()
+
+
+def _examples() -> None:
+    for number, example in enumerate(examples(stories=session.knows_stories_only())):
+        st.button(
+            example.label,
+            on_click=session.use_example,
+            args=(example.prompt,),
+            key=f"app-example_{number}",
+            help=named(example.prompt),
+        )
 
 
 def folded(*, key: str) -> None:

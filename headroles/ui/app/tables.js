@@ -3,7 +3,8 @@
 // fades out where there is more to see (style.css, "Wider than their place").
 if (!window.headrolesTables) {
   window.headrolesTables = true;
-  const WIDE = ".hr-table, .dvn-scroller, .st-key-app-examples";
+  const WIDE =
+    ".hr-table, .hr-aligned, .dvn-scroller, .st-key-app-examples, .st-key-answer-offers";
   const LONG = "[data-testid=stPopoverBody]"; // Streamlit lets only a mouse scroll it
   const FEW = 3; // columns, which are scrolled rather than stacked
   const NARROW = 640; // pixels
@@ -27,7 +28,7 @@ if (!window.headrolesTables) {
     const more = box.scrollWidth - box.clientWidth;
     const sides = [box.scrollLeft > 1 && "left", box.scrollLeft < more - 1 && "right"];
     box.dataset.more = sides.filter(Boolean).join(" ");
-    if (box.matches(".hr-table")) box.tabIndex = more > 1 ? 0 : -1;
+    if (box.matches(".hr-table, .hr-aligned")) box.tabIndex = more > 1 ? 0 : -1;
   }
 
   const widths = new WeakMap();
