@@ -325,7 +325,8 @@ def looks_by_offset(
     )
 
 
-_PLACE = "split((width < 450 && indexof(datum.label, 'start') == 0 ? '\u00a0 \u00a0 ' : '') + datum.label, ' ')"
+_LOWER = "width < 450 && indexof(datum.label, 'start') == 0 ? '\u00a0 \u00a0 ' : ''"
+_PLACE = f"split(({_LOWER}) + datum.label, ' ')"
 """A word per line; on a phone the last place stands below its neighbour, which is as wide."""
 
 
