@@ -325,7 +325,7 @@ def looks_by_offset(
     )
 
 
-_LOWER = "width < 450 && indexof(datum.label, 'start') == 0 ? '\u00a0 \u00a0 ' : ''"
+_LOWER = "width < 450 && indexof(datum.label, 'start') == 0 ? '\u200b \u200b ' : ''"
 _PLACE = f"split(({_LOWER}) + datum.label, ' ')"
 """A word per line; on a phone the last place stands below its neighbour, which is as wide."""
 
