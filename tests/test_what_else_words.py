@@ -275,3 +275,25 @@ def test_a_role_that_the_prompt_cannot_show_is_left_out() -> None:
     assert changed_roles.role_changes(
         before, before, [], heads=LATER, thresholds={"induction": 0.4}, num_tokens=3
     ) == {}  # fmt: skip
+
+
+def test_in_a_long_text_the_band_is_as_smooth_as_the_lines_beside_it() -> None:
+    record = {"token": "a", "before": 0.5, "after": 0.2, "was": "", "now": "", "random": "",
+              "again": "no"}  # fmt: skip
+    records = [
+        {**record, "position": place, "low": 0.01 if place == 51 else 0.08, "high": 0.25}
+        for place in range(1, 121)
+    ]
+    drawing = charts.token_lines(records, [], ["a"] * 121, names=("untouched", "without L1H4"))
+    band = drawing.data["tokens"]
+    assert charts.before_after.running(120) == 5
+    # one of five places: the fifth root of 0.01 * 0.08^4
+    assert [band[place]["low"] for place in (47, 48, 50, 52, 53)] == pytest.approx(
+        [0.08, *[(0.01 * 0.08**4) ** 0.2] * 3, 0.08]
+    )
+    assert {round(one["high"], 9) for one in band} == {0.25}
+
+    short = charts.token_lines(records[40:60], [], ["a"] * 121, names=("untouched", "without L1H4"))
+    assert [one["low"] for one in short.data["tokens"]] == pytest.approx(
+        [one["low"] for one in records[40:60]]
+    )

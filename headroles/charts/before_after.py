@@ -57,7 +57,7 @@ def token_lines(
     banded = all(record["low"] is not None for record in records)
     data = {
         "points": points,
-        "tokens": records,
+        "tokens": _smooth_band(records, window) if banded else records,
         "spans": [
             {"from": a - 0.5, "to": b + 0.5, "word": "↻ repeats" if (a, b) == longest else ""}
             for a, b in repeated
@@ -92,6 +92,18 @@ def _means(shares: Sequence[float], window: int) -> list[float]:
     return [math.exp(sum(part) / len(part)) for part in parts]
 
 
+def _smooth_band(
+    records: Sequence[Mapping[str, object]], window: int
+) -> list[Mapping[str, object]]:
+    """The records with the edges of the band as running means, like the bold lines."""
+    low, high = (_means([record[edge] for record in records], window) for edge in ("low", "high"))
+    edges = zip(low, high, strict=True)
+    return [
+        {**record, "low": least, "high": most}
+        for record, (least, most) in zip(records, edges, strict=True)
+    ]
+
+
 @template
 def _lines_template(*, band: bool, points: bool, spans: bool) -> alt.LayerChart:
     axis = token_axis("token (and what stands before it is known)", pixels="(width / squares)")
@@ -121,14 +133,14 @@ def _lines_template(*, band: bool, points: bool, spans: bool) -> alt.LayerChart:
     bold = lines.mark_line(strokeWidth=2 if points else 3).encode(y=alt.Y("mean:Q", **upright))
     layers = [bold]
     if not points:
-        each = rows("points").mark_line(strokeWidth=1, opacity=0.3)
+        each = rows("points").mark_line(strokeWidth=1, opacity=0.2)
         layers.insert(0, each.encode(x=x, y=y, color=colour))
     if points:
         marks = rows("points").mark_point(filled=True, size=55, opacity=1)
         layers.append(marks.encode(x=x, y=y, color=colour, shape=shape))
     if band:
-        area = rows("tokens").mark_area(color=QUIET, opacity=0.3)
-        layers.insert(0, area.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
+        area = rows("tokens").mark_area(color=QUIET, opacity=0.3 if points else 0.6)
+        layers.insert(0 if points else 1, area.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
     if spans:
         stretch = rows("spans").encode(x=left, x2="to:Q")
         layers.insert(0, stretch.mark_rect(fill=TARGET, fillOpacity=0.1))
@@ -313,7 +325,8 @@ def looks_by_offset(
     )
 
 
-_PLACE = "split((width < 450 && indexof(datum.label, 'start') == 0 ? '  ' : '') + datum.label, ' ')"
+_LOWER = "width < 450 && indexof(datum.label, 'start') == 0 ? '\u200b \u200b ' : ''"
+_PLACE = f"split(({_LOWER}) + datum.label, ' ')"
 """A word per line; on a phone the last place stands below its neighbour, which is as wide."""
 
 

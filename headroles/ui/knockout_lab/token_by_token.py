@@ -90,7 +90,8 @@ def _note(of_prompt: list[view.Line]) -> str:
         else " Random others are not there to compare with."
     )
     window = charts.before_after.running(len(of_prompt))
-    bold = f" Bold: the mean over {window} tokens, on this scale." if window > 1 else ""
+    which = "Bold and gray" if draws else "Bold"
+    bold = f" {which}: the mean over {window} tokens, on this scale." if window > 1 else ""
     return (
         "The probability that the model gives the token that really comes next, knowing all before "
         f"it. From 10% to 1% is as far as from 1% to 0.1%.{bold}{band}"
