@@ -26,6 +26,7 @@ from headroles.export import working_backward as rows
 from headroles.models import LoadedModel
 from headroles.texts import encode
 from headroles.types import Encoding, Head
+from headroles.view import working_backward
 from tests.facts import says
 from tests.families import HEADS, LAYERS, LAYOUTS, PROMPT
 
@@ -343,6 +344,18 @@ def test_a_backup_comes_before_what_is_only_large() -> None:
     assert ceiling.surplus > backup.surplus
     ranked = best_partners([(Head(0, 0), ceiling), (Head(0, 1), backup)])
     assert [head for head, _ in ranked] == [Head(0, 1), Head(0, 0)]
+
+
+def test_a_head_that_works_against_the_answer_backs_nothing_up() -> None:
+    """Without either, the answer gains .7 and .99; without both 1.08, .61 over the sum: no loss."""
+    harmful = Pair(Cost(-0.7, -0.7), Cost(-0.99, -0.99), Cost(-1.08, -1.08))
+    backup = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(0.6, 0.6))
+    assert (harmful.verdict, harmful.is_backup) == ("superadditive", False)
+    assert harmful.surplus > backup.surplus
+    ranked = best_partners([(Head(0, 0), harmful), (Head(0, 1), backup)])
+    assert [head for head, _ in ranked] == [Head(0, 1), Head(0, 0)]
+    alone = working_backward.best_partner([Head(1, 0)], ranked[1:])
+    assert says(alone, "None of 1 head backs up L1H0")
 
 
 def test_partners_are_other_heads_of_b_s_layers_and_the_next_ones() -> None:

@@ -104,6 +104,13 @@ class Pair:
             return "superadditive" if odds > 0 else "ceiling"
         return "subadditive" if probability < 0 and odds < 0 else "additive"
 
+    @property
+    def is_backup(self) -> bool:
+        """Whether each may stand in for the other: superadditive, and neither alone works against
+        the answer. Else the surplus may be no more than a harm that the other one undid."""
+        alone = min(self.a.log_odds, self.b.log_odds)
+        return self.verdict == "superadditive" and alone >= -LEAST
+
     def _side(self, measure: str) -> int:
         """1, 0 or -1: the surplus in a measure is above, within or below the margin."""
         costs = [abs(getattr(cost, measure)) for cost in (self.a, self.b, self.both)]
@@ -267,8 +274,8 @@ def pairs_with(
 
 
 def best_partners(found: Sequence[tuple[Head, Pair]]) -> list[tuple[Head, Pair]]:
-    """Heads whose pair is superadditive first; of these and of the others, by their surplus."""
+    """Heads that may stand in for A first; of these and of the others, by their surplus."""
     return sorted(
         found,
-        key=lambda one: (one[1].verdict != "superadditive", -one[1].surplus, one[0]),
+        key=lambda one: (not one[1].is_backup, -one[1].surplus, one[0]),
     )

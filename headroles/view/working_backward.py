@@ -216,7 +216,7 @@ def backup(found: Backup) -> str:
     """What A, B and both together cost, and what that means."""
     pair, a, b = found.pair, names(found.a), names(found.b)
     meaning = MEANING[pair.verdict]
-    if pair.verdict == "superadditive" and min(pair.a.log_odds, pair.b.log_odds) < -0.05:
+    if pair.verdict == "superadditive" and not pair.is_backup:
         meaning = "together they cost more than the sum"  # one of them alone even harms the answer
     elif pair.verdict == "superadditive" and found.judgement.verdict in ("not_special", "reversed"):
         meaning = "more than the sum, but no clearer than with random partners"
@@ -319,12 +319,12 @@ def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[
 def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Pair]]) -> str:
     """Who stands in for A most, of how many, and who comes next."""
     head, pair = ranked[0]
-    if pair.verdict != "superadditive":
+    if not pair.is_backup:
         return (
             f"None of {count(len(ranked), 'head')} backs up {names(a)} here: with the nearest one, "
             f"{head.label}, both together cost {signed(pair.surplus)} nats over the sum."
         )
-    many = sum(other.verdict == "superadditive" for _, other in ranked)
+    many = sum(other.is_backup for _, other in ranked)
     more = f" {many - 1:,} more cost clearly more than the sum with it." if many > 1 else ""
     rest = [other.surplus for _, other in ranked[1:]]
     if len(rest) > 1:
