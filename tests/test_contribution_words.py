@@ -184,7 +184,8 @@ def standing(rank: int, probability: float, guess: str = " Mary") -> Standing:
 
 
 def gone(now: dict, probability: float, rank: int = 1, guess: str = " Mary", **more) -> Without:
-    return Without(Head(1, 0), standing(rank, probability, guess), parts_of(now, **more))
+    held = standing(2, 0.1), parts_of(now, **(more | {"logit": 0.0}))
+    return Without(Head(1, 0), standing(rank, probability, guess), parts_of(now, **more), held)
 
 
 BEFORE = parts_of({"L1H0": (1.0, {1: 0.6}), "L2H0": (0.4, {1: 0.5}), "L0H0": (0.3, {})})
@@ -201,6 +202,16 @@ def test_the_head_that_takes_over_is_named_with_its_numbers() -> None:
     assert without_head.without_sentence(BEFORE, STAYS, without) == (
         "Without it, the answer stays (74% → 71%), because L2H0 takes over (+0.40 → +1.20)."
     )
+
+
+def test_a_head_without_whose_rise_as_much_is_left_takes_nothing_over() -> None:
+    """Held at what it wrote before, the token loses a fifth of its probability: .22 nats."""
+    without = gone({"L2H0": (1.2, {1: 0.9}), "L0H0": (0.3, {})}, 0.71)
+    held = replace(without, held=(standing(1, 0.57), without.parts))
+    assert without_head.riser(BEFORE, held).head == Head(2, 0)
+    assert without_head.taker(BEFORE, held) is None
+    assert without_head.taker(BEFORE, replace(without, held=None)) is None
+    assert without_head.taker(BEFORE, replace(held, held=(standing(1, 0.5), held.parts)))
 
 
 def test_less_than_half_of_what_is_lost_is_no_taking_over() -> None:

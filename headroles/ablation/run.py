@@ -134,7 +134,7 @@ def replacements_for(
     loaded: LoadedModel,
     token_ids: Sequence[Sequence[int]],
     conditions: Sequence[Condition],
-    other: Float[Tensor, "layer pos head dim"] | None,
+    other: Float[Tensor, "layer pos head dim"] | None = None,
 ) -> dict[str, Replacement]:
     """What the conditions set outputs to, as far as they need it."""
     outputs = [c for cond in conditions for c in cond.changes if isinstance(c, HeadOutput)]

@@ -46,6 +46,8 @@ class Without:
     """How the model sees the token now."""
     parts: Contributions
     """What the parts contribute now."""
+    held: tuple[Standing, Contributions] | None = None
+    """The same with the head that :func:`riser` finds held at its untouched output, too."""
 
 
 class Taker(NamedTuple):
@@ -67,9 +69,30 @@ def value_of(parts: Contributions, head: Head) -> float:
 def taker(before: Contributions, without: Without) -> Taker | None:
     """The head that takes over for one that is knocked out; None where none does.
 
+    That is the :func:`riser`, if it is because of it that no more is lost: with the riser held at
+    its untouched output as well, the token loses at least :data:`LESS_SURE` more, of its
+    log-probability or of the difference of two logits.
+    """
+    if without.held is None:
+        return None
+    standing, parts = without.held
+    if before.target.against_id is None:
+        cost = _log(without.standing.probability) - _log(standing.probability)
+    else:
+        cost = without.parts.logit - parts.logit
+    return riser(before, without) if cost >= LESS_SURE else None
+
+
+def _log(probability: float) -> float:
+    return math.log(max(probability, 1e-45))  # it may have underflowed
+
+
+def riser(before: Contributions, without: Without) -> Taker | None:
+    """The head that writes more where another is knocked out; None where none does.
+
     Only heads of later layers can answer. What each of them wrote is first corrected for the final
     norm, which divides by another number in the other run: the parts that the knock-out cannot
-    reach (the embedding, and whatever stands before the head) tell by how much. The head takes over
+    reach (the embedding, and whatever stands before the head) tell by how much. It is the head
     whose contribution then rises most, if that makes up for at least half of what the head that was
     knocked out contributes less. A loss that would hardly show is nothing to make up for: it has to
     be worth a quarter of the token's odds, or of its lead over the other token.
@@ -156,8 +179,7 @@ def _one_token(before: Contributions, now: Standing, without: Without) -> tuple[
     then, token = without.standing, quoted(before.target.text)
     was, left = told_apart(now.probability, then.probability)
     numbers = f"({was} → {left})" if was != left else f"({percent(now.probability)})"
-    tiny = 1e-45  # a probability that underflowed
-    lost = math.log(max(now.probability, tiny)) - math.log(max(then.probability, tiny))
+    lost = _log(now.probability) - _log(then.probability)
     if then.rank != now.rank:
         if now.rank == 1:
             return False, f"the model says {quoted(then.guess)} instead of {token} {numbers}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +12,7 @@ from headroles import ablation, attribution, texts, view
 from headroles.ui.app import caches, long_work
 
 if TYPE_CHECKING:
+    from headroles.ablation import HeadOutput
     from headroles.ablation.run import Outcome
     from headroles.attribution import Contributions, Recording
     from headroles.models import LoadedModel
@@ -130,16 +133,31 @@ def _means(name: str) -> None:
 
 
 def _without(asked: Asked, parts: Contributions, head: Head) -> Without:
-    condition = ablation.Condition(head.label, (ablation.HeadOutput((head,), "mean"),))
+    lost = ablation.HeadOutput((head,), "mean")
     with model(asked.model) as loaded:
         encoding = encode(loaded, asked)
-        _, outputs = ablation.conditions.edits(
-            [condition],
-            [len(encoding.token_ids)],
-            num_layers=loaded.num_layers,
-            replacements={"mean": ablation.reference_means(loaded).z},
-        )
-        seen = attribution.record(loaded, encoding, position=asked.position, outputs=outputs)
-        after = attribution.project(loaded, seen, parts.target)
-        then = _standing(loaded, _outcome(loaded, seen, after.cap), parts.target.token_id)
-    return view.without_head.Without(head, then, after)
+        result = view.without_head.Without(head, *_under(loaded, encoding, asked, parts, [lost]))
+        if (other := view.without_head.riser(parts, result)) is None:
+            return result
+        held = ablation.HeadOutput((other.head,), "own")
+        return replace(result, held=_under(loaded, encoding, asked, parts, [lost, held]))
+
+
+def _under(
+    loaded: LoadedModel,
+    encoding: Encoding,
+    asked: Asked,
+    parts: Contributions,
+    changes: Sequence[HeadOutput],
+) -> tuple[Standing, Contributions]:
+    """How the model sees the token under a knock-out, and what the parts contribute then."""
+    condition, ids = ablation.Condition("", tuple(changes)), encoding.token_ids
+    _, outputs = ablation.conditions.edits(
+        [condition],
+        [len(ids)],
+        num_layers=loaded.num_layers,
+        replacements=ablation.run.replacements_for(loaded, [ids], [condition]),
+    )
+    seen = attribution.record(loaded, encoding, position=asked.position, outputs=outputs)
+    after = attribution.project(loaded, seen, parts.target)
+    return _standing(loaded, _outcome(loaded, seen, after.cap), parts.target.token_id), after

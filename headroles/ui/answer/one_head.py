@@ -188,5 +188,6 @@ RULE = (
     "sentences, as at first in the Knock-out lab. Another head takes over if it stands in a later "
     "layer and then writes so much more that this makes up for at least half of what is lost, and "
     "if what is lost would show (0.29 logits, or a quarter of the lead over the other token). What "
-    "the final norm alone changes is left out of that."
+    "the final norm alone changes is left out of that. It is tested: held at what it wrote before, "
+    "the token must lose at least 0.29 nats more."
 )
