@@ -281,6 +281,12 @@ def test_an_answer_that_is_lost_is_not_saved_by_the_head_that_takes_over() -> No
     )
 
 
+def test_nobody_takes_over_for_a_head_without_which_the_token_gains() -> None:
+    without = gone({"L2H0": (1.2, {}), "L0H0": (0.3, {})}, 0.4)
+    said = without_head.without_sentence(BEFORE, standing(2, 0.1, " John"), without)
+    assert said == "Without it, the model even says “·Mary” (10% → 40%)."
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
