@@ -10,7 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "conditions",
         "controls",
         "induction_circuit",
-        "later_tokens",
         "many",
         "offset_test",
         "outcomes",

@@ -35,6 +35,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -42,12 +43,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from headroles.ablation.conditions import OTHER, OWN, Condition, HeadOutput, edits
-from headroles.ablation.later_tokens import later_tokens
 from headroles.ablation.pairs import Pair
 from headroles.capture import run_edited
 from headroles.circuits import input_place, key_heads
 from headroles.errors import HeadrolesError, UnknownHeadError, UnsupportedModelError
-from headroles.models import LoadedModel, are_logits, blocks
+from headroles.models import LoadedModel, beginnings, blocks
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ _TOKENS_AT_ONCE = 1024
 """Tokens of one pass, about."""
 _RUNS, _KEPT_TOKENS = "path_runs", 1024
 """Where the latest runs are kept, and the most tokens of all of them."""
-_CAN_GO_ON = "can_go_on"
 _TOLERANCE = 2e-3
 """How far, of the largest number, what nothing is sent to may be from the base run's."""
 
@@ -149,17 +148,14 @@ def _run_of(loaded: LoadedModel, token_ids: tuple[int, ...]) -> _Run:
         return found
     streams: dict[int, Tensor] = {}
 
-    def note(layer: int) -> Callable[..., None]:
-        def hook(_block: nn.Module, args: tuple, kwargs: dict) -> None:
-            streams[layer] = (args[0] if args else kwargs["hidden_states"])[0].clone()
-
-        return hook
+    def note(layer: int, stream: Tensor) -> Tensor:
+        streams[layer] = stream[0].clone()
+        return stream
 
     every = range(loaded.num_layers)
     with loaded.lock, contextlib.ExitStack() as hooks:
         for layer in every:
-            block = _block(loaded, layer)
-            hooks.callback(block.register_forward_pre_hook(note(layer), with_kwargs=True).remove)
+            hooks.enter_context(blocks.entering(loaded, layer, partial(note, layer)))
         ids = torch.tensor([token_ids])
         run = run_edited(loaded, ids, keep_outputs=every, last_only=True)
     z = torch.stack([run.outputs[layer][0] for layer in every])
@@ -169,28 +165,6 @@ def _run_of(loaded: LoadedModel, token_ids: tuple[int, ...]) -> _Run:
             del kept[next(iter(kept))]
         kept[token_ids] = made
     return made
-
-
-def _block(loaded: LoadedModel, layer: int) -> nn.Module:
-    return loaded.model.get_submodule(blocks.path_of(loaded.probe_paths[layer]))
-
-
-@contextlib.contextmanager
-def _put_in(
-    loaded: LoadedModel, layer: int, stream: Float[Tensor, "pos d_model"]
-) -> Iterator[None]:
-    """While it is open, this stream enters a layer's block, whatever came before."""
-
-    def hook(_block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        if args:
-            return (stream.expand_as(args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": stream.expand_as(kwargs["hidden_states"])}
-
-    handle = _block(loaded, layer).register_forward_pre_hook(hook, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _held(
@@ -227,9 +201,9 @@ def _held(
     )
     outputs = {layer: edit for layer, edit in outputs.items() if layer in layers}
     ids = torch.tensor(base.token_ids)[positions].expand(len(rows), -1)
-    stream = base.streams[first, positions]
+    put_in = blocks.entering(loaded, first, base.streams[first, positions].expand_as)
     modules = {place: input_place(loaded, *place)[0] for place in wanted}
-    with loaded.lock, _put_in(loaded, first, stream), _kept(modules, len(rows)) as kept:
+    with loaded.lock, put_in, _kept(modules, len(rows)) as kept:
         run = run_edited(loaded, ids, outputs=outputs, last_only=True, with_logits=not wanted)
     return (None if run.logits is None else run.logits[:, -1]), kept
 
@@ -265,31 +239,19 @@ def _received(
 ) -> Float[Tensor, "row vocab"]:
     """Step 3: the base run with some features of queries, keys and values set; its last logits.
 
-    They are set from a position on. Only these positions are run where the model can go on from
-    those before them, which the last row shows: it sets what was there.
+    They are set from a position on, and those before it need not be run.
     """
     changes: dict[nn.Module, list[tuple[int, Given]]] = defaultdict(list)
     for row, given in enumerate(rows):
         for place, what in given.items():
             changes[input_place(loaded, *place)[0]].append((row, what))
     first = min(layer for given in rows for layer, _ in given)
-    if loaded.tools.get(_CAN_GO_ON, True):
-        with contextlib.suppress(Exception), loaded.lock:  # whatever does not go with a family
-            with (
-                later_tokens(loaded, base.token_ids, start, rows=len(rows), first=first) as run,
-                _put(changes, len(rows)),
-            ):
-                logits = run()
-            if are_logits(logits) and _is_untouched(logits[-1], base.logits):
-                return logits
-        loaded.tools[_CAN_GO_ON] = False
     ids = torch.tensor(base.token_ids).expand(len(rows), -1)
-    with (
-        loaded.lock,
-        blocks.forked(loaded, first, ids) as begun,
-        _put(changes, len(rows)),
-    ):
-        return run_edited(loaded, begun, last_only=True).logits[:, -1]
+    with loaded.lock:
+        known = beginnings.known(loaded, ids, start)
+        with _put(changes, len(rows)):
+            run = run_edited(loaded, ids, last_only=True, known=known, hooked=first)
+    return run.logits[:, -1]
 
 
 @contextlib.contextmanager
@@ -318,14 +280,12 @@ def _features(loaded: LoadedModel, receiver: Receiver) -> Int[Tensor, " feature"
     return features[own if receiver.input == QUERY else key_heads(loaded, receiver.head.layer)[own]]
 
 
-def _is_untouched(found: Tensor, own: Tensor) -> bool:
-    """Whether a row in which nothing is sent comes out as the base's own run did."""
-    return bool((found - own).abs().max() <= _TOLERANCE * own.abs().max().clamp_min(1e-6))
-
-
 def _check_untouched(loaded: LoadedModel, found: Tensor, own: Tensor) -> None:
-    """Refuse a model that does something between positions beside its heads."""
-    if not _is_untouched(found, own):
+    """Refuse a model that does something between positions beside its heads.
+
+    Then a row in which nothing is sent does not come out as the base's own run did.
+    """
+    if (found - own).abs().max() > _TOLERANCE * own.abs().max().clamp_min(1e-6):
         why = "with every head held at its own output, it does not say what it says by itself."
         raise UnsupportedModelError(loaded.key, why=f"paths cannot be told apart: {why}")
 

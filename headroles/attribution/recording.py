@@ -265,10 +265,9 @@ def _hang(
     for layer, (own, writing, mlp) in enumerate(
         zip(parts.layers, parts.writings, parts.mlps, strict=True)
     ):
-        value, block = own.value, blocks.path_of(loaded.probe_paths[layer])
+        value, block = own.value, blocks.block_of(loaded, layer)
         hook = seen.values(layer, value.features)
         hooks.append(value.module.register_forward_hook(hook))
-        block = loaded.model.get_submodule(block)
         hooks.append(block.register_forward_hook(seen.result("stream", layer)))
         if writing.norm_module is not None:
             hook = seen.given("norm", layer)

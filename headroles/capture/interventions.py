@@ -81,6 +81,7 @@ def run_edited(
     last_only: bool = False,
     with_logits: bool = True,
     known: Beginning | None = None,
+    hooked: int | None = None,
 ) -> EditedRun:
     """Run rows of tokens once, with changes.
 
@@ -94,6 +95,7 @@ def run_edited(
         last_only: ask for the logits of the last position alone, where the model can be asked.
         with_logits: without, the pass ends after the last layer of which something is kept.
         known: positions at the beginning that are not run again: edits of outputs are of the rest.
+        hooked: the first layer that the caller's own hooks change; they see all rows from it on.
 
     Raises:
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
@@ -109,7 +111,7 @@ def run_edited(
     for layer, place in at_probe.items():
         place.see = partial(layer_sight, loaded, layer, sights)
     places = _by_path(loaded, at_probe, at_projection)
-    used = sorted({*at_probe, *at_projection})
+    used = sorted({*at_probe, *at_projection, *([] if hooked is None else [hooked])})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, used, known, last=last_only, wanted=with_logits)
         run = EditedRun(

@@ -81,7 +81,7 @@ def _rows(loaded: LoadedModel) -> _Rows:
 
 def _after_first_block(loaded: LoadedModel, ids: Tensor) -> Float[Tensor, "token d_model"]:
     """Each token alone in a row of its own, so that it can look at nothing but itself."""
-    block = loaded.model.get_submodule(blocks.path_of(loaded.probe_paths[0]))
+    block = blocks.block_of(loaded, 0)
     table = loaded.model.get_input_embeddings().weight.detach()[ids]
     bare = weights.apply_embedding(loaded, table).unsqueeze(1)  # [token 1 d_model]
     seen: list[Tensor] = []

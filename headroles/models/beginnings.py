@@ -84,9 +84,9 @@ def _try(loaded: LoadedModel, ids: Int[Tensor, "1 pos"], start: int) -> Cache | 
             cache = loaded.model(ids[:, :start], use_cache=True).past_key_values
             if sum(one.keys.numel() + one.values.numel() for one in cache.layers) > _MOST_NUMBERS:
                 return None
-            own = _for_rows(cache, 2, middle)
-            with blocks.rows_from(loaded, middle, 2):
-                rest = loaded.model(ids[:, start:], past_key_values=own, use_cache=False).logits
+            with blocks.forked(loaded, middle, ids[:, start:].expand(2, -1)) as begun:
+                own = _for_rows(cache, 2, middle if len(begun) < 2 else 0)
+                rest = loaded.model(begun, past_key_values=own, use_cache=False).logits
     except Exception:  # whatever does not go with a family: the whole prompt is run
         return None
     tolerance = (1e-2 if plain.dtype == torch.bfloat16 else 1e-5) * plain.abs().max()

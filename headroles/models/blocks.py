@@ -14,10 +14,11 @@ torch.Size([6, 20, 49152])
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from headroles.models.loading import LoadedModel
@@ -36,27 +37,33 @@ def path_of(inside: str) -> str:
     return inside
 
 
-def _block(loaded: LoadedModel, layer: int) -> nn.Module:
+def block_of(loaded: LoadedModel, layer: int) -> nn.Module:
+    """The block of a layer."""
     return loaded.model.get_submodule(path_of(loaded.probe_paths[layer]))
 
 
+Stream = Float[Tensor, "row pos d_model"]
+
+
 @contextlib.contextmanager
-def rows_from(loaded: LoadedModel, layer: int, rows: int) -> Iterator[None]:
-    """While it is open, a pass over one row becomes one over many rows at this layer's block."""
+def entering(loaded: LoadedModel, layer: int, change: Callable[[Stream], Stream]) -> Iterator[None]:
+    """While it is open, what ``change`` makes of the stream enters this layer's block."""
 
-    def repeat(_block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def hook(_block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if args:
-            return (args[0].repeat_interleave(rows, 0), *args[1:]), kwargs
-        return args, {
-            **kwargs,
-            "hidden_states": kwargs["hidden_states"].repeat_interleave(rows, 0),
-        }
+            return (change(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": change(kwargs["hidden_states"])}
 
-    hook = _block(loaded, layer).register_forward_pre_hook(repeat, with_kwargs=True)
+    handle = block_of(loaded, layer).register_forward_pre_hook(hook, with_kwargs=True)
     try:
         yield
     finally:
-        hook.remove()
+        handle.remove()
+
+
+def rows_from(loaded: LoadedModel, layer: int, rows: int) -> AbstractContextManager[None]:
+    """While it is open, a pass over one row becomes one over many rows at this layer's block."""
+    return entering(loaded, layer, lambda stream: stream.repeat_interleave(rows, 0))
 
 
 class SeenEnough(BaseException):
@@ -73,7 +80,7 @@ def until(loaded: LoadedModel, layer: int) -> Iterator[None]:
     if layer == loaded.num_layers - 1:
         yield
         return
-    hook = _block(loaded, layer + 1).register_forward_pre_hook(stop)
+    hook = block_of(loaded, layer + 1).register_forward_pre_hook(stop)
     try:
         with contextlib.suppress(SeenEnough):
             yield
