@@ -41,15 +41,12 @@ def write(
     if options.token_by_token:
         print_tokens(loaded, encoding, [condition, *others], without)
     if options.attention or options.roles:
-        untouched, after = ablation.looks(
-            loaded, encoding, [UNTOUCHED, condition], position=options.position
-        )
+        t = ablation.many.place_of_t(encoding, options.position, seed=options.seed)
+        untouched, after = ablation.looks(loaded, encoding, [UNTOUCHED, condition], position=t)
         draws = [
             look
             for other in others
-            for look in ablation.looks(
-                loaded, encoding, [other], position=options.position, untouched=untouched
-            )
+            for look in ablation.looks(loaded, encoding, [other], position=t, untouched=untouched)
         ]
         runs = [untouched, after, *draws]
         if options.attention:

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from headroles import limits
+from headroles import ablation, limits, models, texts
 from headroles.errors import DiskError, EmptyPromptError
 from headroles.paths import ROOT
 from scripts import (
@@ -246,3 +246,17 @@ def test_a_damaged_checkpoint_is_a_mistake_of_one_line(tmp_path, capsys) -> None
     folders = ["--out", str(tmp_path / "out"), "--checkpoint", str(tmp_path)]
     assert train_demo_model.main(["--export-only", *folders]) == command_line.UNUSABLE
     assert "is damaged, or of another kind of model" in capsys.readouterr().err
+
+
+def test_a_random_position_is_the_same_for_all_that_is_told(capsys) -> None:
+    prompt = "The cat sat on the mat. The cat sat on the mat."
+    loaded = models.load_model("demo")
+    encoding = texts.encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
+    t = ablation.many.place_of_t(encoding, ablation.many.RANDOM, seed=4)
+    told = []
+    for position in ("random", str(t)):
+        command = ["--heads", "L0H6", "--prompt", prompt, "--position", position, "--seed", "4"]
+        assert ablate_heads.main([*command, "--attention", "L1H4", "--roles"]) == command_line.DONE
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert f"t = {t} " in told[0]

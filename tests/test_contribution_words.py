@@ -30,7 +30,8 @@ def parts_of(
     logit: float | None = None,
 ) -> Contributions:
     """Three layers of two heads; {head: (what it wrote, {token: its attention there})}: all of what
-    a head wrote came from the token that it looked at most, unless a third number says where."""
+    a head wrote came from the token that it looked at most, unless a third part says where, or
+    {token: share}."""
     by_key, attention = torch.zeros(3, 2, 6), torch.zeros(3, 2, 6)
     attention[..., 0] = 1.0
     for label, (value, looked, *source) in heads.items():
@@ -38,7 +39,10 @@ def parts_of(
         row = torch.tensor([looked.get(key, 0.0) for key in range(6)])
         row[0] += 1 - row.sum()
         attention[head.layer, head.head] = row
-        by_key[head.layer, head.head, source[0] if source else int(row.argmax())] = value
+        (where,) = source or [int(row.argmax())]
+        shares = where if isinstance(where, dict) else {where: 1.0}
+        for key, share in shares.items():
+            by_key[head.layer, head.head, key] = value * share
     made = Contributions(
         target=target,
         position=5,
@@ -82,6 +86,12 @@ def test_the_sentence_of_the_lesson() -> None:
             "L1H0 looked at “·John” (60%) and wrote for “·Mary”: +1.00 of 1.00. Most of that came "
             "from “·Mary” (20% of its attention).",
         ),
+        # as much from one token as from all others together, and no more
+        (
+            (1.0, {3: 0.6, 1: 0.2}, {1: 0.4, 3: 0.3, 4: 0.3}),
+            "L1H0 looked at “·John” (60%) and wrote for “·Mary”: +1.00 of 1.00. The largest part "
+            "of that came from “·Mary” (20% of its attention).",
+        ),
         ((1.0, {}), "L1H0 rested on the start token (100%) and wrote for “·Mary”: +1.00 of 1.00."),
         ((1.0, {5: 0.8}), "L1H0 looked at its own token “·to” (80%) and wrote for “·Mary”"),
         (
@@ -91,7 +101,7 @@ def test_the_sentence_of_the_lesson() -> None:
     ],
 )
 def test_where_it_looked_and_what_it_wrote(of_head: tuple, said: str) -> None:
-    assert lead(parts_of({"L1H0": of_head})).startswith(said.partition(". Most")[0])
+    assert lead(parts_of({"L1H0": of_head})).startswith(said.partition(". ")[0])
     assert words.of_head(parts_of({"L1H0": of_head}), Head(1, 0), LABELS, TOKENS).startswith(said)
 
 
@@ -281,6 +291,12 @@ def test_an_answer_that_is_lost_is_not_saved_by_the_head_that_takes_over() -> No
     )
 
 
+def test_nobody_takes_over_for_a_head_without_which_the_token_gains() -> None:
+    without = gone({"L2H0": (1.2, {}), "L0H0": (0.3, {})}, 0.4)
+    said = without_head.without_sentence(BEFORE, standing(2, 0.1, " John"), without)
+    assert said == "Without it, the model even says “·Mary” (10% → 40%)."
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
@@ -311,7 +327,8 @@ def chance_of(means: dict[str, float], spread: float = 0.1, n: int = 20) -> Chan
     ("mean", "spread", "said"),
     [
         (0.02, 0.1, "That is about this prompt: on 20 other prompts it wrote +0.02 ± 0.10."),
-        (0.9, 0.2, "It writes that whatever the prompt is: on 20 other prompts it wrote +0.90 ± "),
+        (0.6, 0.1, "Only a part of that is about this prompt: on 20 other prompts it wrote +0.60 "),
+        (0.9, 0.2, "It writes much of that anyway: on 20 other prompts it wrote +0.90 ± 0.20."),
         (0.1, 0.9, "That may still be chance: on 20 other prompts it wrote +0.10 ± 0.90."),
     ],
 )

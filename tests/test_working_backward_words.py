@@ -140,6 +140,12 @@ def test_who_stands_in_most_of_how_many() -> None:
     said = words.best_partner([Head(1, 0)], ranked)
     assert says(said, "3 heads", "L1H1", "L1H0", "1.40", "0.10", "0.20", "1 more")
     assert says(said, "+1.10 nats", "+0.55 ± 0.78")  # the others: 1.1 and 0
+    assert "may stand in for" in said
+    assert "by chance" in said
+    many = [*ranked[:1], *((Head(2, place), none) for place in range(8))]
+    clear = words.best_partner([Head(1, 0)], many)  # the others: 0 each
+    assert "L1H1 stands in for L1H0" in clear
+    assert "by chance" not in clear
     assert says(words.best_partner([Head(1, 0)], ranked[2:]), "None of 1 head", "L0H0")
 
 

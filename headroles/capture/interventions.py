@@ -88,8 +88,7 @@ def run_edited(
     Args:
         loaded: a model from :func:`headroles.models.loading.load_model`.
         token_ids: [row pos] ids; position 0 is the BOS token or its stand-in.
-        patterns: {layer: edit of its pattern [row head query key]}. Rows are used as they are left:
-            nothing is renormalised.
+        patterns: {layer: edit of its pattern [row head query key]}; nothing is renormalised.
         outputs: {layer: edit of its head outputs z [row query head dim]}.
         keep_patterns, keep_outputs: layers whose patterns and whose head outputs are returned.
         last_only: ask for the logits of the last position alone, where the model can be asked.
@@ -101,12 +100,11 @@ def run_edited(
         UnsupportedModelError: if outputs are wanted and the output projection is not to be found.
         NotANumberError: if the model computes NaN or infinity, by itself or with the changes.
     """
-    patterns, outputs = dict(patterns or {}), dict(outputs or {})
     kept_patterns, kept_outputs = set(keep_patterns), set(keep_outputs)
     rows, length = token_ids.shape
-    at_probe = _places_of(patterns, kept_patterns, (rows, -1, length, length))
+    at_probe = _places_of(patterns or {}, kept_patterns, (rows, -1, length, length))
     rest = length - known.length if known else length
-    at_projection = _places_of(outputs, kept_outputs, (rows, rest, loaded.num_heads, -1))
+    at_projection = _places_of(outputs or {}, kept_outputs, (rows, rest, loaded.num_heads, -1))
     sights = Sights(loaded.key, length)
     for layer, place in at_probe.items():
         place.see = partial(layer_sight, loaded, layer, sights)
@@ -114,11 +112,12 @@ def run_edited(
     used = sorted({*at_probe, *at_projection, *([] if hooked is None else [hooked])})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, used, known, last=last_only, wanted=with_logits)
+        shown = {layer: at_probe[layer] for layer in sorted(kept_patterns)}
         run = EditedRun(
             logits,
-            {layer: at_probe[layer].kept for layer in sorted(kept_patterns)},
+            {layer: place.kept for layer, place in shown.items()},
             {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
-            {layer: at_probe[layer].visible for layer in sorted(kept_patterns)},
+            {layer: place.visible for layer, place in shown.items()},
         )
         _check_numbers(loaded, token_ids, run)
     return run

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from headroles.view.without_head import Standing, Without
 
 ALIKE = (
-    "Some of that may raise every token alike; held against another token, the answer shows what "
-    "is its own."
+    "Some of that may raise every token alike; hold the answer against another token to leave that "
+    "out."
 )
 COMING = "That is about this prompt: on 20 other prompts it wrote +0.00 ± 0.00."
 """A sentence of the usual length."""
@@ -152,7 +152,9 @@ def of_head(parts: Contributions, head: Head, labels: Sequence[str], tokens: Seq
     key, source = most_looked_at(parts, head), source_of(parts, head)
     if abs(value) >= LITTLE and source != key:
         share = percent(float(parts.attention[head.layer, head.head, source]))
-        said += f" Most of that came from {_token(labels, source)} ({share} of its attention)."
+        part = float(parts.by_key[head.layer, head.head, source]) / value
+        much = "Most" if part > HALF else "The largest part"
+        said += f" {much} of that came from {_token(labels, source)} ({share} of its attention)."
     return said
 
 
@@ -200,10 +202,12 @@ def chance_sentence(parts: Contributions, head: Head, chance: Chance) -> str:
     """Whether a head writes this token on other prompts too, in a sentence (plain text)."""
     there = f"on {count(chance.n, 'other prompt')} it wrote {beside_chance(chance, head)}"
     value, mean = value_of(parts, head), float(chance.mean[head.layer, head.head])
+    anyway = bool(value) and mean / value >= HALF
     if head in beyond_chance(parts, chance):
-        return f"That is about this prompt: {there}."
-    if value and mean / value >= HALF:
-        return f"It writes that whatever the prompt is: {there}."
+        about = "Only a part of that is" if anyway else "That is"
+        return f"{about} about this prompt: {there}."
+    if anyway:
+        return f"It writes much of that anyway: {there}."
     return f"That may still be chance: {there}."
 
 
@@ -256,10 +260,10 @@ def story(
     best = ranked(parts)[0]
     sentences = _lead(parts, best, labels, tokens)
     if value_of(parts, best) >= LITTLE:
-        if without is not None and now is not None and without.head == best:
-            sentences.append(without_sentence(parts, now, without))
         if chance is not None:
             sentences.append(chance_sentence(parts, best, chance))
+        if without is not None and now is not None and without.head == best:
+            sentences.append(without_sentence(parts, now, without, name=best.label))
     return [*sentences, totals_sentence(parts)]
 
 

@@ -146,7 +146,10 @@ def without_sentence(
     """
     other = taker(before, without)
     stays, what = _difference(before, without) or _one_token(before, now, without)
-    if other is None:
+    gained = _log(without.standing.probability) > _log(now.probability)
+    if before.target.against_id is not None:
+        gained = without.parts.logit > before.logit
+    if other is None or (gained and not stays):
         return f"Without {name}, {what}."
     return f"Without {name}, {what}, {'because' if stays else 'although'} {_took(other)}."
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from headroles import scoring
 from headroles.formatting import count, decimal, listing, ordinal, percent, quoted, signed
 
 if TYPE_CHECKING:
@@ -317,7 +318,11 @@ def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[
 
 
 def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Pair]]) -> str:
-    """Who stands in for A most, of how many, and who comes next."""
+    """Who stands in for A most, of how many, and who comes next.
+
+    It was the largest of all that were tried, so its surplus must lie outside those of the others
+    at a level that is divided by their number (Bonferroni).
+    """
     head, pair = ranked[0]
     if not pair.is_backup:
         return (
@@ -326,14 +331,18 @@ def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Pair]]) -> str:
         )
     many = sum(other.is_backup for _, other in ranked)
     more = f" {many - 1:,} more cost clearly more than the sum with it." if many > 1 else ""
-    rest = [other.surplus for _, other in ranked[1:]]
+    rest, stands_out = [other.surplus for _, other in ranked[1:]], False
     if len(rest) > 1:
+        beside = scoring.effect_of(pair.surplus, rest)
+        stands_out = beside.p_control <= scoring.ALPHA / len(ranked)  # the largest of so many
+        clearer = "" if stands_out else ", so it may be the largest by chance"
         more += (
             f" The surplus is {signed(pair.surplus)} nats, with the other heads "
-            f"{signed(statistics.fmean(rest))} ± {decimal(statistics.stdev(rest))}."
+            f"{signed(statistics.fmean(rest))} ± {decimal(statistics.stdev(rest))}{clearer}."
         )
+    does = "stands in for" if stands_out else "may stand in for"
     return (
-        f"Of {count(len(ranked), 'head')}, {head.label} stands in for {names(a)} most: both "
+        f"Of {count(len(ranked), 'head')}, {head.label} {does} {names(a)} most: both "
         f"together cost {decimal(pair.both.log_probability)} nats, alone "
         f"{decimal(pair.a.log_probability)} and {decimal(pair.b.log_probability)}.{more}"
     )

@@ -49,7 +49,7 @@ def test_the_conclusion_is_that_of_the_numbers(app, parts) -> None:
     best = words.ranked(parts)[0]
     said = concluded(app)
     assert says(said, best.label, f"{float(parts.heads[best]):+.2f}", f"{parts.total:.2f}")
-    assert "Without it" in said
+    assert f"Without {best.label}, " in said
     assert "other prompts" in said
     assert "they differ by" in page_html(app)
 

@@ -161,9 +161,20 @@ def test_a_link_brings_the_drawing_with_its_numbers_back(loaded, pair) -> None:
         assert says(rows, sender, f"{abs(share):.0%}")
 
 
-def test_a_head_that_the_model_lacks_is_left_out() -> None:
-    app = opened("pages/answer.py", section="paths", paths="L29H1>logits,L3H4>logits", **BOTH)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("L29H1>logits", "no head 'L29H1'"),
+        ("L0H0>L3H9.k", "no head 'L3H9'"),
+        ("L2H0>L1H3.q", "from L2H0 to L1H3"),
+        ("L1H0>L1H3.v", "from L1H0 to L1H3"),
+    ],
+)
+def test_an_arrow_that_the_model_cannot_have_is_left_out_and_reported(wrong, said) -> None:
+    app = opened("pages/answer.py", section="paths", paths=f"{wrong},L3H4>logits", **BOTH)
     assert app.session_state[pair_state.PATHS] == ("L3H4>logits",)
+    assert says([warning.value for warning in app.warning], said)
+    assert app.query_params["paths"] == "L3H4>logits"
 
 
 def test_a_box_shows_who_sends_to_its_inputs() -> None:

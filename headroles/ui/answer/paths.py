@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import ablation, charts
-from headroles.errors import HeadrolesError
+from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
 from headroles.formatting import rough_duration
 from headroles.types import Head
 from headroles.ui.answer import pair_caches, pair_files, pair_input, pair_state
@@ -114,23 +114,38 @@ def _roles(model: str) -> Mapping[Head, str]:
 
 
 def _begin(subject: Subject) -> None:
-    """Arrows of another model, or that a link names and this one lacks, are left out."""
+    """Leave out arrows of another model, and report a link's arrows that this one cannot have."""
     now, measured = st.session_state, subject.measured
     if now[pair_state.DRAWN_FOR] not in (None, subject.asked.model):
         pair_state.start_over()
     now[pair_state.DRAWN_FOR] = subject.asked.model
-    known = [
-        path
-        for path in now[pair_state.PATHS]
-        if all(h.layer < measured.layers and h.head < measured.heads for h in _ends(path))
-    ]
-    if len(known) != len(now[pair_state.PATHS]):
-        now[pair_state.PATHS] = tuple(known)
+    wrong = {path: _why_not(path, measured) for path in now[pair_state.PATHS]}
+    if errors := [error for found in wrong.values() for error in found]:
+        now[pair_state.PATHS] = tuple(path for path, found in wrong.items() if not found)
+        session.link_errors(errors)
+        st.rerun()  # the warnings are drawn above the page
 
 
-def _ends(path: str) -> list[Head]:
+def _why_not(path: str, measured: Measured) -> list[HeadrolesError]:
+    """What is wrong with an arrow that a link names; nothing of one that can be drawn."""
     sender, receiver = _edge(path)
-    return [sender] if receiver.head is None else [sender, receiver.head]
+    ends = [sender] if receiver.head is None else [sender, receiver.head]
+    layers, heads = measured.layers, measured.heads
+    errors: list[HeadrolesError] = [
+        UnknownHeadError(head.label, layers=layers, heads=heads)
+        for head in ends
+        if not (head.layer < layers and head.head < heads)
+    ]
+    if not errors and receiver.head is not None and sender.layer >= receiver.head.layer:
+        errors.append(
+            LinkError(
+                f"The link names an arrow from {sender.label} to {receiver.head.label}, but a head "
+                "tells only heads of later layers.",
+                hint="The page leaves it out.",
+                value=path,
+            )
+        )
+    return errors
 
 
 def _edge(path: str) -> tuple[Head, Receiver]:

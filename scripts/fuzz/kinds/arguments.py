@@ -31,14 +31,26 @@ READ = (
     "load_test.__main__", "fuzz.__main__",
 )  # fmt: skip
 """Scripts whose command lines are read and not carried out."""
-RUN = ("ablate_heads", "circuits", "detect_heads")
+RUN = (
+    "ablate_heads", "circuits", "contributions", "detect_heads", "keep_heads", "patch_paths",
+    "patch_prompts",
+)  # fmt: skip
 MODELS = ("demo", "attn-only-1l-tiny", "gpt2", "nonsense", str(DEMO_MODEL), "a/b", "a/b/c", "~")
+SENTENCES = ("The cat sat. The cat", "The dog sat. The dog", "The cat sat. The dog", "The cat sat.")
 SOUND = {
     "--role": ("induction", "diffuse", "inductoin"),
     "--heads": ("L0H0", "L1H4,L1H1", "L0H0,", "L99H0", "0.0", "H1", "L" + "9" * 5000 + "H0"),
     "--head": ("L0H0", "L9H0", "l1-h2", "1.2", "L-1H0"),
     "--pattern": ("induction", "offset:2", "offset:-1", "expression:k == q", "expression:k ="),
-    "--ready": ("Repetition",),
+    "--ready": ("Repetition", "tree and box", "Mary and John, store"),
+    "--into": ("logits", "L1H4.query", "L3H0.k", "L0H0.v", "L9H9.q", "L1H4", "L1H4.x"),
+    "--from": ("L0H0", "L0H0,L0H6", "L3H7", "L9H9", "L0H0,"),
+    "--position": ("0", "-1", "7", "random", "99", "-99"),
+    "--layers": ("0", "0,1", "0-3", "9", "3-0", ","),
+    "--a": ("L0H6", "L0H6,L1H4", "L9H0"),
+    "--b": ("L1H1", "L0H6", "L9H0"),
+    "--attention": ("all", "L1H4", "L9H9"),
+    "--exchange": ("cat,dog,man", "cat", "cat,,dog", "mat,cat,cat"),
     "--threshold": ("induction=0.4", "induction=nan", "=1", "induction", "x=0.5", "induction=1e9"),
 }
 
@@ -66,7 +78,10 @@ def _words(rng: random.Random, parser: argparse.ArgumentParser) -> list[str]:
         else:
             words += [name, *given]
     for action in places:
-        if rng.random() < 0.7:
+        if isinstance(action, argparse._SubParsersAction):
+            chosen = rng.choice(list(action.choices))
+            words += [chosen, *_words(rng, action.choices[chosen])]
+        elif rng.random() < 0.7:
             words += [_value(rng, action, "") for _ in range(rng.choice([1, 1, 1, 2]))]
     return words
 
@@ -81,6 +96,8 @@ def _value(rng: random.Random, action: argparse.Action, name: str) -> str:
         return str(rng.choice(list(action.choices)))
     if name in SOUND and rng.random() < 0.8:
         return rng.choice(SOUND[name])
+    if action.dest in ("prompt", "first", "second"):
+        return rng.choice(SENTENCES) if rng.random() < 0.8 else odd.text(rng)
     if name in ("", "--model", "--tokenizer"):
         return rng.choice(MODELS)
     if is_place:

@@ -37,6 +37,7 @@ VALUES = (
         "offset:2",
     ),
     *("expression:k == q - 1", "../demo", "smollm2-135m-instruct", "The cat sat.", "repeats,3,0"),
+    *("L3H4>logits,L1H4>L3H4.q", "L3H4>L1H4.value", "L3H4>", "paths", "noise", "4", " Mary"),
 )
 
 
