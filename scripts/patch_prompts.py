@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, texts
 from headroles.errors import HeadrolesError, near_match
@@ -28,8 +25,6 @@ from scripts import command_line
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from headroles.ablation import Beside, Pair, Patched
     from headroles.models import LoadedModel
 
@@ -118,22 +113,10 @@ def chosen_pair(options: argparse.Namespace, loaded: LoadedModel) -> Pair:
     return ablation.ready_pair(loaded, ready._replace(exchange=options.exchange or ready.exchange))
 
 
-@contextmanager
-def bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, told (done, of how many)."""
-    with tqdm(desc="patches", file=sys.stderr, leave=False, disable=None) as drawn:
-
-        def tell(done: int, total: int) -> None:
-            drawn.total = total
-            drawn.update(done - drawn.n)
-
-        yield tell
-
-
 def patch(options: argparse.Namespace, loaded: LoadedModel, pair: Pair) -> Patched:
     """The table that was asked for."""
     settings = {"direction": options.direction}
-    with bar() as tell:
+    with command_line.bar("patches") as tell:
         if options.heads:
             return ablation.patch_positions(loaded, pair, options.heads, on_part=tell, **settings)
         if options.positions:

@@ -29,7 +29,7 @@ from scripts import (
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in [*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")]
-    if path.stem not in ("__init__", "command_line", "what_else")
+    if path.stem not in ("__init__", "command_line")
 )
 
 
