@@ -1,7 +1,7 @@
 """The small frozen records that the parts of the project hand to each other.
 
-Every field's documentation begins with its shape or unit. Nothing here computes; the one exception
-is how a head is written (``L5H1``) and read back.
+Every field's documentation begins with its shape or unit. Nothing here computes; exceptions are
+how a head is written (``L5H1``) and read back, and a place that is not there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from headroles.errors import UnknownHeadError
+from headroles.errors import UnknownHeadError, UnknownPositionError
+from headroles.formatting import count, places
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -53,6 +54,21 @@ class Head(NamedTuple):
         """
         if not (0 <= self.layer < layers and 0 <= self.head < heads):
             raise UnknownHeadError(self.label, layers=layers, heads=heads)
+
+
+def place_in(position: int, length: int) -> int:
+    """A position of a prompt of so many tokens, from 0; negative ones count from the end.
+
+    Raises:
+        UnknownPositionError: if the prompt has no such position.
+    """
+    if not -length <= position < length:
+        raise UnknownPositionError(
+            f"There is no position {position} in a prompt of {count(length, 'token')}.",
+            hint=f"It has {places('position', length)}; the start token is 0.",
+            value=position,
+        )
+    return position % length
 
 
 @dataclass(frozen=True)

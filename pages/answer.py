@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headroles.ui.answer import sections, state
-from headroles.ui.app import elements
+from headroles.ui.answer import state
+from headroles.ui.app import elements, sections
 
 
 def page() -> None:
@@ -16,7 +16,7 @@ def page() -> None:
         "Every part of the model adds something to the next token's score, and it all adds up.",
         first="Type a sentence and read the blue line.",
     )
-    sections.draw()
+    sections.draw("headroles.ui.answer", state.SECTIONS, key=state.SECTION)
 
 
 page()

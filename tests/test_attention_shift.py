@@ -7,7 +7,7 @@ import torch
 
 from headroles import ablation, capture, verdicts
 from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values
-from headroles.ablation.attention_shift import FURTHER, START, first_changed
+from headroles.ablation.attention_shift import FURTHER, START
 from headroles.ablation.conditions import UNTOUCHED
 from headroles.ablation.offset_test import Sample
 from headroles.errors import UnknownHeadError
@@ -124,12 +124,12 @@ def test_layers_up_to_the_first_change_look_as_before(loaded, runs) -> None:
 
 def test_the_first_layer_that_a_condition_changes() -> None:
     def of(*changes) -> int:
-        return first_changed([Condition("", changes)])
+        return Condition("", changes).first_layer
 
     assert of(HeadOutput((Head(3, 1), Head(2, 0)))) == 2
     assert of(Values((1,))) == 0
     assert of(Values((1,), layers=(3,)), Edge((Head(2, 1),), 3, 1)) == 2
-    assert first_changed([UNTOUCHED]) == 0
+    assert UNTOUCHED.first_layer == 0
 
 
 def test_a_head_that_is_not_there_is_refused(loaded, runs) -> None:

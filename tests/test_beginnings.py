@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headroles.ablation import Condition, Edge, HeadOutput, Values, run
-from headroles.ablation.conditions import first_changed
+from headroles.ablation.conditions import first_position
 from headroles.models import LoadedModel, beginnings
 from headroles.texts import encode
 from headroles.types import Head
@@ -46,7 +46,7 @@ def test_the_rest_of_a_prompt_gets_the_numbers_of_the_whole(
         rows = [ids] * len(conditions)
         found = _logits(loaded, rows, conditions)
         kept = loaded.tools["beginning"]
-        assert kept.length <= first_changed(conditions, len(ids))
+        assert kept.length <= first_position(conditions, len(ids))
         assert kept.length >= last - 4
         assert kept.cache is not None or family not in CONTINUED
         with monkeypatch.context() as patch:
@@ -91,13 +91,13 @@ def test_a_model_that_continues_otherwise_runs_the_whole_prompt(load_family, mon
 
 def test_where_a_change_begins_by_hand() -> None:
     late, early = _heads(0, 7, -1), _heads(1, -5)
-    assert first_changed([late], 9) == 7
-    assert first_changed([late, Condition("untouched"), early], 9) == 4
-    assert first_changed([late, Condition("all", (HeadOutput((Head(0, 0),), "mean"),))], 9) == 0
-    assert first_changed([Condition("untouched")], 9) == 0
+    assert first_position([late], 9) == 7
+    assert first_position([late, Condition("untouched"), early], 9) == 4
+    assert first_position([late, Condition("all", (HeadOutput((Head(0, 0),), "mean"),))], 9) == 0
+    assert first_position([Condition("untouched")], 9) == 0
     for pattern in (
         HeadOutput((Head(0, 0),), "zero", (7,)),
         Edge((Head(0, 0),), 7, 2),
         Values((7,)),
     ):
-        assert first_changed([late, Condition("", (pattern,))], 9) == 0
+        assert first_position([late, Condition("", (pattern,))], 9) == 0

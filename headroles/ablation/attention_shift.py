@@ -96,7 +96,7 @@ def looks(
         check(condition, loaded, length)
     taken = _Taken(encoding, position % length, capture.attention.roots_of(loaded))
     rows = [encoding.token_ids] * len(conditions)
-    first = first_changed(conditions) if untouched is not None else 0
+    first = min(one.first_layer for one in conditions) if untouched is not None else 0
     hear = None if taken.roots is None else taken.hear
     _run(loaded, rows, conditions, taken.see, hear, since=first)
     found = [taken.looks(condition, row) for row, condition in enumerate(conditions)]
@@ -131,20 +131,6 @@ class _Taken:
             {role.key: _of_row(self.scored, role.key, row) for role in SCORED_ROLES},
             torch.stack([layer[row] for layer in self.written]) if self.written else None,
         )
-
-
-def first_changed(conditions: Sequence[Condition]) -> int:
-    """The first layer that any of the conditions changes; 0 where one changes nothing at all."""
-    return min((layer for one in conditions for layer in _layers(one) or [0]), default=0)
-
-
-def _layers(condition: Condition) -> list[int]:
-    """The layers that a condition changes; 0 for one that acts in all."""
-    found = [head.layer for head in condition.heads]
-    for change in condition.changes:
-        if isinstance(change, Values):
-            found += [0] if change.layers is None else list(change.layers)
-    return found
 
 
 def _of_row(scored: Sequence[dict[str, RoleActivation]], role: str, row: int) -> RoleActivation:

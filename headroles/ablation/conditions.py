@@ -36,10 +36,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.capture import Edit, EditOfSeen
-from headroles.errors import UnknownHeadError, UnknownPositionError
-from headroles.formatting import count, places
 from headroles.models import LoadedModel
-from headroles.types import Head
+from headroles.types import Head, place_in
 
 ZERO, MEAN = "zero", "mean"
 OTHER, OWN = "other", "own"
@@ -115,6 +113,15 @@ class Condition:
         named = (head for change in self.changes for head in getattr(change, "heads", ()))
         return tuple(dict.fromkeys(named))
 
+    @property
+    def first_layer(self) -> int:
+        """The first layer that is changed; 0 where all are, or nothing is."""
+        layers = [head.layer for head in self.heads]
+        for change in self.changes:
+            if isinstance(change, Values):
+                layers += (0,) if change.layers is None else change.layers
+        return min(layers, default=0)
+
     def with_heads(self, others: Mapping[Head, Head], *, name: str) -> Condition:
         """The same changes at other heads."""
         changed = tuple(
@@ -164,7 +171,7 @@ def edits(
         num_layers: layers of the model.
         replacements: {``mean``, ``other`` or ``own``: what outputs are set to}, for each of them
             that a condition names; [layer head dim], or [layer pos head dim] one per position.
-        known: positions at the beginning that the pass does not run (:func:`first_changed`).
+        known: positions at the beginning that the pass does not run (:func:`first_position`).
 
     Returns:
         {layer: edit of its patterns}, {layer: edit of its head outputs}; only layers that change.
@@ -186,11 +193,11 @@ def edits(
     return patterns, outputs
 
 
-def first_changed(conditions: Sequence[Condition], length: int) -> int:
+def first_position(conditions: Sequence[Condition], length: int) -> int:
     """The first position at which any of some conditions on one prompt changes a head's output; 0
     where patterns are changed, or every output of a head.
 
-    >>> first_changed([Condition("", (HeadOutput((Head(0, 1),), MEAN, (5, -3)),))], 9)
+    >>> first_position([Condition("", (HeadOutput((Head(0, 1),), MEAN, (5, -3)),))], 9)
     5
     """
     changes = [change for condition in conditions for change in condition.changes]
@@ -292,16 +299,10 @@ def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
         UnknownHeadError, UnknownPositionError: if one does not.
     """
     for head in condition.heads:
-        if not (0 <= head.layer < loaded.num_layers and 0 <= head.head < loaded.num_heads):
-            raise UnknownHeadError(head.label, layers=loaded.num_layers, heads=loaded.num_heads)
+        head.check(loaded.num_layers, loaded.num_heads)
     for change in condition.changes:
         for position in _named_positions(change):
-            if not -length <= position < length:
-                raise UnknownPositionError(
-                    f"There is no position {position} in a prompt of {count(length, 'token')}.",
-                    hint=f"It has {places('position', length)}; the start token is 0.",
-                    value=position,
-                )
+            place_in(position, length)
 
 
 def _named_positions(change: Change) -> tuple[int, ...]:

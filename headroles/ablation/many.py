@@ -26,7 +26,7 @@ from itertools import islice
 
 import numpy as np
 
-from headroles.ablation.conditions import Condition, Values
+from headroles.ablation.conditions import Condition
 from headroles.ablation.controls import Control, Judgement, judge, random_others
 from headroles.ablation.outcomes import Comparison, compare
 from headroles.ablation.run import ablate, run_conditions
@@ -44,7 +44,7 @@ from headroles.models import LoadedModel
 from headroles.scoring.causal_verdict import LEAST_CHANGE
 from headroles.texts import ReadyPrompt, encode
 from headroles.texts.prompt_files import OWN
-from headroles.types import BESIDE_CHANCE, Encoding, Head
+from headroles.types import BESIDE_CHANCE, Encoding, Head, place_in
 
 RANDOM = "random"
 """A position t that is drawn for every prompt."""
@@ -111,13 +111,7 @@ def place_of_t(encoding: Encoding, position: int | str, *, seed: int = 0) -> int
     if position == RANDOM:
         rng = np.random.default_rng([seed, *encoding.token_ids])
         return int(rng.integers(1, max(2, length - 1)))
-    if not -length <= position < length:
-        raise UnknownPositionError(
-            f"There is no position {position} in a prompt of {count(length, 'token')}.",
-            hint=f"Give one from 0 to {length - 1}, or -1 for the last.",
-            value=position,
-        )
-    return position % length
+    return place_in(position, length)
 
 
 def tabulate_prompt(
@@ -165,7 +159,7 @@ def draw_others(
     except _OF_PROMPTS:
         return ()
     lost = [0.0] * len(every)
-    begins = [_first_layer(condition) for condition in every]
+    begins = [condition.first_layer for condition in every]
     for layer in sorted(set(begins)):
         places = [place for place, begin in enumerate(begins) if begin == layer]
         rows = [every[place] for place in places]
@@ -177,15 +171,6 @@ def draw_others(
         Drawn(condition.name, tuple(islice(left, len(control.conditions))), control.note)
         for condition, control in zip(conditions, controls, strict=True)
     )
-
-
-def _first_layer(condition: Condition) -> int:
-    """The first layer that a condition changes."""
-    layers = [head.layer for head in condition.heads]
-    for change in condition.changes:
-        if isinstance(change, Values):
-            layers += change.layers or (0,)
-    return min(layers, default=0)
 
 
 def _read(loaded: LoadedModel, ready: ReadyPrompt, settings: Settings) -> tuple[Encoding, int, str]:

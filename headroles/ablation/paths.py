@@ -46,7 +46,7 @@ from headroles.ablation.conditions import OTHER, OWN, Condition, HeadOutput, edi
 from headroles.ablation.pairs import Pair
 from headroles.capture import run_edited
 from headroles.circuits import input_place, key_heads
-from headroles.errors import HeadrolesError, UnknownHeadError, UnsupportedModelError
+from headroles.errors import HeadrolesError, UnsupportedModelError
 from headroles.models import LoadedModel, beginnings, blocks
 from headroles.types import Head
 
@@ -384,5 +384,4 @@ def _check(loaded: LoadedModel, path: Path) -> None:
             hint="Ask for one, then the other.",
         )
     for head in (*path.senders, *filter(None, ends)):
-        if not (0 <= head.layer < loaded.num_layers and 0 <= head.head < loaded.num_heads):
-            raise UnknownHeadError(head.label, layers=loaded.num_layers, heads=loaded.num_heads)
+        head.check(loaded.num_layers, loaded.num_heads)

@@ -20,7 +20,7 @@ from headroles.ablation.conditions import (
     Replacement,
     check,
     edits,
-    first_changed,
+    first_position,
 )
 from headroles.capture import run_edited
 from headroles.models import LoadedModel, beginnings
@@ -186,7 +186,7 @@ def _one_pass(
     same = len(set(lengths)) == 1
     known = None
     if same and not losses and read_at == -1:
-        known = beginnings.known(loaded, ids, first_changed(conditions, lengths[0]))
+        known = beginnings.known(loaded, ids, first_position(conditions, lengths[0]))
     patterns, outputs = edits(
         conditions, lengths, num_layers=loaded.num_layers, replacements=replacements,
         known=known.length if known else 0,

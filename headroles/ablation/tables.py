@@ -17,11 +17,10 @@ from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput
 from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
-from headroles.errors import UnknownPositionError
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
-from headroles.texts import ReadyPrompt, encode, readings, token_texts
-from headroles.types import Encoding, Head, NextToken
+from headroles.texts import ReadyPrompt, encode, likeliest_reading, token_texts
+from headroles.types import Encoding, Head, NextToken, place_in
 
 TOP = 5
 """Tokens per direction by default."""
@@ -206,22 +205,16 @@ def find_watched(
 
 
 def find_answer(loaded: LoadedModel, clean: Outcome, prompt: str, answer: str) -> Answer:
-    """The token to watch: the first token of the named answer, or the model's own guess.
-
-    A word after a word starts with a space in most vocabularies, and nobody types it: of the answer
-    with and without one, the model's likelier reading is taken.
+    """The token to watch: the first token of the named answer (as
+    :func:`headroles.texts.likeliest_reading` takes it), or the model's own guess.
 
     Raises:
         HeadrolesError: if the answer holds no token.
     """
     if not answer:
         return Answer(clean.guess, token_texts(loaded.tokenizer, [clean.guess])[0], named=False)
-    answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
-    options = readings(loaded.tokenizer, prompt, answer)
-    best = max(options, key=lambda ids: float(clean.logits[ids[0]]))
-    part_of = answer if len(best) > 1 else ""
-    text = token_texts(loaded.tokenizer, best[:1])[0]
-    return Answer(best[0], text, named=True, part_of=part_of)
+    token_id, part_of = likeliest_reading(loaded.tokenizer, prompt, answer, clean.logits)
+    return Answer(token_id, *token_texts(loaded.tokenizer, [token_id]), True, part_of)
 
 
 def row_of(
@@ -309,14 +302,7 @@ def standard_conditions(
     Raises:
         UnknownPositionError: if the prompt has no such position.
     """
-    length = len(encoding.token_ids)
-    if not -length <= position < length:
-        raise UnknownPositionError(
-            f"There is no position {position} in a prompt of {length} tokens.",
-            hint=f"Give one from 0 to {length - 1}, or -1 for the last.",
-            value=position,
-        )
-    t = position % length
+    t = place_in(position, len(encoding.token_ids))
     heads = tuple(heads)
     together = short_list(heads)
     layers = tuple(sorted({head.layer for head in heads}))

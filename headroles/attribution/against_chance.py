@@ -21,14 +21,14 @@ from torch import Tensor
 
 from headroles import limits
 from headroles.attribution.contributions import head_effects
-from headroles.attribution.recording import place_in, record_rows
+from headroles.attribution.recording import record_rows
 from headroles.attribution.records import Chance, Target
 from headroles.errors import HeadrolesError
 from headroles.formatting import listing, quoted
 from headroles.models import LoadedModel
 from headroles.texts import SENTENCES, encode, ids_of, token_texts
 from headroles.texts.words import KINDS, kind_of
-from headroles.types import Encoding
+from headroles.types import Encoding, place_in
 
 _LEAST_WORDS = 4
 """Fewer other words of a kind are no chance."""

@@ -41,7 +41,7 @@ from headroles.errors import HeadrolesError
 from headroles.formatting import quoted
 from headroles.models import LoadedModel
 from headroles.scoring.direct_effects import through_norm
-from headroles.texts import readings, token_texts
+from headroles.texts import likeliest_reading, token_texts
 from headroles.types import Encoding
 
 
@@ -167,8 +167,7 @@ def resolve_target(
 ) -> Target:
     """The token that is watched, and the one that it is held against.
 
-    Of a word with and without a space before it the model's likelier reading is taken, and of more
-    than one token the first, as in the Knock-out lab.
+    What is named is taken as in the Knock-out lab (:func:`headroles.texts.likeliest_reading`).
 
     Args:
         loaded: a model.
@@ -212,5 +211,4 @@ def _token(
     """The first token of a text, and the whole of it where that is more; or the model's guess."""
     if not text:
         return int(logits.index_fill(0, loaded.nameless(len(logits)), -torch.inf).argmax()), ""
-    best = max(readings(loaded.tokenizer, prompt, text), key=lambda ids: float(logits[ids[0]]))
-    return best[0], text if len(best) > 1 else ""
+    return likeliest_reading(loaded.tokenizer, prompt, text, logits)

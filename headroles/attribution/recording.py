@@ -23,11 +23,9 @@ from headroles.circuits import weights
 from headroles.circuits.layouts import parts_of
 from headroles.circuits.parts import Norm, Parts, matrix_of
 from headroles.circuits.tracing import unreadable
-from headroles.errors import UnknownPositionError
-from headroles.formatting import places
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
 from headroles.texts import pack
-from headroles.types import Encoding
+from headroles.types import Encoding, place_in
 
 _PATTERN_BUDGET = 24_000_000
 """Most numbers of one layer's patterns in a pass (96 MB)."""
@@ -117,21 +115,6 @@ def record_rows(
             loaded, rows[start : start + step], where[start : start + step], {}, {}, logits=logits
         )
     ]
-
-
-def place_in(position: int, length: int) -> int:
-    """A position from 0; negative ones count from the end.
-
-    Raises:
-        UnknownPositionError: if the prompt has no such position.
-    """
-    if not -length <= position < length:
-        raise UnknownPositionError(
-            f"There is no position {position} in a prompt of {length} tokens.",
-            hint=f"It has {places('position', length)}; the start token is 0.",
-            value=position,
-        )
-    return position % length
 
 
 # ------------------------------------------------------------------ one pass

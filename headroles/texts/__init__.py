@@ -40,7 +40,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "encode",
             "ids_of",
             "is_delimiter",
-            "readings",
+            "likeliest_reading",
             "spans",
             "token_labels",
             "token_texts",

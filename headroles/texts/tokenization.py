@@ -33,6 +33,8 @@ from headroles.types import Encoding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jaxtyping import Float
+    from torch import Tensor
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 MAX_TOKENS = 512
@@ -113,20 +115,27 @@ def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return ids
 
 
-def readings(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> list[list[int]]:
-    """The ids of what should come next, as a prompt may go on with it.
+def likeliest_reading(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    answer: str,
+    logits: Float[Tensor, " vocab"],
+) -> tuple[int, str]:
+    """The first token of what should come next, and the whole of it where that is more.
 
-    A word after a word starts with a space in most vocabularies, and nobody types it: so an answer
-    is read with and without one.
+    A word after a word starts with a space in most vocabularies, and nobody types it: of the answer
+    with and without one, the model's likelier reading is taken.
 
     Args:
         tokenizer: the model's.
         prompt: what it comes after.
         answer: what was typed.
+        logits: [vocab] of the token after the prompt.
 
     Raises:
         EmptyPromptError: if it holds no token.
     """
+    answer = answer.encode("utf-8", "replace").decode()  # as a prompt is read
     options = [answer]
     if answer and not answer[0].isspace() and prompt[-1:].strip():
         options.append(f" {answer}")
@@ -135,7 +144,8 @@ def readings(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> li
         raise EmptyPromptError(
             "The expected next token is empty.", hint="Type a word, or leave the box empty."
         )
-    return tokenised
+    best = max(tokenised, key=lambda ids: float(logits[ids[0]]))
+    return best[0], answer if len(best) > 1 else ""
 
 
 def _check_rows(tokenizer: PreTrainedTokenizerBase, token_id: int, rows: int | None) -> None:

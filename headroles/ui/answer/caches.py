@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,16 +50,6 @@ class Written(NamedTuple):
     """The model's likeliest next tokens there."""
 
 
-def model(name: str) -> AbstractContextManager[LoadedModel]:
-    """The model of that catalogue key, for as long as it is used.
-
-    Raises:
-        HeadrolesError: if it cannot be loaded.
-    """
-    caches.import_libraries()
-    return caches.borrow(name)
-
-
 def written(asked: Asked) -> Written:
     """What every part of the model contributed.
 
@@ -73,7 +62,7 @@ def written(asked: Asked) -> Written:
 @caches.keep
 def _written(name: str, asked: Asked) -> Written:
     seen = _recording(name, asked.prompt, asked.chat, asked.position)
-    with model(name) as loaded:
+    with caches.borrow(name) as loaded:
         target = attribution.resolve_target(
             loaded,
             encode(loaded, asked),
@@ -91,7 +80,7 @@ def _written(name: str, asked: Asked) -> Written:
 @caches.keep
 def _recording(name: str, prompt: str, chat: bool, position: int) -> Recording:
     """One pass, of which every token that may be watched is made."""
-    with model(name) as loaded:
+    with caches.borrow(name) as loaded:
         encoding = texts.encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
         return attribution.record(loaded, encoding, position=position)
 
@@ -128,13 +117,13 @@ def without(asked: Asked, parts: Contributions, head: Head) -> long_work.Plan:
 
 def _means(name: str) -> None:
     """Every head's mean output, which the model keeps from then on."""
-    with model(name) as loaded:
+    with caches.borrow(name) as loaded:
         ablation.reference_means(loaded)
 
 
 def _without(asked: Asked, parts: Contributions, head: Head) -> Without:
     lost = ablation.HeadOutput((head,), "mean")
-    with model(asked.model) as loaded:
+    with caches.borrow(asked.model) as loaded:
         encoding = encode(loaded, asked)
         result = view.without_head.Without(head, *_under(loaded, encoding, asked, parts, [lost]))
         if (other := view.without_head.riser(parts, result)) is None:

@@ -76,7 +76,7 @@ def row_seconds(name: str) -> float:
     Raises:
         HeadrolesError: if the model cannot be loaded, or its family cannot be taken apart.
     """
-    with caches.model(name) as loaded:
+    with app_caches.borrow(name) as loaded:
         ids = texts.encode(loaded.tokenizer, texts.SENTENCES[0]).token_ids[:_SHORT]
 
         def run() -> float:
@@ -89,7 +89,7 @@ def row_seconds(name: str) -> float:
 
 
 def _plan(asked: Asked, target: Target) -> long_work.Plan:
-    with caches.model(asked.model) as loaded:
+    with app_caches.borrow(asked.model) as loaded:
         rows, what = attribution.against_chance.control_rows(
             loaded, caches.encode(loaded, asked), target, position=asked.position, n=PROMPTS
         )
@@ -101,5 +101,5 @@ def _plan(asked: Asked, target: Target) -> long_work.Plan:
 
 
 def _effects(name: str, rows: list[list[int]], target: Target) -> object:
-    with caches.model(name) as loaded:
+    with app_caches.borrow(name) as loaded:
         return attribution.against_chance.effects_on(loaded, rows, target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import ablation, texts
-from headroles.ui.app import caches
+from headroles.ui.app import caches, long_work
 from headroles.ui.app.long_work import Plan
 
 if TYPE_CHECKING:
@@ -58,7 +57,6 @@ def pair(model: str, asked: Asked) -> Measured:
     Raises:
         HeadrolesError: if they cannot be compared.
     """
-    caches.import_libraries()
     with caches.borrow(model) as loaded:
         made = ablation.make_pair(
             loaded,
@@ -80,17 +78,10 @@ def token_seconds(model: str) -> float:
     Raises:
         HeadrolesError: if the model cannot be loaded.
     """
-    caches.import_libraries()
     rows = [one for one in texts.READY_PAIRS if one.kind == texts.PAIR_KINDS[0]]
     with caches.borrow(model) as loaded:
-
-        def run() -> float:
-            began = time.thread_time()  # not the wall: others may be at work just now
-            ablation.told_apart(loaded, rows)
-            return time.thread_time() - began
-
-        run()  # the first pass of a model takes longer
-        return min(run(), run()) / (2 * len(rows) * WORDS)
+        seconds = long_work.seconds_of(partial(ablation.told_apart, loaded, rows))
+    return seconds / (2 * len(rows) * WORDS)
 
 
 @caches.keep
@@ -115,7 +106,6 @@ def _exchange(asked: Asked) -> tuple[str, ...]:
 
 def told_apart(model: str, kind: str) -> tuple[ReadyPair, ...]:
     """A step: the ready-made pairs of a kind that the model gets right."""
-    caches.import_libraries()
     with caches.borrow(model) as loaded:
         return ablation.told_apart(loaded, [one for one in texts.READY_PAIRS if one.kind == kind])
 
@@ -123,7 +113,6 @@ def told_apart(model: str, kind: str) -> tuple[ReadyPair, ...]:
 def control(model: str, patched: Patched, heads: Sequence[Head]) -> Plan:
     """The steps of a control of some heads, which make what stands beside each."""
     pair, direction = patched.pair, patched.direction
-    caches.import_libraries()
     with caches.borrow(model) as loaded:
         sources = ablation.control_sources(loaded, pair, direction=direction)
     work = ablation.control_patches(pair, heads, sources, direction=direction)
@@ -147,6 +136,5 @@ def estimate(measured: Measured, todo: Patches) -> float:
 
 def run_part(model: str, todo: Patches, part: Sequence[Condition]) -> list[float]:
     """A step: the logit differences of some patches."""
-    caches.import_libraries()
     with caches.borrow(model) as loaded:
         return todo.run(loaded, part)

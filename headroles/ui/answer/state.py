@@ -12,8 +12,10 @@ from headroles.ui.app.keys import Keys
 PAGE = "pages/answer.py"
 """The page's path."""
 key = Keys(__name__)
-SECTION_NAMES = ("Contributions", "Two prompts", "Paths")
-"""What the reader sees, in the order of :data:`headroles.ui.answer.link.SECTIONS`."""
+SECTIONS = {"Contributions": "contributions", "Two prompts": "two_prompts", "Paths": "paths"}
+"""{what the reader sees: the module of this package}; the first one is open at first."""
+SECTION_NAMES = tuple(SECTIONS)
+"""In the order of :data:`headroles.ui.answer.link.SECTIONS`."""
 MODEL = key("model", None)
 """The model that the head was chosen for; None while that is not known."""
 HEAD = key("head", None)

@@ -76,10 +76,13 @@ def check_offered(model: str) -> None:
 def borrow(model: str) -> Iterator[LoadedModel]:
     """A model for as long as it is used; while it is being loaded, other sessions go on.
 
+    The libraries are imported first (:func:`import_libraries`).
+
     Raises:
         HeadrolesError: if it cannot be loaded, or is not one of this server.
     """
     check_offered(model)
+    import_libraries()
     pool = models_in_memory()
     with contextlib.ExitStack() as until_the_end:
         with contextlib.nullcontext() if model in pool.names() else turns.aside():
@@ -171,8 +174,6 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
 @keep
 def _cached_run(model: str, prompt: str, chat: bool) -> _Kept:
     """Run the model once; kept."""
-    import_libraries()
-
     with borrow(model) as loaded:
         run = capture.capture(loaded, prompt, chat=chat)
         num_kv_heads, precision = loaded.num_kv_heads, loaded.precision

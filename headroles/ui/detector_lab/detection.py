@@ -55,7 +55,6 @@ def plan(request: Request) -> long_work.Plan:
     Raises:
         HeadrolesError: if the model, a prompt or a pattern cannot be used.
     """
-    caches.import_libraries()
     with caches.borrow(request.model) as loaded:
         prompts, cut, cautions = _read(request, loaded)
         detection = detector.prepare(

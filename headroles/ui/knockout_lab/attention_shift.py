@@ -95,7 +95,7 @@ def see(chosen: Chosen, result: PromptTable) -> Seen | None:
         doing="Knocking random others out",
     )
     before, after = both
-    first = ablation.attention_shift.first_changed([chosen.condition])
+    first = chosen.condition.first_layer
     heads = shifts.later_heads(before, first, chosen.condition.heads)
     every = [look for part in draws or [] for look in part]
     return Seen(model, chosen, result, before, after, every, first, heads)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import ablation, models, texts
-from headroles.ui.app import caches
+from headroles.ui.app import caches, long_work
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition, Looks, PromptTable, Sample
-    from headroles.models import LoadedModel
     from headroles.types import Encoding
 
 
@@ -20,16 +18,8 @@ BATCH = 9
 """Prompts that are run to measure one."""
 
 
-@contextmanager
-def model(name: str) -> Iterator[LoadedModel]:
-    """The model of that catalogue key, for as long as it is used.
-
-    Raises:
-        HeadrolesError: if it cannot be loaded.
-    """
-    caches.import_libraries()
-    with caches.borrow(name) as loaded:
-        yield loaded
+model = caches.borrow
+"""The model of a catalogue key, for as long as it is used."""
 
 
 @caches.keep
@@ -175,13 +165,7 @@ def row_seconds(name: str) -> float:
         HeadrolesError: if the model cannot be loaded.
     """
 
-    def run() -> float:
-        began = time.thread_time()  # not the wall: others may be at work just now
-        ready_ranks(name, 0, BATCH)
-        return time.thread_time() - began
-
-    run()  # the first pass of a model takes longer
-    return min(run(), run()) / BATCH
+    return long_work.seconds_of(partial(ready_ranks, name, 0, BATCH)) / BATCH
 
 
 @caches.keep

@@ -67,7 +67,7 @@ def _take_heads(heads: tuple[Head, ...] | None) -> None:
 
 
 def _several_heads() -> tuple[Head, ...] | None:
-    if _section() in ONE_HEAD or (_section() == "backward" and _part() == "curve"):
+    if _section() in ONE_HEAD or _is_open("backward", "curve"):
         return None
     return _heads()[: link.MOST_HEADS] or None
 
@@ -81,31 +81,29 @@ def _one_head() -> Head | None:
     return next(iter(_heads()), None) if _section() in ONE_HEAD else None
 
 
-def _take_ablation(name: str) -> None:
-    st.session_state[state.LAB_HOW] = ABLATIONS[name]
+def _is_open(section: str, part: str = "") -> bool:
+    """Whether a section is open, and a part of *Working backward*, by their names in a link."""
+    return _section() == section and part in ("", _part())
 
 
-def _ablation() -> str | None:
-    shown = st.session_state.get(state.LAB_HOW) if _section() == "one" else None
-    return next((name for name, how in ABLATIONS.items() if how == shown), None)
-
-
-def _named(name: str, key: str, what: str, them: str, values: dict[str, str]) -> Row:
-    """A row for a box of the section *Knock out* that holds one of some words."""
-    back = {word: name for name, word in values.items()}
+def _word(
+    name: str, key: str, what: str, them: str, values: dict[str, str], *where: str, old: str = ""
+) -> Row:
+    """A row for a box that holds one of some words, written where it is shown."""
+    back = {word: short for short, word in values.items()}
 
     def get() -> str | None:
-        return back.get(st.session_state.get(key)) if _section() == "one" else None
+        return back.get(st.session_state.get(key)) if _is_open(*where) else None
 
-    def put(name: str) -> None:
-        st.session_state[key] = values[name]
+    def put(short: str) -> None:
+        st.session_state[key] = values[short]
 
-    return Row(name, key, what, link.one_of(values, them), first=next(iter(values)),
+    return Row(name, key, what, link.one_of(values, them), first=next(iter(values)), old=old,
                put=put, get=get)  # fmt: skip
 
 
 def _watched() -> Head | None:
-    shown = st.session_state.get(state.LAB_WATCHED) if _section() == "one" else None
+    shown = st.session_state.get(state.LAB_WATCHED) if _is_open("one") else None
     return None if shown in (None, state.CHANGES_MOST) else Head.parse(shown)
 
 
@@ -113,28 +111,9 @@ def _watch(head: Head | None) -> None:
     st.session_state[state.LAB_WATCHED] = head.label if head else state.CHANGES_MOST
 
 
-def _one_of(key: str, names: dict[str, str], part: str) -> Callable[[], str | None]:
-    """Reads what a box of a part of *Working backward* holds; None elsewhere."""
-
-    def name() -> str | None:
-        if _section() != "backward" or part not in (_part(), ""):
-            return None
-        shown = st.session_state.get(key)
-        return next((name for name, value in names.items() if value == shown), None)
-
-    return name
-
-
 def _part() -> str:
     shown = st.session_state.get(state.BACKWARD_PART)
     return next((name for name, part in PARTS.items() if part == shown), "keep")
-
-
-def _put(key: str, names: dict[str, str]) -> Callable[[str], None]:
-    def put(name: str) -> None:
-        st.session_state[key] = names[name]
-
-    return put
 
 
 def _take_partner(heads: tuple[Head, ...] | None) -> None:
@@ -143,7 +122,7 @@ def _take_partner(heads: tuple[Head, ...] | None) -> None:
 
 
 def _partner() -> tuple[Head, ...] | None:
-    if _section() != "backward" or _part() != "backup":
+    if not _is_open("backward", "backup"):
         return None
     _, waiting = st.session_state.get(state.LINKED_B) or (None, ())
     labels = st.session_state.get(state.BACKUP_B) or ()
@@ -152,7 +131,7 @@ def _partner() -> tuple[Head, ...] | None:
 
 def _answer() -> str | None:
     typed = st.session_state.get(state.BACKWARD_ANSWER) or ""
-    return typed if _section() == "backward" and typed.strip() else None
+    return typed if _is_open("backward") and typed.strip() else None
 
 
 # ------------------------------------------------------------------ a table of many prompts
@@ -195,7 +174,7 @@ def _take_t(t: int | str) -> None:
 
 def _of_many(get: Callable[[], object]) -> Callable[[], object]:
     """A value that is in the address of the section for many prompts alone."""
-    return lambda: get() if _section() == "many" else None
+    return lambda: get() if _is_open("many") else None
 
 
 def _read_ready(text: str) -> tuple[int | str, ...]:
@@ -232,26 +211,21 @@ ROWS = (
     Row("section", state.SECTION, "section", link.one_of(SECTIONS, "sections"),
         first="one", old="s", put=_open, get=_section),
     link.HEAD._replace(key=None, put=_take_head, get=_one_head),
-    Row("part", state.BACKWARD_PART, "part", link.one_of(PARTS, "parts"), first="keep",
-        put=_put(state.BACKWARD_PART, PARTS), get=_one_of(state.BACKWARD_PART, PARTS, "")),
+    _word("part", state.BACKWARD_PART, "part", "parts", PARTS, "backward"),
     Row("heads", None, "list of heads", link.read_heads,
         lambda heads: ",".join(head.label for head in heads),
         old="hs", put=_take_heads, get=_several_heads),
-    Row("ablation", state.LAB_HOW, "way to knock heads out", link.one_of(ABLATIONS, "ways"),
-        first="mean", old="w", put=_take_ablation, get=_ablation),
-    _named("more", state.LAB_MORE, "view of what else changes", "views", MORES),
+    _word("ablation", state.LAB_HOW, "way to knock heads out", "ways", ABLATIONS, "one", old="w"),
+    _word("more", state.LAB_MORE, "view of what else changes", "views", MORES, "one"),
     Row("watched", state.LAB_WATCHED, "watched head", link.read_head, lambda head: head.label,
         put=_watch, get=_watched),
-    _named("look", state.LAB_VIEW, "view of the attention", "views", VIEWS),
-    _named("changed", state.LAB_ROLE, "changed role", "roles",
-           {state.CHANGES_MOST: state.CHANGES_MOST, **{r.key: r.key for r in SCORED_ROLES}}),
+    _word("look", state.LAB_VIEW, "view of the attention", "views", VIEWS, "one"),
+    _word("changed", state.LAB_ROLE, "changed role", "roles",
+          {key: key for key in (state.CHANGES_MOST, *(role.key for role in SCORED_ROLES))}, "one"),
     Row("with", None, "list of heads", link.read_heads,
         lambda heads: ",".join(head.label for head in heads), put=_take_partner, get=_partner),
-    Row("cut", state.BACKWARD_CUT, "choice of layers", link.one_of(CUTS, "choices"), first="all",
-        put=_put(state.BACKWARD_CUT, CUTS), get=_one_of(state.BACKWARD_CUT, CUTS, "keep")),
-    Row("at", state.BACKUP_WHERE, "choice of positions", link.one_of(PLACES, "choices"),
-        first="all", put=_put(state.BACKUP_WHERE, PLACES),
-        get=_one_of(state.BACKUP_WHERE, PLACES, "backup")),
+    _word("cut", state.BACKWARD_CUT, "choice of layers", "choices", CUTS, "backward", "keep"),
+    _word("at", state.BACKUP_WHERE, "choice of positions", "choices", PLACES, "backward", "backup"),
     Row("answer", state.BACKWARD_ANSWER, "next token", link.read_token, first="", get=_answer),
     Row("t", None, "position t", _read_t, first=-1, put=_take_t, get=_of_many(state.position)),
     Row("draws", state.MANY_DRAWS, "number of random others",

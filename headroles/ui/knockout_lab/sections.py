@@ -1,19 +1,14 @@
-"""The sections of the knock-out lab; only the open one is imported and drawn.
-
-A section is a line here and a module with ``draw()``: it gets what it needs (the model, a
-prompt) itself, and shows an error if that is not available.
-"""
+"""The sections of the knock-out lab: a line here and a module each."""
 
 from __future__ import annotations
 
 import contextlib
-from importlib import import_module
 
 import streamlit as st
 
 from headroles import models
 from headroles.errors import HeadrolesError
-from headroles.ui.app import copy_link, run_prompt, session
+from headroles.ui.app import sections, session
 from headroles.ui.knockout_lab import caches, state
 from headroles.view import html
 
@@ -36,20 +31,7 @@ SECTIONS = dict(
 
 def draw() -> None:
     """The choice of a section, and the section."""
-    names = list(SECTIONS)
-    st.session_state.setdefault(state.SECTION, names[0])
-    with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = st.segmented_control(
-            "Section",
-            names,
-            key=state.SECTION,
-            required=True,
-            label_visibility="collapsed",
-            persist_state="session",
-        )
-        copy_link.draw()
-    if run_prompt.model_is_local():
-        import_module(f"headroles.ui.knockout_lab.{SECTIONS[chosen or names[0]]}").draw()
+    if sections.draw("headroles.ui.knockout_lab", SECTIONS, key=state.SECTION):
         _what_is_left_out()
 
 
