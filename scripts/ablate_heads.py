@@ -133,7 +133,7 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
     """
     if options.heads:
         for head in options.heads:
-            head.check(loaded.num_layers, loaded.num_heads)
+            head.check(*loaded.shape)
         return options.heads
     entry = store.read_entry(loaded.key, given=options.model)
     store.contents.check_weights(entry, loaded.source, loaded.revision)

@@ -91,7 +91,7 @@ def made(options: argparse.Namespace) -> bytes:
         minus_mean=not options.keep_mean,
     )
     loaded = models.load_model(options.model)
-    options.head.check(loaded.num_layers, loaded.num_heads)
+    options.head.check(*loaded.shape)
     frequencies = store.read_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
     if options.composition and loaded.num_layers < 2:
         raise HeadrolesError(
@@ -137,7 +137,7 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
 def summary(loaded, settings, frequencies) -> bytes:
     """All heads in a few numbers."""
 
-    heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    heads = Head.every(*loaded.shape)
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False, disable=None):
         numbers = circuits.summarise(loaded, head, settings, frequencies.probabilities)

@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "that can be exchanged.",
             file=sys.stderr,
         )
-    shape = (loaded.num_layers, loaded.num_heads)
+    shape = loaded.shape
     if options.circuit:
         found = _circuit(loaded, pairs, options)
         numbers, lines = circuit_numbers(found), circuit_lines(found)
@@ -132,7 +132,7 @@ def _work(pairs: Sequence[Pair], shape: tuple[int, int], options: argparse.Names
     for head in (*named, *(r.head for r in options.into or () if r.head)):
         head.check(*shape)
     layers = sorted({head.layer for head in named}) or range(shape[0])
-    senders = [Head(layer, head) for layer in layers for head in range(shape[1])]
+    senders = Head.every(layers, shape[1])
     into = options.into or [ablation.LOGITS]
     return ablation.every_sender(
         pairs, [into], *shape, senders=senders, direction=options.direction

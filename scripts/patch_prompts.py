@@ -115,13 +115,15 @@ def chosen_pair(options: argparse.Namespace, loaded: LoadedModel) -> Pair:
 
 def patch(options: argparse.Namespace, loaded: LoadedModel, pair: Pair) -> Patched:
     """The table that was asked for."""
-    settings = {"direction": options.direction}
+    direction = options.direction
+    if options.heads:
+        todo = ablation.heads_by_position(pair, options.heads, direction=direction)
+    elif options.positions:
+        todo = ablation.layers_by_position(pair, *loaded.shape, direction=direction)
+    else:
+        todo = ablation.every_head(pair, *loaded.shape, direction=direction)
     with command_line.bar("patches") as tell:
-        if options.heads:
-            return ablation.patch_positions(loaded, pair, options.heads, on_part=tell, **settings)
-        if options.positions:
-            return ablation.patch_layers(loaded, pair, on_part=tell, **settings)
-        return ablation.patch_heads(loaded, pair, on_part=tell, **settings)
+        return todo.all(loaded, tell)
 
 
 def control(
@@ -170,8 +172,7 @@ def proof(loaded: LoadedModel, patched: Patched) -> float | None:
     pair = patched.pair
     if pair.length - 1 in pair.differ:
         return None
-    shape = loaded.num_layers, loaded.num_heads
-    whole = ablation.all_heads(pair, *shape, direction=patched.direction).all(loaded)
+    whole = ablation.all_heads(pair, *loaded.shape, direction=patched.direction).all(loaded)
     return float(whole.share)
 
 

@@ -225,8 +225,8 @@ def measure(
     """
     check_apart(a, b)
     for head in (*a, *b):
-        head.check(loaded.num_layers, loaded.num_heads)
-    shape = (loaded.num_layers, loaded.num_heads)
+        head.check(*loaded.shape)
+    shape = loaded.shape
     others, note = random_partners(a, b, shape=shape, draws=draws, seed=seed)
     groups = [tuple(b), *others]
     conditions = [UNTOUCHED, without(a, position)]

@@ -301,7 +301,7 @@ def every_sender(
         senders: the heads that send; None for all.
         direction: which prompt runs.
     """
-    every = [Head(layer, head) for layer in range(num_layers) for head in range(num_heads)]
+    every = Head.every(num_layers, num_heads)
     chosen = tuple(every if senders is None else sorted(set(senders)))
     return SenderWork(
         tuple(pairs), tuple(map(tuple, groups)), chosen, (num_layers, num_heads), direction
