@@ -112,13 +112,10 @@ def run_edited(
     used = sorted({*at_probe, *at_projection, *([] if hooked is None else [hooked])})
     with loaded.lock, torch.no_grad():  # in inference mode the probes would copy every pattern
         logits = _run(loaded, token_ids, places, used, known, last=last_only, wanted=with_logits)
-        shown = {layer: at_probe[layer] for layer in sorted(kept_patterns)}
-        run = EditedRun(
-            logits,
-            {layer: place.kept for layer, place in shown.items()},
-            {layer: at_projection[layer].kept for layer in sorted(kept_outputs)},
-            {layer: place.visible for layer, place in shown.items()},
-        )
+        shown = [(layer, at_probe[layer]) for layer in sorted(kept_patterns)]
+        kept = {layer: at_projection[layer].kept for layer in sorted(kept_outputs)}
+        seen = {layer: place.visible for layer, place in shown}
+        run = EditedRun(logits, {layer: place.kept for layer, place in shown}, kept, seen)
         _check_numbers(loaded, token_ids, run)
     return run
 
