@@ -199,7 +199,7 @@ def circuit_lines(circuit: Circuit) -> list[str]:
         return ["No head stands out of its layer. More pairs (--pairs) make the means surer."]
     lines = ["from    into            share  effect  ± error  others ± spread"]
     lines += [
-        f"{one.sender.label:<7} {one.receiver.label:<13} {percent(one.share):>7} {_beside(one)}"
+        f"{one.sender.label:<7} {one.into:<13} {percent(one.share):>7} {_beside(one)}"
         for one in circuit.arrows
     ]
     return lines
@@ -254,7 +254,7 @@ def circuit_numbers(circuit: Circuit) -> dict[str, object]:
         "arrows": [
             {
                 "sender": one.sender.label,
-                "into": one.receiver.label,
+                "into": one.into,
                 "shared_with": [head.label for head in one.shared_with],
             }
             | _numbers(one)

@@ -315,6 +315,8 @@ def test_an_unknown_role_head_view_layer_or_switch_is_named() -> None:
 def test_arrows_that_are_none_are_named() -> None:
     assert says(refused(paths="L1H1").message, "arrows")
     assert says(refused(paths="L1H1>L2H2").message, "arrows")  # into which input?
+    assert says(refused(paths="L1H1>L2H2/L3H2.q").message, "arrows")  # not of one layer
+    assert EVERY["paths"].read("L1H1>L2H2/L2H3.q") == ("L1H1>L2H2/L2H3.query",)
     assert says(refused(paths=",".join(f"L{n}H0>logits" for n in range(30))).message, "24")
     assert EVERY["paths"].read("L1H1>L2H2.k,L1H1>L2H2.key") == ("L1H1>L2H2.key",)
     refused(direction="upwards")

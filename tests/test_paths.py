@@ -165,6 +165,8 @@ def test_paths_equal_plain_hooks_on_the_whole_prompt(family, direction, load_fam
     ]
     both = (Receiver(Head(1, 1), "query"), Receiver(Head(1, 2), "value"))
     paths.append(Path((Head(0, 2),), both))
+    groups = [Receiver.parse_group(f"L1H0/L1H3.{each}") for each in INPUTS]
+    paths += [Path((sender,), group) for sender in EVERY[:HEADS] for group in groups]
     expected = [plain.effect(path.senders[0], path.receivers) for path in paths]
     found = path_effects(loaded, pair, paths, direction=direction)
     torch.testing.assert_close(found, torch.tensor(expected).double(), **TOLERANCE)
@@ -304,6 +306,9 @@ def test_what_is_no_path_is_refused(load_family) -> None:
     assert Receiver.parse(" l20h3.K ") == Receiver(Head(20, 3), "key")
     assert Receiver.parse("Logits") == LOGITS
     assert Receiver.parse("L20H3.value").label == "L20H3.value"
+    for text in ("logits", "L20H3.value", "L20H3/L20H5.key"):
+        assert paths.group_label(Receiver.parse_group(text)) == text
+    assert len(Receiver.parse_group("L20H3/L20H5.k")) == 2
 
 
 def test_a_pass_that_does_not_come_out_as_it_should_is_refused(load_family, monkeypatch) -> None:
@@ -414,18 +419,32 @@ def test_pairs_with_other_names(demo, pairs) -> None:
 def test_the_circuit_of_the_bundled_model(demo, pairs) -> None:
     told = []
     circuit = path_circuit.grow(demo, pairs, on_part=lambda *done: told.append(done))
-    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3), Head(2, 0))
-    assert Head(2, 6) in circuit.levels[1]
-    assert Head(0, 6) in circuit.levels[2]  # a previous-token head
+    assert circuit.levels[0] == (Head(3, 7), Head(3, 5), Head(3, 3))
+    assert circuit.levels[1] == (Head(2, 6),)
+    assert circuit.levels[2] == (Head(0, 6),)  # a previous-token head
     assert told[-1][0] == told[-1][1]
-    into = {arrow.receiver.label for arrow in circuit.arrows if arrow.sender == Head(2, 6)}
-    assert into == {"L3H3.value", "L3H5.value", "L3H7.value"}
+    into = [arrow.into for arrow in circuit.arrows if arrow.sender == Head(2, 6)]
+    assert into == ["L3H3/L3H5/L3H7.value"]  # together
+    assert all(abs(arrow.share) >= 0.02 for arrow in circuit.arrows)
     for arrow in circuit.arrows:
-        path = Path((arrow.sender,), (arrow.receiver,))
+        path = Path((arrow.sender,), arrow.receivers)
         each = [float(path_effects(demo, pair, [path])[0]) for pair in pairs]
         assert statistics.fmean(each) == pytest.approx(arrow.effect, abs=1e-4)
         assert statistics.stdev(each) / math.sqrt(8) == pytest.approx(arrow.error, abs=1e-4)
-    assert sum(arrow.share for arrow in circuit.arrows if arrow.receiver == LOGITS) > 0.85
+    assert sum(arrow.share for arrow in circuit.arrows if arrow.into == "logits") > 0.85
+
+
+def test_heads_that_do_the_same_as_one_that_stands_out_are_asked_with_it(pairs) -> None:
+    """All heads of the layer carry the answer: beside the largest, none is clear of the others."""
+    circuit = path_circuit.begin(pairs, 2, 9)
+    alike = [1.0, 0.9, 0.8, 0.85, 0.7, 0.75, 0.6, 0.65]
+    written = replace(_map([[[0.0] * 9, [5.0, *alike]]]), pairs=pairs[:1])
+    assert [written.judged(Head(1, head)).is_clear for head in range(3)] == [True, False, False]
+    grown = circuit.grown([written])
+    everyone = tuple(Head(1, head) for head in range(9))
+    assert grown.followed == everyone
+    groups = [path_circuit.group_label(group) for group in grown.next().groups]
+    assert groups == ["/".join(head.label for head in everyone) + f".{each}" for each in INPUTS]
 
 
 def test_a_circuit_without_heads_that_stand_out_is_done_at_once(demo, pairs) -> None:

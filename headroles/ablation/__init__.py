@@ -55,7 +55,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "strongest",
         ],
         "path_circuit": ["Arrow", "Circuit", "grow"],
-        "paths": ["LOGITS", "Path", "Receiver", "path_effects", "shared_with"],
+        "paths": ["LOGITS", "Path", "Receiver", "group_label", "path_effects", "shared_with"],
         "run": ["ablate", "head_outputs", "reference_means"],
         "sender_maps": [
             "SenderMap",

@@ -2,10 +2,12 @@
 
 1. Which heads send most into the logits? The strongest that are larger than the other heads of
    their layer are the first level: they write the answer, or against it.
-2. Which heads send most into the queries, the keys or the values of those that carry the answer?
-   Those are patched together first, so that a sender that reaches many of them is seen.
-3. The strongest of these are held against each receiver by itself: each is an arrow, beside the
-   same arrow from every other head of the sender's layer. They are the next level, and so on.
+   So do the heads beside one that carries the answer, if they carry a share that shows: where
+   most of a layer does the same work, none of them stands out of it.
+2. Which heads send most into the queries, the keys or the values of those of them that carry the
+   answer, in the layer that carries most? These are patched together: what tells all of them
+   hardly shows at one. Each such sender is an arrow into all of them, beside the same arrow from
+   every other head of the sender's layer. The strongest are the next level, and so on.
 
 On the prompts of the indirect-object task in GPT-2 small this gives the picture of Wang et al. 2022
 (arXiv 2211.00593): duplicate-token and induction heads, S-inhibition heads, name movers.
@@ -17,19 +19,14 @@ On the prompts of the indirect-object task in GPT-2 small this gives the picture
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headroles.ablation.patching import NOISE, Direction
-from headroles.ablation.paths import INPUTS, LOGITS, Receiver
-from headroles.ablation.sender_maps import (
-    LEAST_SHARE,
-    SenderMap,
-    SenderWork,
-    Sent,
-    every_sender,
-)
+from headroles.ablation.paths import INPUTS, LOGITS, Receiver, group_label
+from headroles.ablation.sender_maps import SenderMap, SenderWork, Sent, every_sender
 from headroles.types import Head
 
 if TYPE_CHECKING:
@@ -40,8 +37,9 @@ if TYPE_CHECKING:
 WIDTH, DEPTH = 3, 2
 """Heads of a level at most, and levels behind the heads that write into the logits."""
 WRITERS = 2
-"""So many times as many write into the logits: several do so side by side, and what tells all of
-them what to write hardly shows at one or two."""
+"""So many times as many write into the logits: several do so side by side."""
+LEAST_DRAWN = 0.02
+"""Of the gap between the two prompts: what carries less is no arrow of a circuit."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ class Arrow:
 
     sender: Head
     """The head that it comes from."""
-    receiver: Receiver
-    """The logits, or the input of a head."""
+    receivers: tuple[Receiver, ...]
+    """The logits, or the same input of one or several heads, which are changed together."""
     effect: float
     """Logits; above 0 it carries the first prompt's answer, below 0 it works against it."""
     share: float
@@ -69,19 +67,28 @@ class Arrow:
     is_clear: bool
     """Whether it is."""
     shared_with: tuple[Head, ...] = ()
-    """Heads that receive as well, as they share their keys or values with the receiver."""
+    """Heads that receive as well, as they share their keys or values with a receiver."""
 
     @property
     def input(self) -> str:
         """``query``, ``key`` or ``value``; empty for the logits."""
-        return self.receiver.input
+        return self.receivers[0].input
+
+    @property
+    def into(self) -> str:
+        """Its end as it is written: ``logits``, ``L20H3.query`` or ``L20H3/L20H5.query``."""
+        return group_label(self.receivers)
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads that it ends at; none for the logits."""
+        return tuple(one.head for one in self.receivers if one.head is not None)
 
 
 def arrow(sent: Sent, shared_with: tuple[Head, ...] = ()) -> Arrow:
-    """What a head sends to one receiver, as an arrow."""
-    (receiver,) = sent.receivers
+    """What a head sends to its receivers, as an arrow."""
     return Arrow(
-        sent.sender, receiver, sent.effect, sent.share, sent.error, sent.control_mean,
+        sent.sender, sent.receivers, sent.effect, sent.share, sent.error, sent.control_mean,
         sent.control_spread, sent.control_heads, sent.verdict, sent.is_clear, shared_with,
     )  # fmt: skip
 
@@ -107,8 +114,6 @@ class Circuit:
     maps: tuple[SenderMap, ...] = ()
     """The maps from which the heads were chosen: into the logits, and into queries, keys and values
     of each level."""
-    chosen: tuple[tuple[Head, str], ...] | None = None
-    """Senders and inputs that are still to be held against each receiver; None between levels."""
     is_done: bool = False
     """Whether there is nothing more to look for."""
 
@@ -124,11 +129,18 @@ class Circuit:
 
     @property
     def followed(self) -> tuple[Head, ...]:
-        """The heads of the last level that carry the answer: what is asked for next sends to
-        them."""
+        """The heads that are asked next who sends to them: of the last level, those that carry the
+        answer, in the layer that carries most."""
         before = {head for level in self.levels[:-1] for head in level}
-        carry = {arrow.sender for arrow in self.arrows if arrow.effect > 0}
-        return tuple(head for head in self.levels[-1] if head in carry - before)
+        carried: dict[Head, float] = defaultdict(float)
+        for one in self.arrows:
+            if one.sender in set(self.levels[-1]) - before and one.effect > 0:
+                carried[one.sender] += one.effect
+        layers: dict[int, float] = defaultdict(float)
+        for head, effect in carried.items():
+            layers[head.layer] += effect
+        most = max(layers, key=layers.__getitem__, default=None)
+        return tuple(sorted(head for head in carried if head.layer == most))
 
     def next(self) -> SenderWork | None:
         """The maps that are needed next; None where the circuit is done.
@@ -137,63 +149,35 @@ class Circuit:
         """
         if self.is_done:
             return None
-        if not self.levels:
-            return self._ask([[LOGITS]])
-        receivers = self.followed
-        if self.chosen is None:
-            return self._ask([[Receiver(head, each) for head in receivers] for each in INPUTS])
-        inputs = [each for each in INPUTS if any(each == own for _, own in self.chosen)]
-        layers = {head.layer for head, _ in self.chosen}
-        senders = [Head(layer, head) for layer in layers for head in range(self.shape[1])]
-        return self._ask([[Receiver(h, each)] for h in receivers for each in inputs], senders)
-
-    def _ask(
-        self, groups: Sequence[Sequence[Receiver]], senders: Sequence[Head] | None = None
-    ) -> SenderWork:
-        return every_sender(
-            self.pairs, groups, *self.shape, senders=senders, direction=self.direction
-        )
+        groups = [
+            [Receiver(head, each) for head in self.followed] for each in INPUTS if self.levels
+        ]
+        return every_sender(self.pairs, groups or [[LOGITS]], *self.shape, direction=self.direction)
 
     def grown(self, maps: Sequence[SenderMap]) -> Circuit:
         """The circuit with what the maps of :meth:`next` show."""
-        if not self.levels:
-            return self._first(maps[0])
-        return self._choose(maps) if self.chosen is None else self._arrows(maps)
-
-    def _first(self, found: SenderMap) -> Circuit:
-        most = WRITERS * self.width
-        sent = [one for one in found.strongest(4 * most) if one.is_clear][:most]
-        arrows = tuple(arrow(one) for one in sent)
-        heads = tuple(one.sender for one in sent)
-        circuit = replace(self, maps=(found,), levels=(heads,) if heads else (), arrows=arrows)
-        return replace(circuit, is_done=not (heads and circuit.followed and self.depth))
-
-    def _choose(self, maps: Sequence[SenderMap]) -> Circuit:
-        """The heads that send most to all receivers together, and by which inputs."""
-        clear = [
-            (abs(one.effect), one.sender, found.receivers[0].input)
-            for found in maps
-            for one in found.strongest(4 * self.width)
-            if one.is_clear
+        most = self.width * (1 if self.levels else WRITERS)
+        found = [
+            (one, of.shared_with)
+            for of in maps
+            for one in of.strongest(4 * most)
+            if abs(one.share) >= LEAST_DRAWN
         ]
-        clear.sort(key=lambda each: -each[0])
-        heads = list(dict.fromkeys(head for _, head, _ in clear))[: self.width]
-        chosen = tuple((head, own) for _, head, own in clear if head in heads)
-        return replace(self, maps=(*self.maps, *maps), chosen=chosen, is_done=not chosen)
-
-    def _arrows(self, maps: Sequence[SenderMap]) -> Circuit:
-        chosen, new = self.chosen or (), []
-        for found in maps:
-            (receiver,) = found.receivers
-            senders = [h for h, own in chosen if own == receiver.input and h in found.senders]
-            for head in senders:
-                one = found.judged(head)
-                if abs(one.share) >= LEAST_SHARE:
-                    new.append(arrow(one, found.shared_with))
-        heads = tuple(dict.fromkeys(head for head, _ in chosen))
-        circuit = replace(
-            self, levels=(*self.levels, heads), arrows=(*self.arrows, *new), chosen=None
-        )
+        found.sort(key=lambda each: -abs(each[0].effect))
+        clear = [one for one, _ in found if one.is_clear]
+        heads = list(dict.fromkeys(one.sender for one in clear))[:most]
+        beside = {one.sender.layer for one in clear if one.sender in heads and one.effect > 0}
+        new = [
+            arrow(one, shared)
+            for one, shared in found
+            if (one.is_clear and one.sender in heads)
+            or (not self.levels and one.share > 0 and one.sender.layer in beside)
+        ]
+        circuit = replace(self, maps=(*self.maps, *maps), arrows=(*self.arrows, *new))
+        if not new:
+            return replace(circuit, is_done=True)
+        level = tuple(dict.fromkeys(one.sender for one in new))
+        circuit = replace(circuit, levels=(*self.levels, level))
         return replace(circuit, is_done=len(self.levels) >= self.depth or not circuit.followed)
 
 

@@ -78,6 +78,16 @@ class Receiver:
         """How it is written: ``L20H3.query``, or ``logits``."""
         return "logits" if self.head is None else f"{self.head.label}.{self.input}"
 
+    @staticmethod
+    def parse_group(text: str) -> tuple[Receiver, ...]:
+        """Read ``logits`` or heads that read with the same: ``L20H3/L20H5.query``.
+
+        Raises:
+            HeadrolesError: if it is neither.
+        """
+        heads, dot, read = text.rpartition(".")
+        return tuple(Receiver.parse(head + dot + read) for head in heads.split("/"))
+
     @classmethod
     def parse(cls, text: str) -> Receiver:
         """Read ``logits``, ``L20H3.query`` or ``L20H3.q``.
@@ -97,6 +107,12 @@ class Receiver:
 
 
 LOGITS = Receiver()
+
+
+def group_label(receivers: Sequence[Receiver]) -> str:
+    """How receivers with the same input are written together, ``L20H3/L20H5.query``."""
+    *before, last = receivers
+    return "/".join([*(receiver.head.label for receiver in before), last.label])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ TELLS = {
 """{input of a head: what a sender tells it}."""
 INPUTS = {"query": "queries", "key": "keys", "value": "values"}
 """{input: in words}."""
+LEAST_MISLEADS = 0.02
+"""A head that takes less away, of the difference, is not said to mislead."""
 HEADERS = ("From", "Into", "Input", "Effect", "Share", "Same layer (control)", "Verdict")
 
 
@@ -50,22 +53,57 @@ def called(head: Head, roles: Mapping[Head, str]) -> str:
     return f"{head.label} ({roles[head]})" if head in roles else head.label
 
 
-def node_of(receiver: Receiver) -> str:
-    """The name of the box where an arrow ends."""
-    return ANSWER if receiver.head is None else receiver.head.label
+def group_name(heads: Sequence[Head]) -> str:
+    """Heads of a box in few letters.
+
+    >>> group_name([Head(23, 0), Head(23, 1), Head(24, 4)])
+    'L23H0, H1, L24H4'
+    """
+    layers = [None, *(head.layer for head in heads)]
+    return ", ".join(
+        f"H{head.head}" if head.layer == layers[at] else head.label for at, head in enumerate(heads)
+    )
+
+
+def end_of(arrow: Arrow) -> str:
+    """Where an arrow ends, for files: ``logits``, ``L23H0`` or ``L23H0/L23H1``."""
+    return "/".join(head.label for head in arrow.heads) or ANSWER
 
 
 def heads_in(arrows: Iterable[Arrow]) -> list[Head]:
     """Every head of the drawing, the last layer first."""
-    arrows = list(arrows)
-    ends = [arrow.receiver.head for arrow in arrows if arrow.receiver.head is not None]
-    return sorted({*(arrow.sender for arrow in arrows), *ends}, reverse=True)
+    return sorted({head for arrow in arrows for head in (arrow.sender, *arrow.heads)}, reverse=True)
+
+
+def box_heads(arrows: Sequence[Arrow]) -> list[tuple[Head, ...]]:
+    """The heads of each box, the last layer first: those that an arrow reaches together are one."""
+    found: list[set[Head]] = [{head} for head in heads_in(arrows)]
+    for arrow in arrows:
+        reached = [box for box in found if box & set(arrow.heads)]
+        if len(reached) > 1:
+            found = [box for box in found if box not in reached]
+            found.append(set().union(*reached))
+    return sorted((tuple(sorted(box)) for box in found), key=lambda box: box[-1], reverse=True)
+
+
+def choices(arrows: Sequence[Arrow]) -> list[tuple[Head, ...]]:
+    """Heads that can be asked who tells them: boxes, all of a layer that move the answer, each."""
+    carry: dict[int, set[Head]] = defaultdict(set)
+    for arrow in arrows:
+        if not arrow.heads and arrow.effect > 0:
+            carry[arrow.sender.layer].add(arrow.sender)
+    layers = [tuple(sorted(heads)) for _, heads in sorted(carry.items(), reverse=True)]
+    each = [(head,) for head in heads_in(arrows)]
+    return list(dict.fromkeys([*box_heads(arrows), *layers, *each]))
 
 
 def over(pairs: int) -> str:
     """What numbers are a mean over, in a sentence."""
     if pairs == 1:
-        return "All numbers are of this one pair of sentences, and may differ on others."
+        return (
+            "All numbers are of this one pair of sentences, and differ much between pairs: take "
+            "several pairs to see what holds."
+        )
     return f"All numbers are means over {pairs} pairs of sentences with other names."
 
 
@@ -79,43 +117,65 @@ def fewer(pairs: int, most: int) -> str:
 
 
 def boxes(
-    arrows: Sequence[Arrow], roles: Mapping[Head, str], pair: Pair, *, opened: Head | None
+    arrows: Sequence[Arrow], roles: Mapping[Head, str], pair: Pair, *, opened: Sequence[Head]
 ) -> list[dict[str, object]]:
     """One record per box, the answer first."""
     versus = f"{visible(pair.answer)} − {visible(pair.against)}"
     answer = {
         "node": ANSWER, "layer": -1, "head": -1, "label": THE_ANSWER, "note": versus,
-        "open": opened is None, "spoken": f"{THE_ANSWER}, {versus}",
+        "open": not opened, "spoken": f"{THE_ANSWER}, {versus}",
     }  # fmt: skip
     heads = [
         {
-            "node": head.label,
-            "layer": head.layer,
-            "head": head.head,
-            "label": head.label,
-            "note": roles.get(head, ""),
-            "open": head == opened,
-            "spoken": called(head, roles),
+            "node": box[0].label,
+            "layer": box[0].layer,
+            "head": box[0].head,
+            "label": group_name(box),
+            "note": _shared_role(box, roles),
+            "open": bool(opened) and set(opened) <= set(box),
+            "spoken": listing([called(head, roles) for head in box]),
         }
-        for head in heads_in(arrows)
+        for box in box_heads(arrows)
     ]
     return [answer, *heads]
 
 
+def _shared_role(box: Sequence[Head], roles: Mapping[Head, str]) -> str:
+    """The role of a head; of several, the one that most of them have, and how many."""
+    named = Counter(roles[head] for head in box if head in roles).most_common(1)
+    if not named:
+        return ""
+    (role, heads), *_ = named
+    return role if len(box) == 1 else f"{role} ({heads} of {len(box)})"
+
+
 def paths(arrows: Sequence[Arrow]) -> list[dict[str, object]]:
-    """One record per arrow."""
+    """One record per arrow; those of one box into the same end are one, with the sum of them.
+
+    Such a sum is drawn as larger than chance if what is larger than chance makes most of it.
+    """
+    node = {head: box[0].label for box in box_heads(arrows) for head in box}
+    joined: dict[tuple[str, str, str], list[Arrow]] = defaultdict(list)
+    for arrow in arrows:
+        target = node[arrow.heads[0]] if arrow.heads else ANSWER
+        if node[arrow.sender] != target:
+            joined[node[arrow.sender], target, arrow.input[:1]].append(arrow)
     return [
         {
-            "source": arrow.sender.label,
-            "target": node_of(arrow.receiver),
-            "entry": arrow.input[:1],
-            "value": arrow.share,
-            "number": f"{arrow.input[:1]} {signed_percent(arrow.share)}".strip(),
-            "clear": arrow.is_clear,
-            "shown": f"{path_name(arrow)}: {signed_percent(arrow.share)} of the difference, "
-            f"{verdict(arrow)}",
+            "source": source,
+            "target": target,
+            "entry": entry,
+            "value": (share := sum(arrow.share for arrow in of)),
+            "number": f"{entry} {'Σ ' * (len(of) > 1)}{signed_percent(share)}".strip(),
+            "clear": 2 * abs(sum(arrow.share for arrow in of if arrow.is_clear)) >= abs(share)
+            and any(arrow.is_clear for arrow in of),
+            "shown": "; ".join(
+                f"{path_name(arrow)}: {signed_percent(arrow.share)} of the difference, "
+                f"{verdict(arrow)}"
+                for arrow in of
+            ),
         }
-        for arrow in arrows
+        for (source, target, entry), of in joined.items()
     ]
 
 
@@ -130,9 +190,7 @@ def signed_percent(share: float) -> str:
 
 def path_name(arrow: Arrow) -> str:
     """``L14H2 into the queries of L23H0``."""
-    if arrow.receiver.head is None:
-        return f"{arrow.sender.label} into {THE_ANSWER}"
-    return f"{arrow.sender.label} into the {INPUTS[arrow.input]} of {arrow.receiver.head.label}"
+    return f"{arrow.sender.label} into {receiver_words(arrow.receivers)}"
 
 
 def verdict(arrow: Arrow) -> str:
@@ -188,17 +246,18 @@ def sender_records(
     return records
 
 
-def receiver_words(receiver: Receiver) -> str:
-    """``the queries of L23H0``."""
-    if receiver.head is None:
+def receiver_words(receivers: Sequence[Receiver]) -> str:
+    """``the queries of L23H0``; ``the queries of L23H0, H1 together``."""
+    heads = [one.head for one in receivers if one.head is not None]
+    if not heads:
         return THE_ANSWER
-    return f"the {INPUTS[receiver.input]} of {receiver.head.label}"
+    together = " together" if len(heads) > 1 else ""
+    return f"the {INPUTS[receivers[0].input]} of {group_name(heads)}{together}"
 
 
 def map_sentence(found: SenderMap, clear: Sequence[Head], roles: Mapping[Head, str]) -> str:
     """Who sends most, and whether that is larger than chance."""
-    (receiver,) = found.receivers
-    into = receiver_words(receiver)
+    into = receiver_words(found.receivers)
     if not found.senders:
         return f"No head comes before {into}."
     strongest = max(found.senders, key=lambda head: abs(float(found.shares[head])))
@@ -237,37 +296,37 @@ def conclusion(arrows: Sequence[Arrow], roles: Mapping[Head, str], pair: Pair) -
         return called(head, roles) if first else head.label
 
     parts = []
-    ends = sorted(
-        {arrow.receiver for arrow in clear if arrow.receiver.head is not None},
-        key=lambda receiver: (receiver.head, receiver.input),
-    )
-    for receiver in ends:
+    ends = sorted({arrow.receivers for arrow in clear if arrow.heads})
+    for end in ends:
         for works, verb in ((True, "tell"), (False, "mislead")):
-            senders = _senders(clear, receiver, works=works)
+            senders = _senders(clear, end, works=works)
             if senders:
                 who = listing([name(head) for head in senders])
                 says = verb if len(senders) > 1 else f"{verb}s"
-                what = TELLS[receiver.input] if works else f"about {TELLS[receiver.input]}"
-                parts.append(f"{who} {says} {name(receiver.head)} {what}")
+                what = TELLS[end[0].input] if works else f"about {TELLS[end[0].input]}"
+                whom = listing([name(one.head) for one in end])
+                parts.append(f"{who} {says} {whom} {what}")
     parts += _movers(clear, name, pair)
     return f"{'; '.join(parts)}."
 
 
-def _senders(clear: Sequence[Arrow], receiver: Receiver, *, works: bool) -> list[Head]:
-    """The heads whose clear arrows end there, layer by layer."""
-    return sorted(a.sender for a in clear if a.receiver == receiver and (a.effect > 0) == works)
+def _senders(clear: Sequence[Arrow], end: Sequence[Receiver], *, works: bool) -> list[Head]:
+    """The heads whose clear arrows end there, layer by layer, but for what hardly misleads."""
+    return sorted(
+        arrow.sender
+        for arrow in clear
+        if arrow.receivers == end and (arrow.share > 0 if works else arrow.share < -LEAST_MISLEADS)
+    )
 
 
 def _movers(clear: Sequence[Arrow], name: Callable[[Head], str], pair: Pair) -> list[str]:
     """Who moves the answer, and who moves it back."""
     parts = []
     for works in (True, False):
-        heads = sorted(
-            a.sender for a in clear if a.receiver.head is None and (a.effect > 0) == works
-        )
+        heads = sorted(a.sender for a in clear if not a.heads and (a.effect > 0) == works)
         if heads:
             who = listing([name(head) for head in heads])
-            total = sum(a.share for a in clear if a.sender in heads and a.receiver.head is None)
+            total = sum(a.share for a in clear if a.sender in heads and not a.heads)
             move = "move" if len(heads) > 1 else "moves"
             towards = pair.answer if works else pair.against
             back = "" if works else "back "
@@ -286,7 +345,7 @@ def table_rows(arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> list[list[
     return [
         [
             called(arrow.sender, roles),
-            THE_ANSWER if arrow.receiver.head is None else called(arrow.receiver.head, roles),
+            listing([called(head, roles) for head in arrow.heads]) or THE_ANSWER,
             INPUTS.get(arrow.input, "–"),
             _with_error(arrow.effect, arrow.error),
             signed_percent(arrow.share),
@@ -320,7 +379,7 @@ def export_rows(arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> list[dict
         {
             "from": arrow.sender.label,
             "role": roles.get(arrow.sender, ""),
-            "into": node_of(arrow.receiver),
+            "into": end_of(arrow),
             "input": arrow.input,
             "effect": arrow.effect,
             "share": arrow.share,

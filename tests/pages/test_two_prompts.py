@@ -186,11 +186,32 @@ def test_a_box_shows_who_sends_to_its_inputs() -> None:
     assert says(alts(app)[1], "values of L3H4")
 
 
+def test_heads_of_a_layer_are_asked_together(loaded, pair) -> None:
+    paths = "L3H3>logits,L3H5>logits,L3H7>logits"
+    ready = READY[0]
+    app = opened(
+        "pages/answer.py", section="paths", paths=paths, prompt=ready.first,
+        second_prompt=ready.second, answer=ready.answer, against=ready.against,
+    )  # fmt: skip
+    app.selectbox(key=pair_state.NODE).set_value("L3H3, H5, H7").run()
+    app.segmented_control(key=pair_state.INPUT).set_value("value").run()
+    assert not app.exception
+    assert says(alts(app)[1], "values of L3H3, H5, H7 together", "L2H6")
+    clicked(app, "answer-put_in")
+    drawn = app.session_state[pair_state.PATHS]
+    assert "L2H6>L3H3/L3H5/L3H7.value" in drawn
+    assert "L2H6>L3H3/L3H5/L3H7.v" in app.query_params["paths"]
+    group = tuple(ablation.Receiver(Head(3, head), "value") for head in (3, 5, 7))
+    made = ablation.ready_pair(loaded, ready)
+    (effect,) = ablation.path_effects(loaded, made, [ablation.Path((Head(2, 6),), group)])
+    assert says(page_html(app), "L3H3, L3H5 and L3H7", f"{float(effect) / made.gap:.0%}")
+
+
 def test_the_strongest_are_drawn_as_the_engine_grows_them(loaded, pair) -> None:
     app = opened("pages/answer.py", section="paths", **BOTH)
     clicked(app, "answer-grow")
     circuit = ablation.grow(loaded, [pair])
-    grown = tuple(f"{one.sender.label}>{one.receiver.label}" for one in circuit.arrows)
+    grown = tuple(f"{one.sender.label}>{one.into}" for one in circuit.arrows)
     assert app.session_state[pair_state.PATHS] == grown
     assert not app.session_state[pair_state.GROWING]
 

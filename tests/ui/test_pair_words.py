@@ -128,7 +128,7 @@ def test_the_files_hold_every_number() -> None:
 
 def arrow(sender: Head, receiver: Receiver, share: float, *, clear: bool = True) -> Arrow:
     verdict = ("holds_up" if share > 0 else "reversed") if clear else "not_special"
-    return Arrow(sender, receiver, 4 * share, share, None, 0.01, 0.02, 7, verdict, clear)
+    return Arrow(sender, (receiver,), 4 * share, share, None, 0.01, 0.02, 7, verdict, clear)
 
 
 LOGITS, INTO = Receiver(), Receiver(Head(3, 0), "query")
@@ -157,7 +157,7 @@ def test_an_arrow_below_zero_moves_the_answer_back() -> None:
 
 def test_the_drawing_has_a_box_per_end_and_an_arrow_per_path() -> None:
     arrows = [arrow(Head(3, 0), LOGITS, 0.5), arrow(Head(1, 1), INTO, -0.25, clear=False)]
-    boxes = path_words.boxes(arrows, ROLES, PAIR, opened=Head(3, 0))
+    boxes = path_words.boxes(arrows, ROLES, PAIR, opened=[Head(3, 0)])
     assert [box["node"] for box in boxes] == ["logits", "L3H0", "L1H1"]
     assert [box["open"] for box in boxes] == [False, True, False]
     drawn = path_words.paths(arrows)
@@ -165,6 +165,31 @@ def test_the_drawing_has_a_box_per_end_and_an_arrow_per_path() -> None:
         ("L3H0", "logits", "+50%", True), ("L1H1", "L3H0", "q −25%", False)]  # fmt: skip
     row = path_words.table_rows(arrows, ROLES)[1]
     assert row[:5] == ["L1H1 (S-inhibition)", "L3H0 (Name mover)", "queries", "−1.00", "−25%"]
+
+
+def test_heads_that_are_told_together_are_one_box_with_one_number() -> None:
+    group = tuple(Receiver(Head(3, head), "query") for head in (0, 2))
+    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up", True)
+    arrows = [arrow(Head(3, 0), LOGITS, 0.5), arrow(Head(3, 2), LOGITS, 0.1, clear=False), told]
+    boxes = path_words.boxes(arrows, ROLES, PAIR, opened=[])
+    assert [(box["label"], box["note"]) for box in boxes[1:]] == [
+        ("L3H0, H2", "Name mover (1 of 2)"), ("L1H1", "S-inhibition")]  # fmt: skip
+    drawn = path_words.paths(arrows)
+    assert [(p["source"], p["target"], p["number"], p["clear"]) for p in drawn] == [
+        ("L3H0", "logits", "Σ +60%", True), ("L1H1", "L3H0", "q +25%", True)]  # fmt: skip
+    assert says(drawn[0]["shown"], "L3H0 into", "+50%", "L3H2 into", "+10%", "not larger")
+    assert says(path_words.conclusion(arrows, ROLES, PAIR), "L1H1", "tells", "L3H0", "L3H2")
+    assert path_words.table_rows(arrows, {})[2][1] == "L3H0 and L3H2"
+    assert path_words.export_rows(arrows, {})[2]["into"] == "L3H0/L3H2"
+    assert path_words.choices(arrows) == [(Head(3, 0), Head(3, 2)), (Head(1, 1),), (Head(3, 2),),
+                                          (Head(3, 0),)]  # fmt: skip
+
+
+def test_what_takes_hardly_anything_away_misleads_nobody() -> None:
+    arrows = [arrow(Head(3, 0), LOGITS, 0.5), arrow(Head(1, 1), INTO, -0.015)]
+    assert "mislead" not in path_words.conclusion(arrows, {}, PAIR)
+    arrows[1] = arrow(Head(1, 1), INTO, -0.1)
+    assert "L1H1 misleads L3H0" in path_words.conclusion(arrows, {}, PAIR)
 
 
 def test_heads_that_come_too_late_have_no_number_on_the_map() -> None:

@@ -116,5 +116,5 @@ def _paths(asked: Asked, pair: Pair, arrows: Sequence[Arrow], roles: Mapping[Hea
 
 
 def _drawing(pair: Pair, arrows: Sequence[Arrow], roles: Mapping[Head, str]) -> Drawing:
-    boxes = path_words.boxes(arrows, roles, pair, opened=None)
+    boxes = path_words.boxes(arrows, roles, pair, opened=())
     return charts.circuit_of_paths(boxes, path_words.paths(arrows))

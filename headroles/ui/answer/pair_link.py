@@ -10,7 +10,9 @@ from headroles.ui.answer import pair_state, state
 from headroles.ui.app import link
 from headroles.ui.app.link import Row, Unusable
 
-_PATH = re.compile(r"L\d{1,3}H\d{1,3}>(logits|L\d{1,3}H\d{1,3}\.(q|query|k|key|v|value))")
+_HEAD = r"L\d{1,3}H\d{1,3}"
+_GROUP = r"(?P<layer>L\d{1,3})H\d{1,3}(/(?P=layer)H\d{1,3})*"  # heads of one layer, together
+_PATH = re.compile(rf"{_HEAD}>(logits|{_GROUP}\.(q|query|k|key|v|value))")
 DIRECTIONS = ("denoise", "noise")
 """Which prompt runs."""
 

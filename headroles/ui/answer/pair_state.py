@@ -5,7 +5,7 @@ The two prompts are the session's, and their answers are the page's: other parts
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +17,7 @@ from headroles.ui.app.keys import Keys
 
 if TYPE_CHECKING:
     from headroles.texts import ReadyPair
+    from headroles.types import Head
 
 key = Keys(__name__)
 ANSWER_BOX = "the answer"
@@ -28,7 +29,8 @@ MOST_PAIRS = (1, 4, 8)
 MOST_ARROWS = 24
 """Most arrows of a drawing: more could not be read."""
 PATHS = key("paths", tuple)
-"""The arrows of the drawing as they were put in: ``L23H0>logits``, ``L14H2>L23H0.query``."""
+"""The arrows of the drawing as they were put in: ``L23H0>logits``, ``L14H2>L23H0.query``, or
+``L20H0>L23H0/L23H1.query`` into several heads together."""
 DRAWN_FOR = key("drawn_for", None)
 """The model that they belong to; None where a link named them."""
 GROWING = key("growing", False)
@@ -89,12 +91,12 @@ def grow() -> None:
     st.session_state[GROWING] = True
 
 
-def click_box() -> None:
-    """Look at the box of the drawing that was clicked."""
+def click_box(names: Mapping[Head, str]) -> None:
+    """Look at the box of the drawing that was clicked, by {its first head: its name}."""
     head = charts.head_of_event(st.session_state.get(session.chart_key(DRAWING)))
     if head is not None:
         session.forget_selection(DRAWING)
-        st.session_state[NODE] = ANSWER_BOX if head.layer < 0 else head.label
+        st.session_state[NODE] = ANSWER_BOX if head.layer < 0 else names[head]
 
 
 def click_sender(receiver: str) -> None:

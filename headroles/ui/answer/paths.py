@@ -128,19 +128,19 @@ def _begin(subject: Subject) -> None:
 
 def _why_not(path: str, measured: Measured) -> list[HeadrolesError]:
     """What is wrong with an arrow that a link names; nothing of one that can be drawn."""
-    sender, receiver = _edge(path)
-    ends = [sender] if receiver.head is None else [sender, receiver.head]
+    sender, receivers = _edge(path)
+    ends = [one.head for one in receivers if one.head is not None]
     layers, heads = measured.layers, measured.heads
     errors: list[HeadrolesError] = [
         UnknownHeadError(head.label, layers=layers, heads=heads)
-        for head in ends
+        for head in (sender, *ends)
         if not (head.layer < layers and head.head < heads)
     ]
-    if not errors and receiver.head is not None and sender.layer >= receiver.head.layer:
+    if not errors and (early := next((head for head in ends if head.layer <= sender.layer), None)):
         errors.append(
             LinkError(
-                f"The link names an arrow from {sender.label} to {receiver.head.label}, but a head "
-                "tells only heads of later layers.",
+                f"The link names an arrow from {sender.label} to {early.label}, but a head tells "
+                "only heads of later layers.",
                 hint="The page leaves it out.",
                 value=path,
             )
@@ -148,9 +148,9 @@ def _why_not(path: str, measured: Measured) -> list[HeadrolesError]:
     return errors
 
 
-def _edge(path: str) -> tuple[Head, Receiver]:
-    sender, _, receiver = path.partition(">")
-    return Head.parse(sender), ablation.Receiver.parse(receiver)
+def _edge(path: str) -> tuple[Head, tuple[Receiver, ...]]:
+    sender, _, receivers = path.partition(">")
+    return Head.parse(sender), ablation.Receiver.parse_group(receivers)
 
 
 # ------------------------------------------------------------------ the numbers of the drawing
@@ -161,19 +161,18 @@ def _arrows(subject: Subject) -> list[Arrow]:
     edges = [_edge(path) for path in st.session_state[pair_state.PATHS]]
     known = _known(subject)
     found, missing = {}, []
-    for sender, receiver in edges:
-        if (sender, receiver) in known:
-            found[sender, receiver] = known[sender, receiver]
-        elif (full := _kept_map(subject, receiver)) is not None:
-            found[sender, receiver] = _arrow(full, sender)
-        else:
-            missing.append((sender, receiver))
+    for sender, receivers in edges:
+        full = known.get(receivers) or _kept_map(subject, receivers)
+        if full is None:
+            missing.append((sender, receivers))
+        elif sender in full.senders:
+            found[sender, receivers] = _arrow(full, sender)
     if missing:
-        maps = {one.receivers[0]: one for one in _measure(subject, missing) or ()}
+        maps = {one.receivers: one for one in _measure(subject, missing) or ()}
         found |= {
-            (sender, receiver): _arrow(maps[receiver], sender)
-            for sender, receiver in missing
-            if receiver in maps and sender in maps[receiver].senders
+            (sender, receivers): _arrow(maps[receivers], sender)
+            for sender, receivers in missing
+            if receivers in maps and sender in maps[receivers].senders
         }
     return [found[edge] for edge in edges if edge in found]
 
@@ -188,20 +187,22 @@ def _clear(found: SenderMap) -> list[Head]:
     return [sent.sender for sent in found.strongest(MOST_LISTED) if sent.is_clear]
 
 
-def _work(subject: Subject, groups: Sequence[Receiver], senders: Sequence[Head] | None = None):
+def _work(
+    subject: Subject,
+    groups: Sequence[Sequence[Receiver]],
+    senders: Sequence[Head] | None = None,
+) -> SenderWork:
     measured = subject.measured
     return ablation.every_sender(
-        subject.pairs,
-        [[one] for one in groups],
-        measured.layers,
-        measured.heads,
-        senders=senders,
+        subject.pairs, groups, measured.layers, measured.heads, senders=senders
     )
 
 
-def _measure(subject: Subject, edges: Sequence[tuple[Head, Receiver]]):
+def _measure(
+    subject: Subject, edges: Sequence[tuple[Head, tuple[Receiver, ...]]]
+) -> tuple[SenderMap, ...] | None:
     """The maps of some receivers, from the layers of these senders alone."""
-    receivers = sorted({receiver for _, receiver in edges}, key=lambda one: one.label)
+    receivers = sorted({receivers for _, receivers in edges}, key=ablation.group_label)
     layers = sorted({sender.layer for sender, _ in edges})
     senders = [Head(layer, head) for layer in layers for head in range(subject.measured.heads)]
     work = _work(subject, receivers, senders)
@@ -218,8 +219,8 @@ def _plan(model: str, work: SenderWork) -> long_work.Plan:
     return long_work.Plan(steps, work.result)
 
 
-def _kept_map(subject: Subject, receiver: Receiver) -> SenderMap | None:
-    kept = long_work.kept("paths_map", (subject.about, receiver))
+def _kept_map(subject: Subject, receivers: tuple[Receiver, ...]) -> SenderMap | None:
+    kept = long_work.kept("paths_map", (subject.about, receivers))
     return kept[0] if kept else None
 
 
@@ -239,10 +240,10 @@ def _stages(subject: Subject) -> tuple[Circuit, int]:
     return circuit, stage
 
 
-def _known(subject: Subject) -> dict[tuple[Head, Receiver], Arrow]:
-    """The arrows that were found by themselves."""
+def _known(subject: Subject) -> dict[tuple[Receiver, ...], SenderMap]:
+    """The maps of the search for the strongest paths."""
     circuit, _ = _stages(subject)
-    return {(arrow.sender, arrow.receiver): arrow for arrow in circuit.arrows}
+    return {found.receivers: found for found in circuit.maps}
 
 
 def _grow(subject: Subject) -> bool:
@@ -263,7 +264,7 @@ def _grow(subject: Subject) -> bool:
             return False
         circuit, stage = circuit.grown(maps), stage + 1
     st.session_state[pair_state.PATHS] = ()
-    pair_state.add_paths(f"{arrow.sender.label}>{arrow.receiver.label}" for arrow in circuit.arrows)
+    pair_state.add_paths(f"{arrow.sender.label}>{arrow.into}" for arrow in circuit.arrows)
     st.session_state[pair_state.GROWING] = False
     return True
 
@@ -271,7 +272,7 @@ def _grow(subject: Subject) -> bool:
 def _stage(subject: Subject, stage: int) -> tuple[str, tuple]:
     """Part and name of a stage; the first is the map of what goes into the answer."""
     if stage == 0:
-        return "paths_map", (subject.about, ablation.LOGITS)
+        return "paths_map", (subject.about, (ablation.LOGITS,))
     return "paths_grow", (subject.about, stage)
 
 
@@ -287,8 +288,8 @@ def _drawing(subject: Subject, arrows: Sequence[Arrow]) -> None:
             icon=":material/auto_awesome:",
             key="answer-grow",
             on_click=pair_state.grow,
-            help="Looks for the heads that write the answer, then for those that tell them what to "
-            "do, and once more.",
+            help="Looks for the heads that write the answer, then for those that tell all of these "
+            "together what to do, and once more.",
         )
         empty = not st.session_state[pair_state.PATHS]
         st.button(
@@ -308,18 +309,22 @@ def _drawing(subject: Subject, arrows: Sequence[Arrow]) -> None:
         charts.circuit_of_paths(boxes, path_words.paths(arrows)),
         key=session.chart_key(pair_state.DRAWING),
         alt_text=path_words.alt_text(arrows, roles, pair),
-        on_select=pair_state.click_box,
+        on_select=partial(pair_state.click_box, _names(arrows)),
     )
     if arrows:
         with st.expander("The arrows as a table", key="answer-paths_table"):
             elements.html(table(path_words.HEADERS, path_words.table_rows(arrows, roles)))
 
 
-def _opened(arrows: Sequence[Arrow]) -> Head | None:
-    """The box that is looked at; None for the answer."""
+def _names(arrows: Sequence[Arrow]) -> dict[Head, str]:
+    """{first head of a box: what the choice of boxes calls it}."""
+    return {box[0]: path_words.group_name(box) for box in path_words.box_heads(arrows)}
+
+
+def _opened(arrows: Sequence[Arrow]) -> tuple[Head, ...]:
+    """The heads of the box that is looked at; none for the answer."""
     chosen = st.session_state[pair_state.NODE]
-    labels = {head.label: head for head in path_words.heads_in(arrows)}
-    return labels.get(chosen)
+    return next((g for g in path_words.choices(arrows) if path_words.group_name(g) == chosen), ())
 
 
 # ------------------------------------------------------------------ the map of senders
@@ -328,13 +333,16 @@ def _opened(arrows: Sequence[Arrow]) -> Head | None:
 def _senders(subject: Subject, arrows: Sequence[Arrow]) -> None:
     """Which heads send to the box that is looked at, as a map to click."""
     st.subheader("Who tells it?", anchor=False)
-    receiver = _receiver(arrows)
-    work = _work(subject, [receiver])
-    name = (subject.about, receiver)
+    receivers = _receivers(arrows)
+    if (found := _known(subject).get(receivers)) is not None:
+        _map(subject, found)
+        return
+    work = _work(subject, [receivers])
+    name = (subject.about, receivers)
     if not long_work.offer(
         "paths_map",
         name,
-        f"See which heads send into {path_words.receiver_words(receiver)}",
+        f"See which heads send into {path_words.receiver_words(receivers)}",
         what="path patching",
         seconds=_seconds(subject, work),
     ):
@@ -343,37 +351,41 @@ def _senders(subject: Subject, arrows: Sequence[Arrow]) -> None:
         "paths_map", name, partial(_plan, subject.asked.model, work), doing="Trying every sender"
     )
     if maps is not None:
-        _map(subject, maps[0], receiver)
+        _map(subject, maps[0])
 
 
-def _receiver(arrows: Sequence[Arrow]) -> Receiver:
-    """The box whose senders are shown, and what it reads with."""
-    labels = [pair_state.ANSWER_BOX, *(head.label for head in path_words.heads_in(arrows))]
+def _receivers(arrows: Sequence[Arrow]) -> tuple[Receiver, ...]:
+    """The heads whose senders are shown, and what they read with."""
+    groups = {path_words.group_name(group): group for group in path_words.choices(arrows)}
+    labels = [pair_state.ANSWER_BOX, *groups]
     if st.session_state[pair_state.NODE] not in labels:
         st.session_state[pair_state.NODE] = pair_state.ANSWER_BOX
     with st.container(horizontal=True, vertical_alignment="bottom", key="answer-receiver"):
-        node = st.selectbox("Box", labels, key=pair_state.NODE, width=200)
+        node = st.selectbox(
+            "Box", labels, key=pair_state.NODE, width=300,
+            help="Heads of a layer that do the same are asked together: what tells all of them "
+            "hardly shows at one.",
+        )  # fmt: skip
         if node == pair_state.ANSWER_BOX:
-            return ablation.LOGITS
+            return (ablation.LOGITS,)
         read = st.segmented_control(
-            "What it reads with",
+            "What it reads with" if len(groups[node]) == 1 else "What they read with",
             pair_state.INPUTS,
             format_func=path_words.INPUTS.__getitem__,
             key=pair_state.INPUT,
             required=True,
             persist_state="session",
         )
-    return ablation.Receiver(Head.parse(node), read or "query")
+    return tuple(ablation.Receiver(head, read or "query") for head in groups[node])
 
 
 def _seconds(subject: Subject, work: SenderWork) -> float:
     """How long a map is likely to take: into the answer, one token of a row is run."""
     paths = sum(len(part.paths) for part in work.parts)
-    (receiver,) = work.groups[0]
-    measured = subject.measured
-    if receiver.head is None:
+    measured, first = subject.measured, work.groups[0][0].head
+    if first is None:
         return paths * measured.seconds / measured.pair.length
-    late = 1 - receiver.head.layer / measured.layers
+    late = 1 - first.layer / measured.layers
     return paths * measured.seconds * (late + 0.5)
 
 
@@ -384,9 +396,9 @@ def _whole_search(subject: Subject) -> float:
     return subject.measured.seconds * passes * 2 / 3
 
 
-def _map(subject: Subject, found: SenderMap, receiver: Receiver) -> None:
-    clear = _clear(found)
-    here = f">{receiver.label}"
+def _map(subject: Subject, found: SenderMap) -> None:
+    clear, into = _clear(found), ablation.group_label(found.receivers)
+    here = f">{into}"
     drawn = [
         Head.parse(path.removesuffix(here))
         for path in st.session_state[pair_state.PATHS]
@@ -411,11 +423,13 @@ def _map(subject: Subject, found: SenderMap, receiver: Receiver) -> None:
             ),
             key=session.chart_key(pair_state.SENDERS),
             alt_text=f"Map of all heads as senders. {said}",
-            on_select=partial(pair_state.click_sender, receiver.label),
+            on_select=partial(pair_state.click_sender, into),
         )
     if found.shared_with:
         shared = ", ".join(head.label for head in found.shared_with)
-        elements.note(escape(f"{shared} read with the same {path_words.INPUTS[receiver.input]}."))
+        elements.note(
+            escape(f"{shared} read with the same {path_words.INPUTS[found.receivers[0].input]}.")
+        )
     with st.expander("The strongest senders as a table", key="answer-senders_table"):
         headers = ["Head", "Effect (logits)", "Share"]
         elements.html(table(headers, path_words.sender_rows(found, subject.roles)))
