@@ -111,7 +111,7 @@ def _check_together(parser: command_line.Parser, options: argparse.Namespace) ->
 
 def position(text: str) -> int | str:
     """The type of the option that says where t is."""
-    return text if text == ablation.many.RANDOM else command_line.whole(POSITIONS)(text)
+    return text if text == ablation.many_prompts.RANDOM else command_line.whole(POSITIONS)(text)
 
 
 def _is_device(path: Path) -> bool:
@@ -176,11 +176,11 @@ def print_table(table: PromptTable) -> None:
 
 def print_summary(tables: Sequence[PromptTable]) -> None:
     """Every condition over all prompts, and what to conclude."""
-    rows = ablation.many.summarise(tables)
+    rows = ablation.many_prompts.summarise(tables)
     print(f"\nOver {count(len(tables), 'prompt')}:")
     for row in rows:
         print(f"  {row.name:<44} {_in_line(export.many_prompts.summary_cells(row))}")
-    print(f"{export.many_prompts.about_summary(rows)}\n\n{ablation.many.headline(rows)}")
+    print(f"{export.many_prompts.about_summary(rows)}\n\n{ablation.many_prompts.headline(rows)}")
 
 
 def _in_line(cells: dict[str, str]) -> str:
@@ -239,7 +239,7 @@ def print_what_else(
     if options.token_by_token:
         print_tokens(loaded, encoding, [condition, *others], without)
     if options.attention or options.roles:
-        t = ablation.many.place_of_t(encoding, options.position, seed=options.seed)
+        t = ablation.many_prompts.place_of_t(encoding, options.position, seed=options.seed)
         untouched, after = ablation.looks(loaded, encoding, [UNTOUCHED, condition], position=t)
         draws = [
             look
@@ -342,10 +342,10 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     )  # fmt: skip
     parts = []
     for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
-        parts.append(ablation.many.tabulate_prompt(loaded, ready, settings))
+        parts.append(ablation.many_prompts.tabulate_prompt(loaded, ready, settings))
         if settings.draws:
-            parts.append(ablation.many.draw_others(loaded, ready, settings))
-    tables, left_out = ablation.many.assemble(parts)
+            parts.append(ablation.many_prompts.draw_others(loaded, ready, settings))
+    tables, left_out = ablation.many_prompts.assemble(parts)
     if not tables:
         raise left_out[0].error
     for table in tables:

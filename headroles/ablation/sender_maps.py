@@ -308,13 +308,6 @@ def every_sender(
     )
 
 
-def into_logits(
-    pairs: Sequence[Pair], num_layers: int, num_heads: int, *, direction: Direction = NOISE
-) -> SenderWork:
-    """One map: what every head sends into the logits."""
-    return every_sender(pairs, [[LOGITS]], num_layers, num_heads, direction=direction)
-
-
 # ------------------------------------------------------------------ more pairs
 
 
