@@ -7,7 +7,7 @@ how a head is written (``L5H1``) and read back, and a place that is not there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -45,6 +45,16 @@ class Head(NamedTuple):
         if match is None:
             raise UnknownHeadError(text)
         return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def every(cls, layers: int | Iterable[int], heads: int) -> list[Head]:
+        """Every head of so many layers, or of these, layer by layer.
+
+        >>> [head.label for head in Head.every(2, 2)]
+        ['L0H0', 'L0H1', 'L1H0', 'L1H1']
+        """
+        chosen = range(layers) if isinstance(layers, int) else layers
+        return [cls(layer, head) for layer in chosen for head in range(heads)]
 
     def check(self, layers: int, heads: int) -> None:
         """Refuse a head that a model of so many layers and heads a layer does not have.

@@ -21,21 +21,28 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from headroles import ablation, export, limits, models, store, texts
-from headroles.errors import NoHeadOfRoleError
+from headroles import ablation, export, limits, models, store, texts, verdicts
+from headroles.ablation.conditions import UNTOUCHED
+from headroles.errors import HeadrolesError, NoHeadOfRoleError
 from headroles.formatting import count
 from headroles.roles import SCORED_ROLES
 from headroles.types import Head
-from scripts import command_line, what_else
+from headroles.view import attention_shift, changed_roles, token_by_token
+from scripts import command_line
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
-    from headroles.ablation import LeftOut, PromptTable, Settings
+    from headroles.ablation import Condition, LeftOut, Looks, PromptTable, Settings
     from headroles.models import LoadedModel
+    from headroles.types import Encoding
 
 SAMPLES = 48
 POSITIONS = limits.Range(-100_000, 100_000)
 """What a position may be before the prompt is known."""
+DRAWS = 10
+"""Draws of random other heads, without ``--control``."""
+MOST_SHOWN = 8
+"""Heads that ``--attention all`` tells of."""
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -104,7 +111,7 @@ def _check_together(parser: command_line.Parser, options: argparse.Namespace) ->
 
 def position(text: str) -> int | str:
     """The type of the option that says where t is."""
-    return text if text == ablation.many.RANDOM else command_line.whole(POSITIONS)(text)
+    return text if text == ablation.many_prompts.RANDOM else command_line.whole(POSITIONS)(text)
 
 
 def _is_device(path: Path) -> bool:
@@ -126,7 +133,7 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
     """
     if options.heads:
         for head in options.heads:
-            head.check(loaded.num_layers, loaded.num_heads)
+            head.check(*loaded.shape)
         return options.heads
     entry = store.read_entry(loaded.key, given=options.model)
     store.contents.check_weights(entry, loaded.source, loaded.revision)
@@ -169,11 +176,11 @@ def print_table(table: PromptTable) -> None:
 
 def print_summary(tables: Sequence[PromptTable]) -> None:
     """Every condition over all prompts, and what to conclude."""
-    rows = ablation.many.summarise(tables)
+    rows = ablation.many_prompts.summarise(tables)
     print(f"\nOver {count(len(tables), 'prompt')}:")
     for row in rows:
         print(f"  {row.name:<44} {_in_line(export.many_prompts.summary_cells(row))}")
-    print(f"{export.many_prompts.about_summary(rows)}\n\n{ablation.many.headline(rows)}")
+    print(f"{export.many_prompts.about_summary(rows)}\n\n{ablation.many_prompts.headline(rows)}")
 
 
 def _in_line(cells: dict[str, str]) -> str:
@@ -212,6 +219,117 @@ def previous_token_test(
               f"{others_share}")  # fmt: skip
 
 
+# ------------------------------------------------------------------ what else a knock-out changes
+
+
+def print_what_else(
+    loaded: LoadedModel, encoding: Encoding, heads: Sequence[Head], options: argparse.Namespace
+) -> None:
+    """What else the heads' knock-out (to their mean) changes, beside random other heads."""
+    condition = ablation.Condition("to mean", (ablation.HeadOutput(tuple(heads), "mean"),))
+    without = f"without {ablation.short_list(heads)}"
+    others = ablation.random_others(
+        condition,
+        num_layers=loaded.num_layers,
+        num_heads=loaded.num_heads,
+        length=len(encoding.tokens),
+        draws=options.control or DRAWS,
+        seed=options.seed,
+    ).conditions
+    if options.token_by_token:
+        print_tokens(loaded, encoding, [condition, *others], without)
+    if options.attention or options.roles:
+        t = ablation.many_prompts.place_of_t(encoding, options.position, seed=options.seed)
+        untouched, after = ablation.looks(loaded, encoding, [UNTOUCHED, condition], position=t)
+        draws = [
+            look
+            for other in others
+            for look in ablation.looks(loaded, encoding, [other], position=t, untouched=untouched)
+        ]
+        runs = [untouched, after, *draws]
+        if options.attention:
+            print_attention(runs, encoding, heads, options.attention, without)
+        if options.roles:
+            print_roles(loaded, runs, encoding, heads, without, given=options.model)
+
+
+def print_tokens(
+    loaded: LoadedModel, encoding: Encoding, conditions: Sequence[Condition], without: str
+) -> None:
+    """A line per token."""
+    clean, own, *others = (
+        outcome.losses.tolist() for outcome in ablation.ablate(loaded, encoding, conditions)
+    )
+    of_prompt = token_by_token.lines(encoding, clean, own, others)
+    if not of_prompt:
+        print("  token by token: there is no token to guess")
+        return
+    print(f"\n  token by token: {token_by_token.sentence(of_prompt, without)}")
+    print_rows(token_by_token.HEADERS, token_by_token.table_rows(of_prompt))
+
+
+def print_attention(
+    runs: Sequence[Looks], encoding: Encoding, heads: Sequence[Head], asked: str, without: str
+) -> None:
+    """Where one head looks, or a sentence for each of those that change most."""
+    before, after, *draws = runs
+    layers, width = before.at.shape[:2]
+    first = min(head.layer for head in heads)
+    later = attention_shift.later_heads(before, first, heads)
+    every = attention_shift.shifts(before, after, draws, later)
+    watched = list(every.moved)[:MOST_SHOWN] if asked == "all" else [Head.parse(asked)]
+    if not watched:
+        print(f"\n  {attention_shift.nothing_later(heads)}")
+    labels = texts.token_labels(encoding.tokens)[: before.at.shape[-1]]
+    for head in watched:
+        head.check(layers, width)
+        shift = attention_shift.shift(before, after, draws, head, every)
+        said = attention_shift.shift_sentence(
+            shift, labels, without, knocked_out=heads, first=first
+        )
+        print(f"\n  {said}")
+        if asked != "all":
+            print_rows(attention_shift.TOKEN_HEADERS, attention_shift.token_rows(shift, labels))
+
+
+def print_roles(
+    loaded: LoadedModel,
+    runs: Sequence[Looks],
+    encoding: Encoding,
+    heads: Sequence[Head],
+    without: str,
+    *,
+    given: str,
+) -> None:
+    """The heads that gain or lose a role, by the stored thresholds or provisional ones."""
+    before, after, *draws = runs
+    later = attention_shift.later_heads(before, min(head.layer for head in heads), heads)
+    if not later:
+        print(f"\n  {attention_shift.nothing_later(heads)}")
+        return
+    try:
+        thresholds = verdicts.thresholds_in(store.read_entry(loaded.key, given=given))
+    except HeadrolesError:
+        thresholds = verdicts.DEFAULT_THRESHOLDS
+    changes = changed_roles.role_changes(
+        before, after, draws, heads=later, thresholds=thresholds, num_tokens=len(encoding.tokens)
+    )
+    print(f"\n  {changed_roles.roles_sentence(changes, without, draws=len(draws))}")
+    print_rows(changed_roles.ROLE_HEADERS, changed_roles.role_rows(changes))
+
+
+def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table in columns."""
+    lines = [headers, *rows] if rows else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("    " + "  ".join(cells).rstrip())
+
+
+# ------------------------------------------------------------------ all prompts
+
+
 def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Namespace) -> None:
     """All prompts under all conditions, on the screen and in the files.
 
@@ -224,16 +342,16 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     )  # fmt: skip
     parts = []
     for ready in tqdm(chosen_prompts(options), unit="prompt", disable=None):
-        parts.append(ablation.many.tabulate_prompt(loaded, ready, settings))
+        parts.append(ablation.many_prompts.tabulate_prompt(loaded, ready, settings))
         if settings.draws:
-            parts.append(ablation.many.draw_others(loaded, ready, settings))
-    tables, left_out = ablation.many.assemble(parts)
+            parts.append(ablation.many_prompts.draw_others(loaded, ready, settings))
+    tables, left_out = ablation.many_prompts.assemble(parts)
     if not tables:
         raise left_out[0].error
     for table in tables:
         print_table(table)
         if options.token_by_token or options.attention or options.roles:
-            what_else.write(loaded, table.encoding, heads, options)
+            print_what_else(loaded, table.encoding, heads, options)
     for sentence in export.many_prompts.left_out_sentences(left_out):
         print(sentence, file=sys.stderr)
     print_summary(tables)

@@ -8,9 +8,8 @@ python -m scripts.circuits --model demo --composition K
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -77,18 +76,6 @@ def _token(given: str) -> str:
     return command_line.text(limits.TOKEN, empty=True)(given)
 
 
-@contextlib.contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, told (done, of how many)."""
-    with tqdm(desc=what, file=sys.stderr, leave=False, disable=None) as drawn:
-
-        def tell(done: int, total: int) -> None:
-            drawn.total = total
-            drawn.update(done - drawn.n)
-
-        yield tell
-
-
 def made(options: argparse.Namespace) -> bytes:
     """What is to be printed or written.
 
@@ -104,7 +91,7 @@ def made(options: argparse.Namespace) -> bytes:
         minus_mean=not options.keep_mean,
     )
     loaded = models.load_model(options.model)
-    options.head.check(loaded.num_layers, loaded.num_heads)
+    options.head.check(*loaded.shape)
     frequencies = store.read_frequencies(loaded.key, len(circuits.weights.embedding(loaded)))
     if options.composition and loaded.num_layers < 2:
         raise HeadrolesError(
@@ -127,7 +114,7 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
         ids = loaded.tokenizer(options.token, add_special_tokens=False)["input_ids"][:1]
         rows = circuits.qk_ov.rows_for(factors, frequencies.probabilities, ids, each=options.each)
     else:
-        with bar("keys") as tell:
+        with command_line.bar("keys") as tell:
             rows = circuits.qk_ov.key_table(
                 factors,
                 frequencies.probabilities,
@@ -150,7 +137,7 @@ def table(loaded, head: Head, settings, frequencies, options: argparse.Namespace
 def summary(loaded, settings, frequencies) -> bytes:
     """All heads in a few numbers."""
 
-    heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    heads = Head.every(*loaded.shape)
     lines = []
     for head in tqdm(heads, desc="heads", file=sys.stderr, leave=False, disable=None):
         numbers = circuits.summarise(loaded, head, settings, frequencies.probabilities)
@@ -178,7 +165,7 @@ def summary(loaded, settings, frequencies) -> bytes:
 def composition(loaded, kind: str, *, norm: str) -> bytes:
     """Every pair of heads of different layers, strongest first."""
 
-    with bar("layers") as tell:
+    with command_line.bar("layers") as tell:
         scores = circuits.composition.composition(loaded, kind, norm=norm, on_block=tell)
     lines = [
         {

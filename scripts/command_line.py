@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from tqdm import tqdm
+
 from headroles.errors import DiskError, HeadrolesError, LimitError, UnknownHeadError
 from headroles.formatting import in_one_line
 from headroles.limits import Limit, Range
@@ -225,6 +227,18 @@ def filling(folder: Path) -> Iterator[Path]:
                 os.replace(file, folder / file.name)
     except OSError as error:
         raise DiskError(folder, error) from error
+
+
+@contextlib.contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, told (done, of how many)."""
+    with tqdm(desc=what, file=sys.stderr, leave=False, disable=None) as drawn:
+
+        def tell(done: int, total: int) -> None:
+            drawn.total = total
+            drawn.update(done - drawn.n)
+
+        yield tell
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     limits.PATTERNS.check(len(patterns))
     loaded = models.load_model(options.model)
     for head in options.head:
-        head.check(loaded.num_layers, loaded.num_heads)
+        head.check(*loaded.shape)
     prompts, made = _prompts(options, typed, loaded)
     with tqdm(total=len(prompts), unit="prompt", disable=None) as bar:
         detection = detector.detect(

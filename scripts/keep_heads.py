@@ -156,10 +156,8 @@ def backup(loaded: LoadedModel, options: argparse.Namespace) -> Found:
         )
         return Found(sentences, export.working_backward.backup_rows(found), settings)
     for head in a:
-        head.check(loaded.num_layers, loaded.num_heads)
-    every = [
-        Head(layer, head) for layer in range(loaded.num_layers) for head in range(loaded.num_heads)
-    ]
+        head.check(*loaded.shape)
+    every = Head.every(*loaded.shape)
     others = [head for head in every if head not in a]
     pairs = []
     for start in tqdm(range(0, len(others), 24), unit="step", disable=None):

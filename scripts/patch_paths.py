@@ -14,11 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from headroles import ablation, export, limits, models
 from headroles.ablation import patching, path_circuit
@@ -111,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "that can be exchanged.",
             file=sys.stderr,
         )
-    shape = (loaded.num_layers, loaded.num_heads)
+    shape = loaded.shape
     if options.circuit:
         found = _circuit(loaded, pairs, options)
         numbers, lines = circuit_numbers(found), circuit_lines(found)
@@ -135,7 +132,7 @@ def _work(pairs: Sequence[Pair], shape: tuple[int, int], options: argparse.Names
     for head in (*named, *(r.head for r in options.into or () if r.head)):
         head.check(*shape)
     layers = sorted({head.layer for head in named}) or range(shape[0])
-    senders = [Head(layer, head) for layer in layers for head in range(shape[1])]
+    senders = Head.every(layers, shape[1])
     into = options.into or [ablation.LOGITS]
     return ablation.every_sender(
         pairs, [into], *shape, senders=senders, direction=options.direction
@@ -143,7 +140,7 @@ def _work(pairs: Sequence[Pair], shape: tuple[int, int], options: argparse.Names
 
 
 def _run(loaded: LoadedModel, work: SenderWork, what: str) -> tuple[SenderMap, ...]:
-    with _bar(what) as advance:
+    with command_line.bar(what) as advance:
         return work.all(loaded, advance)
 
 
@@ -160,17 +157,6 @@ def _circuit(loaded: LoadedModel, pairs: Sequence[Pair], options: argparse.Names
     while (work := circuit.next()) is not None:
         circuit = circuit.grown(_run(loaded, work, f"level {len(circuit.levels) + 1}"))
     return circuit
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    with tqdm(desc=what, unit="part", disable=None) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield advance
 
 
 # ------------------------------------------------------------------ what is printed

@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, texts
 from headroles.errors import HeadrolesError, near_match
@@ -28,8 +25,6 @@ from scripts import command_line
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from headroles.ablation import Beside, Pair, Patched
     from headroles.models import LoadedModel
 
@@ -118,27 +113,17 @@ def chosen_pair(options: argparse.Namespace, loaded: LoadedModel) -> Pair:
     return ablation.ready_pair(loaded, ready._replace(exchange=options.exchange or ready.exchange))
 
 
-@contextmanager
-def bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, told (done, of how many)."""
-    with tqdm(desc="patches", file=sys.stderr, leave=False, disable=None) as drawn:
-
-        def tell(done: int, total: int) -> None:
-            drawn.total = total
-            drawn.update(done - drawn.n)
-
-        yield tell
-
-
 def patch(options: argparse.Namespace, loaded: LoadedModel, pair: Pair) -> Patched:
     """The table that was asked for."""
-    settings = {"direction": options.direction}
-    with bar() as tell:
-        if options.heads:
-            return ablation.patch_positions(loaded, pair, options.heads, on_part=tell, **settings)
-        if options.positions:
-            return ablation.patch_layers(loaded, pair, on_part=tell, **settings)
-        return ablation.patch_heads(loaded, pair, on_part=tell, **settings)
+    direction = options.direction
+    if options.heads:
+        todo = ablation.heads_by_position(pair, options.heads, direction=direction)
+    elif options.positions:
+        todo = ablation.layers_by_position(pair, *loaded.shape, direction=direction)
+    else:
+        todo = ablation.every_head(pair, *loaded.shape, direction=direction)
+    with command_line.bar("patches") as tell:
+        return todo.all(loaded, tell)
 
 
 def control(
@@ -187,8 +172,7 @@ def proof(loaded: LoadedModel, patched: Patched) -> float | None:
     pair = patched.pair
     if pair.length - 1 in pair.differ:
         return None
-    shape = loaded.num_layers, loaded.num_heads
-    whole = ablation.all_heads(pair, *shape, direction=patched.direction).all(loaded)
+    whole = ablation.all_heads(pair, *loaded.shape, direction=patched.direction).all(loaded)
     return float(whole.share)
 
 

@@ -29,7 +29,7 @@ from scripts import (
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in [*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")]
-    if path.stem not in ("__init__", "command_line", "what_else")
+    if path.stem not in ("__init__", "command_line")
 )
 
 
@@ -252,7 +252,7 @@ def test_a_random_position_is_the_same_for_all_that_is_told(capsys) -> None:
     prompt = "The cat sat on the mat. The cat sat on the mat."
     loaded = models.load_model("demo")
     encoding = texts.encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens)
-    t = ablation.many.place_of_t(encoding, ablation.many.RANDOM, seed=4)
+    t = ablation.many_prompts.place_of_t(encoding, ablation.many_prompts.RANDOM, seed=4)
     told = []
     for position in ("random", str(t)):
         command = ["--heads", "L0H6", "--prompt", prompt, "--position", position, "--seed", "4"]

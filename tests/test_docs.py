@@ -31,7 +31,7 @@ MADE_LATER = {
 SCRIPTS = {
     path.parent.name if path.stem == "__main__" else path.stem: path
     for path in sorted([*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")])
-    if path.stem not in ("__init__", "command_line", "what_else")  # which are no commands
+    if path.stem not in ("__init__", "command_line")  # which are no commands
 }
 LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "importlinter"

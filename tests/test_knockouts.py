@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from headroles.ablation import Comparison, Condition, HeadOutput, ablate
-from headroles.ablation.many import summarise
+from headroles.ablation.many_prompts import summarise
 from headroles.ablation.tables import (
     PromptTable,
     find_answer,

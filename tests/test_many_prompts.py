@@ -15,7 +15,7 @@ import torch
 
 from headroles import ablation, export
 from headroles.ablation import Comparison, Condition, HeadOutput, PromptTable, Settings
-from headroles.ablation.many import (
+from headroles.ablation.many_prompts import (
     LeftOut,
     assemble,
     draw_others,
@@ -107,7 +107,7 @@ def test_a_random_t_depends_on_seed_and_prompt_alone() -> None:
     assert drawn == [place_of_t(ten, "random", seed=seed) for seed in range(200)]
     assert {place_of_t(_tokens(0, other, 5, 6, 7), "random") for other in range(20)} == {1, 2, 3}
     assert place_of_t(_tokens(0, 5), "random") == 1
-    assert state.RANDOM == ablation.many.RANDOM
+    assert state.RANDOM == ablation.many_prompts.RANDOM
 
 
 def test_the_guess_is_read_at_t_as_if_the_prompt_ended_there(loaded) -> None:
@@ -237,7 +237,7 @@ def test_over_prompts_it_is_the_project_s_rule_on_paired_means() -> None:
 
 def test_a_mean_over_prompts_that_differ_too_much_is_not_clear() -> None:
     (row,) = summarise(_table([4.0, -2.0, 0.5], [[0.1, 0.2, 0.15]] * 3))
-    assert ablation.many.of_chance(row) == "not clear"
+    assert ablation.many_prompts.of_chance(row) == "not clear"
     assert "not clear, because the prompts differ so much" in headline([row])
     assert "2 of 3 prompts" in headline([row])
 

@@ -27,7 +27,7 @@ def test_the_strongest_heads_with_their_control(capsys) -> None:
     told = _told(capsys, "--ready", READY.name, "--control", "--top", "3")
     loaded = load_model("demo")
     pair = ablation.ready_pair(loaded, READY)
-    patched = ablation.patch_heads(loaded, pair)
+    patched = ablation.every_head(pair, *loaded.shape).all(loaded)
     heads = ablation.strongest(patched, 3)
     *lines, _, last = told.splitlines()[-5:]
     assert says(last, "All heads together", "1.0000")
@@ -43,7 +43,7 @@ def test_every_number_as_json_and_csv(capsys, tmp_path) -> None:
     given = json.loads(_told(capsys, SAT, RAN, "--noise", "--json", "--csv", str(file)))
     loaded = load_model("demo")
     pair = ablation.make_pair(loaded, SAT, RAN)
-    patched = ablation.patch_heads(loaded, pair, direction="noise")
+    patched = ablation.every_head(pair, *loaded.shape, direction="noise").all(loaded)
     shares = [line["share"] for line in given["patches"]]
     assert shares == pytest.approx(patched.share.flatten().tolist(), abs=1e-5)
     assert [line["head"] for line in given["patches"]][:9][-1] == "L1H0"
@@ -64,7 +64,7 @@ def test_positions_of_heads_and_of_layers(capsys) -> None:
     told = _told(capsys, SAT, RAN, "--positions", "--heads", "L1H4,L0H6")
     loaded = load_model("demo")
     pair = ablation.make_pair(loaded, SAT, RAN)
-    patched = ablation.patch_positions(loaded, pair, [Head(1, 4), Head(0, 6)])
+    patched = ablation.heads_by_position(pair, [Head(1, 4), Head(0, 6)]).all(loaded)
     last = told.splitlines()[-3].split()
     assert last[:3] == ["6", "·cat", f"+{float(patched.share[0, 6]):.0%}"]
     assert says(told, "L1H4", "L0H6")
@@ -75,7 +75,7 @@ def test_positions_of_heads_and_of_layers(capsys) -> None:
         "head": "all", "layer": 0, "position": 3, "first_token": " sat", "second_token": " ran",
         "logit_difference": 0, "share": 0,
     }  # fmt: skip
-    layers = ablation.patch_layers(loaded, pair).share.flatten().tolist()
+    layers = ablation.layers_by_position(pair, *loaded.shape).all(loaded).share.flatten().tolist()
     assert [line["share"] for line in given] == pytest.approx(layers, abs=1e-5)
 
 

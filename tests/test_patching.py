@@ -91,7 +91,7 @@ def _by_hooks(loaded: LoadedModel, pair: Pair, direction: str, places) -> float:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_heads_at_all_positions_equal_hand_written_hooks(loaded, pair, direction) -> None:
     """Hooks at every position: those before the first differing token change nothing."""
-    found = patching.patch_heads(loaded, pair, direction=direction)
+    found = patching.every_head(pair, *loaded.shape, direction=direction).all(loaded)
     every = range(pair.length)
     wanted = [
         [_by_hooks(loaded, pair, direction, {layer: [(head, at) for at in every]})
@@ -105,8 +105,8 @@ def test_heads_at_all_positions_equal_hand_written_hooks(loaded, pair, direction
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_single_positions_equal_hand_written_hooks(loaded, pair, direction) -> None:
     heads = [Head(1, 2), Head(0, 0)]
-    found = patching.patch_positions(loaded, pair, heads, direction=direction)
-    layers = patching.patch_layers(loaded, pair, direction=direction)
+    found = patching.heads_by_position(pair, heads, direction=direction).all(loaded)
+    layers = patching.layers_by_position(pair, *loaded.shape, direction=direction).all(loaded)
     assert (found.rows, found.by_position) == (((heads[0],), (heads[1],)), True)
     assert found.share.shape == (2, pair.length)
     assert layers.share.shape == (LAYERS, pair.length)
@@ -128,8 +128,8 @@ def test_identities(loaded, pair, direction) -> None:
     assert same.all(loaded).share.abs().max() < 1e-3
     # In the last layer nothing but the last position is read.
     last = [Head(LAYERS - 1, head) for head in range(HEADS)]
-    by_position = patching.patch_positions(loaded, pair, last, direction=direction).share
-    by_head = patching.patch_heads(loaded, pair, direction=direction).share
+    by_position = patching.heads_by_position(pair, last, direction=direction).all(loaded).share
+    by_head = patching.every_head(pair, *loaded.shape, direction=direction).all(loaded).share
     torch.testing.assert_close(by_position[:, -1], by_head[-1], rtol=0, atol=1e-3)
     assert by_position[:, :-1].abs().max() < 1e-3
 
@@ -156,15 +156,15 @@ def test_it_is_what_transformer_lens_finds(load_family, model_folders, family, d
             logits = bridge.run_with_hooks(runs, fwd_hooks=[(name, put)])[0, -1]
         return float(logits[pair.answer_id] - logits[pair.against_id])
 
-    every = patching.patch_heads(loaded, pair, direction=direction).differences
-    layers = patching.patch_layers(loaded, pair, direction=direction).differences
+    every = patching.every_head(pair, *loaded.shape, direction=direction).all(loaded).differences
+    layers = patching.layers_by_position(pair, *loaded.shape, direction=direction).all(loaded)
     for layer in range(LAYERS):
         for head in range(HEADS):
             one = wanted(layer, range(head, head + 1), slice(None))
             assert every[layer, head].item() == pytest.approx(one, abs=5e-5)
         for at in (pair.start, pair.length - 1):
             whole = wanted(layer, range(HEADS), slice(at, at + 1))
-            assert layers[layer, at].item() == pytest.approx(whole, abs=5e-5)
+            assert layers.differences[layer, at].item() == pytest.approx(whole, abs=5e-5)
 
 
 # ------------------------------------------------------------------ shares and the control, by hand
@@ -302,7 +302,7 @@ def test_ready_pairs_that_the_bundled_model_tells_apart(demo) -> None:
 def test_the_control_of_a_ready_pair_recovers_little(demo) -> None:
     """Name movers of the bundled model: their share is far from what other places do."""
     pair = pairs.ready_pair(demo, texts.READY_PAIRS[0])
-    patched = patching.patch_heads(demo, pair)
+    patched = patching.every_head(pair, *demo.shape).all(demo)
     heads = patching.strongest(patched, 3)
     assert {head.layer for head in heads} == {3}
     sources = patching.control_sources(demo, pair)
@@ -331,7 +331,7 @@ def test_parts_hold_every_patch_once_and_progress_is_told(demo) -> None:
     assert [one for part in todo.parts for one in part] == list(todo.conditions)
     assert len(todo.conditions) == 32
     seen = []
-    whole = patching.patch_heads(demo, pair, on_part=lambda *done: seen.append(done))
+    whole = patching.every_head(pair, *demo.shape).all(demo, lambda *done: seen.append(done))
     assert seen[-1] == (32, 32)
     bits = todo.result([todo.run(demo, [one]) for one in todo.conditions])
     torch.testing.assert_close(whole.differences, bits.differences, rtol=0, atol=1e-4)
@@ -339,4 +339,4 @@ def test_parts_hold_every_patch_once_and_progress_is_told(demo) -> None:
 
 def test_an_unknown_head_is_refused(demo) -> None:
     with pytest.raises(UnknownHeadError):
-        patching.patch_positions(demo, make_pair(demo, TREE, BOX), [Head(9, 0)])
+        patching.heads_by_position(make_pair(demo, TREE, BOX), [Head(9, 0)]).all(demo)

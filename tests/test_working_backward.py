@@ -12,7 +12,7 @@ from headroles.ablation import Condition, HeadOutput, outcomes, run
 from headroles.ablation import working_backward as wb
 from headroles.ablation.backup import (
     Cost,
-    Pair,
+    Costs,
     best_partners,
     check_apart,
     measure,
@@ -281,7 +281,7 @@ def test_the_band_of_random_orders_by_hand() -> None:
     ],
 )
 def test_the_rule_by_hand(costs, verdict: str, surplus: float) -> None:
-    pair = Pair(*(Cost(*cost) for cost in costs))
+    pair = Costs(*(Cost(*cost) for cost in costs))
     assert pair.verdict == verdict
     assert pair.surplus == pytest.approx(surplus, abs=1e-9)
 
@@ -291,7 +291,7 @@ def test_independent_losses_of_a_sure_answer_are_no_backup() -> None:
     untouched, one, two = ([8.0 - loss, 0.0] for loss in (0.0, 3.0, 6.0))
     clean, alone, both = (wb.standing(outcome_of(logits), 0) for logits in (untouched, one, two))
     single, together = ablation.backup.cost(clean, alone), ablation.backup.cost(clean, both)
-    pair = Pair(single, single, together)
+    pair = Costs(single, single, together)
     assert pair.over.log_odds == pytest.approx(0, abs=1e-6)
     assert pair.over.log_probability > 0.05
     assert pair.verdict == "ceiling"
@@ -338,8 +338,8 @@ def test_a_search_over_all_heads_finds_the_same_numbers(loaded, encoding) -> Non
 
 
 def test_a_backup_comes_before_what_is_only_large() -> None:
-    backup = Pair(Cost(0.1, 0.1), Cost(0.0, 0.0), Cost(0.3, 0.3))
-    ceiling = Pair(Cost(1.0, 4.0), Cost(1.0, 4.0), Cost(2.5, 8.3))
+    backup = Costs(Cost(0.1, 0.1), Cost(0.0, 0.0), Cost(0.3, 0.3))
+    ceiling = Costs(Cost(1.0, 4.0), Cost(1.0, 4.0), Cost(2.5, 8.3))
     assert (backup.verdict, ceiling.verdict) == ("superadditive", "ceiling")
     assert ceiling.surplus > backup.surplus
     ranked = best_partners([(Head(0, 0), ceiling), (Head(0, 1), backup)])
@@ -348,8 +348,8 @@ def test_a_backup_comes_before_what_is_only_large() -> None:
 
 def test_a_head_that_works_against_the_answer_backs_nothing_up() -> None:
     """Without either, the answer gains .7 and .99; without both 1.08, .61 over the sum: no loss."""
-    harmful = Pair(Cost(-0.7, -0.7), Cost(-0.99, -0.99), Cost(-1.08, -1.08))
-    backup = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(0.6, 0.6))
+    harmful = Costs(Cost(-0.7, -0.7), Cost(-0.99, -0.99), Cost(-1.08, -1.08))
+    backup = Costs(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(0.6, 0.6))
     assert (harmful.verdict, harmful.is_backup) == ("superadditive", False)
     assert harmful.surplus > backup.surplus
     ranked = best_partners([(Head(0, 0), harmful), (Head(0, 1), backup)])

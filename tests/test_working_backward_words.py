@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from headroles.ablation import Condition, compare, judge
-from headroles.ablation.backup import Backup, Cost, Pair
+from headroles.ablation.backup import Backup, Cost, Costs
 from headroles.ablation.run import Outcome
 from headroles.ablation.tables import Answer, PromptTable, Row
 from headroles.ablation.working_backward import Curve, Point, Standing
@@ -84,10 +84,10 @@ def test_the_rows_of_the_curve() -> None:
 def backup_of(*costs: tuple[float, float], partners: tuple[float, ...] = ()) -> Backup:
     none = Cost(0.0, 0.0)
     others = tuple(
-        ((Head(1, n),), Pair(none, none, Cost(over, over))) for n, over in enumerate(partners)
+        ((Head(1, n),), Costs(none, none, Cost(over, over))) for n, over in enumerate(partners)
     )
     return Backup(
-        (Head(23, 0),), (Head(23, 1),), Pair(*(Cost(*cost) for cost in costs)),
+        (Head(23, 0),), (Head(23, 1),), Costs(*(Cost(*cost) for cost in costs)),
         standing(1, 0.8), (standing(1, 0.7), standing(1, 0.6), standing(4, 0.1)), others, "Few.",
     )  # fmt: skip
 
@@ -134,8 +134,8 @@ def test_the_bars_hold_the_sum() -> None:
 
 
 def test_who_stands_in_most_of_how_many() -> None:
-    backup = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(1.4, 1.4))
-    none = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(0.3, 0.3))
+    backup = Costs(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(1.4, 1.4))
+    none = Costs(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(0.3, 0.3))
     ranked = [(Head(1, 1), backup), (Head(1, 2), backup), (Head(0, 0), none)]
     said = words.best_partner([Head(1, 0)], ranked)
     assert says(said, "3 heads", "L1H1", "L1H0", "1.40", "0.10", "0.20", "1 more")

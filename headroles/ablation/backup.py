@@ -24,10 +24,10 @@ with margin = max(0.05 nats, a tenth of the largest of the three costs), in eith
 it is *these* two is asked of A with random partners of B's layers and those next to them, by the
 rule of :mod:`headroles.ablation.controls`.
 
->>> pair = Pair(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(1.4, 1.5))
+>>> pair = Costs(Cost(0.1, 0.1), Cost(0.2, 0.2), Cost(1.4, 1.5))
 >>> pair.verdict, round(pair.surplus, 2)
 ('superadditive', 1.1)
->>> Pair(Cost(0.1, 1.0), Cost(0.2, 1.2), Cost(1.0, 2.2)).verdict
+>>> Costs(Cost(0.1, 1.0), Cost(0.2, 1.2), Cost(1.0, 2.2)).verdict
 'ceiling'
 """
 
@@ -70,7 +70,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Costs:
     """A alone, B alone, and both together."""
 
     a: Cost
@@ -126,13 +126,13 @@ class Backup:
     """A."""
     b: tuple[Head, ...]
     """B."""
-    pair: Pair
+    pair: Costs
     """What they cost."""
     untouched: Standing
     """How the answer stands in the untouched run."""
     without: tuple[Standing, Standing, Standing]
     """How it stands without A, without B, without both."""
-    partners: tuple[tuple[tuple[Head, ...], Pair], ...]
+    partners: tuple[tuple[tuple[Head, ...], Costs], ...]
     """(random partner, A with it) of each draw."""
     note: str
     """What the partners are, in a sentence."""
@@ -225,23 +225,35 @@ def measure(
     """
     check_apart(a, b)
     for head in (*a, *b):
-        head.check(loaded.num_layers, loaded.num_heads)
-    shape = (loaded.num_layers, loaded.num_heads)
-    others, note = random_partners(a, b, shape=shape, draws=draws, seed=seed)
-    groups = [tuple(b), *others]
+        head.check(*loaded.shape)
+    others, note = random_partners(a, b, shape=loaded.shape, draws=draws, seed=seed)
+    clean, runs = _with_each(loaded, token_ids, answer, a, [tuple(b), *others], position)
+    pairs = [_costs(clean, run) for run in runs]
+    return Backup(
+        tuple(sorted(a)), tuple(sorted(b)), pairs[0], clean, runs[0],
+        tuple(zip(others, pairs[1:], strict=True)), note,
+    )  # fmt: skip
+
+
+def _with_each(
+    loaded: LoadedModel,
+    token_ids: Sequence[int],
+    answer: int,
+    a: Sequence[Head],
+    groups: Sequence[Sequence[Head]],
+    position: int | None,
+) -> tuple[Standing, list[tuple[Standing, Standing, Standing]]]:
+    """The untouched run; and without A, without a group, without both, for every group."""
     conditions = [UNTOUCHED, without(a, position)]
     conditions += [without(group, position) for group in groups]
     conditions += [without([*a, *group], position) for group in groups]
     clean, of_a, *rest = standings(loaded, token_ids, conditions, answer)
-    alone, together = rest[: len(groups)], rest[len(groups) :]
-    pairs = [
-        Pair(cost(clean, of_a), cost(clean, one), cost(clean, two))
-        for one, two in zip(alone, together, strict=True)
-    ]
-    return Backup(
-        tuple(sorted(a)), tuple(sorted(b)), pairs[0], clean, (of_a, alone[0], together[0]),
-        tuple(zip(others, pairs[1:], strict=True)), note,
-    )  # fmt: skip
+    pairs = zip(rest[: len(groups)], rest[len(groups) :], strict=True)
+    return clean, [(of_a, alone, together) for alone, together in pairs]
+
+
+def _costs(clean: Standing, runs: Sequence[Standing]) -> Costs:
+    return Costs(*(cost(clean, run) for run in runs))
 
 
 def cost(clean: Standing, other: Standing) -> Cost:
@@ -260,20 +272,14 @@ def pairs_with(
     candidates: Sequence[Head],
     *,
     position: int | None = None,
-) -> list[tuple[Head, Pair]]:
+) -> list[tuple[Head, Costs]]:
     """A with each of some heads; two rows per head, in few passes."""
-    conditions = [UNTOUCHED, without(a, position)]
-    conditions += [without([head], position) for head in candidates]
-    conditions += [without([*a, head], position) for head in candidates]
-    clean, of_a, *rest = standings(loaded, token_ids, conditions, answer)
-    alone, together = rest[: len(candidates)], rest[len(candidates) :]
-    return [
-        (head, Pair(cost(clean, of_a), cost(clean, one), cost(clean, two)))
-        for head, one, two in zip(candidates, alone, together, strict=True)
-    ]
+    groups = [(head,) for head in candidates]
+    clean, runs = _with_each(loaded, token_ids, answer, a, groups, position)
+    return [(head, _costs(clean, run)) for head, run in zip(candidates, runs, strict=True)]
 
 
-def best_partners(found: Sequence[tuple[Head, Pair]]) -> list[tuple[Head, Pair]]:
+def best_partners(found: Sequence[tuple[Head, Costs]]) -> list[tuple[Head, Costs]]:
     """Heads that may stand in for A first; of these and of the others, by their surplus."""
     return sorted(
         found,

@@ -299,7 +299,7 @@ def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
         UnknownHeadError, UnknownPositionError: if one does not.
     """
     for head in condition.heads:
-        head.check(loaded.num_layers, loaded.num_heads)
+        head.check(*loaded.shape)
     for change in condition.changes:
         for position in _named_positions(change):
             place_in(position, length)

@@ -24,13 +24,13 @@ Before the first token that differs both runs are the same, as attention is caus
 from there on are patched, and those before are 0.
 
 >>> pair = make_pair(loaded, "The cat sat. The cat", "The cat ran. The cat")  # doctest: +SKIP
->>> patch_heads(loaded, pair).share.shape  # doctest: +SKIP
+>>> every_head(pair, *loaded.shape).all(loaded).share.shape  # doctest: +SKIP
 torch.Size([4, 8])
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -164,17 +164,12 @@ class Patches:
         self, loaded: LoadedModel, on_part: Callable[[int, int], None] | None = None
     ) -> Patched:
         """Run every part; ``on_part`` is told (conditions done, of how many)."""
-        return self.result(list(self._told(loaded, on_part)))
-
-    def _told(
-        self, loaded: LoadedModel, on_part: Callable[[int, int], None] | None
-    ) -> Iterator[list[float]]:
-        done = 0
+        done: list[list[float]] = []
         for part in self.parts:
-            yield self.run(loaded, part)
-            done += len(part)
+            done.append(self.run(loaded, part))
             if on_part:
-                on_part(done, len(self.conditions))
+                on_part(sum(map(len, done)), len(self.conditions))
+        return self.result(done)
 
 
 # ------------------------------------------------------------------ what is patched
@@ -216,16 +211,14 @@ def all_heads(
     It proves the table: positions know of each other through heads alone, so where both prompts end
     in the same token the share is exactly 1.
     """
-    heads = tuple(head for row in _layers(num_layers, num_heads) for head in row)
+    heads = tuple(Head.every(num_layers, num_heads))
     later = tuple(range(pair.start, pair.length))
     together = Condition("all heads", (HeadOutput(heads, OTHER, later),))
     return Patches(pair, direction, (heads,), by_position=False, conditions=(together,))
 
 
 def _layers(num_layers: int, num_heads: int) -> tuple[tuple[Head, ...], ...]:
-    return tuple(
-        tuple(Head(layer, head) for head in range(num_heads)) for layer in range(num_layers)
-    )
+    return tuple(tuple(Head.every([layer], num_heads)) for layer in range(num_layers))
 
 
 def _by_position(
@@ -237,61 +230,6 @@ def _by_position(
         for place in range(pair.start, pair.length)
     )
     return Patches(pair, direction, rows, by_position=True, conditions=conditions)
-
-
-def patch_heads(
-    loaded: LoadedModel,
-    pair: Pair,
-    *,
-    direction: Direction = DENOISE,
-    on_part: Callable[[int, int], None] | None = None,
-) -> Patched:
-    """[layer head] every head by itself, at all positions (:func:`every_head`), in few passes.
-
-    Args:
-        loaded: the model that the pair was made with.
-        pair: two prompts.
-        direction: which of them runs.
-        on_part: told (patches done, of how many) after each pass.
-
-    Raises:
-        UnsupportedModelError: if the outputs of single heads cannot be had.
-    """
-    todo = every_head(pair, loaded.num_layers, loaded.num_heads, direction=direction)
-    return todo.all(loaded, on_part)
-
-
-def patch_positions(
-    loaded: LoadedModel,
-    pair: Pair,
-    heads: Sequence[Head],
-    *,
-    direction: Direction = DENOISE,
-    on_part: Callable[[int, int], None] | None = None,
-) -> Patched:
-    """[head pos] some heads at each single position (:func:`heads_by_position`).
-
-    Raises:
-        UnknownHeadError: if the model has no such head.
-        UnsupportedModelError: if the outputs of single heads cannot be had.
-    """
-    return heads_by_position(pair, heads, direction=direction).all(loaded, on_part)
-
-
-def patch_layers(
-    loaded: LoadedModel,
-    pair: Pair,
-    *,
-    direction: Direction = DENOISE,
-    on_part: Callable[[int, int], None] | None = None,
-) -> Patched:
-    """[layer pos] all heads of a layer at each single position (:func:`layers_by_position`).
-
-    Raises:
-        UnsupportedModelError: if the outputs of single heads cannot be had.
-    """
-    todo = layers_by_position(pair, loaded.num_layers, loaded.num_heads, direction=direction)
-    return todo.all(loaded, on_part)
 
 
 # ------------------------------------------------------------------ the control
@@ -361,7 +299,7 @@ def beside_control(patched: Patched, controls: Sequence[Patched]) -> tuple[Besid
     """[head] the heads of a control with their shares in a table of every head.
 
     Args:
-        patched: what :func:`patch_heads` gives.
+        patched: every head by itself (:func:`every_head`).
         controls: [source] the results of :func:`control_patches`.
     """
     if not controls:

@@ -301,18 +301,11 @@ def every_sender(
         senders: the heads that send; None for all.
         direction: which prompt runs.
     """
-    every = [Head(layer, head) for layer in range(num_layers) for head in range(num_heads)]
+    every = Head.every(num_layers, num_heads)
     chosen = tuple(every if senders is None else sorted(set(senders)))
     return SenderWork(
         tuple(pairs), tuple(map(tuple, groups)), chosen, (num_layers, num_heads), direction
     )
-
-
-def into_logits(
-    pairs: Sequence[Pair], num_layers: int, num_heads: int, *, direction: Direction = NOISE
-) -> SenderWork:
-    """One map: what every head sends into the logits."""
-    return every_sender(pairs, [[LOGITS]], num_layers, num_heads, direction=direction)
 
 
 # ------------------------------------------------------------------ more pairs

@@ -142,8 +142,7 @@ def keep_only(
 
 
 def _heads_of(shape: tuple[int, int], layers: Iterable[int] | None = None) -> list[Head]:
-    chosen = range(shape[0]) if layers is None else sorted(set(layers))
-    return [Head(layer, head) for layer in chosen for head in range(shape[1])]
+    return Head.every(shape[0] if layers is None else sorted(set(layers)), shape[1])
 
 
 def layer_by_layer(
@@ -345,7 +344,7 @@ class Walk:
         cls, loaded: LoadedModel, token_ids: Sequence[int], answer: int, *, seed: int = 0
     ) -> Walk:
         """For a model and a prompt."""
-        return cls(tuple(token_ids), answer, (loaded.num_layers, loaded.num_heads), seed)
+        return cls(tuple(token_ids), answer, loaded.shape, seed)
 
     @property
     def total(self) -> int:

@@ -85,6 +85,21 @@ def share_axis(title: str | None, *, unit: str = "%", **settings: object) -> alt
     )
 
 
+def named_rows(field: str, *, limit: int) -> alt.Y:
+    """Rows whose names, of so many pixels at most, stand in the drawing's own list ``names``."""
+    axis = alt.Axis(
+        title=None,
+        labelExpr="names[datum.value]",
+        labelFontSize=13,
+        labelLimit=limit,
+        labelOverlap=False,
+        labelPadding=8,
+        ticks=False,
+        domain=False,
+    )
+    return alt.Y(field, axis=axis)
+
+
 def finish(chart: alt.Chart | alt.LayerChart) -> alt.Chart | alt.LayerChart:
     """As wide as its place, exactly as high as its drawing says; axes come on top of that."""
     return chart.properties(

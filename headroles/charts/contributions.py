@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, full_width, rows, zero
+from headroles.charts.base import (
+    ACTIVE,
+    INK,
+    QUIET,
+    TARGET,
+    finish,
+    full_width,
+    named_rows,
+    rows,
+    zero,
+)
 from headroles.charts.drawing import ZERO, Drawing, template
 
 ROW = 26
@@ -31,7 +41,7 @@ def sums(records: Sequence[Mapping[str, object]]) -> Drawing:
 @template
 def _sums_template() -> alt.LayerChart:
     base = rows("parts").encode(
-        y=_named("order:O"),
+        y=named_rows("order:O", limit=150),
         tooltip=[alt.Tooltip("name:N", title="part"), alt.Tooltip("shown:N", title="logits")],
     )
     x = alt.X("start:Q", scale=_scale(), axis=None)
@@ -107,7 +117,7 @@ def by_token(records: Sequence[Mapping[str, object]]) -> Drawing:
 @template
 def _tokens_template() -> alt.LayerChart:
     base = rows("keys").encode(
-        y=_named("order:O"),
+        y=named_rows("order:O", limit=150),
         tooltip=[
             alt.Tooltip("name:N", title="token"),
             alt.Tooltip("looked:N", title="of its attention"),
@@ -124,23 +134,6 @@ def _tokens_template() -> alt.LayerChart:
     at_zero = zero().encode(x=alt.X("at:Q", scale=_scale(), axis=None))
     return finish(
         alt.layer(at_zero, bars, words).add_params(alt.param(name="names", value="@names"))
-    )
-
-
-def _named(field: str) -> alt.Y:
-    """Rows whose names stand in the drawing's own list."""
-    return alt.Y(
-        field,
-        axis=alt.Axis(
-            title=None,
-            labelExpr="names[datum.value]",
-            labelFontSize=13,
-            labelLimit=150,
-            labelOverlap=False,
-            labelPadding=8,
-            ticks=False,
-            domain=False,
-        ),
     )
 
 

@@ -22,6 +22,7 @@ from headroles.charts.base import (
     TARGET,
     button,
     finish,
+    named_rows,
     rows,
     share_axis,
 )
@@ -182,19 +183,7 @@ def next_tokens(guesses: Sequence[NextToken], labels: Sequence[str]) -> Drawing:
 @template
 def _guesses_template() -> alt.LayerChart:
     base = rows("guesses").encode(
-        y=alt.Y(
-            "rank:O",
-            axis=alt.Axis(
-                title=None,
-                labelExpr="names[datum.value]",
-                labelFontSize=13,
-                labelLimit=110,
-                ticks=False,
-                domain=False,
-                labelPadding=8,
-                labelOverlap=False,
-            ),
-        ),
+        y=named_rows("rank:O", limit=110),
         x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.16]), axis=None),
         tooltip=[
             alt.Tooltip("token:N", title="token"),

@@ -114,13 +114,13 @@ def assemble(
     loaded: LoadedModel, kind: str, blocks: Sequence[Float[Tensor, "_ head"]]
 ) -> Composition:
     """The scores of all pairs, of those of the layers from 1 on, beside random matrices."""
-    layers, heads = loaded.num_layers, loaded.num_heads
+    layers, heads = loaded.shape
     score = torch.full((layers * heads, layers * heads), torch.nan)
     for later, block in enumerate(blocks, start=1):
         score[: later * heads, later * heads : (later + 1) * heads] = block
     d_model, d_head = weights.layer_weights(loaded, 0).W_Q.shape[1:]
     mean, spread = random_composition(d_model, d_head)
-    names = tuple(Head(layer, head) for layer in range(layers) for head in range(heads))
+    names = tuple(Head.every(layers, heads))
     return Composition(kind, score, mean, spread, DRAWS, names)
 
 

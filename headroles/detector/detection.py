@@ -306,7 +306,7 @@ def _check(patterns: Sequence[Role], prompts: Prompts) -> Bool[Tensor, "pattern 
 
 
 def _asked(loaded: LoadedModel, heads: Collection[Head] | None) -> Bool[Tensor, "layer head"]:
-    shape = (loaded.num_layers, loaded.num_heads)
+    shape = loaded.shape
     if not heads:
         return torch.ones(shape, dtype=torch.bool)
     asked = torch.zeros(shape, dtype=torch.bool)

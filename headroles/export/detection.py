@@ -31,7 +31,7 @@ def rows(detection: Detection) -> list[dict[str, object]]:
     for place, pattern in enumerate(detection.patterns):
         by = {measure: detection.summary(place, measure) for measure in MEASURES}
         left = kept_share(detection, place)
-        for at in (Head(layer, head) for layer in range(layers) for head in range(heads)):
+        for at in Head.every(layers, heads):
             row: dict[str, object] = {
                 "pattern": pattern.spec,
                 "layer": at.layer,

@@ -1,6 +1,6 @@
 """All prompts of a table of knock-outs together: as HTML, for a page and its report, and as rows.
 
-What stands in a cell is said by :mod:`headroles.ablation.many`, here as on the command line.
+What stands in a cell is said by :mod:`headroles.ablation.many_prompts`, as on the command line.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ def summary_cells(row: Summary) -> dict[str, str]:
     cells = {
         "Still first": f"{row.still_first} of {row.were_first}",
         "Less likely on": f"{row.fell} of {row.prompts}",
-        "Loses (nats)": ablation.many.of_spread(row),
+        "Loses (nats)": ablation.many_prompts.of_spread(row),
         "Its logit": signed(row.logit_change),
     }
     if row.beside is not None:
-        cells["Random others lose"] = ablation.many.of_draws(row.beside)
-        cells["Beside chance"] = ablation.many.of_chance(row)
+        cells["Random others lose"] = ablation.many_prompts.of_draws(row.beside)
+        cells["Beside chance"] = ablation.many_prompts.of_chance(row)
     return cells
 
 
 def row_cells(row: Row) -> dict[str, str]:
     """{what it is: the watched token's own numbers under one condition}, likewise."""
     cells = {
-        "Its logit": ablation.many.of_logit(row.comparison),
+        "Its logit": ablation.many_prompts.of_logit(row.comparison),
         "Loses (nats)": signed(row.comparison.surprise),
     }
     if (beside := row.beside) is not None:
-        cells["Random others lose"] = ablation.many.of_draws(beside)
-        cells["Beside chance"] = ablation.many.of_chance(row)
+        cells["Random others lose"] = ablation.many_prompts.of_draws(beside)
+        cells["Beside chance"] = ablation.many_prompts.of_chance(row)
     return cells
 
 
@@ -76,18 +76,18 @@ def about_summary(rows: Sequence[Summary]) -> str:
         )
     if any(row.beside and row.controlled < row.prompts for row in rows):
         said += " Prompts with too few others count neither there nor in “Beside chance”."
-    if any(ablation.many.of_chance(row) == ablation.many.NOT_CLEAR for row in rows):
+    if any(ablation.many_prompts.of_chance(row) == ablation.many_prompts.NOT_CLEAR for row in rows):
         said += " “Not clear”: the prompts differ too much to tell the mean from zero."
     return said
 
 
 def together(tables: Sequence[PromptTable]) -> str:
     """What to conclude from several conditions, and the summary over all prompts."""
-    rows = ablation.many.summarise(tables)
+    rows = ablation.many_prompts.summarise(tables)
     if len(rows) < 2:
         return ""
     return (
-        f'<p class="hr-conclusion">{escape(ablation.many.headline(rows))}</p>'
+        f'<p class="hr-conclusion">{escape(ablation.many_prompts.headline(rows))}</p>'
         f"{summary_table(rows)}<p>{escape(about_summary(rows))}</p>"
     )
 
@@ -113,7 +113,8 @@ def _in_words(value: object) -> str:
 def watched(table: PromptTable) -> str:
     """Where t is, the watched token, and what the untouched model says (plain text)."""
     place = ordinal(table.rows[0].comparison.rank_before) if table.rows else ""
-    where = f"{ablation.many.of_position(table)}. " if table.read_at == table.position else ""
+    at_t = table.read_at == table.position
+    where = f"{ablation.many_prompts.of_position(table)}. " if at_t else ""
     return (
         f"{where}Watched token: {quoted(table.answer.text)} ({table.answer.origin}; {place} of "
         f"{table.vocabulary:,} tokens in the untouched model). The untouched model says "
@@ -148,10 +149,11 @@ def settings_of(settings: Settings) -> dict[str, object]:
 def doing(settings: Settings) -> str:
     """What was done to every prompt, in sentences (plain text)."""
     heads = ", ".join(head.label for head in settings.heads)
-    where = {-1: "the last token", ablation.many.RANDOM: "a random token of every prompt"}
+    where = {-1: "the last token", ablation.many_prompts.RANDOM: "a random token of every prompt"}
     t = where.get(settings.position, f"position {settings.position}")
     draws = f" Random others: {count(settings.draws, 'draw')}." if settings.draws else ""
-    seed = f" Seed: {settings.seed}." if settings.draws or t == where[ablation.many.RANDOM] else ""
+    is_random = settings.draws or settings.position == ablation.many_prompts.RANDOM
+    seed = f" Seed: {settings.seed}." if is_random else ""
     return f"Heads: {heads}. t: {t}.{draws}{seed}"
 
 
@@ -190,7 +192,7 @@ def control_columns(row: Row | Summary) -> dict[str, object]:
         "control_mean_nats": beside.mean if has else None,
         "control_spread_nats": beside.spread if has else None,
         "control_draws": beside.draws if beside else None,
-        "beside_chance": ablation.many.of_chance(row) if beside else None,
+        "beside_chance": ablation.many_prompts.of_chance(row) if beside else None,
     }
 
 
@@ -209,9 +211,9 @@ def to_json(
         left_out: the prompts that could not be run.
         provenance: where the numbers come from.
     """
-    summary = ablation.many.summarise(tables)
+    summary = ablation.many_prompts.summarise(tables)
     told = json.loads(heads_json(summary_rows(summary), provenance, name="summary"))
-    told["conclusion"] = ablation.many.headline(summary)
+    told["conclusion"] = ablation.many_prompts.headline(summary)
     told["left_out"] = [{"prompt": one.prompt, "why": one.error.message} for one in left_out]
     told["knock_outs"] = json.loads(heads_json(rows, {}, name="rows"))["rows"]
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"

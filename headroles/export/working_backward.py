@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from headroles.ablation import Comparison, PromptTable
-from headroles.ablation.backup import Backup, Pair
+from headroles.ablation.backup import Backup, Costs
 from headroles.ablation.working_backward import Curve, Point
 from headroles.types import Head
 
@@ -63,12 +63,12 @@ def backup_rows(found: Backup) -> list[dict[str, object]]:
     return [_pair(found.a, b, pair) | {"random": random} for b, pair, random in pairs]
 
 
-def partner_rows(a: Sequence[Head], found: Sequence[tuple[Head, Pair]]) -> list[dict[str, object]]:
+def partner_rows(a: Sequence[Head], found: Sequence[tuple[Head, Costs]]) -> list[dict[str, object]]:
     """A with each of some heads."""
     return [_pair(a, [head], pair) for head, pair in found]
 
 
-def _pair(a: Sequence[Head], b: Sequence[Head], pair: Pair) -> dict[str, object]:
+def _pair(a: Sequence[Head], b: Sequence[Head], pair: Costs) -> dict[str, object]:
     row: dict[str, object] = {"a": _labels(a), "b": _labels(b)}
     for name, cost in (("a", pair.a), ("b", pair.b), ("both", pair.both), ("over", pair.over)):
         row |= {f"{name}_log_probability": cost.log_probability, f"{name}_log_odds": cost.log_odds}

@@ -138,6 +138,11 @@ class LoadedModel:
         return self.tools[key]
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Layers, and query heads per layer."""
+        return self.num_layers, self.num_heads
+
+    @property
     def num_kv_heads(self) -> int:
         """Key/value heads per layer; fewer than ``num_heads`` where query heads share them."""
         config = self.model.config.get_text_config()

@@ -27,7 +27,7 @@ MOST_ROWS = 24
 def later_heads(looks: Looks, first: int, knocked_out: Collection[Head]) -> list[Head]:
     """The heads that a knock-out can change: those of later layers that are not knocked out."""
     layers, heads = looks.at.shape[:2]
-    every = (Head(layer, head) for layer in range(first + 1, layers) for head in range(heads))
+    every = Head.every(range(first + 1, layers), heads)
     return [head for head in every if head not in knocked_out]
 
 

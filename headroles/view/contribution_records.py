@@ -57,7 +57,7 @@ def map_records(
     limit = max(float(parts.heads.abs().max()), LITTLE)
     layers, width = parts.heads.shape
     records = []
-    for head in (Head(layer, number) for layer in range(layers) for number in range(width)):
+    for head in Head.every(layers, width):
         value = value_of(parts, head)
         way = "next to nothing" if abs(value) < LITTLE else "for it" if value > 0 else "against it"
         words = [f"{signed(value)} logits, {way}"]

@@ -50,7 +50,7 @@ def card_of(detection: Detection, place: int, measure: str) -> Card:
     layers, heads = detection.asked.shape
     records = [
         _record(head, summary, detection, measure, head in best)
-        for head in (Head(layer, head) for layer in range(layers) for head in range(heads))
+        for head in Head.every(layers, heads)
     ]
     sentence = _sentence(summary, pattern, measure)
     return Card(pattern, tuple(records), sentence, _basis(detection, summary))

@@ -11,7 +11,7 @@ from headroles.formatting import count, decimal, listing, ordinal, percent, quot
 
 if TYPE_CHECKING:
     from headroles.ablation import Judgement, PromptTable
-    from headroles.ablation.backup import Backup, Cost, Pair
+    from headroles.ablation.backup import Backup, Cost, Costs
     from headroles.ablation.tables import Answer
     from headroles.ablation.working_backward import Curve, Standing
     from headroles.types import Head
@@ -53,7 +53,7 @@ def kept(table: PromptTable, heads: Sequence[Head], total: int) -> str:
     own, none = table.rows[0], table.rows[-1].comparison
     if not heads:
         return f"No head kept, all {total:,} at their mean: {own.verdict}"
-    which = f"{len(heads):,} of {total:,} heads"
+    which = f"{len(heads):,} of {count(total, 'head')}"
     if len(heads) <= NAMED:
         which = f"{names(heads)} kept, {which}"
     return (
@@ -231,7 +231,7 @@ def backup(found: Backup) -> str:
     )
 
 
-def _costs_nothing(pair: Pair) -> bool:
+def _costs_nothing(pair: Costs) -> bool:
     return max(abs(cost.log_odds) for cost in (pair.a, pair.b, pair.both)) < 0.05
 
 
@@ -295,7 +295,7 @@ def bar_records(found: Backup) -> list[dict[str, object]]:
     return [{"what": what, "cost": cost, "shown": signed(cost)} for what, cost in costs.items()]
 
 
-def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[str, ...]]]:
+def pair_rows(found: Sequence[tuple[str, Costs]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """A with different partners (name of B, pair), in their order: headers and rows."""
     headers = ["B", "A alone", "B alone", "Both", "Over the sum", "Over it in log-odds",
                "Together they cost"]  # fmt: skip
@@ -317,7 +317,7 @@ def pair_rows(found: Sequence[tuple[str, Pair]]) -> tuple[list[str], list[tuple[
     return headers, rows
 
 
-def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Pair]]) -> str:
+def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Costs]]) -> str:
     """Who stands in for A most, of how many, and who comes next.
 
     It was the largest of all that were tried, so its surplus must lie outside those of the others

@@ -39,7 +39,7 @@ def clicked(app, key: str):
 
 def test_the_conclusion_is_what_the_engine_finds(loaded, pair) -> None:
     app = opened("pages/answer.py", section="pair", **BOTH)
-    heads = ablation.patch_heads(loaded, pair)
+    heads = ablation.every_head(pair, *loaded.shape).all(loaded)
     head, share = max(patching.ranked(heads), key=lambda one: one[1])
     assert says(page_html(app), head.label, f"{share:.0%}", f"{pair.gap:.2f}")
     assert len(alts(app)) == 3
@@ -48,7 +48,7 @@ def test_the_conclusion_is_what_the_engine_finds(loaded, pair) -> None:
 
 def test_noise_is_another_question_with_other_numbers(loaded, pair) -> None:
     app = opened("pages/answer.py", section="pair", direction="noise", **BOTH)
-    lost = ablation.patch_heads(loaded, pair, direction="noise")
+    lost = ablation.every_head(pair, *loaded.shape, direction="noise").all(loaded)
     head, share = max(patching.ranked(lost), key=lambda one: one[1])
     assert says(page_html(app), head.label, "takes away", f"{share:.0%}")
     assert app.query_params["direction"] == "noise"
@@ -58,7 +58,7 @@ def test_chosen_heads_are_patched_token_by_token(loaded, pair) -> None:
     app = opened("pages/answer.py", section="pair", **BOTH)
     app.multiselect(key=pair_state.HEADS).set_value(["L0H6"]).run()
     assert not app.exception
-    share = ablation.patch_positions(loaded, pair, [Head(0, 6)]).share
+    share = ablation.heads_by_position(pair, [Head(0, 6)]).all(loaded).share
     place = int(share.abs().argmax())
     assert says(alts(app)[1], "L0H6", f"{float(share[0, place]):.0%}")
 
@@ -77,7 +77,7 @@ def test_a_ready_pair_is_run_with_its_answers_and_its_control(loaded) -> None:
     assert app.session_state[session.SECOND] == ready.second
     assert app.session_state[state.ANSWER] == ready.answer
     made = ablation.ready_pair(loaded, ready)
-    heads = ablation.patch_heads(loaded, made)
+    heads = ablation.every_head(made, *loaded.shape).all(loaded)
     sources = ablation.control_sources(loaded, made)
     work = ablation.control_patches(made, ablation.strongest(heads, 10), sources)
     beside = ablation.beside_control(heads, [todo.all(loaded) for todo in work])

@@ -67,7 +67,7 @@ def pair(model: str, asked: Asked) -> Measured:
             chat=asked.chat,
             exchange=_exchange(asked),
         )
-        shape = (loaded.num_layers, loaded.num_heads)
+        shape = loaded.shape
     return Measured(made, made.length * token_seconds(model), *shape)
 
 

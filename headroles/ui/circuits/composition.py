@@ -35,7 +35,7 @@ WORDS = {
 def draw(loaded: LoadedModel, head: Head, *, norm: str) -> None:
     """Draw the choice of kind, what it shows, the map, and its table twin."""
     st.subheader("Which heads work together", anchor=False)
-    shape = loaded.num_layers, loaded.num_heads
+    shape = loaded.shape
     _draw(loaded.key, loaded.weights, shape, head.label, norm=norm)
 
 

@@ -30,8 +30,8 @@ EMBEDDING_WORDS = {"first_block": "after the first block", "bare": "bare"}
 
 def head(loaded: LoadedModel) -> Head:
     """Draw the box of the head; the head in it."""
-    address.check(loaded.num_layers, loaded.num_heads)  # a link may have named the head
-    heads = [Head(n, h).label for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    address.check(*loaded.shape)  # a link may have named the head
+    heads = [head.label for head in Head.every(*loaded.shape)]
     roles = role_words()
     if st.session_state.get(state.HEAD) not in heads:
         wanted = st.session_state[session.HEAD]

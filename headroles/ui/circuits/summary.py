@@ -187,7 +187,7 @@ def all_heads(
 ) -> None:
     """The same numbers of every head; computed on demand where that takes long."""
     st.subheader("All heads", anchor=False)
-    heads = [Head(n, h) for n in range(loaded.num_layers) for h in range(loaded.num_heads)]
+    heads = Head.every(*loaded.shape)
     large = len(heads) * len(frequencies.probabilities) > 1_000_000
     name = (loaded.weights, settings)
     if large and not long_work.begun("all_heads", name):

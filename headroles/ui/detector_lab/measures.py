@@ -90,4 +90,4 @@ def _labels() -> list[str]:
         layers, heads = caches.shape(model)
     except HeadrolesError:  # running the model shows what is wrong
         return []
-    return [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+    return [head.label for head in Head.every(layers, heads)]

@@ -35,7 +35,7 @@ def draw(subject: Subject) -> None:
 def _controls(subject: Subject) -> None:
 
     layers, heads = subject.answer.scores.resting.shape
-    labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+    labels = [head.label for head in Head.every(layers, heads)]
     beside = verdicts.neighbours(subject.head, layers=layers, heads=heads)
     _step(
         "Previous", beside.previous, icon=":material/arrow_back:", key="head_closeup-previous_head"

@@ -168,7 +168,7 @@ def draw_looks(seen: Seen) -> list[File]:
 def _choose(seen: Seen, moved: dict[Head, float]) -> tuple[Head, bool]:
     """The boxes: the head, and both runs or the difference."""
     layers, width = seen.before.at.shape[:2]
-    every = [Head(layer, head) for layer in range(layers) for head in range(width)]
+    every = Head.every(layers, width)
     first = next(iter(moved), every[0])
     names = {
         head.label: f"{head.label} ({percent(change)} moves)" for head, change in moved.items()

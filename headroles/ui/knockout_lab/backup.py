@@ -19,7 +19,7 @@ from headroles.view.html import table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headroles.ablation.backup import Backup, Pair
+    from headroles.ablation.backup import Backup, Costs
     from headroles.ui.app.caches import Answer, Reference
     from headroles.ui.knockout_lab.working_backward import Watched
 
@@ -147,7 +147,7 @@ def _suggest(watched: Watched, a: tuple[Head, ...], position: int | None) -> Non
 
 def _with_each(
     watched: Watched, a: tuple[Head, ...], part: Sequence[Head], position: int | None
-) -> list[tuple[Head, Pair]]:
+) -> list[tuple[Head, Costs]]:
     encoding, token = watched.untouched.encoding, watched.untouched.answer.token_id
     with caches.model(watched.model) as loaded:
         return ablation.backup.pairs_with(
@@ -155,11 +155,11 @@ def _with_each(
         )
 
 
-def _ranked(parts: list[list[tuple[Head, Pair]]]) -> list[tuple[Head, Pair]]:
+def _ranked(parts: list[list[tuple[Head, Costs]]]) -> list[tuple[Head, Costs]]:
     return ablation.backup.best_partners([one for part in parts for one in part])
 
 
-def _show_ranked(a: tuple[Head, ...], ranked: list[tuple[Head, Pair]]) -> None:
+def _show_ranked(a: tuple[Head, ...], ranked: list[tuple[Head, Costs]]) -> None:
     elements.html(
         f'<p class="hr-verdict">{escape(view.working_backward.best_partner(a, ranked))}</p>'
     )

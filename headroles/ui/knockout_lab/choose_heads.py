@@ -70,7 +70,7 @@ def first_heads(entry: ModelEntry | None, active: Sequence[str] = ()) -> list[st
 def at_work(answer: Answer, reference: Reference) -> list[str]:
     """Labels of all heads that are active as induction heads on the prompt, strongest first."""
     layers, heads = answer.scores.resting.shape
-    every = [Head(layer, head) for layer in range(layers) for head in range(heads)]
+    every = Head.every(layers, heads)
     threshold = reference.thresholds.get("induction")
     judged = [verdicts.judge(head, "induction", answer.scores, threshold) for head in every]
     active = [verdict for verdict in judged if verdict.is_active]
@@ -158,7 +158,7 @@ def role_buttons(
 
 def _heads(answer: Answer) -> tuple[Head, ...]:
     layers, heads = answer.scores.resting.shape
-    every = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+    every = [head.label for head in Head.every(layers, heads)]
     labels = st.multiselect(
         "Heads to knock out",
         every,

@@ -99,7 +99,7 @@ def _choose() -> Asked | None:
         st.session_state[state.COMPONENT_HEAD] = first[0]
     left, middle, right = st.columns(3, gap="medium")
     with left:
-        labels = [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+        labels = [head.label for head in Head.every(layers, heads)]
         label = st.selectbox("Head", labels, key=state.COMPONENT_HEAD, persist_state="session")
     with middle:
         kind = st.segmented_control(

@@ -203,7 +203,7 @@ def _many_rows(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[Left
 
 
 def _many_summary(asked: AskedMany, tables: Sequence[PromptTable], _: Sequence[LeftOut]) -> Table:
-    rows = export.many_prompts.summary_rows(ablation.many.summarise(tables))
+    rows = export.many_prompts.summary_rows(ablation.many_prompts.summarise(tables))
     return rows, _many_origin(asked) | {"prompts": [table.prompt for table in tables]}
 
 

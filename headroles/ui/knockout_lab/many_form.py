@@ -102,7 +102,7 @@ def _heads(model: str) -> None:
     layers, heads = knockout_lab_caches.shape(model)
     st.multiselect(
         "Heads",
-        [Head(layer, head).label for layer in range(layers) for head in range(heads)],
+        [head.label for head in Head.every(layers, heads)],
         key=state.MANY_HEADS,
         persist_state="session",
     )

@@ -53,7 +53,7 @@ def draw() -> None:
         show=partial(_show, asked),
         heavy="table of many prompts",
     )
-    if parts and (tables := ablation.many.assemble(parts)[0]):
+    if parts and (tables := ablation.many_prompts.assemble(parts)[0]):
         with place:
             elements.conclusion(_headline(tables))
 
@@ -87,34 +87,37 @@ def _steps(asked: Asked) -> list[Callable[[], object]]:
 
 def _tabulate(asked: Asked, ready: ReadyPrompt) -> PromptTable | LeftOut:
     with knockout_lab_caches.model(asked.model) as loaded:
-        return ablation.many.tabulate_prompt(loaded, ready, asked.settings)
+        return ablation.many_prompts.tabulate_prompt(loaded, ready, asked.settings)
 
 
 def _draw_others(asked: Asked, ready: ReadyPrompt, part: int, parts: int) -> tuple[Drawn, ...]:
     with knockout_lab_caches.model(asked.model) as loaded:
-        return ablation.many.draw_others(loaded, ready, asked.settings, part=part, parts=parts)
+        return ablation.many_prompts.draw_others(
+            loaded, ready, asked.settings, part=part, parts=parts
+        )
 
 
 def _headline(tables: Sequence[PromptTable]) -> str:
     """What to conclude (HTML)."""
-    lead, _, rest = ablation.many.headline(ablation.many.summarise(tables)).partition(". ")
+    rows = ablation.many_prompts.summarise(tables)
+    lead, _, rest = ablation.many_prompts.headline(rows).partition(". ")
     return f"<b>{escape(lead)}.</b> {escape(rest)}"
 
 
-def _show(asked: Asked, parts: list[ablation.many.Part], is_all: bool) -> None:
+def _show(asked: Asked, parts: list[ablation.many_prompts.Part], is_all: bool) -> None:
     """The summary, the files, and each prompt's table folded away."""
-    tables, left_out = ablation.many.assemble(parts)
+    tables, left_out = ablation.many_prompts.assemble(parts)
     if left_out:
         st.warning(plain(" ".join(export.many_prompts.left_out_sentences(left_out))))
     if not tables:
         if is_all:
             elements.show_error(left_out[0].error)
         return
-    rows = ablation.many.summarise(tables)
+    rows = ablation.many_prompts.summarise(tables)
     if is_all:
         files.draw(files.of_many(asked, tables, left_out))
     else:
-        st.markdown(f"So far: {plain(ablation.many.headline(rows))}")
+        st.markdown(f"So far: {plain(ablation.many_prompts.headline(rows))}")
     elements.html(export.many_prompts.summary_table(rows))
     st.caption(plain(export.many_prompts.about_summary(rows)))
     for number, table in enumerate(tables, 1):

@@ -57,7 +57,7 @@ def draw() -> None:
     with left:
         label = st.selectbox(
             "Head",
-            [Head(layer, head).label for layer in range(layers) for head in range(heads)],
+            [head.label for head in Head.every(layers, heads)],
             key=state.OFFSET_HEAD,
         )
     with middle:

@@ -106,8 +106,8 @@ BACKS = (BACK_ONE, BACK_TWO, BACK_ALL, CHOSEN)
 
 
 RANDOM = "random"
-"""A position t that is drawn for every prompt; as :data:`headroles.ablation.many.RANDOM`, which is
-not loaded before a page shows its title."""
+"""A position t that is drawn for every prompt; as :data:`headroles.ablation.many_prompts.RANDOM`,
+which is not loaded before a page shows its title."""
 
 
 def position() -> int | str:

@@ -59,7 +59,7 @@ class Watched(NamedTuple):
     def labels(self) -> list[str]:
         """Labels of all heads."""
         layers, heads = self.shape
-        return [Head(layer, head).label for layer in range(layers) for head in range(heads)]
+        return [head.label for head in Head.every(layers, heads)]
 
     @property
     def name(self) -> tuple[object, ...]:
@@ -130,8 +130,7 @@ def _begin(answer: Answer, reference: Reference) -> None:
     st.session_state[state.BACKWARD_HEADS] = (not backup and named) or every or first
     a = named if backup and named else first[:1]
     others = [label for label in first if label not in a] or [
-        Head(layer, head).label for layer in range(layers) for head in range(heads)
-        if Head(layer, head).label not in a
+        head.label for head in Head.every(layers, heads) if head.label not in a
     ]  # fmt: skip
     st.session_state[state.BACKUP_A], st.session_state[state.BACKUP_B] = a, partners or others[:1]
 
