@@ -27,7 +27,7 @@ EXPLAINS = {
     "denoise": "The second sentence runs, with one thing of the first put in. 100% brings the "
     "whole difference back: that thing alone suffices.",
     "noise": "The first sentence runs, with one thing of the second put in. 100% takes the whole "
-    "difference away: nothing else can do the same.",
+    "difference away: nothing else makes up for that thing.",
 }
 """{direction: what a share is out of}."""
 MOST_HEADS = 12
