@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,6 +57,7 @@ def test_an_answer_that_came_back_says_so() -> None:
     [
         ([(3, 0.1)] * 5, ["3rd", "10%", "even with all heads"]),
         ([(1, 0.5)] * 5, ["first with no head", "none of them"]),
+        ([(1, 0.5), *[(2, 0.4)] * 4], ["None of 4 heads can go", "L0H0", "2nd", "“·was”"]),
         ([(1, 0.5), (1, 0.4)], ["3 of 4", "1st", "40%", "So far"]),
         ([(1, 0.5), (1, 0.5), (1, 0.5), (1, 0.4), (2, 0.1)], ["1 of 4 head is enough", "L1H0"]),
     ],
@@ -73,6 +75,12 @@ def test_random_orders_beside_the_curve() -> None:
     early = Curve(4, (), (order(2, 2, 2), order(1, 2, 2), order(4, 2, 2)))
     assert says(words.random_orders(early), "3 orders", "3 left")
     assert words.random_orders(Curve(4, ())) == ""
+    needs_none = replace(curve(*[(1, 0.5)] * 5), random=most.random)
+    assert words.random_orders(needs_none) == ""
+
+
+def test_an_answer_that_loses_its_place_with_the_first_head_has_no_way_to_tell_of() -> None:
+    assert words.on_the_way(curve((1, 0.5), *[(2, 0.7)] * 4)) == ""
 
 
 def test_the_rows_of_the_curve() -> None:
@@ -146,7 +154,9 @@ def test_who_stands_in_most_of_how_many() -> None:
     clear = words.best_partner([Head(1, 0)], many)  # the others: 0 each
     assert "L1H1 stands in for L1H0" in clear
     assert "by chance" not in clear
-    assert says(words.best_partner([Head(1, 0)], ranked[2:]), "None of 1 head", "L0H0")
+    assert says(words.best_partner([Head(1, 0)], ranked[2:]), "None of 1 head", "L0H0", "no more")
+    harmful = Costs(Cost(-0.7, -0.7), Cost(-0.99, -0.99), Cost(-1.08, -1.18))  # .61 and .51 over
+    assert says(words.best_partner([Head(1, 0)], [(Head(0, 0), harmful)]), "0.51 nats more than")
 
 
 def kept_table(*logits: list[float]) -> PromptTable:

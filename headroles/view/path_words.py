@@ -271,8 +271,8 @@ def map_sentence(found: SenderMap, clear: Sequence[Head], roles: Mapping[Head, s
         f"{called(head, roles)} {signed_percent(float(found.shares[head]))}" for head in clear[:3]
     ]
     more = len(clear) - len(named)
-    rest = f", and {more} more" if more else ""
-    return f"Larger than chance, into {into}: {listing(named)}{rest}."
+    named += [f"{more} more"] if more else []
+    return f"Larger than chance, into {into}: {listing(named)}."
 
 
 # ------------------------------------------------------------------ the conclusion
@@ -282,7 +282,9 @@ def conclusion(arrows: Sequence[Arrow], roles: Mapping[Head, str], pair: Pair) -
     """Who tells whom, from the first layer to the answer, as far as arrows are clear."""
     clear = [arrow for arrow in arrows if arrow.is_clear]
     if not arrows:
-        return "Nothing is drawn yet: click a head on the map to put it into the drawing."
+        return (
+            "Nothing is drawn yet: click a head on the map, or let the strongest be drawn for you."
+        )
     if not clear:
         return (
             "No arrow here is larger than chance: other heads of the same layers do as much along "

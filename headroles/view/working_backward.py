@@ -103,6 +103,12 @@ def taking_away(curve: Curve, answer: Answer, shape: tuple[int, int]) -> str:
     if found.left == 0:
         return f"{token} stays first with no head left: this answer needs none of them."
     after = curve.after(found)
+    if found.left == curve.total:
+        return (
+            f"None of {count(curve.total, 'head')} can go: even without {after.taken.label}, whose "
+            f"loss harms least, {token} is {ordinal(after.standing.rank)}, and the model says "
+            f"{quoted(after.says)}."
+        )
     last = curve.heads_at(found, shape)
     alone = "them alone" if len(last) > NAMED else f"only {names(last)} left"
     is_or_are = "head is" if found.left == 1 else "heads are"
@@ -117,7 +123,7 @@ def taking_away(curve: Curve, answer: Answer, shape: tuple[int, int]) -> str:
 def on_the_way(curve: Curve) -> str:
     """What a reader should know of the smallest set: how it came about, and what it cannot do."""
     found, start = curve.smallest, curve.points[0].standing
-    if found is None or not found.left:
+    if found is None or found.left in (0, curve.total):
         return ""
     sentences = []
     best = max(curve.points, key=lambda point: point.standing.log_odds)
@@ -138,9 +144,10 @@ def on_the_way(curve: Curve) -> str:
 
 
 def random_orders(curve: Curve) -> str:
-    """Up to where random orders keep the answer first; empty before they are there."""
-    bands = curve.band()
-    if not bands:
+    """Up to where random orders keep the answer first; empty before they are there, and where the
+    answer needs no head."""
+    bands, found = curve.band(), curve.smallest
+    if not bands or (found is not None and not found.left):
         return ""
     orders = bands[0].orders
     first = [band.left for band in bands if 2 * band.first > orders]
@@ -317,6 +324,13 @@ def pair_rows(found: Sequence[tuple[str, Costs]]) -> tuple[list[str], list[tuple
     return headers, rows
 
 
+def _beyond_the_sum(surplus: float) -> str:
+    """What two cost together beside their sum, by the measure that says less."""
+    if round(surplus, 2) <= 0:
+        return "both together cost no more than the sum in both measures"
+    return f"both together cost {decimal(surplus)} nats more than the sum in the smaller measure"
+
+
 def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Costs]]) -> str:
     """Who stands in for A most, of how many, and who comes next.
 
@@ -327,7 +341,7 @@ def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Costs]]) -> str
     if not pair.is_backup:
         return (
             f"None of {count(len(ranked), 'head')} backs up {names(a)} here: with the nearest one, "
-            f"{head.label}, both together cost {signed(pair.surplus)} nats over the sum."
+            f"{head.label}, {_beyond_the_sum(pair.surplus)}."
         )
     many = sum(other.is_backup for _, other in ranked)
     more = f" {many - 1:,} more cost clearly more than the sum with it." if many > 1 else ""
@@ -337,7 +351,8 @@ def best_partner(a: Sequence[Head], ranked: Sequence[tuple[Head, Costs]]) -> str
         stands_out = beside.p_control <= scoring.ALPHA / len(ranked)  # the largest of so many
         clearer = "" if stands_out else ", so it may be the largest by chance"
         more += (
-            f" The surplus is {signed(pair.surplus)} nats, with the other heads "
+            f" That is at least {signed(pair.surplus)} nats over the sum in both measures, with "
+            "the other heads "
             f"{signed(statistics.fmean(rest))} ± {decimal(statistics.stdev(rest))}{clearer}."
         )
     does = "stands in for" if stands_out else "may stand in for"

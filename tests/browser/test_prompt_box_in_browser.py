@@ -121,6 +121,16 @@ def test_an_edited_text_fades_the_answer_and_says_so_while_it_is_typed(visit) ->
         assert look_of_answer(page) == ("none", 1)
 
 
+def test_the_boxes_of_another_page_hold_what_was_run(visit) -> None:
+    with visit() as page:
+        for name, form in (("Answer", "answer"), ("Knock-out lab", "knockout_lab")):
+            page.go(name)
+            page.page.locator(f".st-key-{form}-prompt summary").click()
+            page.settle()
+            assert box(page).input_value() == DEFAULT_PROMPT
+            wait_for_mark(page, edited=False)
+
+
 @pytest.mark.parametrize("wait", [0, 900])
 def test_typed_text_survives_other_pages(visit, wait: int) -> None:
     with visit() as page:

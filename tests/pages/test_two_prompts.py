@@ -46,6 +46,13 @@ def test_the_conclusion_is_what_the_engine_finds(loaded, pair) -> None:
     assert says(alts(app)[0], head.label, f"{share:.0%}")
 
 
+def test_from_the_heads_of_a_pair_to_their_paths() -> None:
+    app = clicked(opened("pages/answer.py", section="pair", **BOTH), "answer-to_paths")
+    assert app.query_params["section"] == "paths"
+    assert app.query_params["second_prompt"] == SECOND
+    assert says(page_html(app), "Nothing is drawn yet")
+
+
 def test_noise_is_another_question_with_other_numbers(loaded, pair) -> None:
     app = opened("pages/answer.py", section="pair", direction="noise", **BOTH)
     lost = ablation.every_head(pair, *loaded.shape, direction="noise").all(loaded)

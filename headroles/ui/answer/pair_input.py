@@ -35,7 +35,11 @@ def draw() -> tuple[Asked, Measured] | None:
     pair_state.begin()
     _boxes()
     if st.session_state[session.SECOND] is None:
-        st.info("Take a ready-made pair, or type a second sentence with one word exchanged.")
+        st.info(
+            "Take a ready-made pair, or type a second sentence with one word exchanged. The page "
+            "then puts what a head writes in one sentence into the other, to see which heads "
+            "decide the answer."
+        )
         return None
     asked = _asked()
     try:

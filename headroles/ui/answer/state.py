@@ -44,6 +44,11 @@ def begin_with(model: str) -> None:
     st.session_state[MODEL] = model
 
 
+def open_section(name: str) -> None:
+    """Lead to another section of the page."""
+    st.session_state[SECTION] = name
+
+
 def watch(answer: str) -> None:
     """Watch a token; empty for the model's own first guess."""
     st.session_state[ANSWER] = answer

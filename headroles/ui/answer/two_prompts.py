@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import ablation, charts
 from headroles.types import Head
-from headroles.ui.answer import pair_caches, pair_files, pair_input, pair_state
+from headroles.ui.answer import pair_caches, pair_files, pair_input, pair_state, state
 from headroles.ui.app import elements, long_work, session
 from headroles.view import patching
 from headroles.view.html import table
@@ -27,7 +27,7 @@ EXPLAINS = {
     "denoise": "The second sentence runs, with one thing of the first put in. 100% brings the "
     "whole difference back: that thing alone suffices.",
     "noise": "The first sentence runs, with one thing of the second put in. 100% takes the whole "
-    "difference away: nothing else can do the same.",
+    "difference away: nothing else makes up for that thing.",
 }
 """{direction: what a share is out of}."""
 MOST_HEADS = 12
@@ -57,7 +57,7 @@ def draw() -> None:
     if given is None:
         return
     asked, measured = given
-    place, download = st.empty(), st.container()
+    place, ways = st.empty(), st.container(horizontal=True, key="answer-pair_ways")
     st.segmented_control(
         "What is asked",
         list(DIRECTIONS),
@@ -76,7 +76,13 @@ def draw() -> None:
         with place:
             elements.conclusion(escape(patching.heads_sentence(heads, by_head, beside)))
     done["layers by token"] = _layers(asked, measured, direction)
-    with download:
+    with ways:
+        if heads is not None:
+            st.button(
+                "Through which paths?", icon=":material/account_tree:", key="answer-to_paths",
+                on_click=state.open_section, args=(state.SECTION_NAMES[2],),
+                help="Who tells these heads what to do, for the same two sentences",
+            )  # fmt: skip
         pair_files.draw_patches(asked, {what: one for what, one in done.items() if one})
 
 

@@ -44,6 +44,8 @@ def read(page: str) -> None:
     """Put a page's address into the session: when a session starts, or the reader goes back."""
     session.begin()
     now = st.session_state
+    if now.get(session.PAGE) != page:
+        session.fill_boxes()
     now[session.PAGE] = page
     first, now[session.LINK_READ] = not now[session.LINK_READ], True
     if not (first or _went_back()) or page not in _tables:

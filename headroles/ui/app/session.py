@@ -95,6 +95,17 @@ def is_edited() -> bool:
     return st.session_state[BOX] != st.session_state[PROMPT]
 
 
+def fill_boxes() -> None:
+    """On another page, tell the browser what its boxes hold.
+
+    Streamlit takes for granted that the browser knows, because the last page had the same box; but
+    there it is a new one, which would be empty, and would hand over that nothing as a draft.
+    """
+    for box in (BOX, SECOND_BOX):
+        if st.session_state.get(box) is not None:
+            st.session_state[box] = st.session_state[box]
+
+
 def run(prompt: str) -> None:
     """Put a prompt into the box as the student's own text, and run it."""
     st.session_state[BOX] = st.session_state[PROMPT] = prompt

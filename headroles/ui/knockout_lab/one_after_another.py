@@ -105,7 +105,7 @@ def sentences(curve: Curve, watched: Watched) -> str:
 def _left(curve: Curve, shape: tuple[int, int]) -> None:
     """The smallest set that was found: a way to keep only these, and to each close-up."""
     found = curve.smallest
-    if found is None or not found.left:
+    if found is None or found.left in (0, curve.total):
         return
     heads = curve.heads_at(found, shape)
     labels = [head.label for head in heads]
