@@ -212,7 +212,8 @@ def print_positions(patched: Patched) -> None:
 
 
 def _share(share: float) -> str:
-    return percent(share) if share <= 0 else f"+{percent(share)}"
+    shown = percent(share)
+    return shown if share <= 0 or shown.startswith("<") else f"+{shown}"
 
 
 def print_ready(loaded: LoadedModel) -> None:
