@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, texts
-from headroles.formatting import ordinal, percent, quoted
+from headroles.formatting import decimal, ordinal, percent, quoted, signed
 from headroles.types import Head
 from headroles.view import working_backward as words
 from scripts import command_line
@@ -190,17 +190,21 @@ def in_lines(rows: Sequence[dict[str, object]]) -> list[str]:
         if "kept" in row:
             line = f"{row['kept']:<44} {ordinal(row['rank']):>6} {percent(row['probability']):>5}"
         elif "order" in row:
+            gone = f"{row['went_last']} gone" if row["went_last"] else ""
             line = (
-                f"{row['order']:<12} {row['heads_left']:>4} left, {row['went_last'] or '-':<7} "
-                f"{ordinal(row['rank']):>6} {row['log_probability']:>8.3f} nats, "
-                f"loss {row['loss']:.3f}"
+                f"{row['order']:<12} {row['heads_left']:>4} left {gone:<11} "
+                f"{ordinal(row['rank']):>6} {decimal(row['log_probability'], digits=3):>8} nats, "
+                f"loss {decimal(row['loss'], digits=3)}"
             )
         else:
-            costs = [f"{row[f'{name}_log_probability']:+.3f}" for name in ("a", "b", "both")]
-            line = (
-                f"{row['a']} and {row['b']}: {' '.join(costs)}, over the sum {row['surplus']:+.3f}"
-                f" ({row['verdict']})"
-            )
+            costs = [
+                f"{name} {signed(row[f'{name}_log_probability'], digits=3)}"
+                for name in ("a", "b", "both")
+            ]
+            over = signed(row["over_log_probability"], digits=3)
+            surplus = signed(row["surplus"], digits=3)
+            line = f"{row['a']} and {row['b']}: {', '.join(costs)} nats, over the sum {over}"
+            line += f"; in both measures {surplus} ({row['verdict']})"
         lines.append(line)
     return lines
 
