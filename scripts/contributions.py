@@ -1,7 +1,7 @@
 """Say which parts of a model wrote its next token: a logit as the sum of all parts.
 
-    python -m scripts.contributions demo "When Mary and John went out, John gave a drink to"
-    python -m scripts.contributions demo "The cat sat. The cat" --answer sat --against ran --json
+    python -m scripts.contributions --prompt "When Mary and John went out, John gave a drink to"
+    python -m scripts.contributions --prompt "The cat sat. The cat" --answer sat --json
 
 The embedding, every head, every MLP and the biases are given with what they added to the logit of
 the answer (or to its lead over another token), and their sum beside the logit itself. Each head in
@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headroles import attribution, limits, models, texts, view
+from headroles import attribution, export, limits, models, texts, view
 from headroles.formatting import percent, quoted, signed
 from scripts import command_line
 from scripts.command_line import MODEL
@@ -34,21 +34,21 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_line.parser("contributions", __doc__)
     text, whole = command_line.text, command_line.whole
     add = parser.add_argument
-    add("model", type=MODEL, help="catalogue key, folder or Hub id")
-    add("prompt", type=text(limits.PROMPT), help="the prompt")
+    add("--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id")
+    add("--prompt", type=text(limits.PROMPT), default=texts.DEFAULT_PROMPT, help="the prompt")
     add("--answer", type=text(limits.ANSWER, empty=True), default="",
         help="the token that is watched; by default the model's own guess")  # fmt: skip
     add("--against", type=text(limits.ANSWER, empty=True), default="",
-        help="a token that is subtracted from it")  # fmt: skip
+        help="a token whose logit is subtracted")  # fmt: skip
     add("--position", type=whole(_POSITIONS), default=-1,
         help="the position whose next token it is; -1 is the last")  # fmt: skip
-    add(
-        "--top", type=whole(limits.LISTED_TOKENS), default=10, help="heads in the ranking, up to 20"
-    )
+    add("--top", type=whole(limits.LISTED_HEADS), default=10,
+        help="how many heads are printed (default 10)")  # fmt: skip
     add("--chance", type=whole(limits.CHANCE), default=20, help="prompts that chance is taken from")
     add("--seed", type=whole(limits.SEED), default=0, help="fixes these prompts")
     add("--no-chance", action="store_true", help="leave chance out")
-    add("--json", action="store_true", help="print every number as one JSON object")
+    add("--json", action="store_true", help="print one JSON object with every number")
+    add("--csv", type=command_line.output, help="write a table of all parts here")
     return parser.parse_args(argv)
 
 
@@ -65,12 +65,15 @@ def single_parts(found: Contributions) -> dict[str, float]:
 
 
 def as_json(
-    found: Contributions, chance: Chance | None, encoding: Encoding, *, model: str, revision: str
+    found: Contributions,
+    chance: Chance | None,
+    encoding: Encoding,
+    *,
+    origin: Mapping[str, object],
 ) -> str:
     """Every number as one JSON object."""
     numbers = {
-        "model": model,
-        "revision": revision,
+        **origin,
         "tokens": encoding.tokens,
         "token_ids": encoding.token_ids,
         "position": found.position,
@@ -97,6 +100,9 @@ def as_json(
             "n": chance.n,
             "mean": chance.mean.tolist(),
             "spread": chance.spread.tolist(),
+            "clearly_more": [
+                head.label for head in sorted(view.contributions.beyond_chance(found, chance))
+            ],
         }
     return json.dumps(numbers, ensure_ascii=False)
 
@@ -153,11 +159,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         chance = attribution.chance(
             loaded, encoding, target, position=options.position, n=options.chance, seed=options.seed
         )
+    origin = export.ablation_report.provenance(
+        loaded.key, revision=loaded.revision, prompt=options.prompt, seed=options.seed
+    )
     if options.json:
-        told = as_json(found, chance, encoding, model=loaded.key, revision=loaded.revision)
+        print(as_json(found, chance, encoding, origin=origin))
     else:
-        told = as_text(found, chance, encoding, top=options.top)
-    print(told)
+        print(as_text(found, chance, encoding, top=options.top))
+    if options.csv:
+        rows = export.contributions.part_rows(found, encoding.tokens, chance=chance)
+        origin |= export.contributions.about(found)
+        if chance is not None:
+            origin |= {"other_prompts": chance.n, "other_prompts_are": chance.what}
+        command_line.write(options.csv, export.csv_bytes(export.heads_csv(rows, origin)))
+        print(f"wrote {options.csv}", file=sys.stderr)
     return command_line.DONE
 
 

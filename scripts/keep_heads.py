@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from headroles import ablation, export, limits, models, texts
-from headroles.formatting import ordinal, percent, quoted
+from headroles.formatting import decimal, ordinal, percent, quoted, signed
 from headroles.types import Head
 from headroles.view import working_backward as words
 from scripts import command_line
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headroles.models import LoadedModel
 
 KEEP, CURVE, BACKUP = "keep", "curve", "backup"
+DRAWS = 20
 LAYERS = limits.Range(0, 10_000)
 """What a layer may be before the model is known."""
 
@@ -60,20 +61,25 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         add("--answer", type=command_line.text(limits.ANSWER, empty=True), default="",
             help="what should come next; default: the model's own first guess")  # fmt: skip
         add("--seed", type=command_line.whole(limits.SEED), default=0, help="fixes the draws")
-        add("--json", action="store_true", help="print one JSON object")
+        add("--json", action="store_true", help="print one JSON object with every number")
         add("--csv", type=command_line.output, help="write a table here")
     keep.add_argument("--heads", type=command_line.heads, required=True,
                       help="heads to keep, for example L1H4,L1H1")  # fmt: skip
     keep.add_argument("--layers", type=_layers,
                       help="layers in which others go, for example 0,1; default: all")  # fmt: skip
     for part in (keep, backup):
-        part.add_argument("--control", type=command_line.whole(limits.DRAWS), default=20,
-                          help="draws of random heads (default 20)")  # fmt: skip
+        part.add_argument("--control", type=command_line.whole(limits.DRAWS),
+                          help=f"draws of random heads (default {DRAWS})")  # fmt: skip
     backup.add_argument("--a", type=command_line.heads, required=True, help="heads of A")
     backup.add_argument("--b", type=command_line.heads,
                         help="heads of B; without them, every other head is tried")  # fmt: skip
     backup.add_argument("--last", action="store_true", help="at the last token only")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.what == BACKUP and options.control is not None and not options.b:
+        parser.error("argument --control: it is for --b, which is missing")
+    if options.what != CURVE and options.control is None:
+        options.control = DRAWS
+    return options
 
 
 def _layers(given: str) -> tuple[int, ...]:
@@ -184,17 +190,21 @@ def in_lines(rows: Sequence[dict[str, object]]) -> list[str]:
         if "kept" in row:
             line = f"{row['kept']:<44} {ordinal(row['rank']):>6} {percent(row['probability']):>5}"
         elif "order" in row:
+            gone = f"{row['went_last']} gone" if row["went_last"] else ""
             line = (
-                f"{row['order']:<12} {row['heads_left']:>4} left, {row['went_last'] or '-':<7} "
-                f"{ordinal(row['rank']):>6} {row['log_probability']:>8.3f} nats, "
-                f"loss {row['loss']:.3f}"
+                f"{row['order']:<12} {row['heads_left']:>4} left {gone:<11} "
+                f"{ordinal(row['rank']):>6} {decimal(row['log_probability'], digits=3):>8} nats, "
+                f"loss {decimal(row['loss'], digits=3)}"
             )
         else:
-            costs = [f"{row[f'{name}_log_probability']:+.3f}" for name in ("a", "b", "both")]
-            line = (
-                f"{row['a']} and {row['b']}: {' '.join(costs)}, over the sum {row['surplus']:+.3f}"
-                f" ({row['verdict']})"
-            )
+            costs = [
+                f"{name} {signed(row[f'{name}_log_probability'], digits=3)}"
+                for name in ("a", "b", "both")
+            ]
+            over = signed(row["over_log_probability"], digits=3)
+            surplus = signed(row["surplus"], digits=3)
+            line = f"{row['a']} and {row['b']}: {', '.join(costs)} nats, over the sum {over}"
+            line += f"; in both measures {surplus} ({row['verdict']})"
         lines.append(line)
     return lines
 
@@ -218,14 +228,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         **found.settings,
     )
     if options.json:
-        print(json.dumps({**origin, "rows": found.rows}))
+        print(json.dumps({**origin, "rows": found.rows}, ensure_ascii=False))
     else:
         print("\n".join([*found.sentences, "", *in_lines(found.rows)]))
     if options.csv:
         command_line.write(
             options.csv, export.csv_bytes(export.tables.heads_csv(found.rows, origin))
         )
-        print(f"\nwrote {options.csv}", file=sys.stderr)
+        print(f"wrote {options.csv}", file=sys.stderr)
     return command_line.DONE
 
 

@@ -1,9 +1,9 @@
 """Show through which paths two prompts come to different answers: which head tells which.
 
-    python -m scripts.patch_paths demo FIRST SECOND --pairs 8
-    python -m scripts.patch_paths smollm2-135m-instruct FIRST SECOND --into L23H3.query
-    python -m scripts.patch_paths demo FIRST SECOND --into L3H5.value --from L2H6
-    python -m scripts.patch_paths demo FIRST SECOND --circuit --pairs 8 --json
+    python -m scripts.patch_paths FIRST SECOND --pairs 8
+    python -m scripts.patch_paths FIRST SECOND --into L23H3.query --model smollm2-135m-instruct
+    python -m scripts.patch_paths FIRST SECOND --into L3H5.value --from L2H6
+    python -m scripts.patch_paths FIRST SECOND --circuit --pairs 8 --json
 
 FIRST and SECOND are prompts of as many tokens whose answers differ. A head's output on the second
 prompt is sent along one path of the first prompt's run, and the first answer's lead is compared.
@@ -49,9 +49,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     text, whole = command_line.text, command_line.whole
     add = parser.add_argument
-    add("model", type=MODEL, help="catalogue key, folder or Hub id")
-    add("first", type=text(limits.PROMPT), help="a prompt")
-    add("second", type=text(limits.PROMPT), help="another with as many tokens")
+    add("--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id")
+    add("first", type=text(limits.PROMPT), metavar="FIRST", help="a prompt")
+    add("second", type=text(limits.PROMPT), metavar="SECOND", help="another with as many tokens")
     add("--answer", type=text(limits.ANSWER, empty=True), default="",
         help="what should come after the first (default: what the model says)")  # fmt: skip
     add("--against", type=text(limits.ANSWER, empty=True), default="",
@@ -75,7 +75,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="noise: the first prompt runs, and the second's outputs are sent (default); denoise: "
         "the other way round")  # fmt: skip
     add("--top", type=whole(limits.LISTED_HEADS), default=8, help="senders listed (default 8)")
-    add("--json", action="store_true", help="print one JSON object")
+    add("--json", action="store_true", help="print one JSON object with every number")
+    add("--csv", type=command_line.output, help="write a table of every sender or arrow here")
     options = parser.parse_args(argv)
     for name in ("into", "senders") if options.circuit else ("width", "depth"):
         if getattr(options, name) is not None:
@@ -115,11 +116,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         (found,) = _run(loaded, _work(pairs, shape, options), "paths")
         numbers, lines = map_numbers(found), map_lines(found, options.top, _named(options))
+    origin = export.ablation_report.provenance(loaded.key, revision=loaded.revision)
+    origin |= _settings(pairs, options)
     if options.json:
-        origin = export.provenance.origin(loaded.key) | _settings(pairs, options)
         print(json.dumps(origin | numbers, ensure_ascii=False))
     else:
         print("\n".join([*heading(pairs), *lines]))
+    if options.csv:
+        rows = numbers.pop("arrows" if options.circuit else "senders")
+        if options.circuit:
+            rows = [row | {"shared_with": " ".join(row["shared_with"])} for row in rows]
+        told = export.tables.heads_csv(rows, origin | numbers)
+        command_line.write(options.csv, export.csv_bytes(told))
+        print(f"wrote {options.csv}", file=sys.stderr)
     return command_line.DONE
 
 

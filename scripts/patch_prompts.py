@@ -1,13 +1,14 @@
 """Patch one prompt's head outputs into another's run: which head carries the difference?
 
-python -m scripts.patch_prompts smollm2-135m-instruct \
+python -m scripts.patch_prompts --model smollm2-135m-instruct \
     "When Mary and John went to the store, John gave a drink to" \
     "When Mary and John went to the store, Mary gave a drink to"
-python -m scripts.patch_prompts demo --ready "Mary and John, store" --control
-python -m scripts.patch_prompts demo --ready "tree and box" --positions
+python -m scripts.patch_prompts --ready "Mary and John, store" --control
+python -m scripts.patch_prompts --ready "tree and box" --positions
 
 The second prompt runs, and each head's output of the first is put in: how much of the difference
-between the two answers comes back? With ``--noise`` the first one runs, and it is what gets lost.
+between the two answers comes back? With ``--direction noise`` the first one runs, and it is
+what gets lost.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from headroles.view.causal import BESIDE_CHANCE
 from scripts import command_line
 from scripts.command_line import MODEL
 
+DIRECTIONS = (ablation.patching.DENOISE, ablation.patching.NOISE)
+
 if TYPE_CHECKING:
     from headroles.ablation import Beside, Pair, Patched
     from headroles.models import LoadedModel
@@ -33,7 +36,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = command_line.parser("patch_prompts", __doc__)
     text, add = command_line.text, parser.add_argument
-    add("model", type=MODEL, metavar="MODEL", help="catalogue key, folder or Hub id")
+    add("--model", type=MODEL, default=models.DEFAULT_MODEL, help="catalogue key, folder or Hub id")
     add("first", nargs="?", type=text(limits.PROMPT), metavar="FIRST",
         help="the prompt whose outputs are put in")  # fmt: skip
     add("second", nargs="?", type=text(limits.PROMPT), metavar="SECOND",
@@ -45,7 +48,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--against", type=text(limits.ANSWER, empty=True), default="",
         help="what the second should be continued with (default: the model's guess)")  # fmt: skip
     add("--chat", action="store_true", help="wrap both in the model's chat template")
-    add("--noise", action="store_true", help="run the first, and put in the second's outputs")
+    add("--direction", choices=DIRECTIONS, default=ablation.patching.DENOISE,
+        help="denoise: the second prompt runs, with outputs of the first put in (default); noise: "
+        "the other way round")  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--positions", action="store_true", help="each position by itself: of --heads, or of layers"
@@ -64,7 +69,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--csv", type=command_line.output, help="write every number here")
     options = parser.parse_args(argv)
     _check_together(parser, options)
-    options.direction = ablation.patching.NOISE if options.noise else ablation.patching.DENOISE
     return options
 
 
@@ -79,10 +83,14 @@ def _words(given: str) -> tuple[str, ...]:
 def _check_together(parser: command_line.Parser, options: argparse.Namespace) -> None:
     """Refuse what would be left aside without a word."""
     if options.list or options.ready:
-        name = "list" if options.list else "ready"
-        for other in ("first", "answer", "against", "chat"):
+        name, others = "ready", ["first", "answer", "against", "chat"]
+        if options.list:
+            name = "list"
+            others += ["ready", "positions", "control", "heads", "exchange", "json", "csv"]
+        for other in others:
             if getattr(options, other):
-                parser.error(f"{other.upper()} has no use beside --{name}")
+                shown = "FIRST" if other == "first" else f"--{other}"
+                parser.error(f"argument {shown}: it has no use beside --{name}")
     elif not options.second:
         parser.error("two prompts are needed, or --ready NAME")
     if options.heads and not options.positions:
@@ -204,7 +212,8 @@ def print_positions(patched: Patched) -> None:
 
 
 def _share(share: float) -> str:
-    return percent(share) if share <= 0 else f"+{percent(share)}"
+    shown = percent(share)
+    return shown if share <= 0 or shown.startswith("<") else f"+{shown}"
 
 
 def print_ready(loaded: LoadedModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import statistics
 from types import SimpleNamespace
@@ -478,7 +479,9 @@ def test_chance_has_bounds(n: int, demo) -> None:
 
 
 def test_the_command_prints_the_sum_and_a_ranking(capsys) -> None:
-    assert command.main(["demo", IOI, "--answer", "Mary", "--against", "John", "--top", "3"]) == 0
+    assert (
+        command.main(["--prompt", IOI, "--answer", "Mary", "--against", "John", "--top", "3"]) == 0
+    )
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("L3H5 looked at “·drink” (100%) and wrote for “·Mary” rather than")
     begins = told.index("“·Mary” over “·John” after “·to” (position 14), in logits:")
@@ -496,8 +499,20 @@ def test_the_command_prints_the_sum_and_a_ranking(capsys) -> None:
     assert "with random other names in place of “Mary” and “John”" in told[-1]
 
 
+def test_the_command_writes_a_table_whose_parts_add_up(capsys, tmp_path) -> None:
+    table = tmp_path / "parts.csv"
+    assert command.main(["--prompt", IOI, "--chance", "4", "--json", "--csv", str(table)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"], told["prompt"], told["chance"]["n"]) == ("demo", IOI, 4)
+    lines = table.read_text("utf-8-sig").splitlines()
+    assert "# other_prompts: 4" in lines
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    total = sum(float(row["contribution_logits"]) for row in rows)
+    assert total == pytest.approx(told["logit"], abs=1e-4)
+
+
 def test_the_command_gives_every_number(capsys, demo) -> None:
-    assert command.main(["demo", IOI, "--position", "5", "--json", "--no-chance"]) == 0
+    assert command.main(["--prompt", IOI, "--position", "5", "--json", "--no-chance"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert "chance" not in told
     assert told["conclusion"].endswith(f"{told['logit']:.2f}.")
@@ -513,10 +528,10 @@ def test_the_command_gives_every_number(capsys, demo) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["demo", IOI, "--position", "99"], "There is no position 99"),
-        (["demo", IOI, "--answer", "a", "--against", "a"], "Both tokens are"),
-        (["demo", IOI, "--chance", "1"], "from 2 to 100"),
-        (["demo", " "], "is empty"),
+        (["--prompt", IOI, "--position", "99"], "There is no position 99"),
+        (["--prompt", IOI, "--answer", "a", "--against", "a"], "Both tokens are"),
+        (["--prompt", IOI, "--chance", "1"], "from 2 to 100"),
+        (["--prompt", " "], "is empty"),
     ],
 )
 def test_the_command_says_what_cannot_be_used(arguments: list[str], says: str, capsys) -> None:

@@ -125,6 +125,20 @@ def test_every_script_and_its_options_are_documented(name: str) -> None:
     assert not missing, f"docs/commands.md does not explain {missing} of {call}"
 
 
+def test_the_examples_from_python_run_as_written(capsys) -> None:
+    text = (ROOT / "docs" / "data_and_api.md").read_text(encoding="utf-8")
+    _, _, from_python = text.partition("\n## From Python\n")
+    section, _, _ = from_python.partition("\n## ")
+    summary, answer = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(summary, {})
+    assert "('L1H4', True" in capsys.readouterr().out
+    found: dict = {}
+    exec(answer, found)
+    assert found["parts"].total == pytest.approx(found["parts"].logit, abs=1e-4)
+    told = capsys.readouterr().out
+    assert all(f"L3H{head} 0." in told for head in (5, 3, 7))
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "pages").glob("*.py")), ids=lambda page: page.stem)
 def test_the_readme_names_every_page(readme: str, page: Path) -> None:
     name = page.stem.replace("_", " ")  # your_prompt.py is the page "Your Prompt"

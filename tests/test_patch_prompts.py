@@ -19,7 +19,7 @@ SAT, RAN = "The cat sat. The cat", "The cat ran. The cat"
 
 
 def _told(capsys, *arguments: str) -> str:
-    assert patch_prompts.main(["demo", *arguments]) == command_line.DONE
+    assert patch_prompts.main(arguments) == command_line.DONE
     return capsys.readouterr().out
 
 
@@ -40,7 +40,9 @@ def test_the_strongest_heads_with_their_control(capsys) -> None:
 
 def test_every_number_as_json_and_csv(capsys, tmp_path) -> None:
     file = tmp_path / "patches.csv"
-    given = json.loads(_told(capsys, SAT, RAN, "--noise", "--json", "--csv", str(file)))
+    given = json.loads(
+        _told(capsys, SAT, RAN, "--direction", "noise", "--json", "--csv", str(file))
+    )
     loaded = load_model("demo")
     pair = ablation.make_pair(loaded, SAT, RAN)
     patched = ablation.every_head(pair, *loaded.shape, direction="noise").all(loaded)
@@ -93,7 +95,8 @@ def test_the_list_says_what_is_left_out(capsys) -> None:
         ([SAT], ["two prompts are needed"]),
         ([SAT, ""], ["empty"]),
         ([SAT, RAN, "--ready", READY.name], ["FIRST", "--ready"]),
-        (["--list", "--answer", "x"], ["ANSWER", "--list"]),
+        (["--list", "--json"], ["--json", "--list"]),
+        (["--list", "--answer", "x"], ["--answer", "--list"]),
         ([SAT, RAN, "--heads", "L0H0"], ["--heads", "--positions"]),
         ([SAT, RAN, "--exchange", "a,b,c"], ["--exchange", "--control"]),
         ([SAT, RAN, "--control", "--exchange", "a,b"], ["two or more others"]),
@@ -104,7 +107,7 @@ def test_the_list_says_what_is_left_out(capsys) -> None:
     ],
 )
 def test_a_mistake_is_one_line(arguments, words, capsys) -> None:
-    assert patch_prompts.main(["demo", *arguments]) == command_line.UNUSABLE
+    assert patch_prompts.main(arguments) == command_line.UNUSABLE
     told = capsys.readouterr().err.strip()
     assert says(told.splitlines()[-1], *words)
-    assert patch_prompts.parse_arguments(["demo", SAT, RAN, "--noise"]).direction == "noise"
+    assert patch_prompts.parse_arguments([SAT, RAN, "--direction", "noise"]).direction == "noise"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import math
 import statistics
@@ -456,21 +457,34 @@ def test_a_circuit_without_heads_that_stand_out_is_done_at_once(demo, pairs) -> 
     assert grown.arrows == ()
 
 
-def test_the_command(capsys) -> None:
-    given = ["demo", *IOI, "--answer", "Mary", "--against", "John"]
-    assert patch_paths.main([*given, "--json"]) == 0
+def test_the_command(capsys, tmp_path) -> None:
+    table = tmp_path / "table.csv"
+    given = [*IOI, "--answer", "Mary", "--against", "John"]
+    assert patch_paths.main([*given, "--json", "--csv", str(table)]) == 0
     numbers = json.loads(capsys.readouterr().out)
     assert numbers["into"] == ["logits"]
     assert len(numbers["senders"]) == 32
     assert numbers["senders"][0]["sender"] == "L3H5"
+    assert numbers["model"] == "demo"
+    lines = table.read_text("utf-8-sig").splitlines()
+    assert '# into: ["logits"]' in lines
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert [row["sender"] for row in rows] == [one["sender"] for one in numbers["senders"]]
+    assert [float(row["effect"]) for row in rows] == pytest.approx(
+        [one["effect"] for one in numbers["senders"]], abs=1e-6
+    )
     assert patch_paths.main([*given, "--into", "L3H5.value", "--from", "L2H6,L3H0"]) == 0
     text = capsys.readouterr().out
     assert "L2H6" in text
     assert "L3H0 cannot send there" in text
-    assert patch_paths.main([*given, "--circuit", "--pairs", "3", "--json"]) == 0
+    assert (
+        patch_paths.main([*given, "--circuit", "--pairs", "3", "--json", "--csv", str(table)]) == 0
+    )
     circuit = json.loads(capsys.readouterr().out)
     assert len(circuit["pairs"]) == 3
     assert circuit["arrows"][0]["into"] == "logits"
+    rows = [line for line in table.read_text("utf-8-sig").splitlines() if line[0] != "#"]
+    assert len(rows) == 1 + len(circuit["arrows"])
     assert patch_paths.main([*given, "--circuit", "--into", "logits"]) == 2
     assert patch_paths.main([*given, "--width", "3"]) == 2
     assert patch_paths.main([*given, "--into", "L9H9.query"]) == 2

@@ -19,6 +19,7 @@ from headroles import (
     ablation,
     admin,
     analysis,
+    attribution,
     capture,
     circuits,
     detector,
@@ -286,6 +287,25 @@ def patching_vs_one_by_one(subject: Subject, repeats: int) -> Measured:
     return Measured(what, "at least 5", alone, together)
 
 
+def contributions_vs_second_pass(subject: Subject, repeats: int) -> Measured:
+    """A further token that is watched: a pass of its own, and from the recording of the first."""
+    with subject.folder() as folder:
+        loaded = models.load_model(str(folder))
+        encoding = texts.encode(loaded.tokenizer, texts.READY_PAIRS[0].first)
+        seen = attribution.record(loaded, encoding)
+        target = attribution.resolve_target(loaded, encoding, recording=seen)
+        again, kept = in_turn(
+            lambda: attribution.project(loaded, attribution.record(loaded, encoding), target),
+            lambda: attribution.project(loaded, seen, target),
+            repeats=repeats,
+        )
+    what = (
+        f"contributions to a further token of {len(encoding.tokens)}, in a second pass / from the "
+        f"recording of the first, {subject.name}"
+    )
+    return Measured(what, "at least 3", again, kept)
+
+
 def prompt_during_analysis(repeats: int) -> Measured:
     """A student's prompt while an analysis runs in the background, and while the same one rests."""
     loaded = models.load_model("demo")
@@ -340,6 +360,8 @@ FIGURES: dict[str, Figure] = {
     "knockouts_vs_one_at_a_time": knockouts_vs_one_at_a_time,
     "patching_vs_one_by_one": partial(patching_vs_one_by_one, BUNDLED),
     "patching_vs_one_by_one_real": partial(patching_vs_one_by_one, REAL),
+    "contributions_vs_second_pass": partial(contributions_vs_second_pass, BUNDLED),
+    "contributions_vs_second_pass_real": partial(contributions_vs_second_pass, REAL),
     "detector_vs_detect_head_bundled": partial(detector_vs_detect_head, BUNDLED),
     "detector_vs_detect_head_gpt2_small": partial(detector_vs_detect_head, SMALL),
     "detector_vs_forward": partial(detector_vs_forward, SMALL),

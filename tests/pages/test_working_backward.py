@@ -245,6 +245,7 @@ def test_the_command_s_numbers_are_the_engine_s(capsys) -> None:
         ["keep", "--heads", "L1H1", "--layers", "9"],
         ["backup", "--a", "L1H1", "--b", "L1H1"],
         ["backup", "--a", "L9H9"],
+        ["backup", "--a", "L1H1", "--control", "9"],
     ],
 )
 def test_what_cannot_be_asked_ends_in_a_sentence(arguments, capsys) -> None:
