@@ -62,7 +62,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SenderWork",
             "Sent",
             "every_sender",
-            "into_logits",
             "more_pairs",
         ],
         "svd_components": [

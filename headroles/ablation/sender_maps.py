@@ -36,7 +36,7 @@ from torch import Tensor
 from headroles import scoring
 from headroles.ablation.pairs import Pair, make_pair
 from headroles.ablation.patching import NOISE, Direction
-from headroles.ablation.paths import LOGITS, Path, Receiver, path_effects, shared_with
+from headroles.ablation.paths import Path, Receiver, path_effects, shared_with
 from headroles.errors import PairError
 from headroles.scoring import LEAST_POOL
 from headroles.texts.words import NAMES, single_tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.ablation import Path, Receiver, every_sender, into_logits, more_pairs, path_effects
+from headroles.ablation import LOGITS, Path, Receiver, every_sender, more_pairs, path_effects
 from headroles.ablation.pairs import make_pair
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -28,7 +28,7 @@ def test_the_s_inhibition_head_tells_the_name_movers_whom_to_name(real: LoadedMo
     assert strongest.sender == Head(20, 0)
     assert strongest.share > 0.2
     assert strongest.effect > 3 * abs(second.effect)
-    (written,) = into_logits(pairs, 30, 9).all(real)
+    (written,) = every_sender(pairs, [[LOGITS]], 30, 9).all(real)
     assert abs(float(written.shares[20, 0])) < 0.02
     writers = {sent.sender for sent in written.strongest(8) if sent.effect > 0}
     assert {Head(23, 0), Head(23, 3)} <= writers
