@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from headroles.models import LoadedModel
     from headroles.types import Encoding
 
+Rows = list[dict[str, object]]
+"""The rows of a file."""
 SAMPLES = 48
 POSITIONS = limits.Range(-100_000, 100_000)
 """What a position may be before the prompt is known."""
@@ -120,7 +122,7 @@ def _is_device(path: Path) -> bool:
 
 def watched(value: str) -> str:
     """The label of a head, or ``all``."""
-    return value if value == "all" else command_line.heads(value)[0].label
+    return value if value == "all" else command_line.head(value).label
 
 
 def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head, ...]:
@@ -224,8 +226,13 @@ def previous_token_test(
 
 def print_what_else(
     loaded: LoadedModel, encoding: Encoding, heads: Sequence[Head], options: argparse.Namespace
-) -> None:
-    """What else the heads' knock-out (to their mean) changes, beside random other heads."""
+) -> dict[str, Rows]:
+    """Print what else the heads' knock-out (to their mean) changes, beside random other heads.
+
+    Returns:
+        {what: every number of it}.
+    """
+    told: dict[str, Rows] = {}
     condition = ablation.Condition("to mean", (ablation.HeadOutput(tuple(heads), "mean"),))
     without = f"without {ablation.short_list(heads)}"
     others = ablation.random_others(
@@ -237,7 +244,7 @@ def print_what_else(
         seed=options.seed,
     ).conditions
     if options.token_by_token:
-        print_tokens(loaded, encoding, [condition, *others], without)
+        told["token_by_token"] = print_tokens(loaded, encoding, [condition, *others], without)
     if options.attention or options.roles:
         t = ablation.many_prompts.place_of_t(encoding, options.position, seed=options.seed)
         untouched, after = ablation.looks(loaded, encoding, [UNTOUCHED, condition], position=t)
@@ -248,14 +255,15 @@ def print_what_else(
         ]
         runs = [untouched, after, *draws]
         if options.attention:
-            print_attention(runs, encoding, heads, options.attention, without)
+            told["attention"] = print_attention(runs, encoding, heads, options.attention, without)
         if options.roles:
-            print_roles(loaded, runs, encoding, heads, without, given=options.model)
+            told["roles"] = print_roles(loaded, runs, encoding, heads, without, given=options.model)
+    return told
 
 
 def print_tokens(
     loaded: LoadedModel, encoding: Encoding, conditions: Sequence[Condition], without: str
-) -> None:
+) -> Rows:
     """A line per token."""
     clean, own, *others = (
         outcome.losses.tolist() for outcome in ablation.ablate(loaded, encoding, conditions)
@@ -263,17 +271,17 @@ def print_tokens(
     of_prompt = token_by_token.lines(encoding, clean, own, others)
     if not of_prompt:
         print("  token by token: there is no token to guess")
-        return
+        return []
     print(f"\n  token by token: {token_by_token.sentence(of_prompt, without)}")
     print_rows(token_by_token.HEADERS, token_by_token.table_rows(of_prompt))
+    return token_by_token.file_rows(of_prompt)
 
 
 def print_attention(
     runs: Sequence[Looks], encoding: Encoding, heads: Sequence[Head], asked: str, without: str
-) -> None:
+) -> Rows:
     """Where one head looks, or a sentence for each of those that change most."""
     before, after, *draws = runs
-    layers, width = before.at.shape[:2]
     first = min(head.layer for head in heads)
     later = attention_shift.later_heads(before, first, heads)
     every = attention_shift.shifts(before, after, draws, later)
@@ -281,8 +289,8 @@ def print_attention(
     if not watched:
         print(f"\n  {attention_shift.nothing_later(heads)}")
     labels = texts.token_labels(encoding.tokens)[: before.at.shape[-1]]
+    found = []
     for head in watched:
-        head.check(layers, width)
         shift = attention_shift.shift(before, after, draws, head, every)
         said = attention_shift.shift_sentence(
             shift, labels, without, knocked_out=heads, first=first
@@ -290,6 +298,8 @@ def print_attention(
         print(f"\n  {said}")
         if asked != "all":
             print_rows(attention_shift.TOKEN_HEADERS, attention_shift.token_rows(shift, labels))
+        found.append(shift)
+    return attention_shift.token_file(found, labels)
 
 
 def print_roles(
@@ -300,13 +310,13 @@ def print_roles(
     without: str,
     *,
     given: str,
-) -> None:
+) -> Rows:
     """The heads that gain or lose a role, by the stored thresholds or provisional ones."""
     before, after, *draws = runs
     later = attention_shift.later_heads(before, min(head.layer for head in heads), heads)
     if not later:
         print(f"\n  {attention_shift.nothing_later(heads)}")
-        return
+        return []
     try:
         thresholds = verdicts.thresholds_in(store.read_entry(loaded.key, given=given))
     except HeadrolesError:
@@ -316,6 +326,7 @@ def print_roles(
     )
     print(f"\n  {changed_roles.roles_sentence(changes, without, draws=len(draws))}")
     print_rows(changed_roles.ROLE_HEADERS, changed_roles.role_rows(changes))
+    return changed_roles.role_file(changes)
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -348,14 +359,17 @@ def knock_out(loaded: LoadedModel, heads: Sequence[Head], options: argparse.Name
     tables, left_out = ablation.many_prompts.assemble(parts)
     if not tables:
         raise left_out[0].error
+    more: dict[str, Rows] = {}
     for table in tables:
         print_table(table)
         if options.token_by_token or options.attention or options.roles:
-            print_what_else(loaded, table.encoding, heads, options)
+            told = print_what_else(loaded, table.encoding, heads, options)
+            for name, rows in told.items():
+                more.setdefault(name, []).extend({"prompt": table.prompt} | row for row in rows)
     for sentence in export.many_prompts.left_out_sentences(left_out):
         print(sentence, file=sys.stderr)
     print_summary(tables)
-    _write_files(loaded, tables, left_out, settings, options)
+    _write_files(loaded, tables, left_out, settings, options, more)
 
 
 def _write_files(
@@ -364,11 +378,13 @@ def _write_files(
     left_out: Sequence[LeftOut],
     settings: Settings,
     options: argparse.Namespace,
+    more: Mapping[str, Rows],
 ) -> None:
     report = export.ablation_report
-    origin = report.provenance(
-        loaded.key, revision=loaded.revision, **export.many_prompts.settings_of(settings)
-    )
+    asked = export.many_prompts.settings_of(settings)
+    if more:
+        asked["what_else_random_draws"] = options.control or DRAWS
+    origin = report.provenance(loaded.key, revision=loaded.revision, **asked)
     note = export.many_prompts.doing(settings)
     made: dict[str, Callable[[], str]] = {
         "html": lambda: report.to_html(
@@ -376,12 +392,20 @@ def _write_files(
         ),
         "csv": lambda: report.to_csv(tables, provenance=origin),
         "json": lambda: export.many_prompts.to_json(
-            report.table_rows(tables), tables, left_out, provenance=origin
+            report.table_rows(tables), tables, left_out, provenance=origin, what_else=more
         ),
     }
     for name, make in made.items():
         if path := getattr(options, name):
             write(path, make())
+    if options.csv:
+        for name, rows in more.items():
+            write(_beside(options.csv, name), export.tables.heads_csv(rows, origin))
+
+
+def _beside(path: Path, name: str) -> Path:
+    """``table-roles.csv`` beside ``table.csv``; a device takes everything."""
+    return path if _is_device(path) else path.with_stem(f"{path.stem}-{name.replace('_', '-')}")
 
 
 def write(path: Path, text: str) -> None:
@@ -400,6 +424,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
     loaded = models.load_model(options.model)
     heads = chosen_heads(options, loaded)
+    if options.attention and options.attention != "all":
+        Head.parse(options.attention).check(*loaded.shape)
     if options.offsets:
         previous_token_test(loaded, heads, options)
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import errno
 import importlib
+import json
 import logging
 import os
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 from headroles import ablation, limits, models, texts
 from headroles.errors import DiskError, EmptyPromptError
 from headroles.paths import ROOT
+from headroles.types import Head
 from scripts import (
     ablate_heads,
     analyze_heads,
@@ -260,3 +263,33 @@ def test_a_random_position_is_the_same_for_all_that_is_told(capsys) -> None:
         told.append(capsys.readouterr().out)
     assert told[0] == told[1]
     assert f"t = {t} " in told[0]
+
+
+def test_what_else_changes_is_in_the_files_too(capsys, tmp_path) -> None:
+    prompts = ["The cat sat on the mat. The cat", "A dog ran. A dog"]
+    asked = [word for prompt in prompts for word in ("--prompt", prompt)]
+    files = ["--json", str(tmp_path / "all.json"), "--csv", str(tmp_path / "table.csv")]
+    flags = ["--token-by-token", "--attention", "L1H4", "--roles", "--control", "3"]
+    assert ablate_heads.main(["--heads", "L0H6", *asked, *flags, *files]) == command_line.DONE
+    printed = capsys.readouterr().out
+    told = json.loads((tmp_path / "all.json").read_text())
+    assert told["provenance"]["what_else_random_draws"] == 3
+    for name in ("token_by_token", "attention", "roles"):
+        assert list(dict.fromkeys(row["prompt"] for row in told[name])) == prompts
+        text = (tmp_path / f"table-{name.replace('_', '-')}.csv").read_text()
+        assert text.startswith("# headroles_version: ")
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        assert len(list(csv.DictReader(lines))) == len(told[name])
+    loaded = models.load_model("demo")
+    encoding = texts.encode(loaded.tokenizer, prompts[1], max_tokens=loaded.max_tokens)
+    condition = ablation.Condition("mean", (ablation.HeadOutput((Head(0, 6),), "mean"),))
+    clean, own = ablation.ablate(loaded, encoding, [condition])
+    rows = [row for row in told["token_by_token"] if row["prompt"] == prompts[1]]
+    assert [row["log_probability_untouched"] for row in rows] == pytest.approx(
+        (-clean.losses).tolist(), abs=1e-4
+    )
+    assert [row["log_probability_knocked_out"] for row in rows] == pytest.approx(
+        (-own.losses).tolist(), abs=1e-4
+    )
+    shown = [f"{100 * row['untouched']:.1f}%" for row in told["attention"]]
+    assert all(share in printed for share in shown)

@@ -202,6 +202,7 @@ def to_json(
     left_out: Sequence[LeftOut],
     *,
     provenance: Mapping[str, object],
+    what_else: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
 ) -> str:
     """``{"provenance": …, "conclusion": …, "summary": […], "left_out": […], "knock_outs": […]}``.
 
@@ -210,10 +211,13 @@ def to_json(
         tables: the tables that they are of.
         left_out: the prompts that could not be run.
         provenance: where the numbers come from.
+        what_else: {what: rows} of other tables, which stand beside ``knock_outs``.
     """
     summary = ablation.many_prompts.summarise(tables)
     told = json.loads(heads_json(summary_rows(summary), provenance, name="summary"))
     told["conclusion"] = ablation.many_prompts.headline(summary)
     told["left_out"] = [{"prompt": one.prompt, "why": one.error.message} for one in left_out]
     told["knock_outs"] = json.loads(heads_json(rows, {}, name="rows"))["rows"]
+    for name, others in (what_else or {}).items():
+        told[name] = json.loads(heads_json(others, {}, name="rows"))["rows"]
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"

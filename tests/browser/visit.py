@@ -130,12 +130,13 @@ class Visit:
         )
 
     def sticking_out(self) -> list[str]:
-        """Charts and cards that reach over the right edge of the window; the row of examples
-        scrolls sideways.
+        """Charts and cards that reach over the right edge of the window; the rows of examples
+        and of guesses scroll sideways.
         """
         return self.page.evaluate(
             "() => [...document.querySelectorAll('svg.marks, canvas, [class*=st-key-]')]"
-            ".filter(e => !e.parentElement.closest('.st-key-app-examples'))"
+            ".filter(e => !e.parentElement.closest("
+            "'.st-key-app-examples, .st-key-answer-offers'))"
             ".filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
             ".map(e => e.getAttribute('class'))"
         )
