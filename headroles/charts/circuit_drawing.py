@@ -46,7 +46,8 @@ def circuit_of_paths(nodes: Sequence[Node], arrows: Sequence[Arrow]) -> Drawing:
     """The answer, the heads and the arrows between them.
 
     Args:
-        nodes: one per box: node (its name), layer and head (both -1 for the answer), label, note
+        nodes: one per box: node (its name), layer and head (of several heads, the first; both -1
+            for the answer), label, note
             (one line or two with | between them: its role, say, and where it matters), open
             (whether it is looked at), spoken.
             The answer comes first.
@@ -261,6 +262,7 @@ def _boxes() -> list[alt.Chart]:
         fontWeight="bold",
         color=INK,
         dy={"expr": "datum.note ? -8 * datum.lines : 0"},
+        limit={"expr": f"2 * {HALF} * width - 6"},
     ).encode(**middle, text="label:N")
     note = base.mark_text(
         fontSize=12,

@@ -130,7 +130,7 @@ def boxes(
             "node": box[0].label,
             "layer": box[0].layer,
             "head": box[0].head,
-            "label": group_name(box),
+            "label": group_name(box) if len(box) <= 3 else group_name(box).replace(", H", ","),
             "note": _shared_role(box, roles),
             "open": bool(opened) and set(opened) <= set(box),
             "spoken": listing([called(head, roles) for head in box]),

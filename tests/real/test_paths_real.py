@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from headroles.ablation import LOGITS, Path, Receiver, every_sender, more_pairs, path_effects
+from headroles.ablation import (
+    LOGITS,
+    Path,
+    Receiver,
+    every_sender,
+    grow,
+    more_pairs,
+    path_effects,
+)
 from headroles.ablation.pairs import make_pair
 from headroles.models import LoadedModel
 from headroles.types import Head
@@ -33,6 +41,20 @@ def test_the_s_inhibition_head_tells_the_name_movers_whom_to_name(real: LoadedMo
     writers = {sent.sender for sent in written.strongest(8) if sent.effect > 0}
     assert {Head(23, 0), Head(23, 3)} <= writers
     assert float(written.effects[24, 4]) < 0  # the copy suppressor
+
+
+def test_the_strongest_paths_of_one_pair_are_the_picture(real: LoadedModel, pairs) -> None:
+    """Induction -> values of S-inhibition -> queries of the name movers together -> logits."""
+    circuit = grow(real, pairs[:1])
+    movers = {one.head for one in MOVERS} | {Head(23, 3)}
+    assert movers <= set(circuit.levels[0])
+    told, clear = {}, {arrow.sender: arrow for arrow in circuit.arrows if arrow.is_clear}
+    for arrow in circuit.arrows:
+        told.setdefault(arrow.into, []).append(arrow.sender)
+    assert set(clear[Head(20, 0)].heads) == movers
+    assert clear[Head(20, 0)].input == "query"
+    assert Head(19, 2) in told[clear[Head(20, 0)].into]
+    assert (clear[Head(17, 4)].into, clear[Head(17, 4)].effect > 0) == ("L20H0.value", True)
 
 
 def test_paths_equal_plain_hooks(real: LoadedModel, pairs) -> None:

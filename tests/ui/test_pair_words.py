@@ -184,6 +184,14 @@ def test_heads_that_are_told_together_are_one_box_with_one_number() -> None:
                                           (Head(3, 0),)]  # fmt: skip
 
 
+def test_many_heads_have_a_short_name_in_their_box() -> None:
+    group = tuple(Receiver(Head(3, head), "query") for head in range(5))
+    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up")
+    box = path_words.boxes([told], {}, PAIR, opened=[])[1]
+    assert box["label"] == "L3H0,1,2,3,4"
+    assert box["spoken"] == "L3H0, L3H1, L3H2, L3H3 and L3H4"
+
+
 def test_what_takes_hardly_anything_away_misleads_nobody() -> None:
     arrows = [arrow(Head(3, 0), LOGITS, 0.5), arrow(Head(1, 1), INTO, -0.015)]
     assert "mislead" not in path_words.conclusion(arrows, {}, PAIR)

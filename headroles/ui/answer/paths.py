@@ -31,7 +31,8 @@ LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ carries the first '
     'sentence’s answer</span><span><i class="hr-key hr-key-against"></i>− works against it</span>'
     "<span><b>thick</b>: larger than chance</span><span>thin and dashed: not</span>"
-    "<span><b>q k v</b>: into queries, keys, values</span></div>"
+    "<span><b>q k v</b>: into queries, keys, values</span>"
+    "<span><b>Σ</b>: each head of a box alone, added up</span></div>"
 )
 MAP_LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ carries the answer</span>'

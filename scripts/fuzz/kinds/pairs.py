@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from headroles import ablation, attribution, texts
+from headroles.ablation.patching import every_head
 from headroles.types import Head
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
@@ -60,7 +61,9 @@ def _patched(rng: random.Random) -> Case:
     def call() -> None:
         loaded = demo()
         pair = ablation.make_pair(loaded, first, second, answer=answer, against=against)
-        heads = ablation.patch_heads(loaded, pair, direction=direction)
+        heads = every_head(pair, loaded.num_layers, loaded.num_heads, direction=direction).all(
+            loaded
+        )
         assert bool(heads.share.isfinite().all()), "a share that is no number"
 
     return Case(f"patched {(first, second, answer, against, direction)}", call)
