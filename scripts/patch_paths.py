@@ -26,8 +26,8 @@ from scripts import command_line
 from scripts.command_line import MODEL
 
 if TYPE_CHECKING:
-    from headroles.ablation import Pair, Receiver, SenderMap, SenderWork, Sent
-    from headroles.ablation.path_circuit import Arrow, Circuit
+    from headroles.ablation import Arrow, Pair, Receiver, SenderMap, SenderWork
+    from headroles.ablation.path_circuit import Circuit
     from headroles.models import LoadedModel
 
 VERDICTS = {
@@ -214,7 +214,7 @@ def circuit_lines(circuit: Circuit) -> list[str]:
     return lines
 
 
-def _beside(one: Sent | Arrow) -> str:
+def _beside(one: Arrow) -> str:
     error = "–" if one.error is None else decimal(one.error)
     control = "–"
     if one.control_mean is not None:
@@ -272,7 +272,7 @@ def circuit_numbers(circuit: Circuit) -> dict[str, object]:
     }
 
 
-def _numbers(one: Sent | Arrow) -> dict[str, object]:
+def _numbers(one: Arrow) -> dict[str, object]:
     names = ("effect", "share", "error", "control_mean", "control_spread", "control_heads")
     return {name: getattr(one, name) for name in names} | {
         "verdict": one.verdict,

@@ -444,7 +444,7 @@ def test_heads_that_do_the_same_as_one_that_stands_out_are_asked_with_it(pairs) 
     grown = circuit.grown([written])
     everyone = tuple(Head(1, head) for head in range(9))
     assert grown.followed == everyone
-    groups = [path_circuit.group_label(group) for group in grown.next().groups]
+    groups = [paths.group_label(group) for group in grown.next().groups]
     assert groups == ["/".join(head.label for head in everyone) + f".{each}" for each in INPUTS]
 
 

@@ -54,16 +54,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "layers_by_position",
             "strongest",
         ],
-        "path_circuit": ["Arrow", "Circuit", "grow"],
+        "path_circuit": ["Circuit", "grow"],
         "paths": ["LOGITS", "Path", "Receiver", "group_label", "path_effects", "shared_with"],
         "run": ["ablate", "head_outputs", "reference_means"],
-        "sender_maps": [
-            "SenderMap",
-            "SenderWork",
-            "Sent",
-            "every_sender",
-            "more_pairs",
-        ],
+        "sender_maps": ["Arrow", "SenderMap", "SenderWork", "every_sender", "more_pairs"],
         "svd_components": [
             "OffsetScores",
             "Removal",

@@ -25,14 +25,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headroles.ablation.patching import NOISE, Direction
-from headroles.ablation.paths import INPUTS, LOGITS, Receiver, group_label
-from headroles.ablation.sender_maps import SenderMap, SenderWork, Sent, every_sender
+from headroles.ablation.paths import INPUTS, LOGITS, Receiver
+from headroles.ablation.sender_maps import Arrow, SenderMap, SenderWork, every_sender
 from headroles.types import Head
 
 if TYPE_CHECKING:
     from headroles.ablation.pairs import Pair
     from headroles.models import LoadedModel
-    from headroles.types import CausalVerdict
 
 WIDTH, DEPTH = 3, 2
 """Heads of a level at most, and levels behind the heads that write into the logits."""
@@ -40,57 +39,6 @@ WRITERS = 2
 """So many times as many write into the logits: several do so side by side."""
 LEAST_DRAWN = 0.02
 """Of the gap between the two prompts: what carries less is no arrow of a circuit."""
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """One path of a circuit."""
-
-    sender: Head
-    """The head that it comes from."""
-    receivers: tuple[Receiver, ...]
-    """The logits, or the same input of one or several heads, which are changed together."""
-    effect: float
-    """Logits; above 0 it carries the first prompt's answer, below 0 it works against it."""
-    share: float
-    """Of the gap between the prompts."""
-    error: float | None
-    """Logits, the standard error over the pairs; None with one pair."""
-    control_mean: float | None
-    """Logits, the mean of the same arrow from those of its layer that do not stand out."""
-    control_spread: float | None
-    """Logits, the standard deviation over them."""
-    control_heads: int
-    """How many they are."""
-    verdict: CausalVerdict
-    """``holds_up`` or ``reversed`` where it is larger than theirs."""
-    is_clear: bool
-    """Whether it is."""
-    shared_with: tuple[Head, ...] = ()
-    """Heads that receive as well, as they share their keys or values with a receiver."""
-
-    @property
-    def input(self) -> str:
-        """``query``, ``key`` or ``value``; empty for the logits."""
-        return self.receivers[0].input
-
-    @property
-    def into(self) -> str:
-        """Its end as it is written: ``logits``, ``L20H3.query`` or ``L20H3/L20H5.query``."""
-        return group_label(self.receivers)
-
-    @property
-    def heads(self) -> tuple[Head, ...]:
-        """The heads that it ends at; none for the logits."""
-        return tuple(one.head for one in self.receivers if one.head is not None)
-
-
-def arrow(sent: Sent, shared_with: tuple[Head, ...] = ()) -> Arrow:
-    """What a head sends to its receivers, as an arrow."""
-    return Arrow(
-        sent.sender, sent.receivers, sent.effect, sent.share, sent.error, sent.control_mean,
-        sent.control_spread, sent.control_heads, sent.verdict, sent.is_clear, shared_with,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,18 +106,15 @@ class Circuit:
         """The circuit with what the maps of :meth:`next` show."""
         most = self.width * (1 if self.levels else WRITERS)
         found = [
-            (one, of.shared_with)
-            for of in maps
-            for one in of.strongest(4 * most)
-            if abs(one.share) >= LEAST_DRAWN
+            one for of in maps for one in of.strongest(4 * most) if abs(one.share) >= LEAST_DRAWN
         ]
-        found.sort(key=lambda each: -abs(each[0].effect))
-        clear = [one for one, _ in found if one.is_clear]
+        found.sort(key=lambda one: -abs(one.effect))
+        clear = [one for one in found if one.is_clear]
         heads = list(dict.fromkeys(one.sender for one in clear))[:most]
         beside = {one.sender.layer for one in clear if one.sender in heads and one.effect > 0}
         new = [
-            arrow(one, shared)
-            for one, shared in found
+            one
+            for one in found
             if (one.is_clear and one.sender in heads)
             or (not self.levels and one.share > 0 and one.sender.layer in beside)
         ]

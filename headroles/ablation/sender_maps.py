@@ -36,7 +36,7 @@ from torch import Tensor
 from headroles import scoring
 from headroles.ablation.pairs import Pair, make_pair
 from headroles.ablation.patching import NOISE, Direction
-from headroles.ablation.paths import Path, Receiver, path_effects, shared_with
+from headroles.ablation.paths import Path, Receiver, group_label, path_effects, shared_with
 from headroles.errors import PairError
 from headroles.scoring import LEAST_POOL
 from headroles.texts.words import NAMES, single_tokens
@@ -125,7 +125,7 @@ class SenderMap:
                 count = place + 1
         return count
 
-    def judged(self, head: Head) -> Sent:
+    def judged(self, head: Head) -> Arrow:
         """What a head sends, beside the other heads of its layer."""
         ordered = self._layer(head.layer)
         count = self._standing_out(ordered)
@@ -138,7 +138,7 @@ class SenderMap:
             verdict = "not_special"
         else:
             verdict = "holds_up" if beside.change > 0 else "reversed"
-        return Sent(
+        return Arrow(
             sender=head,
             receivers=self.receivers,
             effect=beside.change,
@@ -148,22 +148,23 @@ class SenderMap:
             control_spread=beside.control_spread,
             control_heads=beside.draws,
             verdict=verdict,
+            shared_with=self.shared_with,
         )
 
-    def strongest(self, most: int) -> tuple[Sent, ...]:
+    def strongest(self, most: int) -> tuple[Arrow, ...]:
         """The senders of the largest effects, up or down, each beside its control."""
         order = sorted(self.senders, key=lambda head: -abs(float(self.effects[head])))
         return tuple(map(self.judged, order[:most]))
 
 
 @dataclass(frozen=True)
-class Sent:
+class Arrow:
     """What one head sends to some receivers."""
 
     sender: Head
     """The head."""
     receivers: tuple[Receiver, ...]
-    """Where the path ends."""
+    """The logits, or the same input of one or several heads, which are changed together."""
     effect: float
     """Logits; above 0 it carries the first prompt's answer, below 0 it works against it."""
     share: float
@@ -180,6 +181,24 @@ class Sent:
     verdict: CausalVerdict
     """``holds_up`` or ``reversed`` where the effect stands out of them; ``not_special`` where it
     does not, ``no_effect`` where it is not even clearly different from zero."""
+
+    shared_with: tuple[Head, ...] = ()
+    """As :attr:`SenderMap.shared_with`."""
+
+    @property
+    def input(self) -> str:
+        """``query``, ``key`` or ``value``; empty for the logits."""
+        return self.receivers[0].input
+
+    @property
+    def into(self) -> str:
+        """Its end as it is written: ``logits``, ``L20H3.query`` or ``L20H3/L20H5.query``."""
+        return group_label(self.receivers)
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads that it ends at; none for the logits."""
+        return tuple(one.head for one in self.receivers if one.head is not None)
 
     @property
     def is_clear(self) -> bool:

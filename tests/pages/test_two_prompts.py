@@ -130,7 +130,7 @@ def test_the_comparison_on_your_prompt_leads_here_with_the_pair() -> None:
 
 def test_the_map_of_senders_is_the_engines(loaded, pair) -> None:
     app = opened("pages/answer.py", section="paths", **BOTH)
-    work = ablation.every_sender([pair], [[ablation.LOGITS]], loaded.num_layers, loaded.num_heads)
+    work = ablation.every_sender([pair], [[ablation.LOGITS]], *loaded.shape)
     (found,) = work.all(loaded)
     clear = [sent for sent in found.strongest(12) if sent.is_clear]
     assert clear
@@ -230,7 +230,7 @@ def test_several_pairs_with_other_names_are_a_mean_with_an_error(loaded) -> None
     app = opened("pages/answer.py", section="paths", pairs="4", **both, **answers)
     pairs = ablation.more_pairs(loaded, ablation.ready_pair(loaded, ready), 4)
     assert len(pairs) == 4
-    work = ablation.every_sender(pairs, [[ablation.LOGITS]], loaded.num_layers, loaded.num_heads)
+    work = ablation.every_sender(pairs, [[ablation.LOGITS]], *loaded.shape)
     strongest = work.all(loaded)[0].strongest(1)[0]
     assert says(page_html(app), strongest.sender.label, f"{abs(strongest.share):.0%}")
     assert says(page_html(app), "means over 4")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headroles.ablation import Pair, Receiver
+from headroles.ablation import Arrow, Pair, Receiver
 from headroles.ablation.patching import Patched
-from headroles.ablation.path_circuit import Arrow
 from headroles.ablation.sender_maps import SenderMap
 from headroles.types import Encoding, Head
 from headroles.view import patching, path_words
@@ -128,7 +127,7 @@ def test_the_files_hold_every_number() -> None:
 
 def arrow(sender: Head, receiver: Receiver, share: float, *, clear: bool = True) -> Arrow:
     verdict = ("holds_up" if share > 0 else "reversed") if clear else "not_special"
-    return Arrow(sender, (receiver,), 4 * share, share, None, 0.01, 0.02, 7, verdict, clear)
+    return Arrow(sender, (receiver,), 4 * share, share, None, 0.01, 0.02, 7, verdict)
 
 
 LOGITS, INTO = Receiver(), Receiver(Head(3, 0), "query")
@@ -169,7 +168,7 @@ def test_the_drawing_has_a_box_per_end_and_an_arrow_per_path() -> None:
 
 def test_heads_that_are_told_together_are_one_box_with_one_number() -> None:
     group = tuple(Receiver(Head(3, head), "query") for head in (0, 2))
-    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up", True)
+    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up")
     arrows = [arrow(Head(3, 0), LOGITS, 0.5), arrow(Head(3, 2), LOGITS, 0.1, clear=False), told]
     boxes = path_words.boxes(arrows, ROLES, PAIR, opened=[])
     assert [(box["label"], box["note"]) for box in boxes[1:]] == [
@@ -187,7 +186,7 @@ def test_heads_that_are_told_together_are_one_box_with_one_number() -> None:
 
 def test_many_heads_have_a_short_name_in_their_box() -> None:
     group = tuple(Receiver(Head(3, head), "query") for head in range(5))
-    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up", True)
+    told = Arrow(Head(1, 1), group, 1.0, 0.25, None, 0.01, 0.02, 7, "holds_up")
     box = path_words.boxes([told], {}, PAIR, opened=[])[1]
     assert box["label"] == "L3H0,1,2,3,4"
     assert box["spoken"] == "L3H0, L3H1, L3H2, L3H3 and L3H4"

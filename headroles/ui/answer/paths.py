@@ -167,20 +167,15 @@ def _arrows(subject: Subject) -> list[Arrow]:
         if full is None:
             missing.append((sender, receivers))
         elif sender in full.senders:
-            found[sender, receivers] = _arrow(full, sender)
+            found[sender, receivers] = full.judged(sender)
     if missing:
         maps = {one.receivers: one for one in _measure(subject, missing) or ()}
         found |= {
-            (sender, receivers): _arrow(maps[receivers], sender)
+            (sender, receivers): maps[receivers].judged(sender)
             for sender, receivers in missing
             if receivers in maps and sender in maps[receivers].senders
         }
     return [found[edge] for edge in edges if edge in found]
-
-
-def _arrow(found: SenderMap, sender: Head) -> Arrow:
-    """What a head sends, beside the others of its layer."""
-    return ablation.path_circuit.arrow(found.judged(sender), found.shared_with)
 
 
 def _clear(found: SenderMap) -> list[Head]:
