@@ -217,8 +217,8 @@ def test_the_map_is_shaded_from_zero_to_one_and_marks_active_and_listed() -> Non
 
 def test_a_number_below_zero_is_drawn_in_the_other_colour_and_none_as_an_empty_cell() -> None:
     records = [
-        head_record(Head(0, 0), 0.5, shade=0.25, number="+0.5"),
-        head_record(Head(0, 1), -2.0, shade=1.0, against=True, number="−2.0"),
+        head_record(Head(0, 0), 0.5, most=2.0, number="+0.5"),
+        head_record(Head(0, 1), -2.0, most=2.0, number="−2.0"),
         head_record(Head(0, 2), None, number="–", shown="not asked"),
     ]
     spec = charts_heads.head_map(records, "direct effect").to_dict()

@@ -243,12 +243,12 @@ def beyond_chance(
     >>> beyond_chance([0.5, 0.5], [[0.0, 0.4], [0.01, -0.4], [0.02, 0.1]])
     [True, False]
     """
-    effects = [
-        scoring.effect_of(change, [draw[item] for draw in draws], least=least)
-        for item, change in enumerate(changes)
-    ]
-    level = scoring.causal_verdict.level_over([effect.p_control for effect in effects])
-    return [scoring.clear_direction(effect, level) != 0 for effect in effects]
+    return scoring.clear_among(
+        [
+            scoring.effect_of(change, [draw[item] for draw in draws], least=least)
+            for item, change in enumerate(changes)
+        ]
+    )
 
 
 # ------------------------------------------------------------------ over many texts

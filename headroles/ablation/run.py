@@ -24,12 +24,10 @@ from headroles.ablation.conditions import (
 )
 from headroles.capture import run_edited
 from headroles.models import LoadedModel, beginnings
+from headroles.models.memory import PASS_NUMBERS
 from headroles.texts import SENTENCES, encode
 from headroles.texts.probe_texts import pack
 from headroles.types import Encoding
-
-_ROW_BUDGET = 24_000_000
-"""Most numbers that the logits, or one layer's patterns, of one pass may hold (96 MB)."""
 
 _TEXTS_AT_ONCE = 8
 """Texts of one pass over reference text: the outputs of all their heads are in memory together."""
@@ -169,7 +167,7 @@ def head_outputs(
 def _rows_that_fit(loaded: LoadedModel, length: int, *, losses: bool) -> int:
     vocabulary = loaded.model.config.get_text_config().vocab_size
     a_row = max(loaded.num_heads * length**2, vocabulary * (length if losses else 1))
-    return max(1, min(64, _ROW_BUDGET // a_row))
+    return max(1, min(64, PASS_NUMBERS // a_row))
 
 
 def _one_pass(

@@ -35,7 +35,7 @@ from torch import Tensor
 
 from headroles import scoring
 from headroles.ablation.pairs import Pair, make_pair
-from headroles.ablation.patching import NOISE, Direction
+from headroles.ablation.patching import LEAST_SHARE, NOISE, Direction
 from headroles.ablation.paths import Path, Receiver, group_label, path_effects, shared_with
 from headroles.errors import PairError
 from headroles.scoring import LEAST_POOL
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from headroles.models import LoadedModel
     from headroles.types import CausalVerdict
 
-LEAST_SHARE = 0.01
-"""Of the gap between the two prompts: a path that carries less is not drawn."""
 _ROWS = 64
 """Paths of one part, about."""
 CLEAR = ("holds_up", "reversed")

@@ -67,6 +67,7 @@ from headroles.circuits import (
 from headroles.errors import DecompositionError
 from headroles.formatting import count
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
+from headroles.models.memory import PASS_NUMBERS
 from headroles.models.sight import Sights, layer_sight
 from headroles.types import Head
 
@@ -74,8 +75,6 @@ LONGEST = 16
 """Tokens back that an offset profile goes."""
 _CANNOT_WRITE = 1e-6
 """A head whose map has less than this of a direction cannot write it."""
-_ROW_BUDGET = 24_000_000
-"""Most logits in one pass."""
 
 
 # ------------------------------------------------------------------ ablation
@@ -230,7 +229,7 @@ def _without(
     """Every removal is a row of a batch; as many batches as memory asks for."""
     weights, length = layer_weights(loaded, head.layer), len(ids)
     vocabulary = loaded.model.config.get_text_config().vocab_size
-    step = max(1, _ROW_BUDGET // (length * max(vocabulary, loaded.num_heads * length)))
+    step = max(1, PASS_NUMBERS // (length * max(vocabulary, loaded.num_heads * length)))
     for start in range(0, len(removals), step):
         part = removals[start : start + step]
         rows = ids.expand(len(part), -1)

@@ -24,11 +24,10 @@ from headroles.circuits.layouts import parts_of
 from headroles.circuits.parts import Norm, Parts, matrix_of
 from headroles.circuits.tracing import unreadable
 from headroles.models import LoadedModel, are_numbers, blocks, not_a_number
+from headroles.models.memory import PASS_NUMBERS
 from headroles.texts import pack
 from headroles.types import Encoding, place_in
 
-_PATTERN_BUDGET = 24_000_000
-"""Most numbers of one layer's patterns in a pass (96 MB)."""
 _TOLERANCE = 1e-3
 """Largest difference of a head's output from attention times values, relative to the layer's."""
 
@@ -107,7 +106,7 @@ def record_rows(
     if patterns or outputs:
         return _one_pass(loaded, token_ids, where, patterns or {}, outputs or {}, logits=logits)
     rows = [ids[: at + 1] for ids, at in zip(token_ids, where, strict=True)]  # nothing looks ahead
-    step = max(1, min(32, _PATTERN_BUDGET // (loaded.num_heads * max(map(len, rows)) ** 2)))
+    step = max(1, min(32, PASS_NUMBERS // (loaded.num_heads * max(map(len, rows)) ** 2)))
     return [
         seen
         for start in range(0, len(rows), step)

@@ -47,6 +47,8 @@ def trim() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
+PASS_NUMBERS = 24_000_000
+"""Most numbers that the logits, or one layer's patterns, of one pass may hold (96 MB)."""
 LARGE_PIECE = 4 << 20
 """Bytes from which a freed piece goes straight back to the machine."""
 _M_MMAP_THRESHOLD = -3  # of glibc's malloc.h

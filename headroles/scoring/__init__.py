@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ALPHA",
             "Effect",
             "clear_against_zero",
+            "clear_among",
             "clear_direction",
             "effect_of",
             "judge",

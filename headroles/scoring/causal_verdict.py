@@ -176,6 +176,18 @@ def clear_direction(effect: Effect, level: float = ALPHA) -> int:
     return sign if sign * (effect.change - (effect.control_mean or 0.0)) > 0 else 0
 
 
+def clear_among(effects: Sequence[Effect]) -> list[bool]:
+    """[effect] whether each is clear in its direction beside its control, where many are tested.
+
+    The level is that of :func:`level_over` for their distances from the controls.
+
+    >>> clear_among([effect_of(0.5, [0.0, 0.01, 0.02]), effect_of(0.5, [0.4, -0.4, 0.1])])
+    [True, False]
+    """
+    level = level_over(effect.p_control for effect in effects)
+    return [clear_direction(effect, level) != 0 for effect in effects]
+
+
 def clear_against_zero(effect: Effect, level: float = ALPHA) -> bool:
     """Whether there is any effect at all, whatever other heads do."""
     return abs(effect.change) > effect.least and effect.p_zero <= level

@@ -168,8 +168,7 @@ def role_records(
                 head_record(
                     head,
                     change.change,
-                    shade=abs(change.change) / largest,
-                    against=change.change < 0,
+                    most=largest,
                     number=signed_number(100 * change.change, 0),
                     active=change.crosses,
                     shown=f"{was} → {now}{_chance_words(change)}",

@@ -55,9 +55,8 @@ def map_records(
     """
     ringed, roles = set(clear), roles or {}
     limit = max(float(parts.heads.abs().max()), LITTLE)
-    layers, width = parts.heads.shape
     records = []
-    for head in Head.every(layers, width):
+    for head in Head.every(*parts.heads.shape):
         value = value_of(parts, head)
         way = "next to nothing" if abs(value) < LITTLE else "for it" if value > 0 else "against it"
         words = [f"{signed(value)} logits, {way}"]
@@ -66,9 +65,8 @@ def map_records(
             head_record(
                 head,
                 value,
-                shade=abs(value) / limit,
+                most=limit,
                 number=signed_number(value, 1),
-                against=value < 0,
                 active=head in ringed,
                 mark="" if roles.get(head.label, RESTING) == RESTING else roles[head.label],
                 shown=", ".join(words),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from headroles import scoring
@@ -182,10 +183,7 @@ def beyond_chance(parts: Contributions, chance: Chance) -> frozenset[Head]:
     (Benjamini and Hochberg, 5 %), and at least :data:`LITTLE`.
     """
     of_heads = effects(parts, chance)
-    level = scoring.level_over([effect.p_control for effect in of_heads.values()])
-    return frozenset(
-        head for head, effect in of_heads.items() if scoring.clear_direction(effect, level)
-    )
+    return frozenset(compress(of_heads, scoring.clear_among(list(of_heads.values()))))
 
 
 def beside_chance(chance: Chance, head: Head) -> str:

@@ -240,8 +240,7 @@ def _drawn(role: Role, value: float | None, limit: float) -> dict[str, object]:
         return {"number": percent_number(value)}
     digits = 2 if limit < FINE else 1
     return {
-        "shade": abs(value) / limit,
-        "against": value < 0,
+        "most": limit,
         "number": signed_number(value, digits),
     }
 

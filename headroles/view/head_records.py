@@ -20,9 +20,9 @@ def head_record(
     value: float | None,
     *,
     shade: float | None = None,
+    most: float | None = None,
     number: str = "",
     shown: str = "",
-    against: bool = False,
     active: bool = False,
     mark: str = "",
     papers: bool = False,
@@ -33,14 +33,17 @@ def head_record(
         head: the head.
         value: its number; None where it has none.
         shade: 0..1 from lightest to darkest; the value, where none is given.
+        most: of a signed map, the number with the strongest shade: the shade is the size beside it,
+            and a number below zero has the other colour.
         number: the text in the cell.
         shown: the number and what it means, in words.
-        against: whether it is drawn in the other colour: the number is below zero.
         active: whether a ring goes round it.
         mark: why a square marks it, e.g. ``listed``; empty for no square.
         papers: whether papers name it for the role.
     """
     words = [shown, mark, PAPERS * papers]
+    if most is not None and value is not None:
+        shade = abs(value) / most
     return {
         "layer": head.layer,
         "head": head.head,
@@ -48,7 +51,7 @@ def head_record(
         "value": None if value is None else round(value, 4),
         "shade": None if value is None else min(max(value if shade is None else shade, 0.0), 1.0),
         "number": number,
-        "against": against,
+        "against": most is not None and value is not None and value < 0,
         "active": active,
         "listed": bool(mark),
         "papers": papers,

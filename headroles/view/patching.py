@@ -114,9 +114,8 @@ def head_records(
                 head_record(
                     head,
                     share,
-                    shade=abs(share) / most,
+                    most=most,
                     number=signed_number(100 * share, 0),
-                    against=share < 0,
                     active=head in clear,
                     mark="looked at below" if head in chosen else "",
                     shown=f"{verb} {percent(share)} of the difference",

@@ -223,9 +223,8 @@ def sender_records(
     shares = found.shares
     most = max((abs(float(shares[head])) for head in found.senders), default=0.0) or 1.0
     can_send = set(found.senders)
-    layers, heads = shares.shape
     records = []
-    for head in (Head(layer, place) for layer in range(layers) for place in range(heads)):
+    for head in Head.every(*shares.shape):
         if head not in can_send:
             records.append(head_record(head, None, shown="comes too late to send anything here"))
             continue
@@ -234,9 +233,8 @@ def sender_records(
             head_record(
                 head,
                 share,
-                shade=abs(share) / most,
+                most=most,
                 number=signed_number(100 * share, 0),
-                against=share < 0,
                 active=head in clear,
                 mark="drawn" if head in drawn else "",
                 shown=f"{signed_percent(share)} of the difference"

@@ -137,8 +137,7 @@ def two_texts_records(texts: TwoTexts, which: str) -> list[dict[str, object]]:
             value = on_text - on_random
             more = "more on sentences" if value > 0 else "more on random tokens"
             drawn = {
-                "shade": abs(value),
-                "against": value < 0,
+                "most": 1.0,
                 "number": signed_number(100 * value, 0),
                 "shown": f"{words}: {more}",
             }
