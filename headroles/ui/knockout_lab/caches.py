@@ -22,54 +22,22 @@ model = caches.borrow
 """The model of a catalogue key, for as long as it is used."""
 
 
+def watch(name: str, prompt: str, answer: str, *, chat: bool) -> PromptTable:
+    """A prompt untouched, with the token that is watched; as :func:`knock_out`."""
+    return knock_out(name, prompt, answer, chat=chat)
+
+
 @caches.keep
 def knock_out(
     name: str,
     prompt: str,
     answer: str,
     *,
-    top: int,
-    position: int,
-    key: str,
     chat: bool,
-    _condition: Condition,
-) -> PromptTable:
-    """A prompt untouched and under one condition.
-
-    Args:
-        name: the catalogue key of the model.
-        prompt: the text.
-        answer: what should come next; empty for the model's own guess.
-        top: tokens per direction.
-        position: the position that the condition is about.
-        key: identifies the condition in the cache.
-        chat: whether the prompt is wrapped by the model's chat template.
-        _condition: the condition.
-
-    Raises:
-        HeadrolesError: if it cannot be run.
-    """
-
-    with model(name) as loaded:
-        return ablation.tabulate(
-            loaded, prompt, [_condition], answer=answer, top=top, position=position, chat=chat
-        )
-
-
-def watch(name: str, prompt: str, answer: str, *, chat: bool) -> PromptTable:
-    """A prompt untouched, with the token that is watched; as :func:`under`."""
-    return under(name, prompt, answer, chat=chat, _conditions=())
-
-
-@caches.keep
-def under(
-    name: str,
-    prompt: str,
-    answer: str,
-    *,
     key: str = "",
-    chat: bool,
-    _conditions: Sequence[Condition],
+    top: int | None = None,
+    position: int = -1,
+    _conditions: Sequence[Condition] = (),
 ) -> PromptTable:
     """A prompt untouched and under some conditions.
 
@@ -77,15 +45,20 @@ def under(
         name: the catalogue key of the model.
         prompt: the text.
         answer: what should come next; empty for the model's own guess.
-        key: identifies the conditions in the cache.
         chat: whether the prompt is wrapped by the model's chat template.
+        key: identifies the conditions in the cache.
+        top: tokens per direction; by default as many as a table has.
+        position: the position that the conditions are about.
         _conditions: the conditions.
 
     Raises:
         HeadrolesError: if it cannot be run.
     """
+    top = ablation.tables.TOP if top is None else top
     with model(name) as loaded:
-        return ablation.tabulate(loaded, prompt, _conditions, answer=answer, chat=chat)
+        return ablation.tabulate(
+            loaded, prompt, _conditions, answer=answer, top=top, position=position, chat=chat
+        )
 
 
 @caches.keep

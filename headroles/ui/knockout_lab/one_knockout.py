@@ -81,7 +81,7 @@ def knock_out(answer: caches.Answer, chosen: choose_heads.Chosen) -> PromptTable
                 position=chosen.position,
                 key=repr(chosen.condition),
                 chat=answer.run.encoding.is_chat,
-                _condition=chosen.condition,
+                _conditions=(chosen.condition,),
             )
     except HeadrolesError as error:
         elements.show_error(error)

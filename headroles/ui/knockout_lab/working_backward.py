@@ -234,7 +234,7 @@ def _layers(watched: Watched, heads: Sequence[Head]) -> tuple[int, ...] | None:
 
 def _run(watched: Watched, conditions: Sequence[Condition]) -> PromptTable:
     with st.spinner("Running the prompt with only these."):
-        return caches.under(
+        return caches.knock_out(
             watched.model,
             watched.untouched.prompt,
             watched.expected,
