@@ -205,7 +205,7 @@ def map_lines(found: SenderMap, top: int, named: Sequence[Head] = ()) -> list[st
 def circuit_lines(circuit: Circuit) -> list[str]:
     """The arrows, level by level."""
     if not circuit.arrows:
-        return ["No head stands out of its layer. More pairs (--pairs) make the means surer."]
+        return ["No head stands out from its layer. More pairs (--pairs) make the means surer."]
     lines = ["from    into            share  effect  ± error  others ± spread"]
     lines += [
         f"{one.sender.label:<7} {one.into:<13} {percent(one.share):>7} {_beside(one)}"

@@ -3,7 +3,7 @@
 1. Which heads send most into the logits? The strongest that are larger than the other heads of
    their layer are the first level: they write the answer, or against it.
    So do the heads beside one that carries the answer, if they carry a share that shows: where
-   most of a layer does the same work, none of them stands out of it.
+   most of a layer does the same work, none of them stands out from it.
 2. Which heads send most into the queries, the keys or the values of those of them that carry the
    answer, in the layer that carries most? These are patched together: what tells all of them
    hardly shows at one. Each such sender is an arrow into all of them, beside the same arrow from

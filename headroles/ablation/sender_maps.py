@@ -6,7 +6,7 @@ A single pair is noisy, so the same path is opened on several pairs that differ 
 The control of a sender are the other heads of its layer: each has sent what it does on the other
 prompt along the same path. An effect is clear if, over several pairs, it differs from zero
 (:mod:`headroles.scoring.causal_verdict`), is at least :data:`LEAST_SHARE` of the gap between the
-prompts, and stands out of its layer. Two heads that stand out would hide each other, and the
+prompts, and stands out from its layer. Two heads that stand out would hide each other, and the
 largest of nine is always larger than the rest: so those of a layer that stand out are counted by
 the generalised ESD test (Rosner 1983, Technometrics 25:165). From the largest on, head i of n is
 compared with those after it,
@@ -115,7 +115,7 @@ class SenderMap:
         )
 
     def _standing_out(self, ordered: Sequence[Head]) -> int:
-        """How many of these heads, largest first, stand out of them all."""
+        """How many of these heads, largest first, stand out from them all."""
         effects, count = [float(self.effects[head]) for head in ordered], 0
         for place in range(len(effects) - LEAST_POOL):
             alone = scoring.effect_of(effects[place], effects[place + 1 :])
@@ -177,7 +177,7 @@ class Arrow:
     control_heads: int
     """How many they are."""
     verdict: CausalVerdict
-    """``holds_up`` or ``reversed`` where the effect stands out of them; ``not_special`` where it
+    """``holds_up`` or ``reversed`` where the effect stands out from them; ``not_special`` where it
     does not, ``no_effect`` where it is not even clearly different from zero."""
 
     shared_with: tuple[Head, ...] = ()

@@ -44,8 +44,8 @@ MAP_LEGEND = (
 RULE = (
     "The first sentence runs. One head at a time says what it says in the second sentence, to one "
     "place only; all other heads are held. A number is what the difference between the two answers "
-    "loses. Larger than chance: it stands out of what the other heads of its layer send along the "
-    "same path (5% level, as many tests as heads allowed for)."
+    "loses. Larger than chance: it stands out from what the other heads of its layer send along "
+    "the same path (5% level, as many tests as heads allowed for)."
 )
 
 
