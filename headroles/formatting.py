@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import humanize
@@ -311,3 +313,51 @@ def size(number: float) -> str:
     """
     digits = 1 if 1e6 <= number < 1e7 or number >= 1e9 else 0
     return humanize.naturalsize(number, format=f"%.{digits}f").replace("Byte", "byte")
+
+
+WIDTH = 100
+"""Characters of a line that a table in plain text takes at most, where its words can be parted."""
+
+
+def columns(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int = WIDTH
+) -> list[str]:
+    """A table as plain text: a string per row, the headers first, each column as wide as it needs.
+
+    Where that is wider than ``width`` characters, the widest columns are narrowed and their text is
+    parted between words, so that a row takes several lines. A single word is never parted: a table
+    of many columns can still be wider.
+
+    >>> columns(["Head", "Share"], [["L1H3", "9%"]])
+    ['Head  Share', 'L1H3  9%']
+    >>> print(columns(["Head", "Looks at"], [["L1H3", "the token before"]], width=16)[1])
+    L1H3  the token
+          before
+    """
+    table = (headers, *rows)
+    widths = _fitting(list(zip(*table, strict=True)), width)
+    return ["\n".join(_lines(row, widths)) for row in table]
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    cells = [
+        textwrap.wrap(cell, size, break_long_words=False, break_on_hyphens=False)
+        if len(cell) > size
+        else [cell]
+        for cell, size in zip(row, widths, strict=True)
+    ]
+    for parts in itertools.zip_longest(*cells, fillvalue=""):
+        padded = (f"{part:{size}}" for part, size in zip(parts, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _fitting(table: Sequence[Sequence[str]], width: int) -> list[int]:
+    """[column] how wide each is: as its longest cell, or less where it is among the widest."""
+    widths = [max(map(len, column)) for column in table]
+    words = [max(len(word) for cell in column for word in cell.split(" ")) for column in table]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        parted = [at for at, least in enumerate(words) if widths[at] > least]
+        if not parted:
+            break
+        widths[max(parted, key=widths.__getitem__)] -= 1
+    return widths

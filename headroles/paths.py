@@ -23,6 +23,9 @@ ATTN_ONLY_1L = ROOT / "data" / "attn_only_1l"
 ATTN_ONLY_2L = ROOT / "data" / "attn_only_2l"
 """The bundled model of two layers and no MLP."""
 
+COMPONENTS = ROOT / "data" / "components"
+"""Trained components of the bundled models; they ship with the code."""
+
 CACHE = Path(
     os.path.expanduser(  # which, unlike Path.home, takes it that there may be no home
         os.environ.get("HEADROLES_CACHE")

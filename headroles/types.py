@@ -7,12 +7,12 @@ how a head is written (``L5H1``) and read back, and a place that is not there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from headroles.errors import UnknownHeadError, UnknownPositionError
+from headroles.errors import UnknownComponentError, UnknownHeadError, UnknownPositionError
 from headroles.formatting import count, places
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Layer and head must be told apart by a separator or an H: "112" could be L1H12 or L11H2.
+_COMPONENT_LABEL = re.compile(
+    r"\s*L?(\d{1,3})\s*[-.,]?\s*([QKVO])\s*[-.,]?\s*(\d{1,4})\s*", re.IGNORECASE
+)
 _HEAD_LABEL = re.compile(r"\s*L?(\d{1,3})\s*(?:[-.,]\s*H?|H)\s*(\d{1,3})\s*", re.IGNORECASE)
 
 
@@ -64,6 +67,98 @@ class Head(NamedTuple):
         """
         if not (0 <= self.layer < layers and 0 <= self.head < heads):
             raise UnknownHeadError(self.label, layers=layers, heads=heads)
+
+
+class Component(NamedTuple):
+    """One rank-one component of a layer's query, key, value or output matrix (all from 0)."""
+
+    layer: int
+    projection: str
+    """``q``, ``k``, ``v`` or ``o``."""
+    number: int
+
+    @property
+    def label(self) -> str:
+        """How it is written: ``L0Q17``."""
+        return f"L{self.layer}{self.projection.upper()}{self.number}"
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """The layer and the projection."""
+        return self.layer, self.projection
+
+    @classmethod
+    def parse(cls, text: str) -> Component:
+        """Read ``L0Q17``, ``l0-q-17`` or ``0.q.17``.
+
+        Raises:
+            UnknownComponentError: if the text is none of these.
+        """
+        match = _COMPONENT_LABEL.fullmatch(text)
+        if match is None:
+            raise UnknownComponentError(text)
+        return cls(int(match[1]), match[2].lower(), int(match[3]))
+
+
+class ComponentSet(NamedTuple):
+    """Components that are removed together, of any matrices and layers, in all heads or in some."""
+
+    components: tuple[Component, ...]
+    """The components, each once."""
+    only_in: tuple[Head, ...] = ()
+    """The heads that lose them; none for all heads."""
+
+    @property
+    def label(self) -> str:
+        """How it is written: ``L0Q17, L0K3 @ L0H3``."""
+        where = f" @ {', '.join(head.label for head in self.only_in)}" if self.only_in else ""
+        return ", ".join(component.label for component in self.components) + where
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that it takes something from."""
+        return tuple(sorted({component.layer for component in self.components}))
+
+    @classmethod
+    def parse(cls, text: str) -> ComponentSet:
+        """Read ``L0Q17, L0K3``, or ``L0Q17 @ H3`` for what is removed in one head only; heads of a
+        set in several layers are written with their layer, ``L1H3``.
+
+        Raises:
+            UnknownComponentError: if a component is not written so, or there is none.
+            UnknownHeadError: if a head is not, or lies in a layer that loses nothing.
+        """
+        named, at, where = text.partition("@")
+        parts = [part for part in re.split(r"[,\s]+", named.strip()) if part]
+        made = cls(tuple(dict.fromkeys(map(Component.parse, parts or [text.strip()]))))
+        heads = (
+            tuple(_head_in(part, made.layers) for part in re.split(r"[,\s]+", where.strip()))
+            if at
+            else ()
+        )
+        return made._replace(only_in=tuple(dict.fromkeys(heads)))
+
+    @classmethod
+    def parse_all(cls, text: str) -> tuple[ComponentSet, ...]:
+        """Read several sets, with a semicolon or a line break between them; none of a blank text.
+
+        >>> [each.label for each in ComponentSet.parse_all("L0Q17, L0K3; L1V5 @ H2")]
+        ['L0Q17, L0K3', 'L1V5 @ L1H2']
+
+        Raises:
+            UnknownComponentError, UnknownHeadError: as :meth:`parse`.
+        """
+        parts = [part for part in re.split(r"[;\n]", text) if part.strip()]
+        return tuple(dict.fromkeys(map(cls.parse, parts)))
+
+
+def _head_in(text: str, layers: Sequence[int]) -> Head:
+    """A head of a set in these layers, which may be written without its layer if there is one."""
+    bare = re.fullmatch(r"[Hh]?(\d{1,3})", text)
+    head = Head(layers[0], int(bare[1])) if bare and len(layers) == 1 else Head.parse(text)
+    if head.layer not in layers:
+        raise UnknownHeadError(text, of_layers=layers)
+    return head
 
 
 def place_in(position: int, length: int) -> int:
@@ -296,7 +391,7 @@ class RoleScores:
     chance: float | None
     """0..1, mean chance level over the same texts; None in logits."""
     n: int
-    """Texts behind each mean."""
+    """Independent values behind each mean and error: texts; for some roles words or needles."""
     unseen_layers: tuple[int, ...] = ()
     """Layers in which hardly a text shows heads the role's places: their 0 is no measurement."""
     null: Float[Tensor, "layer head"] | None = None

@@ -9,16 +9,20 @@ import streamlit as st
 
 from headroles.ui.admin import (
     audit_log,
+    class_roles,
     confirm,
+    lessons,
     new_analysis,
     offered,
     progress,
+    real_text,
     review,
     server,
     sign_in,
     state,
     tab,
     versions,
+    worksheets,
 )
 from headroles.ui.admin import desk as admin_desk
 from headroles.ui.app import elements
@@ -73,6 +77,8 @@ def _analyse(desk: admin_desk.AdminSession) -> None:
             new_analysis.draw(desk, running)
     else:
         new_analysis.draw(desk, running)
+    with st.expander("Read real text", key="admin-real_text"):
+        real_text.draw(desk, running)
 
 
 def work(desk: admin_desk.AdminSession) -> None:
@@ -90,6 +96,12 @@ def work(desk: admin_desk.AdminSession) -> None:
         review.draw(desk)
     elif section == state.OFFERED:
         offered.draw(desk)
+    elif section == state.CLASS_ROLES:
+        class_roles.draw(desk)
+    elif section == state.WORKSHEETS:
+        worksheets.draw()
+    elif section == state.LESSONS:
+        lessons.draw(desk)
     elif section == state.VERSIONS:
         versions.draw(desk)
     elif section == state.AUDIT:

@@ -7,7 +7,15 @@ import streamlit as st
 from headroles import models, store
 from headroles.errors import HeadrolesError
 from headroles.ui.app import caches, elements, run_prompt, session
-from headroles.ui.circuits import composition, controls, embedding, state, summary, table
+from headroles.ui.circuits import (
+    composition,
+    controls,
+    embedding,
+    second_head,
+    state,
+    summary,
+    table,
+)
 from headroles.view.html import plain
 
 
@@ -48,6 +56,8 @@ def draw(loaded) -> None:
         if rows := table.draw(loaded, head, settings, frequencies):
             summary.conclude(place, loaded, head, settings, frequencies, best=rows[0])
         summary.draw(loaded, head, settings, frequencies)
+        if rows:
+            second_head.draw(loaded, head, settings, frequencies, rows)
     controls.left_out(loaded, head, settings)
     norm = "none" if settings.norm == "none" else "folded"
     composition.draw(loaded, head, norm=norm)

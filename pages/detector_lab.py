@@ -1,46 +1,22 @@
-"""Detector lab: any detection pattern against every head of the model.
-
-The page draws its title first; what needs the model fills the place below.
-"""
+"""Detector lab: any detection pattern against every head, and the recipes of papers."""
 
 from __future__ import annotations
 
-import streamlit as st
-
-from headroles.ui.app import caches, elements
-from headroles.ui.detector_lab import measures, own_patterns, prompts, result, run, state
+from headroles.ui.app import elements, sections
+from headroles.ui.detector_lab import state
 
 
 def page() -> None:
     """Draw the page from top to bottom."""
     elements.begin()
+    state.begin()
     elements.title(
         "Detector lab",
         answers="Which head looks where you expect it to? Your guess is a <b>pattern</b>: a "
         "marked cell means “this token looks at that one”.",
-        first="Choose a pattern below, or make your own.",
+        first="Choose a pattern, make your own, or see what papers’ recipes say.",
     )
-    answer = st.container(key="detector_lab-answer")
-    with answer:
-        caches.import_libraries()
-    state.begin()
-    with st.container(key="detector_lab-desk"):
-        with st.container(key="detector_lab-controls"):
-            typed = prompts.draw()
-            own_patterns.draw()
-            asked = measures.draw()
-        with st.container(border=True, key="detector_lab-picture"):
-            picture = st.container()
-    with answer:
-        request = run.request(typed, asked)
-        detection = run.result(request) if request else None
-    if detection is not None:
-        with picture:
-            place = result.picture(detection)
-        with answer:
-            result.conclude(detection, place)
-        own_patterns.paint_on(detection)
-        result.draw(request, detection, place)
+    sections.draw("headroles.ui.detector_lab", state.SECTIONS, key=state.SECTION)
 
 
 page()

@@ -16,6 +16,8 @@ from headroles.ui.app import (
     elements,
     prompt_form,
     run_prompt,
+    saved_roles,
+    scope,
     session,
 )
 from headroles.ui.head_closeup import (
@@ -25,6 +27,8 @@ from headroles.ui.head_closeup import (
     passport,
     pattern,
     profile,
+    real_text,
+    repeats,
     state,
     subject,
     tokens,
@@ -55,6 +59,7 @@ def closeup(answer: caches.Answer) -> None:
     waking.draw(chosen)
     elements.cut_off(answer.run.encoding)
     st.subheader("Where it looks", anchor=False)
+    there = repeats.choose(chosen)
     rest_hidden = st.toggle(
         "Hide the resting column (rows rescaled)",
         key=session.HIDE_REST,
@@ -62,11 +67,12 @@ def closeup(answer: caches.Answer) -> None:
         help="Leaves out the attention on the first token, where heads rest, and rescales what is "
         "left of every row to 100%.",
     )
-    drawn = pattern.shown(chosen, rest_hidden=rest_hidden)
+    drawn = pattern.shown(there, rest_hidden=rest_hidden)
     with st.container(horizontal=True, vertical_alignment="center"):
-        files.draw(chosen, drawn)
+        files.draw(there, drawn)
         copy_link.draw()
-        st.button(
+        scope.button(
+            session.ANSWER_PAGE,
             "What did it write?",
             icon=":material/account_tree:",
             key="head_closeup-answer_page",
@@ -76,13 +82,15 @@ def closeup(answer: caches.Answer) -> None:
             help=f"What {chosen.head.label} added to the score of the next token, on the page "
             "Answer",
         )
-    pattern.draw(chosen, drawn)
+    pattern.draw(there, drawn)
     tokens.draw(drawn)
     passport.draw(chosen)
     extended_roles.draw(chosen)
+    saved_roles.of_head(answer, chosen.head)
+    real_text.draw(chosen)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        profile.draw(chosen)
+        profile.draw(there)
     with right:
         passport.background(chosen)
 

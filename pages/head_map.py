@@ -18,11 +18,13 @@ from headroles.ui.app import (
     literature,
     prompt_form,
     run_prompt,
+    saved_roles,
     session,
 )
 from headroles.ui.head_map import (
     files,
     multiples,
+    offset_profiles,
     pair,
     place_or_content,
     position_zero,
@@ -74,7 +76,10 @@ def page() -> None:
     if model_map.by_papers:
         literature.draw(answer)
     further(reference, answer)
+    if answer is not None:
+        saved_roles.maps(answer)
     table.draw(model_map)
+    offset_profiles.draw(own_entry(reference, answer), answer, reference)
     pair.draw(model_map)
 
 

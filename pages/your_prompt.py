@@ -18,9 +18,10 @@ from headroles.ui.app import (
     extended_switch,
     literature,
     run_prompt,
+    saved_roles,
+    scope,
     session,
 )
-from headroles.ui.detector_lab import session_roles
 from headroles.ui.your_prompt import (
     extended_roles,
     files,
@@ -44,9 +45,10 @@ def page() -> None:
         return
     elements.title(
         "Your Prompt",
-        answers="<b>New here?</b> An attention head is a small part of a language model that "
+        answers="An attention head is a small part of a language model that "
         "picks, for each token, which earlier tokens to look at.",
         first="Type a sentence: the heads that know what to do with it light up.",
+        beside=invitation if scope.offers(session.LESSONS) else None,
     )
     second_prompt.boxes()
     answer = run_prompt.run()
@@ -57,6 +59,11 @@ def page() -> None:
     )
     if answer is not None:
         draw(answer, second)
+
+
+def invitation() -> None:
+    """The way to the first lesson, for whoever is new."""
+    st.page_link(session.LESSONS, label="New here? Start with a lesson", icon=":material/school:")
 
 
 def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
@@ -81,7 +88,7 @@ def draw(answer: caches.Answer, second: caches.Answer | None) -> None:
     else:
         literature.draw(answer)
     if second is None:
-        session_roles.draw(answer)
+        saved_roles.cards(answer)
     ways(answer, reference, second=second, pairs=pairs)
     if second is None:
         tokens_and_guesses.draw(answer.run)
@@ -132,7 +139,8 @@ def ways(
 ) -> None:
     """A quiet row: to all heads, to the files and to the link."""
     with st.container(horizontal=True, vertical_alignment="center", key="your_prompt-ways"):
-        st.button(
+        scope.button(
+            session.MAP,
             "All heads on this prompt",
             icon=":material/grid_view:",
             on_click=session.show_all_heads,

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 import shlex
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -35,7 +33,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from headroles.errors import HeadrolesError, UnknownRoleError
 from headroles.models import DEFAULT_MODEL, catalogue_key, known_models, list_file
 from headroles.paths import CATEGORIES
-from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES
+from headroles.roles import BASIC_ROLES, EXTENDED_ROLES, ROLES, SCORED_ROLES
 from headroles.view import LABELS, MARKS
 from headroles.view.html import count
 from scripts import command_line
@@ -55,13 +53,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--threshold", action="append", default=[], type=_threshold, metavar="ROLE=X",
         help="use X instead of the threshold by the rule; may be given several times")  # fmt: skip
     add("--no-extended", action="store_true",
-        help="leave out the extended roles (delimiter, fixed offset, successor, IOI, suppression)",
-        )  # fmt: skip
+        help=f"leave out the {len(EXTENDED_ROLES)} extended roles")  # fmt: skip
     add("--cap", type=whole(limits.CAP), default=8, help="most heads listed per role")
     add("--no-causal", action="store_true",
         help="knock no head out: scores and lists alone, in a fraction of the time")  # fmt: skip
     add("--only-hints", action="store_true",
         help="measure nothing: only find anew the prompts that wake the heads that the file lists",
+        )  # fmt: skip
+    add("--only-missing", action="store_true",
+        help="measure only the extended roles that the file lacks of a model, and keep all else",
         )  # fmt: skip
     add("--format", choices=["text", "json-lines"], default="text",
         help="json-lines prints one JSON object per line: progress, then the result")  # fmt: skip
@@ -77,21 +77,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--end-with-input", action="store_true",
         help="end at once when standard input closes: whoever started this is gone")  # fmt: skip
     options = parser.parse_args(argv)
+    if options.only_missing and options.no_extended:
+        parser.error("argument --only-missing: it measures what --no-extended leaves out")
     if not options.check:
         parser.check("--out", command_line.new_file, str(options.out))
     return options
-
-
-def end_with_input() -> None:
-    """Never outlive the program at the other end of standard input, however it ended."""
-
-    def wait() -> None:
-        # Not sys.stdin: Python cannot end while a thread waits in its buffer.
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, name="end-with-input", daemon=True).start()
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -162,44 +152,12 @@ class TextReport:
         print(f"{message} {hint}".rstrip(), file=sys.stderr)
 
 
-class JsonLinesReport:
-    """One JSON object per line, for a program that watches.
-
-    Args:
-        model: named in every event; None where there is only one.
-    """
-
-    def __init__(self, model: str | None = None) -> None:
-        self._model = {} if model is None else {"model": model}
-
-    def progress(self, phase: str, done: int, total: int) -> None:
-        """Print a progress event."""
-        self._print({"event": "progress", "phase": phase, "done": done, "total": total})
-
-    def notice(self, sentence: str) -> None:
-        """Print a sentence where the log keeps it."""
-        self._print({"event": "notice", "message": sentence})
-        print(sentence, file=sys.stderr)
-
-    def result(self, summary: dict[str, object]) -> None:
-        """Print the result event."""
-        self._print({"event": "result", **summary})
-
-    def error(self, message: str, hint: str) -> None:
-        """Print the error event, and the sentence where errors belong."""
-        self._print({"event": "error", "message": message, "hint": hint})
-        print(f"{message} {hint}".rstrip(), file=sys.stderr)
-
-    def _print(self, event: dict[str, object]) -> None:
-        print(json.dumps({**event, **self._model}), flush=True)
-
-
 @command_line.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the analyses; 2 if the only model cannot be used, 1 if one of several failed."""
     options = parse_arguments(argv)
     if options.end_with_input:
-        end_with_input()
+        command_line.end_with_input()
     named = [*options.models, *([options.model] if options.model else [])]
     if options.check:
         return check(options.out, named)
@@ -224,7 +182,7 @@ FAILED = "failed: "
 def attempt(model: str, options: argparse.Namespace, *, alone: bool) -> str:
     """Analyse one model and say how it ended; one of several that fails does not stop the rest."""
     is_json = options.format == "json-lines"
-    report = JsonLinesReport(None if alone else model) if is_json else TextReport()
+    report = command_line.JsonLines(None if alone else model) if is_json else TextReport()
     try:
         report.progress("loading TransformerLens", 0, 0)
         summary = run(model, options, report)
@@ -285,7 +243,7 @@ def check(path: Path, models: list[str]) -> int:
 
 
 def run(
-    model: str, options: argparse.Namespace, report: TextReport | JsonLinesReport
+    model: str, options: argparse.Namespace, report: TextReport | command_line.JsonLines
 ) -> dict[str, object]:
     """Analyse, write, and return what there is to say about it; what is up to date is skipped."""
     began = time.monotonic()
@@ -297,11 +255,8 @@ def run(
         extended=not options.no_extended,
         causal=not options.no_causal,
     )
-    if options.only_hints:
-        entry = store.read_entry(catalogue_key(model), options.out, given=model)
-        entry = analysis.renewed(entry, model, progress=report.progress)
-        store.write_entry(entry, options.out)
-        return summary_of(entry, options.out, began)
+    if options.only_hints or options.only_missing:
+        return renew(model, options, report, began)
     # A broken file is reported before the work starts.
     known = store.read_all(options.out).get(catalogue_key(model))
     if (
@@ -329,6 +284,25 @@ def run(
     if options.compare:
         summary["detect_head_difference"] = compare(model)
     return summary
+
+
+def renew(
+    model: str,
+    options: argparse.Namespace,
+    report: TextReport | command_line.JsonLines,
+    began: float,
+) -> dict[str, object]:
+    """Renew a part of what the file says of a model: its prompts, or the roles that it lacks."""
+    entry = store.read_entry(catalogue_key(model), options.out, given=model)
+    if options.only_hints:
+        entry = analysis.renewed(entry, model, progress=report.progress)
+    elif analysis.missing(entry):
+        entry = analysis.with_missing_roles(entry, model, progress=report.progress)
+    else:
+        reason = "it has every extended role."
+        return {"model": entry.model_name, "out": str(options.out), "skipped": reason}
+    store.write_entry(entry, options.out)
+    return summary_of(entry, options.out, began)
 
 
 def put_on_the_list(model: str, key: str) -> str:

@@ -11,12 +11,14 @@ import argparse
 import contextlib
 import errno
 import functools
+import json
 import logging
 import math
 import os
 import stat
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,8 +27,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from headroles.errors import DiskError, HeadrolesError, LimitError, UnknownHeadError
-from headroles.formatting import in_one_line
-from headroles.limits import Limit, Range
+from headroles.formatting import in_one_line, listing
+from headroles.limits import MODEL_NAME, Limit, Range
 from headroles.store.files import replace_file
 from headroles.types import Head
 
@@ -111,9 +113,7 @@ def text(limit: Limit | None = None, *, empty: bool = False) -> Callable[[str], 
     return checked
 
 
-MODEL = text(
-    Limit(4_000, "The name of the model has {:,} characters", "Give a key, a folder or a Hub id.")
-)
+MODEL = text(MODEL_NAME)
 """The type of an argument that names a model."""
 
 
@@ -184,6 +184,23 @@ def new_file(text: str) -> Path:
     return given
 
 
+def named_file(*endings: str) -> Callable[[str], Path]:
+    """The type of an option that names a file, whose ending says what is written into it.
+
+    >>> named_file(".csv", ".json")("heads.CSV").name
+    'heads.CSV'
+    """
+
+    def checked(text: str) -> Path:
+        given = new_file(text)
+        if not given.name.lower().endswith(endings):
+            ends = listing(list(endings), last="or")
+            raise argparse.ArgumentTypeError(f"'{given}' does not end in {ends}")
+        return given
+
+    return checked
+
+
 def new_folder(text: str) -> Path:
     """The type of an option that names a folder into which files are written."""
     given = path(text)
@@ -239,6 +256,50 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
             drawn.update(done - drawn.n)
 
         yield tell
+
+
+def end_with_input() -> None:
+    """Never outlive the program at the other end of standard input, however it ended."""
+
+    def wait() -> None:
+        # Not sys.stdin: Python cannot end while a thread waits in its buffer.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-input", daemon=True).start()
+
+
+class JsonLines:
+    """One JSON object per line, for a program that watches.
+
+    Args:
+        model: named in every event; None where there is only one.
+    """
+
+    def __init__(self, model: str | None = None) -> None:
+        self._model = {} if model is None else {"model": model}
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Print a progress event."""
+        self._print({"event": "progress", "phase": phase, "done": done, "total": total})
+
+    def notice(self, sentence: str) -> None:
+        """Print a sentence where the log keeps it."""
+        self._print({"event": "notice", "message": sentence})
+        print(sentence, file=sys.stderr)
+
+    def result(self, summary: dict[str, object]) -> None:
+        """Print the result event."""
+        self._print({"event": "result", **summary})
+
+    def error(self, message: str, hint: str) -> None:
+        """Print the error event, and the sentence where errors belong."""
+        self._print({"event": "error", "message": message, "hint": hint})
+        print(f"{message} {hint}".rstrip(), file=sys.stderr)
+
+    def _print(self, event: dict[str, object]) -> None:
+        print(json.dumps({**event, **self._model}), flush=True)
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:

@@ -3,6 +3,7 @@
 python -m scripts.detect_heads
 python -m scripts.detect_heads gpt2 --pattern induction --pattern offset:2 --generate repeats
 python -m scripts.detect_heads --prompt "one two one two" --pattern "expression:k == q - 1"
+python -m scripts.detect_heads --prompts my_prompts.txt --head L1H4 --by-prompt
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from headroles import detector, export, limits, models, roles, texts
 from headroles.errors import HeadrolesError
 from headroles.formatting import count
+from headroles.view import by_prompt
 from scripts import command_line
 from scripts.command_line import MODEL, one_line
 
@@ -40,6 +42,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     file, text, whole = command_line.file, command_line.text, command_line.whole
+    table = command_line.named_file(".csv", ".json")
     add = parser.add_argument
     add("model", nargs="?", type=MODEL, default="demo", help="catalogue key, folder or Hub id")
     add("--pattern", action="append", type=text(), metavar="SPEC",
@@ -53,15 +56,24 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--n", type=whole(limits.GENERATED), default=32,
         help="how many prompts are made (default 32)")  # fmt: skip
     add("--seed", type=whole(limits.SEED), default=0, help="fixes what is made")
-    add("--measure", choices=("activation", "mul", "abs"), default="activation")
+    add("--measure", choices=("activation", "mul", "abs"), default="activation",
+        help="the score: activation (default), or mul or abs of TransformerLens")  # fmt: skip
     add("--exclude-bos", action="store_true", help="leave out attention on the first token")
     add("--exclude-current-token", action="store_true", help="and of a token on itself")
     add("--head", action="append", type=command_line.head, default=[], metavar="L1H3",
         help="only this head; repeatable")  # fmt: skip
     add("--top", type=whole(limits.LISTED_HEADS), default=8,
         help="heads printed for each pattern (default 8)")  # fmt: skip
-    add("--out", type=command_line.new_file,
+    add("--out", type=table,
         help="also write all numbers: a file that ends in .csv or .json")  # fmt: skip
+    add("--by-prompt", action="store_true",
+        help="also print on which prompts the best head, or --head's, scores lowest")  # fmt: skip
+    add("--out-prompts", type=table,
+        help="also write every prompt's score of that head: .csv or .json")  # fmt: skip
+    add("--script", type=command_line.named_file(".py"), metavar="FILE.py",
+        help="also write a program that makes the scores again")  # fmt: skip
+    add("--notebook", type=command_line.named_file(".ipynb"), metavar="FILE.ipynb",
+        help="also write it as a Jupyter notebook")  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -69,10 +81,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Detect and print."""
     options = parse_arguments(argv)
-    if options.out and options.out.suffix.lower() not in (".csv", ".json"):
-        raise HeadrolesError(
-            f"“{options.out}” ends neither in .csv nor in .json.", hint="For example: scores.csv"
-        )
     patterns, typed = _patterns(options), _typed(options)
     limits.PATTERNS.check(len(patterns))
     loaded = models.load_model(options.model)
@@ -91,9 +99,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     for place in range(len(patterns)):
         print(report(detection, place, options.measure, top=options.top))
+        if options.by_prompt:
+            read = texts.probe_texts.as_texts(loaded.tokenizer, prompts.sequences)
+            print(lowest(detection, place, options.measure, read, top=options.top))
     if options.out:
-        command_line.write(options.out, _numbers(options.out, detection, loaded, prompts, made))
+        _write(options.out, _numbers(options.out, detection, loaded, prompts, made))
+    if options.out_prompts:
+        numbers = _prompt_numbers(options, detection, loaded, prompts, made)
+        _write(options.out_prompts, numbers)
+    _write_code(options, detection, loaded, prompts, made)
     return command_line.DONE
+
+
+def _write_code(
+    options: argparse.Namespace,
+    detection: Detection,
+    loaded: LoadedModel,
+    prompts: Prompts,
+    made: str,
+) -> None:
+    """The program that makes the scores again, and the same as a notebook, where asked for."""
+    code = export.detection_code
+    for path, write in ((options.script, code.script), (options.notebook, code.notebook)):
+        if path:
+            origin = export.detection.provenance(detection, loaded, prompts, made=made)
+            text = write(detection, loaded, prompts, provenance=origin)
+            _write(path, text.encode("utf-8"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    command_line.write(path, content)
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def _patterns(options: argparse.Namespace) -> list[Role]:
@@ -173,8 +209,60 @@ def report(detection: Detection, place: int, measure: str, *, top: int) -> str:
     return "\n".join(lines)
 
 
+def lowest(detection: Detection, place: int, measure: str, read: Sequence[str], *, top: int) -> str:
+    """The prompts on which the best head of a pattern scores lowest, as a table.
+
+    Of heads that were asked for, it is the best of these. ``read`` is [prompt] every prompt's text.
+    """
+    ranking = detection.summary(place, measure).ranking()
+    if not ranking:
+        return ""
+    head, pattern = ranking[0], detection.patterns[place]
+    scores = detector.by_prompt.by_prompt(detection, place, measure, head)
+    lines = [
+        "",
+        by_prompt.sentence(scores, head, pattern, measure),
+        "prompt   score  chance  rows  text",
+    ]
+    lines += [
+        f"{one.place + 1:>6} {_number(one.score):>7} {_number(one.chance):>7} {one.rows:>5}  "
+        f"{one_line(read[one.place])}"
+        for one in scores[:top]
+    ]
+    return "\n".join(lines)
+
+
+def _prompt_numbers(
+    options: argparse.Namespace,
+    detection: Detection,
+    loaded: LoadedModel,
+    prompts: Prompts,
+    made: str,
+) -> bytes:
+    """Every prompt's score of the best head of each pattern, in the form the file's name asks for.
+
+    Raises:
+        HeadrolesError: if no head has a score.
+    """
+    rows: list[dict[str, object]] = []
+    read = texts.probe_texts.as_texts(loaded.tokenizer, prompts.sequences)
+    for place, pattern in enumerate(detection.patterns):
+        ranking = detection.summary(place, options.measure).ranking()
+        for head in ranking[:1]:
+            scores = detector.by_prompt.by_prompt(detection, place, options.measure, head)
+            about = {"pattern": pattern.spec, "head": head.label}
+            rows += [about | row for row in by_prompt.rows(scores, read, pattern)]
+    if not rows:
+        raise HeadrolesError("No head has a score on these prompts.", hint="Try other prompts.")
+    origin = export.detection.provenance(detection, loaded, prompts, made=made)
+    origin |= {"measure": options.measure}
+    if options.out_prompts.suffix.lower() == ".csv":
+        return export.csv_bytes(export.tables.heads_csv(rows, origin))
+    return export.tables.heads_json(rows, origin, name="rows").encode("utf-8", "replace")
+
+
 def _number(value: object) -> str:
-    number = float(value)
+    number = math.nan if value is None else float(value)
     return f"{number:.3f}" if math.isfinite(number) else "–"
 
 

@@ -23,7 +23,10 @@ PATIENCE = 60.0
 """Seconds until a server must answer."""
 BEAT = 0.5
 """Seconds between two tries."""
-STUDENTS = ("head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits")
+STUDENTS = (
+    *("head_closeup", "head_map", "find_heads", "detector_lab", "knockout_lab", "answer"),
+    "circuits",
+)
 """The pages after the first one, by their names in the address."""
 
 

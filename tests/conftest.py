@@ -13,10 +13,32 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # as the commands se
 # programs that the tests start as well.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
+
+_jaxtyped, _copies = jaxtyping.jaxtyped, Counter()
+
+
+def _first_copies_checked(*, typechecker: Callable) -> Callable:
+    """jaxtyping's decorator; of a function that another one makes anew on every call, only the
+    first twenty are checked: to instrument one takes 2 ms, and a pass makes hundreds of hooks."""
+
+    def decorate(made: object) -> object:
+        if "<locals>" in getattr(made, "__qualname__", ""):
+            _copies[made.__module__, made.__qualname__] += 1
+            if _copies[made.__module__, made.__qualname__] > 20:
+                return made
+        return _jaxtyped(made, typechecker=typechecker)
+
+    return decorate
+
+
+jaxtyping.jaxtyped = _first_copies_checked
 
 LANES = {"browser": "browser", "pages": "page", "real": "real"}
 """{folder of tests: the mark of what lies in it}"""

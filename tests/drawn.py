@@ -21,9 +21,9 @@ def texts(drawing: Drawing, width: int) -> tuple[list[str], list[str]]:
     for group in picture(drawing, width).iter(f"{SVG}g"):
         kind = group.get("class") or ""
         shown = [
-            text.text
+            " ".join(text.itertext())
             for text in group.findall(f"{SVG}text")
-            if text.get("opacity") != "0" and text.text
+            if text.get("opacity") != "0" and any(text.itertext())
         ]
         if "role-axis-label" in kind:
             labels += shown

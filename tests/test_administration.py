@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from headroles import paths, store
 from headroles.admin import AdminService, Gate, JobRequest, Ticket
+from headroles.admin.jobs import analysis_command
 from headroles.errors import (
     HeadrolesError,
     ModelNameError,
@@ -19,7 +21,9 @@ from headroles.errors import (
     TooLargeError,
     WrongSecretError,
 )
+from headroles.roles import SavedRole, patterns
 from headroles.store import categories
+from scripts import read_texts
 from tests.entries import entry
 
 DEMO = JobRequest(model="demo", sequences=8)
@@ -85,6 +89,10 @@ ARGUMENTS = {
     "restore": ("1",),
     "set_aside": (),
     "edit_models": ("hide", "gpt2"),
+    "keep_role": (SavedRole(patterns.offset(2), "demo", ()),),
+    "edit_role": ("undo",),
+    "keep_lesson": ("mine", "title = 3"),
+    "edit_lesson": ("undo",),
     "add_model": (),
     "history": (),
 }
@@ -211,3 +219,43 @@ def test_a_damaged_file_is_set_aside_and_can_then_be_written(office, ticket):
     office.set_aside(ticket)
     office.write(ticket, entry("demo"), expecting="")
     assert [action for action, _ in actions(office, ticket)][-2:] == ["set_aside", "wrote"]
+
+
+# ------------------------------------------------------------------ real text
+
+
+READING = JobRequest(model="demo", read_tokens=500)
+
+
+def test_a_reading_is_stored_as_soon_as_it_is_done(tmp_path, tokens) -> None:
+    """No review: no verdict rests on it. The child copies the file that ships."""
+    shipped = store.real_text.path_of("demo", paths.ROOT / "data")
+    code = "import sys, shutil; shutil.copy(sys.argv[1], sys.argv[2])"
+
+    def command(request: JobRequest, candidate: Path) -> list[str]:
+        return [sys.executable, "-c", code, str(shipped), str(candidate)]
+
+    folder = tmp_path / "data"
+    office = AdminService(Gate(announce=tokens.append), folder=folder, command=command)
+    ticket = office.sign_in(newest(tokens), session="a session")
+    (job,) = office.start(ticket, [READING])
+    assert wait_for_end(office, ticket, job) == "done"
+    office.close()
+    assert store.real_text.path_of("demo", folder).read_bytes() == shipped.read_bytes()
+    assert not (folder / "head_categories.json").exists()
+    (row,) = [row for row in office.history(ticket).rows if row.action == "finished"]
+    assert row.revision == store.read_real_text("demo").revision
+
+
+def test_a_reading_whose_result_is_damaged_failed(office, ticket, tmp_path) -> None:
+    """What the child of this office leaves is an entry, and no record of real text."""
+    (job,) = office.start(ticket, [READING])
+    assert wait_for_end(office, ticket, job) == "failed"
+    assert not list((tmp_path / "data").rglob("real_text/*"))
+
+
+def test_the_command_of_a_reading_is_that_of_the_documents(tmp_path) -> None:
+    command = analysis_command(READING, tmp_path / "x.json")
+    assert command[1:4] == ["-m", "scripts.read_texts", "demo"]
+    options = read_texts.parse_arguments(command[3:])
+    assert (options.tokens, options.out, options.format) == (500, tmp_path / "x.json", "json-lines")

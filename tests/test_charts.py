@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroles.charts import base
+from headroles.charts import base, distribution
 from headroles.charts import heads as charts_heads
 from headroles.charts.drawing import Drawing
 from headroles.paths import ROOT
@@ -317,20 +317,20 @@ SCORES = [scored("L0H0", 0.0), scored("L0H1", 0.01), scored("L1H0", 0.5), scored
 
 def test_marks_that_would_cover_each_other_stand_at_two_heights() -> None:
     # From left to right: 0 and .01 are near, .02 is near both, .03 only .01 and .02; .5 is alone.
-    assert charts_heads.stacked([0.5, 0.02, 0.0, 0.01, 0.03]) == [0, 2, 0, 1, 0]
+    assert distribution.stacked([0.5, 0.02, 0.0, 0.01, 0.03]) == [0, 2, 0, 1, 0]
 
 
 @settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), max_size=60))
 def test_no_two_marks_of_a_height_are_near(values: list[float]) -> None:
-    heights = charts_heads.stacked(values)
+    heights = distribution.stacked(values)
     for height in set(heights):
         row = sorted(value for value, at in zip(values, heights, strict=True) if at == height)
-        assert all(right - left >= charts_heads.MARK for left, right in pairwise(row))
+        assert all(right - left >= distribution.MARK for left, right in pairwise(row))
 
 
 def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
-    spec = charts_heads.score_distribution(
+    spec = distribution.score_distribution(
         SCORES, ROLES["induction"], threshold=0.4, chance=0.1
     ).to_dict()
     (marks,) = layers_with(spec, "x", "value")
@@ -350,7 +350,7 @@ def test_a_distribution_has_a_mark_for_every_head_on_the_whole_scale() -> None:
 @pytest.mark.parametrize("missing", ["threshold", "chance"])
 def test_a_line_that_a_role_does_not_have_is_not_drawn(missing: str) -> None:
     lines = {"threshold": 0.4, "chance": 0.1, missing: None}
-    spec = charts_heads.score_distribution(SCORES, ROLES["diffuse"], **lines).to_dict()
+    spec = distribution.score_distribution(SCORES, ROLES["diffuse"], **lines).to_dict()
     (rule,) = layers_with(spec, "x", "at")
     (drawn,) = spec["datasets"][rule["data"]["name"]]
     assert drawn == {"at": next(value for value in lines.values() if value is not None)}

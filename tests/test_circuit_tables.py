@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from headroles import paths
+from headroles import paths, texts
 from headroles.circuits import CircuitSettings, KeyRow, TokenValue, qk_ov
+from headroles.errors import HeadrolesError
 from headroles.export import circuits
 from headroles.models import load_model, load_tokenizer
 from headroles.paths import DEMO_MODEL, ROOT
@@ -188,3 +189,108 @@ def test_the_command_line_compares_heads_and_names_errors(tmp_path, capsys) -> N
     assert "layers 0 to 3" in capsys.readouterr().err
     assert script.main(["--token", " cat", "--head", "L1H2", "--format", "csv"]) == 0
     assert '"·cat"' in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ own words and sizes, all heads
+
+
+WORDS = "cat\ndog\n\n  mat \ncat\nxylophonist\n"
+
+
+def test_a_file_of_words_gives_their_tokens(demo) -> None:
+    own = texts.read_words(WORDS, demo.tokenizer, name="mine.txt")
+    forms = [form for word in ("cat", "dog", "mat") for form in (f" {word}", word)]
+    ids = [texts.ids_of(demo.tokenizer, form) for form in forms]
+    assert list(own.ids) == [one[0] for one in ids if len(one) == 1]
+    assert own.left_out == ("xylophonist",)
+    assert "xylophonist" in own.sentence
+
+
+@pytest.mark.parametrize(
+    "text", ["", "xylophonist\n", "\n\n", "a" * 300, "\n".join(map(str, range(20_001)))]
+)
+def test_a_file_of_words_that_cannot_be_used(demo, text: str) -> None:
+    with pytest.raises(HeadrolesError):
+        texts.read_words(text, demo.tokenizer, name="mine.txt")
+
+
+def test_own_numbers_of_queries_and_outputs_are_the_beginning_of_longer_lists(demo) -> None:
+    factors = qk_ov.head_factors(demo, Head(1, 2), CircuitSettings())
+    even = qk_ov.uniform(factors.vocab_size)
+    (whole,) = qk_ov.rows_for(factors, even, [300])
+    (own,) = qk_ov.rows_for(factors, even, [300], each=3, outputs=5)
+    assert own.queries == whole.queries[:3]
+    assert own.promoted == whole.promoted[:5]
+    assert own.suppressed == whole.suppressed[:5]
+
+
+def test_words_of_a_file_are_the_only_ones_in_the_table(demo, tmp_path, capsys) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text(WORDS)
+    options = ["--words", str(file), "--keys", "3", "--queries", "2", "--outputs", "4"]
+    assert script.main([*options, "--head", "L1H2", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert "xylophonist" in printed.err
+    told = json.loads(printed.out)
+    ids = set(texts.read_words(WORDS, demo.tokenizer, name="x").ids)
+    assert {row["key_id"] for row in told["rows"]} <= ids
+    assert {row["token_id"] for row in told["rows"]} <= ids
+    sizes = {which: sum(row["list"] == which for row in told["rows"]) / 3
+             for which in ("query", "promoted", "suppressed")}  # fmt: skip
+    assert sizes == {"query": 2, "promoted": 4, "suppressed": 4}
+    factors = qk_ov.head_factors(demo, Head(1, 2), CircuitSettings())
+    for row in told["rows"]:
+        if row["list"] == "query":
+            value = factors.qk([row["token_id"]], [row["key_id"]])
+        else:
+            value = factors.ov([row["key_id"]], [row["token_id"]])
+        assert row["value"] == pytest.approx(float(value), abs=1e-4)
+
+
+def test_all_heads_in_one_run_are_the_single_tables(tmp_path, capsys) -> None:
+    folder = tmp_path / "tables"
+    sizes = ["--model", "attn-only-2l-tiny", "--keys", "2", "--each", "2"]
+    assert script.main([*sizes, "--all", "--folder", str(folder)]) == 0
+    every = json.loads((folder / "all.json").read_text())
+    assert len(list(folder.iterdir())) == 16 + 2
+    assert len(every["rows"]) == 16 * 2 * 3 * 2
+    capsys.readouterr()
+    for label in ("L0H3", "L1H5"):
+        assert script.main([*sizes, "--head", label, "--format", "json"]) == 0
+        alone = json.loads(capsys.readouterr().out)["rows"]
+        assert [{"head": label} | row for row in alone] == [
+            row for row in every["rows"] if row["head"] == label
+        ]
+        table = pd.read_csv(folder / f"{label}.csv", comment="#")
+        assert table["value"].tolist() == pytest.approx([row["value"] for row in alone])
+    assert len(pd.read_csv(folder / "all.csv", comment="#")) == len(every["rows"])
+
+
+def test_summary_and_composition_as_json_with_their_origin(capsys) -> None:
+    model = ["--model", "attn-only-2l-tiny"]
+    assert script.main([*model, "--summary", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["head"] for row in told["rows"]] == [h.label for h in Head.every(2, 8)]
+    assert told["provenance"]["revision"]
+    assert script.main([*model, "--composition", "V", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["rows"]) == 64
+    assert told["provenance"]["kind"] == "V"
+    scores = [row["score"] for row in told["rows"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--folder", "x"], "it is for --all"),
+        (["--all", "--format", "markdown"], "only the table of one head"),
+        (["--words", "no/such.txt"], "there is no such file"),
+        (["--queries", "0"], "from 1 to 100"),
+    ],
+)
+def test_a_mistake_of_the_tables_is_one_line(options, says, capsys) -> None:
+    assert script.main(options) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert says in told

@@ -26,13 +26,14 @@ from scripts import (
     command_line,
     detect_heads,
     train_attention_only,
+    train_components,
     train_demo_model,
 )
 
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in [*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")]
-    if path.stem not in ("__init__", "command_line")
+    if path.stem not in ("__init__", "command_line", "on_prompt")
 )
 
 
@@ -234,6 +235,7 @@ def test_one_prompt_is_no_prompts(capsys) -> None:
         (train_demo_model.main, ["--export-only"], command_line.UNUSABLE),
         (train_demo_model.main, ["--minutes", "0"], command_line.DONE),
         (train_attention_only.main, ["--minutes", "0"], command_line.DONE),
+        (train_components.main, ["--layers", "1", "--minutes", "0"], command_line.DONE),
     ],
 )
 def test_an_untrained_model_takes_the_place_of_none(main, options, code, tmp_path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from headroles import admin
 from headroles.admin import estimate as admin_estimate
 from headroles.admin.estimate import estimate
 from headroles.errors import TooLargeError
@@ -50,6 +51,17 @@ def test_the_time_of_the_extended_roles_by_hand() -> None:
     without = estimate(FACTS, sequences=10, extended=False, speed=1e9).seconds
     found = estimate(FACTS, sequences=10, speed=1e9).seconds
     assert found - without == pytest.approx(2 * 900_000 * 6_400 / 0.45e9)
+
+
+def test_the_time_of_reading_real_text_by_hand() -> None:
+    # 7 s to start, .004 s to read 4 MB, 12 s of texts and patterns, 2 s for 2,000 tokens; 900,000
+    # numbers on 1.1 * 2,000 + 6,000 = 8,200 tokens: 1.476e10 operations, 32.8 s at 45 % of 1e9.
+    found = estimate(FACTS, sequences=64, read_tokens=2_000, speed=1e9)
+    assert found.seconds == pytest.approx(53.804)
+    request = admin.job_request(model="owner/name", read_tokens=2_000)
+    assert admin.estimate_of(request, FACTS).seconds == pytest.approx(
+        estimate(FACTS, sequences=64, read_tokens=2_000).seconds
+    )
 
 
 def test_the_time_of_knocking_heads_out_by_hand() -> None:

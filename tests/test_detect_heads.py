@@ -72,7 +72,10 @@ def test_the_traps_are_printed(capsys) -> None:
         (["--pattern", "inductoin"], "Did you mean 'induction'"),
         (["--matrix", "/no/such/file.csv"], "cannot be read"),
         (["--prompt", "a", "--generate", "repeats"], "Leave out --generate"),
-        (["--out", "found.txt"], "neither in .csv nor in .json"),
+        (["--out", "found.txt"], "does not end in .csv or .json"),
+        (["--out-prompts", "found.txt"], "does not end in .csv or .json"),
+        (["--script", "lab.txt"], "does not end in .py"),
+        (["--notebook", "lab.py"], "does not end in .ipynb"),
         (["--head", "L99H0"], "no head 'L99H0'"),
         (["--generate", "random", "--n", "5000"], "from 1 to 1,000"),
         (["no-such-model"], "no model called"),
@@ -81,3 +84,30 @@ def test_the_traps_are_printed(capsys) -> None:
 def test_what_cannot_be_used_is_explained(command, says, capsys) -> None:
     assert detect_heads.main(command) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_prompts_on_which_a_head_scores_lowest(tmp_path, capsys) -> None:
+    path = tmp_path / "prompts.json"
+    command = ["--prompt", "The old man walked home.", "--prompt", REPEATED, "--head", "L1H4"]
+    command += ["--pattern", "induction", "--pattern", "offset:1", "--by-prompt"]
+    assert detect_heads.main([*command, "--out-prompts", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "text" in said
+    assert REPEATED in said
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert {row["head"] for row in found["rows"]} == {"L1H4"}
+    of_induction = [row for row in found["rows"] if row["pattern"] == "induction"]
+    assert [row["prompt"] for row in of_induction] == [2, 1]  # nothing repeats in the first
+    assert [row["score"] is None for row in of_induction] == [False, True]
+    assert of_induction[0]["text"] == REPEATED
+    by_offset = [row["score"] for row in found["rows"] if row["pattern"] == "offset:1"]
+    assert by_offset == sorted(by_offset)
+    assert found["provenance"]["measure"] == "activation"
+
+
+def test_without_a_score_there_is_no_file_of_prompts(tmp_path, capsys) -> None:
+    path = tmp_path / "prompts.csv"
+    command = ["--prompt", "The old man walked home.", "--out-prompts", str(path)]
+    assert detect_heads.main(command) == 2
+    assert not path.exists()
+    assert "No head has a score" in capsys.readouterr().err

@@ -10,11 +10,12 @@ import torch
 from headroles.capture import attention as capture_attention
 from headroles.detector import caveats_of
 from headroles.detector import detection as detector_detection
-from headroles.detector.comparison import compare, even_spread, pattern_weights
+from headroles.detector.comparison import compare, pattern_weights
 from headroles.detector.detection import detect
 from headroles.errors import DetectionError, LimitError, UnknownHeadError
+from headroles.models import loading as models_loading
 from headroles.roles import ROLES, Prompts, Role, patterns, read_prompts
-from headroles.scoring import role_activation
+from headroles.scoring import even_spread, role_activation
 from headroles.types import Head, Sequences
 from headroles.verdicts import score_run
 
@@ -228,6 +229,21 @@ def test_progress_and_chunks_change_no_number(load_family, prompts, monkeypatch)
         torch.testing.assert_close(
             whole.scores[measure], parts.scores[measure], equal_nan=True, atol=1e-3, rtol=0
         )
+
+
+def test_a_step_of_a_large_model_is_one_prompt(load_family, prompts, monkeypatch) -> None:
+    loaded = load_family("gpt2")
+    assert len(detector_detection.prepare(loaded, prompts, [PREVIOUS]).batches) == 1
+    size = sum(parameter.numel() for parameter in loaded.model.parameters())
+    monkeypatch.setattr(models_loading, "STEP", 20 * size + size // 2)
+    assert loaded.tokens_a_step == 20
+    steps = detector_detection.prepare(loaded, prompts, [PREVIOUS]).batches
+    lengths = prompts.sequences.lengths
+    assert sorted(torch.cat(steps).tolist()) == [0, 1, 2]
+    assert all(len(rows) == 1 or len(rows) * int(lengths[rows].max()) <= 20 for rows in steps)
+    assert len(steps) > 1
+    monkeypatch.setattr(models_loading, "STEP", 1)  # a model of any size takes one token at least
+    assert loaded.tokens_a_step == 1
 
 
 def test_the_lab_finds_the_copies_that_the_page_finds(load_family) -> None:

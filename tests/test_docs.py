@@ -23,6 +23,8 @@ FOLDERS = ("headroles", "scripts", "pages", "tests", "docs", "data", "deploy", "
 MADE_LATER = {
     ".streamlit/secrets.toml",
     "data/audit.jsonl",
+    "data/class_lessons.json",
+    "data/class_roles.json",
     "data/history",
     "data/jobs",
     "data/models.toml",
@@ -31,7 +33,7 @@ MADE_LATER = {
 SCRIPTS = {
     path.parent.name if path.stem == "__main__" else path.stem: path
     for path in sorted([*ROOT.glob("scripts/*.py"), *ROOT.glob("scripts/*/__main__.py")])
-    if path.stem not in ("__init__", "command_line")  # which are no commands
+    if path.stem not in ("__init__", "command_line", "on_prompt")  # which are no commands
 }
 LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "importlinter"

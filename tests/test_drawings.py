@@ -24,15 +24,19 @@ from headroles.charts import (
     circuit_drawing,
     circuits,
     contributions,
+    depth,
     detector,
     heads,
     induction_circuit,
     profiles,
     resting,
+    scatter,
+    thumbnails,
     two_prompts,
     working_backward,
 )
 from headroles.charts.base import INK, SMALLEST
+from headroles.charts.distribution import score_distribution
 from headroles.charts.drawing import Drawing, template
 from headroles.export.pictures import chart_image
 from headroles.roles import ROLES
@@ -73,7 +77,7 @@ def head_map(n: int, *, heads_a_layer: int = 3, number: str = "5", **settings: o
 
 def distribution(n: int, *, threshold: float | None = 0.4, chance: float | None = 0.1) -> Drawing:
     records = [head_record(Head(0, head), n / (head + 9)) for head in range(4)]
-    return heads.score_distribution(records, ROLE, threshold=threshold, chance=chance)
+    return score_distribution(records, ROLE, threshold=threshold, chance=chance)
 
 
 def pattern(n: int, *, length: int = 5, rest_hidden: bool = False) -> Drawing:
@@ -184,7 +188,40 @@ def paths(n: int) -> Drawing:
     )
 
 
+def head_points(n: int, **settings) -> Drawing:
+    point = {"layer": n, "head": 2, "label": f"L{n}H2", "x": 0.1, "y": n / 10, "depth": 0.5}
+    point |= {"third": "late", "role": "induction", "open": True, "inside": True, "named": "L1H2"}
+    return scatter.scatter(
+        [point | {"shown": "10%"}], names=(f"one {n}", "two"), shares=(True, False), **settings
+    )
+
+
+def small_patterns(n: int, *, clickable: bool = True) -> Drawing:
+    record = {"layer": n, "head": 2, "label": f"L{n}H2", "does": "rests 80%", "busy": False}
+    record |= {"open": False, "shown": "rests", "image": thumbnails.image(np.eye(n + 2))}
+    return thumbnails.grid([record] * 4, columns=3, side=100, clickable=clickable)
+
+
+def by_depth(n: int, models: int = 2) -> Drawing:
+    records = [
+        {"model": f"m{m}", "name": f"M{m}", "layer": layer, "head": 0, "label": f"L{layer}H0",
+         "depth": layer / 2, "score": n / 10, "reaches": True, "shown": "10%"}
+        for m in range(models) for layer in range(3)
+    ]  # fmt: skip
+    return depth.by_depth(records, title="score", share=True)
+
+
 CHARTS = {
+    "scatter": head_points,
+    "scatter by role, with a region": partial(
+        head_points, by_role=True, region=(0, 1, 0, 1), thresholds=(0.1, None)
+    ),
+    "scatter to mark a region": partial(head_points, marking=True),
+    "scatter, not clickable": partial(head_points, clickable=False),
+    "small patterns": small_patterns,
+    "small patterns, not clickable": partial(small_patterns, clickable=False),
+    "role by depth": by_depth,
+    "role by depth of six models": partial(by_depth, models=6),
     "numbers by position": position_map,
     "circuit of paths": paths,
     "resting layers": layer_columns,

@@ -29,6 +29,7 @@ EXAMPLES = [
     errors.CategoriesMissingError("There are no scores.", model="gpt2"),
     errors.CategoriesBrokenError("data/head_categories.json", why="Not JSON."),
     errors.ModelListError("models.toml", why="it is not valid TOML."),
+    errors.ClassRolesError("class_roles.json", why="it is not valid JSON."),
     errors.ModelNotListedError("a/b", why="it is the same model as 'c'."),
     errors.OtherWeightsError("GPT-2", model="gpt2", measured="revision 1", now="revision 2"),
     errors.StaleWriteError("'gpt2'"),

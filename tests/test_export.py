@@ -169,8 +169,10 @@ def test_a_summary_becomes_one_row_a_listed_head(tmp_path: Path) -> None:
 def test_pandas_reads_the_numbers_back() -> None:
     rows = rows_of(planted(NASTY))
     table = read(heads_csv(rows, origin(planted(NASTY))))
-    assert list(table.columns) == list(rows[0])
+    assert list(table.columns) == list(dict.fromkeys(name for row in rows for name in row))
     assert len(table) == len(rows)
+    is_diffuse = [row["role"] == "diffuse" for row in rows]
+    assert table["largest_weight"].ne("").tolist() == is_diffuse
     for name in ("activation_score", "chance", "threshold", "needed", "resting_share", "score"):
         expected = [row[name] for row in rows]
         assert table[name].tolist() == pytest.approx(expected, abs=1e-8)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from headroles.errors import HeadrolesError, LimitError, PatternError
 from headroles.limits import EXPRESSION, EXPRESSION_PARTS
 from headroles.roles.expression import EXAMPLES, LARGEST, parse
+from headroles.roles.expression_functions import FUNCTIONS
+from headroles.texts import classes
 
 IDS = [9, 5, 7, 5, 7, 5]
 
@@ -75,12 +77,35 @@ def test_padding_is_no_token() -> None:
         ("t[1, 2] == 1", "not allowed"),
         ("q[0] == 1", "not allowed"),
         ("q ** 9 == 1", "Powers"),
-        ("abs(q) == 1", "not allowed"),
+        ("abs(q) == 1", "no function “abs”"),
         ("q.real", "not allowed"),
         ("(lambda: q)()", "not allowed"),
         ("[q for q in t]", "not allowed"),
-        ("__import__('os')", "not allowed"),
-        ("'a' == q", "not allowed"),
+        ("__import__('os')", "no function “__import__”"),
+        ("'a' == q", "compared with a token"),
+        ("t[k] < 'a'", "== and !="),
+        ("t[k] == 'a' < 'b'", "== and !="),
+        ("'a'", "compared with a token"),
+        ("'a' == 'a'", "compared with a token"),
+        ("f'{q}' == t[k]", "not allowed"),
+        ("b'a' == t[k]", "not allowed"),
+        ("t[k] in 'abc'", "a list in brackets"),
+        ("t[k] in ()", "a list in brackets"),
+        ("t[k] in (1, 2)", "only texts in quotes"),
+        ("t[k] in ('a', q)", "only texts in quotes"),
+        ("q in ('a', 'b')", "compared with a token"),
+        ("is_numbr(k)", "Did you mean 'is_number'?"),
+        ("is_nmber", "Did you mean 'is_number'?"),
+        ("is_number", "round brackets"),
+        ("is_number()", "as is_number(k)"),
+        ("is_number(q, k)", "as is_number(k)"),
+        ("same_word(k)", "as same_word(q, k)"),
+        ("is_number(*t)", "not allowed"),
+        ("is_number(k=1)", "as is_number(k)"),
+        ("is_number('a')", "compared with a token"),
+        ("is_number(k)(q)", "not allowed"),
+        ("kind(k) == 'numbr'", "Did you mean 'number'?"),
+        ("kind(k) > 'number'", "== and !="),
         ("q if k else q", "not allowed"),
         ("k in t", "not allowed"),
         ("~q == 1", "not allowed"),
@@ -120,9 +145,96 @@ def test_a_value_that_is_no_share_names_its_cell(text: str, says: str) -> None:
     assert says in caught.value.message
 
 
+TOKENS = (
+    ("<s>", " Tom", " has", " 12", " (", "or", " 3", ")", " fl", "owers", ".", ' "', "No", '."',
+     "\n", " has"),
+)  # fmt: skip
+TEXT_IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 2]
+KINDS = classes(TOKENS[0])
+
+
+def with_texts(text: str) -> torch.Tensor:
+    return value(text, TEXT_IDS, tokens=TOKENS)
+
+
+def _last(q: int, keys) -> int:
+    return max((k for k in range(q) if k in keys), default=-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('t[k] == "."', lambda q, k, t: k == 10),
+        ('"." != t[k]', lambda q, k, t: k != 10),
+        ('t[k] == "has"', lambda q, k, t: k in (2, 15)),
+        ("t[k] == ' has'", lambda q, k, t: k in (2, 15)),
+        ("t[k] == ' or'", lambda q, k, t: False),
+        ('t[k-1] == "\\n"', lambda q, k, t: k == 15),
+        ("t[k] == “or”", lambda q, k, t: k == 5),
+        ("t[k] in ('(', \"or\")", lambda q, k, t: k in (4, 5)),
+        ('t[q] not in ("has", "3") and k == q', lambda q, k, t: k == q and q not in (2, 6, 15)),
+        ('t[k] == t[q] == "has"', lambda q, k, t: t[k] == t[q] == 2),
+        ("is_number(k)", lambda q, k, t: k in (3, 6)),
+        ("is_number(k-1)", lambda q, k, t: k in (4, 7)),
+        ("not is_number(k-1)", lambda q, k, t: k not in (4, 7)),
+        ("is_number(k + 0.5)", lambda q, k, t: False),
+        ("is_capitalised(q) and k == q", lambda q, k, t: k == q and q in (1, 12)),
+        ("is_punctuation(k)", lambda q, k, t: k in (4, 7, 10, 11, 13)),
+        ("is_sentence_end(k)", lambda q, k, t: k in (10, 13)),
+        ("is_word_start(k)", lambda q, k, t: k in (1, 2, 3, 5, 6, 8, 12, 15)),
+        ("is_opening(k) or is_closing(k)", lambda q, k, t: k in (4, 7)),
+        ("is_quote(k)", lambda q, k, t: k in (11, 13)),
+        ("in_quotes(k)", lambda q, k, t: k in (12, 13)),
+        ("is_newline(k)", lambda q, k, t: k == 14),
+        ("is_function_word(k)", lambda q, k, t: k in (2, 5, 15)),
+        ("kind(k) == kind(q)", lambda q, k, t: KINDS[k] == KINDS[q]),
+        ("same_kind(q, k) and k < q", lambda q, k, t: KINDS[k] == KINDS[q] and k < q),
+        ("same_word(q, k) and k < q", lambda q, k, t: (q, k) == (9, 8)),
+        ("kind(k) == 'piece'", lambda q, k, t: k == 9),
+        ("kind(k) in ('piece', 'number')", lambda q, k, t: k in (3, 6, 9)),
+        ("kind(k) != 'piece'", lambda q, k, t: k != 9),
+        ("kind(k+2) != 'piece'", lambda q, k, t: k != 7 and k + 2 < len(t)),
+        ("last(is_number(k))", lambda q, k, t: k == _last(q, (3, 6))),
+        ("last(is_number(k)) and is_number(q)", lambda q, k, t: (q, k) == (6, 3)),
+        ("first(is_number(k))", lambda q, k, t: k == 3 and q > 3),
+        ("last(t[k] == t[q])", lambda q, k, t: (q, k) == (15, 2)),
+        ("last(k > 3)", lambda q, k, t: k == q - 1 and k > 3),
+        ("last(q - k > 2)", lambda q, k, t: k == q - 3),
+        ("is_number(k) + is_number(q) == 2", lambda q, k, t: k in (3, 6) and q in (3, 6)),
+    ],
+)
+def test_questions_about_texts_mean_what_they_say(text: str, rule) -> None:
+    torch.testing.assert_close(with_texts(text), naive(rule, TEXT_IDS))
+
+
+def test_a_batch_gives_what_each_prompt_gives_alone() -> None:
+    ids = torch.tensor([TEXT_IDS, TEXT_IDS[:9] + [0] * 7])
+    tokens = (TOKENS[0], TOKENS[0][:9])
+    for text in ("last(is_number(k))", "not is_number(k+1)", "t[k+1] != 'x'", "kind(k) == kind(q)"):
+        both = parse(text).evaluate(ids, lengths=torch.tensor([16, 9]), tokens=tokens)
+        assert torch.equal(both[0], with_texts(text))
+        alone = parse(text).evaluate(ids[1:, :9], tokens=tokens[1:])[0]
+        assert torch.equal(both[1, :9, :9], alone)
+        assert not both[1, 9:].any()
+
+
+@pytest.mark.parametrize("text", ["is_number(k)", 't[k] == "a"', "last(in_quotes(k))"])
+def test_without_texts_a_question_about_them_is_refused(text: str) -> None:
+    with pytest.raises(PatternError, match="only their ids are known"):
+        value(text)
+
+
+def test_every_function_is_a_question_or_refused() -> None:
+    for name, function in FUNCTIONS.items():
+        places = ", ".join(["q", "k"][-function.takes :])
+        found = with_texts(f"{name}({places}) == {name}({places})")
+        assert found.max() <= 1
+        assert function.says
+
+
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_the_examples_that_are_shown_work(text: str) -> None:
-    assert value(text).any()
+    assert with_texts(text.replace("t[k-1] == t[q]", "t[k] == t[q]")).any()
 
 
 _PIECES = st.sampled_from(
@@ -131,6 +243,7 @@ _PIECES = st.sampled_from(
         *("t[k]", "t[q-1]", " and ", " or ", " not ", "==", "<=", "//", "**", "9999999", "1e300"),
         *("lambda ", " if ", " else ", "print", "True", "None", "...", ":=", chr(0xD800)),
         "__import__('os').system('true')",
+        *("is_number(", "same_word(q, k)", "last(", "kind(k)", " in ", '"."', "'number'", "“a”"),
     ]
 )
 
@@ -139,7 +252,7 @@ _PIECES = st.sampled_from(
 def test_no_text_does_anything_but_evaluate_or_explain(text: str) -> None:
     began = time.perf_counter()
     try:
-        found = parse(text).evaluate(torch.tensor([[3, 1, 1, 2]]))
+        found = parse(text).evaluate(torch.tensor([[3, 1, 1, 2]]), tokens=(("<s>", "a", "a", "."),))
     except HeadrolesError as error:
         found = error
     if isinstance(found, HeadrolesError):

@@ -242,7 +242,8 @@ def test_the_gap_sets_a_threshold_where_there_is_no_convention() -> None:
         (0.9, 0.5, (0.0, 0.0), "partly"),  # half is left
         (0.9, 0.3, (0.0, 0.0), "content"),  # .2 of .8 is left: exactly a quarter
         (0.9, 0.1, (0.01, 0.01), "content"),
-        (0.9, 0.5, (0.2, 0.2), "positional"),  # two errors, .57, cannot tell them apart
+        (0.9, 0.5, (0.2, 0.2), "unsure"),  # two errors, .57, cannot tell them apart
+        (0.9, 0.8, (0.2, 0.2), "positional"),
         (0.3, 0.3, (0.0, 0.0), "neither"),
         (0.3, 0.9, (0.0, 0.0), "neither"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroles.formatting import MARKS, in_one_line, legend, marked, quoted, visible
+from headroles.formatting import MARKS, columns, in_one_line, legend, marked, quoted, visible
 
 NO_BREAK, SOFT_HYPHEN, ZERO_WIDTH, OVERRIDE = "\u00a0", "\u00ad", "\u200b", "\u202e"
 SHIN = "\u05e9"
@@ -110,3 +110,22 @@ def test_a_wall_of_accents_is_cut_like_any_text() -> None:
     wall = "a" + "\u0301" * 50_000
     assert len(visible(wall, limit=12)) <= 12
     assert len(in_one_line(wall, limit=40)) <= 40
+
+
+@pytest.mark.parametrize("width", [20, 40, 100])
+def test_a_table_fits_its_width_and_keeps_every_word_in_its_column(width: int) -> None:
+    headers = ["Head", "What it looks at"]
+    rows = [["L1H3", "the token that followed " * 6], ["L0H0", "·the"]]
+    table = columns(headers, rows, width=width)
+    assert len(table) == 3  # a string per row, however many lines it takes
+    lines = [line for row in table for line in row.split("\n")]
+    assert max(map(len, lines)) <= width
+    assert " ".join(line[6:] for line in table[1].split("\n")).split() == rows[0][1].split()
+    assert table[1].startswith("L1H3  the")
+    assert all(line.startswith("      ") for line in table[1].split("\n")[1:])
+
+
+def test_a_table_that_is_narrow_enough_is_not_touched_and_a_long_word_stays_whole() -> None:
+    assert columns(["a", "b"], [["x  y", "z"]], width=7) == ["a     b", "x  y  z"]
+    assert columns(["a"], [["xxxxxxxx"]], width=4)[1] == "xxxxxxxx"
+    assert columns(["a", "b"], [["", "one two"]], width=6)[1] == "   one\n   two"

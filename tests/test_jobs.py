@@ -322,6 +322,21 @@ def test_a_done_job_outlives_the_server_and_a_running_one_is_lost(make, tmp_path
     assert left(tmp_path, lost) == {"job.json"}  # even a whole candidate is no result
     with pytest.raises(UnknownJobError):
         second.candidate(lost.id)
+    assert "goes on where it stopped" in lost.hint
+
+
+def test_a_reading_that_was_lost_does_not_promise_to_go_on(make, tmp_path):
+    """It keeps nothing of what it has read, unlike an analysis, which keeps its parts."""
+    first = make()
+    done = run(first, "good")
+    first.close()
+    reading = done.request.model_copy(update={"read_tokens": 3_000})
+    plant(
+        tmp_path, done, state="running", request=reading, owner=Owner(pid=os.getpid(), started=1.0)
+    )
+    (lost,) = [job for job in make().all() if job.state == "lost"]
+    assert "begins anew" in lost.hint
+    assert "goes on" not in lost.hint
 
 
 def test_a_job_that_waited_when_the_server_ended_is_run_by_the_next_one(make, tmp_path):

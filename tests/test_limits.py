@@ -12,10 +12,10 @@ from headroles.limits import Limit
 from headroles.paths import ROOT
 from headroles.roles import pattern_matrix
 from headroles.texts import encode
-from headroles.ui.app import caches, keeper
+from headroles.ui.app import caches, keeper, saved_roles
+from headroles.ui.app import session as app_session
 from headroles.ui.app.link import Unusable, read_prompt
 from headroles.ui.detector_lab import own_patterns, prompts, state
-from headroles.ui.detector_lab.state import SavedRole
 from headroles.ui.knockout_lab import many_form
 from scripts import ablate_heads, circuits, detect_heads
 
@@ -135,6 +135,7 @@ def session(monkeypatch) -> dict[str, object]:
         state.CHOSEN: [],
         state.REMOVED: None,
         state.FAULT: None,
+        app_session.MODEL: "demo",
     }
     monkeypatch.setattr(state.st, "session_state", store)
     for places in range(limits.OWN_PATTERNS.most):
@@ -163,15 +164,17 @@ def test_a_removed_pattern_that_finds_no_room_is_not_lost(session) -> None:
 
 
 def test_a_session_has_roles_up_to_the_limit(session) -> None:
-    every = [SavedRole(roles.offset(n), "demo", ()) for n in range(limits.SESSION_ROLES.most + 1)]
+    every = [
+        roles.SavedRole(roles.offset(n), "demo", ()) for n in range(limits.SESSION_ROLES.most + 1)
+    ]
     for role in every[:-1]:
         state.save(role)
     assert session[state.FAULT] is None
     state.save(every[-1])
     assert isinstance(session[state.FAULT], LimitError)
-    assert state.saved() == tuple(every[:-1])
+    assert saved_roles.saved() == tuple(every[:-1])
     state.save(every[0])  # a newer ranking of one that is there
-    assert len(state.saved()) == limits.SESSION_ROLES.most
+    assert len(saved_roles.saved()) == limits.SESSION_ROLES.most
 
 
 @pytest.mark.parametrize(

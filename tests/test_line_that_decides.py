@@ -7,7 +7,7 @@ import pytest
 from headroles.capture import capture
 from headroles.models import load_model
 from headroles.paths import CATEGORIES, DEMO_MODEL
-from headroles.roles import SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.store import ModelEntry, read_entry
 from headroles.texts import DEFAULT_PROMPT, STORY_EXAMPLES
 from headroles.types import PromptRun, Verdict
@@ -55,6 +55,9 @@ def check_lines(run: PromptRun, entry: ModelEntry) -> int:
         if verdict.is_active:
             assert value >= line
         elif value >= line:  # only the second witness of the resting heads can still decide
+            if ROLES[verdict.role].needs_cue:  # or the control, of a role that needs a cue
+                assert role_cards.shown_verdict(verdict).endswith(role_cards.BY_PLACE)
+                continue
             assert verdict.role == "positional"
             assert words.endswith(role_cards.WORKS)
         else:

@@ -23,7 +23,6 @@ from headroles.ui.app import session
 from headroles.ui.app.link import (
     ABSENT,
     KEEP,
-    LAYER,
     LONGEST,
     MOST_HEADS,
     MOST_UNKNOWN,
@@ -40,12 +39,13 @@ from headroles.ui.knockout_lab.link import VIEWS as LOOKS
 from tests.facts import says
 
 PAGES = (
-    "answer", "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits",
+    "real_text", "answer", "find_heads", "your_prompt",
+    "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits",
 )  # fmt: skip
 TABLES = {page: import_module(f"headroles.ui.{page}.link").ROWS for page in PAGES}
 EVERY: dict[str, Row] = {row.name: row for table in TABLES.values() for row in table}
 EVERY["role"] = EVERY["role"]._replace(read=TABLES["head_closeup"][2].read)
-ROWS = (*EVERY.values(), LAYER)
+ROWS = tuple(EVERY.values())
 
 EVERYTHING = {
     "model": "gpt2",

@@ -91,6 +91,16 @@ def test_batches_hold_every_row_once_and_stay_under_the_bound(repeats):
     assert len(groups) > 1
 
 
+def test_batches_stay_under_a_bound_of_tokens_too_and_a_longer_text_runs_alone(repeats):
+    most = int(repeats.lengths.max())
+    groups = probe_texts.batches(repeats, max_cells=10**9, max_tokens=2 * most - 1)
+    assert sorted(torch.cat(groups).tolist()) == list(range(60))
+    tokens = [len(rows) * int(repeats.lengths[rows].max()) for rows in groups]
+    assert max(tokens) <= 2 * most - 1
+    alone = probe_texts.batches(repeats, max_cells=10**9, max_tokens=1)
+    assert [len(rows) for rows in alone] == [1] * 60
+
+
 def test_generated_rows_beyond_the_context_are_cut_and_counted(tokenizer) -> None:
     whole, none = probe_texts.generated("repeats", 8, tokenizer=tokenizer, seed=0, max_tokens=999)
     assert none == 0

@@ -81,7 +81,7 @@ def test_there_are_five_scored_roles_and_other() -> None:
         "other",
     ]
     assert [role.key for role in SCORED_ROLES] == list(BASIC_ROLES)[:-1]
-    assert len(EXTENDED_ROLES) == 6
+    assert len(EXTENDED_ROLES) == 11
 
 
 def test_the_views_are_parts_of_one_registry() -> None:

@@ -16,12 +16,13 @@ from transformers import AutoModelForCausalLM
 from headroles import verify_head_activation
 from headroles.capture import capture
 from headroles.detector import detect
-from headroles.detector.comparison import compare, even_spread, pattern_weights
+from headroles.detector.comparison import compare, pattern_weights
 from headroles.errors import ShapeError, UnsupportedModelError
 from headroles.models.sight import HIDES, Sights, cut, own_masks
 from headroles.roles import ROLES, SCORED_ROLES, Prompts, patterns, prompts_of_run
 from headroles.scoring import (
     cell_weights,
+    even_spread,
     evidence,
     mean_entropy,
     missing_mass,

@@ -28,6 +28,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headroles import capture, scoring
+from headroles.ablation.component_model import without
 from headroles.ablation.conditions import (
     UNTOUCHED,
     Change,
@@ -201,13 +202,15 @@ def _run(
 
     every = range(since, loaded.num_layers)
     listened = {layer: partial(heard, outputs.get(layer), layer) for layer in every if hear}
-    run_edited(
-        loaded,
-        ids,
-        patterns={layer: first(patterns.get(layer), layer) for layer in every},
-        outputs=outputs | listened,
-        with_logits=False,
-    )
+    with loaded.lock, without(loaded, conditions, lengths) as hooked:
+        run_edited(
+            loaded,
+            ids,
+            patterns={layer: first(patterns.get(layer), layer) for layer in every},
+            outputs=outputs | listened,
+            with_logits=False,
+            hooked=hooked,
+        )
     if fault:
         where = "a run with something knocked out"
         raise not_a_number(loaded.model, loaded.key, ids, otherwise=where)

@@ -8,7 +8,9 @@ list of changes to one forward pass:
 - :class:`Pattern`: a head's attention row, replaced by rest on the first token or by an even one;
 - :class:`Edge`: one cell (query, key) set to zero. The row is *not* renormalised unless asked: what
   the head would have read there is missing, and nothing else is read more;
-- :class:`Values`: the value vectors at some positions, zero for every head of a layer or of all.
+- :class:`Values`: the value vectors at some positions, zero for every head of a layer or of all;
+- :class:`Without`: components of the weight matrices, in all heads or in some; the run is then that
+  of the model with all other components, and is compared with :data:`ALL_COMPONENTS`.
 
 All but the mean are exact changes of the pattern: a zero row is a zero head, a zero column is a
 zero value vector. Zero ablation leaves the output projection's bias, as TransformerLens does. Zero
@@ -36,8 +38,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.capture import Edit, EditOfSeen
+from headroles.circuits import TRAINED, Kind, check_components
 from headroles.models import LoadedModel
-from headroles.types import Head, place_in
+from headroles.types import Component, ComponentSet, Head, place_in
 
 ZERO, MEAN = "zero", "mean"
 OTHER, OWN = "other", "own"
@@ -95,7 +98,23 @@ class Values:
     """The query positions that miss them; None for all, as a zero value vector is missed by all."""
 
 
-Change = HeadOutput | Pattern | Edge | Values
+@dataclass(frozen=True)
+class Without:
+    """The model as the sum of its components, without some of them."""
+
+    components: tuple[Component, ...] = ()
+    """The components; none for the model with all of them."""
+    kind: Kind = TRAINED
+    """Trained components or those of the SVD."""
+    only_in: tuple[Head, ...] | None = None
+    """The heads that lose them; None for all heads of the layer. Heads that share a key or value
+    head lose its components together."""
+    positions: tuple[int, ...] | None = None
+    """Query positions at which components of queries and outputs are missing; None for all. Keys
+    and values, which any later query may read, lose theirs everywhere."""
+
+
+Change = HeadOutput | Pattern | Edge | Values | Without
 
 
 @dataclass(frozen=True)
@@ -120,7 +139,43 @@ class Condition:
         for change in self.changes:
             if isinstance(change, Values):
                 layers += (0,) if change.layers is None else change.layers
+            if isinstance(change, Without):
+                layers.append(0)
         return min(layers, default=0)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Every component that the changes take away, once, in order."""
+        taken = (c for change in self.changes for c in getattr(change, "components", ()))
+        return tuple(dict.fromkeys(taken))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers of the heads and components that the changes name."""
+        return tuple(sorted({one.layer for one in (*self.heads, *self.components)}))
+
+    @property
+    def baseline(self) -> Condition:
+        """What a run under the condition is compared with: the model with all components where some
+        are missing, else the untouched one.
+
+        >>> Condition("", (Without((Component(0, "q", 1),)),)).baseline.name
+        'all components'
+        """
+        kinds = {change.kind: None for change in self.changes if isinstance(change, Without)}
+        changes = tuple(Without(kind=kind) for kind in kinds)
+        return Condition(ALL_COMPONENTS.name, changes) if kinds else UNTOUCHED
+
+    def at(self, positions: tuple[int, ...] | None) -> Condition:
+        """The same at some query positions alone; None for all. Changes that have no query
+        positions stay as they are."""
+        changed = tuple(
+            replace(change, positions=positions)
+            if isinstance(change, HeadOutput | Pattern | Without)
+            else change
+            for change in self.changes
+        )
+        return replace(self, changes=changed)
 
     def with_heads(self, others: Mapping[Head, Head], *, name: str) -> Condition:
         """The same changes at other heads."""
@@ -133,7 +188,33 @@ class Condition:
         return Condition(name, changed)
 
 
+def removal(components: ComponentSet, kind: Kind = TRAINED, *, name: str = "") -> Condition:
+    """The model without some components.
+
+    >>> removal(ComponentSet.parse("L0Q17, L0K3")).name
+    'without L0Q17, L0K3'
+    """
+    change = Without(components.components, kind, components.only_in or None)
+    return Condition(name or f"without {short_names(components)}", (change,))
+
+
+def short_names(components: ComponentSet, *, most: int = 4) -> str:
+    """A set of components as a list; many of them as a count.
+
+    >>> short_names(ComponentSet(tuple(Component(0, "q", n) for n in range(9))))
+    '9 components (L0Q0, L0Q1, L0Q2, …)'
+    """
+    every = components.components
+    if len(every) <= most:
+        return components.label
+    shown = components._replace(components=every[: most - 1]).label.partition(" @ ")
+    return f"{len(every)} components ({shown[0]}, …){shown[1]}{shown[2]}"
+
+
 UNTOUCHED = Condition("untouched")
+ALL_COMPONENTS = Condition("all components", (Without(),))
+"""The model with all of its trained components: what a run without some of them is compared
+with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +261,8 @@ def edits(
     at_output: dict[int, list[tuple[int, HeadOutput]]] = defaultdict(list)
     for row, condition in enumerate(conditions):
         for change in condition.changes:
+            if isinstance(change, Without):
+                continue  # headroles.ablation.component_model
             replaced = isinstance(change, HeadOutput) and change.to != ZERO
             for layer in _layers(change, num_layers):
                 (at_output if replaced else at_pattern)[layer].append((row, change))
@@ -296,11 +379,17 @@ def check(condition: Condition, loaded: LoadedModel, length: int) -> None:
     """Check that every head and position of a condition exists.
 
     Raises:
-        UnknownHeadError, UnknownPositionError: if one does not.
+        UnknownHeadError, UnknownPositionError, UnknownComponentError: if one does not.
+        DecompositionError: if the model has no such components.
     """
     for head in condition.heads:
         head.check(*loaded.shape)
     for change in condition.changes:
+        if isinstance(change, Without):
+            check_components(loaded, change.kind, change.components)
+            for head in change.only_in or ():
+                head.check(*loaded.shape)
+            continue
         for position in _named_positions(change):
             place_in(position, length)
 

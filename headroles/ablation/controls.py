@@ -1,9 +1,10 @@
-"""The control of a knock-out: the same change at random other heads.
+"""The control of a knock-out: the same change at random other heads, or components.
 
 Knocking anything out disturbs a model. An effect says something about *these* heads only if
 equally many other heads of the same layers clearly have less effect.
 :mod:`headroles.scoring.random_heads` draws the others, as for the analysis; conditions that name no
-head (value vectors) are compared with other positions instead.
+head (value vectors) are compared with other positions instead, and components with equally many
+others of the same matrices (:func:`random_components`).
 
 The rule is that of the analysis too (:mod:`headroles.scoring.causal_verdict`). With c and s the
 mean and the spread of m draws, an effect on one prompt is larger than chance if
@@ -19,17 +20,35 @@ with t the 97.5 % point of Student's t: 2.1 for 20 draws, 2.8 for 5.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import comb, prod
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from headroles import scoring
-from headroles.ablation.conditions import Condition, Values
+from headroles.ablation.component_activity import activations, importances
+from headroles.ablation.conditions import Condition, Values, Without, short_names
+from headroles.circuits import TRAINED, Kind, factors_at, places_of
+from headroles.circuits.component_sets import null, sizes
+from headroles.circuits.trained_components import ALIVE, Place
 from headroles.formatting import count, listing
+from headroles.models import LoadedModel
 from headroles.scoring import DRAWS, LEAST_POOL, draw_control, draw_sets, effect_of
-from headroles.types import CausalVerdict, Head
+from headroles.texts import SENTENCES, encode
+from headroles.texts.probe_texts import held_out_lines
+from headroles.types import CausalVerdict, Component, ComponentSet, Head
+
+LEAST_ALIVE = 0.01
+"""The least share of a text's tokens on which a component of a control is alive."""
+ALIVE_TEXTS = 16
+"""Texts on which it is counted."""
+_ALIVE = "components-alive"
+HELD = 0.9
+"""The share of a matrix, in squares, that its largest components hold."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,133 @@ def random_others(
         "are used too. This control is weaker, because layers differ."
     )
     return Control(tuple(_swapped(condition, sorted(others)) for others in drawn.conditions), note)
+
+
+# ------------------------------------------------------------------ components
+
+
+def alive_on(
+    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], *, least: float = LEAST_ALIVE
+) -> dict[Place, tuple[int, ...]]:
+    """{place: numbers} of the trained components that matter on text: those whose importance is
+    over :data:`ALIVE` on at least a share ``least`` of its tokens, the start token aside.
+
+    Empty for a projection whose components were trained without importances.
+
+    Raises:
+        DecompositionError: if no components were trained for the model.
+    """
+    every = places_of(loaded, TRAINED)
+    counted: dict[Place, Tensor] = {}
+    tokens = sum(len(ids) - 1 for ids in token_ids)
+    for text in activations(loaded, TRAINED, every, token_ids):
+        for place, found in text.items():
+            g = importances(loaded, TRAINED, place, found[1:])
+            if g is not None:
+                counted[place] = counted.get(place, 0) + (g > ALIVE).sum(0)
+    return {
+        place: tuple(torch.nonzero(counted[place] >= max(1, least * tokens)).flatten().tolist())
+        if place in counted
+        else ()
+        for place in every
+    }
+
+
+def reference_alive(loaded: LoadedModel) -> dict[Place, tuple[int, ...]]:
+    """:func:`alive_on` passages of the model's own kind of text, or on sentences; counted once.
+
+    Raises:
+        DecompositionError: if no components were trained for the model.
+    """
+    if _ALIVE not in loaded.tools:
+        lines = held_out_lines(loaded.source) or SENTENCES
+        rows = [
+            encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens).token_ids
+            for text in lines[:ALIVE_TEXTS]
+        ]
+        loaded.tools[_ALIVE] = alive_on(loaded, rows)
+    return loaded.tools[_ALIVE]
+
+
+def largest(loaded: LoadedModel, kind: Kind, place: Place) -> tuple[int, ...]:
+    """The fewest components of a matrix that hold :data:`HELD` of the sum of all squared sizes."""
+    squares = sizes(factors_at(loaded, kind, place)).double().square()
+    order = squares.argsort(descending=True)
+    held = squares[order].cumsum(0) / squares.sum()
+    return tuple(order[: int((held < HELD).sum()) + 1].tolist())
+
+
+def random_components(
+    condition: Condition,
+    loaded: LoadedModel,
+    *,
+    pool: Mapping[Place, Sequence[int]] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Control:
+    """Equally many other components of the same matrices removed instead, in the same heads.
+
+    Args:
+        condition: what was removed.
+        loaded: a model.
+        pool: {place: numbers} to draw among, as :func:`alive_on` gives it; by default, and where it
+            has too few, the largest of a matrix.
+        draws: how many to draw; where fewer are possible, all of them are taken.
+        seed: the same seed draws the same components.
+    """
+    changes = [change for change in condition.changes if isinstance(change, Without)]
+    taken = condition.components
+    if not taken:
+        return Control((), "No component is removed, so there is nothing to compare with.")
+    needed, pools, said = Counter(component.place for component in taken), {}, []
+    for place, n in needed.items():
+        others, are_alive = _other_components(loaded, changes[0].kind, place, taken, pool, n)
+        named = f"{place[1].upper()} of layer {place[0]}"
+        if len(others) < max(LEAST_POOL, n + 1):
+            return Control((), f"There are too few other components in {named}: no control.")
+        pools[place] = [Component(*place, number) for number in others]
+        said.append(f"{named} ({n} of {len(others)} {'alive on text' if are_alive else 'largest'})")
+    sets = draw_sets(pools, needed, rng=np.random.default_rng(seed), draws=draws)
+    possible = prod(comb(len(pools[place]), n) for place, n in needed.items())
+    what = "one other component" if len(taken) == 1 else f"{len(taken)} other components"
+    note = f"{_choices(len(sets), possible)} of {what}, from {listing(said)}."
+    return Control(tuple(_with_components(condition, others) for others in sets), note)
+
+
+def _other_components(
+    loaded: LoadedModel,
+    kind: Kind,
+    place: Place,
+    taken: Collection[Component],
+    pool: Mapping[Place, Sequence[int]] | None,
+    n: int,
+) -> tuple[list[int], bool]:
+    """The others of a matrix to draw among, and whether they are those of the pool."""
+    gone = {component.number for component in taken if component.place == place}
+    least = max(LEAST_POOL, n + 1)
+    alive = [number for number in (pool or {}).get(place, ()) if number not in gone]
+    if len(alive) >= least:
+        return alive, True
+    others = [number for number in largest(loaded, kind, place) if number not in gone]
+    if len(others) < least:
+        is_null = null(factors_at(loaded, kind, place))
+        others = [n for n in range(len(is_null)) if n not in gone and not is_null[n]]
+    return others, False
+
+
+def _with_components(condition: Condition, others: Collection[Component]) -> Condition:
+    """The same removals with other components of the same matrices in place of these."""
+    free: dict[Place, list[Component]] = defaultdict(list)
+    for component in sorted(others, reverse=True):
+        free[component.place].append(component)
+    instead = {component: free[component.place].pop() for component in condition.components}
+    changes = tuple(
+        replace(change, components=tuple(instead[c] for c in change.components))
+        if isinstance(change, Without)
+        else change
+        for change in condition.changes
+    )
+    return Condition(short_names(ComponentSet(tuple(sorted(others)))), changes)
 
 
 def _choices(taken: int, possible: int) -> str:

@@ -32,14 +32,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, edits
+from headroles.ablation.conditions import MEAN, Condition, HeadOutput, check
 from headroles.ablation.controls import random_others
-from headroles.ablation.run import reference_means
-from headroles.capture import run_edited
+from headroles.ablation.run import replacements_for, run_under
 from headroles.models import LoadedModel
 from headroles.scoring import DRAWS, Effect, judge, role_activation
 from headroles.texts import known_ids, start_token
-from headroles.types import CausalVerdict, Head
+from headroles.types import CausalVerdict, Component, Head
 
 SEGMENT = (12, 24)
 """Shortest and longest repeated segment, in tokens."""
@@ -100,8 +99,8 @@ class Drop:
     draws: int
     """Random choices of other heads; 0 without a control."""
     is_after: bool
-    """Whether the head lies in a later layer than some knocked-out head; otherwise it cannot be
-    affected."""
+    """Whether the head comes after something that is knocked out: a head or component of an earlier
+    layer, or a query or key component of its own; otherwise it cannot be affected."""
 
     @property
     def verdict(self) -> CausalVerdict:
@@ -140,6 +139,7 @@ def measure(
     induction_heads: Sequence[Head],
     *,
     draws: int = DRAWS,
+    seed: int = 0,
     copy_ids: Sequence[int] | None = None,
 ) -> Measured:
     """Run one text untouched, without the previous-token heads, and without random others.
@@ -150,13 +150,14 @@ def measure(
         previous_token_heads: what is knocked out.
         induction_heads: whose activation is measured.
         draws: random choices of as many other heads of the same layers; the same for every text.
+        seed: fixes them.
         copy_ids: [pos] by which copies are found, where they are not the ids
             (:attr:`headroles.types.Encoding.copy_ids`).
 
     Raises:
         UnsupportedModelError: if the outputs of single heads cannot be had.
     """
-    positions, copy_ids = tuple(range(1, len(token_ids))), torch.tensor(copy_ids or token_ids)
+    positions = tuple(range(1, len(token_ids)))
     without = Condition("without", (HeadOutput(tuple(previous_token_heads), MEAN, positions),))
     control = random_others(
         without,
@@ -164,10 +165,45 @@ def measure(
         num_heads=loaded.num_heads,
         length=len(token_ids),
         draws=draws,
+        seed=seed,
         listed=induction_heads,
     )
+    return measure_under(
+        loaded, token_ids, without, induction_heads, control=control.conditions, copy_ids=copy_ids
+    )
+
+
+def measure_under(
+    loaded: LoadedModel,
+    token_ids: Sequence[int],
+    without: Condition,
+    induction_heads: Sequence[Head],
+    *,
+    control: Sequence[Condition] = (),
+    copy_ids: Sequence[int] | None = None,
+) -> Measured:
+    """Run one text under any condition: without heads, or without components of weight matrices.
+
+    ``before`` is that of the condition's baseline: the untouched model, or the one with all
+    components.
+
+    Args:
+        loaded: a model.
+        token_ids: [pos] the text, position 0 being the start token.
+        without: what is knocked out.
+        induction_heads: whose activation is measured.
+        control: [draw] what is knocked out instead.
+        copy_ids: as in :func:`measure`.
+
+    Raises:
+        UnknownHeadError, UnknownComponentError: if what is knocked out is not there.
+        UnsupportedModelError: if the outputs of single heads cannot be had.
+    """
+    every = [without.baseline, without, *control]
+    for condition in every:
+        check(condition, loaded, len(token_ids))
     activations, even = _activations(
-        loaded, token_ids, copy_ids, [UNTOUCHED, without, *control.conditions], induction_heads
+        loaded, token_ids, torch.tensor(copy_ids or token_ids), every, induction_heads
     )
     return Measured(
         tuple(induction_heads),
@@ -195,17 +231,12 @@ def _activations(
     ids = torch.tensor(token_ids)
     for start in range(0, len(conditions), step):
         chunk = conditions[start : start + step]
-        patterns, outputs = edits(
-            chunk,
-            [length] * len(chunk),
-            num_layers=loaded.num_layers,
-            replacements={MEAN: reference_means(loaded).z},
-        )
-        run = run_edited(
+        run = run_under(
             loaded,
             ids.expand(len(chunk), -1),
-            patterns=patterns,
-            outputs=outputs,
+            chunk,
+            [length] * len(chunk),
+            replacements=replacements_for(loaded, [token_ids], chunk),
             keep_patterns={head.layer for head in induction_heads},
             with_logits=False,
         )
@@ -219,13 +250,22 @@ def _activations(
     return activations, even
 
 
-def summarise(measured: Sequence[Measured], previous_token_heads: Sequence[Head]) -> list[Drop]:
+def summarise(measured: Sequence[Measured], knocked_out: Sequence[Head | Component]) -> list[Drop]:
     """Means and errors over texts, one record per induction head, in the order given."""
-    earliest = min(head.layer for head in previous_token_heads)
     return [
-        _drop(head, place, measured, is_after=head.layer > earliest)
+        _drop(head, place, measured, is_after=_is_after(head, knocked_out))
         for place, head in enumerate(measured[0].heads)
     ]
+
+
+def _is_after(head: Head, knocked_out: Sequence[Head | Component]) -> bool:
+    """Whether a head's pattern can depend on any of them: queries and keys of its own layer make
+    it, heads of its own layer do not."""
+    return any(
+        one.layer < head.layer
+        or (one.layer == head.layer and isinstance(one, Component) and one.projection in "qk")
+        for one in knocked_out
+    )
 
 
 def _drop(head: Head, place: int, measured: Sequence[Measured], *, is_after: bool) -> Drop:

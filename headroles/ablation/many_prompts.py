@@ -26,25 +26,36 @@ from itertools import islice
 
 import numpy as np
 
-from headroles.ablation.conditions import Condition
-from headroles.ablation.controls import Control, Judgement, judge, random_others
+from headroles.ablation.conditions import ALL_COMPONENTS, Condition
+from headroles.ablation.controls import (
+    Control,
+    Judgement,
+    judge,
+    random_components,
+    random_others,
+    reference_alive,
+)
 from headroles.ablation.outcomes import Comparison, compare
 from headroles.ablation.run import ablate, run_conditions
 from headroles.ablation.tables import (
     TOP,
     PromptTable,
     Row,
+    compared_with,
+    component_conditions,
     find_watched,
+    missing_baselines,
     standard_conditions,
     tabulate,
 )
+from headroles.circuits import TRAINED, Kind
 from headroles.errors import EmptyPromptError, HeadrolesError, LimitError, UnknownPositionError
 from headroles.formatting import count, decimal, places, signed
 from headroles.models import LoadedModel
 from headroles.scoring.causal_verdict import LEAST_CHANGE
 from headroles.texts import ReadyPrompt, encode
 from headroles.texts.prompt_files import OWN
-from headroles.types import BESIDE_CHANCE, Encoding, Head, place_in
+from headroles.types import BESIDE_CHANCE, ComponentSet, Encoding, Head, place_in
 
 RANDOM = "random"
 """A position t that is drawn for every prompt."""
@@ -59,7 +70,7 @@ class Settings:
     """What is done to every prompt."""
 
     heads: tuple[Head, ...]
-    """The heads around which the conditions are made."""
+    """The heads around which the conditions are made; none where only components are removed."""
     position: int | str = -1
     """t: a position, below 0 from the end; or :data:`RANDOM`."""
     draws: int = 0
@@ -70,6 +81,10 @@ class Settings:
     """Tokens per direction."""
     named_at_t: bool = False
     """Whether the answer of an own prompt is for t, wherever that is, and not for its end."""
+    sets: tuple[ComponentSet, ...] = ()
+    """Sets of components, each of which is removed."""
+    kind: Kind = TRAINED
+    """Trained components or those of the SVD."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +142,7 @@ def tabulate_prompt(
         return tabulate(
             loaded,
             ready.prompt,
-            partial(standard_conditions, settings.heads, position=t),
+            partial(conditions_of, settings, position=t),
             answer=named,
             top=settings.top,
             position=t,
@@ -136,6 +151,17 @@ def tabulate_prompt(
         )
     except _OF_PROMPTS as error:
         return LeftOut(ready.prompt, error)
+
+
+def conditions_of(settings: Settings, encoding: Encoding, *, position: int = -1) -> list[Condition]:
+    """What is knocked out on one prompt: around the heads, then set by set of components.
+
+    Raises:
+        UnknownPositionError: if the prompt has no such position.
+    """
+    heads = settings.heads
+    of_heads = standard_conditions(heads, encoding, position=position) if heads else []
+    return [*of_heads, *component_conditions(settings.sets, settings.kind)]
 
 
 def draw_others(
@@ -151,10 +177,11 @@ def draw_others(
         seen = replace(
             encoding, token_ids=encoding.token_ids[: t + 1], tokens=encoding.tokens[: t + 1]
         )
-        conditions = standard_conditions(settings.heads, seen)[part::parts]
+        conditions = conditions_of(settings, seen)[part::parts]
         controls = [_others(loaded, condition, settings, length=t + 1) for condition in conditions]
         every = [other for control in controls for other in control.conditions]
-        (clean,) = ablate(loaded, seen, [], losses=False)
+        clean, *more = ablate(loaded, seen, missing_baselines(every), losses=False)
+        standing = {outcome.condition: outcome for outcome in more}
         answer = find_watched(loaded, clean, ready.prompt, named, encoding=encoding, read_at=t)
     except _OF_PROMPTS:
         return ()
@@ -165,7 +192,8 @@ def draw_others(
         rows = [every[place] for place in places]
         outcomes = run_conditions(loaded, [seen.token_ids] * len(rows), rows, losses=False)
         for place, outcome in zip(places, outcomes, strict=True):
-            lost[place] = compare(clean, outcome, answer=answer.token_id).surprise
+            before = compared_with(outcome.condition, clean, standing)
+            lost[place] = compare(before, outcome, answer=answer.token_id).surprise
     left = iter(lost)
     return tuple(
         Drawn(condition.name, tuple(islice(left, len(control.conditions))), control.note)
@@ -185,6 +213,13 @@ def _read(loaded: LoadedModel, ready: ReadyPrompt, settings: Settings) -> tuple[
 def _others(
     loaded: LoadedModel, condition: Condition, settings: Settings, *, length: int
 ) -> Control:
+    if condition == ALL_COMPONENTS:
+        return Control((), "")
+    if condition.components:
+        pool = reference_alive(loaded) if settings.kind == TRAINED else None
+        return random_components(
+            condition, loaded, pool=pool, draws=settings.draws, seed=settings.seed
+        )
     return random_others(
         condition,
         num_layers=loaded.num_layers,
@@ -245,12 +280,18 @@ class Summary:
     logit_change: float
     """Logits by which its own logit rose, mean over prompts; below 0 it fell."""
     of_heads: bool
-    """Whether heads are knocked out, and not value vectors that all heads read."""
+    """Whether heads or components are knocked out, and not value vectors that all heads read."""
     beside: Judgement | None = None
     """What it loses beside the random others, mean over the prompts that have a control; None where
     none were asked for."""
     controlled: int = 0
     """Prompts that have a control."""
+    of_components: bool = False
+    """Whether components are knocked out."""
+    is_baseline: bool = False
+    """Whether it is the model with all components, which nothing is taken from."""
+    beside_all: bool = False
+    """Whether it is compared with that model, and not with the untouched one."""
 
 
 def summarise(tables: Sequence[PromptTable]) -> list[Summary]:
@@ -278,7 +319,10 @@ def _summary(name: str, rows: Sequence[Row]) -> Summary:
             comparison.probability < comparison.probability_before for comparison in comparisons
         ),
         logit_change=statistics.fmean(comparison.logit_change for comparison in comparisons),
-        of_heads=bool(rows[0].heads),
+        of_heads=bool(rows[0].heads or rows[0].components),
+        of_components=bool(rows[0].components),
+        is_baseline=rows[0].is_baseline,
+        beside_all=rows[0].beside_all,
         beside=_beside(controlled) if any(row.control for row in rows) else None,
         controlled=len(controlled),
     )
@@ -297,8 +341,11 @@ def _beside(rows: Sequence[Row]) -> Judgement:
 
 def headline(rows: Sequence[Summary]) -> str:
     """Which knock-out costs most, on how many prompts, and beside chance (plain text)."""
+    rows = [row for row in rows if not row.is_baseline]
     if not rows:
         return "No prompt could be run."
+    what = {row.of_components: None for row in rows if row.of_heads}
+    yours = " and ".join("components" if one else "heads" for one in what) or "heads"
     of_heads = [row for row in rows if row.of_heads] or list(rows)
     worst = max(of_heads, key=lambda row: row.lost)
     on = f"on {worst.fell} of {count(worst.prompts, 'prompt')}"
@@ -306,12 +353,12 @@ def headline(rows: Sequence[Summary]) -> str:
     beside = f", {of_control(worst)}" if worst.beside else ""
     if worst.lost > LEAST_CHANGE:
         said = (
-            f"Costliest knock-out of your heads: “{worst.name}”. The watched token gets less "
+            f"Costliest knock-out of your {yours}: “{worst.name}”. The watched token gets less "
             f"likely {on} and loses {nats(worst.lost)}{mean}{beside}."
         )
     else:
         said = (
-            f"No knock-out of your heads costs anything{mean}. Costliest: “{worst.name}”. The "
+            f"No knock-out of your {yours} costs anything{mean}. Costliest: “{worst.name}”. The "
             f"watched token gets less likely {on} and loses {nats(worst.lost)}{mean}{beside}."
         )
     clear = [row for row in of_heads if row.beside and row.beside.verdict == "holds_up"]

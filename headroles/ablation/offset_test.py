@@ -1,4 +1,4 @@
-"""The offset test: does a head carry what is k tokens back?
+"""The offset test: does a head, or a set of components, carry what is k tokens back?
 
 Take a position t of a text, and hide from it the value vector at t - k in the head's layer (from
 all heads of the layer, and from no other position). How far the next-token distribution moves is
@@ -6,6 +6,11 @@ how much the layer reads there::
 
     with(k)    = KL(untouched || value at t-k hidden)
     without(k) = KL(head off at t || head off at t and value at t-k hidden)
+
+For components, "untouched" is the model with all components in both lines
+(:attr:`headroles.ablation.conditions.Condition.baseline`), the layers are theirs, and "off at t"
+means that queries and outputs at t lack them. Keys and values lack theirs at every token, because t
+reads those of earlier tokens.
 
 If this head is the one that reads offset k, hiding the value changes little without it: the hiding
 is *redundant*. Over n samples::
@@ -34,7 +39,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from headroles.ablation.conditions import UNTOUCHED, Condition, HeadOutput, Values
+from headroles.ablation.conditions import Condition, HeadOutput, Values
 from headroles.ablation.run import Outcome, run_conditions
 from headroles.errors import AnalysisError
 from headroles.models import LoadedModel
@@ -142,22 +147,38 @@ def other_heads(head: Head, *, num_heads: int, most: int, seed: int = 0) -> tupl
 
 
 def measure(
-    loaded: LoadedModel, sample: Sample, head: Head, *, offsets: int, others: Sequence[Head] = ()
+    loaded: LoadedModel,
+    sample: Sample,
+    off: Head | Condition,
+    *,
+    offsets: int,
+    others: Sequence[Head | Condition] = (),
 ) -> Measured:
     """All offsets of one sample, with and without the head and each of the others, in one batch.
 
+    Args:
+        loaded: a model.
+        sample: the text up to the position that is tested.
+        off: the head that is set to zero, or what else is changed, at that position.
+        offsets: the largest offset.
+        others: what is changed instead, for the control.
+
     Raises:
-        UnknownHeadError, UnknownPositionError: if the head or an offset is not there.
+        UnknownHeadError, UnknownPositionError, UnknownComponentError: if the head, an offset or a
+            component is not there.
+        ValueError: if a condition has no layer, or is compared with something else than the others.
     """
+    tested, *instead = [_off(one) for one in (off, *others)]
+    if not tested.layers or any(one.baseline != tested.baseline for one in instead):
+        raise ValueError("all changes need layers, and the same model to be compared with")
     hidden = [
-        Values((-1 - offset,), layers=(head.layer,), queries=(-1,))
+        Values((-1 - offset,), layers=tested.layers, queries=(-1,))
         for offset in range(1, offsets + 1)
     ]
     conditions = []
-    for off in (None, head, *others):
-        before = () if off is None else (HeadOutput((off,), positions=(-1,)),)
-        conditions.append(Condition("", before) if before else UNTOUCHED)
-        conditions += [Condition("", (*before, values)) for values in hidden]
+    for before in (tested.baseline, tested, *instead):
+        conditions.append(before)
+        conditions += [Condition("", (*before.changes, values)) for values in hidden]
     rows = [sample.token_ids] * len(conditions)
     outcomes = list(run_conditions(loaded, rows, conditions, losses=False))
     moved = torch.stack(
@@ -165,6 +186,13 @@ def measure(
          for start in range(0, len(outcomes), offsets + 1)]
     )  # fmt: skip
     return Measured(moved[0], moved[1], moved[2:])
+
+
+def _off(one: Head | Condition) -> Condition:
+    """A head to zero, or a change, at the last position alone."""
+    if isinstance(one, Head):
+        return Condition(one.label, (HeadOutput((one,), positions=(-1,)),))
+    return one.at((-1,))
 
 
 def _moved(outcomes: Sequence[Outcome]) -> Float[Tensor, " offset"]:

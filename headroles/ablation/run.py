@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from headroles.ablation.component_model import without
 from headroles.ablation.conditions import (
     MEAN,
     OTHER,
@@ -23,7 +24,9 @@ from headroles.ablation.conditions import (
     first_position,
 )
 from headroles.capture import run_edited
+from headroles.capture.interventions import EditedRun
 from headroles.models import LoadedModel, beginnings
+from headroles.models.beginnings import Beginning
 from headroles.models.memory import PASS_NUMBERS
 from headroles.texts import SENTENCES, encode
 from headroles.texts.probe_texts import pack
@@ -185,19 +188,48 @@ def _one_pass(
     known = None
     if same and not losses and read_at == -1:
         known = beginnings.known(loaded, ids, first_position(conditions, lengths[0]))
-    patterns, outputs = edits(
-        conditions, lengths, num_layers=loaded.num_layers, replacements=replacements,
-        known=known.length if known else 0,
-    )  # fmt: skip
-    logits = run_edited(
-        loaded, ids, patterns=patterns, outputs=outputs,
-        last_only=same and not losses and read_at == -1, known=known,
+    logits = run_under(
+        loaded, ids, conditions, lengths, replacements=replacements, known=known,
+        last_only=same and not losses and read_at == -1,
     ).logits  # fmt: skip
     each = token_losses(logits, ids) if losses else logits.new_zeros(len(lengths), 0)
     for row, (condition, length) in enumerate(zip(conditions, lengths, strict=True)):
         last = logits[row, read_at % min(length, logits.shape[1])]
         losses_of = each[row, : length - 1].clone()
         yield Outcome(condition, last.clone(), losses_of, loaded.nameless(len(last)))
+
+
+def run_under(
+    loaded: LoadedModel,
+    token_ids: Int[Tensor, "row pos"],
+    conditions: Sequence[Condition],
+    lengths: Sequence[int],
+    *,
+    replacements: Mapping[str, Replacement] | None = None,
+    known: Beginning | None = None,
+    **what: object,
+) -> EditedRun:
+    """One pass over rows of tokens, each under its condition; :func:`headroles.capture.run_edited`
+    takes the rest.
+
+    Args:
+        loaded: a model.
+        token_ids: [row pos] ids, padded on the right.
+        conditions: [row] conditions, checked.
+        lengths: [row] tokens of each row.
+        replacements: from :func:`replacements_for`.
+        known: positions at the beginning that are not run again.
+        what: what is kept of the run.
+    """
+    patterns, outputs = edits(
+        conditions, lengths, num_layers=loaded.num_layers, replacements=replacements,
+        known=known.length if known else 0,
+    )  # fmt: skip
+    with loaded.lock, without(loaded, conditions, lengths) as hooked:
+        return run_edited(
+            loaded, token_ids, patterns=patterns, outputs=outputs, known=known, hooked=hooked,
+            **what,
+        )  # fmt: skip
 
 
 def token_losses(

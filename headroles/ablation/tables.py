@@ -10,17 +10,27 @@ stands now, what the model says instead, which logits rose and fell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from headroles.ablation.conditions import MEAN, UNTOUCHED, Condition, HeadOutput, Pattern, Values
+from headroles.ablation.conditions import (
+    ALL_COMPONENTS,
+    MEAN,
+    UNTOUCHED,
+    Condition,
+    HeadOutput,
+    Pattern,
+    Values,
+    removal,
+)
 from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
 from headroles.ablation.run import Outcome, ablate, run_conditions
+from headroles.circuits import TRAINED, Kind
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
 from headroles.texts import ReadyPrompt, encode, likeliest_reading, token_texts
-from headroles.types import Encoding, Head, NextToken, place_in
+from headroles.types import Component, ComponentSet, Encoding, Head, NextToken, place_in
 
 TOP = 5
 """Tokens per direction by default."""
@@ -87,6 +97,12 @@ class Row:
     """[pos - 1] nats, of each token after the first one, given those before it."""
     heads: tuple[Head, ...] = ()
     """The heads that the condition names; none where it is about value vectors."""
+    components: tuple[Component, ...] = ()
+    """The components that it takes away."""
+    beside_all: bool = False
+    """Whether it is compared with the model with all components, and not with the untouched one."""
+    is_baseline: bool = False
+    """Whether it is the model with all components itself, compared with the untouched one."""
     others: tuple[float, ...] = ()
     """[draw] nats that the answer loses with random others knocked out instead."""
     control: str = ""
@@ -161,8 +177,8 @@ def tabulate(
             does not exist.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
-    made = conditions(encoding) if callable(conditions) else conditions
-    clean, *others = ablate(loaded, encoding, made, read_at=read_at)
+    made = list(conditions(encoding) if callable(conditions) else conditions)
+    clean, *others = ablate(loaded, encoding, [*made, *missing_baselines(made)], read_at=read_at)
     watched = find_watched(loaded, clean, prompt, answer, encoding=encoding, read_at=read_at)
     guesses = likeliest(loaded, clean)
     return PromptTable(
@@ -172,7 +188,7 @@ def tabulate(
         says=guesses[0].text,
         says_probability=guesses[0].probability,
         position=position % len(encoding.token_ids),
-        rows=tuple(row_of(loaded, clean, other, watched, encoding, top=top) for other in others),
+        rows=_rows(loaded, clean, others, watched, encoding, top=top)[: len(made)],
         vocabulary=len(clean.logits) - len(clean.nameless),
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
@@ -180,6 +196,42 @@ def tabulate(
         losses=tuple(clean.losses.tolist()),
         read_at=read_at % len(encoding.token_ids),
     )
+
+
+def _rows(
+    loaded: LoadedModel,
+    clean: Outcome,
+    others: Sequence[Outcome],
+    watched: Answer,
+    encoding: Encoding,
+    *,
+    top: int,
+) -> tuple[Row, ...]:
+    """Every outcome beside the one that it is compared with."""
+    standing = {outcome.condition: outcome for outcome in others}
+    return tuple(
+        row_of(
+            loaded, compared_with(own.condition, clean, standing), own, watched, encoding, top=top
+        )
+        for own in others
+    )
+
+
+def missing_baselines(conditions: Sequence[Condition]) -> list[Condition]:
+    """The model with all trained components, if some conditions are compared with it and it is not
+    among them. Components of the SVD sum to the weights: their baseline is the untouched model."""
+    needed = any(condition.baseline == ALL_COMPONENTS for condition in conditions)
+    return [ALL_COMPONENTS] if needed and ALL_COMPONENTS not in conditions else []
+
+
+def compared_with(
+    condition: Condition, clean: Outcome, standing: Mapping[Condition, Outcome]
+) -> Outcome:
+    """The outcome that a condition's is compared with: of the model with all components where it
+    takes some away, and of the untouched one for that model itself."""
+    if condition.baseline == condition:
+        return clean
+    return standing.get(condition.baseline, clean)
 
 
 def find_watched(
@@ -250,6 +302,9 @@ def row_of(
         guesses=guesses,
         losses=tuple(other.losses.tolist()),
         heads=other.condition.heads,
+        components=other.condition.components,
+        beside_all=clean.condition == ALL_COMPONENTS,
+        is_baseline=other.condition == ALL_COMPONENTS,
     )
 
 
@@ -326,6 +381,13 @@ def standard_conditions(
             conditions.append(Condition(f"values at {name}, {where}", (Values(positions, layers),)))
             conditions.append(Condition(f"values at {name}, all layers", (Values(positions),)))
     return conditions
+
+
+def component_conditions(sets: Sequence[ComponentSet], kind: Kind) -> list[Condition]:
+    """The model without each of some sets of components; first, with trained ones, the model with
+    all of them, which is what the others are compared with."""
+    removed = [removal(each, kind) for each in sets]
+    return [ALL_COMPONENTS, *removed] if removed and kind == TRAINED else removed
 
 
 def short_list(heads: Sequence[Head], *, most: int = 4) -> str:

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "audit",
         "estimate",
         "fields",
+        "for_class",
         "job_folder",
         "job_records",
         "jobs",

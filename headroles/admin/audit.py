@@ -48,10 +48,13 @@ Action = Literal[
     "restored",
     "set_aside",
     "edited_models",
+    "edited_roles",
+    "edited_lessons",
 ]
 """What can stand in the list. ``refused``: a wrong password; ``lost``: the server went away
 during an analysis; ``set_aside``: a broken file was moved out of the way; ``edited_models``: the
-list of models that students can choose was changed."""
+list of models that students can choose was changed; ``edited_roles``: the roles of the class
+were; ``edited_lessons``: the lessons."""
 
 
 def _now() -> datetime.datetime:

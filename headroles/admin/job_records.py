@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import psutil
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from headroles import limits
 from headroles.admin.fields import Count, Moment, Seconds, Text
 from headroles.errors import AnalysisError, ours
 
@@ -44,6 +45,8 @@ class JobRequest(_Record):
     """Whether the extended roles are measured too."""
     causal: bool = True
     """Whether the listed heads are knocked out too."""
+    read_tokens: int = Field(default=0, ge=0, le=limits.READ_TOKENS.most)
+    """So many tokens of real text are read, and nothing is analysed; 0 for an analysis."""
 
 
 def job_request(**asked: object) -> JobRequest:

@@ -34,7 +34,7 @@ from headroles.admin.job_folder import JobFolder
 from headroles.admin.job_records import Job, JobRequest, JobView, Owner, Progress
 from headroles.admin.runner import Runner, result_in
 from headroles.errors import DiskError, JobNotEndedError, UnknownJobError
-from headroles.store import ModelEntry
+from headroles.store import ModelEntry, RealText, real_text
 
 KEPT = 20
 """Ended jobs that are kept, the oldest go first."""
@@ -47,6 +47,14 @@ __all__ = ["Job", "JobRequest", "JobView", "Jobs", "Owner", "Progress", "analysi
 
 def analysis_command(request: JobRequest, candidate: Path) -> list[str]:
     """The command line of the documents, with this request's settings."""
+    if request.read_tokens:
+        return [
+            *(sys.executable, "-m", "scripts.read_texts", request.model),
+            f"--tokens={request.read_tokens}",
+            f"--seed={request.seed}",
+            f"--out={candidate}",
+            *("--format", "json-lines", "--end-with-input"),
+        ]
     chosen = [f"--threshold={role}={value}" for role, value in request.thresholds.items()]
     left_out = [
         *([] if request.extended else ["--no-extended"]),
@@ -188,6 +196,17 @@ class Jobs:
         if self._known(job_id).state != "done":
             raise UnknownJobError(job_id)
         return result_in(self._folder.candidate(job_id))
+
+    def real_text(self, job_id: str) -> RealText:
+        """What a done reading of real text found.
+
+        Raises:
+            UnknownJobError: if there is no such job, or it is not done.
+            HeadrolesError: if its file was damaged or removed since.
+        """
+        if self._known(job_id).state != "done":
+            raise UnknownJobError(job_id)
+        return real_text.read_file(self._folder.candidate(job_id))
 
     def close(self) -> None:
         """End what runs here, as if cancelled; for tests and for a server that shuts down."""

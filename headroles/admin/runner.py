@@ -38,7 +38,7 @@ from headroles.admin.processes import give_way, stop_group, stop_started_with, s
 from headroles.errors import HeadrolesError
 from headroles.models import sweep_unfinished
 from headroles.paths import ROOT
-from headroles.store import ModelEntry, categories
+from headroles.store import ModelEntry, categories, real_text
 
 NICENESS = 19
 """The child gives way to the students' prompts (Unix niceness)."""
@@ -145,9 +145,8 @@ class Runner:
                 self._end(
                     job,
                     "lost",
-                    message="The server restarted while this analysis was running.",
-                    hint="Start it again, and it goes on where it stopped; "
-                    "nothing that students see was changed.",
+                    message="The server restarted while this was running.",
+                    hint=_again(job),
                 )
         self._cancel_what_waits()
         return [job for job in self._folder.jobs().values() if job.state == "queued"]
@@ -256,7 +255,8 @@ class Runner:
     def _fault_of_result(self, job: Job) -> dict[str, str]:
         """Why a child's result is none; empty if it can be read back."""
         try:
-            result_in(self._folder.candidate(job.id))
+            read = real_text.read_file if job.request.read_tokens else result_in
+            read(self._folder.candidate(job.id))
         except HeadrolesError as error:
             return {"message": f"Its result cannot be read: {error}"}
         return {}
@@ -316,6 +316,12 @@ def result_in(candidate: Path) -> ModelEntry:
             hint="Start the analysis again.",
         )
     return entries[0]
+
+
+def _again(job: Job) -> str:
+    """What to do about a job that was lost: an analysis keeps its parts, a reading of text none."""
+    goes_on = "it begins anew" if job.request.read_tokens else "it goes on where it stopped"
+    return f"Start it again, and {goes_on}; nothing that students see was changed."
 
 
 def _why_it_died(code: int) -> dict[str, str]:

@@ -23,11 +23,17 @@ from pathlib import Path
 from headroles.admin import audit
 from headroles.admin import estimate as admin_estimate
 from headroles.admin.access import Gate, Ticket, session_name
+from headroles.admin.for_class import ForClass
 from headroles.admin.job_records import Job, JobRequest, JobView
 from headroles.admin.jobs import Jobs, analysis_command
 from headroles.errors import WrongSecretError
 from headroles.models import ModelFacts, inspect_model, listed, memory
-from headroles.store import ModelEntry, categories, model_list
+from headroles.store import (
+    ModelEntry,
+    categories,
+    model_list,
+    real_text,
+)
 
 REFUSED_ROWS, REFUSED_WINDOW = 10, 300.0
 """Rows of refused attempts in so many seconds, after which not each gets a row of its own."""
@@ -40,14 +46,17 @@ _MODEL_EDITS = {
     "show": model_list.show,
     "order": model_list.order,
 }
-
 _log = logging.getLogger(__name__)
 
 
 def estimate_of(request: JobRequest, facts: ModelFacts) -> admin_estimate.Estimate:
     """Time and memory of what is asked for."""
     return admin_estimate.estimate(
-        facts, sequences=request.sequences, extended=request.extended, causal=request.causal
+        facts,
+        sequences=request.sequences,
+        extended=request.extended,
+        causal=request.causal,
+        read_tokens=request.read_tokens,
     )
 
 
@@ -62,7 +71,7 @@ class Prospect:
     """Bytes of memory that are free on this server."""
 
 
-class AdminService:
+class AdminService(ForClass):
     """The instructor's actions on one data folder; one a server.
 
     Args:
@@ -80,7 +89,8 @@ class AdminService:
         command: Callable[[JobRequest, Path], list[str]] = analysis_command,
         may_run: bool = True,
     ) -> None:
-        self.gate = gate
+        super().__init__(gate, folder=folder)
+        self._folder = folder
         self.categories = folder / "head_categories.json"
         self._models_file = folder / listed.FILE
         self._audit_file = folder / "audit.jsonl"
@@ -320,14 +330,20 @@ class AdminService:
         self._jobs.close()
 
     def _job_ended(self, job: Job) -> None:
-        is_done = job.state == "done"
+        revision, outcome = "", job.message
+        if job.state == "done" and job.request.read_tokens:
+            record = self._jobs.real_text(job.id)
+            real_text.write_real_text(record, self._folder)  # nothing that a verdict rests on
+            revision, outcome = record.revision, f"{record.tokens} tokens of real text read"
+        elif job.state == "done":
+            revision, outcome = self._jobs.candidate(job.id).revision, "candidate ready"
         self._note_job(
             job,
-            "finished" if is_done else job.state,
+            "finished" if job.state == "done" else job.state,
             who=job.who,
-            revision=self._jobs.candidate(job.id).revision if is_done else "",
+            revision=revision,
             seconds=job.seconds,
-            outcome=job.message or ("candidate ready" if is_done else ""),
+            outcome=outcome,
         )
 
     def _note_refused(self, who: str, message: str) -> None:

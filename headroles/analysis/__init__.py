@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "attention_roles",
         "bridge",
+        "cue_texts",
         "detect_head_parity",
         "direct",
         "direct_effect_roles",
@@ -26,6 +27,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "knockout_passes",
         "last_position",
         "measure",
+        "missing_roles",
+        "retrieval",
         "run",
         "s_inhibition",
         "sequences",
@@ -44,6 +47,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "freshness": ["faults", "known_revision", "why_stale"],
         "hints": ["renewed", "with_hints"],
         "measure": ["make_texts", "measure_roles"],
+        "missing_roles": ["missing", "with_missing_roles"],
         "run": ["analyze"],
     },
 )

@@ -1,20 +1,23 @@
-"""The extended roles that attention shows, on text and on random tokens.
+"""The extended roles that attention shows, on texts and on their controls.
 
-Every such role of the registry is measured in the same two passes: over pairs of sentences, and
-over random tokens in their place. A role that looks at marks finds them at the same places in both.
+Roles of the registry that share their texts are measured in the same two passes: over the texts,
+and over the control at the same cells (:mod:`headroles.analysis.cue_texts`). On pairs of sentences
+every head's profile by distance is measured along.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
+from headroles.analysis import cue_texts
 from headroles.analysis.bridge import each_layer
-from headroles.analysis.setting import Setting, scores_over_texts
+from headroles.analysis.setting import Setting, measured_or_why, scores_over_texts
 from headroles.reference import MAX_CELLS
-from headroles.roles import EXTENDED_ROLES, LONGEST_OFFSET, Prompts
+from headroles.roles import EXTENDED_ROLES, LONGEST_OFFSET, Prompts, Role
 from headroles.scoring import (
     CellWeights,
     Visible,
@@ -26,56 +29,99 @@ from headroles.scoring import (
     role_weights,
     unseen_layers,
 )
-from headroles.texts import encode, probe_texts, sentences, token_texts
-from headroles.types import OffsetMeans, RoleScores, Sequences
-
-TEXTS = "pairs of sentences"
+from headroles.texts import probe_texts
+from headroles.types import OffsetMeans, RoleScores
 
 
-def pairs_of_sentences(tokenizer: PreTrainedTokenizerBase, *, longest: int) -> Sequences:
-    """Every two sentences as one text, so that a distance of 16 has rows and some tokens come
-    after a full stop; each sentence is used once, and no text is longer than the model reads.
+def count_texts() -> int:
+    """How many texts these roles run, without their controls."""
+    return sum(cue_texts.COUNTS[kind] for kind in {role.measured_on for role in _shown()})
+
+
+def _shown() -> list[Role]:
+    return [role for role in EXTENDED_ROLES.values() if role.from_attention]
+
+
+def by_attention(
+    setting: Setting, keys: Sequence[str] | None = None
+) -> dict[str, RoleScores | str]:
+    """Every extended role that attention shows, or why one has no scores.
+
+    Args:
+        setting: the model.
+        keys: only the roles of these keys; None for all.
     """
-    pairs = zip(sentences.SENTENCES[::2], sentences.SENTENCES[1::2], strict=True)
-    return probe_texts.pack(
-        [
-            encode(tokenizer, f"{first} {second}", max_tokens=longest).token_ids
-            for first, second in pairs
-        ]
-    )
-
-
-def by_attention(setting: Setting) -> dict[str, RoleScores | str]:
-    """Every extended role with cells, and the one that looks a fixed distance back."""
-    natural = pairs_of_sentences(setting.tokenizer, longest=setting.bridge.cfg.n_ctx)
-    ids = probe_texts.ordinary_ids(setting.tokenizer)
-    control = probe_texts.random_like(natural, ids, rng=setting.rng())
-    rows = zip(natural.token_ids.tolist(), natural.lengths.tolist(), strict=True)
-    marked = tuple(token_texts(setting.tokenizer, row[:length]) for row, length in rows)
-    on_text = _Pass(setting, Prompts(natural, marked), "sentences")
-    on_random = _Pass(setting, Prompts(control, marked), "random tokens")
-    measured: dict[str, RoleScores | str] = {
-        key: scores_over_texts(
-            key,
-            on_text.scores[key],
-            on_random.scores[key],
-            texts=TEXTS,
-            chance=float(on_text.chance[key].nanmean().nan_to_num(0.0)),  # 0 where nobody sees any
-        )
-        for key in on_text.scores
-    }
-    for key, role in EXTENDED_ROLES.items():
-        if role.at_distance:
-            measured[key] = _by_distance(key, on_text, on_random)
+    wanted = [role for role in _shown() if keys is None or role.key in keys]
+    by_text: dict[str, list[Role]] = {}
+    for role in wanted:
+        by_text.setdefault(role.measured_on, []).append(role)
+    measured: dict[str, RoleScores | str] = {}
+    for kind, roles in by_text.items():
+        part = measured_or_why(lambda kind=kind, roles=roles: _on_texts(setting, kind, roles))
+        some = dict.fromkeys((role.key for role in roles), part) if isinstance(part, str) else part
+        measured |= some
     return measured
 
 
-class _Pass:
-    """One pass over a kind of text, for all these roles."""
+def _on_texts(setting: Setting, kind: str, roles: Sequence[Role]) -> dict[str, RoleScores | str]:
+    """The roles that are measured on one kind of texts."""
+    texts = cue_texts.CUES[kind](setting)
+    with_cells = [role for role in roles if role.cells]
+    offsets = any(role.at_distance for role in roles)
+    phase = "sentences" if kind == cue_texts.PAIRS else kind
+    on_text = _Pass(setting, with_cells, texts.real, phase, offsets=offsets)
+    on_random = _Pass(setting, with_cells, texts.control, "random tokens", offsets=offsets)
+    measured: dict[str, RoleScores | str] = {
+        role.key: _over(role, on_text, on_random, texts=kind, kinds=texts.kinds)
+        for role in with_cells
+    }
+    for role in roles:
+        if role.at_distance:
+            measured[role.key] = _by_distance(role.key, on_text, on_random)
+    return measured
 
-    def __init__(self, setting: Setting, prompts: Prompts, phase: str) -> None:
+
+def _over(
+    role: Role, on_text: _Pass, on_random: _Pass, *, texts: str, kinds: Sequence[str]
+) -> RoleScores:
+    """A role over the texts that have a place for it."""
+    scores, chance = on_text.scores[role.key], on_text.chance[role.key]
+    said = (~scores.isnan()).flatten(1).any(-1)
+    if not said.any():
+        said = torch.ones_like(said)  # then there is no number, and the reason is given
+    counted = [kind for kind, counts in zip(kinds, said.tolist(), strict=False) if counts]
+    return scores_over_texts(
+        role.key,
+        scores[said],
+        on_random.scores[role.key][said],
+        texts=texts,
+        chance=float(chance.nanmean().nan_to_num(0.0)),  # 0 where nobody sees any
+        factors=_by_kind(scores[said], counted),
+    )
+
+
+def _by_kind(
+    scores: Float[Tensor, "n layer head"], kinds: Sequence[str]
+) -> dict[str, Float[Tensor, "layer head"]]:
+    """{kind of text: mean}, in the order in which the kinds come."""
+    rows = {kind: [at for at, other in enumerate(kinds) if other == kind] for kind in kinds}
+    return {kind: mean_and_error(scores[some])[0] for kind, some in rows.items()}
+
+
+class _Pass:
+    """One pass over a kind of text, for the roles that are measured on it."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        roles: Sequence[Role],
+        prompts: Prompts,
+        phase: str,
+        *,
+        offsets: bool = False,
+    ) -> None:
         n = len(prompts)
-        self.roles = [role for role in EXTENDED_ROLES.values() if role.cells]
+        self.roles, self._by_distance = roles, offsets
         self.scores = {role.key: torch.zeros(n, *setting.shape) for role in self.roles}
         """{role key: [n layer head]}; NaN where a text has no applying row."""
         self.chance = {role.key: torch.zeros(n, setting.shape[0]) for role in self.roles}
@@ -113,6 +159,8 @@ class _Pass:
                 self.chance[role.key][rows, layer] = weights.chance
                 empty = (weights.rows == 0).unsqueeze(-1)
                 self.scores[role.key][rows, layer] = values.masked_fill(empty, torch.nan)
+        if not self._by_distance:
+            return
         shares, chances = offset_shares(
             pattern, some.sequences.lengths, longest=LONGEST_OFFSET, visible=visible
         )
@@ -146,7 +194,7 @@ def _by_distance(key: str, on_text: _Pass, on_random: _Pass) -> RoleScores | str
         control=control,
         control_name=EXTENDED_ROLES[key].control,
         control_error=control_error,
-        texts=TEXTS,
+        texts=cue_texts.PAIRS,
         offsets=OffsetMeans(
             mean=means,
             standard_error=errors,

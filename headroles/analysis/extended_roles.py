@@ -10,12 +10,12 @@ tensor(3.1)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedTokenizerBase
 
-from headroles.analysis.attention_roles import by_attention
+from headroles.analysis.attention_roles import by_attention, count_texts
 from headroles.analysis.direct import Direct
 from headroles.analysis.direct_effect_roles import (
     MOST_REPEATS,
@@ -25,16 +25,16 @@ from headroles.analysis.direct_effect_roles import (
     measure_successor,
 )
 from headroles.analysis.measure import ProbeTexts, Progress
+from headroles.analysis.retrieval import N_TEXTS, measure_retrieval
 from headroles.analysis.setting import Setting, measured_or_why, without_gaps
 from headroles.roles import EXTENDED_ROLES
-from headroles.texts import sentences
 from headroles.types import RoleScores
 
 
 def count_extended(bridge: TransformerBridge, probe: ProbeTexts) -> int:
     """How many texts the extended roles run, controls included; a head that is knocked out at the
     end of a few prompts counts as one more."""
-    texts = len(sentences.SENTENCES) // 2 + PROMPTS + min(MOST_REPEATS, len(probe.repeats))
+    texts = count_texts() + N_TEXTS + PROMPTS + min(MOST_REPEATS, len(probe.repeats))
     return 2 * (texts + bridge.cfg.n_layers * bridge.cfg.n_heads)
 
 
@@ -45,6 +45,7 @@ def measure_extended(
     *,
     seed: int,
     progress: Progress | None = None,
+    keys: Collection[str] | None = None,
 ) -> dict[str, RoleScores | str]:
     """Measure every extended role.
 
@@ -54,6 +55,7 @@ def measure_extended(
         probe: the texts of the basic roles; the repeats are used again.
         seed: draws prompts, random tokens and made-up orders.
         progress: told after every batch.
+        keys: only the roles of these keys, with the numbers that they have among all; None for all.
 
     Returns:
         {role key: scores, or why there are none as a sentence} in the order of the registry.
@@ -68,17 +70,24 @@ def measure_extended(
             progress(phase, done, total)
 
     setting = Setting(bridge, tokenizer, probe, seed, advance)
-    attention = [key for key, role in EXTENDED_ROLES.items() if role.from_attention]
-    measured = _each(attention, measured_or_why(lambda: by_attention(setting)))
-    direct = measured_or_why(lambda: Direct(bridge))
-    for keys, measure in _WRITTEN.items():
+    wanted = [key for key in EXTENDED_ROLES if keys is None or key in keys]
+    attention = [key for key in wanted if EXTENDED_ROLES[key].from_attention]
+    measured = _each(attention, measured_or_why(lambda: by_attention(setting, wanted)))
+    for some, measure in _APART.items():
+        if not measured.keys() >= set(some) & set(wanted):
+            measured |= _each(some, measured_or_why(lambda measure=measure: measure(setting)))
+    written = {some: measure for some, measure in _WRITTEN.items() if set(some) & set(wanted)}
+    direct = measured_or_why(lambda: Direct(bridge)) if written else ""
+    for some, measure in written.items():
         part = direct
         if not isinstance(direct, str):
             part = measured_or_why(lambda measure=measure: measure(setting, direct))
-        measured |= _each(keys, part)
-    return {key: without_gaps(measured[key]) for key in EXTENDED_ROLES}
+        measured |= _each(some, part)
+    return {key: without_gaps(measured[key]) for key in wanted}
 
 
+_APART = {("retrieval",): lambda *of: measure_retrieval(*of)}
+"""{roles: what measures them together, from the setting}."""
 _WRITTEN = {
     ("s_inhibition", "name_mover"): lambda *of: measure_ioi(*of),
     ("copy_suppression",): lambda *of: measure_copies(*of),

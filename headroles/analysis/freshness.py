@@ -33,14 +33,14 @@ def why_stale(entry: ModelEntry, name_or_folder: str, settings: AnalysisSettings
     Raises:
         HeadrolesError: if the model's revision can be read neither from this disk nor from the Hub.
     """
-    if reasons := [*_outdated(entry), *_other_settings(entry, settings)]:
+    if reasons := [*outdated(entry), *_other_settings(entry, settings)]:
         return reasons[0]
     return _other_revision(entry, revision_now(name_or_folder))
 
 
 def faults(entry: ModelEntry) -> list[str]:
     """What is wrong with a committed entry, each as a sentence, as far as this disk tells."""
-    reasons = [*_outdated(entry), _other_revision(entry, known_revision(entry))]
+    reasons = [*outdated(entry), _other_revision(entry, known_revision(entry))]
     return [f"{entry.model_name}: {reason}." for reason in reasons if reason]
 
 
@@ -67,7 +67,8 @@ def known_revision(entry: ModelEntry) -> str:
     return "" if revision == "unknown" else revision
 
 
-def _outdated(entry: ModelEntry) -> list[str]:
+def outdated(entry: ModelEntry) -> list[str]:
+    """Why the numbers of an entry are not those of today, each as a part of a sentence."""
     if entry.made_elsewhere:
         return ["it was made elsewhere"]
     reasons = []

@@ -27,6 +27,7 @@ from headroles.errors import AnalysisError
 from headroles.models import known_models, load_tokenizer, model_revision, resolve_source
 from headroles.models.sight import cut
 from headroles.reference import wakes
+from headroles.roles import EXTENDED_ROLES, Role
 from headroles.store import Hint, ModelEntry, RoleHints, StoredRole, WokenHead
 from headroles.texts import MAX_TOKENS, encode, probe_texts
 from headroles.texts.hint_prompts import ROWS, hint_prompts
@@ -43,9 +44,26 @@ Tried = Mapping[str, Mapping[Head, Verdict]]
 
 
 def candidates(model: str) -> tuple[str, ...]:
-    """The prompts that are tried on a model, by its key."""
+    """The prompts that are tried on a model, by its key: those for all roles, then the extended
+    roles' own."""
+    own = [hint for role in EXTENDED_ROLES.values() for hint in _own(role, model)]
+    return tuple(dict.fromkeys((*_for_all(model), *own)))
+
+
+def _for_all(model: str) -> tuple[str, ...]:
+    return hint_prompts(stories=_reads_stories(model))
+
+
+def _reads_stories(model: str) -> bool:
     known = known_models().get(model)
-    return hint_prompts(stories=known is not None and known.stories)
+    return known is not None and known.stories
+
+
+def _own(role: Role, model: str) -> tuple[str, ...]:
+    """What is tried on an extended role's heads only."""
+    if role.level != "extended":
+        return ()
+    return role.story_hints if _reads_stories(model) else role.text_hints
 
 
 def with_hints(
@@ -66,10 +84,13 @@ def with_hints(
     roles = [entry.role(key) for key in entry.categories]
     roles = [role for role in roles if role.listed and role.role.is_scored]
     roles = [role for role in roles if role.role.from_attention]
+    for_all = _for_all(entry.model_name)
     tried: dict[str, dict[str, dict[Head, Verdict]]] = {role.role.key: {} for role in roles}
     for run in _runs(bridge, tokenizer, entry.model_name, progress):
         scores = score_run(run)
         for role in roles:
+            if run.prompt not in (*for_all, *_own(role.role, entry.model_name)):
+                continue
             verdicts = _verdicts(role, run, scores)
             woken = {
                 one.head: one

@@ -219,6 +219,7 @@ def _terms(
         "settings": repr(settings),
         "texts": texts.hexdigest(),
         "versions": f"{library_versions()} {DEFINITIONS_VERSION} {PASSES}",
+        "roles": " ".join(ROLES),
     }
 
 

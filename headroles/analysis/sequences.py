@@ -10,7 +10,6 @@ round, numbers and letters end. The control is a class of ordinary words in a ma
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,38 +18,10 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from headroles.texts.words import single_tokens, words_of
+from headroles.texts.words import ORDERS, WORDS, single_tokens
 
 LEAST = 5
 """Fewer single-token members than this make no class."""
-
-ORDERS: dict[str, tuple[tuple[str, ...], bool]] = {
-    "numbers": (
-        words_of(
-            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-            "fifteen sixteen seventeen eighteen nineteen twenty"
-        ),
-        False,
-    ),
-    "letters": (tuple(string.ascii_uppercase), False),
-    "days": (
-        words_of("Monday Tuesday Wednesday Thursday Friday Saturday Sunday"),
-        True,
-    ),
-    "months": (
-        words_of(
-            "January February March April May June July August September October November December"
-        ),
-        True,
-    ),
-}
-"""{class: (its words in order, whether the first follows the last)}."""
-
-WORDS = words_of(
-    "cat dog bird horse tree house river stone bread milk chair table window door garden road "
-    "friend mother father king queen doctor teacher farmer apple fish ball book hat letter"
-)
-"""Ordinary words without an order."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,14 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["against_chance", "contributions", "recording", "records"],
+    submodules=[
+        "against_chance",
+        "contributions",
+        "copy_suppression",
+        "outputs",
+        "recording",
+        "records",
+    ],
     submod_attrs={
         "against_chance": ["chance"],
         "contributions": ["contribute", "head_effects", "project", "resolve_target"],

@@ -83,6 +83,15 @@ def head_effects(
     return _of_attention(loaded, recording, along)[0]
 
 
+def effects_by_key(
+    loaded: LoadedModel, recording: Recording, wanted: Float[Tensor, " d_model"]
+) -> Float[Tensor, "layer head key"]:
+    """[layer head key] what each head added along a direction behind the final norm, by the token
+    that it read it from."""
+    along = _along(parts_of(loaded).final_norm, recording, wanted)
+    return _of_attention(loaded, recording, along)[1]
+
+
 def contribute(
     loaded: LoadedModel,
     encoding: Encoding,

@@ -56,6 +56,17 @@ def capture(
         NotANumberError: if the model computes NaN or infinity.
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
+    return capture_encoded(loaded, encoding, prompt=prompt, top=top)
+
+
+def capture_encoded(
+    loaded: LoadedModel, encoding: Encoding, *, prompt: str, top: int = TOP_TOKENS
+) -> PromptRun:
+    """The same of tokens that need not come from a text; ``prompt`` says what they are.
+
+    Raises:
+        NotANumberError: if the model computes NaN or infinity.
+    """
     collected = collect(loaded, encoding)
     return PromptRun(
         model_name=loaded.key,

@@ -83,13 +83,13 @@ def pattern_cells(
     columns = {
         "query": (query * block + first).astype(np.uint16),
         "key": (key * block + first).astype(np.uint16),
-        "weight": _largest(weights, block)[query, key].round(4),
-        "target": _largest(predicted, block)[query, key],
+        "weight": largest(weights, block)[query, key].round(4),
+        "target": largest(predicted, block)[query, key],
     }
     return Cells(columns, block, first, last)
 
 
-def _largest(values: np.ndarray, block: int) -> np.ndarray:
+def largest(values: np.ndarray, block: int) -> np.ndarray:
     """The largest value of every block x block square; a square at the edge may be cut off."""
     sides = -(-len(values) // block)
     missing = sides * block - len(values)
@@ -110,14 +110,14 @@ def pattern_width(cells: Cells, labels: Sequence[str]) -> int:
 
 
 def attention_pattern(
-    cells: Cells, labels: Sequence[str], role: Role, *, rest_hidden: bool = False
+    cells: Cells, labels: Sequence[str], role: Role | str, *, rest_hidden: bool = False
 ) -> Drawing:
     """One head's attention: rows look, columns are looked at; the role's cells are outlined.
 
     Args:
         cells: from :func:`pattern_cells`.
         labels: [pos] the tokens as short text.
-        role: names the outline in the tooltip.
+        role: names the outline in the tooltip; or what is outlined instead, in words.
         rest_hidden: whether the resting column was hidden; the chart's title says so.
     """
     step = cell_step(len(cells.starts))
@@ -131,7 +131,7 @@ def attention_pattern(
     values = {
         "tokens": list(labels[cells.first : cells.last + 1]),
         "starts": cells.starts,
-        "outlined": f"outlined ({role.name})",
+        "outlined": f"outlined ({role if isinstance(role, str) else role.name})",
         "first": cells.first,
         "last": cells.last,
         "block": cells.block,

@@ -16,6 +16,8 @@ INK = "currentColor"
 SMALLEST = 12
 """Pixels of the smallest text in a chart."""
 
+LIGHTEST = 0.03
+"""Opacity of a cell whose number is nothing: still a cell."""
 STRONGEST = 0.75
 """Opacity of the strongest shade of a ramp: ink on it keeps 4.5 to 1 in either theme. As opacity,
 more is a stronger colour on white and on the dark background alike."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from headroles.charts.attention import token_axis
-from headroles.charts.base import ACTIVE, INK, STRONGEST, TARGET, finish, rows
+from headroles.charts.base import ACTIVE, INK, LIGHTEST, STRONGEST, TARGET, finish, rows
 from headroles.charts.drawing import Drawing, template
 
 HIGH, LOW = 30, 15
@@ -70,7 +70,7 @@ def _template(*, numbers: bool) -> alt.LayerChart:
         strokeWidth=0.5,
     ).encode(
         fillOpacity=alt.FillOpacity(
-            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, STRONGEST]), legend=None
+            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[LIGHTEST, STRONGEST]), legend=None
         )
     )
     texts = base.mark_text(

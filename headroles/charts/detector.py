@@ -1,4 +1,4 @@
-"""The picture of a detection pattern.
+"""The picture of a detection pattern, and the scores of many prompts.
 
 As in :mod:`headroles.charts.heads`, a chart takes plain records and does not depend on the page's
 theme.
@@ -8,12 +8,12 @@ theme.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 
 from headroles.charts.attention import token_axis
-from headroles.charts.base import QUIET, TARGET, finish, rows
+from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows
 from headroles.charts.drawing import Drawing, template
 
 MOST = 40
@@ -95,4 +95,42 @@ def _tokens_by_tokens() -> alt.Chart:
             alt.Tooltip("at:N", title="the head may look at"),
             alt.Tooltip("value:Q", title="expected", format=".2~f"),
         ],
+    )
+
+
+def score_histogram(
+    records: Sequence[Mapping[str, object]], *, chance: float | None, title: str
+) -> Drawing:
+    """How many prompts have which score; the thick tick is chance, as on every scale.
+
+    Args:
+        records: one per bar: from, to, prompts, shown.
+        chance: an even spread's score, on average; None draws no tick.
+        title: names the scores.
+    """
+    ends = [records[0]["from"], records[-1]["to"]]
+    data = {"bars": records} | ({} if chance is None else {"chance": [{"at": chance}]})
+    return Drawing(
+        _histogram_template(chance=chance is not None), data, 130, {"title": title, "ends": ends}
+    )
+
+
+@template
+def _histogram_template(*, chance: bool) -> alt.LayerChart:
+    axis = {"grid": False, "domain": False, "titleFontWeight": "normal"}
+    scale = alt.Scale(domain=["@ends"], nice=False)
+    bars = (
+        rows("bars")
+        .mark_bar(color=ACTIVE, opacity=0.8, binSpacing=1)
+        .encode(
+            x=alt.X("from:Q", bin="binned", scale=scale, axis=alt.Axis(title="@title", **axis)),
+            x2="to:Q",
+            y=alt.Y("prompts:Q", axis=alt.Axis(title="prompts", tickMinStep=1, **axis)),
+            tooltip=[alt.Tooltip("shown:N", title="score")],
+        )
+    )
+    tick = rows("chance").mark_rule(stroke=INK, strokeWidth=3.5)
+    low = {"y": alt.value({"expr": "height - 22"}), "y2": alt.value("height")}
+    return finish(
+        alt.layer(bars, *([tick.encode(x=alt.X("at:Q", scale=scale), **low)] if chance else []))
     )

@@ -17,6 +17,7 @@ import altair as alt
 from headroles.charts.base import (
     ACTIVE,
     INK,
+    LIGHTEST,
     QUIET,
     STRONGEST,
     TARGET,
@@ -27,7 +28,7 @@ from headroles.charts.base import (
     share_axis,
 )
 from headroles.charts.drawing import Drawing, template
-from headroles.roles import FALL, LOGITS, RATE, Role
+from headroles.roles import UNIT_IN_WORDS, Role
 from headroles.types import Head, NextToken
 
 SELECTION = "head"
@@ -66,13 +67,9 @@ def head_selection() -> alt.Parameter:
 def share_title(role: Role) -> str:
     """What a score of this role measures."""
     if not role.is_scored:
-        return "largest score of any role"
-    if role.unit == LOGITS:
-        return "direct effect"
-    if role.unit == FALL:
-        return "fall of the right name's share"
-    if role.unit == RATE:
-        return "share of the words"
+        return "attention on its cells" if role.has_cells else "largest score of any role"
+    if role.unit in UNIT_IN_WORDS:
+        return UNIT_IN_WORDS[role.unit]
     if not role.has_cells:
         return "evenness of its attention"
     # with what the role looks at, this one would be wider than a card
@@ -228,7 +225,9 @@ def head_map(
 
     Args:
         records: one per head: layer, head, label, value (None without one), shade (0..1), number
-            (the text in the cell), against, active, listed, papers, shown.
+            (the text in the cell), against, active, listed, papers, shown; and, where there is any,
+            aside (what stands beside the number where there is room) and own (a reader's own mark:
+            ``up`` or ``down``).
         title: names the values.
         opened: the head that is looked at; its cell is framed.
         clickable: whether a click selects a head.
@@ -237,11 +236,14 @@ def head_map(
     layers = 1 + max(record["layer"] for record in records)
     heads = 1 + max(record["head"] for record in records)
     longest = max(len(str(record["number"])) for record in records)
+    both = max(len(f"{record['number']}{record.get('aside', '')}") for record in records)
     row = map_row(layers, heads, small=small)
     shape = _map_template(
         row,
         digits=min(max(longest, 2), 4) if row >= 18 else None,
+        aside=both if both > longest else None,
         papers=any(record["papers"] for record in records),
+        own=any("own" in record for record in records),
         clickable=clickable,
     )
     cells = [{**r, "open": opened == Head(r["layer"], r["head"])} for r in records]
@@ -249,8 +251,11 @@ def head_map(
 
 
 @template
-def _map_template(row: int, *, digits: int | None, papers: bool, clickable: bool) -> alt.LayerChart:
-    """The map with rows of so many pixels and numbers of so many digits (None: without any).
+def _map_template(
+    row: int, *, digits: int | None, aside: int | None, papers: bool, own: bool, clickable: bool
+) -> alt.LayerChart:
+    """The map with rows of so many pixels and numbers of so many digits (None: without any), of so
+    many characters with what stands beside them (``aside``; None: nothing does).
 
     How wide a column is, only the browser knows: it shows the numbers where they fit.
     """
@@ -267,14 +272,19 @@ def _map_template(row: int, *, digits: int | None, papers: bool, clickable: bool
         fillOpacity=0, stroke=INK, strokeWidth={"expr": "cell < 12 ? 2 : 3"}
     )
     fits = "false" if digits is None else f"width / layers >= {4 + 7 * digits}"
-    sizes = {"cell": f"min({row}, width / layers)", "numbers": fits}
+    wide = "false" if aside is None else f"width / layers >= {12 + 7 * aside}"
+    sizes = {"cell": f"min({row}, width / layers)", "numbers": fits, "asides": wide}
     params = [alt.param(name="layers", value="@layers")]
     params += [alt.param(name=name, expr=expr) for name, expr in sizes.items()]
     layers = [_map_cells(base, clickable=clickable), frame, rings]
-    layers += _map_marks(base, row, papers=papers)
+    layers += _map_marks(base, row, papers=papers, own=own)
     if digits is not None:
         numbers = base.mark_text(color=INK, fontSize=12, opacity={"expr": "numbers ? 1 : 0"})
-        layers.append(numbers.encode(text="number:N"))
+        if aside is None:
+            layers.append(numbers.encode(text="number:N"))
+        else:
+            numbers.mark.text = {"expr": "asides ? datum.number + datum.aside : datum.number"}
+            layers.append(numbers)
     return finish(alt.layer(*layers).add_params(*params))
 
 
@@ -290,7 +300,7 @@ def _map_cells(base: alt.Chart, *, clickable: bool) -> alt.Chart:
         **(button("datum.label + (datum.shown ? ', ' + datum.shown : '')") if clickable else {}),
     ).encode(
         fillOpacity=alt.FillOpacity(
-            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, STRONGEST]), legend=None
+            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[LIGHTEST, STRONGEST]), legend=None
         ),
     )
     return cells.add_params(head_selection()) if clickable else cells
@@ -315,8 +325,9 @@ def _layers_by_heads(row: int) -> alt.Chart:
     )
 
 
-def _map_marks(base: alt.Chart, row: int, *, papers: bool) -> list[alt.Chart]:
-    """The marks in a cell: a square for a listed head, a diamond for one that papers name.
+def _map_marks(base: alt.Chart, row: int, *, papers: bool, own: bool) -> list[alt.Chart]:
+    """The marks in a cell: a square for a listed head, a diamond for one that papers name; in place
+    of the square a reader's own mark, a triangle that points up, or down for a number below zero.
 
     They stand in two corners beside a number, else in the middle.
     """
@@ -339,89 +350,13 @@ def _map_marks(base: alt.Chart, row: int, *, papers: bool) -> list[alt.Chart]:
         xOffset={"expr": side},
         yOffset={"expr": f"-({up})"},
     )
-    return [dots, diamonds] if papers else [dots]
-
-
-MARK = 0.025
-"""Of the scale: two marks of a distribution that are nearer than this stand at two heights."""
-
-
-def stacked(values: Sequence[float]) -> list[int]:
-    """The height of every mark of a distribution: the lowest at which it covers no other.
-
-    >>> stacked([0.013, 0.5, 0.011, 0.04])
-    [1, 0, 0, 0]
-    """
-    heights = [0] * len(values)
-    last: list[float] = []  # the rightmost mark at each height
-    for place in sorted(range(len(values)), key=values.__getitem__):
-        value = values[place]
-        free = (height for height, mark in enumerate(last) if value - mark >= MARK)
-        heights[place] = next(free, len(last))
-        last[heights[place] : heights[place] + 1] = [value]
-    return heights
-
-
-def score_distribution(
-    records: Sequence[Mapping[str, object]],
-    role: Role,
-    *,
-    threshold: float | None,
-    chance: float | None,
-) -> Drawing:
-    """One mark per head at its score from 0 to 1, near ones stacked, with threshold and chance.
-
-    Args:
-        records: one per head: label, value, active, listed, shown.
-        role: names the axis.
-        threshold: 0..1, the dashed line; None draws none.
-        chance: 0..1, the thick tick; None draws none.
-    """
-    places = stacked([record["value"] for record in records])
-    highest = max(places) + 1
-    heads = [{**record, "place": place} for record, place in zip(records, places, strict=True)]
-    levels = {"threshold": threshold, "chance": chance}
-    data = {name: [{"at": level}] for name, level in levels.items() if level is not None}
-    return Drawing(
-        _distribution_template(tuple(data), crowded=highest > 16),
-        {"heads": heads, **data},
-        min(max(9 * highest, 70), 200),
-        {"title": f"score: {share_title(role)}", "top": max(highest, 5) + 0.2},
+    triangles = base.transform_filter("datum.own").mark_point(
+        shape={"expr": "datum.own == 'down' ? 'triangle-down' : 'triangle-up'"},
+        size={"expr": "numbers ? 55 : 0.4 * cell * cell"},
+        filled=True,
+        color=INK,
+        opacity=1,
+        xOffset={"expr": f"-({side})"},
+        yOffset={"expr": up},
     )
-
-
-@template
-def _distribution_template(levels: tuple[str, ...], *, crowded: bool) -> alt.LayerChart:
-    """The marks, and a line for each level: ``threshold``, ``chance``."""
-    x = {"scale": alt.Scale(domain=[0, 1], nice=False)}
-    y = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[-0.6, "@top"], nice=False))
-    colour = {"expr": f"datum.active ? '{ACTIVE}' : '{QUIET}'"}
-    marks = (
-        rows("heads")
-        .mark_point(
-            shape={"expr": "datum.listed ? 'square' : 'circle'"},
-            size=16 if crowded else 36,
-            fill=colour,
-            fillOpacity={"expr": "datum.active ? 1 : 0.15"},
-            stroke=colour,
-            strokeWidth=1.2,
-            opacity=1,
-        )
-        .encode(
-            x=alt.X("value:Q", axis=share_axis("@title", unit=".1~f"), **x),
-            y=y,
-            tooltip=[
-                alt.Tooltip("label:N", title="head"),
-                alt.Tooltip("shown:N", title="score"),
-            ],
-        )
-    )
-    # The threshold is a dashed line over the whole height, chance a thick tick on the axis.
-    rule = rows("threshold").mark_rule(stroke=INK, strokeWidth=1.6, strokeDash=[5, 3])
-    tick = rows("chance").mark_rule(stroke=INK, strokeWidth=3.5)
-    low = {"y": alt.value({"expr": "height - 22"}), "y2": alt.value("height")}
-    lines = {
-        "threshold": rule.encode(x=alt.X("at:Q", **x)),
-        "chance": tick.encode(x=alt.X("at:Q", **x), **low),
-    }
-    return finish(alt.layer(marks, *(lines[level] for level in levels)))
+    return [triangles if own else dots, *([diamonds] if papers else [])]

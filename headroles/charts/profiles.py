@@ -1,4 +1,4 @@
-"""The reference offset profile of a head: how far back it looks, measured beforehand.
+"""Offset profiles: how far back a head looks, measured beforehand; and all heads' together.
 
 >>> drawing = reference_profile(records)  # doctest: +SKIP
 """
@@ -9,8 +9,20 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from headroles.charts.base import ACTIVE, INK, QUIET, TARGET, finish, rows, share_axis
+from headroles.charts.base import (
+    ACTIVE,
+    INK,
+    LIGHTEST,
+    QUIET,
+    STRONGEST,
+    TARGET,
+    button,
+    finish,
+    rows,
+    share_axis,
+)
 from headroles.charts.drawing import Drawing, template
+from headroles.charts.heads import head_selection
 
 
 def reference_profile(records: Sequence[Mapping[str, object]]) -> Drawing:
@@ -59,3 +71,65 @@ def _template() -> alt.LayerChart:
     ).encode(y="share:Q", tooltip=[alt.Tooltip("shown:N", title="random tokens")])
     even = sentences.mark_tick(color=QUIET, thickness=3, opacity=1).encode(y="chance:Q")
     return finish(alt.layer(bars, even, spread, control))
+
+
+LOW, HIGH = 16, 24
+"""Pixels of a head's row, where there are many and where there are few."""
+FEW = 16
+"""Most rows that are high."""
+
+
+def every_profile(records: Sequence[Mapping[str, object]], *, clickable: bool = True) -> Drawing:
+    """A row per head and a column per distance, shaded by its mean attention; the best is framed.
+
+    Args:
+        records: one per head and distance, in the order of the rows: row (the head's label), layer,
+            head, distance, shade (0..1), number, best, shown.
+        clickable: whether a click selects a head.
+    """
+    names = list(dict.fromkeys(record["row"] for record in records))
+    distances = sorted({record["distance"] for record in records}, reverse=True)
+    height = HIGH if len(names) <= FEW else LOW
+    values = {"names": names, "distances": distances, "columns": len(distances)}
+    shape = _every_template(clickable=clickable)
+    return Drawing(shape, {"cells": records}, height * len(names), values)
+
+
+@template
+def _every_template(*, clickable: bool) -> alt.LayerChart:
+    axis = {"ticks": False, "domain": False, "titleFontWeight": "normal", "labelAngle": 0}
+    base = rows("cells").encode(
+        x=alt.X(
+            "distance:O",
+            scale=alt.Scale(domain=["@distances"], padding=0),
+            axis=alt.Axis(
+                title="tokens back",
+                orient="top",
+                labelExpr="'−' + datum.label",
+                labelOverlap=True,
+                **axis,
+            ),
+        ),
+        y=alt.Y(
+            "row:N",
+            sort=["@names"],
+            scale=alt.Scale(padding=0),
+            axis=alt.Axis(title=None, labelOverlap=False, **axis),
+        ),
+        tooltip=[alt.Tooltip("row:N", title="head"), alt.Tooltip("shown:N", title="attention")],
+    )
+    spoken = button("datum.row + ', ' + datum.shown") if clickable else {}
+    cells = base.mark_rect(
+        fill=ACTIVE, stroke=INK, strokeOpacity=0.12, strokeWidth=0.5, **spoken
+    ).encode(
+        fillOpacity=alt.FillOpacity(
+            "shade:Q", scale=alt.Scale(domain=[0, 1], range=[LIGHTEST, STRONGEST]), legend=None
+        )
+    )
+    best = base.transform_filter("datum.best").mark_rect(fillOpacity=0, stroke=INK, strokeWidth=1.8)
+    numbers = base.mark_text(
+        color=INK, fontSize=12, opacity={"expr": "width / columns >= 24 ? 1 : 0"}
+    ).encode(text="number:N")
+    layers = [cells.add_params(head_selection()) if clickable else cells, best, numbers]
+    params = [alt.param(name="columns", value="@columns")]
+    return finish(alt.layer(*layers).add_params(*params))

@@ -5,9 +5,15 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "co_activation",
+        "component_pairs",
+        "component_sets",
         "composition",
         "effective",
+        "likeness",
+        "overview",
         "qk_ov",
+        "reconstruction",
         "summary",
         "svd",
         "tracing",
@@ -15,6 +21,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "weights",
     ],
     submod_attrs={
+        "component_sets": [
+            "Kind",
+            "SVD",
+            "TRAINED",
+            "check_components",
+            "component_counts",
+            "factors_at",
+            "head_shares",
+            "kinds_of",
+            "places_of",
+        ],
         "composition": ["Composition"],
         "qk_ov": [
             "CircuitSettings",

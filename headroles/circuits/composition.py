@@ -100,7 +100,7 @@ def block_scores(
     for earlier in range(later):
         own = weights.layer_weights(loaded, earlier)
         # [head d_head d_model]
-        writes = root(own.W_V)[list(own.kv_of)] @ _written(loaded, earlier)
+        writes = root(own.W_V)[list(own.kv_of)] @ written(loaded, earlier)
         scores.append(_scores(writes, read))
     return torch.cat(scores)
 
@@ -135,7 +135,7 @@ class _Reading:
     """The :func:`root` of each head's second thin matrix."""
 
 
-def _written(loaded: LoadedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
+def written(loaded: LoadedModel, layer: int) -> Float[Tensor, "head d_head d_model"]:
     """W_O as the residual stream finds it, behind a norm of the attention's output."""
     return weights.writing(loaded, layer).apply(weights.layer_weights(loaded, layer).W_O.float())
 
@@ -144,13 +144,13 @@ def _reading(loaded: LoadedModel, layer: int, kind: str, fold: Norm | None) -> _
     own = weights.layer_weights(loaded, layer)
     every, shared = tuple(range(own.num_heads)), own.kv_of
     if kind == "Q":
-        return _Reading(_folded(own.W_Q, fold), every, root(_folded(own.W_K, fold))[list(shared)])
+        return _Reading(folded(own.W_Q, fold), every, root(folded(own.W_K, fold))[list(shared)])
     if kind == "K":
-        return _Reading(_folded(own.W_K, fold), shared, root(_folded(own.W_Q, fold)))
-    return _Reading(_folded(own.W_V, fold), shared, root(_written(loaded, layer).mT))
+        return _Reading(folded(own.W_K, fold), shared, root(folded(own.W_Q, fold)))
+    return _Reading(folded(own.W_V, fold), shared, root(written(loaded, layer).mT))
 
 
-def _folded(
+def folded(
     reads: Float[Tensor, "some_head d_model d_head"], fold: Norm | None
 ) -> Float[Tensor, "some_head d_model d_head"]:
     """What reads the stream, with the norm's gain and centring in it."""

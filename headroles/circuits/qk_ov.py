@@ -126,9 +126,9 @@ class Factors:
     """[some] the tokens that a pivot table chooses from, as keys, queries and outputs; None: all.
     """
 
-    def among(self, ids: Int[Tensor, " some"] | None) -> Factors:
+    def among(self, ids: Int[Tensor, " some"] | Sequence[int] | None) -> Factors:
         """The same head for a table of these tokens only, whole words for one."""
-        return replace(self, some=ids)
+        return replace(self, some=None if ids is None else torch.as_tensor(ids))
 
     @cached_property
     def ids(self) -> Int[Tensor, " some"]:
@@ -388,6 +388,7 @@ def key_table(
     *,
     keys: int = 10,
     each: int = 20,
+    outputs: int | None = None,
     maxima: Peaks | None = None,
     on_block: OnBlock | None = None,
 ) -> tuple[KeyRow, ...]:
@@ -397,12 +398,14 @@ def key_table(
         factors: one head's thin matrices.
         probabilities: [vocab] how often each token occurs; uniform if unknown.
         keys: how many key tokens.
-        each: how many queries, promoted and suppressed outputs per key.
+        each: how many queries per key.
+        outputs: how many promoted, and how many suppressed outputs; as many as queries by default.
         maxima: what :func:`peaks` gave, if the caller has it.
         on_block: told how far the search for the keys is.
     """
     maxima = maxima or peaks(factors, on_block=on_block)
-    return rows_for(factors, probabilities, best_keys(maxima, probabilities, keys), each=each)
+    ids = best_keys(maxima, probabilities, keys)
+    return rows_for(factors, probabilities, ids, each=each, outputs=outputs)
 
 
 def rows_for(
@@ -411,16 +414,17 @@ def rows_for(
     token_ids: Sequence[int],
     *,
     each: int = 20,
+    outputs: int | None = None,
 ) -> tuple[KeyRow, ...]:
-    """The pivot table's rows of given key tokens, with the queries and outputs of the table."""
+    """The pivot table's rows of given key tokens, as :func:`key_table` has them."""
     weight, ids = probabilities**_EXPONENT, factors.ids
-    each = min(each, len(ids))
+    each, outputs = (min(n, len(ids)) for n in (each, each if outputs is None else outputs))
     rows = []
     for token in token_ids:
         qk = factors.queries @ factors.key[token]  # [some]
         ov = factors.value[token] @ factors.outs  # [some]
         strongest = (qk * weight[ids]).topk(each).indices
-        most, least = ov.topk(each), ov.topk(each, largest=False)
+        most, least = ov.topk(outputs), ov.topk(outputs, largest=False)
         max_qk, max_ov = float(qk.max()), float(ov.max())
         rows.append(
             KeyRow(

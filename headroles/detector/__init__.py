@@ -4,7 +4,14 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["caveats", "detection"],
+    submodules=[
+        "by_prompt",
+        "caveats",
+        "detection",
+        "recipe_scores",
+        "recipe_texts",
+        "recipes",
+    ],
     submod_attrs={
         "caveats": ["caveats_of", "kept_share"],
         "detection": [

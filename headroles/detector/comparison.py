@@ -37,7 +37,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from headroles.roles import Prompts, Role
-from headroles.scoring import MIN_WORK, Visible, cell_weights, row_sizes
+from headroles.scoring import MIN_WORK, Visible, cell_weights, even_spread
 from headroles.scoring.activation import missing_mass
 
 MEASURES = ("activation", "mul", "abs")
@@ -165,12 +165,6 @@ def compare(
         "abs": (1 - (error.double() / patterns.lengths.unsqueeze(-1)).round(decimals=3)).float(),
     }
     return scores, left
-
-
-def even_spread(length: int, visible: Visible = None) -> Float[Tensor, "1 1 query key"]:
-    """[1 1 query key] a head that spreads its attention evenly over all tokens that it sees."""
-    seen = torch.ones(length, length).tril() if visible is None else visible.float()
-    return (seen / row_sizes(length, visible).unsqueeze(-1)).view(1, 1, length, length)
 
 
 class DrawnBySight:

@@ -150,11 +150,13 @@ class DetectionPlan:
     """Whether attention on position 0 is left out of ``mul`` and ``abs``."""
     exclude_current_token: bool
     """Whether a token's attention on itself is left out of them."""
+    tokens_a_step: int
+    """:attr:`headroles.models.loading.LoadedModel.tokens_a_step`."""
 
     @property
     def batches(self) -> list[Int[Tensor, " batch"]]:
         """Prompts that run together."""
-        return batches(self.prompts.sequences, max_cells=MAX_CELLS)
+        return batches(self.prompts.sequences, max_cells=MAX_CELLS, max_tokens=self.tokens_a_step)
 
     def score(self, loaded: LoadedModel, places: Int[Tensor, " batch"]) -> BatchScores:
         """Run some of the prompts, once each.
@@ -236,6 +238,7 @@ def prepare(
         _asked(loaded, heads),
         exclude_bos,
         exclude_current_token,
+        loaded.tokens_a_step,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from headroles.errors.base import HeadrolesError, near_match
-from headroles.formatting import places
+from headroles.formatting import listing, places
 
 
 class EmptyPromptError(HeadrolesError):
@@ -46,15 +46,35 @@ class UnknownRoleError(HeadrolesError):
 class UnknownHeadError(HeadrolesError):
     """A head that is not in the model, or not written as ``L5H1``."""
 
-    def __init__(self, value: object, *, layers: int = 0, heads: int = 0) -> None:
+    def __init__(
+        self, value: object, *, layers: int = 0, heads: int = 0, of_layers: Sequence[int] = ()
+    ) -> None:
         shape = (
             f"This model has {places('layer', layers)} and {places('head', heads)}."
             if layers
             else ""
         )
+        if of_layers:
+            named = listing([str(layer) for layer in of_layers], last="or")
+            shape = f"These components are in layer {named}, and only its heads can lose them."
         super().__init__(
             f"There is no head '{value}'.",
             hint=f"{shape} Write a head as layer and head, for example L1H3.".strip(),
+            value=value,
+        )
+
+
+class UnknownComponentError(HeadrolesError):
+    """A component that the decomposition does not have, or that is not written as ``L0Q17``."""
+
+    def __init__(self, value: object, *, layers: int = 0, there: int = 0) -> None:
+        found = f"This model has {places('layer', layers)}." if layers else ""
+        if there:
+            found = f"This matrix has {places('component', there)}."
+        super().__init__(
+            f"There is no component '{value}'.",
+            hint=f"{found} Write a component as layer, matrix (Q, K, V or O) and number, for "
+            "example L0Q17.".strip(),
             value=value,
         )
 
@@ -114,5 +134,9 @@ class DetectionError(HeadrolesError):
     """A detection that cannot be run: no prompt, no pattern, or too many of them."""
 
 
+class SequenceError(HeadrolesError):
+    """A sequence with a period that a model cannot be given."""
+
+
 class DecompositionError(HeadrolesError):
-    """A file of trained components, or a component, that cannot be used."""
+    """A file of components that cannot be used, or a decomposition that is not there."""

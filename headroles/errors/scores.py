@@ -31,6 +31,37 @@ class CategoriesBrokenError(HeadrolesError):
         )
 
 
+class ClassRolesError(HeadrolesError):
+    """The roles that an instructor keeps for the class are not what they should be."""
+
+    def __init__(self, path: object, *, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"The roles of the class in {path} cannot be used so: {why}",
+            hint="An instructor can change them, or undo the last change, on the Admin page.",
+            value=str(path),
+        )
+
+
+class ClassLessonsError(HeadrolesError):
+    """The lessons that an instructor put live are not what they should be, or cannot become so.
+
+    Args:
+        path: their file.
+        why: what is wrong.
+        hint: what to do; with it, ``why`` is a sentence about a change that was asked for.
+    """
+
+    def __init__(self, path: object, *, why: str, hint: str = "") -> None:
+        self.why = why
+        undo = "An instructor can change them, or undo the last change, on the Admin page."
+        super().__init__(
+            why if hint else f"The lessons of the class in {path} cannot be used so: {why}",
+            hint=hint or undo,
+            value=str(path),
+        )
+
+
 class OtherWeightsError(HeadrolesError):
     """Reference scores that were measured on other weights than those of this model."""
 

@@ -92,7 +92,7 @@ def to_html(
         f"<title>Knock-outs: {escape(model)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>Knock-outs in {escape(model)}</h1>{many_prompts.together(tables)}<p>Made {made}. "
         "Every row is one run of the model with something knocked out, compared with the untouched "
-        "run. "
+        "run; without components of the weights, with the model that has all of them. "
         "▲ a logit that rose, ▼ one that fell, in logits. KL is in nats, the loss in nats per "
         "token.</p><p>In a prompt, a solid border marks the position t that one-position "
         "conditions act on, a dashed one the position before it, a dotted one what comes next."
@@ -245,6 +245,7 @@ def _flat(table: PromptTable, row: Row, rose: int, fell: int) -> dict[str, objec
         "tokens": len(table.encoding.tokens),
         "untouched_says": table.says,
         "condition": row.name,
+        "compared_with": many_prompts.compared_with(row),
         "says": row.says,
         "says_probability": row.says_probability,
         **_changes(comparison),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from headroles.circuits import Composition, HeadSummary
     from headroles.models import LoadedModel
     from headroles.types import Head
 
@@ -49,21 +50,43 @@ def about(head: Head, settings: CircuitSettings) -> dict[str, object]:
     }
 
 
-def tokens_of(words: Sequence[int] | Tensor | None) -> str:
+def tokens_of(words: Sequence[int] | Tensor | None, *, own: str = "") -> str:
     """Which tokens a table is about, in words: some whole words, or (None) all tokens.
 
-    >>> tokens_of([3, 4]), tokens_of(None)
-    ('2 whole words', 'all')
+    >>> tokens_of([3, 4]), tokens_of(None), tokens_of([3, 4], own="animals.txt")
+    ('2 whole words', 'all', '2 of animals.txt')
     """
-    return "all" if words is None else f"{len(words):,} whole words"
+    if words is None:
+        return "all"
+    return f"{len(words):,} of {own}" if own else f"{len(words):,} whole words"
+
+
+def settings_of(settings: CircuitSettings) -> dict[str, object]:
+    """What was done to the weights of all heads, for the first lines of a file."""
+    return {
+        "embedding_above_layer_0": settings.embedding,
+        "layer_norm": settings.norm,
+        "biases": settings.biases,
+        "qk_minus_bos": settings.minus_bos,
+        "ov_minus_mean": settings.minus_mean,
+    }
 
 
 def table_csv(
     rows: Sequence[KeyRow], names: dict[int, str], provenance: dict[str, object]
 ) -> bytes:
     """The pivot table, one line per cell: key, list (query, promoted, suppressed), rank, token."""
-    lines = [
-        {
+    return csv_bytes(heads_csv(table_rows(rows, names), provenance))
+
+
+def table_rows(
+    rows: Sequence[KeyRow], names: dict[int, str], *, head: Head | None = None
+) -> list[dict[str, object]]:
+    """The pivot table as one flat row per cell; of several heads, each names its own."""
+    which = {} if head is None else {"head": head.label}
+    return [
+        which
+        | {
             "key": names[row.token_id],
             "key_id": row.token_id,
             "importance": row.importance,
@@ -81,7 +104,51 @@ def table_csv(
         )
         for rank, item in enumerate(items, start=1)
     ]
-    return csv_bytes(heads_csv(lines, provenance))
+
+
+def summary_rows(summaries: Sequence[HeadSummary]) -> list[dict[str, object]]:
+    """One row per head with its numbers."""
+    return [
+        {
+            "head": numbers.head.label,
+            "copying": numbers.copying,
+            "copies": numbers.copies,
+            "lowers": numbers.lowers,
+            "copies_of": numbers.copies_of,
+            "self_match": numbers.self_match,
+            "previous": numbers.previous,
+            "previous_chance": numbers.previous_chance,
+        }
+        for numbers in summaries
+    ]
+
+
+def composition_rows(result: Composition) -> list[dict[str, object]]:
+    """One row per pair of heads of different layers, strongest first."""
+    values = result.score.tolist()
+    rows = [
+        {
+            "earlier": first.label,
+            "later": second.label,
+            "score": values[i][j],
+            "above_random": values[i][j] - result.baseline,
+        }
+        for i, first in enumerate(result.heads)
+        for j, second in enumerate(result.heads)
+        if second.layer > first.layer
+    ]
+    return sorted(rows, key=lambda row: -row["score"])
+
+
+def about_composition(result: Composition, norm: str) -> dict[str, object]:
+    """What the pairs are held against, for the first lines of a file."""
+    return {
+        "kind": result.kind,
+        "layer_norm": norm,
+        "random_mean": result.baseline,
+        "random_sd": result.spread,
+        "random_draws": result.draws,
+    }
 
 
 def table_markdown(

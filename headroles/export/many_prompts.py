@@ -11,6 +11,7 @@ from html import escape
 
 from headroles import ablation
 from headroles.ablation import LeftOut, PromptTable, Row, Settings, Summary
+from headroles.circuits import SVD
 from headroles.export.tables import heads_json
 from headroles.formatting import count, in_one_line, listing, ordinal, percent, quoted, signed
 
@@ -68,11 +69,21 @@ def about_summary(rows: Sequence[Summary]) -> str:
         "log-probability in nats (0.69: half as likely), mean ± spread over the prompts. “Its "
         "logit”: how far its own logit moved, mean."
     )
-    if any(row.beside for row in rows):
+    if any(row.beside_all for row in rows):
         said += (
-            " “Random others”: the same with as many random other heads of the same layers, or "
-            "value vectors at other positions; mean ± spread of the draws, each a mean over the "
-            "prompts."
+            " A row “without” components is compared with “all components”, the model computed as "
+            "their sum; that row itself, and every other, with the model as it is."
+        )
+    if any(row.beside for row in rows):
+        components = (
+            "other components of the same matrices, "
+            if any(row.of_components for row in rows)
+            else ""
+        )
+        said += (
+            " “Random others”: the same with as many random other heads of the same layers, "
+            f"{components}or value vectors at other positions; mean ± spread of the draws, each a "
+            "mean over the prompts."
         )
     if any(row.beside and row.controlled < row.prompts for row in rows):
         said += " Prompts with too few others count neither there nor in “Beside chance”."
@@ -137,8 +148,15 @@ def weak_controls(table: PromptTable) -> str:
 
 def settings_of(settings: Settings) -> dict[str, object]:
     """What was done to every prompt, for a provenance."""
+    of_sets = {}
+    if settings.sets:
+        of_sets = {
+            "component_sets": [each.label for each in settings.sets],
+            "components": settings.kind,
+        }
     return {
         "heads": [head.label for head in settings.heads],
+        **of_sets,
         "position": settings.position,
         "control_draws": settings.draws,
         "seed": settings.seed,
@@ -154,7 +172,11 @@ def doing(settings: Settings) -> str:
     draws = f" Random others: {count(settings.draws, 'draw')}." if settings.draws else ""
     is_random = settings.draws or settings.position == ablation.many_prompts.RANDOM
     seed = f" Seed: {settings.seed}." if is_random else ""
-    return f"Heads: {heads}. t: {t}.{draws}{seed}"
+    sets = "; ".join(each.label for each in settings.sets)
+    kind = "SVD components" if settings.kind == SVD else "trained components"
+    named = [f"Heads: {heads}."] if heads else []
+    named += [f"Removed {kind}: {sets}."] if sets else []
+    return f"{' '.join(named)} t: {t}.{draws}{seed}"
 
 
 def left_out_sentences(left_out: Sequence[LeftOut]) -> list[str]:
@@ -170,6 +192,7 @@ def summary_rows(rows: Sequence[Summary]) -> list[dict[str, object]]:
     return [
         {
             "condition": row.name,
+            "compared_with": compared_with(row),
             "prompts": row.prompts,
             "were_first": row.were_first,
             "still_first": row.still_first,
@@ -182,6 +205,11 @@ def summary_rows(rows: Sequence[Summary]) -> list[dict[str, object]]:
         }
         for row in rows
     ]
+
+
+def compared_with(row: Row | Summary) -> str:
+    """The model that a row's numbers are changes from."""
+    return "all components" if row.beside_all else "untouched"
 
 
 def control_columns(row: Row | Summary) -> dict[str, object]:

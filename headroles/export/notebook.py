@@ -45,6 +45,20 @@ def script(
         rows: the heads whose numbers it prints, as for :func:`heads_csv`.
         provenance: from :func:`provenance`.
     """
+    steps = _steps(run, rows, provenance, kind="script")
+    return as_script("Run a prompt again with headroles.", steps, provenance=provenance)
+
+
+def as_script(
+    title: str, steps: Sequence[tuple[str, str]], *, provenance: Mapping[str, object]
+) -> str:
+    """A program that says at its top what it needs.
+
+    Args:
+        title: what it does, its first line.
+        steps: (explanation, code); the first one is :func:`find_step`.
+        provenance: the version that made it, and when.
+    """
     where, example, *_ = _PLACES["script"]
     words = "\n\n".join(
         [
@@ -54,22 +68,30 @@ def script(
             f"    {example}",
         ]
     )
-    code = "\n".join(block for _, block in _steps(run, rows, provenance, kind="script"))
-    return f'"""Run a prompt again with headroles.\n\n{words}\n"""\n\n{code}'
+    code = "\n".join(block for _, block in steps)
+    return f'"""{title}\n\n{words}\n"""\n\n{code}'
 
 
 def notebook(
     run: PromptRun, rows: Sequence[Mapping[str, object]], *, provenance: Mapping[str, object]
 ) -> str:
     """The program of :func:`script` as a Jupyter notebook (nbformat 4.5), as JSON."""
+    steps = _steps(run, rows, provenance, kind="notebook")
+    return as_notebook("A prompt, run again with headroles", steps, provenance=provenance)
+
+
+def as_notebook(
+    title: str, steps: Sequence[tuple[str, str]], *, provenance: Mapping[str, object]
+) -> str:
+    """The program of :func:`as_script` as a notebook, a cell per step."""
     where, example, *_ = _PLACES["notebook"]
     cells = [
         _markdown(
-            f"# A prompt, run again with headroles\n\n{_made(provenance)} {_NEEDS}\n\n"
+            f"# {title}\n\n{_made(provenance)} {_NEEDS}\n\n"
             f"    {_INSTALL}\n\n{where}\n\n    {example}"
         )
     ]
-    for words, code in _steps(run, rows, provenance, kind="notebook"):
+    for words, code in steps:
         cells += [_markdown(words), _code(code)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
@@ -104,7 +126,7 @@ def _steps(
         for row in rows
     )
     return [
-        ("Find the project and its libraries.", _found(kind, provenance)),
+        find_step(kind, provenance, _IMPORTS),
         (
             "What was run, and the numbers that the page showed: role, layer, head, activation.",
             f"MODEL = {model!a}  # a key of the catalogue, an id on the Hub, or a folder\n"
@@ -115,13 +137,7 @@ def _steps(
         ),
         (
             "One forward pass gives the attention of every head: [layer head query key].",
-            "try:\n"
-            "    loaded = load_model(MODEL)\n"
-            "except HeadrolesError as error:\n"
-            "    raise SystemExit(f'{error.message} {error.hint}') from None\n"
-            "if loaded.revision != REVISION:\n"
-            "    print('Note: these weights are not those of the page.')\n"
-            f"run = capture(loaded, PROMPT{chat})\n"
+            f"{LOAD}run = capture(loaded, PROMPT{chat})\n"
             "assert list(run.token_ids) == TOKEN_IDS, 'The tokens differ: is it another model?'\n",
         ),
         (
@@ -138,10 +154,31 @@ def _steps(
     ]
 
 
-def _found(kind: str, provenance: Mapping[str, object]) -> str:
-    """Code that imports headroles, or says in a sentence what is missing."""
+_IMPORTS = (
+    "from headroles import __version__, verify_head_activation",
+    "from headroles.capture import capture",
+    "from headroles.errors import HeadrolesError",
+    "from headroles.models import load_model",
+    "from headroles.types import Head",
+)
+LOAD = (
+    "try:\n"
+    "    loaded = load_model(MODEL)\n"
+    "except HeadrolesError as error:\n"
+    "    raise SystemExit(f'{error.message} {error.hint}') from None\n"
+    "if loaded.revision != REVISION:\n"
+    "    print('Note: these weights are not those of the page.')\n"
+)
+"""Code that loads ``MODEL`` and compares its weights with ``REVISION``."""
+
+
+def find_step(
+    kind: str, provenance: Mapping[str, object], imports: Sequence[str]
+) -> tuple[str, str]:
+    """The first step: code that imports headroles, or says in a sentence what is missing."""
     _, _, project, do = _PLACES[kind]
-    return (
+    found = "".join(f"    {line}\n" for line in imports)
+    return "Find the project and its libraries.", (
         "import sys\n"
         "from importlib.util import find_spec\n"
         "from pathlib import Path\n\n"
@@ -154,11 +191,7 @@ def _found(kind: str, provenance: Mapping[str, object]) -> str:
         "if found is None or found.origin is None:\n"
         f"    raise SystemExit('headroles was not found. {do}')\n"
         "try:\n"
-        "    from headroles import __version__, verify_head_activation\n"
-        "    from headroles.capture import capture\n"
-        "    from headroles.errors import HeadrolesError\n"
-        "    from headroles.models import load_model\n"
-        "    from headroles.types import Head\n"
+        f"{found}"
         "except ModuleNotFoundError as error:\n"
         "    folder = Path(found.origin).parent.parent\n"
         "    raise SystemExit(\n"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from headroles import __version__
-from headroles.models import known_models
+from headroles.formatting import in_one_line
+from headroles.models import known_models, name_of
 from headroles.roles import DEFINITIONS_VERSION
 from headroles.store import ModelEntry
 from headroles.types import PromptRun
@@ -15,6 +16,8 @@ from headroles.verdicts import DEFAULT_THRESHOLDS, thresholds_in
 
 LIBRARIES = ("torch", "transformers", "pyvene")
 """What the numbers of a prompt depend on besides this package."""
+PROMPT_SHOWN = 90
+"""Characters of a prompt under the title of a picture."""
 
 
 def origin(model: str, *, when: datetime | None = None) -> dict[str, object]:
@@ -86,6 +89,37 @@ def reference_provenance(entry: ModelEntry, *, when: datetime | None = None) -> 
         "thresholds": thresholds_in(entry),
         "analysis": _analysis(entry),
     }
+
+
+def of_both(first: Mapping[str, object], second: Mapping[str, object]) -> dict[str, object]:
+    """Where the numbers of a comparison come from: of the second, what differs from the first."""
+    differs = {
+        f"second_{name}": value
+        for name, value in second.items()
+        if value != first.get(name) and name != "date"
+    }
+    return {**first, **differs}
+
+
+def about_picture(
+    model: str, *, prompt: str | None = None, chat: bool = False, analysed: str = ""
+) -> str:
+    """What stands under the title of a picture: the model, the prompt, the day of the analysis.
+
+    Args:
+        model: the catalogue key.
+        prompt: what was run; None where the picture is not of a prompt.
+        chat: whether it was wrapped as a chat message.
+        analysed: the date of the analysis, where the picture depends on it.
+    """
+    parts = [name_of(model)]
+    if prompt is not None:
+        line = in_one_line(prompt, limit=PROMPT_SHOWN)
+        as_chat = " (as a chat message)" if chat else ""
+        parts.append(f"prompt: “{line}”{as_chat}")
+    if analysed:
+        parts.append(f"analysis of {analysed[:10]}")
+    return " · ".join(parts)
 
 
 def _source(model: str) -> str:

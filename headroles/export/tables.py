@@ -27,7 +27,7 @@ from torch import Tensor
 from headroles.roles import SCORED_ROLES, Role
 from headroles.store import KnockOut, ModelEntry, StoredRole
 from headroles.types import Evidence, Head, PromptRun, Verdict
-from headroles.verdicts import PromptScores, judge, judge_heads, thresholds_in
+from headroles.verdicts import PromptScores, judge, judge_heads, summarize, thresholds_in
 
 DIGITS = 8
 """Decimals of an exported number; two runs agree to about seven."""
@@ -44,6 +44,31 @@ def summary_rows(
 ) -> list[dict[str, object]]:
     """The listed heads as one flat row each, from ``get_active_head_summary``."""
     return [{"role": key, **row} for key, rows in summary.items() for row in rows]
+
+
+def listed_rows(
+    scores: PromptScores, *, entry: ModelEntry | None, thresholds: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """The listed heads on a prompt; without an analysis, every head of the model."""
+    if entry is None:
+        return prompt_rows(scores, thresholds=thresholds)
+    return summary_rows(summarize(entry, scores))
+
+
+def map_rows(
+    scores: PromptScores,
+    run: PromptRun,
+    *,
+    entry: ModelEntry | None,
+    thresholds: Mapping[str, float],
+    extended: bool = False,
+    head: Head | None = None,
+) -> list[dict[str, object]]:
+    """Every head, or one, in every role on a prompt, the extended ones only where wanted."""
+    rows = prompt_rows(scores, thresholds=thresholds, entry=entry, head=head)
+    if extended and entry is not None:
+        rows += extended_rows(entry, run, head=head)
+    return rows
 
 
 def prompt_rows(
@@ -67,10 +92,17 @@ def prompt_rows(
             stored=entry.role(role.key) if entry else None,
             verdict=judge(other, role.key, scores, thresholds.get(role.key)),
         )
+        | _largest(role, other, scores)
         for role in SCORED_ROLES
         for other in heads
         if head in (None, other)
     ]
+
+
+def _largest(role: Role, head: Head, scores: PromptScores) -> dict[str, object]:
+    """Beside the evenness of ``diffuse``: the head's mean largest weight, and an even spread's."""
+    known = scores.largest_of(head) if role.key == "diffuse" else None
+    return {} if known is None else {"largest_weight": known[0], "largest_weight_chance": known[1]}
 
 
 def reference_rows(entry: ModelEntry) -> list[dict[str, object]]:
@@ -194,6 +226,7 @@ def heads_json(
     provenance: Mapping[str, object],
     *,
     name: str = "heads",
+    **more: Sequence[Mapping[str, object]],
 ) -> str:
     """The same as JSON: ``{"provenance": {...}, "heads": [{...}, ...]}``.
 
@@ -201,11 +234,15 @@ def heads_json(
         rows: the table.
         provenance: where it comes from.
         name: what the rows are.
+        more: further tables, by what their rows are.
     """
-    heads = [{name: _rounded(value) for name, value in row.items()} for row in rows]
+    tables = {
+        key: [{name: _rounded(value) for name, value in row.items()} for row in table]
+        for key, table in {name: rows, **more}.items()
+    }
     return (
         json.dumps(
-            {"provenance": _finite(provenance), name: heads},
+            {"provenance": _finite(provenance), **tables},
             ensure_ascii=False,
             allow_nan=False,
             indent=1,

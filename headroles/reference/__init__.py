@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["diff", "published", "selection", "settings"],
     submod_attrs={
         "diff": ["RoleChange"],
-        "selection": ["AnalysisSettings", "BY_HAND", "categorize", "reselect"],
+        "selection": ["AnalysisSettings", "BY_HAND", "categorize", "reselect", "with_roles"],
         "settings": [
             "ALSO_ON",
             "CAUSAL_TEXTS",

@@ -85,16 +85,50 @@ def categorize(
         scores: {role key: scores}; where a role could not be measured, the reason as a sentence.
         settings: thresholds chosen by hand, and the cap.
     """
-    measured = {key: role for key, role in scores.items() if isinstance(role, RoleScores)}
-    reasons = {key: role for key, role in scores.items() if isinstance(role, str)}
+    measured, reasons = _told_apart(scores)
     thresholds = {key: _threshold(role, settings.thresholds) for key, role in measured.items()}
-    categories = _categories(measured, thresholds, settings.cap)
-    categories |= {
+    categories = _categories(measured, thresholds, settings.cap) | reasons
+    return {"categories": _in_order(categories), **_numbers(measured)}
+
+
+def with_roles(entry: ModelEntry, scores: Mapping[str, RoleScores | str]) -> ModelEntry:
+    """An entry with further extended roles; nothing that it says of others changes.
+
+    Args:
+        entry: what the file says of the model.
+        scores: {key of an extended role: scores, or why there are none}.
+    """
+    measured, reasons = _told_apart(scores)
+    cap = entry.cap or AnalysisSettings.cap
+    added = {key: _category(role, calibrate(role), cap) for key, role in measured.items()}
+    parts = {"categories": {**entry.categories, **added, **reasons}}
+    for name, part in _numbers(measured).items():
+        parts[name] = {**getattr(entry, name), **part}
+    return ModelEntry.model_validate(
+        {**dict(entry), **{name: _in_order(part) for name, part in parts.items()}}
+    )
+
+
+def _told_apart(
+    scores: Mapping[str, RoleScores | str],
+) -> tuple[dict[str, RoleScores], dict[str, Category]]:
+    """The roles with scores, and the categories of those without."""
+    measured = {key: role for key, role in scores.items() if isinstance(role, RoleScores)}
+    return measured, {
         key: Category(**_described(ROLES[key]), not_measured=reason, top_heads=[])
-        for key, reason in reasons.items()
+        for key, reason in scores.items()
+        if isinstance(reason, str)
     }
+
+
+def _in_order(parts: Mapping[str, object]) -> dict[str, object]:
+    """{role key: part} in the order of the registry."""
+    return {key: parts[key] for key in ROLES if key in parts}
+
+
+def _numbers(measured: Mapping[str, RoleScores]) -> dict[str, dict[str, object]]:
+    """{part of an entry: {role key: its numbers}}."""
     return {
-        "categories": {key: categories[key] for key in ROLES if key in categories},
         "all_scores": {key: _matrix(role.mean, key) for key, role in measured.items()},
         "standard_errors": {
             key: _matrix(role.standard_error, key) for key, role in measured.items()

@@ -6,7 +6,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "cells",
+        "cue",
         "expression",
+        "expression_functions",
+        "extended",
         "known_heads",
         "pattern_matrix",
         "patterns",
@@ -14,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "registry",
         "resting",
         "role",
+        "saved_roles",
         "tokenized",
     ],
     submod_attrs={
@@ -43,14 +47,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "role": [
             "CLASSIC",
+            "COPIED",
             "FALL",
             "LEAST_FALL",
             "LEAST_LOGITS",
             "LOGITS",
             "RATE",
             "SHARE",
+            "UNIT_IN_WORDS",
             "Role",
         ],
+        "saved_roles": ["SavedRole"],
         "tokenized": ["prompts_of_ids", "read_prompts"],
     },
 )

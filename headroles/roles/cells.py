@@ -11,9 +11,14 @@ copies                 {k < q-1 : t[k] = t[q] /= t[k-1]}      Wang et al. 2022 (
 first                  {0}, q >= 1                            Xiao et al. 2023 (attention sinks)
 delimiters             . , ; : ! ? and line breaks up to q    Clark et al. 2019
 offset                 {q-n}, not the start token             Voita et al. 2019
-current_word           earlier tokens of the word of q
+current_word           earlier tokens of the word of q        Correia et al. 2019
+after_longer_matches   k as in after_earlier_copies, and      Akyürek et al. 2024
+                       t[k-2] = t[q-1], where others compete
+same_category          last tokens of earlier words of the    Vig & Belinkov 2019
+                       category of q's word, not that word
+opening_marks          the mark that the one at q closes      Yao et al. 2021
 as_detect_head_draws   the three of TransformerLens           Nanda & Bloom 2022
-where                  an expression over q, k and t
+where                  an expression over q, k, t and texts
 painted                a matrix, for prompts of one length
 =====================  =====================================  ====================================
 
@@ -106,6 +111,35 @@ def _that_tells(
     return counts
 
 
+def after_longer_matches(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """What followed an earlier copy of *two or more* tokens, where copies of one token compete.
+
+    Of the places that an induction head looks at, those in S(q) match the text by at least the two
+    last tokens. A row counts only where at least :data:`COMPETING` places that match by one token
+    stand against each of them, one of them later than all: then a head that needs one matching
+    token is far from S(q), whether it spreads over the matches or takes the last one.
+    """
+    targets = after_earlier_copies(prompts)
+    same = earlier_copies(prompts.copy_ids)
+    longer = same.new_zeros(same.shape)
+    longer[..., 1:, 2:] = same[..., :-1, :-2]  # t[k-2] = t[q-1]
+    short = targets.logical_and(~longer)
+    longer = targets.logical_and_(longer)
+    enough = short.sum(-1) >= COMPETING * longer.sum(-1)
+    later = _last(short) > _last(longer)
+    return longer.logical_and_((enough & later).unsqueeze(-1))
+
+
+COMPETING = 2
+"""Places that match by one token, for each that matches by more."""
+
+
+def _last(cells: Bool[Tensor, "batch query key"]) -> Int[Tensor, "batch query"]:
+    """The last column of every row, counted from 1; 0 where there is none."""
+    columns = cells.new_ones(cells.shape[-1]).cumsum(-1)
+    return (cells * columns).amax(-1)
+
+
 def previous(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
     """The token just before."""
     same = _equal(prompts.sequences.token_ids)
@@ -173,6 +207,51 @@ def word_begins(tokens: Sequence[str]) -> list[bool]:
     return begins
 
 
+def same_category(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """Earlier words of the same category and not the same word, from the last token of a word to
+    theirs (:func:`headroles.texts.words.category_of`)."""
+    ids = prompts.sequences.token_ids
+    category, word = ids.new_zeros(ids.shape), ids.new_zeros(ids.shape)  # 0: no word of any
+    numbers: dict[str, int] = {}  # one number for each category, and for each word
+    for row, tokens in enumerate(_texts(prompts)):
+        for place, text in words_at(tokens).items():
+            if kind := texts.words.category_of(text):
+                category[row, place] = numbers.setdefault(f"category {kind}", len(numbers) + 1)
+                word[row, place] = numbers.setdefault(text.lower(), len(numbers) + 1)
+    told = (category > 0).unsqueeze(-1)
+    return (_equal(category) & ~_equal(word) & told).tril(-1)
+
+
+def words_at(tokens: Sequence[str]) -> dict[int, str]:
+    """{place of a word's last token: the word}, without spaces and the marks around it.
+
+    >>> words_at(["<s>", "The", " lo", "qu", "acious", "."])
+    {1: 'The', 4: 'loquacious', 5: ''}
+    """
+    begins = word_begins(tokens)
+    found, first = {}, 1
+    for place in range(1, len(tokens)):
+        if begins[place]:
+            first = place
+        if place + 1 == len(tokens) or begins[place + 1]:
+            found[place] = "".join(tokens[first : place + 1]).strip(_AROUND)
+    return found
+
+
+_AROUND = " \t\n.,;:!?()[]{}\"'“”‘’"
+
+
+def opening_marks(prompts: Prompts) -> Bool[Tensor, "batch pos pos"]:
+    """From a closing bracket or quotation mark to the one that it closes
+    (:func:`headroles.texts.marks.closing_marks`)."""
+    same = _equal(prompts.sequences.token_ids)
+    drawn = same.new_zeros(same.shape)
+    for row, tokens in enumerate(_texts(prompts)):
+        for closing, opening in texts.marks.closing_marks(tokens).items():
+            drawn[row, closing, opening] = True
+    return drawn
+
+
 def as_detect_head_draws(prompts: Prompts, name: str) -> Bool[Tensor, "batch pos pos"]:
     """One of the three patterns of TransformerLens: there, position 0 and row 1 count too.
 
@@ -194,11 +273,12 @@ def where(prompts: Prompts, expression: str) -> Float[Tensor, "batch pos pos"]:
     """The cells where an expression holds (:mod:`headroles.roles.expression`).
 
     Raises:
-        PatternError: if it cannot be read, or gives no number from 0 to 1 somewhere.
+        PatternError: if it cannot be read, gives no number from 0 to 1 somewhere, or asks about
+            texts and there are none.
     """
     sequences = prompts.sequences
     parsed = roles.expression.parse(expression)
-    return parsed.evaluate(sequences.token_ids, lengths=sequences.lengths)
+    return parsed.evaluate(sequences.token_ids, lengths=sequences.lengths, tokens=prompts.tokens)
 
 
 def painted(prompts: Prompts, matrix: str) -> Float[Tensor, "batch pos pos"]:

@@ -14,16 +14,23 @@ diffuse           entropy of A[q, :q+1] / log(q+1)                           Gha
 other             listed by none of the five basic roles, and below their thresholds
 delimiter         mean over q of A[q, delimiters]                            Clark et al. 2019
 fixed_offset      max over d = 2..16 of mean over q of A[q, q-d]             Voita et al. 2019
+subword_merge     mean over q of A[q, earlier pieces of q's word]            Correia et al. 2019
+long_prefix       share at work on what followed a match of two or more,     Akyürek et al. 2024
+                  where matches of one token compete
+semantic_category mean over q of A[q, earlier words of q's category]         Vig & Belinkov 2019
+brackets          mean over closing marks q of A[q, its opening mark]        Yao et al. 2021
 successor         share of x where <OV(x), successor of x> is the largest    Gould et al. 2023
 s_inhibition      fall of the name movers' A[end, IO] / A[end, IO, S1, S2]   Wang et al. 2022
 name_mover        mean of A[end, IO] <v[IO] W_O, IO>                         Wang et al. 2022
 copy_suppression  mean over q, k in S(q) of A[q, k] <v[k] W_O, t[k]>         McDougall et al. 2023
+retrieval         share of a needle's tokens that its top key copies         Wu et al. 2024
 ================  =========================================================  ====================
 
-The last three are signed. Above zero, ``s_inhibition`` keeps the name movers on IO: the share falls
-when the head is knocked out at the end. Of the other two, a head above zero writes *for* the token
-that it looks at, one below zero *against* it. This module imports no heavy library, so that a page
-can name the roles before torch is loaded.
+``s_inhibition``, ``name_mover`` and ``copy_suppression`` are signed. Above zero, ``s_inhibition``
+keeps the name movers on IO: the share falls when the head is knocked out at the end. Of the other
+two, a head above zero writes *for* the token that it looks at, one below zero *against* it. The
+extended roles are written down in :mod:`headroles.roles.extended`. This module imports no heavy
+library, so that a page can name the roles before torch is loaded.
 
 >>> ROLES["induction"].name
 'Induction'
@@ -36,7 +43,8 @@ from functools import partial
 
 from headroles.errors import UnknownRoleError
 from headroles.roles import cells
-from headroles.roles.role import Role
+from headroles.roles.extended import EXTENDED
+from headroles.roles.role import REPETITION_LIFT, Role
 
 DEFINITIONS_VERSION = 2
 """Raised whenever a definition below changes the meaning of a stored number."""
@@ -45,25 +53,8 @@ MIN_SEQUENCES = 50
 """Fewer repeated sequences than this give rough scores, as pages say wherever the number is
 chosen."""
 
-REPETITION_LIFT = 0.35
-"""The ``min_lift`` of the two roles of repetition. On prompts of 8 to 14 tokens it keeps the false
-alarms at 5% (at 1/4 they are 7%); see docs/measurements.md."""
-
 LONGEST_OFFSET = 16
 """The largest distance of an offset profile."""
-
-_IOI_CONTROL = "the same prompts with a third name where the subject is repeated"
-
-
-def _at_distance(places: int) -> Role:
-    """``fixed_offset`` for the heads that look so many places back."""
-    return replace(
-        ROLES["fixed_offset"],
-        cells=partial(cells.offset, places=places),
-        at_distance=None,
-        looks_at=f"the token {places} back",
-        asleep=f"No token has another {places} places before it.",
-    )
 
 
 def _as_detect_head_draws(key: str, looks_at: str) -> Role:
@@ -235,123 +226,7 @@ _ALL = (
         looks_at="nothing that the five roles predict",
         formula="listed by none of the five roles, and has none of them by its scores",
     ),
-    Role(
-        level="extended",
-        key="delimiter",
-        name="Delimiter",
-        icon="more_horiz",
-        explanation=(
-            "This head looks at the marks that set clauses and sentences apart: . , ; : ! ? and "
-            "line breaks."
-        ),
-        looks_at="delimiters",
-        formula="mean over q of A[q, delimiters up to q]",
-        source="Clark et al. 2019, What Does BERT Look At?, arXiv 1906.04341",
-        measured_on="pairs of sentences",
-        control="random tokens, the same places",
-        caution="Chance is the marks' share of the tokens so far, row by row.",
-        cells=cells.delimiters,
-        min_rows=4,
-        min_tokens=0,
-        asleep="There is no . , ; : ! ? or line break in this prompt.",
-    ),
-    Role(
-        level="extended",
-        key="fixed_offset",
-        name="Fixed offset",
-        icon="straighten",
-        explanation=(
-            "This head looks a fixed number of tokens back, from 2 to 16, whatever stands there. "
-            "One token back is the role Previous token, and counts there only."
-        ),
-        looks_at="one fixed distance, 2 to 16 tokens back",
-        formula="mean over q of A[q, q−d] at its best distance d of 2 to 16, q−d ≥ 1",
-        source="Voita et al. 2019, Analyzing Multi-Head Self-Attention, arXiv 1905.09418",
-        measured_on="pairs of sentences",
-        control="random tokens",
-        caution="The distance chosen is the one furthest above chance, so weak peaks look high.",
-        at_distance=_at_distance,
-        min_rows=4,
-        min_tokens=0,
-    ),
-    Role(
-        level="extended",
-        key="successor",
-        name="Successor",
-        icon="skip_next",
-        explanation=(
-            "Given Monday, this head writes Tuesday: it raises what comes next in the order of "
-            "numbers, letters, days or months."
-        ),
-        formula="share of x for which the head's OV circuit raises x's successor most of its kind",
-        source="Gould et al. 2023, Successor Heads, arXiv 2312.09230 (the OV score)",
-        measured_by="weights",
-        measured_on="numbers, letters, days and months",
-        control="random words in a made-up order",
-        caution="It reads the weights: what the head would write, wherever it looks.",
-    ),
-    Role(
-        level="extended",
-        key="s_inhibition",
-        name="S-inhibition",
-        icon="block",
-        explanation=(
-            "In “When Mary and John went to the store, John gave a drink to”, this head keeps the "
-            "name movers off John, who stands there twice: without it they look more at John and "
-            "less at Mary."
-        ),
-        formula=(
-            "how far r = A[IO] / (A[IO] + A[S1] + A[S2]), the name movers' attention from the end, "
-            "falls when the head is knocked out there"
-        ),
-        source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
-        measured_by="knock_out",
-        sign=1,
-        measured_on="IOI prompts",
-        control=_IOI_CONTROL,
-        caution=(
-            "Each head is knocked out alone, so heads that stand in for one another look weaker "
-            "than they are together."
-        ),
-    ),
-    Role(
-        level="extended",
-        key="name_mover",
-        name="Name mover",
-        icon="drive_file_move",
-        explanation=(
-            "At the end of such a sentence this head looks at the name that stands there once, "
-            "and writes it: it moves the name to the answer."
-        ),
-        formula="mean of A[end, IO] × direct effect of v[IO]·W_O on the indirect object's logit",
-        source="Wang et al. 2022, Interpretability in the Wild (IOI), arXiv 2211.00593",
-        measured_by="direct_effect",
-        sign=1,
-        measured_on="IOI prompts",
-        control=_IOI_CONTROL,
-        caution=(
-            "This is what the head itself writes; a knock-out may change less, because other "
-            "heads stand in for it. Below zero the head writes against the name: a negative name "
-            "mover."
-        ),
-    ),
-    Role(
-        level="extended",
-        key="copy_suppression",
-        name="Copy suppression",
-        icon="content_cut",
-        explanation=(
-            "This head looks at the token that followed an earlier copy, as an induction head "
-            "does, but writes against it: it lowers a guess that the model is too sure of."
-        ),
-        formula="mean over q of the sum over k in S(q) of A[q, k] × effect of v[k]·W_O on t[k]",
-        source="McDougall et al. 2023, Copy Suppression, arXiv 2310.04625",
-        measured_by="direct_effect",
-        sign=-1,
-        measured_on="random repeated sequences",
-        control="random tokens without the repetition, the same places",
-        caution="Above zero it copies, as induction heads do. S(q) is that of the role Induction.",
-    ),
+    *EXTENDED,
     Role(
         key="current_word",
         name="Current word",

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     Cells = Callable[[Prompts], Bool[Tensor, "batch pos pos"] | Float[Tensor, "batch pos pos"]]
 
 Level = Literal["basic", "extended", "lab"]
-MeasuredBy = Literal["attention", "direct_effect", "weights", "knock_out"]
-Unit = Literal["share of attention", "share of tokens", "logits", "fall of a share"]
+MeasuredBy = Literal["attention", "direct_effect", "weights", "knock_out", "copying"]
+Unit = Literal[
+    "share of attention", "share of tokens", "share of copied tokens", "logits", "fall of a share"
+]
 
 SHARE: Unit = "share of attention"
 RATE: Unit = "share of tokens"
+COPIED: Unit = "share of copied tokens"
 LOGITS: Unit = "logits"
 FALL: Unit = "fall of a share"
 _UNITS: dict[MeasuredBy, Unit] = {
@@ -36,8 +39,20 @@ _UNITS: dict[MeasuredBy, Unit] = {
     "weights": RATE,
     "direct_effect": LOGITS,
     "knock_out": FALL,
+    "copying": COPIED,
 }
 
+UNIT_IN_WORDS: dict[Unit, str] = {
+    LOGITS: "direct effect",
+    FALL: "fall of the right name's share",
+    RATE: "share of the words",
+    COPIED: "share of the answers that it copies",
+}
+"""{unit: what a score is}, of all but the shares of attention."""
+
+REPETITION_LIFT = 0.35
+"""The ``min_lift`` of the two roles of repetition. On prompts of 8 to 14 tokens it keeps the false
+alarms at 5% (at 1/4 they are 7%); see docs/measurements.md."""
 CLASSIC = 0.4
 """The share of attention at which many a detector names a head, whatever the model: a convention,
 as in the exercises of ARENA."""
@@ -87,6 +102,9 @@ class Role:
     """Offline texts: ``sentences``, ``repeats`` or others; empty where heads get no number."""
     control: str = ""
     """Offline texts without the role's cue; empty for a role that has no control."""
+    needs_cue: bool = False
+    """Whether a head has the role only if its score falls where the cue is missing
+    (:mod:`headroles.roles.cue`): others go by the place."""
     caution: str = ""
     """What the number does not say."""
 
@@ -95,8 +113,10 @@ class Role:
     lists the best head of another layer, ``steady`` only heads whose score is clear of its
     error."""
     default_threshold: float = CLASSIC
-    """The convention for a share of attention: the least threshold that an analysis sets, and
-    what is used, marked as provisional, where there is none."""
+    """The convention for a share of attention or of copied tokens: the least threshold that an
+    analysis sets, and what is used, marked as provisional, where there is none."""
+    set_by: str = "convention"
+    """Whose threshold that is."""
     min_lift: float = 0.25
     """How far from chance (0) to a perfect head (1) an activation must lie to be clearly above
     chance on a prompt."""

@@ -80,6 +80,12 @@ def row_sizes(length: int, visible: Visible = None) -> Float[Tensor, " query"]:
     return visible.sum(-1).clamp_min(1).float()  # a row of padding may see nothing
 
 
+def even_spread(length: int, visible: Visible = None) -> Float[Tensor, "1 1 query key"]:
+    """[1 1 query key] a head that spreads its attention evenly over all tokens that it sees."""
+    seen = torch.ones(length, length).tril() if visible is None else visible.float()
+    return (seen / row_sizes(length, visible).unsqueeze(-1)).view(1, 1, length, length)
+
+
 def _within(lengths: Int[Tensor, " batch"] | None, length: int) -> Bool[Tensor, "..."]:
     """True on the rows that are text, False on padding; [batch query], or [query] without batch."""
     positions = torch.arange(length)

@@ -11,7 +11,8 @@ null        of this model's data: the 99th percentile, over heads and single tex
             on random cells. One text is what a student types, so a head that is worth naming lies
             over what one text gives to cells that mean nothing. ``diffuse`` has no cells.
 
-A score in logits, or a share of tokens, has no convention. Its threshold is the cut that separates
+The share of copied tokens has the threshold of its paper (Wu et al. 2024). A score in logits, or a
+share of tokens, has no convention. Its threshold is the cut that separates
 a low from a high group of heads best (Otsu 1979, over the sizes on the role's side of zero), and at
 least a floor: :data:`~headroles.roles.role.LEAST_LOGITS`, :data:`~headroles.roles.role.LEAST_FALL`,
 or a quarter of the way from chance to 1.
@@ -29,7 +30,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from headroles.roles import FALL, LEAST_FALL, LEAST_LOGITS, LOGITS, SHARE, Role, get_role
+from headroles.roles import (
+    COPIED,
+    FALL,
+    LEAST_FALL,
+    LEAST_LOGITS,
+    LOGITS,
+    SHARE,
+    Role,
+    cue,
+    get_role,
+)
 from headroles.roles.resting import CHANGES_LITTLE, OUTPUT_CHANGE
 from headroles.types import Head, RoleScores
 
@@ -105,13 +116,14 @@ def _sizes(role: Role, scores: RoleScores) -> Float[Tensor, "layer head"]:
 def calibrate(scores: RoleScores) -> Threshold:
     """Find a role's threshold for one model."""
     role = get_role(scores.role)
-    return _from_the_gap(role, scores) if role.unit != SHARE else _from_convention(role, scores)
+    by_convention = role.unit in (SHARE, COPIED)
+    return _from_convention(role, scores) if by_convention else _from_the_gap(role, scores)
 
 
 def _from_convention(role: Role, scores: RoleScores) -> Threshold:
     convention, null = role.default_threshold, scores.null_limit
     if null is None:
-        return Threshold(convention, f"{convention:.2f} by convention.")
+        return Threshold(convention, f"{convention:.2f} by {role.set_by}.")
     percent = f"{1 - NULL_QUANTILE:.0%}"
     if null > convention:
         return Threshold(
@@ -142,9 +154,10 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     """A role's top heads: those over the threshold on the role's side of zero, best first.
 
     A ``steady`` role lists only heads whose score lies :data:`STEADY` standard errors from zero or
-    chance, and none that is further over chance one token back (a previous-token head). No role
-    lists a head that lacks the second witness (:mod:`headroles.roles.resting`), or one of a layer
-    that could not be measured.
+    chance, and none that is further over chance one token back (a previous-token head). A role with
+    ``needs_cue`` lists none that keeps its score without the cue (:mod:`headroles.roles.cue`). No
+    role lists a head that lacks the second witness (:mod:`headroles.roles.resting`), or one of a
+    layer that could not be measured.
 
     Where more heads of a ``diverse`` role are over the threshold than it may list, one place in
     :data:`FOR_LAYERS` goes first to the best head of a layer that has none yet, the others by score
@@ -158,6 +171,8 @@ def select_heads(scores: RoleScores, threshold: float, *, cap: int) -> list[Cand
     if role.selection == "steady":
         zero = 0.0 if role.is_signed else scores.chance or 0.0
         passes &= (sizes > 0) & (sizes - zero >= STEADY * scores.standard_error)
+    if role.needs_cue and scores.control is not None:
+        passes &= cue.goes_by_cue(scores.mean, scores.control, scores.chance or 0.0)
     if scores.offsets is not None:
         passes &= ~scores.offsets.is_previous
     order = sizes.flatten().argsort(descending=True, stable=True).tolist()
@@ -249,7 +264,7 @@ def null_limit(per_text: Float[Tensor, "n layer head"]) -> float:
 
 
 def mean_and_error(
-    scores: Float[Tensor, "n *head"],
+    scores: Float[Tensor, " n *head"],
 ) -> tuple[Float[Tensor, "*head"], Float[Tensor, "*head"]]:
     """The mean over the first axis and its standard error, without NaNs."""
     known = ~scores.isnan()

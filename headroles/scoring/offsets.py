@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from headroles.roles import Prompts, cells
 from headroles.scoring.activation import missing_mass, row_sizes
-from headroles.scoring.by_layer import Visible
+from headroles.scoring.by_layer import Sight, Visible
 
 NOTHING_LEFT = 1e-5
 """A row with less than this beside the resting column is noise: numbers agree to 1e-5 only."""
@@ -153,7 +154,8 @@ def offset_shares(
     """
     length = attention.shape[-1]
     sizes, prompts = row_sizes(length, visible), Prompts.of_ids([0] * length)
-    shares, chances = [], []
+    shares = attention.new_empty(longest, *attention.shape[:2])  # [distance batch head]
+    chances = attention.new_empty(longest, len(attention))  # [distance batch]
     for distance in range(1, longest + 1):
         there = cells.offset(prompts, distance)[0]
         if visible is not None:
@@ -162,9 +164,84 @@ def offset_shares(
         weights = attention[..., query, key]  # [batch head row]: a row has one cell, or none
         counted = query < lengths.unsqueeze(-1)  # [batch row]
         count = counted.sum(-1)  # NaN by 0 / 0 where no row reaches so far back
-        shares.append((weights * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1))
-        chances.append((counted / sizes[query]).sum(-1) / count)
-    return torch.stack(shares), torch.stack(chances)
+        shares[distance - 1] = (weights * counted.unsqueeze(1)).sum(-1) / count.unsqueeze(-1)
+        chances[distance - 1] = (counted / sizes[query]).sum(-1) / count
+    return shares, chances
+
+
+def every_profile(
+    attention: Float[Tensor, "layer head query key"],
+    *,
+    longest: int = LONGEST,
+    sight: Sight = (),
+) -> tuple[Float[Tensor, "distance layer head"], Float[Tensor, "distance layer"]]:
+    """Mean attention of every head at the distances 1 ... ``longest`` on one prompt.
+
+    Args:
+        attention: [layer head query key] the patterns.
+        longest: the last distance.
+        sight: [layer] what the heads can see; empty where they see every token so far.
+
+    Returns:
+        [distance layer head] means, [distance layer] of an even spread; NaN where the prompt is too
+        short, or no head of the layer sees so far.
+    """
+    lengths = torch.tensor([attention.shape[-1]])
+    by_layer = [
+        offset_shares(
+            pattern.unsqueeze(0), lengths, longest=longest, visible=sight[layer] if sight else None
+        )
+        for layer, pattern in enumerate(attention)
+    ]
+    shares, chances = zip(*by_layer, strict=True)
+    return torch.cat(shares, 1), torch.cat(chances, 1)
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """Where a head looks from the second copy of a segment that stands twice, side by side.
+
+    All shares are means over the rows of the second copy, 0..1.
+    """
+
+    segment: int
+    """Tokens of the segment, which is how far back the first copy is."""
+    rows: int
+    """Rows of the second copy."""
+    after: float
+    """On the token after the first copy of the one that looks: the induction stripe."""
+    copy: float
+    """On the first copy itself."""
+    before: float
+    """On the token just before."""
+    first: float
+    """On position 0."""
+
+
+def stripes(attention: Float[Tensor, "query key"], token_ids: Sequence[int]) -> Stripes | None:
+    """The stripes of a pattern on ``start, segment, segment``; None where nothing stands twice.
+
+    With a segment of L tokens, row q of the second copy (q > L) looks along the stripe of
+    induction at ``A[q, q-L+1]`` and at its own copy at ``A[q, q-L]``; the second copy may be cut
+    (Elhage et al. 2021; Olsson et al. 2022, arXiv 2209.11895).
+
+    Args:
+        attention: [query key] one head's pattern.
+        token_ids: [pos] the ids, position 0 being the start token.
+    """
+    text = list(token_ids)[1:]
+    for segment in range(2, len(text)):
+        if text[segment:] == text[: len(text) - segment]:
+            break
+    else:
+        return None
+    # Element i of diagonal -d is A[i+d, i]; the second copy begins at row segment + 1.
+    after = attention.diagonal(1 - segment)[2:]
+    copy = attention.diagonal(-segment)[1:]
+    before = attention.diagonal(-1)[segment:]
+    first = attention[segment + 1 :, 0]
+    means = (_share(part.double().mean()) for part in (after, copy, before, first))
+    return Stripes(segment, len(first), *means)
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,8 +79,8 @@ def draw_control(
 
 
 def draw_sets(
-    pools: Mapping[int, Sequence[Hashable]],
-    needed: Mapping[int, int],
+    pools: Mapping[Hashable, Sequence[Hashable]],
+    needed: Mapping[Hashable, int],
     *,
     rng: np.random.Generator,
     draws: int = DRAWS,

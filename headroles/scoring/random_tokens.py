@@ -15,8 +15,9 @@ than the second it is driven by content."""
 class PlaceOrContent:
     """Whether a head does the same on random tokens as on text."""
 
-    kind: Literal["positional", "content", "partly", "neither"]
-    """What drives it; ``neither``: it does not have the role."""
+    kind: Literal["positional", "content", "partly", "unsure", "neither"]
+    """What drives it; ``unsure``: the errors are too large to tell; ``neither``: it does not have
+    the role."""
     kept: float | None
     """Share of the lift over chance that is left on random tokens; None without a lift."""
     sentence: str
@@ -33,9 +34,10 @@ def place_or_content(
 ) -> PlaceOrContent:
     """Tell a positional head from one that is driven by content.
 
-    ``kept = (control - zero) / (score - zero)``. With :data:`POSITIONAL` or more of it left, or
-    where two standard errors cannot tell the two numbers apart, the head is positional; with
-    :data:`CONTENT` or less it is driven by content.
+    ``kept = (control - zero) / (score - zero)``. With :data:`POSITIONAL` or more of it left the
+    head is positional, with :data:`CONTENT` or less it is driven by content. Where less is left,
+    but two standard errors cannot tell the two numbers apart, nothing is said: that a difference
+    was not seen does not show that there is none.
 
     Args:
         score: on sentences.
@@ -50,8 +52,10 @@ def place_or_content(
         return PlaceOrContent("neither", None, "Does not reach the role's threshold.")
     kept = (control - zero) / (score - zero)
     unsure = 2 * sum(error**2 for error in errors) ** 0.5
-    if kept >= POSITIONAL or (unsure > 0 and score - control <= unsure):
+    if kept >= POSITIONAL:
         return PlaceOrContent("positional", kept, "Does it on random tokens too: positional.")
+    if score - control <= unsure:
+        return PlaceOrContent("unsure", kept, "Too few texts to tell it from random tokens.")
     if kept <= CONTENT:
-        return PlaceOrContent("content", kept, "Only on real text: content-driven.")
+        return PlaceOrContent("content", kept, "Only on sentences: content-driven.")
     return PlaceOrContent("partly", kept, "Less on random tokens: partly positional.")

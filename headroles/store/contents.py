@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headroles import disk, paths
-from headroles.errors import OtherWeightsError
+from headroles.errors import CategoriesBrokenError, OtherWeightsError
 from headroles.models import catalogue
 
 if TYPE_CHECKING:
@@ -108,6 +108,24 @@ def check_weights(entry: ModelEntry, source: str, revision: str) -> None:
     if other := other_weights(entry, source, revision):
         name = catalogue.name_of(entry.model_name)
         raise OtherWeightsError(name, model=entry.model_name, measured=other[0], now=other[1])
+
+
+def check_shape(entry: ModelEntry, shape: tuple[int, int]) -> None:
+    """Refuse scores of another shape than the model's.
+
+    Args:
+        entry: the scores.
+        shape: (layers, heads per layer) of the model.
+
+    Raises:
+        CategoriesBrokenError: with both.
+    """
+    if (entry.num_layers, entry.num_heads) != shape:
+        raise CategoriesBrokenError(
+            paths.CATEGORIES.name,
+            why=f"'{entry.model_name}' has {shape[0]} layers of {shape[1]} heads, and the file "
+            f"says {entry.num_layers} of {entry.num_heads}.",
+        )
 
 
 def _pins(revision: str) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import tomlkit
@@ -157,14 +158,8 @@ def undo(file: Path | None = None) -> None:
     """
     file = file or listed.path()
     with files.writing(file, wait=LOCK_SECONDS):
-        for name, _ in versions.kept(file):
-            raw = files.bytes_of(versions.folder(file) / name)
-            with contextlib.suppress(ModelListError):
-                if raw is not None and raw != files.bytes_of(file):
-                    list_file.parse(raw, name=name, folder=file.parent)
-                    _put(file, raw)
-                    return
-        raise ModelListError(file.name, why="there is no earlier version of it.")
+        if not versions.bring_back(file, is_good=partial(_is_good, file)):
+            raise ModelListError(file.name, why="there is no earlier version of it.")
 
 
 def can_undo(file: Path | None = None) -> bool:
@@ -193,7 +188,7 @@ def _edit(change: Callable[[TOMLDocument], None], file: Path | None) -> None:
             raise ModelNotListedError(file.name, why=error.why) from error
         if not file.exists():  # so that the first change can be undone as well
             files.replace_file(file, raw)
-        _put(file, new)
+        versions.replace(file, new, is_good=partial(_is_good, file))
 
 
 @contextlib.contextmanager
@@ -204,16 +199,9 @@ def _explained(file: Path) -> Iterator[None]:
         raise ModelListError(file.name, why=f"it is not valid TOML: {error}.") from error
 
 
-def _put(file: Path, raw: bytes) -> None:
-    versions.sweep(file)
-    versions.keep(file)
-    files.replace_file(file, raw)
-    versions.prune(file, is_readable=lambda version: _is_good(version, file.parent))
-
-
-def _is_good(version: Path, folder: Path) -> bool:
-    with contextlib.suppress(ModelListError, OSError):
-        listed.parse(version, folder=folder)
+def _is_good(file: Path, raw: bytes) -> bool:
+    with contextlib.suppress(ModelListError):
+        list_file.parse(raw, name=file.name, folder=file.parent)
         return True
     return False
 

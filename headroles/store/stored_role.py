@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from headroles.roles import Role, resting
+from headroles.roles import Role, cue, resting
 from headroles.store.records import (
     Category,
     Control,
@@ -123,15 +123,44 @@ class StoredRole:
         """Whether the heads' outputs were measured too, and decide with the scores who fits."""
         return resting.OUTPUT_CHANGE in self.factors
 
+    def goes_by_cue(self, head: Head) -> bool:
+        """Whether a head's score falls without the role's cue, where the role asks for that."""
+        score, control = self.score(head), self.control_score(head)
+        if not self.role.needs_cue or score is None or control is None:
+            return True
+        return cue.goes_by_cue(score, control, self.category.chance or 0.0)
+
+    @property
+    def without_cue(self) -> frozenset[Head]:
+        """The heads that do the same without the role's cue, whatever their score: they are active
+        nowhere. None of a role that was not measured, or asks for no cue."""
+        if not self.role.needs_cue or not self.is_measured:
+            return frozenset()
+        return frozenset(head for head in self.heads if not self.goes_by_cue(head))
+
+    @property
+    def strongest(self) -> Head:
+        """The head with the score furthest on the role's side of zero, of those that go by its cue
+        (where none does, of all)."""
+        by_cue = [head for head in self.known_heads if self.goes_by_cue(head)]
+        sign = self.role.sign or 1
+        return max(by_cue or self.known_heads, key=lambda head: sign * self.score(head))
+
+    def by_place(self, threshold: float) -> list[Head]:
+        """The heads over a threshold that do the same without the role's cue, best first."""
+        over = [head for head in self.known_heads if not self.goes_by_cue(head)]
+        over = [head for head in over if self.score(head) >= threshold]
+        return sorted(over, key=lambda head: -self.score(head))
+
     def fits(self, head: Head, threshold: float) -> bool:
         """Whether a head has the role: its score reaches a threshold on the role's side of zero,
-        and a role that needs a second witness has it."""
+        a role that needs a second witness has it, and one that needs its cue goes by it."""
         score = self.score(head)
         if score is None:
             return False
-        return (self.role.sign or 1) * score >= threshold and resting.hardly_changes(
-            self.output_change(head)
-        )
+        if (self.role.sign or 1) * score < threshold or not self.goes_by_cue(head):
+            return False
+        return resting.hardly_changes(self.output_change(head))
 
     def distance(self, head: Head) -> int | None:
         """How far back a head's profile peaks; None for a role without profiles."""

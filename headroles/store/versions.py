@@ -104,6 +104,38 @@ def prune(path: Path, *, is_readable: Callable[[Path], bool]) -> None:
                 file.unlink()
 
 
+def replace(path: Path, raw: bytes, *, is_good: Callable[[bytes], bool]) -> None:
+    """Put new contents in the place of the live file, which goes into the history first.
+
+    Raises:
+        OSError, DiskError: if the disk does not take it.
+    """
+    sweep(path)
+    keep(path)
+    files.replace_file(path, raw)
+    prune(path, is_readable=lambda version: _holds(version, is_good) is not None)
+
+
+def bring_back(path: Path, *, is_good: Callable[[bytes], bool]) -> bool:
+    """Make the newest version that is in order, and another than the live file, the live one.
+
+    Returns:
+        Whether there was one.
+    """
+    for name, _ in kept(path):
+        raw = _holds(folder(path) / name, is_good)
+        if raw is not None and raw != files.bytes_of(path):
+            replace(path, raw, is_good=is_good)
+            return True
+    return False
+
+
+def _holds(version: Path, is_good: Callable[[bytes], bool]) -> bytes | None:
+    """A version's contents; None where they are not in order."""
+    raw = files.bytes_of(version)
+    return raw if raw is not None and is_good(raw) else None
+
+
 def sweep(path: Path) -> None:
     """Remove what killed writers of this file left behind, here and in the history."""
     files.sweep(path.parent, re.escape(path.name))

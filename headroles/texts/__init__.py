@@ -1,4 +1,4 @@
-"""What is run through a model: tokens, probe texts, sentences, ready prompts, examples."""
+"""What is run through a model: tokens and their classes, probe texts, ready prompts, examples."""
 
 import lazy_loader
 
@@ -8,14 +8,21 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "chat_format",
         "examples",
         "hint_prompts",
+        "marks",
         "probe_texts",
+        "ready_detections",
         "ready_pairs",
         "prompt_files",
         "ready_prompts",
+        "role_texts",
         "sentences",
+        "sequences",
+        "sources",
         "start_tokens",
         "text_files",
+        "token_classes",
         "tokenization",
+        "word_lists",
         "words",
     ],
     submod_attrs={
@@ -32,8 +39,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prompt_files": ["read_prompts"],
         "ready_prompts": ["KINDS", "READY", "ReadyPrompt"],
         "sentences": ["HELD_OUT_FILE", "HELD_OUT_TEXTS", "SENTENCES"],
+        "sources": ["SOURCES", "Document", "Passage", "TextSource"],
+        "word_lists": ["read_words"],
         "text_files": ["as_text", "read_text"],
         "start_tokens": ["StartToken", "start_token"],
+        "token_classes": ["CLASSES", "TokenClass", "classes", "traits"],
         "tokenization": [
             "MAX_TOKENS",
             "Span",

@@ -19,7 +19,16 @@ class Example(NamedTuple):
     """Two or three words on the chip."""
     prompt: str
     """What it puts into the box."""
+    look_for: str = ""
+    """What to look for; empty where the cards say it."""
 
+
+_RISING = Example(
+    "Names and numbers",
+    "Adam is 1. Tom is 2. Anna is 3. Ben is 4. Lily is",
+    "Nothing repeats but “is” and the full stop: the numbers rise. Which heads look from number to "
+    "number, and which simply four tokens back? The Detector lab has this as an experiment.",
+)
 
 STORY_EXAMPLES = (
     Example("A phrase twice", DEFAULT_PROMPT),
@@ -27,6 +36,7 @@ STORY_EXAMPLES = (
     Example("Counting again", "one two three four one two three four one two"),
     Example("Who gets the drink?", "When Mary and John went to the store, John gave a drink to"),
     Example("Days in order", "Monday, Tuesday, Wednesday,"),
+    _RISING,
 )
 """The chips under the prompt box, in the few words that a model of simple stories knows."""
 
@@ -45,6 +55,7 @@ TEXT_EXAMPLES = (
     Example(
         "A name again", "Mrs. Quillen met Dr. Zhao in Lisbon. A year later, Mrs. Quillen met Dr."
     ),
+    _RISING,
     Example("Code", "for name in names:\n    print(name)\n\nfor name in names:\n    print"),
     Example(
         "Nothing repeated", "The Eiffel Tower in Paris was built in 1889 by the engineer Gustave"
@@ -56,6 +67,11 @@ TEXT_EXAMPLES = (
 def examples(*, stories: bool) -> tuple[Example, ...]:
     """The chips of a model of simple stories, or of one that reads any text."""
     return STORY_EXAMPLES if stories else TEXT_EXAMPLES
+
+
+def look_for(prompt: str, *, stories: bool) -> str:
+    """What to look for on an example's prompt; empty for any other prompt."""
+    return next((one.look_for for one in examples(stories=stories) if one.prompt == prompt), "")
 
 
 def repeating(*, stories: bool) -> str:

@@ -27,8 +27,8 @@ from transformers import PreTrainedTokenizerBase
 from headroles.texts import start_tokens
 from headroles.texts.sentences import HELD_OUT_FILE, HELD_OUT_TEXTS, HELD_OUT_TOKENS, SENTENCES
 from headroles.texts.text_files import read_text
-from headroles.texts.tokenization import encode
-from headroles.types import Sequences
+from headroles.texts.tokenization import encode, token_texts
+from headroles.types import Encoding, Sequences
 
 
 class RepeatKind(NamedTuple):
@@ -166,8 +166,51 @@ def said_twice(sentences: Sequences) -> Sequences:
     return pack(rows[:SENTENCES_TWICE])
 
 
+def encoding_of(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> Encoding:
+    """Ids that nobody typed, start token first, as what a prompt is read as."""
+    start = start_tokens.start_token(tokenizer)
+    return Encoding(
+        token_ids=tuple(token_ids),
+        tokens=token_texts(tokenizer, token_ids),
+        start_token=start.text,
+        start_is_stand_in=start.is_stand_in,
+        full_length=len(token_ids),
+        start_passed_over=start.passed_over,
+    )
+
+
+def as_texts(tokenizer: PreTrainedTokenizerBase, sequences: Sequences) -> tuple[str, ...]:
+    """[row] the text of each row of ids, without the start token.
+
+    Read again it may give other ids: random tokens seldom join as they were drawn.
+    """
+    rows = zip(sequences.token_ids.tolist(), sequences.lengths.tolist(), strict=True)
+    return tuple(
+        tokenizer.decode(ids[1:length], clean_up_tokenization_spaces=False) for ids, length in rows
+    )
+
+
+def repeated_once(
+    tokenizer: PreTrainedTokenizerBase, *, seed: int, max_tokens: int
+) -> tuple[int, ...]:
+    """[pos] the ids of one random segment in two copies: the first of :func:`generated`'s repeats
+    with that seed.
+
+    Args:
+        tokenizer: the model's.
+        seed: fixes what is drawn.
+        max_tokens: what is longer is cut at its end.
+    """
+    rows, _ = generated("repeats", 1, tokenizer=tokenizer, seed=seed, max_tokens=max_tokens)
+    return tuple(rows.token_ids[0].tolist())
+
+
 def batches(
-    texts: Sequences, *, max_cells: int, longer: float = math.inf
+    texts: Sequences,
+    *,
+    max_cells: int,
+    max_tokens: int | None = None,
+    longer: float = math.inf,
 ) -> list[Int[Tensor, " rows"]]:
     """Indices of rows that run together, of like length, with rows x longest^2 bounded.
 
@@ -177,13 +220,16 @@ def batches(
     Args:
         texts: the texts.
         max_cells: the bound.
+        max_tokens: how many tokens, padding included, run together at most; a longer text runs
+            alone.
         longer: how many times as long as a batch's shortest text its longest may be.
     """
     order = texts.lengths.argsort(stable=True)
     groups: list[list[int]] = [[]]
     for row in order.tolist():
         longest = int(texts.lengths[row])  # ascending, so this row sets the width
-        is_full = (len(groups[-1]) + 1) * longest**2 > max_cells
+        rows = len(groups[-1]) + 1
+        is_full = rows * longest**2 > max_cells or rows * longest > (max_tokens or math.inf)
         if groups[-1] and (is_full or longest > longer * int(texts.lengths[groups[-1][0]])):
             groups.append([])
         groups[-1].append(row)

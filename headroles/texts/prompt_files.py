@@ -59,12 +59,13 @@ _Row = tuple[int, str, str, str]
 """The line, the prompt, the answer, and why it cannot be read ("" where it can)."""
 
 
-def read_prompts(text: str, *, name: str) -> Prompts:
+def read_prompts(text: str, *, name: str, limit: limits.Limit = limits.OWN_PROMPTS) -> Prompts:
     """The prompts of a file.
 
     Args:
         text: all of it, e.g. from :func:`headroles.texts.text_files.as_text`.
         name: what it is called; its ending says which kind it is, and any other is plain text.
+        limit: how many there may be.
 
     Raises:
         LimitError: if there are too many prompts.
@@ -73,7 +74,7 @@ def read_prompts(text: str, *, name: str) -> Prompts:
     ending = PurePath(name).suffix.lower()
     rows = {".csv": _of_csv, ".jsonl": _of_json, ".ndjson": _of_json}.get(ending, _of_lines)
     shown = in_one_line(name, limit=60)
-    read = _checked(rows(text, shown))
+    read = _checked(rows(text, shown), limit)
     if not read.prompts:
         raise TextFileError(
             f"No prompt could be read from {shown}.",
@@ -90,10 +91,10 @@ def from_lines(text: str) -> tuple[ReadyPrompt, ...]:
         TextFileError: if a line has an answer and no prompt.
     """
     limits.PROMPTS_TEXT.check(len(text))
-    return _checked(_of_lines(text, ""), all_of_them=True).prompts
+    return _checked(_of_lines(text, ""), limits.OWN_PROMPTS, all_of_them=True).prompts
 
 
-def _checked(rows: Iterator[_Row], *, all_of_them: bool = False) -> Prompts:
+def _checked(rows: Iterator[_Row], limit: limits.Limit, *, all_of_them: bool = False) -> Prompts:
     """Those that are whole and short enough, and why the others are not; or an error for these."""
     prompts: list[ReadyPrompt] = []
     unread: list[Unread] = []
@@ -111,7 +112,7 @@ def _checked(rows: Iterator[_Row], *, all_of_them: bool = False) -> Prompts:
             unread.append(Unread(line, why))
         else:
             prompts.append(ReadyPrompt(OWN, prompt, answer))
-    limits.OWN_PROMPTS.check(len(prompts))
+    limit.check(len(prompts))
     return Prompts(tuple(prompts), tuple(unread))
 
 

@@ -32,6 +32,7 @@ KINDS = (
     "Repetition",
     "Indirect object (IOI)",
     "Days and numbers",
+    "Names and values",
     "Simple stories",
 )
 """The groups, in the order of a list."""
@@ -94,6 +95,12 @@ _BY_KIND: dict[str, tuple[tuple[str, str], ...]] = {
         ("Friday, Saturday,", " Sunday"),
         ("The day after Monday is", " Tuesday"),
         ("spring, summer, autumn,", " winter"),
+    ),
+    "Names and values": (
+        ("Adam is 1. Tom is 2. Anna is", " 3"),
+        ("Adam is 1. Tom is 2. Anna is 3. Ben is 4. Lily is", " 5"),
+        ("Tom has 5. Anna has 6. Ben has", " 7"),
+        ("Tom is one. Anna is two. Ben is three. Lily is", " four"),
     ),
     "Simple stories": (
         ("Once upon a time there was a little", " girl"),

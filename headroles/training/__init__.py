@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "attention_only",
         "card",
+        "component_card",
+        "components",
         "english",
         "held_out",
         "lexicon",
@@ -25,6 +27,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "export_attention_only",
         ],
         "card": ["write_card"],
+        "component_card": ["export_components"],
+        "components": [
+            "ComponentConfig",
+            "ComponentTrainer",
+            "component_batches",
+            "component_config",
+        ],
         "english": ["StoryGrammar"],
         "held_out": ["write_held_out"],
         "monitor": ["HeadScores", "ROLES"],

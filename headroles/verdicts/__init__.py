@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "changing_patterns",
         "evaluation",
         "given",
         "head",
@@ -28,7 +29,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "role_title",
             "token_links",
         ],
-        "other_heads": ["key_value_partners", "neighbours", "same_role"],
+        "other_heads": [
+            "clearest_role",
+            "first_head",
+            "key_value_partners",
+            "neighbours",
+            "same_role",
+        ],
         "prompt": [
             "DEFAULT_THRESHOLDS",
             "active_heads",

@@ -1,4 +1,5 @@
-"""From one head to others: its neighbours, those sharing its keys and values, the next of its role.
+"""From one head to others: its neighbours, those sharing its keys and values, the next of its role;
+and with which head, seen as which role, a close-up begins.
 
 >>> neighbours(Head(0, 3), layers=2, heads=4).next.label
 'L1H0'
@@ -6,12 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from headroles.errors import ShapeError, UnknownHeadError
-from headroles.roles import Role, get_role
+from headroles.roles import ROLES, SCORED_ROLES, Role, get_role
 from headroles.store import ModelEntry
 from headroles.types import Head
+from headroles.verdicts.head import kappa
 from headroles.verdicts.prompt import active_heads
 from headroles.verdicts.scores import PromptScores
 
@@ -112,3 +115,32 @@ def _active(scores: PromptScores, role: Role, threshold: float | None) -> list[H
     )
     heads = [Head(*place) for place in active.nonzero().tolist()]
     return sorted(heads, key=lambda head: -float(activation.value[head]))
+
+
+def first_head(scores: PromptScores, role_key: str, listed: Collection[Head] = ()) -> Head:
+    """The head that a close-up opens with when nobody chose one.
+
+    Args:
+        scores: of the prompt.
+        role_key: the role; induction stands in for one that has no number.
+        listed: the heads that an analysis, or papers, name for the role; the one with the highest
+            activation is taken. Without any, every head of the model counts.
+    """
+    values = scores.activations[role_key if ROLES[role_key].is_scored else "induction"].value
+    if listed:
+        return max(listed, key=lambda head: float(values[head]))
+    return Head(*divmod(int(values.argmax()), values.shape[1]))
+
+
+def clearest_role(scores: PromptScores, head: Head) -> str:
+    """The key of the role that a head does most on a prompt.
+
+    Resting only counts where it does nothing else: most heads rest beside their work.
+    """
+    of_head = {role.key: scores.activations[role.key].of(*head) for role in SCORED_ROLES}
+    lifts = {
+        key: kappa(ROLES[key], own.value, own.chance) for key, own in of_head.items() if own.rows
+    }
+    resting = lifts.pop("positional", 0.0)
+    best = max(lifts, key=lifts.get, default="induction")
+    return best if lifts.get(best, 0.0) >= min(ROLES[best].min_lift, resting) else "positional"

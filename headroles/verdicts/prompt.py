@@ -135,7 +135,8 @@ def judge_heads(
 ) -> list[Verdict]:
     """Every head of a model, layer by layer, in a role that attention can show.
 
-    Where each head has a distance of its own, each is judged at that distance.
+    Where each head has a distance of its own, each is judged at that distance. A head that the
+    control showed to go by the place, not by the role's cue, is never active.
 
     Args:
         stored: the role as it was measured: its threshold, and each head's distance.
@@ -155,10 +156,18 @@ def judge_heads(
             attention, prompts, role, sight=[scores.visible_to(head.layer) for head in heads]
         )
         for place, head in enumerate(heads):
-            judged[head] = judge_as(
-                role, head, activations.of(place), scores, stored.category.threshold
+            judged[head] = _by_the_cue(
+                stored,
+                judge_as(role, head, activations.of(place), scores, stored.category.threshold),
             )
     return [judged[head] for head in stored.heads]
+
+
+def _by_the_cue(stored: StoredRole, verdict: Verdict) -> Verdict:
+    """The verdict, or a quiet one for an active head that does the same without the role's cue."""
+    if not verdict.is_active or stored.goes_by_cue(verdict.head):
+        return verdict
+    return replace(verdict, state="quiet", reason=reasons.without_the_cue(stored, verdict))
 
 
 def cannot_be_judged(role: Role, activation: RoleActivation, num_tokens: int) -> bool:

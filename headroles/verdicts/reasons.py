@@ -7,8 +7,9 @@ import torch
 from headroles.formatting import count, ordinal, percent, told_apart
 from headroles.roles import ROLES, Prompts, Role, resting
 from headroles.scoring import MIN_WORK, Visible, role_weights
+from headroles.store import StoredRole
 from headroles.texts import token_labels
-from headroles.types import Activation, Head, State
+from headroles.types import Activation, Head, State, Verdict
 from headroles.verdicts.scores import PromptScores
 
 RESTING = 0.5
@@ -62,6 +63,16 @@ def reason_of(
         return instead
     number = _number(role, activation, only="only ")
     return f"{instead} {number[0].upper()}{number[1:]}.{place}"
+
+
+def without_the_cue(stored: StoredRole, verdict: Verdict) -> str:
+    """Why a head that looks where the role says does not have it."""
+    reached = told_apart(stored.score(verdict.head), stored.control_score(verdict.head))
+    return (
+        f"{percent(verdict.activation.value)} of its attention goes to {stored.role.looks_at}, but "
+        f"not because of them: in the analysis it put {reached[0]} there on the role's texts, and "
+        f"{reached[1]} on the control ({stored.role.control})."
+    )
 
 
 def _out_of_sight(role: Role, head: Head, scores: PromptScores) -> str:

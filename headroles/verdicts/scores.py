@@ -11,6 +11,7 @@ from torch import Tensor
 
 from headroles.scoring import RoleActivation, Sight, Visible
 from headroles.scoring import activation as scoring_activation
+from headroles.scoring import largest as scoring_largest
 from headroles.types import Head, PromptRun
 
 
@@ -36,6 +37,17 @@ class PromptScores:
     nowhere: Float[Tensor, "layer head"] | None = None
     """[layer head] mean attention on no token over the rows that have a choice, in a model with
     learned sinks; None in others."""
+
+    largest: Float[Tensor, "layer head"] | None = None
+    """[layer head] 0..1, each head's mean largest weight (:mod:`headroles.scoring.largest`), beside
+    the evenness of ``diffuse``; None where only activations are known."""
+
+    def largest_of(self, head: Head) -> tuple[float, float] | None:
+        """A head's mean largest weight, and that of an even spread; None where it is not known."""
+        if self.largest is None:
+            return None
+        even = scoring_largest.even_largest(self.num_tokens, self.visible_to(head.layer))
+        return float(self.largest[head]), even
 
     def visible_to(self, layer: int) -> Visible:
         """[query key] what a layer's heads can see; None where that is every token so far."""
@@ -87,6 +99,7 @@ def score_prompt(
         tokens=tuple(tokens),
         output_change=output_change,
         sight=tuple(sight),
+        largest=scoring_largest.every_largest(attention, sight),
         nowhere=None if nearby is None or not bool(nearby[-1].any()) else nearby[-1],
     )
 

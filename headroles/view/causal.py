@@ -125,9 +125,13 @@ def together(role: CausalRole) -> str:
     where = f"On {BRIEFLY[role.measured_on]}"
     if role.group is None:
         return f"{where}, the list differs from the heads that were knocked out together."
+    size = len(role.group.heads)
+    which, others = f"all {size} together", "as many others"
+    if size == 1:
+        which, others = "without its only head", "without another head"
     return (
-        f"{where}, all {len(role.group.heads)} together: {short(role.group.verdict)}, "
-        f"{change(role.group)}; as many others {control(role.group)}."
+        f"{where}, {which}: {short(role.group.verdict)}, {change(role.group)}; "
+        f"{others} {control(role.group)}."
     )
 
 

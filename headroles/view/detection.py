@@ -9,13 +9,17 @@ clearly above chance.'
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headroles import detector, roles
 from headroles.formatting import decimal, percent, true_minus
 from headroles.types import Head
+from headroles.view import map_marks
 from headroles.view.head_records import head_record, percent_number
 from headroles.view.html import count
+from headroles.view.map_marks import USUAL, Marks
 
 if TYPE_CHECKING:
     from headroles.detector import Detection, Summary
@@ -43,17 +47,30 @@ class Card:
     """What the numbers are a mean of."""
 
 
-def card_of(detection: Detection, place: int, measure: str) -> Card:
-    """The pattern at a place, by a measure."""
+def card_of(detection: Detection, place: int, measure: str, marks: Marks = USUAL) -> Card:
+    """The pattern at a place, by a measure, with the usual rings or a reader's own marks."""
     summary, pattern = detection.summary(place, measure), detection.patterns[place]
-    best = set(summary.ranking()[:RINGED])
-    layers, heads = detection.asked.shape
-    records = [
-        _record(head, summary, detection, measure, head in best)
-        for head in Head.every(layers, heads)
-    ]
-    sentence = _sentence(summary, pattern, measure)
+    records: Sequence[dict[str, object]] = _records(detection, summary, measure)
+    sentence = _sentence(detection, place, measure)
+    if marks.own:
+        marked = map_marks.sentence(records, marks, pattern)
+        records, sentence = map_marks.applied(records, marks, pattern), f"{sentence} {marked}"
     return Card(pattern, tuple(records), sentence, _basis(detection, summary))
+
+
+def _records(detection: Detection, summary: Summary, measure: str) -> list[dict[str, object]]:
+    best = set(summary.ranking()[:RINGED])
+    return [
+        _record(head, summary, detection, measure, head in best)
+        for head in Head.every(*detection.asked.shape)
+    ]
+
+
+def marked_heads(detection: Detection, place: int, measure: str, marks: Marks) -> set[Head]:
+    """The heads that a reader's own marks are on; none with the usual rings."""
+    records = _records(detection, detection.summary(place, measure), measure)
+    places = map_marks.marked(records, marks, detection.patterns[place])
+    return {Head(records[at]["layer"], records[at]["head"]) for at in places}
 
 
 def conclusion(detection: Detection, place: int, measure: str) -> str:
@@ -74,6 +91,18 @@ def conclusion(detection: Detection, place: int, measure: str) -> str:
         best.append(f"{pattern.name}: {score}")
     more = len(detection.patterns) - len(best)
     return f"Best heads. {'; '.join(best)}{f'; {more} more below' if more > 0 else ''}."
+
+
+def questions() -> list[tuple[str, str]]:
+    """What an expression can ask about the text of tokens: how it is written, where it holds."""
+    rows = [
+        ('t[k] == "the"', "the token is this text, with or without a space in front"),
+        ('t[k] in ("(", "[")', "it is one of these texts"),
+    ]
+    for name, function in roles.expression_functions.FUNCTIONS.items():
+        places = "…" if function.table is None else "q, k" if function.takes == 2 else "k"
+        rows.append((f"{name}({places})", function.says))
+    return rows
 
 
 def _record(
@@ -120,7 +149,8 @@ def written(summary: Summary, head: Head, measure: str) -> str:
     return percent(value) + (f" ± {100 * error:.1f} points" if math.isfinite(error) else "")
 
 
-def _sentence(summary: Summary, pattern: Role, measure: str) -> str:
+def _sentence(detection: Detection, place: int, measure: str) -> str:
+    summary, pattern = detection.summary(place, measure), detection.patterns[place]
     ranking = summary.ranking()
     if not ranking:
         return "No head has a score here."
@@ -131,14 +161,28 @@ def _sentence(summary: Summary, pattern: Role, measure: str) -> str:
     if measure == "abs":
         even = f"; an even spread gets {decimal(chance)}" if math.isfinite(chance) else ""
         return f"{best} {score}, where 1 is a perfect match{even}."
-    kept = ", resting left out," if measure == "activation" and pattern.among else ""
-    sentence = f"{best} {score} of its attention{kept} lies on the marked cells"
+    of_what = _of_what(detection, place, measure, ranking[0])
+    sentence = f"{best} {score} of {of_what} lies on the marked cells"
     if not math.isfinite(chance):
         return f"{sentence}."
     needed = [chance + pattern.min_lift * (1 - chance) for chance in chances]
     clear = sum(float(summary.mean[head]) >= needed[head.layer] for head in ranking)
     heads = f"{count(clear, 'head')} {'is' if clear == 1 else 'are'}" if clear else "No head is"
     return f"{sentence}; chance is {percent(chance)}. {heads} clearly above chance."
+
+
+def _of_what(detection: Detection, place: int, measure: str, head: Head) -> str:
+    """The attention that a share is a share of.
+
+    Of a head that rests, an exclusion may leave a thousandth: its share is no share of all.
+    """
+    if measure == "activation":
+        among = detection.patterns[place].among
+        return "its attention, resting left out," if among else "its attention"
+    if not (detection.exclude_bos or detection.exclude_current_token):
+        return "its attention"
+    left = float(detector.kept_share(detection, place)[head])
+    return f"the attention that counts ({percent(left)} of all)"
 
 
 def _basis(detection: Detection, summary: Summary) -> str:

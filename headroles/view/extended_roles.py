@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headroles import verdicts
-from headroles.formatting import decimal, ordinal, percent, signed
-from headroles.roles import FALL, RATE, Role, named_heads
+from headroles import models, verdicts
+from headroles.formatting import decimal, listing, ordinal, percent, signed
+from headroles.roles import COPIED, FALL, RATE, Role, named_heads
 from headroles.types import Head
 from headroles.view import head_maps
-from headroles.view.head_records import number, plain
+from headroles.view.head_records import going_by_place, number, plain
 from headroles.view.role_cards import RoleCard, role_card
 
 if TYPE_CHECKING:
@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from headroles.types import PromptRun
     from headroles.verdicts import PromptScores
 
-NOT_ON_A_PROMPT = (
+_NOT_ON_A_PROMPT = (
     "One prompt cannot show this role: attention says where a head looks, not what it writes."
 )
+_NO_NEEDLE = (
+    "A prompt cannot show this role by itself: it takes a text whose answer is known, and the "
+    "model saying it."
+)
+
+
+def not_on_a_prompt(role: Role) -> str:
+    """Why a role is not judged on a prompt."""
+    return _NO_NEEDLE if role.unit == COPIED else _NOT_ON_A_PROMPT
 
 
 def by_papers(model: str, role: Role) -> dict[Head, str]:
@@ -89,18 +98,41 @@ def card(
 
 def nearest(stored: StoredRole) -> str:
     """For a role that lists no head: the head that comes closest."""
-    best = max(stored.known_heads, key=stored.score)
-    return (
+    best = stored.strongest
+    sentence = (
         f"The analysis lists no head for this role. The closest is {best.label} with "
         f"{percent(stored.score(best))} of its attention; the threshold is "
         f"{percent(stored.category.threshold)}."
     )
+    return f"{sentence} {going_by_place(stored)}".strip()
+
+
+def seen_on(key: str, entries: Mapping[str, ModelEntry], *, besides: str) -> str:
+    """On which other analysed models a role has heads, with the strongest of each.
+
+    Args:
+        key: the role's key.
+        entries: {model: its analysis}.
+        besides: the model that is looked at, which is left out.
+    """
+    found = []
+    for model, entry in entries.items():
+        if model == besides or key not in entry.extended:
+            continue
+        tops = entry.extended[key].category.top_heads
+        if tops:
+            more = f" and {len(tops) - 1} more" if len(tops) > 1 else ""
+            name = models.name_of(model).partition(" (")[0]
+            found.append(f"{name} ({tops[0].place.label}{more})")
+    if not found:
+        return "No other model that has been analysed here lists a head for it."
+    return f"To see it, choose {listing(found, last='or')}."
 
 
 def out_of(stored: StoredRole) -> str:
     """What a role's numbers are out of: texts, n, chance or zero, threshold."""
     role, category = stored.role, stored.category
-    what = "words" if role.unit == RATE else "texts"
+    what = {RATE: "words", COPIED: "needles"}.get(role.unit, "texts")
     if role.unit == FALL:
         level = f"listed: from a fall of {100 * category.threshold:.1f} percentage points"
         zero = "at 0 nothing changes without the head"

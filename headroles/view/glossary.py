@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from headroles.view.glossary_pictures import PICTURES, svg
+from headroles.view.glossary_pictures import PICTURES
+from headroles.view.strokes import svg
 
 
 class Term(NamedTuple):

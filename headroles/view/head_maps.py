@@ -8,16 +8,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from headroles import verdicts
-from headroles.formatting import decimal, listing
+from headroles.formatting import decimal, listing, percent
 from headroles.roles import FALL, ROLES, SCORED_ROLES, Role
 from headroles.types import Head
 from headroles.view import causal, role_cards
 from headroles.view.head_records import (
     FINE,
+    going_by_place,
     head_record,
     number,
     percent_number,
@@ -74,6 +75,10 @@ class ModelMap:
     """{extended role as it was measured: its records}, where those are shown; they do not count for
     ``other``."""
 
+    largest: Mapping[Head, float] = field(default_factory=dict)
+    """{head: 0..1, its mean largest weight} on a prompt, beside the evenness of *Diffuse*; empty
+    where that is not known."""
+
     def roles_of(self, place: int) -> list[str]:
         """The keys of the roles that the head at a place of :attr:`heads` has here.
 
@@ -99,11 +104,15 @@ class ModelMap:
         return all(record["value"] is not None for record in records)
 
     def other_score(self, place: int) -> float | None:
-        """Of a head that fits nothing, its largest number on a role with cells; else None."""
+        """Of a head that fits nothing, its largest number on a role with cells; else None.
+
+        A role whose places are out of its layer's sight gives no number.
+        """
         if self.heads[place] not in self.other:
             return None
         with_cells = [role_map for role_map in self.roles.values() if role_map.role.has_cells]
-        return max(float(role_map.records[place]["value"]) for role_map in with_cells)
+        values = [role_map.records[place]["value"] for role_map in with_cells]
+        return max((float(value) for value in values if value is not None), default=0.0)
 
     def other_map(self) -> RoleMap:
         """The heads that fit nothing, each with its largest number; the others are 0."""
@@ -180,6 +189,8 @@ def of_prompt(
         marked = entry.listed(role.key) if entry is not None else papers.get(role.key, ())
         mark = "listed" if entry is not None else "named by papers" if papers else ""
         roles[role.key] = prompt_map(role, judged, marked=marked, mark=mark)
+    largest = _largest(scores, heads)
+    roles["diffuse"] = _with_largest(roles["diffuse"], largest)
     busy = {
         heads[place]
         for role_map in roles.values()
@@ -189,7 +200,26 @@ def of_prompt(
     other = frozenset(head for head in heads if head not in busy)
     ablations = causal.of_heads(entry)
     calibrated = entry is not None and not entry.made_elsewhere
-    return ModelMap(roles, heads, other, "prompt", calibrated, ablations, bool(papers))
+    return ModelMap(
+        roles, heads, other, "prompt", calibrated, ablations, bool(papers), largest=largest
+    )
+
+
+def _largest(scores: PromptScores, heads: Sequence[Head]) -> dict[Head, float]:
+    """Every head's mean largest weight, where it is known."""
+    known = {head: scores.largest_of(head) for head in heads}
+    return {head: both[0] for head, both in known.items() if both is not None}
+
+
+def _with_largest(role_map: RoleMap, largest: Mapping[Head, float]) -> RoleMap:
+    """*Diffuse* with the largest weight in the words of every cell: evenness alone cannot tell an
+    even spread from two peaks."""
+    records = []
+    for record in role_map.records:
+        head = Head(record["layer"], record["head"])
+        more = f", largest weight {percent(largest[head])}" if head in largest else ""
+        records.append({**record, "shown": f"{record['shown']}{more}"})
+    return replace(role_map, records=tuple(records))
 
 
 # ------------------------------------------------------------------ one role
@@ -222,6 +252,7 @@ def stored_map(
                 head,
                 value,
                 **_drawn(role, value, limit),
+                aside=_distance(stored, head),
                 active=head in listed if role.selection == "steady" else over,
                 mark="listed" if head in listed else "",
                 shown=", ".join(words),
@@ -257,6 +288,12 @@ def score_words(stored: StoredRole, head: Head) -> str:
         return f"{decimal(value, digits=3)}{spread}"
     control = number(role, stored.control_score(head))
     return f"{number(role, value)} ({spread.strip()}), control: {control}"
+
+
+def _distance(stored: StoredRole, head: Head) -> str:
+    """Beside the number in a cell: the distance of a role whose heads each have their own."""
+    distance = stored.distance(head)
+    return "" if distance is None else f" (−{distance})"
 
 
 def offset_words(stored: StoredRole, head: Head) -> list[str]:
@@ -300,10 +337,10 @@ def stored_sentence(stored: StoredRole, threshold: float | None) -> str:
     listed = len(stored.listed)
     names = f"{listed or 'None'} of {total} {'are' if listed > 1 else 'is'}"
     sentence = (
-        f"{names} listed as {role.name}; the strongest is {best.label} with "
-        f"{number(role, stored.score(best))}."
+        f"{names} listed as {role.name}; the strongest is {stored.strongest.label} with "
+        f"{number(role, stored.score(stored.strongest))}."
     )
-    return f"{sentence} {opposite(stored)}".strip()
+    return " ".join(part for part in (sentence, opposite(stored), going_by_place(stored)) if part)
 
 
 def _on_the_list(stored: StoredRole, threshold: float, fits: int) -> str:
@@ -363,6 +400,7 @@ def prompt_map(
                 verdict.head,
                 verdict.activation.value,
                 number=percent_number(verdict.activation.value),
+                aside=_distance(stored, verdict.head) if stored else "",
                 active=verdict.is_active,
                 mark=mark if verdict.head in marked else "",
                 shown=", ".join(words),

@@ -61,6 +61,8 @@ def model_name(key: str) -> str:
 
 def settings(request: JobRequest) -> str:
     """What was asked for, in a line."""
+    if request.read_tokens:
+        return f"real text, {count(request.read_tokens, 'token')} at most, seed {request.seed}"
     parts = [count(request.sequences, "sequence"), f"seed {request.seed}", f"cap {request.cap}"]
     if request.thresholds:
         parts.append(f"{count(len(request.thresholds), 'threshold')} by hand")
@@ -92,7 +94,8 @@ def progress(view: JobView) -> str:
     phase = view.progress.phase[:1].upper() + view.progress.phase[1:]
     if not view.progress.total:
         return phase
-    return f"{phase}: {view.progress.done:,} of {count(view.progress.total, 'sequence')}"
+    unit = "token" if view.job.request.read_tokens else "sequence"
+    return f"{phase}: {view.progress.done:,} of {count(view.progress.total, unit)}"
 
 
 def clock(view: JobView) -> str:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from headroles.scoring import RoleActivation
     from headroles.store import ModelEntry, RoleHints
 
+MOST_OF_A_ROW = 0.6
+"""0..1, a mean largest weight from which one token takes most of a row."""
+STANDS_OUT = 2
+"""Times an even spread's: with a larger one, tokens stand out."""
 STATE_WORDS = {
     "active": "active",
     "quiet": "quiet",
@@ -32,6 +36,8 @@ STATE_WORDS = {
 
 WORKS = "works, does not rest"
 """A head that reaches the line of the resting heads and is quiet: the second witness decides."""
+BY_PLACE = "does so without its cue, too"
+"""A head over the line of a role that needs a cue, and quiet: the analysis' control decides."""
 
 _ALL_HEADS = {1: "its only head does", 2: "both heads do"}
 
@@ -291,6 +297,9 @@ def shown(row: Mapping[str, object]) -> str:
 
 def shown_verdict(verdict: Verdict) -> str:
     """The same of a verdict."""
+    role, over = ROLES.get(verdict.role), verdict.activation.value >= verdict.needed
+    if role and role.needs_cue and verdict.state == "quiet" and over:
+        return f"{percent(verdict.activation.value)} · {BY_PLACE}"
     return shown(
         {
             "state": verdict.state,
@@ -345,8 +354,19 @@ def pattern_sentences(
     head: Head,
     cells: Sequence[Evidence],
     labels: Sequence[str],
+    *,
+    largest: tuple[float, float] | None = None,
 ) -> list[str]:
-    """An attention pattern in plain words, from its numbers."""
+    """An attention pattern in plain words, from its numbers.
+
+    Args:
+        role: the role that it is seen as.
+        activation: of every head in that role; None for a role without a number.
+        head: the head.
+        cells: those that the role predicts, largest first.
+        labels: [pos] the tokens as short text.
+        largest: the head's mean largest weight and an even spread's, for a role without cells.
+    """
     if activation is None:
         return []
     own = activation.of(*head)
@@ -356,7 +376,8 @@ def pattern_sentences(
     if not role.has_cells:
         return [
             f"Averaged over {count(own.rows, 'token')}, the evenness of its attention is "
-            f"{percent(value)} (100%: perfectly even; 0%: all on one token)."
+            f"{percent(value)} (100%: perfectly even; 0%: all on one token).",
+            *([largest_sentence(*largest)] if largest else []),
         ]
     sentences = [
         f"At the {count(own.rows, 'place')} where the role could show, {percent(value)} of "
@@ -375,3 +396,26 @@ def pattern_sentences(
             f"puts {percent(best.weight)} on “{labels[best.key]}” (position {best.key})."
         )
     return sentences
+
+
+def largest_sentence(largest: float, even: float) -> str:
+    """The mean largest weight of a row, beside an even spread's: peaks that evenness does not show.
+
+    >>> largest_sentence(0.45, 0.1)
+    'The largest weight of a row is 45% on average, where an even spread has 10%.'
+    """
+    return (
+        f"The largest weight of a row is {percent(largest)} on average, where an even spread has "
+        f"{percent(even)}."
+    )
+
+
+def sharpness(largest: float, even: float) -> str:
+    """What the largest weight says, in a few words.
+
+    >>> sharpness(0.7, 0.1), sharpness(0.45, 0.1), sharpness(0.15, 0.1)
+    ('One token takes most of a row.', 'A few tokens stand out.', 'No token stands out.')
+    """
+    if largest >= MOST_OF_A_ROW:
+        return "One token takes most of a row."
+    return "A few tokens stand out." if largest > STANDS_OUT * even else "No token stands out."

@@ -23,8 +23,9 @@ HEADERS = ("Role", "On sentences", "On random tokens", "What this means")
 """The columns of a table of heads or roles on both kinds of text."""
 PLACE_OR_CONTENT_RULE = (
     "The rule: a head that keeps three quarters or more of its score above chance on random tokens "
-    "is positional (so is a head whose two scores differ by no more than two standard errors). A "
-    "quarter or less: content-driven. In between: partly positional."
+    "is positional. A quarter or less: content-driven. In between: partly positional. Where less "
+    "than three quarters is left, but the two scores differ by no more than two standard errors, "
+    "the texts are too few to tell."
 )
 
 
@@ -95,7 +96,8 @@ def two_texts(
         stored = entry.role(key)
         role, control = stored.role, stored.control
         wanted = role.level == "basic" or (extended and role.from_attention)
-        if control is None or not wanted:
+        # Other controls replace a cue among the words, which is another question.
+        if control is None or not wanted or "random tokens" not in role.control:
             continue
         measured[key] = TwoTexts(
             key,
@@ -120,8 +122,9 @@ def two_texts_sentence(texts: TwoTexts) -> str:
         f"{over} of {count(len(kinds), 'head')} {'reaches' if over == 1 else 'reach'} the "
         f"threshold of {texts.name} on sentences: "
         f"{everywhere} {'does' if everywhere == 1 else 'do'} so on random tokens too (positional), "
-        f"{kinds.count('content')} only on real text (content-driven), "
-        f"{kinds.count('partly')} in between."
+        f"{kinds.count('content')} only on sentences (content-driven), "
+        f"{kinds.count('partly')} in between"
+        + (f", {kinds.count('unsure')} cannot be told." if "unsure" in kinds else ".")
     )
 
 
@@ -150,3 +153,34 @@ def two_texts_records(texts: TwoTexts, which: str) -> list[dict[str, object]]:
             }
         records.append(head_record(head, value, **drawn))
     return records
+
+
+def export_rows(
+    by_role: Mapping[str, TwoTexts], *, only: Head | None = None
+) -> list[dict[str, object]]:
+    """One flat row per role and head that has a score, for a file; ``only`` this head's."""
+    rows = []
+    for texts in by_role.values():
+        for head in [one for one in texts.heads if only in (None, one)]:
+            layer, place = head
+            errors = [None if known is None else known[layer][place] for known in texts.errors]
+            on_text, on_random = texts.sentences[layer][place], texts.random[layer][place]
+            verdict = texts.verdict(head)
+            rows.append(
+                {
+                    "role": texts.key,
+                    "layer": layer,
+                    "head": place,
+                    "label": head.label,
+                    "on_sentences": on_text,
+                    "on_sentences_error": errors[0],
+                    "on_random_tokens": on_random,
+                    "on_random_tokens_error": errors[1],
+                    "difference": on_text - on_random,
+                    "threshold": texts.threshold,
+                    "chance": texts.zero,
+                    "kind": verdict.kind,
+                    "means": verdict.sentence,
+                }
+            )
+    return rows

@@ -24,6 +24,7 @@ from headroles.ui.app import keeper, long_work, session
 long_work.MOMENT = 300.0  # no browser ticks here
 PAGES = (
     "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+    "find_heads",
 )
 WORDS = "the a cat dog sat ran on mat house one two three red blue big small and with to".split()
 chance = random.Random(0)

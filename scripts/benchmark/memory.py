@@ -65,6 +65,17 @@ for layer in range(12):
 circuits.composition(loaded, "K")
 """
 
+_READING = """
+import resource
+from functools import partial
+from headroles import capture, corpus, models, store, texts
+loaded = models.load_model("demo")
+drawn = corpus.draw(loaded.tokenizer, [texts.SOURCES["manual"]], tokens={tokens}, seed=0)
+whole = corpus.Pass(corpus.Setting(drawn, (4, 8), store.read_entry("demo"), 0))
+for place in range(len(whole)):
+    whole.step(place, partial(capture.each_layer, loaded))
+"""
+
 _PEAK = "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 
 
@@ -83,6 +94,13 @@ def resident_memory(repeats: int) -> Measured:
     ]
     what = "MB after ten prompts / MB of streamlit + torch + transformers"
     return Measured(what, "under 1 GB", [a for a, _ in pairs], [b for _, b in pairs], unit="MB")
+
+
+def real_text_memory(_repeats: int) -> Measured:
+    """Peak memory of reading ten times as much real text, against reading a tenth of it."""
+    whole, tenth = (megabytes(_READING.format(tokens=tokens) + _PEAK) for tokens in (40_000, 4_000))
+    what = "peak MB of reading 40,000 tokens of the manual / 4,000, bundled model"
+    return Measured(what, "at most 1.2", [whole], [tenth], unit="MB")
 
 
 def circuits_peak_memory(_repeats: int) -> Measured:
@@ -181,5 +199,6 @@ FIGURES: dict[str, Figure] = {
     "app_memory_bundled": partial(app_memory, BUNDLED, "demo", "under 1 GB each"),
     "app_memory_gpt2_small": partial(app_memory, SMALL, "gpt2", "under 1.5 GB each"),
     "app_memory_real": app_memory_by_precision,
+    "real_text_memory": real_text_memory,
     "circuits_peak_memory": circuits_peak_memory,
 }

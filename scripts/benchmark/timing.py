@@ -22,10 +22,12 @@ from headroles import (
     attribution,
     capture,
     circuits,
+    corpus,
     detector,
     models,
     reference,
     roles,
+    store,
     texts,
     verdicts,
 )
@@ -46,6 +48,8 @@ from scripts.benchmark.measured import (
     seconds,
 )
 
+READ_TOKENS = 2_000
+"""Of real text, for its figures."""
 CAT_AND_DOG = "The cat sat on the mat. The dog lay by the fire. "
 
 
@@ -160,6 +164,37 @@ def detector_vs_forward(subject: Subject, repeats: int) -> Measured:
     return Measured(what, "at most 1.25", own, theirs)
 
 
+def real_text_vs_forward(subject: Subject, repeats: int) -> Measured:
+    """Reading real text with everything that looks on, against bare batched forward passes.
+
+    The time of both grows with the text, so a part of 100,000 tokens has the ratio of all. What is
+    run again with its tokens shuffled (at most 10,000 tokens) is left out of both.
+    """
+    sources = [texts.SOURCES["stories" if not subject.is_large else "manual"]]
+    with subject.folder() as folder:
+        loaded = models.load_model(str(folder))
+        drawn = corpus.draw(loaded.tokenizer, sources, tokens=READ_TOKENS, seed=0)
+        entry = models.catalogue_key(str(folder))
+        scores = store.read_all().get(entry)
+
+        def read() -> None:
+            setting = corpus.Setting(drawn, (loaded.num_layers, loaded.num_heads), scores, 0)
+            parts = list(corpus.collectors(setting).values())
+            corpus.read(drawn, parts, partial(capture.each_layer, loaded))
+
+        own, theirs = in_turn(
+            read,
+            bare_forward(folder, [drawn.prompts.sequences], max_cells=corpus.reading.MAX_CELLS),
+            repeats=subject.repeats(repeats),
+        )
+    what = (
+        f"real text with all that looks on / bare eager forward of the same {drawn.tokens:,} "
+        f"tokens, {subject.name}"
+    )
+    aim = "at most 1.5" if subject.is_large else "no aim: a tiny model is quicker than any look"
+    return Measured(what, aim, own, theirs)
+
+
 def prompt_vs_forward(subject: Subject, repeats: int) -> Measured:
     """From a prompt to all verdicts, against one bare eager forward pass of its tokens."""
     prompt = CAT_AND_DOG * 12
@@ -197,7 +232,7 @@ def extended_vs_basic(subject: Subject, repeats: int) -> Measured:
             lambda: analysis.measure_roles(bridge, probe, seed=0),
             repeats=subject.repeats(repeats),
         )
-    return Measured(f"six extended roles / five basic roles, {subject.name}", "", extended, basic)
+    return Measured(f"extended roles / five basic roles, {subject.name}", "", extended, basic)
 
 
 def analysis_knockouts_vs_whole_passes(subject: Subject, repeats: int) -> Measured:
@@ -370,6 +405,8 @@ FIGURES: dict[str, Figure] = {
     "extended_vs_basic": partial(extended_vs_basic, BUNDLED),
     "extended_vs_basic_gpt2_small": partial(extended_vs_basic, SMALL),
     "extended_vs_basic_real": partial(extended_vs_basic, REAL),
+    "real_text_vs_forward": partial(real_text_vs_forward, BUNDLED),
+    "real_text_vs_forward_real": partial(real_text_vs_forward, REAL),
     "prompt_vs_forward": partial(prompt_vs_forward, BUNDLED),
     "prompt_vs_forward_gpt2_small": partial(prompt_vs_forward, SMALL),
     "prompt_vs_forward_real": partial(prompt_vs_forward, REAL),

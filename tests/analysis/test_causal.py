@@ -43,6 +43,7 @@ class Planted(TransformerBridge):
         self.__dict__["cfg"] = SimpleNamespace(
             n_layers=LAYERS, n_heads=HEADS, d_head=1, d_vocab=VOCABULARY
         )
+        self.__dict__["blocks"] = ()  # no module keeps anything here
 
     def run_with_hooks(self, token_ids, *, fwd_hooks, **settings):
         repeats = counted_positions(pack(token_ids.tolist()), "repeats")

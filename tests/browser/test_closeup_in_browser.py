@@ -135,7 +135,7 @@ def test_a_row_of_the_table_leads_to_its_head(visit) -> None:
         box.fill("L2H5")
         box.press("Enter")
         page.settle()
-        table = page.page.get_by_test_id("stDataFrame")
+        table = page.page.get_by_test_id("stDataFrame").first
         table.scroll_into_view_if_needed()
         place = table.bounding_box()
         page.page.mouse.click(place["x"] + 16, place["y"] + 54)  # the box of the first row
@@ -151,6 +151,7 @@ def test_two_hundred_tokens_can_be_zoomed_by_keyboard(visit) -> None:
         page.click_bar("induction")
         assert "3 × 3" in page.page.locator(".stApp").inner_text()
         ends = page.page.get_by_role("slider")
+        ends.nth(1).wait_for()
         assert ends.count() == 2
         ends.nth(1).focus()
         for _ in range(13):

@@ -10,12 +10,16 @@ MOST = 0.1
 """A layout shift under this is good by the measure of web vitals."""
 PAGES = {
     "": "Your Prompt",
+    "lessons": "Lessons",
     "head_closeup": "Head close-up",
     "head_map": "Head map",
+    "find_heads": "Find heads",
     "detector_lab": "Detector lab",
     "knockout_lab": "Knock-out lab",
     "answer": "Answer",
     "circuits": "Circuits",
+    "components": "Components",
+    "real_text": "Real text",
     "admin": "Admin",
 }
 """{path of a page: its title}."""
@@ -43,7 +47,7 @@ def shift_of(browser, address: str, title: str, size: tuple[int, int], scheme: s
     page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     try:
-        Visit(page, address, ready=title)
+        Visit(page, address, ready=title, drawn=False)
         page.wait_for_timeout(1_500)
         return page.evaluate("window.shifts")
     finally:

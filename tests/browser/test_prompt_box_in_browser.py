@@ -183,6 +183,7 @@ def test_the_box_leaves_room_for_the_answer_and_is_large_enough_to_touch(
 ) -> None:
     with visit(width=width) as page:
         row = page.page.locator(".st-key-app-examples")
+        row.get_by_role("button").nth(3).wait_for()
         chips = row.get_by_role("button").all()
         assert len(chips) > 3
         assert row.bounding_box()["y"] + row.bounding_box()["height"] <= lowest

@@ -7,7 +7,16 @@ import pytest
 from tests.browser.visit import opened
 
 pytestmark = pytest.mark.real
-PAGES = ["Head close-up", "Head map", "Detector lab", "Knock-out lab", "Answer", "Circuits"]
+PAGES = [
+    "Head close-up",
+    "Head map",
+    "Detector lab",
+    "Knock-out lab",
+    "Answer",
+    "Circuits",
+    "Components",
+    "Real text",
+]
 PATIENCE = 300_000
 """Milliseconds that a busy machine may take for the first page."""
 

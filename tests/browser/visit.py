@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 @contextmanager
@@ -31,6 +35,9 @@ def opened(
         assert found.page.get_by_test_id("stException").all_inner_texts() == []
         assert found.complaints == []
         assert found.outside == []
+    except Exception as error:
+        error.add_note(f"The page showed: {page.locator('.stApp').all_inner_texts()}")
+        raise
     finally:
         page.close()
 
@@ -38,15 +45,24 @@ def opened(
 class Visit:
     """One visit to the page, and everything that the browser complained about."""
 
-    def __init__(self, page, address: str, *, ready: str = "What the heads are doing") -> None:
+    def __init__(
+        self, page, address: str, *, ready: str = "What the heads are doing", drawn: bool = True
+    ) -> None:
         self.page, self.complaints, self.outside, self.missing = page, [], [], []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
         page.on("response", self._response)
+        self.is_asked = False
+        """Whether the page asked for a run that has not begun."""
+        page.on("websocket", self._socket)
         page.goto(address, timeout=90_000)  # a busy machine may take its time
         page.get_by_role("heading", name=ready).wait_for(timeout=90_000)
         self.settle()
+        if drawn:  # the first visit of a browser has yet to load what draws charts
+            page.wait_for_function(
+                "() => !document.querySelector('[data-testid=stSkeleton]')", timeout=60_000
+            )
 
     def _console(self, message) -> None:
         if message.type == "error":
@@ -60,15 +76,34 @@ class Visit:
         if response.status == 404:
             self.missing.append(response.url)
 
+    def _socket(self, socket) -> None:
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _sent(self, frame: bytes | str) -> None:
+        if isinstance(frame, bytes) and BackMsg.FromString(frame).HasField("rerun_script"):
+            self.is_asked = True
+
+    def _received(self, frame: bytes | str) -> None:
+        if isinstance(frame, bytes) and ForwardMsg.FromString(frame).HasField("new_session"):
+            self.is_asked = False  # it is the first message of every run
+
     def settle(self) -> None:
-        """Wait until the script has run to its end, and the charts have been drawn."""
-        self.page.wait_for_timeout(300)
+        """Wait until every run that was asked for has begun and none has run for half a second: one
+        run may ask for the next. Charts and sliders may still load: wait for what is looked at."""
+        self.page.wait_for_timeout(200)
+        patience = time.monotonic() + 60
+        while self.is_asked:
+            assert time.monotonic() < patience, "a run that was asked for has not begun"
+            self.page.wait_for_timeout(50)
+        self.page.evaluate("window.quietSince = performance.now()")
         self.page.wait_for_function(
-            "() => document.querySelector('[data-testid=stApp]')"
-            "?.getAttribute('data-test-script-state') === 'notRunning'",
+            "() => { const state = document.querySelector('[data-testid=stApp]')"
+            "?.getAttribute('data-test-script-state');"
+            "if (state !== 'notRunning') window.quietSince = performance.now();"
+            "return performance.now() - window.quietSince >= 500; }",
             timeout=60_000,
         )
-        self.page.wait_for_timeout(300)
 
     def run(self, prompt: str) -> None:
         box = self.page.get_by_label("Your sentence")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headroles import errors, paths
+from headroles import admin, errors, models, paths
 from headroles.admin import hash_password
 from headroles.admin.job_records import Job, JobRequest, Owner
 from headroles.errors import NotSignedInError
@@ -18,9 +18,9 @@ from headroles.paths import DEMO_MODEL, ROOT
 from headroles.reference.diff import compare
 from headroles.roles import BASIC_ROLES, EXTENDED_ROLES
 from headroles.store import categories
-from headroles.ui.admin import publish, state
+from headroles.ui.admin import publish, review_role, state
 from headroles.ui.admin import server as admin_server
-from headroles.view import entry_diff
+from headroles.view import entry_diff, jobs
 from headroles.view.glossary import unmarked
 from tests import elsewhere
 from tests.facts import says
@@ -318,12 +318,34 @@ def test_writing_over_a_proof_without_one_says_what_students_lose() -> None:
     ]
 
 
+def test_what_stands_below_the_listed_heads_shows_no_backslash() -> None:
+    """It was escaped twice, and every sign of it was shown with a backslash, all in one line."""
+    live = categories.read_entry("demo")
+    for key in BASIC_ROLES:
+        said = review_role.about_the_table(live, key)
+        assert "\\\\" not in said  # an escaped backslash, and so one that is shown
+        assert said.count("  \n") >= 2 if key in live.causal else "\n" not in said
+    assert live.causal
+
+
 def test_what_cannot_be_reached_is_left_out_and_the_rest_can_start(folder, password_hash) -> None:
     app = signed_in(password_hash)
     app.text_area(key=state.HUB_IDS).set_value("nobody/no-such-model").run()
     assert says(texts(app), "nobody/no-such-model", "left out")
     assert "ask_again_nobody/no-such-model" in buttons(app)
     assert not buttons(app)["start"].disabled
+
+
+def test_a_reading_of_real_text_says_how_long_it_will_take(folder, password_hash) -> None:
+    """By its own formula: the knock-outs of an analysis are no measure of it."""
+    app = signed_in(password_hash)
+    app.number_input(key=state.READ_TOKENS).set_value(100_000).run()
+    request = admin.job_request(model="demo", read_tokens=100_000)
+    expected = admin.estimate_of(request, models.inspect_model("demo"))
+    assert expected.seconds > 100
+    assert texts(app).count("likely takes") == 2  # the analysis above it, and the reading
+    assert jobs.time_range(expected) in texts(app)
+    assert not buttons(app)["read_text"].disabled
 
 
 def test_the_bar_moves_and_counts_sequences(analysed) -> None:

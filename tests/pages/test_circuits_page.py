@@ -197,3 +197,43 @@ def test_a_model_out_of_reach_says_so_and_offers_the_bundled_one() -> None:
     assert "gpt2" in app.error[0].value.lower()
     app.button(key="app-use_default_model").click().run()
     assert len(app.dataframe[0].value) == 10
+
+
+def test_a_file_of_words_is_what_the_tables_are_about() -> None:
+    app = open_page()
+    raw = b"cat\ndog\nmat\nxylophonist\n"
+    app.file_uploader(key=state.WORDS_FILE).upload("mine.txt", raw, "text/plain").run()
+    assert not app.exception
+    assert "xylophonist" in captions(app)
+    table = app.dataframe[0].value
+    assert {key.strip("·") for key in table["key"]} <= {"cat", "dog", "mat"}
+    app.file_uploader(key=state.WORDS_FILE).upload("mine.txt", b"\x89PNG", "text/plain").run()
+    assert not app.exception
+    assert says("\n".join(error.value for error in app.error), "picture", "no plain text")
+    assert len(app.dataframe[0].value) == 10  # the whole words, as without a file
+
+
+def test_a_second_head_stands_beside_the_first() -> None:
+    app = open_page()
+    app.selectbox(key=state.SECOND).set_value("L1H4").run()
+    assert not app.exception
+    frames = [frame.value for frame in app.dataframe]
+    table, first, second = (frame for frame in frames if "importance" in frame)
+    assert list(first["key"]) == list(table["key"]) != list(second["key"])
+    app.selectbox(key=state.HEAD).set_value("L1H4").run()
+    assert app.session_state[state.SECOND] is None  # no head is beside itself
+    assert list(app.dataframe[0].value["key"]) == list(second["key"])
+
+
+def test_own_numbers_of_queries_and_outputs_are_in_the_link_and_the_lists() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=90)
+    app.query_params.update({"queries": "3", "outputs": "4", "second_head": "L1H4"})
+    app.switch_page("pages/circuits.py").run()
+    assert not app.exception
+    assert app.session_state[state.QUERIES] == 3
+    assert app.session_state[state.SECOND] == "L1H4"
+    lists = re.findall(r"<table.*?</table>", page_html(app), re.DOTALL)
+    sizes = [body.count("<tr>") - 1 for body in lists if ">QK<" in body or ">OV<" in body]
+    assert sizes[:3] == [3, 4, 4]

@@ -6,14 +6,20 @@ import json
 
 import pytest
 
+from headroles import texts
 from headroles.detector import detection as detector_detection
+from headroles.detector.by_prompt import PromptScore
+from headroles.errors import PatternError
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import BUILT_IN, ROLES, Role, of_expression
+from headroles.texts.ready_detections import READY_DETECTIONS
 from headroles.types import Head
-from headroles.ui.app import long_work, session
-from headroles.ui.detector_lab import state
+from headroles.ui.app import caches, long_work, map_marks, session
+from headroles.ui.detector_lab import by_prompt, state
+from headroles.ui.detector_lab.detection import Request
 from headroles.view.glossary import unmarked
 from tests.facts import says
+from tests.pages.on_page import opened
 from tests.pages.planted import PLANTED, planted_attention
 
 pytestmark = pytest.mark.skipif(
@@ -113,7 +119,7 @@ def test_two_patterns_never_bear_one_name(app) -> None:
 def test_a_bad_expression_is_explained(app) -> None:
     app.text_input(key=state.EXPRESSION).set_value("__import__('os')")
     app.button(key="detector_lab-add").click().run()
-    assert "not allowed" in told(app.error)
+    assert "no function" in told(app.error)
     assert app.session_state[state.OWN] == ()
 
 
@@ -181,8 +187,8 @@ def test_a_saved_role_is_a_card_of_your_prompt(app) -> None:
     app.text_area(key=session.BOX).set_value("The old man walked slowly to the river.")
     app.button(key="app-run").click().run()
     assert ROLES["induction"].asleep in html(app)
-    app.button(key="detector_lab-session_remove_0").click().run()
-    assert "Your own role" not in html(app)
+    app.button(key="app-saved_remove_0").click().run()
+    assert "Saved by you" not in html(app)
 
 
 def test_a_painted_role_says_which_length_it_needs(app) -> None:
@@ -295,3 +301,105 @@ def test_a_file_that_is_no_text_is_refused() -> None:
     assert prompts._text(_File("déjà vu\n".encode("utf-16"))) == "déjà vu\n"
     with pytest.raises(TextFileError, match=r"noise\.txt is neither UTF-8"):
         prompts._text(_File(bytes(range(256)), "noise.txt"))
+
+
+# ------------------------------------------------------------------ prompt by prompt
+
+
+def many(app, *prompts: str):
+    app.segmented_control(key=state.SOURCE).set_value(state.SEVERAL).run()
+    app.text_area(key=state.MANY).set_value("\n".join(prompts))
+    app.button(key="detector_lab-run_many").click().run()
+    assert not app.exception
+    return app
+
+
+def prompts_table(app):
+    return next(table for table in app.dataframe if "text" in table.value.columns).value
+
+
+def test_one_prompt_has_no_table_of_prompts(app) -> None:
+    assert not any("text" in table.value.columns for table in app.dataframe)
+
+
+def test_the_prompt_that_breaks_a_head_comes_first(app) -> None:
+    """The planted induction head looks at its own token where nothing repeats."""
+    many(app, "a b c a b c a", "The old man walked slowly.", "one two one two one two")
+    table = prompts_table(app)
+    assert sorted(table["prompt"].tolist()) == [1, 2, 3]
+    assert table["prompt"].tolist()[-1] == 2  # no score there, so it comes last
+    assert table["score"].isna().tolist() == [False, False, True]
+    assert table["rows"].tolist()[-1] == 0
+    assert says(html(app), "L1H1", "1 more prompt")
+
+
+@pytest.mark.parametrize("kind", ["random", "sentences"])
+def test_a_generated_prompt_is_opened_where_its_text_is_read_as_its_tokens(app, kind: str) -> None:
+    request = Request("demo", (), (kind, 8, 0), (ROLES["induction"],), False, False, ())
+    with caches.borrow("demo") as loaded:
+        ids, _ = texts.generated(kind, 8, tokenizer=loaded.tokenizer, seed=0, max_tokens=512)
+        read = texts.probe_texts.as_texts(loaded.tokenizer, ids)
+        tokenizer = loaded.tokenizer
+    refused = 0
+    for place, text in enumerate(read):
+        length = int(ids.lengths[place])
+        row = PromptScore(place, 0.5, 0.1, 1, length)
+        if texts.encode(tokenizer, text).token_ids == tuple(ids.token_ids[place, :length].tolist()):
+            by_prompt.check_typed(request, text, row)
+        else:
+            refused += 1
+            with pytest.raises(PatternError, match=f"Prompt {place + 1} "):
+                by_prompt.check_typed(request, text, row)
+    assert (refused > 0) == (kind == "random")
+
+
+# ------------------------------------------------------------------ ready experiments
+
+
+@pytest.mark.parametrize("one", READY_DETECTIONS, ids=lambda one: one.key)
+def test_every_ready_experiment_runs_and_stands_in_the_link(app, one) -> None:
+    app.selectbox(key=state.READY).set_value(one.key).run()
+    assert not app.exception
+    assert not app.error
+    assert says(html(app), "What to look for")
+    assert app.session_state[state.MEASURE] == one.measure
+    assert len(app.session_state[state.CHOSEN]) == len(one.patterns)
+    assert app.query_params["experiment"] == one.key
+    app.segmented_control(key=state.MEASURE).set_value(
+        "mul" if one.measure == "activation" else "activation"
+    ).run()
+    assert "experiment" not in app.query_params  # it is another experiment now
+
+
+def test_a_link_opens_a_ready_experiment() -> None:
+    app = opened(state.PAGE, experiment="demo-word-abs")
+    assert app.session_state[state.MEASURE] == "abs"
+    assert bool(app.session_state[state.NO_SELF])
+    assert app.selectbox(key=state.READY).value == "demo-word-abs"
+
+
+# ------------------------------------------------------------------ own marks
+
+
+def test_own_marks_are_on_the_maps_and_in_the_ranking(app) -> None:
+    app.segmented_control(key=map_marks.WAY).set_value("top").run()
+    app.number_input(key=map_marks.MOST).set_value(1).run()
+    assert not app.exception
+    ranking = next(table for table in app.dataframe if "marked" in table.value.columns).value
+    assert ranking["marked"].tolist().count("▲") == 1
+    assert app.query_params["mark"] == "top"
+    assert app.query_params["mark_top"] == "1"
+
+
+def test_the_lab_as_a_script_and_a_notebook(app) -> None:
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert {"Python script", "Jupyter notebook"} <= set(labels)
+
+
+def test_a_link_with_an_experiment_and_its_first_expression_has_each_pattern_once() -> None:
+    first = "is_number(q) and is_number(k) and k < q"
+    app = opened(state.PAGE, experiment="names-and-values", pattern=first)
+    assert not app.error
+    chosen = [pattern.key for pattern in app.session_state[state.CHOSEN]]
+    assert len(chosen) == len(set(chosen)) == 3
+    assert app.query_params["experiment"] == "names-and-values"

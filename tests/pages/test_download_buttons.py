@@ -8,14 +8,18 @@ import json
 
 import pytest
 
+from headroles import store
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app import caches, files, session
 from headroles.ui.head_closeup import files as head_closeup_files
 from headroles.ui.head_map import files as head_map_files
 from headroles.ui.your_prompt import files as your_prompt_files
+from headroles.verdicts import thresholds_in
+from headroles.view import head_maps, map_marks, two_texts
+from headroles.view.map_marks import OVER, TOP, Marks
 from tests.facts import says
 from tests.pages.planted import PLANTED
 from tests.pages.planted_extended import with_extended
@@ -77,7 +81,8 @@ def test_your_prompt_offers_numbers_and_code() -> None:
 def test_the_other_pages_offer_numbers_and_pictures() -> None:
     roles = ["Roles as CSV", "Roles as JSON"]
     assert offered(open_page(session.CLOSEUP)) == ["Attention as CSV", *roles, *PICTURES]
-    assert offered(open_page(session.MAP)) == ["Table as CSV", "Table as JSON", *PICTURES]
+    tables, reports = ["Table as CSV", "Table as JSON"], ["Report as HTML", "Report as Markdown"]
+    assert offered(open_page(session.MAP)) == [*tables, *reports, *PICTURES]
 
 
 @pytest.mark.parametrize("page", [session.CLOSEUP, session.MAP])
@@ -221,7 +226,7 @@ def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered,
     entry = with_extended(answered[1].entry)
     offer = head_map_files.of_map("demo", prompt, answered[1]._replace(entry=entry), extended=True)
     _, rows = read_csv(made(offer, "Table as CSV"))
-    assert len(rows) == 10 * 32  # five and five; one was not measured
+    assert len(rows) == 15 * 32  # all roles with a number but one
     mover = next(row for row in rows if (row["role"], row["label"]) == ("name_mover", "L2H0"))
     assert (float(mover["score"]), mover["unit"], mover["listed"]) == (1.5, "logits", "True")
     assert float(mover["control"]) == pytest.approx(0.15)
@@ -234,6 +239,61 @@ def test_the_table_of_the_map_has_the_extended_roles_where_they_are_on(answered,
     json.loads(made(offer, "Table as JSON"))
 
 
+@pytest.mark.parametrize("marks", [Marks(TOP, most=3), Marks(OVER, share=0.5)])
+def test_the_table_of_the_map_holds_the_marks_of_the_page(answered, marks: Marks) -> None:
+    reference = answered[1]
+    model = head_maps.of_entry(reference.entry, reference.thresholds)
+    offer = head_map_files.of_map("demo", None, reference, extended=False, marked=(model, marks))
+    document = json.loads(made(offer, "Table as JSON"))
+    assert document["provenance"]["marks"]["way"] == marks.way
+    for key, role_map in model.roles.items():
+        rows = [row for row in document["heads"] if row["role"] == key]
+        ranks = {row["label"]: row["mark_rank"] for row in rows if row["marked"]}
+        drawn = map_marks.applied(role_map.records, marks, role_map.role)
+        assert set(ranks) == {record["label"] for record in drawn if record["own"]}
+        scores = {row["label"]: row["score"] for row in rows}
+        if marks.way == TOP:
+            assert sorted(ranks.values()) == [1, 2, 3]
+        else:
+            assert set(ranks) == {label for label, score in scores.items() if score >= 0.5}
+        in_order = sorted(ranks, key=ranks.__getitem__)
+        assert [scores[label] for label in in_order] == sorted(
+            (scores[label] for label in in_order), reverse=True
+        )
+    _, lines = read_csv(made(offer, "Table as CSV"))
+    assert {line["marked"] for line in lines} == {"True", "False"}
+
+
+def test_without_marks_of_ones_own_the_table_is_as_it_was(answered) -> None:
+    reference = answered[1]
+    model = head_maps.of_entry(reference.entry, reference.thresholds)
+    plain = head_map_files.of_map("demo", None, reference, extended=False)
+    usual = head_map_files.of_map("demo", None, reference, extended=False, marked=(model, Marks()))
+    first, second = (json.loads(made(one, "Table as JSON")) for one in (plain, usual))
+    assert first["heads"] == second["heads"]
+    assert "marks" not in second["provenance"]
+
+
+def test_place_or_content_can_be_downloaded_of_all_heads_or_one() -> None:
+    entry = store.read_entry("demo", ROOT / "data" / "head_categories.json")
+    by_role = two_texts.two_texts(entry, thresholds_in(entry), extended=False)
+    assert set(by_role) == {"previous_token", "positional", "diffuse"}
+    origin, rows = read_csv(made(files.place_or_content(entry, by_role), "Place or content as CSV"))
+    assert origin["model"] == "demo"
+    assert len(rows) == 32 * len(by_role)
+    head = Head(1, 1)
+    alone = files.place_or_content(entry, by_role, only=head)
+    document = json.loads(made(alone, "Place or content as JSON"))
+    assert document["provenance"]["analysis"]
+    assert [row["role"] for row in document["heads"]] == list(by_role)
+    for row in document["heads"]:
+        texts = by_role[row["role"]]
+        assert row["label"] == head.label
+        assert row["on_sentences"] == pytest.approx(texts.sentences[1][1], abs=1e-7)
+        assert row["on_random_tokens"] == pytest.approx(texts.random[1][1], abs=1e-7)
+        assert row["kind"] == texts.verdict(head).kind
+
+
 def test_the_close_up_gives_the_heads_number_in_every_role(answered) -> None:
     offer = closeup_files(answered, rest_hidden=False)
     origin, rows = read_csv(made(offer, "Roles as CSV"))
@@ -244,7 +304,6 @@ def test_the_close_up_gives_the_heads_number_in_every_role(answered) -> None:
 
 
 def test_the_map_of_a_role_as_a_picture(answered) -> None:
-    from headroles.view import head_maps
 
     found, reference = answered
     model = head_maps.of_prompt(found.scores, reference.thresholds, reference.entry)
@@ -336,3 +395,21 @@ def test_components_and_the_circuit_have_a_row_each() -> None:
         ("L0H1", "False"),
     ]
     assert float(rows[0]["drop"]) == pytest.approx(drops[0].drop, abs=1e-7)
+
+
+def test_the_head_map_has_the_report_of_the_model(answered) -> None:
+    from functools import partial
+
+    from headroles import view
+
+    offer = files.reports("demo", partial(view.report.gather, "demo"))
+    assert [file.name for file in offer] == [
+        "headroles_demo_report.html",
+        "headroles_demo_report.md",
+    ]
+    page, text = (file.make().decode() for file in offer)
+    assert page.startswith("<!doctype html>")
+    for key, head in PLANTED.items():
+        assert says(text, "Heads listed as", ROLES[key].name)
+        assert f"| {head.label} |" in text
+    assert says(text, "4 layers of 8", "32 heads")

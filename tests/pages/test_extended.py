@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from headroles.paths import DEMO_MODEL, ROOT
-from headroles.roles import EXTENDED_ROLES
+from headroles.roles import EXTENDED_ROLES, ROLES
 from headroles.store import Control
 from headroles.types import Head
 from headroles.ui.app import extended_state, session
 from headroles.ui.app.extended_switch import NOT_MEASURED
 from headroles.ui.head_map import state as head_map_state
-from headroles.view.extended_roles import NOT_ON_A_PROMPT
+from headroles.view.extended_roles import not_on_a_prompt
 from tests.facts import says
 from tests.pages.on_page import page_html
 from tests.pages.planted import PLANTED, planted_attention, planted_entry
@@ -130,7 +130,9 @@ def test_the_map_of_a_prompt_judges_what_attention_shows_and_says_why_not_the_ot
     assert not app.exception
     html = page_html(app)
     assert says(html, "active", "Delimiter")
-    assert html.count(NOT_ON_A_PROMPT) == 3  # S-inhibition, name mover, copy suppression
+    # S-inhibition, name mover and copy suppression; retrieval has another reason
+    assert html.count(not_on_a_prompt(ROLES["name_mover"])) == 3
+    assert html.count(not_on_a_prompt(ROLES["retrieval"])) == 1
     assert says(html, "Not measured", "days")
     (offset,) = charts(app, "Fixed offset: 1 of 32 heads")
     label = HEADS["fixed_offset"][0].label
@@ -139,17 +141,22 @@ def test_the_map_of_a_prompt_judges_what_attention_shows_and_says_why_not_the_ot
     assert f"{OFFSET} tokens back" in offset[label]["shown"]
 
 
+def every_head(app):
+    """The table of every head; the page has others."""
+    return next(one.value for one in app.dataframe if "roles" in one.value)
+
+
 def test_the_table_of_every_head_has_them_only_while_the_switch_is_on(written) -> None:
     app = open_page(session.MAP)
-    frame = app.dataframe[-1].value.set_index("head")
+    frame = every_head(app).set_index("head")
     assert frame.loc["L1H1", "copy_suppression"] == -0.75
     assert "Copy suppression" in frame.loc["L1H1", "roles"]
     app.text_input(key=head_map_state.SEARCH).set_value("name mover").run()
-    assert list(app.dataframe[-1].value["head"]) == ["L2H0"]
+    assert list(every_head(app)["head"]) == ["L2H0"]
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
-    assert "copy_suppression" not in app.dataframe[-1].value if app.dataframe else True
+    assert all("copy_suppression" not in one.value for one in app.dataframe)
     app.text_input(key=head_map_state.SEARCH).set_value("").run()
-    assert "copy_suppression" not in app.dataframe[-1].value
+    assert "copy_suppression" not in every_head(app)
 
 
 def test_heads_that_papers_name_are_marked_with_their_source(written, monkeypatch) -> None:
@@ -199,7 +206,7 @@ def test_extended_roles_by_attention_join_the_comparison_when_they_are_on(writte
 
     assert names(open_page(session.MAP, on=False)) == ["Previous token", "First token (resting)"]
     app = open_page(session.MAP)
-    assert names(app)[2:] == ["Delimiter", "Fixed offset"]
+    assert names(app)[2:] == ["Delimiter", "Fixed offset", "Subword merge"]
     app.segmented_control(key=head_map_state.PLACE_ROLE).set_value("fixed_offset").run()
     app.toggle(key=extended_state.SHOWN).set_value(False).run()
     assert not app.exception
@@ -244,6 +251,13 @@ def test_place_or_content_stands_in_every_passport(written) -> None:
     assert "<b>Place or content?</b>" in html
     assert "1.000 ± 0.000" in html
     assert says(html, "Only", "content-driven")
+
+
+def test_place_or_content_can_be_downloaded_on_both_pages(written) -> None:
+    for app in (closeup_of(PLANTED["positional"]), open_page(session.MAP)):
+        labels = [button.proto.label for button in app.get("download_button")]
+        assert labels.count("Place or content as CSV") == 1
+        assert labels.count("Place or content as JSON") == 1
 
 
 # ------------------------------------------------------------------ your prompt

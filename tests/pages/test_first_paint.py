@@ -46,12 +46,14 @@ OWN = {
     "formatting", "limits", "models.builtin", "models.catalogue",
     "models.gguf_files", "models.listed", "models.on_disk", "models.weight_files", "paths",
     "roles.cells",
-    "roles.known_heads", "roles.registry", "roles.resting", "roles.role", "store.contents",
-    "texts.examples", "texts.ready_pairs",
+    "roles.extended", "roles.known_heads", "roles.registry", "roles.resting", "roles.role",
+    "store.contents",
+    "texts.examples", "texts.ready_detections", "texts.ready_pairs",
     "texts.tokenization", "types", "view.causal", "view.conclusions", "view.detection",
     "view.extended_roles", "view.glossary", "view.glossary_pictures", "view.head_maps",
     "view.head_records", "view.html", "view.lamps", "view.lists", "view.map_conclusions",
-    "view.markdown", "view.offer",
+    "view.map_marks", "view.strokes",
+    "view.markdown", "view.offer", "view.offset_profiles", "view.random_repeats",
     "view.resting_layers", "view.role_cards", "view.two_prompts", "view.two_texts", "view.waking",
 }  # fmt: skip
 """Of this project, not counting faces of packages and modules of ``ui``. Think before adding one:
@@ -78,7 +80,9 @@ def names_from(program: str, *arguments: str) -> list[str]:
         (),
         ("pages/head_closeup.py", "pages/head_map.py"),
         ("pages/detector_lab.py", "pages/knockout_lab.py", "pages/circuits.py"),
-        ("pages/answer.py",),
+        ("pages/answer.py", "pages/find_heads.py"),
+        ("pages/real_text.py",),
+        ("pages/lessons.py",),
         ("pages/glossary.py",),
     ],
 )

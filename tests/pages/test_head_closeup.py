@@ -271,3 +271,26 @@ def test_a_model_that_cannot_be_reached_leads_back(app) -> None:
 def test_a_head_that_the_model_lacks_is_replaced(app) -> None:
     look_at(app, Head(11, 11), "induction")
     assert app.session_state[session.HEAD] == PLANTED["induction"]
+
+
+def test_the_random_repeats_of_a_seed_are_drawn_and_stand_in_the_link(app) -> None:
+    """The planted induction head fills its stripe on whatever repeats."""
+    before = app.query_params
+    assert "text" not in before
+    app.segmented_control(key=head_closeup_state.TEXT).set_value(head_closeup_state.REPEATS).run()
+    app.number_input(key=head_closeup_state.SEED).set_value(3).run()
+    assert not app.exception
+    html = page_html(app)
+    assert says(html, "random tokens, then the same again", "seed 3")
+    assert says(html, "L1H1", "100%", "stripe of an induction head")
+    assert app.query_params["text"] == "repeats"
+    assert app.query_params["text_seed"] == "3"
+    app.segmented_control(key=head_closeup_state.TEXT).set_value(head_closeup_state.PROMPT).run()
+    assert "text_seed" not in app.query_params
+
+
+def test_the_largest_weight_stands_beside_evenness(app) -> None:
+    look_at(app, PLANTED["diffuse"], "diffuse")
+    assert says(page_html(app), "largest weight", "No token stands out")
+    look_at(app, PLANTED["previous_token"], "diffuse")
+    assert says(page_html(app), "largest weight of a row is 100%", "One token takes most")

@@ -9,12 +9,12 @@ import pytest
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
-from headroles.ui.app import session
+from headroles.ui.app import map_marks, session
 from headroles.ui.head_map import state as head_map_state
 from headroles.view import head_maps
 from headroles.view.html import plain
 from tests.facts import says
-from tests.pages.on_page import page_html
+from tests.pages.on_page import alts, opened, page_html
 from tests.pages.planted import PLANTED, planted_entry
 
 pytestmark = pytest.mark.skipif(
@@ -217,3 +217,65 @@ def test_every_planted_head_is_in_its_map(app) -> None:
     for key, head in PLANTED.items():
         name = ROLES[key].name
         assert any(alt.startswith(f"{name}:") and f"highest is {head.label}" in alt for alt in alts)
+
+
+# ------------------------------------------------------------------ own marks, and distances
+
+
+def marks_of(app) -> list[str]:
+    """The marks on the map of induction, by kind."""
+    chart = next(
+        one for one in app.get("vega_lite_chart") if one.proto.alt.startswith("Induction:")
+    )
+    names = [
+        step["filter"]
+        for layer in json.loads(chart.proto.spec)["layer"]
+        for step in layer.get("transform", [])
+    ]
+    return [name for name in names if name in ("datum.own", "datum.listed")]
+
+
+def test_the_highest_of_each_map_are_marked_in_table_and_link(app) -> None:
+    assert marks_of(app) == ["datum.listed"]
+    app.segmented_control(key=map_marks.WAY).set_value("top").run()
+    app.number_input(key=map_marks.MOST).set_value(1).run()
+    assert not app.exception
+    assert marks_of(app) == ["datum.own"]
+    assert says(alts(app), "Induction", "1 of 32 heads", "L1H1")
+    assert app.query_params["mark"] == "top"
+    assert app.query_params["mark_top"] == "1"
+    table = app.dataframe[0].value
+    marked = table[table["marked"] != "–"].set_index("head")["marked"]
+    assert "Induction" in marked["L1H1"]
+    assert set(table["head"][: len(marked)]) == set(marked.index)  # they come first
+
+
+def test_a_link_opens_the_marks_and_a_bad_number_is_said(planted) -> None:
+    app = opened("pages/head_map.py", mark="over", mark_share="0.95", mark_top="0")
+    assert app.session_state[map_marks.WAY] == "over"
+    assert app.session_state[map_marks.PERCENT] == 95
+    assert app.session_state[map_marks.MOST] == 5
+    assert any("number of heads" in warning.value for warning in app.warning)
+
+
+def test_every_heads_distances_on_the_prompt(app) -> None:
+    """The planted previous-token head looks one token back; the others at themselves."""
+    assert not any("by distance" in alt for alt in alts(app))  # the planted file has no profiles
+    on_this_prompt(app)
+    assert says(alts(app), "by distance", "32 heads")
+    table = next(one for one in app.dataframe if "best distance" in one.value.columns).value
+    row = table.set_index("head").loc["L0H0"]
+    assert row["best distance"] == 1
+    assert row["share there"] == pytest.approx(1.0)
+    app.selectbox(key=head_map_state.PROFILE_LAYER).set_value(2).run()
+    table = next(one for one in app.dataframe if "best distance" in one.value.columns).value
+    assert set(table["layer"]) == {2}
+    assert len(table) == 8
+    assert app.query_params["profile_layer"] == "2"
+
+
+def test_the_largest_weight_of_a_planted_head_in_the_table(app) -> None:
+    on_this_prompt(app)
+    table = app.dataframe[0].value.set_index("head")
+    assert table.loc["L0H0"]["largest"] == pytest.approx(1.0)
+    assert table.loc["L0H7"]["largest"] < 0.3

@@ -71,7 +71,7 @@ def test_every_page_tells_how_to_get_the_analysis(app, page: str) -> None:
     opened(app, page)
     assert "scripts.analyze_heads --model demo" in app.warning[0].value.replace("\\", "")
     links = [link.proto.page for link in app.get("page_link")]
-    assert links == ["admin"]
+    assert links == [*(["lessons"] if page == session.YOUR_PROMPT else []), "admin"]
 
 
 def test_with_an_analysis_nothing_of_it_shows(app, planted) -> None:

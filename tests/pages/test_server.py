@@ -62,6 +62,7 @@ def test_a_fault_of_the_program_shows_no_path_and_a_way_out(
 
 PAGES = (
     "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+    "real_text",
 )  # fmt: skip
 
 

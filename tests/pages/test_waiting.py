@@ -129,6 +129,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(app, download) -> Non
     [
         "pages/head_closeup.py",
         "pages/head_map.py",
+        "pages/find_heads.py",
         "pages/detector_lab.py",
         "pages/knockout_lab.py",
         "pages/answer.py",
@@ -158,7 +159,13 @@ def test_no_section_of_the_knock_out_lab_loads_what_is_not_here(app, download, s
 
 @pytest.mark.parametrize(
     "page",
-    ["pages/detector_lab.py", "pages/knockout_lab.py", "pages/answer.py", "pages/circuits.py"],
+    [
+        "pages/detector_lab.py",
+        "pages/knockout_lab.py",
+        "pages/answer.py",
+        "pages/circuits.py",
+        "pages/find_heads.py",
+    ],
 )
 def test_a_failed_download_has_its_ways_out_there_too(app, download, page: str) -> None:
     download.error = ModelUnavailableError(MODEL, why="the download was cut off.")

@@ -11,19 +11,27 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest import mock
 
 import pytest
 
 from headroles.admin import hash_password
+from headroles.lessons import reading
 from headroles.paths import DEMO_MODEL, ROOT
 from headroles.types import Head
 from headroles.ui.admin import server
 from headroles.ui.admin import state as admin_state
 from headroles.ui.answer import state as answer_state
 from headroles.ui.app import long_work, session
+from headroles.ui.components import state as components_state
+from headroles.ui.find_heads import state as find_state
 from headroles.ui.knockout_lab import state as knockout_state
 from headroles.ui.knockout_lab.sections import SECTIONS
+from headroles.ui.lessons import state as lessons_state
+from headroles.ui.real_text import state as real_text_state
 from headroles.view.glossary import unmarked
+from tests.pages.lesson_files import FIRST, SECOND
 
 pytestmark = pytest.mark.skipif(
     not (DEMO_MODEL / "config.json").exists(), reason="the bundled model is not there"
@@ -95,6 +103,18 @@ def admin() -> Iterator[object]:
     server.close()
 
 
+def lessons() -> Iterator[object]:
+    """The list, a question, and a summary, of lessons that no author changes."""
+    with TemporaryDirectory() as folder, mock.patch.object(reading, "folders") as folders:
+        folders.return_value = [Path(folder)]
+        for name, text in (("first", FIRST), ("second", SECOND)):
+            (Path(folder) / f"{name}.toml").write_text(text)
+        yield opened("lessons")
+        for step in ("which", lessons_state.END):
+            yield opened("lessons", **{lessons_state.LESSON: "first", lessons_state.STEP: step})
+        yield opened("lessons", **{lessons_state.LESSON: "second"})
+
+
 PAGES: dict[str, Callable[[], Iterator[object]]] = {
     "your_prompt": lambda: (
         opened(
@@ -104,6 +124,7 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
         )
         for prompt, second in (("The cat sat. The cat sat.", None), (NO_REPEATS, "A cat. A cat."))
     ),
+    "lessons": lessons,
     "head_closeup": lambda: (
         opened("head_closeup", **{session.HEAD: head}) for head in (Head(1, 1), Head(3, 7))
     ),
@@ -118,7 +139,18 @@ PAGES: dict[str, Callable[[], Iterator[object]]] = {
         opened("answer", **{answer_state.SECTION: section})
         for section in answer_state.SECTION_NAMES
     ),
+    "find_heads": lambda: (
+        opened("find_heads", **{find_state.SECTION: section}) for section in find_state.SECTIONS
+    ),
     "circuits": lambda: iter([opened("circuits")]),
+    "components": lambda: (
+        opened("components", **{components_state.SECTION: section})
+        for section in components_state.SECTION_NAMES[:2]  # the others have their own tests
+    ),
+    "real_text": lambda: (
+        opened("real_text", **{real_text_state.SECTION: section})
+        for section in real_text_state.SECTION_NAMES[:2]  # without what is still to be asked for
+    ),
     "glossary": lambda: iter([opened("glossary")]),
     "admin": admin,
 }

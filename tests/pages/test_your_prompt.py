@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from html import unescape
 
 import pytest
 
@@ -158,6 +159,17 @@ def test_an_example_keeps_text_that_was_typed_but_not_run(app) -> None:
     assert app.text_area(key=session.BOX).value == STORY_EXAMPLES[1].prompt
     app.button(key="app-undo").click().run()
     assert app.text_area(key=session.BOX).value == "not run yet"
+
+
+def test_what_to_look_for_stands_below_the_example_that_says_it(app) -> None:
+    """A tooltip is not there on a phone, and gone once the example was chosen."""
+    said = [one.look_for for one in STORY_EXAMPLES]
+    place = said.index(next(filter(None, said)))
+    assert "What to look for" not in page_html(app)
+    app.button(key=f"app-example_{place}").click().run()
+    assert said[place] in unescape(page_html(app))
+    app.button(key="app-undo").click().run()
+    assert "What to look for" not in page_html(app)
 
 
 def test_one_way_back_through_several_examples(app) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from headroles import admin, analysis, store
@@ -29,7 +31,10 @@ CONDITIONS = [
 def test_a_knock_out_from_its_layer_on_equals_hooks_on_the_whole_model(
     real: LoadedModel, real_model: str
 ) -> None:
-    bridge = analysis.load_bridge(real_model)
+    # In double precision: single precision loses as much on thirty layers as the test allows, and
+    # how much depends on the processor.
+    bridge = analysis.load_bridge(real_model).double()
+    model = copy.deepcopy(real.model).double()
     words = " blue chair seven river candle"
     rows = [
         list(encode(real.tokenizer, text).token_ids) for text in (words * 2, words + words[:12])
@@ -40,11 +45,11 @@ def test_a_knock_out_from_its_layer_on_equals_hooks_on_the_whole_model(
     losses = knocked_out(bridge, texts, CONDITIONS, counted=counted, means=means)
     for place, condition in enumerate(CONDITIONS):
         for row, ids in enumerate(rows):
-            by_hand = _losses(real, ids, condition, means)[counted[row, : len(ids) - 1]].mean()
-            torch.testing.assert_close(losses[place, row], by_hand, atol=1e-5, rtol=1e-6)
+            by_hand = _losses(model, ids, condition, means)[counted[row, : len(ids) - 1]].mean()
+            torch.testing.assert_close(losses[place, row], by_hand, atol=1e-6, rtol=1e-6)
 
 
-def _losses(real: LoadedModel, ids: list[int], condition: frozenset[Head], means) -> torch.Tensor:
+def _losses(model: nn.Module, ids: list[int], condition: frozenset[Head], means) -> torch.Tensor:
     """[pos - 1] nats of transformers' own model with hooks before the output projections."""
     d_head, handles = means.shape[-1], []
     for head in condition:
@@ -54,11 +59,11 @@ def _losses(real: LoadedModel, ids: list[int], condition: frozenset[Head], means
             z[0, 1:, head.head * d_head : (head.head + 1) * d_head] = means[head]
             return (z,)
 
-        projection = real.model.model.layers[head.layer].self_attn.o_proj
+        projection = model.model.layers[head.layer].self_attn.o_proj
         handles.append(projection.register_forward_pre_hook(replace))
     try:
         with torch.inference_mode():
-            logits = real.model(torch.tensor([ids]), use_cache=False).logits[0]
+            logits = model(torch.tensor([ids]), use_cache=False).logits[0].float()
     finally:
         for handle in handles:
             handle.remove()

@@ -6,13 +6,16 @@ import pytest
 
 from headroles import ablation, get_active_head_summary, texts
 from headroles.capture import capture
-from headroles.roles import SCORED_ROLES
+from headroles.roles import ROLES, SCORED_ROLES
 from headroles.store import categories
 from headroles.types import Head
 from headroles.ui.knockout_lab import choose_heads
+from headroles.verdicts import judge_heads
 from tests.promises import kept_and_broken
 
 pytestmark = pytest.mark.real
+
+CUED = ("subword_merge", "long_prefix", "semantic_category", "brackets")
 
 
 def active(real, prompt: str) -> dict[str, list[str]]:
@@ -29,6 +32,29 @@ def active(real, prompt: str) -> dict[str, list[str]]:
 )
 def test_every_hint_wakes_two_heads_of_its_role(real, role: str, hint: str) -> None:
     assert len(active(real, hint)[role]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("role", "hint"), [(role, hint) for role in CUED for hint in ROLES[role].text_hints]
+)
+def test_every_hint_of_a_role_with_a_cue_wakes_a_listed_head(real, role: str, hint: str) -> None:
+    stored = categories.read_entry(real.key).role(role)
+    awake = {one.head for one in judge_heads(stored, capture(real, hint)) if one.is_active}
+    assert awake & {*stored.listed}
+    assert not awake & {*stored.by_place(0.0)}
+
+
+def test_roles_with_a_cue_are_seen_on_this_model_and_told_from_their_neighbours(real) -> None:
+    entry = categories.read_entry(real.key)
+    assert all(entry.listed(role) for role in (*CUED, "retrieval"))
+    merges, longer = entry.role("subword_merge"), entry.role("long_prefix")
+    (looks_back, *_) = entry.listed("previous_token")
+    assert merges.score(looks_back) > 0.9
+    assert looks_back in merges.by_place(0.4)
+    # Induction heads of one matching token have less than half of the long-prefix heads' score.
+    one_token = Head(17, 4)
+    assert entry.role("induction").score(one_token) > 0.9
+    assert longer.score(one_token) < 0.5 * longer.score(longer.listed[0])
 
 
 def test_every_prompt_that_the_analysis_stored_wakes_the_heads_that_it_names(real) -> None:

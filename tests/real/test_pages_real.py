@@ -11,6 +11,7 @@ from tests.facts import says
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 PAGES = [
     "your_prompt", "head_closeup", "head_map", "detector_lab", "knockout_lab", "answer", "circuits",
+    "components", "real_text", "find_heads",
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -51,6 +53,17 @@ def test_the_sentence_names_the_best_head_its_error_and_chance() -> None:
     assert says(card.sentence, "L0H0", "70% ± 10.0 points", "20%", "1 head is clearly")
     assert says(card.basis, "2 prompts", "2")
     assert says(view_detection.card_of(detection(), 0, "abs").sentence, "L0H0", "−1.30")
+
+
+def test_a_share_of_what_an_exclusion_leaves_is_no_share_of_all() -> None:
+    """The best head keeps all of its attention on one prompt and half on the other."""
+    card = view_detection.card_of(detection(), 0, "mul")
+    assert says(card.sentence, "the attention that counts (75% of all)")
+    whole = view_detection.card_of(replace(detection(), exclude_bos=False), 0, "mul")
+    assert says(whole.sentence, "of its attention")
+    assert "counts" not in whole.sentence
+    activation = view_detection.card_of(detection(), 0, "activation")
+    assert "counts" not in activation.sentence  # nothing is excluded from it
 
 
 def test_the_ranking_holds_the_asked_heads_the_undefined_last() -> None:

@@ -30,6 +30,8 @@ ACTIONS = {
     "restored": "restored",
     "set_aside": "set the damaged file aside",
     "edited_models": "changed the list of models",
+    "edited_roles": "changed the roles of the class",
+    "edited_lessons": "changed the lessons",
 }
 """Every action, as a person reads it."""
 

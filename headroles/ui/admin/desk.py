@@ -56,6 +56,12 @@ def run_action(action: Callable[[], object]) -> bool:
     return False
 
 
+def perform(action: Callable[[], object], done: str) -> None:
+    """The same, with a sentence on the page once it was done."""
+    if run_action(action):
+        state.set_notice(state.Notice("done", done))
+
+
 def _disk_message(error: OSError) -> tuple[str, str]:
     return (
         f"The server's disk or network failed: {error.strerror or type(error).__name__}.",

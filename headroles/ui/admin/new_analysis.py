@@ -43,7 +43,7 @@ def draw(desk: AdminSession, running: Sequence[JobRequest]) -> None:
             return
 
         wanted = list(filter(None, (_request(model, settings) for model in wanted_models)))
-        fitting = [request for request in wanted if _prospect_row(desk, request)]
+        fitting = [request for request in wanted if prospect_row(desk, request)]
         left_out = len(wanted_models) - len(fitting)
         new = [request for request in fitting if request not in running]
         if len(new) < len(fitting):
@@ -148,7 +148,7 @@ def _parts() -> dict[str, bool]:
             value=True,
             key=state.EXTENDED_TOO,
             persist_state="session",
-            help="Six more roles, from delimiters to copy suppression, and how far back each head "
+            help="More roles, from delimiters to retrieval, and how far back each head "
             "looks. Without them, students cannot see these roles for this model.",
         )
     return {"causal": causal, "extended": extended}
@@ -190,8 +190,14 @@ def _what_is_scored(key: str) -> str:
     return f"The score is the share of a head's attention on {role.looks_at}{role.aside}: 0 to 1."
 
 
-def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
-    """Show what an analysis will take; returns whether it can be started."""
+def prospect_row(desk: AdminSession, request: JobRequest, *, where: str = "") -> bool:
+    """Show what an analysis will take; returns whether it can be started.
+
+    Args:
+        desk: the sign-in at hand.
+        request: what is asked for.
+        where: the form that it stands in, for the key of a button.
+    """
     try:
         elements.html(jobs.prospect_line(_prospect(desk, request)))
     except NotSignedInError:
@@ -203,7 +209,7 @@ def _prospect_row(desk: AdminSession, request: JobRequest) -> bool:
         if isinstance(error, ModelUnavailableError | SourceError):
             st.button(
                 "Ask again",
-                key=f"admin-ask_again_{request.model}",
+                key=f"admin-ask_again_{where}{request.model}",
                 icon=":material/refresh:",
                 on_click=st.session_state[state.PROSPECTS].clear,
             )

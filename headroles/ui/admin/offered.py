@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,7 +9,7 @@ import streamlit as st
 from headroles import models, store, view
 from headroles.errors import HeadrolesError
 from headroles.ui.admin import state
-from headroles.ui.admin.desk import run_action
+from headroles.ui.admin.desk import perform, run_action
 from headroles.ui.app import elements
 from headroles.view.html import table
 
@@ -94,7 +93,7 @@ def _button(
         icon=f":material/{icon}:",
         key=f"admin-models_{label.lower()}",
         disabled=edit is None,
-        on_click=_perform,
+        on_click=perform,
         args=(lambda: desk.office.edit_models(desk.ticket, *edit), _DONE[label]),
     )
 
@@ -108,11 +107,6 @@ _DONE = {
     "Undo": "The last change of the list was undone.",
     "Add": "Added. Students can choose it from their next click.",
 }
-
-
-def _perform(edit: Callable[[], object], done: str) -> None:
-    if run_action(edit):
-        state.set_notice(state.Notice("done", done))
 
 
 def _add(desk: AdminSession) -> None:

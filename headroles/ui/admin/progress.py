@@ -11,7 +11,7 @@ import streamlit as st
 from headroles.formatting import count, duration, listing
 from headroles.ui.admin import new_analysis, state
 from headroles.ui.admin.desk import AdminSession, run_action, shows_errors
-from headroles.ui.app import elements
+from headroles.ui.app import address, elements, session
 from headroles.view import jobs as job_words
 from headroles.view.html import plain, sentence
 
@@ -130,7 +130,17 @@ def _ended(desk: AdminSession, job: Job) -> None:
                 "</div>",
                 width="stretch",
             )
-            if job.state == "done":
+            if job.state == "done" and job.request.read_tokens:
+                st.button(
+                    "Look at it",
+                    icon=":material/auto_stories:",
+                    key=f"admin-look_{job.id}",
+                    on_click=address.follow,
+                    args=(session.REAL_TEXT,),
+                    kwargs={"model": job.request.model},
+                    help="Students find it on the page Real text.",
+                )
+            elif job.state == "done":
                 st.button(
                     "Review it",
                     type="primary",

@@ -10,7 +10,7 @@ import streamlit as st
 from headroles import store, view
 from headroles.errors import HeadrolesError
 from headroles.roles import MIN_SEQUENCES
-from headroles.ui.admin import state
+from headroles.ui.admin import report, state
 from headroles.view import count, entry_diff, jobs
 from headroles.view.html import plain
 
@@ -135,6 +135,9 @@ def downloads(desk: AdminSession, entry: ModelEntry) -> None:
                 key="admin-download_candidate",
                 on_click="ignore",
             )
+        st.caption("Or as a report to read, of this candidate:")
+        with st.container(key="admin-report_candidate", horizontal=True):
+            report.buttons(entry, place="candidate")
 
 
 def live_file(desk: AdminSession) -> None:

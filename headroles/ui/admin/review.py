@@ -74,13 +74,15 @@ def _extended(entry: ModelEntry) -> None:
         label_visibility="collapsed",
     )
     with st.container(border=True, key="admin-look_extended"):
-        elements.html(extended_maps.LEGEND)
+        elements.html(extended_maps.LEGEND.format(marks=extended_maps.LISTED, papers=""))
         extended_maps.card(entry.extended[key], place="admin-look", clickable=False)
 
 
 def _choose(desk: AdminSession) -> Job | None:
     jobs_known = desk.office.jobs(desk.ticket)
-    done = {job.id: job for job in jobs_known if job.state == "done"}
+    done = {
+        job.id: job for job in jobs_known if job.state == "done" and not job.request.read_tokens
+    }
     if not done:
         what = (
             "An analysis is still running; its bar stands under “Analyse”."

@@ -174,7 +174,9 @@ def _distribution(
     elements.html("<b>How the scores are spread</b>")
     chance = category.chance if role.has_cells else None
     elements.chart(
-        charts.heads.score_distribution(records, role, threshold=category.threshold, chance=chance),
+        charts.distribution.score_distribution(
+            records, role, threshold=category.threshold, chance=chance
+        ),
         key="admin-candidate_scores",
         alt_text=sentence
         if chance is None
@@ -221,7 +223,7 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         columns = ["Head", "Score", "Error", *kinds, *control, "Entered by"]
         columns += causal.cell_columns(entry.causal.get(key))
         elements.html(f'<div class="hr-one-line">{table(columns, heads)}</div>')
-        st.caption(plain(_about_the_table(entry, key)))
+        st.caption(about_the_table(entry, key))
     else:
         elements.html('<p class="hr-small">None: no head of this model reaches the threshold.</p>')
     with st.expander("All heads as a table", key="admin-all_heads"):
@@ -230,7 +232,8 @@ def _tables(records: list[dict[str, object]], entry: ModelEntry, key: str) -> No
         )
 
 
-def _about_the_table(entry: ModelEntry, key: str) -> str:
+def about_the_table(entry: ModelEntry, key: str) -> str:
+    """What the columns are, and the evidence in sentences, a line each, as Markdown."""
     note = f"{view_candidate.order_sentence(entry, key)} Error: the standard error of sampling."
     if key in entry.by_kind:
         note += (
@@ -240,7 +243,7 @@ def _about_the_table(entry: ModelEntry, key: str) -> str:
     control = entry.controls.get(key)
     if control:
         note += f" Control: the same head's score on {control.name}."
-    return note + _about_the_evidence(entry, key)
+    return plain(note) + _about_the_evidence(entry, key)
 
 
 def _about_the_evidence(entry: ModelEntry, key: str) -> str:

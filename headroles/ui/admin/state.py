@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from headroles.admin import Ticket
 
 ANALYSE, LOOK, OFFERED = "Analyse", "Review and publish", "Models"
-VERSIONS, AUDIT = "Versions", "Audit"
-SECTIONS = (ANALYSE, LOOK, OFFERED, VERSIONS, AUDIT)
+CLASS_ROLES, VERSIONS, AUDIT = "Roles of the class", "Versions", "Audit"
+LESSONS, WORKSHEETS = "Lessons", "Worksheets"
+SECTIONS = (ANALYSE, LOOK, OFFERED, CLASS_ROLES, LESSONS, WORKSHEETS, VERSIONS, AUDIT)
 
 key = Keys(__name__)
 TICKET = key("ticket", None)
@@ -34,12 +35,21 @@ PROSPECTS = key("prospects", dict)
 """{model: what its analysis would take, or why it cannot be} as asked so far."""
 CHOICES = key("choices", dict)
 """{job: [the :class:`Choice` at first, ..., the present one]}."""
+PILE = key("pile", None)
+"""The worksheets of a class, as long as this session lasts: a
+:class:`headroles.lessons.classroom.Pile`, what was wrong with all of them, or None."""
+TO_READ = key("to_read", None)
+"""The uploader whose files changed and are still to be read; None where none is."""
+GATHERED = key("gathered", None)
+"""(what it was made of, the class): kept until one of these changes."""
 
 # widget keys
 TAB = key("tab")
 """The script that keeps the key in the tab."""
 SECRET = key("secret")
 """The password or token, while it is typed."""
+READ_MODEL, READ_TOKENS = key("read_model"), key("read_tokens")
+"""The model that reads real text, and how much of it."""
 SECTION = key("section", ANALYSE)
 """The part of the page that is shown: one of :data:`SECTIONS`."""
 MODELS, HUB_IDS = key("models"), key("hub_ids")
@@ -55,14 +65,32 @@ LOOK_MAPS, LOOK_EXTENDED = key("look_maps"), key("look_extended_role")
 """Whether maps of its extended roles are shown, and of which one."""
 THRESHOLD, LOOK_CAP = key("threshold"), key("cap")
 """Its threshold and its cap, one slider per analysis."""
+KEPT_ROLE, NEW_ROLE_NAME = key("kept_role"), key("new_role_name")
+"""The role of the class that is changed, and its new name."""
 VERSION, VERSION_MODEL, VERSION_ROLE = (
     key("version"), key("version_model"), key("version_role"),
 )  # fmt: skip
 """The earlier version that is looked at, and its model and role."""
+REPORT_MODEL = key("report_model")
+"""The model whose report is made."""
 LISTED = key("listed")
 """The offered model that is moved, hidden or removed."""
 NEW_HUB_ID, NEW_REVISION, NEW_NAME = key("new_hub_id"), key("new_revision"), key("new_name")
 """What is typed to add one."""
+HOW, FILES, FOLDER = key("how"), key("worksheet_files"), key("worksheet_folder")
+"""How worksheets are brought, and the two uploaders."""
+HIDE_NAMES, COUNT_ALTERED = key("hide_names"), key("count_altered")
+"""Whether numbers stand for names; whether altered worksheets count."""
+CLASS_VIEW = key("class_view")
+"""What is shown of the class."""
+CLASS_LESSON, CLASS_QUESTION, CLASS_GROUP = (
+    key("class_lesson"), key("class_question"), key("class_group"),
+)  # fmt: skip
+"""The lesson, its question, and the students of whom the same was asked."""
+POINTS, BASIS, GRADED, ASSIGNMENT = (
+    key("points"), key("basis"), key("graded"), key("assignment"),
+)  # fmt: skip
+"""The most points, what they are for, of which lesson, and the name of the column."""
 
 begin = key.begin
 
@@ -127,7 +155,13 @@ def sign_out(*, why: HeadrolesError | None = None) -> None:
     """Forget the ticket and any action that waits; ``why`` is shown above the form."""
     st.session_state[TICKET] = st.session_state[NEW_KEY] = None
     st.session_state[CONFIRM] = None
+    forget_worksheets()
     st.session_state[NOTICE] = Notice("failed", why.message, why.hint) if why else None
+
+
+def forget_worksheets() -> None:
+    """Drop what was read of a class."""
+    st.session_state[PILE] = st.session_state[TO_READ] = st.session_state[GATHERED] = None
 
 
 def set_notice(notice: Notice | None) -> None:

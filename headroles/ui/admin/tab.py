@@ -1,28 +1,21 @@
 """A sign-in that survives a reload: the tab holds a key for which a new session is let in.
 
-Streamlit lets an app read cookies but set none, so a small script keeps the key in the tab. What
-protects it is told in docs/deployment.md.
+What protects the key is told in docs/deployment.md. Of two tabs with a copy of it, the first that
+uses it changes it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from headroles.errors import NotSignedInError
 from headroles.ui.admin import state
-from headroles.ui.app import elements
+from headroles.ui.app import elements, tab_storage
 
 if TYPE_CHECKING:
     from headroles.admin import Gate
-
-_tab = st.components.v2.component(
-    "headroles_admin_tab",
-    html="<span hidden></span>",
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
-)
 
 
 def draw(gate: Gate) -> None:
@@ -32,22 +25,21 @@ def draw(gate: Gate) -> None:
     """
     is_out = st.session_state[state.TICKET] is None
     is_asked = is_out and not st.session_state[state.TAB_ASKED]
-    with st.container(key="admin-tab_script"):
+    new_key = st.session_state[state.NEW_KEY] or ""
+    with st.container(key="admin-tab_asked"):
         # While the tab is asked, the style sheet hides the form to sign in for a moment.
         elements.html(f'<i class="{"hr-asked" if is_asked else ""}"></i>')
-        _tab(
-            key=state.TAB,
-            data={
-                "ask": is_asked,
-                "keep": st.session_state[state.NEW_KEY] or "",
-                "forget": is_out and not is_asked,
-            },
-            on_held_change=lambda: _answered(gate),
-        )
+    tab_storage.draw(
+        state.TAB,
+        keep=new_key,
+        forget=is_out and not is_asked,
+        ask="always" if is_asked or new_key else "",
+        on_held=lambda: _answered(gate),
+    )
 
 
 def _answered(gate: Gate) -> None:
-    held, ticket = str(st.session_state[state.TAB].held or ""), st.session_state[state.TICKET]
+    held, ticket = tab_storage.held(state.TAB), st.session_state[state.TICKET]
     st.session_state[state.TAB_ASKED] = True
     st.session_state[state.NEW_KEY] = None
     try:

@@ -12,7 +12,7 @@ import streamlit as st
 from headroles import reference, roles, store
 from headroles.errors import CategoriesBrokenError, HeadrolesError
 from headroles.formatting import listing, size
-from headroles.ui.admin import publish, review_diff, review_role, state
+from headroles.ui.admin import publish, report, review_diff, review_role, state
 from headroles.ui.app import elements
 from headroles.view import entry_diff, jobs
 from headroles.view.html import count, plain, table
@@ -80,6 +80,7 @@ def _live(desk: AdminSession, versions: list[Version]) -> None:
     headers = ["Model", "Analysed on", "Sequences", "Seed", "Cap", "Listed heads", "Revision"]
     elements.html(table(headers, [_model_row(entry) for entry in entries.values()]))
     publish.live_file(desk)
+    report.draw(entries)
 
 
 def _model_row(entry: ModelEntry) -> list[str]:

@@ -13,7 +13,7 @@ from headroles.errors import UnknownHeadError
 from headroles.formatting import decimal, percent, signed
 from headroles.types import Head
 from headroles.ui.answer import caches, state
-from headroles.ui.app import address, elements, long_work, session
+from headroles.ui.app import address, elements, long_work, scope, session
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ def draw(subject: Subject) -> None:
     st.subheader("One head closely", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="answer-one_head"):
         _box(subject)
-        st.button(
-            "Its close-up", icon=":material/zoom_in:", key="answer-closeup",
+        scope.button(
+            session.CLOSEUP, "Its close-up", icon=":material/zoom_in:", key="answer-closeup",
             on_click=session.open_closeup, args=(head,),
         )  # fmt: skip
-        st.button(
-            "Knock it out", icon=":material/content_cut:", key="answer-lab",
+        scope.button(
+            KNOCKOUT_LAB, "Knock it out", icon=":material/content_cut:", key="answer-lab",
             on_click=partial(address.follow, KNOCKOUT_LAB, section="one", heads=(head,)),
             help="Opens the Knock-out lab with this head",
         )  # fmt: skip

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from headroles import ablation, texts
-from headroles.ui.app import caches, long_work
+from headroles.ui.app import caches, pace
 from headroles.ui.app.long_work import Plan
 
 if TYPE_CHECKING:
@@ -68,20 +68,7 @@ def pair(model: str, asked: Asked) -> Measured:
             exchange=_exchange(asked),
         )
         shape = loaded.shape
-    return Measured(made, made.length * token_seconds(model), *shape)
-
-
-@caches.keep
-def token_seconds(model: str) -> float:
-    """Seconds that a token of a batch takes, for estimates: measured once.
-
-    Raises:
-        HeadrolesError: if the model cannot be loaded.
-    """
-    rows = [one for one in texts.READY_PAIRS if one.kind == texts.PAIR_KINDS[0]]
-    with caches.borrow(model) as loaded:
-        seconds = long_work.seconds_of(partial(ablation.told_apart, loaded, rows))
-    return seconds / (2 * len(rows) * WORDS)
+    return Measured(made, made.length * pace.token_seconds(model), *shape)
 
 
 @caches.keep

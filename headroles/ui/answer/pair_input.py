@@ -17,6 +17,7 @@ from headroles.ui.app import (
     draft_box,
     elements,
     long_work,
+    pace,
     prompt_form,
     run_prompt,
     session,
@@ -136,7 +137,7 @@ def _tried(model: str, steps: Sequence[Callable[[], object]]) -> bool:
     """Whether it is known which pairs the model gets right; a larger model is asked on demand."""
     rows = 2 * len(texts.READY_PAIRS)
     try:
-        seconds = rows * pair_caches.WORDS * pair_caches.token_seconds(model)
+        seconds = rows * pair_caches.WORDS * pace.token_seconds(model)
     except HeadrolesError:  # it is shown where the sentences are run
         return False
     return bool(

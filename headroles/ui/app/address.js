@@ -1,7 +1,7 @@
 // Streamlit pushes an entry into the browser's history whenever an address changes behind its
 // question mark. Opening a page then leaves two entries, and Back has to be pressed twice. Here
-// such a change completes the page's entry, except that another prompt gets an entry of its own:
-// Back returns to the previous prompt.
+// such a change completes the page's entry, except that another prompt, and another step of a
+// lesson, gets an entry of its own: Back returns to the previous one.
 //
 // What a page writes behind its question mark may arrive before the browser stands on that page; it
 // would spoil the entry of the page before. So it waits a moment, for a change of the path.
@@ -9,7 +9,8 @@ if (!window.headrolesHistory) {
   window.headrolesHistory = true;
   const MOMENT = 150; // milliseconds
   const push = window.history.pushState.bind(window.history);
-  const prompts = (url) => ["prompt", "second_prompt"].map((name) => url.searchParams.get(name));
+  const NAMES = ["prompt", "second_prompt", "lesson", "step"];
+  const places = (url) => NAMES.map((name) => url.searchParams.get(name));
   const isBeside = (url) =>
     ["second_prompt", "second_model"].some((name) => url.searchParams.has(name)) &&
     !url.pathname.endsWith("/head_map"); // whose two models stand where they are chosen
@@ -21,7 +22,7 @@ if (!window.headrolesHistory) {
     const next = new URL(here.pathname + query, here);
     const written = { ...state, written: true };
     if (isBeside(next) && !isBeside(here)) toTop(); // what is put beside the first stands there
-    if (!window.history.state?.written || `${prompts(next)}` === `${prompts(here)}`) {
+    if (!window.history.state?.written || `${places(next)}` === `${places(here)}`) {
       window.history.replaceState(written, title, next);
     } else {
       push(written, title, next);

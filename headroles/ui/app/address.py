@@ -10,13 +10,14 @@ these tables, so that the shell knows no page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
-from headroles.ui.app import link, session
+from headroles.ui.app import link, scope, session
 from headroles.ui.app.link import Row
 
 LONGEST_ADDRESS = 6_000
@@ -31,36 +32,90 @@ def register(tables: Mapping[str, tuple[Row, ...]]) -> None:
     _tables.update(tables)
 
 
+def _table(page: str) -> tuple[Row, ...]:
+    """A page's table; in a class every page has the model in its address."""
+    return _tables.get(page, (link.MODEL,) if scope.is_class() else ())
+
+
 def _vocabulary() -> list[Row]:
     """A row for every name that any page knows."""
-    rows = {row.name: row for table in _tables.values() for row in table}
-    return [*rows.values(), link.LAYER]
+    return list({row.name: row for table in _tables.values() for row in table}.values())
 
 
 # ------------------------------------------------------------------ from the address
 
 
+def read_class() -> None:
+    """Take over the pages of a class link, when :func:`read` will take over the rest.
+
+    The entry script calls this first: it decides what the navigation lists.
+    """
+    session.begin()
+    if not _is_new():
+        return
+    query = _given()
+    # A page that was left before its address was written has none of its own.
+    if not st.session_state[session.LINK_READ] or _names_any(query):
+        session.link_errors(scope.read(query.get(scope.NAME, ())))
+
+
 def read(page: str) -> None:
     """Put a page's address into the session: when a session starts, or the reader goes back."""
-    session.begin()
     now = st.session_state
     if now.get(session.PAGE) != page:
         session.fill_boxes()
     now[session.PAGE] = page
-    first, now[session.LINK_READ] = not now[session.LINK_READ], True
-    if not (first or _went_back()) or page not in _tables:
+    is_new, first = _is_new(), not now[session.LINK_READ]
+    now[session.LINK_READ] = True
+    if not is_new or not _table(page):
         return
-    query = {name: st.query_params.get_all(name) for name in st.query_params}
-    every = _vocabulary()
-    errors: list[HeadrolesError] = [*link.unknown_names(query, every)]
-    if any(name in query for row in every for name in (row.name, row.old)):
+    query = _given()
+    others = [name for name in query if name != scope.NAME]
+    errors: list[HeadrolesError] = [*link.unknown_names(others, _vocabulary())]
+    if _names_any(query):
         errors += _take_over(query, page, leads=first)
     session.link_errors(errors)
 
 
+def _is_new() -> bool:
+    """Whether the address says something that the session does not know yet."""
+    return not st.session_state[session.LINK_READ] or _went_back()
+
+
+def _given() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _names_any(query: link.Query) -> bool:
+    """Whether an address has a name of ours."""
+    return scope.NAME in query or any(
+        name in query for row in _vocabulary() for name in (row.name, row.old)
+    )
+
+
+def _opens(query: link.Query, page: str) -> str:
+    """The page that an address opens. A link to the app itself may be about another page than
+    *Your Prompt*: one that a name in it leads to, or, in a class, the first of its pages that knows
+    a name which *Your Prompt* does not, e.g. ``lesson``."""
+    if page != session.YOUR_PROMPT:
+        return page
+    own = {row.name for row in _table(page)}
+    others = {row.name: row for row in _vocabulary() if row.name in query and row.name not in own}
+    for row in others.values():
+        if row.leads_to and scope.offers(row.leads_to):
+            return row.leads_to
+    for candidate in scope.class_pages():
+        if any(row.name in others for row in _table(candidate)):
+            return candidate
+    return scope.first_page()
+
+
 def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
     """Put every value in its place; values that the page does not show are checked too."""
-    table, errors = _tables[page], []
+    table, errors = _table(page), []
+    if leads and (opens := _opens(query, page)) != page:
+        table = _table(opens)
+        st.session_state[session.NAVIGATE_TO] = opens
     own = {row.name for row in table}
     for row in (*table, *(row for row in _vocabulary() if row.name not in own)):
         try:
@@ -73,7 +128,7 @@ def _take_over(query: link.Query, page: str, *, leads: bool) -> list[LinkError]:
         is_given = value is not link.ABSENT
         if is_given or row.first is not link.KEEP:
             row.take(value if is_given else row.first)
-        if leads and is_given and row.leads_to:
+        if leads and is_given and row.leads_to not in (None, page):
             st.session_state[session.NAVIGATE_TO] = row.leads_to
     return errors
 
@@ -96,8 +151,9 @@ def check(layers: int, heads: int) -> None:
 
 
 def _query(page: str) -> dict[str, str]:
-    table = _tables.get(page, ())
-    return link.to_query(table, {row.name: row.value() for row in table if row.written})
+    table = _table(page)
+    of_page = link.to_query(table, {row.name: row.value() for row in table if row.written})
+    return {**scope.query(), **of_page}
 
 
 def query(page: str) -> dict[str, str]:
@@ -108,15 +164,14 @@ def query(page: str) -> dict[str, str]:
     wanted = _query(page)
     if len(link.encode(wanted)) < LONGEST_ADDRESS:
         return wanted
-    prompts = {row.name for row in _tables[page] if row.read is link.read_prompt}
+    prompts = {row.name for row in _table(page) if row.read is link.read_prompt}
     return {name: value for name, value in wanted.items() if name not in prompts}
 
 
 def write(page: str) -> bool:
     """Write what a page shows into its address, and tell whether it changed. This starts no run."""
-    ours = {name for row in _vocabulary() for name in (row.name, row.old)}
-    wanted = query(page)
-    present = {name: st.query_params.get_all(name) for name in st.query_params}
+    ours = {scope.NAME, *(name for row in _vocabulary() for name in (row.name, row.old))}
+    wanted, present = query(page), _given()
     if {name: values for name, values in present.items() if name in ours} == {
         name: [value] for name, value in wanted.items()
     }:
@@ -128,8 +183,7 @@ def write(page: str) -> bool:
 
 def lead(page: str) -> None:
     """Show another page. The address that is left stays as it is, for the way back."""
-    present = {name: st.query_params.get_all(name) for name in st.query_params}
-    st.switch_page(page, query_params=present)
+    st.switch_page(page, query_params=_given())
 
 
 def follow(page: str, **values: object) -> None:
@@ -145,8 +199,23 @@ def follow(page: str, **values: object) -> None:
     st.session_state[session.NAVIGATE_TO] = page
 
 
-def shared() -> tuple[str, HeadrolesError | None]:
-    """The query of the link to what is shown, and an error if it is too long to share."""
-    query = link.encode(_query(st.session_state[session.PAGE]))
-    here = (st.context.url or "").partition("?")[0]
-    return query, link.too_long_to_share(f"{here}?{query}")
+def here() -> str:
+    """The address of the page that is shown, without what stands behind its question mark.
+
+    Some hosts put the app into a frame under /~/+/, which is no address that anybody else can open.
+    """
+    address = (st.context.url or "").partition("?")[0].replace("/~/+", "")
+    return address if urlsplit(address).path else f"{address}/"
+
+
+def shared(pages: Iterable[str] | None = None) -> tuple[str, HeadrolesError | None]:
+    """The query of the link to what is shown, and an error if it is too long to share.
+
+    Args:
+        pages: the names of the pages of a class, for a class link; None for this visit's own.
+    """
+    wanted = {**scope.query(pages), **_query(st.session_state[session.PAGE])}
+    if pages is not None:
+        wanted |= scope.query(pages)
+    query = link.encode(wanted)
+    return query, link.too_long_to_share(f"{here()}?{query}")

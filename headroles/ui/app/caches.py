@@ -8,8 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import capture, charts, limits, models, paths, store, verdicts, view
-from headroles.errors import CategoriesBrokenError, UnknownModelError
+from headroles import capture, charts, limits, models, store, texts, verdicts, view
+from headroles.errors import HeadrolesError, UnknownModelError
 from headroles.types import PromptRun
 from headroles.ui.app import keeper, turns
 
@@ -47,6 +47,8 @@ class Reference(NamedTuple):
     """UTC: when the version that replaces a damaged file went live; None if the file is fine."""
 
 
+REPEATS = "random tokens in two copies, seed {}"
+"""What stands for the prompt where random tokens were run."""
 MOST_MODELS = 2
 """Most models in memory together: each may take half a gigabyte or more."""
 
@@ -153,8 +155,20 @@ def answer(model: str, prompt: str, *, chat: bool = False) -> Answer:
         HeadrolesError: if the model cannot be loaded or the prompt cannot be run.
     """
     limits.PROMPT.check(len(prompt))
-    kept = _cached_run(model, prompt, chat)
+    return _unpacked(model, prompt, _cached_run(model, prompt, chat))
 
+
+def on_repeats(model: str, seed: int) -> Answer:
+    """The same of one random segment of tokens in two copies
+    (:func:`headroles.texts.probe_texts.repeated_once`).
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded or run.
+    """
+    return _unpacked(model, REPEATS.format(seed), _cached_repeats(model, seed))
+
+
+def _unpacked(model: str, prompt: str, kept: _Kept) -> Answer:
     models.memory.trim()  # what the pass, and the page before, used and let go
     attention = capture.packing.unpack(kept.cells, len(kept.encoding.token_ids))
     run = PromptRun(
@@ -176,7 +190,23 @@ def _cached_run(model: str, prompt: str, chat: bool) -> _Kept:
     """Run the model once; kept."""
     with borrow(model) as loaded:
         run = capture.capture(loaded, prompt, chat=chat)
-        num_kv_heads, precision = loaded.num_kv_heads, loaded.precision
+        facts = loaded.num_kv_heads, loaded.precision
+    return _packed(run, *facts)
+
+
+@keep
+def _cached_repeats(model: str, seed: int) -> _Kept:
+    with borrow(model) as loaded:
+        ids = texts.probe_texts.repeated_once(
+            loaded.tokenizer, seed=seed, max_tokens=loaded.max_tokens
+        )
+        encoding = texts.probe_texts.encoding_of(loaded.tokenizer, ids)
+        run = capture.attention.capture_encoded(loaded, encoding, prompt=REPEATS.format(seed))
+        facts = loaded.num_kv_heads, loaded.precision
+    return _packed(run, *facts)
+
+
+def _packed(run: PromptRun, num_kv_heads: int, precision: str) -> _Kept:
     scores = verdicts.score_run(run)
     cells = capture.packing.pack(run.attention)
     return _Kept(
@@ -252,13 +282,7 @@ def reference(answer: Answer) -> Reference:
 
     model, shape = answer.run.model_name, tuple(answer.scores.resting.shape)
     analysis = stored(model, run=answer.run)
-    entry = analysis.entry
-    if (entry.num_layers, entry.num_heads) != shape:
-        raise CategoriesBrokenError(
-            paths.CATEGORIES.name,
-            why=f"'{model}' has {shape[0]} layers of {shape[1]} heads, and the file says "
-            f"{entry.num_layers} of {entry.num_heads}.",
-        )
+    store.contents.check_shape(analysis.entry, shape)
     return analysis
 
 
@@ -283,6 +307,17 @@ def stored(model: str, *, run: PromptRun | None = None) -> Reference:
     return Reference(
         entry, verdicts.prompt.thresholds_in(entry), good.since if good.fault else None
     )
+
+
+def analysed() -> dict[str, ModelEntry]:
+    """{model: analysis} of the models that are offered and have one of their own weights."""
+    entries = {}
+    for key in view.offer.offered():
+        if view.offer.choice(key).scores != view.offer.READY:
+            continue
+        with contextlib.suppress(HeadrolesError):  # told of where that model is used
+            entries[key] = stored(key).entry
+    return entries
 
 
 def provisional() -> Reference:

@@ -24,17 +24,24 @@ def popover() -> AbstractContextManager[object]:
     return st.popover("Download", icon=":material/download:", key="app-download")
 
 
-def buttons(offered: Iterable[File]) -> None:
-    """A button per file; the file is made when it is pressed."""
+def buttons(offered: Iterable[File], *, keys: str = "", **look: object) -> None:
+    """A button per file; the file is made when it is pressed.
+
+    Args:
+        offered: the files.
+        keys: what the key of a button begins with.
+        look: how it looks; by default it is as wide as its place.
+    """
+    look = {"width": "stretch", **look}
     for file in offered:
         st.download_button(
             file.label,
             data=file.make,
             file_name=file.name,
             mime=file.mime,
-            key=file.key,
+            key=f"{keys}{file.key}",
             on_click="ignore",
-            width="stretch",
+            **look,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,16 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from headroles.errors import HeadrolesError
 from headroles.types import Head
-from headroles.ui.app import session
+from headroles.ui.app import scope, session
 from headroles.view import glossary
-from headroles.view.html import cautions, plain, sentence, truncation_sentence
+from headroles.view.html import cautions, plain, sentence, table, truncation_sentence
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
     from headroles.charts.drawing import Drawing
-    from headroles.types import Encoding
+    from headroles.types import Encoding, Evidence
 
 # What a page says about a fault of the program; what it was stands in the server's log.
 exception._GENERIC_UNCAUGHT_EXCEPTION_TEXT = (
@@ -61,15 +64,31 @@ def note(body: str) -> None:
     html(f'<p class="hr-small">{glossary.mark(body)}</p>')
 
 
-def title(name: str, *, answers: str, first: str = "") -> None:
+def look_for(said: str) -> None:
+    """What to look for in a ready experiment or on an example; nothing where that is not said."""
+    if said:
+        html(f'<p class="hr-explain"><b>What to look for.</b> {escape(said)}</p>')
+
+
+def title(
+    name: str, *, answers: str, first: str = "", beside: Callable[[], None] | None = None
+) -> None:
     """The head of a page: its name, what it answers in one line, and what to do first.
 
     Args:
         name: the title.
         answers: HTML.
         first: HTML; empty where the controls say it.
+        beside: draws what stands at the other end of the title's line.
     """
-    st.title(name, anchor=False)
+    if beside is None:
+        st.title(name, anchor=False)
+    else:
+        with st.container(
+            horizontal=True, wrap=False, vertical_alignment="center", key="app-title_line"
+        ):
+            st.title(name, anchor=False, width="content")
+            beside()
     do = f' <span class="hr-first">{first}</span>' if first else ""
     html(f'<p class="hr-lead">{glossary.mark(answers + do, everyday=True)}</p>')
 
@@ -106,6 +125,45 @@ def chart(
     st.vega_lite_chart(spec=drawing.for_page(), key=key, alt=alt_text, width=width, **clickable)
 
 
+STRONGEST = 40
+"""Rows of the table twin of a pattern."""
+
+
+def strongest_cells(
+    attention: Float[Tensor, "query key"], labels: Sequence[str], predicted: Iterable[Evidence]
+) -> None:
+    """The table twin of an attention pattern, from its single cells, however it is drawn.
+
+    Args:
+        attention: [query key] what is drawn.
+        labels: [pos] the tokens as short text.
+        predicted: the cells that are outlined.
+    """
+    outlined = {(cell.query, cell.key) for cell in predicted}
+    length = len(labels)
+    weights, places = attention.flatten().topk(min(STRONGEST, length * (length + 1) // 2))
+    cells = [
+        (*divmod(place, length), weight)
+        for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
+        if weight > 0
+    ]
+    with st.expander(f"As a table: the {len(cells)} strongest cells"):
+        html(
+            table(
+                ["Token", "Looks at", "Attention", "Outlined"],
+                [
+                    [
+                        f"{labels[query]} ({query})",
+                        f"{labels[key]} ({key})",
+                        f"{weight:.1%}",
+                        "yes" if (query, key) in outlined else "–",
+                    ]
+                    for query, key, weight in cells
+                ],
+            )
+        )
+
+
 @contextlib.contextmanager
 def opened(label: str, *, key: str) -> Iterator[bool]:
     """A box that is closed at first; the block is told whether it is open, and else draws nothing.
@@ -123,6 +181,7 @@ def bar_legend(*, paired: bool = False) -> None:
     Args:
         paired: whether two bars of a head stand one above the other, for two prompts.
     """
+    opens = "<span>Click a bar to open its head.</span>"
     numbers = "<span><b>1</b> first prompt</span><span><b>2</b> second prompt</span>"
     html(
         f'<div class="hr-legend">{numbers * paired}'
@@ -130,7 +189,7 @@ def bar_legend(*, paired: bool = False) -> None:
         '<span><i class="hr-key hr-key-quiet"></i>quiet</span>'
         '<span><i class="hr-key hr-key-threshold"></i>needed here</span>'
         '<span><i class="hr-key hr-key-chance hr-key-tick"></i>chance</span>'
-        "<span>Click a bar to open its head.</span></div>",
+        f"{opens * scope.offers(session.CLOSEUP)}</div>",
         width="content",
     )
 

@@ -1,8 +1,8 @@
 """The app in a frame of somebody's own page: ``?embed=true``.
 
-Streamlit hides its own header then. Here the navigation, the picker and the Admin page go too: the
-model comes from the link. One line says what is shown, leads back, and opens the whole app in a tab
-of its own.
+Streamlit hides its own header then. Here the navigation and the picker go too: the model comes from
+the link. One line says what is shown, leads back, and opens the whole app in a tab of its own.
+Which pages can be opened is up to :mod:`headroles.ui.app.scope`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import models, view
-from headroles.ui.app import address, elements, session
+from headroles import models
+from headroles.ui.app import address, elements, model_picker, session
 from headroles.ui.app.keys import Keys
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 _FIRST = Keys(__name__)("first_page")
 """The path of the page with which the frame opened."""
-
-
-def is_on() -> bool:
-    """Whether the app is shown in a frame."""
-    return bool(st.context.is_embedded)
 
 
 def draw(page: str) -> DeltaGenerator:
@@ -37,9 +32,7 @@ def draw(page: str) -> DeltaGenerator:
     Returns:
         The place of :func:`way_out`.
     """
-    session.begin()
-    if st.session_state[session.MODEL] not in view.offer.offered():
-        session.use_default_model()
+    model_picker.keep_offered()
     first = st.session_state.setdefault(_FIRST, page)
     with st.container(horizontal=True, vertical_alignment="center", key="app-embedded"):
         if page != first:
@@ -51,8 +44,10 @@ def draw(page: str) -> DeltaGenerator:
 
 def way_out(place: DeltaGenerator) -> None:
     """The link that opens the same, with everything around it, in a tab of its own."""
-    here = (st.context.url or "").partition("?")[0]
     query, _ = address.shared()
     place.link_button(
-        "Open in a new tab", f"{here}?{query}", icon=":material/open_in_new:", type="tertiary"
+        "Open in a new tab",
+        f"{address.here()}?{query}",
+        icon=":material/open_in_new:",
+        type="tertiary",
     )

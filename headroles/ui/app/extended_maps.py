@@ -10,29 +10,36 @@ import streamlit as st
 from headroles import charts
 from headroles.formatting import decimal
 from headroles.roles import EXTENDED_ROLES, Role
-from headroles.ui.app import elements, session
+from headroles.ui.app import caches, elements, map_marks, session
 from headroles.view import extended_roles, head_maps, head_records
+from headroles.view import map_marks as marking
 from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.store import ModelEntry, StoredRole
     from headroles.types import PromptRun
     from headroles.view import RoleMap
+    from headroles.view.map_marks import Marks
 
 LEGEND = (
     '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ writes for the token'
-    '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>'
-    '<span><i class="hr-key hr-key-ring"></i> <i class="hr-key hr-key-dot"></i>'
-    "a listed head of the role</span>{papers}</div>"
+    '</span><span><i class="hr-key hr-key-against"></i>− writes against it</span>{marks}{papers}'
+    "</div>"
     '<div class="hr-small">Roles that are shares are in percent; roles about what a head writes '
     "are in logits, with their sign: +1 makes the token 2.7 times as likely relative to the "
     "others, −1 that much less likely. S-inhibition is a share that falls without the head: + "
     "keeps name movers off the subject, − turns them to it. Each map has its own shading.</div>"
 )
-ON_PROMPT = (
-    '<div class="hr-legend"><span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
-    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>{papers}</div>'
+LISTED = (
+    '<span><i class="hr-key hr-key-ring"></i> <i class="hr-key hr-key-dot"></i>'
+    "a listed head of the role</span>"
 )
+ON_PROMPT = '<div class="hr-legend">{marks}{papers}</div>'
+ACTIVE = (
+    '<span><i class="hr-key hr-key-ring"></i>active on this prompt</span>'
+    '<span><i class="hr-key hr-key-dot"></i>a listed head of the role</span>'
+)
+DISTANCES = " In brackets, where there is room: how far back each head looks."
 PAPERS = '<span><i class="hr-key hr-key-named"></i>named for the role by papers</span>'
 
 
@@ -46,17 +53,20 @@ def draw(entry: ModelEntry, run: PromptRun | None = None) -> None:
 
 def _stored(entry: ModelEntry) -> None:
     st.subheader("Extended roles", anchor=False)
-    elements.html(LEGEND.format(papers=PAPERS * _any_named(entry)))
+    marks = map_marks.legend(map_marks.chosen(), signed=True) or LISTED
+    elements.html(LEGEND.format(marks=marks, papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
         for key, stored in entry.extended.items():
             with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
-                card(stored, place="app-map", model=entry.model_name)
+                marks = map_marks.chosen()
+                card(stored, place="app-map", model=entry.model_name, marks=marks)
 
 
 def _on_prompt(entry: ModelEntry, run: PromptRun) -> None:
     """Maps of the roles that attention can show; the others explain why not."""
     st.subheader("Extended roles on this prompt", anchor=False)
-    elements.html(ON_PROMPT.format(papers=PAPERS * _any_named(entry)))
+    marks = map_marks.legend(map_marks.chosen()) or ACTIVE
+    elements.html(ON_PROMPT.format(marks=marks, papers=PAPERS * _any_named(entry)))
     with st.container(key="app-extended_maps"):
         for key, stored in entry.extended.items():
             with st.container(border=True, key=f"app-map_card_{key}", height="stretch"):
@@ -73,16 +83,16 @@ def _card_on_prompt(stored: StoredRole, run: PromptRun) -> None:
     _heading(role)
     if not stored.is_measured:
         _not_measured(stored)
+        where_seen(stored, run.model_name)
         return
     if not role.from_attention:
-        elements.html(f'<p class="hr-asleep">{escape(extended_roles.NOT_ON_A_PROMPT)}</p>')
+        elements.html(f'<p class="hr-asleep">{escape(extended_roles.not_on_a_prompt(role))}</p>')
         where_to_test()
         return
     named = extended_roles.by_papers(run.model_name, role)
     role_map = extended_roles.on_prompt(stored, run, papers=named)
     sentence = role_map.why_nobody or role_map.sentence
-    elements.html(f'<p class="hr-explain"><b>{escape(sentence)}</b></p>')
-    _chart(role_map, key=f"app-prompt_map_{role.key}", alt_text=f"{role.name}: {sentence}")
+    _map(role_map, sentence, key=f"app-prompt_map_{role.key}", marks=map_marks.chosen())
     far = ""
     if role_map.unjudged:
         far = (
@@ -92,8 +102,18 @@ def _card_on_prompt(stored: StoredRole, run: PromptRun) -> None:
     even = "" if role_map.chance is None else f"an even spread {role_map.chance:.0%}{own}, "
     elements.html(
         f'<div class="hr-small">Attention on {escape(role.looks_at)}: {even}threshold '
-        f"{role_map.threshold:.0%}. A head is active when it is clearly above both.{far}</div>"
+        f"{role_map.threshold:.0%}. A head is active when it is clearly above both.{far}"
+        f"{DISTANCES * bool(stored.profile)}</div>"
     )
+    where_seen(stored, run.model_name)
+
+
+def where_seen(stored: StoredRole, model: str) -> None:
+    """For a role without heads in a model: the analysed models that have some. An analysis that is
+    being reviewed is of no model yet."""
+    if model and not stored.category.top_heads:
+        said = extended_roles.seen_on(stored.role.key, caches.analysed(), besides=model)
+        elements.html(f'<p class="hr-small">{escape(said)}</p>')
 
 
 def where_to_test() -> None:
@@ -132,20 +152,28 @@ def _not_measured(stored: StoredRole) -> None:
     elements.html(f'<p class="hr-asleep">{escape(reason)}</p>')
 
 
-def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = True) -> None:
+def card(
+    stored: StoredRole,
+    *,
+    place: str,
+    model: str = "",
+    clickable: bool = True,
+    marks: Marks = marking.USUAL,
+) -> None:
     """One role: what it is, its map, what its numbers are out of; or why there is none."""
     role = stored.role
     _heading(role)
     if not stored.is_measured:
         _not_measured(stored)
+        where_seen(stored, model)
         return
     named = extended_roles.by_papers(model, role)
     role_map = head_maps.stored_map(stored, papers=named)
-    elements.html(f'<p class="hr-explain"><b>{escape(role_map.sentence)}</b></p>')
-    alt_text = f"{role.name}: {role_map.sentence}"
-    _chart(role_map, key=f"{place}_{role.key}", alt_text=alt_text, clickable=clickable)
-    out_of = escape(extended_roles.out_of(stored))
+    key = f"{place}_{role.key}"
+    _map(role_map, role_map.sentence, key=key, marks=marks, clickable=clickable)
+    out_of = escape(extended_roles.out_of(stored) + DISTANCES * bool(stored.profile))
     elements.html(f'<div class="hr-small">{out_of} {escape(role.caution)}</div>')
+    where_seen(stored, model)
     if done := extended_roles.strongest_knocked_out(stored):
         elements.html(f'<div class="hr-small">{escape(done)}</div>')
     with st.expander("How it is measured", type="compact", key=f"{place}_how_{role.key}"):
@@ -158,18 +186,23 @@ def card(stored: StoredRole, *, place: str, model: str = "", clickable: bool = T
             st.caption(f"{head.label} is {head_records.PAPERS}: {plain(source)}")
 
 
-def _chart(role_map: RoleMap, *, key: str, alt_text: str, clickable: bool = True) -> None:
-    """The map of one role; a click leads to the head's close-up."""
+def _map(
+    role_map: RoleMap, sentence: str, *, key: str, marks: Marks, clickable: bool = True
+) -> None:
+    """The take-away and the map of one role; a click leads to the head's close-up."""
+    role = role_map.role
+    marked = marking.sentence(role_map.records, marks, role)
+    elements.html(f'<p class="hr-explain"><b>{escape(sentence)}</b> {escape(marked)}</p>')
     elements.chart(
         charts.heads.head_map(
-            role_map.records,
+            marking.applied(role_map.records, marks, role),
             charts.share_title(role_map.role),
             opened=st.session_state[session.HEAD] if clickable else None,
             clickable=clickable,
             small=True,
         ),
         key=session.chart_key(key),
-        alt_text=alt_text,
+        alt_text=f"{role.name}: {sentence} {marked}".strip(),
         on_select=session.on_click(key, None) if clickable else None,
     )
 

@@ -12,15 +12,18 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles import export, formatting, models
+from headroles import export, models, view
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
+    from headroles.store import ModelEntry
+    from headroles.types import Head
     from headroles.ui.app.caches import Answer, Reference
+    from headroles.view.report import Gathered
+    from headroles.view.two_texts import TwoTexts
 
 CSV, JSON, PYTHON = "text/csv", "application/json", "text/x-python"
-PROMPT_SHOWN = 90
-"""Characters of a prompt under the title of a picture."""
+HTML, MARKDOWN = "text/html", "text/markdown"
 Table = tuple[list[dict[str, object]], dict[str, object]]
 """Rows, and where they come from."""
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -112,25 +115,59 @@ def tables(
     ]
 
 
+def place_or_content(
+    entry: ModelEntry, by_role: Mapping[str, TwoTexts], *, only: Head | None = None
+) -> list[File]:
+    """The scores on sentences and on random tokens, with what they mean, of every head.
+
+    Args:
+        entry: the stored analysis.
+        by_role: from :func:`headroles.view.two_texts.two_texts`.
+        only: leave out the other heads.
+    """
+    whose = "" if only is None else f"{only.label} "
+    return tables(
+        "Place or content",
+        partial(_place_table, entry, by_role, only),
+        name=(entry.model_name, f"{whose}place or content"),
+        rows="heads",
+    )
+
+
+def _place_table(entry: ModelEntry, by_role: Mapping[str, TwoTexts], only: Head | None) -> Table:
+    origin = export.provenance.reference_provenance(entry)
+    return view.two_texts.export_rows(by_role, only=only), origin
+
+
+def reports(model: str, gather: Callable[[], Gathered]) -> list[File]:
+    """The report of a model, as one HTML file and as Markdown.
+
+    Args:
+        model: its key, for the files' names.
+        gather: reads what is stored about it.
+    """
+    return [
+        File(f"Report as {name}", file_name(model, "report", ending), mime, partial(write, gather))
+        for name, ending, mime, write in (
+            ("HTML", "html", HTML, _report_html),
+            ("Markdown", "md", MARKDOWN, _report_markdown),
+        )
+    ]
+
+
+def _report_html(gather: Callable[[], Gathered]) -> bytes:
+    return utf8(view.report.html(gather()))
+
+
+def _report_markdown(gather: Callable[[], Gathered]) -> bytes:
+    return utf8(view.report.markdown(gather()))
+
+
 def about_picture(
     model: str, *, prompt: str | None = None, chat: bool = False, analysed: str = ""
 ) -> str:
-    """What stands under the title of a picture: the model, the prompt, the day of the analysis.
-
-    Args:
-        model: the catalogue key.
-        prompt: what was run; None where the picture is not of a prompt.
-        chat: whether it was wrapped as a chat message.
-        analysed: the date of the analysis, where the picture depends on it.
-    """
-    parts = [models.name_of(model)]
-    if prompt is not None:
-        line = formatting.in_one_line(prompt, limit=PROMPT_SHOWN)
-        as_chat = " (as a chat message)" if chat else ""
-        parts.append(f"prompt: “{line}”{as_chat}")
-    if analysed:
-        parts.append(f"analysis of {analysed[:10]}")
-    return " · ".join(parts)
+    """What stands under the title of a picture (:func:`export.provenance.about_picture`)."""
+    return export.provenance.about_picture(model, prompt=prompt, chat=chat, analysed=analysed)
 
 
 def pictures(

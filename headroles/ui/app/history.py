@@ -8,7 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from headroles import limits, models, view
-from headroles.ui.app import chat_format, session
+from headroles.ui.app import chat_format, scope, session
 from headroles.ui.app.keys import Keys
 from headroles.view.html import named, plain
 
@@ -55,7 +55,7 @@ def draw() -> None:
     labels = {
         place: _label(ran, present)
         for place, ran in enumerate(st.session_state[RECENT])
-        if ran != present
+        if ran != present and (ran.model == present.model or not scope.is_class())
     }
     many = Counter(labels.values())  # the browser sends a label back, so each is another one
     numbered = {

@@ -14,6 +14,7 @@ What cannot be used is named in a sentence.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,11 +24,11 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from headroles import limits, models, view
-from headroles.errors import LinkError, UnknownHeadError, near_match
+from headroles.errors import HeadrolesError, LinkError, UnknownHeadError, near_match
 from headroles.formatting import count, in_one_line
 from headroles.roles import BASIC_ROLES
 from headroles.texts import DEFAULT_PROMPT
-from headroles.types import Head
+from headroles.types import ComponentSet, Head
 from headroles.ui.app import chat_format, session
 
 LONGEST = 2_000
@@ -51,6 +52,8 @@ ABSENT = object()
 _TYPED = "\n\r\t"
 """The control characters that a text box can produce."""
 _LAYER = re.compile("[0-9]{1,3}")
+_POSITION = re.compile("[0-9]{1,4}")
+_WHOLE = re.compile("[0-9]{1,12}")
 
 Query = Mapping[str, "str | Sequence[str]"]
 """{name: value, or all values of a name that is repeated}."""
@@ -146,7 +149,9 @@ def read_model(text: str) -> str:
     # No folder is looked up and no Hub id tried: a link must not make the server load anything.
     raise Unusable(
         f"which this app does not offer.{near_match(text, offered)}",
-        "Choose a model in the sidebar.",
+        "Choose a model in the sidebar."
+        if st.session_state.get(session.CLASS) is None  # a class has no picker
+        else "Ask whoever sent the link for a new one.",
     )
 
 
@@ -211,6 +216,26 @@ def one_of(names: Iterable[str], them: str) -> Callable[[str], str]:
     return read
 
 
+def section(key: str, sections: Mapping[str, str]) -> Row:
+    """The row of the open section of a page.
+
+    Args:
+        key: where the session keeps what is open.
+        sections: {name in a link: what the reader sees}; the first one is open without the name.
+    """
+    first = next(iter(sections))
+
+    def put(name: str) -> None:
+        st.session_state[key] = sections[name]
+
+    def get() -> str:
+        shown = st.session_state.get(key)
+        return next((name for name, seen in sections.items() if seen == shown), first)
+
+    read = one_of(sections, "sections")
+    return Row("section", key, "section", read, first=first, old="s", put=put, get=get)
+
+
 def some_of(names: Sequence[str], them: str) -> Callable[[str], tuple[str, ...]]:
     """Reads some names with commas between them; they come in their own order, each once."""
     read = one_of(names, them)
@@ -241,6 +266,44 @@ def _read_layer(text: str) -> int:
     return int(text)
 
 
+def read_position(text: str) -> int:
+    """A position in a prompt."""
+    if not _POSITION.fullmatch(text):
+        raise Unusable("which is not a position.", "A position is a number from 0 up, e.g. 7.")
+    return int(text)
+
+
+def number(within: limits.Range, what: str) -> Callable[[str], float]:
+    """Reads a number within a range; ``what`` is what it is, for the sentence."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if value not in within:
+            raise Unusable(
+                f"which is no {what}.", f"It is from {within.least:g} to {within.most:,g}."
+            )
+        return value
+
+    return read
+
+
+def whole(within: limits.Range, what: str) -> Callable[[str], int]:
+    """Reads a whole number within a range."""
+
+    def read(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or int(text) not in within:
+            raise Unusable(
+                f"which is no {what}.",
+                f"It is a whole number from {within.least:,} to {within.most:,}.",
+            )
+        return int(text)
+
+    return read
+
+
 def flag(meaning: str) -> Callable[[str], bool]:
     """Reads a switch; ``meaning`` says what 1 and 0 do, for the sentence."""
 
@@ -267,6 +330,25 @@ def _second_prompt() -> str | None:
 
 def _wraps() -> bool:
     return chat_format.is_on(st.session_state[session.MODEL])
+
+
+def read_sets(text: str) -> str:
+    """Sets of components as they are typed, with semicolons between them."""
+    try:
+        limits.COMPONENT_SETS.check(len(text))
+        sets = ComponentSet.parse_all(text)
+        limits.SETS.check(len(sets))
+    except HeadrolesError as error:
+        raise Unusable(
+            f"which cannot be read. {error.message}",
+            "Sets are written with semicolons, for example L0Q17,L0K3;L1V5@H2.",
+        ) from None
+    return "\n".join(each.label for each in sets)
+
+
+def write_sets(text: str) -> str:
+    """The same without what an address would have to escape."""
+    return text.replace(", ", ",").replace(" @ ", "@").replace("\n", ";")
 
 
 # The model is always in the address, so that no address is empty.
@@ -296,7 +378,7 @@ CHAT = Row(
     first=False, get=_wraps,
 )  # fmt: skip
 LAYER = Row("layer", None, "layer", _read_layer, old="l")
-"""No page shows a layer any more; older links may name one."""
+"""Other pages show no layer any more; older links to them may name one."""
 
 
 # ------------------------------------------------------------------ whole addresses
@@ -338,12 +420,12 @@ def unknown_names(query: Iterable[str], rows: Iterable[Row]) -> list[LinkError]:
 
 
 def encode(query: Mapping[str, str]) -> str:
-    """A query as it is sent.
+    """A query as it is sent; a comma may stay as it is.
 
-    >>> encode({"model": "demo", "prompt": "A & B"})
-    'model=demo&prompt=A%20%26%20B'
+    >>> encode({"model": "demo", "prompt": "A & B", "heads": "L1H1,L2H2"})
+    'model=demo&prompt=A%20%26%20B&heads=L1H1,L2H2'
     """
-    return urlencode(query, quote_via=quote, errors="replace")
+    return urlencode(query, safe=",", quote_via=quote, errors="replace")
 
 
 def too_long_to_share(address: str) -> LinkError | None:

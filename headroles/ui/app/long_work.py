@@ -181,6 +181,7 @@ def run(
     show: Callable[[Any, bool], None] | None = None,
     show_error: Callable[[HeadrolesError], None] = elements.show_error,
     heavy: str = "",
+    bar_first: bool = False,
 ) -> Any:
     """The result, if it is there after a moment; else None, and the page goes on working.
 
@@ -195,12 +196,14 @@ def run(
             a part of the steps makes no sense.
         show_error: shows why it cannot go on, and what to do.
         heavy: what a heavy work is called that another button than that of :func:`offer` began.
+        bar_first: whether the first step alone may take long: the bar stands there before it.
     """
     name = _of_weights(name)
     if (result := keeper.results().get((part, name))) is None:
         work = _work(part, name)
+        has_failed = work.error is not None
         work.error, work.heavy = None, work.heavy or heavy
-        if work.is_open:
+        if work.is_open and (has_failed or not bar_first):
             with st.spinner(f"{doing} …"), turns.steps() as has_place:
                 if has_place and not (work.heavy and queue.before(work)):
                     _go_on(work, plan=plan)
@@ -351,7 +354,7 @@ def _take_turn(work: Work, plan: Callable[[], Plan], doing: str, bar: DeltaGener
 
 def _progress(work: Work, doing: str) -> tuple[float, str]:
     if work.plan is None:
-        return 0.0, f"{doing}: waiting for its turn"
+        return 0.0, f"{doing} …"
     return len(work.done) / max(
         1, work.total
     ), f"{doing}: {len(work.done)} of {count(work.total, 'step')}"

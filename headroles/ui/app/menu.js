@@ -10,8 +10,9 @@ if (!window.headrolesMenu) {
     document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
   };
 
+  const LEADS_ON = "[data-testid=stSidebarNavLink], .st-key-app-leave_class button";
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("[data-testid=stSidebarNavLink]")) setTimeout(close);
+    if (event.target.closest?.(LEADS_ON)) setTimeout(close);
   });
   // A choice can be made with a finger, with the keyboard or by the invitation below the box.
   new MutationObserver(() => {

@@ -7,7 +7,7 @@ import streamlit as st
 from headroles import view
 from headroles.formatting import size
 from headroles.models import DEFAULT_MODEL, INVITED
-from headroles.ui.app import session
+from headroles.ui.app import scope, session
 from headroles.view.html import plain
 
 
@@ -17,11 +17,8 @@ def draw(*, invites: bool = True) -> None:
     Args:
         invites: whether the bundled model leads on to a real one.
     """
-    session.begin()
-    offered = view.offer.offered()
+    offered = keep_offered()
     labels = view.offer.labels(offered)
-    if st.session_state[session.MODEL] not in labels:  # it was hidden or removed meanwhile
-        session.use_default_model()
     _renew(labels[st.session_state[session.MODEL]])
     with st.sidebar:
         key = st.selectbox(
@@ -37,6 +34,33 @@ def draw(*, invites: bool = True) -> None:
             st.caption("The list of models on this server is damaged; an earlier one is in use.")
         if invites and key == DEFAULT_MODEL and INVITED in labels:
             _invite()
+
+
+def keep_offered() -> list[str]:
+    """The models that are offered; the bundled one is chosen if the session's is none of them."""
+    session.begin()
+    offered = view.offer.offered()
+    if st.session_state[session.MODEL] not in offered:  # it was hidden or removed meanwhile
+        session.use_default_model()
+    return offered
+
+
+def draw_fixed() -> None:
+    """In a class, the model as text, and the way out."""
+    keep_offered()
+    choice = view.offer.choice(st.session_state[session.MODEL])
+    with st.sidebar:
+        st.markdown(f"Model: **{plain(choice.entry.name)}**")
+        st.caption(f"Fixed by the class link. {plain(view.offer.about(choice))}")
+        st.button(
+            "Open the whole app",
+            icon=":material/logout:",
+            type="tertiary",
+            on_click=scope.leave,
+            key="app-leave_class",
+            help="All pages and all models. What you typed stays; Back in the browser leads back "
+            "to the class.",
+        )
 
 
 def _renew(label: str) -> None:

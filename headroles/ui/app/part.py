@@ -12,7 +12,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from headroles.ui.app import address, session, turns
+from headroles.ui.app import address, scope, session, turns
 
 
 def part(draw: Callable[..., None], *, in_address: bool = True) -> Callable[..., None]:
@@ -34,7 +34,7 @@ def part(draw: Callable[..., None], *, in_address: bool = True) -> Callable[...,
         if not alone():
             draw(*args, **settings)
             return
-        if destination := session.pop_navigation():
+        if destination := scope.destination():
             address.lead(destination)
         with turns.page_part():
             draw(*args, **settings)

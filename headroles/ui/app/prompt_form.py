@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from headroles.texts.examples import examples
-from headroles.ui.app import chat_format, draft_box, history, session
+from headroles.texts.examples import examples, look_for
+from headroles.ui.app import chat_format, draft_box, elements, history, session
 from headroles.view.html import named
 
 RUN = "app-run"
@@ -47,6 +47,9 @@ def actions(
                 _way_back()
             (instead or _examples)()
         chat_format.draw()
+    if instead is None:
+        prompt = st.session_state[session.PROMPT]
+        elements.look_for(look_for(prompt, stories=session.knows_stories_only()))
 
 
 def _examples() -> None:

@@ -19,7 +19,7 @@ from headroles.ui.app import (
     chat_format,
     download_progress,
     elements,
-    embedding,
+    scope,
     session,
     turns,
 )
@@ -74,12 +74,13 @@ def _ways_out(model: str) -> None:
     if model in BUNDLED:
         return
     with st.container(horizontal=True):
-        st.button(
-            "Use the bundled model",
-            icon=":material/home:",
-            on_click=session.use_default_model,
-            key="app-use_default_model",
-        )
+        if not scope.is_class():  # its link fixes the model
+            st.button(
+                "Use the bundled model",
+                icon=":material/home:",
+                on_click=session.use_default_model,
+                key="app-use_default_model",
+            )
         st.button(
             "Try again",
             icon=":material/refresh:",
@@ -109,7 +110,7 @@ def without_reference(error: HeadrolesError) -> caches.Reference:
     else:
         elements.show_error(error, kind=st.warning)
     st.caption("Here every head is judged by provisional thresholds, which are no measurements.")
-    if not embedding.is_on():
+    if scope.offers(session.ADMIN):
         st.page_link(
             session.ADMIN,
             label="An instructor can have it analysed on the Admin page",

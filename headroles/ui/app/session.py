@@ -12,19 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from headroles import charts, models
-from headroles.errors import HeadrolesError
+from headroles.errors import HeadrolesError, LinkError
 from headroles.models import DEFAULT_MODEL
 from headroles.texts import DEFAULT_PROMPT
 from headroles.types import Head
 from headroles.ui.app.keys import Keys
+from headroles.view.html import plain
 
 STORED, PROMPTED = "Reference scores (measured beforehand)", "This prompt"
 SOURCES = (STORED, PROMPTED)
 
 YOUR_PROMPT, CLOSEUP, MAP = "pages/your_prompt.py", "pages/head_closeup.py", "pages/head_map.py"
 """The pages that a click can open."""
+LESSONS = "pages/lessons.py"
+"""Predict what a head does, then look."""
 ANSWER_PAGE = "pages/answer.py"
 """Which part of the model wrote the answer, and which carries a difference between two prompts."""
+DETECTOR_LAB = "pages/detector_lab.py"
+"""Any pattern against every head."""
+REAL_TEXT = "pages/real_text.py"
+"""What heads do on a lot of text."""
 ADMIN = "pages/admin.py"
 """The page for instructors."""
 
@@ -71,6 +78,8 @@ ROLE = key("role", None)
 # between two runs
 NAVIGATE_TO = key("navigate_to", None)
 """The path of the page that a click opens; None in every other run."""
+CLASS = key("class", None)
+"""The names of the pages to which a class link keeps this visit; None for the whole app."""
 LINK_READ = key("link_read", False)
 """True once the link that opened the session was read."""
 LINK_ERRORS = key("link_errors", ())
@@ -184,6 +193,13 @@ def link_errors(errors: Sequence[HeadrolesError]) -> None:
     )
 
 
+def note(error: HeadrolesError) -> None:
+    """Say why a click leads nowhere: over the page, for above it nobody would look who clicked
+    further down."""
+    said = f"**{plain(error.message)}** {plain(error.hint or '')}"
+    st.toast(said, icon=":material/info:", duration="long")
+
+
 def dismiss_link_errors() -> None:
     """Clear the errors about a link, which the reader has seen."""
     st.session_state[LINK_ERRORS] = ()
@@ -225,10 +241,21 @@ def open_closeup(head: Head, role: str | None = None, *, model: str | None = Non
         role: the role that it was clicked for; None for the head's main role.
         model: the head's model, where it is not the present one.
     """
-    if model is not None:
+    if model not in (None, st.session_state[MODEL]):
+        if st.session_state.get(CLASS) is not None:
+            note(_other_model(head, model))
+            return
         st.session_state[MODEL] = model
     st.session_state[HEAD], st.session_state[ROLE] = head, role
     st.session_state[NAVIGATE_TO] = CLOSEUP
+
+
+def _other_model(head: Head, model: str) -> LinkError:
+    return LinkError(
+        f"{head.label} is a head of {models.name_of(model)}, and the class link fixes the model.",
+        hint="“Open the whole app” in the sidebar leads out of the class.",
+        value=model,
+    )
 
 
 def move_to(head: Head) -> None:
@@ -285,14 +312,23 @@ def on_click(chart: str, role: str | None, *, model: str | None = None) -> Calla
     return clicked
 
 
-def on_row(table: str, heads: Sequence[Head], role: str | None = None) -> Callable[[], None]:
-    """The callback of a table with one head per row: lead to the head of the chosen row."""
+def on_row(
+    table: str, heads: Sequence[Head], role: str | None = None, *, model: str | None = None
+) -> Callable[[], None]:
+    """The callback of a table with one head per row: lead to the head of the chosen row.
+
+    Args:
+        table: its key.
+        heads: [row] them.
+        role: the role under which they are opened; None for each one's main role.
+        model: the heads', where it is not the present one.
+    """
 
     def chosen() -> None:
         head = head_of_row(st.session_state.get(chart_key(table)), heads)
         if head is not None:
             forget_selection(table)
-            open_closeup(head, role)
+            open_closeup(head, role, model=model)
 
     return chosen
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, circuits, view
-from headroles.ui.app import caches, elements, keeper, long_work
+from headroles import charts, circuits, export, view
+from headroles.ui.app import caches, download_button, elements, files, keeper, long_work
 from headroles.ui.app.part import part
 from headroles.ui.circuits import state
 from headroles.view import conclusions, html
@@ -66,6 +66,19 @@ def _draw(
         pairs = _ranked(weights, kind, norm, result)
         elements.conclusion(html.escape(conclusions.composition(result, pairs, head)))
         _draw_result(shape, result, pairs, subtract=subtract)
+        with st.popover(
+            "Download", icon=":material/download:", key="circuits-composition_download"
+        ):
+            made = partial(_table, model, weights, norm, result)
+            download_button.buttons(
+                files.tables("Pairs", made, name=(model, f"{kind}-composition"))
+            )
+
+
+def _table(model: str, weights: tuple[str, str], norm: str, result: Composition) -> files.Table:
+    origin = {**export.provenance.origin(model), "revision": weights[1]}
+    rows = export.circuits.composition_rows(result)
+    return rows, origin | export.circuits.about_composition(result, norm)
 
 
 def _plan(model: str, layers: int, kind: str, norm: str) -> long_work.Plan:
@@ -152,14 +165,8 @@ def _framed(shown: Sequence[tuple], pairs: Sequence[tuple]) -> str:
 
 def ranked(result: Composition) -> list[tuple[str, str, float]]:
     """(earlier, later, score) of every pair, strongest first."""
-    values = result.score.tolist()
-    pairs = [
-        (first.label, second.label, values[i][j])
-        for i, first in enumerate(result.heads)
-        for j, second in enumerate(result.heads)
-        if second.layer > first.layer
-    ]
-    return sorted(pairs, key=lambda pair: -pair[2])
+    rows = export.circuits.composition_rows(result)
+    return [(row["earlier"], row["later"], row["score"]) for row in rows]
 
 
 def _in_view(

@@ -12,7 +12,7 @@ from headroles.limits import ROWS
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import address, caches, copy_link, session
-from headroles.ui.circuits import state
+from headroles.ui.circuits import own_words, state
 from headroles.view import glossary, html
 
 if TYPE_CHECKING:
@@ -67,6 +67,14 @@ def settings(head: Head, frequencies: TokenFrequencies) -> CircuitSettings:
             "centring can be known: its division depends on the whole prompt.",
         )
         right.number_input("Rows of the table", *ROWS, key=state.KEYS, persist_state="session")
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        left.number_input("Queries of a key", *ROWS, key=state.QUERIES, persist_state="session")
+        middle.number_input(
+            "Outputs of a key", *ROWS, key=state.OUTPUTS, persist_state="session",
+            help="So many that it promotes, and so many that it suppresses.",
+        )  # fmt: skip
+        with right:
+            own_words.draw()
         with st.container(horizontal=True, vertical_alignment="center"):
             chosen = circuits.CircuitSettings(
                 norm=norm, embedding=embedding, **_switches(frequencies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles import limits
 from headroles.types import Head
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
@@ -59,5 +60,11 @@ ROWS = (
         first=TOKENS[0], put=_take_tokens, get=_tokens),
     Row("without", None, "switch", link.some_of(tuple(SWITCHES), "switches"), ",".join,
         first=(), old="o", put=_switch_off, get=_switched_off),
+    Row("keys", state.KEYS, "number of rows", link.whole(limits.ROWS, "number of rows"), first=10),
+    Row("queries", state.QUERIES, "number of queries", link.whole(limits.ROWS, "number of queries"),
+        first=20),
+    Row("outputs", state.OUTPUTS, "number of outputs", link.whole(limits.ROWS, "number of outputs"),
+        first=20),
+    Row("second_head", state.SECOND, "second head", lambda text: link.read_head(text).label),
     link.CHAT,
 )  # fmt: skip

@@ -24,6 +24,12 @@ FRAGMENTS = key("fragments", False)
 """Whether the table has all tokens, not whole words only."""
 KEYS = key("keys", 10)
 """How many key tokens the table has."""
+QUERIES, OUTPUTS = key("queries", 20), key("outputs", 20)
+"""How many queries and outputs the lists of a key have."""
+WORDS_FILE = key("words_file")
+"""A file with the words that the tables are about."""
+SECOND = key("second", None)
+"""The label of the head beside the first; None for none."""
 LOOKUP = key("lookup", "")
 """The reader's own token."""
 FULL = key("full")
@@ -42,4 +48,4 @@ def try_out(head: Head, prompt: str) -> None:
 
 def reset() -> None:
     """Back to the settings of the first visit."""
-    key.forget(NORM, EMBEDDING, FRAGMENTS, *SWITCHES, KEYS, LOOKUP)
+    key.forget(NORM, EMBEDDING, FRAGMENTS, *SWITCHES, KEYS, QUERIES, OUTPUTS, LOOKUP)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import charts, circuits, export, formatting, view
 from headroles.types import Head
-from headroles.ui.app import caches, elements, keeper, long_work
+from headroles.ui.app import caches, download_button, elements, files, keeper, long_work
 from headroles.ui.circuits import controls
 from headroles.ui.circuits.table import factors_of
 from headroles.view import conclusions, html
@@ -62,6 +62,13 @@ def draw(
     with right:
         st.subheader("What position alone does", anchor=False)
         positions(table, summary)
+
+
+def numbers(
+    loaded: LoadedModel, head: Head, settings: CircuitSettings, frequencies: TokenFrequencies
+) -> HeadSummary:
+    """One head's numbers, kept."""
+    return _numbers(loaded.weights, head, settings, loaded, frequencies)[0]
 
 
 @keeper.keep
@@ -201,7 +208,7 @@ def all_heads(
         lambda: long_work.Plan([partial(read, head) for head in heads]),
         doing="Reading all heads",
         heavy="table of all heads" if large else "",
-        show=_table_of_heads,
+        show=partial(_table_of_heads, loaded.key, loaded.revision, settings, frequencies.sentence),
     )
 
 
@@ -212,7 +219,14 @@ def _summarise(
         return circuits.summarise(loaded, head, settings, frequencies.probabilities)
 
 
-def _table_of_heads(summaries: list[HeadSummary], is_all: bool) -> None:
+def _table_of_heads(
+    model: str,
+    revision: str,
+    settings: CircuitSettings,
+    probabilities: str,
+    summaries: list[HeadSummary],
+    is_all: bool,
+) -> None:
     if is_all:
         elements.conclusion(html.escape(conclusions.all_heads(summaries)))
     chance = formatting.percent(summaries[0].previous_chance)
@@ -233,3 +247,15 @@ def _table_of_heads(summaries: list[HeadSummary], is_all: bool) -> None:
             ),
         },
     )
+    if is_all:
+        origin = {
+            **export.provenance.origin(model),
+            "revision": revision,
+            **export.circuits.settings_of(settings),
+            "probabilities": probabilities,
+        }
+        made = lambda: (export.circuits.summary_rows(summaries), origin)  # noqa: E731
+        with st.popover("Download", icon=":material/download:", key="circuits-summary_download"):
+            download_button.buttons(
+                files.tables("All heads", made, name=(model, "circuits of all heads"))
+            )

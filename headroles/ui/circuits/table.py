@@ -11,9 +11,9 @@ from headroles import circuits, export, limits, texts, view
 from headroles.errors import HeadrolesError
 from headroles.formatting import decimal, legend
 from headroles.roles import ROLES
-from headroles.ui.app import caches, elements, keeper, long_work, session
+from headroles.ui.app import caches, elements, keeper, long_work, scope, session
 from headroles.ui.app.files import file_name
-from headroles.ui.circuits import controls, state
+from headroles.ui.circuits import controls, own_words, state
 from headroles.view import html
 
 if TYPE_CHECKING:
@@ -47,39 +47,32 @@ def draw(
     Returns its rows, the most telling key first; none while they are being looked for.
     """
     st.subheader("What it looks for, and what it then writes", anchor=False)
-    words = None if st.session_state[state.FRAGMENTS] else frequencies.words
-    asked = Asked(loaded.key, head, settings, frequencies, words, st.session_state[state.KEYS])
-    count = len(frequencies.probabilities) if words is None else len(words)
+    asked = ask(loaded, head, settings, frequencies)
     elements.note(
-        f"The {asked.keys} most telling keys of {_which(words, count)}, {_read_as(head, settings)}."
+        f"The {asked.keys} most telling keys of {html.escape(asked.among.words)}, "
+        f"{_read_as(head, settings)}."
         ' <span class="hr-wide-only">Choose a row to see the head at work on a prompt with that '
         "key.</span>"
     )
     for sentence in by_something_else(head, controls.role_keys(head)):
         elements.note(html.escape(sentence))
-    peaks: Peaks | None = long_work.run(
-        "table",
-        (loaded.weights, head, settings, words is None),
-        partial(_plan, asked),
-        doing=f"Looking through {count:,} key tokens, the likeliest first",
-        show=partial(_so_far, asked),
+    rows = search(
+        loaded,
+        asked,
+        name="table",
+        doing=f"Looking through {asked.count:,} key tokens, the likeliest first",
     )
-    if peaks is None:
+    if rows is None:
         return ()
-    rows = _rows(loaded, asked, peaks)
     names = export.circuits.labels(loaded, rows)
-    with st.container(key="circuits-as_table"):
-        st.dataframe(
-            view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
-            key=session.chart_key(TABLE),
-            hide_index=True,
-            on_select=partial(_chosen, loaded, head, rows),
-            selection_mode="single-row",
-            column_config=_columns(),
-            height=_height(rows),
-        )
-    with st.container(key="circuits-as_cards"):
-        elements.html(cards(rows, names))
+    _in_its_form(
+        rows,
+        names,
+        "whole",
+        key=session.chart_key(TABLE),
+        on_select=partial(_chosen, loaded, head, rows),
+        selection_mode="single-row",
+    )
     elements.note(
         "Importance is max QK × max OV × p^0.1, with p how often the token occurs. "
         f"{html.escape(frequencies.sentence)} A dot · is a space."
@@ -89,6 +82,43 @@ def draw(
     _downloads(loaded, asked, rows, names)
     _whole_lists(loaded, asked, rows)
     return rows
+
+
+def ask(
+    loaded: LoadedModel,
+    head: Head,
+    settings: CircuitSettings,
+    frequencies: TokenFrequencies,
+    *,
+    quiet: bool = False,
+) -> Asked:
+    """What the page's settings ask of a head; what is said of a file of words is said once."""
+    now = st.session_state
+    among = own_words.among(loaded, frequencies, quiet=quiet)
+    count = len(frequencies.probabilities) if among.ids is None else len(among.ids)
+    sizes = (now[state.KEYS], now[state.QUERIES], now[state.OUTPUTS])
+    return Asked(loaded.key, head, settings, frequencies, among, count, *map(int, sizes))
+
+
+def search(
+    loaded: LoadedModel, asked: Asked, *, name: str, doing: str
+) -> tuple[KeyRow, ...] | None:
+    """A head's rows, the most telling key first; None while they are being looked for.
+
+    Args:
+        loaded: the model.
+        asked: what is asked.
+        name: the part of the page that waits.
+        doing: what it waits for.
+    """
+    peaks: Peaks | None = long_work.run(
+        name,
+        (loaded.weights, asked.head, asked.settings, asked.among.which),
+        partial(_plan, asked),
+        doing=doing,
+        show=partial(_so_far, asked),
+    )
+    return None if peaks is None else _rows(loaded, asked, peaks)
 
 
 def cards(rows: Sequence[KeyRow], names: Mapping[int, str]) -> str:
@@ -108,11 +138,28 @@ def cards(rows: Sequence[KeyRow], names: Mapping[int, str]) -> str:
     return f'<div class="hr-key-cards">{items}</div>'
 
 
-def _which(words: Tensor | None, count: int) -> str:
-    """The tokens that the table is about."""
-    if words is None:
-        return f"all {count:,} tokens, parts of words included"
-    return f"{count:,} common whole words"
+def _in_its_form(
+    rows: Sequence[KeyRow], names: Mapping[int, str], name: str, **choice: object
+) -> None:
+    """The rows as a table, or as cards where the window is narrow: so nothing moves when the table
+    of all keys takes the place of the one so far.
+
+    Args:
+        rows: the keys.
+        names: {token id: how it is written}.
+        name: tells apart the tables of one run.
+        choice: what a row that is chosen does.
+    """
+    with st.container(key=f"circuits-as_table-{name}"):
+        st.dataframe(
+            view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
+            hide_index=True,
+            column_config=columns(),
+            height=height(rows),
+            **choice,
+        )
+    with st.container(key=f"circuits-as_cards-{name}"):
+        elements.html(cards(rows, names))
 
 
 def _read_as(head: Head, settings: CircuitSettings) -> str:
@@ -146,21 +193,32 @@ class Asked(NamedTuple):
     head: Head
     settings: CircuitSettings
     frequencies: TokenFrequencies
-    words: Tensor | None
-    """The tokens of the table; None: all."""
+    among: own_words.Among
+    """The tokens of the table."""
+    count: int
+    """How many these are."""
     keys: int
     """Rows of the table."""
+    queries: int
+    """Queries of a key."""
+    outputs: int
+    """Outputs of a key, in either list."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How long the lists of a key are."""
+        return {"each": self.queries, "outputs": self.outputs}
 
 
 def _plan(asked: Asked) -> long_work.Plan:
     """A step per block of keys, those first that are likely to be in the table."""
     with caches.borrow(asked.model) as loaded:
-        factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
+        factors = factors_of(loaded, asked.head, asked.settings).among(asked.among.ids)
         order = circuits.qk_ov.likely_first(factors, asked.frequencies.probabilities)
 
     def of_block(ids: Tensor) -> Peaks:
         with caches.borrow(asked.model) as loaded:
-            factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
+            factors = factors_of(loaded, asked.head, asked.settings).among(asked.among.ids)
             return circuits.qk_ov.block_peaks(factors, ids)
 
     blocks = circuits.qk_ov.key_blocks(order)
@@ -172,10 +230,11 @@ def _rows(loaded: LoadedModel, asked: Asked, maxima: Peaks) -> tuple[KeyRow, ...
     probabilities = asked.frequencies.probabilities
 
     def row_of(token: int) -> KeyRow:
-        factors = factors_of(loaded, asked.head, asked.settings).among(asked.words)
-        return circuits.qk_ov.rows_for(factors, probabilities, [token])[0]
+        factors = factors_of(loaded, asked.head, asked.settings).among(asked.among.ids)
+        return circuits.qk_ov.rows_for(factors, probabilities, [token], **asked.sizes)[0]
 
-    about = ("key row", loaded.weights, asked.head, asked.settings, asked.words is None)
+    about = ("key row", loaded.weights, asked.head, asked.settings, asked.among.which)
+    about += (asked.queries, asked.outputs)
     return tuple(
         keeper.results().make((*about, token), partial(row_of, token))
         for token in circuits.qk_ov.best_keys(maxima, probabilities, asked.keys)
@@ -190,23 +249,19 @@ def _so_far(asked: Asked, result: list[Peaks] | Peaks, is_all: bool) -> None:
     with caches.borrow(asked.model) as loaded:
         rows = _rows(loaded, asked, maxima)
         names = export.circuits.labels(loaded, rows)
-    st.dataframe(
-        view.tables.with_minus(view.tables.key_rows(rows, names), NUMBERS),
-        hide_index=True,
-        column_config=_columns(),
-        height=_height(rows),
-    )
+    _in_its_form(rows, names, f"so_far_{asked.head.label}")
     st.caption(
         f"So far, the best of the {len(maxima.ids):,} likeliest keys. Others may still come in."
     )
 
 
-def _height(rows: Sequence[KeyRow]) -> int:
+def height(rows: Sequence[KeyRow]) -> int:
     """Pixels of the table."""
     return min(36 * (len(rows) + 1) + 2, 470)
 
 
-def _columns() -> dict[str, object]:
+def columns() -> dict[str, object]:
+    """How the table's columns are shown."""
     number = st.column_config.NumberColumn
     return {
         "key": st.column_config.TextColumn("key", pinned=True),
@@ -241,7 +296,7 @@ def _downloads(
     origin = {
         "model": loaded.key,
         **export.circuits.about(head, asked.settings),
-        "tokens": export.circuits.tokens_of(asked.words),
+        "tokens": asked.among.called,
         "probabilities": asked.frequencies.sentence,
     }
     with st.popover("Download", icon=":material/download:"):
@@ -261,11 +316,11 @@ def _downloads(
             on_click="ignore",
             key="circuits-md",
         )
-        st.caption("With all 20 tokens of every list, and the settings.")
+        st.caption("With every token of every list, and the settings.")
 
 
 def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) -> None:
-    """One key with all 20 of each list: of the table, or the reader's own."""
+    """One key with the whole of each list: of the table, or the reader's own."""
 
     head, names = asked.head, export.circuits.labels(loaded, rows)
     left, right = st.columns(2, vertical_alignment="bottom")
@@ -289,10 +344,12 @@ def _whole_lists(loaded: LoadedModel, asked: Asked, rows: tuple[KeyRow, ...]) ->
         except HeadrolesError as error:
             elements.show_error(error, kind=st.info)
         else:
-            factors = factors_of(loaded, head, asked.settings).among(asked.words)
-            (row,) = circuits.qk_ov.rows_for(factors, asked.frequencies.probabilities, [token])
+            factors = factors_of(loaded, head, asked.settings).among(asked.among.ids)
+            probabilities = asked.frequencies.probabilities
+            (row,) = circuits.qk_ov.rows_for(factors, probabilities, [token], **asked.sizes)
     _lists_of(row, export.circuits.labels(loaded, [row]))
-    st.button(
+    scope.button(
+        session.CLOSEUP,
         f"See {head.label} on a prompt with this key",
         icon=":material/zoom_in:",
         on_click=_try_out,

@@ -47,6 +47,8 @@ class Result(NamedTuple):
     """Prompts that were longer than the model reads, and were cut."""
     cautions: tuple[str, ...]
     """What else is not read as it was typed, in sentences."""
+    texts: tuple[str, ...]
+    """[prompt] every prompt as it was typed, or what the ids of a generated one read."""
 
 
 def plan(request: Request) -> long_work.Plan:
@@ -57,6 +59,7 @@ def plan(request: Request) -> long_work.Plan:
     """
     with caches.borrow(request.model) as loaded:
         prompts, cut, cautions = _read(request, loaded)
+        read = request.prompts or texts.probe_texts.as_texts(loaded.tokenizer, prompts.sequences)
         detection = detector.prepare(
             loaded,
             prompts,
@@ -72,7 +75,7 @@ def plan(request: Request) -> long_work.Plan:
 
     return long_work.Plan(
         [partial(score, places) for places in detection.batches],
-        lambda parts: Result(detection.assemble(parts), prompts, cut, cautions),
+        lambda parts: Result(detection.assemble(parts), prompts, cut, cautions, read),
     )
 
 

@@ -30,7 +30,7 @@ def draw() -> None:
     own = st.session_state[state.OWN]
     st.pills(
         "Patterns to look for",
-        [*roles.BUILT_IN, *own],
+        state.offered(),
         selection_mode="multi",
         format_func=lambda pattern: html.named(pattern.name, limit=36),
         key=state.CHOSEN,
@@ -93,6 +93,8 @@ def _by_expression() -> None:
         + ", ".join(f"`{example}`" for example in roles.EXAMPLES)
         + "."
     )
+    with st.popover("All that can be asked about tokens", icon=":material/help:"):
+        elements.html(html.table(("Write", "It holds where"), view.detection.questions()))
     _title()
     st.button(
         "Add this pattern", icon=":material/add:", on_click=_add_typed, key="detector_lab-add"

@@ -9,8 +9,8 @@ import streamlit as st
 
 from headroles import charts, detector, formatting, texts, view
 from headroles.roles import BASIC_ROLES
-from headroles.ui.app import copy_link, elements, session
-from headroles.ui.detector_lab import files, session_roles, state
+from headroles.ui.app import elements, map_marks, session
+from headroles.ui.detector_lab import by_prompt, files, session_roles, state
 from headroles.ui.detector_lab.measures import NAMES
 from headroles.view import detection, html
 
@@ -80,24 +80,25 @@ def draw(request: Request, result: Result, place: int) -> None:
     """Draw the maps of all patterns, and the ranking of the one that is shown."""
     measure = st.session_state[state.MEASURE]
     st.subheader("How well every head matches", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        files.draw(request, result)
-        copy_link.draw()
+    files.draw(request, result, place, measure)
+    map_marks.choose(usual="The three highest")
     elements.html(_legend(measure))
     with st.container(key="detector_lab-maps"):
         for number in range(len(result.detection.patterns)):
             with st.container(border=True, key=f"detector_lab-map_{number}"):
                 _card(result, number, measure)
     _ranking(request, result, place, measure)
+    by_prompt.draw(request, result, place, measure)
 
 
 def _legend(measure: str) -> str:
     write = (lambda end: f"{end:.0f}") if measure == "abs" else formatting.percent
     low, high = (formatting.true_minus(write(end)) for end in detection.DOMAINS[measure])
+    own = map_marks.legend(map_marks.chosen())
+    usual = '<span><i class="hr-key hr-key-ring"></i>the three highest</span>'
     return (
         f'<div class="hr-legend"><span>{low} <i class="hr-key-ramp"></i> {high}</span>'
-        '<span><i class="hr-key hr-key-ring"></i>the three highest</span>'
-        "<span><b>–</b> not asked</span><span><b>?</b> undefined</span></div>"
+        f"{own or usual}<span><b>–</b> not asked</span><span><b>?</b> undefined</span></div>"
         '<div class="hr-small">All maps share one shading. Click a cell to open that head on the '
         "prompt under “This prompt”.</div>"
     )
@@ -105,7 +106,7 @@ def _legend(measure: str) -> str:
 
 def _card(result: Result, place: int, measure: str) -> None:
 
-    card = detection.card_of(result.detection, place, measure)
+    card = detection.card_of(result.detection, place, measure, map_marks.chosen())
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(card.pattern.name)}</h3>'
         f'<span class="hr-count">{NAMES[measure]}</span></div>'
@@ -137,7 +138,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
         "by spreading its attention evenly. “Left” is the share of its attention that still counts "
         "after what you left out. Click a row to open its head."
     )
-    frame = view.tables.ranking(result.detection, place, measure)
+    frame = view.tables.ranking(result.detection, place, measure, map_marks.chosen())
     role = pattern.key if pattern.key in BASIC_ROLES else None
     number, share = st.column_config.NumberColumn, {"format": "percent"}
     own = {"format": "%.3f"} if measure == "abs" else share
@@ -156,6 +157,7 @@ def _ranking(request: Request, result: Result, place: int, measure: str) -> None
             "mul": number("mul", **share),
             "abs": number("abs", format="%.3f"),
             "left": number("Left", **share),
+            "marked": st.column_config.TextColumn("Marked", width=70),
         },
         on_select=session.on_row(TABLE, view.tables.heads_of(frame), role),
         selection_mode="single-row",

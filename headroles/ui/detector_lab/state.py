@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import limits, roles
-from headroles.errors import LimitError
-from headroles.ui.app import session
+from headroles import charts, limits, roles
+from headroles.errors import HeadrolesError, LimitError
+from headroles.types import Head
+from headroles.ui.app import saved_roles, session
 from headroles.ui.app.keys import Keys
 
 if TYPE_CHECKING:
-    from headroles.roles import Role
-    from headroles.types import Head
+    from headroles.roles import Role, SavedRole
 
-PAGE = "pages/detector_lab.py"
+PAGE = session.DETECTOR_LAB
 """The page's path."""
 ONE, SEVERAL, GENERATED = "This prompt", "Several prompts", "Generated prompts"
 SOURCES = (ONE, SEVERAL, GENERATED)
@@ -38,6 +38,16 @@ def _first_pattern() -> list[Role]:
 
 
 key = Keys(__name__)
+READY = key("ready", None)
+"""The ready experiment that is shown, by its key; None for none of them."""
+WANTED = key("wanted", None)
+"""The ready experiment of a link, until the page is drawn and torch is here."""
+SECTIONS = {"Detect": "detect", "Recipes of papers": "recipes"}
+"""{what the reader sees: the module of this package}; the first one is open at first."""
+LINK_NAMES = ("detect", "recipes")
+"""What a link calls the sections, in their order."""
+SECTION = key("section", next(iter(SECTIONS)))
+"""The open section."""
 SOURCE = key("source", ONE)
 """Where the prompts come from: one of :data:`SOURCES`."""
 MANY = key("many", FIRST_MANY)
@@ -75,25 +85,62 @@ MEASURE, NO_BOS, NO_SELF, HEADS = (
 """The measure, the two exclusions and the heads that are asked for."""
 RANKED = key("ranked")
 """The pattern whose picture and ranking are shown."""
-SAVED = key("saved", ())
-"""The patterns that are roles of this session: a tuple of :class:`SavedRole`."""
+PROMPTS_OF = key("prompts_of", None)
+"""The head whose scores are shown prompt by prompt, by its label; None for the best one."""
+ROW_FAULT = key("row_fault", None)
+"""Why the prompt that was clicked last could not be opened: a HeadrolesError, or None."""
 WORK = "detection"
 """The part of the page that takes long, for :mod:`headroles.ui.app.long_work`."""
 FAULT = key("fault", None)
 """The error of the last pattern that could not be added or saved: a HeadrolesError, or None."""
 
-begin = key.begin
+RECIPES_OF = key("recipes_of", "induction")
+"""The role whose recipes are compared."""
+SCORED = key("scored", None)
+"""The head that all recipes score; None for the one on which they differ most."""
+SCORED_BOX = key("scored_box")
+"""The head in its box."""
+ALONG, UP = key("along", "ours"), key("up", None)
+"""The two recipes of the scatter; None for the one that differs most from ours."""
+RECIPE_SEED = key("recipe_seed", 0)
+"""What the texts of the recipes are drawn with."""
+RECIPE_WORK = "recipes"
+"""The part of the page that scores by all recipes, for :mod:`headroles.ui.app.long_work`."""
+POINTS, SCORED_TABLE = "detector_lab-points", "detector_lab-scored_table"
+"""The scatter and the table of all heads."""
+
+ASKED = key("asked", None)
+"""The expression of a link, or of a button on another page, until the lab has taken it over."""
 
 
-class SavedRole(NamedTuple):
-    """A pattern that is a role of this session."""
+def begin() -> None:
+    """Set first values, and take over the pattern that a link names: it alone is ticked."""
+    key.begin()
+    if text := st.session_state[ASKED]:
+        st.session_state[ASKED], st.session_state[CHOSEN] = None, []
+        try:
+            add(roles.of_expression(text))
+        except HeadrolesError as error:
+            st.session_state[FAULT], st.session_state[CHOSEN] = error, _first_pattern()
 
-    pattern: Role
-    """The pattern."""
-    model: str
-    """The model whose heads were ranked."""
-    heads: tuple[tuple[Head, float], ...]
-    """The best heads with their activation in the lab."""
+
+def score(head: Head | None) -> None:
+    """Show another head by every recipe."""
+    if head is not None:
+        st.session_state[SCORED] = head
+
+
+def score_from_box() -> None:
+    """Take over the head in the box."""
+    score(Head.parse(st.session_state[SCORED_BOX]))
+
+
+def score_from_point() -> None:
+    """Take over the head that was clicked in the scatter."""
+    head = charts.head_of_event(st.session_state.get(session.chart_key(POINTS)))
+    if head is not None:
+        session.forget_selection(POINTS)
+        score(head)
 
 
 def run_many() -> None:
@@ -121,7 +168,7 @@ def add(pattern: Role) -> None:
 def _named_apart(pattern: Role) -> Role:
     """The pattern under a name that no other one has: names stand on pills and in tables."""
 
-    taken = {role.name for role in (*roles.BUILT_IN, *st.session_state[OWN])}
+    taken = {role.name for role in (*roles.BUILT_IN, *kept(), *st.session_state[OWN])}
     name, number = pattern.name, 2
     while name in taken:
         name, number = f"{pattern.name} ({number})", number + 1
@@ -150,29 +197,28 @@ def undo_remove() -> None:
 
 
 def save(role: SavedRole) -> None:
-    """Save a pattern as a role of this session; a newer ranking replaces the older one."""
-    others = _others(role)
+    """Save a pattern as a role of this visit; that there are too many is shown on the page."""
     try:
-        limits.SESSION_ROLES.check(len(others) + 1)
+        saved_roles.save(role)
     except LimitError as error:
         st.session_state[FAULT] = error
     else:
-        st.session_state[SAVED], st.session_state[FAULT] = (*others, role), None
+        st.session_state[FAULT] = None
 
 
-def forget(role: SavedRole) -> None:
-    """Remove a role from this session."""
-    st.session_state[SAVED] = _others(role)
+def kept() -> list[Role]:
+    """The patterns that the instructor keeps for the chosen model, but not those of the lab."""
+    model = st.session_state[session.MODEL]
+    return [saved.pattern for saved in saved_roles.kept(model) if saved.pattern.level == "lab"]
 
 
-def _others(role: SavedRole) -> tuple[SavedRole, ...]:
-    return tuple(
-        saved_role
-        for saved_role in saved()
-        if (saved_role.pattern, saved_role.model) != (role.pattern, role.model)
-    )
+def offered() -> list[Role]:
+    """Every pattern that can be ticked; what is no longer among them is unticked.
 
-
-def saved() -> tuple[SavedRole, ...]:
-    """The roles of this session; none before the lab was opened."""
-    return st.session_state.get(SAVED, ())
+    An instructor may have removed or renamed one since the last click.
+    """
+    every: dict[Role, None] = dict.fromkeys([*roles.BUILT_IN, *kept(), *st.session_state[OWN]])
+    chosen = st.session_state[CHOSEN]
+    if any(pattern not in every for pattern in chosen):
+        st.session_state[CHOSEN] = [pattern for pattern in chosen if pattern in every]
+    return list(every)

@@ -39,7 +39,8 @@ def rows(entry: ModelEntry, head: Head) -> None:
         or f'<p class="hr-explain">{head.label} is listed for none of these roles.</p>'
     )
     elements.note(
-        "Delimiter and Fixed offset are shares of attention, and Successor is a share of words. "
+        "Roles of where a head looks are shares of attention; Successor is a share of words, and "
+        "Retrieval of the answers’ tokens. "
         "S-inhibition is how much of the name movers’ attention the right name loses without the "
         "head. The other two are logits: + writes for the token, − against it. ● is listed; ± is "
         "the standard error. The control is the score where the role’s cue is missing. The head "

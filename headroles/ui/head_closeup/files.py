@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import charts, export
-from headroles.ui.app import download_button, extended_state
+from headroles import charts, export, view
+from headroles.ui.app import download_button, extended_state, saved_roles
 from headroles.ui.app.files import (
     CSV,
     JSON,
@@ -22,6 +23,7 @@ from headroles.ui.app.files import (
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
+    from headroles.roles import SavedRole
     from headroles.ui.head_closeup.pattern import Shown
     from headroles.ui.head_closeup.subject import Subject
 
@@ -29,15 +31,25 @@ if TYPE_CHECKING:
 def draw(subject: Subject, drawn: Shown) -> None:
     """The button with the attention pattern that the page shows."""
     with download_button.popover():
-        download_button.buttons(of_closeup(subject, drawn, extended=extended_state.shown()))
+        saved = saved_roles.shown(subject.answer.run.model_name)
+        download_button.buttons(
+            of_closeup(subject, drawn, extended=extended_state.shown(), saved=saved)
+        )
         download_button.about(
             "The attention file has the whole prompt, even where the picture is zoomed in. “Roles” "
             "has the head’s numbers in every role."
         )
 
 
-def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
-    """The attention pattern as it is drawn, as numbers and as a picture; the head's roles."""
+def of_closeup(
+    subject: Subject,
+    drawn: Shown,
+    *,
+    extended: bool,
+    saved: Sequence[tuple[SavedRole, bool]] = (),
+) -> list[File]:
+    """The attention pattern as it is drawn, as numbers and as a picture; the head's roles, and
+    those made in the Detector lab with whether they are kept for the class."""
     model = subject.answer.run.model_name
     subject_name = f"{subject.head.label} {subject.role.key}"
     numbers = File(
@@ -48,7 +60,7 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
     )
     hidden = ", the resting column hidden" if drawn.rest_hidden else ""
     run = subject.answer.run
-    roles = partial(_head_table, subject, extended=extended)
+    roles = partial(_head_table, subject, extended=extended, saved=tuple(saved))
     name_of = partial(file_name, model, f"{subject.head.label} roles")
     return [
         numbers,
@@ -64,14 +76,20 @@ def of_closeup(subject: Subject, drawn: Shown, *, extended: bool) -> list[File]:
     ]
 
 
-def _head_table(subject: Subject, *, extended: bool) -> Table:
+def _head_table(
+    subject: Subject, *, extended: bool, saved: Sequence[tuple[SavedRole, bool]]
+) -> Table:
 
     answer, reference, head = subject.answer, subject.reference, subject.head
-    rows = export.tables.prompt_rows(
-        answer.scores, thresholds=reference.thresholds, entry=reference.entry, head=head
+    rows = export.tables.map_rows(
+        answer.scores,
+        answer.run,
+        entry=reference.entry,
+        thresholds=reference.thresholds,
+        extended=extended,
+        head=head,
     )
-    if extended and reference.entry is not None:
-        rows += export.tables.extended_rows(reference.entry, answer.run, head=head)
+    rows += view.saved_roles.rows(saved, answer.run, answer.scores, heads=[head])
     return rows, provenance(answer, reference) | {"head": head.label}
 
 

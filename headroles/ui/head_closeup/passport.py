@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import formatting, models, roles, verdicts
-from headroles.formatting import ordinal
+from headroles import formatting, models, roles, verdicts, view
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
 from headroles.ui.app import elements, literature, session
@@ -16,14 +15,11 @@ from headroles.view import causal, html, role_cards
 
 if TYPE_CHECKING:
     from headroles.roles import KnownHead
-    from headroles.types import Verdict
     from headroles.ui.head_closeup.subject import Subject
-    from headroles.verdicts import Passport, RoleRecord
+    from headroles.verdicts import Passport
 
 BASES = {"pattern": "by where it looks", "function": "by its effect on the output"}
 """The two kinds of evidence for a known head."""
-HEADERS = ["Role", "On this prompt", "Score", "Chance", "Threshold", "Control", "Rank", "Listed"]
-"""The columns of the passport."""
 
 
 def draw(subject: Subject) -> None:
@@ -60,7 +56,7 @@ def _roles(subject: Subject) -> None:
             )
         )
         return
-    rows = [row(record, judged[record.role]) for record in passport.records]
+    rows = [view.passport.row(record, judged[record.role]) for record in passport.records]
     if passport.made_elsewhere:
         elements.html(f'<div class="hr-one-line">{_table(rows)}</div>')
         elements.note(
@@ -68,7 +64,7 @@ def _roles(subject: Subject) -> None:
             "provisional."
         )
         return
-    elements.html(f'<div class="hr-one-line">{html.table(HEADERS, rows)}</div>')
+    elements.html(f'<div class="hr-one-line">{html.table(view.passport.HEADERS, rows)}</div>')
     only_looks = [record.only_looks for record in passport.records if record.only_looks]
     elements.note(
         "Scores run from 0 to 1 and were measured beforehand on many texts; ± is the standard "
@@ -78,14 +74,21 @@ def _roles(subject: Subject) -> None:
     )
     for line in kinds(passport):
         elements.html(f'<p class="hr-small">{line}</p>')
+    if known := subject.answer.scores.largest_of(subject.head):
+        said = role_cards.largest_sentence(*known)
+        elements.html(
+            f'<p class="hr-small"><b>Even or a few peaks?</b> On this prompt: {escape(said)} '
+            f"{escape(role_cards.sharpness(*known))}</p>"
+        )
     _ablation_evidence(passport)
 
 
 def _table(rows: list[list[str]]) -> str:
     """The passport without the columns that hold nothing (HTML)."""
-    kept = [place for place in range(len(HEADERS)) if {line[place] for line in rows} != {"–"}]
+    names = view.passport.HEADERS
+    kept = [place for place in range(len(names)) if {line[place] for line in rows} != {"–"}]
     return html.table(
-        [HEADERS[place] for place in kept], [[line[place] for place in kept] for line in rows]
+        [names[place] for place in kept], [[line[place] for place in kept] for line in rows]
     )
 
 
@@ -132,33 +135,6 @@ def _controls(passport: Passport) -> str:
         dict.fromkeys(record.control_name for record in passport.records if record.control_name)
     )
     return formatting.listing(names) if names else "not measured for this model"
-
-
-def row(record: RoleRecord, verdict: Verdict) -> list[str]:
-    """One role as a row of the passport.
-
-    A number that was not stored is a dash.
-    """
-
-    def number(value: float | None) -> str:
-        return "–" if value is None else f"{value:.2f}"
-
-    error = "" if record.standard_error is None else f" ± {record.standard_error:.3f}"
-    rank = "–"
-    if record.rank is not None:
-        rank = f"{ordinal(record.rank)} of {record.out_of:,}, "
-        rank += f"{ordinal(record.rank_in_layer)} in its layer"
-    dot = "●" if record.is_over else "○"
-    return [
-        ROLES[record.role].name,
-        role_cards.shown_verdict(verdict),
-        "–" if record.score is None else f"{dot} {record.score:.3f}{error}",
-        number(record.chance),
-        number(record.threshold),
-        number(record.control),
-        rank,
-        "listed" if record.listed else "–",
-    ]
 
 
 def _partners(subject: Subject) -> None:

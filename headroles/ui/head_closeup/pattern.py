@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from headroles.ui.head_closeup.subject import Subject
 
-STRONGEST = 40
-"""Rows of the table twin."""
 ZOOMABLE = 24
 """A prompt with more tokens than this can be zoomed into."""
 
@@ -75,7 +73,7 @@ def draw(subject: Subject, drawn: Shown) -> None:
         _words(subject, drawn)
         _rest(subject, drawn)
         elements.html(_legend(drawn.targets, _sight(subject)))
-        _strongest(drawn)
+        elements.strongest_cells(drawn.attention, drawn.labels, drawn.targets)
 
 
 @st.fragment
@@ -137,7 +135,12 @@ def _about_window(drawn: Shown, window: tuple[int, int], *, block: int) -> list[
 def _sentences(subject: Subject, targets: tuple[Evidence, ...]) -> list[str]:
     activation = subject.answer.scores.activations.get(subject.role.key)
     return role_cards.pattern_sentences(
-        subject.role, activation, subject.head, targets, subject.labels
+        subject.role,
+        activation,
+        subject.head,
+        targets,
+        subject.labels,
+        largest=subject.answer.scores.largest_of(subject.head),
     )
 
 
@@ -218,30 +221,3 @@ def outlined_words(targets: Sequence[Evidence]) -> str:
     """
     rows = len({cell.query for cell in targets})
     return f"{html.count(len(targets), 'cell')} in {html.count(rows, 'row')}"
-
-
-def _strongest(drawn: Shown) -> None:
-    """The table twin, from the single cells, however the picture is drawn."""
-    predicted = {(cell.query, cell.key) for cell in drawn.targets}
-    length = len(drawn.labels)
-    weights, places = drawn.attention.flatten().topk(min(STRONGEST, length * (length + 1) // 2))
-    cells = [
-        (*divmod(place, length), weight)
-        for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
-        if weight > 0
-    ]
-    with st.expander(f"As a table: the {len(cells)} strongest cells"):
-        elements.html(
-            html.table(
-                ["Token", "Looks at", "Attention", "Outlined"],
-                [
-                    [
-                        f"{drawn.labels[query]} ({query})",
-                        f"{drawn.labels[key]} ({key})",
-                        f"{weight:.1%}",
-                        "yes" if (query, key) in predicted else "–",
-                    ]
-                    for query, key, weight in cells
-                ],
-            )
-        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles.ui.app import elements, extended_state
+from headroles.ui.app import download_button, elements, extended_state, files
 from headroles.view import two_texts
 from headroles.view.html import table
 
@@ -29,5 +29,8 @@ def passport(entry: ModelEntry, thresholds: Mapping[str, float], head: Head) -> 
         if head in texts.heads
     ]
     elements.html(f'<div class="hr-one-line">{table(two_texts.HEADERS, rows)}</div>')
-    with st.expander("The rule behind it", type="compact", key="head_closeup-place_rule"):
+    title = "The rule behind it, and a file"
+    with st.expander(title, type="compact", key="head_closeup-place_rule"):
         st.caption(f"Scores of 1 ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")
+        with st.container(key="head_closeup-place_files"):
+            download_button.buttons(files.place_or_content(entry, by_role, only=head))

@@ -9,10 +9,15 @@ from headroles.types import Head
 from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
 
+PROMPT, REPEATS = "This prompt", "Random repeats"
+TEXTS = (PROMPT, REPEATS)
+
 key = Keys(__name__)
 TOKEN = key("token", None)
 """The position whose attention is read; None until one is chosen."""
 # widget keys
+TEXT, SEED = key("text", PROMPT), key("seed", 0)
+"""On what its attention is shown: one of :data:`TEXTS`, and the seed of random repeats."""
 HEAD_BOX, ROLE_BOX = key("head_box"), key("role_box")
 """The head and the role in the boxes."""
 _WINDOW = key("window")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts, view
-from headroles.roles import BASIC_ROLES, ROLES, SCORED_ROLES, Role, named_heads
+from headroles.roles import BASIC_ROLES, ROLES, Role, named_heads
 from headroles.types import Head
 from headroles.ui.app import literature, session
 from headroles.ui.head_closeup import state
@@ -73,7 +73,7 @@ def choose(answer: Answer, reference: Reference) -> Subject:
     passport = verdicts.passport(
         reference.entry, head, known=named_heads(model), thresholds=reference.thresholds
     )
-    role = role or passport.main_role or _clearest_role(answer, head)
+    role = role or passport.main_role or verdicts.clearest_role(answer.scores, head)
     state.show(head, role)
     labels = tuple(view.token_labels(answer.run.encoding))
     return Subject(answer, reference, passport, ROLES[role], labels)
@@ -86,29 +86,7 @@ def first_head(answer: Answer, reference: Reference, role_key: str) -> Head:
     that papers name for it; else the head of the whole model with the highest.
     """
     role_key = role_key if ROLES[role_key].is_scored else "induction"
-    values = answer.scores.activations[role_key].value
     listed = reference.entry.listed(role_key) if reference.entry else []
     if reference.entry is None:
         listed = list(literature.heads(answer).get(role_key, ()))
-    if listed:
-        return max(listed, key=lambda head: float(values[head]))
-    return Head(*divmod(int(values.argmax()), values.shape[1]))
-
-
-def _clearest_role(answer: Answer, head: Head) -> str:
-    """The role that a head without an analysis, or without a role, does most on this prompt.
-
-    Resting only counts where it does nothing else: most heads rest beside their work.
-    """
-
-    activations = answer.scores.activations
-    lifts = {
-        role.key: verdicts.kappa(
-            role, activations[role.key].of(*head).value, activations[role.key].of(*head).chance
-        )
-        for role in SCORED_ROLES
-        if activations[role.key].of(*head).rows
-    }
-    resting = lifts.pop("positional", 0.0)
-    best = max(lifts, key=lifts.get, default="induction")
-    return best if lifts.get(best, 0.0) >= min(ROLES[best].min_lift, resting) else "positional"
+    return verdicts.first_head(answer.scores, role_key, listed)

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export
-from headroles.ui.app import caches, chat_format, download_button, extended_state, session
+from headroles import charts, export, view
+from headroles.types import Head
+from headroles.ui.app import (
+    caches,
+    chat_format,
+    download_button,
+    extended_state,
+    map_marks,
+    saved_roles,
+    session,
+)
 from headroles.ui.app.files import (
-    CSV,
-    JSON,
     File,
     Table,
     about_picture,
     can_draw,
-    file_name,
     pictures,
     provenance,
-    table_csv,
-    table_json,
+    reports,
+    tables,
 )
 from headroles.ui.head_map import state
+from headroles.view import map_marks as marking
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
+    from headroles.roles import SavedRole
     from headroles.ui.app.caches import Reference
     from headroles.view import ModelMap, RoleMap
+    from headroles.view.map_marks import Marks
 
 
 def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
@@ -37,9 +47,22 @@ def draw(model: ModelMap, *, on_prompt: bool, reference: Reference) -> None:
     chat = chat_format.is_on(name)
     extended = extended_state.shown()
     with download_button.popover():
-        download_button.buttons(of_map(name, prompt, reference, chat=chat, extended=extended))
+        download_button.buttons(
+            of_map(
+                name,
+                prompt,
+                reference,
+                chat=chat,
+                extended=extended,
+                saved=saved_roles.shown(name),
+                marked=(model, map_marks.chosen()),
+            )
+        )
+        if reference.entry is not None:
+            download_button.buttons(reports(name, partial(view.report.gather, name)))
         more = "" if extended else " Switch on “Extended roles” to include them."
-        download_button.about(f"Every head in every role.{more}")
+        report = "" if reference.entry is None else " The report has all that is stored."
+        download_button.about(f"Every head in every role.{more}{report}")
         if can_draw():
             entry = reference.entry
             about = about_picture(
@@ -60,7 +83,9 @@ def _role_picture(name: str, model: ModelMap, *, about: str) -> None:
         format_func=lambda key: model.roles[key].role.name,
         key=state.PICTURE,
     )
-    download_button.buttons(of_role_map(name, model.roles[role], about=about))
+    download_button.buttons(
+        of_role_map(name, model.roles[role], about=about, marks=map_marks.chosen())
+    )
 
 
 def of_map(
@@ -70,6 +95,8 @@ def of_map(
     *,
     extended: bool,
     chat: bool = False,
+    saved: Sequence[tuple[SavedRole, bool]] = (),
+    marked: tuple[ModelMap, Marks] | None = None,
 ) -> list[File]:
     """Every head in every role, on the prompt or, without one, as measured beforehand.
 
@@ -79,27 +106,46 @@ def of_map(
         reference: the stored analysis.
         chat: whether the prompt is wrapped by the model's chat template.
         extended: whether to include the extended roles.
+        saved: (role, whether it is kept for the class) of the roles made in the Detector lab, which
+            only a prompt shows.
+        marked: the maps of the page with the reader's own marks.
     """
     what = "all heads on a prompt" if prompt is not None else "reference scores"
-    made = partial(_map_table, model, prompt, reference, chat=chat, extended=extended)
-    return [
-        File("Table as CSV", file_name(model, what, "csv"), CSV, partial(table_csv, made)),
-        File("Table as JSON", file_name(model, what, "json"), JSON, partial(table_json, made)),
-    ]
+    made = partial(
+        _map_table, model, prompt, reference, chat=chat, extended=extended, saved=tuple(saved)
+    )
+    if marked is not None:
+        made = partial(_with_marks, made, *marked)
+    return tables("Table", made, name=(model, what), rows="heads")
 
 
-def of_role_map(model: str, role_map: RoleMap, *, about: str) -> list[File]:
-    """The map of one role as a picture; ``about`` stands under its title."""
+def _with_marks(make: Callable[[], Table], model: ModelMap, marks: Marks) -> Table:
+    rows, origin = make()
+    return marking.in_rows(rows, model, marks), origin | marks.about()
+
+
+def of_role_map(
+    model: str, role_map: RoleMap, *, about: str, marks: Marks = marking.USUAL
+) -> list[File]:
+    """The map of one role as a picture, with a reader's own marks; ``about`` stands under its
+    title."""
+    said = marking.sentence(role_map.records, marks, role_map.role)
     return pictures(
-        partial(_map_chart, role_map),
+        partial(_map_chart, role_map, marks),
         name=(model, f"map {role_map.role.key}"),
-        title=f"{role_map.role.name}. {role_map.sentence}",
+        title=f"{role_map.role.name}. {role_map.sentence} {said}".strip(),
         about=about,
     )
 
 
 def _map_table(
-    model: str, prompt: str | None, reference: Reference, *, chat: bool, extended: bool
+    model: str,
+    prompt: str | None,
+    reference: Reference,
+    *,
+    chat: bool,
+    extended: bool,
+    saved: Sequence[tuple[SavedRole, bool]],
 ) -> Table:
 
     entry = reference.entry
@@ -110,14 +156,18 @@ def _map_table(
         )
         return rows + (export.tables.extended_rows(entry) if extended else []), origin
     answer = caches.answer(model, prompt, chat=chat)
-    rows = export.tables.prompt_rows(answer.scores, thresholds=reference.thresholds, entry=entry)
-    if extended and entry is not None:
-        rows += export.tables.extended_rows(entry, answer.run)
+    rows = export.tables.map_rows(
+        answer.scores,
+        answer.run,
+        entry=entry,
+        thresholds=reference.thresholds,
+        extended=extended,
+    )
+    every = Head.every(*answer.scores.resting.shape)
+    rows += view.saved_roles.rows(saved, answer.run, answer.scores, heads=every)
     return rows, provenance(answer, reference)
 
 
-def _map_chart(role_map: RoleMap) -> Drawing:
-
-    return charts.heads.head_map(
-        role_map.records, charts.share_title(role_map.role), clickable=False
-    )
+def _map_chart(role_map: RoleMap, marks: Marks) -> Drawing:
+    records = marking.applied(role_map.records, marks, role_map.role)
+    return charts.heads.head_map(records, charts.share_title(role_map.role), clickable=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from headroles import limits
 from headroles.roles import BASIC_ROLES
-from headroles.ui.app import link, session
+from headroles.ui.app import link, map_marks, saved_roles, session
 from headroles.ui.app.link import Row, Unusable
 from headroles.ui.head_map import state
+
+_LAYERS = limits.Range(0, 999)
 
 
 def _scored_role(text: str) -> str:
@@ -24,4 +27,7 @@ ROWS = (
     Row("second_model", state.PAIR_MODEL, "second model", link.read_another_model,
         old="m2"),
     link.CHAT,
+    saved_roles.ROW,
+    *map_marks.ROWS,
+    Row("profile_layer", state.PROFILE_LAYER, "layer", link.whole(_LAYERS, "layer")),
 )  # fmt: skip

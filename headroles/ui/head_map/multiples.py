@@ -9,8 +9,9 @@ import streamlit as st
 
 from headroles import charts
 from headroles.roles import ROLES
-from headroles.ui.app import elements, session
+from headroles.ui.app import elements, extended_state, map_marks, session
 from headroles.view import map_conclusions
+from headroles.view import map_marks as marking
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap, RoleMap
@@ -27,6 +28,7 @@ def draw(model: ModelMap) -> None:
         persist_state="session",
         help="Choose it again to see all roles side by side.",
     )
+    map_marks.choose(usual="Listed heads", logits=extended_state.shown())
     with place:
         elements.conclusion(escape(map_conclusions.conclusion(model, large)))
     elements.html(legend(model))
@@ -52,7 +54,7 @@ def _other(model: ModelMap, *, small: bool = True) -> None:
     role_map = model.other_map()
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
-        f'<p class="hr-explain">{escape(role_map.sentence)}</p>'
+        f'<p class="hr-explain">{escape(f"{role_map.sentence} {marked(role_map)}")}</p>'
     )
     chart(role_map, key="head_map-map_other", small=small)
     elements.html(
@@ -64,6 +66,7 @@ def _other(model: ModelMap, *, small: bool = True) -> None:
 
 def _card(role_map: RoleMap, model: ModelMap, *, small: bool = True) -> None:
     said = f"{role_map.sentence} {role_map.why_nobody}" if small else ""  # large, it is said above
+    said = f"{said} {marked(role_map)}".strip()
     elements.html(
         f'<div class="hr-cardhead"><h3>{escape(role_map.role.name)}</h3></div>'
         f'<p class="hr-explain">{escape(said)}</p>'
@@ -76,31 +79,36 @@ def chart(role_map: RoleMap, *, key: str, small: bool = False, model: str | None
     """The clickable map of one role; ``model`` is named where it is not the present one."""
 
     here = st.session_state[session.HEAD] if model is None else None
+    records = marking.applied(role_map.records, map_marks.chosen(), role_map.role)
     elements.chart(
-        charts.heads.head_map(
-            role_map.records, charts.share_title(role_map.role), opened=here, small=small
-        ),
+        charts.heads.head_map(records, charts.share_title(role_map.role), opened=here, small=small),
         key=session.chart_key(key),
-        alt_text=f"{role_map.role.name}: {role_map.sentence}",
+        alt_text=f"{role_map.role.name}: {role_map.sentence} {marked(role_map)}".strip(),
         on_select=session.on_click(
             key, role_map.role.key if role_map.role.is_scored else None, model=model
         ),
     )
 
 
+def marked(role_map: RoleMap) -> str:
+    """Which heads of a map the reader's own marks are on; empty with the usual ones."""
+    return marking.sentence(role_map.records, map_marks.chosen(), role_map.role)
+
+
 def legend(model: ModelMap) -> str:
     """What the marks mean, once for all maps (HTML)."""
+    own = map_marks.legend(map_marks.chosen())
     ring = "active on this prompt" if model.unit == "prompt" else "reaches the threshold"
     marked = "a listed head of the role" if model.calibrated else ""
     if model.by_papers:
         marked = "named for the role by papers (from the literature)"
     listed = f'<span><i class="hr-key hr-key-dot"></i>{marked}</span>' if marked else ""
+    usual = f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}'
     return (
         '<div class="hr-legend"><span>0% <i class="hr-key-ramp"></i> 100%</span>'
         '<span><i class="hr-key hr-key-chance"></i>chance (an even spread)</span>'
         '<span><i class="hr-key hr-key-threshold"></i>threshold'
-        f"{'' if model.calibrated else ' (provisional)'}</span>"
-        f'<span><i class="hr-key hr-key-ring"></i>{ring}</span>{listed}</div>'
+        f"{'' if model.calibrated else ' (provisional)'}</span>{own or usual}</div>"
         '<div class="hr-small">Numbers in cells are percentages. Click a cell to open that head.'
         "</div>"
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from headroles import charts
 from headroles.roles import BASIC_ROLES, ROLES
-from headroles.ui.app import elements, extended_state, session
+from headroles.ui.app import download_button, elements, extended_state, files, session
 from headroles.ui.app.part import part
 from headroles.ui.head_map import state
 from headroles.view import two_texts
@@ -56,7 +56,7 @@ def draw(entry: ModelEntry, thresholds: Mapping[str, float]) -> None:
         for which in ("sentences", "random tokens", "difference"):
             with st.container(key=f"head_map-place_{which.replace(' ', '_')}"):
                 _map(texts, which)
-    _table(texts)
+    _table(texts, files.place_or_content(entry, by_role))
 
 
 def _map(texts: two_texts.TwoTexts, which: str) -> None:
@@ -81,8 +81,9 @@ def _map(texts: two_texts.TwoTexts, which: str) -> None:
     )
 
 
-def _table(texts: two_texts.TwoTexts) -> None:
-    with st.expander("As a table, with the rule", type="compact", key="head_map-place_table"):
+def _table(texts: two_texts.TwoTexts, offered: list[files.File]) -> None:
+    title = "As a table, with the rule, and to download"
+    with st.expander(title, type="compact", key="head_map-place_table"):
         rows = [
             [head.label, *texts.pair(head), texts.verdict(head).sentence]
             for head in texts.heads
@@ -91,3 +92,5 @@ def _table(texts: two_texts.TwoTexts) -> None:
         if rows:
             elements.html(table(["Head", *two_texts.HEADERS[1:]], rows))
         st.caption(f"Scores from 0 to 1, ± standard error. {two_texts.PLACE_OR_CONTENT_RULE}")
+        with st.container(key="head_map-place_files"):
+            download_button.buttons(offered)

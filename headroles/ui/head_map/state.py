@@ -15,4 +15,7 @@ PICTURE = key("picture")
 PLACE_ROLE = key("place_role")
 """The role whose two kinds of text are compared."""
 
+PROFILE_LAYER = key("profile_layer", None)
+"""The layer whose heads' offset profiles are shown; None for all layers."""
+
 begin = key.begin

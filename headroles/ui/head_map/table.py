@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import limits, view
-from headroles.roles import FALL, LOGITS, RATE, ROLES, SHARE, Role
-from headroles.ui.app import session
+from headroles.roles import COPIED, FALL, LOGITS, RATE, ROLES, SHARE, Role
+from headroles.ui.app import map_marks, session
 from headroles.ui.app.part import part
 from headroles.ui.head_map import state
 from headroles.view import causal, html, in_a_line
+from headroles.view import map_marks as marking
 
 if TYPE_CHECKING:
     from headroles.view import ModelMap
@@ -35,17 +36,27 @@ def draw(model: ModelMap) -> None:
         persist_state="session",
         icon=":material/search:",
     )
-    places = matching(model, wanted or "")
+    marks, large = map_marks.chosen(), st.session_state[session.LARGE_ROLE]
+    places = marking.ordered(matching(model, wanted or ""), model, marks, large)
     total = len(model.heads)
+    first = ""
+    if marks.own:
+        first = (
+            f" Highest {ROLES[large].name} first."
+            if large in model.roles
+            else (" Heads that are marked on most maps come first.")
+        )
     st.caption(
-        f"{len(places)} of {html.count(total, 'head')}. Click a column’s name to sort, or a row to "
-        "open its head."
+        f"{len(places)} of {html.count(total, 'head')}.{first} Click a column’s name to sort, or a "
+        "row to open its head."
     )
     if not places:
         return
     signed = {role.key: 3 for role in model.extended if role.is_signed}
     st.dataframe(
-        view.tables.with_minus(view.tables.every_head(model, places), signed, changes=signed),
+        view.tables.with_minus(
+            view.tables.every_head(model, places, marks), signed, changes=signed
+        ),
         key=session.chart_key(TABLE),
         hide_index=True,
         column_config=_columns(model),
@@ -84,6 +95,9 @@ def _columns(model: ModelMap) -> dict[str, object]:
         "head": st.column_config.TextColumn("Head", pinned=True, width=70),
         "layer": st.column_config.NumberColumn("Layer", width=60),
         "roles": st.column_config.TextColumn("Roles", help=f"The roles {roles_help}", width=NAMES),
+        "marked": st.column_config.TextColumn(
+            "Marked", help="The roles on whose maps it is marked", width=NAMES
+        ),
         "ablation": st.column_config.TextColumn(
             "Knocked out",
             width=KNOCKED_OUT,
@@ -103,6 +117,12 @@ def _columns(model: ModelMap) -> dict[str, object]:
             help=f"From 0 to 1; threshold {role_map.threshold:.2f}",
             **shape,
         )
+    columns["largest"] = st.column_config.NumberColumn(
+        "Largest weight",
+        help="The largest weight of a row of its attention, on average: with the evenness of "
+        "Diffuse it tells an even spread from a few peaks",
+        **shape,
+    )
     for role in model.extended:
         columns[role.key] = _extended_column(role, shape)
     return columns
@@ -115,6 +135,7 @@ def _extended_column(role: Role, shape: dict[str, str]) -> object:
     unit = {
         SHARE: f"share of attention on {role.looks_at}{role.aside}, from 0 to 1",
         RATE: "share of the words, from 0 to 1",
+        COPIED: "share of the answers' tokens that it copies, from 0 to 1",
         LOGITS: "logits: + writes for the token, − against it",
         FALL: "how far the right name's share of the name movers' attention falls without the head",
     }[role.unit]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import ablation, models, texts
+from headroles import ablation, circuits, models, texts
 from headroles.ui.app import caches, long_work
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition, Looks, PromptTable, Sample
-    from headroles.types import Encoding
+    from headroles.types import ComponentSet, Encoding
 
 
 BATCH = 9
@@ -150,6 +150,25 @@ def shape(name: str) -> tuple[int, int]:
     """
     with model(name) as loaded:
         return loaded.num_layers, loaded.num_heads
+
+
+def kinds(name: str) -> tuple[str, ...]:
+    """The kinds of components that there are of a model, the trained ones first."""
+    return circuits.kinds_of(name)
+
+
+@caches.keep
+def check_sets(name: str, kind: str, sets: tuple[ComponentSet, ...]) -> None:
+    """Refuse components, or heads of theirs, that the model lacks.
+
+    Raises:
+        HeadrolesError: with what there is; if the model cannot be loaded.
+    """
+    with model(name) as loaded:
+        for each in sets:
+            circuits.check_components(loaded, kind, each.components)
+            for head in each.only_in:
+                head.check(*loaded.shape)
 
 
 @caches.keep

@@ -13,7 +13,16 @@ from headroles import charts
 from headroles.errors import HeadrolesError
 from headroles.formatting import decimal, percent, signed
 from headroles.types import Head
-from headroles.ui.app import caches, elements, long_work, prompt_form, run_prompt, session
+from headroles.ui.app import (
+    address,
+    caches,
+    elements,
+    long_work,
+    prompt_form,
+    run_prompt,
+    scope,
+    session,
+)
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
 from headroles.ui.knockout_lab import choose_heads, component_caches, files, state
 from headroles.view.html import count, plain, table
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from headroles.types import PromptRun
     from headroles.ui.knockout_lab.component_caches import Split
 
+COMPONENTS = "pages/components.py"
+"""Where there are components of a whole layer."""
 KINDS = {"OV": "OV: what it writes", "QK": "QK: what it looks for"}
 """The two maps of a head."""
 TEXTS = 16
@@ -376,9 +387,13 @@ def _about(split: Split) -> None:
     st.markdown(
         "These are **SVD components**: the singular vectors of the head's map, ranked by size and "
         "at right angles to each other. Nothing was trained to make one component mean one thing, "
-        "and large is not the same as important. Trained decompositions can be read from a file "
-        "(`headroles/circuits/trained_components.py` has the format)."
+        "and large is not the same as important. The page *Components* takes a layer’s whole "
+        "matrices apart, all heads together, and has components that were trained to be few."
     )
+    scope.button(
+        COMPONENTS, "Components", icon=":material/workspaces:", key="knockout_lab-to_components",
+        on_click=address.follow, args=(COMPONENTS,),
+    )  # fmt: skip
     if split.remarks:
         st.markdown(f"For this model: {' '.join(split.remarks)}")
     st.markdown(

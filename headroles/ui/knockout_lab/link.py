@@ -204,6 +204,23 @@ def _ready() -> tuple[int | str, ...] | None:
     return (*sorted(chosen), *([RIGHT] if now.get(state.MANY_ALL) else [])) or None
 
 
+def _typed_sets(key: str) -> Callable[[], str | None]:
+    """What is typed in a box of sets, if it can be read."""
+
+    def get() -> str | None:
+        try:
+            return link.read_sets(st.session_state.get(key) or "") or None
+        except Unusable:
+            return None
+
+    return get
+
+
+def _kind() -> str | None:
+    has_sets = _typed_sets(state.MANY_SETS)() is not None
+    return st.session_state.get(state.MANY_KIND) if has_sets else None
+
+
 # The section comes before its heads, because it decides where they are put.
 ROWS = (
     link.MODEL,
@@ -227,6 +244,11 @@ ROWS = (
     _word("cut", state.BACKWARD_CUT, "choice of layers", "choices", CUTS, "backward", "keep"),
     _word("at", state.BACKUP_WHERE, "choice of positions", "choices", PLACES, "backward", "backup"),
     Row("answer", state.BACKWARD_ANSWER, "next token", link.read_token, first="", get=_answer),
+    Row("components", state.MANY_SETS, "list of components",
+        link.read_sets, link.write_sets, first="", get=_of_many(_typed_sets(state.MANY_SETS))),
+    Row("kind", state.MANY_KIND, "kind of components",
+        link.one_of({kind: kind for kind in state.KINDS}, "kinds"), first=state.KINDS[0],
+        get=_of_many(_kind)),
     Row("t", None, "position t", _read_t, first=-1, put=_take_t, get=_of_many(state.position)),
     Row("draws", state.MANY_DRAWS, "number of random others",
         _whole(limits.TABLE_DRAWS, "0 leaves them out."), first=state.DRAWS,

@@ -11,7 +11,7 @@ from headroles import ablation, limits, texts
 from headroles.errors import HeadrolesError
 from headroles.formatting import in_one_line, rough_duration, visible
 from headroles.texts import READY, ReadyPrompt
-from headroles.types import Head
+from headroles.types import ComponentSet, Head
 from headroles.ui.app import caches, draft_box, elements, long_work
 from headroles.ui.app.part import part
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -27,7 +27,7 @@ FIRST = 4
 RUN = "knockout_lab-many_run"
 """The key of the button that makes the table."""
 CONDITIONS = 15
-"""Conditions of a prompt, about."""
+"""Conditions around the heads of a prompt, about."""
 TOKEN = 4
 """Characters of a token, about."""
 
@@ -62,8 +62,9 @@ def draw(model: str, ranks: Sequence[int]) -> Asked | None:
     if isinstance(asked, HeadrolesError):
         elements.show_error(asked)
         return None
-    if asked is not None and not (asked.settings.heads and asked.prompts):
-        st.info("Choose at least one head and one prompt.")
+    chosen = asked and (asked.settings.heads or asked.settings.sets)
+    if asked is not None and not (chosen and asked.prompts):
+        st.info("Choose at least one head or component, and one prompt.")
         return None
     return asked
 
@@ -76,8 +77,14 @@ def _is_light(model: str, right: Sequence[int]) -> bool:
 def seconds(asked: Asked) -> float:
     """How long a table is likely to take: rows of batches, by the length of their prompts."""
     tokens = sum(1 + len(ready.prompt) / TOKEN for ready in asked.prompts)
-    rows = 1 + CONDITIONS * (1 + asked.settings.draws)
+    rows = 1 + conditions(asked) * (1 + asked.settings.draws)
     return rows * tokens / 10 * knockout_lab_caches.row_seconds(asked.model)
+
+
+def conditions(asked: Asked) -> int:
+    """How many conditions every prompt has, about."""
+    settings = asked.settings
+    return CONDITIONS * bool(settings.heads) + len(settings.sets) + bool(settings.sets)
 
 
 @part
@@ -92,6 +99,7 @@ def _choices(model: str, ranks: Sequence[int], order: Sequence[int], right: Sequ
             below="What is shown is from the last run.",
         )
         _heads(model)
+        _components(model)
         _prompts(ranks, order, right)
         _position_and_others()
         if isinstance(now, Asked) and (long := seconds(now)) > long_work.LIGHT:
@@ -108,6 +116,37 @@ def _heads(model: str) -> None:
     )
     with st.container(horizontal=True, gap="small"):
         choose_heads.role_buttons(_entry(model), heads=state.MANY_HEADS, name="knockout_lab-many_")
+
+
+def _components(model: str) -> None:
+    """Sets of components, beside the heads."""
+    kinds = knockout_lab_caches.kinds(model)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.text_area(
+            "Components, one set per line",
+            key=state.MANY_SETS,
+            placeholder="L0Q17, L0K3\nL1V5 @ H2",
+            help="A component is one small part of a whole weight matrix of a layer, across all "
+            "its heads: L0Q17 is part 17 of the query matrix of layer 0 (K: keys, V: values, O: "
+            "outputs). What stands on one line, or before a semicolon, is removed together. "
+            "“@ H2” removes it from head 2 alone.",
+            height=80,
+            max_chars=limits.COMPONENT_SETS.most,
+            persist_state="session",
+            width="stretch",
+        )
+        if len(kinds) > 1:
+            st.selectbox(
+                "Which components",
+                kinds,
+                format_func=state.KIND_NAMES.get,
+                key=state.MANY_KIND,
+                persist_state="session",
+                width=220,
+                help="Trained ones were found by training, and sum to the weights nearly; so they "
+                "are compared with the model that has all of them. SVD components are the "
+                "singular vectors of each matrix, and sum to it exactly.",
+            )
 
 
 def _prompts(ranks: Sequence[int], order: Sequence[int], right: Sequence[int]) -> None:
@@ -227,6 +266,7 @@ def _chosen(model: str, right: Sequence[int]) -> Asked | HeadrolesError:
     try:
         own = (*own_prompts(now[state.MANY_OWN] or ""), *filed.prompts)
         limits.OWN_PROMPTS.check(len(own))
+        kind, sets = _sets(model)
     except HeadrolesError as error:
         return error
     every = right if now[state.MANY_ALL] else []
@@ -237,8 +277,25 @@ def _chosen(model: str, right: Sequence[int]) -> Asked | HeadrolesError:
         now[state.MANY_DRAWS],
         now[state.MANY_SEED],
         now[state.MANY_TOP],
+        sets=sets,
+        kind=kind,
     )
     return Asked(model, settings, (*(READY[place] for place in chosen), *own))
+
+
+def _sets(model: str) -> tuple[str, tuple[ComponentSet, ...]]:
+    """The kind and the sets of components that are in the boxes.
+
+    Raises:
+        HeadrolesError: if one is not written so, or not there.
+    """
+    sets = ComponentSet.parse_all(st.session_state[state.MANY_SETS] or "")
+    kinds = knockout_lab_caches.kinds(model)
+    kind = st.session_state.get(state.MANY_KIND) or kinds[0]
+    if sets:
+        limits.SETS.check(len(sets))
+        knockout_lab_caches.check_sets(model, kind, sets)
+    return kind, sets
 
 
 def _begin(model: str, order: Sequence[int]) -> None:
@@ -246,6 +303,7 @@ def _begin(model: str, order: Sequence[int]) -> None:
     for key, first in (
         (state.MANY_ALL, False),
         (state.MANY_OWN, ""),
+        (state.MANY_SETS, ""),
         (state.MANY_TOP, 5),
         (state.MANY_T, state.T_LAST),
         (state.MANY_BACK, 1),
@@ -257,6 +315,11 @@ def _begin(model: str, order: Sequence[int]) -> None:
         st.session_state.setdefault(key, first)
     if st.session_state.get(state.MANY_MODEL) == model:
         return
+    kinds = knockout_lab_caches.kinds(model)
+    if st.session_state.get(state.MANY_KIND) not in kinds:
+        st.session_state[state.MANY_KIND] = kinds[0]
+    if st.session_state.get(state.MANY_MODEL) is not None:
+        st.session_state[state.MANY_SETS] = ""
     layers, heads = knockout_lab_caches.shape(model)
     linked = state.linked(state.SECTION_NAMES[1], layers=layers, heads=heads)
     st.session_state[state.MANY_MODEL] = model

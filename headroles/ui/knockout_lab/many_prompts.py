@@ -35,7 +35,7 @@ def draw() -> None:
     st.markdown(
         "Knock your heads out in up to twenty ways, on as many prompts as you like: each alone, "
         "all together, only at one token *t*, and the value vectors just before it; beside random "
-        "others."
+        "others. **Components** of the weights stand beside them, each set a row of its own."
     )
     model = st.session_state[session.MODEL]
     ranks = _ranks(model)
@@ -77,7 +77,7 @@ def _flat(parts: list[list[int]]) -> list[int]:
 def _steps(asked: Asked) -> list[Callable[[], object]]:
     """Prompt by prompt: its table, then the random others of a part of its conditions."""
     draws = asked.settings.draws
-    parts = -(-many_form.CONDITIONS * draws // ROWS_AT_ONCE)
+    parts = -(-many_form.conditions(asked) * draws // ROWS_AT_ONCE)
     steps: list[Callable[[], object]] = []
     for ready in asked.prompts:
         steps.append(partial(_tabulate, asked, ready))

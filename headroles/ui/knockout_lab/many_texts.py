@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import verdicts
-from headroles.ui.app import session
+from headroles.ui.app import scope, session
 from headroles.ui.knockout_lab import state
 from headroles.view import many_texts
 from headroles.view.html import plain
@@ -56,7 +56,8 @@ def draw(entry: ModelEntry | None, heads: Sequence[Head], *, here: Judgement | N
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if said:
-            st.button(
+            scope.button(
+                session.CLOSEUP,
                 f"Close-up of {heads[0].label}",
                 key="knockout_lab-closeup",
                 icon=":material/center_focus_strong:",

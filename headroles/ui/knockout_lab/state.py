@@ -61,6 +61,12 @@ LAB_ROLE = key("role")
 
 MANY_HEADS, MANY_PROMPTS, MANY_OWN = key("many_heads"), key("many_prompts"), key("many_own")
 """Heads, ready prompts and own prompts of the table."""
+MANY_SETS, MANY_KIND = key("many_sets"), key("many_kind")
+"""Sets of components as they were typed, and which: one of :data:`KINDS`."""
+KINDS = ("trained", "svd")
+"""As :data:`headroles.circuits.TRAINED` and ``SVD``, which are not loaded before a page shows."""
+KIND_NAMES = {"trained": "Trained components", "svd": "SVD components"}
+"""{kind of components: what the reader sees}."""
 MANY_ALL = key("many_all_right")
 """Whether all ready prompts that the model gets right are taken."""
 MANY_MODEL, OFFSET_MODEL = key("many_model"), key("offset_model")

@@ -27,6 +27,7 @@ def draw(entry: ModelEntry, answer: Answer) -> None:
                 if not stored.is_measured:
                     _heading(stored.role, "not measured")
                     _asleep(stored.category.not_measured)
+                    extended_maps.where_seen(stored, entry.model_name)
                 elif stored.role.from_attention:
                     _on_prompt(stored, answer, entry)
                 else:
@@ -49,6 +50,7 @@ def _on_prompt(stored: StoredRole, answer: Answer, entry: ModelEntry) -> None:
     if not card.rows:
         _heading(role, card.headline)
         _asleep(extended_roles.nearest(stored))
+        extended_maps.where_seen(stored, entry.model_name)
         return
     your_prompt_role_cards.top(card)
     your_prompt_role_cards.bars(card)
@@ -83,8 +85,9 @@ def _from_reference(stored: StoredRole, entry: ModelEntry) -> None:
         elements.html(f'<p class="hr-small">{escape(said)}</p>')
     else:
         _asleep(head_maps.stored_map(stored).sentence)
+        extended_maps.where_seen(stored, entry.model_name)
     elements.html(
-        f'<p class="hr-small">{escape(extended_roles.NOT_ON_A_PROMPT)} '
+        f'<p class="hr-small">{escape(extended_roles.not_on_a_prompt(role))} '
         f"{escape(extended_roles.out_of(stored))}</p>"
     )
     extended_maps.where_to_test()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headroles import export, verdicts, view
-from headroles.ui.app import download_button
+from headroles import export, view
+from headroles.ui.app import download_button, saved_roles
 from headroles.ui.app.files import (
     CSV,
     JSON,
@@ -18,10 +18,12 @@ from headroles.ui.app.files import (
     provenance,
     table_csv,
     table_json,
+    tables,
     utf8,
 )
 
 if TYPE_CHECKING:
+    from headroles.roles import SavedRole
     from headroles.ui.app.caches import Answer, Reference
     from headroles.view import RolePair
 
@@ -31,7 +33,8 @@ def draw(
 ) -> None:
     """The button with what the page shows, of one prompt or of two."""
     with download_button.popover():
-        download_button.buttons(of_prompt(answer, reference))
+        saved = saved_roles.shown(answer.run.model_name)
+        download_button.buttons(of_prompt(answer, reference, saved=saved))
         if second is not None and pairs:
             download_button.buttons(of_comparison(answer, second, reference=reference, pairs=pairs))
         download_button.about(
@@ -40,18 +43,22 @@ def draw(
         )
 
 
-def of_prompt(answer: Answer, reference: Reference) -> list[File]:
-    """The listed heads on the prompt (all heads, without an analysis), and code for them."""
+def of_prompt(
+    answer: Answer, reference: Reference, *, saved: Sequence[tuple[SavedRole, bool]] = ()
+) -> list[File]:
+    """The listed heads on the prompt (all heads, without an analysis), and code for them.
+
+    Args:
+        answer: the prompt.
+        reference: the stored analysis.
+        saved: (role, whether it is kept for the class) of the roles made in the Detector lab.
+    """
     model = answer.run.model_name
     what = "listed heads" if reference.entry else "all heads"
-
-    def named(label: str, ending: str, mime: str, make: Callable[..., bytes]) -> File:
-        return File(label, file_name(model, what, ending), mime, partial(make, answer, reference))
-
+    made = partial(_heads, answer, reference, tuple(saved))
     code = file_name(model, "again", "py"), file_name(model, "again", "ipynb")
     return [
-        named("Heads as CSV", "csv", CSV, _heads_csv),
-        named("Heads as JSON", "json", JSON, _heads_json),
+        *tables("Heads", made, name=(model, what), rows="heads"),
         File("Python script", code[0], PYTHON, partial(_script, answer, reference)),
         File("Jupyter notebook", code[1], JSON, partial(_notebook, answer, reference)),
     ]
@@ -84,27 +91,19 @@ def _of_both(first: tuple[Answer, Reference], second: tuple[Answer, Reference]) 
     rows = [
         {"model": side[0].run.model_name, **row} for side in (first, second) for row in _rows(*side)
     ]
-    origin, other = provenance(*first), provenance(*second)
-    differs = {f"second_{name}": value for name, value in other.items() if value != origin[name]}
-    return rows, origin | differs
+    return rows, export.provenance.of_both(provenance(*first), provenance(*second))
 
 
 def _rows(answer: Answer, reference: Reference) -> list[dict[str, object]]:
+    return export.tables.listed_rows(
+        answer.scores, entry=reference.entry, thresholds=reference.thresholds
+    )
 
-    if reference.entry is None:
-        return export.tables.prompt_rows(answer.scores, thresholds=reference.thresholds)
-    return export.tables.summary_rows(verdicts.summarize(reference.entry, answer.scores))
 
-
-def _heads_csv(answer: Answer, reference: Reference) -> bytes:
-
+def _heads(answer: Answer, reference: Reference, saved: Sequence[tuple[SavedRole, bool]]) -> Table:
     rows = _rows(answer, reference)
-    return export.tables.csv_bytes(export.tables.heads_csv(rows, provenance(answer, reference)))
-
-
-def _heads_json(answer: Answer, reference: Reference) -> bytes:
-
-    return utf8(export.tables.heads_json(_rows(answer, reference), provenance(answer, reference)))
+    rows += view.saved_roles.rows(saved, answer.run, answer.scores)
+    return rows, provenance(answer, reference)
 
 
 def _script(answer: Answer, reference: Reference) -> bytes:
@@ -123,8 +122,5 @@ def _comparison_csv(
     answer: Answer, second: Answer, *, reference: Reference, pairs: Sequence[RolePair]
 ) -> bytes:
 
-    second_origin = provenance(second, reference)
-    origin = provenance(answer, reference) | {
-        f"second_{name}": second_origin[name] for name in ("prompt", "tokens", "token_ids")
-    }
+    origin = export.provenance.of_both(provenance(answer, reference), provenance(second, reference))
     return export.tables.csv_bytes(export.tables.heads_csv(view.export_rows(pairs), origin))

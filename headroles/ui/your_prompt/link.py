@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui.app import link, session
+from headroles.ui.app import link, saved_roles, session
 from headroles.ui.app.link import KEEP, Row
 from headroles.ui.your_prompt import state
 
@@ -32,4 +32,5 @@ ROWS = (
     link.HEAD._replace(first=KEEP, leads_to=session.CLOSEUP, written=False),
     link.VIEW._replace(read=_other_view, first=KEEP, leads_to=session.MAP, written=False),
     link.CHAT,
+    saved_roles.ROW,
 )  # fmt: skip

@@ -10,7 +10,7 @@ import streamlit as st
 
 from headroles import charts, verdicts
 from headroles.roles import ROLES
-from headroles.ui.app import elements, session, waking
+from headroles.ui.app import elements, scope, session, waking
 from headroles.ui.app.elements import chips, heading
 from headroles.ui.your_prompt import resting_card
 from headroles.view import html, lamps, role_cards
@@ -137,7 +137,8 @@ def listed(card: RoleCard) -> None:
     if words:
         elements.html(f'<div class="hr-small">{escape(words)}</div>')
     if card.over > len(card.rows) > 0:
-        st.button(
+        scope.button(
+            session.MAP,
             f"All {card.over} on the Head map",
             key=f"your_prompt-over_{card.role.key}",
             type="tertiary",

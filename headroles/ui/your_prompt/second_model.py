@@ -15,6 +15,7 @@ from headroles.ui.app import (
     download_button,
     download_progress,
     elements,
+    scope,
     session,
 )
 from headroles.ui.your_prompt import files, state
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 
 def offer() -> None:
-    """The menu of the models that can be put beside the chosen one."""
+    """The menu of the models that can be put beside the chosen one; none in a class."""
+    if scope.is_class():  # its link fixes the model
+        return
     offered = view.offer.offered()
     names = view.offer.names(offered)
     others = [key for key in offered if key != st.session_state[session.MODEL]]
@@ -64,7 +67,7 @@ def draw(answer: Answer, reference: Reference) -> None:
             other = None
         if other is not None:
             _side_by_side((answer, reference), (other, _reference(other)))
-        _ways_out(swaps=other is not None)
+        _ways_out(swaps=other is not None and not scope.is_class())
 
 
 def _ways_out(*, swaps: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from headroles.ui.app import address, draft_box, prompt_form, session
+from headroles.ui.app import address, draft_box, prompt_form, scope, session
 from headroles.ui.your_prompt import second_model, state
 from headroles.view import suggestion
 from headroles.view.html import named
@@ -57,7 +57,8 @@ def _ways() -> None:
     first = st.session_state[session.PROMPT]
     _fill("Second: the first, changed", suggestion(first), key="your_prompt-suggest_second")
     _fill("Second: the first itself", first, key="your_prompt-same_second")
-    st.button(
+    scope.button(
+        session.ANSWER_PAGE,
         "Which head carries the difference?",
         icon=":material/account_tree:",
         key="your_prompt-which_head",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, formatting, models
-from headroles.ui.app import address, elements, session
+from headroles.ui.app import address, elements, scope, session
 from headroles.view import html, lamps
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def _guesses(run: PromptRun) -> None:
         f"{html.escape(formatting.percent(max(left_over, 0.0)))}. "
         f"{html.escape(formatting.legend(labels))}</div>"
     )
-    st.button(
+    scope.button(
+        session.ANSWER_PAGE,
         "Which head wrote it?",
         icon=":material/account_tree:",
         key="your_prompt-answer_page",

@@ -27,13 +27,14 @@ from scripts.fuzz.tiny import demo
 SHARE = 2.0
 READ = (
     "analyze_heads", "check_known_heads", "convert_attention_only", "count_tokens", "fetch_model",
-    "models_list", "train_attention_only", "train_demo_model", "warm_up", "benchmark.__main__",
+    "models_list", "train_attention_only", "train_components", "train_demo_model",
+    "warm_up", "benchmark.__main__",
     "load_test.__main__", "fuzz.__main__",
 )  # fmt: skip
 """Scripts whose command lines are read and not carried out."""
 RUN = (
-    "ablate_heads", "circuits", "contributions", "detect_heads", "keep_heads", "patch_paths",
-    "patch_prompts",
+    "ablate_heads", "circuits", "contributions", "detect_heads", "find_heads", "keep_heads",
+    "patch_paths", "patch_prompts",
 )  # fmt: skip
 MODELS = ("demo", "attn-only-1l-tiny", "gpt2", "nonsense", str(DEMO_MODEL), "a/b", "a/b/c", "~")
 SENTENCES = ("The cat sat. The cat", "The dog sat. The dog", "The cat sat. The dog", "The cat sat.")

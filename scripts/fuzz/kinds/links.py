@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from unittest import mock
 
 import streamlit as st
@@ -13,14 +14,19 @@ from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
 from headroles.ui.circuits import link as circuits
 from headroles.ui.detector_lab import link as detector_lab
+from headroles.ui.find_heads import link as find_heads
 from headroles.ui.head_closeup import link as head_closeup
 from headroles.ui.head_map import link as head_map
 from headroles.ui.knockout_lab import link as knockout_lab
+from headroles.ui.lessons import link as lessons
 from headroles.ui.your_prompt import link as your_prompt
 from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
 
-PAGES = (answer, circuits, detector_lab, head_closeup, head_map, knockout_lab, your_prompt)
+PAGES = (
+    *(answer, circuits, detector_lab, find_heads),
+    *(head_closeup, head_map, knockout_lab, lessons, your_prompt),
+)
 VALUES = (
     *(
         "demo",
@@ -43,7 +49,7 @@ VALUES = (
 
 def case(rng: random.Random) -> Case:
     """A page's address with a few names, of which some are repeated, unknown or old."""
-    rows = [*rng.choice(PAGES).ROWS, link.LAYER]
+    rows = rng.choice(PAGES).ROWS
     query: dict[str, list[str]] = {}
     for row in rng.choices(rows, k=rng.randrange(1, 6)):
         name = rng.choice([row.name, row.name, row.old or row.name, odd.text(rng, longest=6)])
@@ -58,13 +64,13 @@ def _value(rng: random.Random) -> str:
     return odd.number_text(rng) if drawn < 0.6 else odd.text(rng)
 
 
-def _in_session(rows: list[Row], query: dict[str, list[str]]) -> None:
+def _in_session(rows: Sequence[Row], query: dict[str, list[str]]) -> None:
     """A plain dict in place of Streamlit's session, with what every session has."""
     with mock.patch.object(st, "session_state", {session.MODEL: "demo"}):
         _read(rows, query)
 
 
-def _read(rows: list[Row], query: dict[str, list[str]]) -> None:
+def _read(rows: Sequence[Row], query: dict[str, list[str]]) -> None:
     """What can be used is written again and read as the same; the rest is a LinkError."""
     for error in link.unknown_names(query, rows):
         assert isinstance(error, LinkError)

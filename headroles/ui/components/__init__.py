@@ -1,0 +1,1 @@
+"""The page Components: the rank-one parts of a layer's matrices."""

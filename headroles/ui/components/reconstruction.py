@@ -1,0 +1,160 @@
+"""The section *Sum*: a matrix of the model beside the sum of its components."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from headroles import charts, export, view
+from headroles.errors import HeadrolesError
+from headroles.ui.app import download_button, elements, files, prompt_form, run_prompt
+from headroles.ui.components import caches as component_caches
+from headroles.ui.components import choose, picture_caches
+from headroles.view.html import escape, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from headroles.charts.drawing import Drawing
+    from headroles.circuits.reconstruction import Reconstruction
+    from headroles.ui.app.files import File, Table
+    from headroles.ui.components.choose import Chosen
+
+Errors = list[tuple[tuple[int, str], int, float]]
+
+
+def draw() -> None:
+    """Draw the section."""
+    chosen = choose.draw()
+    if chosen is None:
+        return
+    try:
+        with st.spinner("Adding up the components."):
+            found = picture_caches.reconstruction(chosen.model, chosen.kind, chosen.place)
+            errors = picture_caches.errors(chosen.model, chosen.kind, chosen.layer)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    words = view.component_pictures
+    said = words.reconstruction_sentence(found, chosen.matrix, chosen.layer)
+    elements.conclusion(escape(said))
+    _pictures(chosen, found)
+    _on_prompt(chosen)
+    st.subheader("Every matrix", anchor=False)
+    headers, rows = words.error_rows(errors)
+    elements.html(f'<div class="hr-one-line">{table(headers, rows)}</div>')
+    where = "" if chosen.kind == "trained" else f" Shown are the matrices of layer {chosen.layer}."
+    elements.note(
+        "Missing: the size of the difference beside the size of the matrix (root of the sum of "
+        f"squares). Components of the SVD sum to the matrix exactly, up to rounding.{where}"
+    )
+    with download_button.popover():
+        download_button.buttons(_files(chosen, found, errors, said))
+        download_button.about("The error of each matrix.")
+
+
+def _pictures(chosen: Chosen, found: Reconstruction) -> None:
+    """Three pictures side by side, the first two with one scale of shades."""
+    words = view.component_pictures
+    most = _most(found)
+    missing = float(found.difference.abs().max())
+    names = (
+        ("The model’s matrix", found.target, most),
+        (f"Sum of {found.components} components", found.total, most),
+        ("Difference (own shades)", found.difference, missing),
+    )
+    for number, (place, (name, blocks, scale)) in enumerate(
+        zip(st.columns(3, gap="medium"), names, strict=True)
+    ):
+        largest = float(blocks.abs().max())
+        with place:
+            elements.html(f'<p class="hr-small"><b>{escape(name)}</b></p>')
+            elements.chart(
+                _matrix(chosen, found, blocks, scale),
+                key=f"components-matrix_{number}",
+                alt_text=f"{name}: {found.shape[0]} × {found.shape[1]} numbers as squares; the "
+                f"strongest shade stands for {scale:.3g}, the largest square is {largest:.3g}.",
+            )
+            elements.note(f"strongest shade: {scale:.2g}; largest square: {largest:.2g}")
+    elements.note(
+        f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written. Thin "
+        f"lines part the {found.heads} heads."
+    )
+    with st.expander("As a table, head by head", key="components-matrix_table"):
+        headers, rows = words.head_rows(found, chosen.matrix)
+        elements.html(table(headers, rows))
+
+
+def _most(found: Reconstruction) -> float:
+    return float(max(found.target.abs().max(), found.total.abs().max()))
+
+
+def _matrix(chosen: Chosen, found: Reconstruction, blocks: Tensor, scale: float) -> Drawing:
+    across = chosen.matrix != "o"
+    return charts.component_pictures.matrix(
+        view.component_pictures.matrix_records(blocks, scale, is_rms=found.side > 1),
+        view.component_pictures.head_edges(found, across=across),
+        shape=tuple(blocks.shape),
+        heads_across=across,
+        unit="root mean square" if found.side > 1 else "number",
+    )
+
+
+def _on_prompt(chosen: Chosen) -> None:
+    """How far the model with all components is from the model, on the prompt."""
+    st.subheader("The whole model on your prompt", anchor=False)
+    prompt_form.folded(key="components-sum_prompt")
+    answer = run_prompt.run()
+    if answer is None:
+        return
+    elements.cut_off(answer.run.encoding)
+    encoding = answer.run.encoding
+    try:
+        with st.spinner("Running the model with all components."):
+            compared = component_caches.all_components(
+                chosen.model, chosen.kind, encoding.token_ids, encoding
+            )
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return
+    elements.html(
+        f'<p class="hr-explain">{escape(view.component_pictures.prompt_sentence(compared))}</p>'
+    )
+
+
+def _files(chosen: Chosen, found: Reconstruction, errors: Errors, said: str) -> Sequence[File]:
+    matrix = f"{chosen.kind} L{chosen.layer}{chosen.matrix.upper()}"
+    parts = (
+        ("Matrix", found.target, _most(found)),
+        ("Sum", found.total, _most(found)),
+        ("Difference", found.difference, float(found.difference.abs().max())),
+    )
+    offered = files.tables(
+        "Errors",
+        partial(_table, chosen, errors, said),
+        name=(chosen.model, f"{chosen.kind} errors"),
+        rows="matrices",
+    )
+    for name, blocks, scale in parts:
+        offered += files.pictures(
+            partial(_matrix, chosen, found, blocks, scale),
+            name=(chosen.model, f"{matrix} {name.lower()}"),
+            title=f"{name}: {said}",
+            about=files.about_picture(chosen.model),
+            width=420,
+            what=name,
+        )
+    return offered
+
+
+def _table(chosen: Chosen, errors: Errors, said: str) -> Table:
+    origin = export.provenance.origin(chosen.model) | {
+        "revision": files.revision(chosen.model),
+        "components": chosen.kind,
+        "conclusion": said,
+    }
+    return view.component_pictures.error_exports(errors), origin

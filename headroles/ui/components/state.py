@@ -1,0 +1,71 @@
+"""The session keys of the page Components, and the functions that change more than one of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from headroles.types import Component
+from headroles.ui.app.keys import Keys
+
+PAGE = "pages/components.py"
+"""The page's path."""
+key = Keys(__name__)
+SECTIONS = {
+    "List": "overview",
+    "One": "one_component",
+    "Behind a role": "carriers",
+    "Test": "tested",
+    "Distance": "by_offset",
+    "Together": "together",
+    "Sum": "reconstruction",
+    "Errors": "wrong_cells",
+}
+"""{what the reader sees: the module of this package}; the first one is open at first."""
+SECTION_NAMES = tuple(SECTIONS)
+"""In the order of :data:`headroles.ui.components.link.SECTIONS`."""
+COMPONENT = key("component", None)
+"""The component that is looked at closely; None for the one that matters most on the prompt."""
+# widget keys
+SECTION = key("section", SECTION_NAMES[0])
+"""The open section."""
+KIND = key("kind", "trained")
+"""Trained components or those of the SVD; what a model lacks is not taken from here."""
+LAYER = key("layer", 0)
+"""The layer."""
+MATRIX = key("matrix", "q")
+"""The matrix of the layer: ``q``, ``k``, ``v`` or ``o``."""
+ROLES = ("induction", "previous_token", "duplicate_token")
+"""The roles that are asked about: those that attention to single tokens shows."""
+ROLE = key("role", ROLES[0])
+"""The role whose carriers are sought."""
+CARRIER = key("carrier")
+"""The components that are offered there to be looked at closely."""
+SETS = key("sets")
+"""The sets that are tested, as they are typed."""
+PILLS = key("pills")
+"""The components that are offered to be looked at closely."""
+BOX = key("box")
+"""The component in its box; one key for each list."""
+
+begin = key.begin
+
+
+def open_section(name: str) -> None:
+    """Lead to another section of the page."""
+    st.session_state[SECTION] = name
+
+
+def choose_component(component: Component) -> None:
+    """Look at a component closely."""
+    st.session_state[COMPONENT] = component
+    st.session_state[LAYER], st.session_state[MATRIX] = component.place
+
+
+def choose_in_box(box: str) -> None:
+    """Take over the component in the box."""
+    st.session_state[COMPONENT] = Component.parse(st.session_state[box])
+
+
+def forget_component() -> None:
+    """Another kind or matrix has other components."""
+    st.session_state[COMPONENT] = None

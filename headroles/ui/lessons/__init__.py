@@ -1,0 +1,1 @@
+"""The page Lessons, one module per part."""

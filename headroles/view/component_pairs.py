@@ -1,0 +1,224 @@
+"""Pairs of components by distance in words, rows and records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from headroles.formatting import decimal, listing, signed
+from headroles.types import Component, Head
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from headroles.circuits.component_pairs import Pair, PairProfile
+
+BIASES, REST, SUM = "biases", "all other pairs", "sum"
+"""What the lines are called that are no pair."""
+UNIT = "added to the score"
+HOW = (
+    "A **score** decides how much a token looks at another: the attention is the softmax of the "
+    "scores of all tokens so far. It is the product of a *query* (what the token that looks asks "
+    "for) and a *key* (what the other one offers). Both are sums of components, so a score is a "
+    "sum over pairs of a query component and a key component, and the bias of either.\n\n"
+    "A component reads one number of a token, its **inner activation**, and writes its own vector "
+    "as many times. What a pair adds is therefore the two inner activations times a number that "
+    "follows from the weights. {turns}\n\n"
+    "- **Typical activations**: each component at the size that it usually has on text (the root "
+    "mean square, with the sign of its mean), the same at every distance. What changes with "
+    "distance is then in the weights alone.\n"
+    "- **Measured**: the mean over all pairs of tokens of the text that are so far apart. The sum "
+    "of everything is then the mean score of the model.\n\n"
+    "Softmax compares the tokens of one row. What is added at all distances alike moves attention "
+    "nowhere; look at how a line changes."
+)
+
+
+TURNS = "This model turns queries and keys by their position, so that number changes with distance."
+STILL = (
+    "This model does not turn queries and keys by their position, so that number is the same at "
+    "every distance; where a token stands is in its inner activations alone. Look at “Measured”."
+)
+
+
+def how(found: PairProfile) -> str:
+    """How it is measured, in Markdown."""
+    return HOW.format(turns=TURNS if found.rotates else STILL)
+
+
+def name_of(layer: int, pair: Pair) -> str:
+    """A pair as it is written: ``L0Q17 × L0K3``.
+
+    >>> name_of(0, (17, 3))
+    'L0Q17 × L0K3'
+    """
+    return f"{Component(layer, 'q', pair[0]).label} × {Component(layer, 'k', pair[1]).label}"
+
+
+def part_names(layer: int, found: PairProfile) -> list[str]:
+    """[part] what the parts are called: the pairs, the biases, and all other pairs."""
+    return [*(name_of(layer, pair) for pair in found.pairs), BIASES, REST]
+
+
+def _together(found: PairProfile, head: int | None) -> Float[Tensor, "part offset"]:
+    """[part offset] of one head, or the sum over all."""
+    return found.parts.sum(1) if head is None else found.parts[:, head]
+
+
+def line_records(
+    layer: int, found: PairProfile, head: int | None, *, with_rest: bool = False
+) -> list[dict[str, object]]:
+    """Points of the lines, for one head or all together: of the strongest pairs, and if so asked of
+    what is left and of the sum."""
+    parts = _together(found, head)
+    named = list(zip(part_names(layer, found), parts, strict=True))
+    named = [*named, (SUM, parts.sum(0))] if with_rest else named[: len(found.pairs)]
+    return [_point(name, offset, value) for name, offset, value in _points(named)]
+
+
+def small_records(layer: int, found: PairProfile) -> list[dict[str, object]]:
+    """The strongest pairs of every head, with its label."""
+    return [
+        {"head": Head(layer, head).label, **record}
+        for head in found.heads
+        for record in line_records(layer, found, head)
+    ]
+
+
+def _points(named: Sequence[tuple[str, Tensor]]) -> Iterator[tuple[str, int, float]]:
+    for name, values in named:
+        for offset, value in enumerate(values.tolist()):
+            yield name, offset, value
+
+
+def _point(name: str, offset: int, value: float) -> dict[str, object]:
+    return {"part": name, "offset": offset, "value": round(value, 4), "shown": signed(value)}
+
+
+def square_records(
+    layer: int, found: PairProfile, head: int | None, *, by_head: bool = False
+) -> list[dict[str, object]]:
+    """Squares: a row per part, or per head for the sum of all pairs.
+
+    Args:
+        layer: the layer.
+        found: the profile.
+        head: whose numbers; None for all heads together. Of no account by head.
+        by_head: whether a row is a head.
+    """
+    if by_head:
+        pairs = found.total - found.biases  # [head offset]
+        named = [(Head(layer, number).label, pairs[number]) for number in found.heads]
+    else:
+        named = list(zip(part_names(layer, found), _together(found, head), strict=True))
+    # What is left is often far larger than a pair: it must not take the shades from them.
+    deciding = named if by_head else named[: len(found.pairs)]
+    most = max((float(values.abs().max()) for _, values in deciding), default=0.0) or 1.0
+    return [
+        {
+            "row": name,
+            "offset": offset,
+            "value": value,
+            "shade": min(1.0, abs(value) / most),
+            "against": value < 0,
+            "number": signed(value, digits=1),
+            "shown": signed(value),
+        }
+        for name, offset, value in _points(named)
+    ]
+
+
+def sentence(layer: int, found: PairProfile, head: int | None) -> str:
+    """What the lines show, in a sentence or two (plain text)."""
+    parts = _together(found, head)
+    whose = f"all heads of layer {layer} together" if head is None else Head(layer, head).label
+    total = parts.sum(0) - parts[-2]  # without the biases
+    if not found.pairs:
+        return f"Layer {layer} has no pair of components."
+    first, strongest = name_of(layer, found.pairs[0]), parts[0]
+    at = int(strongest.abs().argmax())
+    most = float(strongest[at])
+    word = "adds" if most > 0 else "takes away"
+    lead = (
+        f"For {whose}, the strongest pair is {first}: it {word} most at {_distance(at)} "
+        f"({signed(most)})."
+    )
+    best = int(total.argmax())
+    rest = parts[-1]
+    beside = float(rest.max() - rest.min()), float((total - rest).max() - (total - rest).min())
+    return (
+        f"{lead} All pairs together favour {_distance(best)}; the pairs on their own make "
+        f"{decimal(beside[1], digits=1)} of difference between distances, all other pairs "
+        f"{decimal(beside[0], digits=1)}."
+    )
+
+
+def _distance(offset: int) -> str:
+    return {0: "the token itself", 1: "the token before"}.get(offset, f"{offset} tokens back")
+
+
+def table_rows(
+    layer: int, found: PairProfile, head: int | None, remarks: dict[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """The table twin: headers and rows.
+
+    Args:
+        layer: the layer.
+        found: the profile.
+        head: whose numbers; None for all heads together.
+        remarks: {label of a component: why it is not to be interpreted}.
+    """
+    parts = _together(found, head)
+    offsets = range(min(9, parts.shape[1]))
+    headers = ["Part", *(f"−{offset}" if offset else "0" for offset in offsets), "Strongest head"]
+    rows = []
+    names = [*part_names(layer, found), SUM]
+    for place, name in enumerate(names):
+        values = parts[place] if place < len(parts) else parts.sum(0)
+        by_head = found.parts[place] if place < len(parts) else found.total
+        best = int(by_head.abs().amax(1).argmax())
+        said = listing([f"{c}: {remarks[c]}" for c in name.split(" × ") if c in remarks])
+        rows.append(
+            [
+                f"{name} ({said})" if said else name,
+                *(signed(float(values[offset])) for offset in offsets),
+                Head(layer, best).label,
+            ]
+        )
+    return headers, rows
+
+
+def remarked(pairs: Sequence[Pair], layer: int, remarks: dict[str, str]) -> str:
+    """What is said about components among the pairs that are not to be interpreted; "" for none."""
+    used: Collection[str] = {
+        label
+        for query, key in pairs
+        for label in (Component(layer, "q", query).label, Component(layer, "k", key).label)
+    }
+    named = [label for label in remarks if label in used]
+    if not named:
+        return ""
+    return (
+        f"{listing(named)}: the direction is arbitrary, because another component is as large. "
+        "Do not interpret single ones."
+    )
+
+
+def export_rows(layer: int, found: PairProfile) -> list[dict[str, object]]:
+    """One row per part, head and distance; those of a head and distance add up to the whole."""
+    names = part_names(layer, found)
+    return [
+        {
+            "part": name,
+            "query_component": found.pairs[place][0] if place < len(found.pairs) else None,
+            "key_component": found.pairs[place][1] if place < len(found.pairs) else None,
+            "layer": layer,
+            "head": head,
+            "tokens_back": offset,
+            "added_to_score": value,
+        }
+        for place, name in enumerate(names)
+        for head in found.heads
+        for offset, value in enumerate(found.parts[place, head].tolist())
+    ]

@@ -1,0 +1,284 @@
+"""Components in pictures, their words, rows and records: alive together, importance by activation,
+and a matrix beside the sum of its components. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from headroles.formatting import count, decimal, percent, signed
+from headroles.types import Component
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from headroles.ablation.outcomes import Comparison
+    from headroles.circuits.co_activation import CoActivation
+    from headroles.circuits.reconstruction import Reconstruction
+
+MATRICES = {"q": "query", "k": "key", "v": "value", "o": "output"}
+"""{matrix: its name in a sentence}."""
+PHI, JACCARD, COUNTS = "phi", "jaccard", "counts"
+MEASURES = {PHI: "Phi coefficient", JACCARD: "Jaccard index", COUNTS: "Tokens of both"}
+"""{measure: what the reader sees}."""
+MOST_COUPLED = 20
+"""Components of either kind on the map."""
+MOST_POINTS = 1_500
+"""Tokens of a scatter."""
+
+# ------------------------------------------------------------------ alive together
+
+
+def measure_of(found: CoActivation, measure: str) -> Float[Tensor, "key value"]:
+    """[key value] the numbers of a map."""
+    made = {PHI: found.phi, JACCARD: found.jaccard, COUNTS: found.both.float()}
+    return made[measure]
+
+
+def couple_records(found: CoActivation, layer: int, measure: str) -> list[dict[str, object]]:
+    """Squares of the most coupled key and value components; none where no two ever meet."""
+    keys, values = found.coupled(MOST_COUPLED)
+    numbers = measure_of(found, measure)
+    most = max((abs(float(numbers[k, v])) for k in keys for v in values), default=0.0) or 1.0
+    digits = 0 if measure == COUNTS else 1
+    return [
+        {
+            "key": Component(layer, "k", k).label,
+            "value_component": Component(layer, "v", v).label,
+            "value": float(numbers[k, v]),
+            "shade": abs(float(numbers[k, v])) / most,
+            "against": float(numbers[k, v]) < 0,
+            "number": decimal(float(numbers[k, v]), digits=digits),
+            "shown": decimal(float(numbers[k, v]), digits=0 if measure == COUNTS else 2),
+        }
+        for k in keys
+        for v in values
+    ]
+
+
+def couples(found: CoActivation, most: int | None = None) -> list[tuple[int, int]]:
+    """Key and value components that are alive together at least once, the largest phi first."""
+    phi = found.phi
+    meeting = [tuple(place) for place in found.both.nonzero().tolist()]
+    return sorted(meeting, key=lambda pair: -float(phi[pair]))[:most]
+
+
+def couple_table(found: CoActivation, layer: int) -> tuple[list[str], list[list[str]]]:
+    """The table twin: the closest couples."""
+    headers = [
+        "Key component", "Value component", "Phi", "Jaccard", "Both alive", "Key alive",
+        "Value alive",
+    ]  # fmt: skip
+    phi, jaccard = found.phi, found.jaccard
+    rows = [
+        [
+            Component(layer, "k", k).label,
+            Component(layer, "v", v).label,
+            decimal(float(phi[k, v])),
+            decimal(float(jaccard[k, v])),
+            *(f"{int(n):,}" for n in (found.both[k, v], found.first[k], found.second[v])),
+        ]
+        for k, v in couples(found, MOST_COUPLED)
+    ]
+    return headers, rows
+
+
+def couple_sentence(found: CoActivation, layer: int) -> str:
+    """What the map shows (plain text)."""
+    best = couples(found, 1)
+    keys, values = int((found.first > 0).sum()), int((found.second > 0).sum())
+    if not best:
+        return (
+            f"On {count(found.tokens, 'token')} of text, no key component and value component of "
+            f"layer {layer} are alive together."
+        )
+    k, v = best[0]
+    both, phi = int(found.both[k, v]), float(found.phi[k, v])
+    either = int(found.first[k] + found.second[v]) - both
+    names = Component(layer, "k", k).label, Component(layer, "v", v).label
+    return (
+        f"{names[0]} and {names[1]} go together most closely: on {both:,} of the {either:,} tokens "
+        f"where either is alive, both are (phi {decimal(phi)}). On {count(found.tokens, 'token')} "
+        f"of text, {keys} key components and {values} value components of layer {layer} were alive "
+        "at all."
+    )
+
+
+def couple_rows(found: CoActivation, layer: int) -> list[dict[str, object]]:
+    """All couples that are alive together at least once."""
+    phi, jaccard = found.phi, found.jaccard
+    return [
+        {
+            "key_component": Component(layer, "k", k).label,
+            "value_component": Component(layer, "v", v).label,
+            "phi": float(phi[k, v]),
+            "jaccard": float(jaccard[k, v]),
+            "both_alive": int(found.both[k, v]),
+            "key_alive": int(found.first[k]),
+            "value_alive": int(found.second[v]),
+            "tokens": found.tokens,
+        }
+        for k, v in couples(found)
+    ]
+
+
+# ------------------------------------------------------------------ importance by activation
+
+
+def most_alive(
+    importances: Float[Tensor, "token component"], alive: float, most: int
+) -> list[tuple[int, float]]:
+    """(component, share of tokens on which it is alive), the most often alive first; those that
+    are never alive are left out."""
+    shares = (importances > alive).double().mean(0)
+    order = shares.argsort(descending=True, stable=True).tolist()
+    return [(number, float(shares[number])) for number in order if shares[number] > 0][:most]
+
+
+def scatter_records(
+    activations: Float[Tensor, " token"],
+    importances: Float[Tensor, " token"],
+    tokens: Sequence[str],
+    most: int = MOST_POINTS,
+) -> list[dict[str, object]]:
+    """A point per token; of too many, every second or third ... that is not important at all, and
+    all others."""
+    step = max(1, -(-len(tokens) // most))
+    return [
+        {
+            "activation": round(a, 3),
+            "importance": round(g, 3),
+            "token": tokens[place],
+            "where": f"token {place + 1:,} of the text",
+        }
+        for place, (a, g) in enumerate(zip(activations.tolist(), importances.tolist(), strict=True))
+        if g > 0 or place % step == 0
+    ]
+
+
+def scatter_sentence(
+    label: str,
+    activations: Float[Tensor, " token"],
+    importances: Float[Tensor, " token"],
+    alive: float,
+) -> str:
+    """When a component is alive, by its inner activation (plain text)."""
+    on = importances > alive
+    share = float(on.double().mean())
+    if not on.any():
+        return f"{label} is alive on no token of this text."
+    low, high = float(activations[on].min()), float(activations[on].max())
+    up, down = float((activations[on] > 0).double().mean()), float((activations[on] < 0).sum())
+    side = (
+        "only where the activation is positive" if not down
+        else "only where it is negative" if up == 0
+        else f"on either side of zero ({percent(up)} above)"
+    )  # fmt: skip
+    return (
+        f"{label} is alive on {percent(share)} of the tokens, {side}: its inner activation is then "
+        f"{decimal(low)} to {decimal(high)}."
+    )
+
+
+# ------------------------------------------------------------------ a matrix and its components
+
+
+def matrix_records(
+    blocks: Float[Tensor, "row column"], most: float, *, is_rms: bool
+) -> list[dict[str, object]]:
+    """Squares of one matrix; ``most`` is what the strongest shade of all three stands for."""
+    return [
+        {
+            "row": row,
+            "bottom": row + 1,
+            "column": column,
+            "right": column + 1,
+            "value": value,
+            "shade": min(1.0, abs(value) / (most or 1.0)),
+            "against": value < 0,
+            "shown": decimal(value, digits=3) if is_rms else signed(value, digits=3),
+        }
+        for row, values in enumerate(blocks.tolist())
+        for column, value in enumerate(values)
+    ]
+
+
+def head_edges(found: Reconstruction, *, across: bool) -> list[float]:
+    """Where the heads of a matrix part, in blocks."""
+    whole = found.shape[1 if across else 0] / found.side
+    return [whole * number / found.heads for number in range(1, found.heads)]
+
+
+def block_sentence(found: Reconstruction) -> str:
+    """What one square of the picture is (plain text)."""
+    rows, columns = found.shape
+    if found.side == 1:
+        return f"Each square is one of the {rows} × {columns} numbers; orange is below zero."
+    return (
+        f"The matrix has {rows} × {columns} numbers, too many to draw. Each square is the root "
+        f"mean square of {found.side} × {found.side} of them: how large they are, without their "
+        "signs."
+    )
+
+
+def reconstruction_sentence(found: Reconstruction, matrix: str, layer: int) -> str:
+    """How near the sum is (plain text)."""
+    what = f"the {MATRICES[matrix]} matrix of layer {layer}"
+    return (
+        f"The sum of the {found.components} components misses {error_words(found.error)} of {what}."
+    )
+
+
+def error_words(error: float) -> str:
+    """A relative error as a share.
+
+    >>> error_words(0.0213), error_words(3e-7)
+    ('2.1%', 'nothing but rounding (0.00003%)')
+    """
+    if error < 1e-4:
+        return f"nothing but rounding ({100 * error:.5f}%)"
+    return f"{100 * error:.1f}%" if error >= 1e-3 else f"{100 * error:.2f}%"
+
+
+def head_rows(found: Reconstruction, matrix: str) -> tuple[list[str], list[list[str]]]:
+    """The table twin of the three pictures, head by head: headers and rows."""
+    heads = "Key/value head" if matrix in "kv" else "Head"
+    rows = [
+        [f"H{number}", decimal(size), decimal(missing, digits=4), error_words(missing / size)]
+        for number, (size, missing) in enumerate(found.by_head)
+        if size
+    ]
+    return [heads, "Size of the matrix", "Size of the difference", "Missing"], rows
+
+
+def prompt_sentence(found: Comparison) -> str:
+    """The model with all components beside the model, on the prompt (plain text)."""
+    guess = "the same first guess" if found.rank == 1 else f"that guess on rank {found.rank}"
+    before = percent(found.probability_before)
+    return (
+        "On your prompt, the model computed from all components differs from the model by "
+        f"{found.kl:.2g} nats (KL divergence of the next token; 0 is no difference). It has "
+        f"{guess}, with {percent(found.probability)} instead of {before}."
+    )
+
+
+def error_rows(
+    errors: Sequence[tuple[tuple[int, str], int, float]],
+) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows of the table of all matrices: (place, components, error)."""
+    rows = [
+        [str(layer), MATRICES[matrix], str(components), error_words(error)]
+        for (layer, matrix), components, error in errors
+    ]
+    return ["Layer", "Matrix", "Components", "Missing"], rows
+
+
+def error_exports(
+    errors: Sequence[tuple[tuple[int, str], int, float]],
+) -> list[dict[str, object]]:
+    """The same as rows of a file."""
+    return [
+        {"layer": layer, "matrix": matrix, "components": components, "relative_error": error}
+        for (layer, matrix), components, error in errors
+    ]

@@ -1,0 +1,154 @@
+"""The sections with the pictures of components, without a browser, on the bundled model."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+
+import pytest
+import torch
+
+from headroles import models
+from headroles.ablation import component_errors, repeated_rows
+from headroles.circuits import SVD, component_sets, factors_at, layer_weights
+from headroles.circuits.trained_components import Factors, Gate, projection, save_factors
+from headroles.formatting import percent, signed
+from headroles.types import Head
+from headroles.ui.components import by_offset, picture_caches, picture_state
+from headroles.ui.components.choose import Chosen
+from headroles.view import component_errors as error_words
+from headroles.view.component_pictures import error_words as missing_words
+from tests.pages.on_page import alts, opened, page_html
+
+PAGE = "pages/components.py"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return models.load_model("demo")
+
+
+@pytest.fixture
+def trained(loaded, tmp_path, monkeypatch):
+    """Components of the SVD of one layer, but for the two largest, with importances."""
+    draw = torch.Generator().manual_seed(0)
+    made = {}
+    for name in "qkv":
+        own = factors_at(loaded, SVD, (0, name))
+        n = len(own.U) - 2
+        w_in, b_in, w_out = (torch.randn(n, 4, generator=draw) for _ in range(3))
+        gate = Gate(w_in, b_in, w_out, torch.zeros(n))
+        made[0, name] = Factors(own.U[2:], own.V[2:], gate)
+    monkeypatch.setattr(component_sets, "_OF_OTHER_WEIGHTS", 1.0)
+    monkeypatch.setattr(component_sets, "COMPONENTS", tmp_path)
+    save_factors(tmp_path / "demo.safetensors", made)
+    return made
+
+
+def text_of(app) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", page_html(app)))
+
+
+def section(name: str, **query: str):
+    app = opened(PAGE, model="demo", section=name, **query)
+    assert not app.error
+    return app
+
+
+def test_scores_by_distance(loaded) -> None:
+    app = section("by_offset", decomposition="svd", layer="1", of_head="H2")
+    found = picture_caches.profile("demo", "svd", 1, "typical", "size", 2).found
+    best = found.parts[0, 2]
+    most = float(best[int(best.abs().argmax())])
+    assert f"L1Q{found.pairs[0][0]} × L1K{found.pairs[0][1]}" in text_of(app)
+    assert signed(most) in text_of(app)
+    assert len(alts(app)) == 3 + loaded.num_heads
+    assert all(alts(app))
+    app.toggle(key=picture_state.WITH_REST).set_value(True).run()
+    assert not app.exception
+    assert app.query_params["with_rest"] in ("1", ["1"])
+    box = next(one for one in app.selectbox if one.label == "Heads")
+    assert "of_head" in app.query_params
+    box.set_value(-1).run()
+    assert "For all heads of layer 1 together" in text_of(app)
+    assert "of_head" not in app.query_params
+
+
+def test_the_file_of_pairs_sums_to_the_whole() -> None:
+    made = picture_caches.profile("demo", "svd", 1, "measured", "change", None)
+    chosen = Chosen("demo", "svd", 1, "q")
+    rows, origin = by_offset._table(chosen, made, "said", "measured")
+    assert origin["strength"] == "measured"
+    assert origin["revision"]
+    for head in (0, 3):
+        total = sum(r["added_to_score"] for r in rows if (r["head"], r["tokens_back"]) == (head, 2))
+        assert total == pytest.approx(float(made.found.total[head, 2]), abs=1e-3)
+
+
+def test_without_importances_nothing_is_alive() -> None:
+    app = section("together", decomposition="svd")
+    assert "no importance" in app.info[0].value
+
+
+def test_alive_together(trained) -> None:
+    app = section("together", decomposition="trained", layer="0", matrix="k")
+    found = picture_caches.together("demo", "trained", 0)
+    assert found.tokens > 100
+    phi = found.phi.masked_fill(found.both == 0, -2)
+    key, value = divmod(int(phi.argmax()), phi.shape[1])
+    assert f"L0K{key} and L0V{value} go together" in text_of(app)
+    assert len(alts(app)) > 4
+    assert all(alts(app))
+
+
+@pytest.mark.parametrize("name", "qv")
+def test_the_sum_of_trained_components_misses_what_was_left_out(name, trained, loaded) -> None:
+    app = section("reconstruction", decomposition="trained", layer="0", matrix=name)
+    W = projection(layer_weights(loaded, 0), name)
+    missing = float((trained[0, name].matrix() - W).norm() / W.norm())
+    said = text_of(app)
+    assert f"misses {missing_words(missing)} of the" in said
+    assert "nats" in said
+    assert len(alts(app)) == 3
+
+
+def test_the_sum_of_the_svd_is_the_matrix() -> None:
+    app = section("reconstruction", decomposition="svd", layer="2", matrix="o")
+    said = text_of(app)
+    assert "nothing but rounding" in said
+    assert "the matrices of layer 2" in said
+
+
+def test_wrong_cells(loaded) -> None:
+    app = section("wrong_cells", decomposition="svd", wrong_head="L1H2")
+    rows = repeated_rows(loaded, n=picture_caches.TEXTS)
+    found = component_errors.errors(loaded, SVD, Head(1, 2), rows)
+    said = text_of(app)
+    assert f"L1H2 puts {percent(found.right)} of its attention on the right tokens" in said
+    assert signed(found.cells[0].total.push) in said
+    app = section("wrong_cells", decomposition="svd", wrong_head="L9H2")
+    assert any("L9H2" in warning.value for warning in app.warning)
+
+
+def test_named_and_unnamed_parts_of_a_push_sum_to_the_whole(loaded) -> None:
+    rows = repeated_rows(loaded, n=1)
+    found = component_errors.errors(loaded, SVD, Head(1, 2), rows, cells=2, pairs=4)
+    for cell in found.cells:
+        *parts, whole = error_words.push_records(cell, 1)
+        assert whole["value"] == pytest.approx(sum(part["value"] for part in parts), abs=1e-4)
+        headers, lines = error_words.push_table(cell, 1)
+        assert len(lines) == len(parts) + 1
+        assert len(headers) == len(lines[0])
+
+
+def test_a_file_of_wrong_cells_can_be_read(loaded) -> None:
+    made = picture_caches.wrong_cells("demo", "svd", Head(1, 2))
+    rows = error_words.export_rows(made.found, made.tokens)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    assert len(rows) >= 3 * len(made.found.cells)
+    assert {row["part"] for row in rows} >= {"sum", "biases"}
