@@ -282,18 +282,18 @@ def print_attention(
 ) -> Rows:
     """Where one head looks, or a sentence for each of those that change most."""
     before, after, *draws = runs
-    first = min(head.layer for head in heads)
-    later = attention_shift.later_heads(before, first, heads)
+    since = after.condition.looks_from
+    later = attention_shift.later_heads(before, since, heads)
     every = attention_shift.shifts(before, after, draws, later)
     watched = list(every.moved)[:MOST_SHOWN] if asked == "all" else [Head.parse(asked)]
     if not watched:
-        print(f"\n  {attention_shift.nothing_later(heads)}")
+        print(f"\n  {attention_shift.nothing_later(after.condition.looks_from)}")
     labels = texts.token_labels(encoding.tokens)[: before.at.shape[-1]]
     found = []
     for head in watched:
         shift = attention_shift.shift(before, after, draws, head, every)
         said = attention_shift.shift_sentence(
-            shift, labels, without, knocked_out=heads, first=first
+            shift, labels, without, knocked_out=heads, since=since
         )
         print(f"\n  {said}")
         if asked != "all":
@@ -313,9 +313,9 @@ def print_roles(
 ) -> Rows:
     """The heads that gain or lose a role, by the stored thresholds or provisional ones."""
     before, after, *draws = runs
-    later = attention_shift.later_heads(before, min(head.layer for head in heads), heads)
+    later = attention_shift.later_heads(before, after.condition.looks_from, heads)
     if not later:
-        print(f"\n  {attention_shift.nothing_later(heads)}")
+        print(f"\n  {attention_shift.nothing_later(after.condition.looks_from)}")
         return []
     try:
         thresholds = verdicts.thresholds_in(store.read_entry(loaded.key, given=given))

@@ -8,13 +8,13 @@ import torch
 from headroles import ablation, capture, verdicts
 from headroles.ablation import Condition, Edge, HeadOutput, Pattern, Values
 from headroles.ablation.attention_shift import FURTHER, START
-from headroles.ablation.conditions import UNTOUCHED
+from headroles.ablation.conditions import UNTOUCHED, removal
 from headroles.ablation.offset_test import Sample
 from headroles.errors import UnknownHeadError
 from headroles.models import load_model
 from headroles.paths import DEMO_MODEL
 from headroles.texts import encode
-from headroles.types import Head
+from headroles.types import ComponentSet, Head
 from tests.families import PROMPT as FAMILY_PROMPT
 from tests.families import save_family
 from tests.plain_hooks import PlainModel
@@ -240,3 +240,25 @@ def test_losses_are_those_of_transformers_with_hooks(loaded, runs) -> None:
     assert table.rows[0].losses == pytest.approx(expected.tolist(), abs=1e-4)
     assert len(table.losses) == len(ids) - 1
     assert table.losses != table.rows[0].losses
+
+
+def test_the_first_layer_whose_heads_may_look_elsewhere() -> None:
+    def of(text: str) -> int:
+        return removal(ComponentSet.parse(text), "svd").looks_from
+
+    assert Condition("", (HeadOutput((Head(3, 1), Head(2, 0))),)).looks_from == 3
+    assert Condition("", (Values((1,), layers=(1,)),)).looks_from == 2
+    assert of("L2Q0, L3O1") == of("L2K0") == 2  # the layer computes its own patterns from these
+    assert of("L2V0") == of("L2O0, L3Q1") == 3  # what is written is read from the next one on
+
+
+def test_components_move_the_patterns_from_there_on_and_none_before(loaded, runs) -> None:
+    encoding, *_ = runs
+    for text in ("L1Q0", "L1O0, L2K3"):
+        condition = removal(ComponentSet.parse(text), "svd")
+        before, after = ablation.looks(loaded, encoding, [condition.baseline, condition])
+        change = ablation.moved(before.at, after.at).amax(1)  # [layer]
+        assert change[: condition.looks_from].max() < CLOSE
+        assert change[condition.looks_from] > 1e-4
+        (again,) = ablation.looks(loaded, encoding, [condition], untouched=before)
+        assert (again.at - after.at).abs().max() < CLOSE

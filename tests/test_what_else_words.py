@@ -142,10 +142,10 @@ LABELS = ["start", "·cat", "·sat"]
 
 
 def test_only_later_heads_can_change() -> None:
-    assert attention_shift.later_heads(BEFORE, 0, OFF) == LATER
-    assert attention_shift.later_heads(BEFORE, 0, (Head(0, 1), Head(1, 1))) == [Head(1, 0)]
-    assert attention_shift.later_heads(BEFORE, 1, (Head(1, 1),)) == []
-    assert says(attention_shift.nothing_later((Head(1, 1),)), "layer 1 is the last")
+    assert attention_shift.later_heads(BEFORE, 1, OFF) == LATER
+    assert attention_shift.later_heads(BEFORE, 1, (Head(0, 1), Head(1, 1))) == [Head(1, 0)]
+    assert attention_shift.later_heads(BEFORE, 2, ()) == []
+    assert says(attention_shift.nothing_later(2), "layer 1 is the last")
 
 
 def test_the_head_that_changes_most_comes_first() -> None:
@@ -159,7 +159,7 @@ def test_the_head_that_changes_most_comes_first() -> None:
 def sentence(head: Head, *, off=OFF) -> str:
     every = attention_shift.shifts(BEFORE, AFTER, DRAWS, LATER)
     shift = attention_shift.shift(BEFORE, AFTER, DRAWS, head, every)
-    return attention_shift.shift_sentence(shift, LABELS, "without L0H1", knocked_out=off, first=0)
+    return attention_shift.shift_sentence(shift, LABELS, "without L0H1", knocked_out=off, since=1)
 
 
 def test_the_sentence_of_a_look() -> None:
@@ -257,7 +257,7 @@ def test_the_sentence_of_roles() -> None:
 
 
 def test_the_map_is_signed_and_says_where_nothing_can_change() -> None:
-    records = changed_roles.role_records(BEFORE, changes()["induction"], first=0, knocked_out=OFF)
+    records = changed_roles.role_records(BEFORE, changes()["induction"], knocked_out=OFF)
     by_label = {record["label"]: record for record in records}
     assert by_label["L0H0"]["value"] is None
     assert by_label["L0H0"]["shown"] == "cannot change"

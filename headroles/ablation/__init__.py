@@ -48,12 +48,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Values",
             "Without",
             "removal",
+            "removal_of",
             "short_names",
         ],
         "controls": [
             "Control",
             "Judgement",
             "judge",
+            "others_of",
             "random_components",
             "random_others",
             "reference_alive",
@@ -78,7 +80,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "path_circuit": ["Circuit", "grow"],
         "paths": ["LOGITS", "Path", "Receiver", "group_label", "path_effects", "shared_with"],
-        "run": ["ablate", "head_outputs", "reference_means"],
+        "run": ["ablate", "ablate_beside", "head_outputs", "reference_means"],
         "sender_maps": ["Arrow", "SenderMap", "SenderWork", "every_sender", "more_pairs"],
         "svd_components": [
             "OffsetScores",

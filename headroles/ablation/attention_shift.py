@@ -30,7 +30,6 @@ from torch import Tensor
 from headroles import capture, scoring
 from headroles.ablation.component_model import without
 from headroles.ablation.conditions import (
-    UNTOUCHED,
     Change,
     Condition,
     Edge,
@@ -85,8 +84,8 @@ def looks(
         encoding: the prompt.
         conditions: what is changed, condition by condition.
         position: t.
-        untouched: the untouched run's, from which layers before the first change are taken; without
-            it all of them are run.
+        untouched: the untouched run's, or that of the conditions' baseline, from which layers
+            before the first change are taken; without it all of them are run.
 
     Raises:
         UnknownHeadError, UnknownPositionError: if a condition names what does not exist.
@@ -351,10 +350,10 @@ def looks_back(
         offsets: the largest offset.
 
     Returns:
-        [sample run layer head place]: runs are untouched, under the condition, and with the others;
+        [sample run layer head place]: runs are its baseline, under the condition, and with others;
         places are the offsets 0 to ``offsets``, then what lies further back, then the start token.
     """
-    runs = [[UNTOUCHED, condition, *others[i : i + 1]] for i in range(len(samples))]
+    runs = [[condition.baseline, condition, *others[i : i + 1]] for i in range(len(samples))]
     rows = [sample.token_ids for sample, of in zip(samples, runs, strict=True) for _ in of]
     every = [one for of in runs for one in of]
     for ids, one in zip(rows, every, strict=True):

@@ -139,9 +139,14 @@ class Condition:
         for change in self.changes:
             if isinstance(change, Values):
                 layers += (0,) if change.layers is None else change.layers
-            if isinstance(change, Without):
-                layers.append(0)
-        return min(layers, default=0)
+        return min([*layers, *(component.layer for component in self.components)], default=0)
+
+    @property
+    def looks_from(self) -> int:
+        """The first layer whose heads may look elsewhere, beside :attr:`baseline`: the layer of a
+        query or key that loses components, and for any other change the one after it."""
+        own = [component.layer for component in self.components if component.projection in "qk"]
+        return min([self.first_layer + 1, *own])
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -196,6 +201,16 @@ def removal(components: ComponentSet, kind: Kind = TRAINED, *, name: str = "") -
     """
     change = Without(components.components, kind, components.only_in or None)
     return Condition(name or f"without {short_names(components)}", (change,))
+
+
+def removal_of(sets: Sequence[ComponentSet], kind: Kind = TRAINED) -> Condition:
+    """The model without several sets of components at once, each in its own heads.
+
+    >>> removal_of(ComponentSet.parse_all("L0Q17; L1V5 @ H2")).name
+    'without L0Q17; L1V5 @ L1H2'
+    """
+    changes = tuple(change for one in sets for change in removal(one, kind).changes)
+    return Condition(f"without {'; '.join(map(short_names, sets))}", changes)
 
 
 def short_names(components: ComponentSet, *, most: int = 4) -> str:

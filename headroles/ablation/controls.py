@@ -31,7 +31,13 @@ from torch import Tensor
 
 from headroles import scoring
 from headroles.ablation.component_activity import activations, importances
-from headroles.ablation.conditions import Condition, Values, Without, short_names
+from headroles.ablation.conditions import (
+    ALL_COMPONENTS,
+    Condition,
+    Values,
+    Without,
+    short_names,
+)
 from headroles.circuits import TRAINED, Kind, factors_at, places_of
 from headroles.circuits.component_sets import null, sizes
 from headroles.circuits.trained_components import ALIVE, Place
@@ -150,6 +156,35 @@ def random_others(
         "are used too. This control is weaker, because layers differ."
     )
     return Control(tuple(_swapped(condition, sorted(others)) for others in drawn.conditions), note)
+
+
+def others_of(
+    condition: Condition, loaded: LoadedModel, *, length: int, draws: int = DRAWS, seed: int = 0
+) -> Control:
+    """What a condition is compared with, whatever it changes: as many other heads, positions or
+    components.
+
+    Args:
+        condition: what was knocked out.
+        loaded: a model.
+        length: tokens of the prompt.
+        draws: how many to draw; where fewer are possible, all of them are taken.
+        seed: the same seed draws the same ones.
+    """
+    if condition == ALL_COMPONENTS:
+        return Control((), "")
+    if condition.components:
+        is_trained = condition.baseline == ALL_COMPONENTS
+        pool = reference_alive(loaded) if is_trained else None
+        return random_components(condition, loaded, pool=pool, draws=draws, seed=seed)
+    return random_others(
+        condition,
+        num_layers=loaded.num_layers,
+        num_heads=loaded.num_heads,
+        length=length,
+        draws=draws,
+        seed=seed,
+    )
 
 
 # ------------------------------------------------------------------ components

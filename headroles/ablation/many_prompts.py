@@ -26,25 +26,20 @@ from itertools import islice
 
 import numpy as np
 
-from headroles.ablation.conditions import ALL_COMPONENTS, Condition
+from headroles.ablation.conditions import Condition
 from headroles.ablation.controls import (
-    Control,
     Judgement,
     judge,
-    random_components,
-    random_others,
-    reference_alive,
+    others_of,
 )
 from headroles.ablation.outcomes import Comparison, compare
-from headroles.ablation.run import ablate, run_conditions
+from headroles.ablation.run import ablate, compared_with, missing_baselines, run_conditions
 from headroles.ablation.tables import (
     TOP,
     PromptTable,
     Row,
-    compared_with,
     component_conditions,
     find_watched,
-    missing_baselines,
     standard_conditions,
     tabulate,
 )
@@ -178,7 +173,10 @@ def draw_others(
             encoding, token_ids=encoding.token_ids[: t + 1], tokens=encoding.tokens[: t + 1]
         )
         conditions = conditions_of(settings, seen)[part::parts]
-        controls = [_others(loaded, condition, settings, length=t + 1) for condition in conditions]
+        controls = [
+            others_of(condition, loaded, length=t + 1, draws=settings.draws, seed=settings.seed)
+            for condition in conditions
+        ]
         every = [other for control in controls for other in control.conditions]
         clean, *more = ablate(loaded, seen, missing_baselines(every), losses=False)
         standing = {outcome.condition: outcome for outcome in more}
@@ -208,26 +206,6 @@ def _read(loaded: LoadedModel, ready: ReadyPrompt, settings: Settings) -> tuple[
     is_last = t + 1 == len(encoding.token_ids)
     named_here = settings.named_at_t and ready.kind == OWN and settings.position != RANDOM
     return encoding, t, ready.answer if is_last or named_here else ""
-
-
-def _others(
-    loaded: LoadedModel, condition: Condition, settings: Settings, *, length: int
-) -> Control:
-    if condition == ALL_COMPONENTS:
-        return Control((), "")
-    if condition.components:
-        pool = reference_alive(loaded) if settings.kind == TRAINED else None
-        return random_components(
-            condition, loaded, pool=pool, draws=settings.draws, seed=settings.seed
-        )
-    return random_others(
-        condition,
-        num_layers=loaded.num_layers,
-        num_heads=loaded.num_heads,
-        length=length,
-        draws=settings.draws,
-        seed=settings.seed,
-    )
 
 
 def assemble(parts: Sequence[Part]) -> tuple[list[PromptTable], list[LeftOut]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from headroles.ablation.component_model import without
 from headroles.ablation.conditions import (
+    ALL_COMPONENTS,
     MEAN,
     OTHER,
     OWN,
@@ -92,6 +93,47 @@ def ablate(
     every = [UNTOUCHED, *conditions]
     rows = [encoding.token_ids] * len(every)
     return tuple(run_conditions(loaded, rows, every, losses=losses, read_at=read_at, other=other))
+
+
+def ablate_beside(
+    loaded: LoadedModel,
+    encoding: Encoding,
+    conditions: Sequence[Condition],
+    *,
+    losses: bool = True,
+    read_at: int = -1,
+) -> tuple[Outcome, list[tuple[Outcome, Outcome]]]:
+    """As :func:`ablate`, every outcome together with the one that it is compared with.
+
+    Returns:
+        The untouched outcome; and for every condition, in order, the outcome of its
+        :attr:`~headroles.ablation.conditions.Condition.baseline` and its own.
+
+    Raises:
+        HeadrolesError: as :func:`ablate`.
+    """
+    rows = [*conditions, *missing_baselines(conditions)]
+    clean, *found = ablate(loaded, encoding, rows, losses=losses, read_at=read_at)
+    standing = {outcome.condition: outcome for outcome in found}
+    own = found[: len(conditions)]
+    return clean, [(compared_with(one.condition, clean, standing), one) for one in own]
+
+
+def missing_baselines(conditions: Sequence[Condition]) -> list[Condition]:
+    """The model with all trained components, if some conditions are compared with it and it is not
+    among them. Components of the SVD sum to the weights: their baseline is the untouched model."""
+    needed = any(condition.baseline == ALL_COMPONENTS for condition in conditions)
+    return [ALL_COMPONENTS] if needed and ALL_COMPONENTS not in conditions else []
+
+
+def compared_with(
+    condition: Condition, clean: Outcome, standing: Mapping[Condition, Outcome]
+) -> Outcome:
+    """The outcome that a condition's is compared with: of the model with all components where it
+    takes some away, and of the untouched one for that model itself."""
+    if condition.baseline == condition:
+        return clean
+    return standing.get(condition.baseline, clean)
 
 
 def run_conditions(

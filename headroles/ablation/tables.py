@@ -10,7 +10,7 @@ stands now, what the model says instead, which logits rose and fell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from headroles.ablation.conditions import (
@@ -25,7 +25,7 @@ from headroles.ablation.conditions import (
 )
 from headroles.ablation.controls import Judgement, judge
 from headroles.ablation.outcomes import Comparison, compare, logit_changes, rank, repeated_positions
-from headroles.ablation.run import Outcome, ablate, run_conditions
+from headroles.ablation.run import Outcome, ablate_beside, run_conditions
 from headroles.circuits import TRAINED, Kind
 from headroles.formatting import listing, ordinal, percent, quoted
 from headroles.models import LoadedModel
@@ -95,6 +95,10 @@ class Row:
     """The likeliest next tokens under the condition, likeliest first."""
     losses: tuple[float, ...] = ()
     """[pos - 1] nats, of each token after the first one, given those before it."""
+    guesses_before: tuple[NextToken, ...] = ()
+    """The likeliest next tokens in the run that it is compared with, likeliest first."""
+    losses_before: tuple[float, ...] = ()
+    """[pos - 1] nats, the losses of that run."""
     heads: tuple[Head, ...] = ()
     """The heads that the condition names; none where it is about value vectors."""
     components: tuple[Component, ...] = ()
@@ -178,7 +182,7 @@ def tabulate(
     """
     encoding = encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
     made = list(conditions(encoding) if callable(conditions) else conditions)
-    clean, *others = ablate(loaded, encoding, [*made, *missing_baselines(made)], read_at=read_at)
+    clean, pairs = ablate_beside(loaded, encoding, made, read_at=read_at)
     watched = find_watched(loaded, clean, prompt, answer, encoding=encoding, read_at=read_at)
     guesses = likeliest(loaded, clean)
     return PromptTable(
@@ -188,7 +192,7 @@ def tabulate(
         says=guesses[0].text,
         says_probability=guesses[0].probability,
         position=position % len(encoding.token_ids),
-        rows=_rows(loaded, clean, others, watched, encoding, top=top)[: len(made)],
+        rows=tuple(row_of(loaded, *pair, watched, encoding, top=top) for pair in pairs),
         vocabulary=len(clean.logits) - len(clean.nameless),
         repeated=len(repeated_positions(encoding.copy_ids)),
         kind=kind,
@@ -196,42 +200,6 @@ def tabulate(
         losses=tuple(clean.losses.tolist()),
         read_at=read_at % len(encoding.token_ids),
     )
-
-
-def _rows(
-    loaded: LoadedModel,
-    clean: Outcome,
-    others: Sequence[Outcome],
-    watched: Answer,
-    encoding: Encoding,
-    *,
-    top: int,
-) -> tuple[Row, ...]:
-    """Every outcome beside the one that it is compared with."""
-    standing = {outcome.condition: outcome for outcome in others}
-    return tuple(
-        row_of(
-            loaded, compared_with(own.condition, clean, standing), own, watched, encoding, top=top
-        )
-        for own in others
-    )
-
-
-def missing_baselines(conditions: Sequence[Condition]) -> list[Condition]:
-    """The model with all trained components, if some conditions are compared with it and it is not
-    among them. Components of the SVD sum to the weights: their baseline is the untouched model."""
-    needed = any(condition.baseline == ALL_COMPONENTS for condition in conditions)
-    return [ALL_COMPONENTS] if needed and ALL_COMPONENTS not in conditions else []
-
-
-def compared_with(
-    condition: Condition, clean: Outcome, standing: Mapping[Condition, Outcome]
-) -> Outcome:
-    """The outcome that a condition's is compared with: of the model with all components where it
-    takes some away, and of the untouched one for that model itself."""
-    if condition.baseline == condition:
-        return clean
-    return standing.get(condition.baseline, clean)
 
 
 def find_watched(
@@ -301,6 +269,8 @@ def row_of(
         fell=fell,
         guesses=guesses,
         losses=tuple(other.losses.tolist()),
+        guesses_before=likeliest(loaded, clean),
+        losses_before=tuple(clean.losses.tolist()),
         heads=other.condition.heads,
         components=other.condition.components,
         beside_all=clean.condition == ALL_COMPONENTS,

@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head_numbers",
         "html",
         "jobs",
+        "knocked_out",
         "lamps",
         "layer_glance",
         "lesson_numbers",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import exp
 from typing import TYPE_CHECKING
 
 from headroles import export
 from headroles.formatting import decimal, legend, percent, quoted, told_apart, visible
-from headroles.types import Head
 
 if TYPE_CHECKING:
     from headroles.ablation import Comparison, Judgement, Moved, PromptTable
     from headroles.types import NextToken
+    from headroles.view.knocked_out import KnockedOut
 
 STILL = 0.05
 """Nats: a change that nobody would notice. Where no knock-out does more, nothing can be missed."""
@@ -24,7 +24,7 @@ def conclusion(
     judgement: Judgement | None,
     *,
     measure: str,
-    heads: Collection[Head],
+    subject: KnockedOut,
     why: str = "",
 ) -> str:
     """What one knock-out shows, beside that of random others, in a sentence or two.
@@ -33,10 +33,10 @@ def conclusion(
         result: the prompt under the condition.
         judgement: the effect beside the random ones; None while they are not there.
         measure: the field of a comparison that the judgement is about.
-        heads: the heads that were knocked out; none where value vectors were.
+        subject: what was knocked out.
         why: why this prompt cannot tell; empty where it can.
     """
-    it = "it" if len(heads) == 1 else "them"
+    it = subject.them
     what = _what_changed(result, measure)
     if judgement is None:
         return f"<b>{_capital(what)}.</b> Whether any others would do as much: see below."
@@ -44,20 +44,14 @@ def conclusion(
         return f"<b>{_capital(what)}.</b> There are too few others to compare with."
     if why:
         return f"<b>This prompt cannot tell whether the model needs {it}:</b> {escape(why)}"
-    beside = _beside(judgement, one=len(heads) == 1, positions=not heads)
+    beside = _beside(judgement, others=subject.others)
     if judgement.verdict == "holds_up":
-        return f"<b>{_these(heads)} here:</b> {what}; {beside}."
+        return f"<b>{subject.matter} here:</b> {what}; {beside}."
     if judgement.verdict == "reversed":
         return f"<b>The model does better without {it} here:</b> {what}; {beside}."
     if abs(judgement.effect) < STILL:
         return f"<b>The model does as well without {it} here:</b> {what}."
     return f"<b>No more than chance:</b> {what}; {beside}."
-
-
-def _these(heads: Collection[Head]) -> str:
-    if len(heads) == 1:
-        return f"{next(iter(heads)).label} matters"
-    return "These heads matter" if heads else "These value vectors matter"
 
 
 def _capital(sentence: str) -> str:
@@ -88,11 +82,10 @@ def _times(comparison: Comparison) -> str:
     return f"{times:.1f} times" if times < 100 else "over 100 times"
 
 
-def _beside(judgement: Judgement, *, one: bool, positions: bool) -> str:
+def _beside(judgement: Judgement, *, others: str) -> str:
     """How many of the random others did as much."""
     draws, gains = judgement.draws, judgement.effect >= 0
     many = draws - judgement.smaller if gains else judgement.smaller
-    others = "other places" if positions else "random heads" if one else "random groups"
     if judgement.verdict == "not_special" and not many:
         return f"the {draws} {others} came close"
     number = {0: "none", draws: "all"}.get(many, str(many))
@@ -103,7 +96,7 @@ def guesses(result: PromptTable) -> str:
     """The likeliest next tokens before and after, side by side; the watched one is marked."""
     return (
         '<div class="hr-guesses">'
-        f"{_guesses('Before', result.guesses, result)}"
+        f"{_guesses('Before', result.rows[0].guesses_before, result)}"
         f"{_guesses('Now', result.rows[0].guesses, result)}</div>"
     )
 

@@ -24,19 +24,19 @@ MOST_ROWS = 24
 """Most tokens of a chart; the others are told together."""
 
 
-def later_heads(looks: Looks, first: int, knocked_out: Collection[Head]) -> list[Head]:
-    """The heads that a knock-out can change: those of later layers that are not knocked out."""
+def later_heads(looks: Looks, since: int, knocked_out: Collection[Head]) -> list[Head]:
+    """The heads that a knock-out can change: those from the layer
+    :attr:`~headroles.ablation.conditions.Condition.looks_from` on that are not knocked out."""
     layers, heads = looks.at.shape[:2]
-    every = Head.every(range(first + 1, layers), heads)
+    every = Head.every(range(since, layers), heads)
     return [head for head in every if head not in knocked_out]
 
 
-def nothing_later(knocked_out: Collection[Head]) -> str:
-    """Why no head can change (plain text)."""
-    last = max((head.layer for head in knocked_out), default=0)
+def nothing_later(since: int) -> str:
+    """Why no head can change, where there is no layer to change from on (plain text)."""
     return (
-        f"No other head can change: layer {last} is the last one, and only later layers read what "
-        "a head writes."
+        f"No other head can change: layer {since - 1} is the last one, and only later layers read "
+        "what it writes."
     )
 
 
@@ -104,7 +104,7 @@ def shift(before: Looks, after: Looks, draws: Sequence[Looks], head: Head, every
 
 
 def shift_sentence(
-    shift: Shift, labels: Sequence[str], without: str, *, knocked_out: Collection[Head], first: int
+    shift: Shift, labels: Sequence[str], without: str, *, knocked_out: Collection[Head], since: int
 ) -> str:
     """What becomes of the head's look, in a sentence or two (plain text).
 
@@ -113,7 +113,7 @@ def shift_sentence(
         labels: [key] the tokens up to t.
         without: what is missing, e.g. ``without L1H4``.
         knocked_out: the heads that are.
-        first: the first layer that is changed.
+        since: the first layer whose heads can change.
     """
     name = shift.head.label
     changes = [after - now for now, after in zip(shift.before, shift.after, strict=True)]
@@ -125,7 +125,7 @@ def shift_sentence(
         instead = f" (instead at {_at(labels, most)}: {pair})"
     if shift.head in knocked_out and shift.moved < ablation.attention_shift.LEAST:
         return f"{name} is itself knocked out: it looks where it did, but nothing of it is read."
-    if shift.head.layer <= first:
+    if shift.head.layer < since:
         return (
             f"{name} looks exactly as before: layer {shift.head.layer} reads nothing that was "
             "changed. Only later layers can change."

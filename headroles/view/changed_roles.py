@@ -149,7 +149,7 @@ def roles_sentence(changes: Mapping[str, Sequence[RoleChange]], without: str, *,
 
 
 def role_records(
-    before: Looks, of_role: Sequence[RoleChange], *, first: int, knocked_out: Collection[Head]
+    before: Looks, of_role: Sequence[RoleChange], *, knocked_out: Collection[Head]
 ) -> list[dict[str, object]]:
     """One record per head for a map: the change of its activation; a ring where it crosses."""
     by_head = {change.head: change for change in of_role}

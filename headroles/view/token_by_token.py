@@ -98,24 +98,25 @@ def on_repeats(of_prompt: Sequence[Line]) -> tuple[float, float, list[float]]:
     return mean([line.before for line in again]), mean([line.after for line in again]), others
 
 
-def sentence(of_prompt: Sequence[Line], without: str) -> str:
+def sentence(of_prompt: Sequence[Line], without: str, *, before: str = UNTOUCHED) -> str:
     """What becomes of the tokens, in a sentence (plain text).
 
     Args:
         of_prompt: from :func:`lines`.
         without: what is missing, e.g. ``without these heads``.
+        before: the run that it is compared with.
     """
     again = [line for line in of_prompt if line.repeated]
     if not again:
         return f"Nothing repeats in this text. {_hit_most(of_prompt, without)}"
-    before, after, others = on_repeats(of_prompt)
+    was, now, others = on_repeats(of_prompt)
     beside = ""
     if others:
         spread = f" ± {_points(others)}" if len(others) > 1 else ""
         beside = f" (random others knocked out: {percent(statistics.fmean(others))}{spread})"
-    was, now = told_apart(before, after)
+    was, now = told_apart(was, now)
     return (
-        f"{_where(of_prompt, again)}; untouched, the model expects the repeated tokens with {was} "
+        f"{_where(of_prompt, again)}; {before}, the model expects the repeated tokens with {was} "
         f"on average, {without} with {now}{beside}."
     )
 

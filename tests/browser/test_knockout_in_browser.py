@@ -71,7 +71,7 @@ def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
     ("section", "result", "numbers"),
     [
         ("Two-step circuit", "induction heads clearly need them", "The picture as a table"),
-        ("Components", "the most of 8 components", "The numbers"),
+        ("Inside a head", "the most of 8 components", "The numbers"),
     ],
 )
 def test_a_section_draws_and_fits_a_phone(lab, section: str, result: str, numbers: str) -> None:

@@ -1,4 +1,4 @@
-"""The sections "Two-step circuit" and "Components" of the knock-out lab, and proofs on pages."""
+"""The sections "Two-step circuit" and "Inside a head" of the knock-out lab, and proofs on pages."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_prompt_without_a_repeat_says_so_and_how_to_make_one() -> None:
 
 @pytest.mark.slow
 def test_components_show_weight_spread_and_both_effects() -> None:
-    app = open_section("Components")
+    app = open_section("Inside a head")
     words = said(app)
     assert says(words, "%", "L0H6's OV")
     assert says(words, "Without", "L0H6")

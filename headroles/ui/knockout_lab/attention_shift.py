@@ -15,7 +15,6 @@ from headroles.types import Head
 from headroles.ui.app import elements, long_work, session
 from headroles.ui.knockout_lab import caches, files, state
 from headroles.ui.knockout_lab.random_heads import AT_ONCE
-from headroles.ui.knockout_lab.token_by_token import without
 from headroles.view import attention_shift as shifts
 from headroles.view import changed_roles
 from headroles.view.html import plain, table
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
     from headroles.ui.knockout_lab.choose_heads import Chosen
 
 DRAWS = 10
-"""Draws of random other heads."""
+"""Draws of random others."""
+OTHERS = 20
+"""Random others that a mean over other texts goes through."""
 PLACES = 48
 """Places in other texts that a mean is over."""
 PLACES_AT_ONCE = 8
@@ -47,15 +48,20 @@ class Seen(NamedTuple):
     result: PromptTable
     """The prompt under it."""
     before: Looks
-    """The untouched run."""
+    """The run that it is compared with."""
     after: Looks
     """With it."""
     draws: list[Looks]
     """With random others; empty while they are not all there."""
-    first: int
-    """The first layer that is changed."""
+    since: int
+    """The first layer whose heads can change."""
     heads: list[Head]
     """The heads that can change."""
+
+    @property
+    def runs(self) -> tuple[str, str]:
+        """The names of both runs."""
+        return self.chosen.subject.before, self.chosen.subject.without
 
     @property
     def knocked_out(self) -> tuple[Head, ...]:
@@ -68,13 +74,12 @@ def see(chosen: Chosen, result: PromptTable) -> Seen | None:
     model = st.session_state[session.MODEL]
     name = (model, result.encoding.token_ids, result.encoding.is_chat, chosen.position,
             repr(chosen.condition))  # fmt: skip
-    layers, width = caches.shape(model)
-    control = ablation.random_others(
-        chosen.condition,
-        num_layers=layers,
-        num_heads=width,
+    control = caches.others(
+        model,
+        repr(chosen.condition),
         length=len(result.encoding.tokens),
         draws=DRAWS,
+        _condition=chosen.condition,
     ).conditions
     rows = 2 + len(control)
     seconds = rows * len(result.encoding.tokens) / 10 * caches.row_seconds(model)
@@ -95,10 +100,10 @@ def see(chosen: Chosen, result: PromptTable) -> Seen | None:
         doing="Knocking random others out",
     )
     before, after = both
-    first = chosen.condition.first_layer
-    heads = shifts.later_heads(before, first, chosen.condition.heads)
+    since = chosen.condition.looks_from
+    heads = shifts.later_heads(before, since, chosen.condition.heads)
     every = [look for part in draws or [] for look in part]
-    return Seen(model, chosen, result, before, after, every, first, heads)
+    return Seen(model, chosen, result, before, after, every, since, heads)
 
 
 def _first(done: list) -> list[Looks]:
@@ -133,15 +138,15 @@ def draw_looks(seen: Seen) -> list[File]:
     """One head's attention at the watched position, on this prompt and on average; its files."""
     every = shifts.shifts(seen.before, seen.after, seen.draws, seen.heads)
     if not seen.heads:
-        st.info(shifts.nothing_later(seen.knocked_out))
+        st.info(shifts.nothing_later(seen.since))
     head, difference = _choose(seen, every.moved)
     shift = shifts.shift(seen.before, seen.after, seen.draws, head, every)
     labels = view.token_labels(seen.result.encoding)[: len(shift.before)]
     summary = shifts.shift_sentence(
-        shift, labels, without(seen.chosen), knocked_out=seen.knocked_out, first=seen.first
+        shift, labels, seen.runs[1], knocked_out=seen.knocked_out, since=seen.since
     )
     st.markdown(f"**{plain(summary)}**")
-    drawing = partial(_token_chart, shift, labels, without(seen.chosen), difference)
+    drawing = partial(_token_chart, shift, labels, seen.runs, difference)
     elements.chart(
         drawing(),
         key=f"knockout_lab-looks_{difference}",
@@ -195,11 +200,13 @@ def _choose(seen: Seen, moved: dict[Head, float]) -> tuple[Head, bool]:
     return head, shown == state.DIFFERENCE
 
 
-def _token_chart(shift: shifts.Shift, labels: list[str], missing: str, difference: bool) -> Drawing:
-    names = (missing, shifts.OTHERS) if difference else (shifts.UNTOUCHED, missing)
+def _token_chart(
+    shift: shifts.Shift, labels: list[str], runs: tuple[str, str], difference: bool
+) -> Drawing:
+    names = (runs[1], shifts.OTHERS) if difference else runs
     kept = shifts.kept_rows(shift)
     return charts.looks_by_token(
-        shifts.token_records(shift, labels, (shifts.UNTOUCHED, missing), difference=difference),
+        shifts.token_records(shift, labels, runs, difference=difference),
         [f"{key} {labels[key]}" for key in kept],
         names=names,
         title="change (percentage points)" if difference else "share of its attention",
@@ -239,9 +246,9 @@ def _on_average(seen: Seen, head: Head, difference: bool) -> list[File]:
         return []
     points = ablation.by_offset(measured, head)
     _, kind = caches.places(seen.model, n=PLACES, offsets=ablation.attention_shift.OFFSETS)
-    summary = shifts.offset_sentence(points, head, without(seen.chosen), len(measured))
+    summary = shifts.offset_sentence(points, head, seen.runs[1], len(measured))
     st.markdown(plain(summary))
-    drawing = partial(_offset_chart, points, without(seen.chosen), difference, measured.shape[1])
+    drawing = partial(_offset_chart, points, seen.runs, difference, measured.shape[1] > 2)
     elements.chart(
         drawing(),
         key=f"knockout_lab-looks_back_{difference}",
@@ -268,11 +275,11 @@ def _on_average(seen: Seen, head: Head, difference: bool) -> list[File]:
 
 
 def _offset_chart(
-    points: list[ablation.OffsetPoint], missing: str, difference: bool, runs: int
+    points: list[ablation.OffsetPoint], runs: tuple[str, str], difference: bool, is_beside: bool
 ) -> Drawing:
-    names = (missing, shifts.OTHERS) if difference and runs > 2 else (shifts.UNTOUCHED, missing)
+    names = (runs[1], shifts.OTHERS) if difference and is_beside else runs
     return charts.looks_by_offset(
-        shifts.offset_records(points, (shifts.UNTOUCHED, missing), difference=difference),
+        shifts.offset_records(points, runs, difference=difference),
         [point.place for point in points],
         names=names,
         title="change (percentage points)" if difference else "mean share of its attention",
@@ -283,10 +290,11 @@ def _offset_chart(
 def _measured(seen: Seen, condition: Condition) -> Tensor | None:
     """[sample run layer head place]; None before it is there."""
     samples, _ = caches.places(seen.model, n=PLACES, offsets=ablation.attention_shift.OFFSETS)
-    layers, width = seen.before.at.shape[:2]
-    others = ablation.random_others(
-        condition, num_layers=layers, num_heads=width, length=1
-    ).conditions if condition.heads else ()  # fmt: skip
+    others = ()
+    if seen.chosen.subject.named:
+        others = caches.others(
+            seen.model, repr(condition), length=1, draws=OTHERS, _condition=condition
+        ).conditions
     cycled = [others[place % len(others)] for place in range(len(samples))] if others else []
     name = (seen.model, repr(condition))
     rows = len(samples) * (3 if others else 2)
@@ -324,7 +332,7 @@ def _measure(
 def draw_roles(seen: Seen, reference: Reference) -> list[File]:
     """Which heads gain or lose a role on this prompt; their files."""
     if not seen.heads:
-        st.info(shifts.nothing_later(seen.knocked_out))
+        st.info(shifts.nothing_later(seen.since))
         return []
     changes = changed_roles.role_changes(
         seen.before,
@@ -334,7 +342,7 @@ def draw_roles(seen: Seen, reference: Reference) -> list[File]:
         thresholds=reference.thresholds,
         num_tokens=len(seen.result.encoding.tokens),
     )
-    summary = changed_roles.roles_sentence(changes, without(seen.chosen), draws=len(seen.draws))
+    summary = changed_roles.roles_sentence(changes, seen.runs[1], draws=len(seen.draws))
     st.markdown(f"**{plain(summary)}**")
     if not changes:
         return []
@@ -381,9 +389,7 @@ def _choose_role(changes: dict[str, list[changed_roles.RoleChange]]) -> str:
 
 
 def _role_map(seen: Seen, changes: dict[str, list[changed_roles.RoleChange]], key: str) -> Drawing:
-    records = changed_roles.role_records(
-        seen.before, changes[key], first=seen.first, knocked_out=seen.knocked_out
-    )
+    records = changed_roles.role_records(seen.before, changes[key], knocked_out=seen.knocked_out)
     return charts.heads.head_map(
         records, f"{ROLES[key].name}: change in percentage points", clickable=False
     )

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import ablation, circuits, models, texts
+from headroles.types import Component
 from headroles.ui.app import caches, long_work
 
 if TYPE_CHECKING:
-    from headroles.ablation import Condition, Looks, PromptTable, Sample
+    from headroles.ablation import Condition, Control, Looks, PromptTable, Sample
     from headroles.types import ComponentSet, Encoding
 
 
@@ -71,7 +72,7 @@ def looks(
     _encoding: Encoding,
     _condition: Condition,
 ) -> list[Looks]:
-    """Where every head looks, and its roles: untouched and under one condition.
+    """Where every head looks, and its roles: in a condition's baseline, and under it.
 
     Args:
         name: the catalogue key of the model.
@@ -85,7 +86,7 @@ def looks(
         HeadrolesError: if it cannot be run.
     """
     with model(name) as loaded:
-        every = [ablation.conditions.UNTOUCHED, _condition]
+        every = [_condition.baseline, _condition]
         return ablation.looks(loaded, _encoding, every, position=position)
 
 
@@ -169,6 +170,41 @@ def check_sets(name: str, kind: str, sets: tuple[ComponentSet, ...]) -> None:
             circuits.check_components(loaded, kind, each.components)
             for head in each.only_in:
                 head.check(*loaded.shape)
+
+
+@caches.keep
+def first_component(name: str, kind: str, layer: int, prompt: str, *, chat: bool) -> Component:
+    """The component of a layer's query matrix that matters most on a prompt: by its importance, or
+    by what it writes where none were trained.
+
+    Raises:
+        HeadrolesError: if the prompt cannot be run.
+    """
+    with model(name) as loaded:
+        encoding = texts.encode(loaded.tokenizer, prompt, max_tokens=loaded.max_tokens, chat=chat)
+        found = ablation.component_profiles.on_prompt(
+            loaded, kind, (layer, "q"), encoding.token_ids
+        )
+    weights = found.mean_importance if kind == circuits.TRAINED else found.shares
+    return Component(layer, "q", int(weights.argmax()))
+
+
+@caches.keep
+def others(name: str, key: str, *, length: int, draws: int, _condition: Condition) -> Control:
+    """What a condition is compared with.
+
+    Args:
+        name: the catalogue key of the model.
+        key: identifies the condition in the cache.
+        length: tokens of the prompt.
+        draws: how many to draw.
+        _condition: the condition.
+
+    Raises:
+        HeadrolesError: if the model cannot be loaded.
+    """
+    with model(name) as loaded:
+        return ablation.others_of(_condition, loaded, length=length, draws=draws)
 
 
 @caches.keep

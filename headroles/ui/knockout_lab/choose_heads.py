@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from headroles import ablation, limits, verdicts, view
+from headroles.errors import HeadrolesError
 from headroles.formatting import listing
 from headroles.roles import ROLES, SCORED_ROLES
 from headroles.types import Head
-from headroles.ui.app import session
-from headroles.ui.knockout_lab import state
+from headroles.ui.app import elements, session
+from headroles.ui.knockout_lab import choose_components, state
 from headroles.view.html import count
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from headroles.ablation import Condition
     from headroles.store import ModelEntry
     from headroles.ui.app.caches import Answer, Reference
+    from headroles.view.knocked_out import KnockedOut
 
 FIRST = 3
 """How many heads are knocked out when the page opens; more would leave none for the control."""
@@ -39,6 +41,11 @@ class Chosen(NamedTuple):
     """The label of a marked position."""
     position: int
     """The position t that is watched; the last one where the condition acts everywhere."""
+
+    @property
+    def subject(self) -> KnockedOut:
+        """What is knocked out, in words."""
+        return view.knocked_out.of(self.condition)
 
 
 def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
@@ -94,17 +101,20 @@ def draw(answer: Answer, reference: Reference) -> Chosen | None:
             key=state.LAB_WHAT,
             persist_state="session",
             label_visibility="collapsed",
-            help="Whole heads, a single look of a head, or the value vectors that all heads read.",
+            help="Whole heads, a single look of a head, the value vectors that all heads read, or "
+            "components: small parts of a layer’s matrices.",
         )
-        if what != state.VALUES:
+        if what in (state.HEADS, state.EDGE):
             role_buttons(reference.entry)
         options = st.popover("Options", icon=":material/tune:", key="knockout_lab-options")
-        if what != state.VALUES:
+        if what in (state.HEADS, state.EDGE):
             _where_it_matters(reference.entry)
     with options:
         _expected_token()
     if what == state.VALUES:
         return _values(answer)
+    if what == state.COMPONENTS:
+        return _components(answer, reference.entry, options)
     heads = _heads(answer)
     if not heads:
         st.info("Choose at least one head, or all heads of a role.")
@@ -318,6 +328,28 @@ def _values(answer: Answer) -> Chosen | None:
     at = f"{count(len(positions), 'position')} ({listing([str(p) for p in positions[:12]])})"
     says = f"In {where}, heads read nothing at {at}: the value vectors there are zero."
     return Chosen(condition, says, positions, "value zero", t)
+
+
+def components(model: str, entry: ModelEntry | None) -> Condition | None:
+    """The components that are taken away; None, with the reason shown, where there are none."""
+    looks_back = listed(entry).get("previous_token", ["L0H0"])
+    try:
+        with st.spinner("Taking the matrices apart."):
+            return choose_components.draw_one(model, Head.parse(looks_back[0]).layer)
+    except HeadrolesError as error:
+        elements.show_error(error)
+        return None
+
+
+def _components(answer: Answer, entry: ModelEntry | None, options: DeltaGenerator) -> Chosen | None:
+    condition = components(st.session_state[session.MODEL], entry)
+    if condition is None:
+        return None
+    with options:
+        where = _positions(answer, "At which positions", "all positions", key=state.LAB_WHERE)
+    says = choose_components.doing(condition, where)
+    position = where[-1] if where else len(answer.run.tokens) - 1
+    return Chosen(condition.at(tuple(where) or None), says, tuple(where), "off here", position)
 
 
 def _positions(answer: Answer, label: str, placeholder: str, *, key: str) -> list[int]:

@@ -233,12 +233,12 @@ def _many_json(
 
 def of_offsets(asked: AskedOffsets, profile: Profile, *, summary: str) -> list[File]:
     """The previous-token test as tables and as a picture."""
-    what = f"previous-token test {asked.head.label}"
+    what = f"previous-token test {asked.label}"
     rows = partial(_offsets, asked, profile)
     return [
         *files.tables("Test", rows, name=(asked.model, what), rows="offsets"),
         *pictures(
-            partial(charts.offset_profile, profile, head=asked.head.label),
+            partial(charts.offset_profile, profile, head=asked.label),
             name=(asked.model, what),
             title=f"Previous-token test. {summary}",
             about=about_picture(asked.model),
@@ -249,11 +249,11 @@ def of_offsets(asked: AskedOffsets, profile: Profile, *, summary: str) -> list[F
 def _offsets(asked: AskedOffsets, profile: Profile) -> Table:
     origin = _origin(
         asked.model,
-        head=asked.head.label,
+        knocked_out=asked.label,
         samples=profile.n,
         redundancy=profile.redundancy,
         redundancy_error=profile.redundancy_error,
-        random_heads_redundancy=profile.other_redundancy,
+        random_others_redundancy=profile.other_redundancy,
     )
     return export.ablation_report.offset_rows(profile), origin
 

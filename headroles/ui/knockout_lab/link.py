@@ -44,6 +44,10 @@ PLACES = dict(zip(("all", "last"), state.BACKUP_WHERES, strict=True))
 """{name in a link: at which positions}."""
 
 
+_WHATS = {"one": (state.LAB_WHAT, state.HEADS), "offsets": (state.OFFSET_WHAT, state.HEAD)}
+"""{section that takes components too: the key of what is knocked out, and the first of these}."""
+
+
 def _section() -> str:
     shown = st.session_state.get(state.SECTION)
     return next((name for name, section in SECTIONS.items() if section == shown), "one")
@@ -51,8 +55,9 @@ def _section() -> str:
 
 def _open(name: str) -> None:
     st.session_state[state.SECTION] = SECTIONS[name]
-    if state.LAB_WHAT in st.session_state:
-        st.session_state[state.LAB_WHAT] = state.HEADS
+    for what, first in _WHATS.values():
+        if what in st.session_state:
+            st.session_state[what] = first
     state.link_to(SECTIONS[name], ())
 
 
@@ -67,7 +72,7 @@ def _take_heads(heads: tuple[Head, ...] | None) -> None:
 
 
 def _several_heads() -> tuple[Head, ...] | None:
-    if _section() in ONE_HEAD or _is_open("backward", "curve"):
+    if _section() in ONE_HEAD or _is_open("backward", "curve") or _has_components():
         return None
     return _heads()[: link.MOST_HEADS] or None
 
@@ -78,7 +83,9 @@ def _take_head(head: Head | None) -> None:
 
 
 def _one_head() -> Head | None:
-    return next(iter(_heads()), None) if _section() in ONE_HEAD else None
+    if _section() not in ONE_HEAD or _has_components():
+        return None
+    return next(iter(_heads()), None)
 
 
 def _is_open(section: str, part: str = "") -> bool:
@@ -204,21 +211,46 @@ def _ready() -> tuple[int | str, ...] | None:
     return (*sorted(chosen), *([RIGHT] if now.get(state.MANY_ALL) else [])) or None
 
 
-def _typed_sets(key: str) -> Callable[[], str | None]:
-    """What is typed in a box of sets, if it can be read."""
+# ------------------------------------------------------------------ components
 
-    def get() -> str | None:
-        try:
-            return link.read_sets(st.session_state.get(key) or "") or None
-        except Unusable:
-            return None
 
-    return get
+def _has_components() -> bool:
+    """Whether the open section knocks components out in place of heads."""
+    what, _ = _WHATS.get(_section(), (None, None))
+    return what is not None and st.session_state.get(what) == state.COMPONENTS
+
+
+def _boxes() -> tuple[str, str] | None:
+    """The session keys of the open section's sets of components and of their kind."""
+    if _has_components():
+        return state.LAB_SET, state.LAB_KIND
+    return (state.MANY_SETS, state.MANY_KIND) if _is_open("many") else None
+
+
+def _sets() -> str | None:
+    """The sets of the open section, if they can be read."""
+    boxes = _boxes()
+    try:
+        return (boxes and link.read_sets(st.session_state.get(boxes[0]) or "")) or None
+    except Unusable:
+        return None
+
+
+def _take_sets(text: str) -> None:
+    st.session_state[state.MANY_SETS] = text
+    if _section() not in _WHATS:
+        return
+    st.session_state[state.LAB_SET] = text or None
+    if text:
+        st.session_state[_WHATS[_section()][0]] = state.COMPONENTS
 
 
 def _kind() -> str | None:
-    has_sets = _typed_sets(state.MANY_SETS)() is not None
-    return st.session_state.get(state.MANY_KIND) if has_sets else None
+    return None if _sets() is None else st.session_state.get(_boxes()[1])
+
+
+def _take_kind(kind: str) -> None:
+    st.session_state[state.LAB_KIND] = st.session_state[state.MANY_KIND] = kind
 
 
 # The section comes before its heads, because it decides where they are put.
@@ -244,11 +276,10 @@ ROWS = (
     _word("cut", state.BACKWARD_CUT, "choice of layers", "choices", CUTS, "backward", "keep"),
     _word("at", state.BACKUP_WHERE, "choice of positions", "choices", PLACES, "backward", "backup"),
     Row("answer", state.BACKWARD_ANSWER, "next token", link.read_token, first="", get=_answer),
-    Row("components", state.MANY_SETS, "list of components",
-        link.read_sets, link.write_sets, first="", get=_of_many(_typed_sets(state.MANY_SETS))),
-    Row("kind", state.MANY_KIND, "kind of components",
-        link.one_of({kind: kind for kind in state.KINDS}, "kinds"), first=state.KINDS[0],
-        get=_of_many(_kind)),
+    Row("components", None, "list of components",
+        link.read_sets, link.write_sets, first="", put=_take_sets, get=_sets),
+    Row("kind", None, "kind of components", link.one_of(state.KINDS, "kinds"),
+        first=state.KINDS[0], put=_take_kind, get=_kind),
     Row("t", None, "position t", _read_t, first=-1, put=_take_t, get=_of_many(state.position)),
     Row("draws", state.MANY_DRAWS, "number of random others",
         _whole(limits.TABLE_DRAWS, "0 leaves them out."), first=state.DRAWS,

@@ -15,7 +15,7 @@ from headroles.types import ComponentSet, Head
 from headroles.ui.app import caches, draft_box, elements, long_work
 from headroles.ui.app.part import part
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
-from headroles.ui.knockout_lab import choose_heads, state
+from headroles.ui.knockout_lab import choose_components, choose_heads, state
 from headroles.view.html import count, named, plain
 
 if TYPE_CHECKING:
@@ -120,33 +120,19 @@ def _heads(model: str) -> None:
 
 def _components(model: str) -> None:
     """Sets of components, beside the heads."""
-    kinds = knockout_lab_caches.kinds(model)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text_area(
             "Components, one set per line",
             key=state.MANY_SETS,
             placeholder="L0Q17, L0K3\nL1V5 @ H2",
-            help="A component is one small part of a whole weight matrix of a layer, across all "
-            "its heads: L0Q17 is part 17 of the query matrix of layer 0 (K: keys, V: values, O: "
-            "outputs). What stands on one line, or before a semicolon, is removed together. "
-            "“@ H2” removes it from head 2 alone.",
+            help=f"{choose_components.HELP} What stands on one line, or before a semicolon, is "
+            "removed together.",
             height=80,
             max_chars=limits.COMPONENT_SETS.most,
             persist_state="session",
             width="stretch",
         )
-        if len(kinds) > 1:
-            st.selectbox(
-                "Which components",
-                kinds,
-                format_func=state.KIND_NAMES.get,
-                key=state.MANY_KIND,
-                persist_state="session",
-                width=220,
-                help="Trained ones were found by training, and sum to the weights nearly; so they "
-                "are compared with the model that has all of them. SVD components are the "
-                "singular vectors of each matrix, and sum to it exactly.",
-            )
+        choose_components.kind_box(model, state.MANY_KIND)
 
 
 def _prompts(ranks: Sequence[int], order: Sequence[int], right: Sequence[int]) -> None:
@@ -290,8 +276,7 @@ def _sets(model: str) -> tuple[str, tuple[ComponentSet, ...]]:
         HeadrolesError: if one is not written so, or not there.
     """
     sets = ComponentSet.parse_all(st.session_state[state.MANY_SETS] or "")
-    kinds = knockout_lab_caches.kinds(model)
-    kind = st.session_state.get(state.MANY_KIND) or kinds[0]
+    kind = choose_components.kind_in(model, state.MANY_KIND)
     if sets:
         limits.SETS.check(len(sets))
         knockout_lab_caches.check_sets(model, kind, sets)
@@ -315,9 +300,7 @@ def _begin(model: str, order: Sequence[int]) -> None:
         st.session_state.setdefault(key, first)
     if st.session_state.get(state.MANY_MODEL) == model:
         return
-    kinds = knockout_lab_caches.kinds(model)
-    if st.session_state.get(state.MANY_KIND) not in kinds:
-        st.session_state[state.MANY_KIND] = kinds[0]
+    st.session_state[state.MANY_KIND] = choose_components.kind_in(model, state.MANY_KIND)
     if st.session_state.get(state.MANY_MODEL) is not None:
         st.session_state[state.MANY_SETS] = ""
     layers, heads = knockout_lab_caches.shape(model)

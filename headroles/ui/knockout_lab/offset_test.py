@@ -1,4 +1,4 @@
-"""The previous-token test: does a head carry what stands one token back?"""
+"""The previous-token test: does a head, or a component, carry what stands one token back?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 from headroles import ablation, charts, limits
 from headroles.errors import HeadrolesError
-from headroles.formatting import decimal, signed
+from headroles.formatting import count, decimal, signed
 from headroles.types import Head
 from headroles.ui.app import caches, elements, long_work, session
 from headroles.ui.knockout_lab import caches as knockout_lab_caches
@@ -19,7 +19,9 @@ from headroles.ui.knockout_lab import choose_heads, files, state
 from headroles.view.html import table
 
 if TYPE_CHECKING:
+    from headroles.ablation import Condition
     from headroles.ablation.offset_test import Measured, Profile, Sample
+    from headroles.store import ModelEntry
 
 OTHERS = 4
 """Other heads of the layer in the control."""
@@ -27,23 +29,29 @@ ROLE = "previous_token"
 
 
 class Asked(NamedTuple):
-    """The head and the settings of a test."""
+    """What is tested, and the settings."""
 
     model: str
     """The catalogue key."""
-    head: Head
-    """The head."""
+    off: Head | Condition
+    """The head, or the condition that takes components away."""
     most: int
     """The largest offset."""
     n: int
     """Samples."""
 
+    @property
+    def label(self) -> str:
+        """What is tested, as it is written."""
+        off = self.off
+        return off.label if isinstance(off, Head) else off.name.removeprefix("without ")
+
 
 def draw() -> None:
     """Draw the section."""
     st.markdown(
-        "Does this head hand on what stood **one token back**? If so, what stood there should not "
-        "matter once the head is off."
+        "Does a head hand on what stood **one token back**? If so, what stood there should not "
+        "matter once the head is off. The same can be asked of components."
     )
     model = st.session_state[session.MODEL]
     try:
@@ -53,29 +61,45 @@ def draw() -> None:
         elements.show_error(error)
         return
     _begin(model, layers, heads)
-    left, middle, right = st.columns(3, gap="medium")
+    what = st.segmented_control(
+        "What is tested",
+        state.OFFSET_WHATS,
+        default=state.HEAD,
+        key=state.OFFSET_WHAT,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    off = _head(layers, heads) if what == state.HEAD else choose_heads.components(model, _entry())
+    left, right = st.columns(2, gap="medium")
     with left:
-        label = st.selectbox(
-            "Head",
-            [head.label for head in Head.every(layers, heads)],
-            key=state.OFFSET_HEAD,
-        )
-    with middle:
         most = st.slider("Offsets, up to", *limits.OFFSETS, 6, key=state.OFFSET_MOST)
     with right:
         n = st.slider("Samples", *limits.SAMPLES, 48, step=8, key=state.OFFSET_N)
-    _test(Asked(model, Head.parse(label), most, n))
+    if off is not None:
+        _test(Asked(model, off, most, n))
+
+
+def _head(layers: int, heads: int) -> Head:
+    labels = [head.label for head in Head.every(layers, heads)]
+    return Head.parse(st.selectbox("Head", labels, key=state.OFFSET_HEAD))
+
+
+def _entry() -> ModelEntry | None:
+    try:
+        return caches.stored(st.session_state[session.MODEL]).entry
+    except HeadrolesError:
+        return None
 
 
 def _begin(model: str, layers: int, heads: int) -> None:
     if st.session_state.get(state.OFFSET_MODEL) == model:
         return
+    if st.session_state.get(state.OFFSET_MODEL) is not None:
+        st.session_state[state.LAB_SET] = None
     named = state.linked(state.SECTION_NAMES[2], layers=layers, heads=heads)
     st.session_state[state.OFFSET_MODEL] = model
-    try:
-        roles = choose_heads.listed(caches.stored(model).entry)
-    except HeadrolesError:
-        roles = {}
+    roles = choose_heads.listed(_entry())
     st.session_state[state.OFFSET_HEAD] = (named or roles.get(ROLE, ["L0H0"]))[0]
 
 
@@ -85,8 +109,7 @@ def _test(asked: Asked) -> None:
     except HeadrolesError as error:
         elements.show_error(error)
         return
-    heads = knockout_lab_caches.shape(asked.model)[1]
-    rows = len(samples) * (2 + OTHERS) * (1 + asked.most)  # head on, off, others; each offset
+    rows = len(samples) * (2 + OTHERS) * (1 + asked.most)  # with it, without, others; each offset
     if not long_work.offer(
         "offsets",
         asked,
@@ -98,48 +121,68 @@ def _test(asked: Asked) -> None:
     long_work.run(
         "offsets",
         asked,
-        lambda: long_work.Plan([partial(_measure, asked, sample, heads) for sample in samples]),
+        lambda: long_work.Plan([partial(_measure, asked, sample) for sample in samples]),
         doing="Measuring samples",
         show=partial(_show, asked),
     )
 
 
-def _measure(asked: Asked, sample: Sample, num_heads: int) -> Measured:
-
-    others = ablation.other_heads(asked.head, num_heads=num_heads, most=OTHERS)
+def _measure(asked: Asked, sample: Sample) -> Measured:
+    others = _others(asked)
     with knockout_lab_caches.model(asked.model) as loaded:
         return ablation.offset_test.measure(
-            loaded, sample, asked.head, offsets=asked.most, others=others
+            loaded, sample, asked.off, offsets=asked.most, others=others
         )
+
+
+def _others(asked: Asked) -> Sequence[Head | Condition]:
+    """What is tested beside it: other heads of the layer, or as many other components."""
+    off = asked.off
+    if isinstance(off, Head):
+        heads = knockout_lab_caches.shape(asked.model)[1]
+        return ablation.other_heads(off, num_heads=heads, most=OTHERS)
+    return knockout_lab_caches.others(
+        asked.model, repr(off), length=1, draws=OTHERS, _condition=off
+    ).conditions
 
 
 def _show(asked: Asked, measured: Sequence[Measured], is_all: bool) -> None:
 
     profile = ablation.profile(measured)
-    summary = sentence(profile, asked.head.label)
+    summary = sentence(profile, asked.label)
     elements.conclusion(f"{escape(summary)}{'' if is_all else ' (So far.)'}")
     if is_all:
         files.draw(files.of_offsets(asked, profile, summary=summary))
     elements.chart(
-        charts.offset_profile(profile, head=asked.head.label),
+        charts.offset_profile(profile, head=asked.label),
         key="knockout_lab-offset_profile",
-        alt_text=f"What {asked.head.label} carries by offset, in nats. {summary}",
+        alt_text=f"What {asked.label} carries by offset, in nats. {summary}",
     )
     st.caption(
-        f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. Random others: "
-        f"the same with {OTHERS} other heads of layer {asked.head.layer} off, one at a time, on "
-        "average."
+        f"Mean of {profile.n} samples from 32 sentences; bars: one standard error. {_note(asked)}"
     )
     with st.expander("How it is measured, and the numbers"):
         st.markdown(
-            "At a token *t* of a sentence, hide the value vector *k* tokens back in the head's "
-            "layer, and see how far the next guess shifts (KL divergence, in nats). Do the same "
-            "with the head off at *t*. What the shift loses is what the head **carried**.\n\n"
-            "**Redundancy** = 1 − (shift when the value one back is hidden, *head off*) ÷ (the "
-            "same, *head on*), summed over samples. 1: without the head it no longer matters; 0: "
-            "the head has no part in it; below 0: it matters more without the head."
+            "At a token *t* of a sentence, hide the value vector *k* tokens back in the layer of "
+            "what is tested, and see how far the next guess shifts (KL divergence, in nats). Do "
+            "the same with it off at *t*. What the shift loses is what it **carried**.\n\n"
+            "**Redundancy** = 1 − (shift when the value one back is hidden, *off*) ÷ (the same, "
+            "*on*), summed over samples. 1: without it that token no longer matters; 0: it has no "
+            "part in that; below 0: the token matters more without it."
         )
         elements.html(table(*numbers(profile)))
+
+
+def _note(asked: Asked) -> str:
+    """What the random others are."""
+    if isinstance(asked.off, Head):
+        return (
+            f"Random others: the same with {OTHERS} other heads of layer {asked.off.layer} off, "
+            "one at a time, on average."
+        )
+    many = len(_others(asked))
+    of = "each one other component" if len(asked.off.components) == 1 else "each as many others"
+    return f"Random others: {count(many, 'choice')}, {of} of the same matrices, on average."
 
 
 def sentence(profile: Profile, label: str) -> str:
@@ -164,13 +207,7 @@ def sentence(profile: Profile, label: str) -> str:
 
 def numbers(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
     """The table twin of the chart: headers and rows."""
-    headers = [
-        "Tokens back",
-        "Shift, head on",
-        "Shift, head off",
-        "Carried",
-        "Random heads (control)",
-    ]
+    headers = ["Tokens back", "Shift, on", "Shift, off", "Carried", "Random others (control)"]
     rows = [
         (
             str(point.offset),

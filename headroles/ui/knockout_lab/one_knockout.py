@@ -42,20 +42,21 @@ def draw() -> None:
     result = chosen and knock_out(answer, chosen)
     if not result:
         return
-    heads = chosen.condition.heads
+    heads, subject = chosen.condition.heads, chosen.subject
     with place:
-        elements.conclusion(ablation_html.conclusion(result, None, measure="surprise", heads=heads))
+        elements.conclusion(
+            ablation_html.conclusion(result, None, measure="surprise", subject=subject)
+        )
     show(result, chosen)
     download = st.container()
     judgement, draws = random_heads.draw(
         chosen,
         result,
-        shape=tuple(answer.scores.resting.shape),
         place=place,
         idle=many_texts.idle(answer, reference, heads),
     )
     more = what_else(reference, result, chosen, draws)
-    many_texts.draw(reference.entry, heads, here=judgement)
+    many_texts.draw(reference.entry, chosen.condition, here=judgement)
     details(result, chosen)
     every = [(one.name, one.comparison) for part in draws for one in part]
     with download:
@@ -144,7 +145,7 @@ def _details(result: PromptTable, chosen: choose_heads.Chosen) -> None:
     row = result.rows[0]
     elements.html(ablation_html.facts(numbers(result)))
     _strip(result, chosen)
-    st.markdown("**How the scores of the next token moved** (logits, against the untouched run)")
+    st.markdown("**How the scores of the next token moved** (logits, against the run before)")
     elements.html(ablation_html.logit_table(row.rose, row.fell))
     if "average" in row.name:
         st.caption(knockout_lab_caches.mean_note(st.session_state[session.MODEL]))

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from headroles.ablation import Comparison, Condition, Control, Judgement, PromptTable
-    from headroles.types import Head
     from headroles.ui.app.caches import Answer
     from headroles.ui.app.files import File
     from headroles.ui.knockout_lab.choose_heads import Chosen
+    from headroles.view.knocked_out import KnockedOut
 
     Draws = list[list["Drawn"]]
 
+DRAWS = 20
+"""Random others."""
 AT_ONCE = 5
 """Draws per step."""
 
@@ -67,7 +69,6 @@ def draw(
     chosen: Chosen,
     result: PromptTable,
     *,
-    shape: tuple[int, int],
     place: DeltaGenerator,
     idle: str = "",
 ) -> tuple[Judgement | None, Draws]:
@@ -76,17 +77,16 @@ def draw(
     Args:
         chosen: what was knocked out.
         result: what that did to the prompt.
-        shape: layers and heads of the model.
         place: where what to conclude stands.
         idle: a sentence, where the heads have nothing to do on this prompt.
 
     Returns:
         The judgement, None before it is there; and the draws, step by step.
     """
-    heads = chosen.condition.heads
-    st.subheader(f"Would any {'heads' if heads else 'positions'} do?", anchor=False)
-    compared = _others(chosen, result, shape)
-    say = partial(_conclude, place, result, heads)
+    subject = chosen.subject
+    st.subheader(f"Would any {subject.kind} do?", anchor=False)
+    compared = _others(chosen, result)
+    say = partial(_conclude, place, result, subject)
     effect = _effect(result, compared)
     if effect is None:
         say(ablation.judge(0.0, []), EFFECTS[0])
@@ -100,23 +100,22 @@ def draw(
     return judgement, draws
 
 
-def _others(chosen: Chosen, result: PromptTable, shape: tuple[int, int]) -> Control:
-    return ablation.random_others(
-        chosen.condition,
-        num_layers=shape[0],
-        num_heads=shape[1],
+def _others(chosen: Chosen, result: PromptTable) -> Control:
+    return caches.others(
+        st.session_state[session.MODEL],
+        repr(chosen.condition),
         length=len(result.encoding.tokens),
+        draws=DRAWS,
+        _condition=chosen.condition,
     )
 
 
-def on_every_token(
-    chosen: Chosen, result: PromptTable, shape: tuple[int, int]
-) -> list[tuple[float, ...]]:
+def on_every_token(chosen: Chosen, result: PromptTable) -> list[tuple[float, ...]]:
     """[draw] every token's loss with random others knocked out, on a prompt where nothing repeats:
     there the comparison needs the last logits alone. None before somebody asked for it.
     """
     model = st.session_state[session.MODEL]
-    compared = _others(chosen, result, shape)
+    compared = _others(chosen, result)
     name = (model, result.encoding.token_ids, chosen.condition)
     if not compared.conditions or not long_work.offer(
         "tokens_control",
@@ -135,7 +134,7 @@ def _drawn(chosen: Chosen, result: PromptTable, compared: Control, effect: Effec
     """The random others, once somebody asked for them; None before they are all there."""
     model = st.session_state[session.MODEL]
     name = (model, result.encoding.token_ids, result.answer, chosen.condition)
-    kind = "heads" if chosen.condition.heads else "positions"
+    kind = chosen.subject.kind
     if not long_work.offer(
         "control",
         name,
@@ -188,14 +187,16 @@ def _effect(result: PromptTable, compared: Control) -> Effect | None:
 def _conclude(
     place: DeltaGenerator,
     result: PromptTable,
-    heads: Sequence[Head],
+    subject: KnockedOut,
     judgement: Judgement,
     effect: Effect,
     why: str = "",
 ) -> None:
     with place:
         elements.conclusion(
-            ablation_html.conclusion(result, judgement, measure=effect.field, heads=heads, why=why)
+            ablation_html.conclusion(
+                result, judgement, measure=effect.field, subject=subject, why=why
+            )
         )
 
 
@@ -226,15 +227,15 @@ def _compare(
     model: str, result: PromptTable, part: tuple[Condition, ...], *, losses: bool
 ) -> list[Drawn]:
     with caches.model(model) as loaded:
-        clean, *others = ablation.ablate(loaded, result.encoding, part, losses=losses)
+        _, pairs = ablation.ablate_beside(loaded, result.encoding, part, losses=losses)
     ids, answer = result.encoding.copy_ids, result.answer.token_id
     return [
         Drawn(
             other.condition.name,
-            ablation.compare(clean, other, answer=answer, token_ids=ids),
+            ablation.compare(before, other, answer=answer, token_ids=ids),
             tuple(other.losses.tolist()),
         )
-        for other in others
+        for before, other in pairs
     ]
 
 

@@ -20,7 +20,7 @@ PAGE = "pages/knockout_lab.py"
 SECTION = key("section")
 """The open section."""
 SECTION_NAMES = (
-    "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Components",
+    "Knock out", "Many at once", "Previous-token test", "Two-step circuit", "Inside a head",
     "Working backward",
 )  # fmt: skip
 """What the reader sees, in the order of :data:`headroles.ui.knockout_lab.link.SECTIONS`."""
@@ -43,6 +43,8 @@ LAB_QUERY, LAB_KEY, LAB_SCALE = key("query"), key("key"), key("scale")
 """The cut look, and whether the rest of its row is scaled up."""
 LAB_VALUES, LAB_T, LAB_LAYER = key("values"), key("t"), key("layer")
 """Which value vectors, seen from where, and in which layer."""
+LAB_SET, LAB_KIND = key("components"), key("components_kind")
+"""The components as they were typed, and which: one of :data:`KINDS`."""
 LAB_ANSWER = key("answer")
 """The expected next token."""
 LAB_TOP = key("top")
@@ -93,8 +95,12 @@ TS = (T_LAST, T_BACK, T_RANDOM)
 
 OFFSET_HEAD, OFFSET_MOST, OFFSET_N = key("offset_head"), key("offset_most"), key("offset_n")
 """The head of the previous-token test, how far back, and samples."""
-HEADS, EDGE, VALUES = "Heads", "One look", "Value vectors"
-WHATS = (HEADS, EDGE, VALUES)
+OFFSET_WHAT = key("offset_what")
+"""What is tested: one of :data:`OFFSET_WHATS`."""
+HEADS, EDGE, VALUES, COMPONENTS = "Heads", "One look", "Value vectors", "Components"
+WHATS = (HEADS, EDGE, VALUES, COMPONENTS)
+HEAD = "Head"
+OFFSET_WHATS = (HEAD, COMPONENTS)
 
 TO_ZERO, TO_MEAN = "No output", "Only their average output"
 TO_FIRST, TO_EVEN = "Look at the first token only", "Look evenly at all tokens"
@@ -136,6 +142,8 @@ def begin(model: str, heads: Sequence[str]) -> None:
         heads: labels of the heads to begin with.
     """
     if st.session_state.get(LAB_MODEL) != model:
+        if st.session_state.get(LAB_MODEL) is not None:  # components of a link stay
+            st.session_state[LAB_SET] = None
         st.session_state[LAB_MODEL] = model
         st.session_state[LAB_HEADS] = list(heads)
         st.session_state[LAB_PREVIOUS_HEADS] = None
@@ -228,9 +236,13 @@ def link_to(section: str, heads: Sequence[Head]) -> None:
 
 
 def try_many(heads: Sequence[Head]) -> None:
-    """Open the section for many prompts with these heads."""
+    """Open the section for many prompts with these heads, or without any with the components of
+    the section for one prompt."""
     st.session_state[SECTION] = SECTION_NAMES[1]
     link_to(SECTION_NAMES[1], heads)
+    if not heads:
+        st.session_state[MANY_SETS] = st.session_state[LAB_SET]
+        st.session_state[MANY_KIND] = st.session_state[LAB_KIND]
 
 
 def linked(section: str, *, layers: int, heads: int, of: str = LINKED) -> list[str]:

@@ -10,7 +10,7 @@ import streamlit as st
 from headroles import charts, texts
 from headroles.formatting import count
 from headroles.ui.app import elements, session
-from headroles.ui.knockout_lab import caches, files, random_heads
+from headroles.ui.knockout_lab import files, random_heads
 from headroles.view import token_by_token as view
 from headroles.view.html import plain, table
 
@@ -35,13 +35,13 @@ def draw(chosen: Chosen, result: PromptTable, draws: Draws) -> list[File]:
     """
     others = [one.losses for part in draws for one in part if one.losses]
     if not result.repeated and len(result.losses):
-        shape = caches.shape(st.session_state[session.MODEL])
-        others = random_heads.on_every_token(chosen, result, shape)
-    of_prompt = view.lines(result.encoding, result.losses, result.rows[0].losses, others)
+        others = random_heads.on_every_token(chosen, result)
+    row = result.rows[0]
+    of_prompt = view.lines(result.encoding, row.losses_before, row.losses, others)
     if not of_prompt:
         st.info("There is no token to guess here: type a longer prompt.")
         return []
-    summary = view.sentence(of_prompt, without(chosen))
+    summary = view.sentence(of_prompt, chosen.subject.without, before=chosen.subject.before)
     st.markdown(f"**{plain(summary)}**")
     drawing = partial(_chart, chosen, result, of_prompt)
     elements.chart(
@@ -65,20 +65,12 @@ def draw(chosen: Chosen, result: PromptTable, draws: Draws) -> list[File]:
     )
 
 
-def without(chosen: Chosen) -> str:
-    """What is missing, in a sentence."""
-    heads = chosen.condition.heads
-    if not heads:
-        return "without these value vectors"
-    return f"without {heads[0].label}" if len(heads) == 1 else "without these heads"
-
-
 def _chart(chosen: Chosen, result: PromptTable, of_prompt: list[view.Line]) -> Drawing:
     return charts.token_lines(
         view.records(of_prompt),
         view.spans([line.position for line in of_prompt if line.repeated]),
         texts.token_labels(result.encoding.tokens),
-        names=(view.UNTOUCHED, without(chosen)),
+        names=(chosen.subject.before, chosen.subject.without),
     )
 
 
