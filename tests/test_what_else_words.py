@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from headroles import charts
-from headroles.ablation import Condition, Looks, OffsetPoint
+from headroles.ablation import Condition, HeadOutput, Looks, OffsetPoint, Values, removal
 from headroles.scoring import RoleActivation
-from headroles.types import Encoding, Head
-from headroles.view import attention_shift, changed_roles, token_by_token
+from headroles.types import ComponentSet, Encoding, Head
+from headroles.view import attention_shift, changed_roles, knocked_out, token_by_token
 from tests.facts import says
 
 # ------------------------------------------------------------------ token by token
@@ -297,3 +297,25 @@ def test_in_a_long_text_the_band_is_as_smooth_as_the_lines_beside_it() -> None:
     assert [one["low"] for one in short.data["tokens"]] == pytest.approx(
         [one["low"] for one in records[40:60]]
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "before", "without", "others", "matter"),
+    [
+        (removal(ComponentSet.parse("L0Q1")), "with all components", "without L0Q1",
+         "random components", "L0Q1 matters"),
+        (removal(ComponentSet.parse("L0Q1, L0K2"), "svd"), "untouched",
+         "without these components", "random sets", "These components matter"),
+        (Condition("", (HeadOutput((Head(1, 4),)),)), "untouched", "without L1H4",
+         "random heads", "L1H4 matters"),
+        (Condition("", (HeadOutput((Head(1, 4), Head(1, 5))),)), "untouched",
+         "without these heads", "random groups", "These heads matter"),
+        (Condition("", (Values((1,)),)), "untouched", "without these value vectors",
+         "other places", "These value vectors matter"),
+    ],
+)  # fmt: skip
+def test_what_is_knocked_out_in_words(condition, before, without, others, matter) -> None:
+    found = knocked_out.of(condition)
+    assert (found.before, found.without) == (before, without)
+    assert (found.others, found.matter) == (others, matter)
+    assert found.them == ("it" if len(found.named) == 1 else "them")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headroles.ablation.conditions import UNTOUCHED
+from headroles.ablation.conditions import ALL_COMPONENTS, UNTOUCHED
 
 if TYPE_CHECKING:
     from headroles.ablation import Condition
@@ -67,6 +67,6 @@ def of(condition: Condition) -> KnockedOut:
     """What a condition takes away."""
     kind = HEADS if condition.heads else COMPONENTS if condition.components else POSITIONS
     named = condition.components if kind == COMPONENTS else condition.heads
-    beside = condition.baseline
-    before = "untouched" if beside == UNTOUCHED else f"with {beside.name}"
+    has_all = condition.baseline == ALL_COMPONENTS  # the SVD's sum to the untouched weights
+    before = f"with {ALL_COMPONENTS.name}" if has_all else UNTOUCHED.name
     return KnockedOut(kind, named, before)

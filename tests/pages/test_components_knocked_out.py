@@ -144,7 +144,7 @@ def test_the_previous_token_test_takes_components_too() -> None:
     )  # fmt: skip
     said = offset_test.sentence(profile, "L0Q21, L0K10")
     assert conclusion(app) == said
-    assert says(said, "carries most from one token back", "random others")
+    assert says(said, "L0Q21, L0K10 carry most from one token back", "random others")
     (alt,) = alts(app)
     assert alt.startswith("What L0Q21, L0K10 carries")
     assert "head" not in app.query_params

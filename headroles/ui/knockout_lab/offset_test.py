@@ -191,16 +191,18 @@ def sentence(profile: Profile, label: str) -> str:
     clear = peak.carried > 2 * peak.carried_error and peak.carried > 0
     others = profile.other_redundancy
     control = "" if others is None else f" (random others: {others:.0%})"
+    several = "," in label or ";" in label
+    carries, it = ("carry", "them") if several else ("carries", "it")
     if not clear:
         return (
-            f"{label} carries nothing clear from one to {len(profile.points)} tokens "
+            f"{label} {carries} nothing clear from one to {len(profile.points)} tokens "
             f"back: at most {signed(peak.carried, digits=3)} ± {peak.carried_error:.3f} nats."
         )
     where = "one token back" if profile.peak == 1 else f"{profile.peak} tokens back"
-    verdict = f"{label} carries most from {where}: {peak.carried:.3f} nats."
+    verdict = f"{label} {carries} most from {where}: {peak.carried:.3f} nats."
     if profile.peak == 1:
         verdict += (
-            f" Without it, {profile.redundancy:.0%} of what that token does is gone{control}."
+            f" Without {it}, {profile.redundancy:.0%} of what that token does is gone{control}."
         )
     return verdict
 
