@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html
 import io
 import re
@@ -130,6 +131,57 @@ def test_wrong_cells(loaded) -> None:
     assert signed(found.cells[0].total.push) in said
     app = section("wrong_cells", decomposition="svd", wrong_head="L9H2")
     assert any("L9H2" in warning.value for warning in app.warning)
+
+
+def closely(app) -> str:
+    """The sentence about the wrong cell that is open, from one long sentence in bold."""
+    return next(part for part in re.findall(r"<b>(.*?)</b>", page_html(app)) if "looks at" in part)
+
+
+def test_a_link_carries_the_wrong_cell_that_is_open(loaded) -> None:
+    found = picture_caches.wrong_cells("demo", "svd", Head(1, 2))
+    third, second = found.found.cells[2], found.found.cells[1]
+    assert (third.text, third.query, third.key) != (second.text, second.query, second.key)
+    app = section("wrong_cells", decomposition="svd", wrong_head="L1H2", wrong_cell="3")
+    assert not app.warning
+    assert f" at {third.query} looks at " in closely(app)
+    assert signed(third.total.push) in closely(app)
+    box = next(one for one in app.selectbox if one.label == "Look closely at")
+    assert box.value == 2
+    box.set_value(1).run()
+    assert signed(second.total.push) in closely(app)
+    assert app.query_params["wrong_cell"] in ("2", ["2"])
+    head = next(one for one in app.selectbox if one.label == "Head")
+    head.set_value(Head(1, 3)).run()
+    assert "wrong_cell" not in app.query_params
+    assert not app.exception
+
+
+@pytest.mark.parametrize("bad", ["0", "9", "L1H2", "", "1.0"])
+def test_a_wrong_cell_that_no_list_has_is_told_above_the_page(bad) -> None:
+    app = section("wrong_cells", decomposition="svd", wrong_head="L1H2", wrong_cell=bad)
+    (warning,) = app.warning
+    assert "wrong cell" in warning.value
+    assert "from 1 to 8" in warning.value
+    assert "wrong_cell" not in app.query_params
+
+
+def test_a_wrong_cell_that_this_head_does_not_have(monkeypatch) -> None:
+    made = picture_caches.wrong_cells("demo", "svd", Head(1, 2))
+    few = dataclasses.replace(made.found, cells=made.found.cells[:2])
+    monkeypatch.setattr(picture_caches, "wrong_cells", lambda *_: made._replace(found=few))
+    app = section("wrong_cells", decomposition="svd", wrong_head="L1H2", wrong_cell="3")
+    (warning,) = app.warning
+    assert "L1H2 has no wrong cell 3" in warning.value
+    assert signed(few.cells[0].total.push) in closely(app)
+    none = dataclasses.replace(made.found, cells=())
+    monkeypatch.setattr(picture_caches, "wrong_cells", lambda *_: made._replace(found=none))
+    app = section("wrong_cells", decomposition="svd", wrong_head="L1H2", wrong_cell="2")
+    assert len(app.warning) == 1
+
+
+def test_a_link_can_name_as_many_wrong_cells_as_are_looked_at() -> None:
+    assert picture_state.MOST_CELLS == component_errors.CELLS
 
 
 def test_named_and_unnamed_parts_of_a_push_sum_to_the_whole(loaded) -> None:

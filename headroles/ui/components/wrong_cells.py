@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import charts, export, view
-from headroles.errors import HeadrolesError, UnknownHeadError
+from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
+from headroles.formatting import count
 from headroles.types import Head
 from headroles.ui.app import caches, download_button, elements, files, session
 from headroles.ui.components import choose, picture_caches, picture_state
@@ -17,7 +18,7 @@ from headroles.view.html import escape, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headroles.ablation.component_errors import WrongCell
+    from headroles.ablation.component_errors import Errors, WrongCell
     from headroles.charts.drawing import Drawing
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
@@ -82,6 +83,7 @@ def _asked(chosen: Chosen) -> Head | None:
 
 def _take_head(box: str) -> None:
     st.session_state[picture_state.WRONG_HEAD] = st.session_state[box]
+    st.session_state[picture_state.WRONG_CELL] = 1
 
 
 def _listed(model: str) -> list[Head]:
@@ -95,6 +97,7 @@ def _listed(model: str) -> list[Head]:
 
 def _show(chosen: Chosen, made: Wrong) -> None:
     words, found = view.component_errors, made.found
+    _correct_cell(found)
     said = words.sentence(found)
     elements.conclusion(escape(said))
     st.subheader("Where it looks in the second copy", anchor=False)
@@ -110,7 +113,7 @@ def _show(chosen: Chosen, made: Wrong) -> None:
     elements.note("Of all cells but those on the first token.")
     headers, rows = words.cell_table(found, [_labels(one) for one in made.tokens])
     elements.html(table(headers, rows))
-    cell = _cell(made)
+    cell = _cell(chosen.model, made)
     tokens = _labels(made.tokens[cell.text])
     closely = words.cell_sentence(cell, found.head.layer, tokens)
     elements.html(f'<p class="hr-explain"><b>{escape(closely)}</b></p>')
@@ -139,18 +142,40 @@ def _labels(tokens: Sequence[str]) -> list[str]:
     return [view.html.visible(token, limit=14) for token in tokens]
 
 
-def _cell(made: Wrong) -> WrongCell:
+def _cell(model: str, made: Wrong) -> WrongCell:
     """The wrong cell that is looked at closely."""
-    cells, head = made.found.cells, made.found.head
+    cells, now = made.found.cells, st.session_state
+    box = f"{picture_state.WRONG_CELL_BOX}_{model}_{made.found.head.label}"
+    now[box] = now[picture_state.WRONG_CELL] - 1
     number = st.selectbox(
         "Look closely at",
         range(len(cells)),
         format_func=lambda n: view.component_errors.cell_label(
             cells[n], _labels(made.tokens[cells[n].text])
         ),
-        key=f"{picture_state.WRONG_CELL}_{head.label}",
+        key=box,
+        on_change=_take_cell,
+        args=(box,),
     )
-    return cells[number or 0]
+    return cells[number]
+
+
+def _take_cell(box: str) -> None:
+    st.session_state[picture_state.WRONG_CELL] = st.session_state[box] + 1
+
+
+def _correct_cell(found: Errors) -> None:
+    """A wrong cell that the head does not have is reported above the page."""
+    number, there = st.session_state[picture_state.WRONG_CELL], len(found.cells)
+    if number <= max(there, 1):
+        return
+    st.session_state[picture_state.WRONG_CELL] = 1
+    shown = " The page shows the largest." if there else ""
+    has = f"It has {count(there, 'wrong cell')} that can be looked at closely.{shown}"
+    session.link_errors(
+        [LinkError(f"{found.head.label} has no wrong cell {number}.", hint=has, value=number)]
+    )
+    st.rerun()  # the warning is drawn above the page
 
 
 def _bars(made: Wrong) -> Drawing:
