@@ -103,7 +103,7 @@ def _show(chosen: Chosen, made: Profile, head: int | None) -> None:
     """The lines, the squares, head by head, and the table."""
     layer, found = chosen.layer, made.found
     words = view.component_pairs
-    said = words.sentence(layer, found, head)
+    said = words.sentence(layer, found, head, order=st.session_state[picture_state.ORDER])
     elements.conclusion(escape(said))
     whose = TOGETHER if head is None else Head(layer, head).label
     with_rest = st.toggle(
@@ -114,7 +114,9 @@ def _show(chosen: Chosen, made: Profile, head: int | None) -> None:
         "than a single pair.",
     )
     elements.chart(
-        charts.component_pairs.lines(words.line_records(layer, found, head), unit=words.UNIT),
+        charts.component_pairs.lines(
+            words.line_records(layer, found, head, with_rest=with_rest), unit=words.UNIT
+        ),
         key=f"components-pair_lines_{with_rest}",
         alt_text=f"{whose}: what pairs of components add to the score by distance. {said}",
     )

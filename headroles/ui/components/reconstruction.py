@@ -9,6 +9,7 @@ import streamlit as st
 
 from headroles import charts, export, view
 from headroles.errors import HeadrolesError
+from headroles.formatting import small
 from headroles.ui.app import download_button, elements, files, prompt_form, run_prompt
 from headroles.ui.components import caches as component_caches
 from headroles.ui.components import choose, picture_caches
@@ -46,7 +47,7 @@ def draw() -> None:
     _on_prompt(chosen)
     st.subheader("Every matrix", anchor=False)
     headers, rows = words.error_rows(errors)
-    elements.html(f'<div class="hr-one-line">{table(headers, rows)}</div>')
+    elements.html(table(headers, rows))
     where = "" if chosen.kind == "trained" else f" Shown are the matrices of layer {chosen.layer}."
     elements.note(
         "Missing: the size of the difference beside the size of the matrix (root of the sum of "
@@ -77,12 +78,13 @@ def _pictures(chosen: Chosen, found: Reconstruction) -> None:
                 _matrix(chosen, found, blocks, scale),
                 key=f"components-matrix_{number}",
                 alt_text=f"{name}: {found.shape[0]} × {found.shape[1]} numbers as squares; the "
-                f"strongest shade stands for {scale:.3g}, the largest square is {largest:.3g}.",
+                f"strongest shade stands for {small(scale)}, the largest square is "
+                f"{small(largest)}.",
             )
-            elements.note(f"strongest shade: {scale:.2g}; largest square: {largest:.2g}")
+            elements.note(f"strongest shade: {small(scale)}; largest square: {small(largest)}")
     elements.note(
-        f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written. Thin "
-        f"lines part the {found.heads} heads."
+        f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written."
+        f"{words.lines_sentence(found.heads, chosen.matrix)}"
     )
     with st.expander("As a table, head by head", key="components-matrix_table"):
         headers, rows = words.head_rows(found, chosen.matrix)
@@ -106,6 +108,10 @@ def _matrix(chosen: Chosen, found: Reconstruction, blocks: Tensor, scale: float)
 
 def _on_prompt(chosen: Chosen) -> None:
     """How far the model with all components is from the model, on the prompt."""
+    if chosen.kind != "trained":
+        st.subheader("The whole model", anchor=False)
+        elements.html(f'<p class="hr-explain">{view.component_pictures.EXACT}</p>')
+        return
     st.subheader("The whole model on your prompt", anchor=False)
     prompt_form.folded(key="components-sum_prompt")
     answer = run_prompt.run()

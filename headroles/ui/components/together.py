@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import ablation, charts, export, view
+from headroles import ablation, charts, circuits, export, view
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Component
@@ -29,8 +29,13 @@ COLUMNS, GRID = 4, 12
 """Small charts side by side, and in all."""
 NO_IMPORTANCE = (
     "Components of the SVD have no importance: nothing says on which tokens they matter, so none "
-    "is alive or not. Choose trained components above, or a model that has some."
+    "is alive or not. "
 )
+OTHERS = {
+    True: "Choose trained components above.",
+    False: "This section is about trained components, which this model does not have.",
+}
+"""{whether the model has trained components: what to do}."""
 
 
 def draw() -> None:
@@ -39,7 +44,7 @@ def draw() -> None:
     if chosen is None:
         return
     if chosen.kind != "trained":
-        st.info(NO_IMPORTANCE)
+        st.info(NO_IMPORTANCE + OTHERS["trained" in circuits.kinds_of(chosen.model)])
         return
     try:
         with st.spinner("Looking on which tokens of text components are alive."):
