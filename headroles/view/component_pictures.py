@@ -170,15 +170,13 @@ def scatter_sentence(
         return f"{label} is alive on no token of this text."
     low, high = float(activations[on].min()), float(activations[on].max())
     up, down = float((activations[on] > 0).double().mean()), float((activations[on] < 0).sum())
+    reach = f"({decimal(low)} to {decimal(high)})"
     side = (
-        "only where the activation is positive" if not down
-        else "only where it is negative" if up == 0
-        else f"on either side of zero ({percent(up)} above)"
+        f"always with a positive inner activation {reach}" if not down
+        else f"always with a negative inner activation {reach}" if up == 0
+        else f"with inner activations on either side of zero {reach}, {percent(up)} of them above"
     )  # fmt: skip
-    return (
-        f"{label} is alive on {percent(share)} of the tokens, {side}: its inner activation is then "
-        f"{decimal(low)} to {decimal(high)}."
-    )
+    return f"{label} is alive on {percent(share)} of the tokens of text, {side}."
 
 
 # ------------------------------------------------------------------ a matrix and its components

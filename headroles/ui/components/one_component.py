@@ -13,7 +13,7 @@ from headroles import charts, view
 from headroles.errors import HeadrolesError, UnknownComponentError
 from headroles.formatting import count, decimal, percent
 from headroles.ui.app import elements, long_work, session
-from headroles.ui.components import caches, files, state, subject
+from headroles.ui.components import caches, files, state, subject, together
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def draw() -> None:
         st.warning(f"{one.component.label}: {plain(one.remark)}.", icon=":material/block:")
     _tokens(asked, lines)
     _text(asked, number)
+    points = None
+    if asked.is_trained:
+        points = together.draw_one(asked.chosen.model, asked.chosen.kind, one.component)
     effects = _effects(asked, one)
     if effects:
         with place:

@@ -165,20 +165,30 @@ def scatter(points: Points, number: int, *, small: bool = False) -> Drawing:
     )
 
 
-def draw_one(model: str, kind: Kind, component: Component) -> None:
-    """The scatter of one component, for the section *One*."""
+def draw_one(model: str, kind: Kind, component: Component) -> Points | None:
+    """The scatter of one trained component, for the section *One*; its points, or None where they
+    cannot be had, which is said."""
     try:
         with st.spinner("Running the component on text."):
             points = picture_caches.points(model, kind, component.place)
     except HeadrolesError as error:
         elements.show_error(error)
-        return
-    if points.importances is None:
-        elements.note(NO_IMPORTANCE)
-        return
-    said = _said(points, component.label, component.number)
+        return None
+    st.subheader("Importance against inner activation", anchor=False)
+    said = one_sentence(points, component)
+    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
     elements.chart(scatter(points, component.number), key="components-scatter", alt_text=said)
-    elements.note(f"{escape(said)} Each point is a token of text.")
+    elements.note(
+        "Each point is a token of text; of very many that do not need the component, only some are "
+        "drawn. Dashed: an importance of "
+        f"{ablation.component_activity.ALIVE}, from which a component counts as alive."
+    )
+    return points
+
+
+def one_sentence(points: Points, component: Component) -> str:
+    """When a component is alive (plain text)."""
+    return _said(points, component.label, component.number)
 
 
 # ------------------------------------------------------------------ files
