@@ -254,6 +254,19 @@ def head_rows(found: Reconstruction, matrix: str) -> tuple[list[str], list[list[
     return [heads, "Size of the matrix", "Size of the difference", "Missing"], rows
 
 
+def head_exports(found: Reconstruction) -> list[dict[str, object]]:
+    """The same as rows of a file."""
+    return [
+        {
+            "head": number,
+            "size": size,
+            "difference": missing,
+            "relative_error": missing / size if size else None,
+        }
+        for number, (size, missing) in enumerate(found.by_head)
+    ]
+
+
 def prompt_sentence(found: Comparison) -> str:
     """The model with all components beside the model, on the prompt (plain text)."""
     guess = "the same first guess" if found.rank == 1 else f"that guess on rank {found.rank}"

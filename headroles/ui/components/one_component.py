@@ -52,14 +52,12 @@ def draw() -> None:
         st.warning(f"{one.component.label}: {plain(one.remark)}.", icon=":material/block:")
     _tokens(asked, lines)
     _text(asked, number)
-    points = None
-    if asked.is_trained:
-        points = together.draw_one(asked.chosen.model, asked.chosen.kind, one.component)
+    more = together.draw_one(asked.chosen, one.component) if asked.is_trained else []
     effects = _effects(asked, one)
     if effects:
         with place:
             elements.conclusion(view.one_component.one_conclusion(one, lines, effects))
-    files.draw_one(asked, one, lines, effects)
+    files.draw_one(asked, one, lines, effects, more)
 
 
 def _choose(asked: Subject) -> Listed:

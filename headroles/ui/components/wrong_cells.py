@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export, view
+from headroles import charts, view
 from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
 from headroles.formatting import count
 from headroles.types import Head
 from headroles.ui.app import caches, download_button, elements, files, session
 from headroles.ui.components import choose, picture_caches, picture_state
+from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
+    from headroles.ui.components.files import Titled
     from headroles.ui.components.picture_caches import Wrong
 
 
@@ -195,6 +197,13 @@ def _files(chosen: Chosen, made: Wrong, cell: WrongCell, said: str) -> Sequence[
     closely = view.component_errors.cell_sentence(cell, head.layer, _labels(made.tokens[cell.text]))
     return [
         *files.tables("Wrong cells", partial(_table, chosen, made, said), name=name, rows="parts"),
+        *component_files.report(
+            f"Wrong cells of {head.label}",
+            f"{said} {closely}",
+            partial(_titled, made, cell),
+            name=name,
+            origin=partial(_origin, chosen, made, said),
+        ),
         *files.pictures(
             partial(_bars, made),
             name=(chosen.model, f"{head.label} where it looks"),
@@ -213,13 +222,29 @@ def _files(chosen: Chosen, made: Wrong, cell: WrongCell, said: str) -> Sequence[
 
 
 def _table(chosen: Chosen, made: Wrong, said: str) -> Table:
+    rows = view.component_errors.export_rows(made.found, made.tokens)
+    return rows, _origin(chosen, made, said)
+
+
+def _origin(chosen: Chosen, made: Wrong, said: str) -> dict[str, object]:
     found = made.found
-    origin = export.provenance.origin(chosen.model) | {
-        "revision": files.revision(chosen.model),
-        "components": chosen.kind,
-        "head": found.head.label,
-        "attention_on_right": found.right,
+    return component_files.of_model(
+        chosen.model,
+        chosen.kind,
+        head=found.head.label,
+        attention_on_right=found.right,
         **{f"attention_on_{name}": share for name, share in found.shares.items()},
-        "conclusion": said,
-    }
-    return view.component_errors.export_rows(found, made.tokens), origin
+        conclusion=said,
+    )
+
+
+def _titled(made: Wrong, cell: WrongCell) -> list[Titled]:
+    words, found = view.component_errors, made.found
+    shares = [[one["name"], one["shown"]] for one in words.share_records(found)]
+    tokens = [_labels(one) for one in made.tokens]
+    label = words.cell_label(cell, tokens[cell.text])
+    return [
+        ("Where it looks in the second copy", ["Where", "Attention"], shares),
+        ("The largest wrong cells", *words.cell_table(found, tokens)),
+        (f"What pushes it: {label}", *words.push_table(cell, found.head.layer)),
+    ]
