@@ -276,6 +276,21 @@ def signed(value: float, *, digits: int = 2) -> str:
     return f"+{text}" if value > 0 and float(f"{value:.{digits}f}") else text
 
 
+def small(value: float) -> str:
+    """A size that may be anything from nothing up, with the two digits that count.
+
+    >>> small(0.571), small(0.00123), small(3.2e-7), small(0), small(99.7), small(math.inf)
+    ('0.57', '0.0012', '3.2 × 10⁻⁷', '0', '100', '∞')
+    """
+    if not math.isfinite(value) or value >= 99.5:
+        return f"{value:,.0f}" if math.isfinite(value) else decimal(value)
+    number, _, power = f"{value:.2g}".partition("e-")
+    return f"{number} × 10⁻{str(int(power)).translate(_RAISED)}" if power else number
+
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def duration(seconds: float) -> str:
     """A time that passed, to the second below ten minutes.
 

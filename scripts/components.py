@@ -221,8 +221,9 @@ def _listed(
         for row in rows[: options.top]
     ]
     named = f"{options.matrix[1].upper()} of layer {options.matrix[0]}"
+    what_kind = export.component_tests.KINDS[kind]
     return Found(
-        f"{export.component_tests.KINDS[kind].capitalize()} of {named} in {loaded.key}",
+        f"{what_kind[:1].upper()}{what_kind[1:]} of {named} in {loaded.key}",
         (
             f"{len(rows)} components, the most important on this prompt first: {what}, the start "
             "token left out. “Size”: squared, as a share of all of the matrix.",
@@ -387,7 +388,13 @@ def circuit(loaded: LoadedModel, kind: str, options: argparse.Namespace) -> Foun
             for name, own in drops.items()
             for each in own
         ],
-        {"texts": options.texts, "control_draws": options.control, "seed": options.seed},
+        {
+            **({"components": kind} if options.components else {}),
+            "watched": " ".join(head.label for head in watched),
+            "texts": options.texts,
+            "control_draws": options.control,
+            "seed": options.seed,
+        },
     )
 
 

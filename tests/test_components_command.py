@@ -22,6 +22,7 @@ def test_a_list_of_components_is_what_the_weights_say(tmp_path, capsys):
     shown = capsys.readouterr().out
     rows = json.loads(file.read_text())["rows"]
     assert len(rows) == 128
+    assert shown.startswith("SVD components of K of layer 0")
     assert sum(row["component"] in shown for row in rows) >= 3
     assert sum(row["share_of_squares"] for row in rows) == pytest.approx(1, abs=1e-4)
     assert sum(row["mean_share_written"] for row in rows) == pytest.approx(1, abs=1e-4)
@@ -53,13 +54,19 @@ def test_a_set_is_tested_beside_a_head(tmp_path):
     assert len(rows) == 2
 
 
-def test_the_circuit_takes_components_or_heads(capsys):
-    common = ["--model", "attn-only-2l-tiny", "--texts", "2", "--control", "2"]
+def test_the_circuit_takes_components_or_heads(capsys, tmp_path):
+    file = tmp_path / "circuit.json"
+    common = ["--model", "attn-only-2l-tiny", "--texts", "2", "--control", "2", "--json", str(file)]
     what = ["--components", "L0Q0, L0K0", "--kind", "svd"]
     assert main(["circuit", *common, *what]) == command_line.DONE
     assert "L0Q0" in capsys.readouterr().out
+    told = json.loads(file.read_text())
+    assert told["provenance"]["components"] == SVD
+    watched = told["provenance"]["watched"].split()
+    assert len(watched) == len(told["rows"])
     assert main(["circuit", *common]) == command_line.DONE
     assert "at their mean" in capsys.readouterr().out
+    assert "components" not in json.loads(file.read_text())["provenance"]
 
 
 @pytest.mark.parametrize(

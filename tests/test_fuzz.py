@@ -36,6 +36,26 @@ def test_command_lines_leave_nothing_where_they_are_started(tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
+def test_lines_of_the_components_command_end_in_a_result_or_in_its_usage(monkeypatch) -> None:
+    assert "components" in arguments.RUN
+    script, ends = arguments._module("components"), {}
+    main = script.main
+
+    def kept(words: list[str]) -> int:
+        code = main(words)
+        for name in set(words) & set(script.DO):
+            ends.setdefault(name, set()).add(code)
+        return code
+
+    monkeypatch.setattr(script, "main", kept)
+    rng = random.Random(3)
+    for _ in range(60):
+        words = arguments._words(rng, arguments._parser("components"))
+        arguments._ended("components", [word.replace("\0", "") for word in words])
+    assert ends.keys() == script.DO.keys()
+    assert set().union(*ends.values()) == {0, 2}
+
+
 def made(call) -> SimpleNamespace:
     return SimpleNamespace(case=lambda rng: Case(f"case {rng.random()}", call))
 

@@ -39,7 +39,7 @@ from headroles.ui.knockout_lab.link import VIEWS as LOOKS
 from tests.facts import says
 
 PAGES = (
-    "real_text", "answer", "find_heads", "your_prompt",
+    "components", "real_text", "answer", "find_heads", "your_prompt",
     "head_closeup", "head_map", "detector_lab", "knockout_lab", "circuits",
 )  # fmt: skip
 TABLES = {page: import_module(f"headroles.ui.{page}.link").ROWS for page in PAGES}

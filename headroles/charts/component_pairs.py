@@ -150,7 +150,13 @@ def squares(records: Sequence[Mapping[str, object]], *, unit: str, down: str) ->
 
 @template
 def _squares_template() -> alt.LayerChart:
-    axis = {"ticks": False, "domain": False, "titleFontWeight": "normal", "labelAngle": 0}
+    axis = {
+        "ticks": False,
+        "domain": False,
+        "titleFontWeight": "normal",
+        "labelAngle": 0,
+        "labelFlush": False,  # or the first name stands below the middle of its row
+    }
     base = rows("cells").encode(
         x=alt.X(
             "offset:O",

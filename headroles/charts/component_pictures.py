@@ -100,7 +100,13 @@ def couples(records: Sequence[Mapping[str, object]], *, unit: str) -> Drawing:
 
 @template
 def _couples_template() -> alt.LayerChart:
-    axis = {"ticks": False, "domain": False, "titleFontWeight": "normal", "labelOverlap": False}
+    axis = {
+        "ticks": False,
+        "domain": False,
+        "titleFontWeight": "normal",
+        "labelOverlap": False,
+        "labelFlush": False,  # or the first name stands below the middle of its row
+    }
     base = rows("couples").encode(
         x=alt.X(
             "value_component:N",

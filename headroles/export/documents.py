@@ -13,7 +13,7 @@ spelling escapes it in its own way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,6 +131,33 @@ def _contents(section: Section, level: int) -> Iterator[tuple[int, Section]]:
         yield level, section
     for inner in section.sections:
         yield from _contents(inner, level + 1)
+
+
+def of_tables(
+    title: str,
+    tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]],
+    *,
+    about: str = "",
+    lead: Sequence[Block] = (),
+    origin: Mapping[str, object] | None = None,
+) -> Document:
+    """A document of tables, a section each; those without rows are left out.
+
+    Args:
+        title: of the document.
+        tables: (caption, headers, rows).
+        about: a line under the title.
+        lead: what it says in short.
+        origin: where the numbers come from, for the last line.
+    """
+    made = [
+        Table(caption, tuple(headers), tuple(map(tuple, rows)))
+        for caption, headers, rows in tables
+        if rows
+    ]
+    told = [f"{name}: {value}" for name, value in (origin or {}).items()]
+    sections = tuple(Section(table.caption, (table,)) for table in made)
+    return Document(title, about, tuple(lead), sections, "; ".join(told) or "Made with headroles.")
 
 
 def tables(blocks: tuple[Block, ...]) -> Iterator[Table]:

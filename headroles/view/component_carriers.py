@@ -101,6 +101,21 @@ def rows(points: Sequence[Left]) -> tuple[list[str], list[list[str]]]:
     ]  # fmt: skip
 
 
+def left_exports(points: Sequence[Left]) -> list[dict[str, object]]:
+    """The same as rows of a file."""
+    return [
+        {
+            "taken_away": one.count,
+            "activation_left": one.top,
+            "random_others": one.chance,
+            "random_others_low": min(one.others, default=None),
+            "random_others_high": max(one.others, default=None),
+            "as_many_of_the_svd": one.svd,
+        }
+        for one in points
+    ]
+
+
 LIST = ["Component", "Drop", "Share of the activation", "Most of it in", "Heads at once"]
 """The head of :func:`list_rows`."""
 

@@ -121,7 +121,7 @@ def square_records(
             "offset": offset,
             "value": value,
             "shade": min(1.0, abs(value) / most),
-            "against": value < 0,
+            "against": value < 0 and signed(value) != signed(0),
             "number": signed(value, digits=1),
             "shown": signed(value),
         }
@@ -129,21 +129,27 @@ def square_records(
     ]
 
 
-def sentence(layer: int, found: PairProfile, head: int | None) -> str:
-    """What the lines show, in a sentence or two (plain text)."""
+def sentence(layer: int, found: PairProfile, head: int | None, *, order: str = "size") -> str:
+    """What the lines show, in a sentence or two (plain text).
+
+    Args:
+        layer: the layer.
+        found: the profile.
+        head: whose numbers; None for all heads together.
+        order: by what the pairs were chosen: one of
+            :data:`headroles.circuits.component_pairs.ORDERS`.
+    """
     parts = _together(found, head)
     whose = f"all heads of layer {layer} together" if head is None else Head(layer, head).label
     total = parts.sum(0) - parts[-2]  # without the biases
     if not found.pairs:
         return f"Layer {layer} has no pair of components."
-    first, strongest = name_of(layer, found.pairs[0]), parts[0]
-    at = int(strongest.abs().argmax())
-    most = float(strongest[at])
-    word = "adds" if most > 0 else "takes away"
-    lead = (
-        f"For {whose}, the strongest pair is {first}: it {word} most at {_distance(at)} "
-        f"({signed(most)})."
-    )
+    if all(_is_flat(values) for values in (*parts[: len(found.pairs)], total)):
+        return (
+            f"For {whose}, every pair adds the same at every distance, so none of them favours a "
+            f"distance. {_lead(layer, found, parts[0], order)}"
+        )
+    lead = f"For {whose}, {_lower(_lead(layer, found, parts[0], order))}"
     best = int(total.argmax())
     rest = parts[-1]
     beside = float(rest.max() - rest.min()), float((total - rest).max() - (total - rest).min())
@@ -152,6 +158,32 @@ def sentence(layer: int, found: PairProfile, head: int | None) -> str:
         f"{decimal(beside[1], digits=1)} of difference between distances, all other pairs "
         f"{decimal(beside[0], digits=1)}."
     )
+
+
+def _lead(layer: int, found: PairProfile, values: Float[Tensor, " offset"], order: str) -> str:
+    """What the first pair does; which one it is depends on by what the pairs were chosen."""
+    name = name_of(layer, found.pairs[0])
+    if _is_flat(values):
+        return f"The strongest pair is {name} ({signed(float(values[0]))})."
+    if order == "change":
+        low, high = int(values.argmin()), int(values.argmax())
+        return (
+            f"The pair that changes most with distance is {name}: from {signed(float(values[low]))}"
+            f" at {_distance(low)} to {signed(float(values[high]))} at {_distance(high)}."
+        )
+    at = int(values.abs().argmax())
+    most = float(values[at])
+    word = "adds" if most > 0 else "takes away"
+    return f"The strongest pair is {name}: it {word} most at {_distance(at)} ({signed(most)})."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _is_flat(values: Float[Tensor, " offset"]) -> bool:
+    """Whether a line shows the same number at every distance."""
+    return signed(float(values.min())) == signed(float(values.max()))
 
 
 def _distance(offset: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headroles.formatting import count, decimal, percent, signed
+from headroles.formatting import count, decimal, percent, small, told_apart
 from headroles.types import Component
 
 if TYPE_CHECKING:
@@ -170,15 +170,13 @@ def scatter_sentence(
         return f"{label} is alive on no token of this text."
     low, high = float(activations[on].min()), float(activations[on].max())
     up, down = float((activations[on] > 0).double().mean()), float((activations[on] < 0).sum())
+    reach = f"({decimal(low)} to {decimal(high)})"
     side = (
-        "only where the activation is positive" if not down
-        else "only where it is negative" if up == 0
-        else f"on either side of zero ({percent(up)} above)"
+        f"always with a positive inner activation {reach}" if not down
+        else f"always with a negative inner activation {reach}" if up == 0
+        else f"with inner activations on either side of zero {reach}, {percent(up)} of them above"
     )  # fmt: skip
-    return (
-        f"{label} is alive on {percent(share)} of the tokens, {side}: its inner activation is then "
-        f"{decimal(low)} to {decimal(high)}."
-    )
+    return f"{label} is alive on {percent(share)} of the tokens of text, {side}."
 
 
 # ------------------------------------------------------------------ a matrix and its components
@@ -197,11 +195,15 @@ def matrix_records(
             "value": value,
             "shade": min(1.0, abs(value) / (most or 1.0)),
             "against": value < 0,
-            "shown": decimal(value, digits=3) if is_rms else signed(value, digits=3),
+            "shown": small(value) if is_rms else f"{_sign(value)}{small(abs(value))}",
         }
         for row, values in enumerate(blocks.tolist())
         for column, value in enumerate(values)
     ]
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else "−" if value < 0 else ""
 
 
 def head_edges(found: Reconstruction, *, across: bool) -> list[float]:
@@ -252,15 +254,42 @@ def head_rows(found: Reconstruction, matrix: str) -> tuple[list[str], list[list[
     return [heads, "Size of the matrix", "Size of the difference", "Missing"], rows
 
 
+def head_exports(found: Reconstruction) -> list[dict[str, object]]:
+    """The same as rows of a file."""
+    return [
+        {
+            "head": number,
+            "size": size,
+            "difference": missing,
+            "relative_error": missing / size if size else None,
+        }
+        for number, (size, missing) in enumerate(found.by_head)
+    ]
+
+
 def prompt_sentence(found: Comparison) -> str:
     """The model with all components beside the model, on the prompt (plain text)."""
     guess = "the same first guess" if found.rank == 1 else f"that guess on rank {found.rank}"
-    before = percent(found.probability_before)
+    now, before = told_apart(found.probability, found.probability_before)
+    beside = "as before" if now == before else f"instead of {before}"
     return (
         "On your prompt, the model computed from all components differs from the model by "
-        f"{found.kl:.2g} nats (KL divergence of the next token; 0 is no difference). It has "
-        f"{guess}, with {percent(found.probability)} instead of {before}."
+        f"{small(found.kl)} nats (KL divergence of the next token; 0 is no difference). It has "
+        f"{guess}, with {now} {beside}."
     )
+
+
+EXACT = (
+    "SVD components sum to the matrix, so the model with all of them is the model itself: on no "
+    "prompt is there a difference to measure."
+)
+"""What stands in place of :func:`prompt_sentence` for components of the SVD."""
+
+
+def lines_sentence(heads: int, matrix: str) -> str:
+    """What the thin lines are (plain text); "" where there are none."""
+    what = "key/value head" if matrix in "kv" else "head"
+    return "" if heads < 2 else f" Thin lines part the {count(heads, what)}."
 
 
 def error_rows(
@@ -268,10 +297,10 @@ def error_rows(
 ) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of the table of all matrices: (place, components, error)."""
     rows = [
-        [str(layer), MATRICES[matrix], str(components), error_words(error)]
+        [f"{MATRICES[matrix]}, layer {layer}", str(components), error_words(error)]
         for (layer, matrix), components, error in errors
     ]
-    return ["Layer", "Matrix", "Components", "Missing"], rows
+    return ["Matrix", "Components", "Missing"], rows
 
 
 def error_exports(

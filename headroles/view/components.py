@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING
 
 from headroles.export import documents
@@ -284,24 +285,28 @@ def document(
         about: a line under the title.
     """
     found = listed(matrix, prompt, text)
-    said = re.sub("<[^>]+>", "", conclusion(matrix, prompt, found))
+    said = plain_text(conclusion(matrix, prompt, found))
     names, cells = map_rows(mapped)
     tables = (
-        documents.Table("All of them", tuple(headers(matrix.kind)), _fixed(rows(found))),
-        documents.Table("Share in each head", tuple(names), _fixed(cells)),
+        ("All of them", headers(matrix.kind), rows(found)),
+        ("Share in each head", names, cells),
     )
-    sections = tuple(documents.Section(one.caption, (one,)) for one in tables)
     lead = (
         documents.Text(said, "lead"),
         documents.Text(f"Text: {text_words(text)} The start token is left out.", "note"),
     )
-    return documents.Document(
-        f"Components of {words_of(matrix.place)}", about, lead, sections, "Made with headroles."
+    return documents.of_tables(
+        f"Components of {words_of(matrix.place)}", tables, about=about, lead=lead
     )
 
 
-def _fixed(rows: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(map(tuple, rows))
+def plain_text(said: str) -> str:
+    """A sentence of HTML as plain text.
+
+    >>> plain_text("<b>L0Q3</b> is alive at “&lt;b&gt;”")
+    'L0Q3 is alive at “<b>”'
+    """
+    return unescape(re.sub("<[^>]+>", "", said))
 
 
 def text_words(text: OnText) -> str:

@@ -156,6 +156,42 @@ def one_conclusion(
     return f"{said}; in one head alone at most by {moved}, in {name}."
 
 
+def tables(
+    one: Listed,
+    lines: Sequence[AtPosition],
+    text: OnText,
+    effects: Sequence[Effect] | None,
+) -> list[tuple[str, list[str], list[list[str]]]]:
+    """All tables of a component, for a page of their own: (caption, headers, rows)."""
+    weight = "Share" if one.alive is None else "Importance"
+    ends = [
+        [
+            quoted(text.texts[at.text][at.position]),
+            name,
+            signed(at.activation),
+            "–" if at.importance is None else decimal(at.importance),
+            "".join(text.texts[at.text][1:]),
+        ]
+        for name, found in switches(text, one.component.number)
+        for at in found
+    ]
+    shares = list(map(list, zip(one.heads, map(percent, one.shares), strict=True)))
+    return [
+        ("On the prompt", ["Token", weight, "Inner activation"], position_rows(lines)),
+        (
+            "What switches it on, in text",
+            ["Token", "End", "Inner activation", "Importance", "Text"],
+            ends,
+        ),
+        ("In which heads it is", ["Head", "Share"], shares),
+        (
+            "What is missing without it",
+            EFFECT_HEADERS,
+            effect_rows(one, effects) if effects else [],
+        ),
+    ]
+
+
 EFFECT_HEADERS = ["Missing in", "Share of it", "KL (nats)", "Loss (nats per token)"]
 """The head of :func:`effect_rows`."""
 

@@ -11,9 +11,10 @@ import re
 import pytest
 import torch
 
-from headroles.ablation import component_profiles
+from headroles.ablation import component_activity, component_profiles
 from headroles.circuits import SVD, component_sets, factors_at
 from headroles.circuits.trained_components import Factors, Gate, save_factors
+from headroles.formatting import decimal, percent
 from headroles.models.loading import load_model
 from headroles.texts import DEFAULT_PROMPT, encode
 from headroles.types import Component
@@ -126,6 +127,26 @@ def test_one_component_is_opened_from_the_list_and_taken_out_alone(trained) -> N
     length = len(encoding.token_ids)
     assert page_html(app).count('class="hr-token') == length
     assert f"alive on {length - 1} of {length - 1} tokens" in conclusion(app)
+
+
+def test_importance_against_inner_activation_of_one_trained_component(trained) -> None:
+    of = factors_at(load_model(MODEL), SVD, (0, "q"))
+    gate = Gate(
+        torch.ones(len(of.U), 1), torch.zeros(len(of.U), 1), torch.ones(len(of.U), 1),
+        torch.full((len(of.U),), -0.5),
+    )  # fmt: skip
+    save_factors(trained / f"{MODEL}.safetensors", {(0, "q"): Factors(of.U, of.V, gate)})
+    app = opened(PAGE, model=MODEL, section="one", component="L0Q5", decomposition="trained")
+    loaded = load_model(MODEL)
+    texts = component_activity.on_text(loaded, SVD, [(0, "q")])
+    a = torch.cat([text[0, "q"][1:, 5] for text in texts])
+    alive = gate.importances(a[:, None].expand(-1, len(of.U)))[:, 5] > 0.1
+    assert 0 < int(alive.sum()) < len(a)
+    (said,) = (alt for alt in alts(app) if "alive on" in alt)
+    assert said.startswith(f"L0Q5 is alive on {percent(float(alive.double().mean()))} of")
+    assert f"({decimal(float(a[alive].min()))} to {decimal(float(a[alive].max()))})" in said
+    app = opened(PAGE, model=MODEL, section="one", component="L0Q5", decomposition="svd")
+    assert not any("alive on" in alt for alt in alts(app))
 
 
 def test_a_link_opens_a_component_and_names_what_is_not_there() -> None:

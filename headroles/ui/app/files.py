@@ -16,6 +16,7 @@ from headroles import export, models, view
 
 if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
+    from headroles.export.documents import Document
     from headroles.store import ModelEntry
     from headroles.types import Head
     from headroles.ui.app.caches import Answer, Reference
@@ -113,6 +114,23 @@ def tables(
             f"{what} as JSON", file_name(*name, "json"), JSON, partial(table_json, make, name=rows)
         ),
     ]
+
+
+def page(
+    make: Callable[[], Document], *, name: tuple[str, str], what: str = "Report"
+) -> list[File]:
+    """Tables with what they say, as one HTML file that loads nothing.
+
+    Args:
+        make: makes the document.
+        name: the model and what it is, for the file's name.
+        what: the document, for the button.
+    """
+    return [File(f"{what} as HTML", file_name(*name, "html"), HTML, partial(_page, make))]
+
+
+def _page(make: Callable[[], Document]) -> bytes:
+    return utf8(export.document_html.to_html(make()))
 
 
 def place_or_content(

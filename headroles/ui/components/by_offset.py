@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export, view
+from headroles import charts, view
 from headroles.errors import HeadrolesError
 from headroles.types import Head
 from headroles.ui.app import caches, download_button, elements, files
 from headroles.ui.components import choose, picture_caches, picture_state
+from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headroles.charts.drawing import Drawing
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
+    from headroles.ui.components.files import Titled
     from headroles.ui.components.picture_caches import Profile
 
 COLUMNS = 4
@@ -103,7 +105,7 @@ def _show(chosen: Chosen, made: Profile, head: int | None) -> None:
     """The lines, the squares, head by head, and the table."""
     layer, found = chosen.layer, made.found
     words = view.component_pairs
-    said = words.sentence(layer, found, head)
+    said = words.sentence(layer, found, head, order=st.session_state[picture_state.ORDER])
     elements.conclusion(escape(said))
     whose = TOGETHER if head is None else Head(layer, head).label
     with_rest = st.toggle(
@@ -114,7 +116,9 @@ def _show(chosen: Chosen, made: Profile, head: int | None) -> None:
         "than a single pair.",
     )
     elements.chart(
-        charts.component_pairs.lines(words.line_records(layer, found, head), unit=words.UNIT),
+        charts.component_pairs.lines(
+            words.line_records(layer, found, head, with_rest=with_rest), unit=words.UNIT
+        ),
         key=f"components-pair_lines_{with_rest}",
         alt_text=f"{whose}: what pairs of components add to the score by distance. {said}",
     )
@@ -191,6 +195,13 @@ def _files(chosen: Chosen, made: Profile, head: int | None, said: str) -> Sequen
 
     return [
         *files.tables("Pairs", table_of, name=name, rows="parts"),
+        *component_files.report(
+            f"Pairs of components of layer {layer}, by distance",
+            said,
+            partial(_titled, layer, made, head),
+            name=name,
+            origin=partial(_origin, chosen, said, strength),
+        ),
         *files.pictures(lines, name=name, title=said, about=about, what="Lines"),
         *files.pictures(
             partial(_pair_squares, layer, made, head),
@@ -210,10 +221,16 @@ def _files(chosen: Chosen, made: Profile, head: int | None, said: str) -> Sequen
 
 
 def _table(chosen: Chosen, made: Profile, said: str, strength: str) -> Table:
-    origin = export.provenance.origin(chosen.model) | {
-        "revision": files.revision(chosen.model),
-        "components": chosen.kind,
-        "strength": strength,
-        "conclusion": said,
-    }
-    return view.component_pairs.export_rows(chosen.layer, made.found), origin
+    rows = view.component_pairs.export_rows(chosen.layer, made.found)
+    return rows, _origin(chosen, said, strength)
+
+
+def _origin(chosen: Chosen, said: str, strength: str) -> dict[str, object]:
+    return component_files.of_model(chosen.model, chosen.kind, strength=strength, conclusion=said)
+
+
+def _titled(layer: int, made: Profile, head: int | None) -> list[Titled]:
+    words = view.component_pairs
+    whose = TOGETHER if head is None else Head(layer, head).label
+    headers, rows = words.table_rows(layer, made.found, head, made.remarks)
+    return [(f"{whose}: {words.UNIT}, by tokens back", headers, rows)]

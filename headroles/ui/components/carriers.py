@@ -23,13 +23,15 @@ from headroles.ui.app import (
 from headroles.ui.app.files import File, Table, pictures
 from headroles.ui.components import caches as component_caches
 from headroles.ui.components import choose, state
-from headroles.view.html import plain, table
+from headroles.ui.components import files as component_files
+from headroles.view.html import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headroles.ablation.component_search import Hanging, Left
     from headroles.circuits import Kind
+    from headroles.ui.components.files import Titled
 
 TEXTS = 6
 """Repeated sequences by which components are ranked, and as many others to measure on."""
@@ -104,10 +106,11 @@ def draw() -> None:
     )
     with place:
         elements.conclusion(escape(said))
+    listed = _list(asked, found)
     with download, download_button.popover():
-        download_button.buttons(_files(asked, found, said))
+        download_button.buttons(_files(asked, found, said, listed))
         download_button.about("How far the role falls without each component.")
-    _show(asked, found, said)
+    _show(asked, found, said, listed)
 
 
 # ------------------------------------------------------------------ what is asked
@@ -230,7 +233,7 @@ def _so_far(_done: object, is_all: bool) -> None:
         elements.note("One matrix after the other; the result comes with the last.")
 
 
-def _show(asked: Asked, found: Found, said: str) -> None:
+def _show(asked: Asked, found: Found, said: str, listed: Sequence[Sequence[str]]) -> None:
     lines, band = view.component_carriers.records(found.points, kind=asked.kind)
     st.subheader("Taken away together", anchor=False)
     elements.chart(
@@ -251,7 +254,7 @@ def _show(asked: Asked, found: Found, said: str) -> None:
             f'<div class="hr-one-line">{table(*view.component_carriers.rows(found.points))}</div>'
         )
     st.subheader("One by one", anchor=False)
-    body = table(view.component_carriers.LIST, _list(asked, found))
+    body = table(view.component_carriers.LIST, listed)
     elements.html(f'<div class="hr-one-line hr-wide">{body}</div>')
     _lead(found)
 
@@ -278,16 +281,29 @@ def _open() -> None:
         state.open_section(state.SECTION_NAMES[1])
 
 
-def _files(asked: Asked, found: Found, said: str) -> list[File]:
+def _files(asked: Asked, found: Found, said: str, listed: Sequence[Sequence[str]]) -> list[File]:
     name = (asked.model, f"{asked.kind} {asked.role} hangs on")
     lines, band = view.component_carriers.records(found.points, kind=asked.kind)
     return [
         *files.tables("Components", partial(_table, asked, found), name=name, rows="components"),
+        *files.tables(
+            "Taken together",
+            partial(_left_table, asked, found),
+            name=(asked.model, f"{asked.kind} {asked.role} without some"),
+            rows="sizes",
+        ),
+        *component_files.report(
+            f"What {ROLES[asked.role].name.lower()} hangs on",
+            said,
+            partial(_titled, found, listed),
+            name=name,
+            origin=partial(_origin, asked),
+        ),
         *pictures(
             partial(charts.components.left, lines, band),
             name=name,
             title=said,
-            about=plain(asked.model),
+            about=files.about_picture(asked.model),
         ),
     ]
 
@@ -297,10 +313,26 @@ def _table(asked: Asked, found: Found) -> Table:
         {"component": one.component.label, "drop": one.drop, "before": one.before}
         for one in found.hanging
     ]
-    return told, {
-        "model": asked.model,
-        "components": asked.kind,
-        "role": asked.role,
-        "heads": " ".join(head.label for head in asked.heads),
-        "texts": f"{TEXTS} repeated random sequences",
-    }
+    return told, _origin(asked)
+
+
+def _left_table(asked: Asked, found: Found) -> Table:
+    return view.component_carriers.left_exports(found.points), _origin(asked)
+
+
+def _titled(found: Found, listed: Sequence[Sequence[str]]) -> list[Titled]:
+    words = view.component_carriers
+    return [
+        ("Taken away together", *words.rows(found.points)),
+        ("One by one", words.LIST, listed),
+    ]
+
+
+def _origin(asked: Asked) -> dict[str, object]:
+    return component_files.of_model(
+        asked.model,
+        asked.kind,
+        role=asked.role,
+        heads=" ".join(head.label for head in asked.heads),
+        texts=f"{TEXTS} repeated random sequences",
+    )

@@ -6,16 +6,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headroles import charts, export, view
+from headroles.export import documents
 from headroles.ui.app import download_button, files
-from headroles.ui.app.files import HTML, File, Table, about_picture, file_name, pictures
+from headroles.ui.app.files import File, Table, about_picture, pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headroles.ablation.component_profiles import Effect
+    from headroles.export.documents import Document
     from headroles.ui.components.subject import Subject
     from headroles.view.components import Listed
     from headroles.view.one_component import AtPosition
+
+
+Titled = tuple[str, "Sequence[str]", "Sequence[Sequence[str]]"]
+"""A table: caption, headers, rows."""
 
 
 def draw_list(asked: Subject, mapped: Sequence[Listed]) -> None:
@@ -30,7 +36,7 @@ def of_list(asked: Subject, mapped: Sequence[Listed]) -> list[File]:
     name = (asked.chosen.model, f"{label(asked)} components")
     return [
         *files.tables("Components", partial(_list, asked), name=name, rows="components"),
-        File("List as HTML", file_name(*name, "html"), HTML, partial(_page, asked, mapped)),
+        *files.page(partial(_page, asked, mapped), name=name, what="List"),
         *pictures(
             partial(
                 charts.components.head_shares,
@@ -45,11 +51,15 @@ def of_list(asked: Subject, mapped: Sequence[Listed]) -> list[File]:
 
 
 def draw_one(
-    asked: Subject, one: Listed, lines: Sequence[AtPosition], effects: Sequence[Effect] | None
+    asked: Subject,
+    one: Listed,
+    lines: Sequence[AtPosition],
+    effects: Sequence[Effect] | None,
+    more: Sequence[File] = (),
 ) -> None:
-    """The button with the files of one component."""
+    """The button with the files of one component; ``more`` are those of its importances."""
     with download_button.popover():
-        download_button.buttons(of_one(asked, one, lines, effects))
+        download_button.buttons([*of_one(asked, one, lines, effects), *more])
         download_button.about("One component on the prompt and on text.")
 
 
@@ -63,6 +73,21 @@ def of_one(
     found = [
         *files.tables("Tokens", partial(_table, asked, told), name=(model, f"{name} tokens")),
         *files.tables("Text", partial(_table, asked, in_text), name=(model, f"{name} in text")),
+        *report(
+            f"Component {one.component.label}",
+            view.components.plain_text(view.one_component.one_conclusion(one, lines, effects)),
+            partial(view.one_component.tables, one, lines, asked.text, effects),
+            name=(model, name),
+            origin=partial(origin, asked),
+            about=_about(asked),
+        ),
+        *pictures(
+            partial(charts.components.head_shares, view.components.map_records([one]), one.heads),
+            name=(model, f"{name} by head"),
+            title=view.components.map_sentence([one]),
+            about=_about(asked),
+            what="Heads",
+        ),
     ]
     if effects:
         missing = view.one_component.effect_export(one, effects)
@@ -114,9 +139,54 @@ def _list(asked: Subject) -> Table:
     return view.components.export_rows(asked.found), origin(asked)
 
 
-def _page(asked: Subject, mapped: Sequence[Listed]) -> bytes:
+def _page(asked: Subject, mapped: Sequence[Listed]) -> Document:
     """The list and the map as one page."""
-    document = view.components.document(
+    return view.components.document(
         asked.matrix, asked.prompt, asked.text, mapped, about=_about(asked)
     )
-    return files.utf8(export.document_html.to_html(document))
+
+
+# ------------------------------------------------------------------ every section
+
+
+def report(
+    title: str,
+    said: str,
+    tables: Callable[[], Sequence[Titled]],
+    *,
+    name: tuple[str, str],
+    origin: Callable[[], dict[str, object]],
+    about: str = "",
+) -> list[File]:
+    """What a section says and its tables, as one HTML file.
+
+    Args:
+        title: what it is about.
+        said: the section's conclusion (plain text).
+        tables: makes the tables as they stand on the page.
+        name: the model and what it is, for the file's name.
+        origin: where the numbers come from, for the last line.
+        about: a line under the title; the model's name where there is none.
+    """
+    about = about or about_picture(name[0])
+    return files.page(partial(_report, title, said, tables, origin, about), name=name)
+
+
+def _report(
+    title: str,
+    said: str,
+    tables: Callable[[], Sequence[Titled]],
+    origin: Callable[[], dict[str, object]],
+    about: str,
+) -> Document:
+    lead = [documents.Text(said, "lead")]
+    return documents.of_tables(title, tables(), about=about, lead=lead, origin=origin())
+
+
+def of_model(model: str, kind: str, **settings: object) -> dict[str, object]:
+    """Where numbers that depend on no prompt come from, for the first lines of a file."""
+    return export.provenance.origin(model) | {
+        "revision": files.revision(model),
+        "components": kind,
+        **settings,
+    }

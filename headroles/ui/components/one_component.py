@@ -13,7 +13,7 @@ from headroles import charts, view
 from headroles.errors import HeadrolesError, UnknownComponentError
 from headroles.formatting import count, decimal, percent
 from headroles.ui.app import elements, long_work, session
-from headroles.ui.components import caches, files, state, subject
+from headroles.ui.components import caches, files, state, subject, together
 from headroles.view.html import plain, table
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def draw() -> None:
         st.warning(f"{one.component.label}: {plain(one.remark)}.", icon=":material/block:")
     _tokens(asked, lines)
     _text(asked, number)
+    more = together.draw_one(asked.chosen, one.component) if asked.is_trained else []
     effects = _effects(asked, one)
     if effects:
         with place:
             elements.conclusion(view.one_component.one_conclusion(one, lines, effects))
-    files.draw_one(asked, one, lines, effects)
+    files.draw_one(asked, one, lines, effects, more)
 
 
 def _choose(asked: Subject) -> Listed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles import limits
 from headroles.ui.app import link
 from headroles.ui.app.link import Row
 from headroles.ui.components import picture_state, state
@@ -38,4 +39,7 @@ ROWS = (
     Row("wrong_head", picture_state.WRONG_HEAD, "head", link.read_head,
         lambda head: head.label,
         get=lambda: _shown("wrong_cells", picture_state.WRONG_HEAD)),
+    Row("wrong_cell", picture_state.WRONG_CELL, "wrong cell",
+        link.whole(limits.Range(1, picture_state.MOST_CELLS), "place in the list of wrong cells"),
+        first=1, get=lambda: _shown("wrong_cells", picture_state.WRONG_CELL)),
 )  # fmt: skip

@@ -27,7 +27,11 @@ WRONG_HEAD = key("wrong_head", None)
 """The head whose wrong cells are shown; None for the strongest induction head."""
 WRONG_BOX = key("wrong_box")
 """Its box; one key for each model."""
-WRONG_CELL = key("wrong_cell")
-"""Which wrong cell is looked at closely; one key for each head."""
+MOST_CELLS = 8
+"""Wrong cells of a head, at most; as :data:`headroles.ablation.component_errors.CELLS`."""
+WRONG_CELL = key("wrong_cell", 1)
+"""Which of a head's wrong cells is looked at closely, from 1 for the largest."""
+WRONG_CELL_BOX = key("wrong_cell_box")
+"""Its box; one key for each head of a model."""
 
 begin = key.begin

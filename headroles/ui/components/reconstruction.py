@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export, view
+from headroles import charts, view
 from headroles.errors import HeadrolesError
+from headroles.formatting import small
 from headroles.ui.app import download_button, elements, files, prompt_form, run_prompt
 from headroles.ui.components import caches as component_caches
 from headroles.ui.components import choose, picture_caches
+from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from headroles.circuits.reconstruction import Reconstruction
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
+    from headroles.ui.components.files import Titled
 
 Errors = list[tuple[tuple[int, str], int, float]]
 
@@ -46,7 +49,7 @@ def draw() -> None:
     _on_prompt(chosen)
     st.subheader("Every matrix", anchor=False)
     headers, rows = words.error_rows(errors)
-    elements.html(f'<div class="hr-one-line">{table(headers, rows)}</div>')
+    elements.html(table(headers, rows))
     where = "" if chosen.kind == "trained" else f" Shown are the matrices of layer {chosen.layer}."
     elements.note(
         "Missing: the size of the difference beside the size of the matrix (root of the sum of "
@@ -54,7 +57,7 @@ def draw() -> None:
     )
     with download_button.popover():
         download_button.buttons(_files(chosen, found, errors, said))
-        download_button.about("The error of each matrix.")
+        download_button.about("The error of each matrix, and of each head of this one.")
 
 
 def _pictures(chosen: Chosen, found: Reconstruction) -> None:
@@ -77,12 +80,13 @@ def _pictures(chosen: Chosen, found: Reconstruction) -> None:
                 _matrix(chosen, found, blocks, scale),
                 key=f"components-matrix_{number}",
                 alt_text=f"{name}: {found.shape[0]} × {found.shape[1]} numbers as squares; the "
-                f"strongest shade stands for {scale:.3g}, the largest square is {largest:.3g}.",
+                f"strongest shade stands for {small(scale)}, the largest square is "
+                f"{small(largest)}.",
             )
-            elements.note(f"strongest shade: {scale:.2g}; largest square: {largest:.2g}")
+            elements.note(f"strongest shade: {small(scale)}; largest square: {small(largest)}")
     elements.note(
-        f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written. Thin "
-        f"lines part the {found.heads} heads."
+        f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written."
+        f"{words.lines_sentence(found.heads, chosen.matrix)}"
     )
     with st.expander("As a table, head by head", key="components-matrix_table"):
         headers, rows = words.head_rows(found, chosen.matrix)
@@ -106,6 +110,10 @@ def _matrix(chosen: Chosen, found: Reconstruction, blocks: Tensor, scale: float)
 
 def _on_prompt(chosen: Chosen) -> None:
     """How far the model with all components is from the model, on the prompt."""
+    if chosen.kind != "trained":
+        st.subheader("The whole model", anchor=False)
+        elements.html(f'<p class="hr-explain">{view.component_pictures.EXACT}</p>')
+        return
     st.subheader("The whole model on your prompt", anchor=False)
     prompt_form.folded(key="components-sum_prompt")
     answer = run_prompt.run()
@@ -139,6 +147,20 @@ def _files(chosen: Chosen, found: Reconstruction, errors: Errors, said: str) -> 
         name=(chosen.model, f"{chosen.kind} errors"),
         rows="matrices",
     )
+    offered += files.tables(
+        "Heads",
+        partial(_head_table, chosen, found, said),
+        name=(chosen.model, f"{matrix} errors by head"),
+        rows="heads",
+    )
+    offered += component_files.report(
+        f"The {view.component_pictures.MATRICES[chosen.matrix]} matrix of layer {chosen.layer} and "
+        "the sum of its components",
+        said,
+        partial(_titled, chosen, found, errors),
+        name=(chosen.model, f"{matrix} sum"),
+        origin=partial(_origin, chosen, said),
+    )
     for name, blocks, scale in parts:
         offered += files.pictures(
             partial(_matrix, chosen, found, blocks, scale),
@@ -152,9 +174,20 @@ def _files(chosen: Chosen, found: Reconstruction, errors: Errors, said: str) -> 
 
 
 def _table(chosen: Chosen, errors: Errors, said: str) -> Table:
-    origin = export.provenance.origin(chosen.model) | {
-        "revision": files.revision(chosen.model),
-        "components": chosen.kind,
-        "conclusion": said,
-    }
-    return view.component_pictures.error_exports(errors), origin
+    return view.component_pictures.error_exports(errors), _origin(chosen, said)
+
+
+def _head_table(chosen: Chosen, found: Reconstruction, said: str) -> Table:
+    return view.component_pictures.head_exports(found), _origin(chosen, said)
+
+
+def _origin(chosen: Chosen, said: str) -> dict[str, object]:
+    return component_files.of_model(chosen.model, chosen.kind, conclusion=said)
+
+
+def _titled(chosen: Chosen, found: Reconstruction, errors: Errors) -> list[Titled]:
+    words = view.component_pictures
+    return [
+        ("Head by head", *words.head_rows(found, chosen.matrix)),
+        ("Every matrix", *words.error_rows(errors)),
+    ]

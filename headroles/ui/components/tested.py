@@ -10,18 +10,22 @@ import streamlit as st
 
 from headroles import ablation, charts, circuits, export, limits, texts
 from headroles.errors import HeadrolesError
+from headroles.formatting import decimal
 from headroles.types import ComponentSet, Head
 from headroles.ui.app import caches, download_button, elements, files, long_work, session
 from headroles.ui.components import caches as component_caches
 from headroles.ui.components import choose, state
+from headroles.ui.components import files as component_files
 from headroles.view.html import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headroles.ablation.component_tests import Result, Subject
+    from headroles.charts.drawing import Drawing
     from headroles.circuits import Kind
     from headroles.ui.app.files import File, Table
+    from headroles.ui.components.files import Titled
 
 TEXTS, SAMPLES, DRAWS, OTHERS = 8, 24, 10, 4
 """Repeated sequences; samples of the previous-token test; draws of random others, and those of them
@@ -217,17 +221,7 @@ def _show(results: Sequence[Result]) -> None:
     body = table(list(export.component_tests.HEADERS), export.component_tests.cells(results))
     elements.html(f'<div class="hr-wide">{body}</div>')
     elements.chart(
-        charts.components.effects(
-            [
-                {
-                    "what": f"{place + 1}: {one.subject.name}",
-                    "cost": max(0.0, one.loss.effect),
-                    "shown": f"{one.loss.effect:.2f}",
-                }
-                for place, one in enumerate(results)
-            ],
-            axis="rise of the loss on repeats, nats",
-        ),
+        _losses(results),
         key="components-tested_losses",
         alt_text="Rise of the loss on repeats without each. " + conclusion(results),
     )
@@ -240,14 +234,52 @@ def _show(results: Sequence[Result]) -> None:
     )
 
 
+def _losses(results: Sequence[Result]) -> Drawing:
+    """A bar for each: by how much the loss on repeats rises."""
+    return charts.components.effects(
+        [
+            {
+                "what": f"{place + 1}: {one.subject.name}",
+                "cost": max(0.0, one.loss.effect),
+                "shown": decimal(one.loss.effect),
+            }
+            for place, one in enumerate(results)
+        ],
+        axis="rise of the loss on repeats, nats",
+    )
+
+
 def _files(asked: Asked, results: Sequence[Result]) -> list[File]:
     name = (asked.model, f"{asked.kind} components tested")
-    return files.tables("Tests", partial(_table, asked, results), name=name)
+    said = conclusion(results)
+    return [
+        *files.tables("Tests", partial(_table, asked, results), name=name),
+        *component_files.report(
+            "Components tested",
+            said,
+            partial(_titled, results),
+            name=name,
+            origin=partial(_origin, asked),
+        ),
+        *files.pictures(
+            partial(_losses, results),
+            name=name,
+            title=said,
+            about=files.about_picture(asked.model),
+        ),
+    ]
 
 
 def _table(asked: Asked, results: Sequence[Result]) -> Table:
-    return export.component_tests.rows(results), {
-        "model": asked.model,
-        "components": asked.kind,
-        "sets": "; ".join(each.label for each in asked.sets),
-    }
+    return export.component_tests.rows(results), _origin(asked)
+
+
+def _titled(results: Sequence[Result]) -> list[Titled]:
+    tests = export.component_tests
+    return [("Side by side", tests.HEADERS, tests.cells(results))]
+
+
+def _origin(asked: Asked) -> dict[str, object]:
+    return component_files.of_model(
+        asked.model, asked.kind, sets="; ".join(each.label for each in asked.sets)
+    )

@@ -7,30 +7,37 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import ablation, charts, export, view
+from headroles import ablation, charts, circuits, view
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Component
 from headroles.ui.app import download_button, elements, files
 from headroles.ui.components import choose, picture_caches, picture_state
+from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headroles.charts.drawing import Drawing
-    from headroles.circuits import Kind
     from headroles.circuits.co_activation import CoActivation
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
+    from headroles.ui.components.files import Titled
     from headroles.ui.components.picture_caches import Points
 
+ALIVE_HEADERS = ["Component", "When it is alive"]
 COLUMNS, GRID = 4, 12
 """Small charts side by side, and in all."""
 NO_IMPORTANCE = (
     "Components of the SVD have no importance: nothing says on which tokens they matter, so none "
-    "is alive or not. Choose trained components above, or a model that has some."
+    "is alive or not. "
 )
+OTHERS = {
+    True: "Choose trained components above.",
+    False: "This section is about trained components, which this model does not have.",
+}
+"""{whether the model has trained components: what to do}."""
 
 
 def draw() -> None:
@@ -39,7 +46,7 @@ def draw() -> None:
     if chosen is None:
         return
     if chosen.kind != "trained":
-        st.info(NO_IMPORTANCE)
+        st.info(NO_IMPORTANCE + OTHERS["trained" in circuits.kinds_of(chosen.model)])
         return
     try:
         with st.spinner("Looking on which tokens of text components are alive."):
@@ -129,12 +136,7 @@ def _grid(chosen: Chosen, points: Points) -> None:
         f"upwards: importance; dashed: {alive}, from which a component counts as alive."
     )
     with st.expander("As a table", key="components-scatter_table"):
-        rows = [
-            [label, _said(points, label, number)]
-            for number, _ in best
-            for label in [Component(*chosen.place, number).label]
-        ]
-        elements.html(table(["Component", "When it is alive"], rows))
+        elements.html(table(ALIVE_HEADERS, _alive_rows(chosen, points, best)))
 
 
 def _said(points: Points, label: str, number: int) -> str:
@@ -160,20 +162,45 @@ def scatter(points: Points, number: int, *, small: bool = False) -> Drawing:
     )
 
 
-def draw_one(model: str, kind: Kind, component: Component) -> None:
-    """The scatter of one component, for the section *One*."""
+def draw_one(chosen: Chosen, component: Component) -> list[File]:
+    """The scatter of one trained component, for the section *One*; its files, or none where it
+    cannot be had, which is said."""
     try:
         with st.spinner("Running the component on text."):
-            points = picture_caches.points(model, kind, component.place)
+            points = picture_caches.points(chosen.model, chosen.kind, component.place)
     except HeadrolesError as error:
         elements.show_error(error)
-        return
-    if points.importances is None:
-        elements.note(NO_IMPORTANCE)
-        return
+        return []
+    st.subheader("Importance against inner activation", anchor=False)
     said = _said(points, component.label, component.number)
+    elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
     elements.chart(scatter(points, component.number), key="components-scatter", alt_text=said)
-    elements.note(f"{escape(said)} Each point is a token of text.")
+    elements.note(
+        "Each point is a token of text; of very many that do not need the component, only some are "
+        "drawn. Dashed: an importance of "
+        f"{ablation.component_activity.ALIVE}, from which a component counts as alive."
+    )
+    return one_files(chosen, component, points)
+
+
+def one_files(chosen: Chosen, component: Component, points: Points) -> list[File]:
+    """The scatter of one component, and every token behind it."""
+    name = (chosen.model, f"{chosen.kind} {component.label} importance by activation")
+    return [
+        *files.tables(
+            "Importances",
+            partial(_point_table, chosen, points, [component.number]),
+            name=name,
+            rows="tokens",
+        ),
+        *files.pictures(
+            partial(scatter, points, component.number),
+            name=name,
+            title=_said(points, component.label, component.number),
+            about=files.about_picture(chosen.model),
+            what="Importance",
+        ),
+    ]
 
 
 # ------------------------------------------------------------------ files
@@ -183,6 +210,7 @@ def _files(chosen: Chosen, found: CoActivation, points: Points) -> Sequence[File
     words, layer = view.component_pictures, chosen.layer
     measure = st.session_state[picture_state.MEASURE]
     matrix = f"L{layer}{chosen.matrix.upper()}"
+    best = words.most_alive(points.importances, ablation.component_activity.ALIVE, GRID)
     offered = [
         *files.tables(
             "Couples",
@@ -192,9 +220,16 @@ def _files(chosen: Chosen, found: CoActivation, points: Points) -> Sequence[File
         ),
         *files.tables(
             "Importances",
-            partial(_point_table, chosen, points),
+            partial(_point_table, chosen, points, [number for number, _ in best]),
             name=(chosen.model, f"{matrix} importance by activation"),
             rows="tokens",
+        ),
+        *component_files.report(
+            f"Components of layer {layer} that are alive together",
+            words.couple_sentence(found, layer),
+            partial(_titled, chosen, found, points, best),
+            name=(chosen.model, f"{matrix} alive together"),
+            origin=partial(_origin, chosen),
         ),
     ]
     records = words.couple_records(found, layer, measure)
@@ -209,22 +244,35 @@ def _files(chosen: Chosen, found: CoActivation, points: Points) -> Sequence[File
 
 
 def _origin(chosen: Chosen) -> dict[str, object]:
-    return export.provenance.origin(chosen.model) | {
-        "revision": files.revision(chosen.model),
-        "components": chosen.kind,
-        "alive_above": ablation.component_activity.ALIVE,
-    }
+    return component_files.of_model(
+        chosen.model, chosen.kind, alive_above=ablation.component_activity.ALIVE
+    )
+
+
+def _titled(
+    chosen: Chosen, found: CoActivation, points: Points, best: Sequence[tuple[int, float]]
+) -> list[Titled]:
+    headers, rows = view.component_pictures.couple_table(found, chosen.layer)
+    return [
+        ("Keys and values that go together", headers, rows),
+        ("Importance against inner activation", ALIVE_HEADERS, _alive_rows(chosen, points, best)),
+    ]
+
+
+def _alive_rows(
+    chosen: Chosen, points: Points, best: Sequence[tuple[int, float]]
+) -> list[list[str]]:
+    """The table twin of the small charts."""
+    labels = [(Component(*chosen.place, number).label, number) for number, _ in best]
+    return [[label, _said(points, label, number)] for label, number in labels]
 
 
 def _couple_table(chosen: Chosen, found: CoActivation) -> Table:
     return view.component_pictures.couple_rows(found, chosen.layer), _origin(chosen)
 
 
-def _point_table(chosen: Chosen, points: Points) -> Table:
-    """One row per token and component of the grid."""
-    best = view.component_pictures.most_alive(
-        points.importances, ablation.component_activity.ALIVE, GRID
-    )
+def _point_table(chosen: Chosen, points: Points, numbers: Sequence[int]) -> Table:
+    """One row per token and component."""
     rows = [
         {
             "component": Component(*chosen.place, number).label,
@@ -233,7 +281,7 @@ def _point_table(chosen: Chosen, points: Points) -> Table:
             "inner_activation": float(points.activations[place, number]),
             "importance": float(points.importances[place, number]),
         }
-        for number, _ in best
+        for number in numbers
         for place, token in enumerate(points.tokens)
     ]
     return rows, _origin(chosen)

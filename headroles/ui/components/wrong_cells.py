@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, export, view
-from headroles.errors import HeadrolesError, UnknownHeadError
+from headroles import charts, view
+from headroles.errors import HeadrolesError, LinkError, UnknownHeadError
+from headroles.formatting import count
 from headroles.types import Head
 from headroles.ui.app import caches, download_button, elements, files, session
 from headroles.ui.components import choose, picture_caches, picture_state
+from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headroles.ablation.component_errors import WrongCell
+    from headroles.ablation.component_errors import Errors, WrongCell
     from headroles.charts.drawing import Drawing
     from headroles.ui.app.files import File, Table
     from headroles.ui.components.choose import Chosen
+    from headroles.ui.components.files import Titled
     from headroles.ui.components.picture_caches import Wrong
 
 
@@ -82,6 +85,7 @@ def _asked(chosen: Chosen) -> Head | None:
 
 def _take_head(box: str) -> None:
     st.session_state[picture_state.WRONG_HEAD] = st.session_state[box]
+    st.session_state[picture_state.WRONG_CELL] = 1
 
 
 def _listed(model: str) -> list[Head]:
@@ -95,6 +99,7 @@ def _listed(model: str) -> list[Head]:
 
 def _show(chosen: Chosen, made: Wrong) -> None:
     words, found = view.component_errors, made.found
+    _correct_cell(found)
     said = words.sentence(found)
     elements.conclusion(escape(said))
     st.subheader("Where it looks in the second copy", anchor=False)
@@ -110,7 +115,7 @@ def _show(chosen: Chosen, made: Wrong) -> None:
     elements.note("Of all cells but those on the first token.")
     headers, rows = words.cell_table(found, [_labels(one) for one in made.tokens])
     elements.html(table(headers, rows))
-    cell = _cell(made)
+    cell = _cell(chosen.model, made)
     tokens = _labels(made.tokens[cell.text])
     closely = words.cell_sentence(cell, found.head.layer, tokens)
     elements.html(f'<p class="hr-explain"><b>{escape(closely)}</b></p>')
@@ -139,18 +144,40 @@ def _labels(tokens: Sequence[str]) -> list[str]:
     return [view.html.visible(token, limit=14) for token in tokens]
 
 
-def _cell(made: Wrong) -> WrongCell:
+def _cell(model: str, made: Wrong) -> WrongCell:
     """The wrong cell that is looked at closely."""
-    cells, head = made.found.cells, made.found.head
+    cells, now = made.found.cells, st.session_state
+    box = f"{picture_state.WRONG_CELL_BOX}_{model}_{made.found.head.label}"
+    now[box] = now[picture_state.WRONG_CELL] - 1
     number = st.selectbox(
         "Look closely at",
         range(len(cells)),
         format_func=lambda n: view.component_errors.cell_label(
             cells[n], _labels(made.tokens[cells[n].text])
         ),
-        key=f"{picture_state.WRONG_CELL}_{head.label}",
+        key=box,
+        on_change=_take_cell,
+        args=(box,),
     )
-    return cells[number or 0]
+    return cells[number]
+
+
+def _take_cell(box: str) -> None:
+    st.session_state[picture_state.WRONG_CELL] = st.session_state[box] + 1
+
+
+def _correct_cell(found: Errors) -> None:
+    """A wrong cell that the head does not have is reported above the page."""
+    number, there = st.session_state[picture_state.WRONG_CELL], len(found.cells)
+    if number <= max(there, 1):
+        return
+    st.session_state[picture_state.WRONG_CELL] = 1
+    shown = " The page shows the largest." if there else ""
+    has = f"It has {count(there, 'wrong cell')} that can be looked at closely.{shown}"
+    session.link_errors(
+        [LinkError(f"{found.head.label} has no wrong cell {number}.", hint=has, value=number)]
+    )
+    st.rerun()  # the warning is drawn above the page
 
 
 def _bars(made: Wrong) -> Drawing:
@@ -170,6 +197,13 @@ def _files(chosen: Chosen, made: Wrong, cell: WrongCell, said: str) -> Sequence[
     closely = view.component_errors.cell_sentence(cell, head.layer, _labels(made.tokens[cell.text]))
     return [
         *files.tables("Wrong cells", partial(_table, chosen, made, said), name=name, rows="parts"),
+        *component_files.report(
+            f"Wrong cells of {head.label}",
+            f"{said} {closely}",
+            partial(_titled, made, cell),
+            name=name,
+            origin=partial(_origin, chosen, made, said),
+        ),
         *files.pictures(
             partial(_bars, made),
             name=(chosen.model, f"{head.label} where it looks"),
@@ -188,13 +222,29 @@ def _files(chosen: Chosen, made: Wrong, cell: WrongCell, said: str) -> Sequence[
 
 
 def _table(chosen: Chosen, made: Wrong, said: str) -> Table:
+    rows = view.component_errors.export_rows(made.found, made.tokens)
+    return rows, _origin(chosen, made, said)
+
+
+def _origin(chosen: Chosen, made: Wrong, said: str) -> dict[str, object]:
     found = made.found
-    origin = export.provenance.origin(chosen.model) | {
-        "revision": files.revision(chosen.model),
-        "components": chosen.kind,
-        "head": found.head.label,
-        "attention_on_right": found.right,
+    return component_files.of_model(
+        chosen.model,
+        chosen.kind,
+        head=found.head.label,
+        attention_on_right=found.right,
         **{f"attention_on_{name}": share for name, share in found.shares.items()},
-        "conclusion": said,
-    }
-    return view.component_errors.export_rows(found, made.tokens), origin
+        conclusion=said,
+    )
+
+
+def _titled(made: Wrong, cell: WrongCell) -> list[Titled]:
+    words, found = view.component_errors, made.found
+    shares = [[one["name"], one["shown"]] for one in words.share_records(found)]
+    tokens = [_labels(one) for one in made.tokens]
+    label = words.cell_label(cell, tokens[cell.text])
+    return [
+        ("Where it looks in the second copy", ["Where", "Attention"], shares),
+        ("The largest wrong cells", *words.cell_table(found, tokens)),
+        (f"What pushes it: {label}", *words.push_table(cell, found.head.layer)),
+    ]

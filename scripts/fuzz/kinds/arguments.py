@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
-from headroles import models
+from headroles import ablation, models
 from headroles.paths import DEMO_MODEL
 from scripts import command_line
 from scripts.fuzz import odd
@@ -33,11 +33,16 @@ READ = (
 )  # fmt: skip
 """Scripts whose command lines are read and not carried out."""
 RUN = (
-    "ablate_heads", "circuits", "contributions", "detect_heads", "find_heads", "keep_heads",
-    "patch_paths", "patch_prompts",
+    "ablate_heads", "circuits", "components", "contributions", "detect_heads", "find_heads",
+    "keep_heads", "patch_paths", "patch_prompts",
 )  # fmt: skip
 MODELS = ("demo", "attn-only-1l-tiny", "gpt2", "nonsense", str(DEMO_MODEL), "a/b", "a/b/c", "~")
 SENTENCES = ("The cat sat. The cat", "The dog sat. The dog", "The cat sat. The dog", "The cat sat.")
+SETS = (
+    "L0Q0", "L0Q0, L0K3; L1V5 @ H2", "L0Q0 @ H9", "L9Q0", "L0Q999", "L0Q0;", ";", "L0H0",
+    "L0Q0,L0Q0", "L0Q0 @ H0 @ H1", "L0Q" + "9" * 5000,
+)  # fmt: skip
+"""Sets of components, for ``--components`` and in their place on the line."""
 SOUND = {
     "--role": ("induction", "diffuse", "inductoin"),
     "--heads": ("L0H0", "L1H4,L1H1", "L0H0,", "L99H0", "0.0", "H1", "L" + "9" * 5000 + "H0"),
@@ -52,6 +57,14 @@ SOUND = {
     "--b": ("L1H1", "L0H6", "L9H0"),
     "--attention": ("all", "L1H4", "L9H9"),
     "--exchange": ("cat,dog,man", "cat", "cat,,dog", "mat,cat,cat"),
+    "--matrix": ("L0Q", "L3O", "0k", "L9V", "L0X", "L0", "L" + "9" * 3 + "Q"),
+    "--components": SETS,
+    "--induction": ("L1H4", "L1H4,L0H0", "L9H0", "L1H4,"),
+    "--texts": ("2", "3", "1", "0", "-2", "2.0"),
+    "--samples": ("1", "8", "9", "0"),
+    "--control": ("0", "1", "2", "-1"),
+    "--top": ("1", "3", "0", "1e9"),
+    "--kind": ("svd", "trained", "SVD"),
     "--threshold": ("induction=0.4", "induction=nan", "=1", "induction", "x=0.5", "induction=1e9"),
 }
 
@@ -99,6 +112,8 @@ def _value(rng: random.Random, action: argparse.Action, name: str) -> str:
         return rng.choice(SOUND[name])
     if action.dest in ("prompt", "first", "second"):
         return rng.choice(SENTENCES) if rng.random() < 0.8 else odd.text(rng)
+    if kind == "sets":
+        return rng.choice(SETS) if rng.random() < 0.8 else odd.text(rng)
     if name in ("", "--model", "--tokenizer"):
         return rng.choice(MODELS)
     if is_place:
@@ -173,7 +188,12 @@ def _ended(name: str, words: list[str]) -> None:
     if name in READ:
         run = command_line.command(lambda argv: script.parse_arguments(argv) and 0)
     errors = io.StringIO()
-    with contextlib.redirect_stderr(errors), _shared_model(), contextlib.chdir(_desk()):
+    with (
+        contextlib.redirect_stderr(errors),
+        _shared_model(),
+        _few_texts(),
+        contextlib.chdir(_desk()),
+    ):
         code = run(words)
     lines = [line for line in errors.getvalue().splitlines() if line.strip()]
     told = lines[-1] if lines else ""
@@ -182,6 +202,21 @@ def _ended(name: str, words: list[str]) -> None:
     assert not told.startswith("Something went wrong that should not"), told
     if code == command_line.UNUSABLE:
         assert len(lines) == 1, f"{len(lines)} lines: {lines}"
+
+
+@contextlib.contextmanager
+def _few_texts() -> Iterator[None]:
+    """However many texts and samples are asked for, two of each are run."""
+    rows, samples = ablation.repeated_rows, ablation.draw_samples
+    with (
+        mock.patch.object(
+            ablation, "repeated_rows", lambda *a, n=2, **more: rows(*a, n=min(n, 2), **more)
+        ),
+        mock.patch.object(
+            ablation, "draw_samples", lambda *a, n=2, **more: samples(*a, n=min(n, 2), **more)
+        ),
+    ):
+        yield
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from headroles.ui.answer import link as answer
 from headroles.ui.app import link, session
 from headroles.ui.app.link import Row
 from headroles.ui.circuits import link as circuits
+from headroles.ui.components import link as components
 from headroles.ui.detector_lab import link as detector_lab
 from headroles.ui.find_heads import link as find_heads
 from headroles.ui.head_closeup import link as head_closeup
@@ -24,7 +25,7 @@ from scripts.fuzz import odd
 from scripts.fuzz.cases import Case
 
 PAGES = (
-    *(answer, circuits, detector_lab, find_heads),
+    *(answer, circuits, components, detector_lab, find_heads),
     *(head_closeup, head_map, knockout_lab, lessons, your_prompt),
 )
 VALUES = (
@@ -43,6 +44,7 @@ VALUES = (
         "offset:2",
     ),
     *("expression:k == q - 1", "../demo", "smollm2-135m-instruct", "The cat sat.", "repeats,3,0"),
+    *("L0Q17", "L0Q17,L0K3;L1V5@H2", "H2", "8", "phi", "wrong_cells"),
     *("L3H4>logits,L1H4>L3H4.q", "L3H4>L1H4.value", "L3H4>", "paths", "noise", "4", " Mary"),
 )
 
