@@ -153,3 +153,18 @@ def test_the_previous_token_test_takes_components_too() -> None:
     assert not app.exception
     assert conclusion(app).startswith("L0H3 carries")
     assert "components" not in app.query_params
+
+
+def test_a_component_that_is_looked_at_leads_to_the_lab_and_to_the_tests() -> None:
+    query = {"model": MODEL, "section": "one", "matrix": "q", "component": "L0Q10"}
+    app = opened(components_state.PAGE, decomposition="svd", **query)
+    app.button(key="components-to_test").click().run()
+    assert not app.exception
+    assert app.text_area(key=components_state.SETS).value == "L0Q10"
+    app = opened(components_state.PAGE, decomposition="svd", **query)
+    app.button(key="components-to_lab").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Knock-out lab"
+    assert app.text_input(key=state.LAB_SET).value == "L0Q10"
+    assert app.session_state[state.LAB_KIND] == SVD
+    assert "without L0Q10" in page_html(app)

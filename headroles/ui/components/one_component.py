@@ -12,7 +12,7 @@ import streamlit as st
 from headroles import charts, view
 from headroles.errors import HeadrolesError, UnknownComponentError
 from headroles.formatting import count, decimal, percent
-from headroles.ui.app import elements, long_work, session
+from headroles.ui.app import address, elements, long_work, scope, session
 from headroles.ui.components import caches, files, state, subject, together
 from headroles.view.html import plain, table
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from headroles.view.one_component import AtPosition
 
 PART = "component_alone"
+LAB = "pages/knockout_lab.py"
+"""Where components are knocked out."""
 INNER = (
     "Inner activation: how far what the token brings along points where the component reads. Its "
     "sign matters only beside the component’s other activations."
@@ -58,6 +60,30 @@ def draw() -> None:
         with place:
             elements.conclusion(view.one_component.one_conclusion(one, lines, effects))
     files.draw_one(asked, one, lines, effects, more)
+    _ways_on(asked, one)
+
+
+def _ways_on(asked: Subject, one: Listed) -> None:
+    """To the tests of a set, and to the lab that shows what else changes without it."""
+    kind, label = asked.chosen.kind, one.component.label
+    with st.container(horizontal=True):
+        st.button(
+            "Test it on many texts",
+            key="components-to_test",
+            icon=":material/science:",
+            on_click=state.test,
+            args=(label,),
+        )
+        scope.button(
+            LAB,
+            "Knock it out in the lab",
+            key="components-to_lab",
+            icon=":material/content_cut:",
+            on_click=address.follow,
+            args=(LAB,),
+            kwargs={"section": "one", "components": label, "kind": kind},
+            help="What the model says without it, beside random others, and what else changes.",
+        )
 
 
 def _choose(asked: Subject) -> Listed:

@@ -55,6 +55,12 @@ def open_section(name: str) -> None:
     st.session_state[SECTION] = name
 
 
+def test(sets: str) -> None:
+    """Lead to the test of some sets."""
+    st.session_state[SETS] = sets
+    open_section(SECTION_NAMES[3])
+
+
 def choose_component(component: Component) -> None:
     """Look at a component closely."""
     st.session_state[COMPONENT] = component
