@@ -81,7 +81,7 @@ COMPONENT_SETS = Limit(
 SETS = Limit(
     12,
     "There are {:,} sets of components",
-    "Leave some out, and make another table of them.",
+    "Leave some out, and ask for them afterwards.",
 )
 """Sets of components of one table."""
 OWN_PROMPTS = Limit(

@@ -18,6 +18,7 @@ def page() -> None:
         first="Choose a matrix.",
     )
     sections.draw("headroles.ui.components", state.SECTIONS, key=state.SECTION)
+    state.opened()
 
 
 page()

@@ -40,10 +40,15 @@ def beside(judgement: Judgement, *, digits: int = 2) -> str:
     if judgement.draws < 2:
         return f"{effect} (no random others)"
     others = f"{signed(judgement.mean, digits=digits)} ± {decimal(judgement.spread, digits=digits)}"
-    says = BESIDE_CHANCE[judgement.verdict]
+    return f"{effect} (random: {others}): {verdict(judgement)}"
+
+
+def verdict(judgement: Judgement) -> str:
+    """What the comparison says; ``not clear`` where the texts differ too much to tell the mean from
+    zero."""
     if judgement.verdict == "no_effect" and abs(judgement.effect) > LEAST_CHANGE:
-        says = NOT_CLEAR  # the texts differ too much
-    return f"{effect} (random: {others}): {says}"
+        return NOT_CLEAR
+    return BESIDE_CHANCE[judgement.verdict]
 
 
 def _what(result: Result) -> str:

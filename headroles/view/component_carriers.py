@@ -10,6 +10,7 @@ from headroles.formatting import count, decimal, listing, percent, signed
 if TYPE_CHECKING:
     from headroles.ablation.component_search import Hanging, Left
     from headroles.types import Head
+    from headroles.ui.components.carriers import Asked
 
 SHOWN = 16
 """Components of the list."""
@@ -29,6 +30,17 @@ def heads_word(heads: Sequence[Head]) -> str:
     if len(heads) > 4:
         return count(len(heads), "head")
     return listing([head.label for head in heads])
+
+
+def tried(asked: Asked) -> str:
+    """Which components of a large model are tried, and for which of its heads (plain text)."""
+    layers = sorted({layer for layer, _ in asked.places})
+    where = f"layer {layers[0]}" if len(layers) == 1 else "the heads' own layers"
+    said = f"{asked.count:,} components are tried: queries and keys of {where}"
+    if len(asked.heads) < asked.listed:
+        whose = listing([head.label for head in asked.heads])
+        said += f", for {whose}, {len(asked.heads)} of the {asked.listed} listed heads"
+    return f"{said}. Other layers can matter too, and have too many components to try here."
 
 
 def conclusion(role: str, heads: Sequence[Head], points: Sequence[Left], searched: int) -> str:
@@ -116,7 +128,7 @@ def left_exports(points: Sequence[Left]) -> list[dict[str, object]]:
     ]
 
 
-LIST = ["Component", "Drop", "Share of the activation", "Most of it in", "Heads at once"]
+LIST = ["Component", "Change", "Share of the activation", "Most of it in", "Heads at once"]
 """The head of :func:`list_rows`."""
 
 

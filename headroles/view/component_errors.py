@@ -18,7 +18,7 @@ NAMES = {
     "previous": "the token before",
     "same": "an earlier copy of itself",
     "beside": "next to a right token",
-    "other": "any other token",
+    "other": "an unrelated token",
 }
 """{kind of cell: what it is called}."""
 HOW = (
@@ -59,7 +59,7 @@ def sentence(found: Errors) -> str:
     )
     if wrong <= 0:
         return f"{lead}."
-    where = "tokens of no such kind" if name == "other" else NAMES[name]
+    where = "unrelated tokens" if name == "other" else NAMES[name]
     rest = " Looking there is how a head rests." if name == "first" else ""
     return f"{lead}, most of that on {where} ({percent(most)}).{rest}"
 

@@ -15,6 +15,11 @@ from headroles.view.html import LONG_STRIP
 if TYPE_CHECKING:
     from headroles.ablation.component_profiles import AtToken, Effect, OnPrompt, OnText
 
+ALIKE = 0.005
+"""Tints that differ by less are the same number where they are shown."""
+NOTHING = 5e-4
+"""Nats: an effect that is shown as 0.000."""
+
 # ------------------------------------------------------------------ tokens
 
 
@@ -128,25 +133,25 @@ def one_conclusion(
 ) -> str:
     """What a component does on the prompt, and what is missing without it (HTML)."""
     label, own = one.component.label, list(lines[1:] or lines)
-    most = max(own, key=lambda line: line.tint)
-    token = f"{quoted(most.token)} ({most.position})"
     if one.alive is None:
         said = (
             f"<b>{label} writes {percent(one.weight)}</b> of what "
-            f"{words_of(one.component.place)} writes on this prompt, most on {escape(token)}."
+            f"{words_of(one.component.place)} writes on this prompt{_most(own, 'most strongly')}."
         )
     elif not one.alive:
         said = f"<b>{label} is not alive on this prompt</b>: no token needs it."
     else:
         alive = sum(line.tint > TINTED for line in own)
         said = (
-            f"<b>{label} is alive on {alive} of {count(len(own), 'token')}</b> of this prompt, "
-            f"most on {escape(token)} (importance {most.shown})."
+            f"<b>{label} is alive on {alive} of {count(len(own), 'token')}</b> of this prompt"
+            f"{_most(own, 'most')} (importance {max(own, key=_tint).shown})."
         )
     if effects is None:
         return said
     everywhere, *alone = effects
     kl = everywhere.comparison.kl
+    if max(effect.comparison.kl for effect in effects) < NOTHING:
+        return f"{said} Without it the next guess stays as it is."
     said += f" Without it in all heads the next guess moves by {decimal(kl, digits=3)} nats (KL)"
     if len(alone) < 2:
         return f"{said}."
@@ -154,6 +159,20 @@ def one_conclusion(
     (name,) = head_names([most_alone.heads])
     moved = decimal(most_alone.comparison.kl, digits=3)
     return f"{said}; in one head alone at most by {moved}, in {name}."
+
+
+def _tint(line: AtPosition) -> float:
+    return line.tint
+
+
+def _most(own: Sequence[AtPosition], how: str) -> str:
+    """Where it does most, unless it does as much on every token (HTML)."""
+    most = max(own, key=_tint)
+    if len(own) == 1:
+        return ""
+    if min(own, key=_tint).tint > most.tint - ALIKE:
+        return ", on all alike"
+    return f", {how} on {escape(f'{quoted(most.token)} ({most.position})')}"
 
 
 def tables(

@@ -112,8 +112,9 @@ class Row(NamedTuple):
         alone = len(values) == 1 and values[0].strip()
         named = f" “{in_one_line(values[0], limit=40)}”," if alone else ""
         comma = "," if len(values) == 1 and not named else ""
+        article = "an" if self.what[0] in "aeiou" else "a"
         return LinkError(
-            f"The link names a {self.what}{comma}{named} {fault.why}",
+            f"The link names {article} {self.what}{comma}{named} {fault.why}",
             hint=f"The page ignores it. {fault.hint}",
             value=values[0] if len(values) == 1 else list(values),
         )

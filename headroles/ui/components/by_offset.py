@@ -9,9 +9,10 @@ import streamlit as st
 
 from headroles import charts, view
 from headroles.errors import HeadrolesError
+from headroles.formatting import places
 from headroles.types import Head
 from headroles.ui.app import caches, download_button, elements, files
-from headroles.ui.components import choose, picture_caches, picture_state
+from headroles.ui.components import choose, picture_caches, picture_state, state
 from headroles.ui.components import files as component_files
 from headroles.view.html import escape, table
 
@@ -62,6 +63,7 @@ def _asked(chosen: Chosen) -> int | None:
     _, heads = caches.shape(chosen.model)
     now = st.session_state
     if (wanted := now[picture_state.OFFSET_HEAD]) is not None and wanted >= heads:
+        state.link_error(f"There is no head H{wanted}.", f"A layer has {places('head', heads)}.")
         wanted = now[picture_state.OFFSET_HEAD] = None
     box = f"{picture_state.OFFSET_BOX}_{chosen.model}_{chosen.layer}"
     now[box] = ALL if wanted is None else wanted

@@ -10,6 +10,7 @@ import streamlit as st
 
 from headroles import ablation, charts, circuits, view
 from headroles.errors import HeadrolesError
+from headroles.formatting import listing
 from headroles.roles import ROLES
 from headroles.types import Component, Head
 from headroles.ui.app import (
@@ -64,6 +65,8 @@ class Asked(NamedTuple):
     """How many components they have."""
     is_whole: bool
     """Whether these are all that can reach the heads."""
+    listed: int
+    """How many heads the analysis lists for the role; with a large model, not all are asked."""
 
 
 class Found(NamedTuple):
@@ -87,10 +90,7 @@ def draw() -> None:
         return
     place, download = st.empty(), st.container()
     if not asked.is_whole:
-        elements.note(
-            f"{asked.count:,} components are tried: queries and keys of the heads' own layers. "
-            "Earlier layers can matter too, and have too many to try here."
-        )
+        elements.note(escape(view.component_carriers.tried(asked)))
     seconds = _seconds(asked)
     if not long_work.offer(
         "carriers", asked, "Take them away", what="search of components", seconds=seconds
@@ -135,8 +135,12 @@ def _choose() -> Asked | None:
             "model, so there is no role to ask about. Choose another model."
         )
         return None
-    if st.session_state.get(state.ROLE) not in roles:
+    if (named := st.session_state.get(state.ROLE)) not in roles:
         st.session_state[state.ROLE] = roles[0]
+        state.link_error(
+            f"The analysis lists no head of the role {ROLES[named].name}.",
+            f"It lists heads of {listing([ROLES[role].name for role in roles])}.",
+        )
     with st.container(horizontal=True, vertical_alignment="bottom", key="components-carriers"):
         kind = st.segmented_control(
             "Components",
@@ -154,6 +158,7 @@ def _choose() -> Asked | None:
             required=True,
             persist_state="session",
         )
+    choose.without_trained(model)
     try:
         return _asked(model, kind, role, choose.listed(entry, role))
     except HeadrolesError as error:
@@ -165,7 +170,7 @@ def _asked(model: str, kind: Kind, role: str, heads: tuple[Head, ...]) -> Asked:
     with caches.borrow(model) as loaded:
         every = ablation.component_search.reaching(loaded, kind, heads)
         counts = circuits.component_counts(loaded, kind)
-    tried, own = every, {head.layer for head in heads}
+    tried, own, listed = every, {head.layer for head in heads}, len(heads)
     if sum(counts[place] for place in every) > WIDE:
         tried = [(layer, name) for layer, name in every if layer in own and name in "qk"]
     if sum(counts[place] for place in tried) > WIDE:  # heads of many layers: those of the best one
@@ -173,7 +178,7 @@ def _asked(model: str, kind: Kind, role: str, heads: tuple[Head, ...]) -> Asked:
         heads = tuple(head for head in heads if head.layer == heads[0].layer)
     return Asked(
         model, kind, role, heads, tuple(tried), sum(counts[place] for place in tried),
-        len(tried) == len(every),
+        len(tried) == len(every), listed,
     )  # fmt: skip
 
 

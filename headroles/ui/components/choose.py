@@ -8,6 +8,7 @@ import streamlit as st
 
 from headroles import circuits, models, view
 from headroles.errors import HeadrolesError, UnknownComponentError
+from headroles.formatting import places
 from headroles.types import Head
 from headroles.ui.app import caches, elements, scope, session
 from headroles.ui.components import state
@@ -90,8 +91,7 @@ def draw(*, with_layer: bool = True, with_matrix: bool = True) -> Chosen | None:
                 on_change=state.forget_component,
                 persist_state="session",
             )
-    if circuits.TRAINED not in kinds:
-        _no_trained(model)
+    without_trained(model)
     return Chosen(model, kind, st.session_state[state.LAYER], st.session_state[state.MATRIX])
 
 
@@ -105,8 +105,11 @@ def _correct(kinds: tuple[Kind, ...], layers: int) -> None:
         session.link_errors([UnknownComponentError(component.label, layers=layers)])
         now[state.COMPONENT], now[state.LAYER] = None, 0
         st.rerun()  # the warning is drawn above the page
-    if now.get(state.LAYER, 0) >= layers:
+    if (layer := now.get(state.LAYER, 0)) >= layers:
         now[state.LAYER] = 0
+        state.link_error(
+            f"There is no layer {layer}.", f"This model has {places('layer', layers)}."
+        )
 
 
 def listed(entry: ModelEntry | None, role: str) -> tuple[Head, ...]:
@@ -115,8 +118,10 @@ def listed(entry: ModelEntry | None, role: str) -> tuple[Head, ...]:
     return tuple(Head(top.layer, top.head) for top in category.top_heads) if category else ()
 
 
-def _no_trained(model: str) -> None:
-    """There are none for this model; and where there are."""
+def without_trained(model: str) -> None:
+    """Say so where there are none for a model; and where there are."""
+    if circuits.TRAINED in circuits.kinds_of(model):
+        return
     offered = not scope.is_class() and WITH_TRAINED in view.offer.offered()
     with st.container(horizontal=True, vertical_alignment="center", key="components-no_trained"):
         elements.note(

@@ -44,10 +44,16 @@ def _take_component(component: Component | None) -> None:
         state.choose_component(component)
 
 
+def _take_section(name: str) -> None:
+    """Every link to the page names a section, if only the first."""
+    st.session_state[state.SECTION] = SECTIONS[name]
+    st.session_state[state.IS_LINKED] = True
+
+
 ROWS = (
     link.MODEL,
     link.PROMPT,
-    link.section(state.SECTION, SECTIONS),
+    link.section(state.SECTION, SECTIONS)._replace(put=_take_section),
     Row("decomposition", state.KIND, "kind of components", link.one_of(KINDS, "kinds"),
         first=KINDS[0]),
     link.LAYER._replace(key=state.LAYER, first=0),

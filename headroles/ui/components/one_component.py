@@ -107,7 +107,9 @@ def _choose(asked: Subject) -> Listed:
         on_change=state.choose_in_box,
         args=(box,),
         width=330,
-        help="Those that matter most on this prompt come first.",
+        help="Those that matter most on this prompt come first."
+        if asked.is_trained
+        else "Those that write most on this prompt come first.",
     )
     return by_label[label]
 

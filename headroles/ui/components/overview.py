@@ -69,16 +69,17 @@ def _open() -> None:
 
 def _list(asked: Subject) -> None:
     st.subheader("All of them", anchor=False)
-    headers, rows = view.components.without_remarks(
-        view.components.headers(asked.matrix.kind), view.components.rows(asked.found)
+    headers, rows = view.components.headers(asked.matrix.kind), view.components.rows(asked.found)
+    first, others = (
+        view.components.without_remarks(headers, part) for part in (rows[:FIRST], rows[FIRST:])
     )
-    elements.html(f'<div class="hr-one-line hr-wide">{table(headers, rows[:FIRST])}</div>')
+    elements.html(f'<div class="hr-one-line hr-wide">{table(*first)}</div>')
     elements.note(
         escape(EXPLAINS[asked.is_trained] + COLUMNS + view.components.text_words(asked.text))
     )
     if rows[FIRST:]:
         with st.expander(f"The other {len(rows) - FIRST}", key="components-others"):
-            elements.html(f'<div class="hr-one-line hr-wide">{table(headers, rows[FIRST:])}</div>')
+            elements.html(f'<div class="hr-one-line hr-wide">{table(*others)}</div>')
 
 
 def _heads(asked: Subject) -> None:
@@ -92,7 +93,8 @@ def _heads(asked: Subject) -> None:
         alt_text=f"Map of the share of each component in each head, with its spread. {said}",
     )
     does = "of what it reads" if asked.chosen.matrix == "o" else "of what it writes"
-    more = f" The {len(shown)} that matter most here." if len(shown) < len(asked.found) else ""
+    how = "matter" if asked.is_trained else "write"
+    more = f" The {len(shown)} that {how} most here." if len(shown) < len(asked.found) else ""
     elements.note(
         f"A row adds up to 100%: the share {does} that is in each head. Bar: the entropy of the "
         "row, from 0 (one head) to its most (all heads alike); the number is e to it, the heads "

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from headroles.errors import LinkError
 from headroles.types import Component
+from headroles.ui.app import session
 from headroles.ui.app.keys import Keys
 
 PAGE = "pages/components.py"
@@ -47,7 +49,33 @@ PILLS = key("pills")
 BOX = key("box")
 """The component in its box; one key for each list."""
 
-begin = key.begin
+MODEL = key("model", None)
+"""The model that the choices are of."""
+IS_LINKED = key("is_linked", False)
+"""Whether a link has just chosen them."""
+
+
+def begin() -> None:
+    """First values; another model has other components, so what was chosen is forgotten."""
+    key.begin()
+    now, model = st.session_state, st.session_state[session.MODEL]
+    if now[MODEL] not in (None, model) and not now[IS_LINKED]:
+        forget_component()
+        now[SETS] = None
+    now[MODEL] = model
+
+
+def link_error(message: str, hint: str) -> None:
+    """Say above the page that a link names what the model lacks, if a link did."""
+    if st.session_state[IS_LINKED]:
+        st.session_state[IS_LINKED] = False
+        session.link_errors([LinkError(message, hint=hint)])
+        st.rerun()  # the warning is drawn above the page
+
+
+def opened() -> None:
+    """The page is drawn: what changes now was not chosen by the link."""
+    st.session_state[IS_LINKED] = False
 
 
 def open_section(name: str) -> None:

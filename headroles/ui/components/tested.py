@@ -92,7 +92,7 @@ def _choose() -> Asked | None:
         st.session_state[state.SETS] = first.label if first else "L0Q0"
     with st.container(horizontal=True, vertical_alignment="bottom", key="components-tested"):
         st.text_area(
-            "Components, one set per line",
+            f"Components, one set per line, up to {MOST}",
             key=state.SETS,
             placeholder="L0Q21, L0K10\nL0Q21 @ H3",
             help="What stands on one line, or before a semicolon, is taken away together. “@ H2” "
@@ -110,6 +110,7 @@ def _choose() -> Asked | None:
             required=True,
             persist_state="session",
         )
+    choose.without_trained(model)
     try:
         return _asked(model, kind)
     except HeadrolesError as error:
@@ -210,9 +211,10 @@ def conclusion(results: Sequence[Result]) -> str:
     first = results[0]
     share = export.component_tests.cells(results[:1])[0][3]
     loss = export.component_tests.beside(first.loss)
+    carried = export.component_tests.verdict(first.carried)
     return (
-        f"Without {first.subject.name}, {share} of what the token before contributes is gone, and "
-        f"the loss on repeats changes by {loss}."
+        f"Without {first.subject.name}, {share} of what the token before contributes is gone: "
+        f"{carried}. The loss on repeats changes by {loss}."
     )
 
 
@@ -230,7 +232,9 @@ def _show(results: Sequence[Result]) -> None:
         f"{results[0].texts} texts of random tokens said twice. Trained components are compared "
         f"with the model that has all of them. Random others: up to {DRAWS} choices of as many "
         "other components of the same matrices, or heads of the same layers. SVD components beside "
-        "trained ones: as many of the same matrices, those that hold most of what is taken away."
+        "trained ones: as many of the same matrices, those that hold most of what is taken away. "
+        "“Larger than chance”: in a t test at 5%, above zero and above random others. “Not clear”: "
+        "the texts differ too much to tell the mean from zero."
     )
 
 
