@@ -155,7 +155,10 @@ def of_tables(
         for caption, headers, rows in tables
         if rows
     ]
-    told = [f"{name}: {value}" for name, value in (origin or {}).items()]
+    told = [
+        f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}"
+        for name, value in (origin or {}).items()
+    ]
     sections = tuple(Section(table.caption, (table,)) for table in made)
     return Document(title, about, tuple(lead), sections, "; ".join(told) or "Made with headroles.")
 

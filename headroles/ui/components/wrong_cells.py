@@ -242,9 +242,8 @@ def _titled(made: Wrong, cell: WrongCell) -> list[Titled]:
     words, found = view.component_errors, made.found
     shares = [[one["name"], one["shown"]] for one in words.share_records(found)]
     tokens = [_labels(one) for one in made.tokens]
-    label = words.cell_label(cell, tokens[cell.text])
     return [
         ("Where it looks in the second copy", ["Where", "Attention"], shares),
         ("The largest wrong cells", *words.cell_table(found, tokens)),
-        (f"What pushes it: {label}", *words.push_table(cell, found.head.layer)),
+        ("What pushes attention to the wrong token", *words.push_table(cell, found.head.layer)),
     ]
