@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from headroles.errors import UnknownComponentError
 from headroles.types import Component
 from headroles.ui.app import link
